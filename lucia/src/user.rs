@@ -100,6 +100,21 @@ impl<A> DerefMut for User<A> {
     }
 }
 
+/// The user who sent a request, or nobody, as a parameter of a handler that is open to both.
+///
+/// An outage of the store is an error and not nobody, which `Option<User<A>>` would make of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_structs)]
+pub struct MaybeUser<A = NoAttributes>(pub Option<User<A>>);
+
+impl<A> MaybeUser<A> {
+    /// The user, if there is one.
+    #[must_use]
+    pub fn into_inner(self) -> Option<User<A>> {
+        self.0
+    }
+}
+
 /// For a user of whom only the id is asked: reads none of the columns.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
