@@ -1,0 +1,95 @@
+//! lucia in actix-web: extractors, middleware, and errors as responses.
+//!
+//! Put the `Auth` into the application's data once, `.app_data(web::Data::new(auth))`, and ask for
+//! what a handler needs:
+//!
+//! | parameter | whom it lets in |
+//! |---|---|
+//! | [`User<A>`](crate::User), [`Session`] | only who is signed in: 401 for others, 403 for an unsafe request from another origin |
+//! | [`MaybeUser<A>`](crate::MaybeUser) | everybody |
+//! | [`AuthRequest`] | everybody; it answers when asked |
+//!
+//! All are 503 when the store is away: who is asking is not known then. However many are asked
+//! for, there is one query.
+//!
+//! A parameter alone cannot put a cookie on the response, and actix reads the body of a request
+//! while it asks who sent it. `#[auth_request]`, `#[authenticated]` and
+//! [`Auth::middleware`](crate::Auth::middleware) do the one, `#[authenticated]` and the
+//! middleware's [`protect`](AuthMiddleware::protect) the other.
+
+mod extractors;
+pub(crate) mod handler;
+mod middleware;
+mod response;
+
+use actix_web::dev::RequestHead;
+use actix_web::{HttpMessage, HttpRequest, web};
+
+pub use middleware::{AuthMiddleware, AuthMiddlewareService};
+
+use crate::auth::Auth;
+use crate::context::RequestContext;
+use crate::{AuthRequest, Error, Result};
+
+impl RequestContext for HttpRequest {
+    fn method(&self) -> &str {
+        self.head().method.as_str()
+    }
+
+    fn header<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+        self.headers().get_all(name).map(|value| value.as_bytes())
+    }
+
+    fn host(&self) -> Option<&str> {
+        match authority(self.head()) {
+            Some(authority) => Some(authority),
+            None => {
+                let mut hosts = self.headers().get_all("host");
+                let host = hosts.next()?;
+                if hosts.next().is_some() {
+                    None
+                } else {
+                    host.to_str().ok()
+                }
+            }
+        }
+    }
+
+    fn is_tls(&self) -> bool {
+        self.app_config().secure()
+    }
+
+    fn auth_request(&self, new: impl FnOnce() -> AuthRequest) -> AuthRequest {
+        if let Some(auth_request) = self.extensions().get::<AuthRequest>() {
+            return auth_request.clone();
+        }
+        let auth_request = new();
+        self.extensions_mut().insert(auth_request.clone());
+        auth_request
+    }
+}
+
+/// HTTP/2 has no `Host` header; its `:authority` is that of the URI.
+fn authority(head: &RequestHead) -> Option<&str> {
+    head.uri.authority().map(|authority| authority.as_str())
+}
+
+/// The `AuthRequest` of a request, by the `Auth` of its application.
+///
+/// # Errors
+///
+/// [`Error::Misuse`] when the application was given none.
+fn auth_request(request: &HttpRequest) -> Result<AuthRequest> {
+    let auth = match request.app_data::<web::Data<Auth>>() {
+        Some(data) => Some(data.get_ref()),
+        None => request.app_data::<Auth>(),
+    };
+    match auth {
+        Some(auth) => Ok(auth.handle_request(request)),
+        None => Err(Error::Misuse(
+            "there is no `Auth` in the application's data: add \
+             `.app_data(web::Data::new(auth))` to the `App`"
+                .to_owned(),
+        )),
+    }
+}

@@ -1,0 +1,150 @@
+//! What handlers with `#[auth_request]` and `#[authenticated]` are made of. Public for the code
+//! that the attributes generate, and for nobody else.
+
+use std::convert::Infallible;
+use std::future::{Ready, ready};
+
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpRequest, HttpResponse, Responder, ResponseError};
+
+use super::auth_request;
+use super::response::{next, put_headers, see_other};
+use crate::redirect::LocalPath;
+use crate::{AuthRequest, Error, Result};
+
+/// What a generated handler returns.
+pub type Response = HttpResponse;
+
+/// A request whose body nobody has read.
+#[allow(missing_debug_implementations)] // A payload has none.
+pub struct Incoming {
+    request: HttpRequest,
+    payload: Payload,
+}
+
+impl FromRequest for Incoming {
+    type Error = Infallible;
+    type Future = Ready<Result<Self, Infallible>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        ready(Ok(Self {
+            request: request.clone(),
+            payload: payload.take(),
+        }))
+    }
+}
+
+impl Incoming {
+    /// Decides by `guard` whether the request may go on, and only then extracts the parameters of
+    /// the handler. `Err` is the response to a request that may not, or cannot.
+    pub async fn admit<P: FromRequest + 'static>(
+        self,
+        guard: Guard,
+    ) -> Result<(Outgoing, AuthRequest, P), Response> {
+        let Self {
+            request,
+            mut payload,
+        } = self;
+        let auth_request = auth_request(&request).map_err(|error| error.error_response())?;
+        let outgoing = Outgoing {
+            request,
+            auth_request: auth_request.clone(),
+        };
+        if let Err(denial) = guard.check(&auth_request).await {
+            let response = guard.deny(&outgoing.request, &denial);
+            return Err(outgoing.finish(response));
+        }
+        match P::from_request(&outgoing.request, &mut payload).await {
+            Ok(parameters) => Ok((outgoing, auth_request, parameters)),
+            Err(error) => Err(outgoing.finish(HttpResponse::from_error(error))),
+        }
+    }
+}
+
+/// Whom a handler lets in.
+#[derive(Clone, Debug)]
+pub enum Guard {
+    /// Everybody.
+    Anyone,
+    /// Who is signed in.
+    Authenticated,
+    /// Who is signed in; others are sent to this page.
+    AuthenticatedOrRedirect(&'static str),
+}
+
+impl Guard {
+    pub(super) async fn check(&self, auth_request: &AuthRequest) -> Result<()> {
+        match self {
+            Self::Anyone => Ok(()),
+            Self::Authenticated | Self::AuthenticatedOrRedirect(_) => {
+                auth_request.authenticate().await.map(drop)
+            }
+        }
+    }
+
+    /// The response to a request that `check` refused.
+    pub(super) fn deny(&self, request: &HttpRequest, denial: &Error) -> HttpResponse {
+        match (self, denial) {
+            (Self::AuthenticatedOrRedirect(login), Error::Unauthenticated) => {
+                let location = match (LocalPath::parse(login), next(request)) {
+                    (Some(login), Some(next)) => login.with_next(&next),
+                    _ => (*login).to_owned(),
+                };
+                see_other(&location)
+            }
+            _ => denial.error_response(),
+        }
+    }
+}
+
+/// A request that was let in, and whose answer is still to be written.
+#[derive(Debug)]
+pub struct Outgoing {
+    request: HttpRequest,
+    auth_request: AuthRequest,
+}
+
+impl Outgoing {
+    /// The response that `reply` makes, with the cookie changes of the request on it.
+    pub fn respond<R: Reply>(self, reply: R) -> Response {
+        let response = reply.into_response(&self.request);
+        self.finish(response)
+    }
+
+    fn finish(self, mut response: HttpResponse) -> HttpResponse {
+        put_headers(response.headers_mut(), &self.auth_request);
+        response
+    }
+}
+
+/// What a parameter of a handler can be.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be a parameter of a handler",
+    label = "not an extractor",
+    note = "take something that implements `actix_web::FromRequest`: `User<..>`, `Session`, `AuthRequest`, `web::Json<..>`, `web::Path<..>`, `web::Data<..>`, ..."
+)]
+pub trait Extractor: FromRequest {}
+
+#[diagnostic::do_not_recommend]
+impl<T: FromRequest> Extractor for T {}
+
+/// Compiles if `T` is an extractor.
+pub const fn check_extractor<T: Extractor>() {}
+
+/// What a handler can return.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be returned from a handler",
+    label = "not a response",
+    note = "return something that implements `actix_web::Responder`: `impl Responder`, `HttpResponse`, `String`, `web::Json<..>`, or a `Result` of these with an error that implements `ResponseError`"
+)]
+pub trait Reply {
+    #[doc(hidden)]
+    fn into_response(self, request: &HttpRequest) -> HttpResponse;
+}
+
+#[diagnostic::do_not_recommend]
+impl<R: Responder> Reply for R {
+    fn into_response(self, request: &HttpRequest) -> HttpResponse {
+        self.respond_to(request).map_into_boxed_body()
+    }
+}

@@ -1,0 +1,127 @@
+//! [`Auth::middleware`]: cookie changes on every response, and whole scopes kept private.
+
+use std::future::{Ready, ready};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use actix_web::body::{EitherBody, MessageBody};
+use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
+use actix_web::error::InternalError;
+
+use super::handler::Guard;
+use super::response::put_headers;
+use crate::auth::Auth;
+use crate::redirect::LocalPath;
+
+impl Auth {
+    /// The middleware that puts cookie changes on responses, for applications that use the
+    /// extractors without the attributes: `App::new().wrap(auth.middleware())`.
+    ///
+    /// With [`protect`](AuthMiddleware::protect) it also keeps everything below it private. It
+    /// does no harm together with the attributes: a response has one session cookie at the most.
+    #[must_use]
+    pub fn middleware(&self) -> AuthMiddleware {
+        AuthMiddleware {
+            auth: self.clone(),
+            guard: Guard::Anyone,
+        }
+    }
+}
+
+/// Made by [`Auth::middleware`].
+#[derive(Clone, Debug)]
+#[must_use = "a middleware takes effect by `.wrap(..)`"]
+pub struct AuthMiddleware {
+    auth: Auth,
+    guard: Guard,
+}
+
+impl AuthMiddleware {
+    /// Lets only those in who are signed in, before anything of a request's body is read:
+    /// `web::scope("/admin").wrap(auth.middleware().protect())`. Others get 401, an unsafe
+    /// request from another origin 403, and everybody 503 while the store is away.
+    pub fn protect(mut self) -> Self {
+        self.guard = Guard::Authenticated;
+        self
+    }
+
+    /// As [`protect`](Self::protect), and sends those who are not signed in to the page `login`
+    /// (303), with the page that they asked for as `next=`, a [`LocalPath`].
+    ///
+    /// # Panics
+    ///
+    /// If `login` is not a path of this site.
+    pub fn protect_or_redirect(mut self, login: &'static str) -> Self {
+        assert!(
+            LocalPath::parse(login).is_some(),
+            "the login page is a path of this site such as `/login`, and not `{login}`"
+        );
+        self.guard = Guard::AuthenticatedOrRedirect(login);
+        self
+    }
+}
+
+impl<S, B> Transform<S, ServiceRequest> for AuthMiddleware
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = actix_web::Error> + 'static,
+    B: MessageBody + 'static,
+{
+    type Response = ServiceResponse<EitherBody<B>>;
+    type Error = actix_web::Error;
+    type Transform = AuthMiddlewareService<S>;
+    type InitError = ();
+    type Future = Ready<Result<Self::Transform, ()>>;
+
+    fn new_transform(&self, service: S) -> Self::Future {
+        ready(Ok(AuthMiddlewareService {
+            middleware: self.clone(),
+            service: Rc::new(service),
+        }))
+    }
+}
+
+/// What [`AuthMiddleware`] wraps a service into.
+#[derive(Debug)]
+pub struct AuthMiddlewareService<S> {
+    middleware: AuthMiddleware,
+    service: Rc<S>,
+}
+
+impl<S, B> Service<ServiceRequest> for AuthMiddlewareService<S>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = actix_web::Error> + 'static,
+    B: MessageBody + 'static,
+{
+    type Response = ServiceResponse<EitherBody<B>>;
+    type Error = actix_web::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>>>>;
+
+    fn poll_ready(&self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.service.poll_ready(context)
+    }
+
+    fn call(&self, request: ServiceRequest) -> Self::Future {
+        let AuthMiddleware { auth, guard } = self.middleware.clone();
+        let service = self.service.clone();
+        Box::pin(async move {
+            let auth_request = auth.handle_request(request.request());
+            if let Err(denial) = guard.check(&auth_request).await {
+                let mut response = guard.deny(request.request(), &denial);
+                put_headers(response.headers_mut(), &auth_request);
+                return Ok(request.into_response(response).map_into_right_body());
+            }
+            match service.call(request).await {
+                Ok(mut response) => {
+                    put_headers(response.headers_mut(), &auth_request);
+                    Ok(response.map_into_left_body())
+                }
+                Err(error) => {
+                    let mut response = error.error_response();
+                    put_headers(response.headers_mut(), &auth_request);
+                    Err(InternalError::from_response(error, response).into())
+                }
+            }
+        })
+    }
+}

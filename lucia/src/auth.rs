@@ -1,0 +1,123 @@
+//! [`Auth`]: the one thing that an application holds.
+
+mod builder;
+mod keys;
+mod sessions;
+mod users;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use builder::{AuthBuilder, Environment};
+pub use sessions::CreateSession;
+
+use crate::clock::{Clock, RandomSource, UnixMillis};
+use crate::context::RequestContext;
+use crate::cookie::{CookieConfig, Presented, SessionCookie};
+use crate::origin::OriginPolicy;
+use crate::password::Passwords;
+use crate::session::{Lifetime, Session};
+use crate::store::Store;
+use crate::token::SessionToken;
+use crate::{AuthRequest, Error, Result};
+
+/// Users, keys and sessions of an application.
+///
+/// Made once by [`Auth::builder`] and shared: a clone is another handle to the same.
+#[derive(Clone)]
+pub struct Auth(Arc<Parts>);
+
+struct Parts {
+    store: Arc<dyn Store>,
+    store_timeout: Duration,
+    lifetime: Lifetime,
+    cookie: CookieConfig,
+    origin: OriginPolicy,
+    passwords: Passwords,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn RandomSource>,
+}
+
+impl Auth {
+    /// Begins the settings of an `Auth` over `store`. Without any, it is ready for production.
+    pub fn builder(store: impl Store) -> AuthBuilder {
+        AuthBuilder::new(store)
+    }
+
+    /// The `AuthRequest` of a request: always the same one for the same request.
+    ///
+    /// With actix-web you rarely need this: `#[auth_request]` and the extractors do it.
+    #[doc(alias = "handleRequest")]
+    pub fn handle_request(&self, request: &impl RequestContext) -> AuthRequest {
+        request.auth_request(|| {
+            let presented = self.0.cookie.read(request.header("cookie"));
+            let with_cookie = presented != Presented::Nothing;
+            let cross_origin = !self.0.origin.permits(request, with_cookie);
+            AuthRequest::new(self.clone(), presented, cross_origin)
+        })
+    }
+
+    /// The cookie that carries a session, or with `None` the one that removes it.
+    #[must_use]
+    #[doc(alias = "createSessionCookie")]
+    pub fn session_cookie(&self, session: Option<&Session>) -> SessionCookie {
+        match session {
+            Some(session) => self.0.cookie.set(
+                session.token(),
+                UnixMillis::from(session.idle_expires),
+                self.now(),
+            ),
+            None => self.0.cookie.removal(),
+        }
+    }
+
+    /// The token in a request's cookie. It is checked for its form only: nobody is signed in by
+    /// it before [`validate_session`](Self::validate_session) said so.
+    #[must_use]
+    #[doc(alias = "readSessionCookie")]
+    pub fn read_session_cookie(&self, request: &impl RequestContext) -> Option<SessionToken> {
+        match self.0.cookie.read(request.header("cookie")) {
+            Presented::Token(token) => Some(token),
+            Presented::Nothing | Presented::Unreadable => None,
+        }
+    }
+
+    /// The name of the session cookie.
+    pub(crate) fn cookie_name(&self) -> &str {
+        self.0.cookie.name()
+    }
+
+    pub(crate) fn now(&self) -> UnixMillis {
+        self.0.clock.now().into()
+    }
+
+    fn store(&self) -> &dyn Store {
+        &*self.0.store
+    }
+
+    /// Bounds the time that a store may take, whatever the store itself promises.
+    async fn ask<T>(&self, answer: impl Future<Output = Result<T>>) -> Result<T> {
+        match tokio::time::timeout(self.0.store_timeout, answer).await {
+            Ok(answer) => answer,
+            Err(elapsed) => Err(Error::unavailable(elapsed)),
+        }
+        .inspect_err(|error| {
+            if let Error::Unavailable(source) = error {
+                tracing::error!(error = %crate::error::chain(source.as_ref()), "the store is unavailable");
+            }
+        })
+    }
+}
+
+impl fmt::Debug for Auth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Auth")
+            .field("store", &self.0.store)
+            .field("lifetime", &self.0.lifetime)
+            .field("cookie", &self.0.cookie)
+            .field("origin", &self.0.origin)
+            .field("passwords", &self.0.passwords)
+            .finish_non_exhaustive()
+    }
+}

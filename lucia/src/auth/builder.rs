@@ -1,0 +1,245 @@
+//! The settings of an [`Auth`].
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use super::{Auth, Parts};
+use crate::clock::{Clock, RandomSource, os_random};
+use crate::cookie::CookieOptions;
+use crate::origin::{OriginPolicy, TrustedProxy, parse_allowed};
+use crate::password::{PasswordOptions, Passwords};
+use crate::session::Lifetime;
+use crate::store::{SessionStore, Split, Store};
+use crate::{Error, Result};
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Periods are shorter than this, so that no expiry leaves the range of dates.
+const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
+/// Where the application runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Environment {
+    /// Reached over TLS: the cookie is `Secure`, and browsers bring it over TLS only, or to the
+    /// machine that they run on.
+    #[default]
+    Production,
+    /// Reached without TLS: the cookie is not `Secure`.
+    Development,
+}
+
+/// The settings of an [`Auth`], each with a default that is safe in production. They are checked
+/// all together by [`build`](Self::build).
+#[must_use = "settings take effect by `build()`"]
+pub struct AuthBuilder {
+    store: Arc<dyn Store>,
+    environment: Environment,
+    active_period: Duration,
+    idle_period: Duration,
+    absolute_period: Option<Duration>,
+    cookie: CookieOptions,
+    allowed_origins: Vec<String>,
+    allow_missing_origin: bool,
+    trusted_proxy: Option<TrustedProxy>,
+    passwords: PasswordOptions,
+    store_timeout: Duration,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn RandomSource>,
+}
+
+impl AuthBuilder {
+    pub(super) fn new(store: impl Store) -> Self {
+        Self {
+            store: Arc::new(store),
+            environment: Environment::default(),
+            active_period: DAY,
+            idle_period: 14 * DAY,
+            absolute_period: None,
+            cookie: CookieOptions::new(),
+            allowed_origins: Vec::new(),
+            allow_missing_origin: false,
+            trusted_proxy: None,
+            passwords: PasswordOptions::new(),
+            store_timeout: Duration::from_secs(10),
+            clock: Arc::new(SystemTime::now),
+            random: Arc::new(os_random),
+        }
+    }
+
+    /// Keeps sessions in a store of their own. A lookup then takes two queries.
+    pub fn sessions(mut self, sessions: impl SessionStore) -> Self {
+        self.store = Arc::new(Split {
+            users: self.store,
+            sessions: Arc::new(sessions),
+        });
+        self
+    }
+
+    /// Where the application runs; production by default.
+    pub fn environment(mut self, environment: Environment) -> Self {
+        self.environment = environment;
+        self
+    }
+
+    /// How long a session is used as it is, from its creation or last renewal; 1 day by default.
+    pub fn active_period(mut self, period: Duration) -> Self {
+        self.active_period = period;
+        self
+    }
+
+    /// How long after its active period a session can still be renewed by a request; 14 days by
+    /// default. With neither for that long, it is dead.
+    pub fn idle_period(mut self, period: Duration) -> Self {
+        self.idle_period = period;
+        self
+    }
+
+    /// How long after its creation a session is dead however much it is used (OWASP ASVS 5.0,
+    /// 7.3.2). Without this setting, renewals can go on for ever.
+    pub fn absolute_period(mut self, period: Duration) -> Self {
+        self.absolute_period = Some(period);
+        self
+    }
+
+    /// How the cookie differs from the default one.
+    pub fn cookie(mut self, cookie: CookieOptions) -> Self {
+        self.cookie = cookie;
+        self
+    }
+
+    /// Origins besides the site's own that unsafe requests may come from, each written as a
+    /// browser does: `https://app.example.com`. There are no wildcards.
+    ///
+    /// The site's own origin is the host that the request was sent to, over TLS in production. If
+    /// a proxy in front changes the `Host` header, name your origin here, or set
+    /// [`trusted_proxy`](Self::trusted_proxy).
+    pub fn allowed_origins<S: Into<String>>(
+        mut self,
+        origins: impl IntoIterator<Item = S>,
+    ) -> Self {
+        self.allowed_origins = origins.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Lets unsafe requests with a session cookie through that bear neither an `Origin` nor a
+    /// `Sec-Fetch-Site` header. All current browsers send at least one of them; only clients that
+    /// are no browsers do not.
+    pub fn allow_missing_origin(mut self, allow: bool) -> Self {
+        self.allow_missing_origin = allow;
+        self
+    }
+
+    /// Believes what a reverse proxy says of the host and scheme that the client asked for. By
+    /// default such headers are ignored, since anybody can send them.
+    pub fn trusted_proxy(mut self, proxy: TrustedProxy) -> Self {
+        self.trusted_proxy = Some(proxy);
+        self
+    }
+
+    /// How passwords are hashed, how many at once, and which are accepted.
+    pub fn passwords(mut self, passwords: PasswordOptions) -> Self {
+        self.passwords = passwords;
+        self
+    }
+
+    /// How long the store may take for one answer before it counts as unavailable; 10 seconds by
+    /// default. Stores have shorter limits of their own for each part of the way.
+    pub fn store_timeout(mut self, timeout: Duration) -> Self {
+        self.store_timeout = timeout;
+        self
+    }
+
+    /// The clock that decides whether a session is alive; for tests.
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Where random bytes come from; for tests. Whoever can foresee them can sign in as anybody.
+    pub fn random(mut self, random: impl RandomSource) -> Self {
+        self.random = Arc::new(random);
+        self
+    }
+
+    /// Checks the settings.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Setting`] names the setting that makes no sense, and says why.
+    pub fn build(self) -> Result<Auth> {
+        check_period("active_period", self.active_period)?;
+        check_period("idle_period", self.idle_period)?;
+        if let Some(absolute) = self.absolute_period {
+            check_period("absolute_period", absolute)?;
+            if absolute < self.active_period {
+                let reason = "it is shorter than the active period, which then never ends";
+                return Err(Error::setting("absolute_period", reason));
+            }
+        }
+        if self.store_timeout.is_zero() {
+            return Err(Error::setting(
+                "store_timeout",
+                "no store answers in no time",
+            ));
+        }
+        let allowed = self
+            .allowed_origins
+            .iter()
+            .map(|origin| parse_allowed(origin))
+            .collect::<Result<_, _>>()
+            .map_err(|reason| Error::setting("allowed_origins", reason))?;
+        let cookie = self
+            .cookie
+            .build(self.environment == Environment::Production)?;
+
+        Ok(Auth(Arc::new(Parts {
+            store: self.store,
+            store_timeout: self.store_timeout,
+            lifetime: Lifetime {
+                active: self.active_period,
+                idle: self.idle_period,
+                absolute: self.absolute_period,
+            },
+            origin: OriginPolicy {
+                allowed,
+                secure: cookie.is_secure(),
+                trusted_proxy: self.trusted_proxy,
+                allow_missing: self.allow_missing_origin,
+            },
+            cookie,
+            passwords: Passwords::new(&self.passwords, self.random.clone())?,
+            clock: self.clock,
+            random: self.random,
+        })))
+    }
+}
+
+fn check_period(setting: &'static str, period: Duration) -> Result<()> {
+    if period < Duration::from_secs(1) {
+        Err(Error::setting(setting, "it is shorter than a second"))
+    } else if period > LONGEST {
+        Err(Error::setting(setting, "it is longer than 100 years"))
+    } else {
+        Ok(())
+    }
+}
+
+impl fmt::Debug for AuthBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuthBuilder")
+            .field("store", &self.store)
+            .field("environment", &self.environment)
+            .field("active_period", &self.active_period)
+            .field("idle_period", &self.idle_period)
+            .field("absolute_period", &self.absolute_period)
+            .field("cookie", &self.cookie)
+            .field("allowed_origins", &self.allowed_origins)
+            .field("allow_missing_origin", &self.allow_missing_origin)
+            .field("trusted_proxy", &self.trusted_proxy)
+            .field("passwords", &self.passwords)
+            .field("store_timeout", &self.store_timeout)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,109 @@
+//! Creating, reading and deleting users.
+
+use serde::de::DeserializeOwned;
+
+use super::Auth;
+use crate::clock::random_text;
+use crate::key::key_id;
+use crate::store::{KeyRow, NewUserRow};
+use crate::user::{NewUser, User, UserId, field_names};
+use crate::{Error, Result};
+
+impl Auth {
+    /// Creates a user together with their key, in one transaction. Returns the user as the
+    /// database stored it, with the defaults of the columns that were left out.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::InvalidPassword`] and [`Error::InvalidKey`] for what cannot be accepted;
+    /// - [`Error::DuplicateKey`] when somebody has signed up with this key already;
+    /// - [`Error::Constraint`] and [`Error::InvalidAttribute`] when an attribute breaks a rule of
+    ///   your table or does not fit its column;
+    /// - [`Error::Schema`] when a table or column is missing;
+    /// - [`Error::Busy`] when too many passwords wait to be hashed;
+    /// - [`Error::Unavailable`] when the store is.
+    pub async fn create_user<A: DeserializeOwned>(
+        &self,
+        new_user: NewUser<'_, A>,
+    ) -> Result<User<A>> {
+        let table = self.store().user_table();
+        let attributes = new_user
+            .attributes
+            .map_err(|problem| problem.into_error(table))?;
+        let key = new_user.key;
+        let key_id = key_id(key.provider_id, key.provider_user_id)?;
+        let hashed_password = self.0.passwords.hash(key.password).await?;
+
+        let id = UserId::from(random_text(&*self.0.random, UserId::LENGTH)?);
+        let key = KeyRow {
+            id: key_id,
+            user_id: id.clone(),
+            hashed_password: Some(hashed_password),
+        };
+        let user = NewUserRow { id, attributes };
+        let row = self.ask(self.store().insert_user(user, Some(key))).await?;
+        tracing::info!(user_id = %row.id, "user created");
+        User::from_row(&row, table)
+    }
+
+    /// The user of this id.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Schema`] when the row does not fit `A`, [`Error::Unavailable`] when the store is.
+    #[doc(alias = "getUser")]
+    pub async fn user<A: DeserializeOwned>(&self, id: &UserId) -> Result<Option<User<A>>> {
+        if id.cannot_be_stored() {
+            return Ok(None);
+        }
+        let row = self.ask(self.store().user(id)).await?;
+        row.map(|row| User::from_row(&row, self.store().user_table()))
+            .transpose()
+    }
+
+    /// Deletes a user with their keys and sessions: their next request is anonymous. Silent when
+    /// there is no such user.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`] when the store is.
+    pub async fn delete_user(&self, id: &UserId) -> Result<()> {
+        if id.cannot_be_stored() {
+            return Ok(());
+        }
+        self.ask(self.store().delete_user(id)).await?;
+        tracing::info!(user_id = %id, "user deleted");
+        Ok(())
+    }
+
+    /// Checks that the tables are there and that an `A` can be read from the table of users: once
+    /// at the start, instead of at somebody's first request.
+    ///
+    /// Each field of `A`, under its serde name, has to be a column. If there is a user already,
+    /// one row is read as well, which finds columns of the wrong type.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Schema`] names the table and column at fault, [`Error::Unavailable`] when the
+    /// store is.
+    pub async fn check_schema<A: DeserializeOwned>(&self) -> Result<()> {
+        let described = self.ask(self.store().describe_users()).await?;
+        let table = self.store().user_table();
+        for field in field_names::<A>() {
+            if !described.columns.iter().any(|column| column == field) {
+                return Err(Error::Schema {
+                    table: table.to_owned(),
+                    column: Some((*field).to_owned()),
+                    reason: format!(
+                        "`{}` asks for it, and the table has no such column",
+                        std::any::type_name::<A>()
+                    ),
+                });
+            }
+        }
+        match described.sample {
+            Some(row) => User::<A>::from_row(&row, table).map(drop),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! Where the time and the random bytes come from, so that tests can hold both.
+
+use std::fmt;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crate::{Error, Result};
+
+/// Tells the time.
+///
+/// The application's clock, never the database's, decides whether a session is alive. Every
+/// function that returns a [`SystemTime`] is a clock, so a test can hand
+/// [`AuthBuilder::clock`](crate::AuthBuilder::clock) a closure over a time that it moves.
+pub trait Clock: Send + Sync + 'static {
+    /// The present time.
+    fn now(&self) -> SystemTime;
+}
+
+impl<F> Clock for F
+where
+    F: Fn() -> SystemTime + Send + Sync + 'static,
+{
+    fn now(&self) -> SystemTime {
+        self()
+    }
+}
+
+/// Gives the random bytes that tokens, user ids and password salts are made of.
+///
+/// Outside of tests this is the operating system's generator, and nothing else is safe. Every
+/// function that fills a buffer is a source.
+pub trait RandomSource: Send + Sync + 'static {
+    /// Fills `buffer` with random bytes.
+    ///
+    /// # Errors
+    ///
+    /// When the generator has none to give.
+    fn fill(&self, buffer: &mut [u8]) -> std::io::Result<()>;
+}
+
+impl<F> RandomSource for F
+where
+    F: Fn(&mut [u8]) -> std::io::Result<()> + Send + Sync + 'static,
+{
+    fn fill(&self, buffer: &mut [u8]) -> std::io::Result<()> {
+        self(buffer)
+    }
+}
+
+/// The operating system's generator.
+pub(crate) fn os_random(buffer: &mut [u8]) -> std::io::Result<()> {
+    getrandom::fill(buffer).map_err(std::io::Error::from)
+}
+
+/// A string of `length` characters of `[a-z0-9]`, each equally likely.
+pub(crate) fn random_text(random: &dyn RandomSource, length: usize) -> Result<String> {
+    const ALPHABET: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
+    /// The largest multiple of 36 in a byte: bytes from here on would favour the first letters.
+    const FAIR: u8 = 252;
+
+    let mut text = String::with_capacity(length);
+    let mut buffer = [0_u8; 64];
+    while text.len() < length {
+        random.fill(&mut buffer).map_err(Error::internal)?;
+        let fair = buffer.iter().filter(|byte| **byte < FAIR);
+        let letters = fair.map(|byte| char::from(ALPHABET[usize::from(byte % 36)]));
+        text.extend(letters.take(length - text.len()));
+    }
+    Ok(text)
+}
+
+/// A moment as the tables hold it: milliseconds since the Unix epoch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct UnixMillis(pub i64);
+
+impl UnixMillis {
+    /// This moment and `duration` more, the last representable one at the most.
+    pub(crate) fn plus(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(millis(duration)))
+    }
+
+    /// How long after `self` the moment `later` is; zero when it is not later.
+    pub(crate) fn until(self, later: Self) -> Duration {
+        Duration::from_millis(u64::try_from(later.0.saturating_sub(self.0)).unwrap_or(0))
+    }
+}
+
+impl From<SystemTime> for UnixMillis {
+    fn from(time: SystemTime) -> Self {
+        match time.duration_since(UNIX_EPOCH) {
+            Ok(since) => Self(millis(since)),
+            Err(before) => Self(-millis(before.duration())),
+        }
+    }
+}
+
+impl From<UnixMillis> for SystemTime {
+    fn from(time: UnixMillis) -> Self {
+        let distance = Duration::from_millis(time.0.unsigned_abs());
+        let moment = if time.0 < 0 {
+            UNIX_EPOCH.checked_sub(distance)
+        } else {
+            UNIX_EPOCH.checked_add(distance)
+        };
+        moment.unwrap_or(UNIX_EPOCH)
+    }
+}
+
+impl fmt::Display for UnixMillis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ms", self.0)
+    }
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn random_text_uses_each_letter_about_equally_often() {
+        let text = random_text(&os_random, 36_000).unwrap();
+        for letter in "abcdefghijklmnopqrstuvwxyz0123456789".chars() {
+            let count = text.chars().filter(|other| *other == letter).count();
+            assert!((800..1200).contains(&count), "{letter}: {count}");
+        }
+    }
+
+    #[test]
+    fn a_generator_that_fails_is_an_error_and_not_a_weak_token() {
+        let broken = |_: &mut [u8]| Err(std::io::Error::other("no entropy"));
+        assert!(matches!(random_text(&broken, 40), Err(Error::Internal(_))));
+    }
+
+    #[test]
+    fn moments_survive_the_way_to_the_database_and_back() {
+        for millis in [0, 1, -1, 1_700_000_000_123, -62_135_596_800_000] {
+            assert_eq!(
+                UnixMillis::from(SystemTime::from(UnixMillis(millis))).0,
+                millis
+            );
+        }
+    }
+
+    #[test]
+    fn the_end_of_time_is_no_overflow() {
+        assert_eq!(
+            UnixMillis(i64::MAX).plus(Duration::from_secs(1)).0,
+            i64::MAX
+        );
+        let _ = SystemTime::from(UnixMillis(i64::MAX));
+        let _ = SystemTime::from(UnixMillis(i64::MIN));
+    }
+}

@@ -1,0 +1,320 @@
+//! The session cookie: its attributes, and how it is read and written.
+
+use std::fmt;
+use std::time::Duration;
+
+pub use cookie::SameSite;
+use cookie::time::OffsetDateTime;
+
+use crate::clock::UnixMillis;
+use crate::token::SessionToken;
+use crate::{Error, Result};
+
+/// No browser keeps a cookie longer (RFC 6265bis, 5.5), so none is asked to.
+const MAX_AGE: Duration = Duration::from_secs(400 * 24 * 60 * 60);
+
+/// What a name or attribute may take up at the most, in bytes, as browsers have it.
+const MAX_LENGTH: usize = 4096;
+
+/// How the session cookie differs from the default one.
+///
+/// What is not set here stays as it is: in production the cookie is `__Host-auth_session` with
+/// `Secure`, `HttpOnly`, `SameSite=Lax` and `Path=/`; in development it is `auth_session` without
+/// `Secure`. `HttpOnly` is always there.
+#[derive(Clone, Debug, Default)]
+#[must_use = "options take effect by `builder.cookie(options)`"]
+pub struct CookieOptions {
+    name: Option<String>,
+    path: Option<String>,
+    domain: Option<String>,
+    same_site: Option<SameSite>,
+    secure: Option<bool>,
+}
+
+impl CookieOptions {
+    /// The defaults.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The name of the cookie. A name that begins with `__Host-` asks browsers to see to it that
+    /// no other host can set the cookie; it goes with neither a domain nor another path.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// The path below which the cookie is sent; `/` by default.
+    pub fn path(mut self, path: impl Into<String>) -> Self {
+        self.path = Some(path.into());
+        self
+    }
+
+    /// The domain that the cookie is sent to, with all of its subdomains. By default it is sent
+    /// to the host alone that set it.
+    pub fn domain(mut self, domain: impl Into<String>) -> Self {
+        self.domain = Some(domain.into());
+        self
+    }
+
+    /// Whether the cookie comes along from other sites; `Lax` by default.
+    pub fn same_site(mut self, same_site: SameSite) -> Self {
+        self.same_site = Some(same_site);
+        self
+    }
+
+    /// Whether the cookie is sent over TLS only (and to this machine). By default it is in
+    /// production, and is not in development.
+    pub fn secure(mut self, secure: bool) -> Self {
+        self.secure = Some(secure);
+        self
+    }
+
+    /// The cookie with these options over the defaults, where `production` says which.
+    pub(crate) fn build(self, production: bool) -> Result<CookieConfig> {
+        let secure = self.secure.unwrap_or(production);
+        let default_name = if secure {
+            "__Host-auth_session"
+        } else {
+            "auth_session"
+        };
+        let config = CookieConfig {
+            name: self.name.unwrap_or_else(|| default_name.to_owned()),
+            path: self.path.unwrap_or_else(|| "/".to_owned()),
+            domain: self.domain,
+            same_site: self.same_site.unwrap_or(SameSite::Lax),
+            secure,
+        };
+        config.check()?;
+        Ok(config)
+    }
+}
+
+/// The session cookie as settled by the settings.
+#[derive(Clone, Debug)]
+pub(crate) struct CookieConfig {
+    name: String,
+    path: String,
+    domain: Option<String>,
+    same_site: SameSite,
+    secure: bool,
+}
+
+/// What a request's cookies say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Presented {
+    /// There is no session cookie.
+    Nothing,
+    /// There is one that no token can be read from, or several that differ.
+    Unreadable,
+    /// This one.
+    Token(SessionToken),
+}
+
+impl CookieConfig {
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn is_secure(&self) -> bool {
+        self.secure
+    }
+
+    fn check(&self) -> Result<()> {
+        let refuse = |setting, reason: &str| Err(Error::setting(setting, reason));
+
+        let is_token =
+            |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+        if self.name.is_empty() || !self.name.bytes().all(is_token) {
+            return refuse(
+                "cookie.name",
+                "a cookie's name is letters, digits and -_.!#$%&'*+^`|~",
+            );
+        }
+        if !self.path.starts_with('/') {
+            return refuse("cookie.path", "a path begins with `/`");
+        }
+        if !self
+            .path
+            .bytes()
+            .all(|byte| (0x20..0x7f).contains(&byte) && byte != b';')
+        {
+            return refuse(
+                "cookie.path",
+                "a path holds printable ASCII characters without `;`",
+            );
+        }
+        if let Some(domain) = &self.domain {
+            let is_host = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.';
+            if !domain.bytes().all(is_host) || domain.trim_matches('.').is_empty() {
+                return refuse(
+                    "cookie.domain",
+                    "a domain is a host name such as `example.com`",
+                );
+            }
+            if domain.len() > MAX_LENGTH {
+                return refuse("cookie.domain", "a domain has 4096 bytes at the most");
+            }
+        }
+        if self.name.len() > MAX_LENGTH {
+            return refuse("cookie.name", "a name has 4096 bytes at the most");
+        }
+        if self.path.len() > MAX_LENGTH {
+            return refuse("cookie.path", "a path has 4096 bytes at the most");
+        }
+
+        let prefixed = |prefix: &str| {
+            self.name
+                .get(..prefix.len())
+                .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+        };
+        if prefixed("__Host-") {
+            if !self.secure {
+                return refuse(
+                    "cookie.secure",
+                    "a cookie named `__Host-..` has to be secure",
+                );
+            }
+            if self.domain.is_some() {
+                return refuse(
+                    "cookie.domain",
+                    "a cookie named `__Host-..` has no domain; choose another name, such as \
+                     `.name(\"__Secure-auth_session\")`",
+                );
+            }
+            if self.path != "/" {
+                return refuse(
+                    "cookie.path",
+                    "a cookie named `__Host-..` has the path `/`; choose another name, such as \
+                     `.name(\"__Secure-auth_session\")`",
+                );
+            }
+        }
+        if prefixed("__Secure-") && !self.secure {
+            return refuse(
+                "cookie.secure",
+                "a cookie named `__Secure-..` has to be secure",
+            );
+        }
+        if self.same_site == SameSite::None && !self.secure {
+            return refuse(
+                "cookie.same_site",
+                "browsers refuse `SameSite=None` without `Secure`",
+            );
+        }
+        Ok(())
+    }
+
+    /// Reads the session cookie out of the `Cookie` headers. Other cookies, whatever is in them,
+    /// make no difference. A token that comes twice is one; two different ones are none, since
+    /// which is meant would depend on their order.
+    pub(crate) fn read<'a>(&self, headers: impl Iterator<Item = &'a [u8]>) -> Presented {
+        let mut found: Option<&[u8]> = None;
+        for pair in headers.flat_map(|header| header.split(|byte| *byte == b';')) {
+            let pair = pair.trim_ascii();
+            let Some(value) = pair
+                .strip_prefix(self.name.as_bytes())
+                .and_then(|rest| rest.trim_ascii_start().strip_prefix(b"="))
+            else {
+                continue;
+            };
+            let value = value.trim_ascii();
+            match found {
+                Some(other) if other != value => return Presented::Unreadable,
+                _ => found = Some(value),
+            }
+        }
+        match found {
+            None => Presented::Nothing,
+            Some(value) => std::str::from_utf8(value)
+                .ok()
+                .and_then(SessionToken::parse)
+                .map_or(Presented::Unreadable, Presented::Token),
+        }
+    }
+
+    /// The cookie that carries `token` until `expires`.
+    pub(crate) fn set(
+        &self,
+        token: &SessionToken,
+        expires: UnixMillis,
+        now: UnixMillis,
+    ) -> SessionCookie {
+        // Whole seconds, rounded down: the browser never keeps it longer than the database.
+        let max_age = now.until(expires).min(MAX_AGE).as_secs();
+        let expires = expires.min(now.plus(MAX_AGE)).0.div_euclid(1000);
+        let cookie = self
+            .attributes(token.expose().to_owned())
+            .max_age(cookie::time::Duration::seconds(
+                i64::try_from(max_age).unwrap_or(i64::MAX),
+            ))
+            .expires(OffsetDateTime::from_unix_timestamp(expires).ok());
+        SessionCookie(cookie.build())
+    }
+
+    /// The cookie that removes the session cookie from the browser.
+    pub(crate) fn removal(&self) -> SessionCookie {
+        let cookie = self
+            .attributes(String::new())
+            .max_age(cookie::time::Duration::ZERO)
+            .expires(OffsetDateTime::UNIX_EPOCH);
+        SessionCookie(cookie.build())
+    }
+
+    fn attributes(&self, value: String) -> cookie::CookieBuilder<'static> {
+        let cookie = cookie::Cookie::build((self.name.clone(), value))
+            .path(self.path.clone())
+            .http_only(true)
+            .same_site(self.same_site)
+            .secure(self.secure);
+        match &self.domain {
+            Some(domain) => cookie.domain(domain.clone()),
+            None => cookie,
+        }
+    }
+}
+
+/// A session cookie for a response. `to_string()` is the value of its `Set-Cookie` header.
+///
+/// `Debug` does not show the token in it.
+#[derive(Clone, PartialEq)]
+pub struct SessionCookie(cookie::Cookie<'static>);
+
+impl SessionCookie {
+    /// The name of the cookie.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    /// The token, or nothing in a cookie that removes another.
+    #[must_use]
+    pub fn value(&self) -> &str {
+        self.0.value()
+    }
+
+    /// Whether this cookie takes the session cookie away.
+    #[must_use]
+    pub fn is_removal(&self) -> bool {
+        self.0.value().is_empty()
+    }
+}
+
+impl fmt::Display for SessionCookie {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for SessionCookie {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let value = if self.is_removal() { "" } else { "[redacted]" };
+        f.debug_struct("SessionCookie")
+            .field("name", &self.name())
+            .field("value", &value)
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests;

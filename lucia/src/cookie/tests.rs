@@ -1,0 +1,259 @@
+use super::*;
+
+fn token(letter: &str) -> SessionToken {
+    SessionToken::parse(&letter.repeat(40)).unwrap()
+}
+
+fn default() -> CookieConfig {
+    CookieOptions::new().build(true).unwrap()
+}
+
+fn read(headers: &[&[u8]]) -> Presented {
+    default().read(headers.iter().copied())
+}
+
+#[test]
+fn r07_the_default_cookie_is_secure_http_only_lax_for_the_whole_host() {
+    let cookie = default()
+        .set(&token("a"), UnixMillis(60_000), UnixMillis(0))
+        .to_string();
+    let mut parts: Vec<&str> = cookie.split("; ").collect();
+    assert_eq!(
+        parts.remove(0),
+        format!("__Host-auth_session={}", "a".repeat(40))
+    );
+    parts.sort_unstable();
+    assert_eq!(
+        parts,
+        [
+            "Expires=Thu, 01 Jan 1970 00:01:00 GMT",
+            "HttpOnly",
+            "Max-Age=60",
+            "Path=/",
+            "SameSite=Lax",
+            "Secure",
+        ]
+    );
+}
+
+#[test]
+fn in_development_the_cookie_is_plain() {
+    let config = CookieOptions::new().build(false).unwrap();
+    let cookie = config
+        .set(&token("a"), UnixMillis(60_000), UnixMillis(0))
+        .to_string();
+    assert!(cookie.starts_with("auth_session="), "{cookie}");
+    assert!(!cookie.contains("Secure"), "{cookie}");
+}
+
+#[test]
+fn options_are_merged_over_the_defaults() {
+    let config = CookieOptions::new()
+        .same_site(SameSite::Strict)
+        .build(true)
+        .unwrap();
+    let cookie = config
+        .set(&token("a"), UnixMillis(60_000), UnixMillis(0))
+        .to_string();
+    for kept in [
+        "__Host-auth_session=",
+        "Path=/",
+        "HttpOnly",
+        "Secure",
+        "SameSite=Strict",
+    ] {
+        assert!(cookie.contains(kept), "{kept}: {cookie}");
+    }
+}
+
+#[test]
+fn r08_a_host_cookie_is_refused_with_a_domain_another_path_or_insecure() {
+    for (options, setting) in [
+        (CookieOptions::new().domain("example.com"), "cookie.domain"),
+        (CookieOptions::new().path("/app"), "cookie.path"),
+        (
+            CookieOptions::new().name("__Host-x").secure(false),
+            "cookie.secure",
+        ),
+        (
+            CookieOptions::new().name("__host-x").secure(false),
+            "cookie.secure",
+        ),
+        (
+            CookieOptions::new().name("__Secure-x").secure(false),
+            "cookie.secure",
+        ),
+        (
+            CookieOptions::new().same_site(SameSite::None).secure(false),
+            "cookie.same_site",
+        ),
+    ] {
+        match options.build(true) {
+            Err(Error::Setting { setting: named, .. }) => assert_eq!(named, setting),
+            other => panic!("{setting}: {other:?}"),
+        }
+    }
+    let named = CookieOptions::new()
+        .name("__Secure-session")
+        .domain("example.com")
+        .path("/app");
+    assert!(named.build(true).is_ok());
+}
+
+#[test]
+fn r10_the_removal_cookie_repeats_name_path_domain_and_flags() {
+    let options = CookieOptions::new()
+        .name("sid")
+        .path("/app")
+        .domain("example.com");
+    let config = options.same_site(SameSite::Strict).build(true).unwrap();
+    let removal = config.removal();
+    assert!(removal.is_removal());
+    let removal = removal.to_string();
+    for part in [
+        "sid=;",
+        "Path=/app",
+        "Domain=example.com",
+        "HttpOnly",
+        "Secure",
+        "SameSite=Strict",
+        "Max-Age=0",
+        "Expires=Thu, 01 Jan 1970 00:00:00 GMT",
+    ] {
+        assert!(removal.contains(part), "{part}: {removal}");
+    }
+}
+
+#[test]
+fn r11_no_cookie_outlives_its_session_or_400_days() {
+    let short = default()
+        .set(&token("a"), UnixMillis(1_999), UnixMillis(0))
+        .to_string();
+    assert!(
+        short.contains("Max-Age=1;") || short.ends_with("Max-Age=1"),
+        "{short}"
+    );
+    assert!(short.contains("00:00:01 GMT"), "{short}");
+    let long = default()
+        .set(&token("a"), UnixMillis(i64::MAX), UnixMillis(0))
+        .to_string();
+    assert!(long.contains("Max-Age=34560000"), "{long}");
+    assert!(long.contains("Expires=Fri, 05 Feb 1971"), "{long}");
+    let dead = default()
+        .set(&token("a"), UnixMillis(0), UnixMillis(5_000))
+        .to_string();
+    assert!(dead.contains("Max-Age=0"), "{dead}");
+}
+
+#[test]
+fn r12_what_could_split_a_header_or_overflow_it_is_refused() {
+    let long = "x".repeat(4097);
+    for bad in ["a;b", "a\r\nb", "a\0b", "a\u{7f}", "é", &long] {
+        let path = format!("/{bad}");
+        for options in [
+            CookieOptions::new().name(bad),
+            CookieOptions::new().name("x").path(path),
+            CookieOptions::new().name("x").domain(bad),
+        ] {
+            assert!(
+                matches!(options.build(true), Err(Error::Setting { .. })),
+                "{bad:?}"
+            );
+        }
+    }
+    for name in ["", "a b", "a=b", "a,b", "\"a\""] {
+        assert!(
+            CookieOptions::new().name(name).build(true).is_err(),
+            "{name:?}"
+        );
+    }
+    assert!(
+        CookieOptions::new()
+            .name("x")
+            .path("app")
+            .build(true)
+            .is_err()
+    );
+    assert!(
+        CookieOptions::new()
+            .name("x")
+            .domain("")
+            .build(true)
+            .is_err()
+    );
+}
+
+#[test]
+fn r13_odd_neighbours_never_hide_our_cookie() {
+    let ours = format!("__Host-auth_session={}", "a".repeat(40));
+    let many = (0..100)
+        .map(|n| format!("c{n}=v{n}"))
+        .collect::<Vec<_>>()
+        .join("; ");
+    let mut raw = b"x=\xff\xfe; ".to_vec();
+    raw.extend_from_slice(ours.as_bytes());
+    for header in [
+        format!("a; {ours}").into_bytes(),
+        format!("=x; {ours}; =").into_bytes(),
+        format!("%db=%ff; {ours}").into_bytes(),
+        format!("{many}; {ours}; {many}").into_bytes(),
+        format!(";;{ours};;").into_bytes(),
+        format!("toString=1; __Host-auth_sessionx=1; x__Host-auth_session=2;{ours}").into_bytes(),
+        raw,
+    ] {
+        assert_eq!(
+            read(&[&header]),
+            Presented::Token(token("a")),
+            "{}",
+            String::from_utf8_lossy(&header)
+        );
+    }
+    assert_eq!(
+        read(&[b"a=1", ours.as_bytes(), b"b=2"]),
+        Presented::Token(token("a"))
+    );
+}
+
+#[test]
+fn r14_two_different_session_cookies_are_none_in_either_order() {
+    let (a, b) = ("a".repeat(40), "b".repeat(40));
+    for (first, second) in [(&a, &b), (&b, &a)] {
+        let one = format!("__Host-auth_session={first}; __Host-auth_session={second}");
+        assert_eq!(read(&[one.as_bytes()]), Presented::Unreadable);
+        let headers = [
+            format!("__Host-auth_session={first}"),
+            format!("__Host-auth_session={second}"),
+        ];
+        assert_eq!(
+            read(&headers.each_ref().map(String::as_bytes)),
+            Presented::Unreadable
+        );
+    }
+    let twice = format!("__Host-auth_session={a}; __Host-auth_session={a}");
+    assert_eq!(read(&[twice.as_bytes()]), Presented::Token(token("a")));
+}
+
+#[test]
+fn r15_what_is_no_token_is_unreadable_and_no_panic() {
+    for value in [
+        Vec::new(),
+        vec![b'a'; 8192],
+        b"\0".repeat(40),
+        "é".repeat(20).into_bytes(),
+        b"\xff".repeat(40),
+        vec![b'A'; 40],
+        format!("\"{}\"", "a".repeat(40)).into_bytes(),
+    ] {
+        let header = [b"__Host-auth_session=".as_slice(), &value].concat();
+        assert_eq!(read(&[&header]), Presented::Unreadable);
+    }
+    assert_eq!(read(&[b""]), Presented::Nothing);
+    assert_eq!(read(&[b"__Host-auth_session"]), Presented::Nothing);
+    assert_eq!(read(&[b"__host-auth_session=x"]), Presented::Nothing);
+}
+
+#[test]
+fn debug_does_not_show_the_token() {
+    let cookie = default().set(&token("a"), UnixMillis(60_000), UnixMillis(0));
+    assert!(!format!("{cookie:?}").contains("aaaa"));
+}

@@ -1,0 +1,212 @@
+//! Whether an unsafe request comes from this site: the defence against cross-site request
+//! forgery, after OWASP's cheat sheet (verifying origin with standard headers, and Fetch
+//! metadata).
+
+use crate::context::RequestContext;
+
+/// Where requests that change something may come from.
+#[derive(Clone, Debug)]
+pub(crate) struct OriginPolicy {
+    /// Origins allowed besides the site's own, as a browser writes them.
+    pub(crate) allowed: Vec<String>,
+    /// Whether this site is reached over TLS, whoever ends it: the cookie is `Secure`.
+    pub(crate) secure: bool,
+    /// Whose word on the client's side of a proxy counts.
+    pub(crate) trusted_proxy: Option<TrustedProxy>,
+    /// Whether a request that says nothing of its origin is let through.
+    pub(crate) allow_missing: bool,
+}
+
+/// Which headers your reverse proxy sets, **and removes when a client sends them**.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TrustedProxy {
+    /// `X-Forwarded-Host` and `X-Forwarded-Proto`.
+    XForwarded,
+    /// `Forwarded` (RFC 7239) with `host=` and `proto=`.
+    Forwarded,
+}
+
+impl OriginPolicy {
+    /// Whether the request is safe, or may be believed to come from an allowed origin.
+    ///
+    /// `with_cookie` says whether it carries a session cookie: without one, a request that says
+    /// nothing of its origin has nothing that could be abused.
+    pub(crate) fn permits(&self, request: &impl RequestContext, with_cookie: bool) -> bool {
+        if matches!(request.method(), "GET" | "HEAD" | "OPTIONS" | "TRACE") {
+            return true;
+        }
+        let Ok(origin) = single(request.header("origin")) else {
+            return false;
+        };
+        let Ok(site) = single(request.header("sec-fetch-site")) else {
+            return false;
+        };
+
+        match (origin, site) {
+            (None, None) => self.allow_missing || !with_cookie,
+            (None, Some(site)) => is_own_site(site),
+            (Some(origin), None) => self.is_own(request, origin) || self.is_allowed(origin),
+            (Some(origin), Some(site)) => {
+                // An allowed foreign origin may come from any site; the own one may not.
+                (is_own_site(site) && self.is_own(request, origin)) || self.is_allowed(origin)
+            }
+        }
+    }
+
+    fn is_allowed(&self, origin: &str) -> bool {
+        self.allowed
+            .iter()
+            .any(|allowed| allowed.eq_ignore_ascii_case(origin))
+    }
+
+    /// Whether `origin` is exactly the scheme, host and port that the request was sent to.
+    fn is_own(&self, request: &impl RequestContext, origin: &str) -> bool {
+        let Some((scheme, authority)) = origin.split_once("://") else {
+            return false;
+        };
+        let forwarded = self.trusted_proxy.map(|proxy| forwarded(request, proxy));
+        let (host, proto) = match &forwarded {
+            Some(Forwarded { host, proto }) => (host.as_deref().or(request.host()), *proto),
+            None => (request.host(), None),
+        };
+        let Some(host) = host else { return false };
+        let expected = match proto {
+            Some(proto) => proto,
+            // The cookie is `Secure`, so browsers bring it over TLS only, or to this machine.
+            None if self.secure && !is_loopback(host) => Scheme::Https,
+            None if request.is_tls() => Scheme::Https,
+            None => Scheme::Http,
+        };
+        scheme.eq_ignore_ascii_case(expected.name())
+            && without_port(authority, expected).eq_ignore_ascii_case(without_port(host, expected))
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Scheme {
+    Http,
+    Https,
+}
+
+impl Scheme {
+    fn parse(text: &str) -> Option<Self> {
+        if text.eq_ignore_ascii_case("https") {
+            Some(Self::Https)
+        } else if text.eq_ignore_ascii_case("http") {
+            Some(Self::Http)
+        } else {
+            None
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+}
+
+/// What a proxy says of the connection that it received.
+struct Forwarded {
+    host: Option<String>,
+    proto: Option<Scheme>,
+}
+
+/// The last element counts where there are several: the proxy next to us wrote it.
+fn forwarded(request: &impl RequestContext, proxy: TrustedProxy) -> Forwarded {
+    let last = |name| -> Option<String> {
+        let value = std::str::from_utf8(request.header(name).last()?).ok()?;
+        value
+            .rsplit(',')
+            .next()
+            .map(|element| element.trim().to_owned())
+    };
+    match proxy {
+        TrustedProxy::XForwarded => Forwarded {
+            host: last("x-forwarded-host"),
+            proto: last("x-forwarded-proto").as_deref().and_then(Scheme::parse),
+        },
+        TrustedProxy::Forwarded => {
+            let element = last("forwarded").unwrap_or_default();
+            let pair = |name: &str| {
+                element.split(';').find_map(|pair| {
+                    let (key, value) = pair.trim().split_once('=')?;
+                    key.eq_ignore_ascii_case(name)
+                        .then(|| value.trim_matches('"').to_owned())
+                })
+            };
+            Forwarded {
+                host: pair("host"),
+                proto: pair("proto").as_deref().and_then(Scheme::parse),
+            }
+        }
+    }
+}
+
+/// `Sec-Fetch-Site` of a request by this very origin, or by the user in person.
+fn is_own_site(site: &str) -> bool {
+    matches!(site, "same-origin" | "none")
+}
+
+fn is_loopback(host: &str) -> bool {
+    let name = match host.strip_prefix('[') {
+        Some(v6) => v6.split(']').next().unwrap_or_default(),
+        None => host.split(':').next().unwrap_or_default(),
+    };
+    name.eq_ignore_ascii_case("localhost")
+        || name
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
+}
+
+/// Browsers leave the default port out, clients and proxies may not.
+fn without_port(authority: &str, scheme: Scheme) -> &str {
+    let port = match scheme {
+        Scheme::Http => ":80",
+        Scheme::Https => ":443",
+    };
+    authority.strip_suffix(port).unwrap_or(authority)
+}
+
+/// The one value of a header, if it is there; an error if it is there twice or no text.
+fn single<'a>(mut values: impl Iterator<Item = &'a [u8]>) -> Result<Option<&'a str>, ()> {
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
+        (Some(value), None) => std::str::from_utf8(value).map(Some).map_err(|_| ()),
+        (Some(_), Some(_)) => Err(()),
+    }
+}
+
+/// An allowed origin of the settings, as a browser would write it.
+///
+/// # Errors
+///
+/// What is wrong with it, and what to write.
+pub(crate) fn parse_allowed(origin: &str) -> Result<String, String> {
+    if origin.contains('*') {
+        return Err(format!(
+            "`{origin}`: wildcards are not supported; list each origin"
+        ));
+    }
+    let parsed = url::Url::parse(origin).map_err(|error| {
+        format!("`{origin}` is no origin ({error}); write `https://host[:port]`")
+    })?;
+    if !matches!(parsed.scheme(), "http" | "https") {
+        return Err(format!(
+            "`{origin}`: an origin begins with `https://` or `http://`"
+        ));
+    }
+    let serialized = parsed.origin().ascii_serialization();
+    if origin.eq_ignore_ascii_case(&serialized) {
+        Ok(serialized)
+    } else {
+        Err(format!(
+            "`{origin}` is not written as browsers do; write `{serialized}`"
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests;

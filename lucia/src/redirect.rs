@@ -1,0 +1,119 @@
+//! [`LocalPath`]: where a login page may send people afterwards.
+
+use std::fmt;
+
+/// A path of this site, with its query: safe to redirect to, whoever wrote it.
+///
+/// Login pages get it as `next=`. Anybody can make a link with any `next=`, so it is taken for
+/// what it says only when browsers cannot read another site in it: `//evil.example`,
+/// `/\evil.example`, `https://evil.example` and everything with control characters are refused.
+///
+/// ```
+/// use lucia::LocalPath;
+///
+/// let next = |given| LocalPath::parse(given).unwrap_or_default();
+/// assert_eq!(next("/orders?page=2").as_str(), "/orders?page=2");
+/// assert_eq!(next("//evil.example").as_str(), "/");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LocalPath(String);
+
+impl LocalPath {
+    /// Reads a path; `None` when it could lead to another site.
+    #[must_use]
+    pub fn parse(path: &str) -> Option<Self> {
+        let rest = path.strip_prefix('/')?;
+        let leads_away = rest.starts_with(['/', '\\']) || path.contains('\\');
+        // Browsers drop tabs and line breaks before they read a URL; headers cannot hold others.
+        let is_clean = path.bytes().all(|byte| (0x21..0x7f).contains(&byte));
+        (!leads_away && is_clean).then(|| Self(path.to_owned()))
+    }
+
+    /// The path.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// This path with `next` in its query.
+    #[cfg(feature = "actix")]
+    pub(crate) fn with_next(&self, next: &Self) -> String {
+        let separator = if self.0.contains('?') { '&' } else { '?' };
+        let next: String = url::form_urlencoded::byte_serialize(next.0.as_bytes()).collect();
+        format!("{}{separator}next={next}", self.0)
+    }
+}
+
+/// The site's front page.
+impl Default for LocalPath {
+    fn default() -> Self {
+        Self("/".to_owned())
+    }
+}
+
+impl fmt::Display for LocalPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl AsRef<str> for LocalPath {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn r57_only_a_path_of_this_site_is_followed() {
+        for path in [
+            "/",
+            "/a",
+            "/a/b?c=d&e=//f",
+            "/%2F/evil.example",
+            "/a#b",
+            "/a//b",
+        ] {
+            assert_eq!(LocalPath::parse(path).unwrap().as_str(), path);
+        }
+        for hostile in [
+            "",
+            "a",
+            "//evil.example",
+            "///evil.example",
+            "/\\evil.example",
+            "\\\\evil.example",
+            "/a\\b",
+            "https://evil.example",
+            "https:evil.example",
+            "javascript:alert(1)",
+            "/\t/evil.example",
+            "/\r\nSet-Cookie: a=b",
+            "/\n/evil.example",
+            " /a",
+            "/a b",
+            "/\0",
+            "/é",
+            "\u{2044}/evil.example",
+        ] {
+            assert_eq!(LocalPath::parse(hostile), None, "{hostile:?}");
+        }
+    }
+
+    #[test]
+    #[cfg(feature = "actix")]
+    fn a_next_path_is_one_value_of_the_query() {
+        let next = LocalPath::parse("/a?b=c&d=e").unwrap();
+        assert_eq!(
+            LocalPath::parse("/login").unwrap().with_next(&next),
+            "/login?next=%2Fa%3Fb%3Dc%26d%3De"
+        );
+        assert_eq!(
+            LocalPath::parse("/login?lang=en").unwrap().with_next(&next),
+            "/login?lang=en&next=%2Fa%3Fb%3Dc%26d%3De"
+        );
+    }
+}

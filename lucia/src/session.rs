@@ -1,0 +1,231 @@
+//! What a session is, and every rule about its time.
+
+use std::fmt;
+use std::ops::Deref;
+use std::time::{Duration, SystemTime};
+
+use crate::clock::UnixMillis;
+use crate::store::SessionRow;
+use crate::token::{SessionId, SessionToken};
+use crate::user::UserId;
+
+/// Someone who is signed in, with the secret that proves it.
+///
+/// Only [`create_session`](crate::Auth::create_session) and the validating functions make one, so
+/// that a cookie can be set for no other session. What the application may show of it is its
+/// [`SessionInfo`], to which a session dereferences: `session.id`, `session.user_id`, ...
+#[derive(Clone)]
+pub struct Session {
+    info: SessionInfo,
+    token: SessionToken,
+}
+
+impl Session {
+    pub(crate) fn new(info: SessionInfo, token: SessionToken) -> Self {
+        Self { info, token }
+    }
+
+    /// What can be shown of this session.
+    #[must_use]
+    pub fn info(&self) -> &SessionInfo {
+        &self.info
+    }
+
+    /// The secret that authenticates as this session.
+    #[must_use]
+    pub fn token(&self) -> &SessionToken {
+        &self.token
+    }
+}
+
+impl Deref for Session {
+    type Target = SessionInfo;
+
+    fn deref(&self) -> &SessionInfo {
+        &self.info
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("info", &self.info)
+            .field("token", &self.token)
+            .finish()
+    }
+}
+
+/// A session without its secret: what a page of "your sessions" shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SessionInfo {
+    /// The public id, useless as a credential.
+    pub id: SessionId,
+    /// Whose session it is.
+    pub user_id: UserId,
+    /// When its user signed in.
+    pub created_at: SystemTime,
+    /// When it was renewed last; its creation if it never was.
+    pub renewed_at: SystemTime,
+    /// Until when it is used as it is. After this moment the next request renews it.
+    pub active_expires: SystemTime,
+    /// Until when a request can still renew it. After this moment it is dead.
+    pub idle_expires: SystemTime,
+    /// What the application called the device that it was created from.
+    pub device: Option<String>,
+    /// Whether the session is in its active or its idle period.
+    pub state: SessionState,
+    /// Whether this request created or renewed it, so that its cookie is to be sent.
+    pub fresh: bool,
+}
+
+/// The part of its life that a living session is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SessionState {
+    /// Used as it is.
+    Active,
+    /// Unused for the active period: the next request renews it.
+    Idle,
+}
+
+impl SessionInfo {
+    pub(crate) fn new(row: SessionRow, state: SessionState, fresh: bool) -> Self {
+        Self {
+            id: row.id,
+            user_id: row.user_id,
+            created_at: row.created_at.into(),
+            renewed_at: row.renewed_at.into(),
+            active_expires: row.active_expires.into(),
+            idle_expires: row.idle_expires.into(),
+            device: row.device,
+            state,
+            fresh,
+        }
+    }
+}
+
+/// How long sessions live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Lifetime {
+    /// How long a session is used without a renewal.
+    pub(crate) active: Duration,
+    /// How long after that a request still renews it.
+    pub(crate) idle: Duration,
+    /// How long after its creation it dies whatever happens.
+    pub(crate) absolute: Option<Duration>,
+}
+
+/// What a creation or a renewal writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Expiries {
+    /// The moment of the creation or renewal.
+    pub renewed_at: UnixMillis,
+    /// The end of the active period.
+    pub active_expires: UnixMillis,
+    /// The end of the idle period, and of the session.
+    pub idle_expires: UnixMillis,
+}
+
+impl Lifetime {
+    /// The expiries of a session created at `created_at` that is created or renewed `now`.
+    pub(crate) fn expiries(&self, created_at: UnixMillis, now: UnixMillis) -> Expiries {
+        let end = self.end(created_at);
+        let active_expires = now.plus(self.active).min(end);
+        Expiries {
+            renewed_at: now,
+            active_expires,
+            idle_expires: now.plus(self.active).plus(self.idle).min(end),
+        }
+    }
+
+    /// The state of a session `now`, `None` when it is dead. Both ends are part of their period.
+    pub(crate) fn state(&self, row: &SessionRow, now: UnixMillis) -> Option<SessionState> {
+        if now > row.idle_expires || now > self.end(row.created_at) {
+            None
+        } else if now > row.active_expires {
+            Some(SessionState::Idle)
+        } else {
+            Some(SessionState::Active)
+        }
+    }
+
+    fn end(&self, created_at: UnixMillis) -> UnixMillis {
+        self.absolute
+            .map_or(UnixMillis(i64::MAX), |absolute| created_at.plus(absolute))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIFETIME: Lifetime = Lifetime {
+        active: Duration::from_secs(100),
+        idle: Duration::from_secs(1000),
+        absolute: None,
+    };
+
+    fn session(lifetime: &Lifetime, created: i64, renewed: i64) -> SessionRow {
+        let expiries = lifetime.expiries(UnixMillis(created), UnixMillis(renewed));
+        SessionRow {
+            id: "0".repeat(64).parse().unwrap(),
+            user_id: UserId::from("ada"),
+            created_at: UnixMillis(created),
+            renewed_at: expiries.renewed_at,
+            active_expires: expiries.active_expires,
+            idle_expires: expiries.idle_expires,
+            device: None,
+        }
+    }
+
+    #[test]
+    fn a_session_is_active_up_to_and_including_its_active_expiry() {
+        let row = session(&LIFETIME, 0, 0);
+        assert_eq!(
+            LIFETIME.state(&row, UnixMillis(100_000)),
+            Some(SessionState::Active)
+        );
+        assert_eq!(
+            LIFETIME.state(&row, UnixMillis(100_001)),
+            Some(SessionState::Idle)
+        );
+    }
+
+    #[test]
+    fn the_idle_period_counts_from_the_end_of_the_active_one() {
+        let row = session(&LIFETIME, 0, 0);
+        assert_eq!(
+            LIFETIME.state(&row, UnixMillis(1_100_000)),
+            Some(SessionState::Idle)
+        );
+        assert_eq!(LIFETIME.state(&row, UnixMillis(1_100_001)), None);
+    }
+
+    #[test]
+    fn an_absolute_lifetime_bounds_what_renewal_can_reach() {
+        let lifetime = Lifetime {
+            absolute: Some(Duration::from_secs(150)),
+            ..LIFETIME
+        };
+        let row = session(&lifetime, 0, 120_000);
+        assert_eq!(row.active_expires, UnixMillis(150_000));
+        assert_eq!(row.idle_expires, UnixMillis(150_000));
+        assert_eq!(
+            lifetime.state(&row, UnixMillis(150_000)),
+            Some(SessionState::Active)
+        );
+        assert_eq!(lifetime.state(&row, UnixMillis(150_001)), None);
+    }
+
+    #[test]
+    fn an_absolute_lifetime_holds_for_sessions_from_before_it_was_set() {
+        let row = session(&LIFETIME, 0, 0);
+        let lifetime = Lifetime {
+            absolute: Some(Duration::from_secs(50)),
+            ..LIFETIME
+        };
+        assert_eq!(lifetime.state(&row, UnixMillis(50_001)), None);
+    }
+}

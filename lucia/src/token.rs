@@ -1,0 +1,189 @@
+//! [`SessionToken`], the secret in the cookie, and [`SessionId`], what the application may show.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, de};
+use sha2::{Digest, Sha256};
+
+use crate::Result;
+use crate::clock::{RandomSource, random_text};
+
+/// The secret that a browser or client presents to be known again: 40 characters of `[a-z0-9]`,
+/// about 206 bits from the operating system's generator (OWASP ASVS 5.0, 7.2.3 asks for 128).
+///
+/// It exists only in the cookie and in a [`Session`](crate::Session) that was just created or
+/// validated. The database holds its SHA-256, so a stolen dump logs nobody in. `Debug` does not
+/// show it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SessionToken(String);
+
+impl SessionToken {
+    /// How many characters a token has.
+    pub const LENGTH: usize = 40;
+
+    /// Reads a token from what a client sent; `None` for everything that cannot be one.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let allowed = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+        let is_token = text.len() == Self::LENGTH && text.as_bytes().iter().all(allowed);
+        is_token.then(|| Self(text.to_owned()))
+    }
+
+    /// The token itself. Whoever reads it can act as the user: put it into the cookie or the
+    /// `Authorization` header of the person it belongs to, and nowhere else.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// The public id of this token's session.
+    #[must_use]
+    pub fn session_id(&self) -> SessionId {
+        const HEX: &[u8; 16] = b"0123456789abcdef";
+        let mut id = String::with_capacity(SessionId::LENGTH);
+        for byte in Sha256::digest(self.0.as_bytes()) {
+            id.push(char::from(HEX[usize::from(byte >> 4)]));
+            id.push(char::from(HEX[usize::from(byte & 15)]));
+        }
+        SessionId(id)
+    }
+
+    pub(crate) fn generate(random: &dyn RandomSource) -> Result<Self> {
+        random_text(random, Self::LENGTH).map(Self)
+    }
+}
+
+impl fmt::Debug for SessionToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SessionToken([redacted])")
+    }
+}
+
+/// The public name of a session: the SHA-256 of its token, 64 hexadecimal digits.
+///
+/// It is safe in a page, a form or a log, and useless as a credential. The session table is
+/// keyed by it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
+pub struct SessionId(String);
+
+impl SessionId {
+    /// How many characters an id has.
+    pub const LENGTH: usize = 64;
+
+    /// The id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl AsRef<str> for SessionId {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The text is not the id of a session: that is 64 lower-case hexadecimal digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a session id is 64 lower-case hexadecimal digits")]
+pub struct InvalidSessionId;
+
+impl FromStr for SessionId {
+    type Err = InvalidSessionId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidSessionId> {
+        let is_hex = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        if text.len() == Self::LENGTH && text.as_bytes().iter().all(is_hex) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidSessionId)
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for SessionId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+    use crate::clock::os_random;
+
+    #[test]
+    fn r01_a_million_tokens_have_one_format_and_no_duplicate() {
+        let mut seen = HashSet::with_capacity(1_000_000);
+        for _ in 0..1_000_000 {
+            let token = SessionToken::generate(&os_random).unwrap();
+            assert!(
+                SessionToken::parse(token.expose()).is_some(),
+                "{}",
+                token.expose()
+            );
+            assert!(seen.insert(token.0));
+        }
+    }
+
+    #[test]
+    fn what_is_no_token_is_not_parsed() {
+        let forty = "a".repeat(40);
+        for text in [
+            String::new(),
+            "a".repeat(39),
+            "a".repeat(41),
+            "A".repeat(40),
+            "é".repeat(20),
+            forty.replace('a', "\0"),
+            format!("{}\"", "a".repeat(39)),
+            format!(" {}", "a".repeat(39)),
+            "f".repeat(64),
+        ] {
+            assert!(SessionToken::parse(&text).is_none(), "{text:?}");
+        }
+        assert!(SessionToken::parse(&forty).is_some());
+    }
+
+    #[test]
+    fn the_id_is_the_sha_256_of_the_token() {
+        let token = SessionToken::parse(&"a".repeat(40)).unwrap();
+        assert_eq!(
+            token.session_id().as_str(),
+            "e33cdf9c7f7120b98e8c78408953e07f2ecd183006b5606df349b4c212acf43e"
+        );
+    }
+
+    #[test]
+    fn a_session_id_is_never_a_token() {
+        let token = SessionToken::generate(&os_random).unwrap();
+        assert!(SessionToken::parse(token.session_id().as_str()).is_none());
+    }
+
+    #[test]
+    fn ids_that_are_none_are_refused() {
+        for text in ["", "abc", &"g".repeat(64), &"A".repeat(64), &"a".repeat(65)] {
+            assert!(text.parse::<SessionId>().is_err(), "{text:?}");
+        }
+        let quoted = format!("\"{}\"", "0".repeat(64));
+        assert!(serde_json::from_str::<SessionId>(&quoted).is_ok());
+        assert!(serde_json::from_str::<SessionId>("\"x\"").is_err());
+    }
+
+    #[test]
+    fn debug_does_not_show_a_token() {
+        let token = SessionToken::parse(&"a".repeat(40)).unwrap();
+        assert!(!format!("{token:?}").contains("aaaa"));
+    }
+}

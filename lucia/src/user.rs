@@ -1,0 +1,350 @@
+//! Users: whom a session belongs to, and how their row becomes the application's own type.
+
+mod columns;
+
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::store::UserRow;
+use crate::{Error, Result};
+
+pub(crate) use columns::field_names;
+
+/// The id of a user: any text, 15 characters of `[a-z0-9]` when lucia made it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct UserId(String);
+
+impl UserId {
+    /// How many characters an id has that lucia makes.
+    pub const LENGTH: usize = 15;
+
+    /// The id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether no database can hold it, so that nobody has it. Ids come with requests.
+    pub(crate) fn cannot_be_stored(&self) -> bool {
+        self.0.contains('\0')
+    }
+}
+
+impl From<String> for UserId {
+    fn from(id: String) -> Self {
+        Self(id)
+    }
+}
+
+impl From<&str> for UserId {
+    fn from(id: &str) -> Self {
+        Self(id.to_owned())
+    }
+}
+
+impl AsRef<str> for UserId {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for UserId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A user, with the columns of your own user table as `A`.
+///
+/// It dereferences to `A`: with `struct Profile { username: String }`, a `User<Profile>` has
+/// `user.id` and `user.username`. `A` sees every column, `id` included, under its name in the
+/// table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct User<A = NoAttributes> {
+    /// The user's id.
+    pub id: UserId,
+    /// The other columns of the user's row.
+    pub attributes: A,
+}
+
+impl<A: DeserializeOwned> User<A> {
+    /// Reads the row of a user of table `table`.
+    pub(crate) fn from_row(row: &UserRow, table: &str) -> Result<Self> {
+        match serde_json::from_str(&row.attributes) {
+            Ok(attributes) => Ok(Self {
+                id: row.id.clone(),
+                attributes,
+            }),
+            Err(error) => Err(columns::explain::<A>(&row.attributes, table, error)),
+        }
+    }
+}
+
+impl<A> Deref for User<A> {
+    type Target = A;
+
+    fn deref(&self) -> &A {
+        &self.attributes
+    }
+}
+
+impl<A> DerefMut for User<A> {
+    fn deref_mut(&mut self) -> &mut A {
+        &mut self.attributes
+    }
+}
+
+/// The user who sent a request, or nobody, as a parameter of a handler that is open to both.
+///
+/// An outage of the store is an error and not nobody, which `Option<User<A>>` would make of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_structs)]
+pub struct MaybeUser<A = NoAttributes>(pub Option<User<A>>);
+
+impl<A> MaybeUser<A> {
+    /// The user, if there is one.
+    #[must_use]
+    pub fn into_inner(self) -> Option<User<A>> {
+        self.0
+    }
+}
+
+/// For a user of whom only the id is asked: reads none of the columns.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct NoAttributes {}
+
+/// Someone who signs up, for [`create_user`](crate::Auth::create_user).
+///
+/// `A` is the type of the attributes given, and of the [`User`] that comes back.
+#[must_use = "a new user is made by `auth.create_user(..)`"]
+pub struct NewUser<'a, A = NoAttributes> {
+    pub(crate) key: NewKey<'a>,
+    pub(crate) attributes: Result<Map<String, Value>, InvalidAttributes>,
+    returned: std::marker::PhantomData<fn() -> A>,
+}
+
+/// The key of a new user.
+pub(crate) struct NewKey<'a> {
+    pub(crate) provider_id: &'a str,
+    pub(crate) provider_user_id: &'a str,
+    pub(crate) password: &'a str,
+}
+
+impl<'a> NewUser<'a> {
+    /// A user who signs in with a password.
+    ///
+    /// `provider_id` names the way to sign in (`"username"`, `"email"`), without a colon;
+    /// `provider_user_id` is who the user is there: the username or e-mail address itself.
+    /// lucia compares it as it is, so bring it into one form first if `Ada` and `ada` shall be
+    /// one user.
+    pub fn with_password(
+        provider_id: &'a str,
+        provider_user_id: &'a str,
+        password: &'a str,
+    ) -> Self {
+        Self {
+            key: NewKey {
+                provider_id,
+                provider_user_id,
+                password,
+            },
+            attributes: Ok(Map::new()),
+            returned: std::marker::PhantomData,
+        }
+    }
+}
+
+impl<'a, A> NewUser<'a, A> {
+    /// The columns of the user's row, each under its name in the table. A column that is left
+    /// out gets the default of the database.
+    ///
+    /// `attributes` is a struct or map that serializes to an object. `id` is not among the
+    /// columns that can be set, and [`create_user`](crate::Auth::create_user) refuses it.
+    pub fn attributes<B: Serialize>(self, attributes: &B) -> NewUser<'a, B> {
+        NewUser {
+            key: self.key,
+            attributes: object(attributes),
+            returned: std::marker::PhantomData,
+        }
+    }
+
+    /// Reads the created user as a `B`: for when the type written is not the type read.
+    pub fn returning<B: DeserializeOwned>(self) -> NewUser<'a, B> {
+        NewUser {
+            key: self.key,
+            attributes: self.attributes,
+            returned: std::marker::PhantomData,
+        }
+    }
+}
+
+impl<A> fmt::Debug for NewUser<'_, A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewUser")
+            .field("provider_id", &self.key.provider_id)
+            .field("provider_user_id", &self.key.provider_user_id)
+            .field("password", &"[redacted]")
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why attributes cannot be columns. Says nothing of their values.
+#[derive(Debug)]
+pub(crate) enum InvalidAttributes {
+    /// Programmer's mistake: no object, no string keys, or a column out of reach.
+    Misuse(String),
+    /// A value that no database can hold as text.
+    NulCharacter { column: String },
+}
+
+fn object<B: Serialize>(attributes: &B) -> Result<Map<String, Value>, InvalidAttributes> {
+    let type_name = std::any::type_name::<B>();
+    let columns = match serde_json::to_value(attributes) {
+        Ok(Value::Object(columns)) => columns,
+        Ok(_) => {
+            return Err(InvalidAttributes::Misuse(format!(
+                "attributes are a struct or map whose fields are columns; `{type_name}` is neither"
+            )));
+        }
+        Err(_) => {
+            return Err(InvalidAttributes::Misuse(format!(
+                "`{type_name}` cannot be serialized"
+            )));
+        }
+    };
+    if columns.contains_key("id") {
+        return Err(InvalidAttributes::Misuse(format!(
+            "`{type_name}` has a field `id`: the id of a user is not an attribute; leave it out \
+             with `#[serde(skip_serializing)]`"
+        )));
+    }
+    match columns
+        .iter()
+        .find(|(name, value)| name.contains('\0') || holds_nul(value))
+    {
+        Some((column, _)) => Err(InvalidAttributes::NulCharacter {
+            column: column.clone(),
+        }),
+        None => Ok(columns),
+    }
+}
+
+fn holds_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(values) => values.iter().any(holds_nul),
+        Value::Object(fields) => fields
+            .iter()
+            .any(|(name, value)| name.contains('\0') || holds_nul(value)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+impl InvalidAttributes {
+    pub(crate) fn into_error(self, table: &str) -> Error {
+        match self {
+            Self::Misuse(what) => Error::Misuse(what),
+            Self::NulCharacter { column } => Error::InvalidAttribute {
+                table: table.to_owned(),
+                column: Some(column),
+                reason: "text cannot hold the character U+0000".to_owned(),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Serialize, Deserialize, PartialEq)]
+    struct Profile {
+        username: String,
+        age: Option<u32>,
+    }
+
+    fn row(attributes: &str) -> UserRow {
+        UserRow {
+            id: UserId::from("ada"),
+            attributes: attributes.to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_row_becomes_the_applications_type() {
+        let user = User::<Profile>::from_row(
+            &row(r#"{"id":"ada","username":"Ada","age":36,"unread":[1]}"#),
+            "auth_user",
+        );
+        let user = user.unwrap();
+        assert_eq!((user.username.as_str(), user.age), ("Ada", Some(36)));
+        assert!(User::<NoAttributes>::from_row(&row(r#"{"id":"ada"}"#), "auth_user").is_ok());
+    }
+
+    #[test]
+    fn a_missing_column_is_named() {
+        let error = User::<Profile>::from_row(&row(r#"{"id":"ada"}"#), "auth_user").unwrap_err();
+        let text = error.to_string();
+        assert!(
+            text.contains("`auth_user`") && text.contains("`username`"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_column_of_another_type_is_named_and_its_value_is_not_shown() {
+        let error =
+            User::<Profile>::from_row(&row(r#"{"username":"Ada","age":"swordfish"}"#), "auth_user");
+        let text = error.unwrap_err().to_string();
+        assert!(
+            text.contains("`auth_user`") && text.contains("`age`"),
+            "{text}"
+        );
+        assert!(!text.contains("swordfish"), "{text}");
+    }
+
+    #[test]
+    fn attributes_are_objects_without_an_id() {
+        assert!(
+            object(&Profile {
+                username: "Ada".into(),
+                age: None
+            })
+            .is_ok()
+        );
+        assert!(matches!(object(&1), Err(InvalidAttributes::Misuse(_))));
+        let with_id = serde_json::json!({ "id": "mallory" });
+        assert!(matches!(
+            object(&with_id),
+            Err(InvalidAttributes::Misuse(_))
+        ));
+    }
+
+    #[test]
+    fn text_that_no_database_can_hold_is_refused_wherever_it_hides() {
+        for hostile in [
+            serde_json::json!({ "a": "x\0y" }),
+            serde_json::json!({ "a": ["\0"] }),
+            serde_json::json!({ "a": { "\0": 1 } }),
+            serde_json::json!({ "a\0": 1 }),
+        ] {
+            assert!(matches!(
+                object(&hostile),
+                Err(InvalidAttributes::NulCharacter { .. })
+            ));
+        }
+    }
+
+    #[test]
+    fn debug_of_a_new_user_shows_no_password() {
+        let user = NewUser::with_password("username", "ada", "correct horse battery");
+        assert!(!format!("{user:?}").contains("correct horse"));
+    }
+}
