@@ -26,5 +26,8 @@ pub use origin::TrustedProxy;
 pub use password::PasswordOptions;
 pub use request::{AuthRequest, ResponseHeaders};
 pub use session::{Session, SessionInfo, SessionState};
+#[cfg(feature = "sqlite")]
+#[cfg_attr(docsrs, doc(cfg(feature = "sqlite")))]
+pub use store::sqlite::{SqliteStore, SqliteStoreBuilder};
 pub use token::{InvalidSessionId, SessionId, SessionToken};
 pub use user::{NewUser, NoAttributes, User, UserId};
