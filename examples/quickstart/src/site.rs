@@ -25,7 +25,7 @@ pub enum StartError {
     #[error("{0}")]
     Setting(String),
     /// The address cannot be listened on.
-    #[error("cannot listen on {address} port {port}")]
+    #[error("cannot listen on {address}:{port} (choose another port with `--port`)")]
     Listen {
         /// The address.
         address: String,
