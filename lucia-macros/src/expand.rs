@@ -60,8 +60,10 @@ pub(crate) fn attribute(attribute: Attribute, args: TokenStream, item: TokenStre
 //         };
 //         let __p0 = match ::lucia::__private::extract::<User<T>>(&mut __admitted).await { .. };
 //         let __p1 = match ::lucia::__private::extract::<web::Json<Edit>>(&mut __admitted).await { .. };
-//         let __reply = me::<T>(__admitted.auth_request(), __p0, __p1).await;
-//         __admitted.respond(__reply)
+//         ::lucia::__private::respond(
+//             &__admitted,
+//             me::<T>(__admitted.auth_request(), __p0, __p1).await,
+//         )
 //     }
 //
 // The name stays, so that a route attribute may stand above or below; so does the user's function, inside:
@@ -69,7 +71,6 @@ pub(crate) fn attribute(attribute: Attribute, args: TokenStream, item: TokenStre
 fn expand(handler: &Handler, guard: &Guard) -> TokenStream {
     let incoming = hidden("__lucia");
     let admitted = hidden("__admitted");
-    let reply = hidden("__reply");
 
     let Handler {
         attrs,
@@ -99,13 +100,12 @@ fn expand(handler: &Handler, guard: &Guard) -> TokenStream {
         extractions.push(or_return(&value, &extraction));
         values.push(value);
     }
-    let turbofish = turbofish(&sig.generics);
     let (generics, _, where_clause) = generics.split_for_impl();
     let admission = or_return(
         &quote!(mut #admitted),
         &quote!(#incoming.admit(#guard).await),
     );
-    let respond = respond(&sig.output, &admitted, &reply);
+    let respond = respond(sig, &admitted, &quote!(#injected #(#values),*));
 
     quote! {
         #(#attrs)*
@@ -119,7 +119,6 @@ fn expand(handler: &Handler, guard: &Guard) -> TokenStream {
             #[allow(unused_mut)]
             #admission
             #(#extractions)*
-            let #reply = #name #turbofish (#injected #(#values),*).await;
             #respond
         }
     }
@@ -158,17 +157,20 @@ fn extract(ty: &Type, admitted: &Ident) -> TokenStream {
     quote!(#path #open #ty #close #arguments #dot #r#await)
 }
 
+// Output:
+//     ::lucia::__private::respond(&__admitted, me::<T>(__admitted.auth_request(), __p0).await)
+//
 // A complaint about the type of the reply is to stand where the user wrote it.
-fn respond(output: &ReturnType, admitted: &Ident, reply: &Ident) -> TokenStream {
-    match output {
-        ReturnType::Type(_, ty) => {
-            let (start, end) = ends(ty);
-            let path = quote_spanned!(start=> ::lucia::__private::respond);
-            let arguments = quote_spanned!(end=> (&#admitted, #reply));
-            quote!(#path #arguments)
-        }
-        ReturnType::Default => quote!(::lucia::__private::respond(&#admitted, #reply)),
-    }
+fn respond(sig: &Signature, admitted: &Ident, arguments: &TokenStream) -> TokenStream {
+    let (start, end) = match &sig.output {
+        ReturnType::Type(_, ty) => ends(ty),
+        ReturnType::Default => ends(&sig.ident),
+    };
+    let mut function = sig.ident.clone();
+    function.set_span(function.span().located_at(start));
+    let turbofish = turbofish(&sig.generics);
+    let dot_await = quote_spanned!(end=> .await);
+    quote!(::lucia::__private::respond(&#admitted, #function #turbofish (#arguments) #dot_await))
 }
 
 // Input:

@@ -3,6 +3,7 @@
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
+use std::pin::Pin;
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, Responder, ResponseError};
@@ -76,9 +77,16 @@ impl Admitted {
 }
 
 /// The next parameter of a handler. `Err` is the response to a request that it cannot be had from.
-pub async fn extract<T: Extractor>(admitted: &mut Admitted) -> Result<T, Response> {
-    let extracted = T::extract(&admitted.request, &mut admitted.payload).await;
-    extracted.map_err(|error| admitted.finish(HttpResponse::from_error(error)))
+///
+/// Boxed, so that the type of the future asks nothing of `T`: the compiler would complain about a
+/// `T` that is no extractor once more where it is awaited.
+pub fn extract<'a, T: Extractor + 'a>(
+    admitted: &'a mut Admitted,
+) -> Pin<Box<dyn Future<Output = Result<T, Response>> + 'a>> {
+    Box::pin(async {
+        let extracted = T::extract(&admitted.request, &mut admitted.payload).await;
+        extracted.map_err(|error| admitted.finish(HttpResponse::from_error(error)))
+    })
 }
 
 /// The response that `reply` makes, with the cookie changes of the request on it.
