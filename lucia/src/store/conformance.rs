@@ -301,3 +301,6 @@ macro_rules! __conformance {
 const SESSION_CASES: &[SessionCase] = __session_cases! { list std::convert::identity, SessionCase };
 
 const STORE_CASES: &[Case] = __store_cases! { list Body::Store, Case };
+
+#[cfg(test)]
+mod tests;
