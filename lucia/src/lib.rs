@@ -146,8 +146,6 @@ pub use user::{MaybeUser, NewUser, NoAttributes, User, UserId};
 #[doc(hidden)]
 pub mod __private {
     #[cfg(feature = "actix")]
-    pub use crate::actix::handler::{
-        Admitted, Extractor, Guard, Incoming, Reply, Response,
-    };
+    pub use crate::actix::handler::{Admitted, Extractor, Guard, Incoming, Reply, Response};
     pub use crate::request::AuthRequest;
 }

@@ -40,7 +40,11 @@ impl Incoming {
     pub async fn admit(self, guard: Guard) -> Result<Admitted, Response> {
         let Self { request, payload } = self;
         let auth_request = auth_request(&request).map_err(|error| error.error_response())?;
-        let admitted = Admitted { request, payload, auth_request };
+        let admitted = Admitted {
+            request,
+            payload,
+            auth_request,
+        };
         match guard.check(&admitted.auth_request).await {
             Ok(()) => Ok(admitted),
             Err(denial) => {
@@ -67,10 +71,12 @@ impl Admitted {
 
     /// The next parameter of the handler. `Err` is the response to a request that has none such.
     pub async fn extract<T: Extractor>(&mut self) -> Result<T, Response> {
-        T::extract(&self.request, &mut self.payload).await.map_err(|error| {
-            // What was found out about the sender goes with the error.
-            self.finish(HttpResponse::from_error(error))
-        })
+        T::extract(&self.request, &mut self.payload)
+            .await
+            .map_err(|error| {
+                // What was found out about the sender goes with the error.
+                self.finish(HttpResponse::from_error(error))
+            })
     }
 
     /// The response that `reply` makes, with the cookie changes of the request on it.

@@ -231,10 +231,11 @@ macro_rules! __store_cases {
                 an_unknown_user_is_none
                 a_user_and_their_key_are_stored_together
                 a_taken_key_leaves_no_user_behind
+                a_taken_key_goes_before_a_taken_value
                 a_taken_user_id_is_an_error_of_its_own
                 a_taken_value_is_a_unique_violation_that_names_the_column
                 a_missing_value_is_a_not_null_violation_that_names_the_column
-                fifty_sign_ups_with_one_key_make_one_user
+                fifty_sign_ups_of_one_name_make_one_user
                 an_attribute_without_a_column_is_named_and_nothing_is_stored
                 an_attribute_never_reaches_the_id
                 hostile_users_are_stored_as_they_are

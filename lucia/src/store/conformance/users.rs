@@ -59,6 +59,19 @@ pub(super) async fn a_taken_key_leaves_no_user_behind(store: &dyn Store) {
     assert_eq!(key_ids(store, ADA).await, ["username:ada"]);
 }
 
+pub(super) async fn a_taken_key_goes_before_a_taken_value(store: &dyn Store) {
+    insert_user(store, ADA).await;
+    insert_key(store, &key("username:ada", ADA)).await;
+    let second = NewUserRow {
+        id: BOB.into(),
+        ..new_user(ADA)
+    };
+    let key = Some(key("username:ada", BOB));
+    let refused = store.insert_user(second, key).await;
+    assert!(matches!(refused, Err(Error::DuplicateKey)), "{refused:?}");
+    assert!(stored_user(store, BOB).await.is_none());
+}
+
 pub(super) async fn a_taken_user_id_is_an_error_of_its_own(store: &dyn Store) {
     insert_user(store, ADA).await;
     let second = NewUserRow {
@@ -101,11 +114,15 @@ pub(super) async fn a_missing_value_is_a_not_null_violation_that_names_the_colum
     assert!(stored_user(store, ADA).await.is_none());
 }
 
-pub(super) async fn fifty_sign_ups_with_one_key_make_one_user(store: &dyn Store) {
+pub(super) async fn fifty_sign_ups_of_one_name_make_one_user(store: &dyn Store) {
     let ids: Vec<String> = (0..50).map(|number| format!("user-{number}")).collect();
-    let sign_ups = ids
-        .iter()
-        .map(|id| store.insert_user(new_user(id), Some(key("username:ada", id))));
+    let sign_ups = ids.iter().map(|id| {
+        let user = NewUserRow {
+            id: id.as_str().into(),
+            ..new_user(ADA)
+        };
+        store.insert_user(user, Some(key("username:ada", id)))
+    });
     let mut winners = Vec::new();
     for outcome in all(sign_ups).await {
         match outcome {
