@@ -24,6 +24,9 @@ pub use auth::{Auth, AuthBuilder, CreateSession, Environment};
 pub use clock::{Clock, RandomSource};
 pub use context::RequestContext;
 pub use cookie::{CookieOptions, SameSite, SessionCookie};
+#[cfg(feature = "postgres")]
+#[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
+pub use deadpool_postgres;
 pub use error::{ConstraintKind, ConstraintViolation, Error, PasswordProblem, Result, Source};
 pub use key::Key;
 #[cfg(feature = "macros")]
@@ -34,6 +37,9 @@ pub use password::PasswordOptions;
 pub use redirect::LocalPath;
 pub use request::{AuthRequest, ResponseHeaders};
 pub use session::{Session, SessionInfo, SessionState};
+#[cfg(feature = "postgres")]
+#[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
+pub use store::postgres::{PgStore, PgStoreBuilder};
 pub use token::{InvalidSessionId, SessionId, SessionToken};
 pub use user::{MaybeUser, NewUser, NoAttributes, User, UserId};
 

@@ -1,0 +1,149 @@
+//! What a handler cannot be. Each check points at the user's own token and says what to write instead.
+
+use crate::args::Attribute;
+use crate::item::{self, Handler};
+use syn::{Error, FnArg, PatType, Result, ReturnType, Safety, Signature, Type};
+
+/// As many as actix-web extracts at once: it implements `FromRequest` for tuples up to this length.
+const MAX_PARAMETERS: usize = 16;
+
+/// Checks what the generated handler could not be built from.
+pub(crate) fn signature(sig: &Signature) -> Result<()> {
+    all([
+        check_qualifiers(sig),
+        check_receiver(sig),
+        check_variadic(sig),
+        check_return_type(sig),
+        check_parameter_count(sig),
+        all(parameters(sig).map(check_parameter)),
+    ])
+}
+
+/// Checks that the handler has one of our attributes, once.
+pub(crate) fn repetition(attribute: Attribute, handler: &Handler) -> Result<()> {
+    all(handler.attrs.repeated.iter().map(|repeated| {
+        let message = match (attribute, item::ours(repeated.path())) {
+            (Attribute::AuthRequest, Some(Attribute::Authenticated))
+            | (Attribute::Authenticated, Some(Attribute::AuthRequest)) => {
+                "`#[authenticated]` includes `#[auth_request]`: remove `#[auth_request]`".to_owned()
+            }
+            _ => format!(
+                "`#[{}]` is on this handler already: remove one of the two",
+                attribute.name(),
+            ),
+        };
+        Err(Error::new_spanned(repeated.path(), message))
+    }))
+}
+
+/// The parameters that are extracted.
+pub(crate) fn parameters(sig: &Signature) -> impl Iterator<Item = &PatType> {
+    sig.inputs.iter().filter_map(|input| match input {
+        FnArg::Typed(parameter) => Some(parameter),
+        FnArg::Receiver(_) => None,
+    })
+}
+
+fn check_qualifiers(sig: &Signature) -> Result<()> {
+    let constness = match &sig.constness {
+        Some(token) => Err(Error::new_spanned(
+            token,
+            "a handler waits for the database: write `async fn` without `const`",
+        )),
+        None if sig.asyncness.is_none() => Err(Error::new_spanned(
+            sig.fn_token,
+            "a handler waits for the database: write `async fn`",
+        )),
+        None => Ok(()),
+    };
+    let safety = match &sig.safety {
+        Safety::Default => Ok(()),
+        token => Err(Error::new_spanned(
+            token,
+            "the server calls a handler, and keeps no promise about it: remove this word, and \
+             write an `unsafe` block inside",
+        )),
+    };
+    let abi = match &sig.abi {
+        Some(token) => Err(Error::new_spanned(
+            token,
+            "the server calls a handler as a Rust function: remove `extern`",
+        )),
+        None => Ok(()),
+    };
+    all([constness, safety, abi])
+}
+
+fn check_receiver(sig: &Signature) -> Result<()> {
+    match sig.receiver() {
+        Some(receiver) => Err(Error::new_spanned(
+            receiver,
+            "a handler is a free function: take `web::Data<..>` instead of `self`",
+        )),
+        None => Ok(()),
+    }
+}
+
+fn check_variadic(sig: &Signature) -> Result<()> {
+    match &sig.variadic {
+        Some(variadic) => Err(Error::new_spanned(
+            variadic,
+            "each parameter of a handler is an extractor: remove `...`",
+        )),
+        None => Ok(()),
+    }
+}
+
+fn check_return_type(sig: &Signature) -> Result<()> {
+    match &sig.output {
+        ReturnType::Type(..) => Ok(()),
+        ReturnType::Default => Err(Error::new(
+            sig.ident.span(),
+            "a handler answers: declare what it returns, such as `-> impl Responder`",
+        )),
+    }
+}
+
+fn check_parameter_count(sig: &Signature) -> Result<()> {
+    match parameters(sig).nth(MAX_PARAMETERS) {
+        Some(parameter) => Err(Error::new_spanned(
+            parameter,
+            format!(
+                "actix-web extracts at most {MAX_PARAMETERS} parameters: \
+                 take some of them together as a tuple, such as `(a, b): (A, B)`"
+            ),
+        )),
+        None => Ok(()),
+    }
+}
+
+fn check_parameter(parameter: &PatType) -> Result<()> {
+    if let Some(cfg) = parameter.attrs.iter().find(|attr| attr.path().is_ident("cfg")) {
+        return Err(Error::new_spanned(
+            cfg,
+            "a parameter of a handler is always there: put `#[cfg(..)]` on one handler for each case",
+        ));
+    }
+    match &*parameter.ty {
+        Type::Reference(ty) if ty.lifetime.as_ref().is_none_or(|a| a.ident != "static") => {
+            Err(Error::new_spanned(
+                ty,
+                "a parameter of a handler is extracted from the request and owned: \
+                 take an extractor, such as `web::Path<String>`, instead of a reference",
+            ))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// All the mistakes at once, for two mistakes are two messages.
+fn all(checks: impl IntoIterator<Item = Result<()>>) -> Result<()> {
+    let mistakes = checks.into_iter().filter_map(Result::err);
+    match mistakes.reduce(|mut all, next| {
+        all.combine(next);
+        all
+    }) {
+        None => Ok(()),
+        Some(mistakes) => Err(mistakes),
+    }
+}

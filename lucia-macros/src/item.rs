@@ -1,0 +1,154 @@
+//! What the attribute stands on, parsed just far enough: the signature in full, the body not at all, so
+//! that a body with a half-written line still is a handler and an editor still completes it.
+
+use crate::args;
+use proc_macro2::TokenStream;
+use syn::parse::{Parse, ParseStream};
+use syn::punctuated::Punctuated;
+use syn::token::Brace;
+use syn::{Attribute, LitStr, Meta, Path, Result, Signature, Token, Visibility};
+
+/// A function as the user wrote it.
+pub(crate) struct Handler {
+    pub(crate) attrs: Attributes,
+    pub(crate) vis: Visibility,
+    pub(crate) sig: Signature,
+    /// `#![..]` at the top of the body.
+    pub(crate) inner_attrs: Vec<Attribute>,
+    pub(crate) brace: Brace,
+    pub(crate) body: TokenStream,
+}
+
+/// The attributes below ours, by where they go. Those above ours have been expanded already.
+#[derive(Default)]
+pub(crate) struct Attributes {
+    /// To the generated handler, which has the name, the visibility and the route.
+    pub(crate) handler: Vec<Attribute>,
+    /// To the user's function inside it, which has the signature that the user sees.
+    pub(crate) function: Vec<Attribute>,
+    /// To nobody: ours, once more.
+    pub(crate) repeated: Vec<Attribute>,
+}
+
+impl Parse for Handler {
+    fn parse(input: ParseStream<'_>) -> Result<Self> {
+        let attrs = Attributes::sort(input.call(Attribute::parse_outer)?);
+        let vis = input.parse()?;
+        expect_function(input)?;
+        let sig: Signature = input.parse()?;
+        if input.peek(Token![;]) {
+            return Err(input.error("a handler has a body: write `{ .. }` instead of `;`"));
+        }
+        let content;
+        let brace = syn::braced!(content in input);
+        Ok(Handler {
+            attrs,
+            vis,
+            sig,
+            inner_attrs: content.call(Attribute::parse_inner)?,
+            brace,
+            body: content.parse()?,
+        })
+    }
+}
+
+/// Says what is wrong at the first word of an item that is no function, before the parser of signatures
+/// would complain about some token after it.
+fn expect_function(input: ParseStream<'_>) -> Result<()> {
+    let ahead = input.fork();
+    ahead.parse::<Option<Token![const]>>()?;
+    ahead.parse::<Option<Token![async]>>()?;
+    ahead.parse::<Option<Token![unsafe]>>()?;
+    if ahead.parse::<Option<Token![extern]>>()?.is_some() {
+        ahead.parse::<Option<LitStr>>()?;
+    }
+    if ahead.peek(Token![fn]) {
+        Ok(())
+    } else {
+        Err(input.error(
+            "only a handler can have this attribute: write it above an \
+             `async fn name(..) -> impl Responder { .. }`",
+        ))
+    }
+}
+
+impl Attributes {
+    fn sort(attrs: Vec<Attribute>) -> Self {
+        let mut sorted = Attributes::default();
+        for attr in attrs {
+            if attr.path().is_ident("cfg_attr")
+                && let Ok((handler, function)) = split_cfg_attr(&attr)
+            {
+                sorted.handler.extend(handler);
+                sorted.function.extend(function);
+            } else if ours(attr.path()).is_some() {
+                sorted.repeated.push(attr);
+            } else if belongs_to_handler(attr.path()) {
+                sorted.handler.push(attr);
+            } else {
+                sorted.function.push(attr);
+            }
+        }
+        sorted
+    }
+}
+
+/// Which of our attributes a path names.
+pub(crate) fn ours(path: &Path) -> Option<args::Attribute> {
+    let last = path.segments.last()?;
+    let qualified = path.segments.len() > 1;
+    if qualified && path.segments[0].ident != "lucia" {
+        return None;
+    }
+    args::Attribute::from_name(&last.ident.to_string())
+}
+
+/// Whether an attribute is about the handler rather than about the code in it.
+///
+/// Lint levels that stand at the handler hold for the function inside it, too.
+fn belongs_to_handler(path: &Path) -> bool {
+    const BUILT_IN: &[&str] = &[
+        "cfg",
+        "cfg_attr",
+        "doc",
+        "deprecated",
+        "must_use",
+        "allow",
+        "warn",
+        "deny",
+        "forbid",
+        "expect",
+    ];
+    // actix-web's, under any path. Expanded after ours, they take what stands below them for the
+    // handler, so they must come to stand above the generated one.
+    const ROUTES: &[&str] = &[
+        "get", "post", "put", "delete", "head", "connect", "options", "trace", "patch", "query",
+        "route", "routes",
+    ];
+
+    let last = path.segments.last().map(|segment| &segment.ident);
+    BUILT_IN.iter().any(|name| path.is_ident(name))
+        || ROUTES.iter().any(|name| last.is_some_and(|last| last == name))
+}
+
+// Input:
+//     #[cfg_attr(feature = "trace", doc = "..", tracing::instrument)]
+//
+// Output:
+//     #[cfg_attr(feature = "trace", doc = "..")]              // to the handler
+//     #[cfg_attr(feature = "trace", tracing::instrument)]     // to the function
+fn split_cfg_attr(attr: &Attribute) -> Result<(Option<Attribute>, Option<Attribute>)> {
+    let (predicate, metas) = attr.parse_args_with(|input: ParseStream<'_>| {
+        let predicate: Meta = input.parse()?;
+        input.parse::<Token![,]>()?;
+        let metas = Punctuated::<Meta, Token![,]>::parse_terminated(input)?;
+        Ok((predicate, metas))
+    })?;
+    let (handler, function): (Vec<_>, Vec<_>) = metas
+        .into_iter()
+        .partition(|meta| belongs_to_handler(meta.path()));
+    let conditional = |metas: Vec<Meta>| {
+        (!metas.is_empty()).then(|| syn::parse_quote!(#[cfg_attr(#predicate, #(#metas),*)]))
+    };
+    Ok((conditional(handler), conditional(function)))
+}

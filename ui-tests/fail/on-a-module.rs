@@ -1,0 +1,4 @@
+#[lucia::authenticated(redirect = "/login")]
+mod handlers {}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use lucia::authenticated;
+
+#[authenticated]
+pub struct Handler;
+
+fn main() {
+    let _ = Handler;
+}

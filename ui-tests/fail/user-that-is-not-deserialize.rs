@@ -1,0 +1,12 @@
+use lucia::{User, authenticated};
+
+struct Profile {
+    username: String,
+}
+
+#[authenticated]
+async fn handler(user: User<Profile>) -> String {
+    user.username.clone()
+}
+
+fn main() {}
