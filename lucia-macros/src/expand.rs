@@ -27,8 +27,14 @@ pub(crate) fn attribute(attribute: Attribute, args: TokenStream, item: TokenStre
         return quote!(#mistakes #fallback);
     }
     let guard = attribute.parse_guard(args);
-    let mistakes = [guard.as_ref().err().cloned(), check::repetition(attribute, &handler).err()];
-    let mistakes = mistakes.into_iter().flatten().map(Error::into_compile_error);
+    let mistakes = [
+        guard.as_ref().err().cloned(),
+        check::repetition(attribute, &handler).err(),
+    ];
+    let mistakes = mistakes
+        .into_iter()
+        .flatten()
+        .map(Error::into_compile_error);
     let handler = expand(handler, &guard.unwrap_or(attribute.guard()));
     quote!(#(#mistakes)* #handler)
 }
@@ -71,15 +77,20 @@ fn expand(handler: Handler, guard: &Guard) -> TokenStream {
     let guard = expand_guard(guard);
 
     let parameters: Vec<&PatType> = check::parameters(&handler.sig).collect();
-    let values: Vec<Ident> =
-        (0..parameters.len()).map(|i| hidden(&format!("__p{i}"))).collect();
+    let values: Vec<Ident> = (0..parameters.len())
+        .map(|i| hidden(&format!("__p{i}")))
+        .collect();
     let mut generics = handler.sig.generics.clone();
     let types: Vec<TokenStream> = parameters
         .iter()
         .map(|parameter| extractor(nameable(&parameter.ty, &mut generics)))
         .collect();
 
-    let auth_request_pattern = if injects { quote!(#auth_request) } else { quote!(_) };
+    let auth_request_pattern = if injects {
+        quote!(#auth_request)
+    } else {
+        quote!(_)
+    };
     let injected = injects.then(|| quote!(#auth_request,));
     let name = &handler.sig.ident;
     let turbofish = turbofish(&handler.sig.generics);
@@ -93,7 +104,12 @@ fn expand(handler: Handler, guard: &Guard) -> TokenStream {
     let dot_await = quote_spanned!(end=> .await);
     let reply = quote!(#callee #turbofish (#injected #(::lucia::__private::Extracted::value(#values)),*) #dot_await);
 
-    let Handler { attrs: Attributes { handler: attrs, .. }, vis, inner_attrs, .. } = &handler;
+    let Handler {
+        attrs: Attributes { handler: attrs, .. },
+        vis,
+        inner_attrs,
+        ..
+    } = &handler;
     let (generics, _, where_clause) = generics.split_for_impl();
     quote! {
         #(#attrs)*
@@ -127,7 +143,15 @@ fn expand(handler: Handler, guard: &Guard) -> TokenStream {
 //
 // `auth_request` is the one name that the body sees and the user did not write. The body is not looked at.
 fn function(handler: &Handler, injects: bool) -> TokenStream {
-    let Handler { attrs: Attributes { function: attrs, .. }, sig, brace, body, .. } = handler;
+    let Handler {
+        attrs: Attributes {
+            function: attrs, ..
+        },
+        sig,
+        brace,
+        body,
+        ..
+    } = handler;
     let mut sig = sig.clone();
     if injects {
         let auth_request = Ident::new(AUTH_REQUEST, Span::call_site());
@@ -250,7 +274,11 @@ fn names_auth_request(sig: &Signature) -> bool {
 
 fn is_auth_request(ty: &Type) -> bool {
     match ty {
-        Type::Path(ty) => ty.path.segments.last().is_some_and(|last| last.ident == "AuthRequest"),
+        Type::Path(ty) => ty
+            .path
+            .segments
+            .last()
+            .is_some_and(|last| last.ident == "AuthRequest"),
         Type::Paren(ty) => is_auth_request(&ty.elem),
         Type::Group(ty) => is_auth_request(&ty.elem),
         _ => false,
@@ -263,7 +291,8 @@ fn binds(pattern: TokenStream, variable: &str) -> bool {
     while let Some(token) = tokens.next() {
         let found = match token {
             TokenTree::Ident(ident) => {
-                let field = matches!(tokens.peek(), Some(TokenTree::Punct(next)) if next.as_char() == ':');
+                let field =
+                    matches!(tokens.peek(), Some(TokenTree::Punct(next)) if next.as_char() == ':');
                 ident.unraw() == variable && !field
             }
             TokenTree::Group(group) => binds(group.stream(), variable),
@@ -279,7 +308,10 @@ fn binds(pattern: TokenStream, variable: &str) -> bool {
 /// The spans of the first and the last of the tokens, for generated code that a message about them is to
 /// point at, with names that only generated code sees.
 fn ends(tokens: &impl ToTokens) -> (Span, Span) {
-    let mut spans = tokens.to_token_stream().into_iter().map(|token| token.span());
+    let mut spans = tokens
+        .to_token_stream()
+        .into_iter()
+        .map(|token| token.span());
     let start = spans.next().unwrap_or_else(Span::call_site);
     let end = spans.last().unwrap_or(start);
     let hidden = |span| Span::mixed_site().located_at(span);

@@ -17,7 +17,12 @@ use quote::quote;
 //         loop {}
 //     }
 pub(crate) fn expand(handler: &Handler) -> TokenStream {
-    let Handler { attrs: Attributes { handler: attrs, .. }, vis, sig, .. } = handler;
+    let Handler {
+        attrs: Attributes { handler: attrs, .. },
+        vis,
+        sig,
+        ..
+    } = handler;
     let name = &sig.ident;
     let (generics, _, where_clause) = sig.generics.split_for_impl();
     quote! {

@@ -40,6 +40,9 @@ pub use session::{Session, SessionInfo, SessionState};
 #[cfg(feature = "postgres")]
 #[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
 pub use store::postgres::{PgStore, PgStoreBuilder};
+#[cfg(feature = "sqlite")]
+#[cfg_attr(docsrs, doc(cfg(feature = "sqlite")))]
+pub use store::sqlite::{SqliteStore, SqliteStoreBuilder};
 pub use token::{InvalidSessionId, SessionId, SessionToken};
 pub use user::{MaybeUser, NewUser, NoAttributes, User, UserId};
 
