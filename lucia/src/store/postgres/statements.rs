@@ -130,20 +130,20 @@ impl Statements {
             columns.push_str(&format!(", {name}"));
             values.push_str(&format!(", given.{name}"));
         }
-        let key = if with_key {
+        let insert = format!(r#"INSERT INTO {users} ("id"{columns}) SELECT $1{values}"#);
+        let given = format!("json_populate_record(NULL::{users}, $2::TEXT::JSON) AS given");
+        // The user is inserted from the key, so that a taken key is found before a taken name.
+        // What the key refers to is looked for when the whole statement is done.
+        let new_user = if with_key {
             format!(
-                r#", new_key AS (INSERT INTO {keys} ("id", "user_id", "hashed_password")
-                    SELECT $3, u."id", $4 FROM new_user AS u)"#
+                r#"new_key AS (INSERT INTO {keys} ("id", "user_id", "hashed_password")
+                    VALUES ($3, $1, $4) RETURNING 1),
+                new_user AS ({insert} FROM new_key, {given} RETURNING *)"#
             )
         } else {
-            String::new()
+            format!("new_user AS ({insert} FROM {given} RETURNING *)")
         };
-        format!(
-            r#"WITH new_user AS (INSERT INTO {users} ("id"{columns})
-                    SELECT $1{values} FROM json_populate_record(NULL::{users}, $2::TEXT::JSON) AS given
-                    RETURNING *){key}
-            SELECT u."id", {user_json} FROM new_user AS u"#
-        )
+        format!(r#"WITH {new_user} SELECT u."id", {user_json} FROM new_user AS u"#)
     }
 
     /// Sets columns of the user `$1` to the attributes in the JSON `$2`.
