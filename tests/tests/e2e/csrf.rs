@@ -66,7 +66,12 @@ impl Reached {
 #[tokio::test]
 async fn r26_an_origin_that_is_not_exactly_ours_is_refused() {
     let reached = Reached::with(|settings| settings).await;
-    assert_eq!(reached.status(&[("origin", b"https://app.example.com:8443")]).await, 204);
+    assert_eq!(
+        reached
+            .status(&[("origin", b"https://app.example.com:8443")])
+            .await,
+        204
+    );
     reached.stage.probe.calls();
     let foreign: [&[u8]; 20] = [
         b"http://app.example.com:8443",
@@ -142,12 +147,15 @@ async fn r28_neither_header_with_a_cookie_is_refused_unless_allowed() {
     let browser = reached.site.browser();
     let anonymous = browser.send(browser.bare(Method::POST, "/change")).await;
     assert_eq!(anonymous.status, 401);
-    let checked = browser.send(browser.bare(Method::POST, "/checked")).await;
-    assert_eq!(checked.status, 204);
+    let let_in = browser.send(browser.bare(Method::POST, "/checked")).await;
+    assert_eq!(let_in.status, 204);
 
     let lenient = Reached::with(|settings| settings.allow_missing_origin(true)).await;
     assert_eq!(lenient.status(&[]).await, 204);
-    assert_eq!(lenient.status(&[("origin", b"https://evil.example")]).await, 403);
+    assert_eq!(
+        lenient.status(&[("origin", b"https://evil.example")]).await,
+        403
+    );
 }
 
 #[tokio::test]
@@ -155,18 +163,36 @@ async fn r29_allowed_origins_are_exact_and_never_a_pattern() {
     let reached =
         Reached::with(|settings| settings.allowed_origins(["https://www.example.com"])).await;
     let cross: (&str, &[u8]) = ("sec-fetch-site", b"same-site");
-    assert_eq!(reached.status(&[("origin", b"https://www.example.com"), cross]).await, 204);
+    assert_eq!(
+        reached
+            .status(&[("origin", b"https://www.example.com"), cross])
+            .await,
+        204
+    );
     for origin in [
         "http://www.example.com",
         "https://example.com",
         "https://a.www.example.com",
         "https://www.example.com:8443",
     ] {
-        assert_eq!(reached.status(&[("origin", origin.as_bytes())]).await, 403, "{origin}");
+        assert_eq!(
+            reached.status(&[("origin", origin.as_bytes())]).await,
+            403,
+            "{origin}"
+        );
     }
-    for pattern in ["*", "https://*.example.com", "*.co.uk", "example.com", "https://a.example/"] {
+    for pattern in [
+        "*",
+        "https://*.example.com",
+        "*.co.uk",
+        "example.com",
+        "https://a.example/",
+    ] {
         let builder = reached.stage.builder().await;
-        assert!(builder.allowed_origins([pattern]).build().is_err(), "{pattern}");
+        assert!(
+            builder.allowed_origins([pattern]).build().is_err(),
+            "{pattern}"
+        );
     }
 }
 
@@ -180,7 +206,10 @@ async fn r30_forwarded_headers_count_only_where_the_proxy_is_trusted() {
     ];
     let forwarded: [(&str, &[u8]); 2] = [
         origin,
-        ("forwarded", b"for=192.0.2.1;host=public.example;proto=https"),
+        (
+            "forwarded",
+            b"for=192.0.2.1;host=public.example;proto=https",
+        ),
     ];
     let nobody = Reached::with(|settings| settings).await;
     assert_eq!(nobody.status(&x_forwarded).await, 403);

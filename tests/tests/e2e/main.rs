@@ -5,3 +5,5 @@
 mod support;
 
 mod behaviour;
+mod cookies;
+mod csrf;

@@ -8,7 +8,7 @@ mod stage;
 
 pub(crate) use browser::{Browser, Reply};
 pub(crate) use probe::Probe;
-pub(crate) use site::{Credentials, Site, front_page};
+pub(crate) use site::{Site, front_page};
 pub(crate) use stage::{PASSWORD, Profile, Stage, sign_up};
 
 /// Makes each function a test on each store: `postgres::name` and `sqlite::name`.

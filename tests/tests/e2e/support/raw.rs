@@ -25,7 +25,11 @@ impl Site {
             request.extend_from_slice(b"\r\n");
         }
         request.extend_from_slice(
-            format!("content-length: {}\r\nconnection: close\r\n\r\n", body.len()).as_bytes(),
+            format!(
+                "content-length: {}\r\nconnection: close\r\n\r\n",
+                body.len()
+            )
+            .as_bytes(),
         );
         request.extend_from_slice(body);
         raw.send(&request).await;
@@ -47,7 +51,10 @@ impl Raw {
     async fn read(&mut self) -> Reply {
         let mut bytes = Vec::new();
         let end = loop {
-            assert!(self.more(&mut bytes).await, "the connection ended: {bytes:?}");
+            assert!(
+                self.more(&mut bytes).await,
+                "the connection ended: {bytes:?}"
+            );
             if let Some(at) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
                 break at;
             }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use actix_web::dev::ServerHandle;
 use actix_web::web::ServiceConfig;
 use actix_web::{App, HttpResponse, HttpServer, Responder, get, post, web};
-use lucia::{Auth, NewUser, Session, User, auth_request, authenticated};
+use lucia::{Auth, AuthRequest, NewUser, Session, User, auth_request, authenticated};
 use serde::Deserialize;
 
 use super::{Browser, Profile};
@@ -89,9 +89,9 @@ impl Drop for Site {
 }
 
 #[derive(Deserialize)]
-pub(crate) struct Credentials {
-    pub(crate) username: String,
-    pub(crate) password: String,
+struct Credentials {
+    username: String,
+    password: String,
 }
 
 #[post("/signup")]
@@ -142,11 +142,40 @@ async fn logout(auth: web::Data<Auth>, session: Session) -> lucia::Result<impl R
     Ok(HttpResponse::NoContent())
 }
 
-/// The handlers of the front page.
+/// Who is asking, for everybody.
+#[get("/who")]
+#[auth_request]
+async fn who() -> lucia::Result<String> {
+    name(&auth_request).await
+}
+
+#[post("/who")]
+#[auth_request]
+async fn who_posted() -> lucia::Result<String> {
+    name(&auth_request).await
+}
+
+async fn name(auth_request: &AuthRequest) -> lucia::Result<String> {
+    let found = auth_request.validate_user::<Profile>().await?;
+    Ok(found.map_or("nobody".to_owned(), |(user, _)| user.attributes.username))
+}
+
+/// Takes the cookie away, and leaves the session.
+#[get("/forget")]
+#[auth_request]
+async fn forget() -> HttpResponse {
+    auth_request.set_session(None);
+    HttpResponse::Ok().finish()
+}
+
+/// The handlers of the front page, and `/who` and `/forget`.
 pub(crate) fn front_page(config: &mut ServiceConfig) {
     config
         .service(signup)
         .service(login)
         .service(me)
-        .service(logout);
+        .service(logout)
+        .service(who)
+        .service(who_posted)
+        .service(forget);
 }
