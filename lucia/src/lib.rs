@@ -147,7 +147,7 @@ pub use user::{MaybeUser, NewUser, NoAttributes, User, UserId};
 pub mod __private {
     #[cfg(feature = "actix")]
     pub use crate::actix::handler::{
-        Extractor, Guard, Incoming, Outgoing, Reply, Response, check_extractor,
+        Admitted, Extractor, Guard, Incoming, Reply, Response,
     };
     pub use crate::request::AuthRequest;
 }
