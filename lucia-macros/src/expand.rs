@@ -7,8 +7,8 @@ use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::{
-    Error, GenericArgument, GenericParam, Generics, Ident, PatType, PathArguments, ReturnType,
-    Signature, Type, TypeParam,
+    Error, GenericArgument, GenericParam, Generics, Ident, PathArguments, ReturnType, Signature,
+    Type, TypeParam,
 };
 
 /// Expands the attribute. What is wrong with it is said beside an item that keeps its shape, and its body
@@ -23,19 +23,17 @@ pub(crate) fn attribute(attribute: Attribute, args: TokenStream, item: TokenStre
     };
     if let Err(mistakes) = check::signature(&handler.sig) {
         let mistakes = mistakes.into_compile_error();
-        let fallback = fallback::expand(&handler);
+        let fallback = fallback::expand(handler);
         return quote!(#mistakes #fallback);
     }
     let guard = attribute.parse_guard(args);
-    let mistakes = [
-        guard.as_ref().err().cloned(),
-        check::repetition(attribute, &handler).err(),
-    ];
+    let repetition = check::repetition(attribute, &handler);
+    let mistakes = [guard.as_ref().err().cloned(), repetition.err()];
     let mistakes = mistakes
         .into_iter()
         .flatten()
         .map(Error::into_compile_error);
-    let handler = expand(handler, &guard.unwrap_or(attribute.guard()));
+    let handler = expand(&handler, &guard.unwrap_or_else(|_| attribute.guard()));
     quote!(#(#mistakes)* #handler)
 }
 
@@ -43,90 +41,136 @@ pub(crate) fn attribute(attribute: Attribute, args: TokenStream, item: TokenStre
 //     #[get("/me")]
 //     #[instrument(skip_all)]
 //     /// Docs.
-//     pub async fn me<T: ..>(user: User<T>, mut body: web::Json<Edit>) -> Result<impl Responder> { .. }
+//     pub async fn me<T: Load>(user: User<T>, mut body: web::Json<Edit>) -> Result<impl Responder> { .. }
 //
 // Output:
 //     #[get("/me")]
 //     /// Docs.
-//     pub async fn me<T: ..>(__lucia: ::lucia::__private::Incoming) -> ::lucia::__private::Response {
+//     pub async fn me<T: Load>(__lucia: ::lucia::__private::Incoming) -> ::lucia::__private::Response {
 //         #[instrument(skip_all)]
-//         async fn me<T: ..>(
+//         async fn me<T: Load>(
 //             auth_request: ::lucia::__private::AuthRequest,
 //             user: User<T>,
 //             mut body: web::Json<Edit>,
 //         ) -> Result<impl Responder> { .. }
 //
-//         match __lucia.admit::<(.., ..,)>(::lucia::__private::Guard::Authenticated).await {
-//             Ok((__outgoing, __auth_request, (__p0, __p1,))) => {
-//                 __outgoing.respond(me::<T>(__auth_request, __p0, __p1).await)
-//             }
-//             Err(__response) => __response,
-//         }
+//         let mut __admitted = match __lucia.admit(::lucia::__private::Guard::Authenticated).await {
+//             Ok(__admitted) => __admitted,
+//             Err(__response) => return __response,
+//         };
+//         let __p0 = match ::lucia::__private::extract::<User<T>>(&mut __admitted).await { .. };
+//         let __p1 = match ::lucia::__private::extract::<web::Json<Edit>>(&mut __admitted).await { .. };
+//         ::lucia::__private::respond(
+//             &__admitted,
+//             me::<T>(__admitted.auth_request(), __p0, __p1).await,
+//         )
 //     }
 //
-// The name stays, so that a route attribute may stand above or below, and so does the user's function,
-// inside: its return type, its `?` and its errors are its own.
-fn expand(handler: Handler, guard: &Guard) -> TokenStream {
+// The name stays, so that a route attribute may stand above or below; so does the user's function, inside:
+// its return type, its `?` and its errors are its own.
+fn expand(handler: &Handler, guard: &Guard) -> TokenStream {
     let incoming = hidden("__lucia");
-    let outgoing = hidden("__outgoing");
-    let auth_request = hidden("__auth_request");
-    let response = hidden("__response");
-
-    let injects = !names_auth_request(&handler.sig);
-    let function = function(&handler, injects);
-    let guard = expand_guard(guard);
-
-    let parameters: Vec<&PatType> = check::parameters(&handler.sig).collect();
-    let values: Vec<Ident> = (0..parameters.len())
-        .map(|i| hidden(&format!("__p{i}")))
-        .collect();
-    let mut generics = handler.sig.generics.clone();
-    let types: Vec<TokenStream> = parameters
-        .iter()
-        .map(|parameter| extractor(nameable(&parameter.ty, &mut generics)))
-        .collect();
-
-    let auth_request_pattern = if injects {
-        quote!(#auth_request)
-    } else {
-        quote!(_)
-    };
-    let injected = injects.then(|| quote!(#auth_request,));
-    let name = &handler.sig.ident;
-    let turbofish = turbofish(&handler.sig.generics);
-    // Where the user wrote the return type, for that is what a complaint about it is about.
-    let (start, end) = match &handler.sig.output {
-        ReturnType::Type(_, ty) => ends(ty),
-        ReturnType::Default => ends(name),
-    };
-    let mut callee = name.clone();
-    callee.set_span(start);
-    let dot_await = quote_spanned!(end=> .await);
-    let reply = quote!(#callee #turbofish (#injected #(::lucia::__private::Extracted::value(#values)),*) #dot_await);
+    let admitted = hidden("__admitted");
 
     let Handler {
-        attrs: Attributes { handler: attrs, .. },
+        attrs,
         vis,
+        sig,
         inner_attrs,
         ..
-    } = &handler;
+    } = handler;
+    let Attributes {
+        handler: attrs,
+        repeated,
+        ..
+    } = attrs;
+    let repeated = repeated.iter().map(syn::Attribute::path);
+    let name = &sig.ident;
+    let guard = expand_guard(guard);
+    let injects = !names_auth_request(sig);
+    let function = function(handler, injects);
+    let injected = injects.then(|| quote!(#admitted.auth_request(),));
+
+    let mut generics = sig.generics.clone();
+    let mut values = Vec::new();
+    let mut extractions = Vec::new();
+    for (i, parameter) in check::parameters(sig).enumerate() {
+        let value = hidden(&format!("__p{i}"));
+        let extraction = extract(&nameable(&parameter.ty, &mut generics), &admitted);
+        extractions.push(or_return(&value, &extraction));
+        values.push(value);
+    }
     let (generics, _, where_clause) = generics.split_for_impl();
+    let admission = or_return(
+        &quote!(mut #admitted),
+        &quote!(#incoming.admit(#guard).await),
+    );
+    let respond = respond(sig, &admitted, &quote!(#injected #(#values),*));
+
     quote! {
         #(#attrs)*
         #vis async fn #name #generics (
             #incoming: ::lucia::__private::Incoming,
         ) -> ::lucia::__private::Response #where_clause {
             #(#inner_attrs)*
+            #(#[allow(unused_imports)] use #repeated as _;)*
             #function
 
-            match #incoming.admit(#guard, || (#(#types,)*)).await {
-                ::core::result::Result::Ok((#outgoing, #auth_request_pattern, (#(#values,)*))) => {
-                    #outgoing.respond(#reply)
-                }
-                ::core::result::Result::Err(#response) => #response,
-            }
+            #[allow(unused_mut)]
+            #admission
+            #(#extractions)*
+            #respond
         }
     }
+}
+
+// Output:
+//     let value = match result {
+//         Ok(value) => value,
+//         Err(__response) => return __response,
+//     };
+fn or_return(value: &impl ToTokens, result: &TokenStream) -> TokenStream {
+    let (found, response) = (hidden("__found"), hidden("__response"));
+    quote! {
+        let #value = match #result {
+            ::core::result::Result::Ok(#found) => #found,
+            ::core::result::Result::Err(#response) => return #response,
+        };
+    }
+}
+
+// Input:
+//     User<T>
+//
+// Output:
+//     ::lucia::__private::extract::<User<T>>(&mut __admitted).await
+//
+// The compiler complains about a type that is no extractor at the type, at the call and at the `await`.
+// All of them stand where the user wrote the type, and what is said thrice of one place is shown once.
+fn extract(ty: &Type, admitted: &Ident) -> TokenStream {
+    let (start, end) = ends(ty);
+    let path = quote_spanned!(start=> ::lucia::__private::extract);
+    let arguments = quote_spanned!(end=> (&mut #admitted));
+    let dot = quote_spanned!(start=> .);
+    let r#await = quote_spanned!(end=> await);
+    let (open, close) = (quote_spanned!(start=> ::<), quote_spanned!(end=> >));
+    quote!(#path #open #ty #close #arguments #dot #r#await)
+}
+
+// Output:
+//     ::lucia::__private::respond(&__admitted, me::<T>(__admitted.auth_request(), __p0).await)
+//
+// A complaint about the type of the reply is to stand where the user wrote it.
+fn respond(sig: &Signature, admitted: &Ident, arguments: &TokenStream) -> TokenStream {
+    let (start, end) = match &sig.output {
+        ReturnType::Type(_, ty) => ends(ty),
+        ReturnType::Default => ends(&sig.ident),
+    };
+    let mut function = sig.ident.clone();
+    function.set_span(function.span().located_at(start));
+    let turbofish = turbofish(&sig.generics);
+    let dot_await = quote_spanned!(end=> .await);
+    quote!(::lucia::__private::respond(&#admitted, #function #turbofish (#arguments) #dot_await))
 }
 
 // Input:
@@ -142,7 +186,7 @@ fn expand(handler: Handler, guard: &Guard) -> TokenStream {
 //     ) -> Result<impl Responder> { .. }
 //
 // `auth_request` is the one name that the body sees and the user did not write. The body is not looked at.
-fn function(handler: &Handler, injects: bool) -> TokenStream {
+pub(crate) fn function(handler: &Handler, injects: bool) -> TokenStream {
     let Handler {
         attrs: Attributes {
             function: attrs, ..
@@ -181,19 +225,6 @@ fn expand_guard(guard: &Guard) -> TokenStream {
             quote!(::lucia::__private::Guard::AuthenticatedOrRedirect(#path))
         }
     }
-}
-
-// Input:
-//     User<Profile>
-//
-// Output:
-//     <User<Profile> as ::lucia::__private::Extractor>::Itself
-//
-// A type that is no extractor has no such associated type; so this is the one place that complains, and
-// it is where the user wrote the type.
-fn extractor(ty: Type) -> TokenStream {
-    let (start, _) = ends(&ty);
-    quote_spanned!(start=> ::lucia::__private::extract::<#ty>())
 }
 
 // Input:
@@ -266,7 +297,7 @@ const AUTH_REQUEST: &str = "auth_request";
 
 /// Whether the user has an `AuthRequest` under a name of their own, or uses our name for something else:
 /// perhaps the same type under an alias.
-fn names_auth_request(sig: &Signature) -> bool {
+pub(crate) fn names_auth_request(sig: &Signature) -> bool {
     check::parameters(sig).any(|parameter| {
         is_auth_request(&parameter.ty) || binds(parameter.pat.to_token_stream(), AUTH_REQUEST)
     })
@@ -306,16 +337,14 @@ fn binds(pattern: TokenStream, variable: &str) -> bool {
 }
 
 /// The spans of the first and the last of the tokens, for generated code that a message about them is to
-/// point at, with names that only generated code sees.
+/// point at.
 fn ends(tokens: &impl ToTokens) -> (Span, Span) {
     let mut spans = tokens
         .to_token_stream()
         .into_iter()
         .map(|token| token.span());
     let start = spans.next().unwrap_or_else(Span::call_site);
-    let end = spans.last().unwrap_or(start);
-    let hidden = |span| Span::mixed_site().located_at(span);
-    (hidden(start), hidden(end))
+    (start, spans.last().unwrap_or(start))
 }
 
 /// A name that the user's code cannot see.

@@ -90,7 +90,7 @@ impl<'a> SessionView<'a> {
 
 impl Problem {
     /// What a problem says of a field, for the templates.
-    fn about<'a>(problem: &'a Option<Self>, field: Field) -> Option<&'a str> {
+    fn about(problem: &Option<Self>, field: Field) -> Option<&str> {
         let problem = problem.as_ref().filter(|problem| problem.field == field)?;
         Some(&problem.message)
     }

@@ -1,0 +1,14 @@
+//! lucia over real HTTP, against real stores.
+
+#![allow(clippy::unwrap_used)] // A test that panics has failed.
+
+mod support;
+
+mod behaviour;
+mod budget;
+mod cookies;
+mod csrf;
+mod outage;
+mod passwords;
+mod races;
+mod sessions;
