@@ -118,7 +118,11 @@ fn check_parameter_count(sig: &Signature) -> Result<()> {
 }
 
 fn check_parameter(parameter: &PatType) -> Result<()> {
-    if let Some(cfg) = parameter.attrs.iter().find(|attr| attr.path().is_ident("cfg")) {
+    if let Some(cfg) = parameter
+        .attrs
+        .iter()
+        .find(|attr| attr.path().is_ident("cfg"))
+    {
         return Err(Error::new_spanned(
             cfg,
             "a parameter of a handler is always there: put `#[cfg(..)]` on one handler for each case",

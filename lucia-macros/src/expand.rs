@@ -7,8 +7,8 @@ use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::{
-    Error, GenericArgument, GenericParam, Generics, Ident, PatType, PathArguments, ReturnType,
-    Signature, Type, TypeParam,
+    Error, GenericArgument, GenericParam, Generics, Ident, PathArguments, ReturnType, Signature,
+    Type, TypeParam,
 };
 
 /// Expands the attribute. What is wrong with it is said beside an item that keeps its shape, and its body
@@ -23,13 +23,17 @@ pub(crate) fn attribute(attribute: Attribute, args: TokenStream, item: TokenStre
     };
     if let Err(mistakes) = check::signature(&handler.sig) {
         let mistakes = mistakes.into_compile_error();
-        let fallback = fallback::expand(&handler);
+        let fallback = fallback::expand(handler);
         return quote!(#mistakes #fallback);
     }
     let guard = attribute.parse_guard(args);
-    let mistakes = [guard.as_ref().err().cloned(), check::repetition(attribute, &handler).err()];
-    let mistakes = mistakes.into_iter().flatten().map(Error::into_compile_error);
-    let handler = expand(handler, &guard.unwrap_or(attribute.guard()));
+    let repetition = check::repetition(attribute, &handler);
+    let mistakes = [guard.as_ref().err().cloned(), repetition.err()];
+    let mistakes = mistakes
+        .into_iter()
+        .flatten()
+        .map(Error::into_compile_error);
+    let handler = expand(&handler, &guard.unwrap_or_else(|_| attribute.guard()));
     quote!(#(#mistakes)* #handler)
 }
 
@@ -37,74 +41,116 @@ pub(crate) fn attribute(attribute: Attribute, args: TokenStream, item: TokenStre
 //     #[get("/me")]
 //     #[instrument(skip_all)]
 //     /// Docs.
-//     pub async fn me<T: ..>(user: User<T>, mut body: web::Json<Edit>) -> Result<impl Responder> { .. }
+//     pub async fn me<T: Load>(user: User<T>, mut body: web::Json<Edit>) -> Result<impl Responder> { .. }
 //
 // Output:
 //     #[get("/me")]
 //     /// Docs.
-//     pub async fn me<T: ..>(__lucia: ::lucia::__private::Incoming) -> ::lucia::__private::Response {
+//     pub async fn me<T: Load>(__lucia: ::lucia::__private::Incoming) -> ::lucia::__private::Response {
 //         #[instrument(skip_all)]
-//         async fn me<T: ..>(
+//         async fn me<T: Load>(
 //             auth_request: ::lucia::__private::AuthRequest,
 //             user: User<T>,
 //             mut body: web::Json<Edit>,
 //         ) -> Result<impl Responder> { .. }
 //
-//         match __lucia.admit::<(.., ..,)>(::lucia::__private::Guard::Authenticated).await {
-//             Ok((__outgoing, __auth_request, (__p0, __p1,))) => {
-//                 __outgoing.respond(me::<T>(__auth_request, __p0, __p1).await)
+//         fn __extract0<T: Load>(value: User<T>) -> impl .. { value }
+//         fn __extract1<T: Load>(value: web::Json<Edit>) -> impl .. { value }
+//         fn __as_returned_by<T, P>(_: fn(T) -> P, parameters: P) -> P { parameters }
+//
+//         match __lucia.admit(::lucia::__private::Guard::Authenticated).await {
+//             Ok((__outgoing, __auth_request, __parameters)) => {
+//                 let (__p0, __p1,) = __as_returned_by(
+//                     |(__p0, __p1,)| (__extract0::<T>(__p0), __extract1::<T>(__p1),),
+//                     __parameters,
+//                 );
+//                 __outgoing.respond(me::<T>(__auth_request, __p0.into(), __p1.into()).await)
 //             }
 //             Err(__response) => __response,
 //         }
 //     }
 //
-// The name stays, so that a route attribute may stand above or below, and so does the user's function,
-// inside: its return type, its `?` and its errors are its own.
-fn expand(handler: Handler, guard: &Guard) -> TokenStream {
+// The name stays, so that a route attribute may stand above or below; so does the user's function, inside:
+// its return type, its `?` and its errors are its own.
+fn expand(handler: &Handler, guard: &Guard) -> TokenStream {
     let incoming = hidden("__lucia");
     let outgoing = hidden("__outgoing");
     let auth_request = hidden("__auth_request");
+    let parameters = hidden("__parameters");
     let response = hidden("__response");
 
-    let injects = !names_auth_request(&handler.sig);
-    let function = function(&handler, injects);
+    let Handler {
+        attrs,
+        vis,
+        sig,
+        inner_attrs,
+        ..
+    } = handler;
+    let Attributes {
+        handler: attrs,
+        repeated,
+        ..
+    } = attrs;
+    let repeated = repeated.iter().map(syn::Attribute::path);
+    let name = &sig.ident;
     let guard = expand_guard(guard);
+    let injects = !names_auth_request(sig);
+    let function = function(handler, injects);
+    let (auth_request_pattern, injected) = if injects {
+        (quote!(#auth_request), Some(quote!(#auth_request,)))
+    } else {
+        (quote!(_), None)
+    };
 
-    let parameters: Vec<&PatType> = check::parameters(&handler.sig).collect();
-    let values: Vec<Ident> =
-        (0..parameters.len()).map(|i| hidden(&format!("__p{i}"))).collect();
-    let mut generics = handler.sig.generics.clone();
-    let types: Vec<TokenStream> = parameters
-        .iter()
-        .map(|parameter| extractor(nameable(&parameter.ty, &mut generics)))
+    let mut generics = sig.generics.clone();
+    let types: Vec<Type> = check::parameters(sig)
+        .map(|parameter| nameable(&parameter.ty, &mut generics))
         .collect();
+    let values: Vec<Ident> = (0..types.len())
+        .map(|i| hidden(&format!("__p{i}")))
+        .collect();
+    let extracts: Vec<Ident> = (0..types.len())
+        .map(|i| hidden(&format!("__extract{i}")))
+        .collect();
+    let extract = extracts
+        .iter()
+        .zip(&types)
+        .map(|(name, ty)| extract(name, ty, &generics));
+    let extract_turbofish = turbofish(&generics);
+    let turbofish = turbofish(&sig.generics);
+    let (generics, _, where_clause) = generics.split_for_impl();
 
-    let auth_request_pattern = if injects { quote!(#auth_request) } else { quote!(_) };
-    let injected = injects.then(|| quote!(#auth_request,));
-    let name = &handler.sig.ident;
-    let turbofish = turbofish(&handler.sig.generics);
-    // Where the user wrote the return type, for that is what a complaint about it is about.
-    let (start, end) = match &handler.sig.output {
+    // A complaint about the type of the reply is to point at where the user wrote it.
+    let (start, end) = match &sig.output {
         ReturnType::Type(_, ty) => ends(ty),
         ReturnType::Default => ends(name),
     };
-    let mut callee = name.clone();
-    callee.set_span(start);
+    let [start, end] = [start, end].map(|span| Span::mixed_site().located_at(span));
+    let mut function_name = name.clone();
+    function_name.set_span(start);
+    let arguments = quote!(#injected #(::core::convert::Into::<#types>::into(#values)),*);
     let dot_await = quote_spanned!(end=> .await);
-    let reply = quote!(#callee #turbofish (#injected #(::lucia::__private::Extracted::value(#values)),*) #dot_await);
+    let reply = quote!(#function_name #turbofish (#arguments) #dot_await);
 
-    let Handler { attrs: Attributes { handler: attrs, .. }, vis, inner_attrs, .. } = &handler;
-    let (generics, _, where_clause) = generics.split_for_impl();
     quote! {
         #(#attrs)*
         #vis async fn #name #generics (
             #incoming: ::lucia::__private::Incoming,
         ) -> ::lucia::__private::Response #where_clause {
             #(#inner_attrs)*
+            #(#[allow(unused_imports)] use #repeated as _;)*
             #function
+            #(#extract)*
+            fn __as_returned_by<T, P>(_: fn(T) -> P, parameters: P) -> P {
+                parameters
+            }
 
-            match #incoming.admit(#guard, || (#(#types,)*)).await {
-                ::core::result::Result::Ok((#outgoing, #auth_request_pattern, (#(#values,)*))) => {
+            match #incoming.admit(#guard).await {
+                ::core::result::Result::Ok((#outgoing, #auth_request_pattern, #parameters)) => {
+                    let (#(#values,)*) = __as_returned_by(
+                        |(#(#values,)*)| (#(#extracts #extract_turbofish (#values),)*),
+                        #parameters,
+                    );
                     #outgoing.respond(#reply)
                 }
                 ::core::result::Result::Err(#response) => #response,
@@ -126,8 +172,16 @@ fn expand(handler: Handler, guard: &Guard) -> TokenStream {
 //     ) -> Result<impl Responder> { .. }
 //
 // `auth_request` is the one name that the body sees and the user did not write. The body is not looked at.
-fn function(handler: &Handler, injects: bool) -> TokenStream {
-    let Handler { attrs: Attributes { function: attrs, .. }, sig, brace, body, .. } = handler;
+pub(crate) fn function(handler: &Handler, injects: bool) -> TokenStream {
+    let Handler {
+        attrs: Attributes {
+            function: attrs, ..
+        },
+        sig,
+        brace,
+        body,
+        ..
+    } = handler;
     let mut sig = sig.clone();
     if injects {
         let auth_request = Ident::new(AUTH_REQUEST, Span::call_site());
@@ -149,6 +203,35 @@ fn function(handler: &Handler, injects: bool) -> TokenStream {
     }
 }
 
+// Input:
+//     User<T>
+//
+// Output:
+//     fn __extract0<T: Load>(
+//         value: User<T>,
+//     ) -> impl ::core::convert::Into<User<T>> + 'static + ::lucia::__private::Extractor {
+//         value
+//     }
+//
+// Never called: it says what is extracted. If the generated handler named the type itself, one that is no
+// extractor would be complained about at every place. What this function returns is known to be an
+// extractor outside of it; so the one complaint is about it, and points to where the user wrote the type.
+fn extract(name: &Ident, ty: &Type, generics: &Generics) -> TokenStream {
+    let (start, end) = ends(ty);
+    let inside = Span::mixed_site().located_at(start);
+    let opaque = quote_spanned!(start=> impl);
+    let extractor = quote_spanned!(end=> Extractor);
+    let (generics, _, where_clause) = generics.split_for_impl();
+    quote_spanned! {inside=>
+        fn #name #generics (
+            value: #ty,
+        ) -> #opaque ::core::convert::Into<#ty> + 'static + ::lucia::__private::#extractor
+        #where_clause {
+            value
+        }
+    }
+}
+
 fn expand_guard(guard: &Guard) -> TokenStream {
     match guard {
         Guard::Anyone => quote!(::lucia::__private::Guard::Anyone),
@@ -157,19 +240,6 @@ fn expand_guard(guard: &Guard) -> TokenStream {
             quote!(::lucia::__private::Guard::AuthenticatedOrRedirect(#path))
         }
     }
-}
-
-// Input:
-//     User<Profile>
-//
-// Output:
-//     <User<Profile> as ::lucia::__private::Extractor>::Itself
-//
-// A type that is no extractor has no such associated type; so this is the one place that complains, and
-// it is where the user wrote the type.
-fn extractor(ty: Type) -> TokenStream {
-    let (start, _) = ends(&ty);
-    quote_spanned!(start=> ::lucia::__private::extract::<#ty>())
 }
 
 // Input:
@@ -242,7 +312,7 @@ const AUTH_REQUEST: &str = "auth_request";
 
 /// Whether the user has an `AuthRequest` under a name of their own, or uses our name for something else:
 /// perhaps the same type under an alias.
-fn names_auth_request(sig: &Signature) -> bool {
+pub(crate) fn names_auth_request(sig: &Signature) -> bool {
     check::parameters(sig).any(|parameter| {
         is_auth_request(&parameter.ty) || binds(parameter.pat.to_token_stream(), AUTH_REQUEST)
     })
@@ -250,7 +320,11 @@ fn names_auth_request(sig: &Signature) -> bool {
 
 fn is_auth_request(ty: &Type) -> bool {
     match ty {
-        Type::Path(ty) => ty.path.segments.last().is_some_and(|last| last.ident == "AuthRequest"),
+        Type::Path(ty) => ty
+            .path
+            .segments
+            .last()
+            .is_some_and(|last| last.ident == "AuthRequest"),
         Type::Paren(ty) => is_auth_request(&ty.elem),
         Type::Group(ty) => is_auth_request(&ty.elem),
         _ => false,
@@ -263,7 +337,8 @@ fn binds(pattern: TokenStream, variable: &str) -> bool {
     while let Some(token) = tokens.next() {
         let found = match token {
             TokenTree::Ident(ident) => {
-                let field = matches!(tokens.peek(), Some(TokenTree::Punct(next)) if next.as_char() == ':');
+                let field =
+                    matches!(tokens.peek(), Some(TokenTree::Punct(next)) if next.as_char() == ':');
                 ident.unraw() == variable && !field
             }
             TokenTree::Group(group) => binds(group.stream(), variable),
@@ -277,13 +352,14 @@ fn binds(pattern: TokenStream, variable: &str) -> bool {
 }
 
 /// The spans of the first and the last of the tokens, for generated code that a message about them is to
-/// point at, with names that only generated code sees.
+/// point at.
 fn ends(tokens: &impl ToTokens) -> (Span, Span) {
-    let mut spans = tokens.to_token_stream().into_iter().map(|token| token.span());
+    let mut spans = tokens
+        .to_token_stream()
+        .into_iter()
+        .map(|token| token.span());
     let start = spans.next().unwrap_or_else(Span::call_site);
-    let end = spans.last().unwrap_or(start);
-    let hidden = |span| Span::mixed_site().located_at(span);
-    (hidden(start), hidden(end))
+    (start, spans.last().unwrap_or(start))
 }
 
 /// A name that the user's code cannot see.

@@ -1,11 +1,13 @@
 //! What takes the place of a handler that cannot be built.
 
+use crate::expand;
 use crate::item::{Attributes, Handler};
 use proc_macro2::TokenStream;
 use quote::quote;
+use syn::{FnArg, Safety};
 
 /// An item of the same shape, so that one mistake is one message: the name is still there to be
-/// registered, and the route above or below still finds a handler.
+/// registered, the route above or below still finds a handler, and what the function used is not unused.
 //
 // Input:
 //     #[get("/me")]
@@ -14,16 +16,44 @@ use quote::quote;
 // Output:
 //     #[get("/me")]
 //     pub async fn me<T>() -> ::lucia::__private::Response {
+//         #[allow(dead_code)]
+//         async fn me<T>(auth_request: .., user: User<T>) -> impl Responder { .. }
 //         loop {}
 //     }
-pub(crate) fn expand(handler: &Handler) -> TokenStream {
-    let Handler { attrs: Attributes { handler: attrs, .. }, vis, sig, .. } = handler;
+pub(crate) fn expand(mut handler: Handler) -> TokenStream {
+    let function = mend(&mut handler).then(|| {
+        let injects = !expand::names_auth_request(&handler.sig);
+        let function = expand::function(&handler, injects);
+        quote!(#[allow(dead_code)] #function)
+    });
+    let Handler {
+        attrs: Attributes { handler: attrs, .. },
+        vis,
+        sig,
+        inner_attrs,
+        ..
+    } = &handler;
     let name = &sig.ident;
     let (generics, _, where_clause) = sig.generics.split_for_impl();
     quote! {
         #(#attrs)*
         #vis async fn #name #generics () -> ::lucia::__private::Response #where_clause {
+            #(#inner_attrs)*
+            #function
             loop {}
         }
     }
+}
+
+/// Makes a function of it that can stand inside another, if that is possible: with `self` it is not.
+fn mend(handler: &mut Handler) -> bool {
+    let sig = &mut handler.sig;
+    sig.constness = None;
+    sig.asyncness.get_or_insert_default();
+    sig.safety = Safety::Default;
+    sig.abi = None;
+    sig.variadic = None;
+    !sig.inputs
+        .iter()
+        .any(|input| matches!(input, FnArg::Receiver(_)))
 }

@@ -128,7 +128,9 @@ fn belongs_to_handler(path: &Path) -> bool {
 
     let last = path.segments.last().map(|segment| &segment.ident);
     BUILT_IN.iter().any(|name| path.is_ident(name))
-        || ROUTES.iter().any(|name| last.is_some_and(|last| last == name))
+        || ROUTES
+            .iter()
+            .any(|name| last.is_some_and(|last| last == name))
 }
 
 // Input:

@@ -1,7 +1,7 @@
 use lucia::auth_request;
 
 #[auth_request]
-async fn handler(body: String, ...) -> String {
+async fn handler(body: String, _: ...) -> String {
     body
 }
 

@@ -50,6 +50,15 @@ where
     resource.to_string().repeat(N)
 }
 
+/// Is generic in what no parameter mentions.
+#[authenticated]
+async fn unmentioned<F>(body: String) -> String
+where
+    F: Fn(String) -> String + Default,
+{
+    F::default()(body)
+}
+
 /// Takes what is named later.
 #[auth_request]
 async fn named_later(resource: web::Json<impl for<'de> Deserialize<'de> + ToString + 'static>) -> String {
@@ -59,15 +68,15 @@ async fn named_later(resource: web::Json<impl for<'de> Deserialize<'de> + ToStri
 /// Has seven parameters, the most that clippy likes.
 #[authenticated]
 async fn seven(
-    a: web::Data<u8>,
-    b: web::Data<u8>,
-    c: web::Data<u8>,
-    d: web::Data<u8>,
-    e: web::Data<u8>,
-    f: web::Data<u8>,
-    g: web::Data<u8>,
+    aa: web::Data<u8>,
+    bb: web::Data<u8>,
+    cc: web::Data<u8>,
+    dd: web::Data<u8>,
+    ee: web::Data<u8>,
+    ff: web::Data<u8>,
+    gg: web::Data<u8>,
 ) -> String {
-    format!("{a:?}{b:?}{c:?}{d:?}{e:?}{f:?}{g:?}")
+    format!("{aa:?}{bb:?}{cc:?}{dd:?}{ee:?}{ff:?}{gg:?}")
 }
 
 /// Begins with an item.
