@@ -54,17 +54,11 @@ pub(crate) fn attribute(attribute: Attribute, args: TokenStream, item: TokenStre
 //             mut body: web::Json<Edit>,
 //         ) -> Result<impl Responder> { .. }
 //
-//         fn __extract0<T: Load>(value: User<T>) -> impl .. { value }
-//         fn __extract1<T: Load>(value: web::Json<Edit>) -> impl .. { value }
-//         fn __as_returned_by<T, P>(_: fn(T) -> P, parameters: P) -> P { parameters }
-//
 //         match __lucia.admit(::lucia::__private::Guard::Authenticated).await {
-//             Ok((__outgoing, __auth_request, __parameters)) => {
-//                 let (__p0, __p1,) = __as_returned_by(
-//                     |(__p0, __p1,)| (__extract0::<T>(__p0), __extract1::<T>(__p1),),
-//                     __parameters,
-//                 );
-//                 __outgoing.respond(me::<T>(__auth_request, __p0.into(), __p1.into()).await)
+//             Ok(mut __admitted) => {
+//                 let __p0: User<T> = ..;
+//                 let __p1: web::Json<Edit> = ..;
+//                 __admitted.respond(me::<T>(__admitted.auth_request(), __p0, __p1).await)
 //             }
 //             Err(__response) => __response,
 //         }
@@ -74,63 +68,52 @@ pub(crate) fn attribute(attribute: Attribute, args: TokenStream, item: TokenStre
 // its return type, its `?` and its errors are its own.
 fn expand(handler: &Handler, guard: &Guard) -> TokenStream {
     let incoming = hidden("__lucia");
-    let outgoing = hidden("__outgoing");
-    let auth_request = hidden("__auth_request");
-    let parameters = hidden("__parameters");
+    let admitted = hidden("__admitted");
     let response = hidden("__response");
 
     let Handler {
-        attrs,
+        attrs:
+            Attributes {
+                handler: attrs,
+                repeated,
+                ..
+            },
         vis,
         sig,
         inner_attrs,
         ..
     } = handler;
-    let Attributes {
-        handler: attrs,
-        repeated,
-        ..
-    } = attrs;
     let repeated = repeated.iter().map(syn::Attribute::path);
     let name = &sig.ident;
     let guard = expand_guard(guard);
     let injects = !names_auth_request(sig);
     let function = function(handler, injects);
-    let (auth_request_pattern, injected) = if injects {
-        (quote!(#auth_request), Some(quote!(#auth_request,)))
-    } else {
-        (quote!(_), None)
-    };
 
     let mut generics = sig.generics.clone();
     let types: Vec<Type> = check::parameters(sig)
         .map(|parameter| nameable(&parameter.ty, &mut generics))
         .collect();
+    let (generics, _, where_clause) = generics.split_for_impl();
     let values: Vec<Ident> = (0..types.len())
         .map(|i| hidden(&format!("__p{i}")))
         .collect();
-    let extracts: Vec<Ident> = (0..types.len())
-        .map(|i| hidden(&format!("__extract{i}")))
-        .collect();
-    let extract = extracts
+    let extracts = values
         .iter()
         .zip(&types)
-        .map(|(name, ty)| extract(name, ty, &generics));
-    let extract_turbofish = turbofish(&generics);
-    let turbofish = turbofish(&sig.generics);
-    let (generics, _, where_clause) = generics.split_for_impl();
+        .map(|(value, ty)| extract(value, ty));
+    let mutability = (!types.is_empty()).then(|| quote!(mut));
+    let injected = injects.then(|| quote!(#admitted.auth_request(),));
 
     // A complaint about the type of the reply is to point at where the user wrote it.
     let (start, end) = match &sig.output {
         ReturnType::Type(_, ty) => ends(ty),
         ReturnType::Default => ends(name),
     };
-    let [start, end] = [start, end].map(|span| Span::mixed_site().located_at(span));
     let mut function_name = name.clone();
     function_name.set_span(start);
-    let arguments = quote!(#injected #(::core::convert::Into::<#types>::into(#values)),*);
+    let turbofish = turbofish(&sig.generics);
     let dot_await = quote_spanned!(end=> .await);
-    let reply = quote!(#function_name #turbofish (#arguments) #dot_await);
+    let reply = quote!(#function_name #turbofish (#injected #(#values),*) #dot_await);
 
     quote! {
         #(#attrs)*
@@ -140,18 +123,11 @@ fn expand(handler: &Handler, guard: &Guard) -> TokenStream {
             #(#inner_attrs)*
             #(#[allow(unused_imports)] use #repeated as _;)*
             #function
-            #(#extract)*
-            fn __as_returned_by<T, P>(_: fn(T) -> P, parameters: P) -> P {
-                parameters
-            }
 
             match #incoming.admit(#guard).await {
-                ::core::result::Result::Ok((#outgoing, #auth_request_pattern, #parameters)) => {
-                    let (#(#values,)*) = __as_returned_by(
-                        |(#(#values,)*)| (#(#extracts #extract_turbofish (#values),)*),
-                        #parameters,
-                    );
-                    #outgoing.respond(#reply)
+                ::core::result::Result::Ok(#mutability #admitted) => {
+                    #(#extracts)*
+                    #admitted.respond(#reply)
                 }
                 ::core::result::Result::Err(#response) => #response,
             }
@@ -207,28 +183,26 @@ pub(crate) fn function(handler: &Handler, injects: bool) -> TokenStream {
 //     User<T>
 //
 // Output:
-//     fn __extract0<T: Load>(
-//         value: User<T>,
-//     ) -> impl ::core::convert::Into<User<T>> + 'static + ::lucia::__private::Extractor {
-//         value
-//     }
+//     let __p0: User<T> = match ::lucia::__private::Admitted::extract(&mut __admitted).await {
+//         Ok(__p0) => __p0,
+//         Err(__response) => return __response,
+//     };
 //
-// Never called: it says what is extracted. If the generated handler named the type itself, one that is no
-// extractor would be complained about at every place. What this function returns is known to be an
-// extractor outside of it; so the one complaint is about it, and points to where the user wrote the type.
-fn extract(name: &Ident, ty: &Type, generics: &Generics) -> TokenStream {
+// The call begins and ends where the type does that the user wrote. A complaint about that type concerns the
+// function, the future and what comes of it; for the compiler these are one complaint if they stand in one
+// place, and so the type is not named a second time inside.
+fn extract(value: &Ident, ty: &Type) -> TokenStream {
+    let admitted = hidden("__admitted");
+    let response = hidden("__response");
     let (start, end) = ends(ty);
-    let inside = Span::mixed_site().located_at(start);
-    let opaque = quote_spanned!(start=> impl);
-    let extractor = quote_spanned!(end=> Extractor);
-    let (generics, _, where_clause) = generics.split_for_impl();
-    quote_spanned! {inside=>
-        fn #name #generics (
-            value: #ty,
-        ) -> #opaque ::core::convert::Into<#ty> + 'static + ::lucia::__private::#extractor
-        #where_clause {
-            value
-        }
+    let path_start = quote_spanned!(start=> ::lucia::__private::Admitted);
+    let path_end = quote_spanned!(end=> ::extract);
+    let arguments_dot_await = quote_spanned!(end=> (&mut #admitted).await);
+    quote! {
+        let #value: #ty = match #path_start #path_end #arguments_dot_await {
+            ::core::result::Result::Ok(#value) => #value,
+            ::core::result::Result::Err(#response) => return #response,
+        };
     }
 }
 
@@ -352,17 +326,137 @@ fn binds(pattern: TokenStream, variable: &str) -> bool {
 }
 
 /// The spans of the first and the last of the tokens, for generated code that a message about them is to
-/// point at.
+/// point at, with names that only generated code sees.
 fn ends(tokens: &impl ToTokens) -> (Span, Span) {
     let mut spans = tokens
         .to_token_stream()
         .into_iter()
         .map(|token| token.span());
     let start = spans.next().unwrap_or_else(Span::call_site);
-    (start, spans.last().unwrap_or(start))
+    let end = spans.last().unwrap_or(start);
+    let hidden = |span| Span::mixed_site().located_at(span);
+    (hidden(start), hidden(end))
 }
 
 /// A name that the user's code cannot see.
 fn hidden(name: &str) -> Ident {
     Ident::new(name, Span::mixed_site())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{attribute, nameable, names_auth_request, turbofish};
+    use crate::args::Attribute;
+    use quote::{ToTokens, quote};
+    use syn::{Generics, Signature, Type, parse_quote};
+
+    fn messages(args: proc_macro2::TokenStream, item: proc_macro2::TokenStream) -> usize {
+        let output = attribute(Attribute::Authenticated, args, item).to_string();
+        output.matches("compile_error").count()
+    }
+
+    #[test]
+    fn the_binding_is_injected_unless_the_signature_names_it() {
+        let names: [Signature; 5] = [
+            parse_quote!(async fn a(request: AuthRequest)),
+            parse_quote!(async fn a(b: String, _: ::lucia::AuthRequest)),
+            parse_quote!(async fn a(auth_request: Alias)),
+            parse_quote!(async fn a((mut auth_request, _): (Alias, u8))),
+            parse_quote!(async fn a(Form { auth_request, .. }: Form)),
+        ];
+        assert!(names.iter().all(names_auth_request));
+        let does_not: [Signature; 3] = [
+            parse_quote!(async fn a()),
+            parse_quote!(async fn a(requests: Vec<AuthRequest>)),
+            parse_quote!(async fn a(Form { auth_request: b }: Form)),
+        ];
+        assert!(!does_not.iter().any(names_auth_request));
+    }
+
+    #[test]
+    fn impl_trait_becomes_a_type_parameter() {
+        let mut generics: Generics = parse_quote!(<'a, T: Load, const N: usize>);
+        assert_eq!(
+            turbofish(&generics).to_token_stream().to_string(),
+            quote!(::<T, N>).to_string(),
+        );
+        let ty: Type = parse_quote!((web::Json<impl Edit + 'static>, [impl Load; 2]));
+        let named = nameable(&ty, &mut generics);
+        assert_eq!(
+            named.to_token_stream().to_string(),
+            quote!((web::Json<__Impl3>, [__Impl4; 2])).to_string(),
+        );
+        assert_eq!(
+            turbofish(&generics).to_token_stream().to_string(),
+            quote!(::<T, N, __Impl3, __Impl4>).to_string(),
+        );
+    }
+
+    #[test]
+    fn one_mistake_is_one_message_and_a_function_of_that_name() {
+        let mistakes = [
+            (
+                quote!(),
+                quote!(
+                    fn handler() -> String {}
+                ),
+            ),
+            (
+                quote!(),
+                quote!(
+                    const fn handler() -> String {}
+                ),
+            ),
+            (
+                quote!(),
+                quote!(
+                    async fn handler(self) -> String {}
+                ),
+            ),
+            (
+                quote!(),
+                quote!(
+                    async fn handler(a: &str) -> String {}
+                ),
+            ),
+            (
+                quote!(),
+                quote!(
+                    async fn handler() {}
+                ),
+            ),
+            (
+                quote!(),
+                quote!(
+                    #[authenticated]
+                    async fn handler() -> String {}
+                ),
+            ),
+            (
+                quote!(redirect),
+                quote!(
+                    async fn handler() -> String {}
+                ),
+            ),
+        ];
+        for (args, item) in mistakes {
+            let text = item.to_string();
+            assert_eq!(messages(args.clone(), item.clone()), 1, "{text}");
+            let output = attribute(Attribute::Authenticated, args, item).to_string();
+            assert!(output.contains("async fn handler"), "{output}");
+        }
+    }
+
+    #[test]
+    fn each_mistake_is_a_message() {
+        let item = quote!(
+            unsafe fn handler(a: &str) -> String {}
+        );
+        assert_eq!(messages(quote!(), item), 3);
+        let item = quote!(
+            #[auth_request]
+            async fn handler() -> String {}
+        );
+        assert_eq!(messages(quote!(redirect = ""), item), 2);
+    }
 }

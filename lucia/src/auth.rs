@@ -83,11 +83,6 @@ impl Auth {
         }
     }
 
-    /// The name of the session cookie.
-    pub(crate) fn cookie_name(&self) -> &str {
-        self.0.cookie.name()
-    }
-
     pub(crate) fn now(&self) -> UnixMillis {
         self.0.clock.now().into()
     }

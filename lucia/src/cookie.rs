@@ -112,10 +112,6 @@ pub(crate) enum Presented {
 }
 
 impl CookieConfig {
-    pub(crate) fn name(&self) -> &str {
-        &self.name
-    }
-
     pub(crate) fn is_secure(&self) -> bool {
         self.secure
     }

@@ -1,4 +1,100 @@
-//! Session authentication for Rust web applications.
+//! Session authentication for Rust web applications: people sign up, log in, stay logged in and
+//! log out, and everything about them stays in your own Postgres database.
+//!
+//! ```no_run
+//! use actix_web::{get, post, web, App, HttpResponse, HttpServer, Responder};
+//! use lucia::{auth_request, authenticated, Auth, NewUser, PgStore, Session, User};
+//! use serde::{Deserialize, Serialize};
+//!
+//! #[derive(Serialize, Deserialize)]
+//! struct Profile { username: String }              // the columns of your own user table
+//!
+//! #[derive(Deserialize)]
+//! struct Credentials { username: String, password: String }
+//!
+//! #[post("/signup")]
+//! #[auth_request]
+//! async fn signup(auth: web::Data<Auth>, form: web::Form<Credentials>) -> lucia::Result<impl Responder> {
+//!     let user = auth
+//!         .create_user(
+//!             NewUser::with_password("username", &form.username, &form.password)
+//!                 .attributes(&Profile { username: form.username.clone() }),
+//!         )
+//!         .await?;
+//!     let session = auth.create_session(&user.id).await?;
+//!     auth_request.set_session(Some(&session));
+//!     Ok(HttpResponse::Created())
+//! }
+//!
+//! #[post("/login")]
+//! #[auth_request]
+//! async fn login(auth: web::Data<Auth>, form: web::Form<Credentials>) -> lucia::Result<impl Responder> {
+//!     let key = auth.use_key("username", &form.username, Some(&form.password)).await?;
+//!     let session = auth.create_session(&key.user_id).await?;
+//!     auth_request.set_session(Some(&session));
+//!     Ok(HttpResponse::NoContent())
+//! }
+//!
+//! #[get("/me")]
+//! #[authenticated]
+//! async fn me(user: User<Profile>) -> impl Responder {
+//!     format!("Hello, {}!", user.username)
+//! }
+//!
+//! #[post("/logout")]
+//! #[authenticated]
+//! async fn logout(auth: web::Data<Auth>, session: Session) -> lucia::Result<impl Responder> {
+//!     auth.invalidate_session(&session.id).await?;
+//!     auth_request.set_session(None);
+//!     Ok(HttpResponse::NoContent())
+//! }
+//!
+//! #[actix_web::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let store = PgStore::connect(&std::env::var("DATABASE_URL")?).await?;   // or PgStore::new(pool)
+//!     store.migrate(&["username TEXT NOT NULL UNIQUE"]).await?;      // makes what is missing; these columns are yours
+//!     let auth = web::Data::new(Auth::builder(store).build()?);
+//!     HttpServer::new(move || {
+//!         App::new().app_data(auth.clone()).service(signup).service(login).service(me).service(logout)
+//!     })
+//!     .bind(("127.0.0.1", 8080))?
+//!     .run()
+//!     .await?;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # What happens to a request
+//!
+//! 1. `#[authenticated]` finds the [`Auth`] in the application's data and makes the one
+//!    [`AuthRequest`] of this request: the token is read from the cookie, and an unsafe request of
+//!    another origin is told apart.
+//! 2. The store is asked for the session and its user, by one query. A session past its active
+//!    period is renewed. Who is not signed in is answered here, with the body unread.
+//! 3. The parameters are extracted. [`User`] and [`Session`] come from the answer that is there.
+//! 4. Your function runs. What it returns becomes the response, and the cookie of a session that
+//!    was created, renewed or ended is put on it.
+//!
+//! # Where to look
+//!
+//! | for | see |
+//! |---|---|
+//! | users, keys and sessions | [`Auth`] |
+//! | settings | [`AuthBuilder`], [`CookieOptions`], [`PasswordOptions`] |
+//! | handlers | [`macro@authenticated`], [`macro@auth_request`], [`actix`] |
+//! | the database | [`PgStore`], [`SqliteStore`], [`store`] |
+//! | what can go wrong | [`Error`] |
+//! | another framework | [`RequestContext`] |
+//!
+//! # Features
+//!
+//! | feature | default | |
+//! |---|---|---|
+//! | `actix` | yes | extractors, middleware and error responses for actix-web |
+//! | `macros` | yes | `#[auth_request]`, `#[authenticated]` |
+//! | `postgres` | yes | `PgStore` |
+//! | `sqlite` | | `SqliteStore`: a file or memory, with SQLite compiled in |
+//! | `conformance` | | the test suite for stores of your own |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -24,6 +120,9 @@ pub use auth::{Auth, AuthBuilder, CreateSession, Environment};
 pub use clock::{Clock, RandomSource};
 pub use context::RequestContext;
 pub use cookie::{CookieOptions, SameSite, SessionCookie};
+#[cfg(feature = "postgres")]
+#[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
+pub use deadpool_postgres;
 pub use error::{ConstraintKind, ConstraintViolation, Error, PasswordProblem, Result, Source};
 pub use key::Key;
 #[cfg(feature = "macros")]
@@ -34,6 +133,12 @@ pub use password::PasswordOptions;
 pub use redirect::LocalPath;
 pub use request::{AuthRequest, ResponseHeaders};
 pub use session::{Session, SessionInfo, SessionState};
+#[cfg(feature = "postgres")]
+#[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
+pub use store::postgres::{PgStore, PgStoreBuilder};
+#[cfg(feature = "sqlite")]
+#[cfg_attr(docsrs, doc(cfg(feature = "sqlite")))]
+pub use store::sqlite::{SqliteStore, SqliteStoreBuilder};
 pub use token::{InvalidSessionId, SessionId, SessionToken};
 pub use user::{MaybeUser, NewUser, NoAttributes, User, UserId};
 
@@ -42,7 +147,7 @@ pub use user::{MaybeUser, NewUser, NoAttributes, User, UserId};
 pub mod __private {
     #[cfg(feature = "actix")]
     pub use crate::actix::handler::{
-        Extractor, Guard, Incoming, Outgoing, Reply, Response, check_extractor,
+        Admitted, Extractor, Guard, Incoming, Reply, Response,
     };
     pub use crate::request::AuthRequest;
 }

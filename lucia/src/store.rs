@@ -60,7 +60,8 @@ pub trait UserStore: fmt::Debug + Send + Sync + 'static {
     async fn describe_users(&self) -> Result<UserTable>;
 
     /// Stores a user and, in the same transaction, their key. Returns the row as the database
-    /// holds it, its defaults included. On an error nothing is stored.
+    /// holds it, its defaults included. On an error nothing is stored; where both the key and a
+    /// column are taken, the error is [`DuplicateKey`](crate::Error::DuplicateKey).
     async fn insert_user(&self, user: NewUserRow, key: Option<KeyRow>) -> Result<UserRow>;
 
     /// The user of this id.

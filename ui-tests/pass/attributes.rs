@@ -36,12 +36,6 @@ async fn expected(session: Session) -> &'static str {
     "expected"
 }
 
-#[authenticated]
-#[expect(dead_code)]
-async fn expected_on_the_handler() -> &'static str {
-    "expected"
-}
-
 #[get("/")]
 #[expect(unused_mut)]
 #[authenticated]

@@ -1,10 +1,31 @@
 //! No lint fires for what the expansion does and the user did not.
 
 #![deny(warnings)]
-#![deny(missing_docs, missing_debug_implementations, unreachable_pub, unused_qualifications)]
-#![deny(unused_results, unused_lifetimes, elided_lifetimes_in_paths, single_use_lifetimes)]
-#![deny(let_underscore_drop, non_ascii_idents, trivial_casts, redundant_lifetimes)]
-#![deny(future_incompatible, nonstandard_style, rust_2018_idioms, rust_2024_compatibility, unused)]
+#![deny(
+    missing_docs,
+    missing_debug_implementations,
+    unreachable_pub,
+    unused_qualifications
+)]
+#![deny(
+    unused_results,
+    unused_lifetimes,
+    elided_lifetimes_in_paths,
+    single_use_lifetimes
+)]
+#![deny(
+    let_underscore_drop,
+    non_ascii_idents,
+    trivial_casts,
+    redundant_lifetimes
+)]
+#![deny(
+    future_incompatible,
+    nonstandard_style,
+    rust_2018_idioms,
+    rust_2024_compatibility,
+    unused
+)]
 #![deny(clippy::all, clippy::pedantic, clippy::nursery, clippy::unwrap_used)]
 // Of a handler itself, with or without the attribute.
 #![allow(clippy::future_not_send)]
@@ -22,7 +43,11 @@ struct Profile {
 /// Uses all that it is given.
 #[get("/me")]
 #[authenticated]
-async fn me(user: User<Profile>, session: Session, web::Json(id): web::Json<u32>) -> impl Responder {
+async fn me(
+    user: User<Profile>,
+    session: Session,
+    web::Json(id): web::Json<u32>,
+) -> impl Responder {
     auth_request.set_session(Some(&session));
     format!("Hello, {} {}!", user.username, id)
 }
@@ -61,7 +86,9 @@ where
 
 /// Takes what is named later.
 #[auth_request]
-async fn named_later(resource: web::Json<impl for<'de> Deserialize<'de> + ToString + 'static>) -> String {
+async fn named_later(
+    resource: web::Json<impl for<'de> Deserialize<'de> + ToString + 'static>,
+) -> String {
     resource.to_string()
 }
 

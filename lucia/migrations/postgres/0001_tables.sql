@@ -1,7 +1,7 @@
 -- The tables of lucia on Postgres. Times are Unix milliseconds. Running it again changes nothing.
 --
--- `PgStore::migrate` runs this file. To use it with a migration tool of your own, copy it, add the
--- columns of your users to "auth_user", and do not call `migrate`.
+-- `PgStore::migrate` runs this file. To use a migration tool of your own instead, hand it this
+-- file, add the columns of your users to "auth_user", and do not call `migrate`.
 
 CREATE TABLE IF NOT EXISTS "auth_user" (
     "id" TEXT NOT NULL PRIMARY KEY
@@ -19,11 +19,16 @@ CREATE TABLE IF NOT EXISTS "user_session" (
     "id" TEXT NOT NULL PRIMARY KEY,
     "user_id" TEXT NOT NULL REFERENCES "auth_user" ("id"),
     "active_expires" BIGINT NOT NULL,
-    "idle_expires" BIGINT NOT NULL,
-    "created_at" BIGINT NOT NULL DEFAULT (extract(epoch FROM now()) * 1000)::BIGINT,
-    "renewed_at" BIGINT NOT NULL DEFAULT (extract(epoch FROM now()) * 1000)::BIGINT,
-    "device" TEXT
+    "idle_expires" BIGINT NOT NULL
 );
+
+-- Columns that a table made by Lucia does not have. Rows from before count from now.
+ALTER TABLE "user_session"
+    ADD COLUMN IF NOT EXISTS "created_at" BIGINT NOT NULL
+        DEFAULT (extract(epoch FROM now()) * 1000)::BIGINT,
+    ADD COLUMN IF NOT EXISTS "renewed_at" BIGINT NOT NULL
+        DEFAULT (extract(epoch FROM now()) * 1000)::BIGINT,
+    ADD COLUMN IF NOT EXISTS "device" TEXT;
 
 CREATE INDEX IF NOT EXISTS "user_key_user_id_idx" ON "user_key" ("user_id");
 CREATE INDEX IF NOT EXISTS "user_session_user_id_idx" ON "user_session" ("user_id");

@@ -35,29 +35,52 @@ impl FromRequest for Incoming {
 }
 
 impl Incoming {
-    /// Decides by `guard` whether the request may go on, and only then extracts the parameters of
-    /// the handler. `Err` is the response to a request that may not, or cannot.
-    pub async fn admit<P: FromRequest + 'static>(
-        self,
-        guard: Guard,
-    ) -> Result<(Outgoing, AuthRequest, P), Response> {
-        let Self {
-            request,
-            mut payload,
-        } = self;
+    /// Decides by `guard` whether the request may go on. `Err` is the response to one that may
+    /// not. Nothing of its body is read.
+    pub async fn admit(self, guard: Guard) -> Result<Admitted, Response> {
+        let Self { request, payload } = self;
         let auth_request = auth_request(&request).map_err(|error| error.error_response())?;
-        let outgoing = Outgoing {
-            request,
-            auth_request: auth_request.clone(),
-        };
-        if let Err(denial) = guard.check(&auth_request).await {
-            let response = guard.deny(&outgoing.request, &denial);
-            return Err(outgoing.finish(response));
+        let admitted = Admitted { request, payload, auth_request };
+        match guard.check(&admitted.auth_request).await {
+            Ok(()) => Ok(admitted),
+            Err(denial) => {
+                let response = guard.deny(&admitted.request, &denial);
+                Err(admitted.finish(response))
+            }
         }
-        match P::from_request(&outgoing.request, &mut payload).await {
-            Ok(parameters) => Ok((outgoing, auth_request, parameters)),
-            Err(error) => Err(outgoing.finish(HttpResponse::from_error(error))),
-        }
+    }
+}
+
+/// A request that was let in, and whose answer is still to be written.
+#[allow(missing_debug_implementations)] // A payload has none.
+pub struct Admitted {
+    request: HttpRequest,
+    payload: Payload,
+    auth_request: AuthRequest,
+}
+
+impl Admitted {
+    /// Who sent the request.
+    pub fn auth_request(&self) -> AuthRequest {
+        self.auth_request.clone()
+    }
+
+    /// The next parameter of the handler. `Err` is the response to a request that has none such.
+    pub async fn extract<T: Extractor>(&mut self) -> Result<T, Response> {
+        T::extract(&self.request, &mut self.payload).await.map_err(|error| {
+            // What was found out about the sender goes with the error.
+            self.finish(HttpResponse::from_error(error))
+        })
+    }
+
+    /// The response that `reply` makes, with the cookie changes of the request on it.
+    pub fn respond<R: Reply>(&self, reply: R) -> Response {
+        self.finish(reply.into_response(&self.request))
+    }
+
+    fn finish(&self, mut response: HttpResponse) -> HttpResponse {
+        put_headers(response.headers_mut(), &self.auth_request);
+        response
     }
 }
 
@@ -97,39 +120,26 @@ impl Guard {
     }
 }
 
-/// A request that was let in, and whose answer is still to be written.
-#[derive(Debug)]
-pub struct Outgoing {
-    request: HttpRequest,
-    auth_request: AuthRequest,
-}
-
-impl Outgoing {
-    /// The response that `reply` makes, with the cookie changes of the request on it.
-    pub fn respond<R: Reply>(self, reply: R) -> Response {
-        let response = reply.into_response(&self.request);
-        self.finish(response)
-    }
-
-    fn finish(self, mut response: HttpResponse) -> HttpResponse {
-        put_headers(response.headers_mut(), &self.auth_request);
-        response
-    }
-}
-
 /// What a parameter of a handler can be.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a parameter of a handler",
     label = "not an extractor",
     note = "take something that implements `actix_web::FromRequest`: `User<..>`, `Session`, `AuthRequest`, `web::Json<..>`, `web::Path<..>`, `web::Data<..>`, ..."
 )]
-pub trait Extractor: FromRequest {}
+pub trait Extractor: Sized {
+    #[doc(hidden)]
+    fn extract(
+        request: &HttpRequest,
+        payload: &mut Payload,
+    ) -> impl Future<Output = Result<Self, actix_web::Error>>;
+}
 
 #[diagnostic::do_not_recommend]
-impl<T: FromRequest> Extractor for T {}
-
-/// Compiles if `T` is an extractor.
-pub const fn check_extractor<T: Extractor>() {}
+impl<T: FromRequest> Extractor for T {
+    async fn extract(request: &HttpRequest, payload: &mut Payload) -> Result<T, actix_web::Error> {
+        T::from_request(request, payload).await.map_err(Into::into)
+    }
+}
 
 /// What a handler can return.
 #[diagnostic::on_unimplemented(

@@ -20,7 +20,6 @@ impl Auth {
     ///
     /// With [`protect`](AuthMiddleware::protect) it also keeps everything below it private. It
     /// does no harm together with the attributes: a response has one session cookie at the most.
-    #[must_use]
     pub fn middleware(&self) -> AuthMiddleware {
         AuthMiddleware {
             auth: self.clone(),

@@ -1,1 +1,220 @@
 //! SQLite.
+
+mod connections;
+mod errors;
+mod migrate;
+mod sessions;
+mod tables;
+mod users;
+mod values;
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use connections::{Connections, Location};
+use errors::Outcome;
+use rusqlite::Connection;
+use tables::Tables;
+
+use super::tables::TableNames;
+use crate::{Error, Result};
+
+/// The longest time-out that makes sense: more is a mistake in the unit.
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(60 * 60);
+
+/// Users, keys and sessions in SQLite: a file, or memory.
+///
+/// For sites on one machine, examples and tests: there is no server to run. SQLite itself is
+/// compiled in.
+///
+/// ```
+/// # async fn example() -> lucia::Result<()> {
+/// use lucia::{Auth, SqliteStore};
+///
+/// let store = SqliteStore::in_memory().await?; // or SqliteStore::open("site.db")
+/// store.migrate(&["username TEXT NOT NULL UNIQUE"]).await?;
+/// let auth = Auth::builder(store).build()?;
+/// # Ok(())
+/// # }
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(example()).unwrap();
+/// ```
+///
+/// A clone is another handle to the same connections. They are used from the Tokio runtime that
+/// the caller runs on, whose time driver has to be on.
+///
+/// # Columns of users
+///
+/// SQLite keeps a value much as it is given, whatever the type of the column; only a `STRICT`
+/// table refuses what does not fit. On the way out, the declared type decides where the stored
+/// value could be two things:
+///
+/// | the column is declared | and holds | an attribute reads |
+/// |---|---|---|
+/// | with `BOOL` in its type | a whole number | `true`, or `false` for 0 |
+/// | with `JSON` in its type | JSON text | the JSON in it |
+/// | in any way | a whole number, a number, text, `NULL` | the same |
+/// | in any way | a blob | its bytes as lower-case hexadecimal text |
+///
+/// On the way in, `true` and `false` become 1 and 0, arrays and objects become JSON text, and so
+/// does everything but `null` that is meant for a column declared as JSON.
+#[derive(Clone)]
+pub struct SqliteStore(Arc<Parts>);
+
+struct Parts {
+    connections: Connections,
+    tables: Arc<Tables>,
+}
+
+impl SqliteStore {
+    /// Opens the database in a file, and creates the file where it is missing.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Setting`] says why the file cannot be used as a database: its directory is
+    /// missing, it may not be written, it is something else. [`Error::Unavailable`] when somebody
+    /// else keeps it locked.
+    pub async fn open(path: impl AsRef<Path>) -> Result<Self> {
+        Self::builder().open(path).await
+    }
+
+    /// A new, empty database in memory. It is gone with the last clone of the store.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Internal`] when SQLite cannot make it.
+    pub async fn in_memory() -> Result<Self> {
+        Self::builder().in_memory().await
+    }
+
+    /// Begins the settings of a store.
+    pub fn builder() -> SqliteStoreBuilder {
+        SqliteStoreBuilder {
+            names: TableNames::default(),
+            user_columns: None,
+            timeout: Duration::from_secs(5),
+        }
+    }
+
+    /// Makes what is missing: the tables, their indexes, and these columns of the table of users,
+    /// each written as SQL defines it: `username TEXT NOT NULL UNIQUE`.
+    ///
+    /// Columns that are there already are left as they are. It can run at every start, and in
+    /// several processes at once; all of it happens or nothing.
+    ///
+    /// To a table that is there already, SQLite adds no column that is `UNIQUE`, and none that is
+    /// `NOT NULL` without a default if the table has rows: write such a step with SQLite's own
+    /// statements.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Misuse`] for a definition without a name or a type, [`Error::Schema`] names the
+    /// table and column that SQLite does not make and says why, [`Error::Unavailable`] when the
+    /// database is locked for longer than the time-out.
+    pub async fn migrate(&self, user_columns: &[&str]) -> Result<()> {
+        let columns = migrate::columns(user_columns)?;
+        self.write(move |connection, tables| migrate::migrate(connection, tables, &columns))
+            .await
+    }
+
+    /// Reads, beside other readers and the writer.
+    async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Connection, &Tables) -> Outcome<T> + Send + 'static,
+    ) -> Result<T> {
+        self.0.connections.read(&self.0.tables, work).await
+    }
+
+    /// Writes, by one statement or one transaction.
+    async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Connection, &Tables) -> Outcome<T> + Send + 'static,
+    ) -> Result<T> {
+        self.0.connections.write(&self.0.tables, work).await
+    }
+}
+
+impl fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteStore")
+            .field("location", self.0.connections.location())
+            .field("tables", &self.0.tables.names)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The settings of a [`SqliteStore`].
+#[derive(Clone, Debug)]
+#[must_use = "settings take effect by `open(..)` or `in_memory()`"]
+pub struct SqliteStoreBuilder {
+    names: TableNames,
+    user_columns: Option<Vec<String>>,
+    timeout: Duration,
+}
+
+impl SqliteStoreBuilder {
+    /// The name of the table of users; `auth_user` by default.
+    pub fn user_table(mut self, name: impl Into<String>) -> Self {
+        self.names.user = name.into();
+        self
+    }
+
+    /// The name of the table of keys; `user_key` by default.
+    pub fn key_table(mut self, name: impl Into<String>) -> Self {
+        self.names.key = name.into();
+        self
+    }
+
+    /// The name of the table of sessions; `user_session` by default.
+    pub fn session_table(mut self, name: impl Into<String>) -> Self {
+        self.names.session = name.into();
+        self
+    }
+
+    /// The columns of a user to fetch, besides `id`; all by default. Others can be written all
+    /// the same.
+    pub fn user_columns<S: Into<String>>(mut self, columns: impl IntoIterator<Item = S>) -> Self {
+        self.user_columns = Some(columns.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// How long an answer may take before the store counts as unavailable, waiting for a
+    /// connection and for the database's lock included; 5 seconds by default.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Opens the database in a file, and creates the file where it is missing.
+    ///
+    /// # Errors
+    ///
+    /// As [`SqliteStore::open`], and [`Error::Setting`] for a setting that makes no sense.
+    pub async fn open(self, path: impl AsRef<Path>) -> Result<SqliteStore> {
+        let location = Location::file(path.as_ref())?;
+        self.finish(location).await
+    }
+
+    /// A new, empty database in memory. It is gone with the last clone of the store.
+    ///
+    /// # Errors
+    ///
+    /// As [`SqliteStore::in_memory`], and [`Error::Setting`] for a setting that makes no sense.
+    pub async fn in_memory(self) -> Result<SqliteStore> {
+        self.finish(Location::Memory).await
+    }
+
+    async fn finish(self, location: Location) -> Result<SqliteStore> {
+        if self.timeout.is_zero() || self.timeout > LONGEST_TIMEOUT {
+            let reason = "it is between a millisecond and an hour";
+            return Err(Error::setting("timeout", reason));
+        }
+        let tables = Tables::new(self.names, self.user_columns)?;
+        let connections = Connections::open(location, self.timeout).await?;
+        Ok(SqliteStore(Arc::new(Parts {
+            connections,
+            tables: Arc::new(tables),
+        })))
+    }
+}

@@ -1,0 +1,33 @@
+-- The tables of lucia on SQLite, 3.38 or later. Times are Unix milliseconds. Running it again
+-- changes nothing.
+--
+-- `SqliteStore::migrate` runs this file. To use it with a migration tool of your own, copy it, add
+-- the columns of your users to "auth_user", and do not call `migrate`. Foreign keys are checked by
+-- connections that say `PRAGMA foreign_keys = ON`, as those of `SqliteStore` do.
+
+CREATE TABLE IF NOT EXISTS "auth_user" (
+    "id" TEXT NOT NULL PRIMARY KEY
+);
+
+-- One row for each way in which a user signs in; the id is `provider:provider_user_id`.
+CREATE TABLE IF NOT EXISTS "user_key" (
+    "id" TEXT NOT NULL PRIMARY KEY,
+    "user_id" TEXT NOT NULL REFERENCES "auth_user" ("id"),
+    "hashed_password" TEXT
+);
+
+-- The id is the SHA-256 of the token, in hexadecimal.
+CREATE TABLE IF NOT EXISTS "user_session" (
+    "id" TEXT NOT NULL PRIMARY KEY,
+    "user_id" TEXT NOT NULL REFERENCES "auth_user" ("id"),
+    "active_expires" BIGINT NOT NULL,
+    "idle_expires" BIGINT NOT NULL,
+    "created_at" BIGINT NOT NULL DEFAULT (unixepoch() * 1000),
+    "renewed_at" BIGINT NOT NULL DEFAULT (unixepoch() * 1000),
+    "device" TEXT
+);
+
+CREATE INDEX IF NOT EXISTS "user_key_user_id_idx" ON "user_key" ("user_id");
+CREATE INDEX IF NOT EXISTS "user_session_user_id_idx" ON "user_session" ("user_id");
+-- For sweeping out what is dead.
+CREATE INDEX IF NOT EXISTS "user_session_idle_expires_idx" ON "user_session" ("idle_expires");

@@ -1,0 +1,175 @@
+//! The settings of a [`PgStore`].
+
+use std::time::Duration;
+
+use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
+use tokio_postgres::config::SslMode;
+use tokio_postgres::{Config, NoTls};
+
+use super::PgStore;
+use super::error::Failure;
+use crate::store::tables::{TableNames, check_name};
+use crate::{Error, Result};
+
+/// How long a call may take by default.
+pub(super) const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How many connections [`PgStoreBuilder::connect`] makes by default.
+const MAX_CONNECTIONS: usize = 16;
+
+/// The settings of a [`PgStore`], checked by [`build`](Self::build) and
+/// [`connect`](Self::connect).
+///
+/// ```no_run
+/// # async fn f() -> lucia::Result<()> {
+/// let store = lucia::PgStore::builder()
+///     .schema("accounts")
+///     .user_table("users")
+///     .user_columns(["username", "email"])
+///     .connect("postgres://app@localhost/app")
+///     .await?;
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "settings take effect by `build(pool)` or `connect(url)`"]
+pub struct PgStoreBuilder {
+    tables: TableNames,
+    user_columns: Option<Vec<String>>,
+    timeout: Duration,
+    max_connections: usize,
+}
+
+impl Default for PgStoreBuilder {
+    fn default() -> Self {
+        Self {
+            tables: TableNames::default(),
+            user_columns: None,
+            timeout: TIMEOUT,
+            max_connections: MAX_CONNECTIONS,
+        }
+    }
+}
+
+impl PgStoreBuilder {
+    /// The schema that the tables are in. By default they are found by the `search_path`.
+    pub fn schema(mut self, schema: impl Into<String>) -> Self {
+        self.tables.schema = Some(schema.into());
+        self
+    }
+
+    /// The name of the table of users; `auth_user` by default.
+    pub fn user_table(mut self, name: impl Into<String>) -> Self {
+        self.tables.user = name.into();
+        self
+    }
+
+    /// The name of the table of keys; `user_key` by default.
+    pub fn key_table(mut self, name: impl Into<String>) -> Self {
+        self.tables.key = name.into();
+        self
+    }
+
+    /// The name of the table of sessions; `user_session` by default.
+    pub fn session_table(mut self, name: impl Into<String>) -> Self {
+        self.tables.session = name.into();
+        self
+    }
+
+    /// The columns of a user that are fetched, besides `id`. By default it is all of them: worth
+    /// changing for tables with large columns that are seldom needed.
+    pub fn user_columns<S: Into<String>>(mut self, columns: impl IntoIterator<Item = S>) -> Self {
+        self.user_columns = Some(columns.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// How long a call may take, waiting for a connection included; 5 seconds by default. What
+    /// takes longer is [`Error::Unavailable`].
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// How many connections [`connect`](Self::connect) makes at the most; 16 by default. A pool
+    /// that is given to [`build`](Self::build) has its own limit.
+    pub fn max_connections(mut self, max_connections: usize) -> Self {
+        self.max_connections = max_connections;
+        self
+    }
+
+    /// A store over a pool of your own.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Setting`] names the setting that makes no sense.
+    pub fn build(self, pool: Pool) -> Result<PgStore> {
+        self.check()?;
+        let columns = self.user_columns.as_deref();
+        Ok(PgStore::from_parts(
+            pool,
+            self.tables,
+            columns,
+            self.timeout,
+        ))
+    }
+
+    /// Connects to a server by its URL, without TLS.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Setting`] names the setting that makes no sense, [`Error::Unavailable`] says why
+    /// the server cannot be reached or does not let us in.
+    pub async fn connect(self, url: &str) -> Result<PgStore> {
+        self.check()?;
+        let mut config: Config = url.parse().map_err(|error| {
+            let reason = crate::error::chain(&error);
+            Error::setting(
+                "url",
+                format!("{reason}; write `postgres://user@host/database`"),
+            )
+        })?;
+        if config.get_ssl_mode() == SslMode::Require {
+            let reason = "`connect` knows no TLS; make a pool with a TLS connector of your choice \
+                          and hand it to `PgStore::new(pool)`";
+            return Err(Error::setting("url", reason));
+        }
+        if config.get_connect_timeout().is_none() {
+            config.connect_timeout(self.timeout);
+        }
+        if config.get_application_name().is_none() {
+            config.application_name("lucia");
+        }
+        let recycling = ManagerConfig {
+            recycling_method: RecyclingMethod::Fast,
+        };
+        let pool = Pool::builder(Manager::from_config(config, NoTls, recycling))
+            .max_size(self.max_connections)
+            .runtime(Runtime::Tokio1)
+            .build()
+            .map_err(Error::internal)?;
+
+        let timeout = self.timeout;
+        let store = self.build(pool)?;
+        match tokio::time::timeout(timeout, store.0.pool.get()).await {
+            Ok(Ok(_)) => Ok(store),
+            Ok(Err(error)) => Err(Error::unavailable(Failure::from(error))),
+            Err(_) => Err(Error::unavailable(Failure::TimedOut(timeout))),
+        }
+    }
+
+    fn check(&self) -> Result<()> {
+        self.tables.check()?;
+        for column in self.user_columns.iter().flatten() {
+            check_name("user_columns", column)?;
+        }
+        if self.timeout.is_zero() {
+            return Err(Error::setting("timeout", "no server answers in no time"));
+        }
+        if self.max_connections == 0 {
+            return Err(Error::setting(
+                "max_connections",
+                "it takes one connection at least",
+            ));
+        }
+        Ok(())
+    }
+}

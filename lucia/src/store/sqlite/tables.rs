@@ -1,0 +1,214 @@
+//! The names in the database, and the statements made of them once.
+
+use rusqlite::Connection;
+
+use super::errors::{Failure, Outcome};
+use crate::store::tables::{TableNames, check_name, quote};
+use crate::{Error, Result};
+
+/// lucia's own columns of the table of keys.
+const KEY_COLUMNS: [&str; 3] = ["id", "user_id", "hashed_password"];
+
+/// lucia's own columns of the table of sessions.
+const SESSION_COLUMNS: [&str; 7] = [
+    "id",
+    "user_id",
+    "active_expires",
+    "idle_expires",
+    "created_at",
+    "renewed_at",
+    "device",
+];
+
+/// The tables, and the statements over them.
+pub(super) struct Tables {
+    pub(super) names: TableNames,
+    pub(super) user_columns: Option<Vec<String>>,
+    pub(super) sql: Statements,
+}
+
+/// Every statement whose text does not depend on the attributes of a user.
+pub(super) struct Statements {
+    pub(super) user: String,
+    pub(super) any_user: String,
+    pub(super) delete_user: String,
+    pub(super) insert_key: String,
+    pub(super) key: String,
+    pub(super) user_keys: String,
+    pub(super) update_key_password: String,
+    pub(super) delete_key: String,
+    pub(super) delete_user_keys: String,
+    pub(super) insert_session: String,
+    pub(super) session: String,
+    pub(super) user_sessions: String,
+    pub(super) renew_session: String,
+    pub(super) delete_session: String,
+    pub(super) delete_user_sessions: String,
+    pub(super) delete_dead_sessions: String,
+    pub(super) session_and_user: String,
+}
+
+/// A column that the database has.
+pub(super) struct Column {
+    pub(super) name: String,
+    pub(super) declared: String,
+    /// Whether the database computes it.
+    pub(super) generated: bool,
+}
+
+impl Tables {
+    pub(super) fn new(names: TableNames, user_columns: Option<Vec<String>>) -> Result<Self> {
+        names.check()?;
+        for (setting, name) in [
+            ("user_table", &names.user),
+            ("key_table", &names.key),
+            ("session_table", &names.session),
+        ] {
+            let reserved = name.get(..7);
+            if reserved.is_some_and(|prefix| prefix.eq_ignore_ascii_case("sqlite_")) {
+                let reason = format!("{name:?}: SQLite keeps names with `sqlite_` for itself");
+                return Err(Error::setting(setting, reason));
+            }
+        }
+        let same = |one: &str, other: &str| one.eq_ignore_ascii_case(other);
+        if same(&names.user, &names.key)
+            || same(&names.user, &names.session)
+            || same(&names.key, &names.session)
+        {
+            let reason = "each table needs a name of its own, and case makes no difference";
+            return Err(Error::setting("key_table", reason));
+        }
+        for column in user_columns.iter().flatten() {
+            check_name("user_columns", column)?;
+        }
+        Ok(Self {
+            sql: Statements::new(&names, user_columns.as_deref()),
+            names,
+            user_columns,
+        })
+    }
+
+    /// Every table with the columns that lucia cannot do without.
+    fn own_columns(&self) -> [(&str, Vec<&str>); 3] {
+        let mut user = vec!["id"];
+        user.extend(self.user_columns.iter().flatten().map(String::as_str));
+        [
+            (&self.names.user, user),
+            (&self.names.key, KEY_COLUMNS.to_vec()),
+            (&self.names.session, SESSION_COLUMNS.to_vec()),
+        ]
+    }
+
+    /// Checks that all tables and lucia's own columns are there and can hold what they have to.
+    pub(super) fn check(&self, connection: &Connection) -> Outcome<()> {
+        for (table, needed) in self.own_columns() {
+            let misfit = |column: Option<&str>, reason: String| {
+                Failure::Told(Error::Schema {
+                    table: table.to_owned(),
+                    column: column.map(str::to_owned),
+                    reason,
+                })
+            };
+            let columns = columns(connection, table)?;
+            if columns.is_empty() {
+                let reason = "it is missing; `migrate` makes it".to_owned();
+                return Err(misfit(None, reason));
+            }
+            for name in needed {
+                let Some(column) = columns.iter().find(|column| column.name == name) else {
+                    return Err(misfit(Some(name), "it is missing".to_owned()));
+                };
+                // SQLite turns text that looks like a number into one in such a column.
+                let is_id = name == "id" || name == "user_id";
+                if is_id && column.declared.to_ascii_uppercase().contains("INT") {
+                    let reason = format!("its type is {}, ids are TEXT", column.declared);
+                    return Err(misfit(Some(name), reason));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The columns of a table; none when there is no such table.
+pub(super) fn columns(connection: &Connection, table: &str) -> rusqlite::Result<Vec<Column>> {
+    // `hidden` is 1 for the arguments of virtual tables, 2 and 3 for generated columns.
+    let mut statement = connection.prepare_cached(
+        "SELECT name, type, hidden FROM pragma_table_xinfo(?1, 'main') WHERE hidden <> 1",
+    )?;
+    let columns = statement.query_map([table], |row| {
+        Ok(Column {
+            name: row.get(0)?,
+            declared: row.get(1)?,
+            generated: row.get::<_, i64>(2)? != 0,
+        })
+    })?;
+    columns.collect()
+}
+
+impl Statements {
+    fn new(names: &TableNames, user_columns: Option<&[String]>) -> Self {
+        let user = quote(&names.user);
+        let key = quote(&names.key);
+        let session = quote(&names.session);
+        let session_columns = SESSION_COLUMNS.map(|column| format!("s.{}", quote(column)));
+        let session_columns = session_columns.join(", ");
+        // The id stands in front once more, where it is found whatever the others are.
+        let user_columns = match user_columns {
+            None => "u.\"id\", u.*".to_owned(),
+            Some(columns) => {
+                let mut list = "u.\"id\", u.\"id\"".to_owned();
+                for column in columns.iter().filter(|column| *column != "id") {
+                    list.push_str(", u.");
+                    list.push_str(&quote(column));
+                }
+                list
+            }
+        };
+        let key_columns = KEY_COLUMNS.map(quote).join(", ");
+        let inserted_session_columns = SESSION_COLUMNS.map(quote).join(", ");
+
+        Self {
+            user: format!("SELECT {user_columns} FROM {user} AS u WHERE u.\"id\" = ?1"),
+            any_user: format!("SELECT {user_columns} FROM {user} AS u LIMIT 1"),
+            delete_user: format!("DELETE FROM {user} WHERE \"id\" = ?1"),
+            insert_key: format!("INSERT INTO {key} ({key_columns}) VALUES (?1, ?2, ?3)"),
+            key: format!("SELECT {key_columns} FROM {key} WHERE \"id\" = ?1"),
+            user_keys: format!(
+                "SELECT {key_columns} FROM {key} WHERE \"user_id\" = ?1 ORDER BY \"id\""
+            ),
+            update_key_password: format!(
+                "UPDATE {key} SET \"hashed_password\" = ?2 WHERE \"id\" = ?1"
+            ),
+            delete_key: format!("DELETE FROM {key} WHERE \"id\" = ?1"),
+            delete_user_keys: format!("DELETE FROM {key} WHERE \"user_id\" = ?1"),
+            insert_session: format!(
+                "INSERT INTO {session} ({inserted_session_columns}) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"
+            ),
+            session: format!("SELECT {session_columns} FROM {session} AS s WHERE s.\"id\" = ?1"),
+            user_sessions: format!(
+                "SELECT {session_columns} FROM {session} AS s WHERE s.\"user_id\" = ?1 \
+                 ORDER BY s.\"created_at\", s.\"id\""
+            ),
+            renew_session: format!(
+                "UPDATE {session} SET \"renewed_at\" = ?2, \"active_expires\" = ?3, \
+                 \"idle_expires\" = ?4 WHERE \"id\" = ?1"
+            ),
+            delete_session: format!(
+                "DELETE FROM {session} WHERE \"id\" = ?1 AND (?2 IS NULL OR \"user_id\" = ?2)"
+            ),
+            delete_user_sessions: format!(
+                "DELETE FROM {session} WHERE \"user_id\" = ?1 AND (?2 IS NULL OR \"id\" <> ?2)"
+            ),
+            delete_dead_sessions: format!(
+                "DELETE FROM {session} WHERE \"id\" IN (SELECT \"id\" FROM {session} \
+                 WHERE \"idle_expires\" < ?1 ORDER BY \"idle_expires\" LIMIT ?2)"
+            ),
+            session_and_user: format!(
+                "SELECT {session_columns}, {user_columns} FROM {session} AS s \
+                 JOIN {user} AS u ON u.\"id\" = s.\"user_id\" WHERE s.\"id\" = ?1"
+            ),
+        }
+    }
+}

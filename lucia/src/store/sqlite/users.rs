@@ -1,0 +1,253 @@
+//! Users and keys.
+
+use async_trait::async_trait;
+use rusqlite::{Connection, OptionalExtension as _, Row, TransactionBehavior, params_from_iter};
+use serde_json::{Map, Value};
+
+use super::SqliteStore;
+use super::errors::{About as _, Outcome, Subject};
+use super::tables::{self, Tables};
+use super::values::{self, Attributes, Parameter};
+use crate::Result;
+use crate::store::tables::quote;
+use crate::store::{KeyRow, NewUserRow, UserRow, UserStore, UserTable};
+use crate::user::UserId;
+
+#[async_trait]
+impl UserStore for SqliteStore {
+    fn user_table(&self) -> &str {
+        &self.0.tables.names.user
+    }
+
+    async fn describe_users(&self) -> Result<UserTable> {
+        self.read(|connection, tables| {
+            // One transaction, so that all is as of one moment.
+            let connection = connection.transaction()?;
+            tables.check(&connection)?;
+            let columns = match &tables.user_columns {
+                None => tables::columns(&connection, &tables.names.user)?
+                    .into_iter()
+                    .map(|column| column.name)
+                    .collect(),
+                Some(columns) => {
+                    let others = columns.iter().filter(|column| *column != "id");
+                    std::iter::once("id".to_owned())
+                        .chain(others.cloned())
+                        .collect()
+                }
+            };
+            let mut statement = connection.prepare_cached(&tables.sql.any_user)?;
+            let mut rows = statement.query([])?;
+            let sample = first_user(&mut rows, tables)?;
+            Ok(UserTable { columns, sample })
+        })
+        .await
+    }
+
+    async fn insert_user(&self, user: NewUserRow, key: Option<KeyRow>) -> Result<UserRow> {
+        self.write(move |connection, tables| {
+            let transaction =
+                connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let columns = tables::columns(&transaction, &tables.names.user)?;
+            if columns.is_empty() {
+                tables.check(&transaction)?;
+            }
+            let attributes = Attributes::new(user.attributes, &columns, &tables.names.user)?;
+            insert_user(&transaction, tables, &user.id, &attributes)?;
+            if let Some(key) = &key {
+                insert_key(&transaction, tables, key)?;
+            }
+            let stored = stored_user(&transaction, tables, &user.id)?;
+            // It was inserted a moment ago: only a trigger can have taken it away.
+            let stored = stored.ok_or(crate::Error::UnknownUser)?;
+            transaction.commit().about(Subject::User)?;
+            Ok(stored)
+        })
+        .await
+    }
+
+    async fn user(&self, id: &UserId) -> Result<Option<UserRow>> {
+        let id = id.clone();
+        self.read(move |connection, tables| stored_user(connection, tables, &id))
+            .await
+    }
+
+    async fn update_user(
+        &self,
+        id: &UserId,
+        attributes: Map<String, Value>,
+    ) -> Result<Option<UserRow>> {
+        if attributes.is_empty() {
+            return self.user(id).await;
+        }
+        let id = id.clone();
+        self.write(move |connection, tables| {
+            let transaction =
+                connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let columns = tables::columns(&transaction, &tables.names.user)?;
+            if columns.is_empty() {
+                tables.check(&transaction)?;
+            }
+            let attributes = Attributes::new(attributes, &columns, &tables.names.user)?;
+            update_user(&transaction, tables, &id, &attributes)?;
+            let stored = stored_user(&transaction, tables, &id)?;
+            transaction.commit().about(Subject::User)?;
+            Ok(stored)
+        })
+        .await
+    }
+
+    async fn delete_user(&self, id: &UserId) -> Result<()> {
+        let id = id.clone();
+        self.write(move |connection, tables| {
+            let transaction =
+                connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let sql = &tables.sql;
+            transaction
+                .prepare_cached(&sql.delete_user_sessions)?
+                .execute((id.as_str(), None::<&str>))?;
+            transaction
+                .prepare_cached(&sql.delete_user_keys)?
+                .execute([id.as_str()])?;
+            transaction
+                .prepare_cached(&sql.delete_user)?
+                .execute([id.as_str()])?;
+            transaction.commit()?;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn insert_key(&self, key: KeyRow) -> Result<()> {
+        self.write(move |connection, tables| insert_key(connection, tables, &key))
+            .await
+    }
+
+    async fn key(&self, id: &str) -> Result<Option<KeyRow>> {
+        let id = id.to_owned();
+        self.read(move |connection, tables| {
+            let mut statement = connection.prepare_cached(&tables.sql.key)?;
+            statement
+                .query_row([&id], key_row)
+                .optional()
+                .about(Subject::Key)
+        })
+        .await
+    }
+
+    async fn user_keys(&self, user_id: &UserId) -> Result<Vec<KeyRow>> {
+        let user_id = user_id.clone();
+        self.read(move |connection, tables| {
+            let mut statement = connection.prepare_cached(&tables.sql.user_keys)?;
+            let keys = statement.query_map([user_id.as_str()], key_row)?;
+            keys.collect::<Result<_, _>>().about(Subject::Key)
+        })
+        .await
+    }
+
+    async fn update_key_password(&self, id: &str, hashed_password: Option<&str>) -> Result<bool> {
+        let id = id.to_owned();
+        let hashed_password = hashed_password.map(str::to_owned);
+        self.write(move |connection, tables| {
+            let mut statement = connection.prepare_cached(&tables.sql.update_key_password)?;
+            let updated = statement.execute((&id, &hashed_password));
+            Ok(updated.about(Subject::Key)? > 0)
+        })
+        .await
+    }
+
+    async fn delete_key(&self, id: &str) -> Result<()> {
+        let id = id.to_owned();
+        self.write(move |connection, tables| {
+            let mut statement = connection.prepare_cached(&tables.sql.delete_key)?;
+            statement.execute([&id])?;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn delete_user_keys(&self, user_id: &UserId) -> Result<()> {
+        let user_id = user_id.clone();
+        self.write(move |connection, tables| {
+            let mut statement = connection.prepare_cached(&tables.sql.delete_user_keys)?;
+            statement.execute([user_id.as_str()])?;
+            Ok(())
+        })
+        .await
+    }
+}
+
+fn insert_user(
+    connection: &Connection,
+    tables: &Tables,
+    id: &UserId,
+    attributes: &Attributes,
+) -> Outcome<()> {
+    let table = quote(&tables.names.user);
+    let mut columns = quote("id");
+    let mut values = "?1".to_owned();
+    for (index, name) in attributes.names().enumerate() {
+        columns.push_str(&format!(", {}", quote(name)));
+        values.push_str(&format!(", ?{}", index + 2));
+    }
+    let sql = format!("INSERT INTO {table} ({columns}) VALUES ({values})");
+    let inserted = connection
+        .prepare_cached(&sql)?
+        .execute(params_from_iter(parameters(id, attributes)));
+    inserted.about(Subject::User)?;
+    Ok(())
+}
+
+fn update_user(
+    connection: &Connection,
+    tables: &Tables,
+    id: &UserId,
+    attributes: &Attributes,
+) -> Outcome<()> {
+    let table = quote(&tables.names.user);
+    let assign = |(index, name)| format!("{} = ?{}", quote(name), index + 2);
+    let assignments: Vec<_> = attributes.names().enumerate().map(assign).collect();
+    let assignments = assignments.join(", ");
+    let sql = format!("UPDATE {table} SET {assignments} WHERE \"id\" = ?1");
+    let updated = connection
+        .prepare_cached(&sql)?
+        .execute(params_from_iter(parameters(id, attributes)));
+    updated.about(Subject::User)?;
+    Ok(())
+}
+
+/// The id as the first parameter, and the attributes in their order.
+fn parameters<'a>(
+    id: &'a UserId,
+    attributes: &'a Attributes,
+) -> impl Iterator<Item = Parameter<'a>> {
+    std::iter::once(Parameter::Id(id.as_str())).chain(attributes.values().map(Parameter::Value))
+}
+
+fn stored_user(connection: &Connection, tables: &Tables, id: &UserId) -> Outcome<Option<UserRow>> {
+    let mut statement = connection.prepare_cached(&tables.sql.user)?;
+    let mut rows = statement.query([id.as_str()])?;
+    first_user(&mut rows, tables)
+}
+
+fn first_user(rows: &mut rusqlite::Rows<'_>, tables: &Tables) -> Outcome<Option<UserRow>> {
+    match rows.next()? {
+        Some(row) => values::user(row, 0, &tables.names.user).map(Some),
+        None => Ok(None),
+    }
+}
+
+fn insert_key(connection: &Connection, tables: &Tables, key: &KeyRow) -> Outcome<()> {
+    let mut statement = connection.prepare_cached(&tables.sql.insert_key)?;
+    let inserted = statement.execute((&key.id, key.user_id.as_str(), &key.hashed_password));
+    inserted.about(Subject::Key)?;
+    Ok(())
+}
+
+fn key_row(row: &Row<'_>) -> rusqlite::Result<KeyRow> {
+    Ok(KeyRow {
+        id: row.get(0)?,
+        user_id: row.get::<_, String>(1)?.into(),
+        hashed_password: row.get(2)?,
+    })
+}
