@@ -54,14 +54,16 @@ pub(crate) fn attribute(attribute: Attribute, args: TokenStream, item: TokenStre
 //             mut body: web::Json<Edit>,
 //         ) -> Result<impl Responder> { .. }
 //
-//         match __lucia.admit(::lucia::__private::Guard::Authenticated).await {
-//             Ok(mut __admitted) => {
-//                 let __p0: User<T> = ..;
-//                 let __p1: web::Json<Edit> = ..;
-//                 __admitted.respond(me::<T>(__admitted.auth_request(), __p0, __p1).await)
-//             }
-//             Err(__response) => __response,
-//         }
+//         let mut __admitted = match __lucia.admit(::lucia::__private::Guard::Authenticated).await {
+//             Ok(__admitted) => __admitted,
+//             Err(__response) => return __response,
+//         };
+//         let __p0 = match ::lucia::__private::extract::<User<T>>(&mut __admitted).await { .. };
+//         let __p1 = match ::lucia::__private::extract::<web::Json<Edit>>(&mut __admitted).await { .. };
+//         ::lucia::__private::respond(
+//             &__admitted,
+//             me::<T>(__admitted.auth_request(), __p0, __p1).await,
+//         )
 //     }
 //
 // The name stays, so that a route attribute may stand above or below; so does the user's function, inside:
@@ -69,51 +71,41 @@ pub(crate) fn attribute(attribute: Attribute, args: TokenStream, item: TokenStre
 fn expand(handler: &Handler, guard: &Guard) -> TokenStream {
     let incoming = hidden("__lucia");
     let admitted = hidden("__admitted");
-    let response = hidden("__response");
 
     let Handler {
-        attrs:
-            Attributes {
-                handler: attrs,
-                repeated,
-                ..
-            },
+        attrs,
         vis,
         sig,
         inner_attrs,
         ..
     } = handler;
+    let Attributes {
+        handler: attrs,
+        repeated,
+        ..
+    } = attrs;
     let repeated = repeated.iter().map(syn::Attribute::path);
     let name = &sig.ident;
     let guard = expand_guard(guard);
     let injects = !names_auth_request(sig);
     let function = function(handler, injects);
-
-    let mut generics = sig.generics.clone();
-    let types: Vec<Type> = check::parameters(sig)
-        .map(|parameter| nameable(&parameter.ty, &mut generics))
-        .collect();
-    let (generics, _, where_clause) = generics.split_for_impl();
-    let values: Vec<Ident> = (0..types.len())
-        .map(|i| hidden(&format!("__p{i}")))
-        .collect();
-    let extracts = values
-        .iter()
-        .zip(&types)
-        .map(|(value, ty)| extract(value, ty));
-    let mutability = (!types.is_empty()).then(|| quote!(mut));
     let injected = injects.then(|| quote!(#admitted.auth_request(),));
 
-    // A complaint about the type of the reply is to point at where the user wrote it.
-    let (start, end) = match &sig.output {
-        ReturnType::Type(_, ty) => ends(ty),
-        ReturnType::Default => ends(name),
-    };
-    let mut function_name = name.clone();
-    function_name.set_span(start);
-    let turbofish = turbofish(&sig.generics);
-    let dot_await = quote_spanned!(end=> .await);
-    let reply = quote!(#function_name #turbofish (#injected #(#values),*) #dot_await);
+    let mut generics = sig.generics.clone();
+    let mut values = Vec::new();
+    let mut extractions = Vec::new();
+    for (i, parameter) in check::parameters(sig).enumerate() {
+        let value = hidden(&format!("__p{i}"));
+        let extraction = extract(&nameable(&parameter.ty, &mut generics), &admitted);
+        extractions.push(or_return(&value, &extraction));
+        values.push(value);
+    }
+    let (generics, _, where_clause) = generics.split_for_impl();
+    let admission = or_return(
+        &quote!(mut #admitted),
+        &quote!(#incoming.admit(#guard).await),
+    );
+    let respond = respond(sig, &admitted, &quote!(#injected #(#values),*));
 
     quote! {
         #(#attrs)*
@@ -124,15 +116,61 @@ fn expand(handler: &Handler, guard: &Guard) -> TokenStream {
             #(#[allow(unused_imports)] use #repeated as _;)*
             #function
 
-            match #incoming.admit(#guard).await {
-                ::core::result::Result::Ok(#mutability #admitted) => {
-                    #(#extracts)*
-                    #admitted.respond(#reply)
-                }
-                ::core::result::Result::Err(#response) => #response,
-            }
+            #[allow(unused_mut)]
+            #admission
+            #(#extractions)*
+            #respond
         }
     }
+}
+
+// Output:
+//     let value = match result {
+//         Ok(value) => value,
+//         Err(__response) => return __response,
+//     };
+fn or_return(value: &impl ToTokens, result: &TokenStream) -> TokenStream {
+    let (found, response) = (hidden("__found"), hidden("__response"));
+    quote! {
+        let #value = match #result {
+            ::core::result::Result::Ok(#found) => #found,
+            ::core::result::Result::Err(#response) => return #response,
+        };
+    }
+}
+
+// Input:
+//     User<T>
+//
+// Output:
+//     ::lucia::__private::extract::<User<T>>(&mut __admitted).await
+//
+// The compiler complains about a type that is no extractor at the type, at the call and at the `await`.
+// All of them stand where the user wrote the type, and what is said thrice of one place is shown once.
+fn extract(ty: &Type, admitted: &Ident) -> TokenStream {
+    let (start, end) = ends(ty);
+    let path = quote_spanned!(start=> ::lucia::__private::extract);
+    let arguments = quote_spanned!(end=> (&mut #admitted));
+    let dot = quote_spanned!(start=> .);
+    let r#await = quote_spanned!(end=> await);
+    let (open, close) = (quote_spanned!(start=> ::<), quote_spanned!(end=> >));
+    quote!(#path #open #ty #close #arguments #dot #r#await)
+}
+
+// Output:
+//     ::lucia::__private::respond(&__admitted, me::<T>(__admitted.auth_request(), __p0).await)
+//
+// A complaint about the type of the reply is to stand where the user wrote it.
+fn respond(sig: &Signature, admitted: &Ident, arguments: &TokenStream) -> TokenStream {
+    let (start, end) = match &sig.output {
+        ReturnType::Type(_, ty) => ends(ty),
+        ReturnType::Default => ends(&sig.ident),
+    };
+    let mut function = sig.ident.clone();
+    function.set_span(function.span().located_at(start));
+    let turbofish = turbofish(&sig.generics);
+    let dot_await = quote_spanned!(end=> .await);
+    quote!(::lucia::__private::respond(&#admitted, #function #turbofish (#arguments) #dot_await))
 }
 
 // Input:
@@ -176,33 +214,6 @@ pub(crate) fn function(handler: &Handler, injects: bool) -> TokenStream {
         #[allow(clippy::too_many_arguments, clippy::unused_async)]
         #(#attrs)*
         #sig #block
-    }
-}
-
-// Input:
-//     User<T>
-//
-// Output:
-//     let __p0: User<T> = match ::lucia::__private::Admitted::extract(&mut __admitted).await {
-//         Ok(__p0) => __p0,
-//         Err(__response) => return __response,
-//     };
-//
-// The call begins and ends where the type does that the user wrote. A complaint about that type concerns the
-// function, the future and what comes of it; for the compiler these are one complaint if they stand in one
-// place, and so the type is not named a second time inside.
-fn extract(value: &Ident, ty: &Type) -> TokenStream {
-    let admitted = hidden("__admitted");
-    let response = hidden("__response");
-    let (start, end) = ends(ty);
-    let path_start = quote_spanned!(start=> ::lucia::__private::Admitted);
-    let path_end = quote_spanned!(end=> ::extract);
-    let arguments_dot_await = quote_spanned!(end=> (&mut #admitted).await);
-    quote! {
-        let #value: #ty = match #path_start #path_end #arguments_dot_await {
-            ::core::result::Result::Ok(#value) => #value,
-            ::core::result::Result::Err(#response) => return #response,
-        };
     }
 }
 
@@ -326,16 +337,14 @@ fn binds(pattern: TokenStream, variable: &str) -> bool {
 }
 
 /// The spans of the first and the last of the tokens, for generated code that a message about them is to
-/// point at, with names that only generated code sees.
+/// point at.
 fn ends(tokens: &impl ToTokens) -> (Span, Span) {
     let mut spans = tokens
         .to_token_stream()
         .into_iter()
         .map(|token| token.span());
     let start = spans.next().unwrap_or_else(Span::call_site);
-    let end = spans.last().unwrap_or(start);
-    let hidden = |span| Span::mixed_site().located_at(span);
-    (hidden(start), hidden(end))
+    (start, spans.last().unwrap_or(start))
 }
 
 /// A name that the user's code cannot see.

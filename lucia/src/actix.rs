@@ -5,7 +5,7 @@
 //!
 //! | parameter | whom it lets in |
 //! |---|---|
-//! | [`User<A>`](crate::User), [`Session`] | only who is signed in: 401 for others, 403 for an unsafe request from another origin |
+//! | [`User<A>`](crate::User), [`Session`](crate::Session) | only who is signed in: 401 for others, 403 for an unsafe request from another origin |
 //! | [`MaybeUser<A>`](crate::MaybeUser) | everybody |
 //! | [`AuthRequest`] | everybody; it answers when asked |
 //!

@@ -147,7 +147,7 @@ pub use user::{MaybeUser, NewUser, NoAttributes, User, UserId};
 pub mod __private {
     #[cfg(feature = "actix")]
     pub use crate::actix::handler::{
-        Admitted, Extractor, Guard, Incoming, Reply, Response,
+        Admitted, Extractor, Guard, Incoming, Reply, Response, extract, respond,
     };
     pub use crate::request::AuthRequest;
 }

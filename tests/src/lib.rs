@@ -1,1 +1,14 @@
-//! What the tests share.
+//! What the tests share: databases that come and go with a test, faults to inject between a store
+//! and its database, a clock to move, and everything that is logged.
+
+mod clock;
+mod logs;
+mod postgres;
+mod proxy;
+mod skip;
+
+pub use clock::TestClock;
+pub use logs::{Watch, watch};
+pub use postgres::{Database, Server, Stop, programs_are_installed};
+pub use proxy::{Proxy, Statement};
+pub use skip::skip;

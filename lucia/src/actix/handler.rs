@@ -3,6 +3,7 @@
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
+use std::pin::Pin;
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, Responder, ResponseError};
@@ -40,7 +41,11 @@ impl Incoming {
     pub async fn admit(self, guard: Guard) -> Result<Admitted, Response> {
         let Self { request, payload } = self;
         let auth_request = auth_request(&request).map_err(|error| error.error_response())?;
-        let admitted = Admitted { request, payload, auth_request };
+        let admitted = Admitted {
+            request,
+            payload,
+            auth_request,
+        };
         match guard.check(&admitted.auth_request).await {
             Ok(()) => Ok(admitted),
             Err(denial) => {
@@ -65,23 +70,28 @@ impl Admitted {
         self.auth_request.clone()
     }
 
-    /// The next parameter of the handler. `Err` is the response to a request that has none such.
-    pub async fn extract<T: Extractor>(&mut self) -> Result<T, Response> {
-        T::extract(&self.request, &mut self.payload).await.map_err(|error| {
-            // What was found out about the sender goes with the error.
-            self.finish(HttpResponse::from_error(error))
-        })
-    }
-
-    /// The response that `reply` makes, with the cookie changes of the request on it.
-    pub fn respond<R: Reply>(&self, reply: R) -> Response {
-        self.finish(reply.into_response(&self.request))
-    }
-
     fn finish(&self, mut response: HttpResponse) -> HttpResponse {
         put_headers(response.headers_mut(), &self.auth_request);
         response
     }
+}
+
+/// The next parameter of a handler. `Err` is the response to a request that it cannot be had from.
+///
+/// Boxed, so that the type of the future asks nothing of `T`: the compiler would complain about a
+/// `T` that is no extractor once more where it is awaited.
+pub fn extract<'a, T: Extractor + 'a>(
+    admitted: &'a mut Admitted,
+) -> Pin<Box<dyn Future<Output = Result<T, Response>> + 'a>> {
+    Box::pin(async {
+        let extracted = T::extract(&admitted.request, &mut admitted.payload).await;
+        extracted.map_err(|error| admitted.finish(HttpResponse::from_error(error)))
+    })
+}
+
+/// The response that `reply` makes, with the cookie changes of the request on it.
+pub fn respond<R: Reply>(admitted: &Admitted, reply: R) -> Response {
+    admitted.finish(reply.into_response(&admitted.request))
 }
 
 /// Whom a handler lets in.

@@ -1,1 +1,307 @@
-//! The suite that every store passes.
+//! The suite that every store passes, for those who write one.
+//!
+//! [`store_conformance!`](crate::store_conformance) makes one test of each case, so that a failure
+//! shows by its name. What it needs is a function that gets the case, makes a fresh store, and
+//! runs the one on the other:
+//!
+//! ```
+//! # #[cfg(feature = "sqlite")]
+//! # mod example {
+//! use lucia::store::conformance::{self, Case};
+//! use lucia::SqliteStore;
+//!
+//! async fn on_a_fresh_store(case: Case) {
+//!     let store = SqliteStore::in_memory().await.unwrap(); // yours
+//!     store.migrate(&conformance::USER_COLUMNS).await.unwrap();
+//!     case.run(&store).await;
+//!     // Here a store that is more than memory can be taken down again.
+//! }
+//!
+//! // Any attribute that makes a test of an asynchronous function will do.
+//! lucia::store_conformance!(#[tokio::test] on_a_fresh_store);
+//! # }
+//! ```
+//!
+//! A store of sessions alone has [`session_store_conformance!`](crate::session_store_conformance)
+//! and [`SessionCase`]. Where tests are not made by attributes, [`Case::all`] has them all.
+//!
+//! # The fresh store
+//!
+//! Each case begins with no users, keys or sessions, and has the store for itself. The table of
+//! users has the columns of [`USER_COLUMNS`] besides its `id`: a required and unique text, an
+//! optional text, and a whole number that is 10 where nothing else is said.
+//!
+//! Some cases ask fifty things at once. They wait for the answers on one task; the store is to
+//! answer each within its time-out however few connections it has.
+
+mod keys;
+mod sessions;
+mod together;
+mod users;
+mod values;
+
+use std::fmt;
+use std::pin::Pin;
+
+use super::{SessionStore, Store};
+
+/// The columns that the table of users needs besides `id`, as SQL defines them.
+pub const USER_COLUMNS: [&str; 3] = [
+    "username TEXT NOT NULL UNIQUE",
+    "nickname TEXT",
+    "credits BIGINT NOT NULL DEFAULT 10",
+];
+
+type Running<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+
+/// Something that every [`Store`] does.
+#[derive(Clone, Copy)]
+pub struct Case {
+    name: &'static str,
+    body: Body,
+}
+
+#[derive(Clone, Copy)]
+enum Body {
+    Store(for<'a> fn(&'a dyn Store) -> Running<'a>),
+    Sessions(SessionCase),
+}
+
+/// Something that every [`SessionStore`] does, whether it knows the users or not.
+#[derive(Clone, Copy)]
+pub struct SessionCase {
+    name: &'static str,
+    body: for<'a> fn(&'a dyn SessionStore) -> Running<'a>,
+}
+
+impl Case {
+    /// All cases: those for sessions, and those for users and keys.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let of_sessions = SessionCase::all().map(|case| Self {
+            name: case.name,
+            body: Body::Sessions(case),
+        });
+        of_sessions.chain(STORE_CASES.iter().copied())
+    }
+
+    /// The case of this name.
+    ///
+    /// # Panics
+    ///
+    /// When there is none.
+    #[must_use]
+    pub fn named(name: &str) -> Self {
+        let case = Self::all().find(|case| case.name == name);
+        case.unwrap_or_else(|| panic!("there is no case `{name}`"))
+    }
+
+    /// What the store does, in words.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Runs the case on a fresh store.
+    ///
+    /// # Panics
+    ///
+    /// When the store does something else.
+    pub async fn run(&self, store: &dyn Store) {
+        match self.body {
+            Body::Store(body) => body(store).await,
+            Body::Sessions(case) => {
+                sessions::insert_users(store).await;
+                case.run(store).await;
+            }
+        }
+    }
+}
+
+impl SessionCase {
+    /// All cases.
+    pub fn all() -> impl Iterator<Item = Self> {
+        SESSION_CASES.iter().copied()
+    }
+
+    /// The case of this name.
+    ///
+    /// # Panics
+    ///
+    /// When there is none.
+    #[must_use]
+    pub fn named(name: &str) -> Self {
+        let case = Self::all().find(|case| case.name == name);
+        case.unwrap_or_else(|| panic!("there is no case `{name}`"))
+    }
+
+    /// What the store does, in words.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Runs the case on a fresh store.
+    ///
+    /// # Panics
+    ///
+    /// When the store does something else.
+    pub async fn run(&self, store: &dyn SessionStore) {
+        (self.body)(store).await;
+    }
+}
+
+impl fmt::Debug for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Case").field(&self.name).finish()
+    }
+}
+
+impl fmt::Debug for SessionCase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("SessionCase").field(&self.name).finish()
+    }
+}
+
+/// Makes a test of each case of [`Case`]: one attribute or more, and the path of an asynchronous
+/// function that takes the case. See the [module](crate::store::conformance).
+#[macro_export]
+#[cfg_attr(docsrs, doc(cfg(feature = "conformance")))]
+macro_rules! store_conformance {
+    ($(#[$attribute:meta])+ $on_a_fresh_store:path) => {
+        $crate::__session_cases! { tests Case [$(#[$attribute])+] [$on_a_fresh_store] }
+        $crate::__store_cases! { tests Case [$(#[$attribute])+] [$on_a_fresh_store] }
+    };
+}
+
+/// Makes a test of each case of [`SessionCase`]: one attribute or more, and the path of an
+/// asynchronous function that takes the case. See the [module](crate::store::conformance).
+#[macro_export]
+#[cfg_attr(docsrs, doc(cfg(feature = "conformance")))]
+macro_rules! session_store_conformance {
+    ($(#[$attribute:meta])+ $on_a_fresh_store:path) => {
+        $crate::__session_cases! { tests SessionCase [$(#[$attribute])+] [$on_a_fresh_store] }
+    };
+}
+
+/// The cases for sessions: the one list, of which both the tests and [`SessionCase::all`] are
+/// made.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __session_cases {
+    ($($purpose:tt)*) => {
+        $crate::__conformance! { $($purpose)*
+            sessions {
+                a_session_comes_back_as_it_was_stored
+                an_unknown_session_is_none
+                the_device_is_kept
+                times_are_kept_to_the_millisecond_however_far_away
+                sessions_of_users_with_hostile_ids_are_kept_apart
+                the_sessions_of_a_user_are_listed_the_oldest_first
+                a_user_without_sessions_has_an_empty_list
+                a_renewal_moves_the_times_and_nothing_else
+                renewing_an_unknown_session_is_false
+                a_renewal_does_not_bring_a_deleted_session_back
+                a_renewal_beside_a_deletion_leaves_no_session
+                parallel_renewals_all_find_the_session
+                a_deleted_session_is_gone_and_others_stay
+                deleting_an_unknown_session_is_false
+                a_session_is_deleted_for_its_owner_only
+                the_sessions_of_a_user_are_deleted_and_no_others
+                the_sessions_of_a_user_are_deleted_except_one
+                a_session_of_someone_else_is_no_exception
+                deleting_the_sessions_of_an_unknown_user_is_silent
+                a_session_at_its_last_moment_is_not_dead
+                no_more_dead_sessions_are_deleted_than_asked
+                sweeping_where_nothing_is_dead_deletes_nothing
+                two_sweepers_at_once_delete_each_dead_session_once
+            }
+        }
+    };
+}
+
+/// The cases for users and keys, as [`__session_cases`] is for sessions.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __store_cases {
+    ($($purpose:tt)*) => {
+        $crate::__conformance! { $($purpose)*
+            users {
+                a_user_comes_back_as_they_were_stored
+                a_user_gets_the_defaults_of_the_database
+                an_unknown_user_is_none
+                a_user_and_their_key_are_stored_together
+                a_taken_key_leaves_no_user_behind
+                a_taken_key_goes_before_a_taken_value
+                a_taken_user_id_is_an_error_of_its_own
+                a_taken_value_is_a_unique_violation_that_names_the_column
+                a_missing_value_is_a_not_null_violation_that_names_the_column
+                fifty_sign_ups_of_one_name_make_one_user
+                an_attribute_without_a_column_is_named_and_nothing_is_stored
+                an_attribute_never_reaches_the_id
+                hostile_users_are_stored_as_they_are
+                an_update_sets_what_it_names_and_leaves_the_rest
+                an_update_can_set_null
+                an_empty_update_changes_nothing
+                updating_an_unknown_user_is_none
+                an_update_to_a_taken_value_changes_nothing
+                errors_show_no_values
+                deleting_a_user_deletes_their_keys_and_sessions_and_no_others
+                deleting_an_unknown_user_is_silent
+                the_table_of_users_is_described
+            }
+            keys {
+                a_key_comes_back_as_it_was_stored
+                a_key_can_be_without_a_password
+                an_unknown_key_is_none
+                all_keys_of_a_user_are_listed_and_no_others
+                a_user_without_keys_has_an_empty_list
+                a_key_of_an_unknown_user_is_refused
+                a_taken_key_stays_whose_it_is
+                hostile_keys_are_stored_as_they_are
+                a_password_is_replaced_or_taken_away
+                updating_the_password_of_an_unknown_key_is_false
+                a_deleted_key_is_gone_and_others_stay
+                deleting_an_unknown_key_is_silent
+                the_keys_of_a_user_are_deleted_and_no_others
+                deleting_the_keys_of_an_unknown_user_is_silent
+            }
+            together {
+                a_session_and_its_user_come_together
+                a_dead_session_still_comes_with_its_user
+                an_unknown_session_comes_without_a_user
+                a_deleted_user_leaves_neither_session_nor_user
+                a_session_of_an_unknown_user_is_refused
+                deleting_a_user_beside_their_sign_ins_leaves_no_session
+            }
+        }
+    };
+}
+
+/// What is made of a list of cases: tests, or the list itself.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __conformance {
+    (tests $case:ident $attributes:tt $function:tt $($module:ident { $($name:ident)* })*) => {
+        $($($crate::__conformance! { test $case $attributes $function $name })*)*
+    };
+    (test $case:ident [$($attribute:tt)+] [$function:path] $name:ident) => {
+        $($attribute)+
+        async fn $name() {
+            let case = $crate::store::conformance::$case::named(::core::stringify!($name));
+            $function(case).await;
+        }
+    };
+    (list $body:path, $case:ident $($module:ident { $($name:ident)* })*) => {
+        &[$($($case {
+            name: stringify!($name),
+            body: $body(|store| Box::pin($module::$name(store))),
+        },)*)*]
+    };
+}
+
+const SESSION_CASES: &[SessionCase] = __session_cases! { list std::convert::identity, SessionCase };
+
+const STORE_CASES: &[Case] = __store_cases! { list Body::Store, Case };
+
+#[cfg(test)]
+mod tests;

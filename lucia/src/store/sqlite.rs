@@ -8,6 +8,9 @@ mod tables;
 mod users;
 mod values;
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;

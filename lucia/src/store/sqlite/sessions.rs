@@ -1,16 +1,16 @@
 //! Sessions.
 
 use async_trait::async_trait;
-use rusqlite::types::Type;
-use rusqlite::{OptionalExtension as _, Row};
+use rusqlite::Row;
 
 use super::SqliteStore;
-use super::errors::{About as _, Subject};
+use super::errors::{About as _, Outcome, Subject};
+use super::tables::Tables;
 use super::values;
-use crate::Result;
 use crate::store::{Expiries, SessionRow, SessionStore, Store, UnixMillis, UserRow};
 use crate::token::SessionId;
 use crate::user::UserId;
+use crate::{Error, Result};
 
 /// How many columns of a session stand before those of its user.
 const SESSION_WIDTH: usize = 7;
@@ -39,10 +39,8 @@ impl SessionStore for SqliteStore {
         let id = id.clone();
         self.read(move |connection, tables| {
             let mut statement = connection.prepare_cached(&tables.sql.session)?;
-            statement
-                .query_row([id.as_str()], session_row)
-                .optional()
-                .about(Subject::Session)
+            let mut rows = statement.query([id.as_str()])?;
+            rows.next()?.map(|row| session_row(row, tables)).transpose()
         })
         .await
     }
@@ -51,8 +49,12 @@ impl SessionStore for SqliteStore {
         let user_id = user_id.clone();
         self.read(move |connection, tables| {
             let mut statement = connection.prepare_cached(&tables.sql.user_sessions)?;
-            let sessions = statement.query_map([user_id.as_str()], session_row)?;
-            sessions.collect::<Result<_, _>>().about(Subject::Session)
+            let mut rows = statement.query([user_id.as_str()])?;
+            let mut sessions = Vec::new();
+            while let Some(row) = rows.next()? {
+                sessions.push(session_row(row, tables)?);
+            }
+            Ok(sessions)
         })
         .await
     }
@@ -118,7 +120,7 @@ impl Store for SqliteStore {
             let Some(row) = rows.next()? else {
                 return Ok(None);
             };
-            let session = session_row(row).about(Subject::Session)?;
+            let session = session_row(row, tables)?;
             let user = values::user(row, SESSION_WIDTH, &tables.names.user)?;
             Ok(Some((session, user)))
         })
@@ -126,23 +128,21 @@ impl Store for SqliteStore {
     }
 }
 
-fn session_row(row: &Row<'_>) -> rusqlite::Result<SessionRow> {
-    let millis = |index| row.get(index).map(UnixMillis);
-    let id: String = row.get(0)?;
-    let Ok(id) = id.parse() else {
-        return Err(rusqlite::Error::InvalidColumnType(
-            0,
-            "id".to_owned(),
-            Type::Text,
-        ));
-    };
+fn session_row(row: &Row<'_>, tables: &Tables) -> Outcome<SessionRow> {
+    let text = |index| row.get::<_, String>(index).about(Subject::Session);
+    let millis = |index| row.get(index).map(UnixMillis).about(Subject::Session);
+    let id = text(0)?.parse().map_err(|_| Error::Schema {
+        table: tables.names.session.clone(),
+        column: Some("id".to_owned()),
+        reason: "a row holds text in it that is no SHA-256 in hexadecimal".to_owned(),
+    })?;
     Ok(SessionRow {
         id,
-        user_id: row.get::<_, String>(1)?.into(),
+        user_id: text(1)?.into(),
         active_expires: millis(2)?,
         idle_expires: millis(3)?,
         created_at: millis(4)?,
         renewed_at: millis(5)?,
-        device: row.get(6)?,
+        device: row.get(6).about(Subject::Session)?,
     })
 }

@@ -8,10 +8,10 @@ use super::SqliteStore;
 use super::errors::{About as _, Outcome, Subject};
 use super::tables::{self, Tables};
 use super::values::{self, Attributes, Parameter};
-use crate::Result;
 use crate::store::tables::quote;
 use crate::store::{KeyRow, NewUserRow, UserRow, UserStore, UserTable};
 use crate::user::UserId;
+use crate::{Error, Result};
 
 #[async_trait]
 impl UserStore for SqliteStore {
@@ -53,13 +53,19 @@ impl UserStore for SqliteStore {
                 tables.check(&transaction)?;
             }
             let attributes = Attributes::new(user.attributes, &columns, &tables.names.user)?;
+            // Asked first, since a taken key goes before a taken name. Nobody else writes now.
+            if let Some(key) = &key
+                && is_taken(&transaction, tables, key)?
+            {
+                return Err(Error::DuplicateKey.into());
+            }
             insert_user(&transaction, tables, &user.id, &attributes)?;
             if let Some(key) = &key {
                 insert_key(&transaction, tables, key)?;
             }
             let stored = stored_user(&transaction, tables, &user.id)?;
             // It was inserted a moment ago: only a trigger can have taken it away.
-            let stored = stored.ok_or(crate::Error::UnknownUser)?;
+            let stored = stored.ok_or(Error::UnknownUser)?;
             transaction.commit().about(Subject::User)?;
             Ok(stored)
         })
@@ -235,6 +241,11 @@ fn first_user(rows: &mut rusqlite::Rows<'_>, tables: &Tables) -> Outcome<Option<
         Some(row) => values::user(row, 0, &tables.names.user).map(Some),
         None => Ok(None),
     }
+}
+
+fn is_taken(connection: &Connection, tables: &Tables, key: &KeyRow) -> Outcome<bool> {
+    let mut statement = connection.prepare_cached(&tables.sql.key)?;
+    Ok(statement.exists([&key.id])?)
 }
 
 fn insert_key(connection: &Connection, tables: &Tables, key: &KeyRow) -> Outcome<()> {

@@ -1,0 +1,139 @@
+//! Keys.
+
+use super::values::{HOSTILE, insert_key, insert_user, key, key_ids, long, stored_key};
+use crate::Error;
+use crate::store::{KeyRow, Store};
+
+const ADA: &str = "ada";
+const BOB: &str = "bob";
+
+pub(super) async fn a_key_comes_back_as_it_was_stored(store: &dyn Store) {
+    insert_user(store, ADA).await;
+    let stored = key("username:ada", ADA);
+    insert_key(store, &stored).await;
+    assert_eq!(stored_key(store, &stored.id).await, Some(stored));
+}
+
+pub(super) async fn a_key_can_be_without_a_password(store: &dyn Store) {
+    insert_user(store, ADA).await;
+    let stored = KeyRow {
+        hashed_password: None,
+        ..key("github:1", ADA)
+    };
+    insert_key(store, &stored).await;
+    assert_eq!(stored_key(store, &stored.id).await, Some(stored));
+}
+
+pub(super) async fn an_unknown_key_is_none(store: &dyn Store) {
+    insert_user(store, ADA).await;
+    insert_key(store, &key("username:ada", ADA)).await;
+    for id in ["username:bob", "username:Ada", "ada", ""] {
+        assert_eq!(stored_key(store, id).await, None, "{id:?}");
+    }
+}
+
+pub(super) async fn all_keys_of_a_user_are_listed_and_no_others(store: &dyn Store) {
+    insert_user(store, ADA).await;
+    insert_user(store, BOB).await;
+    for (id, user) in [("b:1", ADA), ("a:1", ADA), ("a:2", BOB)] {
+        insert_key(store, &key(id, user)).await;
+    }
+    assert_eq!(key_ids(store, ADA).await, ["a:1", "b:1"]);
+    let keys = store.user_keys(&BOB.into()).await;
+    let keys = keys.expect("keys are listed");
+    assert_eq!(keys, [key("a:2", BOB)], "each is listed as it is stored");
+}
+
+pub(super) async fn a_user_without_keys_has_an_empty_list(store: &dyn Store) {
+    insert_user(store, ADA).await;
+    assert!(key_ids(store, ADA).await.is_empty());
+    assert!(key_ids(store, "nobody").await.is_empty());
+}
+
+pub(super) async fn a_key_of_an_unknown_user_is_refused(store: &dyn Store) {
+    let refused = store.insert_key(key("username:ada", ADA)).await;
+    assert!(matches!(refused, Err(Error::UnknownUser)), "{refused:?}");
+    assert_eq!(stored_key(store, "username:ada").await, None);
+}
+
+pub(super) async fn a_taken_key_stays_whose_it_is(store: &dyn Store) {
+    insert_user(store, ADA).await;
+    insert_user(store, BOB).await;
+    let first = key("username:ada", ADA);
+    insert_key(store, &first).await;
+    for second in [key(&first.id, BOB), key(&first.id, ADA)] {
+        let refused = store.insert_key(second).await;
+        assert!(matches!(refused, Err(Error::DuplicateKey)), "{refused:?}");
+    }
+    assert_eq!(stored_key(store, &first.id).await, Some(first));
+    assert!(key_ids(store, BOB).await.is_empty());
+}
+
+pub(super) async fn hostile_keys_are_stored_as_they_are(store: &dyn Store) {
+    insert_user(store, ADA).await;
+    let hostile = HOSTILE.map(|id| format!("username:{id}"));
+    for id in hostile.iter().chain([&long()]) {
+        let stored = key(id, ADA);
+        insert_key(store, &stored).await;
+        assert_eq!(stored_key(store, id).await, Some(stored));
+    }
+    assert_eq!(key_ids(store, ADA).await.len(), HOSTILE.len() + 1);
+}
+
+pub(super) async fn a_password_is_replaced_or_taken_away(store: &dyn Store) {
+    insert_user(store, ADA).await;
+    insert_key(store, &key("a:1", ADA)).await;
+    insert_key(store, &key("a:2", ADA)).await;
+    for hash in [Some("another hash"), None, Some("a third one")] {
+        let updated = store.update_key_password("a:1", hash).await;
+        assert!(updated.expect("a password is replaced"));
+        let after = KeyRow {
+            hashed_password: hash.map(str::to_owned),
+            ..key("a:1", ADA)
+        };
+        assert_eq!(stored_key(store, "a:1").await, Some(after));
+    }
+    assert_eq!(stored_key(store, "a:2").await, Some(key("a:2", ADA)));
+}
+
+pub(super) async fn updating_the_password_of_an_unknown_key_is_false(store: &dyn Store) {
+    let updated = store.update_key_password("a:1", Some("a hash")).await;
+    assert!(!updated.expect("there is nothing to update"));
+    assert_eq!(stored_key(store, "a:1").await, None);
+}
+
+pub(super) async fn a_deleted_key_is_gone_and_others_stay(store: &dyn Store) {
+    insert_user(store, ADA).await;
+    insert_key(store, &key("a:1", ADA)).await;
+    insert_key(store, &key("a:2", ADA)).await;
+    store.delete_key("a:1").await.expect("a key is deleted");
+    assert_eq!(stored_key(store, "a:1").await, None);
+    assert_eq!(key_ids(store, ADA).await, ["a:2"]);
+}
+
+pub(super) async fn deleting_an_unknown_key_is_silent(store: &dyn Store) {
+    insert_user(store, ADA).await;
+    insert_key(store, &key("a:1", ADA)).await;
+    store.delete_key("a:2").await.expect("nothing is deleted");
+    assert_eq!(key_ids(store, ADA).await, ["a:1"]);
+}
+
+pub(super) async fn the_keys_of_a_user_are_deleted_and_no_others(store: &dyn Store) {
+    insert_user(store, ADA).await;
+    insert_user(store, BOB).await;
+    for (id, user) in [("a:1", ADA), ("a:2", ADA), ("b:1", BOB)] {
+        insert_key(store, &key(id, user)).await;
+    }
+    let deleted = store.delete_user_keys(&ADA.into()).await;
+    deleted.expect("keys are deleted");
+    assert!(key_ids(store, ADA).await.is_empty());
+    assert_eq!(key_ids(store, BOB).await, ["b:1"]);
+}
+
+pub(super) async fn deleting_the_keys_of_an_unknown_user_is_silent(store: &dyn Store) {
+    insert_user(store, ADA).await;
+    insert_key(store, &key("a:1", ADA)).await;
+    let deleted = store.delete_user_keys(&"nobody".into()).await;
+    deleted.expect("nothing is deleted");
+    assert_eq!(key_ids(store, ADA).await, ["a:1"]);
+}

@@ -1,0 +1,286 @@
+//! Sessions. These cases know nothing of users but their ids.
+
+use super::values::{
+    HOSTILE, NOW, all, expiries, insert_session, insert_user, session, session_id, session_ids,
+    stored_session,
+};
+use crate::store::{SessionRow, SessionStore, Store, UnixMillis};
+use crate::user::UserId;
+
+const ADA: &str = "ada";
+const BOB: &str = "bob";
+
+/// Everybody who has a session in these cases.
+pub(super) async fn insert_users(store: &dyn Store) {
+    for id in [ADA, BOB].into_iter().chain(HOSTILE) {
+        insert_user(store, id).await;
+    }
+}
+
+pub(super) async fn a_session_comes_back_as_it_was_stored(store: &dyn SessionStore) {
+    let stored = session(1, ADA);
+    insert_session(store, &stored).await;
+    insert_session(store, &session(2, BOB)).await;
+    assert_eq!(stored_session(store, &stored.id).await, Some(stored));
+}
+
+pub(super) async fn an_unknown_session_is_none(store: &dyn SessionStore) {
+    insert_session(store, &session(1, ADA)).await;
+    assert_eq!(stored_session(store, &session_id(2)).await, None);
+}
+
+pub(super) async fn the_device_is_kept(store: &dyn SessionStore) {
+    let devices = HOSTILE.map(|device| Some(device.to_owned()));
+    let others = [None, Some(String::new())];
+    for (number, device) in (0..).zip(devices.into_iter().chain(others)) {
+        let session = SessionRow {
+            device,
+            ..session(number, ADA)
+        };
+        insert_session(store, &session).await;
+        assert_eq!(stored_session(store, &session.id).await, Some(session));
+    }
+}
+
+pub(super) async fn times_are_kept_to_the_millisecond_however_far_away(store: &dyn SessionStore) {
+    const YEAR_9999: i64 = 253_402_300_799_999;
+    for (number, time) in (0..).zip([0, 1, NOW, YEAR_9999, i64::MAX - 4]) {
+        let session = SessionRow {
+            created_at: UnixMillis(time),
+            renewed_at: UnixMillis(time + 1),
+            active_expires: UnixMillis(time + 2),
+            idle_expires: UnixMillis(time + 4),
+            ..session(number, ADA)
+        };
+        insert_session(store, &session).await;
+        assert_eq!(stored_session(store, &session.id).await, Some(session));
+    }
+}
+
+pub(super) async fn sessions_of_users_with_hostile_ids_are_kept_apart(store: &dyn SessionStore) {
+    for (number, user) in (0..).zip(HOSTILE) {
+        insert_session(store, &session(number, user)).await;
+    }
+    for (number, user) in (0..).zip(HOSTILE) {
+        assert_eq!(session_ids(store, user).await, [session_id(number)]);
+        let stored = stored_session(store, &session_id(number)).await;
+        assert_eq!(stored, Some(session(number, user)));
+    }
+}
+
+pub(super) async fn the_sessions_of_a_user_are_listed_the_oldest_first(store: &dyn SessionStore) {
+    for number in [2, 4, 1, 3] {
+        insert_session(store, &session(number, ADA)).await;
+    }
+    insert_session(store, &session(5, BOB)).await;
+    let late = expiries(NOW + 9_000_000);
+    let renewed = store.renew_session(&session_id(1), late).await;
+    assert!(renewed.expect("a session is renewed"));
+    let ids = [1, 2, 3, 4].map(session_id);
+    assert_eq!(session_ids(store, ADA).await, ids);
+
+    let listed = store.user_sessions(&BOB.into()).await;
+    let listed = listed.expect("sessions are listed");
+    assert_eq!(listed, [session(5, BOB)], "each is listed as it is stored");
+}
+
+pub(super) async fn a_user_without_sessions_has_an_empty_list(store: &dyn SessionStore) {
+    insert_session(store, &session(1, BOB)).await;
+    assert_eq!(session_ids(store, ADA).await, []);
+    assert_eq!(session_ids(store, "nobody").await, []);
+}
+
+pub(super) async fn a_renewal_moves_the_times_and_nothing_else(store: &dyn SessionStore) {
+    let before = session(1, ADA);
+    insert_session(store, &before).await;
+    insert_session(store, &session(2, ADA)).await;
+    let moved = expiries(NOW + 1_000_000);
+    let renewed = store.renew_session(&before.id, moved).await;
+    assert!(renewed.expect("a session is renewed"));
+    let after = SessionRow {
+        renewed_at: moved.renewed_at,
+        active_expires: moved.active_expires,
+        idle_expires: moved.idle_expires,
+        ..before
+    };
+    assert_eq!(stored_session(store, &session_id(1)).await, Some(after));
+    let other = stored_session(store, &session_id(2)).await;
+    assert_eq!(other, Some(session(2, ADA)));
+}
+
+pub(super) async fn renewing_an_unknown_session_is_false(store: &dyn SessionStore) {
+    let renewed = store.renew_session(&session_id(1), expiries(NOW)).await;
+    assert!(!renewed.expect("there is nothing to renew"));
+    assert_eq!(stored_session(store, &session_id(1)).await, None);
+}
+
+pub(super) async fn a_renewal_does_not_bring_a_deleted_session_back(store: &dyn SessionStore) {
+    insert_session(store, &session(1, ADA)).await;
+    delete(store, 1).await;
+    let renewed = store.renew_session(&session_id(1), expiries(NOW)).await;
+    assert!(!renewed.expect("there is nothing to renew"));
+    assert_eq!(stored_session(store, &session_id(1)).await, None);
+}
+
+pub(super) async fn a_renewal_beside_a_deletion_leaves_no_session(store: &dyn SessionStore) {
+    for number in 0..20 {
+        insert_session(store, &session(number, ADA)).await;
+    }
+    let meetings = (0..20).map(async |number| {
+        let id = session_id(number);
+        let both = [true, false].map(async |renews| {
+            if renews {
+                let renewed = store.renew_session(&id, expiries(NOW)).await;
+                renewed.map(drop).expect("renewed or not");
+            } else {
+                let deleted = store.delete_session(&id, None).await;
+                assert!(deleted.expect("a session is deleted"));
+            }
+        });
+        all(both).await;
+    });
+    all(meetings).await;
+    assert_eq!(session_ids(store, ADA).await, []);
+}
+
+pub(super) async fn parallel_renewals_all_find_the_session(store: &dyn SessionStore) {
+    insert_session(store, &session(1, ADA)).await;
+    let id = session_id(1);
+    let renewals = (0..50).map(|at| store.renew_session(&id, expiries(NOW + at)));
+    for renewed in all(renewals).await {
+        assert!(renewed.expect("a session is renewed"));
+    }
+    let session = stored_session(store, &id).await.expect("it is there");
+    let written = expiries(session.renewed_at.0);
+    assert!((NOW..NOW + 50).contains(&session.renewed_at.0));
+    assert_eq!(
+        (session.active_expires, session.idle_expires),
+        (written.active_expires, written.idle_expires),
+        "the times are those of one renewal"
+    );
+}
+
+pub(super) async fn a_deleted_session_is_gone_and_others_stay(store: &dyn SessionStore) {
+    insert_session(store, &session(1, ADA)).await;
+    insert_session(store, &session(2, ADA)).await;
+    delete(store, 1).await;
+    assert_eq!(stored_session(store, &session_id(1)).await, None);
+    assert_eq!(session_ids(store, ADA).await, [session_id(2)]);
+    let again = store.delete_session(&session_id(1), None).await;
+    assert!(!again.expect("it is gone already"));
+}
+
+pub(super) async fn deleting_an_unknown_session_is_false(store: &dyn SessionStore) {
+    insert_session(store, &session(1, ADA)).await;
+    let ada = UserId::from(ADA);
+    for owner in [None, Some(&ada)] {
+        let deleted = store.delete_session(&session_id(2), owner).await;
+        assert!(!deleted.expect("there is nothing to delete"));
+    }
+    assert_eq!(session_ids(store, ADA).await, [session_id(1)]);
+}
+
+pub(super) async fn a_session_is_deleted_for_its_owner_only(store: &dyn SessionStore) {
+    insert_session(store, &session(1, ADA)).await;
+    let id = session_id(1);
+    for stranger in [BOB, "nobody", "", "ADA"] {
+        let deleted = store.delete_session(&id, Some(&stranger.into())).await;
+        assert!(!deleted.expect("it is not theirs"), "{stranger:?}");
+    }
+    assert_eq!(session_ids(store, ADA).await, [session_id(1)]);
+    let deleted = store.delete_session(&id, Some(&ADA.into())).await;
+    assert!(deleted.expect("it is theirs"));
+    assert_eq!(session_ids(store, ADA).await, []);
+}
+
+pub(super) async fn the_sessions_of_a_user_are_deleted_and_no_others(store: &dyn SessionStore) {
+    for (number, user) in [(1, ADA), (2, ADA), (3, BOB)] {
+        insert_session(store, &session(number, user)).await;
+    }
+    delete_all(store, ADA, None).await;
+    assert_eq!(session_ids(store, ADA).await, []);
+    assert_eq!(session_ids(store, BOB).await, [session_id(3)]);
+}
+
+pub(super) async fn the_sessions_of_a_user_are_deleted_except_one(store: &dyn SessionStore) {
+    for number in 1..=3 {
+        insert_session(store, &session(number, ADA)).await;
+    }
+    delete_all(store, ADA, Some(2)).await;
+    assert_eq!(session_ids(store, ADA).await, [session_id(2)]);
+}
+
+pub(super) async fn a_session_of_someone_else_is_no_exception(store: &dyn SessionStore) {
+    insert_session(store, &session(1, ADA)).await;
+    insert_session(store, &session(2, BOB)).await;
+    delete_all(store, ADA, Some(2)).await;
+    assert_eq!(session_ids(store, ADA).await, []);
+    assert_eq!(session_ids(store, BOB).await, [session_id(2)]);
+}
+
+pub(super) async fn deleting_the_sessions_of_an_unknown_user_is_silent(store: &dyn SessionStore) {
+    insert_session(store, &session(1, ADA)).await;
+    delete_all(store, "nobody", None).await;
+    assert_eq!(session_ids(store, ADA).await, [session_id(1)]);
+}
+
+pub(super) async fn a_session_at_its_last_moment_is_not_dead(store: &dyn SessionStore) {
+    for (number, idle_expires) in [(1, NOW - 1), (2, NOW), (3, NOW + 1)] {
+        insert_session(store, &dead_at(number, idle_expires)).await;
+    }
+    assert_eq!(sweep(store, NOW, 100).await, 1);
+    let ids = [2, 3].map(session_id);
+    assert_eq!(session_ids(store, ADA).await, ids);
+}
+
+pub(super) async fn no_more_dead_sessions_are_deleted_than_asked(store: &dyn SessionStore) {
+    for number in 0..7 {
+        insert_session(store, &dead_at(number, NOW - 1)).await;
+    }
+    insert_session(store, &dead_at(7, NOW + 1)).await;
+    for (limit, deleted, left) in [(0, 0, 8), (3, 3, 5), (3, 3, 2), (3, 1, 1), (3, 0, 1)] {
+        assert_eq!(sweep(store, NOW, limit).await, deleted);
+        assert_eq!(session_ids(store, ADA).await.len(), left);
+    }
+}
+
+pub(super) async fn sweeping_where_nothing_is_dead_deletes_nothing(store: &dyn SessionStore) {
+    assert_eq!(sweep(store, NOW, 100).await, 0);
+    insert_session(store, &dead_at(1, i64::MAX)).await;
+    assert_eq!(sweep(store, NOW, u32::MAX).await, 0);
+    assert_eq!(session_ids(store, ADA).await, [session_id(1)]);
+}
+
+pub(super) async fn two_sweepers_at_once_delete_each_dead_session_once(store: &dyn SessionStore) {
+    for number in 0..40 {
+        let idle_expires = if number % 2 == 0 { NOW - 1 } else { NOW + 1 };
+        insert_session(store, &dead_at(number, idle_expires)).await;
+    }
+    let deleted = all((0..2).map(|_| sweep(store, NOW, 100))).await;
+    assert_eq!(deleted.iter().sum::<u64>(), 20);
+    assert_eq!(session_ids(store, ADA).await.len(), 20);
+}
+
+fn dead_at(number: u64, idle_expires: i64) -> SessionRow {
+    SessionRow {
+        idle_expires: UnixMillis(idle_expires),
+        ..session(number, ADA)
+    }
+}
+
+async fn sweep(store: &dyn SessionStore, now: i64, limit: u32) -> u64 {
+    let deleted = store.delete_dead_sessions(UnixMillis(now), limit).await;
+    deleted.expect("dead sessions are deleted")
+}
+
+async fn delete(store: &dyn SessionStore, number: u64) {
+    let deleted = store.delete_session(&session_id(number), None).await;
+    assert!(deleted.expect("a session is deleted"));
+}
+
+async fn delete_all(store: &dyn SessionStore, user: &str, except: Option<u64>) {
+    let except = except.map(session_id);
+    let user = user.into();
+    let deleted = store.delete_user_sessions(&user, except.as_ref()).await;
+    deleted.expect("sessions are deleted");
+}

@@ -1,0 +1,113 @@
+//! What is SQLite's own, and the suite that all stores pass.
+
+#[cfg(feature = "conformance")]
+mod conformance;
+mod connections;
+mod errors;
+mod migrate;
+mod values;
+
+use std::path::PathBuf;
+
+use rusqlite::Connection;
+use serde_json::{Map, Value};
+use tempfile::TempDir;
+
+use super::SqliteStore;
+use crate::error::{ConstraintKind, ConstraintViolation};
+use crate::store::{KeyRow, NewUserRow, SessionRow, UnixMillis, UserRow};
+use crate::{Error, Result};
+
+/// A database in a file, with a connection besides the store's own.
+struct File {
+    path: PathBuf,
+    _directory: TempDir,
+}
+
+impl File {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        Self {
+            path: directory.path().join("test.db"),
+            _directory: directory,
+        }
+    }
+
+    /// A connection as somebody else has it.
+    fn by_hand(&self) -> Connection {
+        Connection::open(&self.path).unwrap()
+    }
+
+    /// A store over the tables that `sql` makes.
+    async fn with(&self, sql: &str) -> SqliteStore {
+        self.by_hand().execute_batch(sql).unwrap();
+        SqliteStore::open(&self.path).await.unwrap()
+    }
+}
+
+/// A migrated store in memory.
+async fn in_memory(columns: &[&str]) -> SqliteStore {
+    let store = SqliteStore::in_memory().await.unwrap();
+    store.migrate(columns).await.unwrap();
+    store
+}
+
+fn new_user(id: &str, attributes: Value) -> NewUserRow {
+    let Value::Object(attributes) = attributes else {
+        panic!("no object")
+    };
+    NewUserRow {
+        id: id.into(),
+        attributes,
+    }
+}
+
+fn key(id: &str, user: &str) -> KeyRow {
+    KeyRow {
+        id: id.to_owned(),
+        user_id: user.into(),
+        hashed_password: None,
+    }
+}
+
+fn session(user: &str) -> SessionRow {
+    SessionRow {
+        id: "0".repeat(64).parse().unwrap(),
+        user_id: user.into(),
+        created_at: UnixMillis(1),
+        renewed_at: UnixMillis(2),
+        active_expires: UnixMillis(3),
+        idle_expires: UnixMillis(4),
+        device: None,
+    }
+}
+
+fn columns(user: &UserRow) -> Map<String, Value> {
+    serde_json::from_str(&user.attributes).unwrap()
+}
+
+#[track_caller]
+fn assert_schema<T>(outcome: Result<T>, table: &str, column: Option<&str>) -> String {
+    match outcome.err() {
+        Some(Error::Schema {
+            table: named,
+            column: at,
+            reason,
+        }) => {
+            assert_eq!((named.as_str(), at.as_deref()), (table, column), "{reason}");
+            reason
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[track_caller]
+fn assert_violation<T>(outcome: Result<T>, kind: ConstraintKind) -> ConstraintViolation {
+    match outcome.err() {
+        Some(Error::Constraint(violation)) => {
+            assert_eq!(violation.kind, kind);
+            violation
+        }
+        other => panic!("{other:?}"),
+    }
+}

@@ -1,0 +1,58 @@
+//! The suite that all stores pass.
+
+use super::File;
+use crate::SqliteStore;
+use crate::store::conformance::{Case, USER_COLUMNS};
+
+mod in_memory {
+    use super::*;
+
+    async fn on_a_fresh_store(case: Case) {
+        let store = SqliteStore::in_memory().await.unwrap();
+        store.migrate(&USER_COLUMNS).await.unwrap();
+        case.run(&store).await;
+    }
+
+    crate::store_conformance!(
+        #[tokio::test]
+        on_a_fresh_store
+    );
+}
+
+mod in_a_file {
+    use super::*;
+
+    async fn on_a_fresh_store(case: Case) {
+        let file = File::new();
+        let store = SqliteStore::open(&file.path).await.unwrap();
+        store.migrate(&USER_COLUMNS).await.unwrap();
+        case.run(&store).await;
+    }
+
+    crate::store_conformance!(
+        #[tokio::test]
+        on_a_fresh_store
+    );
+}
+
+/// As `in_a_file`, with every name out of the ordinary and the columns of a user listed.
+mod under_hostile_names {
+    use super::*;
+
+    async fn on_a_fresh_store(case: Case) {
+        let file = File::new();
+        let builder = SqliteStore::builder()
+            .user_table("select \"id\" from")
+            .key_table("a.b;--")
+            .session_table("auth_user")
+            .user_columns(USER_COLUMNS.map(|column| column.split(' ').next().unwrap()));
+        let store = builder.open(&file.path).await.unwrap();
+        store.migrate(&USER_COLUMNS).await.unwrap();
+        case.run(&store).await;
+    }
+
+    crate::store_conformance!(
+        #[tokio::test]
+        on_a_fresh_store
+    );
+}

@@ -1,0 +1,222 @@
+//! Opening, closing, waiting.
+
+use std::fs;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::*;
+use crate::store::{SessionStore as _, UserStore as _};
+
+#[tokio::test]
+async fn a_file_is_created_and_keeps_what_is_stored() {
+    let file = File::new();
+    let store = SqliteStore::open(&file.path).await.unwrap();
+    store.migrate(&[]).await.unwrap();
+    store
+        .insert_user(new_user("ada", json!({})), None)
+        .await
+        .unwrap();
+    drop(store);
+    let store = SqliteStore::open(&file.path).await.unwrap();
+    assert!(store.user(&"ada".into()).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn every_connection_is_set_up_alike() {
+    let file = File::new();
+    let store = SqliteStore::open(&file.path).await.unwrap();
+    let set_up = || {
+        store.read(|connection, _| {
+            let setting = |name: &str| {
+                connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, String>(0))
+            };
+            let number = |name: &str| {
+                connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0))
+            };
+            // A quoted name of no column is an error, and not a text.
+            let misspelt = connection.prepare("SELECT \"misspelt\" FROM pragma_table_list");
+            assert!(misspelt.is_err());
+            Ok((
+                setting("journal_mode")?,
+                number("foreign_keys")?,
+                number("synchronous")?,
+            ))
+        })
+    };
+    let (a, b, c) = tokio::join!(set_up(), set_up(), set_up());
+    for connection in [a, b, c] {
+        assert_eq!(connection.unwrap(), ("wal".to_owned(), 1, 1));
+    }
+}
+
+#[tokio::test]
+async fn two_databases_in_memory_are_two() {
+    let one = in_memory(&[]).await;
+    let other = in_memory(&[]).await;
+    one.insert_user(new_user("ada", json!({})), None)
+        .await
+        .unwrap();
+    assert!(other.user(&"ada".into()).await.unwrap().is_none());
+    assert!(one.clone().user(&"ada".into()).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn memory_outlives_its_connection() {
+    let store = in_memory(&[]).await;
+    store
+        .insert_user(new_user("ada", json!({})), None)
+        .await
+        .unwrap();
+    let broken = store
+        .read(|_, _| -> super::super::Outcome<()> { panic!("swordfish") })
+        .await;
+    let error = broken.unwrap_err();
+    assert!(matches!(error, Error::Internal(_)), "{error:?}");
+    assert!(!format!("{error:?}").contains("swordfish"));
+    assert!(store.user(&"ada".into()).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn what_cannot_be_a_database_is_told_by_its_path() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    fs::write(
+        path("text.db"),
+        "This is not a database, however long it goes on. ".repeat(20),
+    )
+    .unwrap();
+    for (path, reason) in [
+        (path("missing/site.db"), "does not exist"),
+        (path("text.db/site.db"), "is no directory"),
+        (path(""), "it is a directory"),
+        (path("text.db"), "it is no SQLite database"),
+        (path("a\0b"), "nul byte"),
+        (":memory:".into(), "`in_memory()`"),
+        ("".into(), "empty"),
+    ] {
+        match SqliteStore::open(&path).await {
+            Err(Error::Setting {
+                setting: "path",
+                reason: told,
+            }) => {
+                assert!(told.contains(reason), "{path:?}: {told}");
+            }
+            other => panic!("{path:?}: {other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn settings_that_make_no_sense_are_named() {
+    let builder = SqliteStore::builder;
+    for (builder, setting) in [
+        (builder().timeout(Duration::ZERO), "timeout"),
+        (builder().timeout(Duration::MAX), "timeout"),
+        (builder().user_table("a\0b"), "user_table"),
+        (builder().key_table("SQLite_keys"), "key_table"),
+        (builder().session_table("AUTH_USER"), "key_table"),
+        (builder().user_columns([""]), "user_columns"),
+    ] {
+        match builder.clone().in_memory().await {
+            Err(Error::Setting { setting: named, .. }) => assert_eq!(named, setting),
+            other => panic!("{builder:?}: {other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_locked_database_is_unavailable_to_writers_and_open_to_readers() {
+    let file = File::new();
+    let store = SqliteStore::builder().timeout(Duration::from_millis(50));
+    let store = store.open(&file.path).await.unwrap();
+    store.migrate(&[]).await.unwrap();
+    let somebody_else = file.by_hand();
+    somebody_else.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let refused = store.insert_user(new_user("ada", json!({})), None).await;
+    assert!(matches!(refused, Err(Error::Unavailable(_))), "{refused:?}");
+    let refused = store.migrate(&[]).await;
+    assert!(matches!(refused, Err(Error::Unavailable(_))), "{refused:?}");
+    assert!(store.user(&"ada".into()).await.unwrap().is_none());
+    somebody_else.execute_batch("COMMIT").unwrap();
+    store
+        .insert_user(new_user("ada", json!({})), None)
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn what_is_too_late_to_begin_is_not_done() {
+    let store = SqliteStore::builder().timeout(Duration::from_millis(50));
+    let store = store.in_memory().await.unwrap();
+    store.migrate(&[]).await.unwrap();
+    let (release, wait) = std::sync::mpsc::channel::<()>();
+    let slow = store.write(move |_, _| {
+        let _ = wait.recv();
+        Ok(())
+    });
+    let late = store.insert_user(new_user("ada", json!({})), None);
+    let (slow, late) = tokio::join!(slow, late);
+    assert!(matches!(slow, Err(Error::Unavailable(_))), "{slow:?}");
+    assert!(matches!(late, Err(Error::Unavailable(_))), "{late:?}");
+    release.send(()).unwrap();
+    assert!(store.user(&"ada".into()).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_dropped_future_leaves_nothing_half_written() {
+    let file = File::new();
+    let store = SqliteStore::open(&file.path).await.unwrap();
+    store.migrate(&[]).await.unwrap();
+    let ids: Vec<_> = (0..20).map(|number| format!("user-{number}")).collect();
+    for (polls, id) in ids.iter().enumerate() {
+        let key = Some(key(id, id));
+        let mut insert = Box::pin(store.insert_user(new_user(id, json!({})), key));
+        for _ in 0..polls {
+            let mut context = Context::from_waker(Waker::noop());
+            if let Poll::Ready(inserted) = insert.as_mut().poll(&mut context) {
+                inserted.unwrap();
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+    // Writers queue, so that this one comes after all that went on by itself.
+    store.delete_key("nobody's").await.unwrap();
+    for id in &ids {
+        let user = store.user(&id.as_str().into()).await.unwrap().is_some();
+        let key = store.key(id).await.unwrap().is_some();
+        assert_eq!(user, key, "{id}");
+    }
+}
+
+#[test]
+fn a_store_can_outlive_the_runtime() {
+    let file = File::new();
+    let runtime = || {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        builder.enable_all().build().unwrap()
+    };
+    let first = runtime();
+    let opened = first.block_on(async {
+        let store = SqliteStore::open(&file.path).await.unwrap();
+        store.migrate(&[]).await.unwrap();
+        store
+    });
+    let other = first.block_on(SqliteStore::in_memory()).unwrap();
+    drop(other);
+    drop(first);
+    drop(opened);
+}
+
+#[tokio::test]
+async fn debug_shows_where_and_which_tables() {
+    let store = in_memory(&[]).await;
+    let text = format!("{store:?}");
+    assert!(
+        text.contains("Memory") && text.contains("auth_user"),
+        "{text}"
+    );
+    store.delete_dead_sessions(UnixMillis(0), 1).await.unwrap();
+}

@@ -1,0 +1,172 @@
+//! Making the tables.
+
+use serde_json::json;
+
+use super::*;
+use crate::store::{SessionStore as _, Store as _, UserStore as _};
+
+const USERNAME: &str = "username TEXT NOT NULL UNIQUE";
+
+#[tokio::test]
+async fn migrating_again_changes_nothing() {
+    let file = File::new();
+    let store = SqliteStore::open(&file.path).await.unwrap();
+    let schema = || {
+        let connection = file.by_hand();
+        let mut statement = connection
+            .prepare("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name")
+            .unwrap();
+        let sql = statement
+            .query_map([], |row| row.get::<_, String>(0))
+            .unwrap();
+        sql.collect::<Result<Vec<_>, _>>().unwrap()
+    };
+    store.migrate(&[USERNAME]).await.unwrap();
+    let before = schema();
+    assert_eq!(
+        before.len(),
+        6,
+        "three tables and three indexes: {before:#?}"
+    );
+    store
+        .insert_user(new_user("ada", json!({ "username": "Ada" })), None)
+        .await
+        .unwrap();
+    store.migrate(&[USERNAME]).await.unwrap();
+    store.migrate(&[]).await.unwrap();
+    store.migrate(&["Username TEXT", "id TEXT"]).await.unwrap();
+    assert_eq!(schema(), before);
+    assert!(store.user(&"ada".into()).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn r53_eight_that_start_at_once_make_the_tables_once() {
+    let file = File::new();
+    let start = || {
+        let path = file.path.clone();
+        tokio::spawn(async move {
+            let store = SqliteStore::open(path).await?;
+            store.migrate(&[USERNAME, "age INTEGER"]).await
+        })
+    };
+    let starting: Vec<_> = (0..8).map(|_| start()).collect();
+    for started in starting {
+        started.await.unwrap().unwrap();
+    }
+    let store = SqliteStore::open(&file.path).await.unwrap();
+    let described = store.describe_users().await.unwrap();
+    assert_eq!(described.columns, ["id", "username", "age"]);
+}
+
+#[tokio::test]
+async fn columns_are_added_to_a_table_that_is_there() {
+    let file = File::new();
+    let store = file
+        .with(
+            "CREATE TABLE auth_user (id TEXT NOT NULL PRIMARY KEY, email TEXT NOT NULL);
+             INSERT INTO auth_user VALUES ('ada', 'ada@example.com');",
+        )
+        .await;
+    store
+        .migrate(&[
+            "email TEXT",
+            "nickname TEXT",
+            "\"a \"\"b\" INTEGER NOT NULL DEFAULT 7",
+        ])
+        .await
+        .unwrap();
+    let ada = store.user(&"ada".into()).await.unwrap().unwrap();
+    let expected = json!({ "id": "ada", "email": "ada@example.com", "nickname": null, "a \"b": 7 });
+    assert_eq!(Value::Object(columns(&ada)), expected);
+}
+
+#[tokio::test]
+async fn a_column_that_cannot_be_added_is_named_with_the_reason_and_nothing_is_changed() {
+    let file = File::new();
+    let store = file
+        .with(
+            "CREATE TABLE auth_user (id TEXT NOT NULL PRIMARY KEY);
+             INSERT INTO auth_user VALUES ('ada');",
+        )
+        .await;
+    for (definition, why) in [
+        (USERNAME, "UNIQUE"),
+        ("username TEXT NOT NULL", "NOT NULL"),
+        ("username TEXT PRIMARY KEY", "PRIMARY KEY"),
+        ("username TEXT NONSENSE (", "syntax"),
+    ] {
+        let refused = store.migrate(&["nickname TEXT", definition]).await;
+        let reason = assert_schema(refused, "auth_user", Some("username"));
+        assert!(
+            reason.contains(why) || reason.contains("incomplete input"),
+            "{reason}"
+        );
+        assert!(reason.contains("there already"), "{reason}");
+    }
+    let left = file
+        .by_hand()
+        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0));
+    let columns: i64 = left.unwrap();
+    assert_eq!(columns, 2, "the table and the index of its key");
+    assert_eq!(
+        store.user(&"ada".into()).await.unwrap().unwrap().attributes,
+        r#"{"id":"ada"}"#
+    );
+}
+
+#[tokio::test]
+async fn a_new_table_with_a_wrong_definition_is_not_made() {
+    let store = SqliteStore::in_memory().await.unwrap();
+    let refused = store
+        .migrate(&["age INTEGER", "username TEXT DEFAULT ("])
+        .await;
+    let reason = assert_schema(refused, "auth_user", None);
+    assert!(reason.contains("username"), "{reason}");
+    let missing = store.describe_users().await;
+    assert_schema(missing, "auth_user", None);
+    let refused = store.migrate(&["username"]).await;
+    assert!(matches!(refused, Err(Error::Misuse(_))), "{refused:?}");
+    store.migrate(&[USERNAME]).await.unwrap();
+}
+
+#[tokio::test]
+async fn tables_of_others_that_lack_our_columns_are_refused_by_name() {
+    let file = File::new();
+    let store = file
+        .with(
+            "CREATE TABLE auth_user (id TEXT NOT NULL PRIMARY KEY);
+             CREATE TABLE user_session (id TEXT NOT NULL PRIMARY KEY, user_id TEXT NOT NULL,
+                active_expires BIGINT NOT NULL, idle_expires BIGINT NOT NULL);",
+        )
+        .await;
+    let refused = store.migrate(&[]).await;
+    assert_schema(refused, "user_session", Some("created_at"));
+}
+
+#[tokio::test]
+async fn the_sql_file_makes_the_same_tables_by_hand() {
+    let file = File::new();
+    let sql = include_str!("../../../../migrations/sqlite/0001_tables.sql");
+    let store = file.with(&format!("{sql}; {sql}")).await;
+    store
+        .insert_user(new_user("ada", json!({})), Some(key("a:1", "ada")))
+        .await
+        .unwrap();
+    let id = "0".repeat(64);
+    file.by_hand()
+        .execute(
+            "INSERT INTO user_session (id, user_id, active_expires, idle_expires)
+             VALUES (?1, 'ada', 1, 2)",
+            [&id],
+        )
+        .unwrap();
+    let found = store.session_and_user(&id.parse().unwrap()).await.unwrap();
+    let (session, _) = found.unwrap();
+    let now = UnixMillis::from(std::time::SystemTime::now()).0;
+    assert!(
+        (now - 60_000..=now).contains(&session.created_at.0),
+        "{session:?}"
+    );
+    assert_eq!(session.created_at, session.renewed_at);
+    assert_eq!(store.user_sessions(&"ada".into()).await.unwrap(), [session]);
+}

@@ -1,0 +1,11 @@
+//! A Postgres for tests: the one of `DATABASE_URL`, or one of our own from the programs that are
+//! installed.
+
+mod database;
+mod guard;
+mod programs;
+mod server;
+
+pub use database::Database;
+pub use programs::programs_are_installed;
+pub use server::{Server, Stop};

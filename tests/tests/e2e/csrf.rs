@@ -1,0 +1,240 @@
+//! Requests from other sites.
+
+use actix_web::web::ServiceConfig;
+use actix_web::{HttpResponse, post};
+use lucia::{Auth, AuthBuilder, Session, TrustedProxy, auth_request, authenticated};
+use reqwest::Method;
+
+use crate::support::{Reply, Site, Stage, front_page, sign_up};
+
+fn routes(config: &mut ServiceConfig) {
+    front_page(config);
+    config.service(change).service(checked);
+}
+
+#[post("/change")]
+#[authenticated]
+async fn change() -> HttpResponse {
+    HttpResponse::NoContent().finish()
+}
+
+#[post("/checked")]
+#[auth_request]
+async fn checked() -> lucia::Result<HttpResponse> {
+    auth_request.check_origin()?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// A site reached as `https://app.example.com:8443`, and somebody who is signed in there.
+struct Reached {
+    stage: Stage,
+    site: Site,
+    session: Session,
+}
+
+impl Reached {
+    async fn with(settings: impl FnOnce(AuthBuilder) -> AuthBuilder) -> Self {
+        let stage = Stage::postgres().await;
+        let auth: Auth = settings(stage.builder().await).build().unwrap();
+        let session = sign_up(&auth, "ada").await;
+        let site = Site::serve(auth, routes).await;
+        stage.probe.calls();
+        Self {
+            stage,
+            site,
+            session,
+        }
+    }
+
+    async fn post(&self, path: &str, headers: &[(&str, &[u8])]) -> Reply {
+        let browser = self.site.browser_of(&self.session);
+        let mut request = browser.bare(Method::POST, path);
+        if !headers.iter().any(|(name, _)| *name == "host") {
+            request = request.header("host", "app.example.com:8443");
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        browser.send(request).await
+    }
+
+    async fn status(&self, headers: &[(&str, &[u8])]) -> u16 {
+        self.post("/change", headers).await.status
+    }
+}
+
+#[tokio::test]
+async fn r26_an_origin_that_is_not_exactly_ours_is_refused() {
+    let reached = Reached::with(|settings| settings).await;
+    assert_eq!(
+        reached
+            .status(&[("origin", b"https://app.example.com:8443")])
+            .await,
+        204
+    );
+    reached.stage.probe.calls();
+    let foreign: [&[u8]; 20] = [
+        b"http://app.example.com:8443",
+        b"https://app.example.com",
+        b"https://app.example.com:443",
+        b"https://app.example.com:84430",
+        b"https://example.com:8443",
+        b"https://evil.app.example.com:8443",
+        b"https://app.example.com.evil:8443",
+        b"https://evilapp.example.com:8443",
+        b"https://app.example.com:8443.evil",
+        b"https://app.example.com:8443@evil.example",
+        b"https://user@app.example.com:8443",
+        b"https://app.example.com:8443/",
+        b"https://app.example.com:8443 ,",
+        b"app.example.com:8443",
+        b"//app.example.com:8443",
+        b"null",
+        b"",
+        b"garbage",
+        b"\xff\xfe",
+        b"https://app.example.com:8443, https://app.example.com:8443",
+    ];
+    for origin in foreign {
+        let reply = reached.post("/change", &[("origin", origin)]).await;
+        let shown = String::from_utf8_lossy(origin).into_owned();
+        assert_eq!(reply.status, 403, "{shown}");
+        assert!(reply.set_cookies().is_empty(), "{shown}");
+    }
+    let twice: [(&str, &[u8]); 2] = [("origin", b"https://app.example.com:8443"); 2];
+    assert_eq!(reached.status(&twice).await, 403);
+    // Nobody was looked up for any of these.
+    assert!(reached.stage.probe.calls().is_empty());
+}
+
+#[tokio::test]
+async fn r26_safe_methods_are_served_whatever_the_origin() {
+    let reached = Reached::with(|settings| settings).await;
+    let browser = reached.site.browser_of(&reached.session);
+    for origin in ["null", "https://evil.example"] {
+        let request = browser.bare(Method::GET, "/me").header("origin", origin);
+        assert_eq!(browser.send(request).await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn r27_what_fetch_metadata_calls_foreign_is_refused_also_against_the_origin() {
+    let reached = Reached::with(|settings| settings).await;
+    let own: (&str, &[u8]) = ("origin", b"https://app.example.com:8443");
+    let foreign: (&str, &[u8]) = ("origin", b"https://evil.example");
+    for (headers, status) in [
+        (&[("sec-fetch-site", b"same-origin" as &[u8])][..], 204),
+        (&[("sec-fetch-site", b"none")], 204),
+        (&[("sec-fetch-site", b"cross-site")], 403),
+        (&[("sec-fetch-site", b"same-site")], 403),
+        (&[("sec-fetch-site", b"nonsense")], 403),
+        (&[("sec-fetch-site", b"\xff")], 403),
+        (&[own, ("sec-fetch-site", b"same-origin")], 204),
+        (&[own, ("sec-fetch-site", b"cross-site")], 403),
+        (&[own, ("sec-fetch-site", b"same-site")], 403),
+        (&[foreign, ("sec-fetch-site", b"same-origin")], 403),
+        (&[foreign, ("sec-fetch-site", b"cross-site")], 403),
+    ] {
+        assert_eq!(reached.status(headers).await, status, "{headers:?}");
+    }
+}
+
+#[tokio::test]
+async fn r28_neither_header_with_a_cookie_is_refused_unless_allowed() {
+    let reached = Reached::with(|settings| settings).await;
+    assert_eq!(reached.status(&[]).await, 403);
+    // A client without a cookie has nothing to abuse, and is simply not signed in.
+    let browser = reached.site.browser();
+    let anonymous = browser.send(browser.bare(Method::POST, "/change")).await;
+    assert_eq!(anonymous.status, 401);
+    let let_in = browser.send(browser.bare(Method::POST, "/checked")).await;
+    assert_eq!(let_in.status, 204);
+
+    let lenient = Reached::with(|settings| settings.allow_missing_origin(true)).await;
+    assert_eq!(lenient.status(&[]).await, 204);
+    assert_eq!(
+        lenient.status(&[("origin", b"https://evil.example")]).await,
+        403
+    );
+}
+
+#[tokio::test]
+async fn r29_allowed_origins_are_exact_and_never_a_pattern() {
+    let reached =
+        Reached::with(|settings| settings.allowed_origins(["https://www.example.com"])).await;
+    let cross: (&str, &[u8]) = ("sec-fetch-site", b"same-site");
+    assert_eq!(
+        reached
+            .status(&[("origin", b"https://www.example.com"), cross])
+            .await,
+        204
+    );
+    for origin in [
+        "http://www.example.com",
+        "https://example.com",
+        "https://a.www.example.com",
+        "https://www.example.com:8443",
+    ] {
+        assert_eq!(
+            reached.status(&[("origin", origin.as_bytes())]).await,
+            403,
+            "{origin}"
+        );
+    }
+    for pattern in [
+        "*",
+        "https://*.example.com",
+        "*.co.uk",
+        "example.com",
+        "https://a.example/",
+    ] {
+        let builder = reached.stage.builder().await;
+        assert!(
+            builder.allowed_origins([pattern]).build().is_err(),
+            "{pattern}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn r30_forwarded_headers_count_only_where_the_proxy_is_trusted() {
+    let origin: (&str, &[u8]) = ("origin", b"https://public.example");
+    let x_forwarded: [(&str, &[u8]); 3] = [
+        origin,
+        ("x-forwarded-host", b"public.example"),
+        ("x-forwarded-proto", b"https"),
+    ];
+    let forwarded: [(&str, &[u8]); 2] = [
+        origin,
+        (
+            "forwarded",
+            b"for=192.0.2.1;host=public.example;proto=https",
+        ),
+    ];
+    let nobody = Reached::with(|settings| settings).await;
+    assert_eq!(nobody.status(&x_forwarded).await, 403);
+    assert_eq!(nobody.status(&forwarded).await, 403);
+
+    let x = Reached::with(|settings| settings.trusted_proxy(TrustedProxy::XForwarded)).await;
+    assert_eq!(x.status(&x_forwarded).await, 204);
+    assert_eq!(x.status(&forwarded).await, 403);
+    // What a client put before what the proxy wrote does not count.
+    let prepended: [(&str, &[u8]); 2] = [
+        ("origin", b"https://evil.example"),
+        ("x-forwarded-host", b"evil.example, public.example"),
+    ];
+    assert_eq!(x.status(&prepended).await, 403);
+
+    let standard = Reached::with(|settings| settings.trusted_proxy(TrustedProxy::Forwarded)).await;
+    assert_eq!(standard.status(&forwarded).await, 204);
+    assert_eq!(standard.status(&x_forwarded).await, 403);
+}
+
+#[tokio::test]
+async fn signing_in_can_be_kept_to_our_own_pages() {
+    let reached = Reached::with(|settings| settings).await;
+    let foreign: [(&str, &[u8]); 1] = [("origin", b"https://evil.example")];
+    let reply = reached.post("/checked", &foreign).await;
+    assert_eq!(reply.status, 403);
+    assert!(reply.set_cookies().is_empty());
+}

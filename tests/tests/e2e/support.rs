@@ -1,0 +1,32 @@
+//! What these tests share: a database with the tables in it, a site over HTTP, a browser.
+
+mod browser;
+mod probe;
+mod raw;
+mod site;
+mod stage;
+
+pub(crate) use browser::{Browser, Reply};
+pub(crate) use probe::Probe;
+pub(crate) use site::{Site, front_page};
+pub(crate) use stage::{PASSWORD, Profile, Stage, sign_up};
+
+/// Makes each function a test on each store: `postgres::name` and `sqlite::name`.
+macro_rules! on_each_store {
+    ($($name:ident),* $(,)?) => {
+        mod postgres {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(crate::support::Stage::postgres().await).await;
+            })*
+        }
+
+        mod sqlite {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(crate::support::Stage::sqlite().await).await;
+            })*
+        }
+    };
+}
+pub(crate) use on_each_store;

@@ -1,0 +1,156 @@
+//! Stands before a store: notes what it is asked, fails and halts where a test wants it.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use async_trait::async_trait;
+use lucia::store::{
+    Expiries, KeyRow, NewUserRow, SessionRow, SessionStore, Store, UnixMillis, UserRow, UserStore,
+    UserTable,
+};
+use lucia::{Error, Result, SessionId, UserId};
+use serde_json::{Map, Value};
+use tokio::sync::Semaphore;
+
+/// The handle of a test on the stores behind it.
+#[derive(Clone, Default)]
+pub(crate) struct Probe(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    calls: Vec<&'static str>,
+    down: bool,
+    gates: HashMap<&'static str, Gate>,
+}
+
+/// Where calls wait.
+#[derive(Clone)]
+struct Gate {
+    arrived: Arc<Semaphore>,
+    released: Arc<Semaphore>,
+}
+
+impl Probe {
+    /// The store with this probe before it.
+    pub(crate) fn before(&self, store: Arc<dyn Store>) -> impl Store + use<> {
+        Probed {
+            store,
+            probe: self.clone(),
+        }
+    }
+
+    /// What was asked since the last call.
+    pub(crate) fn calls(&self) -> Vec<&'static str> {
+        std::mem::take(&mut self.state().calls)
+    }
+
+    /// From now on every call fails, or none does.
+    pub(crate) fn set_down(&self, down: bool) {
+        self.state().down = down;
+    }
+
+    /// Makes calls of `method` wait before they reach the store.
+    pub(crate) fn halt(&self, method: &'static str) {
+        let gate = Gate {
+            arrived: Arc::new(Semaphore::new(0)),
+            released: Arc::new(Semaphore::new(0)),
+        };
+        self.state().gates.insert(method, gate);
+    }
+
+    /// Waits until a call of `method` waits.
+    pub(crate) async fn arrived(&self, method: &'static str) {
+        let arrived = self.state().gates[method].arrived.clone();
+        arrived.acquire().await.unwrap().forget();
+    }
+
+    /// Lets the calls of `method` go on.
+    pub(crate) fn release(&self, method: &'static str) {
+        let gate = self.state().gates.remove(method);
+        gate.unwrap().released.close();
+    }
+
+    async fn enter(&self, method: &'static str) -> Result<()> {
+        let gate = {
+            let mut state = self.state();
+            state.calls.push(method);
+            state.gates.get(method).cloned()
+        };
+        if let Some(gate) = gate {
+            gate.arrived.add_permits(1);
+            // Closed is released.
+            let _ = gate.released.acquire().await;
+        }
+        if self.state().down {
+            return Err(Error::unavailable("the probe is down"));
+        }
+        Ok(())
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap()
+    }
+}
+
+struct Probed {
+    store: Arc<dyn Store>,
+    probe: Probe,
+}
+
+impl fmt::Debug for Probed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.store.fmt(f)
+    }
+}
+
+/// Writes each method out as: enter the probe, then ask the store.
+macro_rules! probed {
+    ($interface:ident { $($head:item)* } $(
+        $method:ident($($argument:ident: $type:ty),*) -> $answer:ty;
+    )*) => {
+        #[async_trait]
+        impl $interface for Probed {
+            $($head)*
+            $(async fn $method(&self, $($argument: $type),*) -> Result<$answer> {
+                self.probe.enter(stringify!($method)).await?;
+                self.store.$method($($argument),*).await
+            })*
+        }
+    };
+}
+
+probed! {
+    Store {}
+    session_and_user(id: &SessionId) -> Option<(SessionRow, UserRow)>;
+}
+
+probed! {
+    UserStore {
+        fn user_table(&self) -> &str {
+            self.store.user_table()
+        }
+    }
+    describe_users() -> UserTable;
+    insert_user(user: NewUserRow, key: Option<KeyRow>) -> UserRow;
+    user(id: &UserId) -> Option<UserRow>;
+    update_user(id: &UserId, attributes: Map<String, Value>) -> Option<UserRow>;
+    delete_user(id: &UserId) -> ();
+    insert_key(key: KeyRow) -> ();
+    key(id: &str) -> Option<KeyRow>;
+    user_keys(user_id: &UserId) -> Vec<KeyRow>;
+    update_key_password(id: &str, hashed_password: Option<&str>) -> bool;
+    delete_key(id: &str) -> ();
+    delete_user_keys(user_id: &UserId) -> ();
+}
+
+probed! {
+    SessionStore {}
+    insert_session(session: SessionRow) -> ();
+    session(id: &SessionId) -> Option<SessionRow>;
+    user_sessions(user_id: &UserId) -> Vec<SessionRow>;
+    renew_session(id: &SessionId, expiries: Expiries) -> bool;
+    delete_session(id: &SessionId, owner: Option<&UserId>) -> bool;
+    delete_user_sessions(user_id: &UserId, except: Option<&SessionId>) -> ();
+    delete_dead_sessions(now: UnixMillis, limit: u32) -> u64;
+}

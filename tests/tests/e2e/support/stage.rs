@@ -1,0 +1,187 @@
+//! A database of a test's own, with the tables in it.
+
+use std::sync::Arc;
+
+use lucia::store::Store;
+use lucia::{Auth, AuthBuilder, NewUser, PgStore, Session, SqliteStore};
+use lucia_tests::{Database, Proxy, TestClock};
+use serde::{Deserialize, Serialize};
+use tempfile::TempDir;
+use tokio_postgres::SimpleQueryMessage;
+
+use super::Probe;
+
+/// The user's own columns in most tests.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Profile {
+    pub(crate) username: String,
+}
+
+/// What defines those columns.
+const COLUMNS: &[&str] = &["username TEXT NOT NULL UNIQUE"];
+
+pub(crate) const PASSWORD: &str = "correct horse battery";
+
+/// A database, a way to look into it, a clock, and a probe before its store.
+pub(crate) struct Stage {
+    pub(crate) clock: TestClock,
+    pub(crate) probe: Probe,
+    kind: Kind,
+}
+
+enum Kind {
+    Postgres { database: Database, proxy: Proxy },
+    Sqlite { directory: TempDir },
+}
+
+impl Stage {
+    pub(crate) async fn postgres() -> Self {
+        let database = Database::new().await;
+        let proxy = Proxy::before(&database).await;
+        let stage = Self::of(Kind::Postgres { database, proxy });
+        stage.pg_store().await.migrate(COLUMNS).await.unwrap();
+        stage
+    }
+
+    pub(crate) async fn sqlite() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let stage = Self::of(Kind::Sqlite { directory });
+        let store = SqliteStore::open(stage.sqlite_file()).await.unwrap();
+        store.migrate(COLUMNS).await.unwrap();
+        stage
+    }
+
+    fn of(kind: Kind) -> Self {
+        Self {
+            clock: TestClock::new(),
+            probe: Probe::default(),
+            kind,
+        }
+    }
+
+    /// A store with connections of its own, as another process would have.
+    pub(crate) async fn store(&self) -> Arc<dyn Store> {
+        match &self.kind {
+            Kind::Postgres { .. } => Arc::new(self.pg_store().await),
+            Kind::Sqlite { .. } => Arc::new(SqliteStore::open(self.sqlite_file()).await.unwrap()),
+        }
+    }
+
+    /// A store whose statements pass the proxy.
+    pub(crate) async fn pg_store(&self) -> PgStore {
+        let url = self.database().url_by(self.proxy().port());
+        PgStore::connect(&url).await.unwrap()
+    }
+
+    /// An `Auth` for production with this stage's clock, over a store of its own behind the probe.
+    pub(crate) async fn auth(&self) -> Auth {
+        self.builder().await.build().unwrap()
+    }
+
+    pub(crate) async fn builder(&self) -> AuthBuilder {
+        let store = self.probe.before(self.store().await);
+        Auth::builder(store).clock(self.clock.reader())
+    }
+
+    pub(crate) fn database(&self) -> &Database {
+        match &self.kind {
+            Kind::Postgres { database, .. } => database,
+            Kind::Sqlite { .. } => panic!("this is SQLite"),
+        }
+    }
+
+    pub(crate) fn proxy(&self) -> &Proxy {
+        match &self.kind {
+            Kind::Postgres { proxy, .. } => proxy,
+            Kind::Sqlite { .. } => panic!("this is SQLite"),
+        }
+    }
+
+    /// The rows of a query, each value as text, past every store.
+    pub(crate) async fn rows(&self, sql: &str) -> Vec<Vec<Option<String>>> {
+        match &self.kind {
+            Kind::Postgres { database, .. } => {
+                let client = database.connect().await;
+                let messages = client.simple_query(sql).await.unwrap();
+                let rows = messages.into_iter().filter_map(|message| match message {
+                    SimpleQueryMessage::Row(row) => Some(row),
+                    _ => None,
+                });
+                let values = |row: tokio_postgres::SimpleQueryRow| {
+                    (0..row.len())
+                        .map(|at| row.get(at).map(str::to_owned))
+                        .collect()
+                };
+                rows.map(values).collect()
+            }
+            Kind::Sqlite { .. } => {
+                let connection = rusqlite::Connection::open(self.sqlite_file()).unwrap();
+                let mut statement = connection.prepare(sql).unwrap();
+                let columns = statement.column_count();
+                let values = |row: &rusqlite::Row<'_>| {
+                    (0..columns)
+                        .map(|at| row.get_ref(at).map(text))
+                        .collect::<Result<Vec<_>, _>>()
+                };
+                let rows = statement.query_map([], values).unwrap();
+                rows.map(Result::unwrap).collect()
+            }
+        }
+    }
+
+    /// The first value of a query.
+    pub(crate) async fn value(&self, sql: &str) -> Option<String> {
+        self.rows(sql)
+            .await
+            .into_iter()
+            .next()?
+            .into_iter()
+            .next()?
+    }
+
+    /// How many rows a table has.
+    pub(crate) async fn count(&self, table: &str) -> u64 {
+        let count = self.value(&format!("SELECT count(*) FROM {table}")).await;
+        count.unwrap().parse().unwrap()
+    }
+
+    /// Everything in lucia's tables.
+    pub(crate) async fn dump(&self) -> Vec<String> {
+        let mut values = Vec::new();
+        for table in ["auth_user", "user_key", "user_session"] {
+            let rows = self.rows(&format!("SELECT * FROM {table}")).await;
+            values.extend(rows.into_iter().flatten().flatten());
+        }
+        values
+    }
+
+    fn sqlite_file(&self) -> std::path::PathBuf {
+        match &self.kind {
+            Kind::Sqlite { directory } => directory.path().join("test.db"),
+            Kind::Postgres { .. } => panic!("this is Postgres"),
+        }
+    }
+}
+
+fn text(value: rusqlite::types::ValueRef<'_>) -> Option<String> {
+    use rusqlite::types::ValueRef;
+
+    match value {
+        ValueRef::Null => None,
+        ValueRef::Integer(number) => Some(number.to_string()),
+        ValueRef::Real(number) => Some(number.to_string()),
+        ValueRef::Text(text) | ValueRef::Blob(text) => {
+            Some(String::from_utf8_lossy(text).into_owned())
+        }
+    }
+}
+
+/// Somebody new with a session.
+pub(crate) async fn sign_up(auth: &Auth, username: &str) -> Session {
+    let profile = Profile {
+        username: username.to_owned(),
+    };
+    let new_user = NewUser::with_password("username", username, PASSWORD).attributes(&profile);
+    let user = auth.create_user(new_user).await.unwrap();
+    auth.create_session(&user.id).await.unwrap()
+}
