@@ -5,5 +5,10 @@
 mod support;
 
 mod behaviour;
+mod budget;
 mod cookies;
 mod csrf;
+mod outage;
+mod passwords;
+mod races;
+mod sessions;

@@ -1,0 +1,151 @@
+//! Many at once, and ends in the middle.
+
+use std::collections::BTreeSet;
+
+use futures_util::future::join_all;
+use lucia::{Auth, Error, NewUser, PasswordOptions, PgStore};
+use lucia_tests::{Database, Server, Stop, programs_are_installed, skip};
+
+use crate::support::{PASSWORD, Profile, Site, Stage, front_page, on_each_store, sign_up};
+
+on_each_store![
+    r50_a_hundred_parallel_requests_on_an_idle_session_are_all_let_in_with_one_token,
+    r51_fifty_parallel_sign_ups_make_one_user_with_one_key,
+];
+
+async fn r50_a_hundred_parallel_requests_on_an_idle_session_are_all_let_in_with_one_token(
+    stage: Stage,
+) {
+    let auth = stage.auth().await;
+    let session = sign_up(&auth, "ada").await;
+    let site = Site::serve(auth, front_page).await;
+    let browser = site.browser_of(&session);
+    stage
+        .clock
+        .set(session.active_expires + std::time::Duration::from_secs(1));
+    let replies = join_all((0..100).map(|_| browser.get("/me"))).await;
+    let mut tokens = BTreeSet::new();
+    for reply in &replies {
+        assert_eq!(reply.status, 200, "{reply:?}");
+        for cookie in reply.set_cookies() {
+            tokens.insert(cookie.split(';').next().unwrap().to_owned());
+        }
+    }
+    let ours = format!("__Host-auth_session={}", session.token().expose());
+    assert_eq!(tokens, BTreeSet::from([ours]));
+    assert_eq!(stage.count("user_session").await, 1);
+}
+
+async fn r51_fifty_parallel_sign_ups_make_one_user_with_one_key(stage: Stage) {
+    let options = PasswordOptions::new().waiting(100);
+    let auth = stage.builder().await.passwords(options).build().unwrap();
+    let site = Site::serve(auth, front_page).await;
+    let form = [("username", "ada"), ("password", PASSWORD)];
+    let replies = join_all((0..50).map(|_| {
+        let browser = site.browser();
+        async move { browser.post("/signup", &form).await }
+    }))
+    .await;
+    let created = replies.iter().filter(|reply| reply.status == 201).count();
+    let taken = replies.iter().filter(|reply| reply.status == 409).count();
+    assert_eq!((created, taken), (1, 49));
+    assert_eq!(stage.count("auth_user").await, 1);
+    assert_eq!(stage.count("user_key").await, 1);
+    assert_eq!(stage.count("user_session").await, 1);
+    assert_eq!(site.browser().post("/login", &form).await.status, 204);
+}
+
+/// Users without a key, and keys without their user.
+const ORPHANS: &str = "SELECT u.id, k.id FROM auth_user u FULL JOIN user_key k ON k.user_id = u.id \
+                       WHERE u.id IS NULL OR k.id IS NULL";
+
+#[tokio::test]
+async fn r51_a_killed_server_leaves_no_user_without_a_key() {
+    if !programs_are_installed() {
+        return skip(
+            "r51_a_killed_server",
+            "no programs of Postgres to start one",
+        );
+    }
+    let server = tokio::task::spawn_blocking(Server::start_durable).await;
+    let mut server = server.unwrap().unwrap();
+    let database = Database::on(&server.url()).await;
+    let store = PgStore::connect(&database.url()).await.unwrap();
+    store
+        .migrate(&["username TEXT NOT NULL UNIQUE"])
+        .await
+        .unwrap();
+    let options = PasswordOptions::new().waiting(100);
+    let auth = Auth::builder(store).passwords(options).build().unwrap();
+    let site = Site::serve(auth, front_page).await;
+
+    let sign_ups = (0..50).map(|number| {
+        let browser = site.browser();
+        async move {
+            let name = format!("user {number}");
+            let form = [("username", name.as_str()), ("password", PASSWORD)];
+            let status = browser.post("/signup", &form).await.status;
+            (name, status)
+        }
+    });
+    let killing = async {
+        // In the midst of it: some are through, some are not.
+        let client = database.connect().await;
+        loop {
+            let row = client
+                .query_one("SELECT count(*) FROM auth_user", &[])
+                .await;
+            if row.unwrap().get::<_, i64>(0) >= 5 {
+                break;
+            }
+        }
+        server.stop(Stop::Kill);
+    };
+    let (statuses, ()) = tokio::join!(join_all(sign_ups), killing);
+    server.restart();
+
+    let client = database.connect().await;
+    assert!(client.query(ORPHANS, &[]).await.unwrap().is_empty());
+    let rows = client
+        .query("SELECT username FROM auth_user", &[])
+        .await
+        .unwrap();
+    let stored: BTreeSet<String> = rows.iter().map(|row| row.get(0)).collect();
+    assert!(stored.len() < 50, "the server was killed too late");
+    for (name, status) in statuses {
+        assert!(status == 201 || status == 503, "{name}: {status}");
+        // Nobody was told that they have an account when they have none.
+        assert!(status == 503 || stored.contains(&name), "{name}");
+    }
+    for name in &stored {
+        let form = [("username", name.as_str()), ("password", PASSWORD)];
+        assert_eq!(site.browser().post("/login", &form).await.status, 204);
+    }
+}
+
+#[tokio::test]
+async fn r51_a_connection_cut_at_any_statement_leaves_all_or_nothing() {
+    let stage = Stage::postgres().await;
+    let auth = stage.auth().await;
+    for statements in 0.. {
+        let name = format!("user {statements}");
+        stage.proxy().cut_after(statements);
+        let profile = Profile {
+            username: name.clone(),
+        };
+        let new_user = NewUser::with_password("username", &name, PASSWORD).attributes(&profile);
+        let created = auth.create_user(new_user).await;
+        stage.proxy().heal();
+        assert!(stage.rows(ORPHANS).await.is_empty());
+        let sql = format!("SELECT id FROM auth_user WHERE username = '{name}'");
+        let stored = stage.value(&sql).await;
+        match created {
+            Ok(user) => {
+                assert_eq!(stored.as_deref(), Some(user.id.as_ref()));
+                break;
+            }
+            Err(Error::Unavailable(_)) => assert_eq!(stored, None),
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+}
