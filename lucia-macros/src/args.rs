@@ -167,3 +167,88 @@ fn check_redirect(literal: &LitStr) -> Result<()> {
     };
     Err(Error::new(literal.span(), complaint))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Attribute, Guard};
+    use quote::quote;
+
+    fn redirect(path: &str) -> Result<String, String> {
+        let args = quote!(redirect = #path);
+        match Attribute::Authenticated.parse_guard(args) {
+            Ok(Guard::AuthenticatedOrRedirect(path)) => Ok(path.value()),
+            Ok(_) => panic!("the redirect got lost"),
+            Err(mistake) => Err(mistake.to_string()),
+        }
+    }
+
+    #[test]
+    fn a_redirect_is_a_path_of_this_site() {
+        for path in ["/", "/login", "/login?why=private", "/a//b", "/caf%C3%A9"] {
+            assert_eq!(redirect(path), Ok(path.to_owned()));
+        }
+    }
+
+    #[test]
+    fn a_redirect_that_may_lead_elsewhere_is_refused() {
+        for path in [
+            "",
+            "login",
+            "//host",
+            "///",
+            "/\\host",
+            "\\",
+            "/a\\b",
+            "https://host",
+            " /login",
+            "/login#a",
+            "/a b",
+            "/a\tb",
+            "/a\r\nb",
+            "/a\0",
+            "/\u{7f}",
+            "/é",
+            "/\u{202e}",
+        ] {
+            assert!(redirect(path).is_err(), "{path:?}");
+        }
+    }
+
+    #[test]
+    fn no_options_are_needed() {
+        for args in [quote!(), quote!(redirect = "/login",)] {
+            assert!(Attribute::Authenticated.parse_guard(args).is_ok());
+        }
+        assert!(matches!(
+            Attribute::AuthRequest.parse_guard(quote!()),
+            Ok(Guard::Anyone),
+        ));
+    }
+
+    #[test]
+    fn options_that_are_wrong_are_refused() {
+        for args in [
+            quote!(redirect),
+            quote!(redirect =),
+            quote!(redirect("/login")),
+            quote!(redirect = b"/login"),
+            quote!(redirect = concat!("/", "login")),
+            quote!(redirect = "/a", redirect = "/a"),
+            quote!(redirect = "/a" redirect = "/b"),
+            quote!(,),
+            quote!(admin),
+            quote!("/login"),
+        ] {
+            let text = args.to_string();
+            assert!(
+                Attribute::Authenticated.parse_guard(args).is_err(),
+                "{text}"
+            );
+        }
+        assert!(
+            Attribute::AuthRequest
+                .parse_guard(quote!(redirect = "/a"))
+                .is_err()
+        );
+    }
+}

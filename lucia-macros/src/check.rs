@@ -60,8 +60,8 @@ fn check_qualifiers(sig: &Signature) -> Result<()> {
         Safety::Default => Ok(()),
         token => Err(Error::new_spanned(
             token,
-            "the server calls a handler, and keeps no promise about it: remove this word, and \
-             write an `unsafe` block inside",
+            "the server calls a handler, and knows of no promise to keep: remove `unsafe`, and write \
+             an `unsafe` block inside",
         )),
     };
     let abi = match &sig.abi {

@@ -351,3 +351,121 @@ fn ends(tokens: &impl ToTokens) -> (Span, Span) {
 fn hidden(name: &str) -> Ident {
     Ident::new(name, Span::mixed_site())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{attribute, nameable, names_auth_request, turbofish};
+    use crate::args::Attribute;
+    use quote::{ToTokens, quote};
+    use syn::{Generics, Signature, Type, parse_quote};
+
+    fn messages(args: proc_macro2::TokenStream, item: proc_macro2::TokenStream) -> usize {
+        let output = attribute(Attribute::Authenticated, args, item).to_string();
+        output.matches("compile_error").count()
+    }
+
+    #[test]
+    fn the_binding_is_injected_unless_the_signature_names_it() {
+        let names: [Signature; 5] = [
+            parse_quote!(async fn a(request: AuthRequest)),
+            parse_quote!(async fn a(b: String, _: ::lucia::AuthRequest)),
+            parse_quote!(async fn a(auth_request: Alias)),
+            parse_quote!(async fn a((mut auth_request, _): (Alias, u8))),
+            parse_quote!(async fn a(Form { auth_request, .. }: Form)),
+        ];
+        assert!(names.iter().all(names_auth_request));
+        let does_not: [Signature; 3] = [
+            parse_quote!(async fn a()),
+            parse_quote!(async fn a(requests: Vec<AuthRequest>)),
+            parse_quote!(async fn a(Form { auth_request: b }: Form)),
+        ];
+        assert!(!does_not.iter().any(names_auth_request));
+    }
+
+    #[test]
+    fn impl_trait_becomes_a_type_parameter() {
+        let mut generics: Generics = parse_quote!(<'a, T: Load, const N: usize>);
+        assert_eq!(
+            turbofish(&generics).to_token_stream().to_string(),
+            quote!(::<T, N>).to_string(),
+        );
+        let ty: Type = parse_quote!((web::Json<impl Edit + 'static>, [impl Load; 2]));
+        let named = nameable(&ty, &mut generics);
+        assert_eq!(
+            named.to_token_stream().to_string(),
+            quote!((web::Json<__Impl3>, [__Impl4; 2])).to_string(),
+        );
+        assert_eq!(
+            turbofish(&generics).to_token_stream().to_string(),
+            quote!(::<T, N, __Impl3, __Impl4>).to_string(),
+        );
+    }
+
+    #[test]
+    fn one_mistake_is_one_message_and_a_function_of_that_name() {
+        let mistakes = [
+            (
+                quote!(),
+                quote!(
+                    fn handler() -> String {}
+                ),
+            ),
+            (
+                quote!(),
+                quote!(
+                    const fn handler() -> String {}
+                ),
+            ),
+            (
+                quote!(),
+                quote!(
+                    async fn handler(self) -> String {}
+                ),
+            ),
+            (
+                quote!(),
+                quote!(
+                    async fn handler(a: &str) -> String {}
+                ),
+            ),
+            (
+                quote!(),
+                quote!(
+                    async fn handler() {}
+                ),
+            ),
+            (
+                quote!(),
+                quote!(
+                    #[authenticated]
+                    async fn handler() -> String {}
+                ),
+            ),
+            (
+                quote!(redirect),
+                quote!(
+                    async fn handler() -> String {}
+                ),
+            ),
+        ];
+        for (args, item) in mistakes {
+            let text = item.to_string();
+            assert_eq!(messages(args.clone(), item.clone()), 1, "{text}");
+            let output = attribute(Attribute::Authenticated, args, item).to_string();
+            assert!(output.contains("async fn handler"), "{output}");
+        }
+    }
+
+    #[test]
+    fn each_mistake_is_a_message() {
+        let item = quote!(
+            unsafe fn handler(a: &str) -> String {}
+        );
+        assert_eq!(messages(quote!(), item), 3);
+        let item = quote!(
+            #[auth_request]
+            async fn handler() -> String {}
+        );
+        assert_eq!(messages(quote!(redirect = ""), item), 2);
+    }
+}

@@ -154,3 +154,84 @@ fn split_cfg_attr(attr: &Attribute) -> Result<(Option<Attribute>, Option<Attribu
     };
     Ok((conditional(handler), conditional(function)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Handler;
+    use quote::{ToTokens, quote};
+    use syn::Attribute;
+
+    fn texts(attrs: &[Attribute]) -> Vec<String> {
+        let text = |attr: &Attribute| attr.to_token_stream().to_string().replace(' ', "");
+        attrs.iter().map(text).collect()
+    }
+
+    #[test]
+    fn attributes_go_where_they_mean_what_they_say() {
+        let handler: Handler = syn::parse_quote! {
+            #[actix_web::get("/")]
+            #[instrument]
+            #[allow(dead_code)]
+            #[lucia::authenticated]
+            #[other::authenticated]
+            #[cfg_attr(test, must_use, inline)]
+            #[cfg_attr(test, cold)]
+            async fn handler() {}
+        };
+        assert_eq!(
+            texts(&handler.attrs.handler),
+            [
+                "#[actix_web::get(\"/\")]",
+                "#[allow(dead_code)]",
+                "#[cfg_attr(test,must_use)]",
+            ],
+        );
+        assert_eq!(
+            texts(&handler.attrs.function),
+            [
+                "#[instrument]",
+                "#[other::authenticated]",
+                "#[cfg_attr(test,inline)]",
+                "#[cfg_attr(test,cold)]",
+            ],
+        );
+        assert_eq!(texts(&handler.attrs.repeated), ["#[lucia::authenticated]"]);
+    }
+
+    #[test]
+    fn a_body_with_a_half_written_line_is_kept() {
+        let body = quote!(user. let x = ; match {});
+        let item =
+            quote!(async fn handler(user: User<Profile>) -> String { #![allow(unused)] #body });
+        let handler: Handler = syn::parse2(item).expect("the signature is complete");
+        assert_eq!(handler.body.to_string(), body.to_string());
+        assert_eq!(handler.inner_attrs.len(), 1);
+    }
+
+    #[test]
+    fn only_a_function_with_a_body_is_a_handler() {
+        for item in [
+            quote!(
+                struct Handler;
+            ),
+            quote!(
+                pub mod handlers {}
+            ),
+            quote!(
+                const HANDLER: u8 = 0;
+            ),
+            quote!(
+                unsafe impl Send for Handler {}
+            ),
+            quote!(
+                extern "C" {}
+            ),
+            quote!(
+                async fn handler();
+            ),
+        ] {
+            let text = item.to_string();
+            assert!(syn::parse2::<Handler>(item).is_err(), "{text}");
+        }
+    }
+}

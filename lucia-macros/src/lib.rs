@@ -1,4 +1,5 @@
-//! The attributes of `lucia`.
+//! The attributes of [`lucia`](https://docs.rs/lucia), which re-exports them: depend on that crate, not on
+//! this one. Examples that run are there, for here there is nothing yet that they could use.
 
 mod args;
 mod check;
@@ -27,7 +28,14 @@ use proc_macro::TokenStream;
 /// ```
 ///
 /// It stands above or below `#[get]` and its kin, and on functions for `web::get().to(..)`. Other
-/// attributes below it, such as `#[tracing::instrument]`, see the function as you wrote it.
+/// attributes below it, such as `#[tracing::instrument]`, see the function as you wrote it, with
+/// `auth_request` as its first parameter if you wrote none. Docs, `cfg`, `deprecated`, `must_use`,
+/// lint levels and routes go to the handler that actix-web calls.
+///
+/// The function is `async`, takes no `self`, returns any `Responder` and has at most 16 parameters
+/// of its own. They are extracted in the order in which they are declared, and the first that
+/// cannot be had answers. A parameter `impl Trait` becomes the last type parameter of the handler:
+/// register it as `web::post().to(handler::<web::Json<Edit>>)`.
 ///
 /// [`AuthRequest`]: https://docs.rs/lucia/latest/lucia/struct.AuthRequest.html
 #[proc_macro_attribute]
@@ -56,8 +64,10 @@ pub fn auth_request(args: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// For pages, `#[authenticated(redirect = "/login")]` sends who is not signed in to the login page
 /// (303), with the page they asked for as `next=`: read it as a `lucia::LocalPath`.
+/// The path is a string literal that begins with one `/`; it is checked at compile time, so that a
+/// redirect cannot lead to another site.
 ///
-/// It stands where `#[auth_request]` may stand.
+/// It stands where `#[auth_request]` may stand, and instead of it.
 #[proc_macro_attribute]
 pub fn authenticated(args: TokenStream, item: TokenStream) -> TokenStream {
     expand::attribute(Attribute::Authenticated, args.into(), item.into()).into()

@@ -1,11 +1,10 @@
-use actix_web::Responder;
 use lucia::authenticated;
 
 struct Handlers;
 
 impl Handlers {
     #[authenticated]
-    async fn handler(&self) -> impl Responder {
+    async fn handler(&self) -> &'static str {
         "self"
     }
 }

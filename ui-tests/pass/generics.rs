@@ -13,6 +13,11 @@ async fn bounds<A: DeserializeOwned + Serialize + 'static>(user: User<A>) -> imp
 }
 
 #[authenticated]
+async fn of_any_lifetime<T: FromRequest + ToString>(resource: T) -> String {
+    resource.to_string()
+}
+
+#[authenticated]
 async fn where_clause<A, R>(user: User<A>, resource: R) -> String
 where
     A: AsRef<str> + DeserializeOwned + 'static,
@@ -41,6 +46,7 @@ fn serialized<A: Serialize>(_: &A) -> u8 {
 
 fn main() {
     let _ = web::get().to(bounds::<Profile>);
+    let _ = web::get().to(of_any_lifetime::<String>);
     let _ = web::get().to(where_clause::<String, String>);
     let _ = web::get().to(constant::<8, usize>);
 }

@@ -1,6 +1,6 @@
 //! A small site with accounts: sign up, log in, see your sessions, log out.
 //!
-//! Read [`routes`] first: that is what one writes with lucia. The rest is what every site has.
+//! Read `routes` first: that is what one writes with lucia. The rest is what every site has.
 
 // An application is its own only caller: `pub` here means "for the other modules".
 #![expect(unreachable_pub)]

@@ -233,7 +233,7 @@ async fn r23_the_list_shows_living_sessions_by_public_ids(stage: Stage) {
 
     stage.clock.set(old.idle_expires + SECOND);
     let list = auth.user_sessions(&old.user_id).await.unwrap();
-    assert_eq!(ids(list), [phone.id.clone()]);
+    assert_eq!(ids(list), std::slice::from_ref(&phone.id));
     assert!(auth.session(&old.id).await.unwrap().is_none());
     assert!(auth.user_sessions(&other.user_id).await.unwrap().is_empty());
     let nobody = auth.user_sessions(&UserId::from("nobody")).await.unwrap();
