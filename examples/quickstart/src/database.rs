@@ -38,6 +38,7 @@ fn settings(auth: AuthBuilder, address: SocketAddr) -> AuthBuilder {
     let environment = if address.ip().is_loopback() {
         Environment::Development
     } else {
+        tracing::info!("the session cookie is `Secure` here: put a proxy with TLS in front");
         Environment::Production
     };
     auth.environment(environment)

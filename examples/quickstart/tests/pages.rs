@@ -78,7 +78,7 @@ async fn a_name_that_cannot_be_is_told_why() {
         ("", "Choose"),
         ("ada lovelace", "only the letters"),
         (&"a".repeat(33), "at most 32"),
-        (&"ä".repeat(10_000), "only the letters"),
+        (&"ä".repeat(2_000), "only the letters"),
     ] {
         let page = site.visitor().sign_up(username, PASSWORD).await;
         assert_eq!(page.status, 400);

@@ -1,5 +1,7 @@
 //! The program itself: how it starts, and what it says when it cannot.
 
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
 use std::process::{Child, Command, Output, Stdio};

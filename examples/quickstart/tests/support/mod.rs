@@ -1,5 +1,13 @@
 //! A running site, and people who visit it over HTTP.
 
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each file of tests has it, and uses a part"
+)]
+
+pub mod browser;
+
 use std::net::TcpListener;
 use std::path::PathBuf;
 
@@ -36,13 +44,11 @@ impl RunningSite {
     }
 
     /// The site's users and sessions, past its pages.
-    #[allow(dead_code, reason = "not all tests look behind the pages")]
     pub async fn store(&self) -> SqliteStore {
         SqliteStore::open(database(&self.directory)).await.unwrap()
     }
 
     /// This site with another `Auth`, on a port of its own.
-    #[allow(dead_code, reason = "as above")]
     pub fn with(self, auth: lucia::AuthBuilder) -> Self {
         let auth: Auth = auth.environment(Environment::Development).build().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -118,7 +124,6 @@ impl Visitor {
     }
 
     /// The same person with the same cookies on another site.
-    #[allow(dead_code, reason = "as above")]
     pub fn on(&self, site: &RunningSite) -> Self {
         Self {
             client: self.client.clone(),
