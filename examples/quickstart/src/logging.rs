@@ -34,13 +34,15 @@ pub async fn request(
     let path = request.path().to_owned();
     let response = next.call(request).await?;
 
-    let status = response.status();
-    let took = started.elapsed().as_millis();
+    let status = response.status().as_u16();
+    let line = format!(
+        "{method} {path} {status} {} ms",
+        started.elapsed().as_millis()
+    );
     match response.response().error() {
-        Some(error) if status.is_server_error() => {
-            tracing::error!(%error, "{method} {path} {} {took} ms", status.as_u16());
-        }
-        _ => tracing::info!("{method} {path} {} {took} ms", status.as_u16()),
+        Some(error) if status >= 500 => tracing::error!(%error, "{line}"),
+        None if status >= 500 => tracing::error!("{line}"),
+        _ => tracing::info!("{line}"),
     }
     Ok(response)
 }

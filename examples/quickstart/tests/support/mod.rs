@@ -1,9 +1,10 @@
 //! A running site, and people who visit it over HTTP.
 
+#![allow(clippy::unwrap_used, reason = "these are tests")]
 #![allow(
     dead_code,
     unreachable_pub,
-    reason = "each file of tests has it, and uses a part"
+    reason = "each file of tests uses a part of it"
 )]
 
 pub mod browser;
