@@ -6,6 +6,7 @@ mod support;
 
 mod behaviour;
 mod budget;
+mod conformance;
 mod cookies;
 mod csrf;
 mod outage;
