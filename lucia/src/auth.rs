@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use builder::{AuthBuilder, Environment};
+pub use keys::DeleteKey;
 pub use sessions::CreateSession;
 
 use crate::clock::{Clock, RandomSource, UnixMillis};
@@ -31,6 +32,10 @@ pub struct Auth(Arc<Parts>);
 struct Parts {
     store: Arc<dyn Store>,
     store_timeout: Duration,
+    /// The name of the table of sessions.
+    session_table: Arc<str>,
+    /// How many sessions a user can have.
+    max_sessions: Option<u32>,
     lifetime: Lifetime,
     cookie: CookieConfig,
     origin: OriginPolicy,

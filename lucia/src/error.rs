@@ -25,6 +25,9 @@ pub enum Error {
     /// There is no user of this id (any more).
     #[error("there is no such user")]
     UnknownUser,
+    /// There is no such key (any more).
+    #[error("there is no such key")]
+    UnknownKey,
 
     // Nobody, or nobody we may believe -----------------------------------------------------------
     /// The request carries no living session.
@@ -33,6 +36,12 @@ pub enum Error {
     /// An unsafe request that does not come from this site or from an allowed origin.
     #[error("a cross-origin request was refused")]
     CrossOrigin,
+    /// The session is good, and its user has to prove again who they are.
+    #[error("the sign-in is too long ago")]
+    ReauthenticationRequired,
+    /// Somebody known, who may not do this.
+    #[error("not permitted")]
+    Forbidden,
 
     // What the client sent -----------------------------------------------------------------------
     /// A new password that breaks the policy.
@@ -62,6 +71,9 @@ pub enum Error {
     /// The user id is taken.
     #[error("the user id is taken")]
     DuplicateUser,
+    /// The last key of a user, who could not sign in without it.
+    #[error("the last key of a user is not deleted unless asked for")]
+    LastKey,
     /// The columns of the user broke a rule of your table.
     #[error("{0}")]
     Constraint(ConstraintViolation),
@@ -217,9 +229,13 @@ impl Error {
             Self::InvalidPassword(_) | Self::InvalidKey { .. } | Self::InvalidAttribute { .. } => {
                 400
             }
-            Self::InvalidCredentials | Self::UnknownUser | Self::Unauthenticated => 401,
-            Self::CrossOrigin => 403,
-            Self::DuplicateKey | Self::DuplicateUser => 409,
+            Self::InvalidCredentials
+            | Self::UnknownUser
+            | Self::UnknownKey
+            | Self::Unauthenticated
+            | Self::ReauthenticationRequired => 401,
+            Self::CrossOrigin | Self::Forbidden => 403,
+            Self::DuplicateKey | Self::DuplicateUser | Self::LastKey => 409,
             Self::Constraint(violation) => match violation.kind {
                 ConstraintKind::Unique => 409,
                 _ => 400,
@@ -236,9 +252,12 @@ impl Error {
         match self {
             Self::InvalidPassword(_) => "The password was refused.",
             Self::InvalidKey { .. } | Self::InvalidAttribute { .. } => "A value was refused.",
-            Self::InvalidCredentials | Self::UnknownUser => "Wrong credentials.",
+            Self::InvalidCredentials | Self::UnknownUser | Self::UnknownKey => "Wrong credentials.",
             Self::Unauthenticated => "Not signed in.",
+            Self::ReauthenticationRequired => "Sign in again.",
             Self::CrossOrigin => "Cross-origin request refused.",
+            Self::Forbidden => "Not permitted.",
+            Self::LastKey => "This is the only way to sign in.",
             Self::DuplicateKey | Self::DuplicateUser => "Already taken.",
             Self::Constraint(violation) => match violation.kind {
                 ConstraintKind::Unique => "Already taken.",

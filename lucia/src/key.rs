@@ -1,5 +1,7 @@
 //! Keys: the ways in which a user signs in.
 
+use std::fmt;
+
 use crate::store::KeyRow;
 use crate::user::UserId;
 use crate::{Error, Result};
@@ -16,6 +18,56 @@ pub struct Key {
     pub user_id: UserId,
     /// Whether it opens with a password.
     pub has_password: bool,
+}
+
+/// A way to sign in that a user gets, for [`NewUser::with_key`](crate::NewUser::with_key) and
+/// [`create_key`](crate::Auth::create_key).
+///
+/// `provider_id` names the way (`"username"`, `"email"`, `"github"`), without a colon;
+/// `provider_user_id` is who the user is there: the username or e-mail address itself. lucia
+/// compares it as it is, so bring it into one form first if `Ada` and `ada` shall be one user.
+#[derive(Clone, Copy)]
+pub struct NewKey<'a> {
+    pub(crate) provider_id: &'a str,
+    pub(crate) provider_user_id: &'a str,
+    pub(crate) password: Option<&'a str>,
+}
+
+impl<'a> NewKey<'a> {
+    /// A key that opens with this password.
+    #[must_use]
+    pub fn with_password(
+        provider_id: &'a str,
+        provider_user_id: &'a str,
+        password: &'a str,
+    ) -> Self {
+        Self {
+            provider_id,
+            provider_user_id,
+            password: Some(password),
+        }
+    }
+
+    /// A key that opens without a password, since somebody else vouches for the user: an OAuth
+    /// provider, or a link sent by e-mail. It never passes a password check.
+    #[must_use]
+    pub fn without_password(provider_id: &'a str, provider_user_id: &'a str) -> Self {
+        Self {
+            provider_id,
+            provider_user_id,
+            password: None,
+        }
+    }
+}
+
+impl fmt::Debug for NewKey<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewKey")
+            .field("provider_id", &self.provider_id)
+            .field("provider_user_id", &self.provider_user_id)
+            .field("password", &self.password.map(|_| "[redacted]"))
+            .finish()
+    }
 }
 
 /// How long the parts of a key may be, in characters. It keeps the key inside what a Postgres

@@ -116,7 +116,7 @@ pub mod store;
 mod token;
 mod user;
 
-pub use auth::{Auth, AuthBuilder, CreateSession, Environment};
+pub use auth::{Auth, AuthBuilder, CreateSession, DeleteKey, Environment};
 pub use clock::{Clock, RandomSource};
 pub use context::RequestContext;
 pub use cookie::{CookieOptions, SameSite, SessionCookie};
@@ -124,7 +124,7 @@ pub use cookie::{CookieOptions, SameSite, SessionCookie};
 #[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
 pub use deadpool_postgres;
 pub use error::{ConstraintKind, ConstraintViolation, Error, PasswordProblem, Result, Source};
-pub use key::Key;
+pub use key::{Key, NewKey};
 #[cfg(feature = "macros")]
 #[cfg_attr(docsrs, doc(cfg(feature = "macros")))]
 pub use lucia_macros::{auth_request, authenticated};
@@ -135,7 +135,7 @@ pub use request::{AuthRequest, ResponseHeaders};
 pub use session::{Session, SessionInfo, SessionState};
 #[cfg(feature = "postgres")]
 #[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
-pub use store::postgres::{PgStore, PgStoreBuilder};
+pub use store::postgres::{PgStore, PgStoreBuilder, StoredIds};
 #[cfg(feature = "sqlite")]
 #[cfg_attr(docsrs, doc(cfg(feature = "sqlite")))]
 pub use store::sqlite::{SqliteStore, SqliteStoreBuilder};

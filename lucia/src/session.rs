@@ -1,30 +1,60 @@
 //! What a session is, and every rule about its time.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::ops::Deref;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use serde::de::DeserializeOwned;
+
+use crate::Result;
 use crate::clock::UnixMillis;
-use crate::store::SessionRow;
+use crate::store::{Rotation, SessionRow};
 use crate::token::{SessionId, SessionToken};
-use crate::user::UserId;
+use crate::user::{NoAttributes, UserId, read_columns};
 
 /// Someone who is signed in, with the secret that proves it.
 ///
 /// Only [`create_session`](crate::Auth::create_session) and the validating functions make one, so
 /// that a cookie can be set for no other session. What the application may show of it is its
 /// [`SessionInfo`], to which a session dereferences: `session.id`, `session.user_id`, ...
+///
+/// A `Session<Device>` has in `attributes` the columns of your own in the table of sessions, as
+/// any `serde` type. Handlers take it as a parameter; [`typed`](Self::typed) makes one of a
+/// `Session`, and [`untyped`](Self::untyped) goes back.
 #[derive(Clone)]
-pub struct Session {
+pub struct Session<A = NoAttributes> {
     info: SessionInfo,
     token: SessionToken,
+    /// The columns of the application's own.
+    pub attributes: A,
 }
 
 impl Session {
     pub(crate) fn new(info: SessionInfo, token: SessionToken) -> Self {
-        Self { info, token }
+        Self {
+            info,
+            token,
+            attributes: NoAttributes::default(),
+        }
     }
 
+    /// This session with the application's own columns as an `A`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Schema`](crate::Error::Schema) when they do not fit `A`.
+    pub fn typed<A: DeserializeOwned>(&self) -> Result<Session<A>> {
+        Ok(Session {
+            info: self.info.clone(),
+            token: self.token.clone(),
+            attributes: self.info.attributes_as()?,
+        })
+    }
+}
+
+impl<A> Session<A> {
     /// What can be shown of this session.
     #[must_use]
     pub fn info(&self) -> &SessionInfo {
@@ -36,9 +66,15 @@ impl Session {
     pub fn token(&self) -> &SessionToken {
         &self.token
     }
+
+    /// This session as functions take it that do not care for its attributes.
+    #[must_use]
+    pub fn untyped(&self) -> Session {
+        Session::new(self.info.clone(), self.token.clone())
+    }
 }
 
-impl Deref for Session {
+impl<A> Deref for Session<A> {
     type Target = SessionInfo;
 
     fn deref(&self) -> &SessionInfo {
@@ -46,17 +82,18 @@ impl Deref for Session {
     }
 }
 
-impl fmt::Debug for Session {
+/// Shows no token, and none of the application's columns.
+impl<A> fmt::Debug for Session<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Session")
             .field("info", &self.info)
             .field("token", &self.token)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
 /// A session without its secret: what a page of "your sessions" shows.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SessionInfo {
     /// The public id, useless as a credential.
@@ -65,6 +102,10 @@ pub struct SessionInfo {
     pub user_id: UserId,
     /// When its user signed in.
     pub created_at: SystemTime,
+    /// When its user last proved who they are: at the sign-in, or later by
+    /// [`reauthenticate`](crate::Auth::reauthenticate). A renewal is no proof. `None` when the
+    /// session was created [`unproven`](crate::CreateSession::unproven), or before lucia kept this.
+    pub authenticated_at: Option<SystemTime>,
     /// When it was renewed last; its creation if it never was.
     pub renewed_at: SystemTime,
     /// Until when it is used as it is. After this moment the next request renews it.
@@ -73,10 +114,37 @@ pub struct SessionInfo {
     pub idle_expires: SystemTime,
     /// What the application called the device that it was created from.
     pub device: Option<String>,
+    /// The address that it was created from, if the application gave one.
+    pub address: Option<IpAddr>,
     /// Whether the session is in its active or its idle period.
     pub state: SessionState,
     /// Whether this request created or renewed it, so that its cookie is to be sent.
     pub fresh: bool,
+    attributes: RowAttributes,
+}
+
+/// The application's own columns of a session, as they came from the store.
+#[derive(Clone, PartialEq, Eq)]
+struct RowAttributes {
+    json: String,
+    table: Arc<str>,
+}
+
+impl fmt::Debug for SessionInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionInfo")
+            .field("id", &self.id)
+            .field("user_id", &self.user_id)
+            .field("created_at", &self.created_at)
+            .field("authenticated_at", &self.authenticated_at)
+            .field("renewed_at", &self.renewed_at)
+            .field("active_expires", &self.active_expires)
+            .field("idle_expires", &self.idle_expires)
+            .field("device", &self.device)
+            .field("state", &self.state)
+            .field("fresh", &self.fresh)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The part of its life that a living session is in.
@@ -90,18 +158,53 @@ pub enum SessionState {
 }
 
 impl SessionInfo {
-    pub(crate) fn new(row: SessionRow, state: SessionState, fresh: bool) -> Self {
+    /// A session of the table `table`.
+    pub(crate) fn new(row: SessionRow, table: &Arc<str>, state: SessionState, fresh: bool) -> Self {
         Self {
             id: row.id,
             user_id: row.user_id,
             created_at: row.created_at.into(),
+            authenticated_at: row.authenticated_at.map(SystemTime::from),
             renewed_at: row.renewed_at.into(),
             active_expires: row.active_expires.into(),
             idle_expires: row.idle_expires.into(),
             device: row.device,
+            address: row.address.and_then(|address| address.parse().ok()),
             state,
             fresh,
+            attributes: RowAttributes {
+                json: row.attributes,
+                table: table.clone(),
+            },
         }
+    }
+
+    /// The application's own columns of this session as an `A`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Schema`](crate::Error::Schema) when they do not fit `A`.
+    pub fn attributes_as<A: DeserializeOwned>(&self) -> Result<A> {
+        read_columns(&self.attributes.json, &self.attributes.table)
+    }
+
+    /// Moves it to the times of a renewal or rotation.
+    pub(crate) fn renewed(&mut self, expiries: Expiries) {
+        self.renewed_at = expiries.renewed_at.into();
+        self.active_expires = expiries.active_expires.into();
+        self.idle_expires = expiries.idle_expires.into();
+        self.state = SessionState::Active;
+        self.fresh = true;
+    }
+
+    /// This session under another token.
+    pub(crate) fn rotated(mut self, rotation: &Rotation) -> Session {
+        self.renewed(rotation.expiries);
+        self.id = rotation.token.session_id();
+        if let Some(moment) = rotation.authenticated_at {
+            self.authenticated_at = Some(moment.into());
+        }
+        Session::new(self, rotation.token.clone())
     }
 }
 
@@ -151,6 +254,15 @@ impl Lifetime {
         }
     }
 
+    /// Whether somebody who proved who they are at `authenticated_at` did so within `period`.
+    pub(crate) fn is_recent(
+        authenticated_at: Option<SystemTime>,
+        period: Duration,
+        now: UnixMillis,
+    ) -> bool {
+        authenticated_at.is_some_and(|moment| now <= UnixMillis::from(moment).plus(period))
+    }
+
     fn end(&self, created_at: UnixMillis) -> UnixMillis {
         self.absolute
             .map_or(UnixMillis(i64::MAX), |absolute| created_at.plus(absolute))
@@ -173,10 +285,13 @@ mod tests {
             id: "0".repeat(64).parse().unwrap(),
             user_id: UserId::from("ada"),
             created_at: UnixMillis(created),
+            authenticated_at: Some(UnixMillis(created)),
             renewed_at: expiries.renewed_at,
             active_expires: expiries.active_expires,
             idle_expires: expiries.idle_expires,
             device: None,
+            address: None,
+            attributes: "{}".to_owned(),
         }
     }
 
@@ -201,6 +316,15 @@ mod tests {
             Some(SessionState::Idle)
         );
         assert_eq!(LIFETIME.state(&row, UnixMillis(1_100_001)), None);
+    }
+
+    #[test]
+    fn a_proof_is_recent_up_to_and_including_the_end_of_its_period() {
+        let proof = Some(SystemTime::from(UnixMillis(1000)));
+        let minute = Duration::from_secs(60);
+        assert!(Lifetime::is_recent(proof, minute, UnixMillis(61_000)));
+        assert!(!Lifetime::is_recent(proof, minute, UnixMillis(61_001)));
+        assert!(!Lifetime::is_recent(None, minute, UnixMillis(1000)));
     }
 
     #[test]

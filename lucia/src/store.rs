@@ -40,7 +40,7 @@ use serde_json::{Map, Value};
 use crate::Result;
 pub use crate::clock::UnixMillis;
 pub use crate::session::Expiries;
-use crate::token::SessionId;
+use crate::token::{SessionId, SessionToken};
 use crate::user::UserId;
 
 pub(crate) use split::Split;
@@ -91,19 +91,27 @@ pub trait UserStore: fmt::Debug + Send + Sync + 'static {
     /// there is such a key.
     async fn update_key_password(&self, id: &str, hashed_password: Option<&str>) -> Result<bool>;
 
-    /// Removes a key.
-    async fn delete_key(&self, id: &str) -> Result<()>;
+    /// Removes a key, unless it is the last one of its user and `even_last` does not say that it
+    /// may go all the same. However many are asked to go at once, one stays.
+    async fn delete_key(&self, id: &str, even_last: bool) -> Result<KeyDeletion>;
 
     /// Removes all keys of a user.
     async fn delete_user_keys(&self, user_id: &UserId) -> Result<()>;
 }
 
 /// Sessions.
+///
+/// `id` is always the public id. A store finds a session by it, and has no use for the token
+/// unless it keeps tokens as they are.
 #[async_trait]
 pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
-    /// Stores a session. [`UnknownUser`](crate::Error::UnknownUser) where this store knows the
-    /// users and this one is not among them.
-    async fn insert_session(&self, session: SessionRow) -> Result<()>;
+    /// The name of the table of sessions, for messages.
+    fn session_table(&self) -> &str;
+
+    /// Stores a session and removes the one that it replaces, both or neither. Returns the row as
+    /// the database holds it, its defaults included. [`UnknownUser`](crate::Error::UnknownUser)
+    /// where this store knows the users and this one is not among them.
+    async fn insert_session(&self, session: NewSessionRow) -> Result<SessionRow>;
 
     /// The session of this id, dead or alive.
     async fn session(&self, id: &SessionId) -> Result<Option<SessionRow>>;
@@ -115,6 +123,18 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// never brings a deleted session back, however it meets the deletion.
     async fn renew_session(&self, id: &SessionId, expiries: Expiries) -> Result<bool>;
 
+    /// Gives a session another token, if the session is (still) there: returns whether it was.
+    /// Before, the old token is good, and after, the new one; never both, never none.
+    async fn rotate_session(&self, id: &SessionId, rotation: Rotation) -> Result<bool>;
+
+    /// Sets the given columns of the application's own in a session's row, and leaves the others
+    /// as they are. Returns the new row, or `None` when there is no such session.
+    async fn update_session(
+        &self,
+        id: &SessionId,
+        attributes: Map<String, Value>,
+    ) -> Result<Option<SessionRow>>;
+
     /// Removes a session, if `owner` is `None` or its user. Returns whether it did.
     async fn delete_session(&self, id: &SessionId, owner: Option<&UserId>) -> Result<bool>;
 
@@ -125,8 +145,24 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
         except: Option<&SessionId>,
     ) -> Result<()>;
 
-    /// Removes up to `limit` sessions whose idle expiry is before `now`. Returns how many.
-    async fn delete_dead_sessions(&self, now: UnixMillis, limit: u32) -> Result<u64>;
+    /// Leaves a user `keep` sessions: `newest`, and those that were renewed last. Dead ones go
+    /// first. However many do so at once, no more are left when all have returned.
+    async fn delete_excess_sessions(
+        &self,
+        user_id: &UserId,
+        newest: &SessionId,
+        keep: u32,
+        now: UnixMillis,
+    ) -> Result<()>;
+
+    /// Removes up to `limit` sessions whose idle expiry is before `now`, of one user or of all.
+    /// Returns how many.
+    async fn delete_dead_sessions(
+        &self,
+        now: UnixMillis,
+        user_id: Option<&UserId>,
+        limit: u32,
+    ) -> Result<u64>;
 }
 
 /// A store of users, keys and sessions together: what most applications have.
@@ -134,6 +170,10 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
 pub trait Store: UserStore + SessionStore {
     /// A session and its user, by one query: both or neither.
     async fn session_and_user(&self, id: &SessionId) -> Result<Option<(SessionRow, UserRow)>>;
+
+    /// Replaces a password and ends the sessions of its user, both or neither. Returns whether
+    /// the key is (still) there and the user's; nothing has happened otherwise.
+    async fn change_password(&self, change: PasswordChange) -> Result<bool>;
 }
 
 /// A user to be stored.
@@ -196,8 +236,92 @@ impl fmt::Debug for KeyRow {
     }
 }
 
+/// What became of a key that was to be deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums)]
+pub enum KeyDeletion {
+    /// It is gone.
+    Deleted,
+    /// It was not there.
+    Unknown,
+    /// It stays, as the last key of its user.
+    Last,
+}
+
+/// A password to be replaced, and the sessions that end with the old one.
+#[derive(Clone)]
+#[allow(clippy::exhaustive_structs)]
+pub struct PasswordChange {
+    /// The key.
+    pub key_id: String,
+    /// Whose key it has to be.
+    pub user_id: UserId,
+    /// The hash of the new password.
+    pub hashed_password: String,
+    /// The session of the user that goes on, under another token. All others end.
+    pub kept: Option<(SessionId, Rotation)>,
+}
+
+impl fmt::Debug for PasswordChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PasswordChange")
+            .field("key_id", &self.key_id)
+            .field("user_id", &self.user_id)
+            .field("kept", &self.kept)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A session to be stored.
+#[derive(Clone)]
+#[allow(clippy::exhaustive_structs)]
+pub struct NewSessionRow {
+    /// Its secret, whose SHA-256 is the id of the row.
+    pub token: SessionToken,
+    /// Whose session it is.
+    pub user_id: UserId,
+    /// When it is created.
+    pub created_at: UnixMillis,
+    /// When its user proved who they are.
+    pub authenticated_at: Option<UnixMillis>,
+    /// The times of its renewal.
+    pub expiries: Expiries,
+    /// What the application calls the device.
+    pub device: Option<String>,
+    /// The address that it is created from.
+    pub address: Option<String>,
+    /// The columns of the application's own, by name. Columns that are not here get the
+    /// database's defaults.
+    pub attributes: Map<String, Value>,
+    /// The session that it takes the place of, whosever that is. It need not be there any more.
+    pub replaces: Option<SessionId>,
+}
+
+impl fmt::Debug for NewSessionRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewSessionRow")
+            .field("token", &self.token)
+            .field("user_id", &self.user_id)
+            .field("replaces", &self.replaces)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Another token for a session.
+#[derive(Clone, Debug)]
+#[allow(clippy::exhaustive_structs)]
+pub struct Rotation {
+    /// The new token.
+    pub token: SessionToken,
+    /// The times from now on: a rotation renews as well.
+    pub expiries: Expiries,
+    /// When its user last proved who they are, if that is now.
+    pub authenticated_at: Option<UnixMillis>,
+}
+
 /// A stored session.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
+#[allow(clippy::exhaustive_structs)]
 pub struct SessionRow {
     /// The SHA-256 of the token.
     pub id: SessionId,
@@ -205,6 +329,9 @@ pub struct SessionRow {
     pub user_id: UserId,
     /// When it was created.
     pub created_at: UnixMillis,
+    /// When its user last proved who they are: at its creation, or later by their password.
+    /// `None` when that was never while it was created.
+    pub authenticated_at: Option<UnixMillis>,
     /// When it was renewed last, its creation if it never was.
     pub renewed_at: UnixMillis,
     /// The end of its active period.
@@ -213,4 +340,35 @@ pub struct SessionRow {
     pub idle_expires: UnixMillis,
     /// What the application called the device.
     pub device: Option<String>,
+    /// The address that it was created from.
+    pub address: Option<String>,
+    /// The columns of the application's own, as the text of a JSON object.
+    pub attributes: String,
 }
+
+impl fmt::Debug for SessionRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionRow")
+            .field("id", &self.id)
+            .field("user_id", &self.user_id)
+            .field("created_at", &self.created_at)
+            .field("authenticated_at", &self.authenticated_at)
+            .field("renewed_at", &self.renewed_at)
+            .field("active_expires", &self.active_expires)
+            .field("idle_expires", &self.idle_expires)
+            .finish_non_exhaustive()
+    }
+}
+
+/// lucia's own columns of the table of sessions, which attributes cannot be.
+pub(crate) const SESSION_COLUMNS: [&str; 9] = [
+    "id",
+    "user_id",
+    "created_at",
+    "authenticated_at",
+    "renewed_at",
+    "active_expires",
+    "idle_expires",
+    "device",
+    "address",
+];

@@ -3,12 +3,14 @@
 mod columns;
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::key::NewKey;
 use crate::store::UserRow;
 use crate::{Error, Result};
 
@@ -22,6 +24,9 @@ pub struct UserId(String);
 impl UserId {
     /// How many characters an id has that lucia makes.
     pub const LENGTH: usize = 15;
+
+    /// How many characters an id of the application's may have, so that it fits into an index.
+    pub const MAX_LENGTH: usize = 255;
 
     /// The id as text.
     #[must_use]
@@ -76,14 +81,20 @@ pub struct User<A = NoAttributes> {
 impl<A: DeserializeOwned> User<A> {
     /// Reads the row of a user of table `table`.
     pub(crate) fn from_row(row: &UserRow, table: &str) -> Result<Self> {
-        match serde_json::from_str(&row.attributes) {
-            Ok(attributes) => Ok(Self {
-                id: row.id.clone(),
-                attributes,
-            }),
-            Err(error) => Err(columns::explain::<A>(&row.attributes, table, error)),
-        }
+        Ok(Self {
+            id: row.id.clone(),
+            attributes: read_columns(&row.attributes, table)?,
+        })
     }
+}
+
+/// Reads the columns of a row, given as a JSON object, as an `A`.
+///
+/// # Errors
+///
+/// [`Error::Schema`] names the column that does not fit.
+pub(crate) fn read_columns<A: DeserializeOwned>(json: &str, table: &str) -> Result<A> {
+    serde_json::from_str(json).map_err(|error| columns::explain::<A>(json, table, error))
 }
 
 impl<A> Deref for User<A> {
@@ -125,43 +136,53 @@ pub struct NoAttributes {}
 /// `A` is the type of the attributes given, and of the [`User`] that comes back.
 #[must_use = "a new user is made by `auth.create_user(..)`"]
 pub struct NewUser<'a, A = NoAttributes> {
-    pub(crate) key: NewKey<'a>,
+    pub(crate) id: Option<UserId>,
+    pub(crate) key: Option<NewKey<'a>>,
     pub(crate) attributes: Result<Map<String, Value>, InvalidAttributes>,
-    returned: std::marker::PhantomData<fn() -> A>,
-}
-
-/// The key of a new user.
-pub(crate) struct NewKey<'a> {
-    pub(crate) provider_id: &'a str,
-    pub(crate) provider_user_id: &'a str,
-    pub(crate) password: &'a str,
+    returned: PhantomData<fn() -> A>,
 }
 
 impl<'a> NewUser<'a> {
-    /// A user who signs in with a password.
-    ///
-    /// `provider_id` names the way to sign in (`"username"`, `"email"`), without a colon;
-    /// `provider_user_id` is who the user is there: the username or e-mail address itself.
-    /// lucia compares it as it is, so bring it into one form first if `Ada` and `ada` shall be
-    /// one user.
+    /// A user who signs in with a password: short for
+    /// [`with_key`](Self::with_key)`(NewKey::with_password(..))`, which says more.
     pub fn with_password(
         provider_id: &'a str,
         provider_user_id: &'a str,
         password: &'a str,
     ) -> Self {
+        Self::with_key(NewKey::with_password(
+            provider_id,
+            provider_user_id,
+            password,
+        ))
+    }
+
+    /// A user who signs in by this key.
+    pub fn with_key(key: NewKey<'a>) -> Self {
         Self {
-            key: NewKey {
-                provider_id,
-                provider_user_id,
-                password,
-            },
+            key: Some(key),
+            ..Self::without_key()
+        }
+    }
+
+    /// A user who cannot sign in until [`create_key`](crate::Auth::create_key) gives them a key.
+    pub fn without_key() -> Self {
+        Self {
+            id: None,
+            key: None,
             attributes: Ok(Map::new()),
-            returned: std::marker::PhantomData,
+            returned: PhantomData,
         }
     }
 }
 
 impl<'a, A> NewUser<'a, A> {
+    /// The id of the user, instead of a random one.
+    pub fn id(mut self, id: impl Into<UserId>) -> Self {
+        self.id = Some(id.into());
+        self
+    }
+
     /// The columns of the user's row, each under its name in the table. A column that is left
     /// out gets the default of the database.
     ///
@@ -169,18 +190,20 @@ impl<'a, A> NewUser<'a, A> {
     /// columns that can be set, and [`create_user`](crate::Auth::create_user) refuses it.
     pub fn attributes<B: Serialize>(self, attributes: &B) -> NewUser<'a, B> {
         NewUser {
+            id: self.id,
             key: self.key,
-            attributes: object(attributes),
-            returned: std::marker::PhantomData,
+            attributes: object(attributes, &["id"]),
+            returned: PhantomData,
         }
     }
 
     /// Reads the created user as a `B`: for when the type written is not the type read.
     pub fn returning<B: DeserializeOwned>(self) -> NewUser<'a, B> {
         NewUser {
+            id: self.id,
             key: self.key,
             attributes: self.attributes,
-            returned: std::marker::PhantomData,
+            returned: PhantomData,
         }
     }
 }
@@ -188,9 +211,8 @@ impl<'a, A> NewUser<'a, A> {
 impl<A> fmt::Debug for NewUser<'_, A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("NewUser")
-            .field("provider_id", &self.key.provider_id)
-            .field("provider_user_id", &self.key.provider_user_id)
-            .field("password", &"[redacted]")
+            .field("id", &self.id)
+            .field("key", &self.key)
             .finish_non_exhaustive()
     }
 }
@@ -204,7 +226,11 @@ pub(crate) enum InvalidAttributes {
     NulCharacter { column: String },
 }
 
-fn object<B: Serialize>(attributes: &B) -> Result<Map<String, Value>, InvalidAttributes> {
+/// The columns that `attributes` names. None of them is one of `own`, the columns of lucia's.
+pub(crate) fn object<B: Serialize + ?Sized>(
+    attributes: &B,
+    own: &[&str],
+) -> Result<Map<String, Value>, InvalidAttributes> {
     let type_name = std::any::type_name::<B>();
     let columns = match serde_json::to_value(attributes) {
         Ok(Value::Object(columns)) => columns,
@@ -219,10 +245,12 @@ fn object<B: Serialize>(attributes: &B) -> Result<Map<String, Value>, InvalidAtt
             )));
         }
     };
-    if columns.contains_key("id") {
+    // Some databases find a column by any spelling.
+    let is_own = |name: &&String| own.iter().any(|own| own.eq_ignore_ascii_case(name));
+    if let Some(name) = columns.keys().find(is_own) {
         return Err(InvalidAttributes::Misuse(format!(
-            "`{type_name}` has a field `id`: the id of a user is not an attribute; leave it out \
-             with `#[serde(skip_serializing)]`"
+            "`{type_name}` has a field `{name}`: that column is lucia's and no attribute; leave \
+             it out with `#[serde(skip_serializing)]`"
         )));
     }
     match columns
@@ -313,18 +341,26 @@ mod tests {
     #[test]
     fn attributes_are_objects_without_an_id() {
         assert!(
-            object(&Profile {
-                username: "Ada".into(),
-                age: None
-            })
+            object(
+                &Profile {
+                    username: "Ada".into(),
+                    age: None
+                },
+                &["id"]
+            )
             .is_ok()
         );
-        assert!(matches!(object(&1), Err(InvalidAttributes::Misuse(_))));
-        let with_id = serde_json::json!({ "id": "mallory" });
         assert!(matches!(
-            object(&with_id),
+            object(&1, &["id"]),
             Err(InvalidAttributes::Misuse(_))
         ));
+        for name in ["id", "ID", "Id"] {
+            let with_id = serde_json::json!({ (name): "mallory" });
+            assert!(matches!(
+                object(&with_id, &["id"]),
+                Err(InvalidAttributes::Misuse(_))
+            ));
+        }
     }
 
     #[test]
@@ -336,7 +372,7 @@ mod tests {
             serde_json::json!({ "a\0": 1 }),
         ] {
             assert!(matches!(
-                object(&hostile),
+                object(&hostile, &["id"]),
                 Err(InvalidAttributes::NulCharacter { .. })
             ));
         }

@@ -28,7 +28,14 @@ ALTER TABLE "user_session"
         DEFAULT (extract(epoch FROM now()) * 1000)::BIGINT,
     ADD COLUMN IF NOT EXISTS "renewed_at" BIGINT NOT NULL
         DEFAULT (extract(epoch FROM now()) * 1000)::BIGINT,
-    ADD COLUMN IF NOT EXISTS "device" TEXT;
+    ADD COLUMN IF NOT EXISTS "authenticated_at" BIGINT,
+    ADD COLUMN IF NOT EXISTS "device" TEXT,
+    ADD COLUMN IF NOT EXISTS "address" TEXT;
+
+-- A session that Lucia makes from now on was made by somebody who signed in; those from before are
+-- not counted as such.
+ALTER TABLE "user_session"
+    ALTER COLUMN "authenticated_at" SET DEFAULT (extract(epoch FROM now()) * 1000)::BIGINT;
 
 CREATE INDEX IF NOT EXISTS "user_key_user_id_idx" ON "user_key" ("user_id");
 CREATE INDEX IF NOT EXISTS "user_session_user_id_idx" ON "user_session" ("user_id");

@@ -39,6 +39,7 @@ pub struct AuthBuilder {
     active_period: Duration,
     idle_period: Duration,
     absolute_period: Option<Duration>,
+    max_sessions: Option<u32>,
     cookie: CookieOptions,
     allowed_origins: Vec<String>,
     allow_missing_origin: bool,
@@ -57,6 +58,7 @@ impl AuthBuilder {
             active_period: DAY,
             idle_period: 14 * DAY,
             absolute_period: None,
+            max_sessions: None,
             cookie: CookieOptions::new(),
             allowed_origins: Vec::new(),
             allow_missing_origin: false,
@@ -100,6 +102,14 @@ impl AuthBuilder {
     /// 7.3.2). Without this setting, renewals can go on for ever.
     pub fn absolute_period(mut self, period: Duration) -> Self {
         self.absolute_period = Some(period);
+        self
+    }
+
+    /// How many sessions a user can have at once. The next sign-in ends those that were renewed
+    /// the longest time ago, however many happen at once (OWASP ASVS 5.0, 7.1.2). Without this
+    /// setting there is no limit.
+    pub fn max_sessions_per_user(mut self, max_sessions: u32) -> Self {
+        self.max_sessions = Some(max_sessions);
         self
     }
 
@@ -178,6 +188,12 @@ impl AuthBuilder {
                 return Err(Error::setting("absolute_period", reason));
             }
         }
+        if self.max_sessions == Some(0) {
+            return Err(Error::setting(
+                "max_sessions_per_user",
+                "nobody could ever sign in",
+            ));
+        }
         if self.store_timeout.is_zero() {
             return Err(Error::setting(
                 "store_timeout",
@@ -195,6 +211,8 @@ impl AuthBuilder {
             .build(self.environment == Environment::Production)?;
 
         Ok(Auth(Arc::new(Parts {
+            session_table: self.store.session_table().into(),
+            max_sessions: self.max_sessions,
             store: self.store,
             store_timeout: self.store_timeout,
             lifetime: Lifetime {
@@ -234,6 +252,7 @@ impl fmt::Debug for AuthBuilder {
             .field("active_period", &self.active_period)
             .field("idle_period", &self.idle_period)
             .field("absolute_period", &self.absolute_period)
+            .field("max_sessions_per_user", &self.max_sessions)
             .field("cookie", &self.cookie)
             .field("allowed_origins", &self.allowed_origins)
             .field("allow_missing_origin", &self.allow_missing_origin)

@@ -1,7 +1,13 @@
-//! Signing in with a key.
+//! Keys: signing in, and the ways to do so that a user has.
+
+use std::fmt;
+use std::pin::Pin;
 
 use super::Auth;
-use crate::key::{Key, key_id};
+use crate::key::{Key, NewKey, key_id};
+use crate::session::Session;
+use crate::store::{KeyDeletion, KeyRow, PasswordChange};
+use crate::user::UserId;
 use crate::{Error, Result};
 
 impl Auth {
@@ -41,5 +47,246 @@ impl Auth {
                 Err(Error::InvalidCredentials)
             }
         }
+    }
+
+    /// Gives a user one more way to sign in.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidKey`] and [`Error::InvalidPassword`] for what cannot be accepted,
+    /// [`Error::DuplicateKey`] when somebody has this key already, [`Error::UnknownUser`],
+    /// [`Error::Busy`] when too many passwords wait to be hashed, [`Error::Unavailable`] when the
+    /// store is.
+    pub async fn create_key(&self, user_id: &UserId, key: NewKey<'_>) -> Result<Key> {
+        let row = self.key_row(key, user_id.clone()).await?;
+        if user_id.cannot_be_stored() {
+            return Err(Error::UnknownUser);
+        }
+        self.ask(self.store().insert_key(row.clone())).await?;
+        tracing::info!(%user_id, provider_id = key.provider_id, "key created");
+        Key::from_row(row)
+    }
+
+    /// A key, `None` when there is no such key.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`] when the store is.
+    #[doc(alias = "getKey")]
+    pub async fn key(&self, provider_id: &str, provider_user_id: &str) -> Result<Option<Key>> {
+        match key_id(provider_id, provider_user_id) {
+            Ok(id) => {
+                let row = self.ask(self.store().key(&id)).await?;
+                row.map(Key::from_row).transpose()
+            }
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// All keys of a user, in the order of their ids.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`] when the store is.
+    #[doc(alias = "getAllUserKeys")]
+    pub async fn user_keys(&self, user_id: &UserId) -> Result<Vec<Key>> {
+        if user_id.cannot_be_stored() {
+            return Ok(Vec::new());
+        }
+        let rows = self.ask(self.store().user_keys(user_id)).await?;
+        rows.into_iter().map(Key::from_row).collect()
+    }
+
+    /// Replaces the password of a key, or with `None` takes it away, and leaves the user's
+    /// sessions alone. Where the user or somebody else may hold a session that should end with
+    /// the old password, take [`change_password`](Self::change_password) or
+    /// [`reset_password`](Self::reset_password).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownKey`], [`Error::InvalidPassword`], [`Error::Busy`] when too many passwords
+    /// wait to be hashed, [`Error::Unavailable`] when the store is.
+    pub async fn update_key_password(
+        &self,
+        provider_id: &str,
+        provider_user_id: &str,
+        password: Option<&str>,
+    ) -> Result<Key> {
+        let mut row = self.known_key(provider_id, provider_user_id).await?;
+        row.hashed_password = match password {
+            Some(password) => Some(self.0.passwords.hash(password).await?),
+            None => None,
+        };
+        let hash = row.hashed_password.as_deref();
+        if !self
+            .ask(self.store().update_key_password(&row.id, hash))
+            .await?
+        {
+            return Err(Error::UnknownKey);
+        }
+        tracing::info!(user_id = %row.user_id, provider_id, "password changed");
+        Key::from_row(row)
+    }
+
+    /// Changes the password of somebody who is signed in. In the same transaction all their other
+    /// sessions end, and this one goes on under another token (OWASP ASVS 5.0, 7.4.3): set its
+    /// cookie by [`set_session`](crate::AuthRequest::set_session).
+    ///
+    /// Ask for the old password first, by [`use_key`](Self::use_key).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownKey`] when the key is not this user's, [`Error::InvalidPassword`],
+    /// [`Error::Unauthenticated`] when the session has ended meanwhile, [`Error::Busy`] when too
+    /// many passwords wait to be hashed, [`Error::Unavailable`] when the store is.
+    pub async fn change_password<A>(
+        &self,
+        session: &Session<A>,
+        provider_id: &str,
+        provider_user_id: &str,
+        password: &str,
+    ) -> Result<Session> {
+        let row = self.known_key(provider_id, provider_user_id).await?;
+        if row.user_id != session.user_id {
+            return Err(Error::UnknownKey);
+        }
+        let hashed_password = self.0.passwords.hash(password).await?;
+        let rotation = self.rotation(session, None)?;
+        let change = PasswordChange {
+            key_id: row.id,
+            user_id: row.user_id,
+            hashed_password,
+            kept: Some((session.id.clone(), rotation.clone())),
+        };
+        if !self.ask(self.store().change_password(change)).await? {
+            return Err(Error::Unauthenticated);
+        }
+        tracing::info!(
+            user_id = %session.user_id,
+            provider_id,
+            "password changed, other sessions revoked"
+        );
+        Ok(session.info().clone().rotated(&rotation))
+    }
+
+    /// Sets the password of somebody who has forgotten theirs and proved by other means who they
+    /// are. In the same transaction all their sessions end.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownKey`], [`Error::InvalidPassword`], [`Error::Busy`] when too many passwords
+    /// wait to be hashed, [`Error::Unavailable`] when the store is.
+    pub async fn reset_password(
+        &self,
+        provider_id: &str,
+        provider_user_id: &str,
+        password: &str,
+    ) -> Result<Key> {
+        let mut row = self.known_key(provider_id, provider_user_id).await?;
+        let hashed_password = self.0.passwords.hash(password).await?;
+        let change = PasswordChange {
+            key_id: row.id.clone(),
+            user_id: row.user_id.clone(),
+            hashed_password: hashed_password.clone(),
+            kept: None,
+        };
+        if !self.ask(self.store().change_password(change)).await? {
+            return Err(Error::UnknownKey);
+        }
+        tracing::info!(user_id = %row.user_id, provider_id, "password reset, sessions revoked");
+        row.hashed_password = Some(hashed_password);
+        Key::from_row(row)
+    }
+
+    /// Deletes a key: `auth.delete_key("github", "1234").await?`. Silent when there is none.
+    ///
+    /// The last key of a user stays, unless
+    /// [`even_if_last`](DeleteKey::even_if_last) says otherwise.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::LastKey`], [`Error::Unavailable`] when the store is.
+    pub fn delete_key<'a>(
+        &'a self,
+        provider_id: &'a str,
+        provider_user_id: &'a str,
+    ) -> DeleteKey<'a> {
+        DeleteKey {
+            auth: self,
+            provider_id,
+            provider_user_id,
+            even_last: false,
+        }
+    }
+
+    /// A new key with its password hashed.
+    pub(super) async fn key_row(&self, key: NewKey<'_>, user_id: UserId) -> Result<KeyRow> {
+        let id = key_id(key.provider_id, key.provider_user_id)?;
+        let hashed_password = match key.password {
+            Some(password) => Some(self.0.passwords.hash(password).await?),
+            None => None,
+        };
+        Ok(KeyRow {
+            id,
+            user_id,
+            hashed_password,
+        })
+    }
+
+    async fn known_key(&self, provider_id: &str, provider_user_id: &str) -> Result<KeyRow> {
+        let id = key_id(provider_id, provider_user_id).map_err(|_| Error::UnknownKey)?;
+        let row = self.ask(self.store().key(&id)).await?;
+        row.ok_or(Error::UnknownKey)
+    }
+}
+
+/// A key about to be deleted; `.await` deletes it.
+#[must_use = "a key is deleted by `.await`"]
+pub struct DeleteKey<'a> {
+    auth: &'a Auth,
+    provider_id: &'a str,
+    provider_user_id: &'a str,
+    even_last: bool,
+}
+
+impl DeleteKey<'_> {
+    /// Deletes the key even if its user cannot sign in without it.
+    pub fn even_if_last(mut self) -> Self {
+        self.even_last = true;
+        self
+    }
+
+    async fn delete(self) -> Result<()> {
+        let Ok(id) = key_id(self.provider_id, self.provider_user_id) else {
+            return Ok(());
+        };
+        let deletion = self.auth.store().delete_key(&id, self.even_last);
+        match self.auth.ask(deletion).await? {
+            KeyDeletion::Deleted => {
+                tracing::info!(provider_id = self.provider_id, "key deleted");
+                Ok(())
+            }
+            KeyDeletion::Unknown => Ok(()),
+            KeyDeletion::Last => Err(Error::LastKey),
+        }
+    }
+}
+
+impl<'a> IntoFuture for DeleteKey<'a> {
+    type Output = Result<()>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.delete())
+    }
+}
+
+impl fmt::Debug for DeleteKey<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DeleteKey")
+            .field("provider_id", &self.provider_id)
+            .field("provider_user_id", &self.provider_user_id)
+            .field("even_last", &self.even_last)
+            .finish_non_exhaustive()
     }
 }

@@ -1,14 +1,20 @@
 //! Creating, validating, listing and ending sessions.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::pin::Pin;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::{Map, Value};
 
 use super::Auth;
-use crate::Result;
-use crate::session::{Session, SessionInfo, SessionState};
-use crate::store::{SessionRow, UserRow};
+use crate::clock::UnixMillis;
+use crate::session::{Lifetime, Session, SessionInfo, SessionState};
+use crate::store::{NewSessionRow, Rotation, SESSION_COLUMNS, SessionRow, UserRow};
 use crate::token::{SessionId, SessionToken};
-use crate::user::UserId;
+use crate::user::{UserId, object};
+use crate::{Error, Result};
 
 /// How many dead sessions are deleted by one statement.
 const SWEEP: u32 = 1000;
@@ -28,6 +34,10 @@ impl Auth {
             auth: self,
             user_id,
             device: None,
+            address: None,
+            attributes: Ok(Map::new()),
+            replaces: None,
+            proven: true,
         }
     }
 
@@ -127,26 +137,153 @@ impl Auth {
             .await
     }
 
+    /// Sets columns of your own in a session's row: those that `attributes`, a struct or map, has
+    /// as fields. The others stay as they are, and lucia's own are out of reach. Returns the
+    /// session as it is then; [`attributes_as`](SessionInfo::attributes_as) reads the columns.
+    ///
+    /// The store has to know of them: see [`PgStoreBuilder::session_columns`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unauthenticated`] when there is no such living session; [`Error::Constraint`] and
+    /// [`Error::InvalidAttribute`] when an attribute breaks a rule of your table or does not fit
+    /// its column; [`Error::Schema`] when there is no such column; [`Error::Misuse`] for a column
+    /// of lucia's; [`Error::Unavailable`] when the store is.
+    ///
+    /// [`PgStoreBuilder::session_columns`]: https://docs.rs/lucia/latest/lucia/struct.PgStoreBuilder.html#method.session_columns
+    pub async fn update_session_attributes(
+        &self,
+        id: &SessionId,
+        attributes: &(impl Serialize + ?Sized),
+    ) -> Result<SessionInfo> {
+        let attributes = self.session_columns(attributes)?;
+        let row = self
+            .ask(self.store().update_session(id, attributes))
+            .await?;
+        row.and_then(|row| self.alive(row))
+            .ok_or(Error::Unauthenticated)
+    }
+
+    /// Gives a session another token, after its user got more rights, so that a token that leaked
+    /// before is worth nothing (OWASP ASVS 5.0, 7.2.4). The session is renewed by this, and its
+    /// public id changes. Set its cookie by [`set_session`](crate::AuthRequest::set_session).
+    ///
+    /// It is one statement: before it the old token is good, and after it the new one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unauthenticated`] when the session has ended meanwhile, [`Error::Unavailable`]
+    /// when the store is.
+    pub async fn rotate_session<A>(&self, session: &Session<A>) -> Result<Session> {
+        self.rotate(session, None).await
+    }
+
+    /// Has the user of a session prove once more who they are, for
+    /// `#[authenticated(fresh = "10m")]` and what else is worth it. The session goes on under
+    /// another token; set its cookie by [`set_session`](crate::AuthRequest::set_session).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidCredentials`] as in [`use_key`](Self::use_key), and when the key is
+    /// somebody else's; [`Error::Unauthenticated`] when the session has ended meanwhile;
+    /// [`Error::Busy`] when too many passwords wait to be checked; [`Error::Unavailable`] when
+    /// the store is.
+    pub async fn reauthenticate<A>(
+        &self,
+        session: &Session<A>,
+        provider_id: &str,
+        provider_user_id: &str,
+        password: &str,
+    ) -> Result<Session> {
+        let key = self
+            .use_key(provider_id, provider_user_id, Some(password))
+            .await?;
+        if key.user_id != session.user_id {
+            return Err(Error::InvalidCredentials);
+        }
+        self.rotate(session, Some(self.now())).await
+    }
+
+    /// Whether the user of this session proved who they are within the last `period`.
+    #[must_use]
+    pub fn is_recently_authenticated(&self, session: &SessionInfo, period: Duration) -> bool {
+        Lifetime::is_recent(session.authenticated_at, period, self.now())
+    }
+
     /// Deletes the sessions that are dead, of all users, and says how many there were. It works
-    /// in batches that leave room for others, and belongs in a job of its own, not in a handler.
+    /// in batches that leave room for others, and belongs in a job of its own, not in a handler:
+    /// see [`sweeper`](Self::sweeper).
     ///
     /// # Errors
     ///
     /// [`Error::Unavailable`](crate::Error::Unavailable) when the store is. What was deleted
     /// before stays deleted.
     pub async fn delete_dead_sessions(&self) -> Result<u64> {
+        self.sweep(None, SWEEP).await
+    }
+
+    /// Deletes the sessions of a user that are dead, and says how many there were.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`](crate::Error::Unavailable) when the store is.
+    pub async fn delete_dead_user_sessions(&self, user_id: &UserId) -> Result<u64> {
+        if user_id.cannot_be_stored() {
+            return Ok(0);
+        }
+        self.sweep(Some(user_id), SWEEP).await
+    }
+
+    pub(super) async fn sweep(&self, user_id: Option<&UserId>, batch: u32) -> Result<u64> {
         let now = self.now();
         let mut deleted = 0;
         loop {
-            let batch = self
-                .ask(self.store().delete_dead_sessions(now, SWEEP))
+            let some = self
+                .ask(self.store().delete_dead_sessions(now, user_id, batch))
                 .await?;
-            deleted += batch;
-            if batch < u64::from(SWEEP) {
+            deleted += some;
+            if some < u64::from(batch) {
                 tracing::debug!(deleted, "dead sessions deleted");
                 return Ok(deleted);
             }
         }
+    }
+
+    async fn rotate<A>(
+        &self,
+        session: &Session<A>,
+        authenticated_at: Option<UnixMillis>,
+    ) -> Result<Session> {
+        let rotation = self.rotation(session, authenticated_at)?;
+        let rotated = self.store().rotate_session(&session.id, rotation.clone());
+        if !self.ask(rotated).await? {
+            return Err(Error::Unauthenticated);
+        }
+        let rotated = session.info().clone().rotated(&rotation);
+        tracing::info!(user_id = %rotated.user_id, session_id = %rotated.id, "session rotated");
+        Ok(rotated)
+    }
+
+    /// A new token for a session.
+    pub(super) fn rotation(
+        &self,
+        session: &SessionInfo,
+        authenticated_at: Option<UnixMillis>,
+    ) -> Result<Rotation> {
+        let created_at = UnixMillis::from(session.created_at);
+        Ok(Rotation {
+            token: SessionToken::generate(&*self.0.random)?,
+            expiries: self.0.lifetime.expiries(created_at, self.now()),
+            authenticated_at,
+        })
+    }
+
+    fn session_columns(
+        &self,
+        attributes: &(impl Serialize + ?Sized),
+    ) -> Result<Map<String, Value>> {
+        object(attributes, &SESSION_COLUMNS)
+            .map_err(|problem| problem.into_error(&self.0.session_table))
     }
 
     /// The living session of a token with its user's row: one query, and one more where a renewal
@@ -156,27 +293,24 @@ impl Auth {
         token: &SessionToken,
     ) -> Result<Option<(Session, UserRow)>> {
         let id = token.session_id();
-        let Some((mut row, user)) = self.ask(self.store().session_and_user(&id)).await? else {
+        let Some((row, user)) = self.ask(self.store().session_and_user(&id)).await? else {
             return Ok(None);
         };
         let now = self.now();
-        let fresh = match self.0.lifetime.state(&row, now) {
-            None => return Ok(None),
-            Some(SessionState::Active) => false,
-            Some(SessionState::Idle) => {
-                let expiries = self.0.lifetime.expiries(row.created_at, now);
-                if !self.ask(self.store().renew_session(&id, expiries)).await? {
-                    // It was revoked between the two statements.
-                    return Ok(None);
-                }
-                tracing::debug!(user_id = %row.user_id, session_id = %id, "session renewed");
-                row.renewed_at = expiries.renewed_at;
-                row.active_expires = expiries.active_expires;
-                row.idle_expires = expiries.idle_expires;
-                true
-            }
+        let created_at = row.created_at;
+        let Some(state) = self.0.lifetime.state(&row, now) else {
+            return Ok(None);
         };
-        let info = SessionInfo::new(row, SessionState::Active, fresh);
+        let mut info = SessionInfo::new(row, &self.0.session_table, state, false);
+        if state == SessionState::Idle {
+            let expiries = self.0.lifetime.expiries(created_at, now);
+            if !self.ask(self.store().renew_session(&id, expiries)).await? {
+                // It was revoked between the two statements.
+                return Ok(None);
+            }
+            tracing::debug!(user_id = %info.user_id, session_id = %id, "session renewed");
+            info.renewed(expiries);
+        }
         Ok(Some((Session::new(info, token.clone()), user)))
     }
 
@@ -205,7 +339,7 @@ impl Auth {
 
     fn alive(&self, row: SessionRow) -> Option<SessionInfo> {
         let state = self.0.lifetime.state(&row, self.now())?;
-        Some(SessionInfo::new(row, state, false))
+        Some(SessionInfo::new(row, &self.0.session_table, state, false))
     }
 }
 
@@ -215,6 +349,10 @@ pub struct CreateSession<'a> {
     auth: &'a Auth,
     user_id: &'a UserId,
     device: Option<String>,
+    address: Option<IpAddr>,
+    attributes: Result<Map<String, Value>>,
+    replaces: Option<SessionId>,
+    proven: bool,
 }
 
 impl CreateSession<'_> {
@@ -226,33 +364,77 @@ impl CreateSession<'_> {
         self
     }
 
+    /// Keeps with the session the address that the user signed in from, for the same page. Behind
+    /// a proxy, that is for the application to find out. An address is personal data.
+    pub fn address(mut self, address: IpAddr) -> Self {
+        self.address = Some(address);
+        self
+    }
+
+    /// The columns of your own in the session's row: a struct or map whose fields are columns. A
+    /// column that is left out gets the default of the database.
+    ///
+    /// The store has to know of them: see [`PgStoreBuilder::session_columns`]. Handlers read them
+    /// by a parameter `Session<Device>`.
+    ///
+    /// [`PgStoreBuilder::session_columns`]: https://docs.rs/lucia/latest/lucia/struct.PgStoreBuilder.html#method.session_columns
+    pub fn attributes(mut self, attributes: &(impl Serialize + ?Sized)) -> Self {
+        self.attributes = self.auth.session_columns(attributes);
+        self
+    }
+
+    /// Ends the session that the browser had before, whosever it was, in the same statement: after
+    /// a sign-in nothing is worth anything that was known before it (OWASP ASVS 5.0, 7.2.4).
+    ///
+    /// ```no_run
+    /// # async fn f(auth: lucia::Auth, user: lucia::User, auth_request: lucia::AuthRequest) -> lucia::Result<()> {
+    /// let before = auth_request.validate().await?;
+    /// let session = auth.create_session(&user.id).replace(before.as_deref()).await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn replace(mut self, session: Option<&SessionInfo>) -> Self {
+        self.replaces = session.map(|session| session.id.clone());
+        self
+    }
+
+    /// Says that nobody has proved just now to be this user, as when an administrator looks at
+    /// the site as somebody else: `#[authenticated(fresh = "..")]` does not let the session pass
+    /// before [`reauthenticate`](Auth::reauthenticate).
+    pub fn unproven(mut self) -> Self {
+        self.proven = false;
+        self
+    }
+
     async fn create(self) -> Result<Session> {
-        let Self {
-            auth,
-            user_id,
-            device,
-        } = self;
+        let Self { auth, user_id, .. } = self;
+        let attributes = self.attributes?;
         if user_id.cannot_be_stored() {
-            return Err(crate::Error::UnknownUser);
+            return Err(Error::UnknownUser);
         }
         let token = SessionToken::generate(&*auth.0.random)?;
         let now = auth.now();
-        let expiries = auth.0.lifetime.expiries(now, now);
-        let row = SessionRow {
-            id: token.session_id(),
+        let new = NewSessionRow {
+            token: token.clone(),
             user_id: user_id.clone(),
             created_at: now,
-            renewed_at: expiries.renewed_at,
-            active_expires: expiries.active_expires,
-            idle_expires: expiries.idle_expires,
-            device,
+            authenticated_at: self.proven.then_some(now),
+            expiries: auth.0.lifetime.expiries(now, now),
+            device: self.device,
+            address: self.address.map(|address| address.to_string()),
+            attributes,
+            replaces: self.replaces,
         };
-        auth.ask(auth.store().insert_session(row.clone())).await?;
+        let row = auth.ask(auth.store().insert_session(new)).await?;
         tracing::info!(%user_id, session_id = %row.id, "signed in");
-        Ok(Session::new(
-            SessionInfo::new(row, SessionState::Active, true),
-            token,
-        ))
+        let table = &auth.0.session_table;
+        let info = SessionInfo::new(row, table, SessionState::Active, true);
+        if let Some(limit) = auth.0.max_sessions {
+            let excess = auth
+                .store()
+                .delete_excess_sessions(user_id, &info.id, limit, now);
+            auth.ask(excess).await?;
+        }
+        Ok(Session::new(info, token))
     }
 }
 

@@ -1,17 +1,17 @@
 //! Creating, reading and deleting users.
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::Auth;
 use crate::clock::random_text;
-use crate::key::key_id;
-use crate::store::{KeyRow, NewUserRow};
-use crate::user::{NewUser, User, UserId, field_names};
+use crate::store::NewUserRow;
+use crate::user::{NewUser, User, UserId, field_names, object};
 use crate::{Error, Result};
 
 impl Auth {
-    /// Creates a user together with their key, in one transaction. Returns the user as the
-    /// database stored it, with the defaults of the columns that were left out.
+    /// Creates a user together with their key, both or neither. Returns the user as the database
+    /// stored it, with the defaults of the columns that were left out.
     ///
     /// # Errors
     ///
@@ -30,18 +30,16 @@ impl Auth {
         let attributes = new_user
             .attributes
             .map_err(|problem| problem.into_error(table))?;
-        let key = new_user.key;
-        let key_id = key_id(key.provider_id, key.provider_user_id)?;
-        let hashed_password = self.0.passwords.hash(key.password).await?;
-
-        let id = UserId::from(random_text(&*self.0.random, UserId::LENGTH)?);
-        let key = KeyRow {
-            id: key_id,
-            user_id: id.clone(),
-            hashed_password: Some(hashed_password),
+        let id = match new_user.id {
+            Some(id) => check_id(id, table)?,
+            None => UserId::from(random_text(&*self.0.random, UserId::LENGTH)?),
+        };
+        let key = match new_user.key {
+            Some(key) => Some(self.key_row(key, id.clone()).await?),
+            None => None,
         };
         let user = NewUserRow { id, attributes };
-        let row = self.ask(self.store().insert_user(user, Some(key))).await?;
+        let row = self.ask(self.store().insert_user(user, key)).await?;
         tracing::info!(user_id = %row.id, "user created");
         User::from_row(&row, table)
     }
@@ -59,6 +57,41 @@ impl Auth {
         let row = self.ask(self.store().user(id)).await?;
         row.map(|row| User::from_row(&row, self.store().user_table()))
             .transpose()
+    }
+
+    /// Sets columns of a user's row: those that `attributes`, a struct or map, has as fields. The
+    /// others stay as they are, and `id` is out of reach. Returns the user as they are then.
+    ///
+    /// ```no_run
+    /// # async fn f(auth: lucia::Auth, id: lucia::UserId) -> lucia::Result<()> {
+    /// # #[derive(serde::Serialize, serde::Deserialize)] struct Profile { username: String }
+    /// use serde_json::json;
+    ///
+    /// let user = auth
+    ///     .update_user_attributes::<Profile>(&id, &json!({ "username": "ada" }))
+    ///     .await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownUser`]; [`Error::Constraint`] and [`Error::InvalidAttribute`] when an
+    /// attribute breaks a rule of your table or does not fit its column; [`Error::Schema`] when
+    /// there is no such column or the row does not fit `A`; [`Error::Misuse`] for an attribute
+    /// `id`; [`Error::Unavailable`] when the store is.
+    pub async fn update_user_attributes<A: DeserializeOwned>(
+        &self,
+        id: &UserId,
+        attributes: &(impl Serialize + ?Sized),
+    ) -> Result<User<A>> {
+        let table = self.store().user_table();
+        let attributes =
+            object(attributes, &["id"]).map_err(|problem| problem.into_error(table))?;
+        if id.cannot_be_stored() {
+            return Err(Error::UnknownUser);
+        }
+        let row = self.ask(self.store().update_user(id, attributes)).await?;
+        User::from_row(&row.ok_or(Error::UnknownUser)?, table)
     }
 
     /// Deletes a user with their keys and sessions: their next request is anonymous. Silent when
@@ -106,4 +139,22 @@ impl Auth {
             None => Ok(()),
         }
     }
+}
+
+/// The id that an application chose for a user.
+fn check_id(id: UserId, table: &str) -> Result<UserId> {
+    let reason = if id.as_str().is_empty() {
+        "the id is empty"
+    } else if id.cannot_be_stored() {
+        "text cannot hold the character U+0000"
+    } else if id.as_str().chars().count() > UserId::MAX_LENGTH {
+        "the id has more than 255 characters"
+    } else {
+        return Ok(id);
+    };
+    Err(Error::InvalidAttribute {
+        table: table.to_owned(),
+        column: Some("id".to_owned()),
+        reason: reason.to_owned(),
+    })
 }

@@ -17,14 +17,16 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 pub use builder::PgStoreBuilder;
-use error::Failure;
+use error::{Failure, Written};
 use statements::Statements;
+pub use statements::StoredIds;
 
 use super::{
-    Expiries, KeyRow, NewUserRow, SessionRow, SessionStore, Store, UnixMillis, UserRow, UserStore,
-    UserTable,
+    Expiries, KeyDeletion, KeyRow, NewSessionRow, NewUserRow, PasswordChange, Rotation, SessionRow,
+    SessionStore, Store, UnixMillis, UserRow, UserStore, UserTable,
 };
-use crate::store::tables::TableNames;
+use crate::store::SESSION_COLUMNS;
+use crate::store::tables::{SessionColumn, TableNames};
 use crate::token::SessionId;
 use crate::user::UserId;
 use crate::{Error, Result};
@@ -45,6 +47,8 @@ pub struct PgStore(Arc<Parts>);
 struct Parts {
     pool: Pool,
     tables: TableNames,
+    session_columns: Vec<SessionColumn>,
+    ids: StoredIds,
     statements: Statements,
     timeout: Duration,
 }
@@ -64,7 +68,7 @@ impl PgStore {
     /// ```
     #[must_use]
     pub fn new(pool: Pool) -> Self {
-        Self::from_parts(pool, TableNames::default(), None, builder::TIMEOUT)
+        Self::builder().over(pool)
     }
 
     /// Connects to a server by its URL, such as `postgres://user:password@host:5432/database`,
@@ -99,21 +103,6 @@ impl PgStore {
         migrate::migrate(&self.0, user_columns).await
     }
 
-    fn from_parts(
-        pool: Pool,
-        tables: TableNames,
-        user_columns: Option<&[String]>,
-        timeout: Duration,
-    ) -> Self {
-        let statements = Statements::new(&tables, user_columns);
-        Self(Arc::new(Parts {
-            pool,
-            tables,
-            statements,
-            timeout,
-        }))
-    }
-
     /// The rows of one statement, with a failure turned into what it means.
     async fn query(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>> {
         match self.0.run(sql, params).await {
@@ -122,16 +111,18 @@ impl PgStore {
         }
     }
 
-    /// As [`query`](Self::query), for a statement that writes the columns of a user.
-    async fn write_user(
-        &self,
-        sql: &str,
-        params: Params<'_>,
-        attributes: &Map<String, Value>,
-    ) -> Result<Option<UserRow>> {
+    /// The error of an insertion that inserted nothing.
+    fn kept_out(&self, table: &str) -> Error {
+        Error::Misuse(format!(
+            "table `{table}` has a trigger or rule that keeps rows from being inserted"
+        ))
+    }
+
+    /// As [`query`](Self::query), for a statement that writes the application's own columns.
+    async fn write(&self, sql: &str, params: Params<'_>, written: Written<'_>) -> Result<Vec<Row>> {
         match self.0.run(sql, params).await {
-            Ok(rows) => rows.first().map(|row| user_row(row, 0)).transpose(),
-            Err(failure) => Err(self.0.explain(failure, Some(attributes)).await),
+            Ok(rows) => Ok(rows),
+            Err(failure) => Err(self.0.explain(failure, Some(written)).await),
         }
     }
 }
@@ -165,7 +156,31 @@ impl Store for PgStore {
         let Some(row) = rows.first() else {
             return Ok(None);
         };
-        Ok(Some((session_row(row)?, user_row(row, SESSION_COLUMNS)?)))
+        let stored: &str = row.try_get(SESSION_WIDTH).map_err(unreadable)?;
+        if self.0.ids == StoredIds::LuciaTokensAdopted && stored != id.as_str() {
+            let params: Params<'_> = &[&stored, &id.as_str()];
+            self.query(&self.0.statements.adopt_session, params).await?;
+        }
+        Ok(Some((session_row(row)?, user_row(row, SESSION_WIDTH + 1)?)))
+    }
+
+    async fn change_password(&self, change: PasswordChange) -> Result<bool> {
+        let kept = change.kept.as_ref();
+        let rotation = kept.map(|(_, rotation)| rotation);
+        let expiries = rotation.map(|rotation| rotation.expiries);
+        let params: Params<'_> = &[
+            &change.key_id,
+            &change.user_id.as_str(),
+            &change.hashed_password,
+            &kept.map(|(id, _)| id.as_str()),
+            &rotation.map(|rotation| self.0.ids.stored(&rotation.token)),
+            &expiries.map(|expiries| expiries.renewed_at.0),
+            &expiries.map(|expiries| expiries.active_expires.0),
+            &expiries.map(|expiries| expiries.idle_expires.0),
+            &rotation.and_then(|rotation| Some(rotation.authenticated_at?.0)),
+        ];
+        let sql = &self.0.statements.change_password;
+        Ok(!self.query(sql, params).await?.is_empty())
     }
 }
 
@@ -183,28 +198,24 @@ impl UserStore for PgStore {
     }
 
     async fn insert_user(&self, user: NewUserRow, key: Option<KeyRow>) -> Result<UserRow> {
-        let attributes = attributes_json(&user.attributes)?;
+        let attributes = attributes_json(&user.attributes, &["id"])?;
         let sql = self
             .0
             .statements
             .insert_user(&self.0.tables, &user.attributes, key.is_some());
         let id = user.id.as_str();
-        let inserted = match &key {
+        let written = Written::User(&user.attributes);
+        let rows = match &key {
             Some(key) => {
                 let params: Params<'_> = &[&id, &attributes, &key.id, &key.hashed_password];
-                self.write_user(&sql, params, &user.attributes).await?
+                self.write(&sql, params, written).await?
             }
-            None => {
-                self.write_user(&sql, &[&id, &attributes], &user.attributes)
-                    .await?
-            }
+            None => self.write(&sql, &[&id, &attributes], written).await?,
         };
-        inserted.ok_or_else(|| {
-            Error::Misuse(format!(
-                "table `{}` has a trigger or rule that keeps users from being inserted",
-                self.0.tables.user
-            ))
-        })
+        match rows.first() {
+            Some(row) => user_row(row, 0),
+            None => Err(self.kept_out(&self.0.tables.user)),
+        }
     }
 
     async fn user(&self, id: &UserId) -> Result<Option<UserRow>> {
@@ -220,10 +231,11 @@ impl UserStore for PgStore {
         if attributes.is_empty() {
             return self.user(id).await;
         }
-        let json = attributes_json(&attributes)?;
+        let json = attributes_json(&attributes, &["id"])?;
         let sql = self.0.statements.update_user(&self.0.tables, &attributes);
-        self.write_user(&sql, &[&id.as_str(), &json], &attributes)
-            .await
+        let written = Written::User(&attributes);
+        let rows = self.write(&sql, &[&id.as_str(), &json], written).await?;
+        rows.first().map(|row| user_row(row, 0)).transpose()
     }
 
     async fn delete_user(&self, id: &UserId) -> Result<()> {
@@ -269,10 +281,17 @@ impl UserStore for PgStore {
         Ok(!rows.is_empty())
     }
 
-    async fn delete_key(&self, id: &str) -> Result<()> {
-        self.query(&self.0.statements.delete_key, &[&id])
-            .await
-            .map(drop)
+    async fn delete_key(&self, id: &str, even_last: bool) -> Result<KeyDeletion> {
+        let params: Params<'_> = &[&id, &even_last];
+        let rows = self.query(&self.0.statements.delete_key, params).await?;
+        let flag = |at| rows.first().map_or(Ok(false), |row| row.try_get(at));
+        Ok(
+            match (flag(0).map_err(unreadable)?, flag(1).map_err(unreadable)?) {
+                (_, true) => KeyDeletion::Deleted,
+                (true, false) => KeyDeletion::Last,
+                (false, false) => KeyDeletion::Unknown,
+            },
+        )
     }
 
     async fn delete_user_keys(&self, user_id: &UserId) -> Result<()> {
@@ -284,24 +303,41 @@ impl UserStore for PgStore {
 
 #[async_trait]
 impl SessionStore for PgStore {
-    async fn insert_session(&self, session: SessionRow) -> Result<()> {
+    fn session_table(&self) -> &str {
+        &self.0.tables.session
+    }
+
+    async fn insert_session(&self, session: NewSessionRow) -> Result<SessionRow> {
+        let attributes = attributes_json(&session.attributes, &SESSION_COLUMNS)?;
+        let sql = self
+            .0
+            .statements
+            .insert_session(&self.0.tables, &session.attributes);
+        let expiries = session.expiries;
         let params: Params<'_> = &[
-            &session.id.as_str(),
+            &self.0.ids.stored(&session.token),
             &session.user_id.as_str(),
             &session.created_at.0,
-            &session.renewed_at.0,
-            &session.active_expires.0,
-            &session.idle_expires.0,
+            &session.authenticated_at.map(|moment| moment.0),
+            &expiries.renewed_at.0,
+            &expiries.active_expires.0,
+            &expiries.idle_expires.0,
             &session.device,
+            &attributes,
+            &session.replaces.as_ref().map(SessionId::as_str),
+            &session.address,
         ];
-        self.query(&self.0.statements.insert_session, params)
-            .await
-            .map(drop)
+        let written = Written::Session(&session.attributes);
+        let rows = self.write(&sql, params, written).await?;
+        match rows.first() {
+            Some(row) => session_row(row),
+            None => Err(self.kept_out(&self.0.tables.session)),
+        }
     }
 
     async fn session(&self, id: &SessionId) -> Result<Option<SessionRow>> {
         let rows = self
-            .query(&self.0.statements.session, &[&id.as_str()])
+            .query(&self.0.statements.get_session, &[&id.as_str()])
             .await?;
         rows.first().map(session_row).transpose()
     }
@@ -324,6 +360,37 @@ impl SessionStore for PgStore {
         Ok(!rows.is_empty())
     }
 
+    async fn rotate_session(&self, id: &SessionId, rotation: Rotation) -> Result<bool> {
+        let params: Params<'_> = &[
+            &id.as_str(),
+            &self.0.ids.stored(&rotation.token),
+            &rotation.expiries.renewed_at.0,
+            &rotation.expiries.active_expires.0,
+            &rotation.expiries.idle_expires.0,
+            &rotation.authenticated_at.map(|moment| moment.0),
+        ];
+        let sql = &self.0.statements.rotate_session;
+        Ok(!self.query(sql, params).await?.is_empty())
+    }
+
+    async fn update_session(
+        &self,
+        id: &SessionId,
+        attributes: Map<String, Value>,
+    ) -> Result<Option<SessionRow>> {
+        if attributes.is_empty() {
+            return self.session(id).await;
+        }
+        let json = attributes_json(&attributes, &SESSION_COLUMNS)?;
+        let sql = self
+            .0
+            .statements
+            .update_session(&self.0.tables, &attributes);
+        let written = Written::Session(&attributes);
+        let rows = self.write(&sql, &[&id.as_str(), &json], written).await?;
+        rows.first().map(session_row).transpose()
+    }
+
     async fn delete_session(&self, id: &SessionId, owner: Option<&UserId>) -> Result<bool> {
         let params: Params<'_> = &[&id.as_str(), &owner.map(UserId::as_str)];
         let rows = self
@@ -343,8 +410,31 @@ impl SessionStore for PgStore {
             .map(drop)
     }
 
-    async fn delete_dead_sessions(&self, now: UnixMillis, limit: u32) -> Result<u64> {
-        let params: Params<'_> = &[&now.0, &i64::from(limit)];
+    async fn delete_excess_sessions(
+        &self,
+        user_id: &UserId,
+        newest: &SessionId,
+        keep: u32,
+        now: UnixMillis,
+    ) -> Result<()> {
+        let params: Params<'_> = &[
+            &user_id.as_str(),
+            &newest.as_str(),
+            &i64::from(keep),
+            &now.0,
+        ];
+        self.query(&self.0.statements.delete_excess_sessions, params)
+            .await
+            .map(drop)
+    }
+
+    async fn delete_dead_sessions(
+        &self,
+        now: UnixMillis,
+        user_id: Option<&UserId>,
+        limit: u32,
+    ) -> Result<u64> {
+        let params: Params<'_> = &[&now.0, &i64::from(limit), &user_id.map(UserId::as_str)];
         let rows = self
             .query(&self.0.statements.delete_dead_sessions, params)
             .await?;
@@ -357,19 +447,23 @@ impl SessionStore for PgStore {
 }
 
 /// How many columns [`session_row`] reads.
-const SESSION_COLUMNS: usize = 7;
+const SESSION_WIDTH: usize = 10;
 
 fn session_row(row: &Row) -> Result<SessionRow> {
     let millis = |column| row.try_get(column).map(UnixMillis).map_err(unreadable);
     let id: &str = row.try_get(0).map_err(unreadable)?;
+    let authenticated_at: Option<i64> = row.try_get(3).map_err(unreadable)?;
     Ok(SessionRow {
         id: id.parse().map_err(Error::internal)?,
         user_id: UserId::from(row.try_get::<_, &str>(1).map_err(unreadable)?),
         created_at: millis(2)?,
-        renewed_at: millis(3)?,
-        active_expires: millis(4)?,
-        idle_expires: millis(5)?,
-        device: row.try_get(6).map_err(unreadable)?,
+        authenticated_at: authenticated_at.map(UnixMillis),
+        renewed_at: millis(4)?,
+        active_expires: millis(5)?,
+        idle_expires: millis(6)?,
+        device: row.try_get(7).map_err(unreadable)?,
+        address: row.try_get(8).map_err(unreadable)?,
+        attributes: row.try_get(9).map_err(unreadable)?,
     })
 }
 
@@ -394,13 +488,12 @@ fn unreadable(error: tokio_postgres::Error) -> Error {
     Error::internal(error)
 }
 
-fn attributes_json(attributes: &Map<String, Value>) -> Result<String> {
-    if attributes.contains_key("id") {
-        return Err(Error::Misuse(
-            "the id of a user is not an attribute".to_owned(),
-        ));
+/// The attributes as JSON. None of them is a column of lucia's own.
+fn attributes_json(attributes: &Map<String, Value>, own: &[&str]) -> Result<String> {
+    match own.iter().find(|column| attributes.contains_key(**column)) {
+        Some(column) => Err(Error::Misuse(format!("`{column}` is not an attribute"))),
+        None => serde_json::to_string(attributes).map_err(Error::internal),
     }
-    serde_json::to_string(attributes).map_err(Error::internal)
 }
 
 impl fmt::Debug for PgStore {

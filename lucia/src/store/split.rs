@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use serde_json::{Map, Value};
 
 use super::{
-    Expiries, KeyRow, NewUserRow, SessionRow, SessionStore, Store, UnixMillis, UserRow, UserStore,
-    UserTable,
+    Expiries, KeyDeletion, KeyRow, NewSessionRow, NewUserRow, PasswordChange, Rotation, SessionRow,
+    SessionStore, Store, UnixMillis, UserRow, UserStore, UserTable,
 };
 use crate::token::SessionId;
 use crate::user::UserId;
@@ -28,6 +28,36 @@ impl Store for Split {
         };
         let user = self.users.user(&session.user_id).await?;
         Ok(user.map(|user| (session, user)))
+    }
+
+    /// The password goes first: while a session outlives it for a moment, nobody can make another
+    /// one by it. Where the second store fails, the caller is told, and can try again.
+    async fn change_password(&self, change: PasswordChange) -> Result<bool> {
+        let key = self.users.key(&change.key_id).await?;
+        if key.is_none_or(|key| key.user_id != change.user_id) {
+            return Ok(false);
+        }
+        let hash = Some(change.hashed_password.as_str());
+        if let Some((id, _)) = &change.kept
+            && self.sessions.session(id).await?.is_none()
+        {
+            return Ok(false);
+        }
+        if !self.users.update_key_password(&change.key_id, hash).await? {
+            return Ok(false);
+        }
+        let kept = match change.kept {
+            Some((id, rotation)) => {
+                let kept = rotation.token.session_id();
+                self.sessions.rotate_session(&id, rotation).await?;
+                Some(kept)
+            }
+            None => None,
+        };
+        self.sessions
+            .delete_user_sessions(&change.user_id, kept.as_ref())
+            .await?;
+        Ok(true)
     }
 }
 
@@ -80,8 +110,8 @@ impl UserStore for Split {
         self.users.update_key_password(id, hashed_password).await
     }
 
-    async fn delete_key(&self, id: &str) -> Result<()> {
-        self.users.delete_key(id).await
+    async fn delete_key(&self, id: &str, even_last: bool) -> Result<KeyDeletion> {
+        self.users.delete_key(id, even_last).await
     }
 
     async fn delete_user_keys(&self, user_id: &UserId) -> Result<()> {
@@ -91,8 +121,12 @@ impl UserStore for Split {
 
 #[async_trait]
 impl SessionStore for Split {
+    fn session_table(&self) -> &str {
+        self.sessions.session_table()
+    }
+
     /// Asks for the user first, since no foreign key spans two stores.
-    async fn insert_session(&self, session: SessionRow) -> Result<()> {
+    async fn insert_session(&self, session: NewSessionRow) -> Result<SessionRow> {
         match self.users.user(&session.user_id).await? {
             Some(_) => self.sessions.insert_session(session).await,
             None => Err(Error::UnknownUser),
@@ -111,6 +145,18 @@ impl SessionStore for Split {
         self.sessions.renew_session(id, expiries).await
     }
 
+    async fn rotate_session(&self, id: &SessionId, rotation: Rotation) -> Result<bool> {
+        self.sessions.rotate_session(id, rotation).await
+    }
+
+    async fn update_session(
+        &self,
+        id: &SessionId,
+        attributes: Map<String, Value>,
+    ) -> Result<Option<SessionRow>> {
+        self.sessions.update_session(id, attributes).await
+    }
+
     async fn delete_session(&self, id: &SessionId, owner: Option<&UserId>) -> Result<bool> {
         self.sessions.delete_session(id, owner).await
     }
@@ -123,7 +169,26 @@ impl SessionStore for Split {
         self.sessions.delete_user_sessions(user_id, except).await
     }
 
-    async fn delete_dead_sessions(&self, now: UnixMillis, limit: u32) -> Result<u64> {
-        self.sessions.delete_dead_sessions(now, limit).await
+    async fn delete_excess_sessions(
+        &self,
+        user_id: &UserId,
+        newest: &SessionId,
+        keep: u32,
+        now: UnixMillis,
+    ) -> Result<()> {
+        self.sessions
+            .delete_excess_sessions(user_id, newest, keep, now)
+            .await
+    }
+
+    async fn delete_dead_sessions(
+        &self,
+        now: UnixMillis,
+        user_id: Option<&UserId>,
+        limit: u32,
+    ) -> Result<u64> {
+        self.sessions
+            .delete_dead_sessions(now, user_id, limit)
+            .await
     }
 }

@@ -1,5 +1,6 @@
 //! What the SQL stores share: names of tables and columns, and the definitions of columns.
 
+use super::SESSION_COLUMNS;
 use crate::{Error, Result};
 
 /// Postgres cuts longer names off silently; SQLite has no limit.
@@ -67,8 +68,10 @@ impl TableNames {
             ("user_id", &default.session, &self.session),
             ("idle_expires", &default.session, &self.session),
         ] {
-            let index = |table: &str| quote(&format!("{table}_{column}_idx"));
-            sql = sql.replace(&index(from), &index(&shortened(to, column)));
+            sql = sql.replace(
+                &quote(&index_name(from, column)),
+                &quote(&index_name(to, column)),
+            );
         }
         // By way of marks, so that a table may be called as another one is by default.
         for (mark, from) in [
@@ -89,13 +92,52 @@ impl TableNames {
     }
 }
 
-/// So much of a table's name as leaves room for the rest of the name of its index.
-fn shortened(table: &str, column: &str) -> String {
+/// The name of the index of a table over a column, after so much of the table's name as there is
+/// room for.
+pub(crate) fn index_name(table: &str, column: &str) -> String {
     let room = MAX_NAME - "__idx".len() - column.len();
     let end = (0..=room.min(table.len()))
         .rev()
         .find(|end| table.is_char_boundary(*end));
-    table[..end.unwrap_or(0)].to_owned()
+    format!("{}_{column}_idx", &table[..end.unwrap_or(0)])
+}
+
+/// A column of the application's own in the table of sessions.
+#[derive(Clone, Debug)]
+pub(crate) struct SessionColumn {
+    pub(crate) name: String,
+    /// How to make it, if the application said so.
+    pub(crate) definition: Option<String>,
+}
+
+impl SessionColumn {
+    /// Reads a name alone, or a definition such as `country TEXT`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Setting`] for what is neither, and for a column of lucia's own.
+    pub(crate) fn parse(text: &str, fold: fn(&str) -> String) -> Result<Self> {
+        const SETTING: &str = "session_columns";
+        let column = match column_name(text, fold) {
+            Ok(name) => Self {
+                name,
+                definition: Some(text.to_owned()),
+            },
+            Err(_) => Self {
+                name: text.to_owned(),
+                definition: None,
+            },
+        };
+        check_name(SETTING, &column.name)?;
+        let is_own = |own: &&&str| own.eq_ignore_ascii_case(&column.name);
+        match SESSION_COLUMNS.iter().find(is_own) {
+            Some(own) => Err(Error::setting(
+                SETTING,
+                format!("`{own}` is a column of lucia's"),
+            )),
+            None => Ok(column),
+        }
+    }
 }
 
 /// A name as SQL writes it, whatever is in it.

@@ -1,14 +1,16 @@
 //! The settings of a [`PgStore`].
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
 use tokio_postgres::config::SslMode;
 use tokio_postgres::{Config, NoTls};
 
-use super::PgStore;
 use super::error::Failure;
-use crate::store::tables::{TableNames, check_name};
+use super::statements::{Statements, StoredIds};
+use super::{Parts, PgStore};
+use crate::store::tables::{SessionColumn, TableNames, check_name};
 use crate::{Error, Result};
 
 /// How long a call may take by default.
@@ -35,6 +37,8 @@ const MAX_CONNECTIONS: usize = 16;
 pub struct PgStoreBuilder {
     tables: TableNames,
     user_columns: Option<Vec<String>>,
+    session_columns: Vec<String>,
+    ids: StoredIds,
     timeout: Duration,
     max_connections: usize,
 }
@@ -44,6 +48,8 @@ impl Default for PgStoreBuilder {
         Self {
             tables: TableNames::default(),
             user_columns: None,
+            session_columns: Vec::new(),
+            ids: StoredIds::default(),
             timeout: TIMEOUT,
             max_connections: MAX_CONNECTIONS,
         }
@@ -82,6 +88,25 @@ impl PgStoreBuilder {
         self
     }
 
+    /// The columns of your own in the table of sessions, for
+    /// [`attributes`](crate::CreateSession::attributes) of sessions; none by default. Each is a
+    /// name, or a definition such as `"country TEXT"`, by which [`migrate`](PgStore::migrate)
+    /// makes the column where it is missing.
+    pub fn session_columns<S: Into<String>>(
+        mut self,
+        columns: impl IntoIterator<Item = S>,
+    ) -> Self {
+        self.session_columns = columns.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// How sessions are named in the database; by the hashes of their tokens by default. The
+    /// other ways are for a database that Lucia v2 uses or has used.
+    pub fn stored_ids(mut self, ids: StoredIds) -> Self {
+        self.ids = ids;
+        self
+    }
+
     /// How long a call may take, waiting for a connection included; 5 seconds by default. What
     /// takes longer is [`Error::Unavailable`].
     pub fn timeout(mut self, timeout: Duration) -> Self {
@@ -103,13 +128,36 @@ impl PgStoreBuilder {
     /// [`Error::Setting`] names the setting that makes no sense.
     pub fn build(self, pool: Pool) -> Result<PgStore> {
         self.check()?;
-        let columns = self.user_columns.as_deref();
-        Ok(PgStore::from_parts(
+        let session_columns = self.parsed_session_columns()?;
+        Ok(self.unchecked(pool, session_columns))
+    }
+
+    /// A store with the default settings.
+    pub(super) fn over(self, pool: Pool) -> PgStore {
+        self.unchecked(pool, Vec::new())
+    }
+
+    fn unchecked(self, pool: Pool, session_columns: Vec<SessionColumn>) -> PgStore {
+        let names: Vec<_> = session_columns
+            .iter()
+            .map(|column| column.name.clone())
+            .collect();
+        let user_columns = self.user_columns.as_deref();
+        PgStore(Arc::new(Parts {
+            statements: Statements::new(&self.tables, user_columns, &names, self.ids),
             pool,
-            self.tables,
-            columns,
-            self.timeout,
-        ))
+            tables: self.tables,
+            session_columns,
+            ids: self.ids,
+            timeout: self.timeout,
+        }))
+    }
+
+    fn parsed_session_columns(&self) -> Result<Vec<SessionColumn>> {
+        self.session_columns
+            .iter()
+            .map(|column| SessionColumn::parse(column, str::to_lowercase))
+            .collect()
     }
 
     /// Connects to a server by its URL, without TLS.
@@ -158,6 +206,7 @@ impl PgStoreBuilder {
 
     fn check(&self) -> Result<()> {
         self.tables.check()?;
+        self.parsed_session_columns()?;
         for column in self.user_columns.iter().flatten() {
             check_name("user_columns", column)?;
         }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use deadpool_postgres::PoolError;
+use serde_json::{Map, Value};
 use tokio_postgres::error::{DbError, SqlState};
 
 use crate::error::{ConstraintKind, ConstraintViolation, chain};
@@ -21,6 +22,28 @@ pub(super) enum Failure {
     Server(Box<ServerError>),
     #[error("{0}")]
     Driver(String),
+}
+
+/// The columns of the application's own that a statement was to write.
+#[derive(Clone, Copy)]
+pub(super) enum Written<'a> {
+    User(&'a Map<String, Value>),
+    Session(&'a Map<String, Value>),
+}
+
+impl<'a> Written<'a> {
+    pub(super) fn attributes(self) -> &'a Map<String, Value> {
+        match self {
+            Self::User(attributes) | Self::Session(attributes) => attributes,
+        }
+    }
+
+    pub(super) fn table(self, tables: &TableNames) -> &str {
+        match self {
+            Self::User(_) => &tables.user,
+            Self::Session(_) => &tables.session,
+        }
+    }
 }
 
 /// What the server said, without the parts that quote rows and values.
@@ -121,12 +144,16 @@ impl Failure {
                     .constraint(error.constraint.clone()),
             )
         };
-        let is_own = table == tables.key || table == tables.session;
         Ok(match error.code {
             SqlState::UNIQUE_VIOLATION if table == tables.key => Error::DuplicateKey,
-            SqlState::UNIQUE_VIOLATION if table == tables.user => return Err(Self::Server(error)),
+            SqlState::UNIQUE_VIOLATION if table == tables.user || table == tables.session => {
+                return Err(Self::Server(error));
+            }
             SqlState::UNIQUE_VIOLATION => violation(ConstraintKind::Unique),
-            SqlState::FOREIGN_KEY_VIOLATION if is_own => Error::UnknownUser,
+            SqlState::FOREIGN_KEY_VIOLATION if table == tables.key => Error::UnknownUser,
+            SqlState::FOREIGN_KEY_VIOLATION if table == tables.session => {
+                return Err(Self::Server(error));
+            }
             SqlState::FOREIGN_KEY_VIOLATION => violation(ConstraintKind::ForeignKey),
             SqlState::NOT_NULL_VIOLATION => violation(ConstraintKind::NotNull),
             SqlState::CHECK_VIOLATION => violation(ConstraintKind::Check),

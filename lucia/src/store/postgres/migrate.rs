@@ -44,8 +44,20 @@ pub(super) async fn migrate(parts: &Parts, user_columns: &[&str]) -> Result<()> 
         .batch_execute(&parts.tables.apply(TABLES))
         .await
         .map_err(|error| failed(parts, error))?;
+    if let Some(index) = parts.ids.index(&parts.tables) {
+        transaction
+            .batch_execute(&index)
+            .await
+            .map_err(|error| failed(parts, error))?;
+    }
     for (name, definition) in user_columns {
-        add_column(parts, &transaction, &name, definition).await?;
+        add_column(parts, &transaction, &parts.tables.user, &name, definition).await?;
+    }
+    for column in &parts.session_columns {
+        if let Some(definition) = &column.definition {
+            let table = &parts.tables.session;
+            add_column(parts, &transaction, table, &column.name, definition).await?;
+        }
     }
     transaction
         .commit()
@@ -53,14 +65,15 @@ pub(super) async fn migrate(parts: &Parts, user_columns: &[&str]) -> Result<()> 
         .map_err(|error| failed(parts, error))
 }
 
-/// Adds a column to the table of users, unless there is one of this name.
+/// Adds a column to a table, unless there is one of this name.
 async fn add_column(
     parts: &Parts,
     transaction: &impl GenericClient,
+    table_name: &str,
     name: &str,
     definition: &str,
 ) -> Result<()> {
-    let table = parts.tables.quoted(&parts.tables.user);
+    let table = parts.tables.quoted(table_name);
     let exists = transaction
         .query_opt(
             "SELECT 1 FROM pg_attribute WHERE attrelid = to_regclass($1::TEXT) \
@@ -78,15 +91,20 @@ async fn add_column(
         Ok(_) => Ok(()),
         Err(error) => match Failure::from(error).meaning(&parts.tables) {
             Ok(error @ Error::Unavailable(_)) => Err(error),
-            Ok(error) => Err(cannot_add(parts, name, definition, &error.to_string())),
-            Err(failure) => Err(cannot_add(parts, name, definition, &failure.to_string())),
+            Ok(error) => Err(cannot_add(table_name, name, definition, &error.to_string())),
+            Err(failure) => Err(cannot_add(
+                table_name,
+                name,
+                definition,
+                &failure.to_string(),
+            )),
         },
     }
 }
 
-fn cannot_add(parts: &Parts, name: &str, definition: &str, why: &str) -> Error {
+fn cannot_add(table: &str, name: &str, definition: &str, why: &str) -> Error {
     Error::Schema {
-        table: parts.tables.user.clone(),
+        table: table.to_owned(),
         column: Some(name.to_owned()),
         reason: format!("`{definition}` cannot be added: {why}"),
     }
