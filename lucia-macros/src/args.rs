@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
-use syn::{Error, Expr, Ident, Lit, LitStr, Result, Token};
+use syn::{Error, Expr, Ident, Lit, LitStr, Path, Result, Token};
 
 /// Which of the two attributes was written.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -16,12 +16,23 @@ pub(crate) enum Attribute {
 #[derive(Clone)]
 pub(crate) enum Guard {
     Anyone,
-    Authenticated,
-    AuthenticatedOrRedirect(LitStr),
+    Authenticated(Options),
 }
 
-/// The options of `#[authenticated]`, for the messages.
-const OPTIONS: &str = "`#[authenticated]` knows `redirect = \"/login\"`";
+/// The options of `#[authenticated]`.
+#[derive(Clone, Default)]
+pub(crate) struct Options {
+    pub(crate) cookie: Option<Ident>,
+    pub(crate) bearer: Option<Ident>,
+    pub(crate) redirect: Option<LitStr>,
+    /// In seconds.
+    pub(crate) fresh: Option<u64>,
+    pub(crate) permit: Option<Path>,
+}
+
+/// They all, for the messages.
+const OPTIONS: &str = "`#[authenticated]` knows `redirect = \"/login\"`, `permit = function`, \
+                       `fresh = \"10m\"`, `bearer` and `cookie`";
 
 impl Attribute {
     /// The attribute that a path ending in `name` names.
@@ -45,22 +56,16 @@ impl Attribute {
     pub(crate) fn guard(self) -> Guard {
         match self {
             Attribute::AuthRequest => Guard::Anyone,
-            Attribute::Authenticated => Guard::Authenticated,
+            Attribute::Authenticated => Guard::Authenticated(Options::default()),
         }
     }
 
     /// Reads the options.
     pub(crate) fn parse_guard(self, args: TokenStream) -> Result<Guard> {
         match self {
-            Attribute::AuthRequest => no_options.parse2(args)?,
-            Attribute::Authenticated => {
-                let options = Options::parse.parse2(args)?;
-                if let Some(path) = options.redirect {
-                    return Ok(Guard::AuthenticatedOrRedirect(path));
-                }
-            }
+            Attribute::AuthRequest => no_options.parse2(args).map(|()| Guard::Anyone),
+            Attribute::Authenticated => Options::parse.parse2(args).map(Guard::Authenticated),
         }
-        Ok(self.guard())
     }
 }
 
@@ -76,11 +81,6 @@ fn no_options(input: ParseStream<'_>) -> Result<()> {
     ))
 }
 
-#[derive(Default)]
-struct Options {
-    redirect: Option<LitStr>,
-}
-
 impl Options {
     fn parse(input: ParseStream<'_>) -> Result<Self> {
         let mut options = Options::default();
@@ -90,7 +90,11 @@ impl Options {
             }
             let name = input.call(Ident::parse_any)?;
             match name.to_string().as_str() {
+                "cookie" => set(&mut options.cookie, &name, name.clone())?,
+                "bearer" => set(&mut options.bearer, &name, name.clone())?,
                 "redirect" => set(&mut options.redirect, &name, redirect(&name, input)?)?,
+                "fresh" => set(&mut options.fresh, &name, fresh(&name, input)?)?,
+                "permit" => set(&mut options.permit, &name, permit(&name, input)?)?,
                 unknown => {
                     return Err(Error::new(
                         name.span(),
@@ -102,7 +106,18 @@ impl Options {
                 input.parse::<Token![,]>()?;
             }
         }
-        Ok(options)
+        options.check()
+    }
+
+    fn check(self) -> Result<Self> {
+        match (&self.bearer, &self.cookie, &self.redirect) {
+            (Some(bearer), None, Some(_)) => Err(Error::new(
+                bearer.span(),
+                "a client with a bearer token has no login page: remove `redirect` or `bearer`, or \
+                 accept both by `cookie, bearer`",
+            )),
+            _ => Ok(self),
+        }
     }
 }
 
@@ -120,20 +135,73 @@ fn set<T>(option: &mut Option<T>, name: &Ident, value: T) -> Result<()> {
 fn redirect(name: &Ident, input: ParseStream<'_>) -> Result<LitStr> {
     const USAGE: &str = "write the path of the login page as a string: `redirect = \"/login\"`";
 
-    if !input.peek(Token![=]) {
-        return Err(Error::new(name.span(), USAGE));
-    }
-    input.parse::<Token![=]>()?;
-    if input.is_empty() {
-        return Err(Error::new(name.span(), USAGE));
-    }
-    let value: Expr = input.parse()?;
+    let value: Expr = value(name, input, USAGE)?;
     match literal(&value) {
         Some(Lit::Str(path)) => {
             check_redirect(path)?;
             Ok(path.clone())
         }
         _ => Err(Error::new_spanned(value, USAGE)),
+    }
+}
+
+/// `= "10m"`, after the word `fresh`, in seconds.
+fn fresh(name: &Ident, input: ParseStream<'_>) -> Result<u64> {
+    const USAGE: &str = "write how long ago a sign-in may be as a whole number of seconds, minutes, \
+                         hours or days: `fresh = \"30s\"`, `\"10m\"`, `\"2h\"` or `\"1d\"`";
+
+    let value: Expr = value(name, input, USAGE)?;
+    let seconds = match literal(&value) {
+        Some(Lit::Str(text)) => seconds(&text.value()),
+        _ => None,
+    };
+    seconds.ok_or_else(|| Error::new_spanned(value, USAGE))
+}
+
+/// `10m` in seconds: more than none, and less than a hundred years.
+fn seconds(text: &str) -> Option<u64> {
+    const UNITS: [(char, u64); 4] = [('s', 1), ('m', 60), ('h', 60 * 60), ('d', 24 * 60 * 60)];
+    const LONGEST: u64 = 100 * 365 * 24 * 60 * 60;
+
+    let (unit, seconds) = UNITS.into_iter().find(|(unit, _)| text.ends_with(*unit))?;
+    let number = text.strip_suffix(unit)?;
+    let is_number = number.bytes().all(|byte| byte.is_ascii_digit());
+    let number: u64 = number.parse().ok().filter(|_| is_number)?;
+    number
+        .checked_mul(seconds)
+        .filter(|seconds| (1..LONGEST).contains(seconds))
+}
+
+/// `= path::to::function`, after the word `permit`.
+fn permit(name: &Ident, input: ParseStream<'_>) -> Result<Path> {
+    const USAGE: &str = "write the path of a function: `permit = is_admin`, where \
+                         `fn is_admin(user: User<Profile>) -> bool`";
+
+    let value: Expr = value(name, input, USAGE)?;
+    match path(&value) {
+        Some(path) => Ok(path.clone()),
+        None => Err(Error::new_spanned(value, USAGE)),
+    }
+}
+
+/// `= value`, after the name of an option.
+fn value(name: &Ident, input: ParseStream<'_>, usage: &str) -> Result<Expr> {
+    if !input.peek(Token![=]) {
+        return Err(Error::new(name.span(), usage));
+    }
+    input.parse::<Token![=]>()?;
+    if input.is_empty() {
+        return Err(Error::new(name.span(), usage));
+    }
+    input.parse()
+}
+
+/// The path that an expression is, also when it comes from a `macro_rules!` variable.
+fn path(value: &Expr) -> Option<&Path> {
+    match value {
+        Expr::Path(value) if value.qself.is_none() => Some(&value.path),
+        Expr::Group(value) => path(&value.expr),
+        _ => None,
     }
 }
 
@@ -170,14 +238,16 @@ fn check_redirect(literal: &LitStr) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Attribute, Guard};
+    use super::{Attribute, Guard, seconds};
     use quote::quote;
 
     fn redirect(path: &str) -> Result<String, String> {
         let args = quote!(redirect = #path);
         match Attribute::Authenticated.parse_guard(args) {
-            Ok(Guard::AuthenticatedOrRedirect(path)) => Ok(path.value()),
-            Ok(_) => panic!("the redirect got lost"),
+            Ok(Guard::Authenticated(options)) => {
+                Ok(options.redirect.expect("the redirect is kept").value())
+            }
+            Ok(Guard::Anyone) => panic!("the guard got lost"),
             Err(mistake) => Err(mistake.to_string()),
         }
     }
@@ -216,7 +286,14 @@ mod tests {
 
     #[test]
     fn no_options_are_needed() {
-        for args in [quote!(), quote!(redirect = "/login",)] {
+        for args in [
+            quote!(),
+            quote!(redirect = "/login",),
+            quote!(bearer),
+            quote!(cookie),
+            quote!(cookie, bearer, redirect = "/login"),
+            quote!(permit = crate::rules::is_admin, fresh = "10m"),
+        ] {
             assert!(Attribute::Authenticated.parse_guard(args).is_ok());
         }
         assert!(matches!(
@@ -226,8 +303,42 @@ mod tests {
     }
 
     #[test]
+    fn periods_are_numbers_with_a_unit() {
+        for (text, expected) in [
+            ("1s", Some(1)),
+            ("10m", Some(600)),
+            ("2h", Some(7200)),
+            ("1d", Some(86_400)),
+            ("36500d", None),
+            ("0m", None),
+            ("10", None),
+            ("m", None),
+            ("+1m", None),
+            ("-1m", None),
+            ("1.5h", None),
+            ("1 m", None),
+            ("10min", None),
+            ("99999999999999999999d", None),
+            ("9223372036854775807d", None),
+            ("", None),
+        ] {
+            assert_eq!(seconds(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
     fn options_that_are_wrong_are_refused() {
         for args in [
+            quote!(permit),
+            quote!(permit = "is_admin"),
+            quote!(permit = |user| true),
+            quote!(permit = <T as U>::f),
+            quote!(fresh),
+            quote!(fresh = 10),
+            quote!(fresh = "10"),
+            quote!(bearer, bearer),
+            quote!(bearer = true),
+            quote!(bearer, redirect = "/login"),
             quote!(redirect),
             quote!(redirect =),
             quote!(redirect("/login")),

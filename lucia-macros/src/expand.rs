@@ -49,12 +49,13 @@ pub(crate) fn attribute(attribute: Attribute, args: TokenStream, item: TokenStre
 //     pub async fn me<T: Load>(__lucia: ::lucia::__private::Incoming) -> ::lucia::__private::Response {
 //         #[instrument(skip_all)]
 //         async fn me<T: Load>(
+//             _: ::lucia::__private::Admission,
 //             auth_request: ::lucia::__private::AuthRequest,
 //             user: User<T>,
 //             mut body: web::Json<Edit>,
 //         ) -> Result<impl Responder> { .. }
 //
-//         let mut __admitted = match __lucia.admit(::lucia::__private::Guard::Authenticated).await {
+//         let mut __admitted = match __lucia.admit(::lucia::__private::Guard::authenticated()).await {
 //             Ok(__admitted) => __admitted,
 //             Err(__response) => return __response,
 //         };
@@ -62,7 +63,7 @@ pub(crate) fn attribute(attribute: Attribute, args: TokenStream, item: TokenStre
 //         let __p1 = match ::lucia::__private::extract::<web::Json<Edit>>(&mut __admitted).await { .. };
 //         ::lucia::__private::respond(
 //             &__admitted,
-//             me::<T>(__admitted.auth_request(), __p0, __p1).await,
+//             me::<T>(__admitted.admission(), __admitted.auth_request(), __p0, __p1).await,
 //         )
 //     }
 //
@@ -105,7 +106,8 @@ fn expand(handler: &Handler, guard: &Guard) -> TokenStream {
         &quote!(mut #admitted),
         &quote!(#incoming.admit(#guard).await),
     );
-    let respond = respond(sig, &admitted, &quote!(#injected #(#values),*));
+    let arguments = quote!(#admitted.admission(), #injected #(#values),*);
+    let respond = respond(sig, &admitted, &arguments);
 
     quote! {
         #(#attrs)*
@@ -158,7 +160,7 @@ fn extract(ty: &Type, admitted: &Ident) -> TokenStream {
 }
 
 // Output:
-//     ::lucia::__private::respond(&__admitted, me::<T>(__admitted.auth_request(), __p0).await)
+//     ::lucia::__private::respond(&__admitted, me::<T>(__admitted.admission(), __p0).await)
 //
 // A complaint about the type of the reply is to stand where the user wrote it.
 fn respond(sig: &Signature, admitted: &Ident, arguments: &TokenStream) -> TokenStream {
@@ -181,11 +183,13 @@ fn respond(sig: &Signature, admitted: &Ident, arguments: &TokenStream) -> TokenS
 //     #[allow(clippy::too_many_arguments, clippy::unused_async)]
 //     #[instrument(skip_all)]
 //     async fn me(
+//         _: ::lucia::__private::Admission,
 //         #[allow(unused_variables)] auth_request: ::lucia::__private::AuthRequest,
 //         user: User<Profile>,
 //     ) -> Result<impl Responder> { .. }
 //
-// `auth_request` is the one name that the body sees and the user did not write. The body is not looked at.
+// What takes an `Admission` is no handler: an attribute below ours that registers the function by itself,
+// past the guard, does not compile. `auth_request` is the one name that the body sees and the user did not write. The body is not looked at.
 pub(crate) fn function(handler: &Handler, injects: bool) -> TokenStream {
     let Handler {
         attrs: Attributes {
@@ -197,10 +201,12 @@ pub(crate) fn function(handler: &Handler, injects: bool) -> TokenStream {
         ..
     } = handler;
     let mut sig = sig.clone();
+    sig.inputs
+        .insert(0, syn::parse_quote!(_: ::lucia::__private::Admission));
     if injects {
         let auth_request = Ident::new(AUTH_REQUEST, Span::call_site());
         sig.inputs.insert(
-            0,
+            1,
             syn::parse_quote! {
                 #[allow(unused_variables)] #auth_request: ::lucia::__private::AuthRequest
             },
@@ -217,14 +223,41 @@ pub(crate) fn function(handler: &Handler, injects: bool) -> TokenStream {
     }
 }
 
+// Input:
+//     #[authenticated(cookie, bearer, redirect = "/login", fresh = "10m", permit = is_admin)]
+//
+// Output:
+//     ::lucia::__private::Guard::authenticated()
+//         .credentials(::lucia::__private::Credentials::CookieOrBearer)
+//         .redirect("/login")
+//         .within(::core::time::Duration::from_secs(600u64))
+//         .permit(is_admin)
 fn expand_guard(guard: &Guard) -> TokenStream {
-    match guard {
-        Guard::Anyone => quote!(::lucia::__private::Guard::Anyone),
-        Guard::Authenticated => quote!(::lucia::__private::Guard::Authenticated),
-        Guard::AuthenticatedOrRedirect(path) => {
-            quote!(::lucia::__private::Guard::AuthenticatedOrRedirect(#path))
-        }
-    }
+    let options = match guard {
+        Guard::Anyone => return quote!(::lucia::__private::Guard::anyone()),
+        Guard::Authenticated(options) => options,
+    };
+    let credentials = options.bearer.as_ref().map(|_| {
+        let accepted = match options.cookie {
+            Some(_) => quote!(CookieOrBearer),
+            None => quote!(Bearer),
+        };
+        quote!(.credentials(::lucia::__private::Credentials::#accepted))
+    });
+    let redirect = options
+        .redirect
+        .as_ref()
+        .map(|path| quote!(.redirect(#path)));
+    let within = options
+        .fresh
+        .map(|seconds| quote!(.within(::core::time::Duration::from_secs(#seconds))));
+    let permit = options.permit.as_ref().map(|permit| {
+        // A complaint about the function is to stand where the user named it.
+        let (start, _) = ends(permit);
+        let method = Ident::new("permit", start);
+        quote!(.#method(#permit))
+    });
+    quote!(::lucia::__private::Guard::authenticated() #credentials #redirect #within #permit)
 }
 
 // Input:

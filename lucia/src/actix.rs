@@ -14,21 +14,20 @@
 //!
 //! A parameter alone cannot put a cookie on the response, and actix reads the body of a request
 //! while it asks who sent it. `#[auth_request]`, `#[authenticated]` and
-//! [`Auth::middleware`](crate::Auth::middleware) do the one, `#[authenticated]` and the
-//! middleware's [`protect`](AuthMiddleware::protect) the other.
+//! [`Auth::middleware`](crate::Auth::middleware) put cookies on responses; `#[authenticated]` and
+//! the middleware's [`protect`](AuthMiddleware::protect) decide before a body is read.
 
 mod extractors;
 pub(crate) mod handler;
 mod middleware;
 mod response;
 
-use actix_web::dev::RequestHead;
 use actix_web::{HttpMessage, HttpRequest, web};
 
 pub use middleware::{AuthMiddleware, AuthMiddlewareService};
 
 use crate::auth::Auth;
-use crate::context::RequestContext;
+use crate::context::{RequestContext, RequestSlot};
 use crate::{AuthRequest, Error, Result};
 
 impl RequestContext for HttpRequest {
@@ -41,17 +40,14 @@ impl RequestContext for HttpRequest {
     }
 
     fn host(&self) -> Option<&str> {
-        match authority(self.head()) {
-            Some(authority) => Some(authority),
-            None => {
-                let mut hosts = self.headers().get_all("host");
-                let host = hosts.next()?;
-                if hosts.next().is_some() {
-                    None
-                } else {
-                    host.to_str().ok()
-                }
-            }
+        // HTTP/2 has no `Host` header; its `:authority` is that of the URI.
+        if let Some(authority) = self.head().uri.authority() {
+            return Some(authority.as_str());
+        }
+        let mut hosts = self.headers().get_all("host");
+        match (hosts.next(), hosts.next()) {
+            (Some(host), None) => host.to_str().ok(),
+            _ => None,
         }
     }
 
@@ -59,22 +55,18 @@ impl RequestContext for HttpRequest {
         self.app_config().secure()
     }
 
-    fn auth_request(&self, new: impl FnOnce() -> AuthRequest) -> AuthRequest {
-        if let Some(auth_request) = self.extensions().get::<AuthRequest>() {
-            return auth_request.clone();
+    fn slot(&self) -> RequestSlot {
+        if let Some(slot) = self.extensions().get::<RequestSlot>() {
+            return slot.clone();
         }
-        let auth_request = new();
-        self.extensions_mut().insert(auth_request.clone());
-        auth_request
+        let slot = RequestSlot::default();
+        self.extensions_mut().insert(slot.clone());
+        slot
     }
 }
 
-/// HTTP/2 has no `Host` header; its `:authority` is that of the URI.
-fn authority(head: &RequestHead) -> Option<&str> {
-    head.uri.authority().map(|authority| authority.as_str())
-}
-
-/// The `AuthRequest` of a request, by the `Auth` of its application.
+/// The `AuthRequest` of a request, by the `Auth` of its application, or by that of a middleware
+/// that the request has passed.
 ///
 /// # Errors
 ///
@@ -84,8 +76,12 @@ fn auth_request(request: &HttpRequest) -> Result<AuthRequest> {
         Some(data) => Some(data.get_ref()),
         None => request.app_data::<Auth>(),
     };
-    match auth {
-        Some(auth) => Ok(auth.handle_request(request)),
+    let found = match auth {
+        Some(auth) => Some(auth.handle_request(request)),
+        None => request.slot().first(),
+    };
+    match found {
+        Some(auth_request) => Ok(auth_request),
         None => Err(Error::Misuse(
             "there is no `Auth` in the application's data: add \
              `.app_data(web::Data::new(auth))` to the `App`"

@@ -3,6 +3,7 @@
 mod builder;
 mod keys;
 mod sessions;
+mod sweeper;
 mod users;
 
 use std::fmt;
@@ -12,16 +13,17 @@ use std::time::Duration;
 pub use builder::{AuthBuilder, Environment};
 pub use keys::DeleteKey;
 pub use sessions::CreateSession;
+pub use sweeper::{Sweeper, SweeperBuilder};
 
 use crate::clock::{Clock, RandomSource, UnixMillis};
 use crate::context::RequestContext;
-use crate::cookie::{CookieConfig, Presented, SessionCookie};
+use crate::cookie::{CookieConfig, SessionCookie};
 use crate::origin::OriginPolicy;
 use crate::password::Passwords;
 use crate::session::{Lifetime, Session};
 use crate::store::Store;
-use crate::token::SessionToken;
-use crate::{AuthRequest, Error, Result};
+use crate::token::{Presented, SessionToken};
+use crate::{AuthRequest, Error, Result, bearer};
 
 /// Users, keys and sessions of an application.
 ///
@@ -55,11 +57,12 @@ impl Auth {
     /// With actix-web you rarely need this: `#[auth_request]` and the extractors do it.
     #[doc(alias = "handleRequest")]
     pub fn handle_request(&self, request: &impl RequestContext) -> AuthRequest {
-        request.auth_request(|| {
-            let presented = self.0.cookie.read(request.header("cookie"));
-            let with_cookie = presented != Presented::Nothing;
-            let cross_origin = !self.0.origin.permits(request, with_cookie);
-            AuthRequest::new(self.clone(), presented, cross_origin)
+        request.slot().get_or_keep(self, || {
+            let cookie = self.0.cookie.read(request.header("cookie"));
+            let bearer = bearer::read(request.header("authorization"));
+            let with_cookie = cookie != Presented::Nothing;
+            let refusal = self.0.origin.check(request, with_cookie).err();
+            AuthRequest::new(self.clone(), cookie, bearer, refusal)
         })
     }
 
@@ -82,10 +85,19 @@ impl Auth {
     #[must_use]
     #[doc(alias = "readSessionCookie")]
     pub fn read_session_cookie(&self, request: &impl RequestContext) -> Option<SessionToken> {
-        match self.0.cookie.read(request.header("cookie")) {
-            Presented::Token(token) => Some(token),
-            Presented::Nothing | Presented::Unreadable => None,
-        }
+        self.0.cookie.read(request.header("cookie")).token()
+    }
+
+    /// The token in a request's `Authorization: Bearer`. It is checked for its form only: nobody
+    /// is signed in by it before [`validate_session`](Self::validate_session) said so.
+    #[must_use]
+    pub fn read_bearer_token(&self, request: &impl RequestContext) -> Option<SessionToken> {
+        bearer::read(request.header("authorization")).token()
+    }
+
+    /// Whether the other is a handle to the same.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 
     pub(crate) fn now(&self) -> UnixMillis {

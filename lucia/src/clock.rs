@@ -68,6 +68,13 @@ pub(crate) fn random_text(random: &dyn RandomSource, length: usize) -> Result<St
     Ok(text)
 }
 
+/// A number below `bound`, each about equally likely; for what is no secret.
+pub(crate) fn random_below(random: &dyn RandomSource, bound: u64) -> Result<u64> {
+    let mut buffer = [0_u8; 8];
+    random.fill(&mut buffer).map_err(Error::internal)?;
+    Ok(u64::from_ne_bytes(buffer) % bound.max(1))
+}
+
 /// A moment as the tables hold it: milliseconds since the Unix epoch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct UnixMillis(pub i64);

@@ -1,6 +1,9 @@
 //! [`RequestContext`]: what a web framework must give so that a request can be authenticated.
 
-use crate::AuthRequest;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use crate::auth::Auth;
+use crate::request::AuthRequest;
 
 /// A request, as far as authentication looks at it.
 ///
@@ -13,15 +16,13 @@ pub trait RequestContext {
     /// Every value of a header in the order received, as bytes. `name` is in lower case.
     fn header<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]>;
 
-    /// The host, and the port where there is one, that the request was sent to: the `Host` header
-    /// or HTTP/2's `:authority`. `None` where there is not exactly one.
+    /// The host, and the port where there is one, that the request was sent to: HTTP/2's
+    /// `:authority` or the `Host` header. `None` where there is not exactly one.
     fn host(&self) -> Option<&str> {
         let mut hosts = self.header("host");
-        let host = hosts.next()?;
-        if hosts.next().is_some() {
-            None
-        } else {
-            std::str::from_utf8(host).ok()
+        match (hosts.next(), hosts.next()) {
+            (Some(host), None) => std::str::from_utf8(host).ok(),
+            _ => None,
         }
     }
 
@@ -29,8 +30,46 @@ pub trait RequestContext {
     /// not count here.
     fn is_tls(&self) -> bool;
 
-    /// The `AuthRequest` that is kept with this request, after keeping the one of `new` if there
-    /// is none: all parts of an application share one, and the part that writes the response
-    /// finds in it where the cookie stands.
-    fn auth_request(&self, new: impl FnOnce() -> AuthRequest) -> AuthRequest;
+    /// The slot that is kept with this request, in its extensions or what the framework calls
+    /// them: all parts of an application get the same one. Where nothing can be added to a
+    /// request by a shared reference, the adapter puts a slot there before anybody asks, and this
+    /// answers with an empty one for a request that did not pass it.
+    fn slot(&self) -> RequestSlot;
+}
+
+/// Where a request keeps its [`AuthRequest`], so that all who ask share one. A clone is another
+/// handle to the same slot.
+#[derive(Clone, Debug, Default)]
+pub struct RequestSlot(Arc<Slot>);
+
+#[derive(Debug, Default)]
+struct Slot {
+    first: OnceLock<AuthRequest>,
+    /// Those of further [`Auth`]s, which few applications have.
+    others: Mutex<Vec<AuthRequest>>,
+}
+
+impl RequestSlot {
+    /// The `AuthRequest` of an application with one `Auth`, if somebody has asked for it before.
+    #[must_use]
+    pub fn first(&self) -> Option<AuthRequest> {
+        self.0.first.get().cloned()
+    }
+
+    /// The `AuthRequest` that is here for `auth`, after keeping the one of `new` if there is none.
+    pub(crate) fn get_or_keep(&self, auth: &Auth, new: impl Fn() -> AuthRequest) -> AuthRequest {
+        let first = self.0.first.get_or_init(&new);
+        if first.auth().is(auth) {
+            return first.clone();
+        }
+        let mut others = self.0.others.lock().unwrap_or_else(PoisonError::into_inner);
+        match others.iter().find(|other| other.auth().is(auth)) {
+            Some(other) => other.clone(),
+            None => {
+                let new = new();
+                others.push(new.clone());
+                new
+            }
+        }
+    }
 }

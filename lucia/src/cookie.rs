@@ -7,7 +7,7 @@ pub use cookie::SameSite;
 use cookie::time::OffsetDateTime;
 
 use crate::clock::UnixMillis;
-use crate::token::SessionToken;
+use crate::token::{Presented, SessionToken};
 use crate::{Error, Result};
 
 /// No browser keeps a cookie longer (RFC 6265bis, 5.5), so none is asked to.
@@ -98,17 +98,6 @@ pub(crate) struct CookieConfig {
     domain: Option<String>,
     same_site: SameSite,
     secure: bool,
-}
-
-/// What a request's cookies say.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Presented {
-    /// There is no session cookie.
-    Nothing,
-    /// There is one that no token can be read from, or several that differ.
-    Unreadable,
-    /// This one.
-    Token(SessionToken),
 }
 
 impl CookieConfig {

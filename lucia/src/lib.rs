@@ -102,10 +102,12 @@
 #[cfg_attr(docsrs, doc(cfg(feature = "actix")))]
 pub mod actix;
 mod auth;
+mod bearer;
 mod clock;
 mod context;
 mod cookie;
 mod error;
+pub mod guard;
 mod key;
 mod origin;
 mod password;
@@ -116,14 +118,15 @@ pub mod store;
 mod token;
 mod user;
 
-pub use auth::{Auth, AuthBuilder, CreateSession, DeleteKey, Environment};
+pub use auth::{Auth, AuthBuilder, CreateSession, DeleteKey, Environment, Sweeper, SweeperBuilder};
 pub use clock::{Clock, RandomSource};
-pub use context::RequestContext;
+pub use context::{RequestContext, RequestSlot};
 pub use cookie::{CookieOptions, SameSite, SessionCookie};
 #[cfg(feature = "postgres")]
 #[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
 pub use deadpool_postgres;
 pub use error::{ConstraintKind, ConstraintViolation, Error, PasswordProblem, Result, Source};
+pub use guard::Guard;
 pub use key::{Key, NewKey};
 #[cfg(feature = "macros")]
 #[cfg_attr(docsrs, doc(cfg(feature = "macros")))]
@@ -131,7 +134,7 @@ pub use lucia_macros::{auth_request, authenticated};
 pub use origin::TrustedProxy;
 pub use password::PasswordOptions;
 pub use redirect::LocalPath;
-pub use request::{AuthRequest, ResponseHeaders};
+pub use request::{AuthRequest, Credentials, ResponseHeaders};
 pub use session::{Session, SessionInfo, SessionState};
 #[cfg(feature = "postgres")]
 #[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
@@ -147,7 +150,8 @@ pub use user::{MaybeUser, NewUser, NoAttributes, User, UserId};
 pub mod __private {
     #[cfg(feature = "actix")]
     pub use crate::actix::handler::{
-        Admitted, Extractor, Guard, Incoming, Reply, Response, extract, respond,
+        Admission, Admitted, Extractor, Incoming, Reply, Response, extract, respond,
     };
-    pub use crate::request::AuthRequest;
+    pub use crate::guard::Guard;
+    pub use crate::request::{AuthRequest, Credentials};
 }

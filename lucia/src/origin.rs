@@ -2,6 +2,8 @@
 //! forgery, after OWASP's cheat sheet (verifying origin with standard headers, and Fetch
 //! metadata).
 
+use std::fmt;
+
 use crate::context::RequestContext;
 
 /// Where requests that change something may come from.
@@ -32,25 +34,38 @@ impl OriginPolicy {
     ///
     /// `with_cookie` says whether it carries a session cookie: without one, a request that says
     /// nothing of its origin has nothing that could be abused.
-    pub(crate) fn permits(&self, request: &impl RequestContext, with_cookie: bool) -> bool {
-        if matches!(request.method(), "GET" | "HEAD" | "OPTIONS" | "TRACE") {
-            return true;
+    ///
+    /// # Errors
+    ///
+    /// Why it may not.
+    pub(crate) fn check(
+        &self,
+        request: &impl RequestContext,
+        with_cookie: bool,
+    ) -> Result<(), Refusal> {
+        let is_safe = matches!(request.method(), "GET" | "HEAD" | "OPTIONS" | "TRACE");
+        if is_safe && !opens_web_socket(request) {
+            return Ok(());
         }
-        let Ok(origin) = single(request.header("origin")) else {
-            return false;
+        let origin = single(request.header("origin")).map_err(|()| Refusal::Unreadable)?;
+        let site = single(request.header("sec-fetch-site")).map_err(|()| Refusal::Unreadable)?;
+        if origin.is_some_and(|origin| self.is_allowed(origin)) {
+            // Such a request may come from any site.
+            return Ok(());
+        }
+        if let Some(site) = site.filter(|site| !is_own_site(site)) {
+            return Err(Refusal::Site(site.to_owned()));
+        }
+        let Some(origin) = origin else {
+            let told = site.is_some() || !with_cookie || self.allow_missing;
+            return if told { Ok(()) } else { Err(Refusal::Missing) };
         };
-        let Ok(site) = single(request.header("sec-fetch-site")) else {
-            return false;
-        };
-
-        match (origin, site) {
-            (None, None) => self.allow_missing || !with_cookie,
-            (None, Some(site)) => is_own_site(site),
-            (Some(origin), None) => self.is_own(request, origin) || self.is_allowed(origin),
-            (Some(origin), Some(site)) => {
-                // An allowed foreign origin may come from any site; the own one may not.
-                (is_own_site(site) && self.is_own(request, origin)) || self.is_allowed(origin)
-            }
+        match self.own(request) {
+            Some(own) if own.is(origin) => Ok(()),
+            own => Err(Refusal::Origin {
+                given: origin.to_owned(),
+                expected: own.map(|own| own.to_string()),
+            }),
         }
     }
 
@@ -60,26 +75,72 @@ impl OriginPolicy {
             .any(|allowed| allowed.eq_ignore_ascii_case(origin))
     }
 
-    /// Whether `origin` is exactly the scheme, host and port that the request was sent to.
-    fn is_own(&self, request: &impl RequestContext, origin: &str) -> bool {
-        let Some((scheme, authority)) = origin.split_once("://") else {
-            return false;
-        };
+    /// The origin that the request was sent to.
+    fn own(&self, request: &impl RequestContext) -> Option<Own> {
         let forwarded = self.trusted_proxy.map(|proxy| forwarded(request, proxy));
-        let (host, proto) = match &forwarded {
-            Some(Forwarded { host, proto }) => (host.as_deref().or(request.host()), *proto),
-            None => (request.host(), None),
+        let (host, proto) = match forwarded {
+            Some(Forwarded { host, proto }) => {
+                (host.or_else(|| request.host().map(str::to_owned)), proto)
+            }
+            None => (request.host().map(str::to_owned), None),
         };
-        let Some(host) = host else { return false };
-        let expected = match proto {
+        let host = host.filter(|host| !host.is_empty() && !host.starts_with(':'))?;
+        let scheme = match proto {
             Some(proto) => proto,
             // The cookie is `Secure`, so browsers bring it over TLS only, or to this machine.
-            None if self.secure && !is_loopback(host) => Scheme::Https,
+            None if self.secure && !is_loopback(&host) => Scheme::Https,
             None if request.is_tls() => Scheme::Https,
             None => Scheme::Http,
         };
-        scheme.eq_ignore_ascii_case(expected.name())
-            && without_port(authority, expected).eq_ignore_ascii_case(without_port(host, expected))
+        Some(Own { scheme, host })
+    }
+}
+
+/// Why a request is not believed to come from this site. Shown in logs: browsers do not keep
+/// origins secret.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Refusal {
+    #[error(
+        "it has a session cookie and neither an `Origin` nor a `Sec-Fetch-Site` header: clients \
+         that are no browsers send `Origin`, or the setting `allow_missing_origin` lets them through"
+    )]
+    Missing,
+    #[error("its `Origin` or `Sec-Fetch-Site` header is there twice or is no text")]
+    Unreadable,
+    #[error("it comes from another site: `Sec-Fetch-Site: {0}`")]
+    Site(String),
+    #[error(
+        "its `Origin: {given}` is not {}: where this is your own site, a proxy changes the `Host`; \
+         set `allowed_origins` or `trusted_proxy`",
+        expected.as_deref().unwrap_or("to be compared, since the request names no host")
+    )]
+    Origin {
+        given: String,
+        expected: Option<String>,
+    },
+}
+
+/// Where a request was sent to.
+struct Own {
+    scheme: Scheme,
+    host: String,
+}
+
+impl Own {
+    /// Whether `origin` is exactly this scheme, host and port.
+    fn is(&self, origin: &str) -> bool {
+        let Some((scheme, authority)) = origin.split_once("://") else {
+            return false;
+        };
+        scheme.eq_ignore_ascii_case(self.scheme.name())
+            && without_port(authority, self.scheme)
+                .eq_ignore_ascii_case(without_port(&self.host, self.scheme))
+    }
+}
+
+impl fmt::Display for Own {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}", self.scheme.name(), self.host)
     }
 }
 
@@ -145,6 +206,15 @@ fn forwarded(request: &impl RequestContext, proxy: TrustedProxy) -> Forwarded {
     }
 }
 
+/// Whether the request asks for a WebSocket. It is a `GET`, and any site may ask for one with our
+/// cookie; what goes over it afterwards is not checked again (RFC 6455, 10.2).
+fn opens_web_socket(request: &impl RequestContext) -> bool {
+    request.header("upgrade").any(|value| {
+        let mut protocols = value.split(|byte| *byte == b',');
+        protocols.any(|protocol| protocol.trim_ascii().eq_ignore_ascii_case(b"websocket"))
+    })
+}
+
 /// `Sec-Fetch-Site` of a request by this very origin, or by the user in person.
 fn is_own_site(site: &str) -> bool {
     matches!(site, "same-origin" | "none")
@@ -152,7 +222,10 @@ fn is_own_site(site: &str) -> bool {
 
 fn is_loopback(host: &str) -> bool {
     let name = match host.strip_prefix('[') {
-        Some(v6) => v6.split(']').next().unwrap_or_default(),
+        Some(v6) => match v6.split_once(']') {
+            Some((name, port)) if port.is_empty() || port.starts_with(':') => name,
+            _ => return false,
+        },
         None => host.split(':').next().unwrap_or_default(),
     };
     name.eq_ignore_ascii_case("localhost")

@@ -35,12 +35,11 @@ impl LocalPath {
         &self.0
     }
 
-    /// This path with `next` in its query.
-    #[cfg(feature = "actix")]
-    pub(crate) fn with_next(&self, next: &Self) -> String {
-        let separator = if self.0.contains('?') { '&' } else { '?' };
-        let next: String = url::form_urlencoded::byte_serialize(next.0.as_bytes()).collect();
-        format!("{}{separator}next={next}", self.0)
+    /// The login page `login` with this path as `next=` in its query.
+    pub(crate) fn as_next_of(&self, login: &str) -> String {
+        let separator = if login.contains('?') { '&' } else { '?' };
+        let next: String = url::form_urlencoded::byte_serialize(self.0.as_bytes()).collect();
+        format!("{login}{separator}next={next}")
     }
 }
 
@@ -104,15 +103,14 @@ mod tests {
     }
 
     #[test]
-    #[cfg(feature = "actix")]
     fn a_next_path_is_one_value_of_the_query() {
         let next = LocalPath::parse("/a?b=c&d=e").unwrap();
         assert_eq!(
-            LocalPath::parse("/login").unwrap().with_next(&next),
+            next.as_next_of("/login"),
             "/login?next=%2Fa%3Fb%3Dc%26d%3De"
         );
         assert_eq!(
-            LocalPath::parse("/login?lang=en").unwrap().with_next(&next),
+            next.as_next_of("/login?lang=en"),
             "/login?lang=en&next=%2Fa%3Fb%3Dc%26d%3De"
         );
     }

@@ -8,9 +8,11 @@ use serde::de::DeserializeOwned;
 use tokio::sync::OnceCell;
 
 use crate::auth::Auth;
-use crate::cookie::{Presented, SessionCookie};
+use crate::cookie::SessionCookie;
+use crate::origin::Refusal;
 use crate::session::Session;
 use crate::store::UserRow;
+use crate::token::Presented;
 use crate::user::User;
 use crate::{Error, Result};
 
@@ -24,25 +26,47 @@ use crate::{Error, Result};
 /// A change of the cookie is kept here until the response is written: [`set_session`](Self::set_session)
 /// by the application, a renewal, or the removal of a cookie whose session is dead. The last one
 /// wins.
+///
+/// A token in the `Authorization` header is a matter of its own: it is asked for by
+/// [`validate_bearer_token`](Self::validate_bearer_token), and never meets the cookie's session.
 #[derive(Clone)]
 pub struct AuthRequest(Arc<Shared>);
 
 struct Shared {
     auth: Auth,
-    cross_origin: bool,
-    /// What is known of the sender. [`AuthRequest::set_session`] puts another in its place.
+    /// Why this is an unsafe request that may come from another site.
+    refusal: Option<Refusal>,
+    /// What is known of the sender by the cookie. [`AuthRequest::set_session`] puts another in
+    /// its place.
     sender: Mutex<Arc<Sender>>,
+    /// What is known of the sender by the `Authorization` header.
+    bearer: Claim,
+    /// Whether the request authenticates by its bearer token.
+    by_bearer: AtomicBool,
     /// Whether somebody has taken on to put the headers on the response.
-    answered: AtomicBool,
+    adopted: AtomicBool,
+}
+
+/// By what a request may authenticate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Credentials {
+    /// By the session cookie, which browsers send by themselves: unsafe requests have to come
+    /// from this site.
+    #[default]
+    Cookie,
+    /// By the token in `Authorization: Bearer`, which no browser sends by itself. The cookie is
+    /// neither read nor written.
+    Bearer,
+    /// By the token in `Authorization: Bearer` where there is one, whether it is good or not, and
+    /// by the session cookie otherwise.
+    CookieOrBearer,
 }
 
 /// Where the session of a request comes from.
 enum Sender {
-    /// From its cookie, looked up when first asked for.
-    Presented {
-        presented: Presented,
-        lookup: OnceCell<Lookup>,
-    },
+    /// From its cookie.
+    Presented(Claim),
     /// From the application.
     Set {
         session: Box<Session>,
@@ -50,6 +74,12 @@ enum Sender {
     },
     /// The application has signed the sender out.
     SignedOut,
+}
+
+/// What a request shows, looked up when first asked for.
+struct Claim {
+    presented: Presented,
+    lookup: OnceCell<Lookup>,
 }
 
 /// What the store said of a token.
@@ -64,26 +94,31 @@ enum Lookup {
 pub struct ResponseHeaders {
     /// The `Set-Cookie` that is to be on the response, in place of any other of this name.
     pub set_cookie: Option<SessionCookie>,
-    /// Whether the response is for one person: `Cache-Control: no-store` unless the handler chose
-    /// otherwise, and `Cookie` in `Vary`.
+    /// Whether the response is for one person: `Cache-Control: no-store`, unless the handler chose
+    /// otherwise.
     pub private: bool,
+    /// The request header that decided who the person is, which belongs into `Vary`.
+    pub vary: Option<&'static str>,
 }
 
 impl AuthRequest {
-    pub(crate) fn new(auth: Auth, presented: Presented, cross_origin: bool) -> Self {
-        let sender = Sender::Presented {
-            presented,
-            lookup: OnceCell::new(),
-        };
+    pub(crate) fn new(
+        auth: Auth,
+        cookie: Presented,
+        bearer: Presented,
+        refusal: Option<Refusal>,
+    ) -> Self {
         Self(Arc::new(Shared {
             auth,
-            cross_origin,
-            sender: Mutex::new(Arc::new(sender)),
-            answered: AtomicBool::new(false),
+            refusal,
+            sender: Mutex::new(Arc::new(Sender::Presented(Claim::new(cookie)))),
+            bearer: Claim::new(bearer),
+            by_bearer: AtomicBool::new(false),
+            adopted: AtomicBool::new(false),
         }))
     }
 
-    /// The session of whoever sent this request, `None` for somebody anonymous.
+    /// The session of whoever sent this request, by its cookie; `None` for somebody anonymous.
     ///
     /// A session past its active period is renewed by this. An unsafe request from another origin
     /// is anonymous. A token that the store does not know is anonymous, and its cookie is removed.
@@ -93,8 +128,15 @@ impl AuthRequest {
     /// [`Error::Unavailable`] when the store is: then it is not known who this is. No cookie is
     /// touched.
     pub async fn validate(&self) -> Result<Option<Session>> {
-        self.resolve(async |sender| sender.session(&self.0.auth).await)
-            .await
+        loop {
+            let Some(sender) = self.credible_sender() else {
+                return Ok(None);
+            };
+            let session = sender.session(&self.0.auth).await;
+            if self.is_current(&sender) {
+                return session;
+            }
+        }
     }
 
     /// The session of whoever sent this request together with its user, from the same query.
@@ -104,16 +146,62 @@ impl AuthRequest {
     /// As [`validate`](Self::validate), and [`Error::Schema`] when the row of the user does not
     /// fit `A`.
     pub async fn validate_user<A: DeserializeOwned>(&self) -> Result<Option<(User<A>, Session)>> {
-        let found = self.resolve(async |sender| sender.session_and_user(&self.0.auth).await);
-        let Some((session, row)) = found.await? else {
-            return Ok(None);
-        };
-        let user = User::from_row(&row, self.0.auth.user_table())?;
-        Ok(Some((user, session)))
+        self.typed(self.session_and_user().await)
     }
 
-    /// The session of whoever sent this request, and an error for anybody anonymous: what a
-    /// protected handler asks.
+    /// The session of the token in `Authorization: Bearer`; `None` for somebody anonymous. The
+    /// cookie is neither read nor written, and the origin does not matter: no browser sends this
+    /// header by itself. A session past its active period is renewed by this.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`] when the store is: then it is not known who this is.
+    pub async fn validate_bearer_token(&self) -> Result<Option<Session>> {
+        let found = self.0.bearer.look_up(&self.0.auth).await?;
+        Ok(found.map(|(session, _)| session.clone()))
+    }
+
+    /// As [`validate_bearer_token`](Self::validate_bearer_token), together with the user, from
+    /// the same query.
+    ///
+    /// # Errors
+    ///
+    /// As there, and [`Error::Schema`] when the row of the user does not fit `A`.
+    pub async fn validate_bearer_token_user<A: DeserializeOwned>(
+        &self,
+    ) -> Result<Option<(User<A>, Session)>> {
+        let found = self.0.bearer.look_up(&self.0.auth).await;
+        self.typed(found.map(|found| found.cloned()))
+    }
+
+    /// Says by what this request may authenticate from now on; by its cookie at first.
+    /// [`authenticate`](Self::authenticate), [`identify_user`](Self::identify_user) and the
+    /// parameters of handlers go by it. [`Guard`](crate::Guard) calls this.
+    pub fn accept(&self, credentials: Credentials) {
+        let by_bearer = match credentials {
+            Credentials::Cookie => false,
+            Credentials::Bearer => true,
+            Credentials::CookieOrBearer => self.0.bearer.presented != Presented::Nothing,
+        };
+        self.0.by_bearer.store(by_bearer, Ordering::Relaxed);
+    }
+
+    /// The user and session of whoever sent this request, by what it may authenticate with;
+    /// `None` for somebody anonymous.
+    ///
+    /// # Errors
+    ///
+    /// As [`validate_user`](Self::validate_user).
+    pub async fn identify_user<A: DeserializeOwned>(&self) -> Result<Option<(User<A>, Session)>> {
+        if self.is_by_bearer() {
+            self.validate_bearer_token_user().await
+        } else {
+            self.validate_user().await
+        }
+    }
+
+    /// The session of whoever sent this request, by what it may authenticate with, and an error
+    /// for anybody anonymous: what a protected handler asks.
     ///
     /// # Errors
     ///
@@ -121,7 +209,12 @@ impl AuthRequest {
     /// [`Error::Unauthenticated`] for somebody anonymous, and those of
     /// [`validate`](Self::validate).
     pub async fn authenticate(&self) -> Result<Session> {
-        self.admit(self.validate().await)
+        let found = if self.is_by_bearer() {
+            self.validate_bearer_token().await
+        } else {
+            self.validate().await
+        };
+        self.admit(found)
     }
 
     /// As [`authenticate`](Self::authenticate), together with the user.
@@ -130,7 +223,7 @@ impl AuthRequest {
     ///
     /// Those of `authenticate`, and [`Error::Schema`] when the row of the user does not fit `A`.
     pub async fn authenticate_user<A: DeserializeOwned>(&self) -> Result<(User<A>, Session)> {
-        self.admit(self.validate_user().await)
+        self.admit(self.identify_user().await)
     }
 
     /// Refuses an unsafe request that comes from another site: for handlers that anybody may
@@ -141,10 +234,12 @@ impl AuthRequest {
     ///
     /// [`Error::CrossOrigin`].
     pub fn check_origin(&self) -> Result<()> {
-        if self.0.cross_origin {
-            Err(Error::CrossOrigin)
-        } else {
-            Ok(())
+        match &self.0.refusal {
+            None => Ok(()),
+            Some(refusal) => {
+                tracing::warn!(reason = %refusal, "a cross-origin request was refused");
+                Err(Error::CrossOrigin)
+            }
         }
     }
 
@@ -153,6 +248,9 @@ impl AuthRequest {
     ///
     /// The database is not touched: signing out is
     /// [`invalidate_session`](Auth::invalidate_session) *and* `set_session(None)`.
+    ///
+    /// A response to an unsafe request from another origin never has a session cookie on it, also
+    /// when a session was set: another site cannot sign anybody in or out.
     pub fn set_session(&self, session: Option<&Session>) {
         let sender = match session {
             Some(session) => Sender::Set {
@@ -164,15 +262,29 @@ impl AuthRequest {
         *self.0.sender.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(sender);
     }
 
+    /// Says that the caller is going to put [`response_headers`](Self::response_headers) on the
+    /// response, whatever becomes of it. For adapters. A change of the cookie that nobody has
+    /// taken care of is a mistake, and is logged as such.
+    pub fn adopt(&self) {
+        self.0.adopted.store(true, Ordering::Relaxed);
+    }
+
     /// What the response to this request is to carry, as things stand. For adapters: whoever
-    /// calls it puts this on the response.
+    /// calls it puts this on the response, and has said so before by [`adopt`](Self::adopt).
+    #[must_use]
     pub fn response_headers(&self) -> ResponseHeaders {
-        self.0.answered.store(true, Ordering::Relaxed);
-        let sender = self.sender();
         let set_cookie = self.0.set_cookie();
+        let by_cookie = set_cookie.is_some() || self.sender().is_known();
+        let by_bearer = self.0.bearer.found().is_some();
         ResponseHeaders {
-            private: set_cookie.is_some() || sender.is_known(),
             set_cookie,
+            private: by_cookie || by_bearer,
+            vary: match (by_cookie, by_bearer) {
+                (true, false) => Some("Cookie"),
+                (false, true) => Some("Authorization"),
+                (true, true) => Some("Cookie, Authorization"),
+                (false, false) => None,
+            },
         }
     }
 
@@ -186,27 +298,67 @@ impl AuthRequest {
         self.0.sender()
     }
 
-    /// Asks the present sender; and the next one, if the application set another meanwhile.
-    async fn resolve<T>(
-        &self,
-        ask: impl AsyncFn(Arc<Sender>) -> Result<Option<T>>,
-    ) -> Result<Option<T>> {
+    /// The present sender, unless a cookie says so and another site may have sent it.
+    fn credible_sender(&self) -> Option<Arc<Sender>> {
+        let sender = self.sender();
+        let by_cookie = matches!(*sender, Sender::Presented(_));
+        (!by_cookie || self.0.refusal.is_none()).then_some(sender)
+    }
+
+    /// Whether the application has not set another session meanwhile, which then is to be asked.
+    fn is_current(&self, sender: &Arc<Sender>) -> bool {
+        Arc::ptr_eq(sender, &self.sender())
+    }
+
+    async fn session_and_user(&self) -> Result<Option<(Session, UserRow)>> {
         loop {
-            let sender = self.sender();
-            let from_cookie = matches!(*sender, Sender::Presented { .. });
-            if from_cookie && self.0.cross_origin {
+            let Some(sender) = self.credible_sender() else {
                 return Ok(None);
-            }
-            let answer = ask(sender.clone()).await;
-            if Arc::ptr_eq(&sender, &self.sender()) {
-                return answer;
+            };
+            let found = sender.session_and_user(&self.0.auth).await;
+            if self.is_current(&sender) {
+                return found;
             }
         }
+    }
+
+    /// The session that a guard let in, with the row of its user.
+    pub(crate) async fn authenticated_row(&self) -> Result<(Session, UserRow)> {
+        let found = if self.is_by_bearer() {
+            let found = self.0.bearer.look_up(&self.0.auth).await;
+            found.map(|found| found.cloned())
+        } else {
+            self.session_and_user().await
+        };
+        self.admit(found)
+    }
+
+    fn typed<A: DeserializeOwned>(
+        &self,
+        found: Result<Option<(Session, UserRow)>>,
+    ) -> Result<Option<(User<A>, Session)>> {
+        match found? {
+            Some((session, row)) => {
+                let user = User::from_row(&row, self.0.auth.user_table())?;
+                Ok(Some((user, session)))
+            }
+            None => Ok(None),
+        }
+    }
+
+    fn is_by_bearer(&self) -> bool {
+        self.0.by_bearer.load(Ordering::Relaxed)
+    }
+
+    /// Whether it authenticates by a bearer token and shows one that cannot be or is not good.
+    pub(crate) fn shows_bad_bearer_token(&self) -> bool {
+        self.0.bearer.presented != Presented::Nothing && self.0.bearer.found().is_none()
     }
 
     fn admit<T>(&self, found: Result<Option<T>>) -> Result<T> {
         let denial = match found {
             Ok(Some(found)) => return Ok(found),
+            Ok(None) if self.is_by_bearer() => Error::Unauthenticated,
             Ok(None) => match self.check_origin() {
                 Ok(()) => Error::Unauthenticated,
                 Err(cross_origin) => cross_origin,
@@ -227,10 +379,13 @@ impl Shared {
     }
 
     fn set_cookie(&self) -> Option<SessionCookie> {
+        if self.refusal.is_some() {
+            return None;
+        }
         match &*self.sender() {
             Sender::Set { session, .. } => Some(self.auth.session_cookie(Some(session))),
             Sender::SignedOut => Some(self.auth.session_cookie(None)),
-            Sender::Presented { lookup, .. } => match lookup.get()? {
+            Sender::Presented(claim) => match claim.lookup.get()? {
                 Lookup::Dead => Some(self.auth.session_cookie(None)),
                 Lookup::Alive(found) if found.0.fresh => {
                     Some(self.auth.session_cookie(Some(&found.0)))
@@ -241,13 +396,43 @@ impl Shared {
     }
 }
 
+impl Claim {
+    fn new(presented: Presented) -> Self {
+        Self {
+            presented,
+            lookup: OnceCell::new(),
+        }
+    }
+
+    async fn look_up(&self, auth: &Auth) -> Result<Option<&(Session, UserRow)>> {
+        let Presented::Token(token) = &self.presented else {
+            return Ok(None);
+        };
+        let found = self.lookup.get_or_try_init(async || {
+            let found = auth.validate_token(token).await?;
+            Ok::<_, Error>(found.map_or(Lookup::Dead, |found| Lookup::Alive(Box::new(found))))
+        });
+        found.await?;
+        Ok(self.found())
+    }
+
+    /// What has been found so far.
+    fn found(&self) -> Option<&(Session, UserRow)> {
+        match self.lookup.get()? {
+            Lookup::Alive(found) => Some(found),
+            Lookup::Dead => None,
+        }
+    }
+}
+
 impl Sender {
     async fn session(&self, auth: &Auth) -> Result<Option<Session>> {
         match self {
             Self::Set { session, .. } => Ok(Some((**session).clone())),
             Self::SignedOut => Ok(None),
-            Self::Presented { .. } => {
-                Ok(self.lookup(auth).await?.map(|(session, _)| session.clone()))
+            Self::Presented(claim) => {
+                let found = claim.look_up(auth).await?;
+                Ok(found.map(|(session, _)| session.clone()))
             }
         }
     }
@@ -259,25 +444,7 @@ impl Sender {
                 Ok(user.clone().map(|user| ((**session).clone(), user)))
             }
             Self::SignedOut => Ok(None),
-            Self::Presented { .. } => Ok(self.lookup(auth).await?.cloned()),
-        }
-    }
-
-    async fn lookup(&self, auth: &Auth) -> Result<Option<&(Session, UserRow)>> {
-        let Self::Presented {
-            presented: Presented::Token(token),
-            lookup,
-        } = self
-        else {
-            return Ok(None);
-        };
-        let found = lookup.get_or_try_init(async || {
-            let found = auth.validate_token(token).await?;
-            Ok::<_, Error>(found.map_or(Lookup::Dead, |found| Lookup::Alive(Box::new(found))))
-        });
-        match found.await? {
-            Lookup::Alive(found) => Ok(Some(found)),
-            Lookup::Dead => Ok(None),
+            Self::Presented(claim) => Ok(claim.look_up(auth).await?.cloned()),
         }
     }
 
@@ -286,14 +453,14 @@ impl Sender {
         match self {
             Self::Set { .. } => true,
             Self::SignedOut => false,
-            Self::Presented { lookup, .. } => matches!(lookup.get(), Some(Lookup::Alive(_))),
+            Self::Presented(claim) => claim.found().is_some(),
         }
     }
 }
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        if !*self.answered.get_mut() && self.set_cookie().is_some() {
+        if !*self.adopted.get_mut() && self.set_cookie().is_some() {
             tracing::warn!(
                 "a change of the session cookie did not reach the response: put `#[auth_request]` \
                  on the handler, or `.wrap(auth.middleware())` on the `App`"
@@ -306,7 +473,7 @@ impl fmt::Debug for AuthRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sender = self.sender();
         f.debug_struct("AuthRequest")
-            .field("cross_origin", &self.0.cross_origin)
+            .field("cross_origin", &self.0.refusal.is_some())
             .field("signed_in", &sender.is_known())
             .finish_non_exhaustive()
     }

@@ -46,11 +46,7 @@ impl Session {
     ///
     /// [`Error::Schema`](crate::Error::Schema) when they do not fit `A`.
     pub fn typed<A: DeserializeOwned>(&self) -> Result<Session<A>> {
-        Ok(Session {
-            info: self.info.clone(),
-            token: self.token.clone(),
-            attributes: self.info.attributes_as()?,
-        })
+        Ok(Session::with_attributes(self, self.info.attributes_as()?))
     }
 }
 
@@ -65,6 +61,14 @@ impl<A> Session<A> {
     #[must_use]
     pub fn token(&self) -> &SessionToken {
         &self.token
+    }
+
+    pub(crate) fn with_attributes(session: &Session, attributes: A) -> Self {
+        Self {
+            info: session.info.clone(),
+            token: session.token.clone(),
+            attributes,
+        }
     }
 
     /// This session as functions take it that do not care for its attributes.

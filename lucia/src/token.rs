@@ -60,6 +60,26 @@ impl fmt::Debug for SessionToken {
     }
 }
 
+/// What a request shows to be known again, in its cookie or its `Authorization` header.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Presented {
+    /// Nothing.
+    Nothing,
+    /// Something that no token can be read from, or several that differ.
+    Unreadable,
+    /// This.
+    Token(SessionToken),
+}
+
+impl Presented {
+    pub(crate) fn token(self) -> Option<SessionToken> {
+        match self {
+            Self::Token(token) => Some(token),
+            Self::Nothing | Self::Unreadable => None,
+        }
+    }
+}
+
 /// The public name of a session: the SHA-256 of its token, 64 hexadecimal digits.
 ///
 /// It is safe in a page, a form or a log, and useless as a credential. The session table is

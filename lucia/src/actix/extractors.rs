@@ -32,13 +32,13 @@ impl FromRequest for AuthRequest {
     }
 }
 
-impl FromRequest for Session {
+impl<A: DeserializeOwned + 'static> FromRequest for Session<A> {
     type Error = Error;
     type Future = Extraction<Self>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         extract(request, async |auth_request| {
-            auth_request.authenticate().await
+            auth_request.authenticate().await?.typed()
         })
     }
 }
@@ -61,7 +61,7 @@ impl<A: DeserializeOwned + 'static> FromRequest for MaybeUser<A> {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         extract(request, async |auth_request| {
             Ok(Self(
-                auth_request.validate_user().await?.map(|(user, _)| user),
+                auth_request.identify_user().await?.map(|(user, _)| user),
             ))
         })
     }

@@ -6,12 +6,12 @@ use std::future::{Ready, ready};
 use std::pin::Pin;
 
 use actix_web::dev::Payload;
-use actix_web::{FromRequest, HttpRequest, HttpResponse, Responder, ResponseError};
+use actix_web::{FromRequest, HttpRequest, HttpResponse, Responder};
 
 use super::auth_request;
-use super::response::{next, put_headers, see_other};
-use crate::redirect::LocalPath;
-use crate::{AuthRequest, Error, Result};
+use super::response::{deny, put_headers};
+use crate::guard::Guard;
+use crate::{AuthRequest, Result};
 
 /// What a generated handler returns.
 pub type Response = HttpResponse;
@@ -40,18 +40,15 @@ impl Incoming {
     /// not. Nothing of its body is read.
     pub async fn admit(self, guard: Guard) -> Result<Admitted, Response> {
         let Self { request, payload } = self;
-        let auth_request = auth_request(&request).map_err(|error| error.error_response())?;
-        let admitted = Admitted {
-            request,
-            payload,
-            auth_request,
-        };
-        match guard.check(&admitted.auth_request).await {
-            Ok(()) => Ok(admitted),
-            Err(denial) => {
-                let response = guard.deny(&admitted.request, &denial);
-                Err(admitted.finish(response))
-            }
+        let auth_request = auth_request(&request).map_err(HttpResponse::from_error)?;
+        auth_request.adopt();
+        match guard.check(&auth_request).await {
+            Ok(()) => Ok(Admitted {
+                request,
+                payload,
+                auth_request,
+            }),
+            Err(denial) => Err(deny(&guard, &request, &auth_request, denial)),
         }
     }
 }
@@ -70,11 +67,21 @@ impl Admitted {
         self.auth_request.clone()
     }
 
+    /// What the function behind the guard takes.
+    pub fn admission(&self) -> Admission {
+        Admission(())
+    }
+
     fn finish(&self, mut response: HttpResponse) -> HttpResponse {
         put_headers(response.headers_mut(), &self.auth_request);
         response
     }
 }
+
+/// Taken by the function that the user wrote, which nobody but the handler around it shall call.
+/// It is deliberately no extractor.
+#[derive(Debug)]
+pub struct Admission(());
 
 /// The next parameter of a handler. `Err` is the response to a request that it cannot be had from.
 ///
@@ -92,42 +99,6 @@ pub fn extract<'a, T: Extractor + 'a>(
 /// The response that `reply` makes, with the cookie changes of the request on it.
 pub fn respond<R: Reply>(admitted: &Admitted, reply: R) -> Response {
     admitted.finish(reply.into_response(&admitted.request))
-}
-
-/// Whom a handler lets in.
-#[derive(Clone, Debug)]
-pub enum Guard {
-    /// Everybody.
-    Anyone,
-    /// Who is signed in.
-    Authenticated,
-    /// Who is signed in; others are sent to this page.
-    AuthenticatedOrRedirect(&'static str),
-}
-
-impl Guard {
-    pub(super) async fn check(&self, auth_request: &AuthRequest) -> Result<()> {
-        match self {
-            Self::Anyone => Ok(()),
-            Self::Authenticated | Self::AuthenticatedOrRedirect(_) => {
-                auth_request.authenticate().await.map(drop)
-            }
-        }
-    }
-
-    /// The response to a request that `check` refused.
-    pub(super) fn deny(&self, request: &HttpRequest, denial: &Error) -> HttpResponse {
-        match (self, denial) {
-            (Self::AuthenticatedOrRedirect(login), Error::Unauthenticated) => {
-                let location = match (LocalPath::parse(login), next(request)) {
-                    (Some(login), Some(next)) => login.with_next(&next),
-                    _ => (*login).to_owned(),
-                };
-                see_other(&location)
-            }
-            _ => denial.error_response(),
-        }
-    }
 }
 
 /// What a parameter of a handler can be.

@@ -9,10 +9,9 @@ use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
 use actix_web::error::InternalError;
 
-use super::handler::Guard;
-use super::response::put_headers;
+use super::response::{deny, put_headers};
 use crate::auth::Auth;
-use crate::redirect::LocalPath;
+use crate::guard::Guard;
 
 impl Auth {
     /// The middleware that puts cookie changes on responses, for applications that use the
@@ -23,7 +22,7 @@ impl Auth {
     pub fn middleware(&self) -> AuthMiddleware {
         AuthMiddleware {
             auth: self.clone(),
-            guard: Guard::Anyone,
+            guard: Guard::anyone(),
         }
     }
 }
@@ -40,23 +39,24 @@ impl AuthMiddleware {
     /// Lets only those in who are signed in, before anything of a request's body is read:
     /// `web::scope("/admin").wrap(auth.middleware().protect())`. Others get 401, an unsafe
     /// request from another origin 403, and everybody 503 while the store is away.
-    pub fn protect(mut self) -> Self {
-        self.guard = Guard::Authenticated;
-        self
+    pub fn protect(self) -> Self {
+        self.guard(Guard::authenticated())
     }
 
     /// As [`protect`](Self::protect), and sends those who are not signed in to the page `login`
-    /// (303), with the page that they asked for as `next=`, a [`LocalPath`].
+    /// (303), with the page that they asked for as `next=`, a [`LocalPath`](crate::LocalPath).
     ///
     /// # Panics
     ///
-    /// If `login` is not a path of this site.
-    pub fn protect_or_redirect(mut self, login: &'static str) -> Self {
-        assert!(
-            LocalPath::parse(login).is_some(),
-            "the login page is a path of this site such as `/login`, and not `{login}`"
-        );
-        self.guard = Guard::AuthenticatedOrRedirect(login);
+    /// As [`Guard::redirect`].
+    pub fn protect_or_redirect(self, login: &'static str) -> Self {
+        self.guard(Guard::authenticated().redirect(login))
+    }
+
+    /// Lets only those in whom this guard lets in, before anything of a request's body is read:
+    /// `auth.middleware().guard(Guard::authenticated().permit(is_admin))`.
+    pub fn guard(mut self, guard: Guard) -> Self {
+        self.guard = guard;
         self
     }
 }
@@ -105,9 +105,9 @@ where
         let service = self.service.clone();
         Box::pin(async move {
             let auth_request = auth.handle_request(request.request());
+            auth_request.adopt();
             if let Err(denial) = guard.check(&auth_request).await {
-                let mut response = guard.deny(request.request(), &denial);
-                put_headers(response.headers_mut(), &auth_request);
+                let response = deny(&guard, request.request(), &auth_request, denial);
                 return Ok(request.into_response(response).map_into_right_body());
             }
             match service.call(request).await {

@@ -4,11 +4,12 @@
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
     CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER, SET_COOKIE, VARY,
+    WWW_AUTHENTICATE,
 };
-use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, ResponseError};
 
 use crate::error::chain;
-use crate::redirect::LocalPath;
+use crate::guard::Guard;
 use crate::{AuthRequest, Error};
 
 impl ResponseError for Error {
@@ -32,20 +33,33 @@ impl ResponseError for Error {
     }
 }
 
-/// Sends somebody anonymous to sign in.
-pub(super) fn see_other(location: &str) -> HttpResponse {
-    HttpResponse::SeeOther()
-        .insert_header((LOCATION, location))
-        .insert_header((CACHE_CONTROL, "no-store"))
-        .finish()
-}
-
-/// Where a request that was sent to sign in shall go on afterwards: the page that it asked for.
-pub(super) fn next(request: &actix_web::HttpRequest) -> Option<LocalPath> {
-    if !request.method().is_safe() {
-        return None;
-    }
-    LocalPath::parse(request.uri().path_and_query()?.as_str())
+/// The response to a request that `guard` refused. It carries the error, for the application's
+/// own error pages: `response.error()`.
+pub(super) fn deny(
+    guard: &Guard,
+    request: &HttpRequest,
+    auth_request: &AuthRequest,
+    denial: Error,
+) -> HttpResponse {
+    let target = request.uri().path_and_query().map(|target| target.as_str());
+    let target = target.filter(|_| request.method().is_safe());
+    let mut response = match guard.redirection(&denial, target) {
+        Some(location) => HttpResponse::SeeOther()
+            .insert_header((LOCATION, location))
+            .insert_header((CACHE_CONTROL, "no-store"))
+            .finish(),
+        None => {
+            let challenge = guard.challenge(&denial, auth_request);
+            let mut response = HttpResponse::from_error(denial);
+            if let Some(challenge) = challenge {
+                let challenge = HeaderValue::from_static(challenge);
+                response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+            }
+            response
+        }
+    };
+    put_headers(response.headers_mut(), auth_request);
+    response
 }
 
 /// Puts on a response what the request's `AuthRequest` asks for. Doing it again changes nothing.
@@ -58,13 +72,13 @@ pub(super) fn put_headers(headers: &mut HeaderMap, auth_request: &AuthRequest) {
         remove_cookie(headers, cookie.name());
         headers.append(SET_COOKIE, value);
     }
-    if asked.private {
-        if !headers.contains_key(CACHE_CONTROL) {
-            headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        }
-        if !varies_by_cookie(headers) {
-            headers.append(VARY, HeaderValue::from_static("Cookie"));
-        }
+    if asked.private && !headers.contains_key(CACHE_CONTROL) {
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    if let Some(vary) = asked.vary
+        && !varies_by(headers, vary)
+    {
+        headers.append(VARY, HeaderValue::from_static(vary));
     }
 }
 
@@ -85,10 +99,17 @@ fn remove_cookie(headers: &mut HeaderMap, name: &str) {
     }
 }
 
-fn varies_by_cookie(headers: &HeaderMap) -> bool {
-    headers
+fn varies_by(headers: &HeaderMap, wanted: &str) -> bool {
+    let names = |list: &str| -> Vec<String> {
+        list.split(',')
+            .map(|name| name.trim().to_ascii_lowercase())
+            .collect()
+    };
+    let present: Vec<_> = headers
         .get_all(VARY)
         .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .any(|name| name.trim() == "*" || name.trim().eq_ignore_ascii_case("cookie"))
+        .flat_map(names)
+        .collect();
+    present.iter().any(|name| name == "*")
+        || names(wanted).iter().all(|name| present.contains(name))
 }

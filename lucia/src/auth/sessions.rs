@@ -17,7 +17,7 @@ use crate::user::{UserId, object};
 use crate::{Error, Result};
 
 /// How many dead sessions are deleted by one statement.
-const SWEEP: u32 = 1000;
+pub(super) const SWEEP: u32 = 1000;
 
 /// The longest name of a device that is kept, in characters.
 const DEVICE_LENGTH: usize = 255;

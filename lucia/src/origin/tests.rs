@@ -1,5 +1,5 @@
 use super::*;
-use crate::AuthRequest;
+use crate::context::RequestSlot;
 
 struct Fake {
     method: &'static str,
@@ -23,8 +23,14 @@ impl RequestContext for Fake {
         self.tls
     }
 
-    fn auth_request(&self, new: impl FnOnce() -> AuthRequest) -> AuthRequest {
-        new()
+    fn slot(&self) -> RequestSlot {
+        RequestSlot::default()
+    }
+}
+
+impl OriginPolicy {
+    fn permits(&self, request: &Fake, with_cookie: bool) -> bool {
+        self.check(request, with_cookie).is_ok()
     }
 }
 
@@ -296,4 +302,40 @@ fn an_allowed_origin_of_the_settings_is_an_origin_and_nothing_else() {
     ] {
         assert!(parse_allowed(refused).is_err(), "{refused:?}");
     }
+}
+
+#[test]
+fn a_web_socket_is_opened_from_our_own_pages_only() {
+    let open = |origin: &'static str, upgrade: &'static str| Fake {
+        method: "GET",
+        ..post(&[HOST, ("origin", origin), ("upgrade", upgrade)])
+    };
+    assert!(policy().permits(&open("https://example.com", "websocket"), true));
+    for upgrade in ["websocket", "WebSocket", "h2c, websocket"] {
+        let request = open("https://evil.org", upgrade);
+        assert_eq!(
+            policy().check(&request, true),
+            Err(Refusal::Origin {
+                given: "https://evil.org".to_owned(),
+                expected: Some("https://example.com".to_owned()),
+            }),
+        );
+    }
+    assert!(policy().permits(&open("https://evil.org", "h2c"), true));
+}
+
+#[test]
+fn a_host_that_is_none_is_nobodys_own() {
+    for (host, origin) in [
+        ("", "https://"),
+        (":443", "https://:443"),
+        ("", "https://:443"),
+    ] {
+        assert!(
+            !policy().permits(&post(&[("host", host), ("origin", origin)]), true),
+            "{host:?} {origin:?}"
+        );
+    }
+    assert!(!is_loopback("[::1].evil.org"));
+    assert!(is_loopback("[::1]:8080") && is_loopback("[::1]") && is_loopback("127.0.0.1:80"));
 }

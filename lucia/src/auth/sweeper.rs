@@ -1,0 +1,131 @@
+//! [`Sweeper`]: deletes dead sessions in the background.
+
+use std::fmt;
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+
+use super::Auth;
+use crate::clock::random_below;
+use crate::{Error, Result};
+
+/// The settings of a [`Sweeper`], made by [`Auth::sweeper`].
+#[derive(Clone, Debug)]
+#[must_use = "a sweeper works from `start()` on"]
+pub struct SweeperBuilder {
+    auth: Auth,
+    interval: Duration,
+    jitter: Duration,
+    batch: u32,
+}
+
+impl Auth {
+    /// Settings of a job that deletes dead sessions in the background:
+    ///
+    /// ```no_run
+    /// # async fn f(auth: lucia::Auth) -> Result<(), Box<dyn std::error::Error>> {
+    /// let sweeper = auth.sweeper().start()?;
+    /// // .. HttpServer::new(..).run().await?;
+    /// sweeper.stop().await;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// As many processes as you like can have one.
+    pub fn sweeper(&self) -> SweeperBuilder {
+        SweeperBuilder {
+            auth: self.clone(),
+            interval: Duration::from_secs(60 * 60),
+            jitter: Duration::from_secs(5 * 60),
+            batch: super::sessions::SWEEP,
+        }
+    }
+}
+
+impl SweeperBuilder {
+    /// How long it rests between two sweeps; an hour by default.
+    pub fn interval(mut self, interval: Duration) -> Self {
+        self.interval = interval;
+        self
+    }
+
+    /// By how much at the most each rest is longer, at random, so that many processes do not
+    /// sweep at the same moment; 5 minutes by default. The first sweep waits for as much.
+    pub fn jitter(mut self, jitter: Duration) -> Self {
+        self.jitter = jitter;
+        self
+    }
+
+    /// How many sessions one statement deletes; 1000 by default.
+    pub fn batch(mut self, batch: u32) -> Self {
+        self.batch = batch;
+        self
+    }
+
+    /// Begins to sweep, on the Tokio runtime of the caller.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Setting`] names the setting that makes no sense, [`Error::Misuse`] when there is
+    /// no Tokio runtime.
+    pub fn start(self) -> Result<Sweeper> {
+        if self.interval.is_zero() {
+            let reason = "it would never rest";
+            return Err(Error::setting("sweeper.interval", reason));
+        }
+        if self.batch == 0 {
+            return Err(Error::setting("sweeper.batch", "it would delete nothing"));
+        }
+        let runtime = tokio::runtime::Handle::try_current().map_err(|_| {
+            Error::Misuse("a sweeper is started on a Tokio runtime, such as in `main`".to_owned())
+        })?;
+        Ok(Sweeper(runtime.spawn(self.run())))
+    }
+
+    async fn run(self) {
+        let mut rest = Duration::ZERO;
+        loop {
+            tokio::time::sleep(rest + self.random_jitter()).await;
+            rest = self.interval;
+            // A store that is away is logged where it is asked; the next sweep finds the rest.
+            match self.auth.sweep(None, self.batch).await {
+                Ok(0) | Err(Error::Unavailable(_)) => {}
+                Ok(deleted) => tracing::info!(deleted, "dead sessions swept"),
+                Err(error) => tracing::error!(%error, "dead sessions cannot be swept"),
+            }
+        }
+    }
+
+    fn random_jitter(&self) -> Duration {
+        let millis = u64::try_from(self.jitter.as_millis()).unwrap_or(u64::MAX);
+        let millis = random_below(&*self.auth.0.random, millis.saturating_add(1));
+        Duration::from_millis(millis.unwrap_or(0))
+    }
+}
+
+/// A job that deletes dead sessions. It stops when it is dropped.
+#[must_use = "a sweeper stops when it is dropped"]
+pub struct Sweeper(JoinHandle<()>);
+
+impl Sweeper {
+    /// Stops it, and waits until it has. A batch that is being deleted is deleted as a whole or
+    /// not at all.
+    pub async fn stop(mut self) {
+        self.0.abort();
+        // Its end is what was asked for.
+        let _ = (&mut self.0).await;
+    }
+}
+
+impl Drop for Sweeper {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl fmt::Debug for Sweeper {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sweeper")
+            .field("stopped", &self.0.is_finished())
+            .finish()
+    }
+}

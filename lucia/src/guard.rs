@@ -1,0 +1,187 @@
+//! [`Guard`]: whom a handler or a scope lets in. Knows no framework; the adapters turn its denials
+//! into responses.
+
+mod permit;
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use permit::{Decision, Permit, PermitArgument, kind};
+
+use crate::redirect::LocalPath;
+use crate::request::{AuthRequest, Credentials};
+use crate::{Error, Result};
+use permit::BoxedPermit;
+
+/// Whom a handler or a scope lets in.
+///
+/// `#[authenticated(..)]` makes one of its options; the middleware takes one:
+///
+/// ```
+/// use lucia::{Guard, User};
+/// # #[derive(serde::Deserialize)] struct Profile { is_admin: bool }
+///
+/// fn is_admin(user: User<Profile>) -> bool {
+///     user.is_admin
+/// }
+///
+/// let guard = Guard::authenticated().redirect("/login").permit(is_admin);
+/// ```
+#[derive(Clone)]
+#[must_use = "a guard lets nobody in or out by itself"]
+pub struct Guard {
+    /// `None` lets everybody in.
+    credentials: Option<Credentials>,
+    login: Option<Cow<'static, str>>,
+    within: Option<Duration>,
+    permit: Option<Arc<dyn BoxedPermit>>,
+}
+
+impl Guard {
+    /// Lets everybody in.
+    pub fn anyone() -> Self {
+        Self {
+            credentials: None,
+            login: None,
+            within: None,
+            permit: None,
+        }
+    }
+
+    /// Lets only those in who are signed in, by their cookie.
+    pub fn authenticated() -> Self {
+        Self {
+            credentials: Some(Credentials::Cookie),
+            ..Self::anyone()
+        }
+    }
+
+    /// By what those have to be signed in.
+    pub fn credentials(mut self, credentials: Credentials) -> Self {
+        self.credentials = Some(credentials);
+        self
+    }
+
+    /// Sends those who are not signed in, or too long ago, to the page `login`, with the page that
+    /// they asked for as `next=`, a [`LocalPath`].
+    ///
+    /// # Panics
+    ///
+    /// If `login` is not a path of this site, or has a fragment, which would swallow `next=`.
+    pub fn redirect(mut self, login: impl Into<Cow<'static, str>>) -> Self {
+        let login = login.into();
+        assert!(
+            LocalPath::parse(&login).is_some() && !login.contains('#'),
+            "the login page is a path of this site such as `/login`, and not `{login}`"
+        );
+        self.login = Some(login);
+        self
+    }
+
+    /// Lets only those in who proved within the last `period` who they are: at their sign-in, or
+    /// by [`reauthenticate`](crate::Auth::reauthenticate) (OWASP ASVS 5.0, 7.5.3). A renewal is no
+    /// proof.
+    pub fn within(mut self, period: Duration) -> Self {
+        self.within = Some(period);
+        self
+    }
+
+    /// Lets only those in whom `permit` lets in: a function of the user, the session or both, such
+    /// as `fn(User<Profile>) -> bool`. It may be `async`, and it may return a `Result`, whose error
+    /// is 503: it cannot be said now.
+    pub fn permit<Arguments, Kind>(mut self, permit: impl Permit<Arguments, Kind>) -> Self
+    where
+        Arguments: 'static,
+        Kind: 'static,
+    {
+        self.permit = Some(permit::boxed(permit));
+        self
+    }
+
+    /// Decides. From here on the request authenticates by what this guard accepts.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unauthenticated`], [`Error::CrossOrigin`], [`Error::ReauthenticationRequired`],
+    /// [`Error::Forbidden`], and [`Error::Unavailable`] when it cannot be said now.
+    pub async fn check(&self, request: &AuthRequest) -> Result<()> {
+        let Some(credentials) = self.credentials else {
+            return Ok(());
+        };
+        request.accept(credentials);
+        if self.within.is_none() && self.permit.is_none() {
+            return request.authenticate().await.map(drop);
+        }
+        let (session, row) = request.authenticated_row().await?;
+        let auth = request.auth();
+        let denial = match (self.within, &self.permit) {
+            (Some(period), _) if !auth.is_recently_authenticated(&session, period) => {
+                Error::ReauthenticationRequired
+            }
+            (_, Some(permit)) => {
+                let asked = permit.check(&permit::Admitted {
+                    user_table: auth.user_table(),
+                    session: &session,
+                    row: &row,
+                });
+                match asked?.await {
+                    Ok(true) => return Ok(()),
+                    Ok(false) => Error::Forbidden,
+                    Err(error) => error,
+                }
+            }
+            (_, None) => return Ok(()),
+        };
+        tracing::info!(user_id = %session.user_id, reason = %denial, "request denied");
+        Err(denial)
+    }
+
+    /// Where a response to a request that `check` refused sends the client, if it does: to the
+    /// login page. `target` is the path and query that a safe request asked for, and `None` for an
+    /// unsafe one, which cannot be asked again by a redirect.
+    #[must_use]
+    pub fn redirection(&self, denial: &Error, target: Option<&str>) -> Option<String> {
+        let login = self.login.as_deref()?;
+        if !matches!(
+            denial,
+            Error::Unauthenticated | Error::ReauthenticationRequired
+        ) {
+            return None;
+        }
+        Some(match target.and_then(LocalPath::parse) {
+            Some(next) => next.as_next_of(login),
+            None => login.to_owned(),
+        })
+    }
+
+    /// The `WWW-Authenticate` of a 401 to a client that may authenticate by a bearer token
+    /// (RFC 6750, 3).
+    #[must_use]
+    pub fn challenge(&self, denial: &Error, request: &AuthRequest) -> Option<&'static str> {
+        match (self.credentials, denial) {
+            (None | Some(Credentials::Cookie), _) => None,
+            (_, Error::Unauthenticated) if request.shows_bad_bearer_token() => {
+                Some("Bearer error=\"invalid_token\"")
+            }
+            (_, Error::Unauthenticated) => Some("Bearer"),
+            // RFC 9470, 3.
+            (_, Error::ReauthenticationRequired) => {
+                Some("Bearer error=\"insufficient_user_authentication\"")
+            }
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Debug for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guard")
+            .field("credentials", &self.credentials)
+            .field("login", &self.login)
+            .field("within", &self.within)
+            .field("permit", &self.permit.is_some())
+            .finish()
+    }
+}
