@@ -1,14 +1,17 @@
 //! What the tests share: databases that come and go with a test, faults to inject between a store
-//! and its database, a clock to move, and everything that is logged.
+//! and its database, a clock to move, everything that is logged, and a Node application with Lucia
+//! v2.
 
 mod clock;
 mod logs;
+mod node;
 mod postgres;
 mod proxy;
 mod skip;
 
 pub use clock::TestClock;
 pub use logs::{Watch, watch};
+pub use node::{Peer, PeerError, PeerOptions};
 pub use postgres::{Database, Server, Stop, programs_are_installed};
 pub use proxy::{Proxy, Statement};
 pub use skip::skip;
