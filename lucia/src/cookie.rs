@@ -3,7 +3,6 @@
 use std::fmt;
 use std::time::Duration;
 
-pub use cookie::SameSite;
 use cookie::time::OffsetDateTime;
 
 use crate::clock::UnixMillis;
@@ -15,6 +14,30 @@ const MAX_AGE: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 
 /// What a name or attribute may take up at the most, in bytes, as browsers have it.
 const MAX_LENGTH: usize = 4096;
+
+/// Whether browsers send the cookie along with requests that other sites cause (RFC 6265bis,
+/// 4.1.2.7).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SameSite {
+    /// Never.
+    Strict,
+    /// When somebody follows a link.
+    #[default]
+    Lax,
+    /// Always. Browsers ask for `Secure` then.
+    None,
+}
+
+impl From<SameSite> for cookie::SameSite {
+    fn from(same_site: SameSite) -> Self {
+        match same_site {
+            SameSite::Strict => Self::Strict,
+            SameSite::Lax => Self::Lax,
+            SameSite::None => Self::None,
+        }
+    }
+}
 
 /// How the session cookie differs from the default one.
 ///
@@ -82,7 +105,7 @@ impl CookieOptions {
             name: self.name.unwrap_or_else(|| default_name.to_owned()),
             path: self.path.unwrap_or_else(|| "/".to_owned()),
             domain: self.domain,
-            same_site: self.same_site.unwrap_or(SameSite::Lax),
+            same_site: self.same_site.unwrap_or_default(),
             secure,
         };
         config.check()?;
@@ -250,7 +273,7 @@ impl CookieConfig {
         let cookie = cookie::Cookie::build((self.name.clone(), value))
             .path(self.path.clone())
             .http_only(true)
-            .same_site(self.same_site)
+            .same_site(cookie::SameSite::from(self.same_site))
             .secure(self.secure);
         match &self.domain {
             Some(domain) => cookie.domain(domain.clone()),

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use serde::de::DeserializeOwned;
+use serde::ser::{Serialize, SerializeStruct, Serializer};
 
 use crate::Result;
 use crate::clock::UnixMillis;
@@ -132,6 +133,24 @@ pub struct SessionInfo {
 struct RowAttributes {
     json: String,
     table: Arc<str>,
+}
+
+/// What a page of "your sessions" needs. Moments are in milliseconds since the Unix epoch.
+impl Serialize for SessionInfo {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        let millis = |time: SystemTime| UnixMillis::from(time).0;
+        let mut object = serializer.serialize_struct("SessionInfo", 9)?;
+        object.serialize_field("id", &self.id)?;
+        object.serialize_field("user_id", &self.user_id)?;
+        object.serialize_field("created_at", &millis(self.created_at))?;
+        object.serialize_field("authenticated_at", &self.authenticated_at.map(millis))?;
+        object.serialize_field("renewed_at", &millis(self.renewed_at))?;
+        object.serialize_field("active_expires", &millis(self.active_expires))?;
+        object.serialize_field("idle_expires", &millis(self.idle_expires))?;
+        object.serialize_field("device", &self.device)?;
+        object.serialize_field("address", &self.address)?;
+        object.end()
+    }
 }
 
 impl fmt::Debug for SessionInfo {

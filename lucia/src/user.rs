@@ -7,7 +7,7 @@ use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use crate::key::NewKey;
@@ -69,6 +69,17 @@ impl fmt::Display for UserId {
 /// It dereferences to `A`: with `struct Profile { username: String }`, a `User<Profile>` has
 /// `user.id` and `user.username`. `A` sees every column, `id` included, under its name in the
 /// table.
+///
+/// ```
+/// # #[derive(serde::Deserialize)] struct Profile { username: String }
+/// # use actix_web::Responder;
+/// use lucia::{User, authenticated};
+///
+/// #[authenticated]
+/// async fn me(user: User<Profile>) -> impl Responder {
+///     format!("{} is {}", user.id, user.username)
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct User<A = NoAttributes> {
@@ -95,6 +106,21 @@ impl<A: DeserializeOwned> User<A> {
 /// [`Error::Schema`] names the column that does not fit.
 pub(crate) fn read_columns<A: DeserializeOwned>(json: &str, table: &str) -> Result<A> {
     serde_json::from_str(json).map_err(|error| columns::explain::<A>(json, table, error))
+}
+
+/// The attributes with the `id` among them, as the row in the table. What is no attribute of `A`
+/// is not there.
+impl<A: Serialize> Serialize for User<A> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Row<'a, A> {
+            id: &'a UserId,
+            #[serde(flatten)]
+            attributes: &'a A,
+        }
+        let Self { id, attributes } = self;
+        Row { id, attributes }.serialize(serializer)
+    }
 }
 
 impl<A> Deref for User<A> {
@@ -314,6 +340,21 @@ mod tests {
         let user = user.unwrap();
         assert_eq!((user.username.as_str(), user.age), ("Ada", Some(36)));
         assert!(User::<NoAttributes>::from_row(&row(r#"{"id":"ada"}"#), "auth_user").is_ok());
+    }
+
+    #[test]
+    fn a_user_is_serialized_as_one_object() {
+        let user = User {
+            id: "ada".into(),
+            attributes: Profile {
+                username: "Ada".to_owned(),
+                age: None,
+            },
+        };
+        assert_eq!(
+            serde_json::to_value(&user).unwrap(),
+            serde_json::json!({ "id": "ada", "username": "Ada", "age": null })
+        );
     }
 
     #[test]
