@@ -215,6 +215,24 @@ impl Error {
         Self::Unavailable(source.into())
     }
 
+    /// An error of the same kind for each of those who share it.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn shared(error: &std::sync::Arc<Self>) -> Self {
+        match &**error {
+            Self::Unavailable(_) => Self::unavailable(error.clone()),
+            Self::Schema {
+                table,
+                column,
+                reason,
+            } => Self::Schema {
+                table: table.clone(),
+                column: column.clone(),
+                reason: reason.clone(),
+            },
+            _ => Self::internal(error.clone()),
+        }
+    }
+
     pub(crate) fn setting(setting: &'static str, reason: impl Into<String>) -> Self {
         Self::Setting {
             setting,

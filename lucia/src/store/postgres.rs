@@ -3,6 +3,7 @@
 mod builder;
 mod diagnosis;
 mod error;
+mod lookups;
 mod migrate;
 mod statements;
 
@@ -18,6 +19,7 @@ use tokio_postgres::types::ToSql;
 
 pub use builder::PgStoreBuilder;
 use error::{Failure, Written};
+use lookups::Lookups;
 use statements::Statements;
 pub use statements::StoredIds;
 
@@ -50,6 +52,9 @@ struct Parts {
     session_columns: Vec<SessionColumn>,
     ids: StoredIds,
     statements: Statements,
+    /// Whether lookups that meet go out as one statement.
+    batched: bool,
+    lookups: Lookups,
     timeout: Duration,
 }
 
@@ -147,21 +152,52 @@ impl Parts {
     }
 }
 
+/// A session with its user.
+type Found = (SessionRow, UserRow);
+
+impl Parts {
+    async fn find_one(&self, id: &SessionId) -> Result<Option<Found>> {
+        let sql = &self.statements.session_and_user;
+        let mut found = self.find(sql, &[&id.as_str()]).await?;
+        Ok(found.pop())
+    }
+
+    /// The sessions of these ids that there are, in any order.
+    async fn find_many(&self, ids: &[&str]) -> Result<Vec<Found>> {
+        self.find(&self.statements.sessions_and_users, &[&ids])
+            .await
+    }
+
+    async fn find(&self, sql: &str, params: Params<'_>) -> Result<Vec<Found>> {
+        let rows = match self.run(sql, params).await {
+            Ok(rows) => rows,
+            Err(failure) => return Err(self.explain(failure, None).await),
+        };
+        let mut found = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let session = session_row(row)?;
+            let stored: &str = row.try_get(SESSION_WIDTH).map_err(unreadable)?;
+            if self.ids == StoredIds::LuciaTokensAdopted && stored != session.id.as_str() {
+                let params: Params<'_> = &[&stored, &session.id.as_str()];
+                let adopted = self.run(&self.statements.adopt_session, params).await;
+                if let Err(failure) = adopted {
+                    return Err(self.explain(failure, None).await);
+                }
+            }
+            found.push((session, user_row(row, SESSION_WIDTH + 1)?));
+        }
+        Ok(found)
+    }
+}
+
 #[async_trait]
 impl Store for PgStore {
     async fn session_and_user(&self, id: &SessionId) -> Result<Option<(SessionRow, UserRow)>> {
-        let rows = self
-            .query(&self.0.statements.session_and_user, &[&id.as_str()])
-            .await?;
-        let Some(row) = rows.first() else {
-            return Ok(None);
-        };
-        let stored: &str = row.try_get(SESSION_WIDTH).map_err(unreadable)?;
-        if self.0.ids == StoredIds::LuciaTokensAdopted && stored != id.as_str() {
-            let params: Params<'_> = &[&stored, &id.as_str()];
-            self.query(&self.0.statements.adopt_session, params).await?;
+        if self.0.batched {
+            lookups::find(&self.0, id).await
+        } else {
+            self.0.find_one(id).await
         }
-        Ok(Some((session_row(row)?, user_row(row, SESSION_WIDTH + 1)?)))
     }
 
     async fn change_password(&self, change: PasswordChange) -> Result<bool> {

@@ -8,6 +8,7 @@ use tokio_postgres::config::SslMode;
 use tokio_postgres::{Config, NoTls};
 
 use super::error::Failure;
+use super::lookups::Lookups;
 use super::statements::{Statements, StoredIds};
 use super::{Parts, PgStore};
 use crate::store::tables::{SessionColumn, TableNames, check_name};
@@ -39,6 +40,7 @@ pub struct PgStoreBuilder {
     user_columns: Option<Vec<String>>,
     session_columns: Vec<String>,
     ids: StoredIds,
+    batched: bool,
     timeout: Duration,
     max_connections: usize,
 }
@@ -50,6 +52,7 @@ impl Default for PgStoreBuilder {
             user_columns: None,
             session_columns: Vec::new(),
             ids: StoredIds::default(),
+            batched: true,
             timeout: TIMEOUT,
             max_connections: MAX_CONNECTIONS,
         }
@@ -107,6 +110,14 @@ impl PgStoreBuilder {
         self
     }
 
+    /// Whether lookups of sessions that meet go out as one statement; they do by default. Nobody
+    /// waits for company: those that arrive while one is on its way go out together once it is
+    /// back. Each sees all that was committed before it was called, as it would alone.
+    pub fn batched_lookups(mut self, batched: bool) -> Self {
+        self.batched = batched;
+        self
+    }
+
     /// How long a call may take, waiting for a connection included; 5 seconds by default. What
     /// takes longer is [`Error::Unavailable`].
     pub fn timeout(mut self, timeout: Duration) -> Self {
@@ -149,6 +160,8 @@ impl PgStoreBuilder {
             tables: self.tables,
             session_columns,
             ids: self.ids,
+            batched: self.batched,
+            lookups: Lookups::default(),
             timeout: self.timeout,
         }))
     }

@@ -82,6 +82,7 @@ pub(super) struct Statements {
     pub(super) delete_user_keys: String,
 
     pub(super) session_and_user: String,
+    pub(super) sessions_and_users: String,
     pub(super) get_session: String,
     pub(super) user_sessions: String,
     pub(super) renew_session: String,
@@ -128,6 +129,10 @@ impl Statements {
             r#"{public_id}, s."user_id", s."created_at", s."authenticated_at", s."renewed_at", s."active_expires", s."idle_expires", s."device", s."address", {session_json}"#
         );
         let is_first = ids.is("$1");
+        let session_and_user = format!(
+            r#"SELECT {session}, s."id", u."id", {user_json}
+            FROM {sessions} AS s JOIN {users} AS u ON u."id" = s."user_id""#
+        );
 
         Self {
             user: format!(r#"SELECT u."id", {user_json} FROM {users} AS u WHERE u."id" = $1"#),
@@ -190,11 +195,8 @@ impl Statements {
             ),
             delete_user_keys: format!(r#"DELETE FROM {keys} WHERE "user_id" = $1"#),
 
-            session_and_user: format!(
-                r#"SELECT {session}, s."id", u."id", {user_json}
-                FROM {sessions} AS s JOIN {users} AS u ON u."id" = s."user_id"
-                WHERE {is_first}"#
-            ),
+            session_and_user: format!("{session_and_user} WHERE {is_first}"),
+            sessions_and_users: format!("{session_and_user} WHERE {}", ids.is("ANY($1::TEXT[])")),
             get_session: format!("SELECT {session} FROM {sessions} AS s WHERE {is_first}"),
             user_sessions: format!(
                 r#"SELECT {session} FROM {sessions} AS s WHERE s."user_id" = $1
