@@ -1,5 +1,6 @@
 //! Users: whom a session belongs to, and how their row becomes the application's own type.
 
+mod blank;
 mod columns;
 
 use std::fmt;
@@ -14,7 +15,7 @@ use crate::key::NewKey;
 use crate::store::UserRow;
 use crate::{Error, Result};
 
-pub(crate) use columns::field_names;
+pub(crate) use blank::{Verdict, try_columns};
 
 /// The id of a user: any text, 15 characters of `[a-z0-9]` when lucia made it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -248,8 +249,11 @@ impl<A> fmt::Debug for NewUser<'_, A> {
 pub(crate) enum InvalidAttributes {
     /// Programmer's mistake: no object, no string keys, or a column out of reach.
     Misuse(String),
-    /// A value that no database can hold as text.
-    NulCharacter { column: String },
+    /// A value that cannot be stored.
+    Value {
+        column: String,
+        reason: &'static str,
+    },
 }
 
 /// The columns that `attributes` names. None of them is one of `own`, the columns of lucia's.
@@ -279,15 +283,35 @@ pub(crate) fn object<B: Serialize + ?Sized>(
              it out with `#[serde(skip_serializing)]`"
         )));
     }
-    match columns
-        .iter()
-        .find(|(name, value)| name.contains('\0') || holds_nul(value))
-    {
-        Some((column, _)) => Err(InvalidAttributes::NulCharacter {
+    for (column, value) in &columns {
+        let reason = if column.contains('\0') || holds_nul(value) {
+            "text cannot hold the character U+0000"
+        } else if is_too_deep(value) {
+            "it is nested too deeply to be read again"
+        } else {
+            continue;
+        };
+        return Err(InvalidAttributes::Value {
             column: column.clone(),
-        }),
-        None => Ok(columns),
+            reason,
+        });
     }
+    Ok(columns)
+}
+
+/// Whether a value could be stored, and then not be read out of the JSON of its row.
+fn is_too_deep(value: &Value) -> bool {
+    /// What `serde_json` reads, less the row itself and one for good measure.
+    const DEEPEST: usize = 126;
+
+    fn depth(value: &Value) -> usize {
+        match value {
+            Value::Array(values) => 1 + values.iter().map(depth).max().unwrap_or(0),
+            Value::Object(fields) => 1 + fields.values().map(depth).max().unwrap_or(0),
+            _ => 0,
+        }
+    }
+    depth(value) > DEEPEST
 }
 
 fn holds_nul(value: &Value) -> bool {
@@ -305,10 +329,10 @@ impl InvalidAttributes {
     pub(crate) fn into_error(self, table: &str) -> Error {
         match self {
             Self::Misuse(what) => Error::Misuse(what),
-            Self::NulCharacter { column } => Error::InvalidAttribute {
+            Self::Value { column, reason } => Error::InvalidAttribute {
                 table: table.to_owned(),
                 column: Some(column),
-                reason: "text cannot hold the character U+0000".to_owned(),
+                reason: reason.to_owned(),
             },
         }
     }
@@ -414,9 +438,21 @@ mod tests {
         ] {
             assert!(matches!(
                 object(&hostile, &["id"]),
-                Err(InvalidAttributes::NulCharacter { .. })
+                Err(InvalidAttributes::Value { .. })
             ));
         }
+    }
+
+    #[test]
+    fn what_could_be_stored_and_not_be_read_again_is_refused() {
+        let nested = |depth| (0..depth).fold(Value::Null, |inner, _| serde_json::json!([inner]));
+        let readable = serde_json::json!({ "a": nested(126) });
+        assert!(object(&readable, &["id"]).is_ok());
+        assert!(serde_json::from_str::<Value>(&readable.to_string()).is_ok());
+        assert!(matches!(
+            object(&serde_json::json!({ "a": nested(127) }), &["id"]),
+            Err(InvalidAttributes::Value { .. })
+        ));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use super::Auth;
 use crate::clock::random_text;
 use crate::store::NewUserRow;
-use crate::user::{NewUser, User, UserId, field_names, object};
+use crate::user::{NewUser, User, UserId, Verdict, object, try_columns};
 use crate::{Error, Result};
 
 impl Auth {
@@ -112,8 +112,8 @@ impl Auth {
     /// Checks that the tables are there and that an `A` can be read from the table of users: once
     /// at the start, instead of at somebody's first request.
     ///
-    /// Each field of `A`, under its serde name, has to be a column. If there is a user already,
-    /// one row is read as well, which finds columns of the wrong type.
+    /// Each field of `A`, under its serde name, has to be a column, unless `A` can do without it.
+    /// If there is a user already, one row is read as well, which finds columns of the wrong type.
     ///
     /// # Errors
     ///
@@ -122,17 +122,23 @@ impl Auth {
     pub async fn check_schema<A: DeserializeOwned>(&self) -> Result<()> {
         let described = self.ask(self.store().describe_users()).await?;
         let table = self.store().user_table();
-        for field in field_names::<A>() {
-            if !described.columns.iter().any(|column| column == field) {
+        match try_columns::<A>(&described.columns) {
+            Verdict::Missing(column) => {
                 return Err(Error::Schema {
                     table: table.to_owned(),
-                    column: Some((*field).to_owned()),
+                    column: Some(column.to_owned()),
                     reason: format!(
                         "`{}` asks for it, and the table has no such column",
                         std::any::type_name::<A>()
                     ),
                 });
             }
+            Verdict::Unknown if described.sample.is_none() => tracing::debug!(
+                "`{}` looks at values, and table `{table}` has none yet: whether its columns are \
+                 all there shows with the first user",
+                std::any::type_name::<A>()
+            ),
+            Verdict::Fits | Verdict::Unknown => {}
         }
         match described.sample {
             Some(row) => User::<A>::from_row(&row, table).map(drop),

@@ -39,21 +39,12 @@ pub(super) fn explain<A: DeserializeOwned>(
     }
 }
 
-/// The names of the columns that an `A` asks for, as far as its type says: a struct does, a map
-/// or a flattened struct does not.
-pub(crate) fn field_names<A: DeserializeOwned>() -> &'static [&'static str] {
-    match A::deserialize(FieldNames) {
-        Err(Fields(names)) => names,
-        Ok(_) => &[],
-    }
-}
-
 /// A user's row, read column by column.
 struct Row(Map<String, Value>);
 
 /// Which column is at fault.
 #[derive(Debug)]
-enum Problem {
+pub(super) enum Problem {
     Missing(&'static str),
     Misfit { column: String, holds: &'static str },
     Other,
@@ -132,70 +123,5 @@ fn kind(value: &Value) -> &'static str {
         Value::String(_) => "text",
         Value::Array(_) => "an array",
         Value::Object(_) => "an object",
-    }
-}
-
-/// A deserializer that reads nothing and notes which fields were asked for.
-struct FieldNames;
-
-/// The fields, carried out of `deserialize` as its error.
-#[derive(Debug)]
-struct Fields(&'static [&'static str]);
-
-impl fmt::Display for Fields {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self:?}")
-    }
-}
-
-impl std::error::Error for Fields {}
-
-impl de::Error for Fields {
-    fn custom<T: fmt::Display>(_: T) -> Self {
-        Self(&[])
-    }
-}
-
-impl<'de> Deserializer<'de> for FieldNames {
-    type Error = Fields;
-
-    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Fields> {
-        Err(Fields(&[]))
-    }
-
-    fn deserialize_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        fields: &'static [&'static str],
-        _: V,
-    ) -> Result<V::Value, Fields> {
-        Err(Fields(fields))
-    }
-
-    forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf
-        option unit unit_struct newtype_struct seq tuple tuple_struct map enum identifier
-        ignored_any
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_struct_tells_its_fields_under_their_column_names() {
-        #[derive(serde::Deserialize)]
-        #[allow(dead_code)]
-        struct Profile {
-            #[serde(rename = "userName")]
-            user_name: String,
-            #[serde(skip)]
-            computed: u8,
-            age: Option<u8>,
-        }
-        assert_eq!(field_names::<Profile>(), ["userName", "age"]);
-        assert!(field_names::<Map<String, Value>>().is_empty());
-        assert!(field_names::<()>().is_empty());
     }
 }
