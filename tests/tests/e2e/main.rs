@@ -9,6 +9,7 @@ mod budget;
 mod conformance;
 mod cookies;
 mod csrf;
+mod denials;
 mod outage;
 mod passwords;
 mod races;
