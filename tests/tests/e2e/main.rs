@@ -14,4 +14,5 @@ mod handlers;
 mod outage;
 mod passwords;
 mod races;
+mod redirects;
 mod sessions;
