@@ -10,6 +10,7 @@ mod conformance;
 mod cookies;
 mod csrf;
 mod denials;
+mod extractors;
 mod handlers;
 mod outage;
 mod passwords;
