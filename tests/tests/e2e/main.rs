@@ -12,6 +12,7 @@ mod csrf;
 mod denials;
 mod extractors;
 mod handlers;
+mod middleware;
 mod outage;
 mod passwords;
 mod races;
