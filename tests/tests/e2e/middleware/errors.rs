@@ -1,6 +1,7 @@
 //! Errors that pass the middleware.
 
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, fn_service};
+use actix_web::error::ErrorInternalServerError;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{Error, HttpResponse};
@@ -54,6 +55,49 @@ async fn an_error_that_passes_two_of_them_has_one_cookie() {
             let scope = web::scope("")
                 .wrap(auth.middleware().protect())
                 .wrap(auth.middleware());
+            config.service(scope.configure(|config| failing_services(config, auth)));
+        })
+        .await;
+        let reply = browser.get(path).await;
+        assert_eq!(reply.status, 418, "{path}");
+        reply.assert_renews(&session);
+    }
+}
+
+#[tokio::test]
+async fn the_original_error_of_an_inner_service_stays_reachable_for_outer_middleware() {
+    for path in FAILING {
+        let (_site, session, browser) = idle(&Stage::sqlite().await, |config, auth| {
+            let scope = web::scope("")
+                .wrap(auth.middleware())
+                .wrap_fn(|request, service| {
+                    service
+                        .call(request)
+                        .map_err(|error| match error.as_error::<Teapot>() {
+                            Some(_) => error,
+                            None => ErrorInternalServerError("another error"),
+                        })
+                });
+            config.service(scope.configure(|config| failing_services(config, auth)));
+        })
+        .await;
+        let reply = browser.get(path).await;
+        assert_eq!(reply.status, 418, "{path}");
+        reply.assert_renews(&session);
+    }
+}
+
+#[tokio::test]
+async fn an_error_that_outer_middleware_has_looked_at_still_makes_its_response() {
+    for path in FAILING {
+        let (_site, session, browser) = idle(&Stage::sqlite().await, |config, auth| {
+            let scope = web::scope("")
+                .wrap(auth.middleware())
+                .wrap_fn(|request, service| {
+                    service
+                        .call(request)
+                        .inspect_err(|error| drop(error.error_response()))
+                });
             config.service(scope.configure(|config| failing_services(config, auth)));
         })
         .await;
