@@ -45,17 +45,19 @@ impl Auth {
         AuthBuilder::new(store)
     }
 
-    /// The `AuthRequest` of a request: always the same one for the same request.
+    /// The `AuthRequest` of a request: always the same one for the same request. An application
+    /// with several `Auth`s, for customers and staff say, has one of each.
     ///
     /// With actix-web you rarely need this: `#[auth_request]` and the extractors do it.
     #[doc(alias = "handleRequest")]
     pub fn handle_request(&self, request: &impl RequestContext) -> AuthRequest {
-        request.auth_request(|| {
+        let new = || {
             let presented = self.0.cookie.read(request.header("cookie"));
             let with_cookie = presented != Presented::Nothing;
             let cross_origin = !self.0.origin.permits(request, with_cookie);
             AuthRequest::new(self.clone(), presented, cross_origin)
-        })
+        };
+        request.auth_request(new).of(self, new)
     }
 
     /// The cookie that carries a session, or with `None` the one that removes it.
@@ -81,6 +83,11 @@ impl Auth {
             Presented::Token(token) => Some(token),
             Presented::Nothing | Presented::Unreadable => None,
         }
+    }
+
+    /// Whether `other` is this one, or a clone of it.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 
     pub(crate) fn now(&self) -> UnixMillis {

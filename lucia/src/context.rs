@@ -31,6 +31,7 @@ pub trait RequestContext {
 
     /// The `AuthRequest` that is kept with this request, after keeping the one of `new` if there
     /// is none: all parts of an application share one, and the part that writes the response
-    /// finds in it where the cookie stands.
+    /// finds in it where the cookie stands. It need not belong to the `Auth` that asks: the core
+    /// finds those of other `Auth`s by way of the one that is kept.
     fn auth_request(&self, new: impl FnOnce() -> AuthRequest) -> AuthRequest;
 }

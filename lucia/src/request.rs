@@ -16,10 +16,10 @@ use crate::{Error, Result};
 
 /// Who sent a request.
 ///
-/// There is one for each request, shared by everything that asks: a clone is another handle to
-/// the same. However often and in whatever order it is asked, the store is asked once, and not
-/// at all for a request without a readable session cookie. An error is not remembered: the next
-/// call asks again.
+/// There is one for each request and [`Auth`], shared by everything that asks: a clone is another
+/// handle to the same. However often and in whatever order it is asked, the store is asked once,
+/// and not at all for a request without a readable session cookie. An error is not remembered: the
+/// next call asks again.
 ///
 /// A change of the cookie is kept here until the response is written: [`set_session`](Self::set_session)
 /// by the application, a renewal, or the removal of a cookie whose session is dead. The last one
@@ -34,6 +34,8 @@ struct Shared {
     sender: Mutex<Arc<Sender>>,
     /// Whether somebody has taken on to put the headers on the response.
     answered: AtomicBool,
+    /// Those that other `Auth`s have for the same request.
+    others: Mutex<Vec<AuthRequest>>,
 }
 
 /// Where the session of a request comes from.
@@ -80,7 +82,25 @@ impl AuthRequest {
             cross_origin,
             sender: Mutex::new(Arc::new(sender)),
             answered: AtomicBool::new(false),
+            others: Mutex::default(),
         }))
+    }
+
+    /// The one that `auth` has for the same request: this, or another. What is kept with a
+    /// request may be that of another `Auth`, whose users are not the same.
+    pub(crate) fn of(self, auth: &Auth, new: impl FnOnce() -> Self) -> Self {
+        if self.0.auth.is(auth) {
+            return self;
+        }
+        let mut others = self.0.others.lock().unwrap_or_else(PoisonError::into_inner);
+        match others.iter().find(|other| other.0.auth.is(auth)) {
+            Some(other) => other.clone(),
+            None => {
+                let other = new();
+                others.push(other.clone());
+                other
+            }
+        }
     }
 
     /// The session of whoever sent this request, `None` for somebody anonymous.

@@ -18,3 +18,4 @@ mod passwords;
 mod races;
 mod redirects;
 mod sessions;
+mod two_auths;
