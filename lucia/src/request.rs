@@ -18,8 +18,8 @@ use crate::{Error, Result};
 
 /// Who sent a request.
 ///
-/// There is one for each request, shared by everything that asks: a clone is another handle to
-/// the same. However often and in whatever order it is asked, the store is asked once, and not
+/// There is one for each request and [`Auth`], shared by everything that asks: a clone is another
+/// handle to the same. However often and in whatever order it is asked, the store is asked once, and not
 /// at all for a request without a readable session cookie. An error is not remembered: the next
 /// call asks again.
 ///

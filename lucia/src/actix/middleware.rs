@@ -7,7 +7,6 @@ use std::task::{Context, Poll};
 
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
-use actix_web::error::InternalError;
 
 use super::response::{deny, put_headers};
 use crate::auth::Auth;
@@ -115,10 +114,13 @@ where
                     put_headers(response.headers_mut(), &auth_request);
                     Ok(response.map_into_left_body())
                 }
-                Err(error) => {
-                    let mut response = error.error_response();
-                    put_headers(response.headers_mut(), &auth_request);
-                    Err(InternalError::from_response(error, response).into())
+                Err(mut error) => {
+                    // The error stays what it is, for whatever looks at it further out.
+                    error.add_response_mapper(move |mut response| {
+                        put_headers(response.headers_mut(), &auth_request);
+                        response
+                    });
+                    Err(error)
                 }
             }
         })

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use lucia::Session;
 use reqwest::header::{COOKIE, HeaderMap, ORIGIN, SET_COOKIE};
 use reqwest::{Method, RequestBuilder};
 
@@ -125,5 +126,15 @@ impl Reply {
     pub(crate) fn removes_cookie(&self) -> bool {
         let cookie = self.set_cookie();
         cookie.starts_with("__Host-auth_session=;") && cookie.contains("Max-Age=0")
+    }
+    /// It sets the cookie of `session` anew and no other, and is kept by nobody else.
+    #[track_caller]
+    pub(crate) fn assert_renews(&self, session: &Session) {
+        let set = format!("__Host-auth_session={};", session.token().expose());
+        assert!(self.set_cookie().starts_with(&set), "{self:?}");
+        let fifteen_days = "Max-Age=1296000;";
+        assert!(self.set_cookie().contains(fifteen_days), "{self:?}");
+        assert_eq!(self.header("cache-control"), Some("no-store"), "{self:?}");
+        assert_eq!(self.header("vary"), Some("Cookie"), "{self:?}");
     }
 }

@@ -18,6 +18,18 @@ impl Site {
 
     /// Sends a request with these header lines and this body, and reads the response.
     pub(crate) async fn exchange(&self, start: &str, headers: &[&[u8]], body: &[u8]) -> Reply {
+        self.exchange_part(start, headers, body.len(), body).await
+    }
+
+    /// As [`exchange`](Self::exchange), with no more than the beginning of a body of `length`
+    /// bytes. The rest never comes.
+    pub(crate) async fn exchange_part(
+        &self,
+        start: &str,
+        headers: &[&[u8]],
+        length: usize,
+        body: &[u8],
+    ) -> Reply {
         let mut raw = self.raw().await;
         let mut request = format!("{start} HTTP/1.1\r\nhost: {}\r\n", self.address()).into_bytes();
         for header in headers {
@@ -25,11 +37,7 @@ impl Site {
             request.extend_from_slice(b"\r\n");
         }
         request.extend_from_slice(
-            format!(
-                "content-length: {}\r\nconnection: close\r\n\r\n",
-                body.len()
-            )
-            .as_bytes(),
+            format!("content-length: {length}\r\nconnection: close\r\n\r\n").as_bytes(),
         );
         request.extend_from_slice(body);
         raw.send(&request).await;

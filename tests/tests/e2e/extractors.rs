@@ -1,0 +1,261 @@
+//! `User`, `Session`, `MaybeUser` and `AuthRequest` as parameters of plain handlers.
+
+use actix_web::web::{self, ServiceConfig};
+use actix_web::{HttpResponse, get};
+use lucia::{AuthRequest, MaybeUser, Session, User, auth_request, authenticated};
+use lucia_tests::watch;
+use reqwest::Method;
+
+use crate::support::{Profile, Reply, Site, Stage, on_each_store, sign_up};
+
+on_each_store![
+    who_is_signed_in_is_there_in_every_parameter,
+    who_is_anonymous_is_401_where_somebody_is_asked_for,
+    the_cookie_of_a_dead_session_is_anonymous,
+    an_unsafe_request_of_another_origin_is_403_where_somebody_is_asked_for,
+    r48_an_outage_is_503_and_never_anonymous,
+];
+
+/// The paths of handlers with one parameter each.
+const USER: &str = "/user";
+const SESSION: &str = "/session";
+const BOTH: &str = "/both";
+const MAYBE_USER: &str = "/maybe-user";
+const MAYBE_ID: &str = "/maybe-id";
+const VALIDATING: &str = "/validating";
+const AUTHENTICATING: &str = "/authenticating";
+const UNASKED: &str = "/unasked";
+
+fn routes(config: &mut ServiceConfig) {
+    config
+        .route(USER, web::to(user))
+        .route(SESSION, web::to(session))
+        .route(BOTH, web::to(both))
+        .route(MAYBE_USER, web::to(maybe_user))
+        .route(MAYBE_ID, web::to(maybe_id))
+        .route(VALIDATING, web::to(validating))
+        .route(AUTHENTICATING, web::to(authenticating))
+        .route(UNASKED, web::to(unasked))
+        .service(with_auth_request)
+        .service(with_authenticated)
+        .service(with_redirect);
+}
+
+async fn user(user: User<Profile>) -> String {
+    user.attributes.username
+}
+
+async fn session(session: Session) -> String {
+    session.user_id.to_string()
+}
+
+async fn both(session: Session, user: User) -> String {
+    (session.user_id == user.id).to_string()
+}
+
+async fn maybe_user(MaybeUser(user): MaybeUser<Profile>) -> String {
+    user.map_or("nobody".to_owned(), |user| user.attributes.username)
+}
+
+async fn maybe_id(MaybeUser(user): MaybeUser) -> String {
+    user.map_or("nobody".to_owned(), |user| user.id.to_string())
+}
+
+async fn validating(auth_request: AuthRequest) -> lucia::Result<String> {
+    let session = auth_request.validate().await?;
+    Ok(session.map_or("nobody".to_owned(), |session| session.user_id.to_string()))
+}
+
+async fn authenticating(auth_request: AuthRequest) -> lucia::Result<String> {
+    let (user, _) = auth_request.authenticate_user::<Profile>().await?;
+    Ok(user.attributes.username)
+}
+
+async fn unasked(_auth_request: AuthRequest) -> &'static str {
+    "nobody was asked"
+}
+
+#[get("/auth-request")]
+#[auth_request]
+async fn with_auth_request() -> HttpResponse {
+    HttpResponse::Ok().finish()
+}
+
+#[get("/authenticated")]
+#[authenticated]
+async fn with_authenticated() -> HttpResponse {
+    HttpResponse::Ok().finish()
+}
+
+#[get("/redirect")]
+#[authenticated(redirect = "/login")]
+async fn with_redirect() -> HttpResponse {
+    HttpResponse::Ok().finish()
+}
+
+async fn site(stage: &Stage) -> (Site, Session) {
+    let auth = stage.auth().await;
+    let session = sign_up(&auth, "ada").await;
+    (Site::serve(auth, routes).await, session)
+}
+
+#[track_caller]
+fn assert_reply(reply: &Reply, path: &str, status: u16, body: &str) {
+    assert_eq!(
+        (reply.status, reply.body.as_str()),
+        (status, body),
+        "{path}: {reply:?}"
+    );
+}
+
+async fn who_is_signed_in_is_there_in_every_parameter(stage: Stage) {
+    let (site, session) = site(&stage).await;
+    let browser = site.browser_of(&session);
+    let id = session.user_id.as_str();
+    for (path, body) in [
+        (USER, "ada"),
+        (SESSION, id),
+        (BOTH, "true"),
+        (MAYBE_USER, "ada"),
+        (MAYBE_ID, id),
+        (VALIDATING, id),
+        (AUTHENTICATING, "ada"),
+        (UNASKED, "nobody was asked"),
+    ] {
+        assert_reply(&browser.get(path).await, path, 200, body);
+        assert_reply(&browser.post(path, &[]).await, path, 200, body);
+    }
+}
+
+async fn who_is_anonymous_is_401_where_somebody_is_asked_for(stage: Stage) {
+    let (site, _) = site(&stage).await;
+    stage.probe.calls();
+    let browser = site.browser();
+    for path in [USER, SESSION, BOTH, AUTHENTICATING] {
+        assert_reply(&browser.get(path).await, path, 401, "Not signed in.");
+        assert_reply(&browser.post(path, &[]).await, path, 401, "Not signed in.");
+    }
+    for path in [MAYBE_USER, MAYBE_ID, VALIDATING] {
+        assert_reply(&browser.get(path).await, path, 200, "nobody");
+    }
+    assert_reply(
+        &browser.get(UNASKED).await,
+        UNASKED,
+        200,
+        "nobody was asked",
+    );
+    assert!(stage.probe.calls().is_empty());
+}
+
+async fn the_cookie_of_a_dead_session_is_anonymous(stage: Stage) {
+    let (site, session) = site(&stage).await;
+    site.auth.invalidate_session(&session.id).await.unwrap();
+    for path in [USER, SESSION, BOTH, AUTHENTICATING] {
+        let reply = site.browser_of(&session).get(path).await;
+        assert_reply(&reply, path, 401, "Not signed in.");
+    }
+    for path in [MAYBE_USER, MAYBE_ID, VALIDATING] {
+        let reply = site.browser_of(&session).get(path).await;
+        assert_reply(&reply, path, 200, "nobody");
+    }
+}
+
+async fn an_unsafe_request_of_another_origin_is_403_where_somebody_is_asked_for(stage: Stage) {
+    let (site, session) = site(&stage).await;
+    stage.probe.calls();
+    let browser = site.browser_of(&session);
+    let post = async |path| {
+        let request = browser.bare(Method::POST, path);
+        let reply = browser
+            .send(request.header("origin", "https://evil.example"))
+            .await;
+        assert!(reply.set_cookies().is_empty(), "{path}");
+        reply
+    };
+    for path in [USER, SESSION, BOTH, AUTHENTICATING] {
+        let sentence = "Cross-origin request refused.";
+        assert_reply(&post(path).await, path, 403, sentence);
+    }
+    for path in [MAYBE_USER, MAYBE_ID, VALIDATING] {
+        assert_reply(&post(path).await, path, 200, "nobody");
+    }
+    assert!(stage.probe.calls().is_empty());
+}
+
+async fn r48_an_outage_is_503_and_never_anonymous(stage: Stage) {
+    let (site, session) = site(&stage).await;
+    let browser = site.browser_of(&session);
+    stage.probe.set_down(true);
+    for path in [
+        USER,
+        SESSION,
+        BOTH,
+        MAYBE_USER,
+        MAYBE_ID,
+        VALIDATING,
+        AUTHENTICATING,
+    ] {
+        let reply = browser.get(path).await;
+        assert_reply(&reply, path, 503, "Try again in a moment.");
+        assert!(reply.header("retry-after").is_some(), "{path}");
+        assert!(reply.set_cookies().is_empty(), "{path}");
+    }
+    // Nobody has asked the store here.
+    assert_reply(
+        &browser.get(UNASKED).await,
+        UNASKED,
+        200,
+        "nobody was asked",
+    );
+    assert_reply(&site.browser().get(USER).await, USER, 401, "Not signed in.");
+}
+
+/// One test for all, since the log is that of the whole process.
+#[tokio::test]
+async fn without_an_auth_everything_is_500_and_the_log_says_what_to_add() {
+    let stage = Stage::sqlite().await;
+    let auth = stage.auth().await;
+    let session = sign_up(&auth, "ada").await;
+    let site = Site::serve_with(auth, routes).await;
+    let browser = site.browser_of(&session);
+    for path in [
+        USER,
+        SESSION,
+        MAYBE_USER,
+        UNASKED,
+        "/auth-request",
+        "/authenticated",
+        "/redirect",
+    ] {
+        let log = watch(["there is no `Auth`"]);
+        let reply = browser.get(path).await;
+        assert_reply(&reply, path, 500, "Internal error.");
+        assert_eq!(reply.header("location"), None, "{path}");
+        assert!(reply.set_cookies().is_empty(), "{path}");
+        let lines = log.lines();
+        assert_eq!(lines.len(), 1, "{path}: {lines:?}");
+        assert!(lines[0].starts_with("ERROR lucia::"), "{path}: {lines:?}");
+        let advice = "add `.app_data(web::Data::new(auth))` to the `App`";
+        assert!(lines[0].ends_with(advice), "{path}: {lines:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_auth_that_is_given_without_data_around_it_is_found_too() {
+    let auth = Stage::sqlite().await;
+    let (stage, auth) = (&auth, auth.auth().await);
+    let session = sign_up(&auth, "ada").await;
+    let given = auth.clone();
+    let site = Site::serve_with(auth, move |config: &mut ServiceConfig| {
+        config.app_data(given.clone());
+        routes(config);
+    })
+    .await;
+    let browser = site.browser_of(&session);
+    assert_eq!(browser.get(USER).await.body, "ada");
+    for path in ["/auth-request", "/authenticated", "/redirect"] {
+        assert_eq!(browser.get(path).await.status, 200, "{path}");
+    }
+    stage.probe.set_down(true);
+    assert_eq!(browser.get("/authenticated").await.status, 503);
+}

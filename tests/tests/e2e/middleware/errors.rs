@@ -1,0 +1,135 @@
+//! Errors that pass the middleware.
+
+use actix_web::dev::{Service, ServiceRequest, ServiceResponse, fn_service};
+use actix_web::error::ErrorInternalServerError;
+use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::web::{self, ServiceConfig};
+use actix_web::{Error, HttpResponse};
+use futures_util::TryFutureExt;
+use lucia::Auth;
+
+use super::{handlers, idle};
+use crate::support::{Stage, Teapot};
+
+/// What is asked who it is, finds somebody, and fails: a service, or a middleware before one.
+async fn asks_and_fails(auth: Auth, request: ServiceRequest) -> Result<ServiceResponse, Error> {
+    auth.handle_request(request.request())
+        .authenticate()
+        .await?;
+    Err(Teapot.into())
+}
+
+/// Two services and a middleware that fail, below `/failing`.
+fn failing_services(config: &mut ServiceConfig, auth: &Auth) {
+    let (of_service, of_middleware) = (auth.clone(), auth.clone());
+    let service = fn_service(move |request| asks_and_fails(of_service.clone(), request));
+    let middleware = web::scope("/middleware")
+        .wrap_fn(move |request, _| asks_and_fails(of_middleware.clone(), request))
+        .route("", web::to(HttpResponse::Ok));
+    config
+        .service(web::service("/service").finish(service))
+        .service(middleware);
+}
+
+const FAILING: [&str; 2] = ["/service", "/middleware"];
+
+#[tokio::test]
+async fn a_renewal_reaches_the_client_on_errors_of_inner_services_and_middleware() {
+    for path in FAILING {
+        let (_site, session, browser) = idle(&Stage::sqlite().await, |config, auth| {
+            let scope = web::scope("").wrap(auth.middleware());
+            config.service(scope.configure(|config| failing_services(config, auth)));
+        })
+        .await;
+        let reply = browser.get(path).await;
+        let answer = (reply.status, reply.body.as_str());
+        assert_eq!(answer, (418, Teapot::MESSAGE), "{path}");
+        reply.assert_renews(&session);
+    }
+}
+
+#[tokio::test]
+async fn an_error_that_passes_two_of_them_has_one_cookie() {
+    for path in FAILING {
+        let (_site, session, browser) = idle(&Stage::sqlite().await, |config, auth| {
+            let scope = web::scope("")
+                .wrap(auth.middleware().protect())
+                .wrap(auth.middleware());
+            config.service(scope.configure(|config| failing_services(config, auth)));
+        })
+        .await;
+        let reply = browser.get(path).await;
+        assert_eq!(reply.status, 418, "{path}");
+        reply.assert_renews(&session);
+    }
+}
+
+#[tokio::test]
+async fn the_original_error_of_an_inner_service_stays_reachable_for_outer_middleware() {
+    for path in FAILING {
+        let (_site, session, browser) = idle(&Stage::sqlite().await, |config, auth| {
+            let scope = web::scope("")
+                .wrap(auth.middleware())
+                .wrap_fn(|request, service| {
+                    service
+                        .call(request)
+                        .map_err(|error| match error.as_error::<Teapot>() {
+                            Some(_) => error,
+                            None => ErrorInternalServerError("another error"),
+                        })
+                });
+            config.service(scope.configure(|config| failing_services(config, auth)));
+        })
+        .await;
+        let reply = browser.get(path).await;
+        assert_eq!(reply.status, 418, "{path}");
+        reply.assert_renews(&session);
+    }
+}
+
+#[tokio::test]
+async fn an_error_that_outer_middleware_has_looked_at_still_makes_its_response() {
+    for path in FAILING {
+        let (_site, session, browser) = idle(&Stage::sqlite().await, |config, auth| {
+            let scope = web::scope("")
+                .wrap(auth.middleware())
+                .wrap_fn(|request, service| {
+                    service
+                        .call(request)
+                        .inspect_err(|error| drop(error.error_response()))
+                });
+            config.service(scope.configure(|config| failing_services(config, auth)));
+        })
+        .await;
+        let reply = browser.get(path).await;
+        assert_eq!(reply.status, 418, "{path}");
+        reply.assert_renews(&session);
+    }
+}
+
+#[tokio::test]
+async fn the_original_error_of_a_handler_stays_reachable_on_its_response() {
+    let (_site, _, browser) = idle(&Stage::sqlite().await, |config, auth| {
+        let scope = web::scope("")
+            .wrap(auth.middleware())
+            .wrap_fn(|request, service| {
+                service.call(request).map_ok(|mut response| {
+                    let error = response.response().error();
+                    let original = error.and_then(|error| error.as_error::<Teapot>());
+                    if original.is_some() {
+                        let name = HeaderName::from_static("x-original");
+                        let seen = HeaderValue::from_static("seen");
+                        response.headers_mut().insert(name, seen);
+                    }
+                    response
+                })
+            });
+        config.service(scope.configure(handlers));
+    })
+    .await;
+    for path in ["/failing", "/failing-attribute"] {
+        let reply = browser.get(path).await;
+        assert_eq!(reply.status, 418, "{path}");
+        assert_eq!(reply.header("x-original"), Some("seen"), "{path}");
+    }
+}

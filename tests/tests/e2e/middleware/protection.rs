@@ -1,0 +1,135 @@
+//! `protect()` and `protect_or_redirect(..)`. That they read no body is in `denials.rs`.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use actix_web::web::{self, ServiceConfig};
+use lucia::Auth;
+use reqwest::Method;
+
+use super::{handlers, idle};
+use crate::support::{Stage, on_each_store};
+
+on_each_store![a_protected_scope_lets_in_who_is_signed_in_and_nobody_else];
+
+/// The same below a scope that is kept private.
+fn protected(config: &mut ServiceConfig, auth: &Auth) {
+    let scope = web::scope("/private").wrap(auth.middleware().protect());
+    config.service(scope.configure(handlers));
+}
+
+async fn a_protected_scope_lets_in_who_is_signed_in_and_nobody_else(stage: Stage) {
+    let (site, session, browser) = idle(&stage, protected).await;
+    let reply = browser.get("/private/maybe").await;
+    assert_eq!(reply.body, "somebody");
+    reply.assert_renews(&session);
+
+    let anonymous = site.browser();
+    assert_eq!(anonymous.get("/private/maybe").await.status, 401);
+    let foreign = browser.bare(Method::POST, "/private/sign-out");
+    let foreign = foreign.header("origin", "https://evil.example");
+    let foreign = browser.send(foreign).await;
+    assert_eq!(foreign.status, 403);
+    assert!(foreign.set_cookies().is_empty());
+    stage.probe.set_down(true);
+    assert_eq!(browser.get("/private/maybe").await.status, 503);
+    assert_eq!(anonymous.get("/private/maybe").await.status, 401);
+    stage.probe.set_down(false);
+
+    site.auth.invalidate_session(&session.id).await.unwrap();
+    let dead = browser.get("/private/maybe").await;
+    assert_eq!(dead.status, 401);
+    assert!(dead.removes_cookie());
+}
+
+#[tokio::test]
+async fn a_protected_scope_does_not_say_which_of_its_pages_exist() {
+    let (site, session, browser) = idle(&Stage::sqlite().await, protected).await;
+    let anonymous = site.browser().get("/private/nowhere").await;
+    assert_eq!(
+        (anonymous.status, anonymous.body.as_str()),
+        (401, "Not signed in.")
+    );
+    let reply = browser.get("/private/nowhere").await;
+    assert_eq!(reply.status, 404);
+    reply.assert_renews(&session);
+    // What is not below it is nobody's business.
+    assert_eq!(site.browser().get("/nowhere").await.status, 404);
+}
+
+#[tokio::test]
+async fn a_protected_scope_that_redirects_sends_nobody_away_who_is_signed_in_or_unknown() {
+    let stage = Stage::sqlite().await;
+    let (site, session, browser) = idle(&stage, |config, auth| {
+        let middleware = auth.middleware().protect_or_redirect("/login");
+        config.service(web::scope("/private").wrap(middleware).configure(handlers));
+    })
+    .await;
+    let reply = browser.get("/private/user").await;
+    assert_eq!((reply.status, reply.body.as_str()), (200, "ada"));
+    reply.assert_renews(&session);
+
+    let anonymous = site.browser();
+    let reply = anonymous.get("/private/user?a=b").await;
+    assert_eq!(reply.status, 303);
+    assert_eq!(
+        reply.header("location"),
+        Some("/login?next=%2Fprivate%2Fuser%3Fa%3Db")
+    );
+    assert_eq!(reply.header("cache-control"), Some("no-store"));
+    // The body of a form is lost, so it is not gone on to.
+    let reply = anonymous.post("/private/user", &[("a", "b")]).await;
+    assert_eq!(
+        (reply.status, reply.header("location")),
+        (303, Some("/login"))
+    );
+
+    let foreign = browser.bare(Method::POST, "/private/user");
+    let foreign = foreign.header("origin", "https://evil.example");
+    let foreign = browser.send(foreign).await;
+    assert_eq!((foreign.status, foreign.header("location")), (403, None));
+    stage.probe.set_down(true);
+    let away = browser.get("/private/user").await;
+    assert_eq!((away.status, away.header("location")), (503, None));
+    stage.probe.set_down(false);
+
+    site.auth.invalidate_session(&session.id).await.unwrap();
+    let dead = browser.get("/private/user").await;
+    assert_eq!(dead.status, 303);
+    assert!(dead.removes_cookie());
+}
+
+#[tokio::test]
+async fn a_login_page_that_is_no_path_of_this_site_panics_when_it_is_set() {
+    let auth = Stage::sqlite().await.auth().await;
+    for login in [
+        "",
+        "login",
+        "//evil.example",
+        "/\\evil.example",
+        "https://evil.example/login",
+        "/log in",
+        "/login\r\nX-Evil: 1",
+    ] {
+        let set = || auth.middleware().protect_or_redirect(login);
+        let panic = catch_unwind(AssertUnwindSafe(set)).expect_err(login);
+        let message = panic.downcast_ref::<String>().unwrap();
+        assert!(message.contains(&format!("not `{login}`")), "{message}");
+    }
+    drop(auth.middleware().protect_or_redirect("/login?lang=en"));
+}
+
+#[tokio::test]
+async fn a_renewal_by_a_protected_scope_reaches_the_client_on_errors_of_what_is_below() {
+    for (path, status) in [
+        ("/private/failing", 418),
+        ("/private/bad-json", 400),
+        ("/private/nowhere", 404),
+    ] {
+        let (_site, session, browser) = idle(&Stage::sqlite().await, protected).await;
+        let request = browser.request(Method::POST, path);
+        let request = request.header("content-type", "application/json");
+        let reply = browser.send(request.body("no JSON")).await;
+        assert_eq!(reply.status, status, "{path}");
+        reply.assert_renews(&session);
+    }
+}
