@@ -12,4 +12,5 @@ mod csrf;
 mod outage;
 mod passwords;
 mod races;
+mod schema;
 mod sessions;
