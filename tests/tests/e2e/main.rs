@@ -9,6 +9,7 @@ mod budget;
 mod conformance;
 mod cookies;
 mod csrf;
+mod migrations;
 mod outage;
 mod passwords;
 mod races;
