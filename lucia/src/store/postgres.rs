@@ -4,6 +4,8 @@ mod builder;
 mod diagnosis;
 mod error;
 mod migrate;
+mod rows;
+mod run;
 mod statements;
 
 use std::fmt;
@@ -11,13 +13,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use deadpool_postgres::{Object, Pool};
+use deadpool_postgres::Pool;
 use serde_json::{Map, Value};
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 pub use builder::PgStoreBuilder;
 use error::Failure;
+use rows::{SESSION_COLUMNS, key_row, session_row, user_row, user_row_from};
 use statements::Statements;
 
 use super::{
@@ -45,6 +48,8 @@ pub struct PgStore(Arc<Parts>);
 struct Parts {
     pool: Pool,
     tables: TableNames,
+    /// The columns of users that are fetched, besides `id`; all of them if it says nothing.
+    user_columns: Option<Vec<String>>,
     statements: Statements,
     timeout: Duration,
 }
@@ -102,13 +107,14 @@ impl PgStore {
     fn from_parts(
         pool: Pool,
         tables: TableNames,
-        user_columns: Option<&[String]>,
+        user_columns: Option<Vec<String>>,
         timeout: Duration,
     ) -> Self {
-        let statements = Statements::new(&tables, user_columns);
+        let statements = Statements::new(&tables, user_columns.as_deref());
         Self(Arc::new(Parts {
             pool,
             tables,
+            user_columns,
             statements,
             timeout,
         }))
@@ -122,36 +128,32 @@ impl PgStore {
         }
     }
 
-    /// As [`query`](Self::query), for a statement that writes the columns of a user.
+    /// As [`query`](Self::query), with each row read.
+    async fn read<T>(
+        &self,
+        sql: &str,
+        params: Params<'_>,
+        row: fn(&Row) -> Result<T, Failure>,
+    ) -> Result<Vec<T>> {
+        let answer = self.0.run(sql, params).await;
+        let read = answer.and_then(|rows| rows.iter().map(row).collect());
+        match read {
+            Ok(read) => Ok(read),
+            Err(failure) => Err(self.0.explain(failure, None).await),
+        }
+    }
+
+    /// As [`read`](Self::read), for a statement that writes the columns of a user.
     async fn write_user(
         &self,
         sql: &str,
         params: Params<'_>,
         attributes: &Map<String, Value>,
     ) -> Result<Option<UserRow>> {
-        match self.0.run(sql, params).await {
-            Ok(rows) => rows.first().map(|row| user_row(row, 0)).transpose(),
+        let answer = self.0.run(sql, params).await;
+        match answer.and_then(|rows| rows.first().map(user_row).transpose()) {
+            Ok(user) => Ok(user),
             Err(failure) => Err(self.0.explain(failure, Some(attributes)).await),
-        }
-    }
-}
-
-impl Parts {
-    /// Runs one statement within the time-out. A connection whose answer did not come in time is
-    /// closed: whoever got it next would wait for that answer first.
-    async fn run(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, Failure> {
-        let mut connection = None;
-        let answer = async {
-            let connection = connection.insert(self.pool.get().await?);
-            let statement = connection.prepare_cached(sql).await?;
-            Ok(connection.query(&statement, params).await?)
-        };
-        match tokio::time::timeout(self.timeout, answer).await {
-            Ok(answer) => answer,
-            Err(_) => {
-                connection.map(Object::take);
-                Err(Failure::TimedOut(self.timeout))
-            }
         }
     }
 }
@@ -159,13 +161,15 @@ impl Parts {
 #[async_trait]
 impl Store for PgStore {
     async fn session_and_user(&self, id: &SessionId) -> Result<Option<(SessionRow, UserRow)>> {
-        let rows = self
-            .query(&self.0.statements.session_and_user, &[&id.as_str()])
+        let found = self
+            .read(
+                &self.0.statements.session_and_user,
+                &[&id.as_str()],
+                |row| Ok((session_row(row)?, user_row_from(row, SESSION_COLUMNS)?)),
+            )
             .await?;
-        let Some(row) = rows.first() else {
-            return Ok(None);
-        };
-        Ok(Some((session_row(row)?, user_row(row, SESSION_COLUMNS)?)))
+        let found = found.into_iter().next();
+        Ok(found.and_then(|(session, user)| Some((session?, user))))
     }
 }
 
@@ -176,9 +180,14 @@ impl UserStore for PgStore {
     }
 
     async fn describe_users(&self) -> Result<UserTable> {
-        let columns = self.0.check_tables().await?;
-        let rows = self.query(&self.0.statements.any_user, &[]).await?;
-        let sample = rows.first().map(|row| user_row(row, 0)).transpose()?;
+        let mut columns = self.0.check_tables().await?;
+        if let Some(fetched) = &self.0.user_columns {
+            columns.retain(|column| column == "id" || fetched.contains(column));
+        }
+        let sample = self
+            .read(&self.0.statements.any_user, &[], user_row)
+            .await?
+            .pop();
         Ok(UserTable { columns, sample })
     }
 
@@ -208,8 +217,10 @@ impl UserStore for PgStore {
     }
 
     async fn user(&self, id: &UserId) -> Result<Option<UserRow>> {
-        let rows = self.query(&self.0.statements.user, &[&id.as_str()]).await?;
-        rows.first().map(|row| user_row(row, 0)).transpose()
+        let users = self
+            .read(&self.0.statements.user, &[&id.as_str()], user_row)
+            .await?;
+        Ok(users.into_iter().next())
     }
 
     async fn update_user(
@@ -250,15 +261,13 @@ impl UserStore for PgStore {
     }
 
     async fn key(&self, id: &str) -> Result<Option<KeyRow>> {
-        let rows = self.query(&self.0.statements.key, &[&id]).await?;
-        rows.first().map(key_row).transpose()
+        let keys = self.read(&self.0.statements.key, &[&id], key_row).await?;
+        Ok(keys.into_iter().next())
     }
 
     async fn user_keys(&self, user_id: &UserId) -> Result<Vec<KeyRow>> {
-        let rows = self
-            .query(&self.0.statements.user_keys, &[&user_id.as_str()])
-            .await?;
-        rows.iter().map(key_row).collect()
+        self.read(&self.0.statements.user_keys, &[&user_id.as_str()], key_row)
+            .await
     }
 
     async fn update_key_password(&self, id: &str, hashed_password: Option<&str>) -> Result<bool> {
@@ -300,17 +309,16 @@ impl SessionStore for PgStore {
     }
 
     async fn session(&self, id: &SessionId) -> Result<Option<SessionRow>> {
-        let rows = self
-            .query(&self.0.statements.session, &[&id.as_str()])
+        let sessions = self
+            .read(&self.0.statements.session, &[&id.as_str()], session_row)
             .await?;
-        rows.first().map(session_row).transpose()
+        Ok(sessions.into_iter().flatten().next())
     }
 
     async fn user_sessions(&self, user_id: &UserId) -> Result<Vec<SessionRow>> {
-        let rows = self
-            .query(&self.0.statements.user_sessions, &[&user_id.as_str()])
-            .await?;
-        rows.iter().map(session_row).collect()
+        let sql = &self.0.statements.user_sessions;
+        let sessions = self.read(sql, &[&user_id.as_str()], session_row).await?;
+        Ok(sessions.into_iter().flatten().collect())
     }
 
     async fn renew_session(&self, id: &SessionId, expiries: Expiries) -> Result<bool> {
@@ -345,53 +353,12 @@ impl SessionStore for PgStore {
 
     async fn delete_dead_sessions(&self, now: UnixMillis, limit: u32) -> Result<u64> {
         let params: Params<'_> = &[&now.0, &i64::from(limit)];
-        let rows = self
-            .query(&self.0.statements.delete_dead_sessions, params)
-            .await?;
-        let deleted: i64 = rows
+        let sql = &self.0.statements.delete_dead_sessions;
+        let deleted = self.read(sql, params, |row| Ok(row.try_get(0)?)).await?;
+        Ok(deleted
             .first()
-            .map_or(Ok(0), |row| row.try_get(0))
-            .map_err(unreadable)?;
-        Ok(u64::try_from(deleted).unwrap_or(0))
+            .map_or(0, |count: &i64| count.unsigned_abs()))
     }
-}
-
-/// How many columns [`session_row`] reads.
-const SESSION_COLUMNS: usize = 7;
-
-fn session_row(row: &Row) -> Result<SessionRow> {
-    let millis = |column| row.try_get(column).map(UnixMillis).map_err(unreadable);
-    let id: &str = row.try_get(0).map_err(unreadable)?;
-    Ok(SessionRow {
-        id: id.parse().map_err(Error::internal)?,
-        user_id: UserId::from(row.try_get::<_, &str>(1).map_err(unreadable)?),
-        created_at: millis(2)?,
-        renewed_at: millis(3)?,
-        active_expires: millis(4)?,
-        idle_expires: millis(5)?,
-        device: row.try_get(6).map_err(unreadable)?,
-    })
-}
-
-/// A user's id and JSON, from column `first` on.
-fn user_row(row: &Row, first: usize) -> Result<UserRow> {
-    Ok(UserRow {
-        id: UserId::from(row.try_get::<_, &str>(first).map_err(unreadable)?),
-        attributes: row.try_get(first + 1).map_err(unreadable)?,
-    })
-}
-
-fn key_row(row: &Row) -> Result<KeyRow> {
-    Ok(KeyRow {
-        id: row.try_get(0).map_err(unreadable)?,
-        user_id: UserId::from(row.try_get::<_, &str>(1).map_err(unreadable)?),
-        hashed_password: row.try_get(2).map_err(unreadable)?,
-    })
-}
-
-/// The statements name types, so a column that cannot be read is our mistake.
-fn unreadable(error: tokio_postgres::Error) -> Error {
-    Error::internal(error)
 }
 
 fn attributes_json(attributes: &Map<String, Value>) -> Result<String> {

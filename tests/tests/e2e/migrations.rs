@@ -4,7 +4,7 @@ use std::future::Future as _;
 use std::task::{Context, Poll, Waker};
 
 use futures_util::future::join_all;
-use lucia::{Auth, Error, NewUser, PgStore};
+use lucia::{Auth, Error, NewUser, PgStore, UserId};
 use lucia_tests::{Database, Proxy};
 
 use crate::support::{PASSWORD, Profile, Site, front_page, sign_up};
@@ -217,6 +217,34 @@ async fn the_tables_of_lucia_v2_get_what_they_lack_and_keep_their_rows() {
     assert_eq!(expiries, (9_999_999_999_998, 9_999_999_999_999));
     assert_eq!(text(6), "UK");
     assert_works(&database).await;
+}
+
+#[tokio::test]
+async fn the_users_of_lucia_v2_have_sessions_of_both_and_a_list_of_ours() {
+    let database = Database::new().await;
+    let client = database.connect().await;
+    client.batch_execute(LUCIA).await.unwrap();
+    let store = PgStore::connect(&database.url()).await.unwrap();
+    store.migrate(COLUMNS).await.unwrap();
+    let auth = Auth::builder(store).build().unwrap();
+    let ada = UserId::from("abcdefghij01234");
+    let session = auth.create_session(&ada).await.unwrap();
+
+    let listed = auth.user_sessions(&ada).await.unwrap();
+    // Lucia's ids are tokens, which are not for showing.
+    let ids: Vec<_> = listed.into_iter().map(|session| session.id).collect();
+    assert_eq!(ids, std::slice::from_ref(&session.id));
+    // Lucia still adds its own.
+    let sql = "INSERT INTO user_session (id, user_id, active_expires, idle_expires) \
+               VALUES ('another', 'abcdefghij01234', 1, 2)";
+    client.batch_execute(sql).await.unwrap();
+    assert_eq!(auth.delete_dead_sessions().await.unwrap(), 1);
+
+    auth.invalidate_user_sessions(&ada).await.unwrap();
+    let left = client.query_one("SELECT count(*) FROM user_session", &[]);
+    assert_eq!(left.await.unwrap().get::<_, i64>(0), 0);
+    auth.delete_user(&ada).await.unwrap();
+    assert!(auth.user::<Profile>(&ada).await.unwrap().is_none());
 }
 
 #[tokio::test]

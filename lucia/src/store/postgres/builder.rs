@@ -103,11 +103,10 @@ impl PgStoreBuilder {
     /// [`Error::Setting`] names the setting that makes no sense.
     pub fn build(self, pool: Pool) -> Result<PgStore> {
         self.check()?;
-        let columns = self.user_columns.as_deref();
         Ok(PgStore::from_parts(
             pool,
             self.tables,
-            columns,
+            self.user_columns,
             self.timeout,
         ))
     }

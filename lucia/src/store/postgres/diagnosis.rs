@@ -6,7 +6,8 @@ use serde_json::{Map, Value};
 use tokio_postgres::error::SqlState;
 
 use super::Parts;
-use super::error::Failure;
+use super::error::{Failure, ServerError};
+use super::statements::given;
 use crate::error::{ConstraintKind, ConstraintViolation};
 use crate::store::tables::quote;
 use crate::{Error, Result};
@@ -31,6 +32,8 @@ const SESSION_COLUMNS: [(&str, Kind); 7] = [
 enum Kind {
     Text,
     BigInt,
+    /// A column of the application's.
+    Any,
 }
 
 impl Kind {
@@ -38,6 +41,7 @@ impl Kind {
         match self {
             Self::Text => matches!(sql_type, "text" | "character varying" | "citext"),
             Self::BigInt => sql_type == "bigint",
+            Self::Any => true,
         }
     }
 
@@ -45,14 +49,22 @@ impl Kind {
         match self {
             Self::Text => "text",
             Self::BigInt => "bigint",
+            Self::Any => "there",
         }
     }
 }
 
-/// A column's name and type.
+/// What the database knows of a column.
 struct Column {
     name: String,
+    /// Its type without a length or precision, which is all that lucia's own columns may differ in.
     sql_type: String,
+    /// Its type as it was declared.
+    declared: String,
+    /// Whether the database computes it.
+    is_computed: bool,
+    /// Whether its domain is never NULL, and nothing stands in for a value that is not given.
+    needs_value: bool,
 }
 
 impl Parts {
@@ -70,8 +82,11 @@ impl Parts {
             (Failure::Server(error), _) if error.code == SqlState::UNIQUE_VIOLATION => {
                 self.broken_unique_rule(error.constraint.as_deref()).await
             }
-            (Failure::Server(error), Some(attributes)) if error.class() == "22" => {
-                self.unfit_attribute(attributes).await
+            (Failure::Server(error), Some(attributes))
+                if matches!(error.class(), "22" | "23")
+                    || error.code == SqlState::GENERATED_ALWAYS =>
+            {
+                self.refused_attribute(error, attributes).await
             }
             (_, attributes) => self.unfit_schema(attributes).await,
         };
@@ -85,9 +100,10 @@ impl Parts {
     /// Checks lucia's own tables, and returns the names of the columns of the table of users.
     pub(super) async fn check_tables(&self) -> Result<Vec<String>> {
         let tables = &self.tables;
-        let users = self
-            .checked_columns(&tables.user, &[("id", Kind::Text)])
-            .await?;
+        let mut needed = vec![("id", Kind::Text)];
+        let fetched = self.user_columns.iter().flatten();
+        needed.extend(fetched.map(|column| (column.as_str(), Kind::Any)));
+        let users = self.checked_columns(&tables.user, &needed).await?;
         self.checked_columns(&tables.key, &KEY_COLUMNS).await?;
         self.checked_columns(&tables.session, &SESSION_COLUMNS)
             .await?;
@@ -109,8 +125,11 @@ impl Parts {
         for (name, kind) in needed {
             match columns.iter().find(|column| column.name == *name) {
                 None => {
-                    let reason = "there is no such column; `migrate` makes it".to_owned();
-                    return Err(schema_error(Some(name), reason));
+                    let reason = match kind {
+                        Kind::Any => "there is no such column, and `user_columns` lists it",
+                        _ => "there is no such column; `migrate` makes it",
+                    };
+                    return Err(schema_error(Some(name), reason.to_owned()));
                 }
                 Some(column) if !kind.accepts(&column.sql_type) => {
                     let reason =
@@ -124,7 +143,10 @@ impl Parts {
     }
 
     async fn columns(&self, table: &str) -> Result<Vec<Column>> {
-        const SQL: &str = "SELECT attname::TEXT, format_type(atttypid, NULL) FROM pg_attribute \
+        const SQL: &str = "SELECT attname::TEXT, format_type(atttypid, NULL), \
+                 format_type(atttypid, atttypmod), attgenerated <> '' OR attidentity = 'a', \
+                 typnotnull AND NOT atthasdef \
+             FROM pg_attribute JOIN pg_type ON pg_type.oid = atttypid \
              WHERE attrelid = to_regclass($1::TEXT) AND attnum > 0 AND NOT attisdropped \
              ORDER BY attnum";
         let rows = self
@@ -136,6 +158,9 @@ impl Parts {
                 Ok(Column {
                     name: row.try_get(0).map_err(Error::internal)?,
                     sql_type: row.try_get(1).map_err(Error::internal)?,
+                    declared: row.try_get(2).map_err(Error::internal)?,
+                    is_computed: row.try_get(3).map_err(Error::internal)?,
+                    needs_value: row.try_get(4).map_err(Error::internal)?,
                 })
             })
             .collect()
@@ -158,37 +183,72 @@ impl Parts {
             }))
     }
 
-    /// Which of the attributes its column cannot hold.
-    async fn unfit_attribute(&self, attributes: &Map<String, Value>) -> Result<Option<Error>> {
+    /// Which of the attributes was refused, and what that means.
+    async fn refused_attribute(
+        &self,
+        error: &ServerError,
+        attributes: &Map<String, Value>,
+    ) -> Result<Option<Error>> {
+        let table = &self.tables.user;
+        let columns = self.columns(table).await?;
+        let invalid = |column: Option<String>, reason: String| Error::InvalidAttribute {
+            table: table.clone(),
+            column,
+            reason,
+        };
+        let is_given = |column: &&Column| attributes.contains_key(&column.name);
+        if error.code == SqlState::GENERATED_ALWAYS {
+            let computed = columns.iter().filter(is_given);
+            let column = computed.into_iter().find(|column| column.is_computed);
+            return Ok(column.map(|column| {
+                let reason = "the database computes this column".to_owned();
+                invalid(Some(column.name.clone()), reason)
+            }));
+        }
+        let column = self.unfit_column(&columns, attributes).await;
+        if let Some(kind) = error.broken_rule() {
+            let column = column.or_else(|| {
+                let lacks = |column: &&Column| column.needs_value && !is_given(column);
+                columns.iter().find(lacks)
+            });
+            let violation = ConstraintViolation::new(kind, table)
+                .column(column.map(|column| column.name.clone()))
+                .constraint(error.constraint.clone());
+            return Ok(Some(Error::Constraint(violation)));
+        }
+        Ok(Some(match column {
+            Some(column) => invalid(
+                Some(column.name.clone()),
+                format!("it does not fit the type {}", column.declared),
+            ),
+            // Each fits its type, and the database still refused: a trigger.
+            None => invalid(None, "the database refused a value".to_owned()),
+        }))
+    }
+
+    /// The column whose type refuses the attribute for it.
+    async fn unfit_column<'a>(
+        &self,
+        columns: &'a [Column],
+        attributes: &Map<String, Value>,
+    ) -> Option<&'a Column> {
         let table = self.tables.quoted(&self.tables.user);
-        let columns = self.columns(&self.tables.user).await?;
         for column in columns {
             let Some(value) = attributes.get(&column.name) else {
                 continue;
             };
             let object = Map::from_iter([(column.name.clone(), value.clone())]);
             let sql = format!(
-                "SELECT ({}) IS NULL FROM json_populate_record(NULL::{table}, $1::TEXT::JSON) AS given",
-                format_args!("given.{}", quote(&column.name)),
+                "SELECT given.{} IS NULL FROM {}",
+                quote(&column.name),
+                given(&table, "$1"),
             );
-            if self
-                .run(&sql, &[&Value::Object(object).to_string()])
-                .await
-                .is_err()
-            {
-                return Ok(Some(Error::InvalidAttribute {
-                    table: self.tables.user.clone(),
-                    column: Some(column.name),
-                    reason: format!("it does not fit the type {}", column.sql_type),
-                }));
+            let fits = self.run(&sql, &[&Value::Object(object).to_string()]).await;
+            if fits.is_err() {
+                return Some(column);
             }
         }
-        // Each fits its type, and the database still refused: a trigger or a domain.
-        Ok(Some(Error::InvalidAttribute {
-            table: self.tables.user.clone(),
-            column: None,
-            reason: "the database refused a value".to_owned(),
-        }))
+        None
     }
 
     /// Which column of a user is taken: their id, or one of yours.

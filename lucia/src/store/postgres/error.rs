@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use deadpool_postgres::PoolError;
 use tokio_postgres::error::{DbError, SqlState};
+use tokio_postgres::types::WrongType;
 
 use crate::error::{ConstraintKind, ConstraintViolation, chain};
 use crate::store::tables::TableNames;
@@ -19,6 +20,9 @@ pub(super) enum Failure {
     Connection(String),
     #[error(transparent)]
     Server(Box<ServerError>),
+    /// A column is of another type than lucia reads or writes.
+    #[error("{0}")]
+    Unfit(String),
     #[error("{0}")]
     Driver(String),
 }
@@ -46,6 +50,37 @@ impl ServerError {
         }
     }
 
+    /// What it means that a rule of `table` was broken.
+    fn violation(&self, kind: ConstraintKind, table: &str, tables: &TableNames) -> Error {
+        let is_own = table == tables.key || table == tables.session;
+        match kind {
+            ConstraintKind::Unique if table == tables.key => Error::DuplicateKey,
+            ConstraintKind::ForeignKey if is_own => Error::UnknownUser,
+            ConstraintKind::NotNull if is_own => Error::Schema {
+                table: table.to_owned(),
+                column: self.column.clone(),
+                reason: "it needs a default, since lucia does not know it".to_owned(),
+            },
+            _ => Error::Constraint(
+                ConstraintViolation::new(kind, table)
+                    .column(self.column.clone())
+                    .constraint(self.constraint.clone()),
+            ),
+        }
+    }
+
+    /// The rule that was broken, if one was.
+    pub(super) fn broken_rule(&self) -> Option<ConstraintKind> {
+        Some(match self.code {
+            SqlState::UNIQUE_VIOLATION => ConstraintKind::Unique,
+            SqlState::FOREIGN_KEY_VIOLATION => ConstraintKind::ForeignKey,
+            SqlState::NOT_NULL_VIOLATION => ConstraintKind::NotNull,
+            SqlState::CHECK_VIOLATION => ConstraintKind::Check,
+            _ if self.class() == "23" => ConstraintKind::Other,
+            _ => return None,
+        })
+    }
+
     /// The first two characters of the SQLSTATE, which name its class.
     pub(super) fn class(&self) -> &str {
         self.code.code().get(..2).unwrap_or_default()
@@ -69,6 +104,7 @@ impl From<tokio_postgres::Error> for Failure {
         match error.as_db_error() {
             Some(server) => Self::Server(Box::new(ServerError::new(server))),
             None if is_about_the_connection(&error) => Self::Connection(chain(&error)),
+            None if source_is::<WrongType>(&error) => Self::Unfit(chain(&error)),
             None => Self::Driver(chain(&error)),
         }
     }
@@ -88,8 +124,11 @@ impl From<PoolError> for Failure {
 }
 
 fn is_about_the_connection(error: &tokio_postgres::Error) -> bool {
-    let source = std::error::Error::source(error);
-    error.is_closed() || source.is_some_and(|source| source.is::<std::io::Error>())
+    error.is_closed() || source_is::<std::io::Error>(error)
+}
+
+fn source_is<E: std::error::Error + 'static>(error: &tokio_postgres::Error) -> bool {
+    std::error::Error::source(error).is_some_and(|source| source.is::<E>())
 }
 
 impl Failure {
@@ -110,33 +149,26 @@ impl Failure {
     pub(super) fn meaning(self, tables: &TableNames) -> Result<Error, Self> {
         let error = match self {
             Self::TimedOut(_) | Self::Connection(_) => return Ok(Error::unavailable(self)),
-            Self::Driver(_) => return Err(self),
+            Self::Unfit(_) | Self::Driver(_) => return Err(self),
             Self::Server(error) => error,
         };
-        let table = error.table.clone().unwrap_or_default();
-        let violation = |kind| {
-            Error::Constraint(
-                ConstraintViolation::new(kind, table.clone())
-                    .column(error.column.clone())
-                    .constraint(error.constraint.clone()),
-            )
-        };
-        let is_own = table == tables.key || table == tables.session;
+        if let Some(kind) = error.broken_rule() {
+            return match &error.table {
+                // The rule of a domain or trigger.
+                None => Err(Self::Server(error)),
+                Some(table) if *table == tables.user && kind == ConstraintKind::Unique => {
+                    Err(Self::Server(error))
+                }
+                Some(table) => Ok(error.violation(kind, table, tables)),
+            };
+        }
         Ok(match error.code {
-            SqlState::UNIQUE_VIOLATION if table == tables.key => Error::DuplicateKey,
-            SqlState::UNIQUE_VIOLATION if table == tables.user => return Err(Self::Server(error)),
-            SqlState::UNIQUE_VIOLATION => violation(ConstraintKind::Unique),
-            SqlState::FOREIGN_KEY_VIOLATION if is_own => Error::UnknownUser,
-            SqlState::FOREIGN_KEY_VIOLATION => violation(ConstraintKind::ForeignKey),
-            SqlState::NOT_NULL_VIOLATION => violation(ConstraintKind::NotNull),
-            SqlState::CHECK_VIOLATION => violation(ConstraintKind::Check),
             SqlState::PROGRAM_LIMIT_EXCEEDED => Error::InvalidAttribute {
                 table: tables.user.clone(),
                 column: None,
                 reason: "a value is too long for an index".to_owned(),
             },
             _ => match error.class() {
-                "23" => violation(ConstraintKind::Other),
                 // No connection, wrong login, no such database, read-only after a failover,
                 // conflict, out of resources, canceled or shut down.
                 "08" | "28" | "3D" | "25" | "40" | "53" | "55" | "57" | "58" => {

@@ -131,14 +131,14 @@ impl Statements {
             values.push_str(&format!(", given.{name}"));
         }
         let insert = format!(r#"INSERT INTO {users} ("id"{columns}) SELECT $1{values}"#);
-        let given = format!("json_populate_record(NULL::{users}, $2::TEXT::JSON) AS given");
+        let given = given(&users, "$2");
         // The user is inserted from the key, so that a taken key is found before a taken name.
         // What the key refers to is looked for when the whole statement is done.
         let new_user = if with_key {
             format!(
                 r#"new_key AS (INSERT INTO {keys} ("id", "user_id", "hashed_password")
                     VALUES ($3, $1, $4) RETURNING 1),
-                new_user AS ({insert} FROM new_key, {given} RETURNING *)"#
+                new_user AS ({insert} FROM new_key CROSS JOIN {given} RETURNING *)"#
             )
         } else {
             format!("new_user AS ({insert} FROM {given} RETURNING *)")
@@ -154,13 +154,25 @@ impl Statements {
     ) -> String {
         let users = tables.quoted(&tables.user);
         let user_json = &self.user_json;
-        let names = attributes.keys().map(|name| quote(name));
-        let set: Vec<_> = names.map(|name| format!("{name} = given.{name}")).collect();
+        let names: Vec<_> = attributes.keys().map(|name| quote(name)).collect();
+        let values: Vec<_> = names.iter().map(|name| format!("given.{name}")).collect();
         format!(
-            r#"UPDATE {users} AS u SET {}
-            FROM json_populate_record(NULL::{users}, $2::TEXT::JSON) AS given
+            r#"UPDATE {users} AS u SET ({}) =
+                (SELECT {} FROM json_populate_record(u, $2::TEXT::JSON) AS given)
             WHERE u."id" = $1 RETURNING u."id", {user_json}"#,
-            set.join(", ")
+            names.join(", "),
+            values.join(", ")
         )
     }
+}
+
+/// The JSON object `json` as a row `given` of the quoted table `users`.
+///
+/// It is put into a row of NULLs that is there, from a join that finds nothing: into no row at
+/// all, Postgres puts a NULL of its own for each other column, which a domain may refuse.
+pub(super) fn given(users: &str, json: &str) -> String {
+    format!(
+        "(SELECT) AS one LEFT JOIN {users} AS empty ON FALSE \
+         CROSS JOIN LATERAL json_populate_record(ROW(empty.*)::{users}, {json}::TEXT::JSON) AS given"
+    )
 }
