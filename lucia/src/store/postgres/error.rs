@@ -144,6 +144,19 @@ impl Failure {
                 .is_some_and(|table| *table == tables.key || *table == tables.session)
     }
 
+    /// Whether it may be that a table has changed since the statement was prepared, or that the
+    /// server has forgotten it.
+    pub(super) fn is_of_the_preparation(&self) -> bool {
+        match self {
+            Self::Server(error) => {
+                error.code == SqlState::FEATURE_NOT_SUPPORTED
+                    || error.code == SqlState::INVALID_SQL_STATEMENT_NAME
+            }
+            Self::Unfit(_) => true,
+            Self::TimedOut(_) | Self::Connection(_) | Self::Driver(_) => false,
+        }
+    }
+
     /// What it means, as far as it says so itself. `Err` gives the failure back if the database
     /// has to be asked for the rest.
     pub(super) fn meaning(self, tables: &TableNames) -> Result<Error, Self> {

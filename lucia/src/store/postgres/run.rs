@@ -14,7 +14,14 @@ impl Parts {
         let mut connection = None;
         let answer = async {
             let connection = connection.insert(self.pool.get().await?);
-            query(connection, sql, params).await
+            match query(connection, sql, params).await {
+                // It failed as a whole, so it can be done again.
+                Err(failure) if failure.is_of_the_preparation() => {
+                    connection.statement_cache.remove(sql, &[]);
+                    query(connection, sql, params).await
+                }
+                answer => answer,
+            }
         };
         match tokio::time::timeout(self.timeout, answer).await {
             Ok(answer) => answer,

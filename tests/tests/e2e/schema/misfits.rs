@@ -200,6 +200,85 @@ async fn a_null_where_the_application_wants_a_value_is_named(stage: Stage) {
 }
 
 #[tokio::test]
+async fn a_column_of_lucias_own_that_has_a_wrong_type_is_named_by_whatever_uses_it() {
+    let stage = Stage::postgres().await;
+    let retype = |table: &str, column: &str, sql_type: &str, using: &str| {
+        format!("ALTER TABLE {table} ALTER {column} TYPE {sql_type} USING {using}")
+    };
+    let cases = [
+        (
+            "user_session",
+            "active_expires",
+            (
+                retype(
+                    "user_session",
+                    "active_expires",
+                    "INTEGER",
+                    "(active_expires / 1000)::INTEGER",
+                ),
+                retype(
+                    "user_session",
+                    "active_expires",
+                    "BIGINT",
+                    "active_expires::BIGINT * 1000",
+                ),
+            ),
+        ),
+        (
+            "user_session",
+            "idle_expires",
+            (
+                retype(
+                    "user_session",
+                    "idle_expires",
+                    "TIMESTAMPTZ",
+                    "to_timestamp(idle_expires / 1000)",
+                ),
+                retype(
+                    "user_session",
+                    "idle_expires",
+                    "BIGINT",
+                    "extract(epoch FROM idle_expires)::BIGINT * 1000",
+                ),
+            ),
+        ),
+        (
+            "user_session",
+            "device",
+            (
+                retype("user_session", "device", "INTEGER", "NULL"),
+                retype("user_session", "device", "TEXT", "NULL"),
+            ),
+        ),
+        (
+            "user_key",
+            "hashed_password",
+            (
+                retype(
+                    "user_key",
+                    "hashed_password",
+                    "BYTEA",
+                    "hashed_password::BYTEA",
+                ),
+                retype(
+                    "user_key",
+                    "hashed_password",
+                    "TEXT",
+                    "convert_from(hashed_password, 'UTF8')",
+                ),
+            ),
+        ),
+    ];
+    let cases: Vec<_> = cases
+        .iter()
+        .map(|(table, column, (breaking, mending))| {
+            (*table, Some(*column), breaking.as_str(), mending.as_str())
+        })
+        .collect();
+    assert_named(&stage, &cases).await;
+}
+
+#[tokio::test]
 async fn a_column_to_fetch_that_is_missing_is_named() {
     let stage = Stage::postgres().await;
     let session = sign_up(&stage.auth().await, "ada").await;

@@ -288,3 +288,16 @@ async fn columns_may_change_while_the_application_runs(stage: Stage) {
     let may = create("may", json!({ "username": "may" })).await;
     assert_eq!(may["age"], json!("old"));
 }
+
+#[tokio::test]
+async fn lucias_own_columns_may_change_their_kind_of_text_while_the_application_runs() {
+    let stage = Stage::postgres().await;
+    let auth = stage.auth().await;
+    let session = crate::support::sign_up(&auth, "ada").await;
+    let site = Site::serve(auth, crate::support::front_page).await;
+    let browser = site.browser_of(&session);
+    assert_eq!(browser.get("/me").await.status, 200);
+    let sql = "ALTER TABLE user_session ALTER id TYPE VARCHAR(64), ALTER device TYPE VARCHAR(99)";
+    stage.execute(sql).await;
+    assert_eq!(browser.get("/me").await.status, 200);
+}
