@@ -14,4 +14,5 @@ mod outage;
 mod passwords;
 mod races;
 mod schema;
+mod secrets;
 mod sessions;

@@ -39,8 +39,10 @@ pub(super) struct ServerError {
 
 impl ServerError {
     fn new(error: &DbError) -> Self {
-        // Data exceptions quote the data, and functions raise what they like.
-        let quotes_values = matches!(error.code().code().get(..2), Some("22" | "P0"));
+        // Data exceptions quote the data. What has a context comes from a function, which raises
+        // what it likes.
+        let quotes_values =
+            matches!(error.code().code().get(..2), Some("22" | "P0")) || error.where_().is_some();
         Self {
             code: error.code().clone(),
             message: (!quotes_values).then(|| error.message().to_owned()),
