@@ -177,13 +177,23 @@ pub trait Store: UserStore + SessionStore {
 }
 
 /// A user to be stored.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[allow(clippy::exhaustive_structs)]
 pub struct NewUserRow {
     /// The id.
     pub id: UserId,
     /// The other columns by name. Columns that are not here get the database's defaults.
     pub attributes: Map<String, Value>,
+}
+
+impl fmt::Debug for NewUserRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let columns: Vec<_> = self.attributes.keys().collect();
+        f.debug_struct("NewUserRow")
+            .field("id", &self.id)
+            .field("columns", &columns)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A stored user.

@@ -2,7 +2,9 @@
 -- changes nothing.
 --
 -- `SqliteStore::migrate` runs this file. To use it with a migration tool of your own, copy it, add
--- the columns of your users to "auth_user", and do not call `migrate`. Foreign keys are checked by
+-- the columns of your users to "auth_user", and do not call `migrate`. A table of sessions that
+-- was made by Lucia lacks the last three columns: add them by `ALTER TABLE`, the times with a
+-- constant default, which is all that SQLite adds. Foreign keys are checked by
 -- connections that say `PRAGMA foreign_keys = ON`, as those of `SqliteStore` do.
 
 CREATE TABLE IF NOT EXISTS "auth_user" (

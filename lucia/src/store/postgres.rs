@@ -5,6 +5,8 @@ mod diagnosis;
 mod error;
 mod lookups;
 mod migrate;
+mod rows;
+mod run;
 mod statements;
 
 use std::fmt;
@@ -12,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use deadpool_postgres::{Object, Pool};
+use deadpool_postgres::Pool;
 use serde_json::{Map, Value};
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
@@ -20,6 +22,7 @@ use tokio_postgres::types::ToSql;
 pub use builder::PgStoreBuilder;
 use error::{Failure, Written};
 use lookups::Lookups;
+use rows::{found_row, key_row, session_row, user_row};
 use statements::Statements;
 pub use statements::StoredIds;
 
@@ -49,6 +52,8 @@ pub struct PgStore(Arc<Parts>);
 struct Parts {
     pool: Pool,
     tables: TableNames,
+    /// The columns of users that are fetched, besides `id`; all of them if it says nothing.
+    user_columns: Option<Vec<String>>,
     session_columns: Vec<SessionColumn>,
     ids: StoredIds,
     statements: Statements,
@@ -116,39 +121,33 @@ impl PgStore {
         }
     }
 
+    /// As [`query`](Self::query), with each row read.
+    async fn read<T>(
+        &self,
+        sql: &str,
+        params: Params<'_>,
+        row: fn(&Row) -> Result<T, Failure>,
+    ) -> Result<Vec<T>> {
+        self.0.read(sql, params, None, row).await
+    }
+
+    /// As [`read`](Self::read), for a statement that writes the application's own columns.
+    async fn write<T>(
+        &self,
+        sql: &str,
+        params: Params<'_>,
+        written: Written<'_>,
+        row: fn(&Row) -> Result<T, Failure>,
+    ) -> Result<Option<T>> {
+        let rows = self.0.read(sql, params, Some(written), row).await?;
+        Ok(rows.into_iter().next())
+    }
+
     /// The error of an insertion that inserted nothing.
     fn kept_out(&self, table: &str) -> Error {
         Error::Misuse(format!(
             "table `{table}` has a trigger or rule that keeps rows from being inserted"
         ))
-    }
-
-    /// As [`query`](Self::query), for a statement that writes the application's own columns.
-    async fn write(&self, sql: &str, params: Params<'_>, written: Written<'_>) -> Result<Vec<Row>> {
-        match self.0.run(sql, params).await {
-            Ok(rows) => Ok(rows),
-            Err(failure) => Err(self.0.explain(failure, Some(written)).await),
-        }
-    }
-}
-
-impl Parts {
-    /// Runs one statement within the time-out. A connection whose answer did not come in time is
-    /// closed: whoever got it next would wait for that answer first.
-    async fn run(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, Failure> {
-        let mut connection = None;
-        let answer = async {
-            let connection = connection.insert(self.pool.get().await?);
-            let statement = connection.prepare_cached(sql).await?;
-            Ok(connection.query(&statement, params).await?)
-        };
-        match tokio::time::timeout(self.timeout, answer).await {
-            Ok(answer) => answer,
-            Err(_) => {
-                connection.map(Object::take);
-                Err(Failure::TimedOut(self.timeout))
-            }
-        }
     }
 }
 
@@ -156,6 +155,21 @@ impl Parts {
 type Found = (SessionRow, UserRow);
 
 impl Parts {
+    /// The rows of one statement, each read, with a failure turned into what it means.
+    async fn read<T>(
+        &self,
+        sql: &str,
+        params: Params<'_>,
+        written: Option<Written<'_>>,
+        row: fn(&Row) -> Result<T, Failure>,
+    ) -> Result<Vec<T>> {
+        let answer = self.run(sql, params).await;
+        match answer.and_then(|rows| rows.iter().map(row).collect()) {
+            Ok(read) => Ok(read),
+            Err(failure) => Err(self.explain(failure, written).await),
+        }
+    }
+
     async fn find_one(&self, id: &SessionId) -> Result<Option<Found>> {
         let sql = &self.statements.session_and_user;
         let mut found = self.find(sql, &[&id.as_str()]).await?;
@@ -169,22 +183,15 @@ impl Parts {
     }
 
     async fn find(&self, sql: &str, params: Params<'_>) -> Result<Vec<Found>> {
-        let rows = match self.run(sql, params).await {
-            Ok(rows) => rows,
-            Err(failure) => return Err(self.explain(failure, None).await),
-        };
+        let rows = self.read(sql, params, None, found_row).await?;
         let mut found = Vec::with_capacity(rows.len());
-        for row in &rows {
-            let session = session_row(row)?;
-            let stored: &str = row.try_get(SESSION_WIDTH).map_err(unreadable)?;
+        for (session, user, stored) in rows.into_iter().flatten() {
             if self.ids == StoredIds::LuciaTokensAdopted && stored != session.id.as_str() {
                 let params: Params<'_> = &[&stored, &session.id.as_str()];
-                let adopted = self.run(&self.statements.adopt_session, params).await;
-                if let Err(failure) = adopted {
-                    return Err(self.explain(failure, None).await);
-                }
+                let sql = &self.statements.adopt_session;
+                self.read(sql, params, None, |_| Ok(())).await?;
             }
-            found.push((session, user_row(row, SESSION_WIDTH + 1)?));
+            found.push((session, user));
         }
         Ok(found)
     }
@@ -228,8 +235,10 @@ impl UserStore for PgStore {
 
     async fn describe_users(&self) -> Result<UserTable> {
         let columns = self.0.check_tables().await?;
-        let rows = self.query(&self.0.statements.any_user, &[]).await?;
-        let sample = rows.first().map(|row| user_row(row, 0)).transpose()?;
+        let sample = self
+            .read(&self.0.statements.any_user, &[], user_row)
+            .await?;
+        let sample = sample.into_iter().next();
         Ok(UserTable { columns, sample })
     }
 
@@ -241,22 +250,23 @@ impl UserStore for PgStore {
             .insert_user(&self.0.tables, &user.attributes, key.is_some());
         let id = user.id.as_str();
         let written = Written::User(&user.attributes);
-        let rows = match &key {
+        let inserted = match &key {
             Some(key) => {
                 let params: Params<'_> = &[&id, &attributes, &key.id, &key.hashed_password];
-                self.write(&sql, params, written).await?
+                self.write(&sql, params, written, user_row).await?
             }
-            None => self.write(&sql, &[&id, &attributes], written).await?,
+            None => {
+                self.write(&sql, &[&id, &attributes], written, user_row)
+                    .await?
+            }
         };
-        match rows.first() {
-            Some(row) => user_row(row, 0),
-            None => Err(self.kept_out(&self.0.tables.user)),
-        }
+        inserted.ok_or_else(|| self.kept_out(&self.0.tables.user))
     }
 
     async fn user(&self, id: &UserId) -> Result<Option<UserRow>> {
-        let rows = self.query(&self.0.statements.user, &[&id.as_str()]).await?;
-        rows.first().map(|row| user_row(row, 0)).transpose()
+        let sql = &self.0.statements.user;
+        let users = self.read(sql, &[&id.as_str()], user_row).await?;
+        Ok(users.into_iter().next())
     }
 
     async fn update_user(
@@ -270,8 +280,8 @@ impl UserStore for PgStore {
         let json = attributes_json(&attributes, &["id"])?;
         let sql = self.0.statements.update_user(&self.0.tables, &attributes);
         let written = Written::User(&attributes);
-        let rows = self.write(&sql, &[&id.as_str(), &json], written).await?;
-        rows.first().map(|row| user_row(row, 0)).transpose()
+        self.write(&sql, &[&id.as_str(), &json], written, user_row)
+            .await
     }
 
     async fn delete_user(&self, id: &UserId) -> Result<()> {
@@ -298,15 +308,13 @@ impl UserStore for PgStore {
     }
 
     async fn key(&self, id: &str) -> Result<Option<KeyRow>> {
-        let rows = self.query(&self.0.statements.key, &[&id]).await?;
-        rows.first().map(key_row).transpose()
+        let keys = self.read(&self.0.statements.key, &[&id], key_row).await?;
+        Ok(keys.into_iter().next())
     }
 
     async fn user_keys(&self, user_id: &UserId) -> Result<Vec<KeyRow>> {
-        let rows = self
-            .query(&self.0.statements.user_keys, &[&user_id.as_str()])
-            .await?;
-        rows.iter().map(key_row).collect()
+        let sql = &self.0.statements.user_keys;
+        self.read(sql, &[&user_id.as_str()], key_row).await
     }
 
     async fn update_key_password(&self, id: &str, hashed_password: Option<&str>) -> Result<bool> {
@@ -319,15 +327,15 @@ impl UserStore for PgStore {
 
     async fn delete_key(&self, id: &str, even_last: bool) -> Result<KeyDeletion> {
         let params: Params<'_> = &[&id, &even_last];
-        let rows = self.query(&self.0.statements.delete_key, params).await?;
-        let flag = |at| rows.first().map_or(Ok(false), |row| row.try_get(at));
-        Ok(
-            match (flag(0).map_err(unreadable)?, flag(1).map_err(unreadable)?) {
-                (_, true) => KeyDeletion::Deleted,
-                (true, false) => KeyDeletion::Last,
-                (false, false) => KeyDeletion::Unknown,
-            },
-        )
+        let read = |row: &Row| Ok((row.try_get(0)?, row.try_get(1)?));
+        let rows = self
+            .read(&self.0.statements.delete_key, params, read)
+            .await?;
+        Ok(match rows.first() {
+            Some((_, true)) => KeyDeletion::Deleted,
+            Some((true, false)) => KeyDeletion::Last,
+            Some((false, false)) | None => KeyDeletion::Unknown,
+        })
     }
 
     async fn delete_user_keys(&self, user_id: &UserId) -> Result<()> {
@@ -364,25 +372,22 @@ impl SessionStore for PgStore {
             &session.address,
         ];
         let written = Written::Session(&session.attributes);
-        let rows = self.write(&sql, params, written).await?;
-        match rows.first() {
-            Some(row) => session_row(row),
-            None => Err(self.kept_out(&self.0.tables.session)),
-        }
+        let inserted = self.write(&sql, params, written, session_row).await?;
+        inserted
+            .flatten()
+            .ok_or_else(|| self.kept_out(&self.0.tables.session))
     }
 
     async fn session(&self, id: &SessionId) -> Result<Option<SessionRow>> {
-        let rows = self
-            .query(&self.0.statements.get_session, &[&id.as_str()])
-            .await?;
-        rows.first().map(session_row).transpose()
+        let sql = &self.0.statements.get_session;
+        let sessions = self.read(sql, &[&id.as_str()], session_row).await?;
+        Ok(sessions.into_iter().flatten().next())
     }
 
     async fn user_sessions(&self, user_id: &UserId) -> Result<Vec<SessionRow>> {
-        let rows = self
-            .query(&self.0.statements.user_sessions, &[&user_id.as_str()])
-            .await?;
-        rows.iter().map(session_row).collect()
+        let sql = &self.0.statements.user_sessions;
+        let sessions = self.read(sql, &[&user_id.as_str()], session_row).await?;
+        Ok(sessions.into_iter().flatten().collect())
     }
 
     async fn renew_session(&self, id: &SessionId, expiries: Expiries) -> Result<bool> {
@@ -423,8 +428,10 @@ impl SessionStore for PgStore {
             .statements
             .update_session(&self.0.tables, &attributes);
         let written = Written::Session(&attributes);
-        let rows = self.write(&sql, &[&id.as_str(), &json], written).await?;
-        rows.first().map(session_row).transpose()
+        let updated = self
+            .write(&sql, &[&id.as_str(), &json], written, session_row)
+            .await?;
+        Ok(updated.flatten())
     }
 
     async fn delete_session(&self, id: &SessionId, owner: Option<&UserId>) -> Result<bool> {
@@ -471,57 +478,12 @@ impl SessionStore for PgStore {
         limit: u32,
     ) -> Result<u64> {
         let params: Params<'_> = &[&now.0, &i64::from(limit), &user_id.map(UserId::as_str)];
-        let rows = self
-            .query(&self.0.statements.delete_dead_sessions, params)
-            .await?;
-        let deleted: i64 = rows
+        let sql = &self.0.statements.delete_dead_sessions;
+        let deleted = self.read(sql, params, |row| Ok(row.try_get(0)?)).await?;
+        Ok(deleted
             .first()
-            .map_or(Ok(0), |row| row.try_get(0))
-            .map_err(unreadable)?;
-        Ok(u64::try_from(deleted).unwrap_or(0))
+            .map_or(0, |count: &i64| count.unsigned_abs()))
     }
-}
-
-/// How many columns [`session_row`] reads.
-const SESSION_WIDTH: usize = 10;
-
-fn session_row(row: &Row) -> Result<SessionRow> {
-    let millis = |column| row.try_get(column).map(UnixMillis).map_err(unreadable);
-    let id: &str = row.try_get(0).map_err(unreadable)?;
-    let authenticated_at: Option<i64> = row.try_get(3).map_err(unreadable)?;
-    Ok(SessionRow {
-        id: id.parse().map_err(Error::internal)?,
-        user_id: UserId::from(row.try_get::<_, &str>(1).map_err(unreadable)?),
-        created_at: millis(2)?,
-        authenticated_at: authenticated_at.map(UnixMillis),
-        renewed_at: millis(4)?,
-        active_expires: millis(5)?,
-        idle_expires: millis(6)?,
-        device: row.try_get(7).map_err(unreadable)?,
-        address: row.try_get(8).map_err(unreadable)?,
-        attributes: row.try_get(9).map_err(unreadable)?,
-    })
-}
-
-/// A user's id and JSON, from column `first` on.
-fn user_row(row: &Row, first: usize) -> Result<UserRow> {
-    Ok(UserRow {
-        id: UserId::from(row.try_get::<_, &str>(first).map_err(unreadable)?),
-        attributes: row.try_get(first + 1).map_err(unreadable)?,
-    })
-}
-
-fn key_row(row: &Row) -> Result<KeyRow> {
-    Ok(KeyRow {
-        id: row.try_get(0).map_err(unreadable)?,
-        user_id: UserId::from(row.try_get::<_, &str>(1).map_err(unreadable)?),
-        hashed_password: row.try_get(2).map_err(unreadable)?,
-    })
-}
-
-/// The statements name types, so a column that cannot be read is our mistake.
-fn unreadable(error: tokio_postgres::Error) -> Error {
-    Error::internal(error)
 }
 
 /// The attributes as JSON. None of them is a column of lucia's own.

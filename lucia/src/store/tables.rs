@@ -61,45 +61,52 @@ impl TableNames {
     pub(crate) fn apply(&self, sql: &str) -> String {
         let default = Self::default();
         let mut sql = sql.to_owned();
-        // The names of indexes first: they begin as the names of tables do, and stand without a
-        // schema, since an index lives where its table does.
-        for (column, from, to) in [
-            ("user_id", &default.key, &self.key),
-            ("user_id", &default.session, &self.session),
-            ("idle_expires", &default.session, &self.session),
-        ] {
-            sql = sql.replace(
-                &quote(&index_name(from, column)),
-                &quote(&index_name(to, column)),
-            );
+        // By way of marks, which no name can hold: whatever a name is, it is not replaced again.
+        // An index stands without a schema, since it lives where its table does.
+        let names = [
+            ("\u{1}", quote(&default.user), self.quoted(&self.user)),
+            ("\u{2}", quote(&default.key), self.quoted(&self.key)),
+            ("\u{3}", quote(&default.session), self.quoted(&self.session)),
+            (
+                "\u{4}",
+                index(&default.key, "_user_id_idx"),
+                index(&self.key, "_user_id_idx"),
+            ),
+            (
+                "\u{5}",
+                index(&default.session, "_user_id_idx"),
+                index(&self.session, "_user_id_idx"),
+            ),
+            (
+                "\u{6}",
+                index(&default.session, "_idle_expires_idx"),
+                index(&self.session, "_idle_expires_idx"),
+            ),
+        ];
+        for (mark, from, _) in &names {
+            sql = sql.replace(from, mark);
         }
-        // By way of marks, so that a table may be called as another one is by default.
-        for (mark, from) in [
-            ("\u{1}", &default.user),
-            ("\u{2}", &default.key),
-            ("\u{3}", &default.session),
-        ] {
-            sql = sql.replace(&quote(from), mark);
-        }
-        for (mark, to) in [
-            ("\u{1}", &self.user),
-            ("\u{2}", &self.key),
-            ("\u{3}", &self.session),
-        ] {
-            sql = sql.replace(mark, &self.quoted(to));
+        for (mark, _, to) in &names {
+            sql = sql.replace(mark, to);
         }
         sql
     }
 }
 
-/// The name of the index of a table over a column, after so much of the table's name as there is
-/// room for.
-pub(crate) fn index_name(table: &str, column: &str) -> String {
-    let room = MAX_NAME - "__idx".len() - column.len();
-    let end = (0..=room.min(table.len()))
+/// The quoted name of an index of `table`. A name that is too long is cut in its middle: the ends
+/// of two tables' names differ where their beginnings do not.
+pub(crate) fn index(table: &str, rest: &str) -> String {
+    let too_long = (table.len() + rest.len()).saturating_sub(MAX_NAME);
+    if too_long == 0 {
+        return quote(&format!("{table}{rest}"));
+    }
+    let keep = table.len() - too_long;
+    let head = (0..=keep / 2)
         .rev()
         .find(|end| table.is_char_boundary(*end));
-    format!("{}_{column}_idx", &table[..end.unwrap_or(0)])
+    let tail = (table.len() - keep / 2..=table.len()).find(|start| table.is_char_boundary(*start));
+    let (head, tail) = (head.unwrap_or(0), tail.unwrap_or(table.len()));
+    quote(&format!("{}{}{rest}", &table[..head], &table[tail..]))
 }
 
 /// A column of the application's own in the table of sessions.
@@ -168,11 +175,11 @@ pub(crate) fn check_name(setting: &'static str, name: &str) -> Result<()> {
 ///
 /// # Errors
 ///
-/// [`Error::Misuse`] when the definition has no name or no type.
+/// [`Error::Misuse`] when the definition has no type, or no name of up to 63 bytes.
 pub(crate) fn column_name(definition: &str, fold: fn(&str) -> String) -> Result<String> {
     let refuse = || {
         Err(Error::Misuse(format!(
-            "`{definition}` defines no column; write a name and a type, such as \
+            "`{definition}` defines no column; write a name of up to 63 bytes and a type, such as \
              `username TEXT NOT NULL UNIQUE`"
         )))
     };
@@ -203,7 +210,11 @@ pub(crate) fn column_name(definition: &str, fold: fn(&str) -> String) -> Result<
             (fold(name), rest)
         }
     };
-    if name.is_empty() || rest.trim().is_empty() || definition.contains('\0') {
+    if name.is_empty()
+        || name.len() > MAX_NAME
+        || rest.trim().is_empty()
+        || definition.contains('\0')
+    {
         return refuse();
     }
     Ok(name)
@@ -256,6 +267,11 @@ mod tests {
         };
         let sql = names.apply(r#""user_session_idle_expires_idx""#);
         assert!(sql.len() <= MAX_NAME + 2, "{sql}");
+        let long = "x".repeat(62);
+        assert_ne!(
+            index(&format!("{long}1"), "_user_id_idx"),
+            index(&format!("{long}2"), "_user_id_idx")
+        );
     }
 
     #[test]

@@ -154,10 +154,12 @@ impl PgStoreBuilder {
             .map(|column| column.name.clone())
             .collect();
         let user_columns = self.user_columns.as_deref();
+        let statements = Statements::new(&self.tables, user_columns, &names, self.ids);
         PgStore(Arc::new(Parts {
-            statements: Statements::new(&self.tables, user_columns, &names, self.ids),
+            statements,
             pool,
             tables: self.tables,
+            user_columns: self.user_columns,
             session_columns,
             ids: self.ids,
             batched: self.batched,

@@ -6,7 +6,8 @@ use serde_json::{Map, Value};
 use tokio_postgres::error::SqlState;
 
 use super::Parts;
-use super::error::{Failure, Written};
+use super::error::{Failure, ServerError, Written};
+use super::statements::given;
 use crate::error::{ConstraintKind, ConstraintViolation};
 use crate::store::tables::{SessionColumn, quote};
 use crate::{Error, Result};
@@ -33,6 +34,8 @@ const SESSION_COLUMNS: [(&str, Kind); 9] = [
 enum Kind {
     Text,
     BigInt,
+    /// A column of the application's.
+    Any,
 }
 
 impl Kind {
@@ -40,6 +43,7 @@ impl Kind {
         match self {
             Self::Text => matches!(sql_type, "text" | "character varying" | "citext"),
             Self::BigInt => sql_type == "bigint",
+            Self::Any => true,
         }
     }
 
@@ -47,14 +51,22 @@ impl Kind {
         match self {
             Self::Text => "text",
             Self::BigInt => "bigint",
+            Self::Any => "there",
         }
     }
 }
 
-/// A column's name and type.
+/// What the database knows of a column.
 struct Column {
     name: String,
+    /// Its type without a length or precision, which is all that lucia's own columns may differ in.
     sql_type: String,
+    /// Its type as it was declared.
+    declared: String,
+    /// Whether the database computes it.
+    is_computed: bool,
+    /// Whether its domain is never NULL, and nothing stands in for a value that is not given.
+    needs_value: bool,
 }
 
 impl Parts {
@@ -66,15 +78,21 @@ impl Parts {
         };
         let found = match (&failure, written) {
             (Failure::Server(error), _) if error.code == SqlState::UNIQUE_VIOLATION => {
-                let table = error.table.as_deref().unwrap_or(&self.tables.user);
-                self.broken_unique_rule(table, error.constraint.as_deref())
-                    .await
+                self.broken_unique_rule(error).await
             }
             (Failure::Server(error), _) if error.code == SqlState::FOREIGN_KEY_VIOLATION => {
-                self.broken_reference(error.constraint.as_deref()).await
+                self.broken_reference(error).await
             }
-            (Failure::Server(error), Some(written)) if error.class() == "22" => {
-                self.unfit_attribute(written).await
+            (Failure::Server(error), Some(Written::Session(_)))
+                if error.table.is_some() && error.broken_rule().is_some() =>
+            {
+                Ok(self.broken_session_rule(error))
+            }
+            (Failure::Server(error), Some(written))
+                if matches!(error.class(), "22" | "23")
+                    || error.code == SqlState::GENERATED_ALWAYS =>
+            {
+                self.refused_attribute(error, written).await
             }
             (_, written) => self.unfit_schema(written).await,
         };
@@ -88,9 +106,10 @@ impl Parts {
     /// Checks lucia's own tables, and returns the names of the columns of the table of users.
     pub(super) async fn check_tables(&self) -> Result<Vec<String>> {
         let tables = &self.tables;
-        let users = self
-            .checked_columns(&tables.user, &[("id", Kind::Text)])
-            .await?;
+        let mut needed = vec![("id", Kind::Text)];
+        let fetched = self.user_columns.iter().flatten();
+        needed.extend(fetched.map(|column| (column.as_str(), Kind::Any)));
+        let users = self.checked_columns(&tables.user, &needed).await?;
         self.checked_columns(&tables.key, &KEY_COLUMNS).await?;
         let sessions = self
             .checked_columns(&tables.session, &SESSION_COLUMNS)
@@ -98,7 +117,11 @@ impl Parts {
         let is_missing =
             |column: &&SessionColumn| !sessions.iter().any(|other| other.name == column.name);
         if let Some(column) = self.session_columns.iter().find(is_missing) {
-            return Err(missing(&tables.session, &column.name));
+            return Err(Error::Schema {
+                table: tables.session.clone(),
+                column: Some(column.name.clone()),
+                reason: "there is no such column, and `session_columns` lists it".to_owned(),
+            });
         }
         Ok(users.into_iter().map(|column| column.name).collect())
     }
@@ -118,8 +141,11 @@ impl Parts {
         for (name, kind) in needed {
             match columns.iter().find(|column| column.name == *name) {
                 None => {
-                    let reason = "there is no such column; `migrate` makes it".to_owned();
-                    return Err(schema_error(Some(name), reason));
+                    let reason = match kind {
+                        Kind::Any => "there is no such column, and `user_columns` lists it",
+                        _ => "there is no such column; `migrate` makes it",
+                    };
+                    return Err(schema_error(Some(name), reason.to_owned()));
                 }
                 Some(column) if !kind.accepts(&column.sql_type) => {
                     let reason =
@@ -133,7 +159,10 @@ impl Parts {
     }
 
     async fn columns(&self, table: &str) -> Result<Vec<Column>> {
-        const SQL: &str = "SELECT attname::TEXT, format_type(atttypid, NULL) FROM pg_attribute \
+        const SQL: &str = "SELECT attname::TEXT, format_type(atttypid, NULL), \
+                 format_type(atttypid, atttypmod), attgenerated <> '' OR attidentity = 'a', \
+                 typnotnull AND NOT atthasdef \
+             FROM pg_attribute JOIN pg_type ON pg_type.oid = atttypid \
              WHERE attrelid = to_regclass($1::TEXT) AND attnum > 0 AND NOT attisdropped \
              ORDER BY attnum";
         let rows = self
@@ -145,6 +174,9 @@ impl Parts {
                 Ok(Column {
                     name: row.try_get(0).map_err(Error::internal)?,
                     sql_type: row.try_get(1).map_err(Error::internal)?,
+                    declared: row.try_get(2).map_err(Error::internal)?,
+                    is_computed: row.try_get(3).map_err(Error::internal)?,
+                    needs_value: row.try_get(4).map_err(Error::internal)?,
                 })
             })
             .collect()
@@ -165,50 +197,105 @@ impl Parts {
         let mut names = written.attributes().keys();
         Ok(names
             .find(|name| !columns.iter().any(|column| column.name == **name))
-            .map(|name| missing(table, name)))
+            .map(|name| Error::Schema {
+                table: table.to_owned(),
+                column: Some(name.clone()),
+                reason: "there is no such column".to_owned(),
+            }))
     }
 
-    /// Which of the attributes its column cannot hold.
-    async fn unfit_attribute(&self, written: Written<'_>) -> Result<Option<Error>> {
+    /// Which of the attributes was refused, and what that means.
+    async fn refused_attribute(
+        &self,
+        error: &ServerError,
+        written: Written<'_>,
+    ) -> Result<Option<Error>> {
         let table = written.table(&self.tables);
-        let quoted = self.tables.quoted(table);
+        let attributes = written.attributes();
         let columns = self.columns(table).await?;
+        let invalid = |column: Option<String>, reason: String| Error::InvalidAttribute {
+            table: table.to_owned(),
+            column,
+            reason,
+        };
+        let is_given = |column: &&Column| attributes.contains_key(&column.name);
+        if error.code == SqlState::GENERATED_ALWAYS {
+            let computed = columns.iter().filter(is_given);
+            let column = computed.into_iter().find(|column| column.is_computed);
+            return Ok(column.map(|column| {
+                let reason = "the database computes this column".to_owned();
+                invalid(Some(column.name.clone()), reason)
+            }));
+        }
+        let column = self.unfit_column(table, &columns, attributes).await;
+        if let Some(kind) = error.broken_rule() {
+            let column = column.or_else(|| {
+                let lacks = |column: &&Column| column.needs_value && !is_given(column);
+                columns.iter().find(lacks)
+            });
+            let violation = ConstraintViolation::new(kind, table)
+                .column(column.map(|column| column.name.clone()))
+                .constraint(error.constraint.clone());
+            return Ok(Some(Error::Constraint(violation)));
+        }
+        Ok(Some(match column {
+            Some(column) => invalid(
+                Some(column.name.clone()),
+                format!("it does not fit the type {}", column.declared),
+            ),
+            // Each fits its type, and the database still refused: a trigger.
+            None => invalid(None, "the database refused a value".to_owned()),
+        }))
+    }
+
+    /// The column whose type refuses the attribute for it.
+    async fn unfit_column<'a>(
+        &self,
+        table: &str,
+        columns: &'a [Column],
+        attributes: &Map<String, Value>,
+    ) -> Option<&'a Column> {
+        let table = self.tables.quoted(table);
         for column in columns {
-            let Some(value) = written.attributes().get(&column.name) else {
+            let Some(value) = attributes.get(&column.name) else {
                 continue;
             };
             let object = Map::from_iter([(column.name.clone(), value.clone())]);
             let sql = format!(
-                "SELECT ({}) IS NULL FROM json_populate_record(NULL::{quoted}, $1::TEXT::JSON) AS given",
-                format_args!("given.{}", quote(&column.name)),
+                "SELECT given.{} IS NULL FROM {}",
+                quote(&column.name),
+                given(&table, "$1"),
             );
-            if self
-                .run(&sql, &[&Value::Object(object).to_string()])
-                .await
-                .is_err()
-            {
-                return Ok(Some(Error::InvalidAttribute {
-                    table: table.to_owned(),
-                    column: Some(column.name),
-                    reason: format!("it does not fit the type {}", column.sql_type),
-                }));
+            let fits = self.run(&sql, &[&Value::Object(object).to_string()]).await;
+            if fits.is_err() {
+                return Some(column);
             }
         }
-        // Each fits its type, and the database still refused: a trigger or a domain.
-        Ok(Some(Error::InvalidAttribute {
-            table: table.to_owned(),
-            column: None,
-            reason: "the database refused a value".to_owned(),
-        }))
+        None
     }
 
-    /// What a row refers to in vain: its user, or something of yours.
-    async fn broken_reference(&self, constraint: Option<&str>) -> Result<Option<Error>> {
+    /// What it means that a rule of the table of sessions was broken. A column that lucia does not
+    /// know has to get along without it.
+    fn broken_session_rule(&self, error: &ServerError) -> Option<Error> {
+        let kind = error.broken_rule()?;
+        let table = &self.tables.session;
+        let is_attribute = |column: &SessionColumn| Some(&column.name) == error.column.as_ref();
+        if kind == ConstraintKind::NotNull && !self.session_columns.iter().any(is_attribute) {
+            return Some(error.violation(kind, table, &self.tables));
+        }
+        let violation = ConstraintViolation::new(kind, table)
+            .column(error.column.clone())
+            .constraint(error.constraint.clone());
+        Some(Error::Constraint(violation))
+    }
+
+    /// What a session refers to in vain: its user, or something of yours.
+    async fn broken_reference(&self, error: &ServerError) -> Result<Option<Error>> {
         const SQL: &str = "SELECT a.attname::TEXT FROM pg_constraint AS c \
              JOIN pg_attribute AS a ON a.attrelid = c.conrelid AND a.attnum = c.conkey[1] \
              WHERE c.conrelid = to_regclass($1::TEXT) AND c.conname = $2::TEXT";
         let table = &self.tables.session;
-        let params: super::Params<'_> = &[&self.tables.quoted(table), &constraint];
+        let params: super::Params<'_> = &[&self.tables.quoted(table), &error.constraint];
         let rows = self.run(SQL, params).await.map_err(Error::unavailable)?;
         let column: Option<String> = match rows.first() {
             Some(row) => Some(row.try_get(0).map_err(Error::internal)?),
@@ -219,40 +306,34 @@ impl Parts {
             Some(_) => Error::Constraint(
                 ConstraintViolation::new(ConstraintKind::ForeignKey, table)
                     .column(column)
-                    .constraint(constraint.map(str::to_owned)),
+                    .constraint(error.constraint.clone()),
             ),
         }))
     }
 
-    /// Which column of a row is taken: the id, or one of yours.
-    async fn broken_unique_rule(&self, table: &str, index: Option<&str>) -> Result<Option<Error>> {
+    /// Which column is taken: the id of a user, or one of yours.
+    async fn broken_unique_rule(&self, error: &ServerError) -> Result<Option<Error>> {
         const SQL: &str = "SELECT i.indisprimary, i.indnatts, a.attname::TEXT \
              FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid \
              LEFT JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0] \
              WHERE i.indrelid = to_regclass($1::TEXT) AND c.relname = $2::TEXT";
-        let params: super::Params<'_> = &[&self.tables.quoted(table), &index];
+        let tables = &self.tables;
+        let table = error.table.as_deref().unwrap_or(&tables.user);
+        let params: super::Params<'_> = &[&tables.quoted(table), &error.constraint];
         let rows = self.run(SQL, params).await.map_err(Error::unavailable)?;
         let violation = ConstraintViolation::new(ConstraintKind::Unique, table)
-            .constraint(index.map(str::to_owned));
+            .constraint(error.constraint.clone());
         let Some(row) = rows.first() else {
             return Ok(Some(Error::Constraint(violation)));
         };
         let is_primary: bool = row.try_get(0).map_err(Error::internal)?;
         let column_count: i16 = row.try_get(1).map_err(Error::internal)?;
         let first_column: Option<String> = row.try_get(2).map_err(Error::internal)?;
-        Ok(Some(if is_primary && table == self.tables.user {
+        Ok(Some(if is_primary && table == tables.user {
             Error::DuplicateUser
         } else {
             let column = first_column.filter(|_| column_count == 1);
             Error::Constraint(violation.column(column))
         }))
-    }
-}
-
-fn missing(table: &str, column: &str) -> Error {
-    Error::Schema {
-        table: table.to_owned(),
-        column: Some(column.to_owned()),
-        reason: "there is no such column".to_owned(),
     }
 }

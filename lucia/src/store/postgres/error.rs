@@ -6,6 +6,7 @@ use std::time::Duration;
 use deadpool_postgres::PoolError;
 use serde_json::{Map, Value};
 use tokio_postgres::error::{DbError, SqlState};
+use tokio_postgres::types::WrongType;
 
 use crate::error::{ConstraintKind, ConstraintViolation, chain};
 use crate::store::tables::TableNames;
@@ -20,6 +21,9 @@ pub(super) enum Failure {
     Connection(String),
     #[error(transparent)]
     Server(Box<ServerError>),
+    /// A column is of another type than lucia reads or writes.
+    #[error("{0}")]
+    Unfit(String),
     #[error("{0}")]
     Driver(String),
 }
@@ -58,8 +62,10 @@ pub(super) struct ServerError {
 
 impl ServerError {
     fn new(error: &DbError) -> Self {
-        // Data exceptions quote the data, and functions raise what they like.
-        let quotes_values = matches!(error.code().code().get(..2), Some("22" | "P0"));
+        // Data exceptions quote the data. What has a context comes from a function, which raises
+        // what it likes.
+        let quotes_values =
+            matches!(error.code().code().get(..2), Some("22" | "P0")) || error.where_().is_some();
         Self {
             code: error.code().clone(),
             message: (!quotes_values).then(|| error.message().to_owned()),
@@ -67,6 +73,42 @@ impl ServerError {
             column: error.column().map(str::to_owned),
             constraint: error.constraint().map(str::to_owned),
         }
+    }
+
+    /// What it means that a rule of `table` was broken.
+    pub(super) fn violation(
+        &self,
+        kind: ConstraintKind,
+        table: &str,
+        tables: &TableNames,
+    ) -> Error {
+        let is_own = table == tables.key || table == tables.session;
+        match kind {
+            ConstraintKind::Unique if table == tables.key => Error::DuplicateKey,
+            ConstraintKind::ForeignKey if is_own => Error::UnknownUser,
+            ConstraintKind::NotNull if is_own => Error::Schema {
+                table: table.to_owned(),
+                column: self.column.clone(),
+                reason: "it needs a default, since lucia does not know it".to_owned(),
+            },
+            _ => Error::Constraint(
+                ConstraintViolation::new(kind, table)
+                    .column(self.column.clone())
+                    .constraint(self.constraint.clone()),
+            ),
+        }
+    }
+
+    /// The rule that was broken, if one was.
+    pub(super) fn broken_rule(&self) -> Option<ConstraintKind> {
+        Some(match self.code {
+            SqlState::UNIQUE_VIOLATION => ConstraintKind::Unique,
+            SqlState::FOREIGN_KEY_VIOLATION => ConstraintKind::ForeignKey,
+            SqlState::NOT_NULL_VIOLATION => ConstraintKind::NotNull,
+            SqlState::CHECK_VIOLATION => ConstraintKind::Check,
+            _ if self.class() == "23" => ConstraintKind::Other,
+            _ => return None,
+        })
     }
 
     /// The first two characters of the SQLSTATE, which name its class.
@@ -92,6 +134,7 @@ impl From<tokio_postgres::Error> for Failure {
         match error.as_db_error() {
             Some(server) => Self::Server(Box::new(ServerError::new(server))),
             None if is_about_the_connection(&error) => Self::Connection(chain(&error)),
+            None if source_is::<WrongType>(&error) => Self::Unfit(chain(&error)),
             None => Self::Driver(chain(&error)),
         }
     }
@@ -111,8 +154,11 @@ impl From<PoolError> for Failure {
 }
 
 fn is_about_the_connection(error: &tokio_postgres::Error) -> bool {
-    let source = std::error::Error::source(error);
-    error.is_closed() || source.is_some_and(|source| source.is::<std::io::Error>())
+    error.is_closed() || source_is::<std::io::Error>(error)
+}
+
+fn source_is<E: std::error::Error + 'static>(error: &tokio_postgres::Error) -> bool {
+    std::error::Error::source(error).is_some_and(|source| source.is::<E>())
 }
 
 impl Failure {
@@ -128,42 +174,46 @@ impl Failure {
                 .is_some_and(|table| *table == tables.key || *table == tables.session)
     }
 
+    /// Whether it may be that a table has changed since the statement was prepared, or that the
+    /// server has forgotten it.
+    pub(super) fn is_of_the_preparation(&self) -> bool {
+        match self {
+            Self::Server(error) => {
+                error.code == SqlState::FEATURE_NOT_SUPPORTED
+                    || error.code == SqlState::INVALID_SQL_STATEMENT_NAME
+            }
+            Self::Unfit(_) => true,
+            Self::TimedOut(_) | Self::Connection(_) | Self::Driver(_) => false,
+        }
+    }
+
     /// What it means, as far as it says so itself. `Err` gives the failure back if the database
     /// has to be asked for the rest.
     pub(super) fn meaning(self, tables: &TableNames) -> Result<Error, Self> {
         let error = match self {
             Self::TimedOut(_) | Self::Connection(_) => return Ok(Error::unavailable(self)),
-            Self::Driver(_) => return Err(self),
+            Self::Unfit(_) | Self::Driver(_) => return Err(self),
             Self::Server(error) => error,
         };
-        let table = error.table.clone().unwrap_or_default();
-        let violation = |kind| {
-            Error::Constraint(
-                ConstraintViolation::new(kind, table.clone())
-                    .column(error.column.clone())
-                    .constraint(error.constraint.clone()),
-            )
-        };
+        if let Some(kind) = error.broken_rule() {
+            return match &error.table {
+                // The rule of a domain or trigger.
+                None => Err(Self::Server(error)),
+                // Whether it is lucia's rule or the application's is not said.
+                Some(table) if *table == tables.user && kind == ConstraintKind::Unique => {
+                    Err(Self::Server(error))
+                }
+                Some(table) if *table == tables.session => Err(Self::Server(error)),
+                Some(table) => Ok(error.violation(kind, table, tables)),
+            };
+        }
         Ok(match error.code {
-            SqlState::UNIQUE_VIOLATION if table == tables.key => Error::DuplicateKey,
-            SqlState::UNIQUE_VIOLATION if table == tables.user || table == tables.session => {
-                return Err(Self::Server(error));
-            }
-            SqlState::UNIQUE_VIOLATION => violation(ConstraintKind::Unique),
-            SqlState::FOREIGN_KEY_VIOLATION if table == tables.key => Error::UnknownUser,
-            SqlState::FOREIGN_KEY_VIOLATION if table == tables.session => {
-                return Err(Self::Server(error));
-            }
-            SqlState::FOREIGN_KEY_VIOLATION => violation(ConstraintKind::ForeignKey),
-            SqlState::NOT_NULL_VIOLATION => violation(ConstraintKind::NotNull),
-            SqlState::CHECK_VIOLATION => violation(ConstraintKind::Check),
             SqlState::PROGRAM_LIMIT_EXCEEDED => Error::InvalidAttribute {
                 table: tables.user.clone(),
                 column: None,
                 reason: "a value is too long for an index".to_owned(),
             },
             _ => match error.class() {
-                "23" => violation(ConstraintKind::Other),
                 // No connection, wrong login, no such database, read-only after a failover,
                 // conflict, out of resources, canceled or shut down.
                 "08" | "28" | "3D" | "25" | "40" | "53" | "55" | "57" | "58" => {

@@ -1,6 +1,7 @@
 //! Making what is missing.
 
 use deadpool_postgres::GenericClient;
+use tokio_postgres::IsolationLevel;
 
 use super::Parts;
 use super::error::Failure;
@@ -15,7 +16,12 @@ const LOCK: i64 = 0x006C_7563_6961;
 pub(super) async fn migrate(parts: &Parts, user_columns: &[&str]) -> Result<()> {
     let user_columns: Vec<(String, &str)> = user_columns
         .iter()
-        .map(|definition| Ok((column_name(definition, str::to_lowercase)?, *definition)))
+        .map(|definition| {
+            Ok((
+                column_name(definition, str::to_ascii_lowercase)?,
+                *definition,
+            ))
+        })
         .collect::<Result<_>>()?;
 
     let unavailable = |failure: Failure| Error::unavailable(failure);
@@ -25,8 +31,11 @@ pub(super) async fn migrate(parts: &Parts, user_columns: &[&str]) -> Result<()> 
         .map_err(|error| unavailable(error.into()))?;
 
     // One transaction: dropped or killed half-way, it leaves nothing behind.
+    // It has to see what others have made while it waited for the lock.
     let transaction = connection
-        .transaction()
+        .build_transaction()
+        .isolation_level(IsolationLevel::ReadCommitted)
+        .start()
         .await
         .map_err(|error| failed(parts, error))?;
     transaction

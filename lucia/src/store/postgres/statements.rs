@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::store::tables::{TableNames, index_name, quote};
+use crate::store::tables::{TableNames, index, quote};
 use crate::token::SessionToken;
 
 /// How the table of sessions names a session.
@@ -45,7 +45,7 @@ impl StoredIds {
             Self::Hashed => return None,
             Self::LuciaTokens | Self::LuciaTokensAdopted => self.public().replace("s.", ""),
         };
-        let name = quote(&index_name(&tables.session, "public_id"));
+        let name = index(&tables.session, "_public_id_idx");
         let table = tables.quoted(&tables.session);
         Some(format!(
             "CREATE UNIQUE INDEX IF NOT EXISTS {name} ON {table} (({expression}))"
@@ -271,14 +271,14 @@ impl Statements {
             values.push_str(&format!(", given.{name}"));
         }
         let insert = format!(r#"INSERT INTO {users} ("id"{columns}) SELECT $1{values}"#);
-        let given = format!("json_populate_record(NULL::{users}, $2::TEXT::JSON) AS given");
+        let given = given(&users, "$2");
         // The user is inserted from the key, so that a taken key is found before a taken name.
         // What the key refers to is looked for when the whole statement is done.
         let new_user = if with_key {
             format!(
                 r#"new_key AS (INSERT INTO {keys} ("id", "user_id", "hashed_password")
                     VALUES ($3, $1, $4) RETURNING 1),
-                new_user AS ({insert} FROM new_key, {given} RETURNING *)"#
+                new_user AS ({insert} FROM new_key CROSS JOIN {given} RETURNING *)"#
             )
         } else {
             format!("new_user AS ({insert} FROM {given} RETURNING *)")
@@ -294,13 +294,14 @@ impl Statements {
     ) -> String {
         let users = tables.quoted(&tables.user);
         let user_json = &self.user_json;
-        let names = attributes.keys().map(|name| quote(name));
-        let set: Vec<_> = names.map(|name| format!("{name} = given.{name}")).collect();
+        let names: Vec<_> = attributes.keys().map(|name| quote(name)).collect();
+        let values: Vec<_> = names.iter().map(|name| format!("given.{name}")).collect();
         format!(
-            r#"UPDATE {users} AS u SET {}
-            FROM json_populate_record(NULL::{users}, $2::TEXT::JSON) AS given
+            r#"UPDATE {users} AS u SET ({}) =
+                (SELECT {} FROM json_populate_record(u, $2::TEXT::JSON) AS given)
             WHERE u."id" = $1 RETURNING u."id", {user_json}"#,
-            set.join(", ")
+            names.join(", "),
+            values.join(", ")
         )
     }
 
@@ -323,7 +324,7 @@ impl Statements {
             // The parameter is named all the same, so that the others keep their numbers.
             "(SELECT $9::TEXT) AS given".to_owned()
         } else {
-            format!("json_populate_record(NULL::{sessions}, $9::TEXT::JSON) AS given")
+            given(&sessions, "$9")
         };
         format!(
             r#"WITH replaced AS (DELETE FROM {sessions} AS s WHERE {is_replaced}),
@@ -348,13 +349,25 @@ impl Statements {
         let sessions = tables.quoted(&tables.session);
         let session = &self.session;
         let is_first = self.ids.is("$1");
-        let names = attributes.keys().map(|name| quote(name));
-        let set: Vec<_> = names.map(|name| format!("{name} = given.{name}")).collect();
+        let names: Vec<_> = attributes.keys().map(|name| quote(name)).collect();
+        let values: Vec<_> = names.iter().map(|name| format!("given.{name}")).collect();
         format!(
-            r#"UPDATE {sessions} AS s SET {}
-            FROM json_populate_record(NULL::{sessions}, $2::TEXT::JSON) AS given
+            r#"UPDATE {sessions} AS s SET ({}) =
+                (SELECT {} FROM json_populate_record(s, $2::TEXT::JSON) AS given)
             WHERE {is_first} RETURNING {session}"#,
-            set.join(", ")
+            names.join(", "),
+            values.join(", ")
         )
     }
+}
+
+/// The JSON object `json` as a row `given` of the quoted table `table`.
+///
+/// It is put into a row of NULLs that is there, from a join that finds nothing: into no row at
+/// all, Postgres puts a NULL of its own for each other column, which a domain may refuse.
+pub(super) fn given(table: &str, json: &str) -> String {
+    format!(
+        "(SELECT) AS one LEFT JOIN {table} AS empty ON FALSE \
+         CROSS JOIN LATERAL json_populate_record(ROW(empty.*)::{table}, {json}::TEXT::JSON) AS given"
+    )
 }

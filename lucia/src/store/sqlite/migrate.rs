@@ -1,13 +1,24 @@
 //! Making the tables.
 
+use std::time::SystemTime;
+
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::errors::{self, Failure, Outcome};
 use super::tables::{self, Tables};
+use crate::store::UnixMillis;
 use crate::store::tables::{column_name, quote};
 use crate::{Error, Result};
 
 const TABLES: &str = include_str!("../../../migrations/sqlite/0001_tables.sql");
+
+/// What a table of sessions that was made by Lucia does not have. SQLite adds a column that is
+/// never NULL with a constant default only: rows from before count from now.
+const SINCE_LUCIA: [(&str, &str); 3] = [
+    ("created_at", "BIGINT NOT NULL DEFAULT (?)"),
+    ("renewed_at", "BIGINT NOT NULL DEFAULT (?)"),
+    ("device", "TEXT"),
+];
 
 /// A column of the application's that shall be there.
 pub(super) struct NewColumn {
@@ -62,8 +73,27 @@ pub(super) fn migrate(
         }
     }
     transaction.execute_batch(&tables.names.apply(TABLES))?;
+    complete_sessions(&transaction, &tables.names.session)?;
     tables.check(&transaction)?;
     transaction.commit()?;
+    Ok(())
+}
+
+/// Adds lucia's own columns to a table of sessions that is there without them.
+fn complete_sessions(connection: &Connection, table: &str) -> Outcome<()> {
+    let existing = tables::columns(connection, table)?;
+    let now = UnixMillis::from(SystemTime::now()).0;
+    for (name, definition) in SINCE_LUCIA {
+        if !existing.iter().any(|column| is_same(&column.name, name)) {
+            let definition = definition.replace("(?)", &now.to_string());
+            let sql = format!(
+                "ALTER TABLE {} ADD COLUMN {} {definition}",
+                quote(table),
+                quote(name)
+            );
+            connection.execute_batch(&sql)?;
+        }
+    }
     Ok(())
 }
 

@@ -5,12 +5,11 @@ use rusqlite::Row;
 
 use super::SqliteStore;
 use super::errors::{About as _, Outcome, Subject};
-use super::tables::Tables;
 use super::values;
+use crate::Result;
 use crate::store::{Expiries, SessionRow, SessionStore, Store, UnixMillis, UserRow};
 use crate::token::SessionId;
 use crate::user::UserId;
-use crate::{Error, Result};
 
 /// How many columns of a session stand before those of its user.
 const SESSION_WIDTH: usize = 7;
@@ -40,7 +39,8 @@ impl SessionStore for SqliteStore {
         self.read(move |connection, tables| {
             let mut statement = connection.prepare_cached(&tables.sql.session)?;
             let mut rows = statement.query([id.as_str()])?;
-            rows.next()?.map(|row| session_row(row, tables)).transpose()
+            let found = rows.next()?.map(session_row).transpose()?;
+            Ok(found.flatten())
         })
         .await
     }
@@ -52,7 +52,7 @@ impl SessionStore for SqliteStore {
             let mut rows = statement.query([user_id.as_str()])?;
             let mut sessions = Vec::new();
             while let Some(row) = rows.next()? {
-                sessions.push(session_row(row, tables)?);
+                sessions.extend(session_row(row)?);
             }
             Ok(sessions)
         })
@@ -120,23 +120,23 @@ impl Store for SqliteStore {
             let Some(row) = rows.next()? else {
                 return Ok(None);
             };
-            let session = session_row(row, tables)?;
+            let session = session_row(row)?;
             let user = values::user(row, SESSION_WIDTH, &tables.names.user)?;
-            Ok(Some((session, user)))
+            Ok(session.map(|session| (session, user)))
         })
         .await
     }
 }
 
-fn session_row(row: &Row<'_>, tables: &Tables) -> Outcome<SessionRow> {
+/// A session, unless it is one of Lucia's own beside which we live: the id of such a session is
+/// its token, and no SHA-256.
+fn session_row(row: &Row<'_>) -> Outcome<Option<SessionRow>> {
     let text = |index| row.get::<_, String>(index).about(Subject::Session);
     let millis = |index| row.get(index).map(UnixMillis).about(Subject::Session);
-    let id = text(0)?.parse().map_err(|_| Error::Schema {
-        table: tables.names.session.clone(),
-        column: Some("id".to_owned()),
-        reason: "a row holds text in it that is no SHA-256 in hexadecimal".to_owned(),
-    })?;
-    Ok(SessionRow {
+    let Ok(id) = text(0)?.parse() else {
+        return Ok(None);
+    };
+    Ok(Some(SessionRow {
         id,
         user_id: text(1)?.into(),
         active_expires: millis(2)?,
@@ -144,5 +144,5 @@ fn session_row(row: &Row<'_>, tables: &Tables) -> Outcome<SessionRow> {
         created_at: millis(4)?,
         renewed_at: millis(5)?,
         device: row.get(6).about(Subject::Session)?,
-    })
+    }))
 }

@@ -73,6 +73,32 @@ impl Stage {
         PgStore::connect(&url).await.unwrap()
     }
 
+    /// Adds columns to the table of users.
+    pub(crate) async fn add_columns(&self, definitions: &[&str]) {
+        match &self.kind {
+            Kind::Postgres { .. } => self.pg_store().await.migrate(definitions).await,
+            Kind::Sqlite { .. } => {
+                let store = SqliteStore::open(self.sqlite_file()).await.unwrap();
+                store.migrate(definitions).await
+            }
+        }
+        .unwrap();
+    }
+
+    /// Runs statements past every store.
+    pub(crate) async fn execute(&self, sql: &str) {
+        match &self.kind {
+            Kind::Postgres { database, .. } => {
+                let client = database.connect().await;
+                client.batch_execute(sql).await.unwrap();
+            }
+            Kind::Sqlite { .. } => {
+                let connection = rusqlite::Connection::open(self.sqlite_file()).unwrap();
+                connection.execute_batch(sql).unwrap();
+            }
+        }
+    }
+
     /// An `Auth` for production with this stage's clock, over a store of its own behind the probe.
     pub(crate) async fn auth(&self) -> Auth {
         self.builder().await.build().unwrap()

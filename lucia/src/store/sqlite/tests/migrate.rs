@@ -129,18 +129,105 @@ async fn a_new_table_with_a_wrong_definition_is_not_made() {
     store.migrate(&[USERNAME]).await.unwrap();
 }
 
+/// The tables of Lucia v2 as its documentation makes them, with a session.
+const LUCIA: &str = "
+    CREATE TABLE auth_user (id TEXT NOT NULL PRIMARY KEY, username TEXT NOT NULL);
+    CREATE TABLE user_key (id TEXT NOT NULL PRIMARY KEY,
+        user_id TEXT NOT NULL REFERENCES auth_user(id), hashed_password TEXT);
+    CREATE TABLE user_session (id TEXT NOT NULL PRIMARY KEY,
+        user_id TEXT NOT NULL REFERENCES auth_user(id),
+        active_expires BIGINT NOT NULL, idle_expires BIGINT NOT NULL, country TEXT);
+    INSERT INTO auth_user VALUES ('ada', 'Ada');
+    INSERT INTO user_key VALUES ('username:ada', 'ada', NULL);
+    INSERT INTO user_session VALUES ('0123456789abcdefghij', 'ada', 1, 2, 'UK');";
+
 #[tokio::test]
-async fn tables_of_others_that_lack_our_columns_are_refused_by_name() {
+async fn the_tables_of_lucia_v2_get_what_they_lack_and_keep_their_rows() {
+    let file = File::new();
+    let store = file.with(LUCIA).await;
+    for _ in 0..2 {
+        store.migrate(&["username TEXT", "age INT"]).await.unwrap();
+    }
+    let row = file.by_hand().query_row(
+        "SELECT id, active_expires, idle_expires, country, device, created_at, renewed_at
+         FROM user_session",
+        [],
+        |row| {
+            let given: (String, i64, i64, String, Option<String>) = (
+                row.get(0)?,
+                row.get(1)?,
+                row.get(2)?,
+                row.get(3)?,
+                row.get(4)?,
+            );
+            let added: (i64, i64) = (row.get(5)?, row.get(6)?);
+            Ok((given, added))
+        },
+    );
+    let (given, (created_at, renewed_at)) = row.unwrap();
+    let expected = (
+        "0123456789abcdefghij".to_owned(),
+        1,
+        2,
+        "UK".to_owned(),
+        None,
+    );
+    assert_eq!(given, expected);
+    let now = UnixMillis::from(std::time::SystemTime::now()).0;
+    assert!((now - 60_000..=now).contains(&created_at), "{created_at}");
+    assert_eq!(created_at, renewed_at);
+    assert!(store.key("username:ada").await.unwrap().is_some());
+    let ada = store.user(&"ada".into()).await.unwrap().unwrap();
+    let expected = json!({ "id": "ada", "username": "Ada", "age": null });
+    assert_eq!(Value::Object(columns(&ada)), expected);
+}
+
+#[tokio::test]
+async fn sessions_of_lucia_v2_beside_ours_are_not_listed_and_die() {
+    let file = File::new();
+    let store = file.with(LUCIA).await;
+    store.migrate(&[]).await.unwrap();
+    let ours = session("ada");
+    store.insert_session(ours.clone()).await.unwrap();
+    // Lucia still adds its own.
+    file.by_hand()
+        .execute(
+            "INSERT INTO user_session (id, user_id, active_expires, idle_expires)
+             VALUES ('another', 'ada', 1, 9)",
+            [],
+        )
+        .unwrap();
+    // Lucia's ids are tokens, which are not for showing.
+    let listed = store.user_sessions(&"ada".into()).await.unwrap();
+    assert_eq!(listed, std::slice::from_ref(&ours));
+    assert_eq!(store.session(&ours.id).await.unwrap(), Some(ours));
+    let deleted = store.delete_dead_sessions(UnixMillis(9), 10).await.unwrap();
+    assert_eq!(deleted, 2, "one of either");
+    store.delete_user(&"ada".into()).await.unwrap();
+    assert!(store.user(&"ada".into()).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn tables_of_others_that_lack_other_columns_are_refused_by_name() {
     let file = File::new();
     let store = file
         .with(
             "CREATE TABLE auth_user (id TEXT NOT NULL PRIMARY KEY);
              CREATE TABLE user_session (id TEXT NOT NULL PRIMARY KEY, user_id TEXT NOT NULL,
-                active_expires BIGINT NOT NULL, idle_expires BIGINT NOT NULL);",
+                idle_expires BIGINT NOT NULL);",
         )
         .await;
     let refused = store.migrate(&[]).await;
-    assert_schema(refused, "user_session", Some("created_at"));
+    assert_schema(refused, "user_session", Some("active_expires"));
+    let columns: i64 = file
+        .by_hand()
+        .query_row(
+            "SELECT count(*) FROM pragma_table_info('user_session')",
+            [],
+            |row| row.get(0),
+        )
+        .unwrap();
+    assert_eq!(columns, 3, "nothing is changed");
 }
 
 #[tokio::test]

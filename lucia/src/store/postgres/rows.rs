@@ -1,0 +1,59 @@
+//! Reading rows.
+
+use tokio_postgres::Row;
+
+use super::error::Failure;
+use crate::Result;
+use crate::store::{KeyRow, SessionRow, UnixMillis, UserRow};
+use crate::user::UserId;
+
+/// How many columns [`session_row`] reads.
+const SESSION_WIDTH: usize = 10;
+
+/// A session, unless its id is no SHA-256: then it is one of Lucia's own, beside which we live
+/// without knowing them.
+pub(super) fn session_row(row: &Row) -> Result<Option<SessionRow>, Failure> {
+    let millis = |column| row.try_get(column).map(UnixMillis);
+    let Ok(id) = row.try_get::<_, &str>(0)?.parse() else {
+        return Ok(None);
+    };
+    Ok(Some(SessionRow {
+        id,
+        user_id: UserId::from(row.try_get::<_, &str>(1)?),
+        created_at: millis(2)?,
+        authenticated_at: row.try_get::<_, Option<i64>>(3)?.map(UnixMillis),
+        renewed_at: millis(4)?,
+        active_expires: millis(5)?,
+        idle_expires: millis(6)?,
+        device: row.try_get(7)?,
+        address: row.try_get(8)?,
+        attributes: row.try_get(9)?,
+    }))
+}
+
+/// A session with its user, and the id that is stored for it.
+pub(super) fn found_row(row: &Row) -> Result<Option<(SessionRow, UserRow, String)>, Failure> {
+    let user = user_row_from(row, SESSION_WIDTH + 1)?;
+    let stored = row.try_get(SESSION_WIDTH)?;
+    Ok(session_row(row)?.map(|session| (session, user, stored)))
+}
+
+pub(super) fn user_row(row: &Row) -> Result<UserRow, Failure> {
+    user_row_from(row, 0)
+}
+
+/// A user's id and JSON, from column `first` on.
+fn user_row_from(row: &Row, first: usize) -> Result<UserRow, Failure> {
+    Ok(UserRow {
+        id: UserId::from(row.try_get::<_, &str>(first)?),
+        attributes: row.try_get(first + 1)?,
+    })
+}
+
+pub(super) fn key_row(row: &Row) -> Result<KeyRow, Failure> {
+    Ok(KeyRow {
+        id: row.try_get(0)?,
+        user_id: UserId::from(row.try_get::<_, &str>(1)?),
+        hashed_password: row.try_get(2)?,
+    })
+}
