@@ -13,3 +13,4 @@ mod outage;
 mod passwords;
 mod races;
 mod sessions;
+mod upgrades;
