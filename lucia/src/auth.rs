@@ -2,6 +2,7 @@
 
 mod builder;
 mod keys;
+mod passwords;
 mod sessions;
 mod sweeper;
 mod users;

@@ -139,6 +139,10 @@ pub enum PasswordProblem {
         /// The largest number of characters.
         max: usize,
     },
+    /// [`refuse_when`](crate::PasswordOptions::refuse_when) says that it is: it is common, or was
+    /// in a breach.
+    #[error("it is banned")]
+    Banned,
 }
 
 /// A rule of your own table that a write broke.

@@ -94,6 +94,7 @@
 //! | `macros` | yes | `#[auth_request]`, `#[authenticated]` |
 //! | `postgres` | yes | `PgStore` |
 //! | `sqlite` | | `SqliteStore`: a file or memory, with SQLite compiled in |
+//! | `legacy-hashes` | | verifies password hashes of Lucia for Node (scrypt) and bcrypt: [`PasswordOptions`] |
 //! | `conformance` | | the test suite for stores of your own |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]

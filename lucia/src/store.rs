@@ -87,9 +87,15 @@ pub trait UserStore: fmt::Debug + Send + Sync + 'static {
     /// All keys of a user.
     async fn user_keys(&self, user_id: &UserId) -> Result<Vec<KeyRow>>;
 
-    /// Replaces the hash of a key's password; `None` takes the password away. Returns whether
-    /// there is such a key.
-    async fn update_key_password(&self, id: &str, hashed_password: Option<&str>) -> Result<bool>;
+    /// Replaces the hash of a key's password; `None` takes the password away. With `only_if`, it
+    /// does so only where that hash is still there, as one step that nothing comes between.
+    /// Returns whether it did.
+    async fn update_key_password(
+        &self,
+        id: &str,
+        hashed_password: Option<&str>,
+        only_if: Option<&str>,
+    ) -> Result<bool>;
 
     /// Removes a key, unless it is the last one of its user and `even_last` does not say that it
     /// may go all the same. However many are asked to go at once, one stays.

@@ -5,8 +5,8 @@ use std::pin::Pin;
 
 use super::Auth;
 use crate::key::{Key, NewKey, key_id};
-use crate::session::Session;
-use crate::store::{KeyDeletion, KeyRow, PasswordChange};
+use crate::password::Verdict;
+use crate::store::{KeyDeletion, KeyRow};
 use crate::user::UserId;
 use crate::{Error, Result};
 
@@ -15,12 +15,15 @@ impl Auth {
     /// password because somebody else vouches for the user.
     ///
     /// Whoever is refused waits as long and is told the same, whether there is no such user, the
-    /// password is wrong, or the key has none (OWASP ASVS 5.0, 6.3.8).
+    /// password is wrong, or the key has none (OWASP ASVS 5.0, 6.3.8). Where the stored hash is an
+    /// [older one](crate::PasswordOptions#older-hashes), the time is another. Once its password has
+    /// opened it, a hash that is weaker than the settings is replaced.
     ///
     /// # Errors
     ///
     /// [`Error::InvalidCredentials`], [`Error::Busy`] when too many passwords wait to be checked,
-    /// [`Error::Unavailable`] when the store is.
+    /// [`Error::Unavailable`] when the store is, [`Error::Internal`] when the stored hash is none
+    /// that can be verified: it says which can.
     pub async fn use_key(
         &self,
         provider_id: &str,
@@ -33,12 +36,18 @@ impl Auth {
             Err(_) => None,
         };
         let hash = row.as_ref().and_then(|row| row.hashed_password.as_deref());
-        let opens = match password {
+        let verdict = match password {
             Some(password) => self.0.passwords.verify(password, hash).await?,
-            None => hash.is_none(),
+            None if hash.is_none() => Verdict::Opens,
+            None => Verdict::Refused,
         };
         match row {
-            Some(row) if opens => {
+            Some(row) if verdict.opens() => {
+                if let (Verdict::OpensOutdated, Some(old), Some(password)) =
+                    (verdict, &row.hashed_password, password)
+                {
+                    self.upgrade_hash(&row, old, password).await;
+                }
                 tracing::debug!(user_id = %row.user_id, provider_id, "key accepted");
                 Key::from_row(row)
             }
@@ -97,107 +106,6 @@ impl Auth {
         rows.into_iter().map(Key::from_row).collect()
     }
 
-    /// Replaces the password of a key, or with `None` takes it away, and leaves the user's
-    /// sessions alone. Where the user or somebody else may hold a session that should end with
-    /// the old password, take [`change_password`](Self::change_password) or
-    /// [`reset_password`](Self::reset_password).
-    ///
-    /// # Errors
-    ///
-    /// [`Error::UnknownKey`], [`Error::InvalidPassword`], [`Error::Busy`] when too many passwords
-    /// wait to be hashed, [`Error::Unavailable`] when the store is.
-    pub async fn update_key_password(
-        &self,
-        provider_id: &str,
-        provider_user_id: &str,
-        password: Option<&str>,
-    ) -> Result<Key> {
-        let mut row = self.known_key(provider_id, provider_user_id).await?;
-        row.hashed_password = match password {
-            Some(password) => Some(self.0.passwords.hash(password).await?),
-            None => None,
-        };
-        let hash = row.hashed_password.as_deref();
-        if !self
-            .ask(self.store().update_key_password(&row.id, hash))
-            .await?
-        {
-            return Err(Error::UnknownKey);
-        }
-        tracing::info!(user_id = %row.user_id, provider_id, "password changed");
-        Key::from_row(row)
-    }
-
-    /// Changes the password of somebody who is signed in. In the same transaction all their other
-    /// sessions end, and this one goes on under another token (OWASP ASVS 5.0, 7.4.3): set its
-    /// cookie by [`set_session`](crate::AuthRequest::set_session).
-    ///
-    /// Ask for the old password first, by [`use_key`](Self::use_key).
-    ///
-    /// # Errors
-    ///
-    /// [`Error::UnknownKey`] when the key is not this user's, [`Error::InvalidPassword`],
-    /// [`Error::Unauthenticated`] when the session has ended meanwhile, [`Error::Busy`] when too
-    /// many passwords wait to be hashed, [`Error::Unavailable`] when the store is.
-    pub async fn change_password<A>(
-        &self,
-        session: &Session<A>,
-        provider_id: &str,
-        provider_user_id: &str,
-        password: &str,
-    ) -> Result<Session> {
-        let row = self.known_key(provider_id, provider_user_id).await?;
-        if row.user_id != session.user_id {
-            return Err(Error::UnknownKey);
-        }
-        let hashed_password = self.0.passwords.hash(password).await?;
-        let rotation = self.rotation(session, None)?;
-        let change = PasswordChange {
-            key_id: row.id,
-            user_id: row.user_id,
-            hashed_password,
-            kept: Some((session.id.clone(), rotation.clone())),
-        };
-        if !self.ask(self.store().change_password(change)).await? {
-            return Err(Error::Unauthenticated);
-        }
-        tracing::info!(
-            user_id = %session.user_id,
-            provider_id,
-            "password changed, other sessions revoked"
-        );
-        Ok(session.info().clone().rotated(&rotation))
-    }
-
-    /// Sets the password of somebody who has forgotten theirs and proved by other means who they
-    /// are. In the same transaction all their sessions end.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::UnknownKey`], [`Error::InvalidPassword`], [`Error::Busy`] when too many passwords
-    /// wait to be hashed, [`Error::Unavailable`] when the store is.
-    pub async fn reset_password(
-        &self,
-        provider_id: &str,
-        provider_user_id: &str,
-        password: &str,
-    ) -> Result<Key> {
-        let mut row = self.known_key(provider_id, provider_user_id).await?;
-        let hashed_password = self.0.passwords.hash(password).await?;
-        let change = PasswordChange {
-            key_id: row.id.clone(),
-            user_id: row.user_id.clone(),
-            hashed_password: hashed_password.clone(),
-            kept: None,
-        };
-        if !self.ask(self.store().change_password(change)).await? {
-            return Err(Error::UnknownKey);
-        }
-        tracing::info!(user_id = %row.user_id, provider_id, "password reset, sessions revoked");
-        row.hashed_password = Some(hashed_password);
-        Key::from_row(row)
-    }
-
     /// Deletes a key: `auth.delete_key("github", "1234").await?`. Silent when there is none.
     ///
     /// The last key of a user stays, unless
@@ -233,7 +141,11 @@ impl Auth {
         })
     }
 
-    async fn known_key(&self, provider_id: &str, provider_user_id: &str) -> Result<KeyRow> {
+    pub(super) async fn known_key(
+        &self,
+        provider_id: &str,
+        provider_user_id: &str,
+    ) -> Result<KeyRow> {
         let id = key_id(provider_id, provider_user_id).map_err(|_| Error::UnknownKey)?;
         let row = self.ask(self.store().key(&id)).await?;
         row.ok_or(Error::UnknownKey)

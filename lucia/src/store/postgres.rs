@@ -317,8 +317,13 @@ impl UserStore for PgStore {
         self.read(sql, &[&user_id.as_str()], key_row).await
     }
 
-    async fn update_key_password(&self, id: &str, hashed_password: Option<&str>) -> Result<bool> {
-        let params: Params<'_> = &[&id, &hashed_password];
+    async fn update_key_password(
+        &self,
+        id: &str,
+        hashed_password: Option<&str>,
+        only_if: Option<&str>,
+    ) -> Result<bool> {
+        let params: Params<'_> = &[&id, &hashed_password, &only_if];
         let rows = self
             .query(&self.0.statements.update_key_password, params)
             .await?;

@@ -43,7 +43,11 @@ impl Store for Split {
         {
             return Ok(false);
         }
-        if !self.users.update_key_password(&change.key_id, hash).await? {
+        if !self
+            .users
+            .update_key_password(&change.key_id, hash, None)
+            .await?
+        {
             return Ok(false);
         }
         let kept = match change.kept {
@@ -106,8 +110,16 @@ impl UserStore for Split {
         self.users.user_keys(user_id).await
     }
 
-    async fn update_key_password(&self, id: &str, hashed_password: Option<&str>) -> Result<bool> {
-        self.users.update_key_password(id, hashed_password).await
+    async fn update_key_password(
+        &self,
+        id: &str,
+        hashed_password: Option<&str>,
+        only_if: Option<&str>,
+    ) -> Result<bool> {
+        let users = &self.users;
+        users
+            .update_key_password(id, hashed_password, only_if)
+            .await
     }
 
     async fn delete_key(&self, id: &str, even_last: bool) -> Result<KeyDeletion> {

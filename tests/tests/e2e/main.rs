@@ -23,3 +23,4 @@ mod schema;
 mod secrets;
 mod sessions;
 mod two_auths;
+mod upgrades;

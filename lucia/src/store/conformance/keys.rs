@@ -1,6 +1,6 @@
 //! Keys.
 
-use super::values::{HOSTILE, insert_key, insert_user, key, key_ids, long, stored_key};
+use super::values::{HOSTILE, all, insert_key, insert_user, key, key_ids, long, stored_key};
 use crate::Error;
 use crate::store::{KeyRow, Store};
 
@@ -85,7 +85,7 @@ pub(super) async fn a_password_is_replaced_or_taken_away(store: &dyn Store) {
     insert_key(store, &key("a:1", ADA)).await;
     insert_key(store, &key("a:2", ADA)).await;
     for hash in [Some("another hash"), None, Some("a third one")] {
-        let updated = store.update_key_password("a:1", hash).await;
+        let updated = store.update_key_password("a:1", hash, None).await;
         assert!(updated.expect("a password is replaced"));
         let after = KeyRow {
             hashed_password: hash.map(str::to_owned),
@@ -97,9 +97,67 @@ pub(super) async fn a_password_is_replaced_or_taken_away(store: &dyn Store) {
 }
 
 pub(super) async fn updating_the_password_of_an_unknown_key_is_false(store: &dyn Store) {
-    let updated = store.update_key_password("a:1", Some("a hash")).await;
-    assert!(!updated.expect("there is nothing to update"));
+    for only_if in [None, Some("a hash")] {
+        let updated = store.update_key_password("a:1", Some("a hash"), only_if);
+        assert!(!updated.await.expect("there is nothing to update"));
+    }
     assert_eq!(stored_key(store, "a:1").await, None);
+}
+
+pub(super) async fn a_password_is_swapped_when_its_hash_is_still_there(store: &dyn Store) {
+    insert_user(store, ADA).await;
+    insert_key(store, &key("a:1", ADA)).await;
+    insert_key(store, &key("a:2", ADA)).await;
+    for (old, new) in [
+        ("hash of a:1", Some("another hash")),
+        ("another hash", Some("another hash")),
+        ("another hash", None),
+    ] {
+        let swapped = store.update_key_password("a:1", new, Some(old)).await;
+        assert!(swapped.expect("a password is swapped"));
+        assert_eq!(stored_hash(store, "a:1").await.as_deref(), new);
+    }
+    assert_eq!(stored_key(store, "a:2").await, Some(key("a:2", ADA)));
+}
+
+pub(super) async fn a_password_that_changed_is_not_swapped(store: &dyn Store) {
+    insert_user(store, ADA).await;
+    insert_key(store, &key("a:1", ADA)).await;
+    for old in [
+        "hash of a:2",
+        "HASH OF A:1",
+        "hash of a:1 ",
+        "hash of a:_",
+        "",
+    ] {
+        let swapped = store.update_key_password("a:1", Some("a hash"), Some(old));
+        assert!(!swapped.await.expect("nothing is swapped"), "{old:?}");
+    }
+    assert_eq!(stored_key(store, "a:1").await, Some(key("a:1", ADA)));
+
+    let taken_away = store.update_key_password("a:1", None, None).await;
+    assert!(taken_away.expect("a password is taken away"));
+    for old in ["hash of a:1", ""] {
+        let swapped = store.update_key_password("a:1", Some("a hash"), Some(old));
+        assert!(!swapped.await.expect("nothing is swapped"), "{old:?}");
+    }
+    assert_eq!(stored_hash(store, "a:1").await, None);
+}
+
+pub(super) async fn of_parallel_swaps_of_a_password_one_succeeds(store: &dyn Store) {
+    insert_user(store, ADA).await;
+    insert_key(store, &key("a:1", ADA)).await;
+    let hashes: Vec<_> = (0..20).map(|number| format!("hash {number}")).collect();
+    let swaps = hashes
+        .iter()
+        .map(|new| store.update_key_password("a:1", Some(new), Some("hash of a:1")));
+    let outcomes = all(swaps).await.into_iter().zip(&hashes);
+    let winners: Vec<_> = outcomes
+        .filter(|(swapped, _)| *swapped.as_ref().expect("an answer"))
+        .map(|(_, hash)| hash)
+        .collect();
+    assert_eq!(winners.len(), 1, "swaps that succeeded");
+    assert_eq!(stored_hash(store, "a:1").await.as_ref(), Some(winners[0]));
 }
 
 pub(super) async fn a_deleted_key_is_gone_and_others_stay(store: &dyn Store) {
@@ -136,4 +194,9 @@ pub(super) async fn deleting_the_keys_of_an_unknown_user_is_silent(store: &dyn S
     let deleted = store.delete_user_keys(&"nobody".into()).await;
     deleted.expect("nothing is deleted");
     assert_eq!(key_ids(store, ADA).await, ["a:1"]);
+}
+
+async fn stored_hash(store: &dyn Store, id: &str) -> Option<String> {
+    let key = stored_key(store, id).await;
+    key.expect("the key is there").hashed_password
 }

@@ -151,7 +151,8 @@ impl Statements {
             key: format!(r#"SELECT {key} FROM {keys} WHERE "id" = $1"#),
             user_keys: format!(r#"SELECT {key} FROM {keys} WHERE "user_id" = $1 ORDER BY "id""#),
             update_key_password: format!(
-                r#"UPDATE {keys} SET "hashed_password" = $2 WHERE "id" = $1 RETURNING 1"#
+                r#"UPDATE {keys} SET "hashed_password" = $2
+                WHERE "id" = $1 AND ($3::TEXT IS NULL OR "hashed_password" = $3) RETURNING 1"#
             ),
             // The key is locked first, so that it is there for the rest. The session that is kept
             // is found by its old id in all parts of the statement.

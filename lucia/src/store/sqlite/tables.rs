@@ -178,7 +178,8 @@ impl Statements {
                 "SELECT {key_columns} FROM {key} WHERE \"user_id\" = ?1 ORDER BY \"id\""
             ),
             update_key_password: format!(
-                "UPDATE {key} SET \"hashed_password\" = ?2 WHERE \"id\" = ?1"
+                "UPDATE {key} SET \"hashed_password\" = ?2 \
+                 WHERE \"id\" = ?1 AND (?3 IS NULL OR \"hashed_password\" = ?3)"
             ),
             delete_key: format!("DELETE FROM {key} WHERE \"id\" = ?1"),
             delete_user_keys: format!("DELETE FROM {key} WHERE \"user_id\" = ?1"),

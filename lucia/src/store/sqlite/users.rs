@@ -151,12 +151,18 @@ impl UserStore for SqliteStore {
         .await
     }
 
-    async fn update_key_password(&self, id: &str, hashed_password: Option<&str>) -> Result<bool> {
+    async fn update_key_password(
+        &self,
+        id: &str,
+        hashed_password: Option<&str>,
+        only_if: Option<&str>,
+    ) -> Result<bool> {
         let id = id.to_owned();
         let hashed_password = hashed_password.map(str::to_owned);
+        let only_if = only_if.map(str::to_owned);
         self.write(move |connection, tables| {
             let mut statement = connection.prepare_cached(&tables.sql.update_key_password)?;
-            let updated = statement.execute((&id, &hashed_password));
+            let updated = statement.execute((&id, &hashed_password, &only_if));
             Ok(updated.about(Subject::Key)? > 0)
         })
         .await

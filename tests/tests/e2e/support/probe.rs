@@ -139,7 +139,7 @@ probed! {
     insert_key(key: KeyRow) -> ();
     key(id: &str) -> Option<KeyRow>;
     user_keys(user_id: &UserId) -> Vec<KeyRow>;
-    update_key_password(id: &str, hashed_password: Option<&str>) -> bool;
+    update_key_password(id: &str, hashed_password: Option<&str>, only_if: Option<&str>) -> bool;
     delete_key(id: &str) -> ();
     delete_user_keys(user_id: &UserId) -> ();
 }

@@ -1,0 +1,132 @@
+//! Changing passwords, and replacing hashes that are out of date.
+
+use super::Auth;
+use crate::error::chain;
+use crate::key::Key;
+use crate::session::Session;
+use crate::store::{KeyRow, PasswordChange};
+use crate::{Error, Result};
+
+impl Auth {
+    /// Replaces the password of a key, or with `None` takes it away, and leaves the user's
+    /// sessions alone. Where the user or somebody else may hold a session that should end with
+    /// the old password, take [`change_password`](Self::change_password) or
+    /// [`reset_password`](Self::reset_password).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownKey`], [`Error::InvalidPassword`], [`Error::Busy`] when too many passwords
+    /// wait to be hashed, [`Error::Unavailable`] when the store is.
+    pub async fn update_key_password(
+        &self,
+        provider_id: &str,
+        provider_user_id: &str,
+        password: Option<&str>,
+    ) -> Result<Key> {
+        let mut row = self.known_key(provider_id, provider_user_id).await?;
+        row.hashed_password = match password {
+            Some(password) => Some(self.0.passwords.hash(password).await?),
+            None => None,
+        };
+        let hash = row.hashed_password.as_deref();
+        if !self
+            .ask(self.store().update_key_password(&row.id, hash, None))
+            .await?
+        {
+            return Err(Error::UnknownKey);
+        }
+        tracing::info!(user_id = %row.user_id, provider_id, "password changed");
+        Key::from_row(row)
+    }
+
+    /// Changes the password of somebody who is signed in. In the same transaction all their other
+    /// sessions end, and this one goes on under another token (OWASP ASVS 5.0, 7.4.3): set its
+    /// cookie by [`set_session`](crate::AuthRequest::set_session).
+    ///
+    /// Ask for the old password first, by [`use_key`](Self::use_key).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownKey`] when the key is not this user's, [`Error::InvalidPassword`],
+    /// [`Error::Unauthenticated`] when the session has ended meanwhile, [`Error::Busy`] when too
+    /// many passwords wait to be hashed, [`Error::Unavailable`] when the store is.
+    pub async fn change_password<A>(
+        &self,
+        session: &Session<A>,
+        provider_id: &str,
+        provider_user_id: &str,
+        password: &str,
+    ) -> Result<Session> {
+        let row = self.known_key(provider_id, provider_user_id).await?;
+        if row.user_id != session.user_id {
+            return Err(Error::UnknownKey);
+        }
+        let hashed_password = self.0.passwords.hash(password).await?;
+        let rotation = self.rotation(session, None)?;
+        let change = PasswordChange {
+            key_id: row.id,
+            user_id: row.user_id,
+            hashed_password,
+            kept: Some((session.id.clone(), rotation.clone())),
+        };
+        if !self.ask(self.store().change_password(change)).await? {
+            return Err(Error::Unauthenticated);
+        }
+        tracing::info!(
+            user_id = %session.user_id,
+            provider_id,
+            "password changed, other sessions revoked"
+        );
+        Ok(session.info().clone().rotated(&rotation))
+    }
+
+    /// Sets the password of somebody who has forgotten theirs and proved by other means who they
+    /// are. In the same transaction all their sessions end.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownKey`], [`Error::InvalidPassword`], [`Error::Busy`] when too many passwords
+    /// wait to be hashed, [`Error::Unavailable`] when the store is.
+    pub async fn reset_password(
+        &self,
+        provider_id: &str,
+        provider_user_id: &str,
+        password: &str,
+    ) -> Result<Key> {
+        let mut row = self.known_key(provider_id, provider_user_id).await?;
+        let hashed_password = self.0.passwords.hash(password).await?;
+        let change = PasswordChange {
+            key_id: row.id.clone(),
+            user_id: row.user_id.clone(),
+            hashed_password: hashed_password.clone(),
+            kept: None,
+        };
+        if !self.ask(self.store().change_password(change)).await? {
+            return Err(Error::UnknownKey);
+        }
+        tracing::info!(user_id = %row.user_id, provider_id, "password reset, sessions revoked");
+        row.hashed_password = Some(hashed_password);
+        Key::from_row(row)
+    }
+
+    /// Puts a hash of today's settings in the place of an outdated one that `password` has just
+    /// opened, unless it was changed in the meantime.
+    ///
+    /// This is for the next time: nobody is turned away because it cannot be done now.
+    pub(super) async fn upgrade_hash(&self, key: &KeyRow, old_hash: &str, password: &str) {
+        let upgrade = async {
+            let new_hash = self.0.passwords.rehash(password).await?;
+            let store = self.store();
+            let swap = store.update_key_password(&key.id, Some(&new_hash), Some(old_hash));
+            self.ask(swap).await
+        };
+        let user_id = &key.user_id;
+        match upgrade.await {
+            Ok(true) => tracing::debug!(%user_id, "password hash upgraded"),
+            Ok(false) => tracing::debug!(%user_id, "password changed before its upgrade"),
+            Err(error) => {
+                tracing::warn!(%user_id, error = %chain(&error), "password hash not upgraded");
+            }
+        }
+    }
+}

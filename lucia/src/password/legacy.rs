@@ -1,0 +1,158 @@
+//! Hashes that other software made: scrypt of Lucia for Node, and bcrypt.
+
+use subtle::ConstantTimeEq;
+
+use super::stored::UnknownHash;
+use super::{Password, Verdict};
+use crate::{Error, Result};
+
+/// What bcrypt looks at of a password.
+const BCRYPT_BYTES: usize = 72;
+
+/// Takes seconds; each one more takes twice as long.
+const BCRYPT_MAX_COST: u32 = 16;
+
+const SCRYPT_KEY_BYTES: usize = 64;
+
+/// Lucia's own are 16 characters.
+const SCRYPT_MAX_SALT_BYTES: usize = 64;
+
+#[derive(Clone)]
+pub(super) struct LegacyHash {
+    kind: Kind,
+    upgrade: bool,
+}
+
+#[derive(Clone)]
+enum Kind {
+    Scrypt(Scrypt),
+    /// In order, and of a cost that we pay.
+    Bcrypt(String),
+}
+
+/// N=16384, p=1; what the other parameters are follows from the form.
+#[derive(Clone)]
+struct Scrypt {
+    salt: String,
+    key: [u8; SCRYPT_KEY_BYTES],
+    /// The first versions: r=8 and not 16, and the password as it was typed.
+    two_parts: bool,
+}
+
+impl LegacyHash {
+    pub(super) fn read(text: &str, upgrade: bool) -> Result<Self, UnknownHash> {
+        let kind = if text.starts_with('$') {
+            read_bcrypt(text).map(Kind::Bcrypt)?
+        } else {
+            Scrypt::read(text).map(Kind::Scrypt)?
+        };
+        Ok(Self { kind, upgrade })
+    }
+
+    pub(super) fn verify(&self, password: &Password) -> Result<Verdict> {
+        for text in self.texts(password) {
+            if self.is_of(text.as_bytes())? {
+                let replace = self.upgrade && self.looks_at_all_of(text);
+                return Ok(if replace {
+                    Verdict::OpensOutdated
+                } else {
+                    Verdict::Opens
+                });
+            }
+        }
+        Ok(Verdict::Refused)
+    }
+
+    /// The password in the forms that may have been hashed.
+    fn texts<'a>(&self, password: &'a Password) -> impl Iterator<Item = &'a str> + use<'a> {
+        let as_typed = match &self.kind {
+            // `s2` has always been hashed in the Unicode form NFKC.
+            Kind::Scrypt(scrypt) if !scrypt.two_parts => None,
+            Kind::Scrypt(_) | Kind::Bcrypt(_) => password.as_typed.as_deref(),
+        };
+        as_typed.into_iter().chain([password.normal.as_str()])
+    }
+
+    fn is_of(&self, password: &[u8]) -> Result<bool> {
+        match &self.kind {
+            Kind::Scrypt(scrypt) => scrypt.is_of(password),
+            // Compares in constant time.
+            Kind::Bcrypt(hash) => bcrypt::verify(password, hash).map_err(Error::internal),
+        }
+    }
+
+    /// Whether another password cannot open it as well. From 72 bytes on, a bcrypt hash is the
+    /// same whatever follows: to replace it by the hash of what was typed could lock the owner out.
+    fn looks_at_all_of(&self, password: &str) -> bool {
+        match self.kind {
+            Kind::Scrypt(_) => true,
+            Kind::Bcrypt(_) => password.len() < BCRYPT_BYTES,
+        }
+    }
+}
+
+/// `$2b$<cost>$<salt and hash>`: 60 characters in all. `$2x$`, which marks the hashes of an
+/// implementation with a bug, is none of ours.
+fn read_bcrypt(text: &str) -> Result<String, UnknownHash> {
+    if !["$2a$", "$2b$", "$2y$"]
+        .iter()
+        .any(|prefix| text.starts_with(prefix))
+    {
+        return Err(UnknownHash::Unsupported);
+    }
+    let parts: bcrypt::HashParts = text
+        .parse()
+        .map_err(|_| UnknownHash::Malformed("it is no hash of bcrypt"))?;
+    match parts.get_cost() {
+        0..4 => Err(UnknownHash::Malformed(
+            "the cost of bcrypt is 4 at the least",
+        )),
+        4..=BCRYPT_MAX_COST => Ok(text.to_owned()),
+        _ => Err(UnknownHash::TooCostly("the cost of bcrypt is above 16")),
+    }
+}
+
+impl Scrypt {
+    fn read(text: &str) -> Result<Self, UnknownHash> {
+        let malformed = UnknownHash::Malformed;
+        let parts: Vec<_> = text.splitn(4, ':').collect();
+        let (salt, hex, two_parts) = match parts[..] {
+            ["s2", salt, hex] => (salt, hex, false),
+            [salt, hex] => (salt, hex, true),
+            _ => return Err(UnknownHash::Unsupported),
+        };
+        if salt.is_empty() || salt.len() > SCRYPT_MAX_SALT_BYTES {
+            return Err(malformed("a salt has 1 to 64 bytes"));
+        }
+        let key = read_hex(hex).ok_or(malformed("a key has 128 hexadecimal digits"))?;
+        Ok(Self {
+            salt: salt.to_owned(),
+            key,
+            two_parts,
+        })
+    }
+
+    fn is_of(&self, password: &[u8]) -> Result<bool> {
+        let block_size = if self.two_parts { 8 } else { 16 };
+        let params = scrypt::Params::new(14, block_size, 1).map_err(Error::internal)?;
+        let mut key = [0; SCRYPT_KEY_BYTES];
+        scrypt::scrypt(password, self.salt.as_bytes(), &params, &mut key)
+            .map_err(Error::internal)?;
+        Ok(key.ct_eq(&self.key).into())
+    }
+}
+
+fn read_hex(hex: &str) -> Option<[u8; SCRYPT_KEY_BYTES]> {
+    let (pairs, []) = hex.as_bytes().as_chunks::<2>() else {
+        return None;
+    };
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    let bytes: Option<Vec<_>> = pairs
+        .iter()
+        .map(|&[high, low]| u8::try_from(digit(high)? * 16 + digit(low)?).ok())
+        .collect();
+    bytes?.try_into().ok()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,236 @@
+//! The settings for passwords.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use argon2::Params;
+use tokio::sync::Semaphore;
+
+use crate::{Error, Result};
+
+/// How passwords are hashed, and which are accepted.
+///
+/// Hashes are Argon2id in PHC strings. The defaults are the least that OWASP's Password Storage
+/// Cheat Sheet recommends: 19 MiB, two iterations, one lane.
+///
+/// # Older hashes
+///
+/// A stored hash may be of any Argon2 variant and version, and of any cost up to 2 GiB of memory and
+/// 8 GiB gone over in all, or that of these settings. If it is weaker than these settings, it is
+/// replaced when its owner signs in: that is how the settings can be raised. A hash that was
+/// changed in the meantime is left alone, and a sign-in never fails because its hash could not be
+/// replaced.
+///
+/// With the cargo feature `legacy-hashes`, hashes of other software are verified as well:
+///
+/// | stored as | what it is | memory |
+/// |---|---|---|
+/// | `s2:<salt>:<hex>` | scrypt (RFC 7914) of Lucia for Node, N=16384, r=16, p=1 | 32 MiB |
+/// | `<salt>:<hex>` | the same of its first versions, r=8 | 16 MiB |
+/// | `$2a$`, `$2b$`, `$2y$` | bcrypt up to cost 16 | 4 KiB |
+///
+/// They are replaced only where [`upgrade_legacy_hashes`](Self::upgrade_legacy_hashes) says so.
+/// What to know of them:
+///
+/// - bcrypt looks at the first 72 bytes of a password and ignores the rest, here as there. A hash
+///   that was opened by 72 bytes or more is never replaced, since the rest was not checked. NUL is
+///   a character like others. What old implementations made of passwords with a NUL, or of more
+///   than 255 bytes, opens to nothing.
+/// - Passwords are brought into the Unicode form NFKC before they are hashed. Others did not do
+///   that, so where it changes a password, a bcrypt or two-part hash is tried with both forms.
+/// - An account with such a hash answers after another time than an unknown one, which takes the
+///   time of these settings: bcrypt at cost 12 takes several times as long. Until the hashes are
+///   replaced, somebody who measures can tell which accounts exist and have not signed in since
+///   (OWASP ASVS 5.0, 6.3.8). This goes for Argon2 hashes of another cost, too.
+#[derive(Clone, Debug)]
+#[must_use = "options take effect by `builder.passwords(options)`"]
+pub struct PasswordOptions {
+    pub(super) memory_kib: u32,
+    pub(super) iterations: u32,
+    pub(super) parallelism: u32,
+    pub(super) at_once: usize,
+    pub(super) waiting: usize,
+    pub(super) min_length: usize,
+    pub(super) max_length: usize,
+    pub(super) refuse_when: Option<RefuseWhen>,
+    #[cfg(feature = "legacy-hashes")]
+    pub(super) upgrade_legacy_hashes: bool,
+}
+
+impl Default for PasswordOptions {
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        Self {
+            memory_kib: 19 * 1024,
+            iterations: 2,
+            parallelism: 1,
+            at_once: cores,
+            waiting: 32 * cores,
+            min_length: 8,
+            max_length: 256,
+            refuse_when: None,
+            #[cfg(feature = "legacy-hashes")]
+            upgrade_legacy_hashes: false,
+        }
+    }
+}
+
+impl PasswordOptions {
+    /// The defaults.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The memory of one hash in KiB, at least 19 MiB (19456).
+    pub fn memory_kib(mut self, memory_kib: u32) -> Self {
+        self.memory_kib = memory_kib;
+        self
+    }
+
+    /// How often a hash goes over its memory, at least twice.
+    pub fn iterations(mut self, iterations: u32) -> Self {
+        self.iterations = iterations;
+        self
+    }
+
+    /// Into how many lanes the memory of a hash is divided.
+    pub fn parallelism(mut self, parallelism: u32) -> Self {
+        self.parallelism = parallelism;
+        self
+    }
+
+    /// How many passwords are hashed at once; by default as many as the machine has cores. Each
+    /// takes a thread and its memory: [`memory_kib`](Self::memory_kib), or what an older hash was
+    /// made with, which is 32 MiB for one of Lucia for Node.
+    pub fn at_once(mut self, at_once: usize) -> Self {
+        self.at_once = at_once;
+        self
+    }
+
+    /// How many more may wait for their turn; 32 for each core by default. The next one is
+    /// refused with [`Error::Busy`].
+    pub fn waiting(mut self, waiting: usize) -> Self {
+        self.waiting = waiting;
+        self
+    }
+
+    /// The least number of characters of a new password; 8 by default (OWASP ASVS 5.0, 6.2.1).
+    /// NIST SP 800-63B-4 asks for 15 where the password is the only factor.
+    pub fn min_length(mut self, min_length: usize) -> Self {
+        self.min_length = min_length;
+        self
+    }
+
+    /// The largest number of characters of a password; 256 by default, at least 64 (OWASP ASVS
+    /// 5.0, 6.2.9). Longer ones are refused before they are hashed, and never cut.
+    pub fn max_length(mut self, max_length: usize) -> Self {
+        self.max_length = max_length;
+        self
+    }
+
+    /// Refuses a new password when `banned` says so: for lists of common or breached passwords
+    /// (OWASP ASVS 5.0, 6.2.4 and 6.2.12). The refusal is an
+    /// [`InvalidPassword`](Error::InvalidPassword) because it is
+    /// [`Banned`](crate::PasswordProblem::Banned).
+    ///
+    /// It is asked where a user is created and where a password is changed, never at sign-in:
+    /// after the lengths are found in order, and before anything is hashed or written. It gets the
+    /// password in the form that is hashed (NFKC), and must not log it. Its error is returned as
+    /// it is, and nothing is written: choose [`Error::unavailable`] for a service that does not
+    /// answer, or `Ok(false)` to do without it then. A time-out is up to it. Of two calls, the
+    /// second counts.
+    ///
+    /// ```
+    /// use std::collections::HashSet;
+    /// use std::sync::Arc;
+    ///
+    /// let common: Arc<HashSet<&str>> = Arc::new(HashSet::from(["password", "12345678"]));
+    /// let options = lucia::PasswordOptions::new().refuse_when(move |password| {
+    ///     let common = common.clone();
+    ///     async move { Ok(common.contains(password.to_lowercase().as_str())) }
+    /// });
+    /// ```
+    pub fn refuse_when<F, Answer>(mut self, banned: F) -> Self
+    where
+        F: Fn(String) -> Answer + Send + Sync + 'static,
+        Answer: Future<Output = Result<bool>> + Send + 'static,
+    {
+        let ask = move |password| -> Pin<Box<dyn Future<Output = _> + Send>> {
+            Box::pin(banned(password))
+        };
+        self.refuse_when = Some(RefuseWhen(Arc::new(ask)));
+        self
+    }
+
+    /// Whether hashes of Lucia for Node and bcrypt are replaced by Argon2id ones when their owners
+    /// sign in; they are not by default. A Node application that works on the same tables cannot
+    /// read Argon2id, and would let nobody in whose hash was replaced: allow this when it is gone.
+    #[cfg(feature = "legacy-hashes")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "legacy-hashes")))]
+    pub fn upgrade_legacy_hashes(mut self, allow: bool) -> Self {
+        self.upgrade_legacy_hashes = allow;
+        self
+    }
+
+    /// Checks the settings, and makes those of Argon2.
+    pub(super) fn check(&self) -> Result<Params> {
+        let refuse = |setting, reason: &str| Err(Error::setting(setting, reason));
+        if self.memory_kib < 19 * 1024 {
+            return refuse(
+                "passwords.memory_kib",
+                "19456 (19 MiB) is the least that is safe",
+            );
+        }
+        if self.iterations < 2 {
+            return refuse("passwords.iterations", "2 is the least that is safe");
+        }
+        if self.at_once == 0 {
+            return refuse("passwords.at_once", "no password could ever be hashed");
+        }
+        if self.at_once.saturating_add(self.waiting) > Semaphore::MAX_PERMITS {
+            return refuse("passwords.waiting", "so many cannot wait");
+        }
+        if self.min_length == 0 {
+            return refuse(
+                "passwords.min_length",
+                "an empty password is never accepted",
+            );
+        }
+        if self.max_length < 64 {
+            return refuse(
+                "passwords.max_length",
+                "at least 64 characters are to be accepted",
+            );
+        }
+        if self.max_length > 1000 {
+            return refuse(
+                "passwords.max_length",
+                "more than 1000 characters help nobody",
+            );
+        }
+        if self.max_length < self.min_length {
+            return refuse("passwords.min_length", "it is above `max_length`");
+        }
+        Params::new(self.memory_kib, self.iterations, self.parallelism, None)
+            .map_err(|error| Error::setting("passwords", error.to_string()))
+    }
+}
+
+type Answer = Pin<Box<dyn Future<Output = Result<bool>> + Send>>;
+
+/// Whether a new password is banned, as the application says.
+#[derive(Clone)]
+pub(super) struct RefuseWhen(Arc<dyn Fn(String) -> Answer + Send + Sync>);
+
+impl RefuseWhen {
+    pub(super) fn ask(&self, password: &str) -> Answer {
+        (self.0)(password.to_owned())
+    }
+}
+
+impl fmt::Debug for RefuseWhen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RefuseWhen(..)")
+    }
+}

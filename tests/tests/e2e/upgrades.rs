@@ -1,0 +1,219 @@
+//! Hashes that are replaced when their owners sign in.
+
+use lucia::{Auth, Key, PasswordOptions, Result};
+use lucia_tests::watch;
+
+use crate::support::{PASSWORD, Site, Stage, front_page, on_each_store, sign_up};
+
+on_each_store![
+    r43_an_outdated_hash_is_upgraded_on_login,
+    r43_a_hash_of_today_is_left_alone,
+    r43_a_wrong_password_upgrades_nothing,
+    r43_two_logins_at_once_leave_one_valid_hash,
+    r43_a_password_changed_meanwhile_is_not_overwritten,
+    r43_a_key_deleted_meanwhile_does_not_come_back,
+    r43_a_store_that_fails_the_upgrade_does_not_fail_the_login,
+    r43_legacy_hashes_stay_as_they_are_unless_allowed,
+    r44_a_malformed_hash_is_our_error_and_says_nothing,
+];
+
+/// Made by `lucia` 2.7.7 and by `bcryptjs` 3.0.3, of [`PASSWORD`].
+const LEGACY: [&str; 2] = [
+    "s2:3uw485eja8q0dmml:89a7e3cf65b6b51d00de282f28de63e93eb546ff15bde49a17b6b00201eec78e959e0a9204075cb58ef1ff88e465a10d31a96672e2da497dfaedcf557ed73f65",
+    "$2a$05$wM.9ddZk2VSkHWjky7xKRONhwbm5O5P54PhTcR/AVhYRwQ9eDwfM2",
+];
+
+/// What is called to replace a hash.
+const UPGRADE: &str = "update_key_password";
+
+/// Settings under which the hashes of the default ones are outdated.
+fn stronger() -> PasswordOptions {
+    PasswordOptions::new().iterations(3)
+}
+
+async fn auth_with(stage: &Stage, options: PasswordOptions) -> Auth {
+    stage.builder().await.passwords(options).build().unwrap()
+}
+
+/// Ada, with a hash of the default settings, and an `Auth` for which it is outdated.
+async fn ada(stage: &Stage) -> (Auth, String) {
+    sign_up(&stage.auth().await, "ada").await;
+    let auth = auth_with(stage, stronger()).await;
+    stage.probe.calls();
+    (auth, hash(stage).await)
+}
+
+async fn hash(stage: &Stage) -> String {
+    let hash = stage.value("SELECT hashed_password FROM user_key").await;
+    hash.unwrap()
+}
+
+async fn store_hash(stage: &Stage, hash: &str) {
+    let store = stage.store().await;
+    let stored = store.update_key_password("username:ada", Some(hash), None);
+    assert!(stored.await.unwrap());
+}
+
+async fn login(auth: &Auth) -> Result<Key> {
+    auth.use_key("username", "ada", Some(PASSWORD)).await
+}
+
+fn upgrades(stage: &Stage) -> usize {
+    let calls = stage.probe.calls();
+    calls.into_iter().filter(|call| *call == UPGRADE).count()
+}
+
+async fn r43_an_outdated_hash_is_upgraded_on_login(stage: Stage) {
+    let (auth, old) = ada(&stage).await;
+    let site = Site::serve(auth, front_page).await;
+    let form = [("username", "ada"), ("password", PASSWORD)];
+    assert_eq!(site.browser().post("/login", &form).await.status, 204);
+    let new = hash(&stage).await;
+    assert!(new.starts_with("$argon2id$v=19$m=19456,t=3,p=1$"), "{new}");
+    assert_ne!(new, old);
+    assert_eq!(upgrades(&stage), 1);
+
+    assert_eq!(site.browser().post("/login", &form).await.status, 204);
+    assert_eq!(upgrades(&stage), 0);
+    assert_eq!(hash(&stage).await, new);
+    // Whoever has the old settings reads the new hash, and leaves it.
+    login(&stage.auth().await).await.unwrap();
+    assert_eq!(hash(&stage).await, new);
+}
+
+async fn r43_a_hash_of_today_is_left_alone(stage: Stage) {
+    let auth = stage.auth().await;
+    sign_up(&auth, "ada").await;
+    let before = hash(&stage).await;
+    login(&auth).await.unwrap();
+    assert_eq!(upgrades(&stage), 0);
+    assert_eq!(hash(&stage).await, before);
+}
+
+async fn r43_a_wrong_password_upgrades_nothing(stage: Stage) {
+    let (auth, old) = ada(&stage).await;
+    for password in ["", "wrong horse battery", &PASSWORD.repeat(20)] {
+        let refused = auth.use_key("username", "ada", Some(password)).await;
+        assert!(refused.is_err());
+    }
+    assert_eq!(upgrades(&stage), 0);
+    assert_eq!(hash(&stage).await, old);
+}
+
+async fn r43_two_logins_at_once_leave_one_valid_hash(stage: Stage) {
+    let (auth, old) = ada(&stage).await;
+    stage.probe.halt(UPGRADE);
+    let both = async { tokio::join!(login(&auth), login(&auth)) };
+    let at_once = async {
+        // Both have read the old hash, and neither has replaced it.
+        stage.probe.arrived(UPGRADE).await;
+        stage.probe.arrived(UPGRADE).await;
+        stage.probe.release(UPGRADE);
+    };
+    let ((one, other), ()) = tokio::join!(both, at_once);
+    assert_eq!(one.unwrap(), other.unwrap());
+    let new = hash(&stage).await;
+    assert_ne!(new, old);
+    upgrades(&stage);
+    login(&auth).await.unwrap();
+    assert_eq!(upgrades(&stage), 0);
+    assert_eq!(hash(&stage).await, new);
+}
+
+async fn r43_a_password_changed_meanwhile_is_not_overwritten(stage: Stage) {
+    let (auth, _) = ada(&stage).await;
+    stage.probe.halt(UPGRADE);
+    let changing = async {
+        stage.probe.arrived(UPGRADE).await;
+        store_hash(&stage, "the hash of another password").await;
+        stage.probe.release(UPGRADE);
+    };
+    let (login, ()) = tokio::join!(login(&auth), changing);
+    login.unwrap();
+    assert_eq!(hash(&stage).await, "the hash of another password");
+}
+
+async fn r43_a_key_deleted_meanwhile_does_not_come_back(stage: Stage) {
+    let (auth, _) = ada(&stage).await;
+    stage.probe.halt(UPGRADE);
+    let deleting = async {
+        stage.probe.arrived(UPGRADE).await;
+        let store = stage.store().await;
+        store.delete_key("username:ada").await.unwrap();
+        stage.probe.release(UPGRADE);
+    };
+    // Its password was right when it was there.
+    let (login, ()) = tokio::join!(login(&auth), deleting);
+    login.unwrap();
+    assert_eq!(stage.count("user_key").await, 0);
+}
+
+async fn r43_a_store_that_fails_the_upgrade_does_not_fail_the_login(stage: Stage) {
+    let (auth, old) = ada(&stage).await;
+    let secrets = watch([&*old]);
+    let warnings = watch(["password hash not upgraded"]);
+    stage.probe.halt(UPGRADE);
+    let failing = async {
+        stage.probe.arrived(UPGRADE).await;
+        stage.probe.set_down(true);
+        stage.probe.release(UPGRADE);
+    };
+    let (key, ()) = tokio::join!(login(&auth), failing);
+    let user_id = key.unwrap().user_id;
+    let warned = warnings.lines().into_iter().any(|line| {
+        assert!(!line.contains(PASSWORD), "{line}");
+        line.starts_with("WARN ") && line.contains(user_id.as_str()) && line.contains("probe")
+    });
+    assert!(warned, "{warnings:?}");
+    assert_eq!(secrets.lines(), [""; 0]);
+    assert_eq!(hash(&stage).await, old);
+
+    // The next login does it.
+    stage.probe.set_down(false);
+    login(&auth).await.unwrap();
+    assert_ne!(hash(&stage).await, old);
+}
+
+async fn r43_legacy_hashes_stay_as_they_are_unless_allowed(stage: Stage) {
+    let auth = stage.auth().await;
+    sign_up(&auth, "ada").await;
+    let allowing = PasswordOptions::new().upgrade_legacy_hashes(true);
+    let allowing = auth_with(&stage, allowing).await;
+    for legacy in LEGACY {
+        store_hash(&stage, legacy).await;
+        login(&auth).await.unwrap();
+        assert_eq!(hash(&stage).await, legacy);
+        login(&auth_with(&stage, stronger()).await).await.unwrap();
+        assert_eq!(hash(&stage).await, legacy);
+
+        login(&allowing).await.unwrap();
+        let new = hash(&stage).await;
+        assert!(new.starts_with("$argon2id$"), "{new}");
+        login(&auth).await.unwrap();
+        assert_eq!(hash(&stage).await, new);
+    }
+}
+
+async fn r44_a_malformed_hash_is_our_error_and_says_nothing(stage: Stage) {
+    let auth = stage.auth().await;
+    let session = sign_up(&auth, "ada").await;
+    let site = Site::serve(auth, front_page).await;
+    let form = [("username", "ada"), ("password", PASSWORD)];
+    // Nobody else's: all tests that run now share one log.
+    let canary = format!("swordfish-{}", session.id);
+    for malformed in [
+        canary.clone(),
+        format!("s2:{canary}:00"),
+        format!("$2b$31${canary}"),
+        format!("$argon2id$v=19${canary}"),
+    ] {
+        store_hash(&stage, &malformed).await;
+        let shown = watch([&*canary]);
+        let reply = site.browser().post("/login", &form).await;
+        assert_eq!(reply.status, 500, "{malformed}");
+        assert_eq!(reply.body, "Internal error.");
+        assert!(reply.set_cookies().is_empty());
+        assert_eq!(shown.lines(), [""; 0]);
+        assert_eq!(hash(&stage).await, malformed);
+    }
+}
