@@ -90,8 +90,8 @@ impl Options {
             }
             let name = input.call(Ident::parse_any)?;
             match name.to_string().as_str() {
-                "cookie" => set(&mut options.cookie, &name, name.clone())?,
-                "bearer" => set(&mut options.bearer, &name, name.clone())?,
+                "cookie" => set(&mut options.cookie, &name, word(&name, input)?)?,
+                "bearer" => set(&mut options.bearer, &name, word(&name, input)?)?,
                 "redirect" => set(&mut options.redirect, &name, redirect(&name, input)?)?,
                 "fresh" => set(&mut options.fresh, &name, fresh(&name, input)?)?,
                 "permit" => set(&mut options.permit, &name, permit(&name, input)?)?,
@@ -129,6 +129,17 @@ fn set<T>(option: &mut Option<T>, name: &Ident, value: T) -> Result<()> {
             format!("`{name}` is given twice: keep one of them"),
         )),
     }
+}
+
+/// Nothing, after the word `cookie` or `bearer`.
+fn word(name: &Ident, input: ParseStream<'_>) -> Result<Ident> {
+    if input.is_empty() || input.peek(Token![,]) {
+        return Ok(name.clone());
+    }
+    Err(Error::new(
+        name.span(),
+        format!("`{name}` takes no value: write `{name}` alone"),
+    ))
 }
 
 /// `= "/path"`, after the word `redirect`.
@@ -338,6 +349,16 @@ mod tests {
             quote!(fresh = "10"),
             quote!(bearer, bearer),
             quote!(bearer = true),
+            quote!(bearer()),
+            quote!(cookie = false),
+            quote!(cookie, cookie),
+            quote!(permit =),
+            quote!(permit = is_admin()),
+            quote!(permit = rules::),
+            quote!(fresh = "0m"),
+            quote!(fresh = b"10m"),
+            quote!(fresh = Duration::from_secs(10)),
+            quote!(fresh = "1m", fresh = "1m"),
             quote!(bearer, redirect = "/login"),
             quote!(redirect),
             quote!(redirect =),

@@ -2,7 +2,10 @@
 
 use crate::args::Attribute;
 use crate::item::{self, Handler};
-use syn::{Error, FnArg, PatType, Result, ReturnType, Safety, Signature, Type};
+use syn::{
+    Error, FnArg, GenericArgument, Ident, PatType, Path, PathArguments, Result, ReturnType, Safety,
+    Signature, Type,
+};
 
 /// As many as actix-web extracts at once: it implements `FromRequest` for tuples up to this length.
 const MAX_PARAMETERS: usize = 16;
@@ -128,6 +131,17 @@ fn check_parameter(parameter: &PatType) -> Result<()> {
             "a parameter of a handler is always there: put `#[cfg(..)]` on one handler for each case",
         ));
     }
+    if let Some(inner) = optional(&parameter.ty) {
+        let instead = if inner == "Session" {
+            "ask `auth_request.validate().await?` in the body, or take `MaybeUser<..>`"
+        } else {
+            "take `MaybeUser<..>`, which holds `None` only for somebody who is not signed in"
+        };
+        return Err(Error::new_spanned(
+            &parameter.ty,
+            format!("an `Option` is `None` while the store is away, too: {instead}"),
+        ));
+    }
     match &*parameter.ty {
         Type::Reference(ty) if ty.lifetime.as_ref().is_none_or(|a| a.ident != "static") => {
             Err(Error::new_spanned(
@@ -140,6 +154,33 @@ fn check_parameter(parameter: &PatType) -> Result<()> {
     }
 }
 
+/// What an `Option` is of, if that is an extractor of ours. Under the path of another crate, it is not.
+fn optional(ty: &Type) -> Option<&Ident> {
+    const OURS: [&str; 3] = ["User", "MaybeUser", "Session"];
+
+    let option = path(ty)?.segments.last()?;
+    let PathArguments::AngleBracketed(arguments) = &option.arguments else {
+        return None;
+    };
+    let GenericArgument::Type(inner) = arguments.args.first()? else {
+        return None;
+    };
+    let inner = path(inner)?;
+    let last = &inner.segments.last()?.ident;
+    let bare = inner.segments.len() == 1 || inner.segments[0].ident == "lucia";
+    (option.ident == "Option" && bare && OURS.iter().any(|name| last == name)).then_some(last)
+}
+
+/// The path that a type is, also when it comes from a `macro_rules!` variable.
+fn path(ty: &Type) -> Option<&Path> {
+    match ty {
+        Type::Path(ty) if ty.qself.is_none() => Some(&ty.path),
+        Type::Paren(ty) => path(&ty.elem),
+        Type::Group(ty) => path(&ty.elem),
+        _ => None,
+    }
+}
+
 /// All the mistakes at once, for two mistakes are two messages.
 fn all(checks: impl IntoIterator<Item = Result<()>>) -> Result<()> {
     let mistakes = checks.into_iter().filter_map(Result::err);
@@ -149,5 +190,34 @@ fn all(checks: impl IntoIterator<Item = Result<()>>) -> Result<()> {
     }) {
         None => Ok(()),
         Some(mistakes) => Err(mistakes),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::optional;
+    use syn::{Type, parse_quote};
+
+    #[test]
+    fn an_option_of_our_extractors_is_found_under_any_path() {
+        let ours: [Type; 6] = [
+            parse_quote!(Option<User>),
+            parse_quote!(Option<User<Profile>>),
+            parse_quote!(Option<lucia::Session<Device>>),
+            parse_quote!(core::option::Option<::lucia::MaybeUser>),
+            parse_quote!(::std::option::Option<(Session)>),
+            parse_quote!((Option<Session>)),
+        ];
+        assert!(ours.iter().all(|ty| optional(ty).is_some()));
+        let others: [Type; 7] = [
+            parse_quote!(User<Option<Profile>>),
+            parse_quote!(MaybeUser<Profile>),
+            parse_quote!(Option<web::Json<User>>),
+            parse_quote!(Option<actix_session::Session>),
+            parse_quote!(Option<crate::accounts::User>),
+            parse_quote!(Option),
+            parse_quote!(Result<User<Profile>, Denied>),
+        ];
+        assert!(others.iter().all(|ty| optional(ty).is_none()));
     }
 }

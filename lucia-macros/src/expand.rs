@@ -387,7 +387,7 @@ fn hidden(name: &str) -> Ident {
 
 #[cfg(test)]
 mod tests {
-    use super::{attribute, nameable, names_auth_request, turbofish};
+    use super::{attribute, expand_guard, nameable, names_auth_request, turbofish};
     use crate::args::Attribute;
     use quote::{ToTokens, quote};
     use syn::{Generics, Signature, Type, parse_quote};
@@ -434,6 +434,96 @@ mod tests {
         );
     }
 
+    /// The methods that the options become, after `Guard::authenticated()`.
+    fn guard(options: proc_macro2::TokenStream) -> String {
+        let guard = Attribute::Authenticated.parse_guard(options);
+        let text = expand_guard(&guard.expect("the options are right")).to_string();
+        let start = quote!(::lucia::__private::Guard::authenticated()).to_string();
+        let methods = text.strip_prefix(&start).expect("it begins with a guard");
+        methods.replace(' ', "")
+    }
+
+    #[test]
+    fn each_option_is_a_method_of_the_guard() {
+        let credentials =
+            |accepted| format!(".credentials(::lucia::__private::Credentials::{accepted})");
+        for (options, methods) in [
+            (quote!(), String::new()),
+            (quote!(cookie), String::new()),
+            (quote!(bearer), credentials("Bearer")),
+            (quote!(cookie, bearer), credentials("CookieOrBearer")),
+            (quote!(bearer, cookie), credentials("CookieOrBearer")),
+            (
+                quote!(redirect = "/login"),
+                r#".redirect("/login")"#.to_owned(),
+            ),
+            (
+                quote!(fresh = "10m"),
+                ".within(::core::time::Duration::from_secs(600u64))".to_owned(),
+            ),
+            (
+                quote!(permit = rules::is_admin::<Profile>),
+                ".permit(rules::is_admin::<Profile>)".to_owned(),
+            ),
+        ] {
+            assert_eq!(guard(options.clone()), methods, "{options}");
+        }
+    }
+
+    #[test]
+    fn the_order_of_the_options_does_not_matter() {
+        let one = guard(quote!(
+            cookie,
+            bearer,
+            redirect = "/",
+            fresh = "1s",
+            permit = f
+        ));
+        let other = guard(quote!(
+            permit = f,
+            fresh = "1s",
+            redirect = "/",
+            bearer,
+            cookie
+        ));
+        assert_eq!(one, other);
+        assert_eq!(one.matches("::lucia").count(), 1);
+        assert!(one.ends_with(".permit(f)"), "{one}");
+    }
+
+    #[test]
+    fn the_guard_decides_before_anything_is_extracted() {
+        let output = attribute(
+            Attribute::Authenticated,
+            quote!(permit = is_admin),
+            quote!(
+                async fn handler(body: String) -> String {
+                    body
+                }
+            ),
+        )
+        .to_string();
+        let position = |part| output.find(part).expect(part);
+        assert!(position("is_admin") < position("__private :: extract"));
+    }
+
+    #[test]
+    fn options_that_are_wrong_let_nobody_in_who_is_not_signed_in() {
+        for options in [
+            quote!(permit),
+            quote!(fresh = 10),
+            quote!(bearer = true),
+            quote!(admin),
+        ] {
+            let item = quote!(
+                async fn handler() -> String {}
+            );
+            let output = attribute(Attribute::Authenticated, options, item).to_string();
+            assert!(output.contains("compile_error"), "{output}");
+            assert!(output.contains("Guard :: authenticated ()"), "{output}");
+        }
+    }
+
     #[test]
     fn one_mistake_is_one_message_and_a_function_of_that_name() {
         let mistakes = [
@@ -478,6 +568,18 @@ mod tests {
                 quote!(redirect),
                 quote!(
                     async fn handler() -> String {}
+                ),
+            ),
+            (
+                quote!(permit = "is_admin", bearer = true),
+                quote!(
+                    async fn handler() -> String {}
+                ),
+            ),
+            (
+                quote!(bearer),
+                quote!(
+                    async fn handler(user: Option<User<Profile>>) -> String {}
                 ),
             ),
         ];

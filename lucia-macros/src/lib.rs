@@ -32,6 +32,24 @@ use proc_macro::TokenStream;
 /// `auth_request` as its first parameter if you wrote none. Docs, `cfg`, `deprecated`, `must_use`,
 /// lint levels and routes go to the handler that actix-web calls.
 ///
+/// # What registers the function stands above
+///
+/// An attribute that makes other items of the function, or registers it by itself, stands **above**
+/// this one: `#[utoipa::path]`, and routes that collect themselves. There it sees the handler, with
+/// its guard. Below, it sees the function inside the handler: what it makes beside that function
+/// cannot be named from outside, and what it registers would be reachable past the guard. So that it
+/// is not, the function inside takes a parameter that only the handler has, and a registration from
+/// below does not compile:
+///
+/// ```text
+/// #[auto_route("/admin")]                  // sees the handler
+/// #[authenticated]
+/// #[instrument(skip_all)]                  // sees the function inside
+/// async fn admin() -> impl Responder { .. }
+/// ```
+///
+/// # What a handler can be
+///
 /// The function is `async`, takes no `self`, returns any `Responder` and has at most 16 parameters
 /// of its own. They are extracted in the order in which they are declared, and the first that
 /// cannot be had answers. A parameter `impl Trait` becomes the last type parameter of the handler:
@@ -67,7 +85,31 @@ pub fn auth_request(args: TokenStream, item: TokenStream) -> TokenStream {
 /// The path is a string literal that begins with one `/`; it is checked at compile time, so that a
 /// redirect cannot lead to another site.
 ///
-/// It stands where `#[auth_request]` may stand, and instead of it.
+/// # Options
+///
+/// | option | who is let in |
+/// |---|---|
+/// | `redirect = "/login"` | others are sent to the login page |
+/// | `permit = rules::is_admin` | whom the function lets in; others get 403 |
+/// | `fresh = "10m"` | who proved within this time who they are; `s`, `m`, `h` and `d` are units |
+/// | `bearer` | who has a session token in `Authorization: Bearer`, instead of a cookie |
+/// | `cookie, bearer` | who has either |
+///
+/// `permit` names a function of the user, the session or both, which may be `async` and may fail; that
+/// it cannot be said is 503:
+///
+/// ```text
+/// fn is_admin(user: User<Profile>) -> bool { .. }
+/// async fn may_enter(user: User<Profile>, session: Session<Device>) -> Result<bool, RuleError> { .. }
+/// ```
+///
+/// # Where it stands
+///
+/// It stands where `#[auth_request]` may stand, and instead of it. What makes other items of the
+/// function or registers it by itself, such as `#[utoipa::path]`, stands **above**: below, it would
+/// take the function behind the guard for the handler, which does not compile. [More][registers].
+///
+/// [registers]: macro@auth_request#what-registers-the-function-stands-above
 #[proc_macro_attribute]
 pub fn authenticated(args: TokenStream, item: TokenStream) -> TokenStream {
     expand::attribute(Attribute::Authenticated, args.into(), item.into()).into()

@@ -91,8 +91,12 @@ impl Guard {
     /// Lets only those in whom `permit` lets in: a function of the user, the session or both, such
     /// as `fn(User<Profile>) -> bool`. It may be `async`, and it may return a `Result`, whose error
     /// is 503: it cannot be said now.
-    pub fn permit<Arguments, Kind>(mut self, permit: impl Permit<Arguments, Kind>) -> Self
+    pub fn permit<P, Arguments, Kind>(mut self, permit: P) -> Self
     where
+        P: Permit<Arguments>,
+        P::First: PermitArgument,
+        P::Second: PermitArgument,
+        P::Answer: Decision<Kind>,
         Arguments: 'static,
         Kind: 'static,
     {

@@ -215,6 +215,30 @@ impl<'a, A> NewUser<'a, A> {
     ///
     /// `attributes` is a struct or map that serializes to an object. `id` is not among the
     /// columns that can be set, and [`create_user`](crate::Auth::create_user) refuses it.
+    ///
+    /// The user that comes back has these attributes, too, so `B` implements `Deserialize` as
+    /// well. If it does not, as a struct that borrows cannot, say what is read instead:
+    ///
+    /// ```
+    /// use lucia::{NewUser, User};
+    ///
+    /// #[derive(serde::Serialize)]
+    /// struct SignUp<'a> { username: &'a str }
+    ///
+    /// #[derive(serde::Deserialize)]
+    /// struct Profile { username: String }
+    ///
+    /// # async fn sign_up(auth: &lucia::Auth) -> lucia::Result<()> {
+    /// let user: User<Profile> = auth
+    ///     .create_user(
+    ///         NewUser::with_password("username", "ada", "correct horse battery")
+    ///             .attributes(&SignUp { username: "Ada" })
+    ///             .returning(),
+    ///     )
+    ///     .await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn attributes<B: Serialize>(self, attributes: &B) -> NewUser<'a, B> {
         NewUser {
             id: self.id,
@@ -224,7 +248,8 @@ impl<'a, A> NewUser<'a, A> {
         }
     }
 
-    /// Reads the created user as a `B`: for when the type written is not the type read.
+    /// Reads the created user as a `B`: for when the type written is not the type read, or cannot
+    /// be read because it only implements `Serialize`.
     pub fn returning<B: DeserializeOwned>(self) -> NewUser<'a, B> {
         NewUser {
             id: self.id,

@@ -6,7 +6,7 @@ use lucia::{Session, authenticated};
 #[get("/")]
 #[authenticated]
 async fn handler(session: Session) -> String {
-    session.identity
+    session.identity()
 }
 
 fn main() {}

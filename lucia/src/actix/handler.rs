@@ -83,6 +83,28 @@ impl Admitted {
 #[derive(Debug)]
 pub struct Admission(());
 
+/// Never the case. It is here for its message: without it, the compiler would list what extractors
+/// there are to somebody who wrote none.
+#[diagnostic::on_unimplemented(
+    message = "an attribute below `#[authenticated]` or `#[auth_request]` registers the function past it",
+    label = "registers the function that is behind the guard",
+    note = "move the attribute that registers the function above `#[authenticated]` or `#[auth_request]`"
+)]
+pub trait MayBeRegistered<'a> {}
+
+// `for<'a>`, because the compiler refuses bounds that are never met where it sees them at once.
+impl FromRequest for Admission
+where
+    for<'a> Admission: MayBeRegistered<'a>,
+{
+    type Error = Infallible;
+    type Future = Ready<Result<Self, Infallible>>;
+
+    fn from_request(_: &HttpRequest, _: &mut Payload) -> Self::Future {
+        unreachable!("no `Admission` may be registered")
+    }
+}
+
 /// The next parameter of a handler. `Err` is the response to a request that it cannot be had from.
 ///
 /// Boxed, so that the type of the future asks nothing of `T`: the compiler would complain about a
@@ -105,6 +127,7 @@ pub fn respond<R: Reply>(admitted: &Admitted, reply: R) -> Response {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a parameter of a handler",
     label = "not an extractor",
+    note = "`User<A>`, `MaybeUser<A>` and `Session<A>` are extractors if `A` implements `serde::Deserialize`: write `#[derive(serde::Deserialize)]` on it",
     note = "take something that implements `actix_web::FromRequest`: `User<..>`, `Session`, `AuthRequest`, `web::Json<..>`, `web::Path<..>`, `web::Data<..>`, ..."
 )]
 pub trait Extractor: Sized {

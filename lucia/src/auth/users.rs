@@ -13,6 +13,9 @@ impl Auth {
     /// Creates a user together with their key, both or neither. Returns the user as the database
     /// stored it, with the defaults of the columns that were left out.
     ///
+    /// `A` is the type of the [`attributes`](NewUser::attributes) given. If it does not implement
+    /// `Deserialize`, say by [`returning`](NewUser::returning) what the user is read as.
+    ///
     /// # Errors
     ///
     /// - [`Error::InvalidPassword`] and [`Error::InvalidKey`] for what cannot be accepted;

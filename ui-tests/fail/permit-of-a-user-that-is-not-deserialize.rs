@@ -1,0 +1,16 @@
+use lucia::{User, authenticated};
+
+struct Profile {
+    is_admin: bool,
+}
+
+fn is_admin(user: User<Profile>) -> bool {
+    user.is_admin
+}
+
+#[authenticated(permit = is_admin)]
+async fn handler() -> &'static str {
+    "handler"
+}
+
+fn main() {}

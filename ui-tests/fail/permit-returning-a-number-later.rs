@@ -1,0 +1,12 @@
+use lucia::{User, authenticated};
+
+async fn level(user: User) -> u8 {
+    user.id.as_str().len() as u8
+}
+
+#[authenticated(permit = level)]
+async fn handler() -> &'static str {
+    "handler"
+}
+
+fn main() {}
