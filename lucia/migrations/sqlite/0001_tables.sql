@@ -24,7 +24,9 @@ CREATE TABLE IF NOT EXISTS "user_session" (
     "idle_expires" BIGINT NOT NULL,
     "created_at" BIGINT NOT NULL DEFAULT (unixepoch() * 1000),
     "renewed_at" BIGINT NOT NULL DEFAULT (unixepoch() * 1000),
-    "device" TEXT
+    "authenticated_at" BIGINT,
+    "device" TEXT,
+    "address" TEXT
 );
 
 CREATE INDEX IF NOT EXISTS "user_key_user_id_idx" ON "user_key" ("user_id");
