@@ -129,18 +129,57 @@ async fn a_new_table_with_a_wrong_definition_is_not_made() {
     store.migrate(&[USERNAME]).await.unwrap();
 }
 
+/// What Lucia makes.
+const LUCIAS: &str = "
+    CREATE TABLE auth_user (id TEXT NOT NULL PRIMARY KEY);
+    CREATE TABLE user_session (id TEXT NOT NULL PRIMARY KEY, user_id TEXT NOT NULL,
+        active_expires BIGINT NOT NULL, idle_expires BIGINT NOT NULL);";
+
+/// What the version before made.
+const BEFORE: &str = "
+    CREATE TABLE auth_user (id TEXT NOT NULL PRIMARY KEY);
+    CREATE TABLE user_session (id TEXT NOT NULL PRIMARY KEY, user_id TEXT NOT NULL,
+        active_expires BIGINT NOT NULL, idle_expires BIGINT NOT NULL,
+        created_at BIGINT NOT NULL DEFAULT (unixepoch() * 1000),
+        renewed_at BIGINT NOT NULL DEFAULT (unixepoch() * 1000), device TEXT);";
+
 #[tokio::test]
-async fn tables_of_others_that_lack_our_columns_are_refused_by_name() {
+async fn a_table_of_sessions_that_is_there_gets_our_columns() {
+    for made in [LUCIAS, BEFORE] {
+        let file = File::new();
+        let id = "0".repeat(64);
+        let sql = format!(
+            "{made} INSERT INTO auth_user VALUES ('ada');
+             INSERT INTO user_session (id, user_id, active_expires, idle_expires)
+             VALUES ('{id}', 'ada', 1, 2);"
+        );
+        let store = file.with(&sql).await;
+        for _ in 0..2 {
+            store.migrate(&[]).await.unwrap();
+            let stored = store.session(&id.parse().unwrap()).await.unwrap();
+            let stored = stored.expect("it is still there");
+            let now = UnixMillis::from(std::time::SystemTime::now()).0;
+            for time in [stored.created_at.0, stored.renewed_at.0] {
+                assert!((now - 60_000..=now).contains(&time), "{stored:?}");
+            }
+            assert_eq!(stored.authenticated_at, None, "nobody proved anything");
+            assert_eq!((stored.device, stored.address), (None, None));
+        }
+        store.insert_session(session("ada")).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn tables_of_others_that_cannot_hold_sessions_are_refused_by_name() {
     let file = File::new();
     let store = file
         .with(
-            "CREATE TABLE auth_user (id TEXT NOT NULL PRIMARY KEY);
-             CREATE TABLE user_session (id TEXT NOT NULL PRIMARY KEY, user_id TEXT NOT NULL,
-                active_expires BIGINT NOT NULL, idle_expires BIGINT NOT NULL);",
+            "CREATE TABLE user_session (id TEXT NOT NULL PRIMARY KEY, user_id TEXT NOT NULL,
+                active_expires BIGINT NOT NULL)",
         )
         .await;
     let refused = store.migrate(&[]).await;
-    assert_schema(refused, "user_session", Some("created_at"));
+    assert_schema(refused, "user_session", Some("idle_expires"));
 }
 
 #[tokio::test]
