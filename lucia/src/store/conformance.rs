@@ -241,6 +241,7 @@ macro_rules! __session_cases {
                 no_more_sessions_go_than_are_in_excess
                 the_sessions_of_others_are_never_in_excess
                 of_fifty_sessions_at_once_as_many_are_left_as_asked
+                of_two_limits_at_once_the_sessions_of_one_stay
                 a_rotation_beside_a_limit_leaves_no_more_than_asked
             }
             rotations {
@@ -321,6 +322,7 @@ macro_rules! __store_cases {
                 a_session_of_an_unknown_user_is_refused
                 a_refused_session_replaces_nothing
                 deleting_a_user_beside_their_sign_ins_leaves_no_session
+                deleting_users_beside_all_that_they_do_leaves_nothing
             }
             passwords {
                 a_new_password_ends_all_sessions_of_its_user_and_no_others

@@ -115,21 +115,34 @@ pub(super) async fn of_fifty_sessions_at_once_as_many_are_left_as_asked(store: &
     }
 }
 
-pub(super) async fn a_rotation_beside_a_limit_leaves_no_more_than_asked(store: &dyn SessionStore) {
-    for number in 0..20 {
-        insert_session(store, &session(number, ADA)).await;
+pub(super) async fn of_two_limits_at_once_the_sessions_of_one_stay(store: &dyn SessionStore) {
+    for first in (0..40).step_by(2) {
+        insert_session(store, &session(first, ADA)).await;
+        insert_session(store, &session(first + 1, ADA)).await;
+        all([first, first + 1].map(async |newest| limit(store, newest, 1).await)).await;
+        let left = session_ids(store, ADA).await;
+        assert_eq!(left.len(), 1, "{left:?}");
+        assert!([first, first + 1].map(session_id).contains(&left[0]));
     }
-    all((0..40).map(async |number| {
-        if number < 20 {
-            let rotation = rotation(100 + number, NOW);
-            let rotated = store.rotate_session(&session_id(number), rotation).await;
-            rotated.map(drop).expect("rotated or not");
-        } else {
-            limit(store, 19, 5).await;
+}
+
+pub(super) async fn a_rotation_beside_a_limit_leaves_no_more_than_asked(store: &dyn SessionStore) {
+    for round in (0..20).map(|round| round * 100) {
+        for number in round..round + 4 {
+            insert_session(store, &session(number, ADA)).await;
         }
-    }))
-    .await;
-    assert_eq!(session_ids(store, ADA).await.len(), 5);
+        all((round..round + 4).map(async |number| {
+            if number == round {
+                limit(store, number + 3, 1).await;
+            } else {
+                let rotation = rotation(number + 10, NOW);
+                let rotated = store.rotate_session(&session_id(number), rotation).await;
+                rotated.map(drop).expect("rotated or not");
+            }
+        }))
+        .await;
+        assert_eq!(session_ids(store, ADA).await.len(), 1);
+    }
 }
 
 async fn replace(store: &dyn SessionStore, replaced: u64, new: &NewSessionRow) {

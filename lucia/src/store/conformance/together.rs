@@ -1,11 +1,13 @@
 //! Sessions with their users.
 
 use super::values::{
-    all, columns, comparable, insert_session, insert_user, row, session, session_id, session_ids,
-    stored_session, stored_user,
+    NOW, all, columns, comparable, insert_key, insert_session, insert_user, key, key_ids, rotation,
+    row, session, session_id, session_ids, stored_session, stored_user,
 };
 use crate::Error;
-use crate::store::{Expiries, NewSessionRow, SessionRow, Store, UnixMillis, UserRow};
+use crate::store::{
+    Expiries, NewSessionRow, PasswordChange, SessionRow, Store, UnixMillis, UserRow,
+};
 
 const ADA: &str = "ada";
 const BOB: &str = "bob";
@@ -99,6 +101,66 @@ pub(super) async fn deleting_a_user_beside_their_sign_ins_leaves_no_session(stor
     all(meeting).await;
     assert!(stored_user(store, ADA).await.is_none());
     assert_eq!(session_ids(store, ADA).await, []);
+}
+
+pub(super) async fn deleting_users_beside_all_that_they_do_leaves_nothing(store: &dyn Store) {
+    let users: Vec<String> = (0..10).map(|number| format!("user {number}")).collect();
+    for (number, user) in (0..).zip(&users) {
+        insert_user(store, user).await;
+        for at in 0..3 {
+            insert_key(store, &key(&format!("{at}:{user}"), user)).await;
+            insert_session(store, &session(10 * number + at, user)).await;
+        }
+    }
+    // Everything of theirs that takes more than one row, or makes one.
+    let meetings = (0..).zip(&users).map(async |(number, user)| {
+        let (id, first) = (user.as_str().into(), 10 * number);
+        let meeting = (0..10).map(async |part| match part {
+            0 => store
+                .delete_key(&format!("0:{user}"), false)
+                .await
+                .map(drop),
+            1 => store.delete_key(&format!("1:{user}"), true).await.map(drop),
+            2 => store.delete_user(&id).await,
+            3 | 4 => {
+                let new = NewSessionRow {
+                    replaces: Some(session_id(first + part - 3)),
+                    ..session(first + part, user)
+                };
+                store.insert_session(new).await.map(drop)
+            }
+            5 => {
+                let change = PasswordChange {
+                    key_id: format!("2:{user}"),
+                    user_id: id.clone(),
+                    hashed_password: "another hash".to_owned(),
+                    kept: Some((session_id(first + 2), rotation(first + 5, NOW))),
+                };
+                store.change_password(change).await.map(drop)
+            }
+            6 => store.delete_user_sessions(&id, None).await,
+            7 => store.insert_key(key(&format!("3:{user}"), user)).await,
+            8 => {
+                let newest = session_id(first + 2);
+                store
+                    .delete_excess_sessions(&id, &newest, 1, UnixMillis(NOW))
+                    .await
+            }
+            _ => store.delete_user_keys(&id).await,
+        });
+        for (part, outcome) in all(meeting).await.into_iter().enumerate() {
+            match outcome {
+                Ok(()) | Err(Error::UnknownUser) => {}
+                Err(other) => panic!("part {part} beside a deletion: {other:?}"),
+            }
+        }
+    });
+    all(meetings).await;
+    for user in &users {
+        assert!(stored_user(store, user).await.is_none());
+        assert!(key_ids(store, user).await.is_empty());
+        assert_eq!(session_ids(store, user).await, []);
+    }
 }
 
 async fn both(store: &dyn Store, number: u64) -> Option<(SessionRow, UserRow)> {
