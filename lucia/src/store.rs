@@ -26,6 +26,7 @@
 pub mod conformance;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
+mod shared;
 mod split;
 #[cfg(feature = "sqlite")]
 pub(crate) mod sqlite;

@@ -3,7 +3,7 @@
 --
 -- `SqliteStore::migrate` runs this file. To use it with a migration tool of your own, copy it, add
 -- the columns of your users to "auth_user", and do not call `migrate`. A table of sessions that
--- was made by Lucia lacks the last three columns: add them by `ALTER TABLE`, the times with a
+-- was made by Lucia lacks the last five columns: add them by `ALTER TABLE`, the times with a
 -- constant default, which is all that SQLite adds. Foreign keys are checked by
 -- connections that say `PRAGMA foreign_keys = ON`, as those of `SqliteStore` do.
 
@@ -26,7 +26,9 @@ CREATE TABLE IF NOT EXISTS "user_session" (
     "idle_expires" BIGINT NOT NULL,
     "created_at" BIGINT NOT NULL DEFAULT (unixepoch() * 1000),
     "renewed_at" BIGINT NOT NULL DEFAULT (unixepoch() * 1000),
-    "device" TEXT
+    "authenticated_at" BIGINT,
+    "device" TEXT,
+    "address" TEXT
 );
 
 CREATE INDEX IF NOT EXISTS "user_key_user_id_idx" ON "user_key" ("user_id");

@@ -11,7 +11,11 @@
 //! use lucia::SqliteStore;
 //!
 //! async fn on_a_fresh_store(case: Case) {
-//!     let store = SqliteStore::in_memory().await.unwrap(); // yours
+//!     let store = SqliteStore::builder() // yours
+//!         .session_columns(conformance::SESSION_COLUMNS)
+//!         .in_memory()
+//!         .await
+//!         .unwrap();
 //!     store.migrate(&conformance::USER_COLUMNS).await.unwrap();
 //!     case.run(&store).await;
 //!     // Here a store that is more than memory can be taken down again.
@@ -29,12 +33,18 @@
 //!
 //! Each case begins with no users, keys or sessions, and has the store for itself. The table of
 //! users has the columns of [`USER_COLUMNS`] besides its `id`: a required and unique text, an
-//! optional text, and a whole number that is 10 where nothing else is said.
+//! optional text, and a whole number that is 10 where nothing else is said. The table of sessions
+//! has the columns of [`SESSION_COLUMNS`] besides lucia's own: an optional text, and a whole
+//! number that is required, and 1 where nothing else is said.
 //!
 //! Some cases ask fifty things at once. They wait for the answers on one task; the store is to
 //! answer each within its time-out however few connections it has.
 
+mod attributes;
 mod keys;
+mod passwords;
+mod replacements;
+mod rotations;
 mod sessions;
 mod together;
 mod users;
@@ -51,6 +61,9 @@ pub const USER_COLUMNS: [&str; 3] = [
     "nickname TEXT",
     "credits BIGINT NOT NULL DEFAULT 10",
 ];
+
+/// The columns that the table of sessions needs besides lucia's own, as SQL defines them.
+pub const SESSION_COLUMNS: [&str; 2] = ["country TEXT", "visits BIGINT NOT NULL DEFAULT 1"];
 
 type Running<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
@@ -193,7 +206,8 @@ macro_rules! __session_cases {
             sessions {
                 a_session_comes_back_as_it_was_stored
                 an_unknown_session_is_none
-                the_device_is_kept
+                the_device_and_the_address_are_kept
+                a_session_that_nobody_proved_is_kept_as_such
                 times_are_kept_to_the_millisecond_however_far_away
                 sessions_of_users_with_hostile_ids_are_kept_apart
                 the_sessions_of_a_user_are_listed_the_oldest_first
@@ -214,6 +228,38 @@ macro_rules! __session_cases {
                 no_more_dead_sessions_are_deleted_than_asked
                 sweeping_where_nothing_is_dead_deletes_nothing
                 two_sweepers_at_once_delete_each_dead_session_once
+                the_dead_sessions_of_one_user_are_deleted_and_no_others
+            }
+            replacements {
+                a_session_replaces_another_one
+                a_session_replaces_one_of_somebody_else
+                a_session_replaces_one_that_is_not_there
+                two_sessions_that_replace_one_at_once_are_both_stored
+                the_newest_session_and_those_renewed_last_are_kept
+                the_newest_session_is_kept_whatever_its_times
+                dead_sessions_go_before_living_ones
+                no_more_sessions_go_than_are_in_excess
+                the_sessions_of_others_are_never_in_excess
+                of_fifty_sessions_at_once_as_many_are_left_as_asked
+                of_two_limits_at_once_the_sessions_of_one_stay
+                a_rotation_beside_a_limit_leaves_no_more_than_asked
+            }
+            rotations {
+                a_rotation_changes_the_id_and_the_times_and_nothing_else
+                a_rotation_is_a_proof_when_it_says_so
+                rotating_an_unknown_session_is_false
+                a_session_is_rotated_again_and_again
+                a_rotation_beside_a_deletion_leaves_no_session
+                of_two_rotations_at_once_one_wins
+            }
+            attributes {
+                the_attributes_of_a_session_come_back_with_the_defaults
+                an_update_of_a_session_sets_what_it_names_and_leaves_the_rest
+                an_empty_update_of_a_session_changes_nothing
+                updating_an_unknown_session_is_none
+                a_session_breaks_no_rule_of_its_table
+                an_attribute_of_a_session_never_reaches_a_column_of_lucias
+                an_attribute_of_a_session_without_a_column_is_named
             }
         }
     };
@@ -264,7 +310,10 @@ macro_rules! __store_cases {
                 a_password_that_changed_is_not_swapped
                 of_parallel_swaps_of_a_password_one_succeeds
                 a_deleted_key_is_gone_and_others_stay
-                deleting_an_unknown_key_is_silent
+                the_last_key_of_a_user_stays
+                the_last_key_of_a_user_goes_when_it_is_asked_for
+                of_two_keys_deleted_at_once_one_stays
+                deleting_an_unknown_key_says_so
                 the_keys_of_a_user_are_deleted_and_no_others
                 deleting_the_keys_of_an_unknown_user_is_silent
             }
@@ -274,7 +323,19 @@ macro_rules! __store_cases {
                 an_unknown_session_comes_without_a_user
                 a_deleted_user_leaves_neither_session_nor_user
                 a_session_of_an_unknown_user_is_refused
+                a_refused_session_replaces_nothing
                 deleting_a_user_beside_their_sign_ins_leaves_no_session
+                deleting_users_beside_all_that_they_do_leaves_nothing
+            }
+            passwords {
+                a_new_password_ends_all_sessions_of_its_user_and_no_others
+                a_new_password_keeps_the_session_named_under_its_new_id
+                a_password_of_an_unknown_key_changes_nothing
+                a_password_of_somebody_elses_key_changes_nothing
+                a_password_beside_a_session_that_is_gone_changes_nothing
+                a_password_beside_a_session_of_somebody_else_changes_nothing
+                of_two_new_passwords_that_keep_one_session_one_wins
+                new_passwords_beside_all_that_ends_sessions_do_not_get_stuck
             }
         }
     };

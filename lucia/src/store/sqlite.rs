@@ -47,7 +47,7 @@ const LONGEST_TIMEOUT: Duration = Duration::from_secs(60 * 60);
 /// A clone is another handle to the same connections. They are used from the Tokio runtime that
 /// the caller runs on, whose time driver has to be on.
 ///
-/// # Columns of users
+/// # Columns of users and sessions
 ///
 /// SQLite keeps a value much as it is given, whatever the type of the column; only a `STRICT`
 /// table refuses what does not fit. On the way out, the declared type decides where the stored
@@ -96,12 +96,14 @@ impl SqliteStore {
         SqliteStoreBuilder {
             names: TableNames::default(),
             user_columns: None,
+            session_columns: Vec::new(),
             timeout: Duration::from_secs(5),
         }
     }
 
-    /// Makes what is missing: the tables, their indexes, and these columns of the table of users,
-    /// each written as SQL defines it: `username TEXT NOT NULL UNIQUE`.
+    /// Makes what is missing: the tables, their indexes, the columns of
+    /// [`session_columns`](SqliteStoreBuilder::session_columns), and these columns of the table of
+    /// users, each written as SQL defines it: `username TEXT NOT NULL UNIQUE`.
     ///
     /// Columns that are there already are left as they are. It can run at every start, and in
     /// several processes at once; all of it happens or nothing.
@@ -153,6 +155,7 @@ impl fmt::Debug for SqliteStore {
 pub struct SqliteStoreBuilder {
     names: TableNames,
     user_columns: Option<Vec<String>>,
+    session_columns: Vec<String>,
     timeout: Duration,
 }
 
@@ -179,6 +182,18 @@ impl SqliteStoreBuilder {
     /// the same.
     pub fn user_columns<S: Into<String>>(mut self, columns: impl IntoIterator<Item = S>) -> Self {
         self.user_columns = Some(columns.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// The columns of your own in the table of sessions, for
+    /// [`attributes`](crate::CreateSession::attributes) of sessions; none by default. Each is a
+    /// name, or a definition such as `"country TEXT"`, by which [`migrate`](SqliteStore::migrate)
+    /// makes the column where it is missing, which SQLite does for no `UNIQUE` one.
+    pub fn session_columns<S: Into<String>>(
+        mut self,
+        columns: impl IntoIterator<Item = S>,
+    ) -> Self {
+        self.session_columns = columns.into_iter().map(Into::into).collect();
         self
     }
 
@@ -213,7 +228,7 @@ impl SqliteStoreBuilder {
             let reason = "it is between a millisecond and an hour";
             return Err(Error::setting("timeout", reason));
         }
-        let tables = Tables::new(self.names, self.user_columns)?;
+        let tables = Tables::new(self.names, self.user_columns, &self.session_columns)?;
         let connections = Connections::open(location, self.timeout).await?;
         Ok(SqliteStore(Arc::new(Parts {
             connections,

@@ -2,7 +2,7 @@
 
 use super::values::{HOSTILE, all, insert_key, insert_user, key, key_ids, long, stored_key};
 use crate::Error;
-use crate::store::{KeyRow, Store};
+use crate::store::{KeyDeletion, KeyRow, Store};
 
 const ADA: &str = "ada";
 const BOB: &str = "bob";
@@ -164,15 +164,60 @@ pub(super) async fn a_deleted_key_is_gone_and_others_stay(store: &dyn Store) {
     insert_user(store, ADA).await;
     insert_key(store, &key("a:1", ADA)).await;
     insert_key(store, &key("a:2", ADA)).await;
-    store.delete_key("a:1").await.expect("a key is deleted");
+    assert_eq!(delete(store, "a:1", false).await, KeyDeletion::Deleted);
     assert_eq!(stored_key(store, "a:1").await, None);
     assert_eq!(key_ids(store, ADA).await, ["a:2"]);
 }
 
-pub(super) async fn deleting_an_unknown_key_is_silent(store: &dyn Store) {
+pub(super) async fn the_last_key_of_a_user_stays(store: &dyn Store) {
+    insert_user(store, ADA).await;
+    insert_user(store, BOB).await;
+    insert_key(store, &key("a:1", ADA)).await;
+    for id in ["b:1", "b:2"] {
+        insert_key(store, &key(id, BOB)).await;
+    }
+    assert_eq!(delete(store, "a:1", false).await, KeyDeletion::Last);
+    assert_eq!(stored_key(store, "a:1").await, Some(key("a:1", ADA)));
+}
+
+pub(super) async fn the_last_key_of_a_user_goes_when_it_is_asked_for(store: &dyn Store) {
     insert_user(store, ADA).await;
     insert_key(store, &key("a:1", ADA)).await;
-    store.delete_key("a:2").await.expect("nothing is deleted");
+    insert_key(store, &key("a:2", ADA)).await;
+    for id in ["a:1", "a:2"] {
+        assert_eq!(delete(store, id, true).await, KeyDeletion::Deleted);
+    }
+    assert!(key_ids(store, ADA).await.is_empty());
+}
+
+pub(super) async fn of_two_keys_deleted_at_once_one_stays(store: &dyn Store) {
+    for round in 0..10 {
+        let user = format!("user {round}");
+        insert_user(store, &user).await;
+        let ids = [1, 2].map(|number| format!("{round}:{number}"));
+        for id in &ids {
+            insert_key(store, &key(id, &user)).await;
+        }
+    }
+    let rounds = (0..10).map(async |round| {
+        let both =
+            (1..=2).map(async |number| delete(store, &format!("{round}:{number}"), false).await);
+        all(both).await
+    });
+    for (round, mut both) in (0..).zip(all(rounds).await) {
+        both.sort_by_key(|deletion| *deletion == KeyDeletion::Last);
+        assert_eq!(both, [KeyDeletion::Deleted, KeyDeletion::Last]);
+        assert_eq!(key_ids(store, &format!("user {round}")).await.len(), 1);
+    }
+}
+
+pub(super) async fn deleting_an_unknown_key_says_so(store: &dyn Store) {
+    insert_user(store, ADA).await;
+    insert_key(store, &key("a:1", ADA)).await;
+    for even_last in [false, true] {
+        let deletion = delete(store, "a:2", even_last).await;
+        assert_eq!(deletion, KeyDeletion::Unknown);
+    }
     assert_eq!(key_ids(store, ADA).await, ["a:1"]);
 }
 
@@ -199,4 +244,9 @@ pub(super) async fn deleting_the_keys_of_an_unknown_user_is_silent(store: &dyn S
 async fn stored_hash(store: &dyn Store, id: &str) -> Option<String> {
     let key = stored_key(store, id).await;
     key.expect("the key is there").hashed_password
+}
+
+async fn delete(store: &dyn Store, id: &str, even_last: bool) -> KeyDeletion {
+    let deletion = store.delete_key(id, even_last).await;
+    deletion.expect("a key is deleted or not")
 }

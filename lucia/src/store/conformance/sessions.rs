@@ -1,10 +1,10 @@
 //! Sessions. These cases know nothing of users but their ids.
 
 use super::values::{
-    HOSTILE, NOW, all, expiries, insert_session, insert_user, session, session_id, session_ids,
-    stored_session,
+    HOSTILE, NOW, all, comparable, expiries, insert_session, insert_user, row, session, session_id,
+    session_ids, stored_session,
 };
-use crate::store::{SessionRow, SessionStore, Store, UnixMillis};
+use crate::store::{Expiries, NewSessionRow, SessionRow, SessionStore, Store, UnixMillis};
 use crate::user::UserId;
 
 const ADA: &str = "ada";
@@ -19,9 +19,12 @@ pub(super) async fn insert_users(store: &dyn Store) {
 
 pub(super) async fn a_session_comes_back_as_it_was_stored(store: &dyn SessionStore) {
     let stored = session(1, ADA);
-    insert_session(store, &stored).await;
+    let returned = store.insert_session(stored.clone()).await;
+    let returned = returned.expect("a session is stored");
+    assert_eq!(comparable(returned), row(&stored));
     insert_session(store, &session(2, BOB)).await;
-    assert_eq!(stored_session(store, &stored.id).await, Some(stored));
+    let found = stored_session(store, &session_id(1)).await;
+    assert_eq!(found, Some(row(&stored)));
 }
 
 pub(super) async fn an_unknown_session_is_none(store: &dyn SessionStore) {
@@ -29,31 +32,41 @@ pub(super) async fn an_unknown_session_is_none(store: &dyn SessionStore) {
     assert_eq!(stored_session(store, &session_id(2)).await, None);
 }
 
-pub(super) async fn the_device_is_kept(store: &dyn SessionStore) {
-    let devices = HOSTILE.map(|device| Some(device.to_owned()));
+pub(super) async fn the_device_and_the_address_are_kept(store: &dyn SessionStore) {
+    let texts = HOSTILE.map(|text| Some(text.to_owned()));
     let others = [None, Some(String::new())];
-    for (number, device) in (0..).zip(devices.into_iter().chain(others)) {
-        let session = SessionRow {
-            device,
+    for (number, text) in (0..).zip(texts.into_iter().chain(others)) {
+        let session = NewSessionRow {
+            device: text.clone(),
+            address: text.map(|text| format!("at {text}")),
             ..session(number, ADA)
         };
-        insert_session(store, &session).await;
-        assert_eq!(stored_session(store, &session.id).await, Some(session));
+        is_kept(store, &session).await;
     }
+}
+
+pub(super) async fn a_session_that_nobody_proved_is_kept_as_such(store: &dyn SessionStore) {
+    let session = NewSessionRow {
+        authenticated_at: None,
+        ..session(1, ADA)
+    };
+    is_kept(store, &session).await;
 }
 
 pub(super) async fn times_are_kept_to_the_millisecond_however_far_away(store: &dyn SessionStore) {
     const YEAR_9999: i64 = 253_402_300_799_999;
     for (number, time) in (0..).zip([0, 1, NOW, YEAR_9999, i64::MAX - 4]) {
-        let session = SessionRow {
+        let session = NewSessionRow {
             created_at: UnixMillis(time),
-            renewed_at: UnixMillis(time + 1),
-            active_expires: UnixMillis(time + 2),
-            idle_expires: UnixMillis(time + 4),
+            authenticated_at: Some(UnixMillis(time + 3)),
+            expiries: Expiries {
+                renewed_at: UnixMillis(time + 1),
+                active_expires: UnixMillis(time + 2),
+                idle_expires: UnixMillis(time + 4),
+            },
             ..session(number, ADA)
         };
-        insert_session(store, &session).await;
-        assert_eq!(stored_session(store, &session.id).await, Some(session));
+        is_kept(store, &session).await;
     }
 }
 
@@ -64,7 +77,7 @@ pub(super) async fn sessions_of_users_with_hostile_ids_are_kept_apart(store: &dy
     for (number, user) in (0..).zip(HOSTILE) {
         assert_eq!(session_ids(store, user).await, [session_id(number)]);
         let stored = stored_session(store, &session_id(number)).await;
-        assert_eq!(stored, Some(session(number, user)));
+        assert_eq!(stored, Some(row(&session(number, user))));
     }
 }
 
@@ -81,7 +94,12 @@ pub(super) async fn the_sessions_of_a_user_are_listed_the_oldest_first(store: &d
 
     let listed = store.user_sessions(&BOB.into()).await;
     let listed = listed.expect("sessions are listed");
-    assert_eq!(listed, [session(5, BOB)], "each is listed as it is stored");
+    let listed: Vec<_> = listed.into_iter().map(comparable).collect();
+    assert_eq!(
+        listed,
+        [row(&session(5, BOB))],
+        "each is listed as it is stored"
+    );
 }
 
 pub(super) async fn a_user_without_sessions_has_an_empty_list(store: &dyn SessionStore) {
@@ -95,17 +113,17 @@ pub(super) async fn a_renewal_moves_the_times_and_nothing_else(store: &dyn Sessi
     insert_session(store, &before).await;
     insert_session(store, &session(2, ADA)).await;
     let moved = expiries(NOW + 1_000_000);
-    let renewed = store.renew_session(&before.id, moved).await;
+    let renewed = store.renew_session(&session_id(1), moved).await;
     assert!(renewed.expect("a session is renewed"));
     let after = SessionRow {
         renewed_at: moved.renewed_at,
         active_expires: moved.active_expires,
         idle_expires: moved.idle_expires,
-        ..before
+        ..row(&before)
     };
     assert_eq!(stored_session(store, &session_id(1)).await, Some(after));
     let other = stored_session(store, &session_id(2)).await;
-    assert_eq!(other, Some(session(2, ADA)));
+    assert_eq!(other, Some(row(&session(2, ADA))));
 }
 
 pub(super) async fn renewing_an_unknown_session_is_false(store: &dyn SessionStore) {
@@ -261,15 +279,53 @@ pub(super) async fn two_sweepers_at_once_delete_each_dead_session_once(store: &d
     assert_eq!(session_ids(store, ADA).await.len(), 20);
 }
 
-fn dead_at(number: u64, idle_expires: i64) -> SessionRow {
-    SessionRow {
-        idle_expires: UnixMillis(idle_expires),
-        ..session(number, ADA)
+pub(super) async fn the_dead_sessions_of_one_user_are_deleted_and_no_others(
+    store: &dyn SessionStore,
+) {
+    for (number, user) in [(1, ADA), (2, BOB), (3, ADA), (4, BOB)] {
+        let dead = NewSessionRow {
+            user_id: user.into(),
+            ..dead_at(number, NOW - 1)
+        };
+        insert_session(store, &dead).await;
+    }
+    insert_session(store, &dead_at(5, NOW)).await;
+    for (user, limit, deleted) in [
+        (ADA, 1, 1),
+        (ADA, 100, 1),
+        (ADA, 100, 0),
+        ("nobody", 100, 0),
+    ] {
+        let some = store
+            .delete_dead_sessions(UnixMillis(NOW), Some(&user.into()), limit)
+            .await;
+        assert_eq!(some.expect("dead sessions are deleted"), deleted, "{user}");
+    }
+    assert_eq!(session_ids(store, ADA).await, [session_id(5)]);
+    assert_eq!(session_ids(store, BOB).await, [2, 4].map(session_id));
+}
+
+async fn is_kept(store: &dyn SessionStore, session: &NewSessionRow) {
+    insert_session(store, session).await;
+    let stored = stored_session(store, &session.token.session_id()).await;
+    assert_eq!(stored, Some(row(session)));
+}
+
+fn dead_at(number: u64, idle_expires: i64) -> NewSessionRow {
+    let session = session(number, ADA);
+    NewSessionRow {
+        expiries: Expiries {
+            idle_expires: UnixMillis(idle_expires),
+            ..session.expiries
+        },
+        ..session
     }
 }
 
 async fn sweep(store: &dyn SessionStore, now: i64, limit: u32) -> u64 {
-    let deleted = store.delete_dead_sessions(UnixMillis(now), limit).await;
+    let deleted = store
+        .delete_dead_sessions(UnixMillis(now), None, limit)
+        .await;
     deleted.expect("dead sessions are deleted")
 }
 

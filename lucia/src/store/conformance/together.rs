@@ -1,10 +1,13 @@
 //! Sessions with their users.
 
 use super::values::{
-    all, columns, insert_session, insert_user, session, session_id, session_ids, stored_user,
+    NOW, all, columns, comparable, insert_key, insert_session, insert_user, key, key_ids, rotation,
+    row, session, session_id, session_ids, stored_session, stored_user,
 };
 use crate::Error;
-use crate::store::{SessionRow, Store, UnixMillis, UserRow};
+use crate::store::{
+    Expiries, NewSessionRow, PasswordChange, SessionRow, Store, UnixMillis, UserRow,
+};
 
 const ADA: &str = "ada";
 const BOB: &str = "bob";
@@ -15,21 +18,28 @@ pub(super) async fn a_session_and_its_user_come_together(store: &dyn Store) {
     insert_session(store, &session(1, ADA)).await;
     insert_session(store, &session(2, BOB)).await;
     let (session_of_bob, user) = both(store, 2).await.expect("both");
-    assert_eq!(session_of_bob, session(2, BOB));
+    assert_eq!(session_of_bob, row(&session(2, BOB)));
     assert_eq!(user.id, bob.id);
     assert_eq!(columns(&user), columns(&bob));
 }
 
 pub(super) async fn a_dead_session_still_comes_with_its_user(store: &dyn Store) {
     insert_user(store, ADA).await;
-    let dead = SessionRow {
-        active_expires: UnixMillis(1),
-        idle_expires: UnixMillis(2),
+    let dead = NewSessionRow {
+        expiries: Expiries {
+            renewed_at: UnixMillis(0),
+            active_expires: UnixMillis(1),
+            idle_expires: UnixMillis(2),
+        },
         ..session(1, ADA)
     };
     insert_session(store, &dead).await;
     let (found, _) = both(store, 1).await.expect("both");
-    assert_eq!(found, dead, "whether it is alive is not the store's to say");
+    assert_eq!(
+        found,
+        row(&dead),
+        "whether it is alive is not the store's to say"
+    );
 }
 
 pub(super) async fn an_unknown_session_comes_without_a_user(store: &dyn Store) {
@@ -52,17 +62,38 @@ pub(super) async fn a_session_of_an_unknown_user_is_refused(store: &dyn Store) {
     assert_eq!(session_ids(store, ADA).await, []);
 }
 
+pub(super) async fn a_refused_session_replaces_nothing(store: &dyn Store) {
+    insert_user(store, ADA).await;
+    insert_session(store, &session(1, ADA)).await;
+    let refused = NewSessionRow {
+        replaces: Some(session_id(1)),
+        ..session(2, BOB)
+    };
+    let refused = store.insert_session(refused).await;
+    assert!(matches!(refused, Err(Error::UnknownUser)), "{refused:?}");
+    let stays = stored_session(store, &session_id(1)).await;
+    assert_eq!(stays, Some(row(&session(1, ADA))));
+    assert_eq!(session_ids(store, BOB).await, []);
+}
+
 pub(super) async fn deleting_a_user_beside_their_sign_ins_leaves_no_session(store: &dyn Store) {
     insert_user(store, ADA).await;
     let ada = ADA.into();
+    for number in 100..121 {
+        insert_session(store, &session(number, ADA)).await;
+    }
     // The deletion in the middle of the queue.
     let meeting = (0..21).map(async |number| {
         if number == 10 {
             let deleted = store.delete_user(&ada).await;
             deleted.expect("a user is deleted whoever signs in");
         } else {
-            match store.insert_session(session(number, ADA)).await {
-                Ok(()) | Err(Error::UnknownUser) => {}
+            let new = NewSessionRow {
+                replaces: Some(session_id(100 + number)),
+                ..session(number, ADA)
+            };
+            match store.insert_session(new).await {
+                Ok(_) | Err(Error::UnknownUser) => {}
                 Err(other) => panic!("signing in to a deleted account: {other:?}"),
             }
         }
@@ -72,7 +103,68 @@ pub(super) async fn deleting_a_user_beside_their_sign_ins_leaves_no_session(stor
     assert_eq!(session_ids(store, ADA).await, []);
 }
 
+pub(super) async fn deleting_users_beside_all_that_they_do_leaves_nothing(store: &dyn Store) {
+    let users: Vec<String> = (0..10).map(|number| format!("user {number}")).collect();
+    for (number, user) in (0..).zip(&users) {
+        insert_user(store, user).await;
+        for at in 0..3 {
+            insert_key(store, &key(&format!("{at}:{user}"), user)).await;
+            insert_session(store, &session(10 * number + at, user)).await;
+        }
+    }
+    // Everything of theirs that takes more than one row, or makes one.
+    let meetings = (0..).zip(&users).map(async |(number, user)| {
+        let (id, first) = (user.as_str().into(), 10 * number);
+        let meeting = (0..10).map(async |part| match part {
+            0 => store
+                .delete_key(&format!("0:{user}"), false)
+                .await
+                .map(drop),
+            1 => store.delete_key(&format!("1:{user}"), true).await.map(drop),
+            2 => store.delete_user(&id).await,
+            3 | 4 => {
+                let new = NewSessionRow {
+                    replaces: Some(session_id(first + part - 3)),
+                    ..session(first + part, user)
+                };
+                store.insert_session(new).await.map(drop)
+            }
+            5 => {
+                let change = PasswordChange {
+                    key_id: format!("2:{user}"),
+                    user_id: id.clone(),
+                    hashed_password: "another hash".to_owned(),
+                    kept: Some((session_id(first + 2), rotation(first + 5, NOW))),
+                };
+                store.change_password(change).await.map(drop)
+            }
+            6 => store.delete_user_sessions(&id, None).await,
+            7 => store.insert_key(key(&format!("3:{user}"), user)).await,
+            8 => {
+                let newest = session_id(first + 2);
+                store
+                    .delete_excess_sessions(&id, &newest, 1, UnixMillis(NOW))
+                    .await
+            }
+            _ => store.delete_user_keys(&id).await,
+        });
+        for (part, outcome) in all(meeting).await.into_iter().enumerate() {
+            match outcome {
+                Ok(()) | Err(Error::UnknownUser) => {}
+                Err(other) => panic!("part {part} beside a deletion: {other:?}"),
+            }
+        }
+    });
+    all(meetings).await;
+    for user in &users {
+        assert!(stored_user(store, user).await.is_none());
+        assert!(key_ids(store, user).await.is_empty());
+        assert_eq!(session_ids(store, user).await, []);
+    }
+}
+
 async fn both(store: &dyn Store, number: u64) -> Option<(SessionRow, UserRow)> {
     let found = store.session_and_user(&session_id(number)).await;
-    found.expect("a session is looked up")
+    let found = found.expect("a session is looked up");
+    found.map(|(session, user)| (comparable(session), user))
 }

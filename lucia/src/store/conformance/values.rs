@@ -1,5 +1,6 @@
 //! What the cases are made of.
 
+use std::collections::BTreeMap;
 use std::error::Error as StdError;
 use std::pin::Pin;
 use std::task::Poll;
@@ -7,9 +8,10 @@ use std::task::Poll;
 use serde_json::{Map, Value, json};
 
 use crate::store::{
-    Expiries, KeyRow, NewUserRow, SessionRow, SessionStore, Store, UnixMillis, UserRow,
+    Expiries, KeyRow, NewSessionRow, NewUserRow, Rotation, SessionRow, SessionStore, Store,
+    UnixMillis, UserRow,
 };
-use crate::token::SessionId;
+use crate::token::{SessionId, SessionToken};
 use crate::user::UserId;
 
 /// Ids as nobody has them who means well.
@@ -31,22 +33,83 @@ pub(super) fn long() -> String {
     "long-".repeat(200)
 }
 
+pub(super) fn token(number: u64) -> SessionToken {
+    let digits = format!("{number:040}");
+    SessionToken::parse(&digits).expect("40 characters of [a-z0-9]")
+}
+
 pub(super) fn session_id(number: u64) -> SessionId {
-    let id = format!("{number:064x}");
-    id.parse().expect("64 hexadecimal digits")
+    token(number).session_id()
 }
 
 /// A session of `user`, created `number` seconds after [`NOW`].
-pub(super) fn session(number: u64, user: &str) -> SessionRow {
+pub(super) fn session(number: u64, user: &str) -> NewSessionRow {
     let created_at = NOW + 1000 * i64::try_from(number).expect("a small number");
-    SessionRow {
-        id: session_id(number),
+    NewSessionRow {
+        token: token(number),
         user_id: user.into(),
         created_at: UnixMillis(created_at),
-        renewed_at: UnixMillis(created_at + 1),
-        active_expires: UnixMillis(created_at + 2),
-        idle_expires: UnixMillis(created_at + 3),
+        authenticated_at: Some(UnixMillis(created_at - 1)),
+        expiries: Expiries {
+            renewed_at: UnixMillis(created_at + 1),
+            active_expires: UnixMillis(created_at + 2),
+            idle_expires: UnixMillis(created_at + 3),
+        },
         device: Some(format!("device {number}")),
+        address: Some(format!("2001:db8::{number}")),
+        attributes: Map::new(),
+        replaces: None,
+    }
+}
+
+/// What is stored of a session, as [`stored_session`] gives it.
+pub(super) fn row(session: &NewSessionRow) -> SessionRow {
+    let mut columns = BTreeMap::from([("country", Value::Null), ("visits", json!(1))]);
+    for (name, value) in &session.attributes {
+        columns.insert(name, value.clone());
+    }
+    SessionRow {
+        id: session.token.session_id(),
+        user_id: session.user_id.clone(),
+        created_at: session.created_at,
+        authenticated_at: session.authenticated_at,
+        renewed_at: session.expiries.renewed_at,
+        active_expires: session.expiries.active_expires,
+        idle_expires: session.expiries.idle_expires,
+        device: session.device.clone(),
+        address: session.address.clone(),
+        attributes: json!(columns).to_string(),
+    }
+}
+
+/// A row with its attributes written in the one way in which rows can be compared.
+pub(super) fn comparable(row: SessionRow) -> SessionRow {
+    let columns: BTreeMap<String, Value> =
+        serde_json::from_str(&row.attributes).expect("attributes are the text of a JSON object");
+    SessionRow {
+        attributes: json!(columns).to_string(),
+        ..row
+    }
+}
+
+/// Another token, `number`, and times after `at`.
+pub(super) fn rotation(number: u64, at: i64) -> Rotation {
+    Rotation {
+        token: token(number),
+        expiries: expiries(at),
+        authenticated_at: None,
+    }
+}
+
+/// What a session is after a rotation.
+pub(super) fn rotated(before: SessionRow, rotation: &Rotation) -> SessionRow {
+    SessionRow {
+        id: rotation.token.session_id(),
+        authenticated_at: rotation.authenticated_at.or(before.authenticated_at),
+        renewed_at: rotation.expiries.renewed_at,
+        active_expires: rotation.expiries.active_expires,
+        idle_expires: rotation.expiries.idle_expires,
+        ..before
     }
 }
 
@@ -58,13 +121,14 @@ pub(super) fn expiries(at: i64) -> Expiries {
     }
 }
 
-pub(super) async fn insert_session(store: &dyn SessionStore, session: &SessionRow) {
+pub(super) async fn insert_session(store: &dyn SessionStore, session: &NewSessionRow) {
     let inserted = store.insert_session(session.clone()).await;
     inserted.expect("a session is stored");
 }
 
 pub(super) async fn stored_session(store: &dyn SessionStore, id: &SessionId) -> Option<SessionRow> {
-    store.session(id).await.expect("a session is looked up")
+    let session = store.session(id).await.expect("a session is looked up");
+    session.map(comparable)
 }
 
 /// The ids of a user's sessions in the order of the list.

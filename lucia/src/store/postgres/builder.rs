@@ -9,8 +9,8 @@ use tokio_postgres::{Config, NoTls};
 
 use super::error::Failure;
 use super::lookups::Lookups;
-use super::statements::{Statements, StoredIds};
-use super::{Parts, PgStore};
+use super::statements::Statements;
+use super::{Parts, PgStore, StoredIds};
 use crate::store::tables::{SessionColumn, TableNames, check_name};
 use crate::{Error, Result};
 

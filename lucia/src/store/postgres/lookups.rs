@@ -20,8 +20,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
+use super::Parts;
 use super::error::Failure;
-use super::{Found, Parts};
+use super::sessions::Found;
 use crate::token::SessionId;
 use crate::{Error, Result};
 

@@ -2,64 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use crate::store::tables::{TableNames, index, quote};
-use crate::token::SessionToken;
-
-/// How the table of sessions names a session.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum StoredIds {
-    /// By the SHA-256 of its token: what is stored signs nobody in.
-    #[default]
-    Hashed,
-    /// By its token, as Lucia v2 does: for an application of Lucia's on the same tables.
-    /// **Whoever reads the database can sign in as anybody.**
-    LuciaTokens,
-    /// By the SHA-256 of its token from now on. A session that Lucia v2 made is good as well, and
-    /// stored by its hash from its first use on; Lucia then knows it no more.
-    LuciaTokensAdopted,
-}
-
-impl StoredIds {
-    /// The public id of the session `s`. The index of [`index`](Self::index) has the same
-    /// expression.
-    fn public(self) -> &'static str {
-        match self {
-            Self::Hashed => r#"s."id""#,
-            Self::LuciaTokens => r#"encode(sha256(s."id"::BYTEA), 'hex')"#,
-            // A hash is longer than any token.
-            Self::LuciaTokensAdopted => {
-                r#"CASE WHEN length(s."id") = 64 THEN s."id" ELSE encode(sha256(s."id"::BYTEA), 'hex') END"#
-            }
-        }
-    }
-
-    /// Whether the session `s` has the public id in the parameter.
-    fn is(self, parameter: &str) -> String {
-        format!("{} = {parameter}", self.public())
-    }
-
-    /// What finds a session of a public id quickly, where the primary key does not.
-    pub(super) fn index(self, tables: &TableNames) -> Option<String> {
-        let expression = match self {
-            Self::Hashed => return None,
-            Self::LuciaTokens | Self::LuciaTokensAdopted => self.public().replace("s.", ""),
-        };
-        let name = index(&tables.session, "_public_id_idx");
-        let table = tables.quoted(&tables.session);
-        Some(format!(
-            "CREATE UNIQUE INDEX IF NOT EXISTS {name} ON {table} (({expression}))"
-        ))
-    }
-
-    /// What is stored as the id of a session with this token.
-    pub(super) fn stored(self, token: &SessionToken) -> String {
-        match self {
-            Self::Hashed | Self::LuciaTokensAdopted => token.session_id().as_str().to_owned(),
-            Self::LuciaTokens => token.expose().to_owned(),
-        }
-    }
-}
+use super::StoredIds;
+use crate::store::tables::{TableNames, quote};
 
 /// Every statement that does not depend on which columns are written.
 pub(super) struct Statements {
@@ -133,18 +77,37 @@ impl Statements {
             r#"SELECT {session}, s."id", u."id", {user_json}
             FROM {sessions} AS s JOIN {users} AS u ON u."id" = s."user_id""#
         );
+        // Whatever locks more than one row does so in this order, or two such statements could
+        // wait for each other: the user, their keys by id, their sessions by age. A session's age
+        // stays the same when its id changes.
+        let in_turn = r#"s."created_at", s."id""#;
+        // Postgres looks for no rows to write before it has asked these. Rows are found once more
+        // after that: the id of a locked one may be newer than what the statement else sees.
+        let keys_are_locked = "(SELECT count(*) FROM locked_keys) >= 0";
+        let sessions_are_locked = "(SELECT count(*) FROM locked_sessions) >= 0";
 
         Self {
             user: format!(r#"SELECT u."id", {user_json} FROM {users} AS u WHERE u."id" = $1"#),
             any_user: format!(r#"SELECT u."id", {user_json} FROM {users} AS u LIMIT 1"#),
-            // Locks the user first, so that nothing more can come to refer to them.
+            // The user goes first, so that nothing more can come to refer to them.
             delete_user: format!(
-                r#"WITH doomed AS (SELECT "id" FROM {users} WHERE "id" = $1 FOR UPDATE),
-                    their_sessions AS
-                        (DELETE FROM {sessions} AS s USING doomed WHERE s."user_id" = doomed."id"),
-                    their_keys AS
-                        (DELETE FROM {keys} AS k USING doomed WHERE k."user_id" = doomed."id")
-                DELETE FROM {users} AS u USING doomed WHERE u."id" = doomed."id""#
+                r#"WITH doomed AS (
+                    SELECT "id" FROM {users} WHERE "id" = $1 FOR UPDATE
+                ), locked_keys AS (
+                    SELECT k."id" FROM {keys} AS k JOIN doomed ON k."user_id" = doomed."id"
+                    ORDER BY k."id" FOR UPDATE OF k
+                ), locked_sessions AS (
+                    SELECT s."id" FROM {sessions} AS s JOIN doomed ON s."user_id" = doomed."id"
+                    WHERE {keys_are_locked} ORDER BY {in_turn} FOR UPDATE OF s
+                ), their_sessions AS (
+                    DELETE FROM {sessions} AS s USING doomed
+                    WHERE s."user_id" = doomed."id" AND {sessions_are_locked}
+                ), their_keys AS (
+                    DELETE FROM {keys} AS k USING doomed
+                    WHERE k."user_id" = doomed."id" AND {sessions_are_locked}
+                )
+                DELETE FROM {users} AS u USING doomed
+                WHERE u."id" = doomed."id" AND {sessions_are_locked}"#
             ),
 
             insert_key: format!("INSERT INTO {keys} ({key}) VALUES ($1, $2, $3)"),
@@ -154,32 +117,36 @@ impl Statements {
                 r#"UPDATE {keys} SET "hashed_password" = $2
                 WHERE "id" = $1 AND ($3::TEXT IS NULL OR "hashed_password" = $3) RETURNING 1"#
             ),
-            // The key is locked first, so that it is there for the rest. The session that is kept
-            // is found by its old id in all parts of the statement.
+            // The session that is kept is found by its old id in all parts of the statement.
             change_password: format!(
-                r#"WITH locked AS (
+                r#"WITH locked_keys AS (
                     SELECT "id" FROM {keys} WHERE "id" = $1 AND "user_id" = $2 FOR UPDATE
+                ), locked_sessions AS (
+                    SELECT {public_id} AS "id" FROM {sessions} AS s
+                    WHERE s."user_id" = $2 AND {keys_are_locked} ORDER BY {in_turn} FOR UPDATE
+                ), ready AS (
+                    SELECT 1 FROM locked_keys CROSS JOIN (
+                        SELECT count(*) AS "all", count(*) FILTER (WHERE "id" = $4) AS "kept"
+                        FROM locked_sessions
+                    ) AS found
+                    WHERE CASE WHEN $4::TEXT IS NULL THEN "all" >= 0 ELSE "kept" > 0 END
                 ), kept AS (
                     UPDATE {sessions} AS s
                     SET "id" = $5, "renewed_at" = $6, "active_expires" = $7, "idle_expires" = $8,
                         "authenticated_at" = COALESCE($9, s."authenticated_at")
-                    FROM locked WHERE {is_fourth} AND s."user_id" = $2
-                    RETURNING 1
-                ), changed AS (
-                    UPDATE {keys} AS k SET "hashed_password" = $3
-                    FROM locked
-                    WHERE k."id" = locked."id"
-                        AND ($4::TEXT IS NULL OR EXISTS (SELECT 1 FROM kept))
-                    RETURNING 1
+                    WHERE {is_fourth} AND s."user_id" = $2 AND EXISTS (SELECT 1 FROM ready)
                 ), ended AS (
-                    DELETE FROM {sessions} AS s USING changed
+                    DELETE FROM {sessions} AS s
                     WHERE s."user_id" = $2 AND ($4::TEXT IS NULL OR NOT {is_fourth})
+                        AND EXISTS (SELECT 1 FROM ready)
                 )
-                SELECT 1 FROM changed"#,
+                UPDATE {keys} AS k SET "hashed_password" = $3
+                WHERE k."id" = $1 AND EXISTS (SELECT 1 FROM ready)
+                RETURNING 1"#,
                 is_fourth = format_args!("({})", ids.is("$4")),
             ),
-            // All keys of the user are locked, in order, so that of two that go at once the
-            // second finds itself the last.
+            // All keys of the user are locked, so that of two that go at once the second finds
+            // itself the last.
             delete_key: format!(
                 r#"WITH theirs AS (
                     SELECT "id" FROM {keys}
@@ -194,7 +161,12 @@ impl Statements {
                 SELECT EXISTS (SELECT 1 FROM theirs WHERE "id" = $1),
                     EXISTS (SELECT 1 FROM deleted)"#
             ),
-            delete_user_keys: format!(r#"DELETE FROM {keys} WHERE "user_id" = $1"#),
+            delete_user_keys: format!(
+                r#"WITH locked_keys AS (
+                    SELECT "id" FROM {keys} WHERE "user_id" = $1 ORDER BY "id" FOR UPDATE
+                )
+                DELETE FROM {keys} AS k WHERE k."user_id" = $1 AND {keys_are_locked}"#
+            ),
 
             session_and_user: format!("{session_and_user} WHERE {is_first}"),
             sessions_and_users: format!("{session_and_user} WHERE {}", ids.is("ANY($1::TEXT[])")),
@@ -220,23 +192,33 @@ impl Statements {
                 WHERE {is_first} AND ($2::TEXT IS NULL OR s."user_id" = $2) RETURNING 1"#
             ),
             delete_user_sessions: format!(
-                r#"DELETE FROM {sessions} AS s
-                WHERE s."user_id" = $1 AND ($2::TEXT IS NULL OR NOT ({}))"#,
-                ids.is("$2")
-            ),
-            // Locked in one order by all who do this, since two may want the same rows.
-            delete_excess_sessions: format!(
-                r#"WITH excess AS (
-                    SELECT s."id" FROM {sessions} AS s WHERE s."user_id" = $1
-                    ORDER BY ({is_second}) DESC, (s."idle_expires" >= $4) DESC,
-                        s."renewed_at" DESC, s."id"
-                    OFFSET $3
-                ), locked AS (
-                    SELECT s."id" FROM {sessions} AS s JOIN excess ON excess."id" = s."id"
-                    ORDER BY s."id" FOR UPDATE OF s
+                r#"WITH locked_sessions AS (
+                    SELECT s."id" FROM {sessions} AS s WHERE {others} ORDER BY {in_turn} FOR UPDATE
                 )
-                DELETE FROM {sessions} AS s USING locked WHERE s."id" = locked."id""#,
-                is_second = ids.is("$2"),
+                DELETE FROM {sessions} AS s WHERE {others} AND {sessions_are_locked}"#,
+                others = format_args!(
+                    r#"s."user_id" = $1 AND ($2::TEXT IS NULL OR NOT ({}))"#,
+                    ids.is("$2")
+                ),
+            ),
+            // Which ones to keep is decided when all are locked, by what they are then: nobody
+            // counts a session that another one deletes at the same time, or misses one that was
+            // rotated meanwhile. Where nothing is in excess, nothing is locked.
+            delete_excess_sessions: format!(
+                r#"WITH locked_sessions AS (
+                    SELECT {public_id} AS "id", s."idle_expires", s."renewed_at"
+                    FROM {sessions} AS s
+                    WHERE s."user_id" = $1
+                        AND (SELECT count(*) FROM {sessions} WHERE "user_id" = $1) > $3
+                    ORDER BY {in_turn} FOR UPDATE
+                ), kept AS (
+                    SELECT "id" FROM locked_sessions
+                    ORDER BY ("id" = $2) DESC, ("idle_expires" >= $4) DESC, "renewed_at" DESC, "id"
+                    LIMIT $3
+                )
+                DELETE FROM {sessions} AS s
+                WHERE s."user_id" = $1 AND EXISTS (SELECT 1 FROM locked_sessions)
+                    AND ({public_id}) <> ALL (ARRAY(SELECT "id" FROM kept))"#
             ),
             // What another sweeper or a renewal holds is left to them.
             delete_dead_sessions: format!(
@@ -306,16 +288,18 @@ impl Statements {
         )
     }
 
-    /// Inserts a session, with the attributes in the JSON `$9`, in place of the one whose public
-    /// id is `$10`.
+    /// Inserts a session, with the attributes in the JSON `$9`, and in place of the one whose
+    /// public id is `$11` if it replaces one.
     pub(super) fn insert_session(
         &self,
         tables: &TableNames,
         attributes: &Map<String, Value>,
+        replaces: bool,
     ) -> String {
+        let users = tables.quoted(&tables.user);
         let sessions = tables.quoted(&tables.session);
         let session = &self.session;
-        let is_replaced = self.ids.is("$10");
+        let is_replaced = self.ids.is("$11");
         let (mut columns, mut values) = (String::new(), String::new());
         for name in attributes.keys().map(|name| quote(name)) {
             columns.push_str(&format!(", {name}"));
@@ -327,13 +311,24 @@ impl Statements {
         } else {
             given(&sessions, "$9")
         };
+        // The user goes first, as everywhere: the insertion looks for them when all is done.
+        let replaced = if replaces {
+            format!(
+                r#"owner AS (SELECT 1 FROM {users} WHERE "id" = $2 FOR KEY SHARE),
+                replaced AS (
+                    DELETE FROM {sessions} AS s
+                    WHERE {is_replaced} AND (SELECT count(*) FROM owner) >= 0
+                ),"#
+            )
+        } else {
+            String::new()
+        };
         format!(
-            r#"WITH replaced AS (DELETE FROM {sessions} AS s WHERE {is_replaced}),
-            inserted AS (
+            r#"WITH {replaced} inserted AS (
                 INSERT INTO {sessions} ("id", "user_id", "created_at", "authenticated_at",
                     "renewed_at", "active_expires", "idle_expires", "device", "address"{columns})
                 SELECT $1, $2, $3::BIGINT, $4::BIGINT, $5::BIGINT, $6::BIGINT, $7::BIGINT,
-                    $8::TEXT, $11::TEXT{values}
+                    $8::TEXT, $10::TEXT{values}
                 FROM {given}
                 RETURNING *
             )

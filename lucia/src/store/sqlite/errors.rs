@@ -63,10 +63,11 @@ pub(super) fn explain(failure: Failure, connection: &Connection, tables: &Tables
         return unreadable(subject, &error, tables)
             .unwrap_or_else(|| Error::internal(source(&error)));
     };
-    let (table, user) = match subject {
+    // Whether the application has columns of its own in the table, with rules of their own.
+    let (table, with_rules) = match subject {
         Subject::User | Subject::Several => (&tables.names.user, true),
         Subject::Key => (&tables.names.key, false),
-        Subject::Session => (&tables.names.session, false),
+        Subject::Session => (&tables.names.session, true),
     };
     let at = Place::find(&error, connection, table);
     let violation = |kind| {
@@ -82,20 +83,23 @@ pub(super) fn explain(failure: Failure, connection: &Connection, tables: &Tables
                 code == ffi::SQLITE_CONSTRAINT_PRIMARYKEY || at.column.as_deref() == Some("id");
             match subject {
                 Subject::User if is_id => Error::DuplicateUser,
-                Subject::User | Subject::Several => violation(ConstraintKind::Unique),
                 Subject::Key if is_id => Error::DuplicateKey,
-                Subject::Key | Subject::Session => Error::internal(source(&error)),
+                Subject::Session if is_id => Error::internal(source(&error)),
+                Subject::Key => Error::internal(source(&error)),
+                Subject::User | Subject::Session | Subject::Several => {
+                    violation(ConstraintKind::Unique)
+                }
             }
         }
-        ffi::SQLITE_CONSTRAINT_FOREIGNKEY if user => violation(ConstraintKind::ForeignKey),
+        ffi::SQLITE_CONSTRAINT_FOREIGNKEY if with_rules => violation(ConstraintKind::ForeignKey),
         ffi::SQLITE_CONSTRAINT_FOREIGNKEY => Error::UnknownUser,
-        ffi::SQLITE_CONSTRAINT_NOTNULL if user => violation(ConstraintKind::NotNull),
+        ffi::SQLITE_CONSTRAINT_NOTNULL if with_rules => violation(ConstraintKind::NotNull),
         ffi::SQLITE_CONSTRAINT_NOTNULL => Error::Schema {
             table: table.clone(),
             column: at.column,
             reason: "it needs a default, since lucia does not know it".to_owned(),
         },
-        ffi::SQLITE_CONSTRAINT_CHECK if user => violation(ConstraintKind::Check),
+        ffi::SQLITE_CONSTRAINT_CHECK if with_rules => violation(ConstraintKind::Check),
         ffi::SQLITE_CONSTRAINT_DATATYPE => Error::InvalidAttribute {
             table: table.clone(),
             column: at.column,
@@ -112,7 +116,7 @@ pub(super) fn explain(failure: Failure, connection: &Connection, tables: &Tables
             reason: "the value is longer than SQLite allows".to_owned(),
         },
         _ => match code & 0xff {
-            ffi::SQLITE_CONSTRAINT if user => violation(ConstraintKind::Other),
+            ffi::SQLITE_CONSTRAINT if with_rules => violation(ConstraintKind::Other),
             // A statement that does not fit the tables is an error without a code of its own.
             ffi::SQLITE_ERROR => match tables.check(connection) {
                 Err(Failure::Told(misfit)) => misfit,
@@ -126,6 +130,11 @@ pub(super) fn explain(failure: Failure, connection: &Connection, tables: &Tables
 /// An error that is about no row.
 pub(super) fn plain(error: &rusqlite::Error) -> Error {
     by_code(extended_code(error).unwrap_or(ffi::SQLITE_ERROR), error)
+}
+
+/// Whether a row refers to one that is not there.
+pub(super) fn is_broken_reference(error: &rusqlite::Error) -> bool {
+    extended_code(error) == Some(ffi::SQLITE_CONSTRAINT_FOREIGNKEY)
 }
 
 /// What SQLite has against the text of a statement; `None` when it failed for another reason.

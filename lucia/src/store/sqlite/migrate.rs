@@ -12,14 +12,6 @@ use crate::{Error, Result};
 
 const TABLES: &str = include_str!("../../../migrations/sqlite/0001_tables.sql");
 
-/// What a table of sessions that was made by Lucia does not have. SQLite adds a column that is
-/// never NULL with a constant default only: rows from before count from now.
-const SINCE_LUCIA: [(&str, &str); 3] = [
-    ("created_at", "BIGINT NOT NULL DEFAULT (?)"),
-    ("renewed_at", "BIGINT NOT NULL DEFAULT (?)"),
-    ("device", "TEXT"),
-];
-
 /// A column of the application's that shall be there.
 pub(super) struct NewColumn {
     name: String,
@@ -69,31 +61,19 @@ pub(super) fn migrate(
         create_user_table(&transaction, tables, &missing)?;
     } else {
         for column in missing {
-            add_column(&transaction, tables, column)?;
+            add_column(
+                &transaction,
+                &tables.names.user,
+                &column.name,
+                &column.definition,
+            )?;
         }
     }
+    add_own_columns(&transaction, tables)?;
     transaction.execute_batch(&tables.names.apply(TABLES))?;
-    complete_sessions(&transaction, &tables.names.session)?;
+    add_session_columns(&transaction, tables)?;
     tables.check(&transaction)?;
     transaction.commit()?;
-    Ok(())
-}
-
-/// Adds lucia's own columns to a table of sessions that is there without them.
-fn complete_sessions(connection: &Connection, table: &str) -> Outcome<()> {
-    let existing = tables::columns(connection, table)?;
-    let now = UnixMillis::from(SystemTime::now()).0;
-    for (name, definition) in SINCE_LUCIA {
-        if !existing.iter().any(|column| is_same(&column.name, name)) {
-            let definition = definition.replace("(?)", &now.to_string());
-            let sql = format!(
-                "ALTER TABLE {} ADD COLUMN {} {definition}",
-                quote(table),
-                quote(name)
-            );
-            connection.execute_batch(&sql)?;
-        }
-    }
     Ok(())
 }
 
@@ -116,7 +96,7 @@ fn create_user_table(
     connection.execute_batch(&sql).map_err(|error| {
         let names: Vec<_> = columns.iter().map(|column| column.name.as_str()).collect();
         refused(
-            tables,
+            &tables.names.user,
             None,
             &error,
             &format!("cannot be made with {}", names.join(", ")),
@@ -124,20 +104,62 @@ fn create_user_table(
     })
 }
 
-fn add_column(connection: &Connection, tables: &Tables, column: &NewColumn) -> Outcome<()> {
-    let table = quote(&tables.names.user);
-    let sql = format!("ALTER TABLE {table} ADD COLUMN {}\n", column.definition);
+/// Adds lucia's own columns to a table of sessions that Lucia made, or an earlier version.
+fn add_own_columns(connection: &Connection, tables: &Tables) -> Outcome<()> {
+    let table = &tables.names.session;
+    let existing = tables::columns(connection, table)?;
+    if existing.is_empty() {
+        return Ok(());
+    }
+    // SQLite adds no column whose default it would have to compute. Rows from before count from
+    // now.
+    let now = UnixMillis::from(SystemTime::now()).0;
+    for (name, definition) in [
+        ("created_at", format!("BIGINT NOT NULL DEFAULT {now}")),
+        ("renewed_at", format!("BIGINT NOT NULL DEFAULT {now}")),
+        ("authenticated_at", "BIGINT".to_owned()),
+        ("device", "TEXT".to_owned()),
+        ("address", "TEXT".to_owned()),
+    ] {
+        if !existing.iter().any(|other| is_same(&other.name, name)) {
+            let definition = format!("{} {definition}", quote(name));
+            add_column(connection, table, name, &definition)?;
+        }
+    }
+    Ok(())
+}
+
+/// Adds the columns of the application's own to the table of sessions.
+fn add_session_columns(connection: &Connection, tables: &Tables) -> Outcome<()> {
+    let table = &tables.names.session;
+    for column in &tables.session_columns {
+        let Some(definition) = &column.definition else {
+            continue;
+        };
+        let existing = tables::columns(connection, table)?;
+        if !existing
+            .iter()
+            .any(|other| is_same(&other.name, &column.name))
+        {
+            add_column(connection, table, &column.name, definition)?;
+        }
+    }
+    Ok(())
+}
+
+fn add_column(connection: &Connection, table: &str, name: &str, definition: &str) -> Outcome<()> {
+    let sql = format!("ALTER TABLE {} ADD COLUMN {definition}\n", quote(table));
     connection.execute_batch(&sql).map_err(|error| {
         let what = "SQLite does not add it to a table that is there already";
-        refused(tables, Some(&column.name), &error, what)
+        refused(table, Some(name), &error, what)
     })
 }
 
 /// The error of a definition that SQLite refuses. Other errors keep their meaning.
-fn refused(tables: &Tables, column: Option<&str>, error: &rusqlite::Error, what: &str) -> Failure {
+fn refused(table: &str, column: Option<&str>, error: &rusqlite::Error, what: &str) -> Failure {
     match errors::refused_sql(error) {
         Some(reason) => Failure::Told(Error::Schema {
-            table: tables.names.user.clone(),
+            table: table.to_owned(),
             column: column.map(str::to_owned),
             reason: format!("{what}: {reason}"),
         }),

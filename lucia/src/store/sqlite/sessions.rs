@@ -1,48 +1,56 @@
 //! Sessions.
 
 use async_trait::async_trait;
-use rusqlite::Row;
+use rusqlite::types::ToSql;
+use rusqlite::{Connection, Row, TransactionBehavior};
+use serde_json::{Map, Value};
 
 use super::SqliteStore;
-use super::errors::{About as _, Outcome, Subject};
-use super::values;
-use crate::Result;
-use crate::store::{Expiries, SessionRow, SessionStore, Store, UnixMillis, UserRow};
+use super::errors::{self, About as _, Outcome, Subject};
+use super::tables::Tables;
+use super::values::{self, Attributes};
+use crate::store::{
+    Expiries, NewSessionRow, PasswordChange, Rotation, SESSION_COLUMNS, SessionRow, SessionStore,
+    Store, UnixMillis, UserRow,
+};
 use crate::token::SessionId;
 use crate::user::UserId;
-
-/// How many columns of a session stand before those of its user.
-const SESSION_WIDTH: usize = 7;
+use crate::{Error, Result};
 
 #[async_trait]
 impl SessionStore for SqliteStore {
-    async fn insert_session(&self, session: SessionRow) -> Result<()> {
+    fn session_table(&self) -> &str {
+        &self.0.tables.names.session
+    }
+
+    async fn insert_session(&self, session: NewSessionRow) -> Result<SessionRow> {
         self.write(move |connection, tables| {
-            let mut statement = connection.prepare_cached(&tables.sql.insert_session)?;
-            let inserted = statement.execute((
-                session.id.as_str(),
-                session.user_id.as_str(),
-                session.active_expires.0,
-                session.idle_expires.0,
-                session.created_at.0,
-                session.renewed_at.0,
-                &session.device,
-            ));
-            inserted.about(Subject::Session)?;
-            Ok(())
+            let transaction =
+                connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            if let Some(replaced) = &session.replaces {
+                transaction
+                    .prepare_cached(&tables.sql.delete_session)?
+                    .execute((replaced.as_str(), None::<&str>))?;
+            }
+            insert(&transaction, tables, &session)?;
+            let stored = stored_session(&transaction, tables, &session.token.session_id())?;
+            let Some(stored) = stored else {
+                let table = &tables.names.session;
+                return Err(Error::Misuse(format!(
+                    "table `{table}` has a trigger that keeps rows from being inserted"
+                ))
+                .into());
+            };
+            transaction.commit().about(Subject::Session)?;
+            Ok(stored)
         })
         .await
     }
 
     async fn session(&self, id: &SessionId) -> Result<Option<SessionRow>> {
         let id = id.clone();
-        self.read(move |connection, tables| {
-            let mut statement = connection.prepare_cached(&tables.sql.session)?;
-            let mut rows = statement.query([id.as_str()])?;
-            let found = rows.next()?.map(session_row).transpose()?;
-            Ok(found.flatten())
-        })
-        .await
+        self.read(move |connection, tables| stored_session(connection, tables, &id))
+            .await
     }
 
     async fn user_sessions(&self, user_id: &UserId) -> Result<Vec<SessionRow>> {
@@ -52,7 +60,7 @@ impl SessionStore for SqliteStore {
             let mut rows = statement.query([user_id.as_str()])?;
             let mut sessions = Vec::new();
             while let Some(row) = rows.next()? {
-                sessions.extend(session_row(row)?);
+                sessions.extend(session_row(row, tables)?);
             }
             Ok(sessions)
         })
@@ -70,6 +78,34 @@ impl SessionStore for SqliteStore {
                 expiries.idle_expires.0,
             ));
             Ok(renewed.about(Subject::Session)? > 0)
+        })
+        .await
+    }
+
+    async fn rotate_session(&self, id: &SessionId, rotation: Rotation) -> Result<bool> {
+        let id = id.clone();
+        self.write(move |connection, tables| rotate(connection, tables, &id, &rotation, None))
+            .await
+    }
+
+    async fn update_session(
+        &self,
+        id: &SessionId,
+        attributes: Map<String, Value>,
+    ) -> Result<Option<SessionRow>> {
+        if attributes.is_empty() {
+            return self.session(id).await;
+        }
+        let id = id.clone();
+        self.write(move |connection, tables| {
+            let transaction =
+                connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let attributes = session_attributes(&transaction, tables, attributes)?;
+            let updated = attributes.update(&transaction, &tables.names.session, id.as_str());
+            updated.about(Subject::Session)?;
+            let stored = stored_session(&transaction, tables, &id)?;
+            transaction.commit().about(Subject::Session)?;
+            Ok(stored)
         })
         .await
     }
@@ -93,17 +129,39 @@ impl SessionStore for SqliteStore {
         let user_id = user_id.clone();
         let except = except.cloned();
         self.write(move |connection, tables| {
-            let mut statement = connection.prepare_cached(&tables.sql.delete_user_sessions)?;
-            statement.execute((user_id.as_str(), except.as_ref().map(SessionId::as_str)))?;
+            delete_sessions(connection, tables, &user_id, except.as_ref())
+        })
+        .await
+    }
+
+    async fn delete_excess_sessions(
+        &self,
+        user_id: &UserId,
+        newest: &SessionId,
+        keep: u32,
+        now: UnixMillis,
+    ) -> Result<()> {
+        let user_id = user_id.clone();
+        let newest = newest.clone();
+        self.write(move |connection, tables| {
+            let mut statement = connection.prepare_cached(&tables.sql.delete_excess_sessions)?;
+            statement.execute((user_id.as_str(), newest.as_str(), keep, now.0))?;
             Ok(())
         })
         .await
     }
 
-    async fn delete_dead_sessions(&self, now: UnixMillis, limit: u32) -> Result<u64> {
+    async fn delete_dead_sessions(
+        &self,
+        now: UnixMillis,
+        user_id: Option<&UserId>,
+        limit: u32,
+    ) -> Result<u64> {
+        let user_id = user_id.cloned();
         self.write(move |connection, tables| {
             let mut statement = connection.prepare_cached(&tables.sql.delete_dead_sessions)?;
-            let deleted = statement.execute((now.0, limit))?;
+            let user_id = user_id.as_ref().map(UserId::as_str);
+            let deleted = statement.execute((now.0, user_id, limit))?;
             Ok(u64::try_from(deleted).unwrap_or(u64::MAX))
         })
         .await
@@ -120,29 +178,153 @@ impl Store for SqliteStore {
             let Some(row) = rows.next()? else {
                 return Ok(None);
             };
-            let session = session_row(row)?;
-            let user = values::user(row, SESSION_WIDTH, &tables.names.user)?;
+            let session = session_row(row, tables)?;
+            let user = values::user(row, session_width(tables), &tables.names.user)?;
             Ok(session.map(|session| (session, user)))
+        })
+        .await
+    }
+
+    async fn change_password(&self, change: PasswordChange) -> Result<bool> {
+        self.write(move |connection, tables| {
+            let transaction =
+                connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let user_id = &change.user_id;
+            let changed = transaction
+                .prepare_cached(&tables.sql.change_password)?
+                .execute((&change.key_id, user_id.as_str(), &change.hashed_password));
+            // What has happened is undone where the transaction is dropped.
+            if changed.about(Subject::Key)? == 0 {
+                return Ok(false);
+            }
+            let mut kept = None;
+            if let Some((id, rotation)) = &change.kept {
+                if !rotate(&transaction, tables, id, rotation, Some(user_id))? {
+                    return Ok(false);
+                }
+                kept = Some(rotation.token.session_id());
+            }
+            delete_sessions(&transaction, tables, user_id, kept.as_ref())?;
+            transaction.commit()?;
+            Ok(true)
         })
         .await
     }
 }
 
+fn insert(connection: &Connection, tables: &Tables, session: &NewSessionRow) -> Outcome<()> {
+    let attributes = session_attributes(connection, tables, session.attributes.clone())?;
+    let id = session.token.session_id();
+    let own = [
+        ("id", &id.as_str() as &dyn ToSql),
+        ("user_id", &session.user_id.as_str()),
+        ("created_at", &session.created_at.0),
+        (
+            "authenticated_at",
+            &session.authenticated_at.map(|moment| moment.0),
+        ),
+        ("renewed_at", &session.expiries.renewed_at.0),
+        ("active_expires", &session.expiries.active_expires.0),
+        ("idle_expires", &session.expiries.idle_expires.0),
+        ("device", &session.device),
+        ("address", &session.address),
+    ];
+    match attributes.insert(connection, &tables.names.session, &own) {
+        // SQLite does not say which reference it is that leads nowhere.
+        Err(error)
+            if errors::is_broken_reference(&error)
+                && !connection
+                    .prepare_cached(&tables.sql.user)?
+                    .exists([session.user_id.as_str()])? =>
+        {
+            Err(Error::UnknownUser.into())
+        }
+        inserted => inserted.about(Subject::Session).map(drop),
+    }
+}
+
+/// Gives a session another token, if `owner` is `None` or its user. Returns whether it did.
+fn rotate(
+    connection: &Connection,
+    tables: &Tables,
+    id: &SessionId,
+    rotation: &Rotation,
+    owner: Option<&UserId>,
+) -> Outcome<bool> {
+    let mut statement = connection.prepare_cached(&tables.sql.rotate_session)?;
+    let rotated = statement.execute((
+        id.as_str(),
+        rotation.token.session_id().as_str(),
+        rotation.expiries.renewed_at.0,
+        rotation.expiries.active_expires.0,
+        rotation.expiries.idle_expires.0,
+        rotation.authenticated_at.map(|moment| moment.0),
+        owner.map(UserId::as_str),
+    ));
+    Ok(rotated.about(Subject::Session)? > 0)
+}
+
+fn delete_sessions(
+    connection: &Connection,
+    tables: &Tables,
+    user_id: &UserId,
+    except: Option<&SessionId>,
+) -> Outcome<()> {
+    let mut statement = connection.prepare_cached(&tables.sql.delete_user_sessions)?;
+    statement.execute((user_id.as_str(), except.map(SessionId::as_str)))?;
+    Ok(())
+}
+
+fn session_attributes(
+    connection: &Connection,
+    tables: &Tables,
+    attributes: Map<String, Value>,
+) -> Outcome<Attributes> {
+    let table = &tables.names.session;
+    Attributes::new(connection, attributes, tables, table, &SESSION_COLUMNS)
+}
+
+fn stored_session(
+    connection: &Connection,
+    tables: &Tables,
+    id: &SessionId,
+) -> Outcome<Option<SessionRow>> {
+    let mut statement = connection.prepare_cached(&tables.sql.session)?;
+    let mut rows = statement.query([id.as_str()])?;
+    let found = rows
+        .next()?
+        .map(|row| session_row(row, tables))
+        .transpose()?;
+    Ok(found.flatten())
+}
+
+/// How many columns of a session stand before those of its user.
+fn session_width(tables: &Tables) -> usize {
+    SESSION_COLUMNS.len() + tables.session_columns.len()
+}
+
 /// A session, unless it is one of Lucia's own beside which we live: the id of such a session is
 /// its token, and no SHA-256.
-fn session_row(row: &Row<'_>) -> Outcome<Option<SessionRow>> {
+fn session_row(row: &Row<'_>, tables: &Tables) -> Outcome<Option<SessionRow>> {
+    let table = &tables.names.session;
     let text = |index| row.get::<_, String>(index).about(Subject::Session);
+    let optional_text = |index| row.get::<_, Option<String>>(index).about(Subject::Session);
     let millis = |index| row.get(index).map(UnixMillis).about(Subject::Session);
     let Ok(id) = text(0)?.parse() else {
         return Ok(None);
     };
+    let authenticated_at: Option<i64> = row.get(3).about(Subject::Session)?;
+    let attributes = SESSION_COLUMNS.len()..session_width(tables);
     Ok(Some(SessionRow {
         id,
         user_id: text(1)?.into(),
-        active_expires: millis(2)?,
-        idle_expires: millis(3)?,
-        created_at: millis(4)?,
-        renewed_at: millis(5)?,
-        device: row.get(6).about(Subject::Session)?,
+        created_at: millis(2)?,
+        authenticated_at: authenticated_at.map(UnixMillis),
+        renewed_at: millis(4)?,
+        active_expires: millis(5)?,
+        idle_expires: millis(6)?,
+        device: optional_text(7)?,
+        address: optional_text(8)?,
+        attributes: values::object(row, attributes, Subject::Session, table)?,
     }))
 }

@@ -3,31 +3,23 @@
 use rusqlite::Connection;
 
 use super::errors::{Failure, Outcome};
-use crate::store::tables::{TableNames, check_name, quote};
+use crate::store::SESSION_COLUMNS;
+use crate::store::tables::{SessionColumn, TableNames, check_name, quote};
 use crate::{Error, Result};
 
 /// lucia's own columns of the table of keys.
 const KEY_COLUMNS: [&str; 3] = ["id", "user_id", "hashed_password"];
 
-/// lucia's own columns of the table of sessions.
-const SESSION_COLUMNS: [&str; 7] = [
-    "id",
-    "user_id",
-    "active_expires",
-    "idle_expires",
-    "created_at",
-    "renewed_at",
-    "device",
-];
-
 /// The tables, and the statements over them.
 pub(super) struct Tables {
     pub(super) names: TableNames,
     pub(super) user_columns: Option<Vec<String>>,
+    /// The columns of the application's own in the table of sessions.
+    pub(super) session_columns: Vec<SessionColumn>,
     pub(super) sql: Statements,
 }
 
-/// Every statement whose text does not depend on the attributes of a user.
+/// Every statement whose text does not depend on the attributes of a user or session.
 pub(super) struct Statements {
     pub(super) user: String,
     pub(super) any_user: String,
@@ -36,14 +28,16 @@ pub(super) struct Statements {
     pub(super) key: String,
     pub(super) user_keys: String,
     pub(super) update_key_password: String,
+    pub(super) change_password: String,
     pub(super) delete_key: String,
     pub(super) delete_user_keys: String,
-    pub(super) insert_session: String,
     pub(super) session: String,
     pub(super) user_sessions: String,
     pub(super) renew_session: String,
+    pub(super) rotate_session: String,
     pub(super) delete_session: String,
     pub(super) delete_user_sessions: String,
+    pub(super) delete_excess_sessions: String,
     pub(super) delete_dead_sessions: String,
     pub(super) session_and_user: String,
 }
@@ -57,7 +51,11 @@ pub(super) struct Column {
 }
 
 impl Tables {
-    pub(super) fn new(names: TableNames, user_columns: Option<Vec<String>>) -> Result<Self> {
+    pub(super) fn new(
+        names: TableNames,
+        user_columns: Option<Vec<String>>,
+        session_columns: &[String],
+    ) -> Result<Self> {
         names.check()?;
         for (setting, name) in [
             ("user_table", &names.user),
@@ -81,27 +79,34 @@ impl Tables {
         for column in user_columns.iter().flatten() {
             check_name("user_columns", column)?;
         }
+        let session_columns: Vec<_> = session_columns
+            .iter()
+            .map(|column| SessionColumn::parse(column, str::to_owned))
+            .collect::<Result<_>>()?;
         Ok(Self {
-            sql: Statements::new(&names, user_columns.as_deref()),
+            sql: Statements::new(&names, user_columns.as_deref(), &session_columns),
             names,
             user_columns,
+            session_columns,
         })
     }
 
-    /// Every table with the columns that lucia cannot do without.
-    fn own_columns(&self) -> [(&str, Vec<&str>); 3] {
+    /// Every table with the columns that have to be there.
+    fn needed_columns(&self) -> [(&str, Vec<&str>); 3] {
         let mut user = vec!["id"];
         user.extend(self.user_columns.iter().flatten().map(String::as_str));
+        let mut session = SESSION_COLUMNS.to_vec();
+        session.extend(self.session_columns.iter().map(|column| &*column.name));
         [
             (&self.names.user, user),
             (&self.names.key, KEY_COLUMNS.to_vec()),
-            (&self.names.session, SESSION_COLUMNS.to_vec()),
+            (&self.names.session, session),
         ]
     }
 
-    /// Checks that all tables and lucia's own columns are there and can hold what they have to.
+    /// Checks that all tables and columns are there and can hold what they have to.
     pub(super) fn check(&self, connection: &Connection) -> Outcome<()> {
-        for (table, needed) in self.own_columns() {
+        for (table, needed) in self.needed_columns() {
             let misfit = |column: Option<&str>, reason: String| {
                 Failure::Told(Error::Schema {
                     table: table.to_owned(),
@@ -147,11 +152,19 @@ pub(super) fn columns(connection: &Connection, table: &str) -> rusqlite::Result<
 }
 
 impl Statements {
-    fn new(names: &TableNames, user_columns: Option<&[String]>) -> Self {
+    fn new(
+        names: &TableNames,
+        user_columns: Option<&[String]>,
+        own_session_columns: &[SessionColumn],
+    ) -> Self {
         let user = quote(&names.user);
         let key = quote(&names.key);
         let session = quote(&names.session);
-        let session_columns = SESSION_COLUMNS.map(|column| format!("s.{}", quote(column)));
+        let session_columns: Vec<_> = SESSION_COLUMNS
+            .into_iter()
+            .chain(own_session_columns.iter().map(|column| &*column.name))
+            .map(|column| format!("s.{}", quote(column)))
+            .collect();
         let session_columns = session_columns.join(", ");
         // The id stands in front once more, where it is found whatever the others are.
         let user_columns = match user_columns {
@@ -166,7 +179,6 @@ impl Statements {
             }
         };
         let key_columns = KEY_COLUMNS.map(quote).join(", ");
-        let inserted_session_columns = SESSION_COLUMNS.map(quote).join(", ");
 
         Self {
             user: format!("SELECT {user_columns} FROM {user} AS u WHERE u.\"id\" = ?1"),
@@ -181,12 +193,14 @@ impl Statements {
                 "UPDATE {key} SET \"hashed_password\" = ?2 \
                  WHERE \"id\" = ?1 AND (?3 IS NULL OR \"hashed_password\" = ?3)"
             ),
-            delete_key: format!("DELETE FROM {key} WHERE \"id\" = ?1"),
-            delete_user_keys: format!("DELETE FROM {key} WHERE \"user_id\" = ?1"),
-            insert_session: format!(
-                "INSERT INTO {session} ({inserted_session_columns}) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"
+            change_password: format!(
+                "UPDATE {key} SET \"hashed_password\" = ?3 WHERE \"id\" = ?1 AND \"user_id\" = ?2"
             ),
+            delete_key: format!(
+                "DELETE FROM {key} AS k WHERE k.\"id\" = ?1 AND (?2 OR EXISTS (SELECT 1 \
+                 FROM {key} AS o WHERE o.\"user_id\" = k.\"user_id\" AND o.\"id\" <> k.\"id\"))"
+            ),
+            delete_user_keys: format!("DELETE FROM {key} WHERE \"user_id\" = ?1"),
             session: format!("SELECT {session_columns} FROM {session} AS s WHERE s.\"id\" = ?1"),
             user_sessions: format!(
                 "SELECT {session_columns} FROM {session} AS s WHERE s.\"user_id\" = ?1 \
@@ -196,15 +210,26 @@ impl Statements {
                 "UPDATE {session} SET \"renewed_at\" = ?2, \"active_expires\" = ?3, \
                  \"idle_expires\" = ?4 WHERE \"id\" = ?1"
             ),
+            rotate_session: format!(
+                "UPDATE {session} SET \"id\" = ?2, \"renewed_at\" = ?3, \"active_expires\" = ?4, \
+                 \"idle_expires\" = ?5, \"authenticated_at\" = coalesce(?6, \"authenticated_at\") \
+                 WHERE \"id\" = ?1 AND (?7 IS NULL OR \"user_id\" = ?7)"
+            ),
             delete_session: format!(
                 "DELETE FROM {session} WHERE \"id\" = ?1 AND (?2 IS NULL OR \"user_id\" = ?2)"
             ),
             delete_user_sessions: format!(
                 "DELETE FROM {session} WHERE \"user_id\" = ?1 AND (?2 IS NULL OR \"id\" <> ?2)"
             ),
+            delete_excess_sessions: format!(
+                "DELETE FROM {session} WHERE \"user_id\" = ?1 AND \"id\" NOT IN (SELECT \"id\" \
+                 FROM {session} WHERE \"user_id\" = ?1 ORDER BY \"id\" = ?2 DESC, \
+                 \"idle_expires\" >= ?4 DESC, \"renewed_at\" DESC, \"id\" LIMIT ?3)"
+            ),
             delete_dead_sessions: format!(
                 "DELETE FROM {session} WHERE \"id\" IN (SELECT \"id\" FROM {session} \
-                 WHERE \"idle_expires\" < ?1 ORDER BY \"idle_expires\" LIMIT ?2)"
+                 WHERE \"idle_expires\" < ?1 AND (?2 IS NULL OR \"user_id\" = ?2) \
+                 ORDER BY \"idle_expires\" LIMIT ?3)"
             ),
             session_and_user: format!(
                 "SELECT {session_columns}, {user_columns} FROM {session} AS s \

@@ -5,6 +5,7 @@ mod conformance;
 mod connections;
 mod errors;
 mod migrate;
+mod sessions;
 mod values;
 
 use std::path::PathBuf;
@@ -15,7 +16,8 @@ use tempfile::TempDir;
 
 use super::SqliteStore;
 use crate::error::{ConstraintKind, ConstraintViolation};
-use crate::store::{KeyRow, NewUserRow, SessionRow, UnixMillis, UserRow};
+use crate::store::{Expiries, KeyRow, NewSessionRow, NewUserRow, UnixMillis, UserRow};
+use crate::token::SessionToken;
 use crate::{Error, Result};
 
 /// A database in a file, with a connection besides the store's own.
@@ -70,15 +72,21 @@ fn key(id: &str, user: &str) -> KeyRow {
     }
 }
 
-fn session(user: &str) -> SessionRow {
-    SessionRow {
-        id: "0".repeat(64).parse().unwrap(),
+fn session(user: &str) -> NewSessionRow {
+    NewSessionRow {
+        token: SessionToken::parse(&"0".repeat(40)).unwrap(),
         user_id: user.into(),
         created_at: UnixMillis(1),
-        renewed_at: UnixMillis(2),
-        active_expires: UnixMillis(3),
-        idle_expires: UnixMillis(4),
+        authenticated_at: None,
+        expiries: Expiries {
+            renewed_at: UnixMillis(2),
+            active_expires: UnixMillis(3),
+            idle_expires: UnixMillis(4),
+        },
         device: None,
+        address: None,
+        attributes: Map::new(),
+        replaces: None,
     }
 }
 

@@ -1,15 +1,14 @@
 //! Users and keys.
 
 use async_trait::async_trait;
-use rusqlite::{Connection, OptionalExtension as _, Row, TransactionBehavior, params_from_iter};
+use rusqlite::{Connection, OptionalExtension as _, Row, TransactionBehavior};
 use serde_json::{Map, Value};
 
 use super::SqliteStore;
 use super::errors::{About as _, Outcome, Subject};
 use super::tables::{self, Tables};
-use super::values::{self, Attributes, Parameter};
-use crate::store::tables::quote;
-use crate::store::{KeyRow, NewUserRow, UserRow, UserStore, UserTable};
+use super::values::{self, Attributes};
+use crate::store::{KeyDeletion, KeyRow, NewUserRow, UserRow, UserStore, UserTable};
 use crate::user::UserId;
 use crate::{Error, Result};
 
@@ -48,18 +47,18 @@ impl UserStore for SqliteStore {
         self.write(move |connection, tables| {
             let transaction =
                 connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let columns = tables::columns(&transaction, &tables.names.user)?;
-            if columns.is_empty() {
-                tables.check(&transaction)?;
-            }
-            let attributes = Attributes::new(user.attributes, &columns, &tables.names.user)?;
+            let table = &tables.names.user;
+            let attributes =
+                Attributes::new(&transaction, user.attributes, tables, table, &["id"])?;
             // Asked first, since a taken key goes before a taken name. Nobody else writes now.
             if let Some(key) = &key
-                && is_taken(&transaction, tables, key)?
+                && is_taken(&transaction, tables, &key.id)?
             {
                 return Err(Error::DuplicateKey.into());
             }
-            insert_user(&transaction, tables, &user.id, &attributes)?;
+            let id = user.id.as_str();
+            let inserted = attributes.insert(&transaction, table, &[("id", &id)]);
+            inserted.about(Subject::User)?;
             if let Some(key) = &key {
                 insert_key(&transaction, tables, key)?;
             }
@@ -90,12 +89,10 @@ impl UserStore for SqliteStore {
         self.write(move |connection, tables| {
             let transaction =
                 connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let columns = tables::columns(&transaction, &tables.names.user)?;
-            if columns.is_empty() {
-                tables.check(&transaction)?;
-            }
-            let attributes = Attributes::new(attributes, &columns, &tables.names.user)?;
-            update_user(&transaction, tables, &id, &attributes)?;
+            let table = &tables.names.user;
+            let attributes = Attributes::new(&transaction, attributes, tables, table, &["id"])?;
+            let updated = attributes.update(&transaction, table, id.as_str());
+            updated.about(Subject::User)?;
             let stored = stored_user(&transaction, tables, &id)?;
             transaction.commit().about(Subject::User)?;
             Ok(stored)
@@ -168,12 +165,23 @@ impl UserStore for SqliteStore {
         .await
     }
 
-    async fn delete_key(&self, id: &str) -> Result<()> {
+    async fn delete_key(&self, id: &str, even_last: bool) -> Result<KeyDeletion> {
         let id = id.to_owned();
         self.write(move |connection, tables| {
-            let mut statement = connection.prepare_cached(&tables.sql.delete_key)?;
-            statement.execute([&id])?;
-            Ok(())
+            let transaction =
+                connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let deleted = transaction
+                .prepare_cached(&tables.sql.delete_key)?
+                .execute((&id, even_last))?;
+            let deletion = if deleted > 0 {
+                KeyDeletion::Deleted
+            } else if is_taken(&transaction, tables, &id)? {
+                KeyDeletion::Last
+            } else {
+                KeyDeletion::Unknown
+            };
+            transaction.commit()?;
+            Ok(deletion)
         })
         .await
     }
@@ -189,53 +197,6 @@ impl UserStore for SqliteStore {
     }
 }
 
-fn insert_user(
-    connection: &Connection,
-    tables: &Tables,
-    id: &UserId,
-    attributes: &Attributes,
-) -> Outcome<()> {
-    let table = quote(&tables.names.user);
-    let mut columns = quote("id");
-    let mut values = "?1".to_owned();
-    for (index, name) in attributes.names().enumerate() {
-        columns.push_str(&format!(", {}", quote(name)));
-        values.push_str(&format!(", ?{}", index + 2));
-    }
-    let sql = format!("INSERT INTO {table} ({columns}) VALUES ({values})");
-    let inserted = connection
-        .prepare_cached(&sql)?
-        .execute(params_from_iter(parameters(id, attributes)));
-    inserted.about(Subject::User)?;
-    Ok(())
-}
-
-fn update_user(
-    connection: &Connection,
-    tables: &Tables,
-    id: &UserId,
-    attributes: &Attributes,
-) -> Outcome<()> {
-    let table = quote(&tables.names.user);
-    let assign = |(index, name)| format!("{} = ?{}", quote(name), index + 2);
-    let assignments: Vec<_> = attributes.names().enumerate().map(assign).collect();
-    let assignments = assignments.join(", ");
-    let sql = format!("UPDATE {table} SET {assignments} WHERE \"id\" = ?1");
-    let updated = connection
-        .prepare_cached(&sql)?
-        .execute(params_from_iter(parameters(id, attributes)));
-    updated.about(Subject::User)?;
-    Ok(())
-}
-
-/// The id as the first parameter, and the attributes in their order.
-fn parameters<'a>(
-    id: &'a UserId,
-    attributes: &'a Attributes,
-) -> impl Iterator<Item = Parameter<'a>> {
-    std::iter::once(Parameter::Id(id.as_str())).chain(attributes.values().map(Parameter::Value))
-}
-
 fn stored_user(connection: &Connection, tables: &Tables, id: &UserId) -> Outcome<Option<UserRow>> {
     let mut statement = connection.prepare_cached(&tables.sql.user)?;
     let mut rows = statement.query([id.as_str()])?;
@@ -249,9 +210,9 @@ fn first_user(rows: &mut rusqlite::Rows<'_>, tables: &Tables) -> Outcome<Option<
     }
 }
 
-fn is_taken(connection: &Connection, tables: &Tables, key: &KeyRow) -> Outcome<bool> {
+fn is_taken(connection: &Connection, tables: &Tables, key_id: &str) -> Outcome<bool> {
     let mut statement = connection.prepare_cached(&tables.sql.key)?;
-    Ok(statement.exists([&key.id])?)
+    Ok(statement.exists([key_id])?)
 }
 
 fn insert_key(connection: &Connection, tables: &Tables, key: &KeyRow) -> Outcome<()> {

@@ -1,15 +1,17 @@
-//! Rows of users as JSON, and attributes as SQLite's values.
+//! Columns of the application's own as JSON, and attributes as SQLite's values.
 
 use std::fmt::Write as _;
+use std::ops::Range;
 
-use rusqlite::Row;
-use rusqlite::types::{ToSql, ToSqlOutput, Value as SqlValue, ValueRef};
+use rusqlite::types::{ToSql, Value as SqlValue, ValueRef};
+use rusqlite::{Connection, Row, params_from_iter};
 use serde::de::IgnoredAny;
 use serde_json::{Map, Number, Value};
 
 use super::errors::{About, Outcome, Subject};
-use super::tables::Column;
+use super::tables::{self, Column, Tables};
 use crate::store::UserRow;
+use crate::store::tables::quote;
 use crate::{Error, Result};
 
 /// What the declared type of a column makes of a value that could be two things.
@@ -36,27 +38,41 @@ impl Declared {
 /// Reads the user in the columns of `row` from `first` on: the id, and then all that was asked.
 pub(super) fn user(row: &Row<'_>, first: usize, table: &str) -> Outcome<UserRow> {
     let id: String = row.get(first).about(Subject::User)?;
-    let mut attributes = String::from("{");
-    for (index, column) in row.as_ref().columns().iter().enumerate().skip(first + 1) {
-        let value = row.get_ref(index).about(Subject::User)?;
-        let json =
-            json(value, Declared::from(column.decl_type())).map_err(|reason| Error::Schema {
+    let columns = first + 1..row.as_ref().column_count();
+    Ok(UserRow {
+        id: id.into(),
+        attributes: object(row, columns, Subject::User, table)?,
+    })
+}
+
+/// Columns of a row of the table `table` as the text of a JSON object.
+pub(super) fn object(
+    row: &Row<'_>,
+    columns: Range<usize>,
+    subject: Subject,
+    table: &str,
+) -> Outcome<String> {
+    let mut object = String::from("{");
+    if !columns.is_empty() {
+        let all = row.as_ref().columns();
+        for (index, column) in all.iter().enumerate().take(columns.end).skip(columns.start) {
+            let value = row.get_ref(index).about(subject)?;
+            let declared = Declared::from(column.decl_type());
+            let json = json(value, declared).map_err(|reason| Error::Schema {
                 table: table.to_owned(),
                 column: Some(column.name().to_owned()),
                 reason: reason.to_owned(),
             })?;
-        if attributes.len() > 1 {
-            attributes.push(',');
+            if object.len() > 1 {
+                object.push(',');
+            }
+            object.push_str(&Value::from(column.name()).to_string());
+            object.push(':');
+            object.push_str(&json);
         }
-        attributes.push_str(&Value::from(column.name()).to_string());
-        attributes.push(':');
-        attributes.push_str(&json);
     }
-    attributes.push('}');
-    Ok(UserRow {
-        id: id.into(),
-        attributes,
-    })
+    object.push('}');
+    Ok(object)
 }
 
 /// A stored value as the text of a JSON value.
@@ -96,23 +112,40 @@ fn json(value: ValueRef<'_>, declared: Declared) -> Result<String, &'static str>
 pub(super) struct Attributes(Vec<(String, SqlValue)>);
 
 impl Attributes {
-    /// Attributes for the table of users `table`, which has `columns`.
+    /// Attributes for rows of the table `table`, of whose columns `own` are lucia's.
     ///
     /// # Errors
     ///
     /// [`Error::Schema`] for an attribute without a column: SQLite would find one by another
     /// spelling, `ID` for `id` or `rowid`. [`Error::InvalidAttribute`] for a value out of range
-    /// and for a column that the database computes, [`Error::Misuse`] for `id`.
+    /// and for a column that the database computes, [`Error::Misuse`] for a column of lucia's.
     pub(super) fn new(
+        connection: &Connection,
+        attributes: Map<String, Value>,
+        tables: &Tables,
+        table: &str,
+        own: &[&str],
+    ) -> Outcome<Self> {
+        if attributes.is_empty() {
+            return Ok(Self(Vec::new()));
+        }
+        let columns = tables::columns(connection, table)?;
+        if columns.is_empty() {
+            tables.check(connection)?;
+        }
+        Ok(Self::of(attributes, &columns, table, own)?)
+    }
+
+    fn of(
         attributes: Map<String, Value>,
         columns: &[Column],
         table: &str,
+        own: &[&str],
     ) -> Result<Self> {
         let mut values = Vec::with_capacity(attributes.len());
         for (name, value) in attributes {
-            if name == "id" {
-                let reason = "the id of a user is not an attribute, and cannot be changed";
-                return Err(Error::Misuse(reason.to_owned()));
+            if own.contains(&name.as_str()) {
+                return Err(Error::Misuse(format!("`{name}` is not an attribute")));
             }
             let invalid = |reason: &str| Error::InvalidAttribute {
                 table: table.to_owned(),
@@ -148,26 +181,52 @@ impl Attributes {
         Ok(Self(values))
     }
 
-    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|(name, _)| name.as_str())
+    /// Inserts a row of these attributes and of columns of lucia's own.
+    pub(super) fn insert(
+        &self,
+        connection: &Connection,
+        table: &str,
+        own: &[(&str, &dyn ToSql)],
+    ) -> rusqlite::Result<usize> {
+        let own_names = own.iter().map(|(name, _)| *name);
+        let names = self.0.iter().map(|(name, _)| name.as_str());
+        let names: Vec<_> = own_names.chain(names).map(quote).collect();
+        let places: Vec<_> = (1..=names.len()).map(|place| format!("?{place}")).collect();
+        let sql = format!(
+            "INSERT INTO {} ({}) VALUES ({})",
+            quote(table),
+            names.join(", "),
+            places.join(", ")
+        );
+        let own = own.iter().map(|(_, value)| *value);
+        connection
+            .prepare_cached(&sql)?
+            .execute(params_from_iter(own.chain(self.values())))
     }
 
-    pub(super) fn values(&self) -> impl Iterator<Item = &SqlValue> {
-        self.0.iter().map(|(_, value)| value)
+    /// Sets these attributes in the row of this id.
+    pub(super) fn update(
+        &self,
+        connection: &Connection,
+        table: &str,
+        id: &str,
+    ) -> rusqlite::Result<usize> {
+        let names = self.0.iter().enumerate();
+        let assign =
+            |(at, (name, _)): (usize, &(String, _))| format!("{} = ?{}", quote(name), at + 2);
+        let assignments: Vec<_> = names.map(assign).collect();
+        let sql = format!(
+            "UPDATE {} SET {} WHERE \"id\" = ?1",
+            quote(table),
+            assignments.join(", ")
+        );
+        let id: &dyn ToSql = &id;
+        connection
+            .prepare_cached(&sql)?
+            .execute(params_from_iter(std::iter::once(id).chain(self.values())))
     }
-}
 
-/// A parameter of a statement over a user: the id, or an attribute.
-pub(super) enum Parameter<'a> {
-    Id(&'a str),
-    Value(&'a SqlValue),
-}
-
-impl ToSql for Parameter<'_> {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        match self {
-            Self::Id(id) => id.to_sql(),
-            Self::Value(value) => value.to_sql(),
-        }
+    fn values(&self) -> impl Iterator<Item = &dyn ToSql> {
+        self.0.iter().map(|(_, value)| value as &dyn ToSql)
     }
 }

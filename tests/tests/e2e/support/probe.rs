@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
 use lucia::store::{
-    Expiries, KeyRow, NewUserRow, SessionRow, SessionStore, Store, UnixMillis, UserRow, UserStore,
-    UserTable,
+    Expiries, KeyDeletion, KeyRow, NewSessionRow, NewUserRow, PasswordChange, Rotation, SessionRow,
+    SessionStore, Store, UnixMillis, UserRow, UserStore, UserTable,
 };
 use lucia::{Error, Result, SessionId, UserId};
 use serde_json::{Map, Value};
@@ -123,6 +123,7 @@ macro_rules! probed {
 probed! {
     Store {}
     session_and_user(id: &SessionId) -> Option<(SessionRow, UserRow)>;
+    change_password(change: PasswordChange) -> bool;
 }
 
 probed! {
@@ -140,17 +141,29 @@ probed! {
     key(id: &str) -> Option<KeyRow>;
     user_keys(user_id: &UserId) -> Vec<KeyRow>;
     update_key_password(id: &str, hashed_password: Option<&str>, only_if: Option<&str>) -> bool;
-    delete_key(id: &str) -> ();
+    delete_key(id: &str, even_last: bool) -> KeyDeletion;
     delete_user_keys(user_id: &UserId) -> ();
 }
 
 probed! {
-    SessionStore {}
-    insert_session(session: SessionRow) -> ();
+    SessionStore {
+        fn session_table(&self) -> &str {
+            self.store.session_table()
+        }
+    }
+    insert_session(session: NewSessionRow) -> SessionRow;
     session(id: &SessionId) -> Option<SessionRow>;
     user_sessions(user_id: &UserId) -> Vec<SessionRow>;
     renew_session(id: &SessionId, expiries: Expiries) -> bool;
+    rotate_session(id: &SessionId, rotation: Rotation) -> bool;
+    update_session(id: &SessionId, attributes: Map<String, Value>) -> Option<SessionRow>;
     delete_session(id: &SessionId, owner: Option<&UserId>) -> bool;
     delete_user_sessions(user_id: &UserId, except: Option<&SessionId>) -> ();
-    delete_dead_sessions(now: UnixMillis, limit: u32) -> u64;
+    delete_excess_sessions(
+        user_id: &UserId,
+        newest: &SessionId,
+        keep: u32,
+        now: UnixMillis
+    ) -> ();
+    delete_dead_sessions(now: UnixMillis, user_id: Option<&UserId>, limit: u32) -> u64;
 }

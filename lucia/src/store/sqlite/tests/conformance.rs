@@ -2,13 +2,14 @@
 
 use super::File;
 use crate::SqliteStore;
-use crate::store::conformance::{Case, USER_COLUMNS};
+use crate::store::conformance::{Case, SESSION_COLUMNS, USER_COLUMNS};
 
 mod in_memory {
     use super::*;
 
     async fn on_a_fresh_store(case: Case) {
-        let store = SqliteStore::in_memory().await.unwrap();
+        let builder = SqliteStore::builder().session_columns(SESSION_COLUMNS);
+        let store = builder.in_memory().await.unwrap();
         store.migrate(&USER_COLUMNS).await.unwrap();
         case.run(&store).await;
     }
@@ -24,7 +25,8 @@ mod in_a_file {
 
     async fn on_a_fresh_store(case: Case) {
         let file = File::new();
-        let store = SqliteStore::open(&file.path).await.unwrap();
+        let builder = SqliteStore::builder().session_columns(SESSION_COLUMNS);
+        let store = builder.open(&file.path).await.unwrap();
         store.migrate(&USER_COLUMNS).await.unwrap();
         case.run(&store).await;
     }
@@ -45,6 +47,7 @@ mod under_hostile_names {
             .user_table("select \"id\" from")
             .key_table("a.b;--")
             .session_table("auth_user")
+            .session_columns(SESSION_COLUMNS)
             .user_columns(USER_COLUMNS.map(|column| column.split(' ').next().unwrap()));
         let store = builder.open(&file.path).await.unwrap();
         store.migrate(&USER_COLUMNS).await.unwrap();

@@ -118,6 +118,8 @@ async fn settings_that_make_no_sense_are_named() {
         (builder().key_table("SQLite_keys"), "key_table"),
         (builder().session_table("AUTH_USER"), "key_table"),
         (builder().user_columns([""]), "user_columns"),
+        (builder().session_columns([""]), "session_columns"),
+        (builder().session_columns(["Id TEXT"]), "session_columns"),
     ] {
         match builder.clone().in_memory().await {
             Err(Error::Setting { setting: named, .. }) => assert_eq!(named, setting),
@@ -183,7 +185,7 @@ async fn a_dropped_future_leaves_nothing_half_written() {
         }
     }
     // Writers queue, so that this one comes after all that went on by itself.
-    store.delete_key("nobody's").await.unwrap();
+    store.delete_key("nobody's", true).await.unwrap();
     for id in &ids {
         let user = store.user(&id.as_str().into()).await.unwrap().is_some();
         let key = store.key(id).await.unwrap().is_some();
@@ -218,5 +220,8 @@ async fn debug_shows_where_and_which_tables() {
         text.contains("Memory") && text.contains("auth_user"),
         "{text}"
     );
-    store.delete_dead_sessions(UnixMillis(0), 1).await.unwrap();
+    store
+        .delete_dead_sessions(UnixMillis(0), None, 1)
+        .await
+        .unwrap();
 }

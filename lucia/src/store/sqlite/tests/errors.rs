@@ -3,7 +3,8 @@
 use serde_json::json;
 
 use super::*;
-use crate::store::{Expiries, SessionStore as _, Store as _, UserStore as _};
+use crate::store::{PasswordChange, Rotation, SessionStore as _, Store as _, UserStore as _};
+use crate::user::UserId;
 
 #[tokio::test]
 async fn rules_of_the_users_table_are_violations_of_their_kind() {
@@ -84,12 +85,23 @@ async fn a_value_that_a_strict_table_refuses_is_named_by_its_column() {
 #[tokio::test]
 async fn missing_tables_are_named_whatever_is_asked() {
     let store = SqliteStore::in_memory().await.unwrap();
-    let ada = "ada".into();
-    let id = session("ada").id;
-    let expiries = Expiries {
-        renewed_at: UnixMillis(1),
-        active_expires: UnixMillis(2),
-        idle_expires: UnixMillis(3),
+    let ada: UserId = "ada".into();
+    let session = session("ada");
+    let id = session.token.session_id();
+    let expiries = session.expiries;
+    let rotation = Rotation {
+        token: session.token.clone(),
+        expiries,
+        authenticated_at: None,
+    };
+    let change = PasswordChange {
+        key_id: "a:1".to_owned(),
+        user_id: ada.clone(),
+        hashed_password: "a hash".to_owned(),
+        kept: None,
+    };
+    let Value::Object(attributes) = json!({ "country": "NL" }) else {
+        unreachable!()
     };
     let missing = [
         store.describe_users().await.map(drop),
@@ -101,11 +113,21 @@ async fn missing_tables_are_named_whatever_is_asked() {
         store.delete_user(&ada).await,
         store.insert_key(key("a:1", "ada")).await,
         store.key("a:1").await.map(drop),
-        store.insert_session(session("ada")).await,
+        store.delete_key("a:1", false).await.map(drop),
+        store.insert_session(session).await.map(drop),
         store.session(&id).await.map(drop),
         store.session_and_user(&id).await.map(drop),
         store.renew_session(&id, expiries).await.map(drop),
-        store.delete_dead_sessions(UnixMillis(0), 1).await.map(drop),
+        store.rotate_session(&id, rotation).await.map(drop),
+        store.update_session(&id, attributes).await.map(drop),
+        store.change_password(change).await.map(drop),
+        store
+            .delete_excess_sessions(&ada, &id, 1, UnixMillis(0))
+            .await,
+        store
+            .delete_dead_sessions(UnixMillis(0), None, 1)
+            .await
+            .map(drop),
     ];
     for outcome in missing {
         let reason = assert_schema(outcome, "auth_user", None);
@@ -158,7 +180,7 @@ async fn columns_of_other_types_are_named() {
     let sql = "INSERT INTO user_session (id, user_id, active_expires, idle_expires) \
                VALUES (?1, 'ada', 'swordfish', 2)";
     file.by_hand().execute(sql, [&"0".repeat(64)]).unwrap();
-    let read = store.session(&session("ada").id).await;
+    let read = store.session(&"0".repeat(64).parse().unwrap()).await;
     let reason = assert_schema(read, "user_session", Some("active_expires"));
     assert!(!reason.contains("swordfish"), "{reason}");
 }

@@ -187,8 +187,7 @@ async fn sessions_of_lucia_v2_beside_ours_are_not_listed_and_die() {
     let file = File::new();
     let store = file.with(LUCIA).await;
     store.migrate(&[]).await.unwrap();
-    let ours = session("ada");
-    store.insert_session(ours.clone()).await.unwrap();
+    let ours = store.insert_session(session("ada")).await.unwrap();
     // Lucia still adds its own.
     file.by_hand()
         .execute(
@@ -201,7 +200,10 @@ async fn sessions_of_lucia_v2_beside_ours_are_not_listed_and_die() {
     let listed = store.user_sessions(&"ada".into()).await.unwrap();
     assert_eq!(listed, std::slice::from_ref(&ours));
     assert_eq!(store.session(&ours.id).await.unwrap(), Some(ours));
-    let deleted = store.delete_dead_sessions(UnixMillis(9), 10).await.unwrap();
+    let deleted = store
+        .delete_dead_sessions(UnixMillis(9), None, 10)
+        .await
+        .unwrap();
     assert_eq!(deleted, 2, "one of either");
     store.delete_user(&"ada".into()).await.unwrap();
     assert!(store.user(&"ada".into()).await.unwrap().is_none());
@@ -228,6 +230,46 @@ async fn tables_of_others_that_lack_other_columns_are_refused_by_name() {
         )
         .unwrap();
     assert_eq!(columns, 3, "nothing is changed");
+}
+
+/// What Lucia makes.
+const LUCIAS: &str = "
+    CREATE TABLE auth_user (id TEXT NOT NULL PRIMARY KEY);
+    CREATE TABLE user_session (id TEXT NOT NULL PRIMARY KEY, user_id TEXT NOT NULL,
+        active_expires BIGINT NOT NULL, idle_expires BIGINT NOT NULL);";
+
+/// What the version before made.
+const BEFORE: &str = "
+    CREATE TABLE auth_user (id TEXT NOT NULL PRIMARY KEY);
+    CREATE TABLE user_session (id TEXT NOT NULL PRIMARY KEY, user_id TEXT NOT NULL,
+        active_expires BIGINT NOT NULL, idle_expires BIGINT NOT NULL,
+        created_at BIGINT NOT NULL DEFAULT (unixepoch() * 1000),
+        renewed_at BIGINT NOT NULL DEFAULT (unixepoch() * 1000), device TEXT);";
+
+#[tokio::test]
+async fn a_table_of_sessions_that_is_there_gets_our_columns() {
+    for made in [LUCIAS, BEFORE] {
+        let file = File::new();
+        let id = "0".repeat(64);
+        let sql = format!(
+            "{made} INSERT INTO auth_user VALUES ('ada');
+             INSERT INTO user_session (id, user_id, active_expires, idle_expires)
+             VALUES ('{id}', 'ada', 1, 2);"
+        );
+        let store = file.with(&sql).await;
+        for _ in 0..2 {
+            store.migrate(&[]).await.unwrap();
+            let stored = store.session(&id.parse().unwrap()).await.unwrap();
+            let stored = stored.expect("it is still there");
+            let now = UnixMillis::from(std::time::SystemTime::now()).0;
+            for time in [stored.created_at.0, stored.renewed_at.0] {
+                assert!((now - 60_000..=now).contains(&time), "{stored:?}");
+            }
+            assert_eq!(stored.authenticated_at, None, "nobody proved anything");
+            assert_eq!((stored.device, stored.address), (None, None));
+        }
+        store.insert_session(session("ada")).await.unwrap();
+    }
 }
 
 #[tokio::test]

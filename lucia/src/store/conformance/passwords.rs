@@ -1,0 +1,185 @@
+//! Passwords that end sessions.
+
+use super::values::{
+    NOW, all, insert_key, insert_session, insert_user, key, rotated, rotation, row, session,
+    session_id, session_ids, stored_key, stored_session,
+};
+use crate::store::{KeyRow, NewSessionRow, PasswordChange, Rotation, Store, UnixMillis};
+
+const ADA: &str = "ada";
+const BOB: &str = "bob";
+
+pub(super) async fn a_new_password_ends_all_sessions_of_its_user_and_no_others(store: &dyn Store) {
+    two_users(store).await;
+    assert!(change(store, ADA, "a:1", None).await);
+    assert_eq!(stored_key(store, "a:1").await, Some(changed("a:1", ADA)));
+    assert_eq!(stored_key(store, "a:2").await, Some(key("a:2", ADA)));
+    assert_eq!(session_ids(store, ADA).await, []);
+    assert_eq!(session_ids(store, BOB).await, [session_id(3)]);
+    assert!(change(store, ADA, "a:1", None).await, "without a session");
+}
+
+pub(super) async fn a_new_password_keeps_the_session_named_under_its_new_id(store: &dyn Store) {
+    two_users(store).await;
+    let rotation = Rotation {
+        authenticated_at: Some(UnixMillis(NOW + 5)),
+        ..rotation(9, NOW + 6)
+    };
+    assert!(change(store, ADA, "a:1", Some((1, &rotation))).await);
+    assert_eq!(stored_key(store, "a:1").await, Some(changed("a:1", ADA)));
+    assert_eq!(session_ids(store, ADA).await, [session_id(9)]);
+    let kept = stored_session(store, &session_id(9)).await;
+    assert_eq!(kept, Some(rotated(row(&session(1, ADA)), &rotation)));
+    assert_eq!(session_ids(store, BOB).await, [session_id(3)]);
+}
+
+pub(super) async fn a_password_of_an_unknown_key_changes_nothing(store: &dyn Store) {
+    two_users(store).await;
+    for kept in [None, Some((1, &rotation(9, NOW)))] {
+        assert!(!change(store, ADA, "a:3", kept).await);
+        unchanged(store).await;
+    }
+    assert_eq!(stored_key(store, "a:3").await, None);
+}
+
+pub(super) async fn a_password_of_somebody_elses_key_changes_nothing(store: &dyn Store) {
+    two_users(store).await;
+    for kept in [None, Some((1, &rotation(9, NOW)))] {
+        assert!(!change(store, ADA, "b:1", kept).await);
+        unchanged(store).await;
+    }
+}
+
+pub(super) async fn a_password_beside_a_session_that_is_gone_changes_nothing(store: &dyn Store) {
+    two_users(store).await;
+    assert!(!change(store, ADA, "a:1", Some((8, &rotation(9, NOW)))).await);
+    unchanged(store).await;
+}
+
+pub(super) async fn a_password_beside_a_session_of_somebody_else_changes_nothing(
+    store: &dyn Store,
+) {
+    two_users(store).await;
+    assert!(!change(store, ADA, "a:1", Some((3, &rotation(9, NOW)))).await);
+    unchanged(store).await;
+}
+
+pub(super) async fn of_two_new_passwords_that_keep_one_session_one_wins(store: &dyn Store) {
+    for number in 0..10 {
+        let user = format!("user {number}");
+        insert_user(store, &user).await;
+        insert_key(store, &key(&format!("a:{number}"), &user)).await;
+        insert_session(store, &session(number, &user)).await;
+    }
+    let meetings = (0..10).map(async |number| {
+        let user = format!("user {number}");
+        let both = [100, 200].map(async |tens| {
+            let rotation = rotation(tens + number, NOW);
+            let key = format!("a:{number}");
+            change(store, &user, &key, Some((number, &rotation))).await
+        });
+        all(both).await
+    });
+    for (number, wins) in (0..).zip(all(meetings).await) {
+        assert_eq!(wins.iter().filter(|wins| **wins).count(), 1, "{wins:?}");
+        let winner = if wins[0] { 100 } else { 200 };
+        let left = session_ids(store, &format!("user {number}")).await;
+        assert_eq!(left, [session_id(winner + number)]);
+    }
+}
+
+pub(super) async fn new_passwords_beside_all_that_ends_sessions_do_not_get_stuck(
+    store: &dyn Store,
+) {
+    let ada = ADA.into();
+    two_users(store).await;
+    for round in 1..=3 {
+        let first = round * 100;
+        for number in first..first + 20 {
+            insert_session(store, &session(number, ADA)).await;
+        }
+        all((first..first + 60).map(async |number| match number % 6 {
+            0 => {
+                let kept = (number, &rotation(1000 + number, NOW));
+                change(store, ADA, "a:1", Some(kept)).await;
+            }
+            1 => assert!(change(store, ADA, "a:2", None).await),
+            2 => {
+                let except = session_id(number);
+                let deleted = store.delete_user_sessions(&ada, Some(&except)).await;
+                deleted.expect("sessions are deleted");
+            }
+            3 => {
+                let newest = session_id(number);
+                let deleted = store
+                    .delete_excess_sessions(&ada, &newest, 3, UnixMillis(NOW))
+                    .await;
+                deleted.expect("what is in excess is deleted");
+            }
+            4 => {
+                let new = NewSessionRow {
+                    replaces: Some(session_id(number - 40)),
+                    ..session(2000 + number, ADA)
+                };
+                insert_session(store, &new).await;
+            }
+            _ => {
+                let rotation = rotation(3000 + number, NOW);
+                let rotated = store.rotate_session(&session_id(number), rotation).await;
+                rotated.map(drop).expect("rotated or not");
+            }
+        }))
+        .await;
+    }
+    assert!(change(store, ADA, "a:1", None).await);
+    assert_eq!(session_ids(store, ADA).await, []);
+    assert_eq!(session_ids(store, BOB).await, [session_id(3)]);
+}
+
+/// Ada with two keys and two sessions, Bob with one of each.
+async fn two_users(store: &dyn Store) {
+    for user in [ADA, BOB] {
+        insert_user(store, user).await;
+    }
+    for (id, user) in [("a:1", ADA), ("a:2", ADA), ("b:1", BOB)] {
+        insert_key(store, &key(id, user)).await;
+    }
+    for (number, user) in [(1, ADA), (2, ADA), (3, BOB)] {
+        insert_session(store, &session(number, user)).await;
+    }
+}
+
+/// All is as [`two_users`] left it.
+async fn unchanged(store: &dyn Store) {
+    for (id, user) in [("a:1", ADA), ("a:2", ADA), ("b:1", BOB)] {
+        assert_eq!(stored_key(store, id).await, Some(key(id, user)));
+    }
+    for (number, user) in [(1, ADA), (2, ADA), (3, BOB)] {
+        let stored = stored_session(store, &session_id(number)).await;
+        assert_eq!(stored, Some(row(&session(number, user))));
+    }
+    assert_eq!(session_ids(store, ADA).await.len(), 2);
+}
+
+fn changed(id: &str, user: &str) -> KeyRow {
+    KeyRow {
+        hashed_password: Some("another hash".to_owned()),
+        ..key(id, user)
+    }
+}
+
+async fn change(
+    store: &dyn Store,
+    user: &str,
+    key_id: &str,
+    kept: Option<(u64, &Rotation)>,
+) -> bool {
+    let change = PasswordChange {
+        key_id: key_id.to_owned(),
+        user_id: user.into(),
+        hashed_password: "another hash".to_owned(),
+        kept: kept.map(|(number, rotation)| (session_id(number), rotation.clone())),
+    };
+    let changed = store.change_password(change).await;
+    changed.expect("a password is changed or not")
+}

@@ -1,0 +1,223 @@
+//! Sessions.
+
+use async_trait::async_trait;
+use serde_json::{Map, Value};
+use tokio_postgres::types::ToSql;
+
+use super::error::Written;
+use super::rows::{found_row, session_row};
+use super::{Params, Parts, PgStore, StoredIds, attributes_json, lookups};
+use crate::Result;
+use crate::store::{
+    Expiries, NewSessionRow, PasswordChange, Rotation, SESSION_COLUMNS, SessionRow, SessionStore,
+    Store, UnixMillis, UserRow,
+};
+use crate::token::SessionId;
+use crate::user::UserId;
+
+#[async_trait]
+impl Store for PgStore {
+    async fn session_and_user(&self, id: &SessionId) -> Result<Option<(SessionRow, UserRow)>> {
+        if self.0.batched {
+            lookups::find(&self.0, id).await
+        } else {
+            self.0.find_one(id).await
+        }
+    }
+
+    async fn change_password(&self, change: PasswordChange) -> Result<bool> {
+        let kept = change.kept.as_ref();
+        let rotation = kept.map(|(_, rotation)| rotation);
+        let expiries = rotation.map(|rotation| rotation.expiries);
+        let params: Params<'_> = &[
+            &change.key_id,
+            &change.user_id.as_str(),
+            &change.hashed_password,
+            &kept.map(|(id, _)| id.as_str()),
+            &rotation.map(|rotation| self.0.ids.stored(&rotation.token)),
+            &expiries.map(|expiries| expiries.renewed_at.0),
+            &expiries.map(|expiries| expiries.active_expires.0),
+            &expiries.map(|expiries| expiries.idle_expires.0),
+            &rotation.and_then(|rotation| Some(rotation.authenticated_at?.0)),
+        ];
+        let sql = &self.0.statements.change_password;
+        Ok(!self.query(sql, params).await?.is_empty())
+    }
+}
+
+#[async_trait]
+impl SessionStore for PgStore {
+    fn session_table(&self) -> &str {
+        &self.0.tables.session
+    }
+
+    async fn insert_session(&self, session: NewSessionRow) -> Result<SessionRow> {
+        let attributes = attributes_json(&session.attributes, &SESSION_COLUMNS)?;
+        let replaced = session.replaces.as_ref().map(SessionId::as_str);
+        let sql = self.0.statements.insert_session(
+            &self.0.tables,
+            &session.attributes,
+            replaced.is_some(),
+        );
+        let id = self.0.ids.stored(&session.token);
+        let user_id = session.user_id.as_str();
+        let authenticated_at = session.authenticated_at.map(|moment| moment.0);
+        let expiries = session.expiries;
+        let mut params: Vec<&(dyn ToSql + Sync)> = vec![
+            &id,
+            &user_id,
+            &session.created_at.0,
+            &authenticated_at,
+            &expiries.renewed_at.0,
+            &expiries.active_expires.0,
+            &expiries.idle_expires.0,
+            &session.device,
+            &attributes,
+            &session.address,
+        ];
+        params.extend(replaced.iter().map(|id| id as &(dyn ToSql + Sync)));
+        let written = Written::Session(&session.attributes);
+        let inserted = self.write(&sql, &params, written, session_row).await?;
+        inserted
+            .flatten()
+            .ok_or_else(|| self.kept_out(&self.0.tables.session))
+    }
+
+    async fn session(&self, id: &SessionId) -> Result<Option<SessionRow>> {
+        let sql = &self.0.statements.get_session;
+        let sessions = self.read(sql, &[&id.as_str()], session_row).await?;
+        Ok(sessions.into_iter().flatten().next())
+    }
+
+    async fn user_sessions(&self, user_id: &UserId) -> Result<Vec<SessionRow>> {
+        let sql = &self.0.statements.user_sessions;
+        let sessions = self.read(sql, &[&user_id.as_str()], session_row).await?;
+        Ok(sessions.into_iter().flatten().collect())
+    }
+
+    async fn renew_session(&self, id: &SessionId, expiries: Expiries) -> Result<bool> {
+        let params: Params<'_> = &[
+            &id.as_str(),
+            &expiries.renewed_at.0,
+            &expiries.active_expires.0,
+            &expiries.idle_expires.0,
+        ];
+        let rows = self.query(&self.0.statements.renew_session, params).await?;
+        Ok(!rows.is_empty())
+    }
+
+    async fn rotate_session(&self, id: &SessionId, rotation: Rotation) -> Result<bool> {
+        let params: Params<'_> = &[
+            &id.as_str(),
+            &self.0.ids.stored(&rotation.token),
+            &rotation.expiries.renewed_at.0,
+            &rotation.expiries.active_expires.0,
+            &rotation.expiries.idle_expires.0,
+            &rotation.authenticated_at.map(|moment| moment.0),
+        ];
+        let sql = &self.0.statements.rotate_session;
+        Ok(!self.query(sql, params).await?.is_empty())
+    }
+
+    async fn update_session(
+        &self,
+        id: &SessionId,
+        attributes: Map<String, Value>,
+    ) -> Result<Option<SessionRow>> {
+        if attributes.is_empty() {
+            return self.session(id).await;
+        }
+        let json = attributes_json(&attributes, &SESSION_COLUMNS)?;
+        let sql = self
+            .0
+            .statements
+            .update_session(&self.0.tables, &attributes);
+        let written = Written::Session(&attributes);
+        let updated = self
+            .write(&sql, &[&id.as_str(), &json], written, session_row)
+            .await?;
+        Ok(updated.flatten())
+    }
+
+    async fn delete_session(&self, id: &SessionId, owner: Option<&UserId>) -> Result<bool> {
+        let params: Params<'_> = &[&id.as_str(), &owner.map(UserId::as_str)];
+        let rows = self
+            .query(&self.0.statements.delete_session, params)
+            .await?;
+        Ok(!rows.is_empty())
+    }
+
+    async fn delete_user_sessions(
+        &self,
+        user_id: &UserId,
+        except: Option<&SessionId>,
+    ) -> Result<()> {
+        let params: Params<'_> = &[&user_id.as_str(), &except.map(SessionId::as_str)];
+        self.query(&self.0.statements.delete_user_sessions, params)
+            .await
+            .map(drop)
+    }
+
+    async fn delete_excess_sessions(
+        &self,
+        user_id: &UserId,
+        newest: &SessionId,
+        keep: u32,
+        now: UnixMillis,
+    ) -> Result<()> {
+        let params: Params<'_> = &[
+            &user_id.as_str(),
+            &newest.as_str(),
+            &i64::from(keep),
+            &now.0,
+        ];
+        self.query(&self.0.statements.delete_excess_sessions, params)
+            .await
+            .map(drop)
+    }
+
+    async fn delete_dead_sessions(
+        &self,
+        now: UnixMillis,
+        user_id: Option<&UserId>,
+        limit: u32,
+    ) -> Result<u64> {
+        let params: Params<'_> = &[&now.0, &i64::from(limit), &user_id.map(UserId::as_str)];
+        let sql = &self.0.statements.delete_dead_sessions;
+        let deleted = self.read(sql, params, |row| Ok(row.try_get(0)?)).await?;
+        Ok(deleted
+            .first()
+            .map_or(0, |count: &i64| count.unsigned_abs()))
+    }
+}
+
+/// A session with its user.
+pub(super) type Found = (SessionRow, UserRow);
+
+impl Parts {
+    pub(super) async fn find_one(&self, id: &SessionId) -> Result<Option<Found>> {
+        let sql = &self.statements.session_and_user;
+        let mut found = self.find(sql, &[&id.as_str()]).await?;
+        Ok(found.pop())
+    }
+
+    /// The sessions of these ids that there are, in any order.
+    pub(super) async fn find_many(&self, ids: &[&str]) -> Result<Vec<Found>> {
+        self.find(&self.statements.sessions_and_users, &[&ids])
+            .await
+    }
+
+    async fn find(&self, sql: &str, params: Params<'_>) -> Result<Vec<Found>> {
+        let rows = self.read(sql, params, None, found_row).await?;
+        let mut found = Vec::with_capacity(rows.len());
+        for (session, user, stored) in rows.into_iter().flatten() {
+            if self.ids == StoredIds::LuciaTokensAdopted && stored != session.id.as_str() {
+                let params: Params<'_> = &[&stored, &session.id.as_str()];
+                let sql = &self.statements.adopt_session;
+                self.read(sql, params, None, |_| Ok(())).await?;
+            }
+            found.push((session, user));
+        }
+        Ok(found)
+    }
+}

@@ -1,0 +1,77 @@
+//! A store behind an [`Arc`] is a store, so that `Arc<dyn Store>` is one.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde_json::{Map, Value};
+
+use super::{
+    Expiries, KeyDeletion, KeyRow, NewSessionRow, NewUserRow, PasswordChange, Rotation, SessionRow,
+    SessionStore, Store, UnixMillis, UserRow, UserStore, UserTable,
+};
+use crate::Result;
+use crate::token::SessionId;
+use crate::user::UserId;
+
+/// Writes each method out as: ask the store in the `Arc`.
+macro_rules! shared {
+    ($interface:ident { $($head:item)* } $(
+        $method:ident($($argument:ident: $type:ty),*) -> $answer:ty;
+    )*) => {
+        #[async_trait]
+        impl<S: $interface + ?Sized> $interface for Arc<S> {
+            $($head)*
+            $(async fn $method(&self, $($argument: $type),*) -> Result<$answer> {
+                (**self).$method($($argument),*).await
+            })*
+        }
+    };
+}
+
+shared! {
+    Store {}
+    session_and_user(id: &SessionId) -> Option<(SessionRow, UserRow)>;
+    change_password(change: PasswordChange) -> bool;
+}
+
+shared! {
+    UserStore {
+        fn user_table(&self) -> &str {
+            (**self).user_table()
+        }
+    }
+    describe_users() -> UserTable;
+    insert_user(user: NewUserRow, key: Option<KeyRow>) -> UserRow;
+    user(id: &UserId) -> Option<UserRow>;
+    update_user(id: &UserId, attributes: Map<String, Value>) -> Option<UserRow>;
+    delete_user(id: &UserId) -> ();
+    insert_key(key: KeyRow) -> ();
+    key(id: &str) -> Option<KeyRow>;
+    user_keys(user_id: &UserId) -> Vec<KeyRow>;
+    update_key_password(id: &str, hashed_password: Option<&str>, only_if: Option<&str>) -> bool;
+    delete_key(id: &str, even_last: bool) -> KeyDeletion;
+    delete_user_keys(user_id: &UserId) -> ();
+}
+
+shared! {
+    SessionStore {
+        fn session_table(&self) -> &str {
+            (**self).session_table()
+        }
+    }
+    insert_session(session: NewSessionRow) -> SessionRow;
+    session(id: &SessionId) -> Option<SessionRow>;
+    user_sessions(user_id: &UserId) -> Vec<SessionRow>;
+    renew_session(id: &SessionId, expiries: Expiries) -> bool;
+    rotate_session(id: &SessionId, rotation: Rotation) -> bool;
+    update_session(id: &SessionId, attributes: Map<String, Value>) -> Option<SessionRow>;
+    delete_session(id: &SessionId, owner: Option<&UserId>) -> bool;
+    delete_user_sessions(user_id: &UserId, except: Option<&SessionId>) -> ();
+    delete_excess_sessions(
+        user_id: &UserId,
+        newest: &SessionId,
+        keep: u32,
+        now: UnixMillis
+    ) -> ();
+    delete_dead_sessions(now: UnixMillis, user_id: Option<&UserId>, limit: u32) -> u64;
+}
