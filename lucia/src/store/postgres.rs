@@ -172,7 +172,13 @@ impl UserStore for PgStore {
     }
 
     async fn describe_users(&self) -> Result<UserTable> {
-        let columns = self.0.check_tables().await?;
+        let all = self.0.check_tables().await?;
+        let columns = match &self.0.user_columns {
+            None => all,
+            Some(fetched) => std::iter::once("id".to_owned())
+                .chain(fetched.iter().cloned())
+                .collect(),
+        };
         let sample = self
             .read(&self.0.statements.any_user, &[], user_row)
             .await?;

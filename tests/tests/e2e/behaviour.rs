@@ -5,7 +5,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use actix_web::http::header::{CACHE_CONTROL, HeaderValue};
 use actix_web::web::{Data, ServiceConfig};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, Responder, get, post};
-use lucia::{Auth, AuthRequest, Session, SessionState, User, auth_request, authenticated};
+use lucia::{
+    Auth, AuthRequest, RequestSlot, Session, SessionState, User, auth_request, authenticated,
+};
 use reqwest::Method;
 
 use crate::support::{Profile, Reply, Site, Stage, front_page, on_each_store, sign_up};
@@ -58,7 +60,8 @@ async fn site(stage: &Stage) -> (Site, Session) {
 #[get("/extensions")]
 #[auth_request]
 async fn extensions(request: HttpRequest, mut parameter: AuthRequest) -> lucia::Result<String> {
-    let other = request.extensions().get::<AuthRequest>().cloned();
+    let slot = request.extensions().get::<RequestSlot>().cloned();
+    let other = slot.and_then(|slot| slot.first());
     let mut other = other.ok_or_else(|| lucia::Error::Misuse("it is not there".to_owned()))?;
     // What one handle is told, the other knows.
     std::mem::swap(&mut other, &mut parameter);

@@ -139,7 +139,7 @@ async fn r43_a_key_deleted_meanwhile_does_not_come_back(stage: Stage) {
     let deleting = async {
         stage.probe.arrived(UPGRADE).await;
         let store = stage.store().await;
-        store.delete_key("username:ada").await.unwrap();
+        store.delete_key("username:ada", true).await.unwrap();
         stage.probe.release(UPGRADE);
     };
     // Its password was right when it was there.

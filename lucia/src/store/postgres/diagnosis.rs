@@ -243,8 +243,12 @@ impl Parts {
                 Some(column.name.clone()),
                 format!("it does not fit the type {}", column.declared),
             ),
-            // Each fits its type, and the database still refused: a trigger.
-            None => invalid(None, "the database refused a value".to_owned()),
+            // Each fits its type, and the database still refused: a column of lucia's own of another
+            // type, or a trigger.
+            None => match self.check_tables().await {
+                Err(error @ Error::Schema { .. }) => error,
+                _ => invalid(None, "the database refused a value".to_owned()),
+            },
         }))
     }
 
