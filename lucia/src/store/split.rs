@@ -196,7 +196,8 @@ impl SessionStore for Split {
     }
 }
 
-#[cfg(all(test, feature = "sqlite", feature = "conformance"))]
+#[cfg(test)]
+#[cfg(all(feature = "sqlite", feature = "conformance"))]
 mod tests {
     use super::*;
     use crate::SqliteStore;
