@@ -1,7 +1,8 @@
 //! What lucia asks of a database, for those who write a store.
 //!
 //! A store is plain data access: the rules are in [`Auth`](crate::Auth). It is in order when it
-//! passes the [`conformance`] suite (feature `conformance`).
+//! passes the [`conformance`] suite (feature `conformance`). An `Arc` of a store is a store, and so
+//! is an `Arc<dyn Store>`.
 //!
 //! # Errors
 //!
@@ -12,7 +13,7 @@
 //! | a key of this id is there already | [`DuplicateKey`](crate::Error::DuplicateKey) |
 //! | a user of this id is there already | [`DuplicateUser`](crate::Error::DuplicateUser) |
 //! | a key or session is for a user who is not there | [`UnknownUser`](crate::Error::UnknownUser) |
-//! | the user's columns break a rule of the table | [`Constraint`](crate::Error::Constraint) |
+//! | the application's columns break a rule of the table | [`Constraint`](crate::Error::Constraint) |
 //! | a value does not fit its column | [`InvalidAttribute`](crate::Error::InvalidAttribute) |
 //! | a table or column is missing or of another type | [`Schema`](crate::Error::Schema) |
 //! | the database is away, slow, or out of connections | [`Unavailable`](crate::Error::Unavailable) |
@@ -153,7 +154,8 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     ) -> Result<()>;
 
     /// Leaves a user `keep` sessions: `newest`, and those that were renewed last. Dead ones go
-    /// first. However many do so at once, no more are left when all have returned.
+    /// first. However many do so at once, as many are left when all have returned: no more, and no
+    /// fewer.
     async fn delete_excess_sessions(
         &self,
         user_id: &UserId,

@@ -2,9 +2,10 @@
 
 mod support;
 
-use lucia::store::{Expiries, SessionRow, SessionStore, UnixMillis};
+use lucia::store::{Expiries, NewSessionRow, Rotation, SessionRow, SessionStore, UnixMillis};
 use lucia::{Auth, Error, NewUser, Result, SessionId, UserId};
 use quickstart::Profile;
+use serde_json::{Map, Value};
 use support::RunningSite;
 
 const PASSWORD: &str = "correct horse battery";
@@ -168,7 +169,11 @@ struct Away;
 
 #[async_trait::async_trait]
 impl SessionStore for Away {
-    async fn insert_session(&self, _: SessionRow) -> Result<()> {
+    fn session_table(&self) -> &str {
+        "user_session"
+    }
+
+    async fn insert_session(&self, _: NewSessionRow) -> Result<SessionRow> {
         Err(Error::unavailable("away"))
     }
 
@@ -184,6 +189,18 @@ impl SessionStore for Away {
         Err(Error::unavailable("away"))
     }
 
+    async fn rotate_session(&self, _: &SessionId, _: Rotation) -> Result<bool> {
+        Err(Error::unavailable("away"))
+    }
+
+    async fn update_session(
+        &self,
+        _: &SessionId,
+        _: Map<String, Value>,
+    ) -> Result<Option<SessionRow>> {
+        Err(Error::unavailable("away"))
+    }
+
     async fn delete_session(&self, _: &SessionId, _: Option<&UserId>) -> Result<bool> {
         Err(Error::unavailable("away"))
     }
@@ -192,7 +209,17 @@ impl SessionStore for Away {
         Err(Error::unavailable("away"))
     }
 
-    async fn delete_dead_sessions(&self, _: UnixMillis, _: u32) -> Result<u64> {
+    async fn delete_excess_sessions(
+        &self,
+        _: &UserId,
+        _: &SessionId,
+        _: u32,
+        _: UnixMillis,
+    ) -> Result<()> {
+        Err(Error::unavailable("away"))
+    }
+
+    async fn delete_dead_sessions(&self, _: UnixMillis, _: Option<&UserId>, _: u32) -> Result<u64> {
         Err(Error::unavailable("away"))
     }
 }

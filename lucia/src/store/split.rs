@@ -30,19 +30,30 @@ impl Store for Split {
         Ok(user.map(|user| (session, user)))
     }
 
-    /// The password goes first: while a session outlives it for a moment, nobody can make another
-    /// one by it. Where the second store fails, the caller is told, and can try again.
+    /// The session that is kept goes first: of two changes that keep the same one, the second
+    /// finds it gone, and nothing has happened. Then the password, so that nobody can make
+    /// another session by the old one when the others end. Where a store fails in between, the
+    /// caller is told, and at worst has to sign in again.
     async fn change_password(&self, change: PasswordChange) -> Result<bool> {
         let key = self.users.key(&change.key_id).await?;
         if key.is_none_or(|key| key.user_id != change.user_id) {
             return Ok(false);
         }
+        let kept = match change.kept {
+            Some((id, rotation)) => {
+                let session = self.sessions.session(&id).await?;
+                if session.is_none_or(|session| session.user_id != change.user_id) {
+                    return Ok(false);
+                }
+                let kept = rotation.token.session_id();
+                if !self.sessions.rotate_session(&id, rotation).await? {
+                    return Ok(false);
+                }
+                Some(kept)
+            }
+            None => None,
+        };
         let hash = Some(change.hashed_password.as_str());
-        if let Some((id, _)) = &change.kept
-            && self.sessions.session(id).await?.is_none()
-        {
-            return Ok(false);
-        }
         if !self
             .users
             .update_key_password(&change.key_id, hash, None)
@@ -50,14 +61,6 @@ impl Store for Split {
         {
             return Ok(false);
         }
-        let kept = match change.kept {
-            Some((id, rotation)) => {
-                let kept = rotation.token.session_id();
-                self.sessions.rotate_session(&id, rotation).await?;
-                Some(kept)
-            }
-            None => None,
-        };
         self.sessions
             .delete_user_sessions(&change.user_id, kept.as_ref())
             .await?;
@@ -203,4 +206,49 @@ impl SessionStore for Split {
             .delete_dead_sessions(now, user_id, limit)
             .await
     }
+}
+
+#[cfg(test)]
+#[cfg(all(feature = "sqlite", feature = "conformance"))]
+mod tests {
+    use super::*;
+    use crate::SqliteStore;
+    use crate::store::conformance::{Case, SESSION_COLUMNS, USER_COLUMNS};
+
+    /// What takes one transaction over users and sessions.
+    const BEYOND_TWO_STORES: [&str; 2] = [
+        "deleting_a_user_beside_their_sign_ins_leaves_no_session",
+        "deleting_users_beside_all_that_they_do_leaves_nothing",
+    ];
+
+    async fn on_two_fresh_stores(case: Case) {
+        if BEYOND_TWO_STORES.contains(&case.name()) {
+            return;
+        }
+        let users = SqliteStore::in_memory().await.unwrap();
+        users.migrate(&USER_COLUMNS).await.unwrap();
+
+        // Its users are elsewhere, so that its table refers to none.
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("sessions.db");
+        let sql = "CREATE TABLE user_session (id TEXT NOT NULL PRIMARY KEY, \
+                   user_id TEXT NOT NULL, active_expires BIGINT NOT NULL, \
+                   idle_expires BIGINT NOT NULL)";
+        let connection = rusqlite::Connection::open(&file).unwrap();
+        connection.execute_batch(sql).unwrap();
+        let builder = SqliteStore::builder().session_columns(SESSION_COLUMNS);
+        let sessions = builder.open(&file).await.unwrap();
+        sessions.migrate(&[]).await.unwrap();
+
+        case.run(&Split {
+            users: Arc::new(users),
+            sessions: Arc::new(sessions),
+        })
+        .await;
+    }
+
+    crate::store_conformance!(
+        #[tokio::test]
+        on_two_fresh_stores
+    );
 }

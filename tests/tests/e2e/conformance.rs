@@ -1,18 +1,48 @@
 //! `PgStore` passes the suite that every store passes.
 
-use lucia::PgStore;
 use lucia::store::conformance::{Case, SESSION_COLUMNS, USER_COLUMNS};
+use lucia::{PgStore, PgStoreBuilder, StoredIds};
 use lucia_tests::Database;
 
-async fn on_a_fresh_database(case: Case) {
+async fn on_a_fresh_database(case: Case, builder: PgStoreBuilder) {
     let database = Database::new().await;
-    let builder = PgStore::builder().session_columns(SESSION_COLUMNS);
+    let builder = builder.session_columns(SESSION_COLUMNS);
     let store = builder.connect(&database.url()).await.unwrap();
     store.migrate(&USER_COLUMNS).await.unwrap();
     case.run(&store).await;
 }
 
-lucia::store_conformance!(
-    #[tokio::test]
-    on_a_fresh_database
-);
+mod by_default {
+    use super::*;
+
+    async fn on_a_fresh_store(case: Case) {
+        on_a_fresh_database(case, PgStore::builder()).await;
+    }
+
+    lucia::store_conformance!(
+        #[tokio::test]
+        on_a_fresh_store
+    );
+}
+
+/// Every name out of the ordinary, the columns of a user listed, and sessions stored as Lucia
+/// stores them.
+mod under_hostile_names {
+    use super::*;
+
+    async fn on_a_fresh_store(case: Case) {
+        let builder = PgStore::builder()
+            .schema("a \"b\"")
+            .user_table("select \"id\" from")
+            .key_table("locked_sessions")
+            .session_table("auth_user")
+            .user_columns(USER_COLUMNS.map(|column| column.split(' ').next().unwrap()))
+            .stored_ids(StoredIds::LuciaTokens);
+        on_a_fresh_database(case, builder).await;
+    }
+
+    lucia::store_conformance!(
+        #[tokio::test]
+        on_a_fresh_store
+    );
+}

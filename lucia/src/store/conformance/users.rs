@@ -207,12 +207,19 @@ pub(super) async fn hostile_users_are_stored_as_they_are(store: &dyn Store) {
 pub(super) async fn an_update_sets_what_it_names_and_leaves_the_rest(store: &dyn Store) {
     insert_user(store, ADA).await;
     insert_user(store, BOB).await;
-    let updated = update(store, ADA, json!({ "credits": -3, "nickname": "A" })).await;
-    let updated = updated.expect("an update").expect("a user");
-    let expected = json!({ "id": ADA, "username": ADA, "nickname": "A", "credits": -3 });
-    assert_eq!(columns(&updated), expected);
-    let found = stored_user(store, ADA).await.expect("the user is there");
-    assert_eq!(columns(&found), expected);
+    for (change, nickname, credits) in [
+        (json!({ "credits": -3, "nickname": "A" }), "A", -3),
+        (json!({ "credits": 4 }), "A", 4),
+        (json!({ "nickname": "B" }), "B", 4),
+    ] {
+        let updated = update(store, ADA, change).await;
+        let updated = updated.expect("an update").expect("a user");
+        let expected =
+            json!({ "id": ADA, "username": ADA, "nickname": nickname, "credits": credits });
+        assert_eq!(columns(&updated), expected);
+        let found = stored_user(store, ADA).await.expect("the user is there");
+        assert_eq!(columns(&found), expected);
+    }
     assert_eq!(column(store, BOB, "credits").await, 10);
 }
 

@@ -333,6 +333,10 @@ impl Parts {
         let is_primary: bool = row.try_get(0).map_err(Error::internal)?;
         let column_count: i16 = row.try_get(1).map_err(Error::internal)?;
         let first_column: Option<String> = row.try_get(2).map_err(Error::internal)?;
+        if is_primary && table == tables.session {
+            // Nobody draws a token twice.
+            return Ok(None);
+        }
         Ok(Some(if is_primary && table == tables.user {
             Error::DuplicateUser
         } else {

@@ -4,13 +4,18 @@ use super::File;
 use crate::SqliteStore;
 use crate::store::conformance::{Case, SESSION_COLUMNS, USER_COLUMNS};
 
+/// Behind an `Arc`, as an application has it that chooses its store when it starts.
 mod in_memory {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::store::Store;
 
     async fn on_a_fresh_store(case: Case) {
         let builder = SqliteStore::builder().session_columns(SESSION_COLUMNS);
         let store = builder.in_memory().await.unwrap();
         store.migrate(&USER_COLUMNS).await.unwrap();
+        let store: Arc<dyn Store> = Arc::new(store);
         case.run(&store).await;
     }
 

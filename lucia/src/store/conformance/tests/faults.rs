@@ -1,0 +1,119 @@
+//! What can be wrong with a store.
+
+/// Lists the faults once.
+macro_rules! faults {
+    ($($fault:ident)*) => {
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(super) enum Fault {
+            $($fault,)*
+        }
+
+        impl Fault {
+            pub(super) const ALL: &[Self] = &[$(Self::$fault,)*];
+        }
+    };
+}
+
+faults! {
+    // Sessions
+    LosesTheDevice
+    LosesTheAddress
+    LosesTheProof
+    CountsInSeconds
+    ListsInAnyOrder
+    ListsEverybodysSessions
+    RenewsWhatIsNotThere
+    RenewsHalf
+    RenewsInTwoSteps
+    IgnoresTheOwner
+    IgnoresTheException
+    SparesEverybodysException
+    DeletesNothing
+    SweepsTheLastMoment
+    SweepsWithoutLimit
+    SweepsEverybodysSessions
+
+    // Sessions that end others
+    ReplacesNothing
+    ReplacesItsOwnOnly
+    InsistsOnWhatItReplaces
+    ReplacesWhenItRefuses
+    LimitsByAge
+    LimitsTheNewest
+    LimitsTheLivingFirst
+    LimitsTheLastMoment
+    LimitsOneMore
+    LimitsEverybody
+    LimitsInTwoSteps
+
+    // Rotation
+    RotatesWhatIsNotThere
+    RotatesAndKeepsTheOld
+    RotatesAndDoesNotRenew
+    RotatesAsAProof
+    RotatesAndForgetsTheProof
+    RotatesAndForgetsTheRest
+    RotatesInTwoSteps
+
+    // Attributes of sessions
+    ReturnsASessionAsItWasGiven
+    ForgetsTheDefaultsOfSessions
+    UpdatesTheWholeSession
+    UpdatesASessionThatIsNotThere
+    EmptiesASession
+    WritesItsOwnColumns
+    TakesAnyAttributeOfASession
+    TakesNothingForSomething
+
+    // Users
+    ForgetsTheDefaultsOfUsers
+    FindsUsersOfAnyCase
+    ForgetsTheKey
+    LeavesTheUserOfATakenKey
+    LooksAtTheNameBeforeTheKey
+    TakesATakenName
+    TakesATakenId
+    TakesNobodysName
+    SignsUpInTwoSteps
+    TakesAnyAttributeOfAUser
+    WritesTheId
+    NamesNoColumn
+    ShowsValues
+    UpdatesTheWholeUser
+    UpdatesAUserWhoIsNotThere
+    UpdatesToATakenName
+    LeavesTheKeysOfAUser
+    LeavesTheSessionsOfAUser
+    DescribesTooLittle
+    DescribesNobody
+
+    // Keys
+    TakesKeysOfNobody
+    TakesATakenKey
+    LosesThePassword
+    ListsEverybodysKeys
+    KeepsThePassword
+    SwapsWhateverIsThere
+    UpdatesAnUnknownKey
+    DeletesTheLastKey
+    NeverDeletesTheLastKey
+    CountsEverybodysKeys
+    TakesAnUnknownKeyForTheLast
+    DeletesNoKey
+    DeletesKeysInTwoSteps
+    DeletesEverybodysKeys
+
+    // Both together
+    TakesSessionsOfNobody
+    HidesTheDead
+    MixesUpUsers
+    ChangesEverybodysPassword
+    ChangesNoPassword
+    ChangesThePasswordFirst
+    EndsNoSession
+    EndsEverybodysSessions
+    EndsTheSessionToKeep
+    KeepsTheSessionUnderItsOldId
+    KeepsTheSessionOfAnybody
+    ChangesPasswordsInTwoSteps
+}

@@ -1,0 +1,121 @@
+//! A store in memory that can have a fault.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard};
+
+use serde_json::{Map, Value, json};
+
+use super::faults::Fault;
+use crate::error::{ConstraintKind, ConstraintViolation};
+use crate::store::{KeyRow, SessionRow};
+use crate::{Error, Result};
+
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    state: Mutex<State>,
+    fault: Option<Fault>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct State {
+    /// The rows of users by id, `id` included.
+    pub(super) users: BTreeMap<String, Map<String, Value>>,
+    pub(super) keys: BTreeMap<String, KeyRow>,
+    pub(super) sessions: BTreeMap<String, SessionRow>,
+}
+
+/// Columns of the application's own: the name, and what is there where nothing is said. One that
+/// cannot be `null` is marked.
+type Columns = [(&'static str, fn() -> Value, bool)];
+
+pub(super) const USERS: &str = "auth_user";
+pub(super) const SESSIONS: &str = "user_session";
+
+pub(super) const USER_COLUMNS: &Columns = &[
+    ("username", || Value::Null, true),
+    ("nickname", || Value::Null, false),
+    ("credits", || json!(10), true),
+];
+pub(super) const SESSION_COLUMNS: &Columns = &[
+    ("country", || Value::Null, false),
+    ("visits", || json!(1), true),
+];
+
+impl Memory {
+    pub(super) fn with(fault: Fault) -> Self {
+        Self {
+            fault: Some(fault),
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn has(&self, fault: Fault) -> bool {
+        self.fault == Some(fault)
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    /// Lets others go on in between, if that is the fault.
+    pub(super) async fn pause(&self, fault: Fault) {
+        if self.has(fault) {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// An error that may show a value.
+    pub(super) fn refuse(&self, error: Error, value: &str) -> Error {
+        if self.has(Fault::ShowsValues) {
+            Error::internal(format!("{error}: {value}"))
+        } else {
+            error
+        }
+    }
+}
+
+/// Puts what is `given` into a row, if all of it can be there.
+pub(super) fn set(
+    row: &mut Map<String, Value>,
+    given: &Map<String, Value>,
+    table: &str,
+    columns: &Columns,
+    anything_goes: bool,
+) -> Result<()> {
+    for (name, value) in given {
+        let column = columns.iter().find(|(column, ..)| column == name);
+        match column {
+            None if !anything_goes => {
+                return Err(Error::Schema {
+                    table: table.to_owned(),
+                    column: Some(name.clone()),
+                    reason: "there is no such column".to_owned(),
+                });
+            }
+            _ => row.insert(name.clone(), value.clone()),
+        };
+    }
+    Ok(())
+}
+
+/// Whether everything is there that has to be.
+pub(super) fn check(row: &Map<String, Value>, table: &str, columns: &Columns) -> Result<()> {
+    for (name, _, required) in columns {
+        if *required && row.get(*name).is_none_or(Value::is_null) {
+            return Err(violation(ConstraintKind::NotNull, table, name));
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn defaults(columns: &Columns) -> Map<String, Value> {
+    let columns = columns.iter();
+    columns
+        .map(|(name, default, _)| ((*name).to_owned(), default()))
+        .collect()
+}
+
+pub(super) fn violation(kind: ConstraintKind, table: &str, column: &str) -> Error {
+    let violation = ConstraintViolation::new(kind, table);
+    Error::Constraint(violation.column(Some(column.to_owned())))
+}

@@ -1,0 +1,290 @@
+//! Sessions in memory.
+
+use std::cmp::Reverse;
+
+use async_trait::async_trait;
+use serde_json::{Map, Value};
+
+use super::faults::Fault;
+use super::memory::{self, Memory, SESSION_COLUMNS, SESSIONS, State};
+use crate::store::{
+    Expiries, NewSessionRow, Rotation, SESSION_COLUMNS as OWN_COLUMNS, SessionRow, SessionStore,
+    UnixMillis,
+};
+use crate::token::SessionId;
+use crate::user::UserId;
+use crate::{Error, Result};
+
+#[async_trait]
+impl SessionStore for Memory {
+    fn session_table(&self) -> &str {
+        SESSIONS
+    }
+
+    async fn insert_session(&self, new: NewSessionRow) -> Result<SessionRow> {
+        let mut attributes = memory::defaults(SESSION_COLUMNS);
+        if self.has(Fault::ForgetsTheDefaultsOfSessions) {
+            attributes.insert("visits".to_owned(), 0.into());
+        }
+        self.set_attributes(&mut attributes, &new.attributes)?;
+        let mut state = self.state();
+        if self.has(Fault::ReplacesWhenItRefuses) {
+            state.replace(&new);
+        }
+        let is_known = state.users.contains_key(new.user_id.as_str());
+        if !is_known && !self.has(Fault::TakesSessionsOfNobody) {
+            return Err(self.refuse(Error::UnknownUser, new.user_id.as_str()));
+        }
+        let replaced = new.replaces.as_ref();
+        let replaced = replaced.and_then(|id| state.sessions.get(id.as_str()));
+        if new.replaces.is_some() && replaced.is_none() && self.has(Fault::InsistsOnWhatItReplaces)
+        {
+            return Err(Error::internal("it is not there"));
+        }
+        let is_own = replaced.is_some_and(|row| row.user_id == new.user_id);
+        let spares = self.has(Fault::ReplacesItsOwnOnly) && !is_own;
+        if !spares && !self.has(Fault::ReplacesNothing) {
+            state.replace(&new);
+        }
+        let mut row = SessionRow {
+            id: new.token.session_id(),
+            user_id: new.user_id,
+            created_at: new.created_at,
+            authenticated_at: new.authenticated_at,
+            renewed_at: new.expiries.renewed_at,
+            active_expires: new.expiries.active_expires,
+            idle_expires: new.expiries.idle_expires,
+            device: new.device.filter(|_| !self.has(Fault::LosesTheDevice)),
+            address: new.address.filter(|_| !self.has(Fault::LosesTheAddress)),
+            attributes: Value::Object(attributes).to_string(),
+        };
+        if self.has(Fault::LosesTheProof) {
+            row.authenticated_at = None;
+        }
+        if self.has(Fault::CountsInSeconds) {
+            row.idle_expires.0 -= row.idle_expires.0 % 1000;
+        }
+        state.sessions.insert(row.id.to_string(), row.clone());
+        if self.has(Fault::ReturnsASessionAsItWasGiven) {
+            row.attributes = Value::Object(new.attributes).to_string();
+        }
+        Ok(row)
+    }
+
+    async fn session(&self, id: &SessionId) -> Result<Option<SessionRow>> {
+        Ok(self.state().sessions.get(id.as_str()).cloned())
+    }
+
+    async fn user_sessions(&self, user_id: &UserId) -> Result<Vec<SessionRow>> {
+        let everybodys = self.has(Fault::ListsEverybodysSessions);
+        let state = self.state();
+        let rows = state.sessions.values();
+        let theirs = rows.filter(|row| everybodys || row.user_id == *user_id);
+        let mut sessions: Vec<_> = theirs.cloned().collect();
+        sessions.sort_by_key(|row| row.created_at);
+        if self.has(Fault::ListsInAnyOrder) {
+            sessions.reverse();
+        }
+        Ok(sessions)
+    }
+
+    async fn renew_session(&self, id: &SessionId, expiries: Expiries) -> Result<bool> {
+        let found = self.state().sessions.get(id.as_str()).cloned();
+        let Some(mut row) = found else {
+            return Ok(self.has(Fault::RenewsWhatIsNotThere));
+        };
+        self.pause(Fault::RenewsInTwoSteps).await;
+        row.active_expires = expiries.active_expires;
+        row.idle_expires = expiries.idle_expires;
+        if !self.has(Fault::RenewsHalf) {
+            row.renewed_at = expiries.renewed_at;
+        }
+        self.state().sessions.insert(id.to_string(), row);
+        Ok(true)
+    }
+
+    async fn rotate_session(&self, id: &SessionId, rotation: Rotation) -> Result<bool> {
+        let found = self.state().sessions.get(id.as_str()).cloned();
+        let Some(row) = found else {
+            return Ok(self.has(Fault::RotatesWhatIsNotThere));
+        };
+        self.pause(Fault::RotatesInTwoSteps).await;
+        let mut state = self.state();
+        if !self.has(Fault::RotatesAndKeepsTheOld) {
+            state.sessions.remove(id.as_str());
+        }
+        let row = self.rotated(row, &rotation);
+        state.sessions.insert(row.id.to_string(), row);
+        Ok(true)
+    }
+
+    async fn update_session(
+        &self,
+        id: &SessionId,
+        attributes: Map<String, Value>,
+    ) -> Result<Option<SessionRow>> {
+        let mut state = self.state();
+        let Some(row) = state.sessions.get_mut(id.as_str()) else {
+            return match self.has(Fault::UpdatesASessionThatIsNotThere) {
+                true => Err(Error::internal("it is not there")),
+                false => Ok(None),
+            };
+        };
+        let mut all: Map<String, Value> = serde_json::from_str(&row.attributes).unwrap();
+        if self.has(Fault::UpdatesTheWholeSession) && !attributes.is_empty()
+            || self.has(Fault::EmptiesASession) && attributes.is_empty()
+        {
+            all = memory::defaults(SESSION_COLUMNS);
+        }
+        self.set_attributes(&mut all, &attributes)?;
+        row.attributes = Value::Object(all).to_string();
+        Ok(Some(row.clone()))
+    }
+
+    async fn delete_session(&self, id: &SessionId, owner: Option<&UserId>) -> Result<bool> {
+        let mut state = self.state();
+        let Some(row) = state.sessions.get(id.as_str()) else {
+            return Ok(false);
+        };
+        let is_theirs = owner.is_none_or(|owner| row.user_id == *owner);
+        if is_theirs || self.has(Fault::IgnoresTheOwner) {
+            if !self.has(Fault::DeletesNothing) {
+                state.sessions.remove(id.as_str());
+            }
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
+    async fn delete_user_sessions(
+        &self,
+        user_id: &UserId,
+        except: Option<&SessionId>,
+    ) -> Result<()> {
+        let mut state = self.state();
+        let foreign = except.is_some_and(|id| {
+            let row = state.sessions.get(id.as_str());
+            row.is_some_and(|row| row.user_id != *user_id)
+        });
+        if foreign && self.has(Fault::SparesEverybodysException) {
+            return Ok(());
+        }
+        let except = except.filter(|_| !self.has(Fault::IgnoresTheException));
+        let stays = |row: &SessionRow| row.user_id != *user_id || Some(&row.id) == except;
+        state.sessions.retain(|_, row| stays(row));
+        Ok(())
+    }
+
+    async fn delete_excess_sessions(
+        &self,
+        user_id: &UserId,
+        newest: &SessionId,
+        keep: u32,
+        now: UnixMillis,
+    ) -> Result<()> {
+        let everybodys = self.has(Fault::LimitsEverybody);
+        let mut theirs: Vec<_> = {
+            let state = self.state();
+            let rows = state.sessions.values();
+            let theirs = rows.filter(|row| everybodys || row.user_id == *user_id);
+            theirs.cloned().collect()
+        };
+        self.pause(Fault::LimitsInTwoSteps).await;
+        let grace = i64::from(self.has(Fault::LimitsTheLastMoment));
+        theirs.sort_by_key(|row| {
+            let is_newest = row.id == *newest && !self.has(Fault::LimitsTheNewest);
+            let is_alive = row.idle_expires.0 >= now.0 + grace;
+            let is_alive = is_alive != self.has(Fault::LimitsTheLivingFirst);
+            let moment = match self.has(Fault::LimitsByAge) {
+                true => row.created_at,
+                false => row.renewed_at,
+            };
+            Reverse((is_newest, is_alive, moment))
+        });
+        let mut keep = usize::try_from(keep).unwrap();
+        if self.has(Fault::LimitsOneMore) {
+            keep -= 1;
+        }
+        let mut state = self.state();
+        for excess in theirs.iter().skip(keep) {
+            state.sessions.remove(excess.id.as_str());
+        }
+        Ok(())
+    }
+
+    async fn delete_dead_sessions(
+        &self,
+        now: UnixMillis,
+        user_id: Option<&UserId>,
+        limit: u32,
+    ) -> Result<u64> {
+        let user_id = user_id.filter(|_| !self.has(Fault::SweepsEverybodysSessions));
+        let mut left = match self.has(Fault::SweepsWithoutLimit) {
+            true => u64::MAX,
+            false => u64::from(limit),
+        };
+        let mut state = self.state();
+        let before = state.sessions.len();
+        let grace = i64::from(self.has(Fault::SweepsTheLastMoment));
+        state.sessions.retain(|_, row| {
+            let is_dead = row.idle_expires.0 < now.0.saturating_add(grace);
+            let dies = left > 0 && is_dead && user_id.is_none_or(|id| row.user_id == *id);
+            left -= u64::from(dies);
+            !dies
+        });
+        Ok((before - state.sessions.len()) as u64)
+    }
+}
+
+impl State {
+    fn replace(&mut self, new: &NewSessionRow) {
+        if let Some(replaced) = &new.replaces {
+            self.sessions.remove(replaced.as_str());
+        }
+    }
+}
+
+impl Memory {
+    /// A session under another token.
+    pub(super) fn rotated(&self, mut row: SessionRow, rotation: &Rotation) -> SessionRow {
+        row.id = rotation.token.session_id();
+        if !self.has(Fault::RotatesAndDoesNotRenew) {
+            row.renewed_at = rotation.expiries.renewed_at;
+            row.active_expires = rotation.expiries.active_expires;
+            row.idle_expires = rotation.expiries.idle_expires;
+        }
+        if rotation.authenticated_at.is_some() || self.has(Fault::RotatesAndForgetsTheProof) {
+            row.authenticated_at = rotation.authenticated_at;
+        }
+        if self.has(Fault::RotatesAsAProof) {
+            row.authenticated_at = Some(rotation.expiries.renewed_at);
+        }
+        if self.has(Fault::RotatesAndForgetsTheRest) {
+            row.attributes = Value::Object(memory::defaults(SESSION_COLUMNS)).to_string();
+        }
+        row
+    }
+
+    fn set_attributes(
+        &self,
+        row: &mut Map<String, Value>,
+        given: &Map<String, Value>,
+    ) -> Result<()> {
+        let own = given.keys().find(|name| OWN_COLUMNS.contains(&&***name));
+        if let Some(own) = own
+            && !self.has(Fault::WritesItsOwnColumns)
+        {
+            return Err(Error::Misuse(format!("`{own}` is not an attribute")));
+        }
+        let anything = self.has(Fault::TakesAnyAttributeOfASession);
+        let mut given = given.clone();
+        if self.has(Fault::WritesItsOwnColumns) {
+            given.retain(|name, _| !OWN_COLUMNS.contains(&name.as_str()));
+        }
+        memory::set(row, &given, SESSIONS, SESSION_COLUMNS, anything)?;
+        if self.has(Fault::TakesNothingForSomething) {
+            return Ok(());
+        }
+        memory::check(row, SESSIONS, SESSION_COLUMNS)
+    }
+}

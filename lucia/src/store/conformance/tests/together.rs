@@ -1,0 +1,77 @@
+//! Sessions with their users, in memory.
+
+use async_trait::async_trait;
+
+use super::faults::Fault;
+use super::memory::Memory;
+use super::users::user_row;
+use crate::Result;
+use crate::store::{PasswordChange, SessionRow, Store, UserRow};
+use crate::token::SessionId;
+
+#[async_trait]
+impl Store for Memory {
+    async fn session_and_user(&self, id: &SessionId) -> Result<Option<(SessionRow, UserRow)>> {
+        let state = self.state();
+        let Some(session) = state.sessions.get(id.as_str()).cloned() else {
+            return Ok(None);
+        };
+        if session.idle_expires.0 < 1000 && self.has(Fault::HidesTheDead) {
+            return Ok(None);
+        }
+        let user = match self.has(Fault::MixesUpUsers) {
+            true => state.users.first_key_value(),
+            false => state.users.get_key_value(session.user_id.as_str()),
+        };
+        Ok(user.map(|(id, row)| (session, user_row(id, row))))
+    }
+
+    async fn change_password(&self, change: PasswordChange) -> Result<bool> {
+        let kept = {
+            let mut state = self.state();
+            let Some(key) = state.keys.get_mut(&change.key_id) else {
+                return Ok(false);
+            };
+            if key.user_id != change.user_id && !self.has(Fault::ChangesEverybodysPassword) {
+                return Ok(false);
+            }
+            if self.has(Fault::ChangesThePasswordFirst) {
+                key.hashed_password = Some(change.hashed_password.clone());
+            }
+            match &change.kept {
+                None => None,
+                Some((id, rotation)) => match state.sessions.get(id.as_str()) {
+                    Some(row)
+                        if row.user_id == change.user_id
+                            || self.has(Fault::KeepsTheSessionOfAnybody) =>
+                    {
+                        let mut rotated = self.rotated(row.clone(), rotation);
+                        if self.has(Fault::KeepsTheSessionUnderItsOldId) {
+                            rotated.id = id.clone();
+                        }
+                        Some(rotated)
+                    }
+                    _ => return Ok(false),
+                },
+            }
+        };
+        self.pause(Fault::ChangesPasswordsInTwoSteps).await;
+        let mut state = self.state();
+        if let Some(key) = state.keys.get_mut(&change.key_id)
+            && !self.has(Fault::ChangesNoPassword)
+        {
+            key.hashed_password = Some(change.hashed_password);
+        }
+        let everybodys = self.has(Fault::EndsEverybodysSessions);
+        let ends = |row: &SessionRow| everybodys || row.user_id == change.user_id;
+        if !self.has(Fault::EndsNoSession) {
+            state.sessions.retain(|_, row| !ends(row));
+        }
+        if let Some(kept) = kept
+            && !self.has(Fault::EndsTheSessionToKeep)
+        {
+            state.sessions.insert(kept.id.to_string(), kept);
+        }
+        Ok(true)
+    }
+}

@@ -1,0 +1,249 @@
+//! Users and keys in memory.
+
+use async_trait::async_trait;
+use serde_json::{Map, Value};
+
+use super::faults::Fault;
+use super::memory::{self, Memory, State, USER_COLUMNS, USERS};
+use crate::error::ConstraintKind;
+use crate::store::{KeyDeletion, KeyRow, NewUserRow, UserRow, UserStore, UserTable};
+use crate::user::UserId;
+use crate::{Error, Result};
+
+#[async_trait]
+impl UserStore for Memory {
+    fn user_table(&self) -> &str {
+        USERS
+    }
+
+    async fn describe_users(&self) -> Result<UserTable> {
+        let mut columns = vec!["id".to_owned()];
+        if !self.has(Fault::DescribesTooLittle) {
+            columns.extend(USER_COLUMNS.iter().map(|(name, ..)| (*name).to_owned()));
+        }
+        let state = self.state();
+        let first = state.users.first_key_value();
+        let first = first.filter(|_| !self.has(Fault::DescribesNobody));
+        Ok(UserTable {
+            columns,
+            sample: first.map(|(id, row)| user_row(id, row)),
+        })
+    }
+
+    async fn insert_user(&self, user: NewUserRow, key: Option<KeyRow>) -> Result<UserRow> {
+        let id = user.id.as_str();
+        let mut row = memory::defaults(USER_COLUMNS);
+        if self.has(Fault::ForgetsTheDefaultsOfUsers) {
+            row.insert("credits".to_owned(), 0.into());
+        }
+        self.set_columns(&mut row, &user.attributes)?;
+        row.insert("id".to_owned(), id.into());
+        let is_taken = |state: &State| {
+            let key = key.as_ref();
+            key.is_some_and(|key| state.keys.contains_key(&key.id))
+        };
+        let key_is_taken = is_taken(&self.state());
+        self.pause(Fault::SignsUpInTwoSteps).await;
+        let mut state = self.state();
+        let name_is_taken = self.refuse_taken_name(&state, id, &row);
+        if self.has(Fault::LooksAtTheNameBeforeTheKey) {
+            name_is_taken?;
+        }
+        if key_is_taken {
+            if self.has(Fault::LeavesTheUserOfATakenKey) {
+                state.users.insert(id.to_owned(), row);
+            }
+            return Err(self.refuse(Error::DuplicateKey, id));
+        }
+        if state.users.contains_key(id) && !self.has(Fault::TakesATakenId) {
+            return Err(self.refuse(Error::DuplicateUser, id));
+        }
+        if !self.has(Fault::SignsUpInTwoSteps) {
+            self.refuse_taken_name(&state, id, &row)?;
+        }
+        let returned = user_row(id, &row);
+        state.users.insert(id.to_owned(), row);
+        if let Some(key) = key
+            && !self.has(Fault::ForgetsTheKey)
+        {
+            state.keys.insert(key.id.clone(), key);
+        }
+        Ok(returned)
+    }
+
+    async fn user(&self, id: &UserId) -> Result<Option<UserRow>> {
+        let state = self.state();
+        let any_case = self.has(Fault::FindsUsersOfAnyCase);
+        let is_asked = |other: &&String| {
+            *other == id.as_str() || any_case && other.eq_ignore_ascii_case(id.as_str())
+        };
+        let found = state.users.keys().find(is_asked);
+        Ok(found.map(|id| user_row(id, &state.users[id])))
+    }
+
+    async fn update_user(
+        &self,
+        id: &UserId,
+        attributes: Map<String, Value>,
+    ) -> Result<Option<UserRow>> {
+        let mut state = self.state();
+        let Some(before) = state.users.get(id.as_str()).cloned() else {
+            return match self.has(Fault::UpdatesAUserWhoIsNotThere) {
+                true => Err(Error::UnknownUser),
+                false => Ok(None),
+            };
+        };
+        let mut row = before.clone();
+        if self.has(Fault::UpdatesTheWholeUser) {
+            row = memory::defaults(USER_COLUMNS);
+            row.insert("id".to_owned(), id.as_str().into());
+            row.insert("username".to_owned(), before["username"].clone());
+        }
+        self.set_columns(&mut row, &attributes)?;
+        if !self.has(Fault::UpdatesToATakenName) {
+            self.refuse_taken_name(&state, id.as_str(), &row)?;
+        }
+        let returned = user_row(id.as_str(), &row);
+        state.users.insert(id.as_str().to_owned(), row);
+        Ok(Some(returned))
+    }
+
+    async fn delete_user(&self, id: &UserId) -> Result<()> {
+        let mut state = self.state();
+        state.users.remove(id.as_str());
+        if !self.has(Fault::LeavesTheKeysOfAUser) {
+            state.keys.retain(|_, key| key.user_id != *id);
+        }
+        if !self.has(Fault::LeavesTheSessionsOfAUser) {
+            state.sessions.retain(|_, session| session.user_id != *id);
+        }
+        Ok(())
+    }
+
+    async fn insert_key(&self, key: KeyRow) -> Result<()> {
+        let mut state = self.state();
+        let is_known = state.users.contains_key(key.user_id.as_str());
+        if !is_known && !self.has(Fault::TakesKeysOfNobody) {
+            return Err(self.refuse(Error::UnknownUser, key.user_id.as_str()));
+        }
+        if state.keys.contains_key(&key.id) && !self.has(Fault::TakesATakenKey) {
+            return Err(Error::DuplicateKey);
+        }
+        let mut key = key;
+        if self.has(Fault::LosesThePassword) {
+            key.hashed_password = None;
+        }
+        state.keys.insert(key.id.clone(), key);
+        Ok(())
+    }
+
+    async fn key(&self, id: &str) -> Result<Option<KeyRow>> {
+        Ok(self.state().keys.get(id).cloned())
+    }
+
+    async fn user_keys(&self, user_id: &UserId) -> Result<Vec<KeyRow>> {
+        let everybodys = self.has(Fault::ListsEverybodysKeys);
+        let state = self.state();
+        let keys = state.keys.values();
+        let theirs = keys.filter(|key| everybodys || key.user_id == *user_id);
+        Ok(theirs.cloned().collect())
+    }
+
+    async fn update_key_password(
+        &self,
+        id: &str,
+        hashed_password: Option<&str>,
+        only_if: Option<&str>,
+    ) -> Result<bool> {
+        let mut state = self.state();
+        let Some(key) = state.keys.get_mut(id) else {
+            return Ok(self.has(Fault::UpdatesAnUnknownKey));
+        };
+        if only_if.is_some()
+            && key.hashed_password.as_deref() != only_if
+            && !self.has(Fault::SwapsWhateverIsThere)
+        {
+            return Ok(false);
+        }
+        if hashed_password.is_some() || !self.has(Fault::KeepsThePassword) {
+            key.hashed_password = hashed_password.map(str::to_owned);
+        }
+        Ok(true)
+    }
+
+    async fn delete_key(&self, id: &str, even_last: bool) -> Result<KeyDeletion> {
+        let everybodys = self.has(Fault::CountsEverybodysKeys);
+        let others = {
+            let state = self.state();
+            let Some(key) = state.keys.get(id) else {
+                return Ok(match self.has(Fault::TakesAnUnknownKeyForTheLast) {
+                    true => KeyDeletion::Last,
+                    false => KeyDeletion::Unknown,
+                });
+            };
+            let is_other =
+                |other: &&KeyRow| other.id != id && (everybodys || other.user_id == key.user_id);
+            state.keys.values().filter(is_other).count()
+        };
+        self.pause(Fault::DeletesKeysInTwoSteps).await;
+        let even_last = even_last && !self.has(Fault::NeverDeletesTheLastKey);
+        if others == 0 && !even_last && !self.has(Fault::DeletesTheLastKey) {
+            return Ok(KeyDeletion::Last);
+        }
+        if !self.has(Fault::DeletesNoKey) {
+            self.state().keys.remove(id);
+        }
+        Ok(KeyDeletion::Deleted)
+    }
+
+    async fn delete_user_keys(&self, user_id: &UserId) -> Result<()> {
+        let everybodys = self.has(Fault::DeletesEverybodysKeys);
+        let stays = |key: &KeyRow| key.user_id != *user_id && !everybodys;
+        self.state().keys.retain(|_, key| stays(key));
+        Ok(())
+    }
+}
+
+impl Memory {
+    fn set_columns(&self, row: &mut Map<String, Value>, given: &Map<String, Value>) -> Result<()> {
+        let mut given = given.clone();
+        if given.contains_key("id") {
+            if !self.has(Fault::WritesTheId) {
+                return Err(Error::Misuse("`id` is not an attribute".to_owned()));
+            }
+            given.remove("id");
+        }
+        let anything = self.has(Fault::TakesAnyAttributeOfAUser);
+        let written = memory::set(row, &given, USERS, USER_COLUMNS, anything);
+        let checked = written.and_then(|()| memory::check(row, USERS, USER_COLUMNS));
+        match checked {
+            Err(Error::Constraint(_)) if self.has(Fault::TakesNobodysName) => Ok(()),
+            Err(Error::Schema { table, reason, .. }) if self.has(Fault::NamesNoColumn) => {
+                Err(Error::Schema {
+                    table,
+                    column: None,
+                    reason,
+                })
+            }
+            other => other,
+        }
+    }
+
+    fn refuse_taken_name(&self, state: &State, id: &str, row: &Map<String, Value>) -> Result<()> {
+        let mut others = state.users.iter().filter(|(other, _)| *other != id);
+        if others.any(|(_, other)| other["username"] == row["username"])
+            && !self.has(Fault::TakesATakenName)
+        {
+            let error = memory::violation(ConstraintKind::Unique, USERS, "username");
+            return Err(self.refuse(error, &row["username"].to_string()));
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn user_row(id: &str, row: &Map<String, Value>) -> UserRow {
+    UserRow {
+        id: id.into(),
+        attributes: Value::Object(row.clone()).to_string(),
+    }
+}
