@@ -1,0 +1,219 @@
+//! Lookups of sessions that meet, on Postgres.
+
+use std::collections::HashSet;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use futures_util::poll;
+use lucia::{Auth, Error, PgStore, Result, Session};
+
+use super::support::{Stage, sign_up};
+
+type Lookup<'a> = Pin<Box<dyn Future<Output = Result<Option<Session>>> + 'a>>;
+
+async fn stage_with(count: usize) -> (Stage, Auth, Vec<Session>) {
+    let stage = Stage::postgres().await;
+    let auth = stage.auth().await;
+    let first = sign_up(&auth, "ada").await;
+    let mut sessions = vec![first];
+    while sessions.len() < count {
+        let user_id = sessions[0].user_id.clone();
+        sessions.push(auth.create_session(&user_id).await.unwrap());
+    }
+    // Both statements are prepared from here on.
+    join_all(
+        sessions
+            .iter()
+            .map(|session| auth.validate_session(session.token())),
+    )
+    .await;
+    stage.proxy().statements();
+    (stage, auth, sessions)
+}
+
+/// Lookups that all have been called, and of which the first is on its way.
+async fn called<'a>(auth: &'a Auth, sessions: &'a [Session]) -> Vec<Lookup<'a>> {
+    let mut lookups: Vec<Lookup<'a>> = Vec::new();
+    for session in sessions {
+        let mut lookup: Lookup<'a> = Box::pin(auth.validate_session(session.token()));
+        assert!(poll!(&mut lookup).is_pending());
+        lookups.push(lookup);
+    }
+    lookups
+}
+
+#[tokio::test]
+async fn those_that_arrive_while_one_is_on_its_way_share_a_statement() {
+    let (stage, auth, sessions) = stage_with(40).await;
+    stage.proxy().stall();
+    let lookups = called(&auth, &sessions).await;
+    stage.proxy().heal();
+    for (found, session) in join_all(lookups).await.into_iter().zip(&sessions) {
+        assert_eq!(found.unwrap().unwrap().id, session.id);
+    }
+    assert_eq!(stage.proxy().statements().len(), 2);
+}
+
+#[tokio::test]
+async fn more_than_a_statement_takes_go_out_by_several_and_each_finds_its_own() {
+    let (stage, auth, sessions) = stage_with(600).await;
+    let lookups = called(&auth, &sessions).await;
+    let mut found = HashSet::new();
+    for (session, asked) in join_all(lookups).await.into_iter().zip(&sessions) {
+        let session = session.unwrap().unwrap();
+        assert_eq!(session.id, asked.id);
+        found.insert(session.id.clone());
+    }
+    assert_eq!(found.len(), 600);
+    assert_eq!(stage.proxy().statements().len(), 1 + 3, "256 at the most");
+}
+
+#[tokio::test]
+async fn one_by_one_each_has_a_statement_of_its_own() {
+    let (stage, _, sessions) = stage_with(10).await;
+    let url = stage.database().url_by(stage.proxy().port());
+    let store = PgStore::builder().batched_lookups(false);
+    let auth = Auth::builder(store.connect(&url).await.unwrap());
+    let auth = auth.clock(stage.clock.reader()).build().unwrap();
+    let lookups = sessions
+        .iter()
+        .map(|session| auth.validate_session(session.token()));
+    assert!(
+        join_all(lookups)
+            .await
+            .into_iter()
+            .all(|found| found.unwrap().is_some())
+    );
+    assert_eq!(stage.proxy().statements().len(), 10);
+}
+
+#[tokio::test]
+async fn a_revocation_that_has_returned_is_seen_by_every_lookup_that_is_called_after_it() {
+    let (_stage, auth, mut sessions) = stage_with(9).await;
+    let user_id = sessions[0].user_id.clone();
+    let revoked = sessions.pop().unwrap();
+    let mut revoked = vec![revoked];
+    let others = async {
+        loop {
+            let lookups = sessions
+                .iter()
+                .map(|session| auth.validate_session(session.token()));
+            assert!(
+                join_all(lookups)
+                    .await
+                    .into_iter()
+                    .all(|found| found.unwrap().is_some())
+            );
+        }
+    };
+    let revocations = async {
+        for _ in 0..100 {
+            let session = revoked.pop().unwrap();
+            // Some of these are on their way or wait when the session is revoked, and may find it.
+            let before = join_all((0..4).map(|_| auth.validate_session(session.token())));
+            let (_, revocation) = tokio::join!(before, auth.invalidate_session(&session.id));
+            revocation.unwrap();
+            let after = join_all((0..8).map(|_| auth.validate_session(session.token()))).await;
+            assert!(after.into_iter().all(|found| found.unwrap().is_none()));
+            revoked.push(auth.create_session(&user_id).await.unwrap());
+        }
+    };
+    tokio::select! {
+        () = others => {}
+        () = revocations => {}
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_goes_away_harms_no_other() {
+    let (stage, auth, sessions) = stage_with(12).await;
+    for gone in [
+        vec![0],
+        vec![1],
+        vec![0, 1, 2],
+        vec![3, 11],
+        (0..11).collect(),
+    ] {
+        stage.proxy().stall();
+        let lookups = called(&auth, &sessions).await;
+        let mut staying = Vec::new();
+        for (at, lookup) in lookups.into_iter().enumerate() {
+            if gone.contains(&at) {
+                drop(lookup);
+            } else {
+                staying.push((at, lookup));
+            }
+        }
+        stage.proxy().heal();
+        for (at, lookup) in staying {
+            let found = lookup.await.unwrap().unwrap();
+            assert_eq!(found.id, sessions[at].id, "without {gone:?}");
+        }
+    }
+    // Also the second statement has somebody who goes away with it.
+    stage.proxy().stall();
+    let mut lookups = called(&auth, &sessions).await;
+    stage.proxy().heal();
+    let first = lookups.remove(0);
+    first.await.unwrap().unwrap();
+    let mut second = lookups.remove(0);
+    assert!(poll!(&mut second).is_pending(), "it leads the others now");
+    drop(second);
+    for (found, session) in join_all(lookups).await.into_iter().zip(&sessions[2..]) {
+        assert_eq!(found.unwrap().unwrap().id, session.id);
+    }
+}
+
+#[tokio::test]
+async fn nobody_who_is_left_alone_waits_for_ever() {
+    let (stage, auth, sessions) = stage_with(3).await;
+    for _ in 0..50 {
+        stage.proxy().stall();
+        drop(called(&auth, &sessions).await);
+        stage.proxy().heal();
+        let found = auth.validate_session(sessions[0].token()).await;
+        assert!(found.unwrap().is_some());
+    }
+}
+
+#[tokio::test]
+async fn r48_an_outage_reaches_each_of_those_who_share_a_statement() {
+    let (stage, auth, sessions) = stage_with(20).await;
+    stage.proxy().stall();
+    let lookups = called(&auth, &sessions).await;
+    stage.proxy().cut();
+    for found in join_all(lookups).await {
+        assert!(matches!(found, Err(Error::Unavailable(_))), "{found:?}");
+    }
+    stage.proxy().heal();
+    let lookups = sessions
+        .iter()
+        .map(|session| auth.validate_session(session.token()));
+    assert!(
+        join_all(lookups)
+            .await
+            .into_iter()
+            .all(|found| found.unwrap().is_some())
+    );
+}
+
+#[tokio::test]
+async fn r48_each_of_those_who_wait_is_told_within_the_time_out() {
+    let (stage, _, sessions) = stage_with(20).await;
+    let url = stage.database().url_by(stage.proxy().port());
+    let store = PgStore::builder().timeout(Duration::from_millis(300));
+    let auth = Auth::builder(store.connect(&url).await.unwrap());
+    let auth = auth.clock(stage.clock.reader()).build().unwrap();
+    auth.validate_session(sessions[0].token()).await.unwrap();
+    stage.proxy().stall();
+    let lookups = called(&auth, &sessions).await;
+    let answers = tokio::time::timeout(Duration::from_secs(20), join_all(lookups)).await;
+    for found in answers.expect("everybody is told") {
+        assert!(matches!(found, Err(Error::Unavailable(_))), "{found:?}");
+    }
+    stage.proxy().heal();
+    let found = auth.validate_session(sessions[0].token()).await;
+    assert!(found.unwrap().is_some());
+}
