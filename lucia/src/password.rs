@@ -133,8 +133,11 @@ impl Passwords {
     /// A new password in the form that is hashed, if the lengths allow it.
     fn accept(&self, password: &str) -> Result<Password, PasswordProblem> {
         let min = self.options.min_length;
-        let password = self.normalize(password)?;
-        if password.normal.chars().count() < min {
+        let too_short = |text: &str| text.chars().count() < min;
+        let typed = password;
+        let password = self.normalize(typed)?;
+        // One character can become eighteen, and several can become one.
+        if too_short(typed) || too_short(&password.normal) {
             return Err(PasswordProblem::TooShort { min });
         }
         Ok(password)

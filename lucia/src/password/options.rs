@@ -115,7 +115,8 @@ impl PasswordOptions {
         self
     }
 
-    /// The least number of characters of a new password; 8 by default (OWASP ASVS 5.0, 6.2.1).
+    /// The least number of characters of a new password, both as it was typed and in the Unicode
+    /// form NFKC; 8 by default (OWASP ASVS 5.0, 6.2.1).
     /// NIST SP 800-63B-4 asks for 15 where the password is the only factor.
     pub fn min_length(mut self, min_length: usize) -> Self {
         self.min_length = min_length;

@@ -98,6 +98,19 @@ async fn r39_the_least_length_can_be_chosen_and_is_8_by_default() {
 }
 
 #[tokio::test]
+async fn r39_the_least_length_counts_as_typed_and_as_hashed() {
+    let passwords = passwords();
+    // One character that becomes eighteen, and two that become one.
+    for (letter, times) in [("\u{fdfa}", 1), ("\u{fdfa}", 7), ("e\u{301}", 7)] {
+        let problem = refused(&passwords, &letter.repeat(times)).await;
+        assert_eq!(problem, PasswordProblem::TooShort { min: 8 });
+    }
+    for letter in ["\u{fdfa}", "e\u{301}"] {
+        assert!(passwords.hash(&letter.repeat(8)).await.is_ok());
+    }
+}
+
+#[tokio::test]
 async fn r39_64_characters_are_accepted_whatever_they_are() {
     let passwords = with(PasswordOptions::new().max_length(64));
     for letter in ["x", "é", "名", "🦀"] {
