@@ -3,18 +3,19 @@
 
 #[cfg(feature = "legacy-hashes")]
 mod legacy;
+mod memory;
 mod options;
+mod recipe;
 mod stored;
 
 use std::sync::Arc;
 
-use argon2::password_hash::PasswordHasher;
-use argon2::password_hash::phc::{Ident, Output, ParamsString, PasswordHash, Salt};
-use argon2::{Algorithm, Argon2, Version};
 use tokio::sync::Semaphore;
 use unicode_normalization::UnicodeNormalization;
 
+use memory::{Memory, Pool};
 pub use options::PasswordOptions;
+use recipe::Recipe;
 use stored::StoredHash;
 
 use crate::clock::RandomSource;
@@ -23,15 +24,17 @@ use crate::{Error, Result};
 
 /// Hashes and verifies.
 pub(crate) struct Passwords {
-    argon2: Argon2<'static>,
+    recipe: Recipe,
     options: PasswordOptions,
     random: Arc<dyn RandomSource>,
     /// A place for each password that is being hashed.
     running: Arc<Semaphore>,
     /// A place for each password that is being hashed or waits for it.
     admitted: Arc<Semaphore>,
+    /// What goes with a place to run.
+    memory: Arc<Pool>,
     /// A hash of the everyday cost that no password opens.
-    unopenable: StoredHash,
+    unopenable: Arc<StoredHash>,
 }
 
 /// What a password is to a stored hash.
@@ -53,25 +56,25 @@ struct Password {
     as_typed: Option<String>,
 }
 
-const SALT_LENGTH: usize = 16;
-
 impl Passwords {
     pub(crate) fn new(options: &PasswordOptions, random: Arc<dyn RandomSource>) -> Result<Self> {
         let params = options.check()?;
-        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-        let unopenable = unopenable(&argon2, random.as_ref())?;
+        let memory = Pool::new(params.block_count());
+        let recipe = Recipe::new(params);
+        let unopenable = recipe.unopenable(random.as_ref())?;
         let unopenable = StoredHash::read(&unopenable, options).map_err(Error::internal)?;
         Ok(Self {
-            argon2,
+            recipe,
             options: options.clone(),
             random,
             running: Arc::new(Semaphore::new(options.at_once)),
             admitted: Arc::new(Semaphore::new(options.at_once + options.waiting)),
-            unopenable,
+            memory: Arc::new(memory),
+            unopenable: Arc::new(unopenable),
         })
     }
 
-    /// The hash of a new password, as a PHC string.
+    /// The hash of a new password.
     ///
     /// # Errors
     ///
@@ -99,16 +102,9 @@ impl Passwords {
     }
 
     async fn hash_accepted(&self, password: Password) -> Result<String> {
-        let mut salt = [0; SALT_LENGTH];
-        self.random.fill(&mut salt).map_err(Error::internal)?;
-        let argon2 = self.argon2.clone();
-        self.run(move || {
-            let hash: PasswordHash = argon2
-                .hash_password_with_salt(password.normal.as_bytes(), &salt)
-                .map_err(Error::internal)?;
-            Ok(hash.to_string())
-        })
-        .await
+        let (recipe, random) = (self.recipe.clone(), self.random.clone());
+        self.run(move |memory| recipe.hash(&password, random.as_ref(), memory))
+            .await
     }
 
     /// Whether `password` opens `hash`, and whether the hash is outdated. Where there is no hash,
@@ -121,13 +117,15 @@ impl Passwords {
         let stored = hash
             .map(|hash| StoredHash::read(hash, &self.options))
             .transpose()
-            .map_err(Error::internal)?;
+            .map_err(Error::internal)?
+            .map(Arc::new);
+        let unopenable = || self.unopenable.clone();
         let (password, stored) = match (self.normalize(password), stored) {
-            (Ok(password), Some(stored)) => (password, stored),
-            (Ok(password), None) => (password, self.unopenable.clone()),
-            (Err(_), _) => (Password::new("unopenable"), self.unopenable.clone()),
+            (Ok(password), stored) => (password, stored.unwrap_or_else(unopenable)),
+            (Err(_), _) => (Password::new("unopenable"), unopenable()),
         };
-        self.run(move || stored.verify(&password)).await
+        self.run(move |memory| stored.verify(&password, memory))
+            .await
     }
 
     /// A new password in the form that is hashed, if the lengths allow it.
@@ -164,7 +162,7 @@ impl Passwords {
     /// Runs `work` on a thread of its own, if there is or will be a place for it.
     async fn run<T: Send + 'static>(
         &self,
-        work: impl FnOnce() -> Result<T> + Send + 'static,
+        work: impl FnOnce(&mut Memory) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let admitted = self
             .admitted
@@ -177,10 +175,13 @@ impl Passwords {
             .acquire_owned()
             .await
             .map_err(|_| Error::Busy)?;
+        let pool = self.memory.clone();
         let span = tracing::Span::current();
         let work = move || {
             let _span = span.entered();
-            let result = work();
+            let mut memory = pool.take();
+            let result = work(&mut memory);
+            pool.put_back(memory);
             // The places are free when the work is done, even if nobody waits for it any more.
             drop((admitted, running));
             result
@@ -194,7 +195,7 @@ impl Passwords {
 impl std::fmt::Debug for Passwords {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Passwords")
-            .field("params", self.argon2.params())
+            .field("recipe", &self.recipe)
             .finish_non_exhaustive()
     }
 }
@@ -216,22 +217,6 @@ impl Password {
             normal,
         }
     }
-}
-
-/// A PHC string of random bytes in place of a hash, which takes the work of a real one.
-fn unopenable(argon2: &Argon2<'_>, random: &dyn RandomSource) -> Result<String> {
-    let mut salt = [0; SALT_LENGTH];
-    let mut output = [0; 32];
-    random.fill(&mut salt).map_err(Error::internal)?;
-    random.fill(&mut output).map_err(Error::internal)?;
-    let hash = PasswordHash {
-        algorithm: Ident::new("argon2id").map_err(Error::internal)?,
-        version: Some(Version::V0x13.into()),
-        params: ParamsString::try_from(argon2.params()).map_err(Error::internal)?,
-        salt: Some(Salt::new(&salt).map_err(Error::internal)?),
-        hash: Some(Output::new(&output).map_err(Error::internal)?),
-    };
-    Ok(hash.to_string())
 }
 
 #[cfg(test)]

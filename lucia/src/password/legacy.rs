@@ -1,4 +1,8 @@
 //! Hashes that other software made: scrypt of Lucia for Node, and bcrypt.
+//!
+//! Their memory is not kept for the next one, since `scrypt` allocates its own. glibc gives the
+//! 32 MiB of `s2` back to the system each time. The 16 MiB of the first versions are below its limit
+//! for that, and stay with the thread.
 
 use subtle::ConstantTimeEq;
 
@@ -17,13 +21,11 @@ const SCRYPT_KEY_BYTES: usize = 64;
 /// Lucia's own are 16 characters.
 const SCRYPT_MAX_SALT_BYTES: usize = 64;
 
-#[derive(Clone)]
 pub(super) struct LegacyHash {
     kind: Kind,
     upgrade: bool,
 }
 
-#[derive(Clone)]
 enum Kind {
     Scrypt(Scrypt),
     /// In order, and of a cost that we pay.
@@ -31,7 +33,6 @@ enum Kind {
 }
 
 /// N=16384, p=1; what the other parameters are follows from the form.
-#[derive(Clone)]
 struct Scrypt {
     salt: String,
     key: [u8; SCRYPT_KEY_BYTES],

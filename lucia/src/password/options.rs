@@ -43,6 +43,8 @@ use crate::{Error, Result};
 ///   time of these settings: bcrypt at cost 12 takes several times as long. Until the hashes are
 ///   replaced, somebody who measures can tell which accounts exist and have not signed in since
 ///   (OWASP ASVS 5.0, 6.3.8). This goes for Argon2 hashes of another cost, too.
+/// - `scrypt` allocates its memory for each hash. glibc gives the 32 MiB of `s2` back to the system;
+///   16 MiB of a two-part hash it keeps for each thread that has verified one.
 #[derive(Clone, Debug)]
 #[must_use = "options take effect by `builder.passwords(options)`"]
 pub struct PasswordOptions {
@@ -101,8 +103,9 @@ impl PasswordOptions {
     }
 
     /// How many passwords are hashed at once; by default as many as the machine has cores. Each
-    /// takes a thread and its memory: [`memory_kib`](Self::memory_kib), or what an older hash was
-    /// made with, which is 32 MiB for one of Lucia for Node.
+    /// takes a thread, and its memory: [`memory_kib`](Self::memory_kib), which is made when it is
+    /// first needed and then kept for the next. On top of that comes what an older hash was made with,
+    /// for as long as it is verified: 32 MiB for one of Lucia for Node.
     pub fn at_once(mut self, at_once: usize) -> Self {
         self.at_once = at_once;
         self

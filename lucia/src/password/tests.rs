@@ -2,6 +2,11 @@
 
 use std::sync::Mutex;
 
+use argon2::Argon2;
+use argon2::password_hash::PasswordHasher;
+use argon2::password_hash::phc::PasswordHash;
+
+use super::recipe::SALT_LENGTH;
 use super::*;
 use crate::clock::os_random;
 use crate::error::chain;

@@ -2,7 +2,8 @@ use std::sync::Arc;
 
 use argon2::password_hash::PasswordHasher;
 
-use super::super::{Passwords, SALT_LENGTH};
+use super::super::Passwords;
+use super::super::recipe::SALT_LENGTH;
 use super::*;
 use crate::clock::os_random;
 use crate::error::chain;
