@@ -1,6 +1,7 @@
 //! Hashing and checking passwords: off the async threads, a bounded number at once, and as much
 //! work for somebody unknown as for somebody known.
 
+mod cost;
 #[cfg(feature = "legacy-hashes")]
 mod legacy;
 mod memory;
@@ -17,6 +18,7 @@ use memory::{Memory, Pool};
 pub use options::PasswordOptions;
 use recipe::Recipe;
 use stored::StoredHash;
+pub(crate) use stored::UnknownHash;
 
 use crate::clock::RandomSource;
 use crate::error::PasswordProblem;
@@ -45,6 +47,8 @@ pub(crate) enum Verdict {
     Opens,
     /// It opens, and a hash of today's settings is to take the place of this one.
     OpensOutdated,
+    /// Nothing opens it, after the same work.
+    Unreadable(UnknownHash),
 }
 
 /// A password of a length that can be.
@@ -108,24 +112,39 @@ impl Passwords {
     }
 
     /// Whether `password` opens `hash`, and whether the hash is outdated. Where there is no hash,
-    /// or the password cannot be one, the answer is no after the same work.
+    /// or none that can be read, or the password cannot be one, the answer is no after the same
+    /// work. Where the hash is a cheaper one, it is no after the work of both.
     ///
     /// # Errors
     ///
-    /// [`Error::Busy`] when too many wait, [`Error::Internal`] when `hash` is none that we know.
+    /// [`Error::Busy`] when too many wait.
     pub(crate) async fn verify(&self, password: &str, hash: Option<&str>) -> Result<Verdict> {
+        let password = self.normalize(password).ok();
         let stored = hash
             .map(|hash| StoredHash::read(hash, &self.options))
-            .transpose()
-            .map_err(Error::internal)?
-            .map(Arc::new);
-        let unopenable = || self.unopenable.clone();
-        let (password, stored) = match (self.normalize(password), stored) {
-            (Ok(password), stored) => (password, stored.unwrap_or_else(unopenable)),
-            (Err(_), _) => (Password::new("unopenable"), unopenable()),
-        };
-        self.run(move |memory| stored.verify(&password, memory))
-            .await
+            .transpose();
+        let unopenable = self.unopenable.clone();
+        self.run(move |memory| {
+            let (verdict, usual_work_done) = match (&password, stored) {
+                (Some(password), Ok(Some(stored))) => match stored.verify(password, memory) {
+                    Ok(verdict) => {
+                        let done = verdict.opens() || stored.cost().covers(unopenable.cost());
+                        (verdict, done)
+                    }
+                    Err(problem) => (Verdict::Unreadable(problem), false),
+                },
+                (_, Err(problem)) => (Verdict::Unreadable(problem), false),
+                (None, _) | (_, Ok(None)) => (Verdict::Refused, false),
+            };
+            if !usual_work_done {
+                let password = password.unwrap_or_else(|| Password::new("unopenable"));
+                let _refused: Verdict = unopenable
+                    .verify(&password, memory)
+                    .map_err(Error::internal)?;
+            }
+            Ok(verdict)
+        })
+        .await
     }
 
     /// A new password in the form that is hashed, if the lengths allow it.
@@ -202,7 +221,7 @@ impl std::fmt::Debug for Passwords {
 
 impl Verdict {
     pub(crate) fn opens(self) -> bool {
-        self != Self::Refused
+        matches!(self, Self::Opens | Self::OpensOutdated)
     }
 }
 

@@ -20,7 +20,7 @@ use crate::{Error, Result};
 /// 8 GiB gone over in all, or that of these settings. If it is weaker than these settings, it is
 /// replaced when its owner signs in: that is how the settings can be raised. A hash that was
 /// changed in the meantime is left alone, and a sign-in never fails because its hash could not be
-/// replaced.
+/// replaced. A stored hash that is none of these is refused like a wrong password, and logged.
 ///
 /// With the cargo feature `legacy-hashes`, hashes of other software are verified as well:
 ///
@@ -39,10 +39,12 @@ use crate::{Error, Result};
 ///   than 255 bytes, opens to nothing.
 /// - Passwords are brought into the Unicode form NFKC before they are hashed. Others did not do
 ///   that, so where it changes a password, a bcrypt or two-part hash is tried with both forms.
-/// - An account with such a hash answers after another time than an unknown one, which takes the
-///   time of these settings: bcrypt at cost 12 takes several times as long. Until the hashes are
-///   replaced, somebody who measures can tell which accounts exist and have not signed in since
-///   (OWASP ASVS 5.0, 6.3.8). This goes for Argon2 hashes of another cost, too.
+/// - A wrong password for an account with such a hash is refused after a longer time than one for
+///   an unknown account, which takes the time of these settings: bcrypt at cost 12 takes several
+///   times as long, and after a hash that is cheaper, or may be, the work of these settings is done
+///   as well. Until the hashes are replaced, somebody who measures can tell which accounts exist
+///   and have not signed in since (OWASP ASVS 5.0, 6.3.8). This goes for Argon2 hashes of another
+///   cost, too.
 /// - `scrypt` allocates its memory for each hash. glibc gives the 32 MiB of `s2` back to the system;
 ///   16 MiB of a two-part hash it keeps for each thread that has verified one.
 #[derive(Clone, Debug)]

@@ -4,11 +4,11 @@ use argon2::password_hash::phc::{Output, PasswordHash, Salt};
 use argon2::{Algorithm, Argon2, Params, RECOMMENDED_SALT_LEN, Version};
 use subtle::ConstantTimeEq;
 
+use super::cost::Cost;
 #[cfg(feature = "legacy-hashes")]
 use super::legacy::LegacyHash;
 use super::memory::Memory;
 use super::{Password, PasswordOptions, Verdict};
-use crate::{Error, Result};
 
 /// A stored hash that can be verified.
 pub(super) enum StoredHash {
@@ -25,8 +25,8 @@ pub(super) struct Argon2Hash {
 }
 
 /// Why a stored hash cannot be verified. It shows nothing of the hash.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum UnknownHash {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum UnknownHash {
     #[error("a stored password hash is of no supported kind, which are {SUPPORTED}")]
     Unsupported,
     #[cfg(not(feature = "legacy-hashes"))]
@@ -39,6 +39,8 @@ pub(super) enum UnknownHash {
     Malformed(&'static str),
     #[error("a stored password hash asks for more work than lucia does: {0}")]
     TooCostly(&'static str),
+    #[error("a stored password hash was not computed: {0}")]
+    NotComputed(argon2::Error),
 }
 
 #[cfg(not(feature = "legacy-hashes"))]
@@ -74,8 +76,24 @@ impl StoredHash {
         Err(UnknownHash::SwitchedOff)
     }
 
+    /// What [`verify`](Self::verify) takes.
+    pub(super) fn cost(&self) -> Cost {
+        match self {
+            Self::Argon2(hash) => {
+                let params = hash.argon2.params();
+                Cost::argon2(params.m_cost(), params.t_cost())
+            }
+            #[cfg(feature = "legacy-hashes")]
+            Self::Legacy(hash) => hash.cost(),
+        }
+    }
+
     /// Does the work.
-    pub(super) fn verify(&self, password: &Password, memory: &mut Memory) -> Result<Verdict> {
+    pub(super) fn verify(
+        &self,
+        password: &Password,
+        memory: &mut Memory,
+    ) -> Result<Verdict, UnknownHash> {
         match self {
             Self::Argon2(hash) => hash.verify(password, memory),
             #[cfg(feature = "legacy-hashes")]
@@ -124,7 +142,7 @@ impl Argon2Hash {
         })
     }
 
-    fn verify(&self, password: &Password, memory: &mut Memory) -> Result<Verdict> {
+    fn verify(&self, password: &Password, memory: &mut Memory) -> Result<Verdict, UnknownHash> {
         let (password, salt) = (password.normal.as_bytes(), &*self.salt);
         let mut output = [0; Output::MAX_LENGTH];
         let output = &mut output[..self.output.len()];
@@ -133,7 +151,7 @@ impl Argon2Hash {
                 let argon2 = &self.argon2;
                 argon2.hash_password_into_with_memory(password, salt, output, blocks)
             })
-            .map_err(Error::internal)?;
+            .map_err(UnknownHash::NotComputed)?;
         let opens: bool = output.ct_eq(self.output.as_bytes()).into();
         Ok(match (opens, self.outdated) {
             (false, _) => Verdict::Refused,

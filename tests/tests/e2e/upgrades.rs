@@ -14,7 +14,7 @@ on_each_store![
     r43_a_key_deleted_meanwhile_does_not_come_back,
     r43_a_store_that_fails_the_upgrade_does_not_fail_the_login,
     r43_legacy_hashes_stay_as_they_are_unless_allowed,
-    r44_a_malformed_hash_is_our_error_and_says_nothing,
+    r38_a_hash_that_cannot_be_read_is_refused_as_somebody_unknown_is,
 ];
 
 /// Made by `lucia` 2.7.7 and by `bcryptjs` 3.0.3, of [`PASSWORD`].
@@ -139,7 +139,7 @@ async fn r43_a_key_deleted_meanwhile_does_not_come_back(stage: Stage) {
     let deleting = async {
         stage.probe.arrived(UPGRADE).await;
         let store = stage.store().await;
-        store.delete_key("username:ada").await.unwrap();
+        store.delete_key("username:ada", true).await.unwrap();
         stage.probe.release(UPGRADE);
     };
     // Its password was right when it was there.
@@ -194,11 +194,12 @@ async fn r43_legacy_hashes_stay_as_they_are_unless_allowed(stage: Stage) {
     }
 }
 
-async fn r44_a_malformed_hash_is_our_error_and_says_nothing(stage: Stage) {
+async fn r38_a_hash_that_cannot_be_read_is_refused_as_somebody_unknown_is(stage: Stage) {
     let auth = stage.auth().await;
     let session = sign_up(&auth, "ada").await;
     let site = Site::serve(auth, front_page).await;
-    let form = [("username", "ada"), ("password", PASSWORD)];
+    let form = |username| [("username", username), ("password", PASSWORD)];
+    let unknown = site.browser().post("/login", &form("nobody")).await;
     // Nobody else's: all tests that run now share one log.
     let canary = format!("swordfish-{}", session.id);
     for malformed in [
@@ -209,11 +210,15 @@ async fn r44_a_malformed_hash_is_our_error_and_says_nothing(stage: Stage) {
     ] {
         store_hash(&stage, &malformed).await;
         let shown = watch([&*canary]);
-        let reply = site.browser().post("/login", &form).await;
-        assert_eq!(reply.status, 500, "{malformed}");
-        assert_eq!(reply.body, "Internal error.");
+        let told = watch([session.user_id.as_str()]);
+        let reply = site.browser().post("/login", &form("ada")).await;
+        assert_eq!(reply.status, 401, "{malformed}");
+        assert_eq!(reply.body, unknown.body);
         assert!(reply.set_cookies().is_empty());
         assert_eq!(shown.lines(), [""; 0]);
+        let told = told.lines();
+        let errors = told.iter().filter(|line| line.starts_with("ERROR "));
+        assert_eq!(errors.count(), 1, "{told:?}");
         assert_eq!(hash(&stage).await, malformed);
     }
 }
