@@ -15,7 +15,7 @@ use tokio::sync::Semaphore;
 use unicode_normalization::UnicodeNormalization;
 
 use memory::{Memory, Pool};
-pub use options::PasswordOptions;
+pub use options::{NewHashes, PasswordOptions};
 use recipe::Recipe;
 use stored::StoredHash;
 pub(crate) use stored::UnknownHash;
@@ -64,7 +64,7 @@ impl Passwords {
     pub(crate) fn new(options: &PasswordOptions, random: Arc<dyn RandomSource>) -> Result<Self> {
         let params = options.check()?;
         let memory = Pool::new(params.block_count());
-        let recipe = Recipe::new(params);
+        let recipe = Recipe::new(options, params);
         let unopenable = recipe.unopenable(random.as_ref())?;
         let unopenable = StoredHash::read(&unopenable, options).map_err(Error::internal)?;
         Ok(Self {

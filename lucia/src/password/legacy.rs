@@ -16,7 +16,7 @@ const BCRYPT_BYTES: usize = 72;
 /// Takes seconds; each one more takes twice as long.
 const BCRYPT_MAX_COST: u32 = 16;
 
-const SCRYPT_KEY_BYTES: usize = 64;
+pub(super) const SCRYPT_KEY_BYTES: usize = 64;
 
 /// The parameter r, now and in the first versions.
 const SCRYPT_BLOCK_SIZE: u32 = 16;
@@ -163,6 +163,21 @@ impl Scrypt {
     }
 }
 
+/// The key that Lucia for Node, version 2, makes of a password in the Unicode form NFKC.
+pub(super) fn lucia_scrypt(
+    password: &[u8],
+    salt: &str,
+) -> Result<[u8; SCRYPT_KEY_BYTES], UnknownHash> {
+    scrypt_key(password, salt, SCRYPT_BLOCK_SIZE)
+}
+
+/// A hash as Lucia for Node, version 2, stores and reads it: in lower case, since it compares the
+/// text.
+pub(super) fn write_lucia_scrypt(salt: &str, key: &[u8; SCRYPT_KEY_BYTES]) -> String {
+    let hex: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("s2:{salt}:{hex}")
+}
+
 fn scrypt_key(
     password: &[u8],
     salt: &str,
@@ -188,4 +203,4 @@ fn read_hex(hex: &str) -> Option<[u8; SCRYPT_KEY_BYTES]> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

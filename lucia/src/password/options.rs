@@ -60,6 +60,21 @@ pub struct PasswordOptions {
     pub(super) refuse_when: Option<RefuseWhen>,
     #[cfg(feature = "legacy-hashes")]
     pub(super) upgrade_legacy_hashes: bool,
+    pub(super) new_hashes: NewHashes,
+}
+
+/// What new password hashes are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NewHashes {
+    /// Argon2id in PHC strings, at the cost of the settings.
+    #[default]
+    Argon2id,
+    /// `s2:<salt>:<hex>` of Lucia for Node, version 2: scrypt with N=16384, r=16, p=1. For the time
+    /// of a migration only, as [`PasswordOptions::new_hashes`] says.
+    #[cfg(feature = "legacy-hashes")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "legacy-hashes")))]
+    LuciaScrypt,
 }
 
 impl Default for PasswordOptions {
@@ -76,6 +91,7 @@ impl Default for PasswordOptions {
             refuse_when: None,
             #[cfg(feature = "legacy-hashes")]
             upgrade_legacy_hashes: false,
+            new_hashes: NewHashes::Argon2id,
         }
     }
 }
@@ -179,6 +195,24 @@ impl PasswordOptions {
         self
     }
 
+    /// What new hashes are; [`Argon2id`](NewHashes::Argon2id) by default.
+    ///
+    /// With the cargo feature `legacy-hashes`, they can be those of Lucia for Node:
+    /// `NewHashes::LuciaScrypt`. A Node application with Lucia v2 on the same tables does not read
+    /// Argon2id, and would not let anybody in who signs up or changes their password here. No hash
+    /// is replaced at sign-in then, weaker ones of Argon2 included, so it cannot be set together
+    /// with `upgrade_legacy_hashes`. Hashes of Argon2id that are there already still open here, and
+    /// still not there.
+    ///
+    /// This is for the time of a migration only. OWASP's Password Storage Cheat Sheet asks for three
+    /// times the work where scrypt has that memory, which is 32 MiB for each password that is hashed
+    /// [at once](Self::at_once), and for somebody unknown as well. When the Node application is gone,
+    /// take this setting away and allow `upgrade_legacy_hashes`.
+    pub fn new_hashes(mut self, new_hashes: NewHashes) -> Self {
+        self.new_hashes = new_hashes;
+        self
+    }
+
     /// Checks the settings, and makes those of Argon2.
     pub(super) fn check(&self) -> Result<Params> {
         let refuse = |setting, reason: &str| Err(Error::setting(setting, reason));
@@ -217,6 +251,13 @@ impl PasswordOptions {
         }
         if self.max_length < self.min_length {
             return refuse("passwords.min_length", "it is above `max_length`");
+        }
+        #[cfg(feature = "legacy-hashes")]
+        if self.upgrade_legacy_hashes && self.new_hashes != NewHashes::Argon2id {
+            return refuse(
+                "passwords.upgrade_legacy_hashes",
+                "it replaces hashes by Argon2id, and `new_hashes` says that there is to be none",
+            );
         }
         Params::new(self.memory_kib, self.iterations, self.parallelism, None)
             .map_err(|error| Error::setting("passwords", error.to_string()))

@@ -3,20 +3,34 @@
 use argon2::password_hash::phc::{Ident, Output, ParamsString, PasswordHash, Salt};
 use argon2::{Algorithm, Argon2, Params, Version};
 
-use super::Password;
+#[cfg(feature = "legacy-hashes")]
+use super::legacy::{SCRYPT_KEY_BYTES, lucia_scrypt, write_lucia_scrypt};
 use super::memory::Memory;
+use super::{NewHashes, Password, PasswordOptions};
 use crate::clock::RandomSource;
+#[cfg(feature = "legacy-hashes")]
+use crate::clock::random_text;
 use crate::{Error, Result};
 
 pub(super) const SALT_LENGTH: usize = 16;
 
 /// The kind of new hashes, and what they cost.
 #[derive(Clone, Debug)]
-pub(super) struct Recipe(Params);
+pub(super) enum Recipe {
+    Argon2id(Params),
+    /// Lucia for Node, version 2.
+    #[cfg(feature = "legacy-hashes")]
+    LuciaScrypt,
+}
 
 impl Recipe {
-    pub(super) fn new(params: Params) -> Self {
-        Self(params)
+    /// `params` are those of Argon2id by the options.
+    pub(super) fn new(options: &PasswordOptions, params: Params) -> Self {
+        match options.new_hashes {
+            NewHashes::Argon2id => Self::Argon2id(params),
+            #[cfg(feature = "legacy-hashes")]
+            NewHashes::LuciaScrypt => Self::LuciaScrypt,
+        }
     }
 
     /// The hash of a password with a salt of its own. It takes the work.
@@ -26,24 +40,43 @@ impl Recipe {
         random: &dyn RandomSource,
         memory: &mut Memory,
     ) -> Result<String> {
-        let Self(params) = self;
         let password = password.normal.as_bytes();
-        let salt: [u8; SALT_LENGTH] = bytes(random)?;
-        let mut output = [0; Params::DEFAULT_OUTPUT_LEN];
-        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone());
-        let hashed = memory.with(params.block_count(), |blocks| {
-            argon2.hash_password_into_with_memory(password, &salt, &mut output, blocks)
-        });
-        hashed.map_err(Error::internal)?;
-        phc(params, &salt, &output)
+        match self {
+            Self::Argon2id(params) => {
+                let salt: [u8; SALT_LENGTH] = bytes(random)?;
+                let mut output = [0; Params::DEFAULT_OUTPUT_LEN];
+                let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone());
+                let hashed = memory.with(params.block_count(), |blocks| {
+                    argon2.hash_password_into_with_memory(password, &salt, &mut output, blocks)
+                });
+                hashed.map_err(Error::internal)?;
+                phc(params, &salt, &output)
+            }
+            #[cfg(feature = "legacy-hashes")]
+            Self::LuciaScrypt => {
+                let salt = random_text(random, SALT_LENGTH)?;
+                let key = lucia_scrypt(password, &salt).map_err(Error::internal)?;
+                Ok(write_lucia_scrypt(&salt, &key))
+            }
+        }
     }
 
     /// Random bytes in place of a hash. Verifying it takes the work of a real one, and no password
     /// opens it.
     pub(super) fn unopenable(&self, random: &dyn RandomSource) -> Result<String> {
-        let salt: [u8; SALT_LENGTH] = bytes(random)?;
-        let output: [u8; Params::DEFAULT_OUTPUT_LEN] = bytes(random)?;
-        phc(&self.0, &salt, &output)
+        match self {
+            Self::Argon2id(params) => {
+                let salt: [u8; SALT_LENGTH] = bytes(random)?;
+                let output: [u8; Params::DEFAULT_OUTPUT_LEN] = bytes(random)?;
+                phc(params, &salt, &output)
+            }
+            #[cfg(feature = "legacy-hashes")]
+            Self::LuciaScrypt => {
+                let salt = random_text(random, SALT_LENGTH)?;
+                let key: [u8; SCRYPT_KEY_BYTES] = bytes(random)?;
+                Ok(write_lucia_scrypt(&salt, &key))
+            }
+        }
     }
 }
 
@@ -64,3 +97,7 @@ fn phc(params: &Params, salt: &[u8], output: &[u8]) -> Result<String> {
     };
     Ok(hash.to_string())
 }
+
+#[cfg(feature = "legacy-hashes")]
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,7 @@ use super::cost::Cost;
 #[cfg(feature = "legacy-hashes")]
 use super::legacy::LegacyHash;
 use super::memory::Memory;
-use super::{Password, PasswordOptions, Verdict};
+use super::{NewHashes, Password, PasswordOptions, Verdict};
 
 /// A stored hash that can be verified.
 pub(super) enum StoredHash {
@@ -128,7 +128,7 @@ impl Argon2Hash {
         }
 
         // The number of lanes makes a hash neither stronger nor weaker.
-        let outdated = algorithm != Algorithm::Argon2id
+        let weaker = algorithm != Algorithm::Argon2id
             || version != Version::V0x13
             || memory < options.memory_kib
             || iterations < options.iterations
@@ -138,7 +138,7 @@ impl Argon2Hash {
             argon2: Argon2::new(algorithm, version, params),
             salt,
             output,
-            outdated,
+            outdated: weaker && options.new_hashes == NewHashes::Argon2id,
         })
     }
 

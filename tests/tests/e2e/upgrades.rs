@@ -1,6 +1,6 @@
 //! Hashes that are replaced when their owners sign in.
 
-use lucia::{Auth, Key, PasswordOptions, Result};
+use lucia::{Auth, Key, NewHashes, PasswordOptions, Result};
 use lucia_tests::watch;
 
 use crate::support::{PASSWORD, Site, Stage, front_page, on_each_store, sign_up};
@@ -14,6 +14,7 @@ on_each_store![
     r43_a_key_deleted_meanwhile_does_not_come_back,
     r43_a_store_that_fails_the_upgrade_does_not_fail_the_login,
     r43_legacy_hashes_stay_as_they_are_unless_allowed,
+    r43_no_hash_is_replaced_where_new_ones_are_those_of_lucia,
     r38_a_hash_that_cannot_be_read_is_refused_as_somebody_unknown_is,
 ];
 
@@ -192,6 +193,23 @@ async fn r43_legacy_hashes_stay_as_they_are_unless_allowed(stage: Stage) {
         login(&auth).await.unwrap();
         assert_eq!(hash(&stage).await, new);
     }
+}
+
+async fn r43_no_hash_is_replaced_where_new_ones_are_those_of_lucia(stage: Stage) {
+    let (_, argon2id) = ada(&stage).await;
+    let lucia = stronger().new_hashes(NewHashes::LuciaScrypt);
+    let lucia = auth_with(&stage, lucia).await;
+    for stored in LEGACY.into_iter().chain([&*argon2id]) {
+        store_hash(&stage, stored).await;
+        login(&lucia).await.unwrap();
+        assert_eq!(hash(&stage).await, stored);
+    }
+    let changed = lucia.reset_password("username", "ada", PASSWORD);
+    changed.await.unwrap();
+    let new = hash(&stage).await;
+    assert!(new.starts_with("s2:"), "{new}");
+    login(&lucia).await.unwrap();
+    assert_eq!(hash(&stage).await, new);
 }
 
 async fn r38_a_hash_that_cannot_be_read_is_refused_as_somebody_unknown_is(stage: Stage) {

@@ -111,7 +111,13 @@ async fn r38_a_hash_that_cannot_be_read_is_refused_no_sooner_than_somebody_unkno
 #[cfg(feature = "legacy-hashes")]
 #[tokio::test]
 async fn r38_a_cheaper_legacy_hash_is_refused_no_sooner_than_somebody_unknown() {
+    use super::super::NewHashes;
+
     let bcrypt = "$2b$05$ES0wuLkLUwIvmy.H1zdWAertaHWKBSF/4jhYnFB8Rxfc.Y8n6zS2K";
     let today = passwords(&PasswordOptions::new());
     assert_none_is_refused_sooner_than_nobody(&today, [bcrypt]).await;
+    let lucia = PasswordOptions::new().new_hashes(NewHashes::LuciaScrypt);
+    let lucia = passwords(&lucia);
+    let hashes = [CHEAP, bcrypt, "plain text"];
+    assert_none_is_refused_sooner_than_nobody(&lucia, hashes).await;
 }

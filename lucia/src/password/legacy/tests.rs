@@ -15,7 +15,7 @@ const DECOMPOSED: &str = "pa\u{308}sswo\u{308}rd";
 const ODD: &str = "🦀 \0 ﬁn Ⅷ";
 
 /// Made by `lucia` 2.7.7, which normalises.
-const LUCIA: [(&str, &str); 4] = [
+pub(in crate::password) const LUCIA: [(&str, &str); 4] = [
     (
         "correct horse battery",
         "s2:3uw485eja8q0dmml:89a7e3cf65b6b51d00de282f28de63e93eb546ff15bde49a17b6b00201eec78e959e0a9204075cb58ef1ff88e465a10d31a96672e2da497dfaedcf557ed73f65",
