@@ -94,7 +94,7 @@
 //! | `macros` | yes | `#[auth_request]`, `#[authenticated]` |
 //! | `postgres` | yes | `PgStore` |
 //! | `sqlite` | | `SqliteStore`: a file or memory, with SQLite compiled in |
-//! | `legacy-hashes` | | verifies password hashes of Lucia for Node (scrypt) and bcrypt: [`PasswordOptions`] |
+//! | `legacy-hashes` | | verifies password hashes of Lucia for Node (scrypt) and bcrypt, and makes those of Lucia while both are in use: [`PasswordOptions`] |
 //! | `conformance` | | the test suite for stores of your own |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -133,7 +133,7 @@ pub use key::{Key, NewKey};
 #[cfg_attr(docsrs, doc(cfg(feature = "macros")))]
 pub use lucia_macros::{auth_request, authenticated};
 pub use origin::TrustedProxy;
-pub use password::PasswordOptions;
+pub use password::{NewHashes, PasswordOptions};
 pub use redirect::LocalPath;
 pub use request::{AuthRequest, Credentials, ResponseHeaders};
 pub use session::{Session, SessionInfo, SessionState};

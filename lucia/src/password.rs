@@ -1,21 +1,24 @@
 //! Hashing and checking passwords: off the async threads, a bounded number at once, and as much
 //! work for somebody unknown as for somebody known.
 
+mod cost;
 #[cfg(feature = "legacy-hashes")]
 mod legacy;
+mod memory;
 mod options;
+mod recipe;
 mod stored;
 
 use std::sync::Arc;
 
-use argon2::password_hash::PasswordHasher;
-use argon2::password_hash::phc::{Ident, Output, ParamsString, PasswordHash, Salt};
-use argon2::{Algorithm, Argon2, Version};
 use tokio::sync::Semaphore;
 use unicode_normalization::UnicodeNormalization;
 
-pub use options::PasswordOptions;
+use memory::{Memory, Pool};
+pub use options::{NewHashes, PasswordOptions};
+use recipe::Recipe;
 use stored::StoredHash;
+pub(crate) use stored::UnknownHash;
 
 use crate::clock::RandomSource;
 use crate::error::PasswordProblem;
@@ -23,15 +26,17 @@ use crate::{Error, Result};
 
 /// Hashes and verifies.
 pub(crate) struct Passwords {
-    argon2: Argon2<'static>,
+    recipe: Recipe,
     options: PasswordOptions,
     random: Arc<dyn RandomSource>,
     /// A place for each password that is being hashed.
     running: Arc<Semaphore>,
     /// A place for each password that is being hashed or waits for it.
     admitted: Arc<Semaphore>,
+    /// What goes with a place to run.
+    memory: Arc<Pool>,
     /// A hash of the everyday cost that no password opens.
-    unopenable: StoredHash,
+    unopenable: Arc<StoredHash>,
 }
 
 /// What a password is to a stored hash.
@@ -42,6 +47,8 @@ pub(crate) enum Verdict {
     Opens,
     /// It opens, and a hash of today's settings is to take the place of this one.
     OpensOutdated,
+    /// Nothing opens it, after the same work.
+    Unreadable(UnknownHash),
 }
 
 /// A password of a length that can be.
@@ -53,25 +60,25 @@ struct Password {
     as_typed: Option<String>,
 }
 
-const SALT_LENGTH: usize = 16;
-
 impl Passwords {
     pub(crate) fn new(options: &PasswordOptions, random: Arc<dyn RandomSource>) -> Result<Self> {
         let params = options.check()?;
-        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-        let unopenable = unopenable(&argon2, random.as_ref())?;
+        let memory = Pool::new(params.block_count());
+        let recipe = Recipe::new(options, params);
+        let unopenable = recipe.unopenable(random.as_ref())?;
         let unopenable = StoredHash::read(&unopenable, options).map_err(Error::internal)?;
         Ok(Self {
-            argon2,
+            recipe,
             options: options.clone(),
             random,
             running: Arc::new(Semaphore::new(options.at_once)),
             admitted: Arc::new(Semaphore::new(options.at_once + options.waiting)),
-            unopenable,
+            memory: Arc::new(memory),
+            unopenable: Arc::new(unopenable),
         })
     }
 
-    /// The hash of a new password, as a PHC string.
+    /// The hash of a new password.
     ///
     /// # Errors
     ///
@@ -99,42 +106,55 @@ impl Passwords {
     }
 
     async fn hash_accepted(&self, password: Password) -> Result<String> {
-        let mut salt = [0; SALT_LENGTH];
-        self.random.fill(&mut salt).map_err(Error::internal)?;
-        let argon2 = self.argon2.clone();
-        self.run(move || {
-            let hash: PasswordHash = argon2
-                .hash_password_with_salt(password.normal.as_bytes(), &salt)
-                .map_err(Error::internal)?;
-            Ok(hash.to_string())
-        })
-        .await
+        let (recipe, random) = (self.recipe.clone(), self.random.clone());
+        self.run(move |memory| recipe.hash(&password, random.as_ref(), memory))
+            .await
     }
 
     /// Whether `password` opens `hash`, and whether the hash is outdated. Where there is no hash,
-    /// or the password cannot be one, the answer is no after the same work.
+    /// or none that can be read, or the password cannot be one, the answer is no after the same
+    /// work. Where the hash is a cheaper one, it is no after the work of both.
     ///
     /// # Errors
     ///
-    /// [`Error::Busy`] when too many wait, [`Error::Internal`] when `hash` is none that we know.
+    /// [`Error::Busy`] when too many wait.
     pub(crate) async fn verify(&self, password: &str, hash: Option<&str>) -> Result<Verdict> {
+        let password = self.normalize(password).ok();
         let stored = hash
             .map(|hash| StoredHash::read(hash, &self.options))
-            .transpose()
-            .map_err(Error::internal)?;
-        let (password, stored) = match (self.normalize(password), stored) {
-            (Ok(password), Some(stored)) => (password, stored),
-            (Ok(password), None) => (password, self.unopenable.clone()),
-            (Err(_), _) => (Password::new("unopenable"), self.unopenable.clone()),
-        };
-        self.run(move || stored.verify(&password)).await
+            .transpose();
+        let unopenable = self.unopenable.clone();
+        self.run(move |memory| {
+            let (verdict, usual_work_done) = match (&password, stored) {
+                (Some(password), Ok(Some(stored))) => match stored.verify(password, memory) {
+                    Ok(verdict) => {
+                        let done = verdict.opens() || stored.cost().covers(unopenable.cost());
+                        (verdict, done)
+                    }
+                    Err(problem) => (Verdict::Unreadable(problem), false),
+                },
+                (_, Err(problem)) => (Verdict::Unreadable(problem), false),
+                (None, _) | (_, Ok(None)) => (Verdict::Refused, false),
+            };
+            if !usual_work_done {
+                let password = password.unwrap_or_else(|| Password::new("unopenable"));
+                let _refused: Verdict = unopenable
+                    .verify(&password, memory)
+                    .map_err(Error::internal)?;
+            }
+            Ok(verdict)
+        })
+        .await
     }
 
     /// A new password in the form that is hashed, if the lengths allow it.
     fn accept(&self, password: &str) -> Result<Password, PasswordProblem> {
         let min = self.options.min_length;
-        let password = self.normalize(password)?;
-        if password.normal.chars().count() < min {
+        let too_short = |text: &str| text.chars().count() < min;
+        let typed = password;
+        let password = self.normalize(typed)?;
+        // One character can become eighteen, and several can become one.
+        if too_short(typed) || too_short(&password.normal) {
             return Err(PasswordProblem::TooShort { min });
         }
         Ok(password)
@@ -161,7 +181,7 @@ impl Passwords {
     /// Runs `work` on a thread of its own, if there is or will be a place for it.
     async fn run<T: Send + 'static>(
         &self,
-        work: impl FnOnce() -> Result<T> + Send + 'static,
+        work: impl FnOnce(&mut Memory) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let admitted = self
             .admitted
@@ -174,10 +194,13 @@ impl Passwords {
             .acquire_owned()
             .await
             .map_err(|_| Error::Busy)?;
+        let pool = self.memory.clone();
         let span = tracing::Span::current();
         let work = move || {
             let _span = span.entered();
-            let result = work();
+            let mut memory = pool.take();
+            let result = work(&mut memory);
+            pool.put_back(memory);
             // The places are free when the work is done, even if nobody waits for it any more.
             drop((admitted, running));
             result
@@ -191,14 +214,14 @@ impl Passwords {
 impl std::fmt::Debug for Passwords {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Passwords")
-            .field("params", self.argon2.params())
+            .field("recipe", &self.recipe)
             .finish_non_exhaustive()
     }
 }
 
 impl Verdict {
     pub(crate) fn opens(self) -> bool {
-        self != Self::Refused
+        matches!(self, Self::Opens | Self::OpensOutdated)
     }
 }
 
@@ -213,22 +236,6 @@ impl Password {
             normal,
         }
     }
-}
-
-/// A PHC string of random bytes in place of a hash, which takes the work of a real one.
-fn unopenable(argon2: &Argon2<'_>, random: &dyn RandomSource) -> Result<String> {
-    let mut salt = [0; SALT_LENGTH];
-    let mut output = [0; 32];
-    random.fill(&mut salt).map_err(Error::internal)?;
-    random.fill(&mut output).map_err(Error::internal)?;
-    let hash = PasswordHash {
-        algorithm: Ident::new("argon2id").map_err(Error::internal)?,
-        version: Some(Version::V0x13.into()),
-        params: ParamsString::try_from(argon2.params()).map_err(Error::internal)?,
-        salt: Some(Salt::new(&salt).map_err(Error::internal)?),
-        hash: Some(Output::new(&output).map_err(Error::internal)?),
-    };
-    Ok(hash.to_string())
 }
 
 #[cfg(test)]

@@ -16,14 +16,16 @@ impl Auth {
     ///
     /// Whoever is refused waits as long and is told the same, whether there is no such user, the
     /// password is wrong, or the key has none (OWASP ASVS 5.0, 6.3.8). Where the stored hash is an
-    /// [older one](crate::PasswordOptions#older-hashes), the time is another. Once its password has
+    /// [older one](crate::PasswordOptions#older-hashes), it takes longer. Once its password has
     /// opened it, a hash that is weaker than the settings is replaced.
+    ///
+    /// A stored hash that cannot be verified is refused in the same way. An event at `ERROR` names
+    /// the user, and says why and which hashes can be.
     ///
     /// # Errors
     ///
     /// [`Error::InvalidCredentials`], [`Error::Busy`] when too many passwords wait to be checked,
-    /// [`Error::Unavailable`] when the store is, [`Error::Internal`] when the stored hash is none
-    /// that can be verified: it says which can.
+    /// [`Error::Unavailable`] when the store is.
     pub async fn use_key(
         &self,
         provider_id: &str,
@@ -41,6 +43,10 @@ impl Auth {
             None if hash.is_none() => Verdict::Opens,
             None => Verdict::Refused,
         };
+        if let (Some(row), Verdict::Unreadable(problem)) = (&row, verdict) {
+            // Not an error to whoever signs in: that would tell them that there is such a user.
+            tracing::error!(user_id = %row.user_id, provider_id, error = %problem, "password hash not verified");
+        }
         match row {
             Some(row) if verdict.opens() => {
                 if let (Verdict::OpensOutdated, Some(old), Some(password)) =

@@ -1,10 +1,14 @@
 //! Hashes that other software made: scrypt of Lucia for Node, and bcrypt.
+//!
+//! Their memory is not kept for the next one, since `scrypt` allocates its own. glibc gives the
+//! 32 MiB of `s2` back to the system each time. The 16 MiB of the first versions are below its limit
+//! for that, and stay with the thread.
 
 use subtle::ConstantTimeEq;
 
+use super::cost::Cost;
 use super::stored::UnknownHash;
 use super::{Password, Verdict};
-use crate::{Error, Result};
 
 /// What bcrypt looks at of a password.
 const BCRYPT_BYTES: usize = 72;
@@ -12,26 +16,30 @@ const BCRYPT_BYTES: usize = 72;
 /// Takes seconds; each one more takes twice as long.
 const BCRYPT_MAX_COST: u32 = 16;
 
-const SCRYPT_KEY_BYTES: usize = 64;
+pub(super) const SCRYPT_KEY_BYTES: usize = 64;
+
+/// The parameter r, now and in the first versions.
+const SCRYPT_BLOCK_SIZE: u32 = 16;
+const SCRYPT_FIRST_BLOCK_SIZE: u32 = 8;
 
 /// Lucia's own are 16 characters.
 const SCRYPT_MAX_SALT_BYTES: usize = 64;
 
-#[derive(Clone)]
 pub(super) struct LegacyHash {
     kind: Kind,
     upgrade: bool,
 }
 
-#[derive(Clone)]
 enum Kind {
     Scrypt(Scrypt),
     /// In order, and of a cost that we pay.
-    Bcrypt(String),
+    Bcrypt {
+        hash: String,
+        cost: u32,
+    },
 }
 
 /// N=16384, p=1; what the other parameters are follows from the form.
-#[derive(Clone)]
 struct Scrypt {
     salt: String,
     key: [u8; SCRYPT_KEY_BYTES],
@@ -42,14 +50,23 @@ struct Scrypt {
 impl LegacyHash {
     pub(super) fn read(text: &str, upgrade: bool) -> Result<Self, UnknownHash> {
         let kind = if text.starts_with('$') {
-            read_bcrypt(text).map(Kind::Bcrypt)?
+            let cost = read_bcrypt(text)?;
+            let hash = text.to_owned();
+            Kind::Bcrypt { hash, cost }
         } else {
             Scrypt::read(text).map(Kind::Scrypt)?
         };
         Ok(Self { kind, upgrade })
     }
 
-    pub(super) fn verify(&self, password: &Password) -> Result<Verdict> {
+    pub(super) fn cost(&self) -> Cost {
+        match &self.kind {
+            Kind::Scrypt(scrypt) => Cost::scrypt(scrypt.block_size()),
+            Kind::Bcrypt { cost, .. } => Cost::bcrypt(*cost),
+        }
+    }
+
+    pub(super) fn verify(&self, password: &Password) -> Result<Verdict, UnknownHash> {
         for text in self.texts(password) {
             if self.is_of(text.as_bytes())? {
                 let replace = self.upgrade && self.looks_at_all_of(text);
@@ -68,16 +85,16 @@ impl LegacyHash {
         let as_typed = match &self.kind {
             // `s2` has always been hashed in the Unicode form NFKC.
             Kind::Scrypt(scrypt) if !scrypt.two_parts => None,
-            Kind::Scrypt(_) | Kind::Bcrypt(_) => password.as_typed.as_deref(),
+            Kind::Scrypt(_) | Kind::Bcrypt { .. } => password.as_typed.as_deref(),
         };
         as_typed.into_iter().chain([password.normal.as_str()])
     }
 
-    fn is_of(&self, password: &[u8]) -> Result<bool> {
+    fn is_of(&self, password: &[u8]) -> Result<bool, UnknownHash> {
         match &self.kind {
             Kind::Scrypt(scrypt) => scrypt.is_of(password),
             // Compares in constant time.
-            Kind::Bcrypt(hash) => bcrypt::verify(password, hash).map_err(Error::internal),
+            Kind::Bcrypt { hash, .. } => bcrypt::verify(password, hash).map_err(|_| NO_BCRYPT),
         }
     }
 
@@ -86,28 +103,28 @@ impl LegacyHash {
     fn looks_at_all_of(&self, password: &str) -> bool {
         match self.kind {
             Kind::Scrypt(_) => true,
-            Kind::Bcrypt(_) => password.len() < BCRYPT_BYTES,
+            Kind::Bcrypt { .. } => password.len() < BCRYPT_BYTES,
         }
     }
 }
 
-/// `$2b$<cost>$<salt and hash>`: 60 characters in all. `$2x$`, which marks the hashes of an
-/// implementation with a bug, is none of ours.
-fn read_bcrypt(text: &str) -> Result<String, UnknownHash> {
+const NO_BCRYPT: UnknownHash = UnknownHash::Malformed("it is no hash of bcrypt");
+
+/// The cost of `$2b$<cost>$<salt and hash>`: 60 characters in all. `$2x$`, which marks the hashes of
+/// an implementation with a bug, is none of ours.
+fn read_bcrypt(text: &str) -> Result<u32, UnknownHash> {
     if !["$2a$", "$2b$", "$2y$"]
         .iter()
         .any(|prefix| text.starts_with(prefix))
     {
         return Err(UnknownHash::Unsupported);
     }
-    let parts: bcrypt::HashParts = text
-        .parse()
-        .map_err(|_| UnknownHash::Malformed("it is no hash of bcrypt"))?;
+    let parts: bcrypt::HashParts = text.parse().map_err(|_| NO_BCRYPT)?;
     match parts.get_cost() {
         0..4 => Err(UnknownHash::Malformed(
             "the cost of bcrypt is 4 at the least",
         )),
-        4..=BCRYPT_MAX_COST => Ok(text.to_owned()),
+        cost @ 4..=BCRYPT_MAX_COST => Ok(cost),
         _ => Err(UnknownHash::TooCostly("the cost of bcrypt is above 16")),
     }
 }
@@ -132,14 +149,45 @@ impl Scrypt {
         })
     }
 
-    fn is_of(&self, password: &[u8]) -> Result<bool> {
-        let block_size = if self.two_parts { 8 } else { 16 };
-        let params = scrypt::Params::new(14, block_size, 1).map_err(Error::internal)?;
-        let mut key = [0; SCRYPT_KEY_BYTES];
-        scrypt::scrypt(password, self.salt.as_bytes(), &params, &mut key)
-            .map_err(Error::internal)?;
+    fn block_size(&self) -> u32 {
+        if self.two_parts {
+            SCRYPT_FIRST_BLOCK_SIZE
+        } else {
+            SCRYPT_BLOCK_SIZE
+        }
+    }
+
+    fn is_of(&self, password: &[u8]) -> Result<bool, UnknownHash> {
+        let key = scrypt_key(password, &self.salt, self.block_size())?;
         Ok(key.ct_eq(&self.key).into())
     }
+}
+
+/// The key that Lucia for Node, version 2, makes of a password in the Unicode form NFKC.
+pub(super) fn lucia_scrypt(
+    password: &[u8],
+    salt: &str,
+) -> Result<[u8; SCRYPT_KEY_BYTES], UnknownHash> {
+    scrypt_key(password, salt, SCRYPT_BLOCK_SIZE)
+}
+
+/// A hash as Lucia for Node, version 2, stores and reads it: in lower case, since it compares the
+/// text.
+pub(super) fn write_lucia_scrypt(salt: &str, key: &[u8; SCRYPT_KEY_BYTES]) -> String {
+    let hex: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("s2:{salt}:{hex}")
+}
+
+fn scrypt_key(
+    password: &[u8],
+    salt: &str,
+    block_size: u32,
+) -> Result<[u8; SCRYPT_KEY_BYTES], UnknownHash> {
+    const IMPOSSIBLE: UnknownHash = UnknownHash::Malformed("scrypt refuses its parameters");
+    let params = scrypt::Params::new(14, block_size, 1).map_err(|_| IMPOSSIBLE)?;
+    let mut key = [0; SCRYPT_KEY_BYTES];
+    scrypt::scrypt(password, salt.as_bytes(), &params, &mut key).map_err(|_| IMPOSSIBLE)?;
+    Ok(key)
 }
 
 fn read_hex(hex: &str) -> Option<[u8; SCRYPT_KEY_BYTES]> {
@@ -155,4 +203,4 @@ fn read_hex(hex: &str) -> Option<[u8; SCRYPT_KEY_BYTES]> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -20,7 +20,7 @@ use crate::{Error, Result};
 /// 8 GiB gone over in all, or that of these settings. If it is weaker than these settings, it is
 /// replaced when its owner signs in: that is how the settings can be raised. A hash that was
 /// changed in the meantime is left alone, and a sign-in never fails because its hash could not be
-/// replaced.
+/// replaced. A stored hash that is none of these is refused like a wrong password, and logged.
 ///
 /// With the cargo feature `legacy-hashes`, hashes of other software are verified as well:
 ///
@@ -39,10 +39,14 @@ use crate::{Error, Result};
 ///   than 255 bytes, opens to nothing.
 /// - Passwords are brought into the Unicode form NFKC before they are hashed. Others did not do
 ///   that, so where it changes a password, a bcrypt or two-part hash is tried with both forms.
-/// - An account with such a hash answers after another time than an unknown one, which takes the
-///   time of these settings: bcrypt at cost 12 takes several times as long. Until the hashes are
-///   replaced, somebody who measures can tell which accounts exist and have not signed in since
-///   (OWASP ASVS 5.0, 6.3.8). This goes for Argon2 hashes of another cost, too.
+/// - A wrong password for an account with such a hash is refused after a longer time than one for
+///   an unknown account, which takes the time of these settings: bcrypt at cost 12 takes several
+///   times as long, and after a hash that is cheaper, or may be, the work of these settings is done
+///   as well. Until the hashes are replaced, somebody who measures can tell which accounts exist
+///   and have not signed in since (OWASP ASVS 5.0, 6.3.8). This goes for Argon2 hashes of another
+///   cost, too.
+/// - `scrypt` allocates its memory for each hash. glibc gives the 32 MiB of `s2` back to the system;
+///   16 MiB of a two-part hash it keeps for each thread that has verified one.
 #[derive(Clone, Debug)]
 #[must_use = "options take effect by `builder.passwords(options)`"]
 pub struct PasswordOptions {
@@ -56,6 +60,21 @@ pub struct PasswordOptions {
     pub(super) refuse_when: Option<RefuseWhen>,
     #[cfg(feature = "legacy-hashes")]
     pub(super) upgrade_legacy_hashes: bool,
+    pub(super) new_hashes: NewHashes,
+}
+
+/// What new password hashes are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NewHashes {
+    /// Argon2id in PHC strings, at the cost of the settings.
+    #[default]
+    Argon2id,
+    /// `s2:<salt>:<hex>` of Lucia for Node, version 2: scrypt with N=16384, r=16, p=1. For the time
+    /// of a migration only, as [`PasswordOptions::new_hashes`] says.
+    #[cfg(feature = "legacy-hashes")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "legacy-hashes")))]
+    LuciaScrypt,
 }
 
 impl Default for PasswordOptions {
@@ -72,6 +91,7 @@ impl Default for PasswordOptions {
             refuse_when: None,
             #[cfg(feature = "legacy-hashes")]
             upgrade_legacy_hashes: false,
+            new_hashes: NewHashes::Argon2id,
         }
     }
 }
@@ -101,8 +121,9 @@ impl PasswordOptions {
     }
 
     /// How many passwords are hashed at once; by default as many as the machine has cores. Each
-    /// takes a thread and its memory: [`memory_kib`](Self::memory_kib), or what an older hash was
-    /// made with, which is 32 MiB for one of Lucia for Node.
+    /// takes a thread, and its memory: [`memory_kib`](Self::memory_kib), which is made when it is
+    /// first needed and then kept for the next. On top of that comes what an older hash was made with,
+    /// for as long as it is verified: 32 MiB for one of Lucia for Node.
     pub fn at_once(mut self, at_once: usize) -> Self {
         self.at_once = at_once;
         self
@@ -115,7 +136,8 @@ impl PasswordOptions {
         self
     }
 
-    /// The least number of characters of a new password; 8 by default (OWASP ASVS 5.0, 6.2.1).
+    /// The least number of characters of a new password, both as it was typed and in the Unicode
+    /// form NFKC; 8 by default (OWASP ASVS 5.0, 6.2.1).
     /// NIST SP 800-63B-4 asks for 15 where the password is the only factor.
     pub fn min_length(mut self, min_length: usize) -> Self {
         self.min_length = min_length;
@@ -173,6 +195,24 @@ impl PasswordOptions {
         self
     }
 
+    /// What new hashes are; [`Argon2id`](NewHashes::Argon2id) by default.
+    ///
+    /// With the cargo feature `legacy-hashes`, they can be those of Lucia for Node:
+    /// `NewHashes::LuciaScrypt`. A Node application with Lucia v2 on the same tables does not read
+    /// Argon2id, and would not let anybody in who signs up or changes their password here. No hash
+    /// is replaced at sign-in then, weaker ones of Argon2 included, so it cannot be set together
+    /// with `upgrade_legacy_hashes`. Hashes of Argon2id that are there already still open here, and
+    /// still not there.
+    ///
+    /// This is for the time of a migration only. OWASP's Password Storage Cheat Sheet asks for three
+    /// times the work where scrypt has that memory, which is 32 MiB for each password that is hashed
+    /// [at once](Self::at_once), and for somebody unknown as well. When the Node application is gone,
+    /// take this setting away and allow `upgrade_legacy_hashes`.
+    pub fn new_hashes(mut self, new_hashes: NewHashes) -> Self {
+        self.new_hashes = new_hashes;
+        self
+    }
+
     /// Checks the settings, and makes those of Argon2.
     pub(super) fn check(&self) -> Result<Params> {
         let refuse = |setting, reason: &str| Err(Error::setting(setting, reason));
@@ -211,6 +251,13 @@ impl PasswordOptions {
         }
         if self.max_length < self.min_length {
             return refuse("passwords.min_length", "it is above `max_length`");
+        }
+        #[cfg(feature = "legacy-hashes")]
+        if self.upgrade_legacy_hashes && self.new_hashes != NewHashes::Argon2id {
+            return refuse(
+                "passwords.upgrade_legacy_hashes",
+                "it replaces hashes by Argon2id, and `new_hashes` says that there is to be none",
+            );
         }
         Params::new(self.memory_kib, self.iterations, self.parallelism, None)
             .map_err(|error| Error::setting("passwords", error.to_string()))

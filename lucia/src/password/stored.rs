@@ -1,31 +1,32 @@
 //! Hashes as the database holds them, read and checked before any work is done for them.
 
-use argon2::password_hash::phc::PasswordHash;
-use argon2::password_hash::{self, PasswordVerifier};
+use argon2::password_hash::phc::{Output, PasswordHash, Salt};
 use argon2::{Algorithm, Argon2, Params, RECOMMENDED_SALT_LEN, Version};
+use subtle::ConstantTimeEq;
 
+use super::cost::Cost;
 #[cfg(feature = "legacy-hashes")]
 use super::legacy::LegacyHash;
-use super::{Password, PasswordOptions, Verdict};
-use crate::{Error, Result};
+use super::memory::Memory;
+use super::{NewHashes, Password, PasswordOptions, Verdict};
 
 /// A stored hash that can be verified.
-#[derive(Clone)]
 pub(super) enum StoredHash {
     Argon2(Box<Argon2Hash>),
     #[cfg(feature = "legacy-hashes")]
     Legacy(LegacyHash),
 }
 
-#[derive(Clone)]
 pub(super) struct Argon2Hash {
-    hash: PasswordHash,
+    argon2: Argon2<'static>,
+    salt: Salt,
+    output: Output,
     outdated: bool,
 }
 
 /// Why a stored hash cannot be verified. It shows nothing of the hash.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum UnknownHash {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum UnknownHash {
     #[error("a stored password hash is of no supported kind, which are {SUPPORTED}")]
     Unsupported,
     #[cfg(not(feature = "legacy-hashes"))]
@@ -38,6 +39,8 @@ pub(super) enum UnknownHash {
     Malformed(&'static str),
     #[error("a stored password hash asks for more work than lucia does: {0}")]
     TooCostly(&'static str),
+    #[error("a stored password hash was not computed: {0}")]
+    NotComputed(argon2::Error),
 }
 
 #[cfg(not(feature = "legacy-hashes"))]
@@ -73,10 +76,26 @@ impl StoredHash {
         Err(UnknownHash::SwitchedOff)
     }
 
-    /// Does the work.
-    pub(super) fn verify(&self, password: &Password) -> Result<Verdict> {
+    /// What [`verify`](Self::verify) takes.
+    pub(super) fn cost(&self) -> Cost {
         match self {
-            Self::Argon2(hash) => hash.verify(password),
+            Self::Argon2(hash) => {
+                let params = hash.argon2.params();
+                Cost::argon2(params.m_cost(), params.t_cost())
+            }
+            #[cfg(feature = "legacy-hashes")]
+            Self::Legacy(hash) => hash.cost(),
+        }
+    }
+
+    /// Does the work.
+    pub(super) fn verify(
+        &self,
+        password: &Password,
+        memory: &mut Memory,
+    ) -> Result<Verdict, UnknownHash> {
+        match self {
+            Self::Argon2(hash) => hash.verify(password, memory),
             #[cfg(feature = "legacy-hashes")]
             Self::Legacy(hash) => hash.verify(password),
         }
@@ -94,7 +113,7 @@ impl Argon2Hash {
         let version = Version::try_from(version)
             .map_err(|_| malformed("there is no such version of Argon2"))?;
         let params = Params::try_from(&hash).map_err(|_| malformed("its parameters cannot be"))?;
-        let (Some(salt), Some(output)) = (&hash.salt, &hash.hash) else {
+        let (Some(salt), Some(output)) = (hash.salt, hash.hash) else {
             return Err(malformed("it has no salt or no hash"));
         };
 
@@ -109,23 +128,36 @@ impl Argon2Hash {
         }
 
         // The number of lanes makes a hash neither stronger nor weaker.
-        let outdated = algorithm != Algorithm::Argon2id
+        let weaker = algorithm != Algorithm::Argon2id
             || version != Version::V0x13
             || memory < options.memory_kib
             || iterations < options.iterations
             || salt.len() < RECOMMENDED_SALT_LEN
             || output.len() < Params::DEFAULT_OUTPUT_LEN;
-        Ok(Self { hash, outdated })
+        Ok(Self {
+            argon2: Argon2::new(algorithm, version, params),
+            salt,
+            output,
+            outdated: weaker && options.new_hashes == NewHashes::Argon2id,
+        })
     }
 
-    fn verify(&self, password: &Password) -> Result<Verdict> {
-        // All parameters are those of the hash.
-        match Argon2::default().verify_password(password.normal.as_bytes(), &self.hash) {
-            Ok(()) if self.outdated => Ok(Verdict::OpensOutdated),
-            Ok(()) => Ok(Verdict::Opens),
-            Err(password_hash::Error::PasswordInvalid) => Ok(Verdict::Refused),
-            Err(error) => Err(Error::internal(error)),
-        }
+    fn verify(&self, password: &Password, memory: &mut Memory) -> Result<Verdict, UnknownHash> {
+        let (password, salt) = (password.normal.as_bytes(), &*self.salt);
+        let mut output = [0; Output::MAX_LENGTH];
+        let output = &mut output[..self.output.len()];
+        memory
+            .with(self.argon2.params().block_count(), |blocks| {
+                let argon2 = &self.argon2;
+                argon2.hash_password_into_with_memory(password, salt, output, blocks)
+            })
+            .map_err(UnknownHash::NotComputed)?;
+        let opens: bool = output.ct_eq(self.output.as_bytes()).into();
+        Ok(match (opens, self.outdated) {
+            (false, _) => Verdict::Refused,
+            (true, false) => Verdict::Opens,
+            (true, true) => Verdict::OpensOutdated,
+        })
     }
 }
 

@@ -2,6 +2,11 @@
 
 use std::sync::Mutex;
 
+use argon2::Argon2;
+use argon2::password_hash::PasswordHasher;
+use argon2::password_hash::phc::PasswordHash;
+
+use super::recipe::SALT_LENGTH;
 use super::*;
 use crate::clock::os_random;
 use crate::error::chain;
@@ -94,6 +99,19 @@ async fn r39_the_least_length_can_be_chosen_and_is_8_by_default() {
             assert!(passwords.hash(&letter.repeat(min)).await.is_ok());
         }
         assert_eq!(refused(&passwords, "").await, PasswordProblem::Empty);
+    }
+}
+
+#[tokio::test]
+async fn r39_the_least_length_counts_as_typed_and_as_hashed() {
+    let passwords = passwords();
+    // One character that becomes eighteen, and two that become one.
+    for (letter, times) in [("\u{fdfa}", 1), ("\u{fdfa}", 7), ("e\u{301}", 7)] {
+        let problem = refused(&passwords, &letter.repeat(times)).await;
+        assert_eq!(problem, PasswordProblem::TooShort { min: 8 });
+    }
+    for letter in ["\u{fdfa}", "e\u{301}"] {
+        assert!(passwords.hash(&letter.repeat(8)).await.is_ok());
     }
 }
 

@@ -83,18 +83,8 @@ async fn medians(auth: &Auth) -> [Duration; 4] {
     })
 }
 
-#[test]
-fn r38_whoever_is_refused_waits_as_long() {
-    // One thread does all the hashing. Two would take turns, as the ways to be refused do, and the
-    // allocator gives each thread memory of its own, which can be twice as slow as the other's.
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .max_blocking_threads(1)
-        .build();
-    runtime.unwrap().block_on(assert_medians_are_close());
-}
-
-async fn assert_medians_are_close() {
+#[tokio::test]
+async fn r38_whoever_is_refused_waits_as_long() {
     let stage = Stage::postgres().await;
     let auth = stage.auth().await;
     sign_up(&auth, "ada").await;

@@ -1,6 +1,6 @@
 //! Hashes that are replaced when their owners sign in.
 
-use lucia::{Auth, Key, PasswordOptions, Result};
+use lucia::{Auth, Key, NewHashes, PasswordOptions, Result};
 use lucia_tests::watch;
 
 use crate::support::{PASSWORD, Site, Stage, front_page, on_each_store, sign_up};
@@ -14,7 +14,8 @@ on_each_store![
     r43_a_key_deleted_meanwhile_does_not_come_back,
     r43_a_store_that_fails_the_upgrade_does_not_fail_the_login,
     r43_legacy_hashes_stay_as_they_are_unless_allowed,
-    r44_a_malformed_hash_is_our_error_and_says_nothing,
+    r43_no_hash_is_replaced_where_new_ones_are_those_of_lucia,
+    r38_a_hash_that_cannot_be_read_is_refused_as_somebody_unknown_is,
 ];
 
 /// Made by `lucia` 2.7.7 and by `bcryptjs` 3.0.3, of [`PASSWORD`].
@@ -194,11 +195,29 @@ async fn r43_legacy_hashes_stay_as_they_are_unless_allowed(stage: Stage) {
     }
 }
 
-async fn r44_a_malformed_hash_is_our_error_and_says_nothing(stage: Stage) {
+async fn r43_no_hash_is_replaced_where_new_ones_are_those_of_lucia(stage: Stage) {
+    let (_, argon2id) = ada(&stage).await;
+    let lucia = stronger().new_hashes(NewHashes::LuciaScrypt);
+    let lucia = auth_with(&stage, lucia).await;
+    for stored in LEGACY.into_iter().chain([&*argon2id]) {
+        store_hash(&stage, stored).await;
+        login(&lucia).await.unwrap();
+        assert_eq!(hash(&stage).await, stored);
+    }
+    let changed = lucia.reset_password("username", "ada", PASSWORD);
+    changed.await.unwrap();
+    let new = hash(&stage).await;
+    assert!(new.starts_with("s2:"), "{new}");
+    login(&lucia).await.unwrap();
+    assert_eq!(hash(&stage).await, new);
+}
+
+async fn r38_a_hash_that_cannot_be_read_is_refused_as_somebody_unknown_is(stage: Stage) {
     let auth = stage.auth().await;
     let session = sign_up(&auth, "ada").await;
     let site = Site::serve(auth, front_page).await;
-    let form = [("username", "ada"), ("password", PASSWORD)];
+    let form = |username| [("username", username), ("password", PASSWORD)];
+    let unknown = site.browser().post("/login", &form("nobody")).await;
     // Nobody else's: all tests that run now share one log.
     let canary = format!("swordfish-{}", session.id);
     for malformed in [
@@ -209,11 +228,15 @@ async fn r44_a_malformed_hash_is_our_error_and_says_nothing(stage: Stage) {
     ] {
         store_hash(&stage, &malformed).await;
         let shown = watch([&*canary]);
-        let reply = site.browser().post("/login", &form).await;
-        assert_eq!(reply.status, 500, "{malformed}");
-        assert_eq!(reply.body, "Internal error.");
+        let told = watch([session.user_id.as_str()]);
+        let reply = site.browser().post("/login", &form("ada")).await;
+        assert_eq!(reply.status, 401, "{malformed}");
+        assert_eq!(reply.body, unknown.body);
         assert!(reply.set_cookies().is_empty());
         assert_eq!(shown.lines(), [""; 0]);
+        let told = told.lines();
+        let errors = told.iter().filter(|line| line.starts_with("ERROR "));
+        assert_eq!(errors.count(), 1, "{told:?}");
         assert_eq!(hash(&stage).await, malformed);
     }
 }

@@ -3,7 +3,6 @@ use std::sync::Arc;
 use super::super::{PasswordOptions, Passwords, Verdict};
 use super::{BCRYPT_MAX_COST, LegacyHash, read_hex};
 use crate::clock::os_random;
-use crate::error::chain;
 use crate::{Error, Result};
 
 /// The vector of RFC 7914, section 12 with N=16384, r=8 and p=1, which is what Lucia stored in two
@@ -16,7 +15,7 @@ const DECOMPOSED: &str = "pa\u{308}sswo\u{308}rd";
 const ODD: &str = "🦀 \0 ﬁn Ⅷ";
 
 /// Made by `lucia` 2.7.7, which normalises.
-const LUCIA: [(&str, &str); 4] = [
+pub(in crate::password) const LUCIA: [(&str, &str); 4] = [
     (
         "correct horse battery",
         "s2:3uw485eja8q0dmml:89a7e3cf65b6b51d00de282f28de63e93eb546ff15bde49a17b6b00201eec78e959e0a9204075cb58ef1ff88e465a10d31a96672e2da497dfaedcf557ed73f65",
@@ -143,6 +142,14 @@ async fn verify_with(options: PasswordOptions, password: &str, hash: &str) -> Re
 
 async fn verify(password: &str, hash: &str) -> Result<Verdict> {
     verify_with(options(), password, hash).await
+}
+
+/// Why a hash cannot be verified.
+fn reason(verdict: Result<Verdict>) -> String {
+    match verdict {
+        Ok(Verdict::Unreadable(problem)) => problem.to_string(),
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]
@@ -291,7 +298,7 @@ async fn r43_a_bcrypt_hash_that_did_not_see_the_whole_password_is_never_outdated
 }
 
 #[tokio::test]
-async fn r44_malformed_hashes_are_an_error_and_show_nothing() {
+async fn r44_malformed_hashes_open_to_nothing_and_show_nothing() {
     let hex = "0".repeat(128);
     let digits = "1".repeat(10_000);
     let bcrypt = "CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW";
@@ -337,10 +344,7 @@ async fn r44_malformed_hashes_are_an_error_and_show_nothing() {
     let passwords = Passwords::new(&options(), Arc::new(os_random)).unwrap();
     for hash in hashes {
         let verdict = passwords.verify("correct horse battery", Some(&hash)).await;
-        let Err(Error::Internal(source)) = verdict else {
-            panic!("{hash}: {verdict:?}");
-        };
-        let text = chain(source.as_ref());
+        let text = reason(verdict);
         assert!(text.starts_with("a stored password hash "), "{text}");
         assert!(!text.contains("salt:0") && !text.contains("CCCC"), "{text}");
     }
@@ -351,8 +355,7 @@ async fn r44_a_bcrypt_hash_above_cost_16_is_refused_and_not_run() {
     let salt = "CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW";
     for cost in BCRYPT_MAX_COST + 1..=31 {
         // One of cost 31 would take days.
-        let error = verify("U*U", &format!("$2b${cost:02}${salt}")).await;
-        let text = chain(&error.unwrap_err());
+        let text = reason(verify("U*U", &format!("$2b${cost:02}${salt}")).await);
         assert!(text.contains("above 16"), "{text}");
     }
     assert!(LegacyHash::read(&format!("$2b$16${salt}"), false).is_ok());
@@ -365,7 +368,7 @@ async fn r44_an_unknown_hash_is_told_what_is_supported() {
         "$1$salt$hash",
         "$scrypt$ln=14,r=8,p=1$c2FsdA$aGFzaA",
     ] {
-        let text = chain(&verify("U*U", hash).await.unwrap_err());
+        let text = reason(verify("U*U", hash).await);
         for kind in ["Argon2", "s2:", "$2a$", "$2b$", "$2y$"] {
             assert!(text.contains(kind), "{text}");
         }

@@ -182,7 +182,7 @@ async fn r46_no_secret_is_logged_or_told_when_a_stored_hash_is_malformed(stage: 
         let hash = in_sql(&hash);
         let sql = format!("UPDATE user_key SET hashed_password = {hash}");
         stage.execute(&sql).await;
-        visit.form("/login", PASSWORD, 500).await;
+        visit.form("/login", PASSWORD, 401).await;
     }
     assert_eq!(found.lines(), Vec::<String>::new());
 }
