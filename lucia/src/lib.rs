@@ -102,17 +102,24 @@
 #[cfg_attr(docsrs, doc(cfg(feature = "actix")))]
 pub mod actix;
 mod auth;
+#[cfg(feature = "axum")]
+#[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
+pub mod axum;
 mod bearer;
 mod clock;
 mod context;
 mod cookie;
 mod error;
 pub mod guard;
+#[cfg(feature = "http")]
+#[cfg_attr(docsrs, doc(cfg(feature = "http")))]
+pub mod http;
 mod key;
 mod origin;
 mod password;
 mod redirect;
 mod request;
+mod response;
 mod session;
 pub mod store;
 mod token;
@@ -128,13 +135,14 @@ pub use deadpool_postgres;
 pub use error::{ConstraintKind, ConstraintViolation, Error, PasswordProblem, Result, Source};
 pub use guard::Guard;
 pub use key::{Key, NewKey};
-#[cfg(feature = "macros")]
-#[cfg_attr(docsrs, doc(cfg(feature = "macros")))]
+#[cfg(all(feature = "actix", feature = "macros"))]
+#[cfg_attr(docsrs, doc(cfg(all(feature = "actix", feature = "macros"))))]
 pub use lucia_macros::{auth_request, authenticated};
 pub use origin::TrustedProxy;
 pub use password::PasswordOptions;
 pub use redirect::LocalPath;
 pub use request::{AuthRequest, Credentials, ResponseHeaders};
+pub use response::{Answer, HeadersMut};
 pub use session::{Session, SessionInfo, SessionState};
 #[cfg(feature = "postgres")]
 #[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
@@ -145,13 +153,10 @@ pub use store::sqlite::{SqliteStore, SqliteStoreBuilder};
 pub use token::{InvalidSessionId, SessionId, SessionToken};
 pub use user::{MaybeUser, NewUser, NoAttributes, User, UserId};
 
-/// For the code that the attributes generate.
+/// For the code that the attributes generate. What differs between frameworks is in their modules.
+#[cfg(feature = "macros")]
 #[doc(hidden)]
 pub mod __private {
-    #[cfg(feature = "actix")]
-    pub use crate::actix::handler::{
-        Admission, Admitted, Extractor, Incoming, Reply, Response, extract, respond,
-    };
-    pub use crate::guard::Guard;
+    pub use crate::guard::{Admission, Guard};
     pub use crate::request::{AuthRequest, Credentials};
 }

@@ -10,7 +10,7 @@ use actix_web::{FromRequest, HttpRequest, HttpResponse, Responder};
 
 use super::auth_request;
 use super::response::{deny, put_headers};
-use crate::guard::Guard;
+use crate::guard::{Admission, Guard};
 use crate::{AuthRequest, Result};
 
 /// What a generated handler returns.
@@ -77,11 +77,6 @@ impl Admitted {
         response
     }
 }
-
-/// Taken by the function that the user wrote, which nobody but the handler around it shall call.
-/// It is deliberately no extractor.
-#[derive(Debug)]
-pub struct Admission(());
 
 /// The next parameter of a handler. `Err` is the response to a request that it cannot be had from.
 ///
