@@ -2,39 +2,32 @@
 //!
 //! ```no_run
 //! use axum::{Router, extract::State, http::StatusCode, routing::{get, post}};
+//! use lucia::axum::{auth_request, authenticated};
 //! use lucia::{Auth, PgStore, Session, User};
-#![cfg_attr(
-    feature = "macros",
-    doc = "use lucia::axum::{auth_request, authenticated};"
-)]
 //! use serde::Deserialize;
 //!
 //! #[derive(Deserialize)]
 //! struct Profile { username: String }
 //!
-#![cfg_attr(feature = "macros", doc = "#[authenticated]")]
+//! #[authenticated]
 //! async fn me(user: User<Profile>) -> String {
 //!     format!("Hello, {}!", user.username)
 //! }
 //!
-#![cfg_attr(
-    feature = "macros",
-    doc = "#[authenticated]
-async fn logout(State(auth): State<Auth>, session: Session) -> lucia::Result<StatusCode> {
-    auth.invalidate_session(&session.id).await?;
-    auth_request.set_session(None);
-    Ok(StatusCode::NO_CONTENT)
-}
-"
-)]
-//! # #[cfg(feature = "postgres")]
+//! #[authenticated]
+//! async fn logout(State(auth): State<Auth>, session: Session) -> lucia::Result<StatusCode> {
+//!     auth.invalidate_session(&session.id).await?;
+//!     auth_request.set_session(None);
+//!     Ok(StatusCode::NO_CONTENT)
+//! }
+//!
 //! # async fn build() -> Result<Router, Box<dyn std::error::Error>> {
 //! let store = PgStore::connect(&std::env::var("DATABASE_URL")?).await?;
 //! let auth = Auth::builder(store).build()?;
 //! let app = Router::new()
 //!     .route("/me", get(me))
-#![cfg_attr(feature = "macros", doc = "    .route(\"/logout\", post(logout))")]
-//!     .layer(auth.layer()) // below the routes, which it reaches only if they are there
+//!     .route("/logout", post(logout))
+//!     .layer(auth.layer()) // after the routes: it reaches those that are there
 //!     .with_state(auth);
 //! # Ok(app) }
 //! ```

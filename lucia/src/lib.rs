@@ -81,17 +81,19 @@
 //! |---|---|
 //! | users, keys and sessions | [`Auth`] |
 //! | settings | [`AuthBuilder`], [`CookieOptions`], [`PasswordOptions`] |
-//! | handlers | [`macro@authenticated`], [`macro@auth_request`], [`actix`] |
+//! | handlers | [`macro@authenticated`], [`macro@auth_request`], [`actix`], [`axum`] |
 //! | the database | [`PgStore`], [`SqliteStore`], [`store`] |
 //! | what can go wrong | [`Error`] |
-//! | another framework | [`RequestContext`] |
+//! | another framework | [`http`], [`RequestContext`] |
 //!
 //! # Features
 //!
 //! | feature | default | |
 //! |---|---|---|
 //! | `actix` | yes | extractors, middleware and error responses for actix-web |
-//! | `macros` | yes | `#[auth_request]`, `#[authenticated]` |
+//! | `axum` | | extractors, layer and error responses for axum |
+//! | `http` | | what adapters for other frameworks are made of |
+//! | `macros` | yes | `#[auth_request]`, `#[authenticated]`, for the frameworks that are on: those at the root are for actix-web, others in [`axum`] |
 //! | `postgres` | yes | `PgStore` |
 //! | `sqlite` | | `SqliteStore`: a file or memory, with SQLite compiled in |
 //! | `conformance` | | the test suite for stores of your own |
