@@ -166,6 +166,31 @@ async fn a_protected_router_is_private_before_a_body_is_read() {
 }
 
 #[tokio::test]
+async fn what_does_not_exist_is_private_as_well_unless_only_routes_are_protected() {
+    let routes = || Router::new().route("/", get(async || "private"));
+    let all = routes().layer(auth().layer().protect());
+    let only_routes = routes().route_layer(auth().layer().protect());
+    for (app, status) in [
+        (all, StatusCode::UNAUTHORIZED),
+        (only_routes, StatusCode::NOT_FOUND),
+    ] {
+        assert_eq!(
+            answer(&app, Request::get("/nothing")).await.status(),
+            status
+        );
+        let denied = answer(&app, Request::get("/")).await;
+        assert_eq!(denied.status(), StatusCode::UNAUTHORIZED);
+    }
+}
+
+#[tokio::test]
+async fn a_cookie_changed_in_a_fallback_is_on_its_response() {
+    let app = Router::new().fallback(failing).layer(auth().layer());
+    let response = answer(&app, Request::get("/nothing")).await;
+    assert_eq!(response.headers().get_all(SET_COOKIE).iter().count(), 1);
+}
+
+#[tokio::test]
 async fn a_bearer_is_told_how_to_authenticate() {
     let app = Router::new().route("/", get(api)).layer(auth().layer());
     let response = answer(&app, Request::get("/")).await;
