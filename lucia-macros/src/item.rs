@@ -81,21 +81,46 @@ impl Attributes {
         let mut sorted = Attributes::default();
         for attr in attrs {
             if attr.path().is_ident("cfg_attr")
-                && let Ok((handler, function)) = split_cfg_attr(framework, &attr)
+                && let Ok(split) = split_cfg_attr(framework, &attr)
             {
-                sorted.handler.extend(handler);
-                sorted.function.extend(function);
+                split
+                    .into_iter()
+                    .for_each(|(place, attr)| sorted.put(place, attr));
             } else if ours(attr.path()).is_some() {
                 sorted.repeated.push(attr);
-            } else if framework == Framework::Axum && is_debug_handler(attr.path()) {
-                sorted.debug.push(attr);
-            } else if belongs_to_handler(framework, attr.path()) {
-                sorted.handler.push(attr);
             } else {
-                sorted.function.push(attr);
+                sorted.put(Place::of(framework, attr.path()), attr);
             }
         }
         sorted
+    }
+
+    fn put(&mut self, place: Place, attr: Attribute) {
+        match place {
+            Place::Handler => self.handler.push(attr),
+            Place::Function => self.function.push(attr),
+            Place::Debug => self.debug.push(attr),
+        }
+    }
+}
+
+/// Where an attribute goes that is not ours.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Place {
+    Handler,
+    Function,
+    Debug,
+}
+
+impl Place {
+    fn of(framework: Framework, path: &Path) -> Self {
+        if framework == Framework::Axum && is_debug_handler(path) {
+            Place::Debug
+        } else if belongs_to_handler(framework, path) {
+            Place::Handler
+        } else {
+            Place::Function
+        }
     }
 }
 
@@ -149,25 +174,25 @@ fn is_debug_handler(path: &Path) -> bool {
 //     #[cfg_attr(feature = "trace", doc = "..", tracing::instrument)]
 //
 // Output:
-//     #[cfg_attr(feature = "trace", doc = "..")]              // to the handler
-//     #[cfg_attr(feature = "trace", tracing::instrument)]     // to the function
-fn split_cfg_attr(
-    framework: Framework,
-    attr: &Attribute,
-) -> Result<(Option<Attribute>, Option<Attribute>)> {
+//     (Handler, #[cfg_attr(feature = "trace", doc = "..")])
+//     (Function, #[cfg_attr(feature = "trace", tracing::instrument)])
+fn split_cfg_attr(framework: Framework, attr: &Attribute) -> Result<Vec<(Place, Attribute)>> {
     let (predicate, metas) = attr.parse_args_with(|input: ParseStream<'_>| {
         let predicate: Meta = input.parse()?;
         input.parse::<Token![,]>()?;
         let metas = Punctuated::<Meta, Token![,]>::parse_terminated(input)?;
         Ok((predicate, metas))
     })?;
-    let (handler, function): (Vec<_>, Vec<_>) = metas
-        .into_iter()
-        .partition(|meta| belongs_to_handler(framework, meta.path()));
-    let conditional = |metas: Vec<Meta>| {
-        (!metas.is_empty()).then(|| syn::parse_quote!(#[cfg_attr(#predicate, #(#metas),*)]))
-    };
-    Ok((conditional(handler), conditional(function)))
+    let places = [Place::Handler, Place::Debug, Place::Function];
+    let split = places.into_iter().filter_map(|place| {
+        let metas = metas
+            .iter()
+            .filter(|meta| Place::of(framework, meta.path()) == place);
+        let metas: Vec<_> = metas.collect();
+        let attr = syn::parse_quote!(#[cfg_attr(#predicate, #(#metas),*)]);
+        (!metas.is_empty()).then_some((place, attr))
+    });
+    Ok(split.collect())
 }
 
 #[cfg(test)]
@@ -226,16 +251,23 @@ mod tests {
     fn axum_has_no_routes_but_a_debug_handler() {
         let item = quote! {
             #[axum::debug_handler(state = AppState)]
+            #[cfg_attr(debug_assertions, axum::debug_handler, must_use)]
             #[get("/")]
             #[lucia::axum::auth_request]
             async fn handler() {}
         };
         let attrs = parse(Framework::Axum, item).expect("it is a handler").attrs;
-        assert_eq!(texts(&attrs.handler), [""; 0]);
+        assert_eq!(
+            texts(&attrs.handler),
+            ["#[cfg_attr(debug_assertions,must_use)]"]
+        );
         assert_eq!(texts(&attrs.function), ["#[get(\"/\")]"]);
         assert_eq!(
             texts(&attrs.debug),
-            ["#[axum::debug_handler(state=AppState)]"]
+            [
+                "#[axum::debug_handler(state=AppState)]",
+                "#[cfg_attr(debug_assertions,axum::debug_handler)]",
+            ]
         );
         assert_eq!(texts(&attrs.repeated), ["#[lucia::axum::auth_request]"]);
     }

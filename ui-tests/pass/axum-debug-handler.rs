@@ -28,6 +28,20 @@ async fn given() -> &'static str {
     "given"
 }
 
+#[auth_request]
+#[cfg_attr(debug_assertions, axum::debug_handler(state = u8))]
+async fn while_developing(body: String) -> String {
+    body
+}
+
+#[auth_request]
+#[cfg_attr(not(debug_assertions), axum::debug_handler(state = u8))]
+async fn otherwise(body: String) -> String {
+    body
+}
+
 fn main() {
-    let _: Router<u8> = Router::new().route("/", post(inferred).get(given));
+    let _: Router<u8> = Router::new()
+        .route("/", post(inferred).get(given))
+        .route("/developing", post(while_developing).put(otherwise));
 }

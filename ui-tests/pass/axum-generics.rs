@@ -50,6 +50,26 @@ async fn impl_trait(
     parts.as_ref().to_owned()
 }
 
+// The guard knows the parameters of the handler.
+#[authenticated(permit = has_role::<R>, fresh = "10m")]
+async fn with_role<R: Role>() -> &'static str {
+    R::NAME
+}
+
+fn has_role<R: Role>(user: User<Profile>) -> bool {
+    user.username == R::NAME
+}
+
+trait Role: 'static {
+    const NAME: &str;
+}
+
+struct Admin;
+
+impl Role for Admin {
+    const NAME: &str = "admin";
+}
+
 struct Text(String);
 
 impl<S: Sync> FromRequestParts<S> for Text {
@@ -75,6 +95,7 @@ fn main() {
         .route("/sent", post(not_said_to_be_sent::<String>))
         .route("/where", post(where_clause::<String, String>))
         .route("/constant", post(constant::<8, usize>))
+        .route("/role", get(with_role::<Admin>))
         .route("/state", get(of_any_state::<Profile>))
         .route("/impl", post(impl_trait::<Text, Vec<Profile>>));
 }
