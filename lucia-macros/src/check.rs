@@ -1,24 +1,23 @@
 //! What a handler cannot be. Each check points at the user's own token and says what to write instead.
 
 use crate::args::Attribute;
+use crate::framework::Framework;
 use crate::item::{self, Handler};
 use syn::{
     Error, FnArg, GenericArgument, Ident, PatType, Path, PathArguments, Result, ReturnType, Safety,
     Signature, Type,
 };
 
-/// As many as actix-web extracts at once: it implements `FromRequest` for tuples up to this length.
-const MAX_PARAMETERS: usize = 16;
-
 /// Checks what the generated handler could not be built from.
-pub(crate) fn signature(sig: &Signature) -> Result<()> {
+pub(crate) fn signature(framework: Framework, sig: &Signature) -> Result<()> {
     all([
         check_qualifiers(sig),
-        check_receiver(sig),
+        check_receiver(framework, sig),
         check_variadic(sig),
-        check_return_type(sig),
-        check_parameter_count(sig),
-        all(parameters(sig).map(check_parameter)),
+        check_return_type(framework, sig),
+        check_parameter_count(framework, sig),
+        check_body_is_last(framework, sig),
+        all(parameters(sig).map(|parameter| check_parameter(framework, parameter))),
     ])
 }
 
@@ -77,11 +76,14 @@ fn check_qualifiers(sig: &Signature) -> Result<()> {
     all([constness, safety, abi])
 }
 
-fn check_receiver(sig: &Signature) -> Result<()> {
+fn check_receiver(framework: Framework, sig: &Signature) -> Result<()> {
     match sig.receiver() {
         Some(receiver) => Err(Error::new_spanned(
             receiver,
-            "a handler is a free function: take `web::Data<..>` instead of `self`",
+            format!(
+                "a handler is a free function: take `{}` instead of `self`",
+                framework.shared(),
+            ),
         )),
         None => Ok(()),
     }
@@ -97,30 +99,71 @@ fn check_variadic(sig: &Signature) -> Result<()> {
     }
 }
 
-fn check_return_type(sig: &Signature) -> Result<()> {
+fn check_return_type(framework: Framework, sig: &Signature) -> Result<()> {
     match &sig.output {
         ReturnType::Type(..) => Ok(()),
         ReturnType::Default => Err(Error::new(
             sig.ident.span(),
-            "a handler answers: declare what it returns, such as `-> impl Responder`",
+            format!(
+                "a handler answers: declare what it returns, such as `-> {}`",
+                framework.reply(),
+            ),
         )),
     }
 }
 
-fn check_parameter_count(sig: &Signature) -> Result<()> {
-    match parameters(sig).nth(MAX_PARAMETERS) {
+fn check_parameter_count(framework: Framework, sig: &Signature) -> Result<()> {
+    let most = framework.max_parameters();
+    match parameters(sig).nth(most) {
         Some(parameter) => Err(Error::new_spanned(
             parameter,
             format!(
-                "actix-web extracts at most {MAX_PARAMETERS} parameters: \
-                 take some of them together as a tuple, such as `(a, b): (A, B)`"
+                "{} extracts at most {most} parameters: \
+                 take some of them together as a tuple, such as `(a, b): (A, B)`",
+                framework.name(),
             ),
         )),
         None => Ok(()),
     }
 }
 
-fn check_parameter(parameter: &PatType) -> Result<()> {
+/// The compiler would say that the handler as a whole is none.
+fn check_body_is_last(framework: Framework, sig: &Signature) -> Result<()> {
+    if !framework.reads_the_body_last() {
+        return Ok(());
+    }
+    let mut parameters = parameters(sig).peekable();
+    let mut mistakes = Vec::new();
+    while let Some(parameter) = parameters.next() {
+        let ty = body_extractor(&parameter.ty);
+        if let (Some(ty), Some(_)) = (ty, parameters.peek()) {
+            mistakes.push(Err(Error::new_spanned(
+                &parameter.ty,
+                format!(
+                    "`{ty}` reads the body, which only the last parameter can: move it to the end"
+                ),
+            )));
+        }
+    }
+    all(mistakes)
+}
+
+/// The name of a type that is known to read the body: under these names nobody has anything else.
+fn body_extractor(ty: &Type) -> Option<&'static str> {
+    const NAMES: [&str; 6] = ["Bytes", "Form", "Json", "Multipart", "RawForm", "String"];
+
+    match ty {
+        Type::Path(ty) if ty.qself.is_none() => {
+            let last = ty.path.segments.last()?;
+            NAMES.into_iter().find(|name| last.ident == name)
+        }
+        Type::Paren(ty) => body_extractor(&ty.elem),
+        Type::Group(ty) => body_extractor(&ty.elem),
+        _ => None,
+    }
+}
+
+fn check_parameter(framework: Framework, parameter: &PatType) -> Result<()> {
     if let Some(cfg) = parameter
         .attrs
         .iter()
@@ -146,8 +189,11 @@ fn check_parameter(parameter: &PatType) -> Result<()> {
         Type::Reference(ty) if ty.lifetime.as_ref().is_none_or(|a| a.ident != "static") => {
             Err(Error::new_spanned(
                 ty,
-                "a parameter of a handler is extracted from the request and owned: \
-                 take an extractor, such as `web::Path<String>`, instead of a reference",
+                format!(
+                    "a parameter of a handler is extracted from the request and owned: \
+                     take an extractor, such as `{}`, instead of a reference",
+                    framework.path(),
+                ),
             ))
         }
         _ => Ok(()),

@@ -1,11 +1,13 @@
-//! From the user's function to the handler that actix-web calls.
+//! From the user's function to the handler that the framework calls.
 
 use crate::args::{Attribute, Guard};
+use crate::framework::Framework;
 use crate::item::{Attributes, Handler};
 use crate::{check, fallback};
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
+use syn::parse::{ParseStream, Parser};
 use syn::{
     Error, GenericArgument, GenericParam, Generics, Ident, PathArguments, ReturnType, Signature,
     Type, TypeParam,
@@ -13,17 +15,23 @@ use syn::{
 
 /// Expands the attribute. What is wrong with it is said beside an item that keeps its shape, and its body
 /// wherever possible: while an option is being typed, the body still completes.
-pub(crate) fn attribute(attribute: Attribute, args: TokenStream, item: TokenStream) -> TokenStream {
-    let handler = match syn::parse2::<Handler>(item.clone()) {
+pub(crate) fn attribute(
+    framework: Framework,
+    attribute: Attribute,
+    args: TokenStream,
+    item: TokenStream,
+) -> TokenStream {
+    let parser = |input: ParseStream<'_>| Handler::parse(framework, input);
+    let handler = match parser.parse2(item.clone()) {
         Ok(handler) => handler,
         Err(mistake) => {
             let mistake = mistake.into_compile_error();
             return quote!(#mistake #item);
         }
     };
-    if let Err(mistakes) = check::signature(&handler.sig) {
+    if let Err(mistakes) = check::signature(framework, &handler.sig) {
         let mistakes = mistakes.into_compile_error();
-        let fallback = fallback::expand(handler);
+        let fallback = fallback::expand(framework, handler);
         return quote!(#mistakes #fallback);
     }
     let guard = attribute.parse_guard(args);
@@ -33,7 +41,11 @@ pub(crate) fn attribute(attribute: Attribute, args: TokenStream, item: TokenStre
         .into_iter()
         .flatten()
         .map(Error::into_compile_error);
-    let handler = expand(&handler, &guard.unwrap_or_else(|_| attribute.guard()));
+    let handler = expand(
+        framework,
+        &handler,
+        &guard.unwrap_or_else(|_| attribute.guard()),
+    );
     quote!(#(#mistakes)* #handler)
 }
 
@@ -46,7 +58,7 @@ pub(crate) fn attribute(attribute: Attribute, args: TokenStream, item: TokenStre
 // Output:
 //     #[get("/me")]
 //     /// Docs.
-//     pub async fn me<T: Load>(__lucia: ::lucia::__private::Incoming) -> ::lucia::__private::Response {
+//     pub async fn me<T: Load>(__lucia: ::lucia::actix::__private::Incoming) -> ::lucia::actix::__private::Response {
 //         #[instrument(skip_all)]
 //         async fn me<T: Load>(
 //             _: ::lucia::__private::Admission,
@@ -55,24 +67,12 @@ pub(crate) fn attribute(attribute: Attribute, args: TokenStream, item: TokenStre
 //             mut body: web::Json<Edit>,
 //         ) -> Result<impl Responder> { .. }
 //
-//         let mut __admitted = match __lucia.admit(::lucia::__private::Guard::authenticated()).await {
-//             Ok(__admitted) => __admitted,
-//             Err(__response) => return __response,
-//         };
-//         let __p0 = match ::lucia::__private::extract::<User<T>>(&mut __admitted).await { .. };
-//         let __p1 = match ::lucia::__private::extract::<web::Json<Edit>>(&mut __admitted).await { .. };
-//         ::lucia::__private::respond(
-//             &__admitted,
-//             me::<T>(__admitted.admission(), __admitted.auth_request(), __p0, __p1).await,
-//         )
+//         .. // see `actix` and `axum`
 //     }
 //
 // The name stays, so that a route attribute may stand above or below; so does the user's function, inside:
 // its return type, its `?` and its errors are its own.
-fn expand(handler: &Handler, guard: &Guard) -> TokenStream {
-    let incoming = hidden("__lucia");
-    let admitted = hidden("__admitted");
-
+fn expand(framework: Framework, handler: &Handler, guard: &Guard) -> TokenStream {
     let Handler {
         attrs,
         vis,
@@ -82,47 +82,220 @@ fn expand(handler: &Handler, guard: &Guard) -> TokenStream {
     } = handler;
     let Attributes {
         handler: attrs,
+        debug,
         repeated,
         ..
     } = attrs;
+    let debug = (!debug.is_empty()).then(|| debug_handler(debug, sig));
     let repeated = repeated.iter().map(syn::Attribute::path);
     let name = &sig.ident;
-    let guard = expand_guard(guard);
+    let private = framework.private();
     let injects = !names_auth_request(sig);
     let function = function(handler, injects);
-    let injected = injects.then(|| quote!(#admitted.auth_request(),));
 
     let mut generics = sig.generics.clone();
-    let mut values = Vec::new();
-    let mut extractions = Vec::new();
-    for (i, parameter) in check::parameters(sig).enumerate() {
-        let value = hidden(&format!("__p{i}"));
-        let extraction = extract(&nameable(&parameter.ty, &mut generics), &admitted);
-        extractions.push(or_return(&value, &extraction));
-        values.push(value);
-    }
+    let types: Vec<Type> = check::parameters(sig)
+        .map(|parameter| nameable(&parameter.ty, &mut generics))
+        .collect();
+    let call = Call {
+        sig,
+        injects,
+        guard: expand_guard(guard),
+        is_generic: generics.type_params().next().is_some(),
+        types,
+    };
+    let incoming = hidden("__lucia");
+    let (incoming_type, steps) = match framework {
+        Framework::Actix => (quote!(#private::Incoming), actix(&call, &incoming)),
+        Framework::Axum => {
+            let types = &call.types;
+            (
+                quote!(#private::Incoming<(#(#types,)*)>),
+                axum(&call, &incoming),
+            )
+        }
+    };
     let (generics, _, where_clause) = generics.split_for_impl();
-    let admission = or_return(
-        &quote!(mut #admitted),
-        &quote!(#incoming.admit(#guard).await),
-    );
-    let arguments = quote!(#admitted.admission(), #injected #(#values),*);
-    let respond = respond(sig, &admitted, &arguments);
 
     quote! {
         #(#attrs)*
         #vis async fn #name #generics (
-            #incoming: ::lucia::__private::Incoming,
-        ) -> ::lucia::__private::Response #where_clause {
+            #incoming: #incoming_type,
+        ) -> #private::Response #where_clause {
             #(#inner_attrs)*
             #(#[allow(unused_imports)] use #repeated as _;)*
+            #debug
             #function
 
-            #[allow(unused_mut)]
-            #admission
-            #(#extractions)*
-            #respond
+            #steps
         }
+    }
+}
+
+/// How the user's function comes to be called.
+struct Call<'a> {
+    sig: &'a Signature,
+    /// Whether it takes an `AuthRequest` that the user did not write.
+    injects: bool,
+    guard: TokenStream,
+    is_generic: bool,
+    /// The types of its parameters.
+    types: Vec<Type>,
+}
+
+// Output:
+//     let mut __admitted = match __lucia.admit(::lucia::__private::Guard::authenticated()).await {
+//         Ok(__admitted) => __admitted,
+//         Err(__response) => return __response,
+//     };
+//     let __p0 = match ::lucia::actix::__private::extract::<User<T>>(&mut __admitted).await { .. };
+//     let __p1 = match ::lucia::actix::__private::extract::<web::Json<Edit>>(&mut __admitted).await { .. };
+//     ::lucia::actix::__private::respond(
+//         &__admitted,
+//         me::<T>(__admitted.admission(), __admitted.auth_request(), __p0, __p1).await,
+//     )
+fn actix(call: &Call<'_>, incoming: &Ident) -> TokenStream {
+    let admitted = hidden("__admitted");
+    let guard = &call.guard;
+    let admission = or_return(
+        &quote!(mut #admitted),
+        &quote!(#incoming.admit(#guard).await),
+    );
+    let values = call.values();
+    let extractions = values
+        .iter()
+        .zip(&call.types)
+        .map(|(value, ty)| or_return(value, &extract(ty, &admitted)));
+    let respond = call.respond(Framework::Actix, &admitted, &values);
+    quote! {
+        #[allow(unused_mut)]
+        #admission
+        #(#extractions)*
+        #respond
+    }
+}
+
+// Output:
+//     let (__admitted, __parameters) = match __lucia.admit(::lucia::__private::Guard::authenticated()).await {
+//         Ok(__admitted) => __admitted,
+//         Err(__response) => return __response,
+//     };
+//     let (__p0, __p1,) = match __admitted.extract(__parameters).await { .. };
+//     ::lucia::axum::__private::respond(
+//         &__admitted,
+//         me::<T>(__admitted.admission(), __admitted.auth_request(), __p0, __p1).await,
+//     )
+//
+// What is extracted from the request and the state stands in the type of `__lucia`, since only axum knows
+// the type of the state.
+fn axum(call: &Call<'_>, incoming: &Ident) -> TokenStream {
+    let (admitted, parameters) = (hidden("__admitted"), hidden("__parameters"));
+    let guard = &call.guard;
+    let values = call.values();
+    let (kept, extraction) = if values.is_empty() {
+        (quote!(_), None)
+    } else {
+        let extraction = or_return(
+            &quote!((#(#values,)*)),
+            &quote!(#admitted.extract(#parameters).await),
+        );
+        (parameters.to_token_stream(), Some(extraction))
+    };
+    let admission = or_return(
+        &quote!((#admitted, #kept)),
+        &quote!(#incoming.admit(#guard).await),
+    );
+    let respond = call.respond(Framework::Axum, &admitted, &values);
+    let checks = call.types.iter().filter(|_| !call.is_generic).map(check);
+    quote! {
+        #(#checks)*
+        #admission
+        #extraction
+        #respond
+    }
+}
+
+// Input:
+//     User<Profile>
+//
+// Output:
+//     {
+//         #[allow(unused_imports)]
+//         use ::lucia::axum::__private::Fallback as _;
+//         ::lucia::axum::__private::Parameter::<User<Profile>>::new().check();
+//     }
+fn check(ty: &Type) -> TokenStream {
+    let (start, end) = ends(ty);
+    let private = Framework::Axum.private_at(start);
+    let parameter = quote_spanned!(start=> Parameter::);
+    let new_and_check = quote_spanned!(end=> ::new().check());
+    let (open, close) = (quote_spanned!(start=> <), quote_spanned!(end=> >));
+    quote! {
+        {
+            #[allow(unused_imports)]
+            use #private::Fallback as _;
+            #private::#parameter #open #ty #close #new_and_check;
+        }
+    }
+}
+
+impl Call<'_> {
+    /// Names for the parameters.
+    fn values(&self) -> Vec<Ident> {
+        let count = self.types.len();
+        (0..count).map(|i| hidden(&format!("__p{i}"))).collect()
+    }
+
+    // Output:
+    //     ::lucia::actix::__private::respond(&__admitted, me::<T>(__admitted.admission(), __p0).await)
+    //
+    // A complaint about the type of the reply is to stand where the user wrote it.
+    fn respond(&self, framework: Framework, admitted: &Ident, values: &[Ident]) -> TokenStream {
+        let (start, end) = match &self.sig.output {
+            ReturnType::Type(_, ty) => ends(ty),
+            ReturnType::Default => ends(&self.sig.ident),
+        };
+        let private = framework.private();
+        let mut function = self.sig.ident.clone();
+        function.set_span(function.span().located_at(start));
+        let turbofish = turbofish(&self.sig.generics);
+        let injected = self.injects.then(|| quote!(#admitted.auth_request(),));
+        let arguments = quote!(#admitted.admission(), #injected #(#values),*);
+        let arguments = quote_spanned!(end=> (#arguments));
+        let mut future = quote!(#function #turbofish #arguments);
+        // axum would say that the handler is none, without the line that is at fault. Whether a generic
+        // one is sent between threads is for its caller to see to.
+        if framework == Framework::Axum && !self.is_generic {
+            let private = framework.private_at(start);
+            let sent = quote_spanned!(start=> sent);
+            let future_of_it = quote_spanned!(end=> (#future));
+            future = quote!(#private::#sent #future_of_it);
+        }
+        let dot_await = quote_spanned!(end=> .await);
+        quote!(#private::respond(&#admitted, #future #dot_await))
+    }
+}
+
+// Input:
+//     #[axum::debug_handler(state = AppState)]
+//     async fn me(user: User<Profile>, Json(edit): Json<Edit>) -> Result<impl IntoResponse> { .. }
+//
+// Output:
+//     #[allow(dead_code)]
+//     #[axum::debug_handler(state = AppState)]
+//     async fn me(_: User<Profile>, _: Json<Edit>) {}
+//
+// The generated handler has a parameter that nobody wrote. Complaints are to be about those of the user.
+fn debug_handler(attrs: &[syn::Attribute], sig: &Signature) -> TokenStream {
+    let types = check::parameters(sig).map(|parameter| &parameter.ty);
+    let name = &sig.ident;
+    let (generics, _, where_clause) = sig.generics.split_for_impl();
+    quote! {
+        const _: () = {
+            #[allow(dead_code)]
+            #(#attrs)*
+            async fn #name #generics (#(_: #types),*) #where_clause {}
+        };
     }
 }
 
@@ -145,34 +318,18 @@ fn or_return(value: &impl ToTokens, result: &TokenStream) -> TokenStream {
 //     User<T>
 //
 // Output:
-//     ::lucia::__private::extract::<User<T>>(&mut __admitted).await
+//     ::lucia::actix::__private::extract::<User<T>>(&mut __admitted).await
 //
 // The compiler complains about a type that is no extractor at the type, at the call and at the `await`.
 // All of them stand where the user wrote the type, and what is said thrice of one place is shown once.
 fn extract(ty: &Type, admitted: &Ident) -> TokenStream {
     let (start, end) = ends(ty);
-    let path = quote_spanned!(start=> ::lucia::__private::extract);
+    let path = quote_spanned!(start=> ::lucia::actix::__private::extract);
     let arguments = quote_spanned!(end=> (&mut #admitted));
     let dot = quote_spanned!(start=> .);
     let r#await = quote_spanned!(end=> await);
     let (open, close) = (quote_spanned!(start=> ::<), quote_spanned!(end=> >));
     quote!(#path #open #ty #close #arguments #dot #r#await)
-}
-
-// Output:
-//     ::lucia::__private::respond(&__admitted, me::<T>(__admitted.admission(), __p0).await)
-//
-// A complaint about the type of the reply is to stand where the user wrote it.
-fn respond(sig: &Signature, admitted: &Ident, arguments: &TokenStream) -> TokenStream {
-    let (start, end) = match &sig.output {
-        ReturnType::Type(_, ty) => ends(ty),
-        ReturnType::Default => ends(&sig.ident),
-    };
-    let mut function = sig.ident.clone();
-    function.set_span(function.span().located_at(start));
-    let turbofish = turbofish(&sig.generics);
-    let dot_await = quote_spanned!(end=> .await);
-    quote!(::lucia::__private::respond(&#admitted, #function #turbofish (#arguments) #dot_await))
 }
 
 // Input:
@@ -214,7 +371,7 @@ pub(crate) fn function(handler: &Handler, injects: bool) -> TokenStream {
     }
     let mut block = TokenStream::new();
     brace.surround(&mut block, |block| body.to_tokens(block));
-    // That there is one parameter more, and that the function is called rather than passed to actix-web,
+    // That there is one parameter more, and that the function is called rather than passed to the framework,
     // is not the user's doing.
     quote! {
         #[allow(clippy::too_many_arguments, clippy::unused_async)]
@@ -389,11 +546,20 @@ fn hidden(name: &str) -> Ident {
 mod tests {
     use super::{attribute, expand_guard, nameable, names_auth_request, turbofish};
     use crate::args::Attribute;
+    use crate::framework::Framework;
     use quote::{ToTokens, quote};
     use syn::{Generics, Signature, Type, parse_quote};
 
     fn messages(args: proc_macro2::TokenStream, item: proc_macro2::TokenStream) -> usize {
-        let output = attribute(Attribute::Authenticated, args, item).to_string();
+        messages_of(Framework::Actix, args, item)
+    }
+
+    fn messages_of(
+        framework: Framework,
+        args: proc_macro2::TokenStream,
+        item: proc_macro2::TokenStream,
+    ) -> usize {
+        let output = attribute(framework, Attribute::Authenticated, args, item).to_string();
         output.matches("compile_error").count()
     }
 
@@ -585,9 +751,14 @@ mod tests {
         ];
         for (args, item) in mistakes {
             let text = item.to_string();
-            assert_eq!(messages(args.clone(), item.clone()), 1, "{text}");
-            let output = attribute(Attribute::Authenticated, args, item).to_string();
-            assert!(output.contains("async fn handler"), "{output}");
+            for framework in [Framework::Actix, Framework::Axum] {
+                let (args, item) = (args.clone(), item.clone());
+                let count = messages_of(framework, args.clone(), item.clone());
+                assert_eq!(count, 1, "{text}");
+                let output = attribute(framework, Attribute::Authenticated, args, item);
+                let output = output.to_string();
+                assert!(output.contains("async fn handler"), "{output}");
+            }
         }
     }
 
@@ -602,5 +773,14 @@ mod tests {
             async fn handler() -> String {}
         );
         assert_eq!(messages(quote!(redirect = ""), item), 2);
+    }
+
+    #[test]
+    fn what_reads_the_body_is_the_last_parameter_of_axum() {
+        let item = quote!(
+            async fn handler(a: String, b: axum::Json<u8>, c: Vec<String>, d: Bytes) -> String {}
+        );
+        assert_eq!(messages_of(Framework::Axum, quote!(), item.clone()), 2);
+        assert_eq!(messages(quote!(), item), 0);
     }
 }

@@ -1,6 +1,7 @@
 //! What takes the place of a handler that cannot be built.
 
 use crate::expand;
+use crate::framework::Framework;
 use crate::item::{Attributes, Handler};
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -15,12 +16,12 @@ use syn::{FnArg, Safety};
 //
 // Output:
 //     #[get("/me")]
-//     pub async fn me<T>() -> ::lucia::__private::Response {
+//     pub async fn me<T>() -> ::lucia::actix::__private::Response {
 //         #[allow(dead_code)]
 //         async fn me<T>(auth_request: .., user: User<T>) -> impl Responder { .. }
 //         loop {}
 //     }
-pub(crate) fn expand(mut handler: Handler) -> TokenStream {
+pub(crate) fn expand(framework: Framework, mut handler: Handler) -> TokenStream {
     let function = mend(&mut handler).then(|| {
         let injects = !expand::names_auth_request(&handler.sig);
         let function = expand::function(&handler, injects);
@@ -34,10 +35,11 @@ pub(crate) fn expand(mut handler: Handler) -> TokenStream {
         ..
     } = &handler;
     let name = &sig.ident;
+    let private = framework.private();
     let (generics, _, where_clause) = sig.generics.split_for_impl();
     quote! {
         #(#attrs)*
-        #vis async fn #name #generics () -> ::lucia::__private::Response #where_clause {
+        #vis async fn #name #generics () -> #private::Response #where_clause {
             #(#inner_attrs)*
             #function
             loop {}

@@ -2,8 +2,9 @@
 //! that a body with a half-written line still is a handler and an editor still completes it.
 
 use crate::args;
+use crate::framework::Framework;
 use proc_macro2::TokenStream;
-use syn::parse::{Parse, ParseStream};
+use syn::parse::ParseStream;
 use syn::punctuated::Punctuated;
 use syn::token::Brace;
 use syn::{Attribute, LitStr, Meta, Path, Result, Signature, Token, Visibility};
@@ -26,15 +27,17 @@ pub(crate) struct Attributes {
     pub(crate) handler: Vec<Attribute>,
     /// To the user's function inside it, which has the signature that the user sees.
     pub(crate) function: Vec<Attribute>,
+    /// To a copy of the signature: axum's `debug_handler`, which says what is wrong with it.
+    pub(crate) debug: Vec<Attribute>,
     /// To nobody: ours, once more.
     pub(crate) repeated: Vec<Attribute>,
 }
 
-impl Parse for Handler {
-    fn parse(input: ParseStream<'_>) -> Result<Self> {
-        let attrs = Attributes::sort(input.call(Attribute::parse_outer)?);
+impl Handler {
+    pub(crate) fn parse(framework: Framework, input: ParseStream<'_>) -> Result<Self> {
+        let attrs = Attributes::sort(framework, input.call(Attribute::parse_outer)?);
         let vis = input.parse()?;
-        expect_function(input)?;
+        expect_function(framework, input)?;
         let sig: Signature = input.parse()?;
         if input.peek(Token![;]) {
             return Err(input.error("a handler has a body: write `{ .. }` instead of `;`"));
@@ -54,7 +57,7 @@ impl Parse for Handler {
 
 /// Says what is wrong at the first word of an item that is no function, before the parser of signatures
 /// would complain about some token after it.
-fn expect_function(input: ParseStream<'_>) -> Result<()> {
+fn expect_function(framework: Framework, input: ParseStream<'_>) -> Result<()> {
     let ahead = input.fork();
     ahead.parse::<Option<Token![const]>>()?;
     ahead.parse::<Option<Token![async]>>()?;
@@ -65,31 +68,59 @@ fn expect_function(input: ParseStream<'_>) -> Result<()> {
     if ahead.peek(Token![fn]) {
         Ok(())
     } else {
-        Err(input.error(
+        Err(input.error(format!(
             "only a handler can have this attribute: write it above an \
-             `async fn name(..) -> impl Responder { .. }`",
-        ))
+             `async fn name(..) -> {} {{ .. }}`",
+            framework.reply(),
+        )))
     }
 }
 
 impl Attributes {
-    fn sort(attrs: Vec<Attribute>) -> Self {
+    fn sort(framework: Framework, attrs: Vec<Attribute>) -> Self {
         let mut sorted = Attributes::default();
         for attr in attrs {
             if attr.path().is_ident("cfg_attr")
-                && let Ok((handler, function)) = split_cfg_attr(&attr)
+                && let Ok(split) = split_cfg_attr(framework, &attr)
             {
-                sorted.handler.extend(handler);
-                sorted.function.extend(function);
+                split
+                    .into_iter()
+                    .for_each(|(place, attr)| sorted.put(place, attr));
             } else if ours(attr.path()).is_some() {
                 sorted.repeated.push(attr);
-            } else if belongs_to_handler(attr.path()) {
-                sorted.handler.push(attr);
             } else {
-                sorted.function.push(attr);
+                sorted.put(Place::of(framework, attr.path()), attr);
             }
         }
         sorted
+    }
+
+    fn put(&mut self, place: Place, attr: Attribute) {
+        match place {
+            Place::Handler => self.handler.push(attr),
+            Place::Function => self.function.push(attr),
+            Place::Debug => self.debug.push(attr),
+        }
+    }
+}
+
+/// Where an attribute goes that is not ours.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Place {
+    Handler,
+    Function,
+    Debug,
+}
+
+impl Place {
+    fn of(framework: Framework, path: &Path) -> Self {
+        if framework == Framework::Axum && is_debug_handler(path) {
+            Place::Debug
+        } else if belongs_to_handler(framework, path) {
+            Place::Handler
+        } else {
+            Place::Function
+        }
     }
 }
 
@@ -106,7 +137,7 @@ pub(crate) fn ours(path: &Path) -> Option<args::Attribute> {
 /// Whether an attribute is about the handler rather than about the code in it.
 ///
 /// Lint levels that stand at the handler hold for the function inside it, too.
-fn belongs_to_handler(path: &Path) -> bool {
+fn belongs_to_handler(framework: Framework, path: &Path) -> bool {
     const BUILT_IN: &[&str] = &[
         "cfg",
         "cfg_attr",
@@ -128,38 +159,55 @@ fn belongs_to_handler(path: &Path) -> bool {
 
     let last = path.segments.last().map(|segment| &segment.ident);
     BUILT_IN.iter().any(|name| path.is_ident(name))
-        || ROUTES
-            .iter()
-            .any(|name| last.is_some_and(|last| last == name))
+        || framework == Framework::Actix
+            && ROUTES
+                .iter()
+                .any(|name| last.is_some_and(|last| last == name))
+}
+
+fn is_debug_handler(path: &Path) -> bool {
+    let last = path.segments.last();
+    last.is_some_and(|last| last.ident == "debug_handler")
 }
 
 // Input:
 //     #[cfg_attr(feature = "trace", doc = "..", tracing::instrument)]
 //
 // Output:
-//     #[cfg_attr(feature = "trace", doc = "..")]              // to the handler
-//     #[cfg_attr(feature = "trace", tracing::instrument)]     // to the function
-fn split_cfg_attr(attr: &Attribute) -> Result<(Option<Attribute>, Option<Attribute>)> {
+//     (Handler, #[cfg_attr(feature = "trace", doc = "..")])
+//     (Function, #[cfg_attr(feature = "trace", tracing::instrument)])
+fn split_cfg_attr(framework: Framework, attr: &Attribute) -> Result<Vec<(Place, Attribute)>> {
     let (predicate, metas) = attr.parse_args_with(|input: ParseStream<'_>| {
         let predicate: Meta = input.parse()?;
         input.parse::<Token![,]>()?;
         let metas = Punctuated::<Meta, Token![,]>::parse_terminated(input)?;
         Ok((predicate, metas))
     })?;
-    let (handler, function): (Vec<_>, Vec<_>) = metas
-        .into_iter()
-        .partition(|meta| belongs_to_handler(meta.path()));
-    let conditional = |metas: Vec<Meta>| {
-        (!metas.is_empty()).then(|| syn::parse_quote!(#[cfg_attr(#predicate, #(#metas),*)]))
-    };
-    Ok((conditional(handler), conditional(function)))
+    let places = [Place::Handler, Place::Debug, Place::Function];
+    let split = places.into_iter().filter_map(|place| {
+        let metas = metas
+            .iter()
+            .filter(|meta| Place::of(framework, meta.path()) == place);
+        let metas: Vec<_> = metas.collect();
+        let attr = syn::parse_quote!(#[cfg_attr(#predicate, #(#metas),*)]);
+        (!metas.is_empty()).then_some((place, attr))
+    });
+    Ok(split.collect())
 }
 
 #[cfg(test)]
 mod tests {
     use super::Handler;
+    use crate::framework::Framework;
+    use proc_macro2::TokenStream;
     use quote::{ToTokens, quote};
     use syn::Attribute;
+    use syn::parse::{ParseStream, Parser};
+
+    fn parse(framework: Framework, item: TokenStream) -> syn::Result<Handler> {
+        let parser = |input: ParseStream<'_>| Handler::parse(framework, input);
+        parser.parse2(item)
+    }
 
     fn texts(attrs: &[Attribute]) -> Vec<String> {
         let text = |attr: &Attribute| attr.to_token_stream().to_string().replace(' ', "");
@@ -168,7 +216,7 @@ mod tests {
 
     #[test]
     fn attributes_go_where_they_mean_what_they_say() {
-        let handler: Handler = syn::parse_quote! {
+        let item = quote! {
             #[actix_web::get("/")]
             #[instrument]
             #[allow(dead_code)]
@@ -178,6 +226,7 @@ mod tests {
             #[cfg_attr(test, cold)]
             async fn handler() {}
         };
+        let handler = parse(Framework::Actix, item).expect("it is a handler");
         assert_eq!(
             texts(&handler.attrs.handler),
             [
@@ -199,11 +248,36 @@ mod tests {
     }
 
     #[test]
+    fn axum_has_no_routes_but_a_debug_handler() {
+        let item = quote! {
+            #[axum::debug_handler(state = AppState)]
+            #[cfg_attr(debug_assertions, axum::debug_handler, must_use)]
+            #[get("/")]
+            #[lucia::axum::auth_request]
+            async fn handler() {}
+        };
+        let attrs = parse(Framework::Axum, item).expect("it is a handler").attrs;
+        assert_eq!(
+            texts(&attrs.handler),
+            ["#[cfg_attr(debug_assertions,must_use)]"]
+        );
+        assert_eq!(texts(&attrs.function), ["#[get(\"/\")]"]);
+        assert_eq!(
+            texts(&attrs.debug),
+            [
+                "#[axum::debug_handler(state=AppState)]",
+                "#[cfg_attr(debug_assertions,axum::debug_handler)]",
+            ]
+        );
+        assert_eq!(texts(&attrs.repeated), ["#[lucia::axum::auth_request]"]);
+    }
+
+    #[test]
     fn a_body_with_a_half_written_line_is_kept() {
         let body = quote!(user. let x = ; match {});
         let item =
             quote!(async fn handler(user: User<Profile>) -> String { #![allow(unused)] #body });
-        let handler: Handler = syn::parse2(item).expect("the signature is complete");
+        let handler = parse(Framework::Actix, item).expect("the signature is complete");
         assert_eq!(handler.body.to_string(), body.to_string());
         assert_eq!(handler.inner_attrs.len(), 1);
     }
@@ -231,7 +305,7 @@ mod tests {
             ),
         ] {
             let text = item.to_string();
-            assert!(syn::parse2::<Handler>(item).is_err(), "{text}");
+            assert!(parse(Framework::Actix, item).is_err(), "{text}");
         }
     }
 }

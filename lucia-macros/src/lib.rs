@@ -5,9 +5,11 @@ mod args;
 mod check;
 mod expand;
 mod fallback;
+mod framework;
 mod item;
 
 use crate::args::Attribute;
+use crate::framework::Framework;
 use proc_macro::TokenStream;
 
 /// Gives a handler of actix-web the [`AuthRequest`] of its request, and puts the changes of its
@@ -58,7 +60,7 @@ use proc_macro::TokenStream;
 /// [`AuthRequest`]: https://docs.rs/lucia/latest/lucia/struct.AuthRequest.html
 #[proc_macro_attribute]
 pub fn auth_request(args: TokenStream, item: TokenStream) -> TokenStream {
-    expand::attribute(Attribute::AuthRequest, args.into(), item.into()).into()
+    attribute(Framework::Actix, Attribute::AuthRequest, args, item)
 }
 
 /// Lets only those requests reach a handler of actix-web that carry a living session.
@@ -112,5 +114,80 @@ pub fn auth_request(args: TokenStream, item: TokenStream) -> TokenStream {
 /// [registers]: macro@auth_request#what-registers-the-function-stands-above
 #[proc_macro_attribute]
 pub fn authenticated(args: TokenStream, item: TokenStream) -> TokenStream {
-    expand::attribute(Attribute::Authenticated, args.into(), item.into()).into()
+    attribute(Framework::Actix, Attribute::Authenticated, args, item)
+}
+
+/// Gives a handler of axum the [`AuthRequest`] of its request, and puts the changes of its cookie on
+/// whatever the handler returns.
+///
+/// The body of the handler has it as `auth_request`, unless the handler has a parameter of that
+/// type, under any name. Everybody may call such a handler.
+///
+/// ```text
+/// use lucia::axum::auth_request;
+///
+/// #[auth_request]
+/// async fn login(State(auth): State<Auth>, Form(form): Form<Credentials>) -> lucia::Result<impl IntoResponse> {
+///     let key = auth.use_key("username", &form.username, Some(&form.password)).await?;
+///     let session = auth.create_session(&key.user_id).await?;
+///     auth_request.set_session(Some(&session));
+///     Ok(StatusCode::NO_CONTENT)
+/// }
+/// ```
+///
+/// The router needs the layer of [`Auth`], `.layer(auth.layer())`.
+///
+/// The function is `async`, takes no `self`, returns anything that implements `IntoResponse` and has
+/// at most 16 parameters of its own. They are extracted in the order in which they are declared, and
+/// the first that cannot be had answers; only the last may read the body. A parameter `impl Trait`
+/// becomes the last type parameter of the handler: register it as `post(handler::<Json<Edit>>)`.
+///
+/// Attributes below it, such as `#[tracing::instrument]`, see the function as you wrote it, with
+/// `auth_request` as its first parameter if you wrote none. Docs, `cfg`, `deprecated`, `must_use` and
+/// lint levels go to the handler that axum calls. `#[axum::debug_handler]` has to stand **below**, where
+/// it says which parameter is no extractor.
+///
+/// [`Auth`]: https://docs.rs/lucia/latest/lucia/struct.Auth.html
+/// [`AuthRequest`]: https://docs.rs/lucia/latest/lucia/struct.AuthRequest.html
+#[proc_macro_attribute]
+pub fn axum_auth_request(args: TokenStream, item: TokenStream) -> TokenStream {
+    attribute(Framework::Axum, Attribute::AuthRequest, args, item)
+}
+
+/// Lets only those requests reach a handler of axum that carry a living session.
+///
+/// The handler has all that `#[auth_request]` gives, and its parameters `User<A>` and `Session`
+/// come from the one query that decided. Others are answered before any parameter is extracted:
+///
+/// | who asks | the answer |
+/// |---|---|
+/// | somebody who is not signed in | 401, and a dead cookie is removed |
+/// | an unsafe request from another origin | 403 |
+/// | anybody while the store is away | 503 |
+///
+/// ```text
+/// use lucia::axum::authenticated;
+///
+/// #[authenticated]
+/// async fn me(user: User<Profile>) -> impl IntoResponse {
+///     format!("Hello, {}!", user.username)
+/// }
+/// ```
+///
+/// The options are those of the attribute for actix-web: `redirect = "/login"` for pages,
+/// `permit = function`, `fresh = "10m"`, `bearer` and `cookie`.
+///
+/// It stands where `#[auth_request]` may stand, and instead of it.
+#[proc_macro_attribute]
+pub fn axum_authenticated(args: TokenStream, item: TokenStream) -> TokenStream {
+    attribute(Framework::Axum, Attribute::Authenticated, args, item)
+}
+
+fn attribute(
+    framework: Framework,
+    attribute: Attribute,
+    args: TokenStream,
+    item: TokenStream,
+) -> TokenStream {
+    expand::attribute(framework, attribute, args.into(), item.into()).into()
 }

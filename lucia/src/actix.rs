@@ -18,13 +18,24 @@
 //! the middleware's [`protect`](AuthMiddleware::protect) decide before a body is read.
 
 mod extractors;
-pub(crate) mod handler;
+#[cfg(feature = "macros")]
+mod handler;
 mod middleware;
 mod response;
 
 use actix_web::{HttpMessage, HttpRequest, web};
 
+#[cfg(feature = "macros")]
+#[cfg_attr(docsrs, doc(cfg(feature = "macros")))]
+pub use lucia_macros::{auth_request, authenticated};
 pub use middleware::{AuthMiddleware, AuthMiddlewareService};
+
+/// For the code that the attributes generate.
+#[cfg(feature = "macros")]
+#[doc(hidden)]
+pub mod __private {
+    pub use super::handler::{Admitted, Extractor, Incoming, Reply, Response, extract, respond};
+}
 
 use crate::auth::Auth;
 use crate::context::{RequestContext, RequestSlot};

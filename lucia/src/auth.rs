@@ -55,7 +55,7 @@ impl Auth {
 
     /// The `AuthRequest` of a request: always the same one for the same request.
     ///
-    /// With actix-web you rarely need this: `#[auth_request]` and the extractors do it.
+    /// With actix-web and axum you rarely need this: `#[auth_request]` and the extractors do it.
     #[doc(alias = "handleRequest")]
     pub fn handle_request(&self, request: &impl RequestContext) -> AuthRequest {
         request.slot().get_or_keep(self, || {

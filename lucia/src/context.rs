@@ -8,7 +8,8 @@ use crate::request::AuthRequest;
 /// A request, as far as authentication looks at it.
 ///
 /// An adapter for a framework implements this for its request type, and puts what
-/// [`AuthRequest::response_headers`] says on the response.
+/// [`AuthRequest::response_headers`] says on the response. For the requests of actix-web, axum and
+/// all that is made of the crate `http`, it is done.
 pub trait RequestContext {
     /// The method in upper case: `GET`, `POST`, ...
     fn method(&self) -> &str;

@@ -179,6 +179,12 @@ impl Guard {
     }
 }
 
+/// Taken by the function that the user wrote, which nobody but the handler around it shall call.
+/// It is deliberately no extractor.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Admission(#[allow(dead_code)] pub(crate) ());
+
 impl fmt::Debug for Guard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Guard")

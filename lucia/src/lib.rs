@@ -81,17 +81,19 @@
 //! |---|---|
 //! | users, keys and sessions | [`Auth`] |
 //! | settings | [`AuthBuilder`], [`CookieOptions`], [`PasswordOptions`] |
-//! | handlers | [`macro@authenticated`], [`macro@auth_request`], [`actix`] |
+//! | handlers | [`macro@authenticated`], [`macro@auth_request`], [`actix`], [`axum`] |
 //! | the database | [`PgStore`], [`SqliteStore`], [`store`] |
 //! | what can go wrong | [`Error`] |
-//! | another framework | [`RequestContext`] |
+//! | another framework | [`http`], [`RequestContext`] |
 //!
 //! # Features
 //!
 //! | feature | default | |
 //! |---|---|---|
 //! | `actix` | yes | extractors, middleware and error responses for actix-web |
-//! | `macros` | yes | `#[auth_request]`, `#[authenticated]` |
+//! | `axum` | | extractors, layer and error responses for axum |
+//! | `http` | | what adapters for other frameworks are made of |
+//! | `macros` | yes | `#[auth_request]`, `#[authenticated]`, for the frameworks that are on: those at the root are for actix-web, others in [`axum`] |
 //! | `postgres` | yes | `PgStore` |
 //! | `sqlite` | | `SqliteStore`: a file or memory, with SQLite compiled in |
 //! | `legacy-hashes` | | verifies password hashes of Lucia for Node (scrypt) and bcrypt, and makes those of Lucia while both are in use: [`PasswordOptions`] |
@@ -103,17 +105,24 @@
 #[cfg_attr(docsrs, doc(cfg(feature = "actix")))]
 pub mod actix;
 mod auth;
+#[cfg(feature = "axum")]
+#[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
+pub mod axum;
 mod bearer;
 mod clock;
 mod context;
 mod cookie;
 mod error;
 pub mod guard;
+#[cfg(feature = "http")]
+#[cfg_attr(docsrs, doc(cfg(feature = "http")))]
+pub mod http;
 mod key;
 mod origin;
 mod password;
 mod redirect;
 mod request;
+mod response;
 mod session;
 pub mod store;
 mod token;
@@ -129,13 +138,14 @@ pub use deadpool_postgres;
 pub use error::{ConstraintKind, ConstraintViolation, Error, PasswordProblem, Result, Source};
 pub use guard::Guard;
 pub use key::{Key, NewKey};
-#[cfg(feature = "macros")]
-#[cfg_attr(docsrs, doc(cfg(feature = "macros")))]
+#[cfg(all(feature = "actix", feature = "macros"))]
+#[cfg_attr(docsrs, doc(cfg(all(feature = "actix", feature = "macros"))))]
 pub use lucia_macros::{auth_request, authenticated};
 pub use origin::TrustedProxy;
 pub use password::{NewHashes, PasswordOptions};
 pub use redirect::LocalPath;
 pub use request::{AuthRequest, Credentials, ResponseHeaders};
+pub use response::{Answer, HeadersMut};
 pub use session::{Session, SessionInfo, SessionState};
 #[cfg(feature = "postgres")]
 #[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
@@ -146,13 +156,10 @@ pub use store::sqlite::{SqliteStore, SqliteStoreBuilder};
 pub use token::{InvalidSessionId, SessionId, SessionToken};
 pub use user::{MaybeUser, NewUser, NoAttributes, User, UserId};
 
-/// For the code that the attributes generate.
+/// For the code that the attributes generate. What differs between frameworks is in their modules.
+#[cfg(feature = "macros")]
 #[doc(hidden)]
 pub mod __private {
-    #[cfg(feature = "actix")]
-    pub use crate::actix::handler::{
-        Admission, Admitted, Extractor, Incoming, Reply, Response, extract, respond,
-    };
-    pub use crate::guard::Guard;
+    pub use crate::guard::{Admission, Guard};
     pub use crate::request::{AuthRequest, Credentials};
 }

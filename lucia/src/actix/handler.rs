@@ -10,7 +10,7 @@ use actix_web::{FromRequest, HttpRequest, HttpResponse, Responder};
 
 use super::auth_request;
 use super::response::{deny, put_headers};
-use crate::guard::Guard;
+use crate::guard::{Admission, Guard};
 use crate::{AuthRequest, Result};
 
 /// What a generated handler returns.
@@ -77,11 +77,6 @@ impl Admitted {
         response
     }
 }
-
-/// Taken by the function that the user wrote, which nobody but the handler around it shall call.
-/// It is deliberately no extractor.
-#[derive(Debug)]
-pub struct Admission(());
 
 /// Never the case. It is here for its message: without it, the compiler would list what extractors
 /// there are to somebody who wrote none.

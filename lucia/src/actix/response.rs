@@ -1,36 +1,32 @@
-//! What goes back to the client: errors as responses, and the headers that an `AuthRequest` asks
-//! for.
+//! lucia's answers and headers in the types of actix-web.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{
-    CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER, SET_COOKIE, VARY,
-    WWW_AUTHENTICATE,
-};
+use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue, SET_COOKIE, WWW_AUTHENTICATE};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, ResponseError};
 
-use crate::error::chain;
 use crate::guard::Guard;
+use crate::response::{Answer, HeadersMut};
 use crate::{AuthRequest, Error};
 
+/// See [`Error::answer`].
 impl ResponseError for Error {
     fn status_code(&self) -> StatusCode {
         StatusCode::from_u16(self.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
-    /// One sentence of plain text. What an operator has to know of a 500 goes to the log.
     fn error_response(&self) -> HttpResponse {
-        if self.status() == 500 {
-            tracing::error!("{}", chain(self));
-        }
-        let mut response = HttpResponseBuilder::new(self.status_code());
-        response
-            .insert_header((CONTENT_TYPE, "text/plain; charset=utf-8"))
-            .insert_header((CACHE_CONTROL, "no-store"));
-        if let Some(wait) = self.retry_after() {
-            response.insert_header((RETRY_AFTER, wait.as_secs().max(1)));
-        }
-        response.body(self.public_message())
+        response(self.answer())
     }
+}
+
+fn response(answer: Answer) -> HttpResponse {
+    let status = StatusCode::from_u16(answer.status);
+    let mut response =
+        HttpResponseBuilder::new(status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR));
+    for header in answer.headers {
+        response.append_header(header);
+    }
+    response.body(answer.body)
 }
 
 /// The response to a request that `guard` refused. It carries the error, for the application's
@@ -44,10 +40,7 @@ pub(super) fn deny(
     let target = request.uri().path_and_query().map(|target| target.as_str());
     let target = target.filter(|_| request.method().is_safe());
     let mut response = match guard.redirection(&denial, target) {
-        Some(location) => HttpResponse::SeeOther()
-            .insert_header((LOCATION, location))
-            .insert_header((CACHE_CONTROL, "no-store"))
-            .finish(),
+        Some(location) => response(Answer::see_other(location)),
         None => {
             let challenge = guard.challenge(&denial, auth_request);
             let mut response = HttpResponse::from_error(denial);
@@ -64,52 +57,31 @@ pub(super) fn deny(
 
 /// Puts on a response what the request's `AuthRequest` asks for. Doing it again changes nothing.
 pub(super) fn put_headers(headers: &mut HeaderMap, auth_request: &AuthRequest) {
-    let asked = auth_request.response_headers();
-    if let Some(cookie) = asked.set_cookie
-        && let Ok(mut value) = HeaderValue::try_from(cookie.to_string())
-    {
-        value.set_sensitive(true);
-        remove_cookie(headers, cookie.name());
-        headers.append(SET_COOKIE, value);
-    }
-    if asked.private && !headers.contains_key(CACHE_CONTROL) {
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    }
-    if let Some(vary) = asked.vary
-        && !varies_by(headers, vary)
-    {
-        headers.append(VARY, HeaderValue::from_static(vary));
-    }
+    auth_request.response_headers().put_on(headers);
 }
 
-/// Takes away the `Set-Cookie` headers of one cookie.
-fn remove_cookie(headers: &mut HeaderMap, name: &str) {
-    let sets_it = |value: &HeaderValue| {
-        let rest = value.as_bytes().strip_prefix(name.as_bytes());
-        rest.is_some_and(|rest| rest.starts_with(b"="))
-    };
-    if headers.get_all(SET_COOKIE).any(sets_it) {
-        let others: Vec<_> = headers
-            .remove(SET_COOKIE)
-            .filter(|value| !sets_it(value))
-            .collect();
-        for other in others {
-            headers.append(SET_COOKIE, other);
+impl HeadersMut for HeaderMap {
+    fn values<'a>(&'a self, name: &'static str) -> impl Iterator<Item = &'a [u8]> {
+        self.get_all(name).map(HeaderValue::as_bytes)
+    }
+
+    fn append(&mut self, name: &'static str, value: &str) {
+        let name = HeaderName::from_static(name);
+        // What cannot stand in a header was refused when `Auth` was built.
+        if let Ok(mut value) = HeaderValue::try_from(value) {
+            value.set_sensitive(name == SET_COOKIE);
+            Self::append(self, name, value);
         }
     }
-}
 
-fn varies_by(headers: &HeaderMap, wanted: &str) -> bool {
-    let names = |list: &str| -> Vec<String> {
-        list.split(',')
-            .map(|name| name.trim().to_ascii_lowercase())
-            .collect()
-    };
-    let present: Vec<_> = headers
-        .get_all(VARY)
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(names)
-        .collect();
-    present.iter().any(|name| name == "*")
-        || names(wanted).iter().all(|name| present.contains(name))
+    fn remove(&mut self, name: &'static str, is_meant: impl Fn(&[u8]) -> bool) {
+        if !HeadersMut::values(self, name).any(&is_meant) {
+            return;
+        }
+        let name = HeaderName::from_static(name);
+        let all: Vec<_> = Self::remove(self, &name).collect();
+        for other in all.into_iter().filter(|value| !is_meant(value.as_bytes())) {
+            Self::append(self, name.clone(), other);
+        }
+    }
 }

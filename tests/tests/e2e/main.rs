@@ -4,6 +4,7 @@
 
 mod support;
 
+mod axum;
 mod behaviour;
 mod budget;
 mod conformance;

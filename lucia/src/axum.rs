@@ -1,0 +1,96 @@
+//! lucia in axum: extractors, a layer, and errors as responses.
+//!
+//! ```no_run
+//! use axum::{Router, extract::State, http::StatusCode, routing::{get, post}};
+//! use lucia::axum::{auth_request, authenticated};
+//! use lucia::{Auth, PgStore, Session, User};
+//! use serde::Deserialize;
+//!
+//! #[derive(Deserialize)]
+//! struct Profile { username: String }
+//!
+//! #[authenticated]
+//! async fn me(user: User<Profile>) -> String {
+//!     format!("Hello, {}!", user.username)
+//! }
+//!
+//! #[authenticated]
+//! async fn logout(State(auth): State<Auth>, session: Session) -> lucia::Result<StatusCode> {
+//!     auth.invalidate_session(&session.id).await?;
+//!     auth_request.set_session(None);
+//!     Ok(StatusCode::NO_CONTENT)
+//! }
+//!
+//! # async fn build() -> Result<Router, Box<dyn std::error::Error>> {
+//! let store = PgStore::connect(&std::env::var("DATABASE_URL")?).await?;
+//! let auth = Auth::builder(store).build()?;
+//! let app = Router::new()
+//!     .route("/me", get(me))
+//!     .route("/logout", post(logout))
+//!     .layer(auth.layer()) // after the routes: it reaches those that are there
+//!     .with_state(auth);
+//! # Ok(app) }
+//! ```
+//!
+//! The [layer](AuthLayer) is all that has to be added: it tells handlers which [`Auth`] they belong
+//! to, and puts cookie changes on every response, those of rejected extractors and of fallbacks
+//! included. Without it a request to a handler that asks who sent it is answered with 500, and the
+//! log says what to add.
+//!
+//! | parameter | whom it lets in |
+//! |---|---|
+//! | [`User<A>`](crate::User), [`Session<A>`](crate::Session) | only who is signed in: 401 for others, 403 for an unsafe request from another origin |
+//! | [`MaybeUser<A>`](crate::MaybeUser) | everybody |
+//! | [`AuthRequest`] | everybody; it answers when asked |
+//!
+//! All are 503 when the store is away: who is asking is not known then. However many are asked
+//! for, there is one query. They are extracted in the order in which they are declared: put them
+//! first, so that nobody learns from another extractor what is not theirs to know.
+//!
+//! `#[authenticated]`, and the layer's [`protect`](AuthLayer::protect) and
+//! [`guard`](AuthLayer::guard), decide before anything else is looked at. A response to a request
+//! that they refused has the [`Error`] in its extensions, as an `Arc<lucia::Error>`, for the
+//! application's own error pages; so has every response that was made of one.
+
+mod extractors;
+#[cfg(feature = "macros")]
+mod handler;
+mod layer;
+mod response;
+
+use axum::http::request::Parts;
+
+pub use layer::{AuthLayer, AuthService};
+#[cfg(feature = "macros")]
+#[cfg_attr(docsrs, doc(cfg(feature = "macros")))]
+pub use lucia_macros::{axum_auth_request as auth_request, axum_authenticated as authenticated};
+
+/// For the code that the attributes generate.
+#[cfg(feature = "macros")]
+#[doc(hidden)]
+pub mod __private {
+    pub use super::handler::{
+        Admitted, Attributes, Fallback, Incoming, Parameter, Parameters, Reply, Response, respond,
+        sent,
+    };
+}
+
+use crate::auth::Auth;
+use crate::{AuthRequest, Error, Result};
+
+/// The `AuthRequest` of a request, by the `Auth` of the innermost layer that it has passed.
+///
+/// # Errors
+///
+/// [`Error::Misuse`] when it has passed none.
+fn auth_request(parts: &Parts) -> Result<AuthRequest> {
+    match parts.extensions.get::<Auth>() {
+        Some(auth) => Ok(auth.handle_request(parts)),
+        None => Err(Error::Misuse(format!(
+            "the handler of `{} {}` asks who sent the request, and no `auth.layer()` is around it: \
+             add `.layer(auth.layer())` to the `Router`, after its last `.route(..)`",
+            parts.method,
+            parts.uri.path(),
+        ))),
+    }
+}

@@ -1,0 +1,191 @@
+//! What handlers with `#[auth_request]` and `#[authenticated]` are made of. Public for the code
+//! that the attributes generate, and for nobody else.
+
+use std::convert::Infallible;
+use std::marker::PhantomData;
+use std::pin::Pin;
+
+use axum::extract::{FromRequest, Request};
+use axum::response::IntoResponse;
+use serde::de::DeserializeOwned;
+
+use super::auth_request;
+use super::response::Asked;
+use crate::guard::{Admission, Guard};
+use crate::http::put_headers;
+use crate::session::Session;
+use crate::user::{MaybeUser, User};
+use crate::{AuthRequest, Result};
+
+/// What a generated handler returns.
+pub type Response = axum::response::Response;
+
+/// The parameters of a handler, not extracted yet: a tuple of them.
+///
+/// Only axum knows how they come from the request and the state of the router, and only when it
+/// calls. So it is asked for the future that will extract them, which is kept until the guard has
+/// decided.
+pub type Parameters<T> = Pin<Box<dyn Future<Output = Result<T, Response>> + Send>>;
+
+/// A request of which nobody has read anything.
+#[allow(missing_debug_implementations)] // A future has none.
+pub struct Incoming<T> {
+    asked: Asked,
+    auth_request: Result<AuthRequest>,
+    parameters: Parameters<T>,
+}
+
+/// Tells the extraction of [`Incoming`] apart from others; `M` is that of its parameters.
+#[derive(Debug)]
+pub struct Later<M>(PhantomData<M>);
+
+impl<S, M, T> FromRequest<S, Later<M>> for Incoming<T>
+where
+    T: FromRequest<S, M> + 'static,
+    S: Clone + Send + Sync + 'static,
+{
+    type Rejection = Infallible;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Infallible> {
+        let (parts, body) = request.into_parts();
+        let asked = Asked::of(&parts);
+        let auth_request = auth_request(&parts);
+        let request = Request::from_parts(parts, body);
+        let state = state.clone();
+        let parameters = async move {
+            let extracted = T::from_request(request, &state).await;
+            extracted.map_err(IntoResponse::into_response)
+        };
+        Ok(Self {
+            asked,
+            auth_request,
+            parameters: Box::pin(parameters),
+        })
+    }
+}
+
+impl<T> Incoming<T> {
+    /// Decides by `guard` whether the request may go on. `Err` is the response to one that may
+    /// not. Nothing is extracted from it before.
+    pub async fn admit(self, guard: Guard) -> Result<(Admitted, Parameters<T>), Response> {
+        let auth_request = self.auth_request.map_err(IntoResponse::into_response)?;
+        match guard.check(&auth_request).await {
+            Ok(()) => Ok((Admitted(auth_request), self.parameters)),
+            Err(denial) => Err(self.asked.deny(&guard, &auth_request, denial)),
+        }
+    }
+}
+
+/// A request that was let in, and whose answer is still to be written.
+#[derive(Debug)]
+pub struct Admitted(AuthRequest);
+
+impl Admitted {
+    /// Who sent the request.
+    pub fn auth_request(&self) -> AuthRequest {
+        self.0.clone()
+    }
+
+    /// What the function behind the guard takes.
+    pub fn admission(&self) -> Admission {
+        Admission(())
+    }
+
+    /// The parameters. `Err` is the response to a request that they cannot be had from.
+    pub async fn extract<T>(&self, parameters: Parameters<T>) -> Result<T, Response> {
+        parameters.await.map_err(|rejection| self.finish(rejection))
+    }
+
+    fn finish(&self, mut response: Response) -> Response {
+        put_headers(response.headers_mut(), &self.0);
+        response
+    }
+}
+
+/// The response that `reply` makes, with the cookie changes of the request on it.
+pub fn respond<R: Reply>(admitted: &Admitted, reply: R) -> Response {
+    admitted.finish(reply.into_response())
+}
+
+/// The future of a handler, which axum sends from thread to thread.
+pub fn sent<F: Future + Send>(future: F) -> F {
+    future
+}
+
+/// A parameter, to be checked where the handler is defined. axum would say no more than that the
+/// handler is none, where it is registered; whether other types are extractors depends on the type
+/// of the state, which only axum knows.
+#[derive(Debug)]
+pub struct Parameter<T>(PhantomData<fn() -> T>);
+
+impl<T> Parameter<T> {
+    /// Of the type of a parameter.
+    #[allow(clippy::new_without_default)]
+    pub fn new() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<A> Parameter<User<A>> {
+    /// Whether it has attributes that can be read.
+    pub fn check(self)
+    where
+        A: Attributes,
+    {
+    }
+}
+
+impl<A> Parameter<MaybeUser<A>> {
+    /// Whether it has attributes that can be read.
+    pub fn check(self)
+    where
+        A: Attributes,
+    {
+    }
+}
+
+impl<A> Parameter<Session<A>> {
+    /// Whether it has attributes that can be read.
+    pub fn check(self)
+    where
+        A: Attributes,
+    {
+    }
+}
+
+/// What a `User`, a `MaybeUser` or a `Session` can have for attributes.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be read from the database",
+    label = "its `{Self}` does not implement `serde::Deserialize`",
+    note = "write `#[derive(serde::Deserialize)]` above `{Self}`"
+)]
+pub trait Attributes {}
+
+#[diagnostic::do_not_recommend]
+impl<A: DeserializeOwned> Attributes for A {}
+
+/// Of all other types: a method of the type itself comes before that of a trait.
+pub trait Fallback: Sized {
+    /// Nothing is known of it.
+    fn check(self) {}
+}
+
+impl<T> Fallback for Parameter<T> {}
+
+/// What a handler can return.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be returned from a handler",
+    label = "not a response",
+    note = "return something that implements `axum::response::IntoResponse`: `impl IntoResponse`, `Response`, `String`, `StatusCode`, `Json<..>`, `Html<..>`, or a `Result` of these with an error that implements `IntoResponse`"
+)]
+pub trait Reply {
+    #[doc(hidden)]
+    fn into_response(self) -> Response;
+}
+
+#[diagnostic::do_not_recommend]
+impl<R: IntoResponse> Reply for R {
+    fn into_response(self) -> Response {
+        IntoResponse::into_response(self)
+    }
+}

@@ -1,0 +1,124 @@
+//! [`Auth::layer`]: cookie changes on every response, and whole routers kept private.
+
+use std::mem;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use axum::http::Request;
+use axum::response::{IntoResponse, Response};
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::response::Asked;
+use crate::auth::Auth;
+use crate::guard::Guard;
+use crate::http::{keep_slot, put_headers};
+
+impl Auth {
+    /// The layer that an axum router needs for `#[auth_request]`, `#[authenticated]` and the
+    /// extractors: `Router::new().route("/", get(handler)).layer(auth.layer())`.
+    ///
+    /// It stands after the routes, since a `Router` wraps only those that it has. With
+    /// [`protect`](AuthLayer::protect) it also keeps them private.
+    pub fn layer(&self) -> AuthLayer {
+        AuthLayer {
+            auth: self.clone(),
+            guard: Guard::anyone(),
+        }
+    }
+}
+
+/// Made by [`Auth::layer`].
+///
+/// It is a layer of `tower`: it also goes around a single handler, a `MethodRouter`, or any service
+/// whose responses axum understands. Where there are several around a handler, the innermost one
+/// says which `Auth` the handler belongs to.
+#[derive(Clone, Debug)]
+#[must_use = "a layer takes effect by `.layer(..)`"]
+pub struct AuthLayer {
+    auth: Auth,
+    guard: Guard,
+}
+
+impl AuthLayer {
+    /// Lets only those in who are signed in, before anything of a request's body is read:
+    /// `Router::new().route("/admin", get(admin)).layer(auth.layer().protect())`. Others get 401,
+    /// an unsafe request from another origin 403, and everybody 503 while the store is away.
+    ///
+    /// The fallback of a router is behind its layers, too: there, what does not exist is 401 as
+    /// well. `.route_layer(..)` protects the routes alone.
+    pub fn protect(self) -> Self {
+        self.guard(Guard::authenticated())
+    }
+
+    /// As [`protect`](Self::protect), and sends those who are not signed in to the page `login`
+    /// (303), with the page that they asked for as `next=`, a [`LocalPath`](crate::LocalPath).
+    ///
+    /// # Panics
+    ///
+    /// As [`Guard::redirect`].
+    pub fn protect_or_redirect(self, login: &'static str) -> Self {
+        self.guard(Guard::authenticated().redirect(login))
+    }
+
+    /// Lets only those in whom this guard lets in, before anything of a request's body is read:
+    /// `auth.layer().guard(Guard::authenticated().permit(is_admin))`.
+    pub fn guard(mut self, guard: Guard) -> Self {
+        self.guard = guard;
+        self
+    }
+}
+
+impl<S> Layer<S> for AuthLayer {
+    type Service = AuthService<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        AuthService {
+            layer: self.clone(),
+            inner,
+        }
+    }
+}
+
+/// What [`AuthLayer`] wraps a service into.
+#[derive(Clone, Debug)]
+pub struct AuthService<S> {
+    layer: AuthLayer,
+    inner: S,
+}
+
+impl<S, B> Service<Request<B>> for AuthService<S>
+where
+    S: Service<Request<B>, Response: IntoResponse, Future: Send> + Clone + Send + 'static,
+    B: Send + 'static,
+{
+    type Response = Response;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        // The clone is another service, which is not ready. This one is.
+        let clone = self.inner.clone();
+        let mut inner = mem::replace(&mut self.inner, clone);
+        let AuthLayer { auth, guard } = self.layer.clone();
+
+        let (mut parts, body) = request.into_parts();
+        keep_slot(&mut parts.extensions);
+        let auth_request = auth.handle_request(&parts);
+        parts.extensions.insert(auth);
+        auth_request.adopt();
+        Box::pin(async move {
+            if let Err(denial) = guard.check(&auth_request).await {
+                return Ok(Asked::of(&parts).deny(&guard, &auth_request, denial));
+            }
+            let request = Request::from_parts(parts, body);
+            let mut response = inner.call(request).await?.into_response();
+            put_headers(response.headers_mut(), &auth_request);
+            Ok(response)
+        })
+    }
+}

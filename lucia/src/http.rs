@@ -1,0 +1,195 @@
+//! lucia for every framework whose requests and responses are those of the crate
+//! [`http`](https://docs.rs/http): what an adapter is made of. For axum it is made already:
+//! [`lucia::axum`](crate::axum).
+//!
+//! # An adapter, without a framework
+//!
+//! ```
+//! use http::{Request, Response};
+//! use lucia::{Auth, Guard};
+//!
+//! async fn respond<B>(auth: &Auth, guard: &Guard, request: Request<B>) -> Response<String> {
+//!     let (mut parts, _body) = request.into_parts();
+//!     // First of all: whoever asks later finds the same `AuthRequest`.
+//!     lucia::http::keep_slot(&mut parts.extensions);
+//!     let auth_request = auth.handle_request(&parts);
+//!     // From here on every response carries what the `AuthRequest` asks for.
+//!     auth_request.adopt();
+//!     let mut response = match guard.check(&auth_request).await {
+//!         Ok(()) => Response::new("Hello!".to_owned()), // Here the body may be read.
+//!         Err(denial) => {
+//!             let target = lucia::http::target(&parts.method, &parts.uri);
+//!             let answer = guard.answer(&denial, &auth_request, target);
+//!             lucia::http::response(answer).map(str::to_owned)
+//!         }
+//!     };
+//!     lucia::http::put_headers(response.headers_mut(), &auth_request);
+//!     response
+//! }
+//! ```
+//!
+//! `examples/adapter` in the repository is a whole one, for a framework with request types of its
+//! own.
+//!
+//! # What a request has to bring
+//!
+//! - The host is that of the URI, where it has one (HTTP/2, and requests in absolute form), and
+//!   that of the `Host` header otherwise.
+//! - The slot is kept in the extensions by [`keep_slot`]. A request that has none is given an empty
+//!   one each time that it is asked for: all works, but each asks the store anew, and a change of
+//!   the cookie that one of them makes is not known to the others.
+//! - Such a request does not know whether its connection is encrypted: the scheme of its URI is
+//!   what the client says. A server that ends TLS itself says so by [`OverTls`]. Without it the
+//!   connection counts as plain, which makes a difference only where the session cookie is not
+//!   `Secure`: in development, and there only over `https://`.
+
+use http::header::{HeaderMap, HeaderName, HeaderValue, SET_COOKIE};
+use http::request::Parts;
+use http::{Extensions, Method, Request, Response, StatusCode, Uri};
+
+use crate::AuthRequest;
+use crate::context::{RequestContext, RequestSlot};
+use crate::response::{Answer, HeadersMut};
+
+/// Says in the extensions of a request that its own connection is encrypted. To be put there by
+/// whoever accepted the connection, and not after what a proxy or client says.
+///
+/// ```
+/// # let mut request = http::Request::new(());
+/// request.extensions_mut().insert(lucia::http::OverTls);
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct OverTls;
+
+impl RequestContext for Parts {
+    fn method(&self) -> &str {
+        self.method.as_str()
+    }
+
+    fn header<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+        values(&self.headers, name)
+    }
+
+    fn host(&self) -> Option<&str> {
+        host(&self.uri, &self.headers)
+    }
+
+    fn is_tls(&self) -> bool {
+        self.extensions.get::<OverTls>().is_some()
+    }
+
+    fn slot(&self) -> RequestSlot {
+        slot(&self.extensions)
+    }
+}
+
+impl<B> RequestContext for Request<B> {
+    fn method(&self) -> &str {
+        self.method().as_str()
+    }
+
+    fn header<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+        values(self.headers(), name)
+    }
+
+    fn host(&self) -> Option<&str> {
+        host(self.uri(), self.headers())
+    }
+
+    fn is_tls(&self) -> bool {
+        self.extensions().get::<OverTls>().is_some()
+    }
+
+    fn slot(&self) -> RequestSlot {
+        slot(self.extensions())
+    }
+}
+
+fn values<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+    headers.get_all(name).into_iter().map(HeaderValue::as_bytes)
+}
+
+/// The host that a request was sent to, and the port where there is one: that of its URI, and
+/// otherwise of the one `Host` header. For the [`RequestContext::host`] of a framework with
+/// requests of its own.
+#[must_use]
+pub fn host<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Option<&'a str> {
+    // HTTP/2 has no `Host` header; its `:authority` is that of the URI. So is that of a request in
+    // absolute form, which counts more than the header (RFC 9112, 3.2.2).
+    if let Some(authority) = uri.authority() {
+        return Some(authority.as_str());
+    }
+    let mut hosts = headers.get_all("host").into_iter();
+    match (hosts.next(), hosts.next()) {
+        (Some(host), None) => host.to_str().ok(),
+        _ => None,
+    }
+}
+
+fn slot(extensions: &Extensions) -> RequestSlot {
+    let kept = extensions.get::<RequestSlot>();
+    kept.cloned().unwrap_or_default()
+}
+
+/// Sees to it that a request has a slot for its [`AuthRequest`], before anybody asks for one. One
+/// that is there already stays.
+pub fn keep_slot(extensions: &mut Extensions) {
+    if extensions.get::<RequestSlot>().is_none() {
+        extensions.insert(RequestSlot::default());
+    }
+}
+
+/// The path and query that a request asked for, where a client that comes back from the login page
+/// can ask for it again: `None` for an unsafe method. For [`Guard::answer`](crate::Guard::answer).
+#[must_use]
+pub fn target<'a>(method: &Method, uri: &'a Uri) -> Option<&'a str> {
+    let target = uri.path_and_query().filter(|_| method.is_safe());
+    target.map(|target| target.as_str())
+}
+
+/// Puts on a response what the request's `AuthRequest` asks for. Doing it again changes nothing.
+pub fn put_headers(headers: &mut HeaderMap, auth_request: &AuthRequest) {
+    auth_request.response_headers().put_on(headers);
+}
+
+/// The response that an [`Answer`] is. `.map(..)` makes the body of a framework of it.
+#[must_use]
+pub fn response(answer: Answer) -> Response<&'static str> {
+    let mut response = Response::new(answer.body);
+    *response.status_mut() =
+        StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    for (name, value) in answer.headers {
+        HeadersMut::append(response.headers_mut(), name, &value);
+    }
+    response
+}
+
+impl HeadersMut for HeaderMap {
+    fn values<'a>(&'a self, name: &'static str) -> impl Iterator<Item = &'a [u8]> {
+        values(self, name)
+    }
+
+    fn append(&mut self, name: &'static str, value: &str) {
+        let name = HeaderName::from_static(name);
+        // What cannot stand in a header was refused when `Auth` was built.
+        if let Ok(mut value) = HeaderValue::try_from(value) {
+            value.set_sensitive(name == SET_COOKIE);
+            Self::append(self, name, value);
+        }
+    }
+
+    fn remove(&mut self, name: &'static str, is_meant: impl Fn(&[u8]) -> bool) {
+        if !values(self, name).any(&is_meant) {
+            return;
+        }
+        let name = HeaderName::from_static(name);
+        let all: Vec<_> = self.get_all(&name).into_iter().cloned().collect();
+        Self::remove(self, &name);
+        for other in all.into_iter().filter(|value| !is_meant(value.as_bytes())) {
+            Self::append(self, &name, other);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,69 @@
+use http::header::{CONTENT_TYPE, HOST};
+
+use super::*;
+
+fn parts(request: http::request::Builder) -> Parts {
+    request.body(()).unwrap().into_parts().0
+}
+
+#[test]
+fn the_host_is_that_of_the_uri_or_of_the_one_host_header() {
+    let host = |request| parts(request).host().map(str::to_owned);
+    let both = Request::get("https://uri.example:8443/a").header(HOST, "header.example");
+    assert_eq!(host(both).as_deref(), Some("uri.example:8443"));
+    let header = Request::get("/a").header(HOST, "header.example");
+    assert_eq!(host(header).as_deref(), Some("header.example"));
+    let two = Request::get("/a").header(HOST, "a.example");
+    assert_eq!(host(two.header(HOST, "a.example")), None);
+    assert_eq!(host(Request::get("/a")), None);
+}
+
+#[test]
+fn the_scheme_that_a_client_writes_is_no_knowledge_of_tls() {
+    let mut request = Request::get("https://a.example/").body(()).unwrap();
+    assert!(!request.is_tls());
+    request.extensions_mut().insert(OverTls);
+    assert!(request.is_tls());
+    assert!(request.into_parts().0.is_tls());
+}
+
+#[test]
+fn headers_are_given_in_their_order_as_bytes() {
+    let request = Request::get("/")
+        .header("cookie", "a=b")
+        .header("cookie", &b"c=\xff"[..]);
+    let parts = parts(request);
+    let cookies: Vec<_> = RequestContext::header(&parts, "cookie").collect();
+    assert_eq!(cookies, [&b"a=b"[..], b"c=\xff"]);
+}
+
+#[test]
+fn only_what_can_be_asked_again_is_a_target() {
+    let uri = Uri::from_static("https://a.example/b?c=d");
+    assert_eq!(target(&Method::GET, &uri), Some("/b?c=d"));
+    assert_eq!(target(&Method::HEAD, &uri), Some("/b?c=d"));
+    assert_eq!(target(&Method::POST, &uri), None);
+}
+
+#[test]
+fn an_answer_is_a_response_with_its_headers() {
+    let response = response(crate::Error::Unauthenticated.answer());
+    assert_eq!(response.status(), 401);
+    assert_eq!(
+        response.headers()[CONTENT_TYPE],
+        "text/plain; charset=utf-8"
+    );
+    assert_eq!(*response.body(), "Not signed in.");
+}
+
+#[test]
+fn cookies_are_sensitive_and_others_stay() {
+    let mut headers = HeaderMap::new();
+    HeadersMut::append(&mut headers, "set-cookie", "a=1");
+    HeadersMut::append(&mut headers, "set-cookie", "b=2");
+    HeadersMut::append(&mut headers, "set-cookie", "c=3");
+    HeadersMut::remove(&mut headers, "set-cookie", |value| value == b"b=2");
+    let cookies: Vec<_> = headers.get_all(SET_COOKIE).into_iter().collect();
+    assert_eq!(cookies, ["a=1", "c=3"]);
+    assert!(cookies.iter().all(|cookie| cookie.is_sensitive()));
+}

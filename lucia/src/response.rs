@@ -1,0 +1,134 @@
+//! What goes back to the client, in no framework's types: adapters turn it into theirs.
+
+use crate::error::chain;
+use crate::request::ResponseHeaders;
+use crate::{Error, Guard};
+
+/// The headers of a response, as far as lucia reads and writes them. An adapter whose framework
+/// has a type of its own for them implements this, for the sake of
+/// [`ResponseHeaders::put_on`]; for the crate `http` it is done.
+pub trait HeadersMut {
+    /// Every value of a header, as bytes. `name` is in lower case.
+    fn values<'a>(&'a self, name: &'static str) -> impl Iterator<Item = &'a [u8]>;
+
+    /// Adds a value to those that a header has. `name` is in lower case.
+    fn append(&mut self, name: &'static str, value: &str);
+
+    /// Takes away those values of a header that `is_meant` names. `name` is in lower case.
+    fn remove(&mut self, name: &'static str, is_meant: impl Fn(&[u8]) -> bool);
+}
+
+impl ResponseHeaders {
+    /// Puts this on a response: its cookie in place of one of the same name, `Cache-Control:
+    /// no-store` where the handler has said nothing, and what is missing in `Vary`. Doing it again
+    /// changes nothing.
+    pub fn put_on(&self, headers: &mut impl HeadersMut) {
+        if let Some(cookie) = &self.set_cookie {
+            headers.remove("set-cookie", |value| sets(value, cookie.name()));
+            headers.append("set-cookie", &cookie.to_string());
+        }
+        if self.private && headers.values("cache-control").next().is_none() {
+            headers.append("cache-control", "no-store");
+        }
+        if let Some(wanted) = self.vary
+            && !varies_by(headers, wanted)
+        {
+            headers.append("vary", wanted);
+        }
+    }
+}
+
+/// Whether a value of `Set-Cookie` is about the cookie `name`.
+fn sets(value: &[u8], name: &str) -> bool {
+    let rest = value.strip_prefix(name.as_bytes());
+    rest.is_some_and(|rest| rest.starts_with(b"="))
+}
+
+fn varies_by(headers: &impl HeadersMut, wanted: &str) -> bool {
+    let has = |wanted: &str| {
+        let mut names = headers
+            .values("vary")
+            .flat_map(|value| value.split(|byte| *byte == b','));
+        names.any(|name| name.trim_ascii().eq_ignore_ascii_case(wanted.as_bytes()))
+    };
+    has("*") || wanted.split(',').all(|name| has(name.trim()))
+}
+
+/// A response that lucia gives by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The headers, with names in lower case.
+    pub headers: Vec<(&'static str, String)>,
+    /// The body.
+    pub body: &'static str,
+}
+
+impl Error {
+    /// What a client gets who ran into this: the [`status`](Self::status), the
+    /// [`public_message`](Self::public_message) as plain text, and when to ask again. What an
+    /// operator has to know of a 500 goes to the log.
+    #[must_use]
+    pub fn answer(&self) -> Answer {
+        if self.status() == 500 {
+            tracing::error!("{}", chain(self));
+        }
+        let mut headers = vec![
+            ("content-type", "text/plain; charset=utf-8".to_owned()),
+            ("cache-control", "no-store".to_owned()),
+        ];
+        if let Some(wait) = self.retry_after() {
+            headers.push(("retry-after", wait.as_secs().max(1).to_string()));
+        }
+        Answer {
+            status: self.status(),
+            headers,
+            body: self.public_message(),
+        }
+    }
+}
+
+impl Guard {
+    /// What a client gets whose request [`check`](Self::check) refused: the way to the login page
+    /// where there is one, and otherwise [`Error::answer`] with the
+    /// [`challenge`](Self::challenge). `target` is the path and query of a safe request, as for
+    /// [`redirection`](Self::redirection).
+    ///
+    /// What the request's [`AuthRequest`](crate::AuthRequest) asks for has still to be put on it.
+    #[must_use]
+    pub fn answer(
+        &self,
+        denial: &Error,
+        auth_request: &crate::AuthRequest,
+        target: Option<&str>,
+    ) -> Answer {
+        if let Some(location) = self.redirection(denial, target) {
+            return Answer::see_other(location);
+        }
+        let mut answer = denial.answer();
+        if let Some(challenge) = self.challenge(denial, auth_request) {
+            let challenge = ("www-authenticate", challenge.to_owned());
+            answer.headers.push(challenge);
+        }
+        answer
+    }
+}
+
+impl Answer {
+    /// Sends a client to another page of this site, whatever the method of its request was.
+    pub(crate) fn see_other(location: String) -> Self {
+        Self {
+            status: 303,
+            headers: vec![
+                ("location", location),
+                ("cache-control", "no-store".to_owned()),
+            ],
+            body: "",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,113 @@
+use super::*;
+use crate::cookie::CookieOptions;
+use crate::request::ResponseHeaders;
+
+/// Headers in the order in which they were appended.
+#[derive(Default)]
+struct Headers(Vec<(&'static str, String)>);
+
+impl Headers {
+    fn of<const N: usize>(headers: [(&'static str, &str); N]) -> Self {
+        Self(headers.map(|(name, value)| (name, value.to_owned())).into())
+    }
+
+    fn all(&self, wanted: &str) -> Vec<&str> {
+        let all = self.0.iter();
+        all.filter_map(|(name, value)| (*name == wanted).then_some(value.as_str()))
+            .collect()
+    }
+}
+
+impl HeadersMut for Headers {
+    fn values<'a>(&'a self, name: &'static str) -> impl Iterator<Item = &'a [u8]> {
+        self.all(name).into_iter().map(str::as_bytes)
+    }
+
+    fn append(&mut self, name: &'static str, value: &str) {
+        self.0.push((name, value.to_owned()));
+    }
+
+    fn remove(&mut self, name: &'static str, is_meant: impl Fn(&[u8]) -> bool) {
+        self.0
+            .retain(|(present, value)| *present != name || !is_meant(value.as_bytes()));
+    }
+}
+
+fn asked() -> ResponseHeaders {
+    let cookie = CookieOptions::new().build(true).unwrap().removal();
+    ResponseHeaders {
+        set_cookie: Some(cookie),
+        private: true,
+        vary: Some("Cookie"),
+    }
+}
+
+#[test]
+fn doing_it_again_changes_nothing() {
+    let mut headers = Headers::default();
+    asked().put_on(&mut headers);
+    let mut once = headers.0.clone();
+    assert_eq!(once.len(), 3);
+    asked().put_on(&mut headers);
+    once.sort();
+    headers.0.sort();
+    assert_eq!(headers.0, once);
+}
+
+#[test]
+fn the_cookie_takes_the_place_of_its_own_kind_and_of_no_other() {
+    let mut headers = Headers::of([
+        ("set-cookie", "__Host-auth_session=old; Path=/"),
+        ("set-cookie", "__Host-auth_session_2=a"),
+        ("set-cookie", "b=__Host-auth_session=c"),
+    ]);
+    asked().put_on(&mut headers);
+    let cookies = headers.all("set-cookie");
+    assert_eq!(cookies.len(), 3, "{cookies:?}");
+    assert_eq!(
+        cookies[..2],
+        ["__Host-auth_session_2=a", "b=__Host-auth_session=c"]
+    );
+    assert!(
+        cookies[2].starts_with("__Host-auth_session=;"),
+        "{cookies:?}"
+    );
+}
+
+#[test]
+fn what_the_handler_chose_stays() {
+    let mut headers = Headers::of([("cache-control", "private, max-age=60"), ("vary", "*")]);
+    asked().put_on(&mut headers);
+    assert_eq!(headers.all("cache-control"), ["private, max-age=60"]);
+    assert_eq!(headers.all("vary"), ["*"]);
+}
+
+#[test]
+fn vary_gets_what_is_missing() {
+    let both = ResponseHeaders {
+        set_cookie: None,
+        private: false,
+        vary: Some("Cookie, Authorization"),
+    };
+    for (present, is_enough) in [
+        ("cookie , AUTHORIZATION, accept", true),
+        ("Accept, *", true),
+        ("Cookie", false),
+        ("Cookies, Authorization", false),
+    ] {
+        let mut headers = Headers::of([("vary", present)]);
+        both.put_on(&mut headers);
+        assert_eq!(headers.all("vary").len() == 1, is_enough, "{present}");
+    }
+}
+
+#[test]
+fn who_has_to_wait_is_told_how_long() {
+    let busy = Error::Busy.answer();
+    assert_eq!((busy.status, busy.body), (503, "Try again in a moment."));
+    assert!(busy.headers.contains(&("retry-after", "1".to_owned())));
+    let unauthenticated = Error::Unauthenticated.answer();
+    assert_eq!(unauthenticated.status, 401);
+    let headers = &unauthenticated.headers;
+    assert!(headers.iter().all(|(name, _)| *name != "retry-after"));
+}

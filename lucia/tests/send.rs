@@ -1,0 +1,98 @@
+//! All futures can be sent between threads, as axum and `tokio::spawn` ask: this compiles.
+
+#![allow(dead_code, let_underscore_drop)]
+
+use lucia::{
+    Auth, AuthRequest, Guard, NewKey, NewUser, Session, SessionId, SessionInfo, SessionToken,
+    Sweeper, User, UserId,
+};
+use serde::Deserialize;
+
+/// What is read and written is not asked to be more than that.
+#[derive(Deserialize)]
+struct Profile {
+    username: String,
+}
+
+fn send<T: Send>(_: T) {}
+
+fn users(auth: &Auth, id: &UserId) {
+    send(auth.create_user(NewUser::without_key().returning::<Profile>()));
+    send(auth.user::<Profile>(id));
+    send(auth.update_user_attributes::<Profile>(id, "a"));
+    send(auth.delete_user(id));
+    send(auth.check_schema::<Profile>());
+}
+
+fn keys(auth: &Auth, id: &UserId, session: &Session) {
+    send(auth.use_key("a", "b", Some("c")));
+    send(auth.create_key(id, NewKey::without_password("a", "b")));
+    send(auth.key("a", "b"));
+    send(auth.user_keys(id));
+    send(auth.update_key_password("a", "b", Some("c")));
+    send(auth.change_password(session, "a", "b", "c"));
+    send(auth.reset_password("a", "b", "c"));
+    send(auth.delete_key("a", "b").into_future());
+    send(auth.delete_key("a", "b").even_if_last().into_future());
+}
+
+fn sessions(
+    auth: &Auth,
+    user_id: &UserId,
+    id: &SessionId,
+    session: &Session,
+    token: &SessionToken,
+) {
+    let info: &SessionInfo = session;
+    send(auth.create_session(user_id).into_future());
+    send(
+        auth.create_session(user_id)
+            .replace(Some(info))
+            .into_future(),
+    );
+    send(auth.validate_session(token));
+    send(auth.session(id));
+    send(auth.user_sessions(user_id));
+    send(auth.invalidate_session(id));
+    send(auth.invalidate_user_session(user_id, id));
+    send(auth.invalidate_user_sessions(user_id));
+    send(auth.invalidate_other_sessions(info));
+    send(auth.update_session_attributes(id, "a"));
+    send(auth.rotate_session(session));
+    send(auth.reauthenticate(session, "a", "b", "c"));
+    send(auth.delete_dead_sessions());
+    send(auth.delete_dead_user_sessions(user_id));
+}
+
+fn requests(request: &AuthRequest) {
+    send(request.validate());
+    send(request.validate_user::<Profile>());
+    send(request.validate_bearer_token());
+    send(request.validate_bearer_token_user::<Profile>());
+    send(request.identify_user::<Profile>());
+    send(request.authenticate());
+    send(request.authenticate_user::<Profile>());
+}
+
+fn guards(guard: &Guard, request: &AuthRequest) {
+    async fn asks_another(user: User<Profile>) -> Result<bool, std::io::Error> {
+        let found = tokio::task::spawn_blocking(move || user.username == "ada").await;
+        found.map_err(std::io::Error::other)
+    }
+    send(guard.check(request));
+    send(Guard::authenticated().permit(asks_another));
+}
+
+fn sweepers(sweeper: Sweeper) {
+    send(sweeper.stop());
+}
+
+#[test]
+fn what_an_application_shares_can_be_shared() {
+    fn shared<T: Send + Sync + 'static>() {}
+    shared::<Auth>();
+    shared::<AuthRequest>();
+    shared::<Guard>();
+    shared::<lucia::Error>();
+    shared::<lucia::RequestSlot>();
+}
