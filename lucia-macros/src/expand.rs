@@ -660,6 +660,7 @@ mod tests {
     #[test]
     fn the_guard_decides_before_anything_is_extracted() {
         let output = attribute(
+            Framework::Actix,
             Attribute::Authenticated,
             quote!(permit = is_admin),
             quote!(
@@ -684,7 +685,8 @@ mod tests {
             let item = quote!(
                 async fn handler() -> String {}
             );
-            let output = attribute(Attribute::Authenticated, options, item).to_string();
+            let output =
+                attribute(Framework::Actix, Attribute::Authenticated, options, item).to_string();
             assert!(output.contains("compile_error"), "{output}");
             assert!(output.contains("Guard :: authenticated ()"), "{output}");
         }
