@@ -281,9 +281,12 @@ impl Call<'_> {
 //     async fn me(user: User<Profile>, Json(edit): Json<Edit>) -> Result<impl IntoResponse> { .. }
 //
 // Output:
-//     #[allow(dead_code)]
-//     #[axum::debug_handler(state = AppState)]
-//     async fn me(_: User<Profile>, _: Json<Edit>) {}
+//     #[allow(clippy::diverging_sub_expression, clippy::unused_async)]
+//     const _: () = {
+//         #[allow(dead_code)]
+//         #[axum::debug_handler(state = AppState)]
+//         async fn me(_: User<Profile>, _: Json<Edit>) {}
+//     };
 //
 // The generated handler has a parameter that nobody wrote. Complaints are to be about those of the user.
 fn debug_handler(attrs: &[syn::Attribute], sig: &Signature) -> TokenStream {
@@ -291,6 +294,7 @@ fn debug_handler(attrs: &[syn::Attribute], sig: &Signature) -> TokenStream {
     let name = &sig.ident;
     let (generics, _, where_clause) = sig.generics.split_for_impl();
     quote! {
+        #[allow(clippy::diverging_sub_expression, clippy::unused_async)]
         const _: () = {
             #[allow(dead_code)]
             #(#attrs)*
