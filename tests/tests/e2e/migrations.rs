@@ -2,12 +2,13 @@
 
 use std::future::Future as _;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use lucia::{Auth, Error, NewUser, PgStore, UserId};
 use lucia_tests::{Database, Proxy};
 
-use crate::support::{PASSWORD, Profile, Site, front_page, sign_up};
+use crate::support::{PASSWORD, Profile, Site, Stage, front_page, sign_up};
 
 const COLUMNS: &[&str] = &["username TEXT NOT NULL UNIQUE", "age INT DEFAULT 7"];
 
@@ -349,4 +350,43 @@ async fn a_column_that_existing_users_have_no_value_for_is_named() {
         other => panic!("{other:?}"),
     }
     assert_eq!(catalog(&database).await, before);
+}
+
+#[tokio::test]
+async fn a_start_at_which_nothing_is_missing_waits_for_nobody_and_locks_nobody_out() {
+    let stage = Stage::postgres().await;
+    let store = stage.pg_store().await;
+    let reader = stage.database().connect().await;
+    reader
+        .batch_execute("BEGIN; SELECT * FROM user_session")
+        .await
+        .unwrap();
+    // Whoever wanted to change the table would wait for the reader now.
+    store
+        .migrate(&["username TEXT NOT NULL UNIQUE"])
+        .await
+        .unwrap();
+    reader.batch_execute("COMMIT").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_migration_that_cannot_have_its_turn_at_a_table_gives_up_and_can_be_tried_again() {
+    let stage = Stage::postgres().await;
+    let url = stage.database().url();
+    let store = PgStore::builder().timeout(Duration::from_millis(300));
+    let store = store.connect(&url).await.unwrap();
+    stage
+        .execute("ALTER TABLE user_session DROP COLUMN address")
+        .await;
+    let reader = stage.database().connect().await;
+    reader
+        .batch_execute("BEGIN; SELECT * FROM user_session")
+        .await
+        .unwrap();
+    let refused = store.migrate(&[]).await;
+    assert!(matches!(refused, Err(Error::Unavailable(_))), "{refused:?}");
+    reader.batch_execute("COMMIT").await.unwrap();
+    store.migrate(&[]).await.unwrap();
+    assert_eq!(stage.count("user_session").await, 0);
+    stage.rows("SELECT address FROM user_session").await;
 }

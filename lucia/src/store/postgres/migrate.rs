@@ -1,17 +1,23 @@
 //! Making what is missing.
 
+use std::time::Duration;
+
 use deadpool_postgres::GenericClient;
 use tokio_postgres::IsolationLevel;
 
 use super::Parts;
 use super::error::Failure;
-use crate::store::tables::{column_name, quote};
+use crate::store::SESSION_COLUMNS;
+use crate::store::tables::{column_name, index, quote};
 use crate::{Error, Result};
 
 const TABLES: &str = include_str!("../../../migrations/postgres/0001_tables.sql");
 
 /// What processes that migrate at the same time take turns by. The number means nothing else.
 const LOCK: i64 = 0x006C_7563_6961;
+
+/// How long to wait for one's turn: others may have large tables to change.
+const TURN: Duration = Duration::from_secs(60);
 
 pub(super) async fn migrate(parts: &Parts, user_columns: &[&str]) -> Result<()> {
     let user_columns: Vec<(String, &str)> = user_columns
@@ -38,26 +44,15 @@ pub(super) async fn migrate(parts: &Parts, user_columns: &[&str]) -> Result<()> 
         .start()
         .await
         .map_err(|error| failed(parts, error))?;
+    limit_waiting(parts, &transaction, TURN).await?;
     transaction
         .execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK])
         .await
         .map_err(|error| failed(parts, error))?;
-    if let Some(schema) = &parts.tables.schema {
-        let sql = format!("CREATE SCHEMA IF NOT EXISTS {}", quote(schema));
-        transaction
-            .batch_execute(&sql)
-            .await
-            .map_err(|error| failed(parts, error))?;
-    }
-    transaction
-        .batch_execute(&parts.tables.apply(TABLES))
-        .await
-        .map_err(|error| failed(parts, error))?;
-    if let Some(index) = parts.ids.index(&parts.tables) {
-        transaction
-            .batch_execute(&index)
-            .await
-            .map_err(|error| failed(parts, error))?;
+    // Whoever waits to change a table makes all others wait who want to read it.
+    limit_waiting(parts, &transaction, parts.timeout).await?;
+    if !is_complete(parts, &transaction).await? {
+        make_tables(parts, &transaction).await?;
     }
     for (name, definition) in user_columns {
         add_column(parts, &transaction, &parts.tables.user, &name, definition).await?;
@@ -70,6 +65,70 @@ pub(super) async fn migrate(parts: &Parts, user_columns: &[&str]) -> Result<()> 
     }
     transaction
         .commit()
+        .await
+        .map_err(|error| failed(parts, error))
+}
+
+/// Bounds how long each of the following statements waits for a lock.
+async fn limit_waiting(
+    parts: &Parts,
+    transaction: &impl GenericClient,
+    limit: Duration,
+) -> Result<()> {
+    let sql = format!("SET LOCAL lock_timeout = {}", limit.as_millis().max(1));
+    transaction
+        .batch_execute(&sql)
+        .await
+        .map_err(|error| failed(parts, error))
+}
+
+/// Whether lucia's own tables, columns and indexes are all there. Then nothing is to be made, and
+/// no table is locked, not even for a moment: `ADD COLUMN IF NOT EXISTS` keeps everybody out to
+/// find out that there is nothing to do.
+async fn is_complete(parts: &Parts, transaction: &impl GenericClient) -> Result<bool> {
+    const SQL: &str = "SELECT (SELECT bool_and(to_regclass(name) IS NOT NULL) FROM unnest($1::TEXT[]) AS name) \
+             AND (SELECT count(*) FROM pg_attribute WHERE attrelid = to_regclass($2::TEXT) \
+                 AND attname = ANY ($3::TEXT[]) AND NOT attisdropped) = cardinality($3::TEXT[]) \
+             AND EXISTS (SELECT 1 FROM pg_attribute WHERE attrelid = to_regclass($2::TEXT) \
+                 AND attname = 'authenticated_at' AND atthasdef)";
+
+    let tables = &parts.tables;
+    let in_schema = |index: String| match &tables.schema {
+        Some(schema) => format!("{}.{index}", quote(schema)),
+        None => index,
+    };
+    let mut names = vec![
+        tables.quoted(&tables.user),
+        tables.quoted(&tables.key),
+        in_schema(index(&tables.key, "_user_id_idx")),
+        in_schema(index(&tables.session, "_user_id_idx")),
+        in_schema(index(&tables.session, "_idle_expires_idx")),
+    ];
+    if parts.ids.index(tables).is_some() {
+        names.push(in_schema(index(&tables.session, "_public_id_idx")));
+    }
+    let columns = SESSION_COLUMNS.map(str::to_owned).to_vec();
+    let row = transaction
+        .query_one(SQL, &[&names, &tables.quoted(&tables.session), &columns])
+        .await
+        .map_err(|error| failed(parts, error))?;
+    row.try_get::<_, Option<bool>>(0)
+        .map(|complete| complete == Some(true))
+        .map_err(|error| failed(parts, error))
+}
+
+/// Makes the schema, lucia's own tables and their indexes, as far as they are missing.
+async fn make_tables(parts: &Parts, transaction: &impl GenericClient) -> Result<()> {
+    let mut sql = String::new();
+    if let Some(schema) = &parts.tables.schema {
+        sql.push_str(&format!("CREATE SCHEMA IF NOT EXISTS {};\n", quote(schema)));
+    }
+    sql.push_str(&parts.tables.apply(TABLES));
+    if let Some(index) = parts.ids.index(&parts.tables) {
+        sql.push_str(&format!("\n{index};"));
+    }
+    transaction
+        .batch_execute(&sql)
         .await
         .map_err(|error| failed(parts, error))
 }
