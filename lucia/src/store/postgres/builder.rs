@@ -1,10 +1,11 @@
 //! The settings of a [`PgStore`].
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
-use tokio_postgres::config::SslMode;
+use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::{Config, NoTls};
 
 use super::error::Failure;
@@ -195,6 +196,12 @@ impl PgStoreBuilder {
                           and hand it to `PgStore::new(pool)`";
             return Err(Error::setting("url", reason));
         }
+        if let Some(host) = config.get_hosts().iter().find_map(distant) {
+            tracing::warn!(
+                "the connection to the database at `{host}` is not encrypted; for TLS, make a pool \
+                 with a connector of your choice and hand it to `PgStore::new(pool)`"
+            );
+        }
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(self.timeout);
         }
@@ -236,4 +243,14 @@ impl PgStoreBuilder {
         }
         Ok(())
     }
+}
+
+/// A host that is not this machine.
+fn distant(host: &Host) -> Option<&str> {
+    let Host::Tcp(name) = host else { return None };
+    let is_here = name == "localhost"
+        || name
+            .parse::<IpAddr>()
+            .is_ok_and(|address| address.is_loopback());
+    (!is_here).then_some(name)
 }

@@ -11,6 +11,9 @@ use super::error::Failure;
 use super::{Params, Parts};
 use crate::{Result, Source};
 
+/// How many prepared statements a connection keeps: all fixed ones, and many sets of attributes.
+const STATEMENTS: usize = 128;
+
 impl Parts {
     /// Runs one statement within the time-out. A connection whose answer did not come in time is
     /// closed: whoever got it next would wait for that answer first.
@@ -38,6 +41,10 @@ impl Parts {
 }
 
 async fn query(connection: &Object, sql: &str, params: Params<'_>) -> Result<Vec<Row>, Failure> {
+    // Each set of attributes is written by a statement of its own, and there can be many sets.
+    if connection.statement_cache.size() >= STATEMENTS {
+        connection.statement_cache.clear();
+    }
     let statement = connection.prepare_cached(sql).await?;
     let hidden: Vec<_> = params.iter().map(|param| Hidden(*param)).collect();
     let params: Vec<_> = hidden

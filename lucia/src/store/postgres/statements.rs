@@ -46,7 +46,7 @@ impl Statements {
         ids: StoredIds,
     ) -> Self {
         let json = |columns: String| {
-            format!("(SELECT row_to_json(fetched)::TEXT FROM (SELECT {columns}) AS fetched)")
+            format!("(SELECT row_to_json(fetched.*)::TEXT FROM (SELECT {columns}) AS fetched)")
         };
         let list = |alias: &str, columns: &[String]| {
             let columns: Vec<_> = columns
@@ -56,7 +56,7 @@ impl Statements {
             columns.join(", ")
         };
         let user_json = match user_columns {
-            None => "row_to_json(u)::TEXT".to_owned(),
+            None => "row_to_json(u.*)::TEXT".to_owned(),
             Some([]) => json(r#"u."id""#.to_owned()),
             Some(columns) => json(format!(r#"u."id", {}"#, list("u", columns))),
         };
@@ -281,7 +281,7 @@ impl Statements {
         let values: Vec<_> = names.iter().map(|name| format!("given.{name}")).collect();
         format!(
             r#"UPDATE {users} AS u SET ({}) =
-                (SELECT {} FROM json_populate_record(u, $2::TEXT::JSON) AS given)
+                (SELECT {} FROM json_populate_record(u.*, $2::TEXT::JSON) AS given)
             WHERE u."id" = $1 RETURNING u."id", {user_json}"#,
             names.join(", "),
             values.join(", ")
@@ -349,7 +349,7 @@ impl Statements {
         let values: Vec<_> = names.iter().map(|name| format!("given.{name}")).collect();
         format!(
             r#"UPDATE {sessions} AS s SET ({}) =
-                (SELECT {} FROM json_populate_record(s, $2::TEXT::JSON) AS given)
+                (SELECT {} FROM json_populate_record(s.*, $2::TEXT::JSON) AS given)
             WHERE {is_first} RETURNING {session}"#,
             names.join(", "),
             values.join(", ")

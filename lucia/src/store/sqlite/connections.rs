@@ -25,6 +25,17 @@ const STATEMENTS: usize = 64;
 /// How long to wait before asking again for what SQLite itself does not wait for.
 const PAUSE: Duration = Duration::from_millis(5);
 
+/// Creates the file where it is missing, for the user of this process alone: there are password
+/// hashes in it. SQLite gives the files beside it the same permissions. What goes wrong here goes
+/// wrong once more when SQLite opens the file, which says why.
+fn create_private(path: &Path) {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    drop(options.open(path));
+}
+
 /// Where a database is.
 #[derive(Clone, Debug)]
 pub(super) enum Location {
@@ -72,7 +83,10 @@ impl Connections {
     /// [`Error::Setting`] when the file cannot be one, [`Error::Unavailable`] when it is locked.
     pub(super) async fn open(location: Location, timeout: Duration) -> Result<Self> {
         let (path, size) = match &location {
-            Location::File(path) => (path.clone(), CONNECTIONS),
+            Location::File(path) => {
+                create_private(path);
+                (path.clone(), CONNECTIONS)
+            }
             // Connections to memory cannot read beside a writer, so that more would only wait.
             Location::Memory => (memory_name(), 1),
         };

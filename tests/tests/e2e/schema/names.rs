@@ -3,12 +3,12 @@
 use actix_web::get;
 use actix_web::web::ServiceConfig;
 use lucia::deadpool_postgres::tokio_postgres::NoTls;
-use lucia::deadpool_postgres::{Config, Pool};
+use lucia::deadpool_postgres::{Config, Pool, PoolConfig, Runtime};
 use lucia::{Auth, AuthBuilder, Error, NewUser, PgStore, PgStoreBuilder, SqliteStore, User};
 use lucia::{SqliteStoreBuilder, authenticated};
 use lucia_tests::Database;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use crate::support::{PASSWORD, Site};
 
@@ -78,7 +78,7 @@ async fn live(settings: AuthBuilder, name: &str) {
     let site = Site::serve(auth.clone(), routes).await;
     let browser = site.browser_of(&session);
     assert_eq!(browser.get("/odd").await.body, "ada", "{name}");
-    let all = auth.user::<serde_json::Value>(&user.id).await.unwrap();
+    let all = auth.user::<Value>(&user.id).await.unwrap();
     assert_eq!(
         all.unwrap().attributes,
         json!({ "id": user.id, "na\"me; --": "ada", "given.User Name": "Ada" }),
@@ -221,4 +221,83 @@ async fn r47_names_that_cannot_be_are_refused_by_sqlite_too() {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn columns_may_be_called_as_lucias_statements_call_their_parts() {
+    let names = [
+        "u", "s", "k", "given", "fetched", "empty", "one", "new_user", "inserted",
+    ];
+    let columns = names.map(|name| format!("{name} TEXT"));
+    let columns: Vec<_> = columns.iter().map(String::as_str).collect();
+    let database = Database::new().await;
+    let builders = [
+        PgStore::builder().session_columns(columns.clone()),
+        PgStore::builder()
+            .session_columns(columns.clone())
+            .user_columns(names),
+    ];
+    for (number, builder) in (0..).zip(builders) {
+        let store = builder.connect(&database.url()).await.unwrap();
+        store.migrate(&columns).await.unwrap();
+        let auth = Auth::builder(store).build().unwrap();
+        let given: Map<String, Value> = names
+            .map(|name| (name.to_owned(), name.into()))
+            .into_iter()
+            .collect();
+        let name = format!("ada{number}");
+        let new_user = NewUser::with_password("username", &name, PASSWORD).attributes(&given);
+        let user = auth.create_user(new_user).await.unwrap();
+        let session = auth
+            .create_session(&user.id)
+            .attributes(&given)
+            .await
+            .unwrap();
+        let read: Map<String, Value> = session.attributes_as().unwrap();
+        assert_eq!(read, given);
+        let changed = json!({ "u": "v", "s": "t" });
+        let user: User<Map<String, Value>> = auth
+            .update_user_attributes(&user.id, &changed)
+            .await
+            .unwrap();
+        assert_eq!((&user["u"], &user["k"]), (&json!("v"), &json!("k")));
+        let session = auth
+            .update_session_attributes(&session.id, &changed)
+            .await
+            .unwrap();
+        let read: Map<String, Value> = session.attributes_as().unwrap();
+        assert_eq!((&read["s"], &read["k"]), (&json!("t"), &json!("k")));
+    }
+}
+
+#[tokio::test]
+async fn a_connection_does_not_keep_a_statement_for_every_set_of_attributes() {
+    let database = Database::new().await;
+    let mut config = Config::new();
+    config.url = Some(database.url());
+    config.pool = Some(PoolConfig::new(1));
+    let pool = config.create_pool(Some(Runtime::Tokio1), NoTls).unwrap();
+    let store = PgStore::new(pool.clone());
+    let names: Vec<_> = (0..9).map(|number| format!("c{number}")).collect();
+    let columns: Vec<_> = names.iter().map(|name| format!("{name} INT")).collect();
+    let columns: Vec<_> = columns.iter().map(String::as_str).collect();
+    store.migrate(&columns).await.unwrap();
+    let auth = Auth::builder(store).build().unwrap();
+    let user = auth.create_user(NewUser::without_key()).await.unwrap();
+    for set in 1..300_u32 {
+        let given: Map<String, Value> = names
+            .iter()
+            .enumerate()
+            .filter(|(bit, _)| set & (1 << bit) != 0)
+            .map(|(_, name)| (name.clone(), set.into()))
+            .collect();
+        let updated = auth
+            .update_user_attributes::<Map<String, Value>>(&user.id, &given)
+            .await;
+        updated.unwrap();
+    }
+    let connection = pool.get().await.unwrap();
+    let sql = "SELECT count(*) FROM pg_prepared_statements";
+    let count: i64 = connection.query_one(sql, &[]).await.unwrap().get(0);
+    assert!(count <= 130, "{count}");
 }

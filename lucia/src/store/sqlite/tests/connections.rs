@@ -23,6 +23,23 @@ async fn a_file_is_created_and_keeps_what_is_stored() {
     assert!(store.user(&"ada".into()).await.unwrap().is_some());
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn a_new_file_and_those_beside_it_are_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let file = File::new();
+    let store = SqliteStore::open(&file.path).await.unwrap();
+    store.migrate(&[]).await.unwrap();
+    let mut seen = 0;
+    for entry in fs::read_dir(file.path.parent().unwrap()).unwrap() {
+        let mode = entry.unwrap().metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        seen += 1;
+    }
+    assert_eq!(seen, 3, "the database, its log, and the index of that");
+}
+
 #[tokio::test]
 async fn every_connection_is_set_up_alike() {
     let file = File::new();
