@@ -10,6 +10,10 @@ use crate::{Error, Result};
 
 const TABLES: &str = include_str!("../../../migrations/postgres/0001_tables.sql");
 
+/// What finds a session by the hash of the token that is stored.
+pub(super) const PUBLIC_IDS: &str =
+    include_str!("../../../migrations/postgres/lucia_v2_tokens.sql");
+
 /// What processes that migrate at the same time take turns by. The number means nothing else.
 const LOCK: i64 = 0x006C_7563_6961;
 
@@ -53,9 +57,9 @@ pub(super) async fn migrate(parts: &Parts, user_columns: &[&str]) -> Result<()> 
         .batch_execute(&parts.tables.apply(TABLES))
         .await
         .map_err(|error| failed(parts, error))?;
-    if let Some(index) = parts.ids.index(&parts.tables) {
+    if parts.ids.need_index() {
         transaction
-            .batch_execute(&index)
+            .batch_execute(&parts.tables.apply(PUBLIC_IDS))
             .await
             .map_err(|error| failed(parts, error))?;
     }
