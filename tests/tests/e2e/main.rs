@@ -12,6 +12,7 @@ mod csrf;
 mod denials;
 mod extractors;
 mod handlers;
+mod lucia_faults;
 mod lucia_v2;
 mod middleware;
 mod migrations;
