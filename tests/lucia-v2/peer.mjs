@@ -7,6 +7,7 @@
 // LUCIA_ENV                      DEV (default) or PROD
 // LUCIA_CSRF                     on (default) or off
 // LUCIA_ACTIVE_PERIOD, LUCIA_IDLE_PERIOD    in milliseconds; Lucia's own without
+// LUCIA_COOKIE                   its setting `sessionCookie`, as JSON; nothing by default
 
 import "lucia/polyfill/node"; // Node 18 has no global `crypto`.
 
@@ -16,6 +17,18 @@ import { lucia, LuciaError } from "lucia";
 import pg from "pg";
 
 const { env } = process;
+
+// The time, in which a test can stop Lucia.
+let stopped = null;
+globalThis.Date = class extends Date {
+	constructor(...parts) {
+		if (parts.length === 0 && stopped !== null) super(stopped);
+		else super(...parts);
+	}
+	static now() {
+		return stopped ?? super.now();
+	}
+};
 
 const pool = new pg.Pool({
 	connectionString: env.DATABASE_URL,
@@ -36,6 +49,7 @@ const auth = lucia({
 		activePeriod: period("LUCIA_ACTIVE_PERIOD"),
 		idlePeriod: period("LUCIA_IDLE_PERIOD")
 	},
+	sessionCookie: JSON.parse(env.LUCIA_COOKIE ?? "{}"),
 	getUserAttributes: ({ username }) => ({ username })
 });
 
@@ -69,6 +83,11 @@ const shown = (cookie) => ({
 });
 
 const commands = {
+	// From now on it is this time.
+	setClock: ({ now }) => {
+		stopped = now;
+	},
+
 	createTables: async () => void (await pool.query(TABLES)),
 
 	// A password of null makes a key without one.

@@ -26,6 +26,8 @@ pub struct PeerOptions {
     pub active_period: Duration,
     /// How long it can be renewed after that.
     pub idle_period: Duration,
+    /// Its setting `sessionCookie`.
+    pub cookie: Value,
 }
 
 impl Default for PeerOptions {
@@ -36,6 +38,7 @@ impl Default for PeerOptions {
             csrf_protection: true,
             active_period: DAY,
             idle_period: 14 * DAY,
+            cookie: json!({}),
         }
     }
 }
@@ -176,6 +179,7 @@ fn command(database: &str, options: &PeerOptions) -> Command {
             "LUCIA_IDLE_PERIOD",
             options.idle_period.as_millis().to_string(),
         )
+        .env("LUCIA_COOKIE", options.cookie.to_string())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped());
     command

@@ -173,6 +173,7 @@ impl UserStore for PgStore {
 
     async fn describe_users(&self) -> Result<UserTable> {
         let all = self.0.check_tables().await?;
+        self.0.check_index().await?;
         let columns = match &self.0.user_columns {
             None => all,
             Some(fetched) => std::iter::once("id".to_owned())

@@ -82,6 +82,11 @@ impl TableNames {
                 index(&default.session, "_idle_expires_idx"),
                 index(&self.session, "_idle_expires_idx"),
             ),
+            (
+                "\u{7}",
+                index(&default.session, "_public_id_idx"),
+                index(&self.session, "_public_id_idx"),
+            ),
         ];
         for (mark, from, _) in &names {
             sql = sql.replace(from, mark);

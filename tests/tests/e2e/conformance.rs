@@ -25,6 +25,21 @@ mod by_default {
     );
 }
 
+/// As after the time of Lucia v2.
+mod with_tokens_that_are_hashed_on_use {
+    use super::*;
+
+    async fn on_a_fresh_store(case: Case) {
+        let builder = PgStore::builder().stored_ids(StoredIds::HashedOnUse);
+        on_a_fresh_database(case, builder).await;
+    }
+
+    lucia::store_conformance!(
+        #[tokio::test]
+        on_a_fresh_store
+    );
+}
+
 /// Every name out of the ordinary, the columns of a user listed, and sessions stored as Lucia
 /// stores them.
 mod under_hostile_names {
@@ -37,7 +52,7 @@ mod under_hostile_names {
             .key_table("locked_sessions")
             .session_table("auth_user")
             .user_columns(USER_COLUMNS.map(|column| column.split(' ').next().unwrap()))
-            .stored_ids(StoredIds::LuciaTokens);
+            .stored_ids(StoredIds::PlainTokens);
         on_a_fresh_database(case, builder).await;
     }
 

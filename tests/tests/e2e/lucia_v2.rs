@@ -1,5 +1,11 @@
 //! Beside a Node application with a real Lucia v2, on the same database.
 
+mod beside;
+mod both;
+mod cookies;
+mod leaving;
+mod stored_ids;
+
 use lucia::PgStore;
 use lucia_tests::{Database, Peer, PeerOptions};
 use serde_json::{Value, json};

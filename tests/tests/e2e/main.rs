@@ -14,6 +14,7 @@ mod denials;
 mod extractors;
 mod handlers;
 mod lookups;
+mod lucia_faults;
 mod lucia_v2;
 mod middleware;
 mod migrations;

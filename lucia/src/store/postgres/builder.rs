@@ -104,8 +104,9 @@ impl PgStoreBuilder {
         self
     }
 
-    /// How sessions are named in the database; by the hashes of their tokens by default. The
-    /// other ways are for a database that Lucia v2 uses or has used.
+    /// By what the table of sessions knows a session; by the hash of its token by default. The
+    /// other settings are for a table that Lucia v2 uses or has used, and **keep tokens in the
+    /// database that sign in whoever reads them**: see [`StoredIds`].
     pub fn stored_ids(mut self, ids: StoredIds) -> Self {
         self.ids = ids;
         self

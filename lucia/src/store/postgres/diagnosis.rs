@@ -126,6 +126,26 @@ impl Parts {
         Ok(users.into_iter().map(|column| column.name).collect())
     }
 
+    /// Says so in the log when sessions are found by reading all of them.
+    pub(super) async fn check_index(&self) -> Result<()> {
+        const SQL: &str = "SELECT 1 FROM pg_index WHERE indrelid = to_regclass($1::TEXT) \
+             AND indisvalid AND pg_get_expr(indexprs, indrelid) LIKE '%sha256(%'";
+        if !self.ids.need_index() {
+            return Ok(());
+        }
+        let table = self.tables.quoted(&self.tables.session);
+        let found = self.run(SQL, &[&table]).await;
+        if found.map_err(Error::unavailable)?.is_empty() {
+            tracing::warn!(
+                %table,
+                "each lookup of a session reads the whole table: there is no index for \
+                 `StoredIds::{:?}`; `migrate` makes it",
+                self.ids
+            );
+        }
+        Ok(())
+    }
+
     /// The columns of a table, after a check that the needed ones are there.
     async fn checked_columns(&self, table: &str, needed: &[(&str, Kind)]) -> Result<Vec<Column>> {
         let schema_error = |column: Option<&str>, reason: String| Error::Schema {

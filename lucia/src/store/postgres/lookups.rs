@@ -153,7 +153,8 @@ impl Batch {
         let waiters = std::mem::take(&mut self.waiters);
         match found {
             Ok(found) => {
-                let of = |id: &SessionId| found.iter().find(|(row, _)| row.id == *id).cloned();
+                let of =
+                    |id: &SessionId| found.iter().find(|found| found.session.id == *id).cloned();
                 for Waiter { id, tell } in waiters {
                     // Who has gone away needs no answer.
                     let _ = tell.send(Message::Answer(Ok(of(&id))));

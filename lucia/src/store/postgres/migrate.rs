@@ -13,6 +13,10 @@ use crate::{Error, Result};
 
 const TABLES: &str = include_str!("../../../migrations/postgres/0001_tables.sql");
 
+/// What finds a session by the hash of the token that is stored.
+pub(super) const PUBLIC_IDS: &str =
+    include_str!("../../../migrations/postgres/lucia_v2_tokens.sql");
+
 /// What processes that migrate at the same time take turns by. The number means nothing else.
 const LOCK: i64 = 0x006C_7563_6961;
 
@@ -104,7 +108,7 @@ async fn is_complete(parts: &Parts, transaction: &impl GenericClient) -> Result<
         in_schema(index(&tables.session, "_user_id_idx")),
         in_schema(index(&tables.session, "_idle_expires_idx")),
     ];
-    if parts.ids.index(tables).is_some() {
+    if parts.ids.need_index() {
         names.push(in_schema(index(&tables.session, "_public_id_idx")));
     }
     let columns = SESSION_COLUMNS.map(str::to_owned).to_vec();
@@ -124,8 +128,8 @@ async fn make_tables(parts: &Parts, transaction: &impl GenericClient) -> Result<
         sql.push_str(&format!("CREATE SCHEMA IF NOT EXISTS {};\n", quote(schema)));
     }
     sql.push_str(&parts.tables.apply(TABLES));
-    if let Some(index) = parts.ids.index(&parts.tables) {
-        sql.push_str(&format!("\n{index};"));
+    if parts.ids.need_index() {
+        sql.push_str(&parts.tables.apply(PUBLIC_IDS));
     }
     transaction
         .batch_execute(&sql)

@@ -3,6 +3,7 @@
 use tokio_postgres::Row;
 
 use super::error::Failure;
+use super::sessions::Found;
 use crate::Result;
 use crate::store::{KeyRow, SessionRow, UnixMillis, UserRow};
 use crate::user::UserId;
@@ -10,8 +11,8 @@ use crate::user::UserId;
 /// How many columns [`session_row`] reads.
 const SESSION_WIDTH: usize = 10;
 
-/// A session, unless its id is no SHA-256: then it is one of Lucia's own, beside which we live
-/// without knowing them.
+/// A session, unless its public id is no SHA-256: then it is one of Lucia's own, and
+/// [`StoredIds::Hashed`](super::StoredIds::Hashed) knows nothing of those.
 pub(super) fn session_row(row: &Row) -> Result<Option<SessionRow>, Failure> {
     let millis = |column| row.try_get(column).map(UnixMillis);
     let Ok(id) = row.try_get::<_, &str>(0)?.parse() else {
@@ -31,11 +32,15 @@ pub(super) fn session_row(row: &Row) -> Result<Option<SessionRow>, Failure> {
     }))
 }
 
-/// A session with its user, and the id that is stored for it.
-pub(super) fn found_row(row: &Row) -> Result<Option<(SessionRow, UserRow, String)>, Failure> {
+/// A session with its user.
+pub(super) fn found_row(row: &Row) -> Result<Option<Found>, Failure> {
     let user = user_row_from(row, SESSION_WIDTH + 1)?;
-    let stored = row.try_get(SESSION_WIDTH)?;
-    Ok(session_row(row)?.map(|session| (session, user, stored)))
+    let is_to_be_hashed = row.try_get(SESSION_WIDTH)?;
+    Ok(session_row(row)?.map(|session| Found {
+        session,
+        user,
+        is_to_be_hashed,
+    }))
 }
 
 pub(super) fn user_row(row: &Row) -> Result<UserRow, Failure> {

@@ -6,7 +6,7 @@ use tokio_postgres::types::ToSql;
 
 use super::error::Written;
 use super::rows::{found_row, session_row};
-use super::{Params, Parts, PgStore, StoredIds, attributes_json, lookups};
+use super::{Params, Parts, PgStore, attributes_json, lookups};
 use crate::Result;
 use crate::store::{
     Expiries, NewSessionRow, PasswordChange, Rotation, SESSION_COLUMNS, SessionRow, SessionStore,
@@ -18,11 +18,20 @@ use crate::user::UserId;
 #[async_trait]
 impl Store for PgStore {
     async fn session_and_user(&self, id: &SessionId) -> Result<Option<(SessionRow, UserRow)>> {
-        if self.0.batched {
-            lookups::find(&self.0, id).await
+        let mut found = if self.0.batched {
+            lookups::find(&self.0, id).await?
         } else {
-            self.0.find_one(id).await
+            self.0.find_one(id).await?
+        };
+        // Each for itself: a row that is locked keeps nobody waiting but who asks for it.
+        while found.as_ref().is_some_and(|found| found.is_to_be_hashed) {
+            if self.0.hash(id).await? {
+                break;
+            }
+            // Somebody else was faster, or has ended it.
+            found = self.0.find_one(id).await?;
         }
+        Ok(found.map(|found| (found.session, found.user)))
     }
 
     async fn change_password(&self, change: PasswordChange) -> Result<bool> {
@@ -192,7 +201,13 @@ impl SessionStore for PgStore {
 }
 
 /// A session with its user.
-pub(super) type Found = (SessionRow, UserRow);
+#[derive(Clone)]
+pub(super) struct Found {
+    pub(super) session: SessionRow,
+    pub(super) user: UserRow,
+    /// Whether its token is stored, and its hash is to be.
+    pub(super) is_to_be_hashed: bool,
+}
 
 impl Parts {
     pub(super) async fn find_one(&self, id: &SessionId) -> Result<Option<Found>> {
@@ -209,15 +224,13 @@ impl Parts {
 
     async fn find(&self, sql: &str, params: Params<'_>) -> Result<Vec<Found>> {
         let rows = self.read(sql, params, None, found_row).await?;
-        let mut found = Vec::with_capacity(rows.len());
-        for (session, user, stored) in rows.into_iter().flatten() {
-            if self.ids == StoredIds::LuciaTokensAdopted && stored != session.id.as_str() {
-                let params: Params<'_> = &[&stored, &session.id.as_str()];
-                let sql = &self.statements.adopt_session;
-                self.read(sql, params, None, |_| Ok(())).await?;
-            }
-            found.push((session, user));
-        }
-        Ok(found)
+        Ok(rows.into_iter().flatten().collect())
+    }
+
+    /// Puts the hash of a token in the place of the token. `false` when there is none.
+    async fn hash(&self, id: &SessionId) -> Result<bool> {
+        let sql = &self.statements.hash_session;
+        let hashed = self.read(sql, &[&id.as_str()], None, |_| Ok(())).await?;
+        Ok(!hashed.is_empty())
     }
 }

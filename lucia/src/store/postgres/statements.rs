@@ -31,7 +31,7 @@ pub(super) struct Statements {
     pub(super) user_sessions: String,
     pub(super) renew_session: String,
     pub(super) rotate_session: String,
-    pub(super) adopt_session: String,
+    pub(super) hash_session: String,
     pub(super) delete_session: String,
     pub(super) delete_user_sessions: String,
     pub(super) delete_excess_sessions: String,
@@ -74,8 +74,9 @@ impl Statements {
         );
         let is_first = ids.is("$1");
         let session_and_user = format!(
-            r#"SELECT {session}, s."id", u."id", {user_json}
-            FROM {sessions} AS s JOIN {users} AS u ON u."id" = s."user_id""#
+            r#"SELECT {session}, {is_to_be_hashed}, u."id", {user_json}
+            FROM {sessions} AS s JOIN {users} AS u ON u."id" = s."user_id""#,
+            is_to_be_hashed = ids.is_to_be_hashed(),
         );
         // Whatever locks more than one row does so in this order, or two such statements could
         // wait for each other: the user, their keys by id, their sessions by age. A session's age
@@ -186,7 +187,10 @@ impl Statements {
                     "authenticated_at" = COALESCE($6, s."authenticated_at")
                 WHERE {is_first} RETURNING 1"#
             ),
-            adopt_session: format!(r#"UPDATE {sessions} SET "id" = $2 WHERE "id" = $1"#),
+            hash_session: format!(
+                r#"UPDATE {sessions} AS s SET "id" = $1 WHERE {is_first} AND {} RETURNING 1"#,
+                ids.is_to_be_hashed()
+            ),
             delete_session: format!(
                 r#"DELETE FROM {sessions} AS s
                 WHERE {is_first} AND ($2::TEXT IS NULL OR s."user_id" = $2) RETURNING 1"#
