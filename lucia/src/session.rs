@@ -268,13 +268,23 @@ impl Lifetime {
 
     /// The state of a session `now`, `None` when it is dead. Both ends are part of their period.
     pub(crate) fn state(&self, row: &SessionRow, now: UnixMillis) -> Option<SessionState> {
-        if now > row.idle_expires || now > self.end(row.created_at) {
+        if self.is_over(row.created_at, row.idle_expires, now) {
             None
         } else if now > row.active_expires {
             Some(SessionState::Idle)
         } else {
             Some(SessionState::Active)
         }
+    }
+
+    /// Whether a session created at `created_at` is dead `now`.
+    pub(crate) fn is_over(
+        &self,
+        created_at: UnixMillis,
+        idle_expires: UnixMillis,
+        now: UnixMillis,
+    ) -> bool {
+        now > idle_expires || now > self.end(created_at)
     }
 
     /// Whether somebody who proved who they are at `authenticated_at` did so within `period`.
