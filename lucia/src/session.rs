@@ -208,7 +208,8 @@ impl SessionInfo {
     ///
     /// [`Error::Schema`](crate::Error::Schema) when they do not fit `A`.
     pub fn attributes_as<A: DeserializeOwned>(&self) -> Result<A> {
-        read_columns(&self.attributes.json, &self.attributes.table)
+        let RowAttributes { json, table } = &self.attributes;
+        read_columns(json, table, "the store's `session_columns` do not list it")
     }
 
     /// Moves it to the times of a renewal or rotation.
