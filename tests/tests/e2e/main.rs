@@ -12,6 +12,7 @@ mod csrf;
 mod denials;
 mod extractors;
 mod handlers;
+mod keys;
 mod lucia_v2;
 mod middleware;
 mod migrations;
