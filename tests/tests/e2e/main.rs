@@ -4,6 +4,7 @@
 
 mod support;
 
+mod attributes;
 mod behaviour;
 mod budget;
 mod conformance;
@@ -22,6 +23,7 @@ mod races;
 mod redirects;
 mod schema;
 mod secrets;
+mod session_attributes;
 mod sessions;
 mod two_auths;
 mod upgrades;
