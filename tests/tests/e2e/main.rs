@@ -19,6 +19,7 @@ mod mid_rotation;
 mod middleware;
 mod migrations;
 mod outage;
+mod password_changes;
 mod passwords;
 mod races;
 mod redirects;
