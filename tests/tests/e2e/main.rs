@@ -12,6 +12,7 @@ mod cookies;
 mod csrf;
 mod denials;
 mod extractors;
+mod freshness;
 mod handlers;
 mod keys;
 mod lucia_v2;
