@@ -7,6 +7,7 @@ mod support;
 mod attributes;
 mod behaviour;
 mod budget;
+mod clocks;
 mod conformance;
 mod cookies;
 mod csrf;
