@@ -32,6 +32,7 @@ mod secrets;
 mod session_attributes;
 mod sessions;
 mod settings;
+mod split;
 mod sweeper;
 mod two_auths;
 mod upgrades;
