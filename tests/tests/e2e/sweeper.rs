@@ -107,7 +107,7 @@ async fn it_ends_when_it_is_dropped(stage: Stage) {
             tokio::task::yield_now().await;
         }
     };
-    let ended = tokio::time::timeout(Duration::from_secs(20), ended).await;
+    let ended = tokio::time::timeout(Duration::from_secs(8), ended).await;
     assert!(ended.is_ok(), "it goes on");
 }
 
