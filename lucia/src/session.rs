@@ -208,7 +208,8 @@ impl SessionInfo {
     ///
     /// [`Error::Schema`](crate::Error::Schema) when they do not fit `A`.
     pub fn attributes_as<A: DeserializeOwned>(&self) -> Result<A> {
-        read_columns(&self.attributes.json, &self.attributes.table)
+        let RowAttributes { json, table } = &self.attributes;
+        read_columns(json, table, "the store's `session_columns` do not list it")
     }
 
     /// Moves it to the times of a renewal or rotation.
@@ -268,13 +269,23 @@ impl Lifetime {
 
     /// The state of a session `now`, `None` when it is dead. Both ends are part of their period.
     pub(crate) fn state(&self, row: &SessionRow, now: UnixMillis) -> Option<SessionState> {
-        if now > row.idle_expires || now > self.end(row.created_at) {
+        if self.is_over(row.created_at, row.idle_expires, now) {
             None
         } else if now > row.active_expires {
             Some(SessionState::Idle)
         } else {
             Some(SessionState::Active)
         }
+    }
+
+    /// Whether a session created at `created_at` is dead `now`.
+    pub(crate) fn is_over(
+        &self,
+        created_at: UnixMillis,
+        idle_expires: UnixMillis,
+        now: UnixMillis,
+    ) -> bool {
+        now > idle_expires || now > self.end(created_at)
     }
 
     /// Whether somebody who proved who they are at `authenticated_at` did so within `period`.

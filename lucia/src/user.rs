@@ -95,18 +95,23 @@ impl<A: DeserializeOwned> User<A> {
     pub(crate) fn from_row(row: &UserRow, table: &str) -> Result<Self> {
         Ok(Self {
             id: row.id.clone(),
-            attributes: read_columns(&row.attributes, table)?,
+            attributes: read_columns(&row.attributes, table, "the row has no such column")?,
         })
     }
 }
 
-/// Reads the columns of a row, given as a JSON object, as an `A`.
+/// Reads the columns of a row, given as a JSON object, as an `A`. `lacking` is what to say of a
+/// column that is not there.
 ///
 /// # Errors
 ///
 /// [`Error::Schema`] names the column that does not fit.
-pub(crate) fn read_columns<A: DeserializeOwned>(json: &str, table: &str) -> Result<A> {
-    serde_json::from_str(json).map_err(|error| columns::explain::<A>(json, table, error))
+pub(crate) fn read_columns<A: DeserializeOwned>(
+    json: &str,
+    table: &str,
+    lacking: &str,
+) -> Result<A> {
+    serde_json::from_str(json).map_err(|error| columns::explain::<A>(json, table, lacking, error))
 }
 
 /// The attributes with the `id` among them, as the row in the table. What is no attribute of `A`

@@ -264,16 +264,22 @@ impl Auth {
         Ok(rotated)
     }
 
-    /// A new token for a session.
+    /// A new token for a session, unless it is dead: its row may be there until it is swept, and
+    /// a rotation renews.
     pub(super) fn rotation(
         &self,
         session: &SessionInfo,
         authenticated_at: Option<UnixMillis>,
     ) -> Result<Rotation> {
         let created_at = UnixMillis::from(session.created_at);
+        let now = self.now();
+        let lifetime = &self.0.lifetime;
+        if lifetime.is_over(created_at, session.idle_expires.into(), now) {
+            return Err(Error::Unauthenticated);
+        }
         Ok(Rotation {
             token: SessionToken::generate(&*self.0.random)?,
-            expiries: self.0.lifetime.expiries(created_at, self.now()),
+            expiries: lifetime.expiries(created_at, now),
             authenticated_at,
         })
     }

@@ -84,7 +84,7 @@ impl SweeperBuilder {
     async fn run(self) {
         let mut rest = Duration::ZERO;
         loop {
-            tokio::time::sleep(rest + self.random_jitter()).await;
+            tokio::time::sleep(rest.saturating_add(self.random_jitter())).await;
             rest = self.interval;
             // A store that is away is logged where it is asked; the next sweep finds the rest.
             match self.auth.sweep(None, self.batch).await {

@@ -12,9 +12,11 @@ use serde_json::{Map, Value, map};
 use crate::Error;
 
 /// The error of reading `row` of `table` as an `A`, which `error` said cannot be done.
+/// `lacking` is what to say of a column that is not there.
 pub(super) fn explain<A: DeserializeOwned>(
     row: &str,
     table: &str,
+    lacking: &str,
     error: serde_json::Error,
 ) -> Error {
     let type_name = std::any::type_name::<A>();
@@ -24,7 +26,7 @@ pub(super) fn explain<A: DeserializeOwned>(
     let (column, reason) = match A::deserialize(Row(columns)).err() {
         Some(Problem::Missing(column)) => (
             Some(column.to_owned()),
-            format!("`{type_name}` asks for it, and the row has no such column"),
+            format!("`{type_name}` asks for it, and {lacking}"),
         ),
         Some(Problem::Misfit { column, holds }) => (
             Some(column),

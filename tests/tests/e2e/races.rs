@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use futures_util::future::join_all;
-use lucia::{Auth, Error, NewUser, PasswordOptions, PgStore};
+use lucia::{Auth, Error, NewKey, NewUser, PasswordOptions, PgStore};
 use lucia_tests::{Database, Server, Stop, programs_are_installed, skip};
 
 use crate::support::{PASSWORD, Profile, Site, Stage, front_page, on_each_store, sign_up};
@@ -53,6 +53,67 @@ async fn r51_fifty_parallel_sign_ups_make_one_user_with_one_key(stage: Stage) {
     assert_eq!(stage.count("user_key").await, 1);
     assert_eq!(stage.count("user_session").await, 1);
     assert_eq!(site.browser().post("/login", &form).await.status, 204);
+}
+
+/// Does `work` while all rows of a table are locked, and unlocks them when so many statements wait
+/// for one of them: they have all begun, and none has done anything.
+async fn at_the_same_instant<T>(
+    stage: &Stage,
+    table: &str,
+    waiting: usize,
+    work: impl Future<Output = T>,
+) -> T {
+    const WAITING: &str = "SELECT count(*) FROM pg_stat_activity \
+                           WHERE datname = current_database() AND wait_event_type = 'Lock'";
+
+    let client = stage.database().connect().await;
+    let lock = format!("BEGIN; SELECT 1 FROM {table} FOR UPDATE");
+    client.batch_execute(&lock).await.unwrap();
+    let unlocking = async {
+        let waiting = waiting.to_string();
+        while stage.value(WAITING).await.as_ref() != Some(&waiting) {}
+        client.batch_execute("COMMIT").await.unwrap();
+    };
+    let (answer, ()) = tokio::join!(work, unlocking);
+    answer
+}
+
+#[tokio::test]
+async fn r25_sign_ins_at_the_same_instant_leave_as_many_sessions_as_allowed() {
+    let stage = Stage::postgres().await;
+    let settings = stage.builder().await.max_sessions_per_user(1);
+    let auth = settings.build().unwrap();
+    let first = sign_up(&auth, "ada").await;
+    stage.clock.advance(std::time::Duration::from_secs(1));
+    let sign_ins = join_all((0..8).map(async |_| auth.create_session(&first.user_id).await));
+    let sessions = at_the_same_instant(&stage, "user_session", 8, sign_ins).await;
+    assert!(sessions.iter().all(Result::is_ok), "{sessions:?}");
+    assert_eq!(stage.count("user_session").await, 1);
+    let alive = auth.user_sessions(&first.user_id).await.unwrap();
+    assert_ne!(alive[0].id, first.id);
+}
+
+#[tokio::test]
+async fn of_two_keys_deleted_at_the_same_instant_one_stays() {
+    let stage = Stage::postgres().await;
+    let auth = stage.auth().await;
+    let session = sign_up(&auth, "ada").await;
+    let key = NewKey::without_password("github", "1815");
+    auth.create_key(&session.user_id, key).await.unwrap();
+    let deletions = async {
+        let one = async { auth.delete_key("username", "ada").await };
+        let two = async { auth.delete_key("github", "1815").await };
+        tokio::join!(one, two)
+    };
+    let deleted = at_the_same_instant(&stage, "user_key", 2, deletions).await;
+    assert!(
+        matches!(
+            deleted,
+            (Ok(()), Err(Error::LastKey)) | (Err(Error::LastKey), Ok(()))
+        ),
+        "{deleted:?}"
+    );
+    assert_eq!(stage.count("user_key").await, 1);
 }
 
 /// Users without a key, and keys without their user.

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use lucia::store::{
@@ -62,7 +63,9 @@ impl Probe {
     /// Waits until a call of `method` waits.
     pub(crate) async fn arrived(&self, method: &'static str) {
         let arrived = self.state().gates[method].arrived.clone();
-        arrived.acquire().await.unwrap().forget();
+        let arrival = tokio::time::timeout(Duration::from_secs(60), arrived.acquire()).await;
+        let permit = arrival.unwrap_or_else(|_| panic!("nobody calls {method}"));
+        permit.unwrap().forget();
     }
 
     /// Lets the calls of `method` go on.

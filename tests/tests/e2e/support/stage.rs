@@ -73,6 +73,26 @@ impl Stage {
         PgStore::connect(&url).await.unwrap()
     }
 
+    /// As [`store`](Self::store), with columns of the application's own in the table of sessions,
+    /// which it makes.
+    pub(crate) async fn store_with_session_columns(&self, columns: &[&str]) -> Arc<dyn Store> {
+        let columns = columns.iter().copied();
+        match &self.kind {
+            Kind::Postgres { database, .. } => {
+                let builder = PgStore::builder().session_columns(columns);
+                let store = builder.connect(&database.url()).await.unwrap();
+                store.migrate(&[]).await.unwrap();
+                Arc::new(store)
+            }
+            Kind::Sqlite { .. } => {
+                let builder = SqliteStore::builder().session_columns(columns);
+                let store = builder.open(self.sqlite_file()).await.unwrap();
+                store.migrate(&[]).await.unwrap();
+                Arc::new(store)
+            }
+        }
+    }
+
     /// Adds columns to the table of users.
     pub(crate) async fn add_columns(&self, definitions: &[&str]) {
         match &self.kind {
@@ -105,8 +125,17 @@ impl Stage {
     }
 
     pub(crate) async fn builder(&self) -> AuthBuilder {
-        let store = self.probe.before(self.store().await);
-        Auth::builder(store).clock(self.clock.reader())
+        self.builder_over(self.store().await)
+    }
+
+    /// As [`builder`](Self::builder), over one of its stores.
+    pub(crate) fn builder_over(&self, store: Arc<dyn Store>) -> AuthBuilder {
+        Auth::builder(self.probe.before(store)).clock(self.clock.reader())
+    }
+
+    /// Whether it is Postgres.
+    pub(crate) fn is_postgres(&self) -> bool {
+        matches!(self.kind, Kind::Postgres { .. })
     }
 
     pub(crate) fn database(&self) -> &Database {

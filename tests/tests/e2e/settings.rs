@@ -1,0 +1,61 @@
+//! Settings of an `Auth` that make no sense.
+
+use std::time::Duration;
+
+use lucia::{Auth, AuthBuilder, Error, SqliteStore};
+
+async fn refused(change: impl FnOnce(AuthBuilder) -> AuthBuilder) -> (&'static str, String) {
+    let store = SqliteStore::in_memory().await.unwrap();
+    match change(Auth::builder(store)).build() {
+        Err(Error::Setting { setting, reason }) => (setting, reason),
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn accepted(change: impl FnOnce(AuthBuilder) -> AuthBuilder) {
+    let store = SqliteStore::in_memory().await.unwrap();
+    change(Auth::builder(store)).build().unwrap();
+}
+
+const HOUR: Duration = Duration::from_secs(60 * 60);
+
+#[tokio::test]
+async fn nobody_can_be_limited_to_no_session() {
+    let (setting, reason) = refused(|auth| auth.max_sessions_per_user(0)).await;
+    assert_eq!(setting, "max_sessions_per_user");
+    assert_eq!(reason, "nobody could ever sign in");
+    accepted(|auth| auth.max_sessions_per_user(1)).await;
+    accepted(|auth| auth.max_sessions_per_user(u32::MAX)).await;
+}
+
+#[tokio::test]
+async fn periods_are_neither_too_short_nor_too_long() {
+    let short = Duration::from_millis(999);
+    let centuries = 24 * 366 * 200 * HOUR;
+    for period in [Duration::ZERO, short, centuries, Duration::MAX] {
+        let refusals = [
+            refused(|auth| auth.active_period(period)).await,
+            refused(|auth| auth.idle_period(period)).await,
+            refused(|auth| auth.absolute_period(period)).await,
+        ];
+        let settings = refusals.map(|(setting, _)| setting);
+        assert_eq!(
+            settings,
+            ["active_period", "idle_period", "absolute_period"]
+        );
+    }
+    accepted(|auth| auth.active_period(Duration::from_secs(1))).await;
+}
+
+#[tokio::test]
+async fn an_absolute_period_is_no_shorter_than_the_active_one() {
+    let (setting, _) = refused(|auth| auth.active_period(2 * HOUR).absolute_period(HOUR)).await;
+    assert_eq!(setting, "absolute_period");
+    accepted(|auth| auth.active_period(HOUR).absolute_period(HOUR)).await;
+}
+
+#[tokio::test]
+async fn no_store_answers_in_no_time() {
+    let (setting, _) = refused(|auth| auth.store_timeout(Duration::ZERO)).await;
+    assert_eq!(setting, "store_timeout");
+}

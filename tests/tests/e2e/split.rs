@@ -1,0 +1,250 @@
+//! Users in one database, sessions in another.
+
+use std::time::Duration;
+
+use actix_web::web::{self, ServiceConfig};
+use actix_web::{HttpResponse, post};
+use lucia::{Auth, Error, Result, Session, authenticated};
+use serde::Deserialize;
+
+use crate::support::{PASSWORD, Site, Stage, front_page, sign_up};
+
+const NEW: &str = "another horse battery";
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+#[derive(Deserialize)]
+struct Change {
+    new: String,
+}
+
+#[post("/password")]
+#[authenticated]
+async fn change(
+    auth: web::Data<Auth>,
+    session: Session,
+    form: web::Form<Change>,
+) -> Result<HttpResponse> {
+    let session = auth
+        .change_password(&session, "username", "ada", &form.new)
+        .await?;
+    auth_request.set_session(Some(&session));
+    Ok(HttpResponse::NoContent().finish())
+}
+
+fn routes(config: &mut ServiceConfig) {
+    front_page(config);
+    config.service(change);
+}
+
+/// Two databases, each behind a probe of its own, and a site over both.
+struct Split {
+    users: Stage,
+    sessions: Stage,
+    site: Site,
+}
+
+impl Split {
+    async fn new(users: Stage, sessions: Stage) -> Self {
+        // No user is where the sessions are.
+        sessions.execute(WITHOUT_USERS).await;
+        let store = sessions.probe.before(sessions.store().await);
+        let settings = users.builder().await.sessions(store);
+        let site = Site::serve(settings.build().unwrap(), routes).await;
+        Self {
+            users,
+            sessions,
+            site,
+        }
+    }
+
+    fn calls(&self) -> (Vec<&'static str>, Vec<&'static str>) {
+        (self.users.probe.calls(), self.sessions.probe.calls())
+    }
+}
+
+/// The table of sessions, referring to no table of users.
+const WITHOUT_USERS: &str = "DROP TABLE user_session;
+    CREATE TABLE user_session (
+        id TEXT NOT NULL PRIMARY KEY, user_id TEXT NOT NULL, active_expires BIGINT NOT NULL,
+        idle_expires BIGINT NOT NULL, created_at BIGINT NOT NULL, renewed_at BIGINT NOT NULL,
+        authenticated_at BIGINT, device TEXT, address TEXT
+    )";
+
+macro_rules! on_two_stores {
+    ($($name:ident),* $(,)?) => {
+        mod users_in_postgres {
+            use super::*;
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(Split::new(Stage::postgres().await, Stage::sqlite().await).await).await;
+            })*
+        }
+
+        mod users_in_sqlite {
+            use super::*;
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(Split::new(Stage::sqlite().await, Stage::postgres().await).await).await;
+            })*
+        }
+    };
+}
+
+on_two_stores![
+    people_sign_up_sign_in_and_out,
+    a_session_is_renewed_where_it_is,
+    a_revoked_session_is_over,
+    a_new_password_ends_all_other_sessions,
+    an_outage_of_either_is_503_and_touches_no_cookie,
+    a_password_change_that_fails_half_way_keeps_nobody_else_in,
+    a_deleted_user_is_nobody_although_sessions_know_no_users,
+    a_limit_and_a_sweep_reach_the_sessions,
+];
+
+async fn people_sign_up_sign_in_and_out(split: Split) {
+    let browser = split.site.browser();
+    let form = [("username", "ada"), ("password", PASSWORD)];
+    assert_eq!(browser.post("/signup", &form).await.status, 201);
+    assert_eq!(browser.get("/me").await.body, "Hello, ada!");
+    assert_eq!(browser.post("/logout", &[]).await.status, 204);
+    assert_eq!(browser.get("/me").await.status, 401);
+    assert_eq!(browser.post("/login", &form).await.status, 204);
+    split.calls();
+    assert_eq!(browser.get("/me").await.body, "Hello, ada!");
+    assert_eq!(split.calls(), (vec!["user"], vec!["session"]));
+    assert_eq!(split.users.count("user_session").await, 0);
+    assert_eq!(split.sessions.count("user_session").await, 1);
+    assert_eq!(split.sessions.count("auth_user").await, 0);
+    let nobody = "nobody".into();
+    let refused = split.site.auth.create_session(&nobody).await;
+    assert!(matches!(refused, Err(Error::UnknownUser)), "{refused:?}");
+}
+
+async fn a_session_is_renewed_where_it_is(split: Split) {
+    let session = sign_up(&split.site.auth, "ada").await;
+    let browser = split.site.browser_of(&session);
+    split.users.clock.advance(2 * DAY);
+    browser.get("/me").await.assert_renews(&session);
+    split.users.clock.advance(15 * DAY);
+    assert_eq!(browser.get("/me").await.status, 200);
+    split.users.clock.advance(16 * DAY);
+    assert!(browser.get("/me").await.removes_cookie());
+}
+
+async fn a_revoked_session_is_over(split: Split) {
+    let auth = &split.site.auth;
+    let session = sign_up(auth, "ada").await;
+    let other = auth.create_session(&session.user_id).await.unwrap();
+    let revoked = auth
+        .invalidate_user_session(&session.user_id, &session.id)
+        .await;
+    assert!(revoked.unwrap());
+    assert_eq!(split.site.browser_of(&session).get("/me").await.status, 401);
+    assert_eq!(split.site.browser_of(&other).get("/me").await.status, 200);
+    let rotated = auth.rotate_session(&other).await.unwrap();
+    assert_eq!(split.site.browser_of(&other).get("/me").await.status, 401);
+    assert_eq!(split.site.browser_of(&rotated).get("/me").await.status, 200);
+}
+
+async fn a_new_password_ends_all_other_sessions(split: Split) {
+    let auth = &split.site.auth;
+    let here = sign_up(auth, "ada").await;
+    let elsewhere = auth.create_session(&here.user_id).await.unwrap();
+    let bob = sign_up(auth, "bob").await;
+    let browser = split.site.browser_of(&here);
+    let reply = browser.post("/password", &[("new", NEW)]).await;
+    assert_eq!(reply.status, 204);
+    assert!(!reply.set_cookie().contains(here.token().expose()));
+    assert_eq!(browser.get("/me").await.status, 200);
+    for dead in [&here, &elsewhere] {
+        assert_eq!(split.site.browser_of(dead).get("/me").await.status, 401);
+    }
+    assert_eq!(split.site.browser_of(&bob).get("/me").await.status, 200);
+    for (password, status) in [(PASSWORD, 401), (NEW, 204)] {
+        let form = [("username", "ada"), ("password", password)];
+        let reply = split.site.browser().post("/login", &form).await;
+        assert_eq!(reply.status, status);
+    }
+    let refused = auth
+        .change_password(&bob, "username", "ada", PASSWORD)
+        .await;
+    assert!(matches!(refused, Err(Error::UnknownKey)), "{refused:?}");
+}
+
+async fn an_outage_of_either_is_503_and_touches_no_cookie(split: Split) {
+    let session = sign_up(&split.site.auth, "ada").await;
+    let browser = split.site.browser_of(&session);
+    for stage in [&split.users, &split.sessions] {
+        stage.probe.set_down(true);
+        for path in ["/me", "/who"] {
+            let reply = browser.get(path).await;
+            assert_eq!(reply.status, 503, "{reply:?}");
+            assert!(reply.set_cookies().is_empty(), "{reply:?}");
+        }
+        stage.probe.set_down(false);
+        assert_eq!(browser.get("/me").await.status, 200);
+    }
+}
+
+async fn a_password_change_that_fails_half_way_keeps_nobody_else_in(split: Split) {
+    let auth = &split.site.auth;
+    let here = sign_up(auth, "ada").await;
+    let elsewhere = auth.create_session(&here.user_id).await.unwrap();
+    let fails_at = async |stage: &Stage, method: &'static str| {
+        stage.probe.halt(method);
+        let failing = async {
+            stage.probe.arrived(method).await;
+            stage.probe.set_down(true);
+            stage.probe.release(method);
+        };
+        let changing = auth.change_password(&here, "username", "ada", NEW);
+        let (changed, ()) = tokio::join!(changing, failing);
+        stage.probe.set_down(false);
+        assert!(matches!(changed, Err(Error::Unavailable(_))), "{changed:?}");
+    };
+    // Nothing has happened before this.
+    fails_at(&split.sessions, "rotate_session").await;
+    for session in [&here, &elsewhere] {
+        assert_eq!(split.site.browser_of(session).get("/me").await.status, 200);
+    }
+    let key = auth.use_key("username", "ada", Some(PASSWORD)).await;
+    assert!(key.is_ok());
+    // From here on the session is lost to whoever asked, who is told, and signs in again.
+    fails_at(&split.users, "update_key_password").await;
+    assert_eq!(split.site.browser_of(&here).get("/me").await.status, 401);
+    let key = auth.use_key("username", "ada", Some(PASSWORD)).await;
+    assert!(key.is_ok());
+}
+
+async fn a_deleted_user_is_nobody_although_sessions_know_no_users(split: Split) {
+    let auth = &split.site.auth;
+    let session = sign_up(auth, "ada").await;
+    let browser = split.site.browser_of(&session);
+    // Down in between, so that the sessions stay.
+    split.sessions.probe.set_down(true);
+    assert!(auth.delete_user(&session.user_id).await.is_err());
+    split.sessions.probe.set_down(false);
+    assert_eq!(split.sessions.count("user_session").await, 1);
+    let reply = browser.get("/me").await;
+    assert_eq!(reply.status, 401);
+    assert!(reply.removes_cookie());
+    auth.delete_user(&session.user_id).await.unwrap();
+    assert_eq!(split.sessions.count("user_session").await, 0);
+}
+
+async fn a_limit_and_a_sweep_reach_the_sessions(split: Split) {
+    let store = split.sessions.store().await;
+    let settings = split.users.builder().await.sessions(store);
+    let auth = settings.max_sessions_per_user(2).build().unwrap();
+    let session = sign_up(&auth, "ada").await;
+    for _ in 0..5 {
+        auth.create_session(&session.user_id).await.unwrap();
+    }
+    assert_eq!(split.sessions.count("user_session").await, 2);
+    split
+        .users
+        .clock
+        .set(session.idle_expires + Duration::from_secs(1));
+    assert_eq!(auth.delete_dead_sessions().await.unwrap(), 2);
+    assert_eq!(split.sessions.count("user_session").await, 0);
+}
