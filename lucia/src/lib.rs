@@ -116,6 +116,9 @@ mod redirect;
 mod request;
 mod session;
 pub mod store;
+#[cfg(feature = "test-support")]
+#[cfg_attr(docsrs, doc(cfg(feature = "test-support")))]
+pub mod testing;
 mod token;
 mod user;
 
