@@ -250,8 +250,11 @@ impl AuthRequest {
     /// [`invalidate_session`](Auth::invalidate_session) *and* `set_session(None)`.
     ///
     /// A response to an unsafe request from another origin never has a session cookie on it, also
-    /// when a session was set: another site cannot sign anybody in or out.
+    /// when a session was set: another site cannot sign anybody in or out. This is logged.
     pub fn set_session(&self, session: Option<&Session>) {
+        if let Some(refusal) = &self.0.refusal {
+            tracing::warn!(reason = %refusal, "the session cookie of a cross-origin request is left alone");
+        }
         let sender = match session {
             Some(session) => Sender::Set {
                 session: Box::new(session.clone()),
