@@ -1,0 +1,5 @@
+//! The code in the documents, compiled as doctests.
+
+/// `docs/testing.md`.
+#[doc = include_str!("../../docs/testing.md")]
+mod testing {}
