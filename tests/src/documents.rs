@@ -3,3 +3,7 @@
 /// `docs/testing.md`.
 #[doc = include_str!("../../docs/testing.md")]
 mod testing {}
+
+/// `docs/recipes.md`.
+#[doc = include_str!("../../docs/recipes.md")]
+mod recipes {}
