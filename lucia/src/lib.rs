@@ -81,10 +81,20 @@
 //! |---|---|
 //! | users, keys and sessions | [`Auth`] |
 //! | settings | [`AuthBuilder`], [`CookieOptions`], [`PasswordOptions`] |
+//! | plain HTTP on your own machine | [`Environment`] |
 //! | handlers | [`macro@authenticated`], [`macro@auth_request`], [`actix`] |
+//! | whole scopes | [`Auth::middleware`], [`Guard`] |
+//! | who sent a request | [`AuthRequest`], [`User`], [`Session`], [`MaybeUser`] |
+//! | changing passwords | [`Auth::change_password`], [`Auth::reset_password`] |
+//! | a list of "your sessions" | [`Auth::user_sessions`], [`SessionInfo`] |
+//! | deleting dead sessions | [`Auth::sweeper`] |
 //! | the database | [`PgStore`], [`SqliteStore`], [`store`] |
 //! | what can go wrong | [`Error`] |
+//! | tests of your application | [`testing`] |
 //! | another framework | [`RequestContext`] |
+//!
+//! The repository has recipes, and guides for those who come from Lucia for Node or from
+//! actix-identity, in its folder `docs`.
 //!
 //! # Features
 //!
@@ -96,6 +106,7 @@
 //! | `sqlite` | | `SqliteStore`: a file or memory, with SQLite compiled in |
 //! | `legacy-hashes` | | verifies password hashes of Lucia for Node (scrypt) and bcrypt: [`PasswordOptions`] |
 //! | `conformance` | | the test suite for stores of your own |
+//! | `test-support` | | [`testing`], for the tests of your application; brings `sqlite` |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

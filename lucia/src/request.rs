@@ -29,6 +29,22 @@ use crate::{Error, Result};
 ///
 /// A token in the `Authorization` header is a matter of its own: it is asked for by
 /// [`validate_bearer_token`](Self::validate_bearer_token), and never meets the cookie's session.
+///
+/// `#[auth_request]` and `#[authenticated]` give it to a handler as `auth_request`. Helper functions
+/// take it as a parameter:
+///
+/// ```
+/// use lucia::{AuthRequest, User};
+/// # #[derive(serde::Deserialize)] struct Profile { username: String }
+///
+/// async fn greeting(auth_request: &AuthRequest) -> lucia::Result<String> {
+///     let found = auth_request.validate_user::<Profile>().await?;
+///     Ok(match found {
+///         Some((user, _session)) => format!("Hello, {}!", user.username),
+///         None => "Hello!".to_owned(),
+///     })
+/// }
+/// ```
 #[derive(Clone)]
 pub struct AuthRequest(Arc<Shared>);
 

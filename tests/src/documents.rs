@@ -1,5 +1,9 @@
 //! The code in the documents, compiled as doctests.
 
+/// `README.md`.
+#[doc = include_str!("../../README.md")]
+mod readme {}
+
 /// `docs/testing.md`.
 #[doc = include_str!("../../docs/testing.md")]
 mod testing {}
