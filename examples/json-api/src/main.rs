@@ -16,12 +16,21 @@ async fn main() -> ExitCode {
     match run().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let causes = std::iter::successors(Some(&*error), |error| error.source());
-            let causes: Vec<_> = causes.map(ToString::to_string).collect();
-            tracing::error!("{}", causes.join(": "));
+            explain(&*error);
             ExitCode::FAILURE
         }
     }
+}
+
+/// One line, with what the error came from.
+fn explain(error: &dyn Error) {
+    let mut line = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        line.push_str(&format!(": {cause}"));
+        source = cause.source();
+    }
+    tracing::error!("{line}");
 }
 
 async fn run() -> Result<(), Box<dyn Error>> {
