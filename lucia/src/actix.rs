@@ -12,9 +12,9 @@
 //! All are 503 when the store is away: who is asking is not known then. However many are asked
 //! for, there is one query.
 //!
-//! A parameter alone cannot put a cookie on the response, and actix reads the body of a request
-//! while it asks who sent it. `#[auth_request]`, `#[authenticated]` and
-//! [`Auth::middleware`](crate::Auth::middleware) put cookies on responses; `#[authenticated]` and
+//! A parameter alone cannot put a cookie or cache headers on the response, and actix reads the body
+//! of a request while it asks who sent it. `#[auth_request]`, `#[authenticated]` and
+//! [`Auth::middleware`](crate::Auth::middleware) put both on responses; `#[authenticated]` and
 //! the middleware's [`protect`](AuthMiddleware::protect) decide before a body is read.
 
 mod extractors;

@@ -29,6 +29,33 @@ use crate::{AuthRequest, Error, Result, bearer};
 /// Users, keys and sessions of an application.
 ///
 /// Made once by [`Auth::builder`] and shared: a clone is another handle to the same.
+///
+/// ```
+/// use lucia::{Auth, NewUser, Session, User};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Serialize, Deserialize)]
+/// struct Profile {
+///     username: String,
+/// }
+///
+/// async fn sign_up(auth: &Auth, username: &str, password: &str) -> lucia::Result<Session> {
+///     let profile = Profile { username: username.to_owned() };
+///     let user: User<Profile> = auth
+///         .create_user(NewUser::with_password("username", username, password).attributes(&profile))
+///         .await?;
+///     auth.create_session(&user.id).await
+/// }
+///
+/// async fn log_in(auth: &Auth, username: &str, password: &str) -> lucia::Result<Session> {
+///     let key = auth.use_key("username", username, Some(password)).await?;
+///     auth.create_session(&key.user_id).await
+/// }
+///
+/// async fn log_out(auth: &Auth, session: &Session) -> lucia::Result<()> {
+///     auth.invalidate_session(&session.id).await
+/// }
+/// ```
 #[derive(Clone)]
 pub struct Auth(Arc<Parts>);
 

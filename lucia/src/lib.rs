@@ -81,10 +81,20 @@
 //! |---|---|
 //! | users, keys and sessions | [`Auth`] |
 //! | settings | [`AuthBuilder`], [`CookieOptions`], [`PasswordOptions`] |
+//! | plain HTTP on your own machine | [`Environment`] |
 //! | handlers | [`macro@authenticated`], [`macro@auth_request`], [`actix`], [`axum`] |
+//! | whole scopes | [`Auth::middleware`], [`Guard`] |
+//! | who sent a request | [`AuthRequest`], [`User`], [`Session`], [`MaybeUser`] |
+//! | changing passwords | [`Auth::change_password`], [`Auth::reset_password`] |
+//! | a list of "your sessions" | [`Auth::user_sessions`], [`SessionInfo`] |
+//! | deleting dead sessions | [`Auth::sweeper`] |
 //! | the database | [`PgStore`], [`SqliteStore`], [`store`] |
 //! | what can go wrong | [`Error`] |
+//! | tests of your application | [`testing`] |
 //! | another framework | [`http`], [`RequestContext`] |
+//!
+//! The repository has recipes, and guides for those who come from Lucia for Node or from
+//! actix-identity, in its folder `docs`.
 //!
 //! # Features
 //!
@@ -98,6 +108,7 @@
 //! | `sqlite` | | `SqliteStore`: a file or memory, with SQLite compiled in |
 //! | `legacy-hashes` | | verifies password hashes of Lucia for Node (scrypt) and bcrypt, and makes those of Lucia while both are in use: [`PasswordOptions`] |
 //! | `conformance` | | the test suite for stores of your own |
+//! | `test-support` | | [`testing`], for the tests of your application; brings `sqlite` |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -125,6 +136,9 @@ mod request;
 mod response;
 mod session;
 pub mod store;
+#[cfg(feature = "test-support")]
+#[cfg_attr(docsrs, doc(cfg(feature = "test-support")))]
+pub mod testing;
 mod token;
 mod user;
 

@@ -29,6 +29,22 @@ use crate::{Error, Result};
 ///
 /// A token in the `Authorization` header is a matter of its own: it is asked for by
 /// [`validate_bearer_token`](Self::validate_bearer_token), and never meets the cookie's session.
+///
+/// `#[auth_request]` and `#[authenticated]` give it to a handler as `auth_request`. Helper functions
+/// take it as a parameter:
+///
+/// ```
+/// use lucia::{AuthRequest, User};
+/// # #[derive(serde::Deserialize)] struct Profile { username: String }
+///
+/// async fn greeting(auth_request: &AuthRequest) -> lucia::Result<String> {
+///     let found = auth_request.validate_user::<Profile>().await?;
+///     Ok(match found {
+///         Some((user, _session)) => format!("Hello, {}!", user.username),
+///         None => "Hello!".to_owned(),
+///     })
+/// }
+/// ```
 #[derive(Clone)]
 pub struct AuthRequest(Arc<Shared>);
 
@@ -250,8 +266,11 @@ impl AuthRequest {
     /// [`invalidate_session`](Auth::invalidate_session) *and* `set_session(None)`.
     ///
     /// A response to an unsafe request from another origin never has a session cookie on it, also
-    /// when a session was set: another site cannot sign anybody in or out.
+    /// when a session was set: another site cannot sign anybody in or out. This is logged.
     pub fn set_session(&self, session: Option<&Session>) {
+        if let Some(refusal) = &self.0.refusal {
+            tracing::warn!(reason = %refusal, "the session cookie of a cross-origin request is left alone");
+        }
         let sender = match session {
             Some(session) => Sender::Set {
                 session: Box::new(session.clone()),

@@ -24,6 +24,17 @@ use crate::user::{NoAttributes, UserId, read_columns};
 /// A `Session<Device>` has in `attributes` the columns of your own in the table of sessions, as
 /// any `serde` type. Handlers take it as a parameter; [`typed`](Self::typed) makes one of a
 /// `Session`, and [`untyped`](Self::untyped) goes back.
+///
+/// ```
+/// use lucia::{Auth, Session};
+///
+/// /// "You are signed in on 2 devices, here since .."
+/// async fn summary(auth: &Auth, session: &Session) -> lucia::Result<String> {
+///     let sessions = auth.user_sessions(&session.user_id).await?;
+///     let since = session.created_at;
+///     Ok(format!("You are signed in on {} devices, here since {since:?}.", sessions.len()))
+/// }
+/// ```
 #[derive(Clone)]
 pub struct Session<A = NoAttributes> {
     info: SessionInfo,

@@ -166,6 +166,17 @@ pub struct NoAttributes {}
 /// Someone who signs up, for [`create_user`](crate::Auth::create_user).
 ///
 /// `A` is the type of the attributes given, and of the [`User`] that comes back.
+///
+/// ```
+/// use lucia::{NewKey, NewUser};
+/// # #[derive(serde::Serialize, serde::Deserialize)] struct Profile { username: String }
+///
+/// let profile = Profile { username: "ada".to_owned() };
+/// // Signs in by a username and a password:
+/// let ada = NewUser::with_password("username", "ada", "correct horse battery").attributes(&profile);
+/// // Signs in by an OAuth provider, which vouches for the user:
+/// let ada = NewUser::with_key(NewKey::without_password("github", "1234")).attributes(&profile);
+/// ```
 #[must_use = "a new user is made by `auth.create_user(..)`"]
 pub struct NewUser<'a, A = NoAttributes> {
     pub(crate) id: Option<UserId>,

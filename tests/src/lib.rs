@@ -3,6 +3,8 @@
 //! v2.
 
 mod clock;
+#[cfg(doctest)]
+mod documents;
 mod logs;
 mod node;
 mod postgres;

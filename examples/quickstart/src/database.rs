@@ -32,9 +32,9 @@ pub(crate) async fn open(database: &Database, address: SocketAddr) -> lucia::Res
 /// What this site wants otherwise than lucia's defaults.
 fn settings(auth: AuthBuilder, address: SocketAddr) -> AuthBuilder {
     // A `Secure` cookie, the default, goes over TLS. This server has none: on a loopback address
-    // people reach it by plain http, where Safari and curl would never send such a cookie back,
-    // and nobody can listen in. On any other address a proxy with TLS has to stand in front, and
-    // the cookie stays `Secure`.
+    // people reach it by plain http, where Safari would never send such a cookie back, and nobody
+    // can listen in. On any other address a proxy with TLS has to stand in front, and the cookie
+    // stays `Secure`.
     let environment = if address.ip().is_loopback() {
         Environment::Development
     } else {

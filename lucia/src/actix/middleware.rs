@@ -13,8 +13,8 @@ use crate::auth::Auth;
 use crate::guard::Guard;
 
 impl Auth {
-    /// The middleware that puts cookie changes on responses, for applications that use the
-    /// extractors without the attributes: `App::new().wrap(auth.middleware())`.
+    /// The middleware that puts cookie changes and cache headers on responses, for applications that
+    /// use the extractors without the attributes: `App::new().wrap(auth.middleware())`.
     ///
     /// With [`protect`](AuthMiddleware::protect) it also keeps everything below it private. It
     /// does no harm together with the attributes: a response has one session cookie at the most.

@@ -22,8 +22,9 @@ const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Environment {
-    /// Reached over TLS: the cookie is `Secure`, and browsers bring it over TLS only, or to the
-    /// machine that they run on.
+    /// Reached over TLS: the cookie is `Secure`, and browsers send it over TLS only. To
+    /// `http://localhost` and `http://127.0.0.1`, Chrome and Firefox send it as well; Safari does
+    /// not.
     #[default]
     Production,
     /// Reached without TLS: the cookie is not `Secure`.
@@ -32,6 +33,25 @@ pub enum Environment {
 
 /// The settings of an [`Auth`], each with a default that is safe in production. They are checked
 /// all together by [`build`](Self::build).
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use lucia::{Auth, Environment, PasswordOptions, store::Store};
+///
+/// const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+///
+/// fn auth(store: impl Store, is_local: bool) -> lucia::Result<Auth> {
+///     let mut builder = Auth::builder(store)
+///         .absolute_period(30 * DAY)
+///         .max_sessions_per_user(10)
+///         .passwords(PasswordOptions::new().min_length(15));
+///     if is_local {
+///         builder = builder.environment(Environment::Development); // plain HTTP
+///     }
+///     builder.build()
+/// }
+/// ```
 #[must_use = "settings take effect by `build()`"]
 pub struct AuthBuilder {
     store: Arc<dyn Store>,

@@ -350,6 +350,21 @@ impl Auth {
 }
 
 /// A session about to be created; `.await` creates it.
+///
+/// ```
+/// use lucia::{Auth, AuthRequest, UserId};
+///
+/// async fn sign_in(auth: &Auth, request: &AuthRequest, user_id: &UserId) -> lucia::Result<()> {
+///     let before = request.validate().await?;
+///     let session = auth
+///         .create_session(user_id)
+///         .device("Firefox on Linux")
+///         .replace(before.as_deref())
+///         .await?;
+///     request.set_session(Some(&session));
+///     Ok(())
+/// }
+/// ```
 #[must_use = "a session is created by `.await`"]
 pub struct CreateSession<'a> {
     auth: &'a Auth,

@@ -3,9 +3,10 @@
 use actix_web::web::ServiceConfig;
 use actix_web::{HttpResponse, post};
 use lucia::{Auth, AuthBuilder, Session, TrustedProxy, auth_request, authenticated};
+use lucia_tests::watch;
 use reqwest::Method;
 
-use crate::support::{Reply, Site, Stage, front_page, sign_up};
+use crate::support::{PASSWORD, Reply, Site, Stage, front_page, sign_up};
 
 fn routes(config: &mut ServiceConfig) {
     front_page(config);
@@ -237,4 +238,24 @@ async fn signing_in_can_be_kept_to_our_own_pages() {
     let reply = reached.post("/checked", &foreign).await;
     assert_eq!(reply.status, 403);
     assert!(reply.set_cookies().is_empty());
+}
+
+#[tokio::test]
+async fn a_login_that_another_site_sends_gets_no_cookie_and_is_logged() {
+    let reached = Reached::with(|settings| settings).await;
+    let stranger = reached.site.browser();
+    let logged = watch(["https://login-csrf.example"]);
+    let login = stranger
+        .bare(Method::POST, "/login")
+        .header("host", "app.example.com:8443")
+        .header("origin", "https://login-csrf.example")
+        .form(&[("username", "ada"), ("password", PASSWORD)]);
+    let reply = stranger.send(login).await;
+    assert_eq!(reply.status, 204);
+    assert!(reply.set_cookies().is_empty());
+    let logged = logged.lines();
+    assert!(
+        logged.iter().any(|line| line.contains("left alone")),
+        "{logged:?}"
+    );
 }

@@ -1,0 +1,140 @@
+//! For the tests of your application: a database in memory, people who are signed in, and a clock
+//! that you move.
+//!
+//! Turn the feature on for tests only:
+//!
+//! ```toml
+//! [dev-dependencies]
+//! lucia = { version = "0.1", features = ["test-support"] }
+//! ```
+//!
+//! # Example
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use actix_web::test::{TestRequest, call_service, init_service, read_body};
+//! use actix_web::{App, HttpResponse, Responder, get, post, web};
+//! use lucia::testing::{self, TestRequestExt, login_as};
+//! use lucia::{Auth, NewUser, User, authenticated};
+//! use serde::{Deserialize, Serialize};
+//!
+//! #[derive(Serialize, Deserialize)]
+//! struct Profile {
+//!     username: String,
+//! }
+//!
+//! #[get("/me")]
+//! #[authenticated]
+//! async fn me(user: User<Profile>) -> impl Responder {
+//!     format!("Hello, {}!", user.username)
+//! }
+//!
+//! #[post("/orders")]
+//! #[authenticated]
+//! async fn order() -> impl Responder {
+//!     HttpResponse::Created()
+//! }
+//!
+//! # #[actix_web::main]
+//! # async fn main() -> lucia::Result<()> {
+//! // A database of this test's own, and a clock that stands still.
+//! let store = testing::store(&["username TEXT NOT NULL UNIQUE"]).await;
+//! let clock = testing::Clock::new();
+//! let auth = Auth::builder(store).clock(clock.clone()).build()?;
+//!
+//! let app = App::new()
+//!     .app_data(web::Data::new(auth.clone()))
+//!     .service(me)
+//!     .service(order);
+//! let app = init_service(app).await;
+//!
+//! // A user without a key: no password is hashed, which keeps the test fast.
+//! let ada = Profile { username: "ada".to_owned() };
+//! let ada = auth.create_user(NewUser::without_key().attributes(&ada)).await?;
+//! let ada = login_as(&auth, &ada.id).await;
+//!
+//! let request = TestRequest::get().uri("/me").login_as(&ada).to_request();
+//! assert_eq!(read_body(call_service(&app, request).await).await, "Hello, ada!");
+//!
+//! // Unsafe requests pass as well: they say that they come from the site itself.
+//! let request = TestRequest::post().uri("/orders").login_as(&ada).to_request();
+//! assert_eq!(call_service(&app, request).await.status(), 201);
+//!
+//! // Nobody is signed in here.
+//! let request = TestRequest::get().uri("/me").to_request();
+//! assert_eq!(call_service(&app, request).await.status(), 401);
+//!
+//! // A day of active use and 14 idle days later the session is dead.
+//! clock.advance(Duration::from_secs(16 * 24 * 60 * 60));
+//! let request = TestRequest::get().uri("/me").login_as(&ada).to_request();
+//! assert_eq!(call_service(&app, request).await.status(), 401);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Any HTTP client
+//!
+//! [`LoggedIn::headers`] are the two headers that a request of a signed-in browser has. With
+//! `reqwest`, against a server on a free port:
+//!
+//! ```text
+//! let mut request = client.post(format!("{address}/orders"));
+//! for (name, value) in ada.headers() {
+//!     request = request.header(name, value);
+//! }
+//! ```
+//!
+//! # Passwords
+//!
+//! The settings for passwords have a floor, in tests too: 19 MiB and two iterations. Code that is
+//! not optimised takes long for that. Compile the hashing with optimisation, and the rest of your
+//! application as before:
+//!
+//! ```toml
+//! # Cargo.toml of the workspace
+//! [profile.dev.package.argon2]
+//! opt-level = 3
+//! [profile.dev.package.blake2]
+//! opt-level = 3
+//! ```
+//!
+//! Where a test is not about passwords, it needs none: [`NewUser::without_key`] and [`login_as`]
+//! hash nothing.
+//!
+//! [`NewUser::without_key`]: crate::NewUser::without_key
+
+#[cfg(feature = "actix")]
+mod actix;
+mod clock;
+mod login;
+#[cfg(test)]
+mod tests;
+
+#[cfg(feature = "actix")]
+#[cfg_attr(docsrs, doc(cfg(feature = "actix")))]
+pub use actix::TestRequestExt;
+pub use clock::Clock;
+pub use login::{LoggedIn, login_as};
+
+use crate::SqliteStore;
+
+/// A new, empty database in memory, with the tables made. `user_columns` are the columns of your
+/// own, as for [`migrate`](SqliteStore::migrate).
+///
+/// SQLite is not Postgres. Have some tests on Postgres too, if you use enums, arrays or other
+/// types that SQLite does not know. For columns of sessions and other settings there is
+/// [`SqliteStore::builder`].
+///
+/// # Panics
+///
+/// When a definition is none that SQLite understands.
+pub async fn store(user_columns: &[&str]) -> SqliteStore {
+    let made = async {
+        let store = SqliteStore::in_memory().await?;
+        store.migrate(user_columns).await?;
+        Ok(store)
+    };
+    made.await
+        .unwrap_or_else(|error: crate::Error| panic!("the store of the test: {error}"))
+}

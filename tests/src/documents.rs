@@ -1,0 +1,21 @@
+//! The code in the documents, compiled as doctests.
+
+/// `README.md`.
+#[doc = include_str!("../../README.md")]
+mod readme {}
+
+/// `docs/testing.md`.
+#[doc = include_str!("../../docs/testing.md")]
+mod testing {}
+
+/// `docs/recipes.md`.
+#[doc = include_str!("../../docs/recipes.md")]
+mod recipes {}
+
+/// `docs/coming-from-lucia.md`.
+#[doc = include_str!("../../docs/coming-from-lucia.md")]
+mod coming_from_lucia {}
+
+/// `docs/coming-from-actix-identity.md`. What uses those crates is not compiled.
+#[doc = include_str!("../../docs/coming-from-actix-identity.md")]
+mod coming_from_actix_identity {}
