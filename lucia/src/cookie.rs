@@ -86,8 +86,8 @@ impl CookieOptions {
         self
     }
 
-    /// Whether the cookie is sent over TLS only (and to this machine). By default it is in
-    /// production, and is not in development.
+    /// Whether the cookie is sent over TLS only (and, except by Safari, to this machine). By default
+    /// it is in production, and is not in development.
     pub fn secure(mut self, secure: bool) -> Self {
         self.secure = Some(secure);
         self

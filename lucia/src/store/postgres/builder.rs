@@ -85,7 +85,8 @@ impl PgStoreBuilder {
     }
 
     /// The columns of a user that are fetched, besides `id`. By default it is all of them: worth
-    /// changing for tables with large columns that are seldom needed.
+    /// changing for tables with large columns that are seldom needed. A type that asks for a column
+    /// that is not fetched is an [`Error::Schema`].
     pub fn user_columns<S: Into<String>>(mut self, columns: impl IntoIterator<Item = S>) -> Self {
         self.user_columns = Some(columns.into_iter().map(Into::into).collect());
         self
@@ -175,7 +176,8 @@ impl PgStoreBuilder {
             .collect()
     }
 
-    /// Connects to a server by its URL, without TLS.
+    /// Connects to a server by its URL, without TLS. For TLS, make a pool with a TLS connector, such
+    /// as that of `tokio-postgres-rustls`, and hand it to [`build`](Self::build).
     ///
     /// # Errors
     ///
