@@ -1,6 +1,6 @@
 //! [`Step`]: how far the move has come, and what lucia is told in each step.
 
-use lucia::{Auth, AuthBuilder, CookieOptions, PasswordOptions, PgStore, StoredIds};
+use lucia::{Auth, AuthBuilder, CookieOptions, NewHashes, PasswordOptions, PgStore, StoredIds};
 
 /// How far the move has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,8 +50,11 @@ impl Step {
 
     /// The settings of lucia in this step.
     pub fn settings(self, store: PgStore) -> AuthBuilder {
-        // Node cannot read the hashes that take the place of its own.
-        let passwords = PasswordOptions::new().upgrade_legacy_hashes(self != Self::Beside);
+        let passwords = match self {
+            // Node cannot read lucia's own hashes.
+            Self::Beside => PasswordOptions::new().new_hashes(NewHashes::LuciaScrypt),
+            Self::Stopped | Self::Done => PasswordOptions::new().upgrade_legacy_hashes(true),
+        };
         Auth::builder(store)
             .passwords(passwords)
             // The name that the cookie has in the browsers already. By default it would be
