@@ -65,7 +65,8 @@ impl Guard {
     }
 
     /// Sends those who are not signed in, or too long ago, to the page `login`, with the page that
-    /// they asked for as `next=`, a [`LocalPath`].
+    /// they asked for as `next=`, a [`LocalPath`]. A client that shows a bearer token where one is
+    /// accepted has no use for a page, and gets its 401.
     ///
     /// # Panics
     ///
@@ -146,12 +147,18 @@ impl Guard {
     /// login page. `target` is the path and query that a safe request asked for, and `None` for an
     /// unsafe one, which cannot be asked again by a redirect.
     #[must_use]
-    pub fn redirection(&self, denial: &Error, target: Option<&str>) -> Option<String> {
+    pub fn redirection(
+        &self,
+        denial: &Error,
+        request: &AuthRequest,
+        target: Option<&str>,
+    ) -> Option<String> {
         let login = self.login.as_deref()?;
-        if !matches!(
+        let helped_by_a_login = matches!(
             denial,
             Error::Unauthenticated | Error::ReauthenticationRequired
-        ) {
+        );
+        if !helped_by_a_login || request.is_by_bearer() {
             return None;
         }
         Some(match target.and_then(LocalPath::parse) {

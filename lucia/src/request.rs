@@ -346,7 +346,7 @@ impl AuthRequest {
         }
     }
 
-    fn is_by_bearer(&self) -> bool {
+    pub(crate) fn is_by_bearer(&self) -> bool {
         self.0.by_bearer.load(Ordering::Relaxed)
     }
 
