@@ -10,6 +10,7 @@ use std::time::Duration;
 
 pub use permit::{Decision, Permit, PermitArgument, kind};
 
+use crate::error::chain;
 use crate::redirect::LocalPath;
 use crate::request::{AuthRequest, Credentials};
 use crate::{Error, Result};
@@ -91,7 +92,7 @@ impl Guard {
 
     /// Lets only those in whom `permit` lets in: a function of the user, the session or both, such
     /// as `fn(User<Profile>) -> bool`. It may be `async`, and it may return a `Result`, whose error
-    /// is 503: it cannot be said now.
+    /// is 503 and goes to the log: it cannot be said now.
     pub fn permit<P, Arguments, Kind>(mut self, permit: P) -> Self
     where
         P: Permit<Arguments>,
@@ -134,7 +135,14 @@ impl Guard {
                 match asked?.await {
                     Ok(true) => return Ok(()),
                     Ok(false) => Error::Forbidden,
-                    Err(error) => error,
+                    Err(error) => {
+                        // The client is told no more than that it cannot be said now.
+                        if let Error::Unavailable(source) = &error {
+                            let error = chain(source.as_ref());
+                            tracing::error!(%error, "a function for `permit` failed");
+                        }
+                        return Err(error);
+                    }
                 }
             }
             (_, None) => return Ok(()),
