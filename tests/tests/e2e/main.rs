@@ -5,6 +5,7 @@
 mod support;
 
 mod axum;
+mod bearer;
 mod behaviour;
 mod budget;
 mod conformance;
@@ -19,6 +20,7 @@ mod middleware;
 mod migrations;
 mod outage;
 mod passwords;
+mod permits;
 mod races;
 mod redirects;
 mod schema;
