@@ -95,7 +95,7 @@ pub fn auth_request(args: TokenStream, item: TokenStream) -> TokenStream {
 /// | `permit = rules::is_admin` | whom the function lets in; others get 403 |
 /// | `fresh = "10m"` | who proved within this time who they are; `s`, `m`, `h` and `d` are units |
 /// | `bearer` | who has a session token in `Authorization: Bearer`, instead of a cookie |
-/// | `cookie, bearer` | who has either |
+/// | `cookie, bearer` | who has either: the token decides where one is shown, and who shows it is not redirected |
 ///
 /// `permit` names a function of the user, the session or both, which may be `async` and may fail; that
 /// it cannot be said is 503:

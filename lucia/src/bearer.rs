@@ -4,17 +4,24 @@ use crate::token::{Presented, SessionToken};
 
 /// What the `Authorization` headers of a request say. Other schemes than `Bearer` are somebody
 /// else's. The name of a scheme is the same in any case (RFC 9110, 11.1).
-pub(crate) fn read<'a>(mut headers: impl Iterator<Item = &'a [u8]>) -> Presented {
-    let Some(credentials) = headers.next().and_then(bearer) else {
-        return Presented::Nothing;
-    };
-    if headers.next().is_some() {
-        return Presented::Unreadable;
+///
+/// A request has one such header. Where a token is among several, it is not for their order to say
+/// whether it counts.
+pub(crate) fn read<'a>(headers: impl Iterator<Item = &'a [u8]>) -> Presented {
+    let mut number = 0;
+    let mut shown = None;
+    for value in headers {
+        number += 1;
+        shown = shown.or(bearer(value));
     }
-    std::str::from_utf8(credentials)
-        .ok()
-        .and_then(SessionToken::parse)
-        .map_or(Presented::Unreadable, Presented::Token)
+    match shown {
+        None => Presented::Nothing,
+        Some(credentials) if number == 1 => std::str::from_utf8(credentials)
+            .ok()
+            .and_then(SessionToken::parse)
+            .map_or(Presented::Unreadable, Presented::Token),
+        Some(_) => Presented::Unreadable,
+    }
 }
 
 /// What stands after the scheme `Bearer`.
@@ -70,8 +77,22 @@ mod tests {
         ] {
             assert_eq!(one(value), Presented::Unreadable, "{value:?}");
         }
-        let twice = format!("Bearer {token}");
-        let twice = [twice.as_bytes(), twice.as_bytes()];
-        assert_eq!(read(twice.into_iter()), Presented::Unreadable);
+    }
+
+    #[test]
+    fn a_token_among_several_headers_is_unreadable_wherever_it_stands() {
+        let token = format!("Bearer {}", "a".repeat(40));
+        let several = |values: &[&str]| read(values.iter().map(|value| value.as_bytes()));
+        for values in [
+            &[&*token, &*token][..],
+            &[&token, "Basic YTpi"],
+            &["Basic YTpi", &token],
+            &["", &token],
+            &["Basic YTpi", "Digest a=b", &token],
+        ] {
+            assert_eq!(several(values), Presented::Unreadable, "{values:?}");
+        }
+        let others = several(&["Basic YTpi", "Digest a=b", ""]);
+        assert_eq!(others, Presented::Nothing);
     }
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 pub use permit::{Decision, Permit, PermitArgument, kind};
 
+use crate::error::chain;
 use crate::redirect::LocalPath;
 use crate::request::{AuthRequest, Credentials};
 use crate::{Error, Result};
@@ -65,7 +66,8 @@ impl Guard {
     }
 
     /// Sends those who are not signed in, or too long ago, to the page `login`, with the page that
-    /// they asked for as `next=`, a [`LocalPath`].
+    /// they asked for as `next=`, a [`LocalPath`]. A client that shows a bearer token where one is
+    /// accepted has no use for a page, and gets its 401.
     ///
     /// # Panics
     ///
@@ -90,7 +92,7 @@ impl Guard {
 
     /// Lets only those in whom `permit` lets in: a function of the user, the session or both, such
     /// as `fn(User<Profile>) -> bool`. It may be `async`, and it may return a `Result`, whose error
-    /// is 503: it cannot be said now.
+    /// is 503 and goes to the log: it cannot be said now.
     pub fn permit<P, Arguments, Kind>(mut self, permit: P) -> Self
     where
         P: Permit<Arguments>,
@@ -133,7 +135,14 @@ impl Guard {
                 match asked?.await {
                     Ok(true) => return Ok(()),
                     Ok(false) => Error::Forbidden,
-                    Err(error) => error,
+                    Err(error) => {
+                        // The client is told no more than that it cannot be said now.
+                        if let Error::Unavailable(source) = &error {
+                            let error = chain(source.as_ref());
+                            tracing::error!(%error, "a function for `permit` failed");
+                        }
+                        return Err(error);
+                    }
                 }
             }
             (_, None) => return Ok(()),
@@ -146,12 +155,18 @@ impl Guard {
     /// login page. `target` is the path and query that a safe request asked for, and `None` for an
     /// unsafe one, which cannot be asked again by a redirect.
     #[must_use]
-    pub fn redirection(&self, denial: &Error, target: Option<&str>) -> Option<String> {
+    pub fn redirection(
+        &self,
+        denial: &Error,
+        request: &AuthRequest,
+        target: Option<&str>,
+    ) -> Option<String> {
         let login = self.login.as_deref()?;
-        if !matches!(
+        let helped_by_a_login = matches!(
             denial,
             Error::Unauthenticated | Error::ReauthenticationRequired
-        ) {
+        );
+        if !helped_by_a_login || request.is_by_bearer() {
             return None;
         }
         Some(match target.and_then(LocalPath::parse) {

@@ -59,6 +59,8 @@ struct Shared {
     bearer: Claim,
     /// Whether the request authenticates by its bearer token.
     by_bearer: AtomicBool,
+    /// Whether it does not only because there is none.
+    for_want_of_bearer: AtomicBool,
     /// Whether somebody has taken on to put the headers on the response.
     adopted: AtomicBool,
 }
@@ -130,6 +132,7 @@ impl AuthRequest {
             sender: Mutex::new(Arc::new(Sender::Presented(Claim::new(cookie)))),
             bearer: Claim::new(bearer),
             by_bearer: AtomicBool::new(false),
+            for_want_of_bearer: AtomicBool::new(false),
             adopted: AtomicBool::new(false),
         }))
     }
@@ -194,12 +197,16 @@ impl AuthRequest {
     /// [`authenticate`](Self::authenticate), [`identify_user`](Self::identify_user) and the
     /// parameters of handlers go by it. [`Guard`](crate::Guard) calls this.
     pub fn accept(&self, credentials: Credentials) {
-        let by_bearer = match credentials {
-            Credentials::Cookie => false,
-            Credentials::Bearer => true,
-            Credentials::CookieOrBearer => self.0.bearer.presented != Presented::Nothing,
+        let shown = self.0.bearer.presented != Presented::Nothing;
+        let (by_bearer, for_want_of_bearer) = match credentials {
+            Credentials::Cookie => (false, false),
+            Credentials::Bearer => (true, false),
+            Credentials::CookieOrBearer => (shown, !shown),
         };
         self.0.by_bearer.store(by_bearer, Ordering::Relaxed);
+        self.0
+            .for_want_of_bearer
+            .store(for_want_of_bearer, Ordering::Relaxed);
     }
 
     /// The user and session of whoever sent this request, by what it may authenticate with;
@@ -295,10 +302,12 @@ impl AuthRequest {
         let set_cookie = self.0.set_cookie();
         let by_cookie = set_cookie.is_some() || self.sender().is_known();
         let by_bearer = self.0.bearer.found().is_some();
+        // Where a token would have come first, that there was none has decided, too.
+        let no_bearer = by_cookie && self.0.for_want_of_bearer.load(Ordering::Relaxed);
         ResponseHeaders {
             set_cookie,
             private: by_cookie || by_bearer,
-            vary: match (by_cookie, by_bearer) {
+            vary: match (by_cookie, by_bearer || no_bearer) {
                 (true, false) => Some("Cookie"),
                 (false, true) => Some("Authorization"),
                 (true, true) => Some("Cookie, Authorization"),
@@ -365,7 +374,7 @@ impl AuthRequest {
         }
     }
 
-    fn is_by_bearer(&self) -> bool {
+    pub(crate) fn is_by_bearer(&self) -> bool {
         self.0.by_bearer.load(Ordering::Relaxed)
     }
 

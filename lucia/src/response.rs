@@ -104,7 +104,7 @@ impl Guard {
         auth_request: &crate::AuthRequest,
         target: Option<&str>,
     ) -> Answer {
-        if let Some(location) = self.redirection(denial, target) {
+        if let Some(location) = self.redirection(denial, auth_request, target) {
             return Answer::see_other(location);
         }
         let mut answer = denial.answer();

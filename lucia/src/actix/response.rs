@@ -39,7 +39,7 @@ pub(super) fn deny(
 ) -> HttpResponse {
     let target = request.uri().path_and_query().map(|target| target.as_str());
     let target = target.filter(|_| request.method().is_safe());
-    let mut response = match guard.redirection(&denial, target) {
+    let mut response = match guard.redirection(&denial, auth_request, target) {
         Some(location) => response(Answer::see_other(location)),
         None => {
             let challenge = guard.challenge(&denial, auth_request);

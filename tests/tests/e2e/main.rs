@@ -6,6 +6,7 @@ mod support;
 
 mod attributes;
 mod axum;
+mod bearer;
 mod behaviour;
 mod budget;
 mod clocks;
@@ -27,6 +28,7 @@ mod migrations;
 mod outage;
 mod password_changes;
 mod passwords;
+mod permits;
 mod races;
 mod redirects;
 mod rotation;

@@ -1,6 +1,7 @@
 //! What these tests share: a database with the tables in it, a site over HTTP, a browser.
 
 mod browser;
+mod either;
 mod polls;
 mod probe;
 mod raw;
@@ -9,8 +10,13 @@ mod stage;
 mod teapot;
 
 pub(crate) use browser::{Browser, Reply};
+pub(crate) use either::{
+    Either, Framework, Handlers, bearer, handlers, on_each_store_with_each_framework,
+    with_each_framework,
+};
 pub(crate) use polls::Polls;
 pub(crate) use probe::Probe;
+pub(crate) use raw::Raw;
 pub(crate) use site::{Site, front_page};
 pub(crate) use stage::{PASSWORD, Profile, Stage, sign_up};
 pub(crate) use teapot::Teapot;

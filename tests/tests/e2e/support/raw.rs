@@ -1,5 +1,6 @@
 //! Requests byte by byte, for what no client would send, and for what no log may see.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
@@ -13,7 +14,7 @@ pub(crate) struct Raw(TcpStream);
 
 impl Site {
     pub(crate) async fn raw(&self) -> Raw {
-        Raw(TcpStream::connect(self.address()).await.unwrap())
+        Raw::to(self.address()).await
     }
 
     /// Sends a request with these header lines and this body, and reads the response.
@@ -46,6 +47,10 @@ impl Site {
 }
 
 impl Raw {
+    pub(crate) async fn to(address: SocketAddr) -> Self {
+        Self(TcpStream::connect(address).await.unwrap())
+    }
+
     pub(crate) async fn send(&mut self, bytes: &[u8]) {
         self.0.write_all(bytes).await.unwrap();
     }

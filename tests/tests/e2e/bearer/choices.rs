@@ -1,0 +1,175 @@
+//! Which of a token and a cookie counts, where there are both.
+
+use reqwest::Method;
+
+use super::{BAD_TOKEN, NOT_SIGNED_IN, Scene, challenge};
+use crate::support::{Framework, Stage, bearer, with_each_framework};
+
+with_each_framework![
+    sqlite:
+    an_unsafe_request_with_a_token_may_come_from_anywhere,
+    a_cookie_is_nothing_where_a_token_is_asked_for,
+    a_token_is_nothing_where_a_cookie_is_asked_for,
+    where_either_will_do_the_token_decides_even_if_it_is_bad,
+    where_either_will_do_a_cookie_has_to_come_from_this_site,
+    where_either_will_do_only_who_shows_no_token_is_sent_to_log_in,
+    a_guard_around_a_handler_says_what_its_parameters_go_by,
+];
+
+async fn an_unsafe_request_with_a_token_may_come_from_anywhere(stage: Stage, framework: Framework) {
+    let scene = Scene::of(stage, framework).await;
+    let token = bearer(&scene.bob);
+    for path in ["/api", "/either"] {
+        for cookie in [false, true] {
+            let reply = scene.post_from_elsewhere(path, cookie, Some(&token)).await;
+            assert_eq!((reply.status, &*reply.body), (200, "bob"), "{path}");
+            assert!(reply.set_cookies().is_empty(), "{path}: {reply:?}");
+        }
+    }
+    // A client that names no origin at all.
+    let browser = scene.site.browser_of(&scene.ada);
+    let request = browser.bare(Method::POST, "/api");
+    let reply = browser.send(request.header("authorization", token)).await;
+    assert_eq!((reply.status, &*reply.body), (200, "bob"));
+}
+
+async fn a_cookie_is_nothing_where_a_token_is_asked_for(stage: Stage, framework: Framework) {
+    let scene = Scene::of(stage, framework).await;
+    let Scene {
+        stage, site, ada, ..
+    } = &scene;
+    for path in ["/api", "/by-bearer/plain", "/by-bearer/maybe"] {
+        let reply = site.browser_of(ada).get(path).await;
+        assert_eq!(challenge(&reply), NOT_SIGNED_IN, "{path}");
+    }
+    let posted = scene.post_from_elsewhere("/api", true, None).await;
+    assert_eq!(challenge(&posted), NOT_SIGNED_IN);
+    assert!(stage.probe.calls().is_empty());
+
+    // A dead one is not even taken away.
+    site.auth.invalidate_session(&ada.id).await.unwrap();
+    let reply = site.browser_of(ada).get("/api").await;
+    assert_eq!(challenge(&reply), NOT_SIGNED_IN);
+    let accepted = scene.get_as_both("/api").await;
+    for reply in [reply, accepted] {
+        assert!(reply.set_cookies().is_empty(), "{reply:?}");
+    }
+}
+
+async fn a_token_is_nothing_where_a_cookie_is_asked_for(stage: Stage, framework: Framework) {
+    let scene = Scene::of(stage, framework).await;
+    let Scene {
+        stage, site, bob, ..
+    } = &scene;
+    for path in ["/page", "/plain", "/by-cookie/plain"] {
+        let reply = site.get_with(path, &[&bearer(bob)]).await;
+        assert_eq!(challenge(&reply), (401, None), "{path}");
+    }
+    let maybe = site.get_with("/maybe", &[&bearer(bob)]).await;
+    assert_eq!(maybe.body, "nobody");
+    assert!(stage.probe.calls().is_empty());
+    for path in ["/page", "/plain", "/maybe", "/by-cookie/plain"] {
+        assert_eq!(scene.get_as_both(path).await.body, "ada", "{path}");
+        assert_eq!(stage.probe.calls().len(), 1, "{path}");
+    }
+}
+
+async fn where_either_will_do_the_token_decides_even_if_it_is_bad(
+    stage: Stage,
+    framework: Framework,
+) {
+    let scene = Scene::of(stage, framework).await;
+    let Scene {
+        stage,
+        site,
+        ada,
+        bob,
+    } = &scene;
+    for path in ["/either", "/by-either/plain", "/by-either/maybe"] {
+        let by_cookie = site.browser_of(ada).get(path).await;
+        assert_eq!((by_cookie.status, &*by_cookie.body), (200, "ada"), "{path}");
+        let by_token = site.get_with(path, &[&bearer(bob)]).await;
+        assert_eq!((by_token.status, &*by_token.body), (200, "bob"), "{path}");
+        let by_both = scene.get_as_both(path).await;
+        assert_eq!((by_both.status, &*by_both.body), (200, "bob"), "{path}");
+    }
+    stage.probe.calls();
+    let unknown = format!("Bearer {}", "a".repeat(40));
+    for (bad, calls) in [("Bearer x", 0), ("Bearer", 0), (&unknown, 1)] {
+        for path in ["/either", "/by-either/plain", "/by-either/maybe"] {
+            let browser = site.browser_of(ada);
+            let request = browser.bare(Method::GET, path);
+            let reply = browser.send(request.header("authorization", bad)).await;
+            assert_eq!(challenge(&reply), BAD_TOKEN, "{path} {bad}");
+            assert!(reply.set_cookies().is_empty(), "{path} {bad}");
+            assert_eq!(stage.probe.calls().len(), calls, "{path} {bad}");
+        }
+    }
+}
+
+async fn where_either_will_do_a_cookie_has_to_come_from_this_site(
+    stage: Stage,
+    framework: Framework,
+) {
+    let scene = Scene::of(stage, framework).await;
+    let Scene {
+        stage, site, ada, ..
+    } = &scene;
+    let own = site.browser_of(ada).post("/either", &[]).await;
+    assert_eq!((own.status, &*own.body), (200, "ada"));
+    stage.probe.calls();
+
+    let forged = scene.post_from_elsewhere("/either", true, None).await;
+    assert_eq!(challenge(&forged), (403, None));
+    assert_eq!(forged.body, "Cross-origin request refused.");
+    // A bad token does not make a good one of the cookie.
+    let with_token = scene.post_from_elsewhere("/either", true, Some("Bearer x"));
+    assert_eq!(challenge(&with_token.await), BAD_TOKEN);
+    // Nor does what belongs to another scheme.
+    let with_basic = scene.post_from_elsewhere("/either", true, Some("Basic YTpi"));
+    assert_eq!(challenge(&with_basic.await), (403, None));
+    assert!(stage.probe.calls().is_empty());
+}
+
+async fn where_either_will_do_only_who_shows_no_token_is_sent_to_log_in(
+    stage: Stage,
+    framework: Framework,
+) {
+    let Scene { site, ada, bob, .. } = &Scene::of(stage, framework).await;
+    let path = "/either-or-login";
+    let anonymous = site.get_with(path, &[]).await;
+    assert_eq!(challenge(&anonymous), (303, None));
+    let login = Some("/login?next=%2Feither-or-login");
+    assert_eq!(anonymous.header("location"), login);
+
+    let unknown = format!("Bearer {}", "a".repeat(40));
+    for bad in ["Bearer x", &unknown] {
+        let client = site.get_with(path, &[bad]).await;
+        assert_eq!(challenge(&client), BAD_TOKEN, "{bad}");
+        assert_eq!(client.header("location"), None);
+    }
+    assert_eq!(site.get_with(path, &[&bearer(bob)]).await.body, "in");
+    assert_eq!(site.browser_of(ada).get(path).await.body, "in");
+}
+
+async fn a_guard_around_a_handler_says_what_its_parameters_go_by(
+    stage: Stage,
+    framework: Framework,
+) {
+    let scene = Scene::of(stage, framework).await;
+    for (path, name) in [
+        ("/by-bearer/plain", "bob"),
+        ("/by-bearer/maybe", "bob"),
+        ("/by-either/plain", "bob"),
+        ("/by-cookie/plain", "ada"),
+        ("/by-cookie/maybe", "ada"),
+        ("/plain", "ada"),
+        // The handler's own guard comes last.
+        ("/by-cookie/api", "bob"),
+        ("/by-bearer/page", "ada"),
+        ("/by-bearer/either", "bob"),
+    ] {
+        let reply = scene.get_as_both(path).await;
+        assert_eq!((reply.status, &*reply.body), (200, name), "{path}");
+    }
+}
