@@ -4,25 +4,63 @@
 
 mod support;
 
-mod axum;
-mod behaviour;
-mod budget;
+/// What can be seen over HTTP. These files are compiled once for each framework: what they call
+/// `framework` is `support::actix` here, and `support::axum` below.
+#[path = "both"]
+mod actix {
+    use crate::support::actix as framework;
+
+    mod behaviour;
+    mod budget;
+    mod cookies;
+    mod csrf;
+    mod denials;
+    mod extractors;
+    mod guards;
+    mod handlers;
+    mod middleware;
+    pub(crate) mod outage;
+    mod passwords;
+    mod races;
+    mod redirects;
+    mod sessions;
+    mod two_auths;
+}
+
+#[path = "both"]
+#[allow(clippy::duplicate_mod)] // That is what it is for.
+mod axum {
+    use crate::support::axum as framework;
+
+    mod behaviour;
+    mod budget;
+    mod cookies;
+    mod csrf;
+    mod denials;
+    mod extractors;
+    mod guards;
+    mod handlers;
+    mod middleware;
+    mod outage;
+    mod passwords;
+    mod races;
+    mod redirects;
+    mod sessions;
+    mod two_auths;
+}
+
+mod actix_handlers;
+mod actix_middleware;
+mod axum_routers;
 mod conformance;
 mod cookies;
-mod csrf;
-mod denials;
-mod extractors;
-mod handlers;
 mod lookups;
 mod lucia_v2;
-mod middleware;
 mod migrations;
 mod outage;
 mod passwords;
 mod races;
-mod redirects;
 mod schema;
 mod secrets;
 mod sessions;
-mod two_auths;
 mod upgrades;
