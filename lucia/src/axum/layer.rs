@@ -46,7 +46,9 @@ impl AuthLayer {
     /// an unsafe request from another origin 403, and everybody 503 while the store is away.
     ///
     /// The fallback of a router is behind its layers, too: there, what does not exist is 401 as
-    /// well. `.route_layer(..)` protects the routes alone.
+    /// well. `.route_layer(..)` protects the routes alone. A nested router that was given no
+    /// fallback leaves what does not exist to the outer one, whatever its own layers: give it one
+    /// if nobody is to learn which of its pages exist.
     pub fn protect(self) -> Self {
         self.guard(Guard::authenticated())
     }

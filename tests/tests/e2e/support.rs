@@ -1,25 +1,27 @@
 //! What these tests share: a database with the tables in it, a site over HTTP, a browser.
 
+pub(crate) mod actix;
+pub(crate) mod axum;
 mod browser;
 mod either;
+mod errors;
 mod polls;
 mod probe;
 mod raw;
 mod site;
 mod stage;
-mod teapot;
 
 pub(crate) use browser::{Browser, Reply};
 pub(crate) use either::{
     Either, Framework, Handlers, bearer, handlers, on_each_store_with_each_framework,
     with_each_framework,
 };
+pub(crate) use errors::{Taken, Teapot};
 pub(crate) use polls::Polls;
 pub(crate) use probe::Probe;
 pub(crate) use raw::Raw;
 pub(crate) use site::{Site, front_page};
 pub(crate) use stage::{PASSWORD, Profile, Stage, sign_up};
-pub(crate) use teapot::Teapot;
 
 /// Makes each function a test on each store: `postgres::name` and `sqlite::name`.
 macro_rules! on_each_store {

@@ -1,13 +1,10 @@
 //! Whether anybody has asked for a body.
 
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use actix_web::HttpMessage;
-use actix_web::dev::{Payload, ServiceRequest};
-use futures_util::Stream;
 use futures_util::stream::poll_fn;
+use futures_util::{Stream, StreamExt};
 
 /// How often the bodies of requests were polled.
 #[derive(Clone, Default)]
@@ -19,17 +16,15 @@ impl Polls {
         self.0.swap(0, Ordering::SeqCst)
     }
 
-    /// The request, with its body counted.
-    pub(crate) fn of(&self, mut request: ServiceRequest) -> ServiceRequest {
+    /// A body that counts.
+    pub(crate) fn of<S: Stream + Unpin>(
+        &self,
+        mut body: S,
+    ) -> impl Stream<Item = S::Item> + use<S> {
         let polls = self.0.clone();
-        let mut payload = request.take_payload();
-        let counted = poll_fn(move |context| {
+        poll_fn(move |context| {
             polls.fetch_add(1, Ordering::SeqCst);
-            Pin::new(&mut payload).poll_next(context)
-        });
-        request.set_payload(Payload::Stream {
-            payload: Box::pin(counted),
-        });
-        request
+            body.poll_next_unpin(context)
+        })
     }
 }

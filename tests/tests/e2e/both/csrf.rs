@@ -1,29 +1,27 @@
 //! Requests from other sites.
 
-use actix_web::web::ServiceConfig;
-use actix_web::{HttpResponse, post};
-use lucia::{Auth, AuthBuilder, Session, TrustedProxy, auth_request, authenticated};
+use lucia::{Auth, AuthBuilder, Session, TrustedProxy};
 use lucia_tests::watch;
 use reqwest::Method;
 
-use crate::support::{PASSWORD, Reply, Site, Stage, front_page, sign_up};
+use super::framework::{Response, Routes, answer, auth_request, authenticated, front_page, serve};
+use crate::support::{PASSWORD, Reply, Site, Stage, sign_up};
 
-fn routes(config: &mut ServiceConfig) {
-    front_page(config);
-    config.service(change).service(checked);
+fn routes() -> Routes {
+    front_page()
+        .post("/change", change)
+        .post("/checked", checked)
 }
 
-#[post("/change")]
 #[authenticated]
-async fn change() -> HttpResponse {
-    HttpResponse::NoContent().finish()
+async fn change() -> Response {
+    answer(204, &[], "")
 }
 
-#[post("/checked")]
 #[auth_request]
-async fn checked() -> lucia::Result<HttpResponse> {
+async fn checked() -> lucia::Result<Response> {
     auth_request.check_origin()?;
-    Ok(HttpResponse::NoContent().finish())
+    Ok(answer(204, &[], ""))
 }
 
 /// A site reached as `https://app.example.com:8443`, and somebody who is signed in there.
@@ -38,7 +36,7 @@ impl Reached {
         let stage = Stage::postgres().await;
         let auth: Auth = settings(stage.builder().await).build().unwrap();
         let session = sign_up(&auth, "ada").await;
-        let site = Site::serve(auth, routes).await;
+        let site = serve(auth, routes()).await;
         stage.probe.calls();
         Self {
             stage,

@@ -1,4 +1,7 @@
-//! Errors that pass the middleware.
+//! What is in the types of actix-web when it passes `auth.middleware()`: above all, errors.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, fn_service};
 use actix_web::error::ErrorInternalServerError;
@@ -6,10 +9,28 @@ use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{Error, HttpResponse};
 use futures_util::TryFutureExt;
-use lucia::Auth;
+use lucia::{Auth, Session, User, authenticated};
 
-use super::{handlers, idle};
-use crate::support::{Stage, Teapot};
+use crate::support::{Browser, Profile, Site, Stage, Teapot, sign_up};
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// A site, and a browser whose session is renewed by its next request.
+async fn idle(
+    routes: impl Fn(&mut ServiceConfig, &Auth) + Clone + Send + 'static,
+) -> (Site, Session, Browser) {
+    let stage = Stage::sqlite().await;
+    let auth = stage.auth().await;
+    let session = sign_up(&auth, "ada").await;
+    let given = auth.clone();
+    let site = Site::serve(auth, move |config: &mut ServiceConfig| {
+        routes(config, &given);
+    })
+    .await;
+    stage.clock.advance(2 * DAY);
+    let browser = site.browser_of(&session);
+    (site, session, browser)
+}
 
 /// What is asked who it is, finds somebody, and fails: a service, or a middleware before one.
 async fn asks_and_fails(auth: Auth, request: ServiceRequest) -> Result<ServiceResponse, Error> {
@@ -36,7 +57,7 @@ const FAILING: [&str; 2] = ["/service", "/middleware"];
 #[tokio::test]
 async fn a_renewal_reaches_the_client_on_errors_of_inner_services_and_middleware() {
     for path in FAILING {
-        let (_site, session, browser) = idle(&Stage::sqlite().await, |config, auth| {
+        let (_site, session, browser) = idle(|config, auth| {
             let scope = web::scope("").wrap(auth.middleware());
             config.service(scope.configure(|config| failing_services(config, auth)));
         })
@@ -51,7 +72,7 @@ async fn a_renewal_reaches_the_client_on_errors_of_inner_services_and_middleware
 #[tokio::test]
 async fn an_error_that_passes_two_of_them_has_one_cookie() {
     for path in FAILING {
-        let (_site, session, browser) = idle(&Stage::sqlite().await, |config, auth| {
+        let (_site, session, browser) = idle(|config, auth| {
             let scope = web::scope("")
                 .wrap(auth.middleware().protect())
                 .wrap(auth.middleware());
@@ -67,7 +88,7 @@ async fn an_error_that_passes_two_of_them_has_one_cookie() {
 #[tokio::test]
 async fn the_original_error_of_an_inner_service_stays_reachable_for_outer_middleware() {
     for path in FAILING {
-        let (_site, session, browser) = idle(&Stage::sqlite().await, |config, auth| {
+        let (_site, session, browser) = idle(|config, auth| {
             let scope = web::scope("")
                 .wrap(auth.middleware())
                 .wrap_fn(|request, service| {
@@ -90,7 +111,7 @@ async fn the_original_error_of_an_inner_service_stays_reachable_for_outer_middle
 #[tokio::test]
 async fn an_error_that_outer_middleware_has_looked_at_still_makes_its_response() {
     for path in FAILING {
-        let (_site, session, browser) = idle(&Stage::sqlite().await, |config, auth| {
+        let (_site, session, browser) = idle(|config, auth| {
             let scope = web::scope("")
                 .wrap(auth.middleware())
                 .wrap_fn(|request, service| {
@@ -107,9 +128,18 @@ async fn an_error_that_outer_middleware_has_looked_at_still_makes_its_response()
     }
 }
 
+async fn failing(_user: User<Profile>) -> Result<String, Teapot> {
+    Err(Teapot)
+}
+
+#[authenticated]
+async fn failing_with_attribute() -> Result<String, Teapot> {
+    Err(Teapot)
+}
+
 #[tokio::test]
 async fn the_original_error_of_a_handler_stays_reachable_on_its_response() {
-    let (_site, _, browser) = idle(&Stage::sqlite().await, |config, auth| {
+    let (_site, _, browser) = idle(|config, auth| {
         let scope = web::scope("")
             .wrap(auth.middleware())
             .wrap_fn(|request, service| {
@@ -124,7 +154,10 @@ async fn the_original_error_of_a_handler_stays_reachable_on_its_response() {
                     response
                 })
             });
-        config.service(scope.configure(handlers));
+        let scope = scope
+            .route("/failing", web::to(failing))
+            .route("/failing-attribute", web::to(failing_with_attribute));
+        config.service(scope);
     })
     .await;
     for path in ["/failing", "/failing-attribute"] {
@@ -132,4 +165,24 @@ async fn the_original_error_of_a_handler_stays_reachable_on_its_response() {
         assert_eq!(reply.status, 418, "{path}");
         assert_eq!(reply.header("x-original"), Some("seen"), "{path}");
     }
+}
+
+#[tokio::test]
+async fn a_login_page_that_is_no_path_of_this_site_panics_when_it_is_set() {
+    let auth = Stage::sqlite().await.auth().await;
+    for login in [
+        "",
+        "login",
+        "//evil.example",
+        "/\\evil.example",
+        "https://evil.example/login",
+        "/log in",
+        "/login\r\nX-Evil: 1",
+    ] {
+        let set = || auth.middleware().protect_or_redirect(login);
+        let panic = catch_unwind(AssertUnwindSafe(set)).expect_err(login);
+        let message = panic.downcast_ref::<String>().unwrap();
+        assert!(message.contains(&format!("not `{login}`")), "{message}");
+    }
+    drop(auth.middleware().protect_or_redirect("/login?lang=en"));
 }

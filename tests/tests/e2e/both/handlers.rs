@@ -3,16 +3,16 @@
 
 use std::time::Duration;
 
-use actix_web::error::JsonPayloadError;
-use actix_web::http::StatusCode;
-use actix_web::web::{self, Bytes, Redirect, ServiceConfig};
-use actix_web::{HttpRequest, HttpResponse, Responder, ResponseError, get, post, routes};
-use futures_util::stream;
-use lucia::{Session, auth_request, authenticated};
+use lucia::Session;
 use reqwest::Method;
+use serde::Deserialize;
 use serde_json::Value;
 
-use crate::support::{Browser, Site, Stage, Teapot, front_page, on_each_store, sign_up};
+use super::framework::{
+    self, BAD_PATH, Json, Path, Query, Redirect, Response, Routes, answer, auth_request,
+    authenticated, front_page, see_other, serve,
+};
+use crate::support::{Browser, Site, Stage, Taken, Teapot, on_each_store, sign_up};
 
 on_each_store![
     a_renewal_reaches_the_client_on_ok,
@@ -22,35 +22,29 @@ on_each_store![
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-fn site_routes(config: &mut ServiceConfig) {
-    front_page(config);
-    config
-        .service(text)
-        .service(result)
-        .service(own_error)
-        .service(lucia_error)
-        .service(error_with_headers)
-        .service(signed_out_with_an_error)
-        .service(redirect)
-        .service(redirect_of_actix)
-        .service(streamed)
-        .service(json)
-        .service(json_with_a_handler)
-        .service(typed_path)
-        .service(route_above)
-        .service(route_below)
-        .service(several_routes)
-        .route("/to", web::get().to(plain_function))
-        .service(own_cookies)
-        .service(own_headers)
-        .service(own_headers_of_everybody);
+fn routes() -> Routes {
+    front_page()
+        .get("/text", text)
+        .get("/result", result)
+        .get("/own-error", own_error)
+        .get("/lucia-error", lucia_error)
+        .get("/error-with-headers", error_with_headers)
+        .post("/signed-out-with-an-error", signed_out_with_an_error)
+        .get("/redirect", redirect)
+        .get("/redirect-of-the-framework", redirect_of_the_framework)
+        .get("/streamed", streamed)
+        .post("/json", json)
+        .get("/number/{number}", typed_path)
+        .get("/own-cookies", own_cookies)
+        .get("/own-headers", own_headers)
+        .get("/own-headers-of-everybody", own_headers_of_everybody)
 }
 
 /// A site, and a browser whose session is renewed by its next request.
 async fn idle(stage: &Stage) -> (Site, Session, Browser) {
     let auth = stage.auth().await;
     let session = sign_up(&auth, "ada").await;
-    let site = Site::serve(auth, site_routes).await;
+    let site = serve(auth, routes()).await;
     stage.clock.advance(2 * DAY);
     let browser = site.browser_of(&session);
     (site, session, browser)
@@ -64,16 +58,14 @@ async fn assert_renews(stage: Stage, path: &str, status: u16, body: &str) {
     reply.assert_renews(&session);
 }
 
-#[get("/text")]
 #[authenticated]
 async fn text() -> &'static str {
     "text"
 }
 
-#[get("/result")]
 #[authenticated]
-async fn result() -> Result<(web::Json<u8>, StatusCode), Teapot> {
-    Ok((web::Json(7), StatusCode::ACCEPTED))
+async fn result() -> Result<Json<u8>, Teapot> {
+    Ok(Json(7))
 }
 
 async fn a_renewal_reaches_the_client_on_ok(stage: Stage) {
@@ -82,14 +74,13 @@ async fn a_renewal_reaches_the_client_on_ok(stage: Stage) {
 
 #[tokio::test]
 async fn a_renewal_reaches_the_client_on_a_responder_within_a_result() {
-    assert_renews(Stage::sqlite().await, "/result", 202, "7").await;
+    assert_renews(Stage::sqlite().await, "/result", 200, "7").await;
 }
 
 fn fails() -> Result<(), Teapot> {
     Err(Teapot)
 }
 
-#[get("/own-error")]
 #[authenticated]
 async fn own_error() -> Result<String, Teapot> {
     fails()?;
@@ -100,7 +91,6 @@ async fn a_renewal_reaches_the_client_on_an_error_of_the_handler(stage: Stage) {
     assert_renews(stage, "/own-error", 418, Teapot::MESSAGE).await;
 }
 
-#[get("/lucia-error")]
 #[authenticated]
 async fn lucia_error(session: Session) -> lucia::Result<String> {
     let auth = auth_request.auth();
@@ -115,28 +105,9 @@ async fn a_renewal_reaches_the_client_on_an_error_of_lucia() {
     assert_renews(Stage::sqlite().await, "/lucia-error", 401, body).await;
 }
 
-#[derive(Debug)]
-struct WithHeaders;
-
-impl std::fmt::Display for WithHeaders {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("with headers")
-    }
-}
-
-impl ResponseError for WithHeaders {
-    fn error_response(&self) -> HttpResponse {
-        HttpResponse::Conflict()
-            .insert_header(("x-reason", "taken"))
-            .append_header(("set-cookie", "flash=taken"))
-            .finish()
-    }
-}
-
-#[get("/error-with-headers")]
 #[authenticated]
-async fn error_with_headers() -> Result<String, WithHeaders> {
-    Err(WithHeaders)
+async fn error_with_headers() -> Result<String, Taken> {
+    Err(Taken)
 }
 
 #[tokio::test]
@@ -152,7 +123,6 @@ async fn an_error_keeps_its_own_headers_and_cookies_beside_ours() {
     assert!(ours.unwrap().contains(session.token().expose()));
 }
 
-#[post("/signed-out-with-an-error")]
 #[auth_request]
 async fn signed_out_with_an_error() -> Result<String, Teapot> {
     auth_request.set_session(None);
@@ -168,23 +138,19 @@ async fn a_session_that_the_handler_unset_before_its_error_is_removed() {
     assert!(reply.removes_cookie());
 }
 
-#[get("/redirect")]
 #[authenticated]
-async fn redirect() -> impl Responder {
-    HttpResponse::Found()
-        .insert_header(("location", "/elsewhere"))
-        .finish()
+async fn redirect() -> Response {
+    answer(302, &[("location", "/elsewhere")], "")
 }
 
-#[get("/redirect-of-actix")]
 #[authenticated]
-async fn redirect_of_actix() -> impl Responder {
-    Redirect::to("/elsewhere").see_other()
+async fn redirect_of_the_framework() -> Redirect {
+    see_other("/elsewhere")
 }
 
 #[tokio::test]
 async fn a_renewal_reaches_the_client_on_a_redirect() {
-    for (path, status) in [("/redirect", 302), ("/redirect-of-actix", 303)] {
+    for (path, status) in [("/redirect", 302), ("/redirect-of-the-framework", 303)] {
         let (_site, session, browser) = idle(&Stage::sqlite().await).await;
         let reply = browser.get(path).await;
         assert_eq!(reply.status, status);
@@ -193,12 +159,9 @@ async fn a_renewal_reaches_the_client_on_a_redirect() {
     }
 }
 
-#[get("/streamed")]
 #[authenticated]
-async fn streamed() -> impl Responder {
-    let pieces =
-        ["one ", "two ", "three"].map(|piece| Ok::<_, actix_web::Error>(Bytes::from(piece)));
-    HttpResponse::Ok().streaming(stream::iter(pieces))
+async fn streamed() -> Response {
+    framework::streamed(["one ", "two ", "three"])
 }
 
 #[tokio::test]
@@ -206,9 +169,8 @@ async fn a_renewal_reaches_the_client_on_a_streamed_body() {
     assert_renews(Stage::sqlite().await, "/streamed", 200, "one two three").await;
 }
 
-#[post("/json")]
 #[authenticated]
-async fn json(_session: Session, body: web::Json<Value>) -> String {
+async fn json(_session: Session, Json(body): Json<Value>) -> String {
     body.to_string()
 }
 
@@ -221,39 +183,8 @@ async fn a_renewal_reaches_the_client_when_a_later_parameter_cannot_be_had(stage
     reply.assert_renews(&session);
 }
 
-/// As an application's `JsonConfig` would have it.
-fn teapot(_: JsonPayloadError, _: &HttpRequest) -> actix_web::Error {
-    Teapot.into()
-}
-
-#[post("/json-with-a-handler")]
 #[authenticated]
-async fn json_with_a_handler(body: web::Json<Value>) -> String {
-    body.to_string()
-}
-
-#[tokio::test]
-async fn the_applications_own_answer_to_bad_json_stays() {
-    let stage = Stage::sqlite().await;
-    let auth = stage.auth().await;
-    let session = sign_up(&auth, "ada").await;
-    let site = Site::serve(auth, |config: &mut ServiceConfig| {
-        config.app_data(web::JsonConfig::default().error_handler(teapot));
-        site_routes(config);
-    })
-    .await;
-    stage.clock.advance(2 * DAY);
-    let reply = site
-        .browser_of(&session)
-        .post("/json-with-a-handler", &[])
-        .await;
-    assert_eq!((reply.status, reply.body.as_str()), (418, Teapot::MESSAGE));
-    reply.assert_renews(&session);
-}
-
-#[get("/number/{number}")]
-#[authenticated]
-async fn typed_path(number: web::Path<u8>) -> String {
+async fn typed_path(number: Path<u8>) -> String {
     number.to_string()
 }
 
@@ -261,59 +192,18 @@ async fn typed_path(number: web::Path<u8>) -> String {
 async fn a_renewal_reaches_the_client_when_the_path_does_not_fit() {
     let (_site, session, browser) = idle(&Stage::sqlite().await).await;
     let reply = browser.get("/number/many").await;
-    assert_eq!(reply.status, 404);
+    assert_eq!(reply.status, BAD_PATH);
     reply.assert_renews(&session);
 }
 
-#[get("/route-above")]
 #[authenticated]
-async fn route_above() -> &'static str {
-    "above"
-}
-
-#[authenticated]
-#[get("/route-below")]
-async fn route_below() -> &'static str {
-    "below"
-}
-
-#[routes]
-#[get("/several")]
-#[post("/several")]
-#[authenticated]
-async fn several_routes() -> &'static str {
-    "several"
-}
-
-#[authenticated]
-async fn plain_function() -> &'static str {
-    "plain"
-}
-
-#[tokio::test]
-async fn attributes_work_in_both_orders_and_on_functions_without_a_route() {
-    for (path, body) in [
-        ("/route-above", "above"),
-        ("/route-below", "below"),
-        ("/several", "several"),
-        ("/to", "plain"),
-    ] {
-        let (site, session, browser) = idle(&Stage::sqlite().await).await;
-        assert_eq!(site.browser().get(path).await.status, 401, "{path}");
-        let reply = browser.get(path).await;
-        assert_eq!((reply.status, reply.body.as_str()), (200, body), "{path}");
-        reply.assert_renews(&session);
-    }
-}
-
-#[get("/own-cookies")]
-#[authenticated]
-async fn own_cookies() -> impl Responder {
-    HttpResponse::Ok()
-        .append_header(("set-cookie", "theme=dark; Path=/"))
-        .append_header(("set-cookie", "__Host-auth_session2=theirs"))
-        .append_header(("set-cookie", "auth_session=theirs"))
-        .finish()
+async fn own_cookies() -> Response {
+    let cookies = [
+        ("set-cookie", "theme=dark; Path=/"),
+        ("set-cookie", "__Host-auth_session2=theirs"),
+        ("set-cookie", "auth_session=theirs"),
+    ];
+    answer(200, &cookies, "")
 }
 
 #[tokio::test]
@@ -336,33 +226,29 @@ async fn a_handler_that_sets_cookies_of_its_own_keeps_them_beside_ours() {
     assert_eq!(browser.get("/own-cookies").await.set_cookies(), own);
 }
 
-#[get("/own-headers")]
+#[derive(Deserialize)]
+struct Header {
+    name: String,
+    value: String,
+}
+
 #[authenticated]
-async fn own_headers(request: HttpRequest) -> impl Responder {
-    let (name, value) = request.query_string().split_once('=').unwrap_or_default();
-    HttpResponse::Ok()
-        .append_header((name, value.replace('+', " ")))
-        .finish()
+async fn own_headers(header: Query<Header>) -> Response {
+    answer(200, &[(&header.name, &header.value)], "")
 }
 
 #[tokio::test]
 async fn a_handler_that_chooses_cache_control_and_vary_keeps_them() {
     let (_site, _, browser) = idle(&Stage::sqlite().await).await;
-    for (query, cache_control, vary) in [
-        ("x=y", "no-store", &["Cookie"][..]),
-        (
-            "cache-control=private,+max-age=60",
-            "private, max-age=60",
-            &["Cookie"],
-        ),
-        (
-            "vary=Accept-Encoding",
-            "no-store",
-            &["Accept-Encoding", "Cookie"],
-        ),
-        ("vary=Accept,+cookie", "no-store", &["Accept, cookie"]),
-        ("vary=*", "no-store", &["*"]),
+    let private = "private,+max-age=60";
+    for (name, value, cache_control, vary) in [
+        ("x", "y", "no-store", &["Cookie"][..]),
+        ("cache-control", private, "private, max-age=60", &["Cookie"]),
+        ("vary", "Accept", "no-store", &["Accept", "Cookie"]),
+        ("vary", "Accept,+cookie", "no-store", &["Accept, cookie"]),
+        ("vary", "*", "no-store", &["*"]),
     ] {
+        let query = format!("name={name}&value={value}");
         let reply = browser.get(&format!("/own-headers?{query}")).await;
         let all = |name: &str| -> Vec<String> {
             let values = reply.headers.get_all(name).iter();
@@ -375,13 +261,10 @@ async fn a_handler_that_chooses_cache_control_and_vary_keeps_them() {
     }
 }
 
-#[get("/own-headers-of-everybody")]
 #[auth_request]
-async fn own_headers_of_everybody() -> impl Responder {
-    HttpResponse::Ok()
-        .insert_header(("cache-control", "public, max-age=60"))
-        .insert_header(("vary", "Accept"))
-        .finish()
+async fn own_headers_of_everybody() -> Response {
+    let headers = [("cache-control", "public, max-age=60"), ("vary", "Accept")];
+    answer(200, &headers, "")
 }
 
 #[tokio::test]

@@ -1,10 +1,9 @@
 //! How many statements a request costs, counted between the store and its Postgres.
 
-use actix_web::web::ServiceConfig;
-use actix_web::{get, web};
-use lucia::{AuthRequest, MaybeUser, Session, User, auth_request, authenticated};
+use lucia::{Auth, AuthRequest, MaybeUser, Session, User};
 
-use crate::support::{Browser, PASSWORD, Profile, Site, Stage, front_page, sign_up};
+use super::framework::{Routes, auth_request, authenticated, front_page, serve};
+use crate::support::{Browser, PASSWORD, Profile, Site, Stage, sign_up};
 
 /// What asks who sent a request. Those after the first need somebody who is signed in.
 const OPEN: [&str; 3] = ["/who", "/maybe", "/open-mixture"];
@@ -17,24 +16,21 @@ const PRIVATE: [&str; 6] = [
     "/wrapped/protected",
 ];
 
-fn routes(config: &mut ServiceConfig, auth: &lucia::Auth) {
-    front_page(config);
-    config
-        .service(maybe)
-        .service(open_mixture)
-        .service(macro_mixture)
-        .service(in_parallel)
-        .route("/plain/session", web::get().to(plain_session))
-        .route("/plain/user", web::get().to(plain_user))
-        .service(
-            web::scope("/wrapped")
-                .wrap(auth.middleware().protect())
-                .wrap(auth.middleware())
-                .service(protected),
-        );
+fn routes(auth: &Auth) -> Routes {
+    let wrapped = Routes::default()
+        .get("/protected", protected)
+        .protected(auth)
+        .wrapped(auth);
+    front_page()
+        .get("/maybe", maybe)
+        .get("/open-mixture", open_mixture)
+        .get("/macro-mixture", macro_mixture)
+        .get("/in-parallel", in_parallel)
+        .get("/plain/session", plain_session)
+        .get("/plain/user", plain_user)
+        .below("/wrapped", wrapped)
 }
 
-#[get("/maybe")]
 async fn maybe(_user: MaybeUser<Profile>) -> &'static str {
     "maybe"
 }
@@ -47,7 +43,6 @@ async fn plain_user(_user: User<Profile>) -> &'static str {
     "user"
 }
 
-#[get("/open-mixture")]
 #[auth_request]
 async fn open_mixture(
     profile: MaybeUser<Profile>,
@@ -63,7 +58,6 @@ async fn open_mixture(
     ))
 }
 
-#[get("/macro-mixture")]
 #[authenticated]
 async fn macro_mixture(
     user: User<Profile>,
@@ -77,7 +71,6 @@ async fn macro_mixture(
     Ok(user.attributes.username)
 }
 
-#[get("/in-parallel")]
 #[authenticated]
 async fn in_parallel() -> lucia::Result<String> {
     let users = (0..20).map(|_| auth_request.authenticate_user::<Profile>());
@@ -90,7 +83,6 @@ async fn in_parallel() -> lucia::Result<String> {
     Ok(format!("{} {}", users?.len(), sessions?.len()))
 }
 
-#[get("/protected")]
 #[authenticated]
 async fn protected(user: User<Profile>, _session: Session) -> String {
     user.attributes.username
@@ -98,11 +90,8 @@ async fn protected(user: User<Profile>, _session: Session) -> String {
 
 async fn site(stage: &Stage) -> Site {
     let auth = stage.auth().await;
-    let for_routes = auth.clone();
-    Site::serve(auth, move |config: &mut ServiceConfig| {
-        routes(config, &for_routes)
-    })
-    .await
+    let routes = routes(&auth);
+    serve(auth, routes).await
 }
 
 /// What a request executes, and its status.

@@ -1,12 +1,11 @@
 //! `#[authenticated(redirect = "/login")]`: who is sent to sign in, and where they go afterwards.
 
-use actix_web::web::{self, Query, ServiceConfig};
-use actix_web::{HttpResponse, Responder, post};
-use lucia::{Auth, LocalPath, Session, User, auth_request, authenticated};
+use lucia::{Auth, LocalPath, Session, User, UserId};
 use reqwest::Method;
 use serde::Deserialize;
 use url::Url;
 
+use super::framework::{Data, Query, Response, Routes, answer, auth_request, authenticated, serve};
 use crate::support::{Profile, Reply, Site, Stage, sign_up};
 
 #[authenticated(redirect = "/login")]
@@ -25,35 +24,29 @@ struct Next {
 }
 
 /// Signs in whoever comes, and sends them on.
-#[post("/login")]
 #[auth_request]
 async fn sign_in(
-    auth: web::Data<Auth>,
-    user_id: web::Data<lucia::UserId>,
+    auth: Data<Auth>,
+    user_id: Data<UserId>,
     query: Query<Next>,
-) -> lucia::Result<impl Responder> {
+) -> lucia::Result<Response> {
     let session = auth.create_session(&user_id).await?;
     auth_request.set_session(Some(&session));
     let next = query.next.as_deref().and_then(LocalPath::parse);
-    Ok(HttpResponse::SeeOther()
-        .insert_header(("location", next.unwrap_or_default().as_str()))
-        .finish())
+    let next = next.unwrap_or_default();
+    Ok(answer(303, &[("location", next.as_str())], ""))
 }
 
 /// A site whose every path is a private page.
 async fn site(stage: &Stage) -> (Site, Session) {
     let auth = stage.auth().await;
     let session = sign_up(&auth, "ada").await;
-    let user_id = web::Data::new(session.user_id.clone());
-    let site = Site::serve(auth, move |config: &mut ServiceConfig| {
-        config
-            .app_data(user_id.clone())
-            .service(sign_in)
-            .route("/english", web::get().to(page_in_english))
-            .default_service(web::to(page));
-    })
-    .await;
-    (site, session)
+    let routes = Routes::default()
+        .post("/login", sign_in)
+        .get("/english", page_in_english)
+        .elsewhere(page)
+        .give(session.user_id.clone());
+    (serve(auth, routes).await, session)
 }
 
 /// The only `Location`.

@@ -1,9 +1,8 @@
 //! An application with customers and staff: two `Auth`s, each with users and a cookie of its own.
 
-use actix_web::get;
-use actix_web::web::{self, Data, ServiceConfig};
-use lucia::{Auth, AuthRequest, CookieOptions, Session, User, authenticated};
+use lucia::{Auth, AuthRequest, CookieOptions, Session, User};
 
+use super::framework::{Routes, authenticated, serve};
 use crate::support::{Browser, Profile, Reply, Site, Stage, sign_up};
 
 /// Their users are in two databases.
@@ -24,10 +23,8 @@ impl Two {
         let of_staff = staff.builder().await.cookie(cookie).build().unwrap();
         let customer = sign_up(&of_customers, "customer").await;
         let employee = sign_up(&of_staff, "employee").await;
-        let site = Site::serve(of_customers.clone(), move |config: &mut ServiceConfig| {
-            routes(config, &of_customers, &of_staff);
-        })
-        .await;
+        let routes = routes(&of_customers, &of_staff);
+        let site = serve(of_customers, routes).await;
         customers.probe.calls();
         staff.probe.calls();
         Self {
@@ -58,21 +55,18 @@ impl Two {
 }
 
 /// What is the staff's is inside of what is the customers'.
-fn routes(config: &mut ServiceConfig, customers: &Auth, staff: &Auth) {
-    let inner = web::scope("/staff")
-        .app_data(Data::new(staff.clone()))
-        .wrap(staff.middleware().protect())
-        .route("/name", web::get().to(name));
-    let guarded = web::scope("/guarded")
-        .app_data(Data::new(staff.clone()))
-        .service(guarded_name);
-    let outer = web::scope("")
-        .wrap(customers.middleware())
-        .service(inner)
-        .service(guarded)
-        .route("/name", web::get().to(name))
-        .route("/leave", web::get().to(leave));
-    config.service(outer);
+fn routes(customers: &Auth, staff: &Auth) -> Routes {
+    let inner = Routes::default()
+        .get("/name", name)
+        .protected(staff)
+        .of(staff);
+    let guarded = Routes::default().get("/name", guarded_name).of(staff);
+    Routes::default()
+        .below("/staff", inner)
+        .below("/guarded", guarded)
+        .get("/name", name)
+        .get("/leave", leave)
+        .wrapped(customers)
 }
 
 async fn name(user: User<Profile>) -> String {
@@ -84,7 +78,6 @@ async fn leave(auth_request: AuthRequest) -> &'static str {
     "bye"
 }
 
-#[get("/name")]
 #[authenticated]
 async fn guarded_name(user: User<Profile>) -> String {
     user.attributes.username

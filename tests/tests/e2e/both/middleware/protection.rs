@@ -1,20 +1,17 @@
-//! `protect()` and `protect_or_redirect(..)`. That they read no body is in `denials.rs`.
+//! `protect()`, `protect_or_redirect(..)` and `guard(..)`. That they read no body is in `denials.rs`.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
-use actix_web::web::{self, ServiceConfig};
-use lucia::Auth;
+use lucia::{Auth, Guard, User};
 use reqwest::Method;
 
+use super::super::framework::Routes;
 use super::{handlers, idle};
-use crate::support::{Stage, on_each_store};
+use crate::support::{Profile, Stage, on_each_store};
 
 on_each_store![a_protected_scope_lets_in_who_is_signed_in_and_nobody_else];
 
 /// The same below a scope that is kept private.
-fn protected(config: &mut ServiceConfig, auth: &Auth) {
-    let scope = web::scope("/private").wrap(auth.middleware().protect());
-    config.service(scope.configure(handlers));
+fn protected(auth: &Auth) -> Routes {
+    Routes::default().below("/private", handlers().protected(auth))
 }
 
 async fn a_protected_scope_lets_in_who_is_signed_in_and_nobody_else(stage: Stage) {
@@ -59,9 +56,9 @@ async fn a_protected_scope_does_not_say_which_of_its_pages_exist() {
 #[tokio::test]
 async fn a_protected_scope_that_redirects_sends_nobody_away_who_is_signed_in_or_unknown() {
     let stage = Stage::sqlite().await;
-    let (site, session, browser) = idle(&stage, |config, auth| {
-        let middleware = auth.middleware().protect_or_redirect("/login");
-        config.service(web::scope("/private").wrap(middleware).configure(handlers));
+    let (site, session, browser) = idle(&stage, |auth| {
+        let handlers = handlers().protected_or_redirect(auth, "/login");
+        Routes::default().below("/private", handlers)
     })
     .await;
     let reply = browser.get("/private/user").await;
@@ -99,23 +96,20 @@ async fn a_protected_scope_that_redirects_sends_nobody_away_who_is_signed_in_or_
 }
 
 #[tokio::test]
-async fn a_login_page_that_is_no_path_of_this_site_panics_when_it_is_set() {
-    let auth = Stage::sqlite().await.auth().await;
-    for login in [
-        "",
-        "login",
-        "//evil.example",
-        "/\\evil.example",
-        "https://evil.example/login",
-        "/log in",
-        "/login\r\nX-Evil: 1",
-    ] {
-        let set = || auth.middleware().protect_or_redirect(login);
-        let panic = catch_unwind(AssertUnwindSafe(set)).expect_err(login);
-        let message = panic.downcast_ref::<String>().unwrap();
-        assert!(message.contains(&format!("not `{login}`")), "{message}");
-    }
-    drop(auth.middleware().protect_or_redirect("/login?lang=en"));
+async fn a_guard_of_ones_own_decides_for_a_whole_scope() {
+    let (site, _, browser) = idle(&Stage::sqlite().await, |auth| {
+        let guard = |name: &'static str| {
+            let permit = move |user: User<Profile>| user.username == name;
+            Guard::authenticated().permit(permit)
+        };
+        Routes::default()
+            .below("/of-ada", handlers().guarded(auth, guard("ada")))
+            .below("/of-eve", handlers().guarded(auth, guard("eve")))
+    })
+    .await;
+    assert_eq!(browser.get("/of-ada/user").await.body, "ada");
+    assert_eq!(browser.get("/of-eve/user").await.status, 403);
+    assert_eq!(site.browser().get("/of-ada/user").await.status, 401);
 }
 
 #[tokio::test]

@@ -2,15 +2,13 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use actix_web::http::header::{CACHE_CONTROL, HeaderValue};
-use actix_web::web::{Data, ServiceConfig};
-use actix_web::{HttpMessage, HttpRequest, HttpResponse, Responder, get, post};
-use lucia::{
-    Auth, AuthRequest, RequestSlot, Session, SessionState, User, auth_request, authenticated,
-};
+use lucia::{Auth, AuthRequest, Session, SessionState, User};
 use reqwest::Method;
 
-use crate::support::{Profile, Reply, Site, Stage, front_page, on_each_store, sign_up};
+use super::framework::{
+    Data, Response, Routes, Slot, answer, auth_request, authenticated, front_page, serve,
+};
+use crate::support::{Probe, Profile, Reply, Site, Stage, on_each_store, sign_up};
 
 on_each_store![
     there_is_one_for_each_request_in_its_extensions,
@@ -33,20 +31,18 @@ on_each_store![
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-fn routes(config: &mut ServiceConfig) {
-    front_page(config);
-    config
-        .service(extensions)
-        .service(user_then_session)
-        .service(session_then_user)
-        .service(in_parallel)
-        .service(again_after_an_error)
-        .service(state)
-        .service(set)
-        .service(unset)
-        .service(to_and_fro)
-        .service(cacheable)
-        .service(private);
+fn routes() -> Routes {
+    front_page()
+        .get("/extensions", extensions)
+        .get("/user-then-session", user_then_session)
+        .get("/session-then-user", session_then_user)
+        .get("/in-parallel", in_parallel)
+        .get("/state", state)
+        .post("/set", set)
+        .post("/unset", unset)
+        .get("/to-and-fro", to_and_fro)
+        .get("/cacheable", cacheable)
+        .get("/private", private)
 }
 
 /// A site, and somebody who is signed in there.
@@ -54,13 +50,11 @@ async fn site(stage: &Stage) -> (Site, Session) {
     let auth = stage.auth().await;
     let session = sign_up(&auth, "ada").await;
     stage.probe.calls();
-    (Site::serve(auth, routes).await, session)
+    (serve(auth, routes()).await, session)
 }
 
-#[get("/extensions")]
 #[auth_request]
-async fn extensions(request: HttpRequest, mut parameter: AuthRequest) -> lucia::Result<String> {
-    let slot = request.extensions().get::<RequestSlot>().cloned();
+async fn extensions(Slot(slot): Slot, mut parameter: AuthRequest) -> lucia::Result<String> {
     let other = slot.and_then(|slot| slot.first());
     let mut other = other.ok_or_else(|| lucia::Error::Misuse("it is not there".to_owned()))?;
     // What one handle is told, the other knows.
@@ -75,7 +69,6 @@ async fn there_is_one_for_each_request_in_its_extensions(stage: Stage) {
     assert_eq!(browser.get("/extensions").await.body, "true");
 }
 
-#[get("/user-then-session")]
 #[auth_request]
 async fn user_then_session() -> lucia::Result<String> {
     let user = auth_request.validate_user::<Profile>().await?;
@@ -85,7 +78,6 @@ async fn user_then_session() -> lucia::Result<String> {
     Ok(ids.to_string())
 }
 
-#[get("/session-then-user")]
 #[auth_request]
 async fn session_then_user() -> lucia::Result<String> {
     let session = auth_request.validate().await?;
@@ -108,7 +100,6 @@ async fn validate_user_then_validate_costs_nothing_more(stage: Stage) {
     assert_eq!(stage.probe.calls(), ["session_and_user"]);
 }
 
-#[get("/in-parallel")]
 #[auth_request]
 async fn in_parallel() -> lucia::Result<String> {
     let user = auth_request.validate_user::<Profile>();
@@ -126,9 +117,8 @@ async fn both_in_parallel_cost_nothing_more(stage: Stage) {
     assert_eq!(stage.probe.calls(), ["session_and_user"]);
 }
 
-#[get("/again")]
 #[auth_request]
-async fn again_after_an_error(probe: Data<crate::support::Probe>) -> lucia::Result<String> {
+async fn again_after_an_error(probe: Data<Probe>) -> lucia::Result<String> {
     probe.set_down(true);
     let down = auth_request.validate().await;
     let still_down = auth_request.validate().await;
@@ -145,19 +135,14 @@ async fn again_after_an_error(probe: Data<crate::support::Probe>) -> lucia::Resu
 async fn an_error_is_not_cached_and_the_next_call_asks_again(stage: Stage) {
     let auth = stage.auth().await;
     let session = sign_up(&auth, "ada").await;
-    let probe = Data::new(stage.probe.clone());
-    let site = Site::serve(auth, move |config: &mut ServiceConfig| {
-        config.app_data(probe.clone());
-        routes(config);
-    })
-    .await;
+    let routes = Routes::default().get("/again", again_after_an_error);
+    let site = serve(auth, routes.give(stage.probe.clone())).await;
     stage.probe.calls();
     let reply = site.browser_of(&session).get("/again").await;
     assert_eq!(reply.body, "true true true");
     assert_eq!(stage.probe.calls(), ["session_and_user"; 3]);
 }
 
-#[get("/state")]
 #[auth_request]
 async fn state() -> lucia::Result<String> {
     Ok(match auth_request.validate().await? {
@@ -272,7 +257,6 @@ async fn an_unsafe_request_from_another_origin_is_nobody_without_a_query_or_a_co
     assert_eq!(browser.post("/who", &[]).await.body, "ada");
 }
 
-#[post("/set")]
 #[auth_request]
 async fn set(auth: Data<Auth>, user_id: String) -> lucia::Result<String> {
     let session = auth.create_session(&user_id.into()).await?;
@@ -294,7 +278,6 @@ async fn a_session_that_was_set_is_on_the_cookie_and_is_the_answer_without_a_que
     assert_eq!(browser.get("/who").await.body, "ada");
 }
 
-#[post("/unset")]
 #[auth_request]
 async fn unset() -> lucia::Result<String> {
     auth_request.set_session(None);
@@ -333,20 +316,20 @@ async fn setting_a_session_does_not_touch_the_database(stage: Stage) {
     assert_eq!(site.browser_of(&session).get("/who").await.body, "ada");
 }
 
-#[get("/to-and-fro")]
 #[auth_request]
-async fn to_and_fro(auth: Data<Auth>) -> lucia::Result<impl Responder> {
+async fn to_and_fro(auth: Data<Auth>) -> lucia::Result<Response> {
     let (user, old) = auth_request.authenticate_user::<Profile>().await?;
     let new = auth.create_session(&user.id).await?;
     auth_request.set_session(None);
     auth_request.set_session(Some(&old));
     auth_request.set_session(None);
     auth_request.set_session(Some(&new));
-    let mut response = HttpResponse::Ok();
     // One of our own making is replaced, others stay.
-    response.append_header(("set-cookie", "__Host-auth_session=forged; Path=/"));
-    response.append_header(("set-cookie", "theme=dark"));
-    Ok(response.body(new.id.to_string()))
+    let cookies = [
+        ("set-cookie", "__Host-auth_session=forged; Path=/"),
+        ("set-cookie", "theme=dark"),
+    ];
+    Ok(answer(200, &cookies, new.id.as_str()))
 }
 
 async fn the_last_change_wins_and_there_is_one_cookie_at_the_most(stage: Stage) {
@@ -360,15 +343,11 @@ async fn the_last_change_wins_and_there_is_one_cookie_at_the_most(stage: Stage) 
     assert!(next.body.starts_with(&reply.body), "{reply:?} {next:?}");
 }
 
-#[get("/cacheable")]
 #[authenticated]
-async fn cacheable() -> impl Responder {
-    HttpResponse::Ok()
-        .insert_header((CACHE_CONTROL, HeaderValue::from_static("max-age=60")))
-        .finish()
+async fn cacheable() -> Response {
+    answer(200, &[("cache-control", "max-age=60")], "")
 }
 
-#[get("/private")]
 #[authenticated]
 async fn private(user: User<Profile>) -> String {
     user.attributes.username

@@ -1,15 +1,14 @@
-//! `auth.middleware()`: cookie changes of plain handlers, and whole scopes kept private.
+//! `auth.middleware()` and `auth.layer()`: cookie changes of plain handlers, and whole scopes kept
+//! private.
 
-mod errors;
 mod protection;
 
 use std::time::Duration;
 
-use actix_web::HttpResponse;
-use actix_web::web::{self, ServiceConfig};
-use lucia::{Auth, AuthRequest, MaybeUser, Session, User, auth_request, authenticated};
+use lucia::{Auth, AuthRequest, MaybeUser, Session, User};
 use serde_json::Value;
 
+use super::framework::{Json, Response, Routes, answer, auth_request, authenticated, serve};
 use crate::support::{Browser, Profile, Site, Stage, Teapot, on_each_store, sign_up};
 
 on_each_store![
@@ -32,24 +31,25 @@ async fn failing(_user: User<Profile>) -> Result<String, Teapot> {
     Err(Teapot)
 }
 
-async fn bad_json(_session: Session, json: web::Json<Value>) -> String {
+async fn bad_json(_session: Session, Json(json): Json<Value>) -> String {
     json.to_string()
 }
 
-async fn missing(_user: User<Profile>) -> HttpResponse {
-    HttpResponse::NotFound().body("no such page")
+async fn missing(_user: User<Profile>) -> Response {
+    answer(404, &[], "no such page")
 }
 
-async fn sign_out(auth_request: AuthRequest) -> HttpResponse {
+async fn sign_out(auth_request: AuthRequest) -> &'static str {
     auth_request.set_session(None);
-    HttpResponse::Ok().finish()
+    "bye"
 }
 
-async fn own_cookies(_user: User<Profile>) -> HttpResponse {
-    HttpResponse::Ok()
-        .insert_header(("set-cookie", "theme=dark"))
-        .insert_header(("cache-control", "max-age=60"))
-        .finish()
+async fn own_cookies(_user: User<Profile>) -> Response {
+    let headers = [
+        ("set-cookie", "theme=dark"),
+        ("cache-control", "max-age=60"),
+    ];
+    answer(200, &headers, "")
 }
 
 #[authenticated]
@@ -67,32 +67,26 @@ async fn open_with_attribute() -> lucia::Result<String> {
     Ok(auth_request.validate().await?.is_some().to_string())
 }
 
-fn handlers(config: &mut ServiceConfig) {
-    config
-        .route("/user", web::to(user))
-        .route("/maybe", web::to(maybe))
-        .route("/failing", web::to(failing))
-        .route("/bad-json", web::to(bad_json))
-        .route("/sign-out", web::to(sign_out))
-        .route("/own-cookies", web::to(own_cookies))
-        .route("/failing-attribute", web::to(failing_with_attribute))
-        .route("/attribute", web::to(with_attribute))
-        .route("/open-attribute", web::to(open_with_attribute))
-        .default_service(web::to(missing));
+fn handlers() -> Routes {
+    Routes::default()
+        .any("/user", user)
+        .any("/maybe", maybe)
+        .any("/failing", failing)
+        .any("/bad-json", bad_json)
+        .any("/sign-out", sign_out)
+        .any("/own-cookies", own_cookies)
+        .any("/failing-attribute", failing_with_attribute)
+        .any("/attribute", with_attribute)
+        .any("/open-attribute", open_with_attribute)
+        .elsewhere(missing)
 }
 
 /// A site, and a browser whose session is renewed by its next request.
-async fn idle(
-    stage: &Stage,
-    routes: impl Fn(&mut ServiceConfig, &Auth) + Clone + Send + 'static,
-) -> (Site, Session, Browser) {
+async fn idle(stage: &Stage, routes: impl FnOnce(&Auth) -> Routes) -> (Site, Session, Browser) {
     let auth = stage.auth().await;
     let session = sign_up(&auth, "ada").await;
-    let given = auth.clone();
-    let site = Site::serve(auth, move |config: &mut ServiceConfig| {
-        routes(config, &given);
-    })
-    .await;
+    let routes = routes(&auth);
+    let site = serve(auth, routes).await;
     stage.clock.advance(2 * DAY);
     stage.probe.calls();
     let browser = site.browser_of(&session);
@@ -100,8 +94,8 @@ async fn idle(
 }
 
 /// Wraps everything into the middleware.
-fn wrapped(config: &mut ServiceConfig, auth: &Auth) {
-    config.service(web::scope("").wrap(auth.middleware()).configure(handlers));
+fn wrapped(auth: &Auth) -> Routes {
+    handlers().wrapped(auth)
 }
 
 async fn a_renewal_by_a_plain_handler_reaches_the_client(stage: Stage) {
@@ -133,9 +127,9 @@ async fn a_removal_by_a_plain_handler_reaches_the_client(stage: Stage) {
 
 #[tokio::test]
 async fn where_nobody_asked_the_response_is_left_as_it_is() {
-    let (_site, _, browser) = idle(&Stage::sqlite().await, |config, auth| {
-        let scope = web::scope("/empty").wrap(auth.middleware());
-        config.service(scope.route("/ok", web::to(HttpResponse::Ok)));
+    let (_site, _, browser) = idle(&Stage::sqlite().await, |auth| {
+        let routes = Routes::default().get("/ok", async || "ok");
+        Routes::default().below("/empty", routes.wrapped(auth))
     })
     .await;
     for (path, status) in [("/empty/nowhere", 404), ("/empty/ok", 200)] {
@@ -163,13 +157,8 @@ async fn a_handler_keeps_its_own_cookies_and_cache_control() {
 }
 
 async fn together_with_attributes_there_is_one_cookie_and_one_query(stage: Stage) {
-    let (_site, session, browser) = idle(&stage, |config, auth| {
-        let scope = web::scope("")
-            .wrap(auth.middleware().protect())
-            .wrap(auth.middleware());
-        config.service(scope.configure(handlers));
-    })
-    .await;
+    let (_site, session, browser) =
+        idle(&stage, |auth| handlers().protected(auth).wrapped(auth)).await;
     let reply = browser.get("/attribute").await;
     assert_eq!(reply.body, "ada");
     reply.assert_renews(&session);

@@ -1,11 +1,10 @@
 //! `User`, `Session`, `MaybeUser` and `AuthRequest` as parameters of plain handlers.
 
-use actix_web::web::{self, ServiceConfig};
-use actix_web::{HttpResponse, get};
-use lucia::{AuthRequest, MaybeUser, Session, User, auth_request, authenticated};
+use lucia::{AuthRequest, MaybeUser, Session, User};
 use lucia_tests::watch;
 use reqwest::Method;
 
+use super::framework::{NO_AUTH, Routes, auth_request, authenticated, serve, serve_without_auth};
 use crate::support::{Profile, Reply, Site, Stage, on_each_store, sign_up};
 
 on_each_store![
@@ -26,19 +25,19 @@ const VALIDATING: &str = "/validating";
 const AUTHENTICATING: &str = "/authenticating";
 const UNASKED: &str = "/unasked";
 
-fn routes(config: &mut ServiceConfig) {
-    config
-        .route(USER, web::to(user))
-        .route(SESSION, web::to(session))
-        .route(BOTH, web::to(both))
-        .route(MAYBE_USER, web::to(maybe_user))
-        .route(MAYBE_ID, web::to(maybe_id))
-        .route(VALIDATING, web::to(validating))
-        .route(AUTHENTICATING, web::to(authenticating))
-        .route(UNASKED, web::to(unasked))
-        .service(with_auth_request)
-        .service(with_authenticated)
-        .service(with_redirect);
+fn routes() -> Routes {
+    Routes::default()
+        .any(USER, user)
+        .any(SESSION, session)
+        .any(BOTH, both)
+        .any(MAYBE_USER, maybe_user)
+        .any(MAYBE_ID, maybe_id)
+        .any(VALIDATING, validating)
+        .any(AUTHENTICATING, authenticating)
+        .any(UNASKED, unasked)
+        .get("/auth-request", with_auth_request)
+        .get("/authenticated", with_authenticated)
+        .get("/redirect", with_redirect)
 }
 
 async fn user(user: User<Profile>) -> String {
@@ -75,28 +74,25 @@ async fn unasked(_auth_request: AuthRequest) -> &'static str {
     "nobody was asked"
 }
 
-#[get("/auth-request")]
 #[auth_request]
-async fn with_auth_request() -> HttpResponse {
-    HttpResponse::Ok().finish()
+async fn with_auth_request() -> &'static str {
+    ""
 }
 
-#[get("/authenticated")]
 #[authenticated]
-async fn with_authenticated() -> HttpResponse {
-    HttpResponse::Ok().finish()
+async fn with_authenticated() -> &'static str {
+    ""
 }
 
-#[get("/redirect")]
 #[authenticated(redirect = "/login")]
-async fn with_redirect() -> HttpResponse {
-    HttpResponse::Ok().finish()
+async fn with_redirect() -> &'static str {
+    ""
 }
 
 async fn site(stage: &Stage) -> (Site, Session) {
     let auth = stage.auth().await;
     let session = sign_up(&auth, "ada").await;
-    (Site::serve(auth, routes).await, session)
+    (serve(auth, routes()).await, session)
 }
 
 #[track_caller]
@@ -216,8 +212,9 @@ async fn without_an_auth_everything_is_500_and_the_log_says_what_to_add() {
     let stage = Stage::sqlite().await;
     let auth = stage.auth().await;
     let session = sign_up(&auth, "ada").await;
-    let site = Site::serve_with(auth, routes).await;
+    let site = serve_without_auth(auth, routes()).await;
     let browser = site.browser_of(&session);
+    let (complaint, advice) = NO_AUTH;
     for path in [
         USER,
         SESSION,
@@ -227,7 +224,7 @@ async fn without_an_auth_everything_is_500_and_the_log_says_what_to_add() {
         "/authenticated",
         "/redirect",
     ] {
-        let log = watch(["there is no `Auth`"]);
+        let log = watch([complaint]);
         let reply = browser.get(path).await;
         assert_reply(&reply, path, 500, "Internal error.");
         assert_eq!(reply.header("location"), None, "{path}");
@@ -235,27 +232,6 @@ async fn without_an_auth_everything_is_500_and_the_log_says_what_to_add() {
         let lines = log.lines();
         assert_eq!(lines.len(), 1, "{path}: {lines:?}");
         assert!(lines[0].starts_with("ERROR lucia::"), "{path}: {lines:?}");
-        let advice = "add `.app_data(web::Data::new(auth))` to the `App`";
         assert!(lines[0].ends_with(advice), "{path}: {lines:?}");
     }
-}
-
-#[tokio::test]
-async fn an_auth_that_is_given_without_data_around_it_is_found_too() {
-    let auth = Stage::sqlite().await;
-    let (stage, auth) = (&auth, auth.auth().await);
-    let session = sign_up(&auth, "ada").await;
-    let given = auth.clone();
-    let site = Site::serve_with(auth, move |config: &mut ServiceConfig| {
-        config.app_data(given.clone());
-        routes(config);
-    })
-    .await;
-    let browser = site.browser_of(&session);
-    assert_eq!(browser.get(USER).await.body, "ada");
-    for path in ["/auth-request", "/authenticated", "/redirect"] {
-        assert_eq!(browser.get(path).await.status, 200, "{path}");
-    }
-    stage.probe.set_down(true);
-    assert_eq!(browser.get("/authenticated").await.status, 503);
 }

@@ -1,12 +1,10 @@
 //! Who is turned away by `#[authenticated]` and by a protecting middleware, with the body unread.
 
-use actix_web::dev::Service;
-use actix_web::web::{self, ServiceConfig};
-use actix_web::{HttpResponse, post};
-use lucia::{Auth, Session, authenticated};
+use lucia::{Auth, Session};
 use reqwest::Method;
 use serde_json::Value;
 
+use super::framework::{Json, Routes, authenticated, serve};
 use crate::support::{Browser, Polls, Reply, Site, Stage, on_each_store, sign_up};
 
 on_each_store![
@@ -15,26 +13,23 @@ on_each_store![
     bad_json_from_somebody_anonymous_is_401_and_not_400,
 ];
 
-/// Three ways to keep a handler with a body private.
-const PATHS: [&str; 3] = [
-    "/counted/attribute",
-    "/counted/attribute-below",
-    "/counted/scope/json",
-];
+/// Two ways to keep a handler with a body private.
+const PATHS: [&str; 2] = ["/attribute", "/private/plain"];
 
-#[post("/attribute")]
-#[authenticated]
-async fn attribute(json: web::Json<Value>) -> String {
-    json.to_string()
+fn routes(auth: &Auth, polls: &Polls) -> Routes {
+    let private = Routes::default().post("/plain", plain);
+    Routes::default()
+        .post("/attribute", attribute)
+        .below("/private", private.protected(auth))
+        .counted(polls)
 }
 
 #[authenticated]
-#[post("/attribute-below")]
-async fn attribute_below(json: web::Json<Value>) -> String {
+async fn attribute(Json(json): Json<Value>) -> String {
     json.to_string()
 }
 
-async fn plain(json: web::Json<Value>) -> String {
+async fn plain(Json(json): Json<Value>) -> String {
     json.to_string()
 }
 
@@ -69,11 +64,8 @@ impl Counting {
         let auth = stage.auth().await;
         let session = sign_up(&auth, "ada").await;
         let polls = Polls::default();
-        let counting = polls.clone();
-        let site = Site::serve(auth.clone(), move |config: &mut ServiceConfig| {
-            routes(config, &auth, &counting);
-        })
-        .await;
+        let routes = routes(&auth, &polls);
+        let site = serve(auth, routes).await;
         Self {
             stage,
             site,
@@ -129,20 +121,6 @@ impl Counting {
         self.stage.probe.set_down(false);
         reply
     }
-}
-
-fn routes(config: &mut ServiceConfig, auth: &Auth, polls: &Polls) {
-    let polls = polls.clone();
-    let protected = web::scope("/scope")
-        .wrap(auth.middleware().protect())
-        .route("/json", web::post().to(plain));
-    let counted = web::scope("/counted")
-        .wrap_fn(move |request, service| service.call(polls.of(request)))
-        .service(attribute)
-        .service(attribute_below)
-        .service(protected)
-        .default_service(web::to(HttpResponse::NotFound));
-    config.service(counted);
 }
 
 async fn r55_on_denial_the_body_is_never_polled(stage: Stage) {

@@ -1,0 +1,121 @@
+//! What actix-web alone has: attributes for routes, an application's answers to bad JSON, and data.
+
+use std::time::Duration;
+
+use actix_web::error::JsonPayloadError;
+use actix_web::web::{self, ServiceConfig};
+use actix_web::{HttpRequest, get, post, routes};
+use lucia::{Session, User, authenticated};
+use serde_json::Value;
+
+use crate::support::{Browser, Profile, Site, Stage, Teapot, sign_up};
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+fn site_routes(config: &mut ServiceConfig) {
+    config
+        .app_data(web::JsonConfig::default().error_handler(teapot))
+        .service(json_with_a_handler)
+        .service(route_above)
+        .service(route_below)
+        .service(several_routes)
+        .route("/to", web::get().to(plain_function));
+}
+
+/// A site, and a browser whose session is renewed by its next request.
+async fn idle() -> (Site, Session, Browser) {
+    let stage = Stage::sqlite().await;
+    let auth = stage.auth().await;
+    let session = sign_up(&auth, "ada").await;
+    let site = Site::serve(auth, site_routes).await;
+    stage.clock.advance(2 * DAY);
+    let browser = site.browser_of(&session);
+    (site, session, browser)
+}
+
+/// As an application's `JsonConfig` would have it.
+fn teapot(_: JsonPayloadError, _: &HttpRequest) -> actix_web::Error {
+    Teapot.into()
+}
+
+#[post("/json-with-a-handler")]
+#[authenticated]
+async fn json_with_a_handler(body: web::Json<Value>) -> String {
+    body.to_string()
+}
+
+#[tokio::test]
+async fn the_applications_own_answer_to_bad_json_stays() {
+    let (_site, session, browser) = idle().await;
+    let reply = browser.post("/json-with-a-handler", &[]).await;
+    assert_eq!((reply.status, reply.body.as_str()), (418, Teapot::MESSAGE));
+    reply.assert_renews(&session);
+}
+
+#[get("/route-above")]
+#[authenticated]
+async fn route_above() -> &'static str {
+    "above"
+}
+
+#[authenticated]
+#[get("/route-below")]
+async fn route_below() -> &'static str {
+    "below"
+}
+
+#[routes]
+#[get("/several")]
+#[post("/several")]
+#[authenticated]
+async fn several_routes() -> &'static str {
+    "several"
+}
+
+#[authenticated]
+async fn plain_function() -> &'static str {
+    "plain"
+}
+
+#[tokio::test]
+async fn attributes_work_in_both_orders_and_on_functions_without_a_route() {
+    for (path, body) in [
+        ("/route-above", "above"),
+        ("/route-below", "below"),
+        ("/several", "several"),
+        ("/to", "plain"),
+    ] {
+        let (site, session, browser) = idle().await;
+        // Its body never comes.
+        let start = format!("GET {path}");
+        let anonymous = site.exchange_part(&start, &[], 4096, b"{").await;
+        assert_eq!(anonymous.status, 401, "{path}");
+        let reply = browser.get(path).await;
+        assert_eq!((reply.status, reply.body.as_str()), (200, body), "{path}");
+        reply.assert_renews(&session);
+    }
+}
+
+#[tokio::test]
+async fn an_auth_that_is_given_without_data_around_it_is_found_too() {
+    let stage = Stage::sqlite().await;
+    let auth = stage.auth().await;
+    let session = sign_up(&auth, "ada").await;
+    let given = auth.clone();
+    let site = Site::serve_with(auth, move |config: &mut ServiceConfig| {
+        config
+            .app_data(given.clone())
+            .route("/user", web::get().to(user))
+            .route("/to", web::get().to(plain_function));
+    })
+    .await;
+    let browser = site.browser_of(&session);
+    assert_eq!(browser.get("/user").await.body, "ada");
+    assert_eq!(browser.get("/to").await.body, "plain");
+    stage.probe.set_down(true);
+    assert_eq!(browser.get("/to").await.status, 503);
+}
+
+async fn user(user: User<Profile>) -> String {
+    user.attributes.username
+}

@@ -1,0 +1,202 @@
+//! What tests for both frameworks are written in, of actix-web. `axum.rs` has the same names.
+
+#[path = "front_page.rs"]
+mod front_page;
+
+use std::sync::Arc;
+
+use actix_web::dev::{Payload, Service};
+use actix_web::http::StatusCode;
+use actix_web::web::{self, Bytes, ServiceConfig};
+use actix_web::{FromRequest, Handler, HttpMessage, HttpRequest, Responder};
+use futures_util::stream;
+use lucia::actix::AuthMiddleware;
+use lucia::{Auth, Guard, RequestSlot};
+
+use super::{Polls, Site};
+
+pub(crate) use actix_web::HttpResponse as Response;
+pub(crate) use actix_web::web::{Data, Form, Json, Path, Query, Redirect};
+pub(crate) use front_page::front_page;
+pub(crate) use lucia::actix::{auth_request, authenticated};
+
+/// The answer to a path that is there, and whose parts do not parse.
+pub(crate) const BAD_PATH: u16 = 404;
+
+/// What the log says where there is no `Auth`, and what to do about it.
+pub(crate) const NO_AUTH: (&str, &str) = (
+    "there is no `Auth`",
+    "add `.app_data(web::Data::new(auth))` to the `App`",
+);
+
+/// Handlers and where they are.
+#[derive(Clone, Default)]
+pub(crate) struct Routes(Vec<Arc<Configure>>);
+
+type Configure = dyn Fn(&mut ServiceConfig) + Send + Sync;
+
+impl Routes {
+    pub(crate) fn get<F, Args>(self, path: &'static str, handler: F) -> Self
+    where
+        F: Handler<Args, Output: Responder> + Send + Sync,
+        Args: FromRequest + 'static,
+    {
+        self.and(move |config| {
+            config.route(path, web::get().to(handler.clone()));
+        })
+    }
+
+    pub(crate) fn post<F, Args>(self, path: &'static str, handler: F) -> Self
+    where
+        F: Handler<Args, Output: Responder> + Send + Sync,
+        Args: FromRequest + 'static,
+    {
+        self.and(move |config| {
+            config.route(path, web::post().to(handler.clone()));
+        })
+    }
+
+    /// By whatever method.
+    pub(crate) fn any<F, Args>(self, path: &'static str, handler: F) -> Self
+    where
+        F: Handler<Args, Output: Responder> + Send + Sync,
+        Args: FromRequest + 'static,
+    {
+        self.and(move |config| {
+            config.route(path, web::to(handler.clone()));
+        })
+    }
+
+    /// Everywhere else.
+    pub(crate) fn elsewhere<F, Args>(self, handler: F) -> Self
+    where
+        F: Handler<Args, Output: Responder> + Send + Sync,
+        Args: FromRequest + 'static,
+    {
+        self.and(move |config| {
+            config.default_service(web::to(handler.clone()));
+        })
+    }
+
+    /// These routes, and others below `path`.
+    pub(crate) fn below(self, path: &'static str, others: Self) -> Self {
+        self.and(move |config| {
+            config.service(web::scope(path).configure(|config| others.configure(config)));
+        })
+    }
+
+    /// Gives handlers a [`Data<T>`](Data).
+    pub(crate) fn give<T: Send + Sync + 'static>(self, value: T) -> Self {
+        let data = Data::new(value);
+        self.and(move |config| {
+            config.app_data(data.clone());
+        })
+    }
+
+    /// These routes, with the users of `auth`.
+    pub(crate) fn of(self, auth: &Auth) -> Self {
+        let data = Data::new(auth.clone());
+        Self::default().and(move |config| {
+            let scope = web::scope("").app_data(data.clone());
+            config.service(scope.configure(|config| self.configure(config)));
+        })
+    }
+
+    /// These routes in the middleware.
+    pub(crate) fn wrapped(self, auth: &Auth) -> Self {
+        self.within(auth.middleware())
+    }
+
+    pub(crate) fn protected(self, auth: &Auth) -> Self {
+        self.within(auth.middleware().protect())
+    }
+
+    pub(crate) fn protected_or_redirect(self, auth: &Auth, login: &'static str) -> Self {
+        self.within(auth.middleware().protect_or_redirect(login))
+    }
+
+    pub(crate) fn guarded(self, auth: &Auth, guard: Guard) -> Self {
+        self.within(auth.middleware().guard(guard))
+    }
+
+    fn within(self, middleware: AuthMiddleware) -> Self {
+        Self::default().and(move |config| {
+            let scope = web::scope("").wrap(middleware.clone());
+            config.service(scope.configure(|config| self.configure(config)));
+        })
+    }
+
+    /// These routes, with the polls of bodies counted.
+    pub(crate) fn counted(self, polls: &Polls) -> Self {
+        let polls = polls.clone();
+        Self::default().and(move |config| {
+            let polls = polls.clone();
+            let scope = web::scope("").wrap_fn(move |mut request, service| {
+                let body = polls.of(request.take_payload());
+                request.set_payload(Payload::Stream {
+                    payload: Box::pin(body),
+                });
+                service.call(request)
+            });
+            config.service(scope.configure(|config| self.configure(config)));
+        })
+    }
+
+    pub(crate) fn configure(&self, config: &mut ServiceConfig) {
+        for route in &self.0 {
+            route(config);
+        }
+    }
+
+    fn and(mut self, route: impl Fn(&mut ServiceConfig) + Send + Sync + 'static) -> Self {
+        self.0.push(Arc::new(route));
+        self
+    }
+}
+
+/// A site whose users are those of `auth`.
+pub(crate) async fn serve(auth: Auth, routes: Routes) -> Site {
+    Site::serve(auth, move |config: &mut ServiceConfig| {
+        routes.configure(config);
+    })
+    .await
+}
+
+/// A site that was not told of any `Auth`.
+pub(crate) async fn serve_without_auth(auth: Auth, routes: Routes) -> Site {
+    Site::serve_with(auth, move |config: &mut ServiceConfig| {
+        routes.configure(config);
+    })
+    .await
+}
+
+pub(crate) fn answer(status: u16, headers: &[(&str, &str)], body: &str) -> Response {
+    let mut response = Response::build(StatusCode::from_u16(status).unwrap());
+    for header in headers {
+        response.append_header(*header);
+    }
+    response.body(body.to_owned())
+}
+
+/// A 303, as the framework itself makes it.
+pub(crate) fn see_other(path: &'static str) -> Redirect {
+    Redirect::to(path).see_other()
+}
+
+/// A 200 whose body comes in pieces.
+pub(crate) fn streamed<const N: usize>(pieces: [&'static str; N]) -> Response {
+    let pieces = pieces.map(|piece| Ok::<_, actix_web::Error>(Bytes::from(piece)));
+    Response::Ok().streaming(stream::iter(pieces))
+}
+
+/// What is in the extensions of a request.
+pub(crate) struct Slot(pub(crate) Option<RequestSlot>);
+
+impl FromRequest for Slot {
+    type Error = actix_web::Error;
+    type Future = std::future::Ready<Result<Self, Self::Error>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        std::future::ready(Ok(Self(request.extensions().get().cloned())))
+    }
+}

@@ -1,0 +1,171 @@
+//! What tests for both frameworks are written in, of axum. `actix.rs` has the same names.
+
+#[path = "front_page.rs"]
+#[allow(clippy::duplicate_mod)] // Once for each framework.
+mod front_page;
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{Extension, FromRequestParts, Request};
+use axum::handler::Handler;
+use axum::http::request::Parts;
+use axum::response::IntoResponse;
+use axum::routing::{any, get, post};
+use futures_util::stream;
+use lucia::{Auth, Guard, RequestSlot};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tower::util::MapRequestLayer;
+
+use super::{Polls, Site};
+
+pub(crate) use axum::extract::{Form, Json, Path, Query};
+pub(crate) use axum::response::{Redirect, Response};
+pub(crate) use front_page::front_page;
+pub(crate) use lucia::axum::{auth_request, authenticated};
+
+/// What `Routes::give` gives.
+pub(crate) type Data<T> = Extension<Arc<T>>;
+
+/// The answer to a path that is there, and whose parts do not parse.
+pub(crate) const BAD_PATH: u16 = 400;
+
+/// What the log says where there is no `Auth`, and what to do about it.
+pub(crate) const NO_AUTH: (&str, &str) = (
+    "no `auth.layer()`",
+    "add `.layer(auth.layer())` to the `Router`, after its last `.route(..)`",
+);
+
+/// Handlers and where they are.
+#[derive(Clone, Default)]
+pub(crate) struct Routes(Router);
+
+impl Routes {
+    pub(crate) fn get<H: Handler<T, ()>, T: 'static>(self, path: &str, handler: H) -> Self {
+        Self(self.0.route(path, get(handler)))
+    }
+
+    pub(crate) fn post<H: Handler<T, ()>, T: 'static>(self, path: &str, handler: H) -> Self {
+        Self(self.0.route(path, post(handler)))
+    }
+
+    /// By whatever method.
+    pub(crate) fn any<H: Handler<T, ()>, T: 'static>(self, path: &str, handler: H) -> Self {
+        Self(self.0.route(path, any(handler)))
+    }
+
+    /// Everywhere else.
+    pub(crate) fn elsewhere<H: Handler<T, ()>, T: 'static>(self, handler: H) -> Self {
+        Self(self.0.fallback(handler))
+    }
+
+    /// These routes, and others below `path`.
+    pub(crate) fn below(self, path: &str, others: Self) -> Self {
+        Self(self.0.nest(path, others.0))
+    }
+
+    /// Gives handlers a [`Data<T>`](Data).
+    pub(crate) fn give<T: Send + Sync + 'static>(self, value: T) -> Self {
+        Self(self.0.layer(Extension(Arc::new(value))))
+    }
+
+    /// These routes, with the users of `auth`.
+    pub(crate) fn of(self, auth: &Auth) -> Self {
+        Self(self.0.layer(auth.layer()))
+    }
+
+    /// These routes in the layer, once more.
+    pub(crate) fn wrapped(self, auth: &Auth) -> Self {
+        Self(self.0.layer(auth.layer()))
+    }
+
+    pub(crate) fn protected(self, auth: &Auth) -> Self {
+        Self(self.0.layer(auth.layer().protect()))
+    }
+
+    pub(crate) fn protected_or_redirect(self, auth: &Auth, login: &'static str) -> Self {
+        Self(self.0.layer(auth.layer().protect_or_redirect(login)))
+    }
+
+    pub(crate) fn guarded(self, auth: &Auth, guard: Guard) -> Self {
+        Self(self.0.layer(auth.layer().guard(guard)))
+    }
+
+    /// These routes, with the polls of bodies counted.
+    pub(crate) fn counted(self, polls: &Polls) -> Self {
+        let polls = polls.clone();
+        let count = move |request: Request| {
+            request.map(|body| Body::from_stream(polls.of(body.into_data_stream())))
+        };
+        Self(self.0.layer(MapRequestLayer::new(count)))
+    }
+}
+
+/// A site whose users are those of `auth`.
+pub(crate) async fn serve(auth: Auth, routes: Routes) -> Site {
+    let routes = routes.give(auth.clone()).of(&auth);
+    serve_without_auth(auth, routes).await
+}
+
+/// A site that was not told of any `Auth`.
+pub(crate) async fn serve_without_auth(auth: Auth, Routes(router): Routes) -> Site {
+    serve_router(auth, router).await
+}
+
+/// A site that is this router.
+pub(crate) async fn serve_router(auth: Auth, router: Router) -> Site {
+    let (started, starting) = oneshot::channel::<SocketAddr>();
+    let (running, stopped) = oneshot::channel::<Infallible>();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+            started.send(listener.local_addr().unwrap()).unwrap();
+            tokio::select! {
+                served = axum::serve(listener, router) => served.unwrap(),
+                // Until the site is dropped, and `running` with it.
+                _ = stopped => {}
+            }
+        });
+        runtime.shutdown_background();
+    });
+    Site::new(auth, starting.await.unwrap(), running)
+}
+
+pub(crate) fn answer(status: u16, headers: &[(&str, &str)], body: &str) -> Response {
+    let mut response = Response::builder().status(status);
+    for (name, value) in headers {
+        response = response.header(*name, *value);
+    }
+    response.body(Body::from(body.to_owned())).unwrap()
+}
+
+/// A 303, as the framework itself makes it.
+pub(crate) fn see_other(path: &'static str) -> Redirect {
+    Redirect::to(path)
+}
+
+/// A 200 whose body comes in pieces.
+pub(crate) fn streamed<const N: usize>(pieces: [&'static str; N]) -> Response {
+    let pieces = pieces.map(|piece| Ok::<_, Infallible>(Bytes::from(piece)));
+    Body::from_stream(stream::iter(pieces)).into_response()
+}
+
+/// What is in the extensions of a request.
+pub(crate) struct Slot(pub(crate) Option<RequestSlot>);
+
+impl FromRequestParts<()> for Slot {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &()) -> Result<Self, Infallible> {
+        Ok(Self(parts.extensions.get().cloned()))
+    }
+}
