@@ -1,6 +1,7 @@
 //! [`Auth`]: the one thing that an application holds.
 
 mod builder;
+mod create_session;
 mod keys;
 mod passwords;
 mod sessions;
@@ -12,8 +13,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use builder::{AuthBuilder, Environment};
+pub use create_session::CreateSession;
 pub use keys::DeleteKey;
-pub use sessions::CreateSession;
 pub use sweeper::{Sweeper, SweeperBuilder};
 
 use crate::clock::{Clock, RandomSource, UnixMillis};

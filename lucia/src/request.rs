@@ -1,5 +1,7 @@
 //! [`AuthRequest`]: who sent this request, asked once, and what the response says of it.
 
+mod sender;
+
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,6 +17,7 @@ use crate::store::UserRow;
 use crate::token::Presented;
 use crate::user::User;
 use crate::{Error, Result};
+use sender::{Claim, Lookup, Sender};
 
 /// Who sent a request.
 ///
@@ -79,31 +82,6 @@ pub enum Credentials {
     /// By the token in `Authorization: Bearer` where there is one, whether it is good or not, and
     /// by the session cookie otherwise.
     CookieOrBearer,
-}
-
-/// Where the session of a request comes from.
-enum Sender {
-    /// From its cookie.
-    Presented(Claim),
-    /// From the application.
-    Set {
-        session: Box<Session>,
-        user: OnceCell<Option<UserRow>>,
-    },
-    /// The application has signed the sender out.
-    SignedOut,
-}
-
-/// What a request shows, looked up when first asked for.
-struct Claim {
-    presented: Presented,
-    lookup: OnceCell<Lookup>,
-}
-
-/// What the store said of a token.
-enum Lookup {
-    Alive(Box<(Session, UserRow)>),
-    Dead,
 }
 
 /// What a response to a request is to carry.
@@ -272,6 +250,9 @@ impl AuthRequest {
     /// The database is not touched: signing out is
     /// [`invalidate_session`](Auth::invalidate_session) *and* `set_session(None)`.
     ///
+    /// A response to a request that authenticated by its bearer token has no session cookie on it:
+    /// one log-out serves both, `#[authenticated(cookie, bearer)]`.
+    ///
     /// A response to an unsafe request from another origin never has a session cookie on it, also
     /// when a session was set: another site cannot sign anybody in or out. This is logged.
     pub fn set_session(&self, session: Option<&Session>) {
@@ -411,6 +392,10 @@ impl Shared {
             return None;
         }
         match &*self.sender() {
+            // Whoever came by a token is no browser, and knows of no cookie.
+            Sender::Set { .. } | Sender::SignedOut if self.by_bearer.load(Ordering::Relaxed) => {
+                None
+            }
             Sender::Set { session, .. } => Some(self.auth.session_cookie(Some(session))),
             Sender::SignedOut => Some(self.auth.session_cookie(None)),
             Sender::Presented(claim) => match claim.lookup.get()? {
@@ -420,68 +405,6 @@ impl Shared {
                 }
                 Lookup::Alive(_) => None,
             },
-        }
-    }
-}
-
-impl Claim {
-    fn new(presented: Presented) -> Self {
-        Self {
-            presented,
-            lookup: OnceCell::new(),
-        }
-    }
-
-    async fn look_up(&self, auth: &Auth) -> Result<Option<&(Session, UserRow)>> {
-        let Presented::Token(token) = &self.presented else {
-            return Ok(None);
-        };
-        let found = self.lookup.get_or_try_init(async || {
-            let found = auth.validate_token(token).await?;
-            Ok::<_, Error>(found.map_or(Lookup::Dead, |found| Lookup::Alive(Box::new(found))))
-        });
-        found.await?;
-        Ok(self.found())
-    }
-
-    /// What has been found so far.
-    fn found(&self) -> Option<&(Session, UserRow)> {
-        match self.lookup.get()? {
-            Lookup::Alive(found) => Some(found),
-            Lookup::Dead => None,
-        }
-    }
-}
-
-impl Sender {
-    async fn session(&self, auth: &Auth) -> Result<Option<Session>> {
-        match self {
-            Self::Set { session, .. } => Ok(Some((**session).clone())),
-            Self::SignedOut => Ok(None),
-            Self::Presented(claim) => {
-                let found = claim.look_up(auth).await?;
-                Ok(found.map(|(session, _)| session.clone()))
-            }
-        }
-    }
-
-    async fn session_and_user(&self, auth: &Auth) -> Result<Option<(Session, UserRow)>> {
-        match self {
-            Self::Set { session, user } => {
-                let user = user.get_or_try_init(|| auth.session_user(session)).await?;
-                Ok(user.clone().map(|user| ((**session).clone(), user)))
-            }
-            Self::SignedOut => Ok(None),
-            Self::Presented(claim) => Ok(claim.look_up(auth).await?.cloned()),
-        }
-    }
-
-    /// Whether somebody is known to be signed in.
-    fn is_known(&self) -> bool {
-        match self {
-            Self::Set { .. } => true,
-            Self::SignedOut => false,
-            Self::Presented(claim) => claim.found().is_some(),
         }
     }
 }

@@ -31,6 +31,7 @@ handlers! {
     get "/either" either,
     post "/either" either,
     get "/either-or-login" either_or_login,
+    get "/leave" leave,
     get "/page" page,
     get "/plain" plain,
     get "/maybe" maybe,
@@ -52,6 +53,14 @@ handlers! {
         #[authenticated(cookie, bearer, redirect = "/login")]
         async fn either_or_login() -> &'static str {
             "in"
+        }
+
+        /// One log-out for whoever comes by either.
+        #[authenticated(cookie, bearer)]
+        async fn leave(session: Session) -> lucia::Result<&'static str> {
+            auth_request.auth().invalidate_session(&session.id).await?;
+            auth_request.set_session(None);
+            Ok("out")
         }
 
         #[authenticated]

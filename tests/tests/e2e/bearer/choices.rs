@@ -13,6 +13,7 @@ with_each_framework![
     where_either_will_do_the_token_decides_even_if_it_is_bad,
     where_either_will_do_a_cookie_has_to_come_from_this_site,
     where_either_will_do_only_who_shows_no_token_is_sent_to_log_in,
+    one_log_out_serves_both_and_touches_the_cookie_of_nobody_else,
     a_guard_around_a_handler_says_what_its_parameters_go_by,
 ];
 
@@ -172,4 +173,23 @@ async fn a_guard_around_a_handler_says_what_its_parameters_go_by(
         let reply = scene.get_as_both(path).await;
         assert_eq!((reply.status, &*reply.body), (200, name), "{path}");
     }
+}
+
+async fn one_log_out_serves_both_and_touches_the_cookie_of_nobody_else(
+    stage: Stage,
+    framework: Framework,
+) {
+    let scene = Scene::of(stage, framework).await;
+    let left_by_token = scene.get_as_both("/leave").await;
+    assert_eq!(&*left_by_token.body, "out");
+    assert!(left_by_token.set_cookies().is_empty(), "{left_by_token:?}");
+
+    let Scene { site, ada, bob, .. } = &scene;
+    let bob = site.get_with("/api", &[&bearer(bob)]).await;
+    assert_eq!(challenge(&bob), BAD_TOKEN);
+    let browser = site.browser_of(ada);
+    assert_eq!(browser.get("/page").await.body, "ada");
+    let left_by_cookie = browser.get("/leave").await;
+    assert!(left_by_cookie.removes_cookie());
+    assert_eq!(browser.get("/page").await.status, 401);
 }

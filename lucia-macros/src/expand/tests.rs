@@ -1,0 +1,242 @@
+use super::signature::{nameable, names_auth_request, turbofish};
+use super::{attribute, expand_guard};
+use crate::args::Attribute;
+use crate::framework::Framework;
+use quote::{ToTokens, quote};
+use syn::{Generics, Signature, Type, parse_quote};
+
+fn messages(args: proc_macro2::TokenStream, item: proc_macro2::TokenStream) -> usize {
+    messages_of(Framework::Actix, args, item)
+}
+
+fn messages_of(
+    framework: Framework,
+    args: proc_macro2::TokenStream,
+    item: proc_macro2::TokenStream,
+) -> usize {
+    let output = attribute(framework, Attribute::Authenticated, args, item).to_string();
+    output.matches("compile_error").count()
+}
+
+#[test]
+fn the_binding_is_injected_unless_the_signature_names_it() {
+    let names: [Signature; 5] = [
+        parse_quote!(async fn a(request: AuthRequest)),
+        parse_quote!(async fn a(b: String, _: ::lucia::AuthRequest)),
+        parse_quote!(async fn a(auth_request: Alias)),
+        parse_quote!(async fn a((mut auth_request, _): (Alias, u8))),
+        parse_quote!(async fn a(Form { auth_request, .. }: Form)),
+    ];
+    assert!(names.iter().all(names_auth_request));
+    let does_not: [Signature; 3] = [
+        parse_quote!(async fn a()),
+        parse_quote!(async fn a(requests: Vec<AuthRequest>)),
+        parse_quote!(async fn a(Form { auth_request: b }: Form)),
+    ];
+    assert!(!does_not.iter().any(names_auth_request));
+}
+
+#[test]
+fn impl_trait_becomes_a_type_parameter() {
+    let mut generics: Generics = parse_quote!(<'a, T: Load, const N: usize>);
+    assert_eq!(
+        turbofish(&generics).to_token_stream().to_string(),
+        quote!(::<T, N>).to_string(),
+    );
+    let ty: Type = parse_quote!((web::Json<impl Edit + 'static>, [impl Load; 2]));
+    let named = nameable(&ty, &mut generics);
+    assert_eq!(
+        named.to_token_stream().to_string(),
+        quote!((web::Json<__Impl3>, [__Impl4; 2])).to_string(),
+    );
+    assert_eq!(
+        turbofish(&generics).to_token_stream().to_string(),
+        quote!(::<T, N, __Impl3, __Impl4>).to_string(),
+    );
+}
+
+/// The methods that the options become, after `Guard::authenticated()`.
+fn guard(options: proc_macro2::TokenStream) -> String {
+    let guard = Attribute::Authenticated.parse_guard(options);
+    let text = expand_guard(&guard.expect("the options are right")).to_string();
+    let start = quote!(::lucia::__private::Guard::authenticated()).to_string();
+    let methods = text.strip_prefix(&start).expect("it begins with a guard");
+    methods.replace(' ', "")
+}
+
+#[test]
+fn each_option_is_a_method_of_the_guard() {
+    let credentials =
+        |accepted| format!(".credentials(::lucia::__private::Credentials::{accepted})");
+    for (options, methods) in [
+        (quote!(), String::new()),
+        (quote!(cookie), String::new()),
+        (quote!(bearer), credentials("Bearer")),
+        (quote!(cookie, bearer), credentials("CookieOrBearer")),
+        (quote!(bearer, cookie), credentials("CookieOrBearer")),
+        (
+            quote!(redirect = "/login"),
+            r#".redirect("/login")"#.to_owned(),
+        ),
+        (
+            quote!(fresh = "10m"),
+            ".within(::core::time::Duration::from_secs(600u64))".to_owned(),
+        ),
+        (
+            quote!(permit = rules::is_admin::<Profile>),
+            ".permit(rules::is_admin::<Profile>)".to_owned(),
+        ),
+    ] {
+        assert_eq!(guard(options.clone()), methods, "{options}");
+    }
+}
+
+#[test]
+fn the_order_of_the_options_does_not_matter() {
+    let one = guard(quote!(
+        cookie,
+        bearer,
+        redirect = "/",
+        fresh = "1s",
+        permit = f
+    ));
+    let other = guard(quote!(
+        permit = f,
+        fresh = "1s",
+        redirect = "/",
+        bearer,
+        cookie
+    ));
+    assert_eq!(one, other);
+    assert_eq!(one.matches("::lucia").count(), 1);
+    assert!(one.ends_with(".permit(f)"), "{one}");
+}
+
+#[test]
+fn the_guard_decides_before_anything_is_extracted() {
+    let output = attribute(
+        Framework::Actix,
+        Attribute::Authenticated,
+        quote!(permit = is_admin),
+        quote!(
+            async fn handler(body: String) -> String {
+                body
+            }
+        ),
+    )
+    .to_string();
+    let position = |part| output.find(part).expect(part);
+    assert!(position("is_admin") < position("__private :: extract"));
+}
+
+#[test]
+fn options_that_are_wrong_let_nobody_in_who_is_not_signed_in() {
+    for options in [
+        quote!(permit),
+        quote!(fresh = 10),
+        quote!(bearer = true),
+        quote!(admin),
+    ] {
+        let item = quote!(
+            async fn handler() -> String {}
+        );
+        let output =
+            attribute(Framework::Actix, Attribute::Authenticated, options, item).to_string();
+        assert!(output.contains("compile_error"), "{output}");
+        assert!(output.contains("Guard :: authenticated ()"), "{output}");
+    }
+}
+
+#[test]
+fn one_mistake_is_one_message_and_a_function_of_that_name() {
+    let mistakes = [
+        (
+            quote!(),
+            quote!(
+                fn handler() -> String {}
+            ),
+        ),
+        (
+            quote!(),
+            quote!(
+                const fn handler() -> String {}
+            ),
+        ),
+        (
+            quote!(),
+            quote!(
+                async fn handler(self) -> String {}
+            ),
+        ),
+        (
+            quote!(),
+            quote!(
+                async fn handler(a: &str) -> String {}
+            ),
+        ),
+        (
+            quote!(),
+            quote!(
+                async fn handler() {}
+            ),
+        ),
+        (
+            quote!(),
+            quote!(
+                #[authenticated]
+                async fn handler() -> String {}
+            ),
+        ),
+        (
+            quote!(redirect),
+            quote!(
+                async fn handler() -> String {}
+            ),
+        ),
+        (
+            quote!(permit = "is_admin", bearer = true),
+            quote!(
+                async fn handler() -> String {}
+            ),
+        ),
+        (
+            quote!(bearer),
+            quote!(
+                async fn handler(user: Option<User<Profile>>) -> String {}
+            ),
+        ),
+    ];
+    for (args, item) in mistakes {
+        let text = item.to_string();
+        for framework in [Framework::Actix, Framework::Axum] {
+            let (args, item) = (args.clone(), item.clone());
+            let count = messages_of(framework, args.clone(), item.clone());
+            assert_eq!(count, 1, "{text}");
+            let output = attribute(framework, Attribute::Authenticated, args, item);
+            let output = output.to_string();
+            assert!(output.contains("async fn handler"), "{output}");
+        }
+    }
+}
+
+#[test]
+fn each_mistake_is_a_message() {
+    let item = quote!(
+        unsafe fn handler(a: &str) -> String {}
+    );
+    assert_eq!(messages(quote!(), item), 3);
+    let item = quote!(
+        #[auth_request]
+        async fn handler() -> String {}
+    );
+    assert_eq!(messages(quote!(redirect = ""), item), 2);
+}
+
+#[test]
+fn what_reads_the_body_is_the_last_parameter_of_axum() {
+    let item = quote!(
+        async fn handler(a: String, b: axum::Json<u8>, c: Vec<String>, d: Bytes) -> String {}
+    );
+    assert_eq!(messages_of(Framework::Axum, quote!(), item.clone()), 2);
+    assert_eq!(messages(quote!(), item), 0);
+}

@@ -1,0 +1,96 @@
+//! What is known of who sent a request.
+
+use tokio::sync::OnceCell;
+
+use crate::auth::Auth;
+use crate::session::Session;
+use crate::store::UserRow;
+use crate::token::Presented;
+use crate::{Error, Result};
+
+/// Where the session of a request comes from.
+pub(super) enum Sender {
+    /// From its cookie.
+    Presented(Claim),
+    /// From the application.
+    Set {
+        session: Box<Session>,
+        user: OnceCell<Option<UserRow>>,
+    },
+    /// The application has signed the sender out.
+    SignedOut,
+}
+
+/// What a request shows, looked up when first asked for.
+pub(super) struct Claim {
+    pub(super) presented: Presented,
+    pub(super) lookup: OnceCell<Lookup>,
+}
+
+/// What the store said of a token.
+pub(super) enum Lookup {
+    Alive(Box<(Session, UserRow)>),
+    Dead,
+}
+
+impl Claim {
+    pub(super) fn new(presented: Presented) -> Self {
+        Self {
+            presented,
+            lookup: OnceCell::new(),
+        }
+    }
+
+    pub(super) async fn look_up(&self, auth: &Auth) -> Result<Option<&(Session, UserRow)>> {
+        let Presented::Token(token) = &self.presented else {
+            return Ok(None);
+        };
+        let found = self.lookup.get_or_try_init(async || {
+            let found = auth.validate_token(token).await?;
+            Ok::<_, Error>(found.map_or(Lookup::Dead, |found| Lookup::Alive(Box::new(found))))
+        });
+        found.await?;
+        Ok(self.found())
+    }
+
+    /// What has been found so far.
+    pub(super) fn found(&self) -> Option<&(Session, UserRow)> {
+        match self.lookup.get()? {
+            Lookup::Alive(found) => Some(found),
+            Lookup::Dead => None,
+        }
+    }
+}
+
+impl Sender {
+    pub(super) async fn session(&self, auth: &Auth) -> Result<Option<Session>> {
+        match self {
+            Self::Set { session, .. } => Ok(Some((**session).clone())),
+            Self::SignedOut => Ok(None),
+            Self::Presented(claim) => {
+                let found = claim.look_up(auth).await?;
+                Ok(found.map(|(session, _)| session.clone()))
+            }
+        }
+    }
+
+    pub(super) async fn session_and_user(&self, auth: &Auth) -> Result<Option<(Session, UserRow)>> {
+        match self {
+            Self::Set { session, user } => {
+                let user = user.get_or_try_init(|| auth.session_user(session)).await?;
+                Ok(user.clone().map(|user| ((**session).clone(), user)))
+            }
+            Self::SignedOut => Ok(None),
+            Self::Presented(claim) => Ok(claim.look_up(auth).await?.cloned()),
+        }
+    }
+
+    /// Whether somebody is known to be signed in.
+    pub(super) fn is_known(&self) -> bool {
+        match self {
+            Self::Set { .. } => true,
+            Self::SignedOut => false,
+            Self::Presented(claim) => claim.found().is_some(),
+        }
+    }
+}
