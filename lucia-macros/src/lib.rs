@@ -97,8 +97,8 @@ pub fn auth_request(args: TokenStream, item: TokenStream) -> TokenStream {
 /// | `bearer` | who has a session token in `Authorization: Bearer`, instead of a cookie |
 /// | `cookie, bearer` | who has either: the token decides where one is shown, and who shows it is not redirected |
 ///
-/// `permit` names a function of the user, the session or both, which may be `async` and may fail; that
-/// it cannot be said is 503:
+/// `permit` names a function of the user, the session or both, which may be `async` and may fail; an
+/// error is answered with 503:
 ///
 /// ```text
 /// fn is_admin(user: User<Profile>) -> bool { .. }

@@ -22,12 +22,6 @@ pub enum Error {
     /// it was is not told, so that nobody can find out who has an account (OWASP ASVS 5.0, 6.3.8).
     #[error("wrong credentials")]
     InvalidCredentials,
-    /// There is no user of this id (any more).
-    #[error("there is no such user")]
-    UnknownUser,
-    /// There is no such key (any more).
-    #[error("there is no such key")]
-    UnknownKey,
 
     // Nobody, or nobody we may believe -----------------------------------------------------------
     /// The request carries no living session.
@@ -42,6 +36,17 @@ pub enum Error {
     /// Somebody known, who may not do this.
     #[error("not permitted")]
     Forbidden,
+
+    // Not there ----------------------------------------------------------------------------------
+    /// There is no user of this id (any more).
+    #[error("there is no such user")]
+    UnknownUser,
+    /// There is no such key (any more).
+    #[error("there is no such key")]
+    UnknownKey,
+    /// There is no living session of this id (any more).
+    #[error("there is no such session")]
+    UnknownSession,
 
     // What the client sent -----------------------------------------------------------------------
     /// A new password that breaks the policy.
@@ -251,12 +256,11 @@ impl Error {
             Self::InvalidPassword(_) | Self::InvalidKey { .. } | Self::InvalidAttribute { .. } => {
                 400
             }
-            Self::InvalidCredentials
-            | Self::UnknownUser
-            | Self::UnknownKey
-            | Self::Unauthenticated
-            | Self::ReauthenticationRequired => 401,
+            Self::InvalidCredentials | Self::Unauthenticated | Self::ReauthenticationRequired => {
+                401
+            }
             Self::CrossOrigin | Self::Forbidden => 403,
+            Self::UnknownUser | Self::UnknownKey | Self::UnknownSession => 404,
             Self::DuplicateKey | Self::DuplicateUser | Self::LastKey => 409,
             Self::Constraint(violation) => match violation.kind {
                 ConstraintKind::Unique => 409,
@@ -274,7 +278,8 @@ impl Error {
         match self {
             Self::InvalidPassword(_) => "The password was refused.",
             Self::InvalidKey { .. } | Self::InvalidAttribute { .. } => "A value was refused.",
-            Self::InvalidCredentials | Self::UnknownUser | Self::UnknownKey => "Wrong credentials.",
+            Self::InvalidCredentials => "Wrong credentials.",
+            Self::UnknownUser | Self::UnknownKey | Self::UnknownSession => "Not found.",
             Self::Unauthenticated => "Not signed in.",
             Self::ReauthenticationRequired => "Sign in again.",
             Self::CrossOrigin => "Cross-origin request refused.",

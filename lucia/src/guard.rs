@@ -79,7 +79,7 @@ impl Guard {
             "the login page is a path of this site such as `/login`, and not `{login}`"
         );
         self.login = Some(login);
-        self
+        self.signed_in()
     }
 
     /// Lets only those in who proved within the last `period` who they are: at their sign-in, or
@@ -87,7 +87,7 @@ impl Guard {
     /// proof.
     pub fn within(mut self, period: Duration) -> Self {
         self.within = Some(period);
-        self
+        self.signed_in()
     }
 
     /// Lets only those in whom `permit` lets in: a function of the user, the session or both, such
@@ -103,6 +103,13 @@ impl Guard {
         Kind: 'static,
     {
         self.permit = Some(permit::boxed(permit));
+        self.signed_in()
+    }
+
+    /// Lets nobody in who is not signed in, by the cookie unless it says by what else. What more a
+    /// guard asks of people can only be asked of those.
+    pub(crate) fn signed_in(mut self) -> Self {
+        self.credentials.get_or_insert_default();
         self
     }
 
@@ -208,5 +215,32 @@ impl fmt::Debug for Guard {
             .field("within", &self.within)
             .field("permit", &self.permit.is_some())
             .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::user::{NoAttributes, User};
+
+    fn nobody(_: User<NoAttributes>) -> bool {
+        false
+    }
+
+    #[test]
+    fn whatever_more_is_asked_is_asked_of_those_who_are_signed_in() {
+        let minute = Duration::from_secs(60);
+        for guard in [
+            Guard::anyone().permit(nobody),
+            Guard::anyone().within(minute),
+            Guard::anyone().redirect("/login"),
+        ] {
+            assert_eq!(guard.credentials, Some(Credentials::Cookie), "{guard:?}");
+        }
+        let by_bearer = Guard::anyone()
+            .credentials(Credentials::Bearer)
+            .permit(nobody);
+        assert_eq!(by_bearer.credentials, Some(Credentials::Bearer));
+        assert_eq!(Guard::anyone().credentials, None);
     }
 }

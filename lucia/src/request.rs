@@ -64,6 +64,8 @@ struct Shared {
     by_bearer: AtomicBool,
     /// Whether it does not only because there is none.
     for_want_of_bearer: AtomicBool,
+    /// Whether somebody has asked whose the cookie is.
+    asked: AtomicBool,
     /// Whether somebody has taken on to put the headers on the response.
     adopted: AtomicBool,
 }
@@ -111,6 +113,7 @@ impl AuthRequest {
             bearer: Claim::new(bearer),
             by_bearer: AtomicBool::new(false),
             for_want_of_bearer: AtomicBool::new(false),
+            asked: AtomicBool::new(false),
             adopted: AtomicBool::new(false),
         }))
     }
@@ -119,6 +122,11 @@ impl AuthRequest {
     ///
     /// A session past its active period is renewed by this. An unsafe request from another origin
     /// is anonymous. A token that the store does not know is anonymous, and its cookie is removed.
+    ///
+    /// Behind `#[authenticated(bearer)]`, or wherever else a bearer token was accepted, the cookie
+    /// is not read, and everybody is anonymous to this:
+    /// [`authenticate`](Self::authenticate) and [`identify_user`](Self::identify_user) go by what
+    /// was accepted.
     ///
     /// # Errors
     ///
@@ -171,7 +179,7 @@ impl AuthRequest {
         self.typed(found.map(|found| found.cloned()))
     }
 
-    /// Says by what this request may authenticate from now on; by its cookie at first.
+    /// Sets whether the cookie, the bearer token or either counts. Without a call, the cookie does.
     /// [`authenticate`](Self::authenticate), [`identify_user`](Self::identify_user) and the
     /// parameters of handlers go by it. [`Guard`](crate::Guard) calls this.
     pub fn accept(&self, credentials: Credentials) {
@@ -281,13 +289,15 @@ impl AuthRequest {
     #[must_use]
     pub fn response_headers(&self) -> ResponseHeaders {
         let set_cookie = self.0.set_cookie();
-        let by_cookie = set_cookie.is_some() || self.sender().is_known();
+        let is_known = self.sender().is_known();
+        // That there was no cookie decides as well as what it says.
+        let by_cookie = set_cookie.is_some() || is_known || self.0.asked.load(Ordering::Relaxed);
         let by_bearer = self.0.bearer.found().is_some();
         // Where a token would have come first, that there was none has decided, too.
         let no_bearer = by_cookie && self.0.for_want_of_bearer.load(Ordering::Relaxed);
         ResponseHeaders {
+            private: set_cookie.is_some() || is_known || by_bearer,
             set_cookie,
-            private: by_cookie || by_bearer,
             vary: match (by_cookie, by_bearer || no_bearer) {
                 (true, false) => Some("Cookie"),
                 (false, true) => Some("Authorization"),
@@ -308,10 +318,19 @@ impl AuthRequest {
     }
 
     /// The present sender, unless a cookie says so and another site may have sent it.
+    /// Where a bearer token was accepted, cookies are not read.
     fn credible_sender(&self) -> Option<Arc<Sender>> {
         let sender = self.sender();
-        let by_cookie = matches!(*sender, Sender::Presented(_));
-        (!by_cookie || self.0.refusal.is_none()).then_some(sender)
+        if matches!(*sender, Sender::Presented(_)) {
+            if self.is_by_bearer() {
+                return None;
+            }
+            self.0.asked.store(true, Ordering::Relaxed);
+            if self.0.refusal.is_some() {
+                return None;
+            }
+        }
+        Some(sender)
     }
 
     /// Whether the application has not set another session meanwhile, which then is to be asked.

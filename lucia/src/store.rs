@@ -349,7 +349,7 @@ pub struct SessionRow {
     /// When it was created.
     pub created_at: UnixMillis,
     /// When its user last proved who they are: at its creation, or later by their password.
-    /// `None` when that was never while it was created.
+    /// `None` when the user has not proved it for this session.
     pub authenticated_at: Option<UnixMillis>,
     /// When it was renewed last, its creation if it never was.
     pub renewed_at: UnixMillis,

@@ -8,7 +8,8 @@ use std::fmt;
 use std::ops::{Deref, DerefMut};
 
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer, ser};
+use serde_json::Value;
 
 use crate::Result;
 use crate::store::UserRow;
@@ -118,14 +119,13 @@ pub(crate) fn read_columns<A: DeserializeOwned>(
 /// is not there.
 impl<A: Serialize> Serialize for User<A> {
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        #[derive(Serialize)]
-        struct Row<'a, A> {
-            id: &'a UserId,
-            #[serde(flatten)]
-            attributes: &'a A,
-        }
-        let Self { id, attributes } = self;
-        Row { id, attributes }.serialize(serializer)
+        let columns = serde_json::to_value(&self.attributes).map_err(ser::Error::custom)?;
+        let Value::Object(mut columns) = columns else {
+            return Err(ser::Error::custom("the attributes of a user are no object"));
+        };
+        // `A` may have read the column itself.
+        columns.insert("id".to_owned(), self.id.as_str().into());
+        columns.serialize(serializer)
     }
 }
 
@@ -204,6 +204,12 @@ mod tests {
             serde_json::to_value(&user).unwrap(),
             serde_json::json!({ "id": "ada", "username": "Ada", "age": null })
         );
+        let with_id = User {
+            id: "ada".into(),
+            attributes: serde_json::json!({ "id": "ada", "age": 36 }),
+        };
+        let text = serde_json::to_string(&with_id).unwrap();
+        assert_eq!(text.matches("\"id\"").count(), 1, "{text}");
     }
 
     #[test]

@@ -38,8 +38,9 @@ impl AuthMiddleware {
     /// Lets only those in who are signed in, before anything of a request's body is read:
     /// `web::scope("/admin").wrap(auth.middleware().protect())`. Others get 401, an unsafe
     /// request from another origin 403, and everybody 503 while the store is away.
-    pub fn protect(self) -> Self {
-        self.guard(Guard::authenticated())
+    pub fn protect(mut self) -> Self {
+        self.guard = self.guard.signed_in();
+        self
     }
 
     /// As [`protect`](Self::protect), and sends those who are not signed in to the page `login`
@@ -48,11 +49,12 @@ impl AuthMiddleware {
     /// # Panics
     ///
     /// As [`Guard::redirect`].
-    pub fn protect_or_redirect(self, login: &'static str) -> Self {
-        self.guard(Guard::authenticated().redirect(login))
+    pub fn protect_or_redirect(mut self, login: &'static str) -> Self {
+        self.guard = self.guard.redirect(login);
+        self
     }
 
-    /// Lets only those in whom this guard lets in, before anything of a request's body is read:
+    /// Lets only those in whom this guard lets in, whatever was said before, and before anything of a request's body is read:
     /// `auth.middleware().guard(Guard::authenticated().permit(is_admin))`.
     pub fn guard(mut self, guard: Guard) -> Self {
         self.guard = guard;

@@ -90,7 +90,8 @@ impl AuthBuilder {
         }
     }
 
-    /// Keeps sessions in a store of their own. A lookup then takes two queries.
+    /// Keeps sessions in a store of their own. A lookup then takes two queries, and what changes both
+    /// users and sessions is no longer one transaction: deleting a user, changing a password.
     pub fn sessions(mut self, sessions: impl SessionStore) -> Self {
         self.store = Arc::new(Split {
             users: self.store,
@@ -112,7 +113,8 @@ impl AuthBuilder {
     }
 
     /// How long after its active period a session can still be renewed by a request; 14 days by
-    /// default. With neither for that long, it is dead.
+    /// default. A session that is not used for both
+    /// periods together is dead.
     pub fn idle_period(mut self, period: Duration) -> Self {
         self.idle_period = period;
         self

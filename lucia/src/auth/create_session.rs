@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::Auth;
+use crate::error::chain;
 use crate::session::{Session, SessionInfo, SessionState};
 use crate::store::NewSessionRow;
 use crate::token::{SessionId, SessionToken};
@@ -141,7 +142,10 @@ impl CreateSession<'_> {
             let excess = auth
                 .store()
                 .delete_excess_sessions(user_id, &info.id, limit, now);
-            auth.ask(excess).await?;
+            // The session is there. One that is too many goes at the next sign-in.
+            if let Err(error) = auth.ask(excess).await {
+                tracing::warn!(%user_id, error = %chain(&error), "too many sessions were left");
+            }
         }
         Ok(Session::new(info, token))
     }

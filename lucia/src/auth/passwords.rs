@@ -43,7 +43,11 @@ impl Auth {
     /// sessions end, and this one goes on under another token (OWASP ASVS 5.0, 7.4.3): set its
     /// cookie by [`set_session`](crate::AuthRequest::set_session).
     ///
-    /// Ask for the old password first, by [`use_key`](Self::use_key).
+    /// Ask for the old password first, by [`use_key`](Self::use_key). A sign-in by the old password
+    /// that is under way at this moment may still succeed.
+    ///
+    /// With a store of sessions of their own ([`AuthBuilder::sessions`](crate::AuthBuilder::sessions))
+    /// it is several steps; a failure between them signs the user out at worst.
     ///
     /// # Errors
     ///

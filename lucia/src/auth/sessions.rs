@@ -18,8 +18,8 @@ pub(super) const SWEEP: u32 = 1000;
 
 impl Auth {
     /// The living session that a token proves, renewed if its active period is over. `None` when
-    /// there is none. Who renews without a cookie at hand (see [`Session::fresh`](SessionInfo::fresh))
-    /// leaves the cookie shorter than the session; [`AuthRequest`](crate::AuthRequest) does both.
+    /// there is none. This may renew the session, but cannot send its cookie, which the browser then
+    /// forgets too early: in a request, use [`AuthRequest`](crate::AuthRequest).
     ///
     /// # Errors
     ///
@@ -121,7 +121,7 @@ impl Auth {
     ///
     /// # Errors
     ///
-    /// [`Error::Unauthenticated`] when there is no such living session; [`Error::Constraint`] and
+    /// [`Error::UnknownSession`] when there is no such living session; [`Error::Constraint`] and
     /// [`Error::InvalidAttribute`] when an attribute breaks a rule of your table or does not fit
     /// its column; [`Error::Schema`] when there is no such column; [`Error::Misuse`] for a column
     /// of lucia's; [`Error::Unavailable`] when the store is.
@@ -137,7 +137,7 @@ impl Auth {
             .ask(self.store().update_session(id, attributes))
             .await?;
         row.and_then(|row| self.alive(row))
-            .ok_or(Error::Unauthenticated)
+            .ok_or(Error::UnknownSession)
     }
 
     /// Gives a session another token, after its user got more rights, so that a token that leaked

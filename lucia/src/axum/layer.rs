@@ -49,8 +49,9 @@ impl AuthLayer {
     /// well. `.route_layer(..)` protects the routes alone. A nested router that was given no
     /// fallback leaves what does not exist to the outer one, whatever its own layers: give it one
     /// if nobody is to learn which of its pages exist.
-    pub fn protect(self) -> Self {
-        self.guard(Guard::authenticated())
+    pub fn protect(mut self) -> Self {
+        self.guard = self.guard.signed_in();
+        self
     }
 
     /// As [`protect`](Self::protect), and sends those who are not signed in to the page `login`
@@ -59,11 +60,12 @@ impl AuthLayer {
     /// # Panics
     ///
     /// As [`Guard::redirect`].
-    pub fn protect_or_redirect(self, login: &'static str) -> Self {
-        self.guard(Guard::authenticated().redirect(login))
+    pub fn protect_or_redirect(mut self, login: &'static str) -> Self {
+        self.guard = self.guard.redirect(login);
+        self
     }
 
-    /// Lets only those in whom this guard lets in, before anything of a request's body is read:
+    /// Lets only those in whom this guard lets in, whatever was said before, and before anything of a request's body is read:
     /// `auth.layer().guard(Guard::authenticated().permit(is_admin))`.
     pub fn guard(mut self, guard: Guard) -> Self {
         self.guard = guard;

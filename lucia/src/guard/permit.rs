@@ -88,7 +88,11 @@ impl Decision<kind::Plain> for bool {
 #[diagnostic::do_not_recommend]
 impl<E: Into<Source> + Send> Decision<kind::Fallible> for Result<bool, E> {
     async fn decide(self) -> Result<bool> {
-        self.map_err(Error::unavailable)
+        // What lucia says itself is known to be an outage or a mistake.
+        self.map_err(|error| match error.into().downcast::<Error>() {
+            Ok(error) => *error,
+            Err(error) => Error::unavailable(error),
+        })
     }
 }
 

@@ -17,7 +17,7 @@ use crate::{Error, Result};
 /// # Older hashes
 ///
 /// A stored hash may be of any Argon2 variant and version, and of any cost up to 2 GiB of memory and
-/// 8 GiB gone over in all, or that of these settings. If it is weaker than these settings, it is
+/// memory × iterations of up to 8 GiB, or what these settings ask for. If it is weaker than these settings, it is
 /// replaced when its owner signs in: that is how the settings can be raised. A hash that was
 /// changed in the meantime is left alone, and a sign-in never fails because its hash could not be
 /// replaced. A stored hash that is none of these is refused like a wrong password, and logged.
@@ -201,8 +201,8 @@ impl PasswordOptions {
     /// `NewHashes::LuciaScrypt`. A Node application with Lucia v2 on the same tables does not read
     /// Argon2id, and would not let anybody in who signs up or changes their password here. No hash
     /// is replaced at sign-in then, weaker ones of Argon2 included, so it cannot be set together
-    /// with `upgrade_legacy_hashes`. Hashes of Argon2id that are there already still open here, and
-    /// still not there.
+    /// with `upgrade_legacy_hashes`. Hashes of Argon2id that are stored already keep working here;
+    /// Node cannot read them.
     ///
     /// This is for the time of a migration only. OWASP's Password Storage Cheat Sheet asks for three
     /// times the work where scrypt has that memory, which is 32 MiB for each password that is hashed

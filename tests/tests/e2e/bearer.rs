@@ -32,6 +32,7 @@ handlers! {
     post "/either" either,
     get "/either-or-login" either_or_login,
     get "/leave" leave,
+    get "/api/cookie" asks_for_the_cookie,
     get "/page" page,
     get "/plain" plain,
     get "/maybe" maybe,
@@ -53,6 +54,15 @@ handlers! {
         #[authenticated(cookie, bearer, redirect = "/login")]
         async fn either_or_login() -> &'static str {
             "in"
+        }
+
+        #[authenticated(bearer)]
+        async fn asks_for_the_cookie() -> lucia::Result<String> {
+            let found = auth_request.validate_user::<Profile>().await?;
+            Ok(match (auth_request.validate().await?, found) {
+                (None, None) => "nobody".to_owned(),
+                found => format!("{found:?}"),
+            })
         }
 
         /// One log-out for whoever comes by either.

@@ -156,10 +156,7 @@ async fn an_update_of_a_session_that_is_not_alive_is_an_error(stage: Stage) {
     for dead in [&ended, &session] {
         for attributes in [json!({}), json!({ "visits": 2 })] {
             let refused = auth.update_session_attributes(&dead.id, &attributes).await;
-            assert!(
-                matches!(refused, Err(Error::Unauthenticated)),
-                "{refused:?}"
-            );
+            assert!(matches!(refused, Err(Error::UnknownSession)), "{refused:?}");
         }
     }
     assert_eq!(stage.count("user_session").await, 1);

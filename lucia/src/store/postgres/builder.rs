@@ -105,7 +105,7 @@ impl PgStoreBuilder {
         self
     }
 
-    /// By what the table of sessions knows a session; by the hash of its token by default. The
+    /// What is stored as the id of a session; the hash of its token by default. The
     /// other settings are for a table that Lucia v2 uses or has used, and **keep tokens in the
     /// database that sign in whoever reads them**: see [`StoredIds`].
     pub fn stored_ids(mut self, ids: StoredIds) -> Self {

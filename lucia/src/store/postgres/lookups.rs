@@ -29,7 +29,7 @@ use crate::{Error, Result};
 /// How many lookups share a statement at the most.
 const BATCH: usize = 256;
 
-/// How many wait at the most. So many are in no time-out's reach any more.
+/// How many wait at the most. A longer queue could not be served within the time-out.
 const WAITING: usize = 16 * 1024;
 
 /// Those who wait, and whether somebody holds the baton.

@@ -2,7 +2,7 @@
 
 use crate::token::SessionToken;
 
-/// By what the table of sessions knows a session: [`PgStoreBuilder::stored_ids`].
+/// What is stored as the id of a session: [`PgStoreBuilder::stored_ids`].
 ///
 /// Lucia v2 for Node stores the token itself as the id of the session. The settings other than the
 /// default are for sharing a table with it and for leaving it, in this order:

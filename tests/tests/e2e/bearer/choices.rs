@@ -13,6 +13,7 @@ with_each_framework![
     where_either_will_do_the_token_decides_even_if_it_is_bad,
     where_either_will_do_a_cookie_has_to_come_from_this_site,
     where_either_will_do_only_who_shows_no_token_is_sent_to_log_in,
+    where_a_token_was_accepted_the_cookie_is_not_read,
     one_log_out_serves_both_and_touches_the_cookie_of_nobody_else,
     a_guard_around_a_handler_says_what_its_parameters_go_by,
 ];
@@ -192,4 +193,17 @@ async fn one_log_out_serves_both_and_touches_the_cookie_of_nobody_else(
     let left_by_cookie = browser.get("/leave").await;
     assert!(left_by_cookie.removes_cookie());
     assert_eq!(browser.get("/page").await.status, 401);
+}
+
+async fn where_a_token_was_accepted_the_cookie_is_not_read(stage: Stage, framework: Framework) {
+    let scene = Scene::of(stage, framework).await;
+    scene.stage.clock.advance(2 * super::DAY);
+    let reply = scene.get_as_both("/api/cookie").await;
+    assert_eq!(&*reply.body, "nobody");
+    // The session of the cookie is not renewed, either.
+    assert!(reply.set_cookies().is_empty(), "{reply:?}");
+    assert_eq!(
+        scene.stage.probe.calls(),
+        ["session_and_user", "renew_session"]
+    );
 }
