@@ -78,14 +78,19 @@ pub mod __private {
 use crate::auth::Auth;
 use crate::{AuthRequest, Error, Result};
 
+/// The `Auth` of a layer, in the extensions of a request. An `Auth` that an application puts there
+/// itself is none: then there is no layer, and no slot that guard and parameters share.
+#[derive(Clone)]
+struct LayersAuth(Auth);
+
 /// The `AuthRequest` of a request, by the `Auth` of the innermost layer that it has passed.
 ///
 /// # Errors
 ///
 /// [`Error::Misuse`] when it has passed none.
 fn auth_request(parts: &Parts) -> Result<AuthRequest> {
-    match parts.extensions.get::<Auth>() {
-        Some(auth) => Ok(auth.handle_request(parts)),
+    match parts.extensions.get::<LayersAuth>() {
+        Some(LayersAuth(auth)) => Ok(auth.handle_request(parts)),
         None => Err(Error::Misuse(format!(
             "the handler of `{} {}` asks who sent the request, and no `auth.layer()` is around it: \
              add `.layer(auth.layer())` to the `Router`, after its last `.route(..)`",

@@ -52,7 +52,7 @@ pub enum Error {
     /// A new password that breaks the policy.
     #[error("the password was refused: {0}")]
     InvalidPassword(PasswordProblem),
-    /// A provider id or provider user id that cannot be.
+    /// A provider id or provider user id that is not allowed.
     #[error("the key was refused: {reason}")]
     InvalidKey {
         /// What is wrong with it.

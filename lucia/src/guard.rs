@@ -118,16 +118,20 @@ impl Guard {
     /// # Errors
     ///
     /// [`Error::Unauthenticated`], [`Error::CrossOrigin`], [`Error::ReauthenticationRequired`],
-    /// [`Error::Forbidden`], and [`Error::Unavailable`] when it cannot be said now.
+    /// [`Error::Forbidden`], and [`Error::Unavailable`] when it cannot be said now. Where several
+    /// guards stand one behind the other, all have to let the same session in: what the outer one
+    /// asks of the cookie's would otherwise not be asked of the token's.
     pub async fn check(&self, request: &AuthRequest) -> Result<()> {
         let Some(credentials) = self.credentials else {
             return Ok(());
         };
         request.accept(credentials);
         if self.within.is_none() && self.permit.is_none() {
-            return request.authenticate().await.map(drop);
+            let session = request.authenticate().await?;
+            return request.admit_as(&session);
         }
         let (session, row) = request.authenticated_row().await?;
+        request.admit_as(&session)?;
         let auth = request.auth();
         let denial = match (self.within, &self.permit) {
             (Some(period), _) if !auth.is_recently_authenticated(&session, period) => {

@@ -4,7 +4,7 @@ mod sender;
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use serde::de::DeserializeOwned;
 use tokio::sync::OnceCell;
@@ -14,7 +14,7 @@ use crate::cookie::SessionCookie;
 use crate::origin::Refusal;
 use crate::session::Session;
 use crate::store::UserRow;
-use crate::token::Presented;
+use crate::token::{Presented, SessionId};
 use crate::user::User;
 use crate::{Error, Result};
 use sender::{Claim, Lookup, Sender};
@@ -64,6 +64,8 @@ struct Shared {
     by_bearer: AtomicBool,
     /// Whether it does not only because there is none.
     for_want_of_bearer: AtomicBool,
+    /// Whom a guard has let in.
+    admitted: OnceLock<SessionId>,
     /// Whether somebody has asked whose the cookie is.
     asked: AtomicBool,
     /// Whether somebody has taken on to put the headers on the response.
@@ -113,6 +115,7 @@ impl AuthRequest {
             bearer: Claim::new(bearer),
             by_bearer: AtomicBool::new(false),
             for_want_of_bearer: AtomicBool::new(false),
+            admitted: OnceLock::new(),
             asked: AtomicBool::new(false),
             adopted: AtomicBool::new(false),
         }))
@@ -348,6 +351,24 @@ impl AuthRequest {
                 return found;
             }
         }
+    }
+
+    /// Notes whom a guard has let in.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Forbidden`] when another guard has let in another session of the same request.
+    pub(crate) fn admit_as(&self, session: &Session) -> Result<()> {
+        let admitted = self.0.admitted.get_or_init(|| session.id.clone());
+        if *admitted == session.id {
+            return Ok(());
+        }
+        tracing::warn!(
+            outer = %admitted,
+            inner = %session.id,
+            "two guards of one request let in different sessions: its cookie and its token differ"
+        );
+        Err(Error::Forbidden)
     }
 
     /// The session that a guard let in, with the row of its user.

@@ -87,6 +87,10 @@ impl Auth {
     /// Sets the password of somebody who has forgotten theirs and proved by other means who they
     /// are. In the same transaction all their sessions end.
     ///
+    /// A sign-in whose old password was checked just before can still create its session just
+    /// after: call [`invalidate_user_sessions`](Self::invalidate_user_sessions) once more a minute
+    /// later where somebody else may know the old password.
+    ///
     /// # Errors
     ///
     /// [`Error::UnknownKey`], [`Error::InvalidPassword`], [`Error::Busy`] when too many passwords

@@ -103,7 +103,7 @@ impl SweeperBuilder {
 }
 
 /// A job that deletes dead sessions. It stops when it is dropped.
-#[must_use = "a sweeper stops when it is dropped"]
+#[must_use = "a sweeper stops when it is dropped: bind it to a name, and not to `_`"]
 pub struct Sweeper(JoinHandle<()>);
 
 impl Sweeper {

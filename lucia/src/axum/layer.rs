@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use tower_layer::Layer;
 use tower_service::Service;
 
+use super::LayersAuth;
 use super::response::Asked;
 use crate::auth::Auth;
 use crate::guard::Guard;
@@ -113,7 +114,7 @@ where
         let (mut parts, body) = request.into_parts();
         keep_slot(&mut parts.extensions);
         let auth_request = auth.handle_request(&parts);
-        parts.extensions.insert(auth);
+        parts.extensions.insert(LayersAuth(auth));
         auth_request.adopt();
         Box::pin(async move {
             if let Err(denial) = guard.check(&auth_request).await {

@@ -188,7 +188,7 @@ impl SqliteStoreBuilder {
     /// The columns of your own in the table of sessions, for
     /// [`attributes`](crate::CreateSession::attributes) of sessions; none by default. Each is a
     /// name, or a definition such as `"country TEXT"`, by which [`migrate`](SqliteStore::migrate)
-    /// makes the column where it is missing, which SQLite does for no `UNIQUE` one.
+    /// makes the column where it is missing. SQLite cannot add a `UNIQUE` column so.
     pub fn session_columns<S: Into<String>>(
         mut self,
         columns: impl IntoIterator<Item = S>,

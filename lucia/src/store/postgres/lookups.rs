@@ -13,21 +13,26 @@
 //! There is one *baton*. Who holds it may send; nobody else does. It passes from lookup to lookup
 //! in the order in which they came, and never gets lost: a holder that is dropped, with the request
 //! that it belongs to, passes it on, and those who were to share its statement stand in the queue
-//! again, in front.
+//! again, in front. A holder that is neither dropped nor goes on holds up nobody for long: whoever
+//! has waited for [`PATIENCE`] leaves the queue and asks alone.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
 use super::Parts;
-use super::error::Failure;
 use super::sessions::Found;
 use crate::token::SessionId;
 use crate::{Error, Result};
 
-/// How many lookups share a statement at the most.
-const BATCH: usize = 256;
+/// How many lookups share a statement at the most. Their rows are in memory at once.
+const BATCH: usize = 64;
+
+/// How long a lookup waits for others before it goes on alone. Whoever holds the baton may be kept
+/// from going on: by a handler that keeps its thread busy, or because nobody polls it.
+const PATIENCE: Duration = Duration::from_millis(250);
 
 /// How many wait at the most. A longer queue could not be served within the time-out.
 const WAITING: usize = 16 * 1024;
@@ -69,12 +74,13 @@ pub(super) async fn find(parts: &Arc<Parts>, id: &SessionId) -> Result<Option<Fo
     match parts.lookups.enter(parts, id)? {
         Entered::Baton(baton) => lead(parts, baton, id).await,
         Entered::Waits(told) => {
-            let message = tokio::time::timeout(parts.timeout, told).await;
-            match message.map_err(|_| Error::unavailable(Failure::TimedOut(parts.timeout)))? {
-                Ok(Message::Answer(answer)) => answer,
-                Ok(Message::Baton(baton)) => lead(parts, baton, id).await,
+            match tokio::time::timeout(PATIENCE.min(parts.timeout), told).await {
+                Ok(Ok(Message::Answer(answer))) => answer,
+                Ok(Ok(Message::Baton(baton))) => lead(parts, baton, id).await,
                 // Every waiter is told or put back into the queue.
-                Err(closed) => Err(Error::internal(closed)),
+                Ok(Err(closed)) => Err(Error::internal(closed)),
+                // Its place in the queue is skipped.
+                Err(_) => parts.find_one(id).await,
             }
         }
     }

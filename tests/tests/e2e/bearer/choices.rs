@@ -16,6 +16,7 @@ with_each_framework![
     where_a_token_was_accepted_the_cookie_is_not_read,
     one_log_out_serves_both_and_touches_the_cookie_of_nobody_else,
     a_guard_around_a_handler_says_what_its_parameters_go_by,
+    two_guards_of_one_request_let_in_the_same_session_or_nobody,
 ];
 
 async fn an_unsafe_request_with_a_token_may_come_from_anywhere(stage: Stage, framework: Framework) {
@@ -166,14 +167,31 @@ async fn a_guard_around_a_handler_says_what_its_parameters_go_by(
         ("/by-cookie/plain", "ada"),
         ("/by-cookie/maybe", "ada"),
         ("/plain", "ada"),
-        // The handler's own guard comes last.
-        ("/by-cookie/api", "bob"),
-        ("/by-bearer/page", "ada"),
         ("/by-bearer/either", "bob"),
     ] {
         let reply = scene.get_as_both(path).await;
         assert_eq!((reply.status, &*reply.body), (200, name), "{path}");
     }
+}
+
+/// What the outer guard asks of one person is not to be answered by another: somebody could bring
+/// their own fresh cookie for it, and a stolen token for the handler.
+async fn two_guards_of_one_request_let_in_the_same_session_or_nobody(
+    stage: Stage,
+    framework: Framework,
+) {
+    let scene = Scene::of(stage, framework).await;
+    for path in ["/by-cookie/api", "/by-cookie/either", "/by-bearer/page"] {
+        let reply = scene.get_as_both(path).await;
+        let denied = (403, "Not permitted.");
+        assert_eq!((reply.status, &*reply.body), denied, "{path}");
+    }
+    // One person by both is one person only by the same session.
+    let browser = scene.site.browser_of(&scene.ada);
+    let request = browser.bare(Method::GET, "/by-cookie/api");
+    let request = request.header("authorization", bearer(&scene.ada));
+    let reply = browser.send(request).await;
+    assert_eq!((reply.status, &*reply.body), (200, "ada"));
 }
 
 async fn one_log_out_serves_both_and_touches_the_cookie_of_nobody_else(
