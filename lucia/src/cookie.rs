@@ -52,6 +52,7 @@ pub struct CookieOptions {
     domain: Option<String>,
     same_site: Option<SameSite>,
     secure: Option<bool>,
+    partitioned: bool,
 }
 
 impl CookieOptions {
@@ -93,6 +94,14 @@ impl CookieOptions {
         self
     }
 
+    /// Whether the cookie belongs to the site that embeds this one, too (CHIPS): with
+    /// [`SameSite::None`], for pages that are shown in frames of other sites. Browsers ask for
+    /// `Secure` then. By default it is not.
+    pub fn partitioned(mut self, partitioned: bool) -> Self {
+        self.partitioned = partitioned;
+        self
+    }
+
     /// The cookie with these options over the defaults, where `production` says which.
     pub(crate) fn build(self, production: bool) -> Result<CookieConfig> {
         let secure = self.secure.unwrap_or(production);
@@ -106,6 +115,7 @@ impl CookieOptions {
             path: self.path.unwrap_or_else(|| "/".to_owned()),
             domain: self.domain,
             same_site: self.same_site.unwrap_or_default(),
+            partitioned: self.partitioned,
             secure,
         };
         config.check()?;
@@ -120,6 +130,7 @@ pub(crate) struct CookieConfig {
     path: String,
     domain: Option<String>,
     same_site: SameSite,
+    partitioned: bool,
     secure: bool,
 }
 
@@ -210,6 +221,12 @@ impl CookieConfig {
                 "browsers refuse `SameSite=None` without `Secure`",
             );
         }
+        if self.partitioned && !self.secure {
+            return refuse(
+                "cookie.partitioned",
+                "browsers refuse `Partitioned` without `Secure`",
+            );
+        }
         Ok(())
     }
 
@@ -274,6 +291,7 @@ impl CookieConfig {
             .path(self.path.clone())
             .http_only(true)
             .same_site(cookie::SameSite::from(self.same_site))
+            .partitioned(self.partitioned)
             .secure(self.secure);
         match &self.domain {
             Some(domain) => cookie.domain(domain.clone()),

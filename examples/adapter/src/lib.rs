@@ -54,6 +54,11 @@ impl<E: Endpoint> Middleware<E> for Lucia {
     }
 }
 
+/// What [`Lucia`] keeps with a request. An application may keep its `Auth` there itself, by
+/// `.data(auth)`, which says nothing of a middleware.
+#[derive(Clone)]
+struct Kept(Auth);
+
 /// An endpoint behind [`Lucia`].
 #[derive(Debug)]
 pub struct Guarded<E> {
@@ -68,7 +73,7 @@ impl<E: Endpoint> Endpoint for Guarded<E> {
         let Lucia { auth, guard } = &self.lucia;
         lucia::http::keep_slot(request.extensions_mut());
         let auth_request = auth.handle_request(&Context(&request));
-        request.extensions_mut().insert(auth.clone());
+        request.extensions_mut().insert(Kept(auth.clone()));
         auth_request.adopt();
         let mut response = match guard.check(&auth_request).await {
             Ok(()) => self.inner.get_response(request).await, // errors are responses, too
@@ -88,8 +93,8 @@ pub struct Sender(pub AuthRequest);
 
 impl<'a> FromRequest<'a> for Sender {
     async fn from_request(request: &'a Request, _: &mut RequestBody) -> poem::Result<Self> {
-        match request.extensions().get::<Auth>() {
-            Some(auth) => Ok(Self(auth.handle_request(&Context(request)))),
+        match request.extensions().get::<Kept>() {
+            Some(Kept(auth)) => Ok(Self(auth.handle_request(&Context(request)))),
             None => Err(refuse(Error::Misuse("add `.with(Lucia { .. })`".into()))),
         }
     }

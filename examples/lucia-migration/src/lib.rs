@@ -29,18 +29,18 @@ pub struct Site {
 /// # Errors
 ///
 /// What is in the way: the database, its tables, or the address.
-pub async fn start(step: Step, database_url: &str, listener: TcpListener) -> Result<Site, Error> {
+pub async fn start(
+    step: Step,
+    environment: Environment,
+    database_url: &str,
+    listener: TcpListener,
+) -> Result<Site, Error> {
     let store = step.store(database_url).await?;
     // Adds columns and indexes to the tables of Lucia v2, which it does not mind. The columns of
     // users are there already.
     store.migrate(&[]).await?;
 
     let address = listener.local_addr()?;
-    let environment = if address.ip().is_loopback() {
-        Environment::Development
-    } else {
-        Environment::Production
-    };
     let auth = step.settings(store).environment(environment).build()?;
     auth.check_schema::<Profile>().await?;
 

@@ -5,6 +5,7 @@
 use std::net::{SocketAddr, TcpListener};
 
 use actix_web::rt;
+use lucia::Environment;
 use lucia_migration::Step;
 use lucia_tests::{Database, Peer};
 use serde_json::{Value, json};
@@ -21,7 +22,9 @@ impl Running {
     async fn start(step: Step, database: &Database) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = database.url();
-        let site = lucia_migration::start(step, &url, listener).await.unwrap();
+        let site = lucia_migration::start(step, Environment::Development, &url, listener)
+            .await
+            .unwrap();
         Self {
             address: site.address(),
             task: rt::spawn(site.run()),
@@ -161,7 +164,13 @@ async fn nobody_is_logged_out_on_the_way_from_lucia_v2() {
 async fn a_database_that_is_not_lucias_is_told_by_what_it_lacks() {
     let database = Database::new().await;
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let started = lucia_migration::start(Step::Beside, &database.url(), listener).await;
+    let started = lucia_migration::start(
+        Step::Beside,
+        Environment::Development,
+        &database.url(),
+        listener,
+    )
+    .await;
     let error = started.unwrap_err().to_string();
     assert!(
         error.contains("auth_user") && error.contains("username"),

@@ -257,3 +257,30 @@ fn debug_does_not_show_the_token() {
     let cookie = default().set(&token("a"), UnixMillis(60_000), UnixMillis(0));
     assert!(!format!("{cookie:?}").contains("aaaa"));
 }
+
+#[test]
+fn r09_none_and_partitioned_are_refused_without_secure() {
+    let insecure = || CookieOptions::new().secure(false);
+    for (options, named) in [
+        (insecure().same_site(SameSite::None), "cookie.same_site"),
+        (insecure().partitioned(true), "cookie.partitioned"),
+    ] {
+        for production in [true, false] {
+            match options.clone().build(production) {
+                Err(Error::Setting { setting, .. }) => assert_eq!(setting, named),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+    let options = CookieOptions::new().same_site(SameSite::None);
+    let config = options.partitioned(true).build(true).unwrap();
+    for cookie in [config.removal().to_string(), {
+        let token = SessionToken::parse(&"a".repeat(40)).unwrap();
+        let now = UnixMillis(0);
+        config.set(&token, UnixMillis(1_000_000), now).to_string()
+    }] {
+        assert!(cookie.contains("; Partitioned"), "{cookie}");
+        assert!(cookie.contains("; SameSite=None"), "{cookie}");
+        assert!(cookie.contains("; Secure"), "{cookie}");
+    }
+}

@@ -13,7 +13,7 @@ use crate::{Error, Result};
 
 /// Someone who signs up, for [`create_user`](crate::Auth::create_user).
 ///
-/// `A` is the type of the attributes given, and of the [`User`] that comes back.
+/// `A` is the type of the attributes given, and of the [`User`](crate::User) that comes back.
 ///
 /// ```
 /// use lucia::{NewKey, NewUser};
