@@ -34,14 +34,14 @@ use sender::{Claim, Lookup, Sender};
 /// [`validate_bearer_token`](Self::validate_bearer_token), and never meets the cookie's session.
 ///
 /// `#[auth_request]` and `#[authenticated]` give it to a handler as `auth_request`. Helper functions
-/// take it as a parameter:
+/// take it as a parameter, and ask for whoever was let in, by cookie or by token:
 ///
 /// ```
 /// use lucia::{AuthRequest, User};
 /// # #[derive(serde::Deserialize)] struct Profile { username: String }
 ///
 /// async fn greeting(auth_request: &AuthRequest) -> lucia::Result<String> {
-///     let found = auth_request.validate_user::<Profile>().await?;
+///     let found = auth_request.identify_user::<Profile>().await?;
 ///     Ok(match found {
 ///         Some((user, _session)) => format!("Hello, {}!", user.username),
 ///         None => "Hello!".to_owned(),
@@ -320,8 +320,8 @@ impl AuthRequest {
         self.0.sender()
     }
 
-    /// The present sender, unless a cookie says so and another site may have sent it.
-    /// Where a bearer token was accepted, cookies are not read.
+    /// The present sender, unless a cookie says so and another site may have sent it, or a bearer
+    /// token was accepted: cookies are not read then.
     fn credible_sender(&self) -> Option<Arc<Sender>> {
         let sender = self.sender();
         if matches!(*sender, Sender::Presented(_)) {
