@@ -1,9 +1,10 @@
 //! The session cookie: its attributes, and how it is read and written.
 
-use std::fmt;
 use std::time::Duration;
+use std::{fmt, iter};
 
 use cookie::time::OffsetDateTime;
+use memchr::memchr;
 
 use crate::clock::UnixMillis;
 use crate::token::{Presented, SessionToken};
@@ -235,7 +236,7 @@ impl CookieConfig {
     /// which is meant would depend on their order.
     pub(crate) fn read<'a>(&self, headers: impl Iterator<Item = &'a [u8]>) -> Presented {
         let mut found: Option<&[u8]> = None;
-        for pair in headers.flat_map(|header| header.split(|byte| *byte == b';')) {
+        for pair in headers.flat_map(pairs) {
             let pair = pair.trim_ascii();
             let Some(value) = pair
                 .strip_prefix(self.name.as_bytes())
@@ -298,6 +299,21 @@ impl CookieConfig {
             None => cookie,
         }
     }
+}
+
+/// The pairs of a `Cookie` header. There are many in some, and all are read in every request.
+fn pairs(header: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(header);
+    iter::from_fn(move || {
+        let header = rest?;
+        match memchr(b';', header) {
+            Some(end) => {
+                rest = Some(&header[end + 1..]);
+                Some(&header[..end])
+            }
+            None => rest.take(),
+        }
+    })
 }
 
 /// A session cookie for a response. `to_string()` is the value of its `Set-Cookie` header.

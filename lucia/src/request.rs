@@ -13,11 +13,10 @@ use crate::auth::Auth;
 use crate::cookie::SessionCookie;
 use crate::origin::Refusal;
 use crate::session::Session;
-use crate::store::UserRow;
-use crate::token::{Presented, SessionId};
+use crate::token::Presented;
 use crate::user::User;
 use crate::{Error, Result};
-use sender::{Claim, Lookup, Sender};
+use sender::{Claim, Found, Lookup, Sender};
 
 /// Who sent a request.
 ///
@@ -65,7 +64,7 @@ struct Shared {
     /// Whether it does not only because there is none.
     for_want_of_bearer: AtomicBool,
     /// Whom a guard has let in.
-    admitted: OnceLock<SessionId>,
+    admitted: OnceLock<Session>,
     /// Whether somebody has asked whose the cookie is.
     asked: AtomicBool,
     /// Whether somebody has taken on to put the headers on the response.
@@ -272,7 +271,7 @@ impl AuthRequest {
         }
         let sender = match session {
             Some(session) => Sender::Set {
-                session: Box::new(session.clone()),
+                session: session.clone(),
                 user: OnceCell::new(),
             },
             None => Sender::SignedOut,
@@ -341,7 +340,7 @@ impl AuthRequest {
         Arc::ptr_eq(sender, &self.sender())
     }
 
-    async fn session_and_user(&self) -> Result<Option<(Session, UserRow)>> {
+    async fn session_and_user(&self) -> Result<Option<Found>> {
         loop {
             let Some(sender) = self.credible_sender() else {
                 return Ok(None);
@@ -359,12 +358,12 @@ impl AuthRequest {
     ///
     /// [`Error::Forbidden`] when another guard has let in another session of the same request.
     pub(crate) fn admit_as(&self, session: &Session) -> Result<()> {
-        let admitted = self.0.admitted.get_or_init(|| session.id.clone());
-        if *admitted == session.id {
+        let admitted = self.0.admitted.get_or_init(|| session.clone());
+        if admitted.id == session.id {
             return Ok(());
         }
         tracing::warn!(
-            outer = %admitted,
+            outer = %admitted.id,
             inner = %session.id,
             "two guards of one request let in different sessions: its cookie and its token differ"
         );
@@ -372,7 +371,7 @@ impl AuthRequest {
     }
 
     /// The session that a guard let in, with the row of its user.
-    pub(crate) async fn authenticated_row(&self) -> Result<(Session, UserRow)> {
+    pub(crate) async fn authenticated_row(&self) -> Result<Found> {
         let found = if self.is_by_bearer() {
             let found = self.0.bearer.look_up(&self.0.auth).await;
             found.map(|found| found.cloned())
@@ -382,9 +381,34 @@ impl AuthRequest {
         self.admit(found)
     }
 
+    /// What [`authenticate`](Self::authenticate) says, if that has been asked before and has an
+    /// answer that nothing has changed since.
+    #[cfg(feature = "actix")]
+    pub(crate) fn known_session(&self) -> Option<Session> {
+        self.known().map(|(session, _)| session)
+    }
+
+    /// As [`known_session`](Self::known_session), the user.
+    #[cfg(feature = "actix")]
+    pub(crate) fn known_user<A: DeserializeOwned>(&self) -> Option<Result<User<A>>> {
+        let (_, row) = self.known()?;
+        Some(User::from_row(&row, self.0.auth.user_table()))
+    }
+
+    #[cfg(feature = "actix")]
+    fn known(&self) -> Option<Found> {
+        if self.is_by_bearer() {
+            return self.0.bearer.found().cloned();
+        }
+        match &*self.credible_sender()? {
+            Sender::Presented(claim) => claim.found().cloned(),
+            Sender::Set { .. } | Sender::SignedOut => None,
+        }
+    }
+
     fn typed<A: DeserializeOwned>(
         &self,
-        found: Result<Option<(Session, UserRow)>>,
+        found: Result<Option<Found>>,
     ) -> Result<Option<(User<A>, Session)>> {
         match found? {
             Some((session, row)) => {

@@ -37,17 +37,21 @@ use crate::user::{NoAttributes, UserId, read_columns};
 /// ```
 #[derive(Clone)]
 pub struct Session<A = NoAttributes> {
-    info: SessionInfo,
-    token: SessionToken,
+    /// Shared by all who ask who sent a request.
+    known: Arc<Known>,
     /// The columns of the application's own.
     pub attributes: A,
+}
+
+struct Known {
+    info: SessionInfo,
+    token: SessionToken,
 }
 
 impl Session {
     pub(crate) fn new(info: SessionInfo, token: SessionToken) -> Self {
         Self {
-            info,
-            token,
+            known: Arc::new(Known { info, token }),
             attributes: NoAttributes::default(),
         }
     }
@@ -58,7 +62,7 @@ impl Session {
     ///
     /// [`Error::Schema`](crate::Error::Schema) when they do not fit `A`.
     pub fn typed<A: DeserializeOwned>(&self) -> Result<Session<A>> {
-        Ok(Session::with_attributes(self, self.info.attributes_as()?))
+        Ok(Session::with_attributes(self, self.attributes_as()?))
     }
 }
 
@@ -66,19 +70,18 @@ impl<A> Session<A> {
     /// What can be shown of this session.
     #[must_use]
     pub fn info(&self) -> &SessionInfo {
-        &self.info
+        &self.known.info
     }
 
     /// The secret that authenticates as this session.
     #[must_use]
     pub fn token(&self) -> &SessionToken {
-        &self.token
+        &self.known.token
     }
 
     pub(crate) fn with_attributes(session: &Session, attributes: A) -> Self {
         Self {
-            info: session.info.clone(),
-            token: session.token.clone(),
+            known: session.known.clone(),
             attributes,
         }
     }
@@ -86,7 +89,10 @@ impl<A> Session<A> {
     /// This session as functions take it that do not care for its attributes.
     #[must_use]
     pub fn untyped(&self) -> Session {
-        Session::new(self.info.clone(), self.token.clone())
+        Session {
+            known: self.known.clone(),
+            attributes: NoAttributes::default(),
+        }
     }
 }
 
@@ -94,7 +100,7 @@ impl<A> Deref for Session<A> {
     type Target = SessionInfo;
 
     fn deref(&self) -> &SessionInfo {
-        &self.info
+        self.info()
     }
 }
 
@@ -102,8 +108,8 @@ impl<A> Deref for Session<A> {
 impl<A> fmt::Debug for Session<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Session")
-            .field("info", &self.info)
-            .field("token", &self.token)
+            .field("info", self.info())
+            .field("token", self.token())
             .finish_non_exhaustive()
     }
 }

@@ -2,6 +2,7 @@
 
 use std::future::{Ready, ready};
 use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
@@ -12,15 +13,41 @@ use crate::session::Session;
 use crate::user::{MaybeUser, User};
 use crate::{AuthRequest, Error, Result};
 
-type Extraction<T> = Pin<Box<dyn Future<Output = Result<T>>>>;
+/// A parameter on its way.
+#[allow(missing_debug_implementations)] // A future has none.
+pub enum Extraction<T> {
+    /// It is there: whoever sent the request was asked for before.
+    Known(Ready<Result<T>>),
+    /// It has to be asked for.
+    Asked(Pin<Box<dyn Future<Output = Result<T>>>>),
+}
 
-/// Runs `ask` with the `AuthRequest` of `request`.
+impl<T> Future for Extraction<T> {
+    type Output = Result<T>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<T>> {
+        match self.get_mut() {
+            Self::Known(answer) => Pin::new(answer).poll(context),
+            Self::Asked(answer) => answer.as_mut().poll(context),
+        }
+    }
+}
+
+/// Takes what the `AuthRequest` of `request` knows already, and asks it for what it does not.
 fn extract<T: 'static>(
     request: &HttpRequest,
+    known: impl FnOnce(&AuthRequest) -> Option<Result<T>>,
     ask: impl AsyncFnOnce(AuthRequest) -> Result<T> + 'static,
 ) -> Extraction<T> {
-    let found = auth_request(request);
-    Box::pin(async move { ask(found?).await })
+    let known = auth_request(request).map(|auth_request| match known(&auth_request) {
+        Some(answer) => Ok(answer),
+        None => Err(auth_request),
+    });
+    match known {
+        Ok(Ok(answer)) => Extraction::Known(ready(answer)),
+        Ok(Err(auth_request)) => Extraction::Asked(Box::pin(ask(auth_request))),
+        Err(error) => Extraction::Known(ready(Err(error))),
+    }
 }
 
 impl FromRequest for AuthRequest {
@@ -37,7 +64,8 @@ impl<A: DeserializeOwned + 'static> FromRequest for Session<A> {
     type Future = Extraction<Self>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        extract(request, async |auth_request| {
+        let known = |auth_request: &AuthRequest| Some(auth_request.known_session()?.typed());
+        extract(request, known, async |auth_request| {
             auth_request.authenticate().await?.typed()
         })
     }
@@ -48,7 +76,7 @@ impl<A: DeserializeOwned + 'static> FromRequest for User<A> {
     type Future = Extraction<Self>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        extract(request, async |auth_request| {
+        extract(request, AuthRequest::known_user, async |auth_request| {
             auth_request.authenticate_user().await.map(|(user, _)| user)
         })
     }
@@ -59,7 +87,11 @@ impl<A: DeserializeOwned + 'static> FromRequest for MaybeUser<A> {
     type Future = Extraction<Self>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        extract(request, async |auth_request| {
+        let known = |auth_request: &AuthRequest| {
+            let user = auth_request.known_user()?;
+            Some(user.map(|user| Self(Some(user))))
+        };
+        extract(request, known, async |auth_request| {
             Ok(Self(
                 auth_request.identify_user().await?.map(|(user, _)| user),
             ))

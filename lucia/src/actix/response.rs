@@ -1,7 +1,9 @@
 //! lucia's answers and headers in the types of actix-web.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue, SET_COOKIE, WWW_AUTHENTICATE};
+use actix_web::http::header::{
+    CACHE_CONTROL, HeaderMap, HeaderName, HeaderValue, SET_COOKIE, VARY, WWW_AUTHENTICATE,
+};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, ResponseError};
 
 use crate::guard::Guard;
@@ -62,11 +64,11 @@ pub(super) fn put_headers(headers: &mut HeaderMap, auth_request: &AuthRequest) {
 
 impl HeadersMut for HeaderMap {
     fn values<'a>(&'a self, name: &'static str) -> impl Iterator<Item = &'a [u8]> {
-        self.get_all(name).map(HeaderValue::as_bytes)
+        self.get_all(header_name(name)).map(HeaderValue::as_bytes)
     }
 
     fn append(&mut self, name: &'static str, value: &str) {
-        let name = HeaderName::from_static(name);
+        let name = header_name(name);
         // What cannot stand in a header was refused when `Auth` was built.
         if let Ok(mut value) = HeaderValue::try_from(value) {
             value.set_sensitive(name == SET_COOKIE);
@@ -78,10 +80,20 @@ impl HeadersMut for HeaderMap {
         if !HeadersMut::values(self, name).any(&is_meant) {
             return;
         }
-        let name = HeaderName::from_static(name);
+        let name = header_name(name);
         let all: Vec<_> = Self::remove(self, &name).collect();
         for other in all.into_iter().filter(|value| !is_meant(value.as_bytes())) {
             Self::append(self, name.clone(), other);
         }
+    }
+}
+
+/// The name of a header, without reading those that are on most responses.
+fn header_name(name: &'static str) -> HeaderName {
+    match name {
+        "cache-control" => CACHE_CONTROL,
+        "set-cookie" => SET_COOKIE,
+        "vary" => VARY,
+        other => HeaderName::from_static(other),
     }
 }

@@ -1,5 +1,7 @@
 //! What is known of who sent a request.
 
+use std::sync::Arc;
+
 use tokio::sync::OnceCell;
 
 use crate::auth::Auth;
@@ -14,8 +16,8 @@ pub(super) enum Sender {
     Presented(Claim),
     /// From the application.
     Set {
-        session: Box<Session>,
-        user: OnceCell<Option<UserRow>>,
+        session: Session,
+        user: OnceCell<Option<Arc<UserRow>>>,
     },
     /// The application has signed the sender out.
     SignedOut,
@@ -27,9 +29,12 @@ pub(super) struct Claim {
     pub(super) lookup: OnceCell<Lookup>,
 }
 
+/// A session with its user's row.
+pub(super) type Found = (Session, Arc<UserRow>);
+
 /// What the store said of a token.
 pub(super) enum Lookup {
-    Alive(Box<(Session, UserRow)>),
+    Alive(Found),
     Dead,
 }
 
@@ -41,20 +46,21 @@ impl Claim {
         }
     }
 
-    pub(super) async fn look_up(&self, auth: &Auth) -> Result<Option<&(Session, UserRow)>> {
+    pub(super) async fn look_up(&self, auth: &Auth) -> Result<Option<&Found>> {
         let Presented::Token(token) = &self.presented else {
             return Ok(None);
         };
         let found = self.lookup.get_or_try_init(async || {
             let found = auth.validate_token(token).await?;
-            Ok::<_, Error>(found.map_or(Lookup::Dead, |found| Lookup::Alive(Box::new(found))))
+            let alive = |(session, user)| Lookup::Alive((session, Arc::new(user)));
+            Ok::<_, Error>(found.map_or(Lookup::Dead, alive))
         });
         found.await?;
         Ok(self.found())
     }
 
     /// What has been found so far.
-    pub(super) fn found(&self) -> Option<&(Session, UserRow)> {
+    pub(super) fn found(&self) -> Option<&Found> {
         match self.lookup.get()? {
             Lookup::Alive(found) => Some(found),
             Lookup::Dead => None,
@@ -65,7 +71,7 @@ impl Claim {
 impl Sender {
     pub(super) async fn session(&self, auth: &Auth) -> Result<Option<Session>> {
         match self {
-            Self::Set { session, .. } => Ok(Some((**session).clone())),
+            Self::Set { session, .. } => Ok(Some(session.clone())),
             Self::SignedOut => Ok(None),
             Self::Presented(claim) => {
                 let found = claim.look_up(auth).await?;
@@ -74,11 +80,15 @@ impl Sender {
         }
     }
 
-    pub(super) async fn session_and_user(&self, auth: &Auth) -> Result<Option<(Session, UserRow)>> {
+    pub(super) async fn session_and_user(&self, auth: &Auth) -> Result<Option<Found>> {
         match self {
             Self::Set { session, user } => {
-                let user = user.get_or_try_init(|| auth.session_user(session)).await?;
-                Ok(user.clone().map(|user| ((**session).clone(), user)))
+                let user = user.get_or_try_init(async || {
+                    let user = auth.session_user(session).await?;
+                    Ok::<_, Error>(user.map(Arc::new))
+                });
+                let user = user.await?.clone();
+                Ok(user.map(|user| (session.clone(), user)))
             }
             Self::SignedOut => Ok(None),
             Self::Presented(claim) => Ok(claim.look_up(auth).await?.cloned()),
