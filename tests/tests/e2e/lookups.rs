@@ -5,6 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
+use deadpool_postgres::{Manager, Pool};
 use futures_util::future::join_all;
 use futures_util::poll;
 use lucia::{Auth, Error, PgStore, Result, Session};
@@ -232,4 +233,30 @@ async fn a_lookup_that_nobody_polls_holds_up_no_other() {
         held.remove(0).await.unwrap().is_some(),
         "it goes on where it was"
     );
+}
+
+#[tokio::test]
+async fn however_few_share_a_statement_postgres_plans_it_no_more_than_five_times() {
+    let (stage, _, sessions) = stage_with(2).await;
+    let config = stage.database().url().parse().unwrap();
+    let manager = Manager::new(config, tokio_postgres::NoTls);
+    let pool = Pool::builder(manager).max_size(1).build().unwrap();
+    let auth = Auth::builder(PgStore::new(pool.clone()));
+    let auth = auth.clock(stage.clock.reader()).build().unwrap();
+    for _ in 0..20 {
+        // The first goes alone, and the other two share a statement.
+        let tokens = [&sessions[0], &sessions[0], &sessions[1]].map(Session::token);
+        let found = join_all(tokens.map(|token| auth.validate_session(token))).await;
+        assert!(found.into_iter().all(|found| found.unwrap().is_some()));
+    }
+    let connection = pool.get().await.unwrap();
+    let plans = connection.query_one(
+        "SELECT custom_plans, generic_plans FROM pg_prepared_statements \
+         WHERE statement LIKE $1",
+        &[&"% = ANY(%"],
+    );
+    let plans = plans.await.unwrap();
+    let (custom, generic): (i64, i64) = (plans.get(0), plans.get(1));
+    assert!(custom <= 5, "{custom} plans were made");
+    assert_eq!(custom + generic, 20);
 }
