@@ -2,22 +2,45 @@
 
 #![allow(clippy::unwrap_used)] // A test that panics has failed.
 
-use adapter::{Lucia, Sender, SignedIn};
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use adapter::{Lucia, SignedIn};
 use lucia::deadpool_postgres::{Manager, Pool, tokio_postgres};
-use lucia::{Auth, Guard, NoAttributes, PgStore};
-use poem::endpoint::make_sync;
-use poem::http::StatusCode;
-use poem::{Endpoint, EndpointExt, Request, Response, Route, get, handler};
+use lucia::{Auth, AuthRequest, Guard, NoAttributes, PgStore};
+use poem::http::{Method, StatusCode};
+use poem::web::Data;
+use poem::{Body, Endpoint, EndpointExt, Request, Response, Route, get, handler};
+use tokio::io::{AsyncRead, ReadBuf};
 
 #[handler]
-async fn forget(Sender(sender): Sender) -> poem::Result<String> {
-    sender.set_session(None);
+async fn forget(Data(auth_request): Data<&AuthRequest>) -> poem::Result<String> {
+    auth_request.set_session(None);
     Err(StatusCode::IM_A_TEAPOT.into())
+}
+
+#[handler]
+async fn forget_inside(Data(auth_request): Data<&AuthRequest>) {
+    auth_request.set_session(None);
+}
+
+/// Between two middlewares: whether the outer one knows of what is done behind the inner one.
+async fn tells_outside(inner: impl Endpoint, request: Request) -> poem::Result<String> {
+    let outer = request.data::<AuthRequest>().unwrap().clone();
+    inner.get_response(request).await;
+    let cookie = outer.response_headers().set_cookie;
+    Ok(cookie.is_some().to_string())
 }
 
 #[handler]
 async fn user(SignedIn(user): SignedIn<NoAttributes>) -> String {
     user.id.to_string()
+}
+
+#[handler]
+async fn echo(body: String) -> String {
+    body
 }
 
 fn app() -> impl Endpoint {
@@ -26,15 +49,15 @@ fn app() -> impl Endpoint {
     let pool = Pool::builder(Manager::new(config, tokio_postgres::NoTls));
     let store = PgStore::new(pool.build().unwrap());
     let auth = Auth::builder(store).build().unwrap();
-    let lucia = |guard| Lucia {
-        auth: auth.clone(),
-        guard,
-    };
+    let lucia = |guard| Lucia(auth.clone(), guard);
     let private = lucia(Guard::authenticated().redirect("/login"));
-    let pages = Route::new().at("/page", make_sync(|_| "page"));
+    let pages = Route::new().at("/page", get(echo).post(echo));
+    let inner = get(forget_inside).with(lucia(Guard::anyone()));
+    let told = inner.around(tells_outside);
     Route::new()
         .at("/forget", get(forget))
         .at("/user", get(user))
+        .at("/told", told)
         .nest("/private", pages.with(private))
         .with(lucia(Guard::anyone()))
 }
@@ -62,6 +85,46 @@ async fn a_cookie_reaches_an_error() {
     assert_eq!(response.status(), StatusCode::IM_A_TEAPOT);
     assert!(response.header("set-cookie").is_some());
     assert_eq!(response.header("cache-control"), Some("no-store"));
+}
+
+#[tokio::test]
+async fn all_who_ask_share_one_auth_request() {
+    let response = ask("/told", None).await;
+    assert_eq!(response.into_body().into_string().await.unwrap(), "true");
+}
+
+/// A body that must not be read.
+struct Unread;
+
+impl AsyncRead for Unread {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        _: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        panic!("the body was read");
+    }
+}
+
+#[tokio::test]
+async fn who_is_refused_has_the_body_unread() {
+    let request = || {
+        Request::builder()
+            .uri("/private/page".parse().unwrap())
+            .method(Method::POST)
+            .header("host", "a.example")
+    };
+    let body = || Body::from_async_read(Unread);
+    let anonymous = app().get_response(request().body(body())).await;
+    assert_eq!(anonymous.status(), StatusCode::SEE_OTHER);
+    assert_eq!(anonymous.header("location"), Some("/login"));
+
+    let cookie = format!("__Host-auth_session={}", "a".repeat(40));
+    let request = request().header("cookie", cookie);
+    let request = request.header("origin", "https://b.example");
+    let cross_origin = app().get_response(request.body(body())).await;
+    assert_eq!(cross_origin.status(), StatusCode::FORBIDDEN);
+    assert_eq!(cross_origin.header("cache-control"), Some("no-store"));
 }
 
 #[tokio::test]
