@@ -1,14 +1,16 @@
-//! The adapter before a database that is away.
+//! The adapter before a database in memory, and before one that is away.
 
 #![allow(clippy::unwrap_used)] // A test that panics has failed.
 
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use adapter::{Lucia, SignedIn};
 use lucia::deadpool_postgres::{Manager, Pool, tokio_postgres};
-use lucia::{Auth, AuthRequest, Guard, NoAttributes, PgStore};
+use lucia::testing::{self, login_as};
+use lucia::{Auth, AuthRequest, Guard, NewUser, NoAttributes, PgStore};
 use poem::http::{Method, StatusCode};
 use poem::web::Data;
 use poem::{Body, Endpoint, EndpointExt, Request, Response, Route, get, handler};
@@ -34,7 +36,7 @@ async fn tells_outside(inner: impl Endpoint, request: Request) -> poem::Result<S
 }
 
 #[handler]
-async fn user(SignedIn(user): SignedIn<NoAttributes>) -> String {
+async fn who(SignedIn(user): SignedIn<NoAttributes>) -> String {
     user.id.to_string()
 }
 
@@ -43,12 +45,16 @@ async fn echo(body: String) -> String {
     body
 }
 
-fn app() -> impl Endpoint {
+/// Of a database that is away.
+fn away() -> Auth {
     let mut config = tokio_postgres::Config::new();
     config.host("127.0.0.1").port(1).user("nobody");
     let pool = Pool::builder(Manager::new(config, tokio_postgres::NoTls));
     let store = PgStore::new(pool.build().unwrap());
-    let auth = Auth::builder(store).build().unwrap();
+    Auth::builder(store).build().unwrap()
+}
+
+fn app(auth: &Auth) -> impl Endpoint {
     let lucia = |guard| Lucia(auth.clone(), guard);
     let private = lucia(Guard::authenticated().redirect("/login"));
     let pages = Route::new().at("/page", get(echo).post(echo));
@@ -56,7 +62,7 @@ fn app() -> impl Endpoint {
     let told = inner.around(tells_outside);
     Route::new()
         .at("/forget", get(forget))
-        .at("/user", get(user))
+        .at("/user", get(who))
         .at("/told", told)
         .nest("/private", pages.with(private))
         .with(lucia(Guard::anyone()))
@@ -67,7 +73,7 @@ async fn ask(path: &str, cookie: Option<String>) -> Response {
     if let Some(cookie) = cookie {
         request = request.header("cookie", cookie);
     }
-    app().get_response(request.finish()).await
+    app(&away()).get_response(request.finish()).await
 }
 
 #[tokio::test]
@@ -77,6 +83,32 @@ async fn who_is_not_signed_in_is_sent_to_the_login_or_refused() {
     // A request that is built here, and not received, has no original URI.
     assert_eq!(page.header("location"), Some("/login?next=%2F"));
     assert_eq!(ask("/user", None).await.status(), StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn who_is_signed_in_is_let_in_and_a_renewed_session_has_its_cookie_sent_again() {
+    let clock = testing::Clock::new();
+    let store = testing::store(&[]).await;
+    let auth = Auth::builder(store).clock(clock.clone()).build().unwrap();
+    let user = auth.create_user(NewUser::without_key()).await.unwrap();
+    let login = login_as(&auth, &user.id).await;
+    let app = app(&auth);
+    let ask = |path: &str| {
+        let request = Request::builder().uri(path.parse().unwrap());
+        app.get_response(request.header("cookie", login.cookie_header()).finish())
+    };
+
+    let response = ask("/user").await;
+    assert!(response.header("set-cookie").is_none());
+    assert_eq!(response.header("cache-control"), Some("no-store"));
+    let body = response.into_body().into_string().await.unwrap();
+    assert_eq!(body, user.id.as_str());
+
+    clock.advance(Duration::from_secs(2 * 24 * 60 * 60));
+    let response = ask("/private/page").await;
+    assert_eq!(response.status(), StatusCode::OK);
+    let cookie = response.header("set-cookie").unwrap();
+    assert!(cookie.starts_with(&login.cookie_header()));
 }
 
 #[tokio::test]
@@ -115,14 +147,14 @@ async fn who_is_refused_has_the_body_unread() {
             .header("host", "a.example")
     };
     let body = || Body::from_async_read(Unread);
-    let anonymous = app().get_response(request().body(body())).await;
+    let anonymous = app(&away()).get_response(request().body(body())).await;
     assert_eq!(anonymous.status(), StatusCode::SEE_OTHER);
     assert_eq!(anonymous.header("location"), Some("/login"));
 
     let cookie = format!("__Host-auth_session={}", "a".repeat(40));
     let request = request().header("cookie", cookie);
     let request = request.header("origin", "https://b.example");
-    let cross_origin = app().get_response(request.body(body())).await;
+    let cross_origin = app(&away()).get_response(request.body(body())).await;
     assert_eq!(cross_origin.status(), StatusCode::FORBIDDEN);
     assert_eq!(cross_origin.header("cache-control"), Some("no-store"));
 }
