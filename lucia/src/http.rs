@@ -28,8 +28,8 @@
 //! }
 //! ```
 //!
-//! `examples/adapter` in the repository is a whole one, for a framework with request types of its
-//! own.
+//! Where a framework has request types of its own, [`RequestHead`] stands for the parts.
+//! `examples/adapter` in the repository is a whole adapter for such a framework.
 //!
 //! # What a request has to bring
 //!
@@ -102,6 +102,79 @@ impl<B> RequestContext for Request<B> {
 
     fn slot(&self) -> RequestSlot {
         slot(self.extensions())
+    }
+}
+
+/// A request of a framework that has a type of its own for requests, and keeps in it what the crate
+/// `http` has types for. It is the [`RequestContext`] of such a framework's adapter:
+///
+/// ```
+/// use http::{Extensions, HeaderMap, Method, Uri};
+/// use lucia::http::RequestHead;
+///
+/// struct Request { method: Method, uri: Uri, headers: HeaderMap, extensions: Extensions, tls: bool }
+///
+/// fn head(request: &Request) -> RequestHead<'_> {
+///     RequestHead::new(&request.method, &request.uri, &request.headers, &request.extensions)
+///         .over_tls(request.tls)
+/// }
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct RequestHead<'r> {
+    method: &'r Method,
+    uri: &'r Uri,
+    headers: &'r HeaderMap,
+    extensions: &'r Extensions,
+    over_tls: bool,
+}
+
+impl<'r> RequestHead<'r> {
+    /// Of a request whose slot is in these extensions, by [`keep_slot`]. The host is that of the
+    /// URI, where it has one, and otherwise that of the headers.
+    #[must_use]
+    pub fn new(
+        method: &'r Method,
+        uri: &'r Uri,
+        headers: &'r HeaderMap,
+        extensions: &'r Extensions,
+    ) -> Self {
+        Self {
+            method,
+            uri,
+            headers,
+            extensions,
+            over_tls: extensions.get::<OverTls>().is_some(),
+        }
+    }
+
+    /// Whether the connection itself is encrypted, where the framework knows. What a proxy or a
+    /// client says of it does not count. Otherwise it counts as encrypted after [`OverTls`].
+    #[must_use]
+    pub fn over_tls(mut self, over_tls: bool) -> Self {
+        self.over_tls = over_tls;
+        self
+    }
+}
+
+impl RequestContext for RequestHead<'_> {
+    fn method(&self) -> &str {
+        self.method.as_str()
+    }
+
+    fn header<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+        values(self.headers, name)
+    }
+
+    fn host(&self) -> Option<&str> {
+        host(self.uri, self.headers)
+    }
+
+    fn is_tls(&self) -> bool {
+        self.over_tls
+    }
+
+    fn slot(&self) -> RequestSlot {
+        slot(self.extensions)
     }
 }
 

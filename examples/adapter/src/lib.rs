@@ -1,82 +1,44 @@
-//! lucia in [poem](https://docs.rs/poem): a middleware and extractors. `docs/adapters.md` goes
+//! lucia in [poem](https://docs.rs/poem): a middleware and an extractor. `docs/adapters.md` goes
 //! through it.
 
-use lucia::{Answer, Auth, AuthRequest, Error, Guard, RequestContext, RequestSlot, User};
-use poem::http::StatusCode;
+use lucia::http::RequestHead;
+use lucia::{Answer, Auth, AuthRequest, Error, Guard, User};
 use poem::http::uri::Scheme;
-use poem::{Endpoint, FromRequest, Middleware, Request, RequestBody, Response};
+use poem::web::Data;
+use poem::{
+    Endpoint, FromRequest, IntoResponse, Middleware, Request, RequestBody, Response, Result,
+};
 use serde::de::DeserializeOwned;
 
-/// A request, as lucia looks at it.
-struct Context<'a>(&'a Request);
-
-impl RequestContext for Context<'_> {
-    fn method(&self) -> &str {
-        self.0.method().as_str()
-    }
-
-    fn header<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-        let values = self.0.headers().get_all(name).iter();
-        values.map(|value| value.as_bytes())
-    }
-
-    fn host(&self) -> Option<&str> {
-        lucia::http::host(self.0.uri(), self.0.headers())
-    }
-
-    fn is_tls(&self) -> bool {
-        *self.0.scheme() == Scheme::HTTPS // of the listener that accepted the connection
-    }
-
-    fn slot(&self) -> RequestSlot {
-        self.0.extensions().get().cloned().unwrap_or_default()
-    }
-}
-
-/// Lets in whom `guard` lets in, and puts cookie changes on responses:
-/// `app.with(Lucia { auth, guard: Guard::anyone() })`.
+/// Lets in whom the [`Guard`] lets in, and puts cookie changes on responses:
+/// `app.with(Lucia(auth, Guard::anyone()))`. Handlers behind it ask who sent a request by
+/// [`SignedIn`], or by a parameter `Data(auth_request): Data<&AuthRequest>`.
 #[derive(Clone, Debug)]
-pub struct Lucia {
-    /// Who asks.
-    pub auth: Auth,
-    /// Who may.
-    pub guard: Guard,
-}
+pub struct Lucia(pub Auth, pub Guard);
 
 impl<E: Endpoint> Middleware<E> for Lucia {
     type Output = Guarded<E>;
 
     fn transform(&self, inner: E) -> Guarded<E> {
-        Guarded {
-            lucia: self.clone(),
-            inner,
-        }
+        Guarded(self.clone(), inner)
     }
 }
 
-/// What [`Lucia`] keeps with a request. An application may keep its `Auth` there itself, by
-/// `.data(auth)`, which says nothing of a middleware.
-#[derive(Clone)]
-struct Kept(Auth);
-
 /// An endpoint behind [`Lucia`].
 #[derive(Debug)]
-pub struct Guarded<E> {
-    lucia: Lucia,
-    inner: E,
-}
+pub struct Guarded<E>(Lucia, E);
 
 impl<E: Endpoint> Endpoint for Guarded<E> {
     type Output = Response;
 
-    async fn call(&self, mut request: Request) -> poem::Result<Response> {
-        let Lucia { auth, guard } = &self.lucia;
+    async fn call(&self, mut request: Request) -> Result<Response> {
+        let Self(Lucia(auth, guard), inner) = self;
         lucia::http::keep_slot(request.extensions_mut());
-        let auth_request = auth.handle_request(&Context(&request));
-        request.extensions_mut().insert(Kept(auth.clone()));
+        let auth_request = auth.handle_request(&head(&request));
         auth_request.adopt();
+        request.set_data(auth_request.clone());
         let mut response = match guard.check(&auth_request).await {
-            Ok(()) => self.inner.get_response(request).await, // errors are responses, too
+            Ok(()) => inner.get_response(request).await, // an error is a response, too
             Err(denial) => {
                 let target = lucia::http::target(request.method(), request.original_uri());
                 respond(guard.answer(&denial, &auth_request, target))
@@ -87,17 +49,11 @@ impl<E: Endpoint> Endpoint for Guarded<E> {
     }
 }
 
-/// Who sent the request, asked when wanted.
-#[derive(Debug)]
-pub struct Sender(pub AuthRequest);
-
-impl<'a> FromRequest<'a> for Sender {
-    async fn from_request(request: &'a Request, _: &mut RequestBody) -> poem::Result<Self> {
-        match request.extensions().get::<Kept>() {
-            Some(Kept(auth)) => Ok(Self(auth.handle_request(&Context(request)))),
-            None => Err(refuse(Error::Misuse("add `.with(Lucia { .. })`".into()))),
-        }
-    }
+/// A request, as lucia looks at it.
+fn head(request: &Request) -> RequestHead<'_> {
+    let (uri, headers) = (request.uri(), request.headers());
+    RequestHead::new(request.method(), uri, headers, request.extensions())
+        .over_tls(*request.scheme() == Scheme::HTTPS) // of the listener that accepted the connection
 }
 
 /// A user who is signed in.
@@ -105,8 +61,8 @@ impl<'a> FromRequest<'a> for Sender {
 pub struct SignedIn<A>(pub User<A>);
 
 impl<'a, A: DeserializeOwned + Send> FromRequest<'a> for SignedIn<A> {
-    async fn from_request(request: &'a Request, body: &mut RequestBody) -> poem::Result<Self> {
-        let Sender(sender) = Sender::from_request(request, body).await?;
+    async fn from_request(request: &'a Request, body: &mut RequestBody) -> Result<Self> {
+        let sender = Data::<&AuthRequest>::from_request(request, body).await?;
         let (user, _) = sender.authenticate_user().await.map_err(refuse)?;
         Ok(Self(user))
     }
@@ -118,12 +74,6 @@ pub fn refuse(error: Error) -> poem::Error {
 }
 
 fn respond(answer: Answer) -> Response {
-    let status = StatusCode::from_u16(answer.status);
-    let mut response = Response::builder()
-        .status(status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR))
-        .body(answer.body);
-    for (name, value) in answer.headers {
-        lucia::HeadersMut::append(response.headers_mut(), name, &value);
-    }
-    response
+    let (head, body) = lucia::http::response(answer).into_parts();
+    (head.status, head.headers, body).into_response()
 }

@@ -1,7 +1,7 @@
 //! A page for whoever is signed in, on poem: `DATABASE_URL=postgres://.. cargo run -p adapter`.
 
-use adapter::{Lucia, Sender, SignedIn, refuse};
-use lucia::{Auth, Guard, NewUser, PgStore};
+use adapter::{Lucia, SignedIn, refuse};
+use lucia::{Auth, AuthRequest, Guard, NewUser, PgStore};
 use poem::listener::TcpListener;
 use poem::web::{Data, Json};
 use poem::{EndpointExt, Route, Server, get, handler, post};
@@ -21,7 +21,7 @@ struct Credentials {
 #[handler]
 async fn signup(
     Data(auth): Data<&Auth>,
-    Sender(sender): Sender,
+    Data(auth_request): Data<&AuthRequest>,
     Json(form): Json<Credentials>,
 ) -> poem::Result<String> {
     let profile = Profile {
@@ -31,7 +31,7 @@ async fn signup(
     let user = auth.create_user(new_user.attributes(&profile)).await;
     let user = user.map_err(refuse)?;
     let session = auth.create_session(&user.id).await.map_err(refuse)?;
-    sender.set_session(Some(&session));
+    auth_request.set_session(Some(&session));
     Ok(format!("Welcome, {}!", user.username))
 }
 
@@ -45,14 +45,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let store = PgStore::connect(&std::env::var("DATABASE_URL")?).await?;
     store.migrate(&["username TEXT NOT NULL UNIQUE"]).await?;
     let auth = Auth::builder(store).build()?;
-    let private = Lucia {
-        auth: auth.clone(),
-        guard: Guard::authenticated(),
-    };
-    let lucia = Lucia {
-        auth: auth.clone(),
-        guard: Guard::anyone(),
-    };
+    let private = Lucia(auth.clone(), Guard::authenticated());
+    let lucia = Lucia(auth.clone(), Guard::anyone());
     let app = Route::new()
         .at("/signup", post(signup))
         .at("/me", get(me).with(private))

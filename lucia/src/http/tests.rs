@@ -28,6 +28,28 @@ fn the_scheme_that_a_client_writes_is_no_knowledge_of_tls() {
 }
 
 #[test]
+fn the_head_of_a_request_says_what_the_request_says() {
+    let request = Request::post("/a").header(HOST, "a.example");
+    let parts = parts(request.header("cookie", "b=c"));
+    let head = RequestHead::new(&parts.method, &parts.uri, &parts.headers, &parts.extensions);
+    assert_eq!(RequestContext::method(&head), "POST");
+    assert_eq!(head.host(), Some("a.example"));
+    let cookies: Vec<_> = RequestContext::header(&head, "cookie").collect();
+    assert_eq!(cookies, [b"b=c"]);
+}
+
+#[test]
+fn whether_a_head_came_over_tls_is_not_read_off_its_uri() {
+    let mut parts = parts(Request::get("https://a.example/"));
+    let plain = RequestHead::new(&parts.method, &parts.uri, &parts.headers, &parts.extensions);
+    assert!(!plain.is_tls());
+    assert!(plain.over_tls(true).is_tls());
+    parts.extensions.insert(OverTls);
+    let over_tls = RequestHead::new(&parts.method, &parts.uri, &parts.headers, &parts.extensions);
+    assert!(over_tls.is_tls());
+}
+
+#[test]
 fn headers_are_given_in_their_order_as_bytes() {
     let request = Request::get("/")
         .header("cookie", "a=b")
