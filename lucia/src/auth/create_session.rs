@@ -62,7 +62,7 @@ impl Auth {
 /// A [`Key`](crate::Key) that was merely looked up is neither: nobody has opened it. Where the
 /// application lets its user in all the same, it says so by `&key.user_id`.
 #[diagnostic::on_unimplemented(
-    message = "nobody signs in by a `{Self}`",
+    message = "nobody signs in by `{Self}`",
     label = "neither an `OpenedKey` nor a `UserId`",
     note = "`use_key` returns an `OpenedKey`: write `auth.create_session(&key)` after a sign-in",
     note = "write `auth.create_session(&user.id)` where the application vouches for the user"

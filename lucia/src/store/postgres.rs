@@ -141,16 +141,16 @@ impl PgStore {
         let rows = self.0.read(sql, params, Some(written), row).await?;
         Ok(rows.into_iter().next())
     }
+}
 
+impl Parts {
     /// The error of an insertion that inserted nothing.
     fn kept_out(&self, table: &str) -> Error {
         Error::Misuse(format!(
             "table `{table}` has a trigger or rule that keeps rows from being inserted"
         ))
     }
-}
 
-impl Parts {
     /// The rows of one statement, each read, with a failure turned into what it means.
     async fn read<T>(
         &self,
@@ -229,7 +229,7 @@ impl UserStore for PgStore {
                     .await?
             }
         };
-        inserted.ok_or_else(|| self.kept_out(&self.0.tables.user))
+        inserted.ok_or_else(|| self.0.kept_out(&self.0.tables.user))
     }
 
     async fn user(&self, id: &UserId) -> Result<Option<UserRow>> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpResponse, post};
-use lucia::{Auth, Error, Result, Session, authenticated};
+use lucia::{Auth, Error, Result, Session, UserId, authenticated};
 use serde::Deserialize;
 
 use crate::support::{PASSWORD, Site, Stage, front_page, sign_up};
@@ -115,7 +115,7 @@ async fn people_sign_up_sign_in_and_out(split: Split) {
     assert_eq!(split.users.count("user_session").await, 0);
     assert_eq!(split.sessions.count("user_session").await, 1);
     assert_eq!(split.sessions.count("auth_user").await, 0);
-    let nobody = "nobody".into();
+    let nobody = UserId::from("nobody");
     let refused = split.site.auth.create_session(&nobody).await;
     assert!(matches!(refused, Err(Error::UnknownUser)), "{refused:?}");
 }

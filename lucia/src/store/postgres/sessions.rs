@@ -5,14 +5,14 @@ use serde_json::{Map, Value};
 use tokio_postgres::types::ToSql;
 
 use super::error::Written;
-use super::rows::{found_row, session_row};
+use super::rows::{found_row, inserted_row, session_row};
 use super::run::Statement;
 use super::statements::Insertion;
 use super::{Params, Parts, PgStore, attributes_json, lookups};
 use crate::Result;
 use crate::store::{
     Expiries, KeyRow, NewSessionRow, PasswordChange, Rotation, SESSION_COLUMNS, SessionRow,
-    SessionStore, Store, UnixMillis, UserRow, UserStore,
+    SessionStore, Store, UnixMillis, UserRow,
 };
 use crate::token::SessionId;
 use crate::user::UserId;
@@ -44,11 +44,7 @@ impl Store for PgStore {
         if key.user_id != session.user_id {
             return Ok(None);
         }
-        let inserted = self.0.insert_session(&session, Some(&key)).await?;
-        if inserted.is_none() && self.key(&key.id).await?.as_ref() == Some(&key) {
-            return Err(self.kept_out(&self.0.tables.session));
-        }
-        Ok(inserted)
+        self.0.insert_session(&session, Some(&key)).await
     }
 
     async fn change_password(&self, change: PasswordChange) -> Result<bool> {
@@ -89,7 +85,7 @@ impl SessionStore for PgStore {
 
     async fn insert_session(&self, session: NewSessionRow) -> Result<SessionRow> {
         let inserted = self.0.insert_session(&session, None).await?;
-        inserted.ok_or_else(|| self.kept_out(&self.0.tables.session))
+        inserted.ok_or_else(|| self.0.kept_out(&self.0.tables.session))
     }
 
     async fn session(&self, id: &SessionId) -> Result<Option<SessionRow>> {
@@ -192,8 +188,7 @@ pub(super) struct Found {
 }
 
 impl Parts {
-    /// Stores a session, `None` when nothing was stored: by a key that has changed, or because
-    /// something in the database keeps the row out.
+    /// Stores a session. `None` when the key is not as it was opened, and nothing has happened.
     async fn insert_session(
         &self,
         session: &NewSessionRow,
@@ -233,7 +228,7 @@ impl Parts {
         params.extend(limit.iter().map(|limit| limit as &(dyn ToSql + Sync)));
         let written = Some(Written::Session(&session.attributes));
         let inserted = match limit {
-            None => self.read(&sql, &params, written, session_row).await?,
+            None => self.read(&sql, &params, written, inserted_row).await?,
             Some(_) => {
                 let lock = Statement {
                     sql: &self.statements.lock_sign_ins,
@@ -243,11 +238,14 @@ impl Parts {
                     sql: &sql,
                     params: &params,
                 };
-                self.read_behind(lock, statement, written, session_row)
+                self.read_behind(lock, statement, written, inserted_row)
                     .await?
             }
         };
-        Ok(inserted.into_iter().flatten().next())
+        match inserted.into_iter().next() {
+            Some(None) => Err(self.kept_out(&self.tables.session)),
+            begun => Ok(begun.flatten()),
+        }
     }
 
     pub(super) async fn find_one(&self, id: &SessionId) -> Result<Option<Found>> {

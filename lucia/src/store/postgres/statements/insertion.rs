@@ -19,7 +19,8 @@ pub(in crate::store::postgres) struct Insertion {
 }
 
 impl Statements {
-    /// Inserts the session `$1` of the user `$2`, with the attributes in the JSON `$9`.
+    /// Inserts the session `$1` of the user `$2`, with the attributes in the JSON `$9`. No row
+    /// comes back where the key refuses it, and one of NULLs where something keeps the session out.
     pub(in crate::store::postgres) fn insert_session(
         &self,
         tables: &TableNames,
@@ -50,7 +51,7 @@ impl Statements {
                 WHERE {may_begin}
                 RETURNING *
             )
-            SELECT {session} FROM inserted AS s"#
+            SELECT {session} FROM (SELECT WHERE {may_begin}) AS begun LEFT JOIN inserted AS s ON TRUE"#
         )
     }
 
