@@ -13,7 +13,7 @@ use crate::{Error, Result};
 impl Auth {
     /// Checks a key and its password, and tells whose it is. `None` is for keys that have no
     /// password because somebody else vouches for the user. Hand what it returns to
-    /// [`create_session`](Self::create_session), which looks that it still holds.
+    /// [`create_session`](Self::create_session), which checks that it still holds.
     ///
     /// Whoever is refused waits as long and is told the same, whether there is no such user, the
     /// password is wrong, or the key has none (OWASP ASVS 5.0, 6.3.8). Where the stored hash is an

@@ -26,51 +26,51 @@ const ADA: [(&str, &str); 2] = [("username", "ada"), ("password", PASSWORD)];
 
 /// What can become of a key.
 #[derive(Clone, Copy, Debug)]
-enum Change {
-    Change,
+enum Fate {
+    Changed,
     Reset,
-    Update,
-    TakeAway,
-    Delete,
-    DeleteUser,
+    Updated,
+    Withdrawn,
+    Deleted,
+    UserDeleted,
 }
 
-impl Change {
+impl Fate {
     const ALL: [Self; 6] = [
-        Self::Change,
+        Self::Changed,
         Self::Reset,
-        Self::Update,
-        Self::TakeAway,
-        Self::Delete,
-        Self::DeleteUser,
+        Self::Updated,
+        Self::Withdrawn,
+        Self::Deleted,
+        Self::UserDeleted,
     ];
 
-    async fn make(self, auth: &Auth, session: &Session) -> Result<()> {
+    async fn befall(self, auth: &Auth, session: &Session) -> Result<()> {
         let (provider, name) = ("username", "ada");
         match self {
-            Self::Change => {
+            Self::Changed => {
                 let changed = auth.change_password(session, provider, name, NEW);
                 changed.await.map(drop)
             }
             Self::Reset => auth.reset_password(provider, name, NEW).await.map(drop),
-            Self::Update => {
+            Self::Updated => {
                 let updated = auth.update_key_password(provider, name, Some(NEW));
                 updated.await.map(drop)
             }
-            Self::TakeAway => {
+            Self::Withdrawn => {
                 let updated = auth.update_key_password(provider, name, None);
                 updated.await.map(drop)
             }
-            Self::Delete => auth.delete_key(provider, name).even_if_last().await,
-            Self::DeleteUser => auth.delete_user(&session.user_id).await,
+            Self::Deleted => auth.delete_key(provider, name).even_if_last().await,
+            Self::UserDeleted => auth.delete_user(&session.user_id).await,
         }
     }
 
     /// How many sessions are left of one that was there before.
     fn leaves(self) -> u64 {
         match self {
-            Self::Reset | Self::DeleteUser => 0,
-            Self::Change | Self::Update | Self::TakeAway | Self::Delete => 1,
+            Self::Reset | Self::UserDeleted => 0,
+            Self::Changed | Self::Updated | Self::Withdrawn | Self::Deleted => 1,
         }
     }
 }
@@ -90,22 +90,22 @@ async fn r21_a_sign_in_under_way_when_its_key_changes_gets_no_session(stage: Sta
     let site = Site::serve(stage.auth().await, front_page).await;
     let wrong = [("username", "nobody"), ("password", PASSWORD)];
     let wrong = site.browser().post("/login", &wrong).await;
-    for change in Change::ALL {
+    for fate in Fate::ALL {
         let session = sign_up(&site.auth, "ada").await;
         stage.probe.halt(BEGIN);
         let changing = async {
             stage.probe.arrived(BEGIN).await;
-            change.make(&site.auth, &session).await.unwrap();
+            fate.befall(&site.auth, &session).await.unwrap();
             stage.probe.release(BEGIN);
         };
         let browser = site.browser();
         let (reply, ()): (Reply, ()) = tokio::join!(browser.post("/login", &ADA), changing);
         // As if the password had been wrong from the beginning.
-        assert_eq!(reply.status, 401, "{change:?}: {reply:?}");
+        assert_eq!(reply.status, 401, "{fate:?}: {reply:?}");
         assert_eq!(reply.body, wrong.body);
-        assert!(reply.set_cookies().is_empty(), "{change:?}: {reply:?}");
+        assert!(reply.set_cookies().is_empty(), "{fate:?}: {reply:?}");
         let left = stage.count("user_session").await;
-        assert_eq!(left, change.leaves(), "{change:?}");
+        assert_eq!(left, fate.leaves(), "{fate:?}");
         site.auth.delete_user(&session.user_id).await.unwrap();
     }
 }
@@ -150,7 +150,7 @@ async fn r21_a_sign_in_that_is_refused_at_the_last_moment_ends_no_other_session(
     let session = sign_up(&auth, "ada").await;
     let bob = sign_up(&auth, "bob").await;
     let key = open(&auth).await;
-    Change::Update.make(&auth, &session).await.unwrap();
+    Fate::Updated.befall(&auth, &session).await.unwrap();
     assert_refused(auth.create_session(&key).replace(Some(&bob)).await);
     for session in [&session, &bob] {
         let found = auth.validate_session(session.token()).await;
@@ -205,7 +205,7 @@ async fn by_the_id_of_a_user_a_session_begins_whatever_became_of_the_key(stage: 
     let auth = stage.auth().await;
     let session = sign_up(&auth, "ada").await;
     let key = open(&auth).await;
-    Change::Reset.make(&auth, &session).await.unwrap();
+    Fate::Reset.befall(&auth, &session).await.unwrap();
     assert_refused(auth.create_session(&key).await);
     auth.create_session(&key.user_id).await.unwrap();
     assert_eq!(stage.count("user_session").await, 1);
@@ -267,14 +267,14 @@ async fn r21_a_change_that_waits_for_a_sign_in_ends_its_session() {
 async fn r21_a_sign_in_that_waits_for_a_change_gets_no_session() {
     let stage = Stage::postgres().await;
     let auth = stage.auth().await;
-    for change in [Change::Change, Change::Reset] {
+    for fate in [Fate::Changed, Fate::Reset] {
         let session = sign_up(&auth, "ada").await;
         let key = open(&auth).await;
         // The change holds the key, and waits for a session that it is to end.
         let client = stage.database().connect().await;
         let lock = "BEGIN; SELECT 1 FROM user_session FOR UPDATE";
         client.batch_execute(lock).await.unwrap();
-        let changing = change.make(&auth, &session);
+        let changing = fate.befall(&auth, &session);
         let sign_in = async {
             until_waiting(&stage, 1).await;
             auth.create_session(&key).await
@@ -286,7 +286,7 @@ async fn r21_a_sign_in_that_waits_for_a_change_gets_no_session() {
         let (changed, refused, ()) = tokio::join!(changing, sign_in, unlocking);
         changed.unwrap();
         assert_refused(refused);
-        assert_eq!(stage.count("user_session").await, change.leaves());
+        assert_eq!(stage.count("user_session").await, fate.leaves());
         auth.delete_user(&session.user_id).await.unwrap();
     }
 }

@@ -115,7 +115,7 @@ impl<'a> Hidden<'a> {
         params.iter().map(|param| Hidden(*param)).collect()
     }
 
-    fn params<'b>(hidden: &'b [Self]) -> Vec<&'b (dyn ToSql + Sync)> {
+    fn params(hidden: &[Self]) -> Vec<&(dyn ToSql + Sync)> {
         let params = hidden.iter();
         params.map(|param| param as &(dyn ToSql + Sync)).collect()
     }

@@ -12,8 +12,8 @@ use crate::store::tables::{TableNames, quote};
 /// What tells the locks of [`Statements::lock_sign_ins`] from others. The number means nothing else.
 const SIGN_INS: i64 = 0x006C_7563_6962;
 
-/// The order in which whatever locks more than one session `s` does so, or two such statements
-/// could wait for each other. A session's age stays the same when its id changes.
+/// The order in which more than one session `s` is locked. A session's age stays the same when its
+/// id changes.
 const IN_TURN: &str = r#"s."created_at", s."id""#;
 
 /// Every statement that does not depend on which columns are written.
@@ -89,9 +89,8 @@ impl Statements {
             FROM {sessions} AS s JOIN {users} AS u ON u."id" = s."user_id""#,
             is_to_be_hashed = ids.is_to_be_hashed(),
         );
-        // Whatever locks more than one row does so in this order: the user, their keys by id,
-        // their sessions by age.
-        let in_turn = IN_TURN;
+        // Whatever locks more than one row does so in this order, or two of them could wait for
+        // each other: the user, their keys by id, their sessions by age.
         // Postgres looks for no rows to write before it has asked these. Rows are found once more
         // after that: the id of a locked one may be newer than what the statement else sees.
         let keys_are_locked = "(SELECT count(*) FROM locked_keys) >= 0";
@@ -109,7 +108,7 @@ impl Statements {
                     ORDER BY k."id" FOR UPDATE OF k
                 ), locked_sessions AS (
                     SELECT s."id" FROM {sessions} AS s JOIN doomed ON s."user_id" = doomed."id"
-                    WHERE {keys_are_locked} ORDER BY {in_turn} FOR UPDATE OF s
+                    WHERE {keys_are_locked} ORDER BY {IN_TURN} FOR UPDATE OF s
                 ), their_sessions AS (
                     DELETE FROM {sessions} AS s USING doomed
                     WHERE s."user_id" = doomed."id" AND {sessions_are_locked}
@@ -134,7 +133,7 @@ impl Statements {
                     SELECT "id" FROM {keys} WHERE "id" = $1 AND "user_id" = $2 FOR UPDATE
                 ), locked_sessions AS (
                     SELECT {public_id} AS "id" FROM {sessions} AS s
-                    WHERE s."user_id" = $2 AND {keys_are_locked} ORDER BY {in_turn} FOR UPDATE
+                    WHERE s."user_id" = $2 AND {keys_are_locked} ORDER BY {IN_TURN} FOR UPDATE
                 ), ready AS (
                     SELECT 1 FROM locked_keys CROSS JOIN (
                         SELECT count(*) AS "all", count(*) FILTER (WHERE "id" = $4) AS "kept"
@@ -209,7 +208,7 @@ impl Statements {
             ),
             delete_user_sessions: format!(
                 r#"WITH locked_sessions AS (
-                    SELECT s."id" FROM {sessions} AS s WHERE {others} ORDER BY {in_turn} FOR UPDATE
+                    SELECT s."id" FROM {sessions} AS s WHERE {others} ORDER BY {IN_TURN} FOR UPDATE
                 )
                 DELETE FROM {sessions} AS s WHERE {others} AND {sessions_are_locked}"#,
                 others = format_args!(
