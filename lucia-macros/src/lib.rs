@@ -23,7 +23,7 @@ use proc_macro::TokenStream;
 /// #[auth_request]
 /// async fn login(auth: web::Data<Auth>, form: web::Form<Credentials>) -> lucia::Result<impl Responder> {
 ///     let key = auth.use_key("username", &form.username, Some(&form.password)).await?;
-///     let session = auth.create_session(&key.user_id).await?;
+///     let session = auth.create_session(&key).await?;
 ///     auth_request.set_session(Some(&session));
 ///     Ok(HttpResponse::NoContent())
 /// }
@@ -129,7 +129,7 @@ pub fn authenticated(args: TokenStream, item: TokenStream) -> TokenStream {
 /// #[auth_request]
 /// async fn login(State(auth): State<Auth>, Form(form): Form<Credentials>) -> lucia::Result<impl IntoResponse> {
 ///     let key = auth.use_key("username", &form.username, Some(&form.password)).await?;
-///     let session = auth.create_session(&key.user_id).await?;
+///     let session = auth.create_session(&key).await?;
 ///     auth_request.set_session(Some(&session));
 ///     Ok(StatusCode::NO_CONTENT)
 /// }

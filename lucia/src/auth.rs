@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use builder::{AuthBuilder, Environment};
-pub use create_session::CreateSession;
+pub use create_session::{CreateSession, SignsIn};
 pub use keys::DeleteKey;
 pub use sweeper::{Sweeper, SweeperBuilder};
 
@@ -50,7 +50,7 @@ use crate::{AuthRequest, Error, Result, bearer};
 ///
 /// async fn log_in(auth: &Auth, username: &str, password: &str) -> lucia::Result<Session> {
 ///     let key = auth.use_key("username", username, Some(password)).await?;
-///     auth.create_session(&key.user_id).await
+///     auth.create_session(&key).await
 /// }
 ///
 /// async fn log_out(auth: &Auth, session: &Session) -> lucia::Result<()> {

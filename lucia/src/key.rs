@@ -1,6 +1,7 @@
 //! Keys: the ways in which a user signs in.
 
 use std::fmt;
+use std::ops::Deref;
 
 use crate::store::KeyRow;
 use crate::user::UserId;
@@ -18,6 +19,27 @@ pub struct Key {
     pub user_id: UserId,
     /// Whether it opens with a password.
     pub has_password: bool,
+}
+
+/// A key that somebody has just opened: what [`use_key`](crate::Auth::use_key) and
+/// [`reset_password`](crate::Auth::reset_password) return. It dereferences to the [`Key`].
+///
+/// It remembers what it was opened with. A session that is created
+/// [by it](crate::Auth::create_session) begins only where that still opens the key, so that no
+/// password signs anybody in once it has been replaced.
+#[derive(Clone, Debug)]
+pub struct OpenedKey {
+    key: Key,
+    /// As it was in the database when it was opened.
+    row: KeyRow,
+}
+
+impl Deref for OpenedKey {
+    type Target = Key;
+
+    fn deref(&self) -> &Key {
+        &self.key
+    }
 }
 
 /// A way to sign in that a user gets, for [`NewUser::with_key`](crate::NewUser::with_key) and
@@ -101,6 +123,19 @@ pub(crate) fn key_id(provider_id: &str, provider_user_id: &str) -> Result<String
     Ok(format!("{provider_id}:{provider_user_id}"))
 }
 
+impl OpenedKey {
+    pub(crate) fn from_row(row: KeyRow) -> Result<Self> {
+        Ok(Self {
+            key: Key::from_row(row.clone())?,
+            row,
+        })
+    }
+
+    pub(crate) fn row(&self) -> &KeyRow {
+        &self.row
+    }
+}
+
 impl Key {
     pub(crate) fn from_row(row: KeyRow) -> Result<Self> {
         let Some((provider_id, provider_user_id)) = row.id.split_once(':') else {
@@ -148,6 +183,18 @@ mod tests {
                 Err(Error::InvalidKey { .. })
             ));
         }
+    }
+
+    #[test]
+    fn an_opened_key_does_not_show_what_opens_it() {
+        let key = OpenedKey::from_row(KeyRow {
+            id: "username:ada".into(),
+            user_id: "ada".into(),
+            hashed_password: Some("canary".into()),
+        });
+        let key = key.unwrap();
+        assert!(key.has_password);
+        assert!(!format!("{key:?}").contains("canary"), "{key:?}");
     }
 
     #[test]

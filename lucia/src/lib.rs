@@ -30,7 +30,7 @@
 //! #[auth_request]
 //! async fn login(auth: web::Data<Auth>, form: web::Form<Credentials>) -> lucia::Result<impl Responder> {
 //!     let key = auth.use_key("username", &form.username, Some(&form.password)).await?;
-//!     let session = auth.create_session(&key.user_id).await?;
+//!     let session = auth.create_session(&key).await?;
 //!     auth_request.set_session(Some(&session));
 //!     Ok(HttpResponse::NoContent())
 //! }
@@ -142,7 +142,9 @@ pub mod testing;
 mod token;
 mod user;
 
-pub use auth::{Auth, AuthBuilder, CreateSession, DeleteKey, Environment, Sweeper, SweeperBuilder};
+pub use auth::{
+    Auth, AuthBuilder, CreateSession, DeleteKey, Environment, SignsIn, Sweeper, SweeperBuilder,
+};
 pub use clock::{Clock, RandomSource};
 pub use context::{RequestContext, RequestSlot};
 pub use cookie::{CookieOptions, SameSite, SessionCookie};
@@ -151,7 +153,7 @@ pub use cookie::{CookieOptions, SameSite, SessionCookie};
 pub use deadpool_postgres;
 pub use error::{ConstraintKind, ConstraintViolation, Error, PasswordProblem, Result, Source};
 pub use guard::Guard;
-pub use key::{Key, NewKey};
+pub use key::{Key, NewKey, OpenedKey};
 #[cfg(all(feature = "actix", feature = "macros"))]
 #[cfg_attr(docsrs, doc(cfg(all(feature = "actix", feature = "macros"))))]
 pub use lucia_macros::{auth_request, authenticated};

@@ -102,9 +102,6 @@ pub trait UserStore: fmt::Debug + Send + Sync + 'static {
     /// Removes a key, unless it is the last one of its user and `even_last` does not say that it
     /// may go all the same. However many are asked to go at once, one stays.
     async fn delete_key(&self, id: &str, even_last: bool) -> Result<KeyDeletion>;
-
-    /// Removes all keys of a user.
-    async fn delete_user_keys(&self, user_id: &UserId) -> Result<()>;
 }
 
 /// Sessions.
@@ -116,9 +113,15 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// The name of the table of sessions, for messages.
     fn session_table(&self) -> &str;
 
-    /// Stores a session and removes the one that it replaces, both or neither. Returns the row as
-    /// the database holds it, its defaults included. [`UnknownUser`](crate::Error::UnknownUser)
-    /// where this store knows the users and this one is not among them.
+    /// Stores a session, and in the same transaction removes the one that it replaces and those
+    /// of its user that are too many with it: all of it or nothing. Returns the row as the
+    /// database holds it, its defaults included. [`UnknownUser`](crate::Error::UnknownUser) where
+    /// this store knows the users and this one is not among them.
+    ///
+    /// With a [`limit`](NewSessionRow::limit), those stay that were renewed last. Dead ones go
+    /// first. However many are stored at once, each with the same limit, as many are left when
+    /// all have returned: no more, and no fewer. Whoever stops waiting for an answer, or is
+    /// killed, leaves no more either.
     async fn insert_session(&self, session: NewSessionRow) -> Result<SessionRow>;
 
     /// The session of this id, dead or alive.
@@ -153,17 +156,6 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
         except: Option<&SessionId>,
     ) -> Result<()>;
 
-    /// Leaves a user `keep` sessions: `newest`, and those that were renewed last. Dead ones go
-    /// first. However many do so at once, as many are left when all have returned: no more, and no
-    /// fewer.
-    async fn delete_excess_sessions(
-        &self,
-        user_id: &UserId,
-        newest: &SessionId,
-        keep: u32,
-        now: UnixMillis,
-    ) -> Result<()>;
-
     /// Removes up to `limit` sessions whose idle expiry is before `now`, of one user or of all.
     /// Returns how many.
     async fn delete_dead_sessions(
@@ -180,8 +172,24 @@ pub trait Store: UserStore + SessionStore {
     /// A session and its user, by one query: both or neither.
     async fn session_and_user(&self, id: &SessionId) -> Result<Option<(SessionRow, UserRow)>>;
 
+    /// Stores a session as [`insert_session`](SessionStore::insert_session) does, if the key that
+    /// it was opened by is (still) there and as it was: with this id, of this user, who is that of
+    /// the session, and with this hash or without any. `None` otherwise, and nothing has happened:
+    /// no session is replaced, and none is too many.
+    ///
+    /// The key stays so until the session is stored. Whatever changes it or removes it comes
+    /// before, and the session is refused, or after.
+    async fn insert_session_by_key(
+        &self,
+        session: NewSessionRow,
+        key: KeyRow,
+    ) -> Result<Option<SessionRow>>;
+
     /// Replaces a password and ends the sessions of its user, both or neither. Returns whether
     /// the key is (still) there and the user's; nothing has happened otherwise.
+    ///
+    /// Those that [`insert_session_by_key`](Self::insert_session_by_key) stores at the same time
+    /// by the old hash are among the sessions that end.
     async fn change_password(&self, change: PasswordChange) -> Result<bool>;
 }
 
@@ -314,6 +322,9 @@ pub struct NewSessionRow {
     pub attributes: Map<String, Value>,
     /// The session that it takes the place of, whosever that is. It need not be there any more.
     pub replaces: Option<SessionId>,
+    /// How many sessions its user may have with it: one at the least. Which ones are dead is
+    /// told by its [`created_at`](Self::created_at).
+    pub limit: Option<u32>,
 }
 
 impl fmt::Debug for NewSessionRow {
@@ -322,6 +333,7 @@ impl fmt::Debug for NewSessionRow {
             .field("token", &self.token)
             .field("user_id", &self.user_id)
             .field("replaces", &self.replaces)
+            .field("limit", &self.limit)
             .finish_non_exhaustive()
     }
 }

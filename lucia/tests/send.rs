@@ -3,8 +3,8 @@
 #![allow(dead_code, let_underscore_drop)]
 
 use lucia::{
-    Auth, AuthRequest, Guard, NewKey, NewUser, Session, SessionId, SessionInfo, SessionToken,
-    Sweeper, User, UserId,
+    Auth, AuthRequest, Guard, NewKey, NewUser, OpenedKey, Session, SessionId, SessionInfo,
+    SessionToken, SignsIn, Sweeper, User, UserId,
 };
 use serde::Deserialize;
 
@@ -42,9 +42,18 @@ fn sessions(
     id: &SessionId,
     session: &Session,
     token: &SessionToken,
+    key: &OpenedKey,
 ) {
+    async fn sign_in(auth: &Auth, who: &impl SignsIn) -> lucia::Result<Session> {
+        auth.delete_dead_sessions().await?;
+        auth.create_session(who).await
+    }
+
     let info: &SessionInfo = session;
     send(auth.create_session(user_id).into_future());
+    send(auth.create_session(key).into_future());
+    send(sign_in(auth, key));
+    send(sign_in(auth, user_id));
     send(
         auth.create_session(user_id)
             .replace(Some(info))

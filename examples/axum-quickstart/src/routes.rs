@@ -8,7 +8,7 @@ use axum::http::header::{CONTENT_TYPE, USER_AGENT};
 use axum::response::{IntoResponse, Redirect, Response};
 use lucia::axum::{auth_request, authenticated};
 use lucia::{
-    Auth, AuthRequest, Error, LocalPath, MaybeUser, NewUser, Session, SessionId, User, UserId,
+    Auth, AuthRequest, Error, LocalPath, MaybeUser, NewUser, Session, SessionId, SignsIn, User,
 };
 use serde::Deserialize;
 
@@ -100,7 +100,7 @@ pub async fn log_in(
         let key = auth
             .use_key("username", &form.username(), Some(&form.password))
             .await?;
-        begin_session(&auth, &auth_request, &key.user_id, &headers).await
+        begin_session(&auth, &auth_request, &key, &headers).await
     };
     let next = path(&form.next);
     match logged_in.await {
@@ -174,14 +174,14 @@ fn check(username: &str) -> lucia::Result<()> {
 async fn begin_session(
     auth: &Auth,
     auth_request: &AuthRequest,
-    user_id: &UserId,
+    who: &impl SignsIn,
     headers: &HeaderMap,
 ) -> lucia::Result<()> {
     let device = headers.get(USER_AGENT);
     let device = device.and_then(|value| value.to_str().ok());
     let before = auth_request.validate().await?;
     let session = auth
-        .create_session(user_id)
+        .create_session(who)
         .device(device.unwrap_or("unknown"))
         .replace(before.as_deref())
         .await?;

@@ -42,7 +42,7 @@ async fn login(
     let key = auth
         .use_key("username", &form.username, Some(&form.password))
         .await?;
-    let session = auth.create_session(&key.user_id).await?;
+    let session = auth.create_session(&key).await?;
     auth_request.set_session(Some(&session));
     Ok(HttpResponse::NoContent())
 }

@@ -29,7 +29,7 @@ async fn login(
     auth_request.check_origin()?;
     let password = Some(form.password.as_str());
     let key = auth.use_key(PROVIDER, &form.username, password).await?;
-    let session = auth.create_session(&key.user_id).await?;
+    let session = auth.create_session(&key).await?;
     auth_request.set_session(Some(&session));
     Ok(HttpResponse::NoContent())
 }

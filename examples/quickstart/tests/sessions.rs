@@ -209,16 +209,6 @@ impl SessionStore for Away {
         Err(Error::unavailable("away"))
     }
 
-    async fn delete_excess_sessions(
-        &self,
-        _: &UserId,
-        _: &SessionId,
-        _: u32,
-        _: UnixMillis,
-    ) -> Result<()> {
-        Err(Error::unavailable("away"))
-    }
-
     async fn delete_dead_sessions(&self, _: UnixMillis, _: Option<&UserId>, _: u32) -> Result<u64> {
         Err(Error::unavailable("away"))
     }

@@ -90,8 +90,9 @@ impl AuthBuilder {
         }
     }
 
-    /// Keeps sessions in a store of their own. A lookup then takes two queries, and what changes both
-    /// users and sessions is no longer one transaction: deleting a user, changing a password.
+    /// Keeps sessions in a store of their own. A lookup then takes two queries, and what concerns both
+    /// users and sessions is no longer one transaction: deleting a user, changing a password, and
+    /// [creating a session](Auth::create_session) by a key.
     pub fn sessions(mut self, sessions: impl SessionStore) -> Self {
         self.store = Arc::new(Split {
             users: self.store,
@@ -127,9 +128,10 @@ impl AuthBuilder {
         self
     }
 
-    /// How many sessions a user can have at once. The next sign-in ends those that were renewed
-    /// the longest time ago, however many happen at once (OWASP ASVS 5.0, 7.1.2). Without this
-    /// setting there is no limit.
+    /// How many sessions a user can have at once. A sign-in ends those that are too many with it,
+    /// the ones that were renewed the longest time ago, in the transaction that stores its own,
+    /// however many happen at once (OWASP ASVS 5.0, 7.1.2). Without this setting there is no
+    /// limit.
     pub fn max_sessions_per_user(mut self, max_sessions: u32) -> Self {
         self.max_sessions = Some(max_sessions);
         self

@@ -8,9 +8,9 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::Auth;
-use crate::error::chain;
+use crate::key::OpenedKey;
 use crate::session::{Session, SessionInfo, SessionState};
-use crate::store::NewSessionRow;
+use crate::store::{KeyRow, NewSessionRow};
 use crate::token::{SessionId, SessionToken};
 use crate::user::UserId;
 use crate::{Error, Result};
@@ -19,16 +19,34 @@ use crate::{Error, Result};
 const DEVICE_LENGTH: usize = 255;
 
 impl Auth {
-    /// Creates a session for a user: `auth.create_session(&user.id).await?`.
+    /// Creates a session for whoever has opened a key: `auth.create_session(&key).await?` after
+    /// [`use_key`](Self::use_key). Somebody who has just signed up has opened none yet:
+    /// `auth.create_session(&user.id).await?`.
+    ///
+    /// Between the check of a password and the session for it, the password can be replaced, and
+    /// all sessions of the user ended. By a key, the session is only stored where the key is still
+    /// as it was when it was opened, in the same transaction: whichever comes first, no session
+    /// is left that the old password began. By the id of a user there is no such protection.
+    ///
+    /// Where [`max_sessions_per_user`](crate::AuthBuilder::max_sessions_per_user) is set, the
+    /// sessions that are too many end in the same transaction, too.
+    ///
+    /// With a store of sessions of their own ([`AuthBuilder::sessions`](crate::AuthBuilder::sessions))
+    /// the key is looked at before and after the session is stored, and the session taken back
+    /// where it has changed: nobody gets it, but what it [replaced](CreateSession::replace) is
+    /// gone.
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownUser`](crate::Error::UnknownUser) when there is no such user,
-    /// [`Error::Unavailable`](crate::Error::Unavailable) when the store is.
-    pub fn create_session<'a>(&'a self, user_id: &'a UserId) -> CreateSession<'a> {
+    /// [`Error::InvalidCredentials`] when the key is not any more as it was opened;
+    /// [`Error::UnknownUser`] when there is no such user; [`Error::Constraint`] and the other
+    /// errors of [`update_session_attributes`](Self::update_session_attributes) for
+    /// [attributes](CreateSession::attributes) that do not fit; [`Error::Unavailable`] when the
+    /// store is.
+    pub fn create_session<'a>(&'a self, who: &'a impl SignsIn) -> CreateSession<'a> {
         CreateSession {
             auth: self,
-            user_id,
+            sign_in: who.sign_in(),
             device: None,
             address: None,
             attributes: Ok(Map::new()),
@@ -38,15 +56,67 @@ impl Auth {
     }
 }
 
+/// For whom [`create_session`](Auth::create_session) creates a session: the [`OpenedKey`] of
+/// somebody who signs in, or the [`UserId`] of somebody whom the application vouches for.
+///
+/// A [`Key`](crate::Key) that was merely looked up is neither: nobody has opened it. Where the
+/// application lets its user in all the same, it says so by `&key.user_id`.
+#[diagnostic::on_unimplemented(
+    message = "nobody signs in by `{Self}`",
+    label = "neither an `OpenedKey` nor a `UserId`",
+    note = "`use_key` returns an `OpenedKey`: write `auth.create_session(&key)` after a sign-in",
+    note = "write `auth.create_session(&user.id)` where the application vouches for the user"
+)]
+pub trait SignsIn: sealed::Sealed + Sync {}
+
+impl SignsIn for OpenedKey {}
+
+impl SignsIn for UserId {}
+
+mod sealed {
+    use super::{KeyRow, OpenedKey, UserId};
+
+    pub trait Sealed {
+        fn sign_in(&self) -> SignIn<'_>;
+    }
+
+    /// Who signs in, and by what.
+    #[derive(Clone, Copy, Debug)]
+    pub struct SignIn<'a> {
+        pub(super) user_id: &'a UserId,
+        /// The key, as it was opened.
+        pub(super) key: Option<&'a KeyRow>,
+    }
+
+    impl Sealed for OpenedKey {
+        fn sign_in(&self) -> SignIn<'_> {
+            let key = self.row();
+            SignIn {
+                user_id: &key.user_id,
+                key: Some(key),
+            }
+        }
+    }
+
+    impl Sealed for UserId {
+        fn sign_in(&self) -> SignIn<'_> {
+            SignIn {
+                user_id: self,
+                key: None,
+            }
+        }
+    }
+}
+
 /// A session about to be created; `.await` creates it.
 ///
 /// ```
-/// use lucia::{Auth, AuthRequest, UserId};
+/// use lucia::{Auth, AuthRequest, OpenedKey};
 ///
-/// async fn sign_in(auth: &Auth, request: &AuthRequest, user_id: &UserId) -> lucia::Result<()> {
+/// async fn sign_in(auth: &Auth, request: &AuthRequest, key: &OpenedKey) -> lucia::Result<()> {
 ///     let before = request.validate().await?;
 ///     let session = auth
-///         .create_session(user_id)
+///         .create_session(key)
 ///         .device("Firefox on Linux")
 ///         .replace(before.as_deref())
 ///         .await?;
@@ -57,7 +127,7 @@ impl Auth {
 #[must_use = "a session is created by `.await`"]
 pub struct CreateSession<'a> {
     auth: &'a Auth,
-    user_id: &'a UserId,
+    sign_in: sealed::SignIn<'a>,
     device: Option<String>,
     address: Option<IpAddr>,
     attributes: Result<Map<String, Value>>,
@@ -93,13 +163,13 @@ impl CreateSession<'_> {
         self
     }
 
-    /// Ends the session that the browser had before, whosever it was, in the same statement: after
+    /// Ends the session that the browser had before, whosever it was, in the same transaction: after
     /// a sign-in nothing is worth anything that was known before it (OWASP ASVS 5.0, 7.2.4).
     ///
     /// ```no_run
-    /// # async fn f(auth: lucia::Auth, user: lucia::User, auth_request: lucia::AuthRequest) -> lucia::Result<()> {
+    /// # async fn f(auth: lucia::Auth, key: lucia::OpenedKey, auth_request: lucia::AuthRequest) -> lucia::Result<()> {
     /// let before = auth_request.validate().await?;
-    /// let session = auth.create_session(&user.id).replace(before.as_deref()).await?;
+    /// let session = auth.create_session(&key).replace(before.as_deref()).await?;
     /// # Ok(()) }
     /// ```
     pub fn replace(mut self, session: Option<&SessionInfo>) -> Self {
@@ -116,7 +186,8 @@ impl CreateSession<'_> {
     }
 
     async fn create(self) -> Result<Session> {
-        let Self { auth, user_id, .. } = self;
+        let Self { auth, sign_in, .. } = self;
+        let sealed::SignIn { user_id, key } = sign_in;
         let attributes = self.attributes?;
         if user_id.cannot_be_stored() {
             return Err(Error::UnknownUser);
@@ -133,20 +204,24 @@ impl CreateSession<'_> {
             address: self.address.map(|address| address.to_string()),
             attributes,
             replaces: self.replaces,
+            limit: auth.0.max_sessions,
         };
-        let row = auth.ask(auth.store().insert_session(new)).await?;
+        let row = match key {
+            None => auth.ask(auth.store().insert_session(new)).await?,
+            Some(key) => {
+                let store = auth.store();
+                let inserted = auth
+                    .ask(store.insert_session_by_key(new, key.clone()))
+                    .await?;
+                inserted.ok_or_else(|| {
+                    tracing::info!(%user_id, "key changed before its session was created");
+                    Error::InvalidCredentials
+                })?
+            }
+        };
         tracing::info!(%user_id, session_id = %row.id, "signed in");
         let table = &auth.0.session_table;
         let info = SessionInfo::new(row, table, SessionState::Active, true);
-        if let Some(limit) = auth.0.max_sessions {
-            let excess = auth
-                .store()
-                .delete_excess_sessions(user_id, &info.id, limit, now);
-            // The session is there. One that is too many goes at the next sign-in.
-            if let Err(error) = auth.ask(excess).await {
-                tracing::warn!(%user_id, error = %chain(&error), "too many sessions were left");
-            }
-        }
         Ok(Session::new(info, token))
     }
 }
@@ -163,7 +238,7 @@ impl<'a> IntoFuture for CreateSession<'a> {
 impl fmt::Debug for CreateSession<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CreateSession")
-            .field("user_id", &self.user_id)
+            .field("user_id", &self.sign_in.user_id)
             .field("device", &self.device)
             .finish_non_exhaustive()
     }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::pin::Pin;
 
 use super::Auth;
-use crate::key::{Key, NewKey, key_id};
+use crate::key::{Key, NewKey, OpenedKey, key_id};
 use crate::password::Verdict;
 use crate::store::{KeyDeletion, KeyRow};
 use crate::user::UserId;
@@ -12,7 +12,8 @@ use crate::{Error, Result};
 
 impl Auth {
     /// Checks a key and its password, and tells whose it is. `None` is for keys that have no
-    /// password because somebody else vouches for the user.
+    /// password because somebody else vouches for the user. Hand what it returns to
+    /// [`create_session`](Self::create_session), which checks that it still holds.
     ///
     /// Whoever is refused waits as long and is told the same, whether there is no such user, the
     /// password is wrong, or the key has none (OWASP ASVS 5.0, 6.3.8). Where the stored hash is an
@@ -31,7 +32,33 @@ impl Auth {
         provider_id: &str,
         provider_user_id: &str,
         password: Option<&str>,
-    ) -> Result<Key> {
+    ) -> Result<OpenedKey> {
+        let mut opened = self
+            .open_key(provider_id, provider_user_id, password)
+            .await?;
+        if let (Some((row, Verdict::OpensOutdated)), Some(password)) = (&mut opened, password)
+            && !self.upgrade_hash(row, password).await
+        {
+            // Somebody else was faster: with another hash of this password, or another password.
+            opened = self
+                .open_key(provider_id, provider_user_id, Some(password))
+                .await?;
+        }
+        let Some((row, _)) = opened else {
+            tracing::info!(provider_id, "key refused");
+            return Err(Error::InvalidCredentials);
+        };
+        tracing::debug!(user_id = %row.user_id, provider_id, "key accepted");
+        OpenedKey::from_row(row)
+    }
+
+    /// The key as it is, if it opens, and how.
+    async fn open_key(
+        &self,
+        provider_id: &str,
+        provider_user_id: &str,
+        password: Option<&str>,
+    ) -> Result<Option<(KeyRow, Verdict)>> {
         // What cannot be a key is one that nobody has.
         let row = match key_id(provider_id, provider_user_id) {
             Ok(id) => self.ask(self.store().key(&id)).await?,
@@ -47,21 +74,7 @@ impl Auth {
             // Not an error to whoever signs in: that would tell them that there is such a user.
             tracing::error!(user_id = %row.user_id, provider_id, error = %problem, "password hash not verified");
         }
-        match row {
-            Some(row) if verdict.opens() => {
-                if let (Verdict::OpensOutdated, Some(old), Some(password)) =
-                    (verdict, &row.hashed_password, password)
-                {
-                    self.upgrade_hash(&row, old, password).await;
-                }
-                tracing::debug!(user_id = %row.user_id, provider_id, "key accepted");
-                Key::from_row(row)
-            }
-            _ => {
-                tracing::info!(provider_id, "key refused");
-                Err(Error::InvalidCredentials)
-            }
-        }
+        Ok(row.filter(|_| verdict.opens()).map(|row| (row, verdict)))
     }
 
     /// Gives a user one more way to sign in.

@@ -2,7 +2,7 @@
 
 use super::Auth;
 use crate::error::chain;
-use crate::key::Key;
+use crate::key::{Key, OpenedKey};
 use crate::session::Session;
 use crate::store::{KeyRow, PasswordChange};
 use crate::{Error, Result};
@@ -12,6 +12,9 @@ impl Auth {
     /// sessions alone. Where the user or somebody else may hold a session that should end with
     /// the old password, take [`change_password`](Self::change_password) or
     /// [`reset_password`](Self::reset_password).
+    ///
+    /// A sign-in by the old password that is under way makes a session before this, or none:
+    /// [`create_session(&key)`](Self::create_session) refuses it.
     ///
     /// # Errors
     ///
@@ -44,7 +47,10 @@ impl Auth {
     /// cookie by [`set_session`](crate::AuthRequest::set_session).
     ///
     /// Ask for the old password first, by [`use_key`](Self::use_key). A sign-in by the old password
-    /// that is under way at this moment may still succeed.
+    /// that is under way at this moment leaves no session:
+    /// [`create_session(&key)`](Self::create_session) comes first, and this ends what it made, or
+    /// it comes after, and is refused. (`create_session(&user_id)` knows nothing of passwords, and
+    /// is not.)
     ///
     /// With a store of sessions of their own ([`AuthBuilder::sessions`](crate::AuthBuilder::sessions))
     /// it is several steps; a failure between them signs the user out at worst.
@@ -85,11 +91,11 @@ impl Auth {
     }
 
     /// Sets the password of somebody who has forgotten theirs and proved by other means who they
-    /// are. In the same transaction all their sessions end.
+    /// are. In the same transaction all their sessions end. A sign-in by the old password that is
+    /// under way leaves none either, as with [`change_password`](Self::change_password).
     ///
-    /// A sign-in whose old password was checked just before can still create its session just
-    /// after: call [`invalidate_user_sessions`](Self::invalidate_user_sessions) once more a minute
-    /// later where somebody else may know the old password.
+    /// The key counts as opened: to sign the user in right away, hand it to
+    /// [`create_session`](Self::create_session).
     ///
     /// # Errors
     ///
@@ -100,7 +106,7 @@ impl Auth {
         provider_id: &str,
         provider_user_id: &str,
         password: &str,
-    ) -> Result<Key> {
+    ) -> Result<OpenedKey> {
         let mut row = self.known_key(provider_id, provider_user_id).await?;
         let hashed_password = self.0.passwords.hash(password).await?;
         let change = PasswordChange {
@@ -114,27 +120,36 @@ impl Auth {
         }
         tracing::info!(user_id = %row.user_id, provider_id, "password reset, sessions revoked");
         row.hashed_password = Some(hashed_password);
-        Key::from_row(row)
+        OpenedKey::from_row(row)
     }
 
     /// Puts a hash of today's settings in the place of an outdated one that `password` has just
-    /// opened, unless it was changed in the meantime.
+    /// opened, unless it was changed in the meantime: then it is `false`.
     ///
     /// This is for the next time: nobody is turned away because it cannot be done now.
-    pub(super) async fn upgrade_hash(&self, key: &KeyRow, old_hash: &str, password: &str) {
+    pub(super) async fn upgrade_hash(&self, key: &mut KeyRow, password: &str) -> bool {
         let upgrade = async {
             let new_hash = self.0.passwords.rehash(password).await?;
+            let old_hash = key.hashed_password.as_deref();
             let store = self.store();
-            let swap = store.update_key_password(&key.id, Some(&new_hash), Some(old_hash));
-            self.ask(swap).await
+            let swap = store.update_key_password(&key.id, Some(&new_hash), old_hash);
+            Ok::<_, Error>(self.ask(swap).await?.then_some(new_hash))
         };
+        let upgraded = upgrade.await;
         let user_id = &key.user_id;
-        match upgrade.await {
-            Ok(true) => tracing::debug!(%user_id, "password hash upgraded"),
-            Ok(false) => tracing::debug!(%user_id, "password changed before its upgrade"),
+        match upgraded {
+            Ok(Some(new_hash)) => {
+                tracing::debug!(%user_id, "password hash upgraded");
+                key.hashed_password = Some(new_hash);
+            }
+            Ok(None) => {
+                tracing::debug!(%user_id, "password changed before its upgrade");
+                return false;
+            }
             Err(error) => {
                 tracing::warn!(%user_id, error = %chain(&error), "password hash not upgraded");
             }
         }
+        true
     }
 }

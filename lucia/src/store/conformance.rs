@@ -46,6 +46,7 @@ mod passwords;
 mod replacements;
 mod rotations;
 mod sessions;
+mod sign_ins;
 mod together;
 mod users;
 mod values;
@@ -240,6 +241,7 @@ macro_rules! __session_cases {
                 dead_sessions_go_before_living_ones
                 no_more_sessions_go_than_are_in_excess
                 the_sessions_of_others_are_never_in_excess
+                a_session_that_is_replaced_is_not_in_excess
                 of_fifty_sessions_at_once_as_many_are_left_as_asked
                 of_two_limits_at_once_the_sessions_of_one_stay
                 a_rotation_beside_a_limit_leaves_no_more_than_asked
@@ -314,8 +316,6 @@ macro_rules! __store_cases {
                 the_last_key_of_a_user_goes_when_it_is_asked_for
                 of_two_keys_deleted_at_once_one_stays
                 deleting_an_unknown_key_says_so
-                the_keys_of_a_user_are_deleted_and_no_others
-                deleting_the_keys_of_an_unknown_user_is_silent
             }
             together {
                 a_session_and_its_user_come_together
@@ -324,8 +324,17 @@ macro_rules! __store_cases {
                 a_deleted_user_leaves_neither_session_nor_user
                 a_session_of_an_unknown_user_is_refused
                 a_refused_session_replaces_nothing
+                a_session_that_cannot_be_stored_ends_no_other
                 deleting_a_user_beside_their_sign_ins_leaves_no_session
                 deleting_users_beside_all_that_they_do_leaves_nothing
+            }
+            sign_ins {
+                a_session_begins_by_the_key_that_was_opened
+                a_session_by_a_key_replaces_one_and_holds_the_limit
+                a_key_that_is_not_as_it_was_opened_begins_no_session
+                of_fifty_sessions_by_a_key_as_many_are_left_as_asked
+                no_session_of_an_old_password_outlives_the_change
+                a_key_that_changes_beside_its_sign_ins_does_not_get_stuck
             }
             passwords {
                 a_new_password_ends_all_sessions_of_its_user_and_no_others

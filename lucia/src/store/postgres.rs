@@ -25,6 +25,7 @@ pub use builder::PgStoreBuilder;
 use error::{Failure, Written};
 use lookups::Lookups;
 use rows::{key_row, user_row};
+use run::Statement;
 use statements::Statements;
 pub use stored_ids::StoredIds;
 
@@ -38,8 +39,9 @@ type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
 /// Users, keys and sessions in Postgres, over a `deadpool-postgres` pool. A clone is another
 /// handle to the same.
 ///
-/// Every call is one statement, prepared once for each connection, so that it happens as a whole
-/// or not at all, even if its future is dropped or the server is killed.
+/// Every call is one statement, prepared once for each connection, or one transaction that is sent
+/// as a whole, so that it happens as a whole or not at all, even if its future is dropped or the
+/// server is killed.
 ///
 /// [`PgStore::connect`] makes a pool of its own; [`PgStore::new`] shares your application's, with
 /// its TLS and its settings. [`PgStore::builder`] has the rest.
@@ -139,16 +141,16 @@ impl PgStore {
         let rows = self.0.read(sql, params, Some(written), row).await?;
         Ok(rows.into_iter().next())
     }
+}
 
+impl Parts {
     /// The error of an insertion that inserted nothing.
     fn kept_out(&self, table: &str) -> Error {
         Error::Misuse(format!(
             "table `{table}` has a trigger or rule that keeps rows from being inserted"
         ))
     }
-}
 
-impl Parts {
     /// The rows of one statement, each read, with a failure turned into what it means.
     async fn read<T>(
         &self,
@@ -158,6 +160,28 @@ impl Parts {
         row: fn(&Row) -> Result<T, Failure>,
     ) -> Result<Vec<T>> {
         let answer = self.run(sql, params).await;
+        self.understand(answer, written, row).await
+    }
+
+    /// As [`read`](Self::read), behind a statement that takes a lock: it sees all that was done
+    /// until the lock was free.
+    async fn read_behind<T>(
+        &self,
+        lock: Statement<'_>,
+        statement: Statement<'_>,
+        written: Option<Written<'_>>,
+        row: fn(&Row) -> Result<T, Failure>,
+    ) -> Result<Vec<T>> {
+        let answer = self.run_behind(lock, statement).await;
+        self.understand(answer, written, row).await
+    }
+
+    async fn understand<T>(
+        &self,
+        answer: Result<Vec<Row>, Failure>,
+        written: Option<Written<'_>>,
+        row: fn(&Row) -> Result<T, Failure>,
+    ) -> Result<Vec<T>> {
         match answer.and_then(|rows| rows.iter().map(row).collect()) {
             Ok(read) => Ok(read),
             Err(failure) => Err(self.explain(failure, written).await),
@@ -205,7 +229,7 @@ impl UserStore for PgStore {
                     .await?
             }
         };
-        inserted.ok_or_else(|| self.kept_out(&self.0.tables.user))
+        inserted.ok_or_else(|| self.0.kept_out(&self.0.tables.user))
     }
 
     async fn user(&self, id: &UserId) -> Result<Option<UserRow>> {
@@ -286,12 +310,6 @@ impl UserStore for PgStore {
             Some((true, false)) => KeyDeletion::Last,
             Some((false, false)) | None => KeyDeletion::Unknown,
         })
-    }
-
-    async fn delete_user_keys(&self, user_id: &UserId) -> Result<()> {
-        self.query(&self.0.statements.delete_user_keys, &[&user_id.as_str()])
-            .await
-            .map(drop)
     }
 }
 

@@ -30,6 +30,28 @@ impl Store for Split {
         Ok(user.map(|user| (session, user)))
     }
 
+    /// The key is asked for once more when the session is there. Whoever changes the password
+    /// changes it first, and ends the sessions then: they meet this one, or it meets the change.
+    ///
+    /// Nobody has the token of a session before this returns, so that one which is left behind,
+    /// because a store fails or nobody waits any more, signs nobody in.
+    async fn insert_session_by_key(
+        &self,
+        session: NewSessionRow,
+        key: KeyRow,
+    ) -> Result<Option<SessionRow>> {
+        if key.user_id != session.user_id || self.users.key(&key.id).await?.as_ref() != Some(&key) {
+            return Ok(None);
+        }
+        let inserted = self.sessions.insert_session(session).await?;
+        let found = self.users.key(&key.id).await;
+        if matches!(&found, Ok(Some(found)) if *found == key) {
+            return Ok(Some(inserted));
+        }
+        self.sessions.delete_session(&inserted.id, None).await?;
+        found.map(|_| None)
+    }
+
     /// The session that is kept goes first: of two changes that keep the same one, the second
     /// finds it gone, and nothing has happened. Then the password, so that nobody can make
     /// another session by the old one when the others end. Where a store fails in between, the
@@ -128,10 +150,6 @@ impl UserStore for Split {
     async fn delete_key(&self, id: &str, even_last: bool) -> Result<KeyDeletion> {
         self.users.delete_key(id, even_last).await
     }
-
-    async fn delete_user_keys(&self, user_id: &UserId) -> Result<()> {
-        self.users.delete_user_keys(user_id).await
-    }
 }
 
 #[async_trait]
@@ -182,18 +200,6 @@ impl SessionStore for Split {
         except: Option<&SessionId>,
     ) -> Result<()> {
         self.sessions.delete_user_sessions(user_id, except).await
-    }
-
-    async fn delete_excess_sessions(
-        &self,
-        user_id: &UserId,
-        newest: &SessionId,
-        keep: u32,
-        now: UnixMillis,
-    ) -> Result<()> {
-        self.sessions
-            .delete_excess_sessions(user_id, newest, keep, now)
-            .await
     }
 
     async fn delete_dead_sessions(

@@ -60,10 +60,6 @@ impl UserStore for Nobody {
     async fn delete_key(&self, _: &str, _: bool) -> Result<KeyDeletion> {
         Ok(KeyDeletion::Unknown)
     }
-
-    async fn delete_user_keys(&self, _: &UserId) -> Result<()> {
-        Ok(())
-    }
 }
 
 #[async_trait]
@@ -108,16 +104,6 @@ impl SessionStore for Nobody {
         Ok(())
     }
 
-    async fn delete_excess_sessions(
-        &self,
-        _: &UserId,
-        _: &SessionId,
-        _: u32,
-        _: UnixMillis,
-    ) -> Result<()> {
-        Ok(())
-    }
-
     async fn delete_dead_sessions(&self, _: UnixMillis, _: Option<&UserId>, _: u32) -> Result<u64> {
         Ok(0)
     }
@@ -126,6 +112,14 @@ impl SessionStore for Nobody {
 #[async_trait]
 impl Store for Nobody {
     async fn session_and_user(&self, _: &SessionId) -> Result<Option<(SessionRow, UserRow)>> {
+        Ok(None)
+    }
+
+    async fn insert_session_by_key(
+        &self,
+        _: NewSessionRow,
+        _: KeyRow,
+    ) -> Result<Option<SessionRow>> {
         Ok(None)
     }
 

@@ -25,7 +25,7 @@ const OTHER_PASSWORD: &str = "another horse battery";
 
 async fn opens(auth: &Auth, name: &str, password: Option<&str>) -> Option<UserId> {
     match auth.use_key("username", name, password).await {
-        Ok(key) => Some(key.user_id),
+        Ok(key) => Some(key.user_id.clone()),
         Err(Error::InvalidCredentials) => None,
         Err(other) => panic!("{other:?}"),
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpResponse, post};
 use futures_util::future::join_all;
-use lucia::{Auth, Error, Result, Session, auth_request, authenticated};
+use lucia::{Auth, Error, Result, Session, UserId, auth_request, authenticated};
 use serde::Deserialize;
 
 use crate::support::{PASSWORD, Reply, Site, Stage, front_page, on_each_store, sign_up};
@@ -41,7 +41,7 @@ async fn login_replacing(
     let before = auth_request.validate().await?;
     let password = Some(&*form.password);
     let key = auth.use_key("username", &form.username, password).await?;
-    let creation = auth.create_session(&key.user_id);
+    let creation = auth.create_session(&key);
     let session = creation.replace(before.as_deref()).await?;
     auth_request.set_session(Some(&session));
     Ok(HttpResponse::NoContent().finish())
@@ -127,7 +127,7 @@ async fn r05_a_refused_sign_in_replaces_nothing(stage: Stage) {
     assert!(reply.set_cookies().is_empty());
     assert_eq!(browser.get("/who").await.body, "ada");
     // Nor one that cannot be stored.
-    let nobody = "nobody".into();
+    let nobody = UserId::from("nobody");
     let refused = site.auth.create_session(&nobody).replace(Some(&old)).await;
     assert!(matches!(refused, Err(Error::UnknownUser)), "{refused:?}");
     assert_eq!(browser.get("/who").await.body, "ada");
@@ -137,11 +137,11 @@ async fn r05_a_sign_in_that_replaces_a_session_that_ended_meanwhile_goes_on(stag
     let site = site(&stage).await;
     let old = sign_up(&site.auth, "ada").await;
     let browser = site.browser_of(&old);
-    stage.probe.halt("insert_session");
+    stage.probe.halt("insert_session_by_key");
     let ending = async {
-        stage.probe.arrived("insert_session").await;
+        stage.probe.arrived("insert_session_by_key").await;
         site.auth.invalidate_session(&old.id).await.unwrap();
-        stage.probe.release("insert_session");
+        stage.probe.release("insert_session_by_key");
     };
     let (reply, ()) = tokio::join!(browser.post("/login-replacing", &ADA), ending);
     assert_eq!(reply.status, 204);

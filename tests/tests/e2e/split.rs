@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpResponse, post};
-use lucia::{Auth, Error, Result, Session, authenticated};
+use lucia::{Auth, Error, Result, Session, UserId, authenticated};
 use serde::Deserialize;
 
 use crate::support::{PASSWORD, Site, Stage, front_page, sign_up};
@@ -95,6 +95,7 @@ on_two_stores![
     a_session_is_renewed_where_it_is,
     a_revoked_session_is_over,
     a_new_password_ends_all_other_sessions,
+    r21_a_sign_in_under_way_when_the_password_changes_gets_no_session,
     an_outage_of_either_is_503_and_touches_no_cookie,
     a_password_change_that_fails_half_way_keeps_nobody_else_in,
     a_deleted_user_is_nobody_although_sessions_know_no_users,
@@ -115,7 +116,7 @@ async fn people_sign_up_sign_in_and_out(split: Split) {
     assert_eq!(split.users.count("user_session").await, 0);
     assert_eq!(split.sessions.count("user_session").await, 1);
     assert_eq!(split.sessions.count("auth_user").await, 0);
-    let nobody = "nobody".into();
+    let nobody = UserId::from("nobody");
     let refused = split.site.auth.create_session(&nobody).await;
     assert!(matches!(refused, Err(Error::UnknownUser)), "{refused:?}");
 }
@@ -169,6 +170,38 @@ async fn a_new_password_ends_all_other_sessions(split: Split) {
         .change_password(&bob, "username", "ada", PASSWORD)
         .await;
     assert!(matches!(refused, Err(Error::UnknownKey)), "{refused:?}");
+}
+
+async fn r21_a_sign_in_under_way_when_the_password_changes_gets_no_session(split: Split) {
+    // With the users' own probe out of the way, so that only the sign-in is halted.
+    let reset = async || {
+        let sessions = split.sessions.store().await;
+        let settings = Auth::builder(split.users.store().await).sessions(sessions);
+        let auth = settings.build().unwrap();
+        auth.reset_password("username", "ada", NEW).await.unwrap();
+    };
+    // Before anything is stored, and between the look at the key and the insertion.
+    for (stage, method) in [(&split.users, "key"), (&split.sessions, "insert_session")] {
+        let session = sign_up(&split.site.auth, "ada").await;
+        let key = split
+            .site
+            .auth
+            .use_key("username", "ada", Some(PASSWORD))
+            .await
+            .unwrap();
+        stage.probe.halt(method);
+        let changing = async {
+            stage.probe.arrived(method).await;
+            reset().await;
+            stage.probe.release(method);
+        };
+        let sign_in = async { split.site.auth.create_session(&key).await };
+        let (created, ()) = tokio::join!(sign_in, changing);
+        let refused = matches!(created, Err(Error::InvalidCredentials));
+        assert!(refused, "{method}: {created:?}");
+        assert_eq!(split.sessions.count("user_session").await, 0, "{method}");
+        split.site.auth.delete_user(&session.user_id).await.unwrap();
+    }
 }
 
 async fn an_outage_of_either_is_503_and_touches_no_cookie(split: Split) {

@@ -5,7 +5,7 @@
 
 use actix_web::http::header::{CACHE_CONTROL, USER_AGENT};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, Responder, post, web};
-use lucia::{Auth, NewUser, Session, User, UserId, authenticated};
+use lucia::{Auth, NewUser, Session, SignsIn, User, authenticated};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -58,7 +58,7 @@ pub async fn log_in(
     let key = auth
         .use_key(PROVIDER, &username, Some(&body.password))
         .await?;
-    let session = begin_session(&auth, &key.user_id, &request).await?;
+    let session = begin_session(&auth, &key, &request).await?;
     Ok(with_token(HttpResponse::Ok(), &session))
 }
 
@@ -86,12 +86,12 @@ pub async fn log_out(auth: web::Data<Auth>, session: Session) -> lucia::Result<i
 
 async fn begin_session(
     auth: &Auth,
-    user_id: &UserId,
+    who: &impl SignsIn,
     request: &HttpRequest,
 ) -> lucia::Result<Session> {
     let user_agent = request.headers().get(USER_AGENT);
     let device = user_agent.and_then(|value| value.to_str().ok());
-    auth.create_session(user_id)
+    auth.create_session(who)
         .device(device.unwrap_or_default())
         .await
 }

@@ -1,7 +1,7 @@
 //! Signing up, logging in, logging out.
 
 use actix_web::{HttpResponse, get, post, web};
-use lucia::{Auth, AuthRequest, LocalPath, NewUser, Session, UserId, auth_request, authenticated};
+use lucia::{Auth, AuthRequest, LocalPath, NewUser, Session, SignsIn, auth_request, authenticated};
 
 use crate::device::Device;
 use crate::forms::{Credentials, Link};
@@ -85,7 +85,7 @@ pub async fn log_in(
         let key = auth
             .use_key(username::PROVIDER, &username, Some(&form.password))
             .await?;
-        begin_session(&auth, &auth_request, &key.user_id, &device).await
+        begin_session(&auth, &auth_request, &key, &device).await
     };
     let next = form.next.path();
     match logged_in.await {
@@ -111,14 +111,15 @@ pub async fn log_out(auth: web::Data<Auth>, session: Session) -> lucia::Result<H
 async fn begin_session(
     auth: &Auth,
     auth_request: &AuthRequest,
-    user_id: &UserId,
+    who: &impl SignsIn,
     device: &Device,
 ) -> lucia::Result<()> {
     let before = auth_request.validate().await?;
-    let session = auth.create_session(user_id).device(&device.0).await?;
-    if let Some(before) = before {
-        auth.invalidate_session(&before.id).await?;
-    }
+    let session = auth
+        .create_session(who)
+        .device(&device.0)
+        .replace(before.as_deref())
+        .await?;
     auth_request.set_session(Some(&session));
     Ok(())
 }

@@ -221,26 +221,6 @@ pub(super) async fn deleting_an_unknown_key_says_so(store: &dyn Store) {
     assert_eq!(key_ids(store, ADA).await, ["a:1"]);
 }
 
-pub(super) async fn the_keys_of_a_user_are_deleted_and_no_others(store: &dyn Store) {
-    insert_user(store, ADA).await;
-    insert_user(store, BOB).await;
-    for (id, user) in [("a:1", ADA), ("a:2", ADA), ("b:1", BOB)] {
-        insert_key(store, &key(id, user)).await;
-    }
-    let deleted = store.delete_user_keys(&ADA.into()).await;
-    deleted.expect("keys are deleted");
-    assert!(key_ids(store, ADA).await.is_empty());
-    assert_eq!(key_ids(store, BOB).await, ["b:1"]);
-}
-
-pub(super) async fn deleting_the_keys_of_an_unknown_user_is_silent(store: &dyn Store) {
-    insert_user(store, ADA).await;
-    insert_key(store, &key("a:1", ADA)).await;
-    let deleted = store.delete_user_keys(&"nobody".into()).await;
-    deleted.expect("nothing is deleted");
-    assert_eq!(key_ids(store, ADA).await, ["a:1"]);
-}
-
 async fn stored_hash(store: &dyn Store, id: &str) -> Option<String> {
     let key = stored_key(store, id).await;
     key.expect("the key is there").hashed_password

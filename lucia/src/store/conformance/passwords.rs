@@ -110,11 +110,12 @@ pub(super) async fn new_passwords_beside_all_that_ends_sessions_do_not_get_stuck
                 deleted.expect("sessions are deleted");
             }
             3 => {
-                let newest = session_id(number);
-                let deleted = store
-                    .delete_excess_sessions(&ada, &newest, 3, UnixMillis(NOW))
-                    .await;
-                deleted.expect("what is in excess is deleted");
+                let new = NewSessionRow {
+                    limit: Some(3),
+                    ..session(4000 + number, ADA)
+                };
+                let by_key = store.insert_session_by_key(new, key("a:2", ADA)).await;
+                by_key.map(drop).expect("stored or refused");
             }
             4 => {
                 let new = NewSessionRow {

@@ -41,35 +41,47 @@ pub(super) async fn two_sessions_that_replace_one_at_once_are_both_stored(
 }
 
 pub(super) async fn the_newest_session_and_those_renewed_last_are_kept(store: &dyn SessionStore) {
-    for number in 1..=5 {
-        insert_session(store, &session(number, ADA)).await;
+    // All of them live.
+    let session = |number| {
+        let session = session(number, ADA);
+        NewSessionRow {
+            expiries: Expiries {
+                idle_expires: UnixMillis(NOW + 90_000_000),
+                ..session.expiries
+            },
+            ..session
+        }
+    };
+    for number in 1..=4 {
+        insert_session(store, &session(number)).await;
     }
     // The one used last is the oldest one.
     let late = expiries(NOW + 9_000_000);
     let renewed = store.renew_session(&session_id(1), late).await;
     assert!(renewed.expect("a session is renewed"));
-    limit(store, 5, 3).await;
+    insert_limited(store, 3, &session(5)).await;
     assert_eq!(session_ids(store, ADA).await, [1, 4, 5].map(session_id));
-    limit(store, 5, 2).await;
-    assert_eq!(session_ids(store, ADA).await, [1, 5].map(session_id));
-    limit(store, 5, 1).await;
-    assert_eq!(session_ids(store, ADA).await, [session_id(5)]);
+    insert_limited(store, 2, &session(6)).await;
+    assert_eq!(session_ids(store, ADA).await, [1, 6].map(session_id));
+    insert_limited(store, 1, &session(7)).await;
+    assert_eq!(session_ids(store, ADA).await, [session_id(7)]);
 }
 
 pub(super) async fn the_newest_session_is_kept_whatever_its_times(store: &dyn SessionStore) {
+    insert_session(store, &session(2, ADA)).await;
     let early = NewSessionRow {
         expiries: expiries(NOW - 9_000_000),
         ..session(1, ADA)
     };
-    insert_session(store, &early).await;
-    insert_session(store, &session(2, ADA)).await;
-    limit(store, 1, 1).await;
+    insert_limited(store, 1, &early).await;
     assert_eq!(session_ids(store, ADA).await, [session_id(1)]);
 }
 
 pub(super) async fn dead_sessions_go_before_living_ones(store: &dyn SessionStore) {
+    let newest = session(5, ADA);
+    let now = newest.created_at.0;
     // The dead ones were renewed after the living ones, one of which is at its last moment.
-    for (number, idle_expires) in [(1, NOW), (2, NOW + 1), (3, NOW - 1), (4, NOW - 2), (5, NOW)] {
+    for (number, idle_expires) in [(1, now), (2, now + 1), (3, now - 1), (4, now - 2)] {
         let session = session(number, ADA);
         let session = NewSessionRow {
             expiries: Expiries {
@@ -80,49 +92,68 @@ pub(super) async fn dead_sessions_go_before_living_ones(store: &dyn SessionStore
         };
         insert_session(store, &session).await;
     }
-    limit(store, 5, 3).await;
+    insert_limited(store, 3, &newest).await;
     assert_eq!(session_ids(store, ADA).await, [1, 2, 5].map(session_id));
 }
 
 pub(super) async fn no_more_sessions_go_than_are_in_excess(store: &dyn SessionStore) {
-    for number in 1..=3 {
-        insert_session(store, &session(number, ADA)).await;
+    for (number, limit) in [(1, 1), (2, u32::MAX), (3, 4), (4, 4)] {
+        insert_limited(store, limit, &session(number, ADA)).await;
     }
-    for keep in [u32::MAX, 4, 3] {
-        limit(store, 3, keep).await;
-        assert_eq!(session_ids(store, ADA).await.len(), 3);
-    }
+    let all = (1..=4).map(session_id);
+    assert_eq!(session_ids(store, ADA).await, all.collect::<Vec<_>>());
 }
 
 pub(super) async fn the_sessions_of_others_are_never_in_excess(store: &dyn SessionStore) {
-    for (number, user) in [(1, BOB), (2, ADA), (3, BOB), (4, ADA)] {
+    for (number, user) in [(1, BOB), (2, ADA), (3, BOB)] {
         insert_session(store, &session(number, user)).await;
     }
-    limit(store, 4, 1).await;
+    insert_limited(store, 1, &session(4, ADA)).await;
     assert_eq!(session_ids(store, ADA).await, [session_id(4)]);
     assert_eq!(session_ids(store, BOB).await, [1, 3].map(session_id));
 }
 
+pub(super) async fn a_session_that_is_replaced_is_not_in_excess(store: &dyn SessionStore) {
+    for (number, user) in [(1, ADA), (2, ADA), (3, BOB), (4, BOB)] {
+        insert_session(store, &session(number, user)).await;
+    }
+    // It is the youngest one, and goes all the same.
+    for (new, replaced) in [(5, 2), (6, 5)] {
+        let new = NewSessionRow {
+            limit: Some(2),
+            ..session(new, ADA)
+        };
+        replace(store, replaced, &new).await;
+    }
+    assert_eq!(session_ids(store, ADA).await, [1, 6].map(session_id));
+    // One of somebody else makes no room here.
+    let new = NewSessionRow {
+        limit: Some(2),
+        ..session(7, ADA)
+    };
+    replace(store, 3, &new).await;
+    assert_eq!(session_ids(store, ADA).await, [6, 7].map(session_id));
+    assert_eq!(session_ids(store, BOB).await, [session_id(4)]);
+}
+
 pub(super) async fn of_fifty_sessions_at_once_as_many_are_left_as_asked(store: &dyn SessionStore) {
-    for (keep, first) in [(1, 0), (3, 100)] {
-        all((first..first + 50).map(async |number| {
-            insert_session(store, &session(number, ADA)).await;
-            limit(store, number, keep).await;
-        }))
-        .await;
+    for (limit, first) in [(1, 0), (3, 100)] {
+        let insertions = (first..first + 50).map(async |number| {
+            insert_limited(store, limit, &session(number, ADA)).await;
+        });
+        all(insertions).await;
         let left = session_ids(store, ADA).await.len();
-        assert_eq!(left, usize::try_from(keep).expect("a small number"));
+        assert_eq!(left, usize::try_from(limit).expect("a small number"));
     }
 }
 
 pub(super) async fn of_two_limits_at_once_the_sessions_of_one_stay(store: &dyn SessionStore) {
     for first in (0..40).step_by(2) {
-        insert_session(store, &session(first, ADA)).await;
-        insert_session(store, &session(first + 1, ADA)).await;
-        all([first, first + 1].map(async |newest| limit(store, newest, 1).await)).await;
+        let both = [first, first + 1];
+        all(both.map(async |number| insert_limited(store, 1, &session(number, ADA)).await)).await;
         let left = session_ids(store, ADA).await;
         assert_eq!(left.len(), 1, "{left:?}");
-        assert!([first, first + 1].map(session_id).contains(&left[0]));
+        assert!(both.map(session_id).contains(&left[0]));
     }
 }
 
@@ -133,7 +164,13 @@ pub(super) async fn a_rotation_beside_a_limit_leaves_no_more_than_asked(store: &
         }
         all((round..round + 4).map(async |number| {
             if number == round {
-                limit(store, number + 3, 1).await;
+                // The one that it replaces may have another id when its turn comes.
+                let new = NewSessionRow {
+                    replaces: Some(session_id(round + 1)),
+                    limit: Some(1),
+                    ..session(round + 4, ADA)
+                };
+                insert_session(store, &new).await;
             } else {
                 let rotation = rotation(number + 10, NOW);
                 let rotated = store.rotate_session(&session_id(number), rotation).await;
@@ -141,7 +178,7 @@ pub(super) async fn a_rotation_beside_a_limit_leaves_no_more_than_asked(store: &
             }
         }))
         .await;
-        assert_eq!(session_ids(store, ADA).await.len(), 1);
+        assert_eq!(session_ids(store, ADA).await, [session_id(round + 4)]);
     }
 }
 
@@ -158,11 +195,11 @@ async fn replace(store: &dyn SessionStore, replaced: u64, new: &NewSessionRow) {
     assert_eq!(stored_session(store, &session_id(replaced)).await, None);
 }
 
-/// Limits the sessions of Ada.
-async fn limit(store: &dyn SessionStore, newest: u64, keep: u32) {
-    let newest = session_id(newest);
-    let deleted = store
-        .delete_excess_sessions(&ADA.into(), &newest, keep, UnixMillis(NOW))
-        .await;
-    deleted.expect("what is in excess is deleted");
+/// Stores a session of a user who has so many at the most.
+async fn insert_limited(store: &dyn SessionStore, limit: u32, new: &NewSessionRow) {
+    let new = NewSessionRow {
+        limit: Some(limit),
+        ..new.clone()
+    };
+    insert_session(store, &new).await;
 }

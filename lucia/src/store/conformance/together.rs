@@ -1,8 +1,10 @@
 //! Sessions with their users.
 
+use serde_json::json;
+
 use super::values::{
-    NOW, all, columns, comparable, insert_key, insert_session, insert_user, key, key_ids, rotation,
-    row, session, session_id, session_ids, stored_session, stored_user,
+    NOW, all, attributes, columns, comparable, insert_key, insert_session, insert_user, key,
+    key_ids, rotation, row, session, session_id, session_ids, stored_session, stored_user,
 };
 use crate::Error;
 use crate::store::{
@@ -76,6 +78,22 @@ pub(super) async fn a_refused_session_replaces_nothing(store: &dyn Store) {
     assert_eq!(session_ids(store, BOB).await, []);
 }
 
+pub(super) async fn a_session_that_cannot_be_stored_ends_no_other(store: &dyn Store) {
+    insert_user(store, ADA).await;
+    for number in 1..=2 {
+        insert_session(store, &session(number, ADA)).await;
+    }
+    let refused = NewSessionRow {
+        replaces: Some(session_id(1)),
+        limit: Some(1),
+        attributes: attributes(json!({ "visits": null })),
+        ..session(3, ADA)
+    };
+    let refused = store.insert_session(refused).await;
+    assert!(matches!(refused, Err(Error::Constraint(_))), "{refused:?}");
+    assert_eq!(session_ids(store, ADA).await, [1, 2].map(session_id));
+}
+
 pub(super) async fn deleting_a_user_beside_their_sign_ins_leaves_no_session(store: &dyn Store) {
     insert_user(store, ADA).await;
     let ada = ADA.into();
@@ -141,12 +159,20 @@ pub(super) async fn deleting_users_beside_all_that_they_do_leaves_nothing(store:
             6 => store.delete_user_sessions(&id, None).await,
             7 => store.insert_key(key(&format!("3:{user}"), user)).await,
             8 => {
-                let newest = session_id(first + 2);
-                store
-                    .delete_excess_sessions(&id, &newest, 1, UnixMillis(NOW))
-                    .await
+                let new = NewSessionRow {
+                    limit: Some(1),
+                    ..session(first + 6, user)
+                };
+                store.insert_session(new).await.map(drop)
             }
-            _ => store.delete_user_keys(&id).await,
+            _ => {
+                let key = key(&format!("1:{user}"), user);
+                let new = NewSessionRow {
+                    limit: Some(2),
+                    ..session(first + 7, user)
+                };
+                store.insert_session_by_key(new, key).await.map(drop)
+            }
         });
         for (part, outcome) in all(meeting).await.into_iter().enumerate() {
             match outcome {

@@ -59,6 +59,7 @@ pub(super) fn session(number: u64, user: &str) -> NewSessionRow {
         address: Some(format!("2001:db8::{number}")),
         attributes: Map::new(),
         replaces: None,
+        limit: None,
     }
 }
 

@@ -32,6 +32,14 @@ pub(super) fn session_row(row: &Row) -> Result<Option<SessionRow>, Failure> {
     }))
 }
 
+/// A session that was inserted, unless it is a row of NULLs in place of one.
+pub(super) fn inserted_row(row: &Row) -> Result<Option<SessionRow>, Failure> {
+    match row.try_get::<_, Option<&str>>(0)? {
+        Some(_) => session_row(row),
+        None => Ok(None),
+    }
+}
+
 /// A session with its user.
 pub(super) fn found_row(row: &Row) -> Result<Option<Found>, Failure> {
     let user = user_row_from(row, SESSION_WIDTH + 1)?;

@@ -14,18 +14,50 @@ use crate::{Result, Source};
 /// How many prepared statements a connection keeps: all fixed ones, and many sets of attributes.
 const STATEMENTS: usize = 128;
 
+/// SQL, and what is in it for `$1` and so on.
+#[derive(Clone, Copy)]
+pub(super) struct Statement<'a> {
+    pub(super) sql: &'a str,
+    pub(super) params: Params<'a>,
+}
+
 impl Parts {
-    /// Runs one statement within the time-out. A connection whose answer did not come in time is
-    /// closed: whoever got it next would wait for that answer first.
+    /// Runs one statement within the time-out.
     pub(super) async fn run(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, Failure> {
+        self.run_all(None, Statement { sql, params }).await
+    }
+
+    /// Runs one statement, behind another one that takes a lock, within the time-out: one
+    /// transaction, in which the second one sees all that was done until the lock was free. A
+    /// statement alone sees what was there when it came, however long it then waits.
+    ///
+    /// All of it is sent at once, its end included, so that nobody who is dropped in between
+    /// leaves a transaction open.
+    pub(super) async fn run_behind(
+        &self,
+        lock: Statement<'_>,
+        statement: Statement<'_>,
+    ) -> Result<Vec<Row>, Failure> {
+        self.run_all(Some(lock), statement).await
+    }
+
+    /// A connection whose answer did not come in time is closed: whoever got it next would wait
+    /// for that answer first.
+    async fn run_all(
+        &self,
+        lock: Option<Statement<'_>>,
+        statement: Statement<'_>,
+    ) -> Result<Vec<Row>, Failure> {
         let mut connection = None;
         let answer = async {
             let connection = connection.insert(self.pool.get().await?);
-            match query(connection, sql, params).await {
+            match send(connection, lock, statement).await {
                 // It failed as a whole, so it can be done again.
                 Err(failure) if failure.is_of_the_preparation() => {
-                    connection.statement_cache.remove(sql, &[]);
-                    query(connection, sql, params).await
+                    for Statement { sql, .. } in lock.into_iter().chain([statement]) {
+                        connection.statement_cache.remove(sql, &[]);
+                    }
+                    send(connection, lock, statement).await
                 }
                 answer => answer,
             }
@@ -40,22 +72,54 @@ impl Parts {
     }
 }
 
-async fn query(connection: &Object, sql: &str, params: Params<'_>) -> Result<Vec<Row>, Failure> {
+async fn send(
+    connection: &Object,
+    lock: Option<Statement<'_>>,
+    statement: Statement<'_>,
+) -> Result<Vec<Row>, Failure> {
     // Each set of attributes is written by a statement of its own, and there can be many sets.
     if connection.statement_cache.size() >= STATEMENTS {
         connection.statement_cache.clear();
     }
-    let statement = connection.prepare_cached(sql).await?;
-    let hidden: Vec<_> = params.iter().map(|param| Hidden(*param)).collect();
-    let params: Vec<_> = hidden
-        .iter()
-        .map(|param| param as &(dyn ToSql + Sync))
-        .collect();
-    Ok(connection.query(&statement, &params).await?)
+    let prepared = connection.prepare_cached(statement.sql).await?;
+    let hidden = Hidden::all(statement.params);
+    let params = Hidden::params(&hidden);
+    let Some(lock) = lock else {
+        return Ok(connection.query(&prepared, &params).await?);
+    };
+    let prepared_lock = connection.prepare_cached(lock.sql).await?;
+    let hidden_lock = Hidden::all(lock.params);
+    let lock_params = Hidden::params(&hidden_lock);
+    // Each of the four sends when it is polled for the first time, which is in this order and
+    // before anything is waited for. Where one fails, the server refuses the rest, and the end
+    // undoes it all.
+    let (began, locked, rows, ended) = tokio::join!(
+        biased;
+        connection.batch_execute("BEGIN ISOLATION LEVEL READ COMMITTED"),
+        connection.query(&prepared_lock, &lock_params),
+        connection.query(&prepared, &params),
+        connection.batch_execute("COMMIT"),
+    );
+    began?;
+    locked?;
+    let rows = rows?;
+    ended?;
+    Ok(rows)
 }
 
 /// A parameter for the driver, which shows its parameters to the logs at `DEBUG`.
 struct Hidden<'a>(&'a (dyn ToSql + Sync));
+
+impl<'a> Hidden<'a> {
+    fn all(params: Params<'a>) -> Vec<Self> {
+        params.iter().map(|param| Hidden(*param)).collect()
+    }
+
+    fn params(hidden: &[Self]) -> Vec<&(dyn ToSql + Sync)> {
+        let params = hidden.iter();
+        params.map(|param| param as &(dyn ToSql + Sync)).collect()
+    }
+}
 
 impl fmt::Debug for Hidden<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

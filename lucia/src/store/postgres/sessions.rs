@@ -5,12 +5,14 @@ use serde_json::{Map, Value};
 use tokio_postgres::types::ToSql;
 
 use super::error::Written;
-use super::rows::{found_row, session_row};
+use super::rows::{found_row, inserted_row, session_row};
+use super::run::Statement;
+use super::statements::Insertion;
 use super::{Params, Parts, PgStore, attributes_json, lookups};
 use crate::Result;
 use crate::store::{
-    Expiries, NewSessionRow, PasswordChange, Rotation, SESSION_COLUMNS, SessionRow, SessionStore,
-    Store, UnixMillis, UserRow,
+    Expiries, KeyRow, NewSessionRow, PasswordChange, Rotation, SESSION_COLUMNS, SessionRow,
+    SessionStore, Store, UnixMillis, UserRow,
 };
 use crate::token::SessionId;
 use crate::user::UserId;
@@ -34,6 +36,17 @@ impl Store for PgStore {
         Ok(found.map(|found| (found.session, found.user)))
     }
 
+    async fn insert_session_by_key(
+        &self,
+        session: NewSessionRow,
+        key: KeyRow,
+    ) -> Result<Option<SessionRow>> {
+        if key.user_id != session.user_id {
+            return Ok(None);
+        }
+        self.0.insert_session(&session, Some(&key)).await
+    }
+
     async fn change_password(&self, change: PasswordChange) -> Result<bool> {
         let kept = change.kept.as_ref();
         let rotation = kept.map(|(_, rotation)| rotation);
@@ -49,8 +62,18 @@ impl Store for PgStore {
             &expiries.map(|expiries| expiries.idle_expires.0),
             &rotation.and_then(|rotation| Some(rotation.authenticated_at?.0)),
         ];
+        // A sign-in by the old password may hold the key. Its session is to be seen, and end.
+        let lock = Statement {
+            sql: &self.0.statements.lock_key,
+            params: &[&change.key_id, &change.user_id.as_str()],
+        };
         let sql = &self.0.statements.change_password;
-        Ok(!self.query(sql, params).await?.is_empty())
+        let statement = Statement { sql, params };
+        let changed = self
+            .0
+            .read_behind(lock, statement, None, |_| Ok(()))
+            .await?;
+        Ok(!changed.is_empty())
     }
 }
 
@@ -61,35 +84,8 @@ impl SessionStore for PgStore {
     }
 
     async fn insert_session(&self, session: NewSessionRow) -> Result<SessionRow> {
-        let attributes = attributes_json(&session.attributes, &SESSION_COLUMNS)?;
-        let replaced = session.replaces.as_ref().map(SessionId::as_str);
-        let sql = self.0.statements.insert_session(
-            &self.0.tables,
-            &session.attributes,
-            replaced.is_some(),
-        );
-        let id = self.0.ids.stored(&session.token);
-        let user_id = session.user_id.as_str();
-        let authenticated_at = session.authenticated_at.map(|moment| moment.0);
-        let expiries = session.expiries;
-        let mut params: Vec<&(dyn ToSql + Sync)> = vec![
-            &id,
-            &user_id,
-            &session.created_at.0,
-            &authenticated_at,
-            &expiries.renewed_at.0,
-            &expiries.active_expires.0,
-            &expiries.idle_expires.0,
-            &session.device,
-            &attributes,
-            &session.address,
-        ];
-        params.extend(replaced.iter().map(|id| id as &(dyn ToSql + Sync)));
-        let written = Written::Session(&session.attributes);
-        let inserted = self.write(&sql, &params, written, session_row).await?;
-        inserted
-            .flatten()
-            .ok_or_else(|| self.kept_out(&self.0.tables.session))
+        let inserted = self.0.insert_session(&session, None).await?;
+        inserted.ok_or_else(|| self.0.kept_out(&self.0.tables.session))
     }
 
     async fn session(&self, id: &SessionId) -> Result<Option<SessionRow>> {
@@ -167,24 +163,6 @@ impl SessionStore for PgStore {
             .map(drop)
     }
 
-    async fn delete_excess_sessions(
-        &self,
-        user_id: &UserId,
-        newest: &SessionId,
-        keep: u32,
-        now: UnixMillis,
-    ) -> Result<()> {
-        let params: Params<'_> = &[
-            &user_id.as_str(),
-            &newest.as_str(),
-            &i64::from(keep),
-            &now.0,
-        ];
-        self.query(&self.0.statements.delete_excess_sessions, params)
-            .await
-            .map(drop)
-    }
-
     async fn delete_dead_sessions(
         &self,
         now: UnixMillis,
@@ -210,6 +188,66 @@ pub(super) struct Found {
 }
 
 impl Parts {
+    /// Stores a session. `None` when the key is not as it was opened, and nothing has happened.
+    async fn insert_session(
+        &self,
+        session: &NewSessionRow,
+        key: Option<&KeyRow>,
+    ) -> Result<Option<SessionRow>> {
+        let attributes = attributes_json(&session.attributes, &SESSION_COLUMNS)?;
+        let insertion = Insertion {
+            replaces: session.replaces.is_some(),
+            by_key: key.is_some(),
+            limited: session.limit.is_some(),
+        };
+        let sql = self
+            .statements
+            .insert_session(&self.tables, &session.attributes, insertion);
+        let id = self.ids.stored(&session.token);
+        let user_id = session.user_id.as_str();
+        let authenticated_at = session.authenticated_at.map(|moment| moment.0);
+        let expiries = session.expiries;
+        let mut params: Vec<&(dyn ToSql + Sync)> = vec![
+            &id,
+            &user_id,
+            &session.created_at.0,
+            &authenticated_at,
+            &expiries.renewed_at.0,
+            &expiries.active_expires.0,
+            &expiries.idle_expires.0,
+            &session.device,
+            &attributes,
+            &session.address,
+        ];
+        let replaced = session.replaces.as_ref().map(SessionId::as_str);
+        params.extend(replaced.iter().map(|id| id as &(dyn ToSql + Sync)));
+        if let Some(key) = key {
+            params.extend([&key.id as &(dyn ToSql + Sync), &key.hashed_password]);
+        }
+        let limit = session.limit.map(i64::from);
+        params.extend(limit.iter().map(|limit| limit as &(dyn ToSql + Sync)));
+        let written = Some(Written::Session(&session.attributes));
+        let inserted = match limit {
+            None => self.read(&sql, &params, written, inserted_row).await?,
+            Some(_) => {
+                let lock = Statement {
+                    sql: &self.statements.lock_sign_ins,
+                    params: &[&user_id],
+                };
+                let statement = Statement {
+                    sql: &sql,
+                    params: &params,
+                };
+                self.read_behind(lock, statement, written, inserted_row)
+                    .await?
+            }
+        };
+        match inserted.into_iter().next() {
+            Some(None) => Err(self.kept_out(&self.tables.session)),
+            begun => Ok(begun.flatten()),
+        }
+    }
+
     pub(super) async fn find_one(&self, id: &SessionId) -> Result<Option<Found>> {
         let sql = &self.statements.session_and_user;
         let mut found = self.find(sql, &[&id.as_str()]).await?;

@@ -2,8 +2,19 @@
 
 use serde_json::{Map, Value};
 
+mod insertion;
+
+pub(super) use insertion::Insertion;
+
 use super::StoredIds;
 use crate::store::tables::{TableNames, quote};
+
+/// What tells the locks of [`Statements::lock_sign_ins`] from others. The number means nothing else.
+const SIGN_INS: i64 = 0x006C_7563_6962;
+
+/// The order in which more than one session `s` is locked. A session's age stays the same when its
+/// id changes.
+const IN_TURN: &str = r#"s."created_at", s."id""#;
 
 /// Every statement that does not depend on which columns are written.
 pub(super) struct Statements {
@@ -23,7 +34,8 @@ pub(super) struct Statements {
     pub(super) update_key_password: String,
     pub(super) change_password: String,
     pub(super) delete_key: String,
-    pub(super) delete_user_keys: String,
+    pub(super) lock_key: String,
+    pub(super) lock_sign_ins: String,
 
     pub(super) session_and_user: String,
     pub(super) sessions_and_users: String,
@@ -34,7 +46,6 @@ pub(super) struct Statements {
     pub(super) hash_session: String,
     pub(super) delete_session: String,
     pub(super) delete_user_sessions: String,
-    pub(super) delete_excess_sessions: String,
     pub(super) delete_dead_sessions: String,
 }
 
@@ -81,10 +92,8 @@ impl Statements {
             FROM {sessions} AS s JOIN {users} AS u ON u."id" = s."user_id""#,
             is_to_be_hashed = ids.is_to_be_hashed(),
         );
-        // Whatever locks more than one row does so in this order, or two such statements could
-        // wait for each other: the user, their keys by id, their sessions by age. A session's age
-        // stays the same when its id changes.
-        let in_turn = r#"s."created_at", s."id""#;
+        // Whatever locks more than one row does so in this order, or two of them could wait for
+        // each other: the user, their keys by id, their sessions by age.
         // Postgres looks for no rows to write before it has asked these. Rows are found once more
         // after that: the id of a locked one may be newer than what the statement else sees.
         let keys_are_locked = "(SELECT count(*) FROM locked_keys) >= 0";
@@ -102,7 +111,7 @@ impl Statements {
                     ORDER BY k."id" FOR UPDATE OF k
                 ), locked_sessions AS (
                     SELECT s."id" FROM {sessions} AS s JOIN doomed ON s."user_id" = doomed."id"
-                    WHERE {keys_are_locked} ORDER BY {in_turn} FOR UPDATE OF s
+                    WHERE {keys_are_locked} ORDER BY {IN_TURN} FOR UPDATE OF s
                 ), their_sessions AS (
                     DELETE FROM {sessions} AS s USING doomed
                     WHERE s."user_id" = doomed."id" AND {sessions_are_locked}
@@ -127,7 +136,7 @@ impl Statements {
                     SELECT "id" FROM {keys} WHERE "id" = $1 AND "user_id" = $2 FOR UPDATE
                 ), locked_sessions AS (
                     SELECT {public_id} AS "id" FROM {sessions} AS s
-                    WHERE s."user_id" = $2 AND {keys_are_locked} ORDER BY {in_turn} FOR UPDATE
+                    WHERE s."user_id" = $2 AND {keys_are_locked} ORDER BY {IN_TURN} FOR UPDATE
                 ), ready AS (
                     SELECT 1 FROM locked_keys CROSS JOIN (
                         SELECT count(*) AS "all", count(*) FILTER (WHERE "id" = $4) AS "kept"
@@ -165,11 +174,13 @@ impl Statements {
                 SELECT EXISTS (SELECT 1 FROM theirs WHERE "id" = $1),
                     EXISTS (SELECT 1 FROM deleted)"#
             ),
-            delete_user_keys: format!(
-                r#"WITH locked_keys AS (
-                    SELECT "id" FROM {keys} WHERE "user_id" = $1 ORDER BY "id" FOR UPDATE
-                )
-                DELETE FROM {keys} AS k WHERE k."user_id" = $1 AND {keys_are_locked}"#
+            lock_key: format!(
+                r#"SELECT 1 FROM {keys} WHERE "id" = $1 AND "user_id" = $2 FOR UPDATE"#
+            ),
+            // By a lock of its own, since users can be in another database. No row is locked
+            // before it, so that it comes first in the order of locks.
+            lock_sign_ins: format!(
+                "SELECT pg_advisory_xact_lock(hashtextextended($1, {SIGN_INS}))"
             ),
 
             session_and_user: format!("{session_and_user} WHERE {is_first}"),
@@ -200,32 +211,13 @@ impl Statements {
             ),
             delete_user_sessions: format!(
                 r#"WITH locked_sessions AS (
-                    SELECT s."id" FROM {sessions} AS s WHERE {others} ORDER BY {in_turn} FOR UPDATE
+                    SELECT s."id" FROM {sessions} AS s WHERE {others} ORDER BY {IN_TURN} FOR UPDATE
                 )
                 DELETE FROM {sessions} AS s WHERE {others} AND {sessions_are_locked}"#,
                 others = format_args!(
                     r#"s."user_id" = $1 AND ($2::TEXT IS NULL OR NOT ({}))"#,
                     ids.is("$2")
                 ),
-            ),
-            // Which ones to keep is decided when all are locked, by what they are then: nobody
-            // counts a session that another one deletes at the same time, or misses one that was
-            // rotated meanwhile. Where nothing is in excess, nothing is locked.
-            delete_excess_sessions: format!(
-                r#"WITH locked_sessions AS (
-                    SELECT {public_id} AS "id", s."idle_expires", s."renewed_at"
-                    FROM {sessions} AS s
-                    WHERE s."user_id" = $1
-                        AND (SELECT count(*) FROM {sessions} WHERE "user_id" = $1) > $3
-                    ORDER BY {in_turn} FOR UPDATE
-                ), kept AS (
-                    SELECT "id" FROM locked_sessions
-                    ORDER BY ("id" = $2) DESC, ("idle_expires" >= $4) DESC, "renewed_at" DESC, "id"
-                    LIMIT $3
-                )
-                DELETE FROM {sessions} AS s
-                WHERE s."user_id" = $1 AND EXISTS (SELECT 1 FROM locked_sessions)
-                    AND ({public_id}) <> ALL (ARRAY(SELECT "id" FROM kept))"#
             ),
             // What another sweeper or a renewal holds is left to them.
             delete_dead_sessions: format!(
@@ -292,54 +284,6 @@ impl Statements {
             WHERE u."id" = $1 RETURNING u."id", {user_json}"#,
             names.join(", "),
             values.join(", ")
-        )
-    }
-
-    /// Inserts a session, with the attributes in the JSON `$9`, and in place of the one whose
-    /// public id is `$11` if it replaces one.
-    pub(super) fn insert_session(
-        &self,
-        tables: &TableNames,
-        attributes: &Map<String, Value>,
-        replaces: bool,
-    ) -> String {
-        let users = tables.quoted(&tables.user);
-        let sessions = tables.quoted(&tables.session);
-        let session = &self.session;
-        let is_replaced = self.ids.is("$11");
-        let (mut columns, mut values) = (String::new(), String::new());
-        for name in attributes.keys().map(|name| quote(name)) {
-            columns.push_str(&format!(", {name}"));
-            values.push_str(&format!(", given.{name}"));
-        }
-        let given = if attributes.is_empty() {
-            // The parameter is named all the same, so that the others keep their numbers.
-            "(SELECT $9::TEXT) AS given".to_owned()
-        } else {
-            given(&sessions, "$9")
-        };
-        // The user goes first, as everywhere: the insertion looks for them when all is done.
-        let replaced = if replaces {
-            format!(
-                r#"owner AS (SELECT 1 FROM {users} WHERE "id" = $2 FOR KEY SHARE),
-                replaced AS (
-                    DELETE FROM {sessions} AS s
-                    WHERE {is_replaced} AND (SELECT count(*) FROM owner) >= 0
-                ),"#
-            )
-        } else {
-            String::new()
-        };
-        format!(
-            r#"WITH {replaced} inserted AS (
-                INSERT INTO {sessions} ("id", "user_id", "created_at", "authenticated_at",
-                    "renewed_at", "active_expires", "idle_expires", "device", "address"{columns})
-                SELECT $1, $2, $3::BIGINT, $4::BIGINT, $5::BIGINT, $6::BIGINT, $7::BIGINT,
-                    $8::TEXT, $10::TEXT{values}
-                FROM {given}
-                RETURNING *
-            )
-            SELECT {session} FROM inserted AS s"#
         )
     }
 

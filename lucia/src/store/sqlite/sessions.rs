@@ -10,8 +10,8 @@ use super::errors::{self, About as _, Outcome, Subject};
 use super::tables::Tables;
 use super::values::{self, Attributes};
 use crate::store::{
-    Expiries, NewSessionRow, PasswordChange, Rotation, SESSION_COLUMNS, SessionRow, SessionStore,
-    Store, UnixMillis, UserRow,
+    Expiries, KeyRow, NewSessionRow, PasswordChange, Rotation, SESSION_COLUMNS, SessionRow,
+    SessionStore, Store, UnixMillis, UserRow,
 };
 use crate::token::SessionId;
 use crate::user::UserId;
@@ -27,20 +27,7 @@ impl SessionStore for SqliteStore {
         self.write(move |connection, tables| {
             let transaction =
                 connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            if let Some(replaced) = &session.replaces {
-                transaction
-                    .prepare_cached(&tables.sql.delete_session)?
-                    .execute((replaced.as_str(), None::<&str>))?;
-            }
-            insert(&transaction, tables, &session)?;
-            let stored = stored_session(&transaction, tables, &session.token.session_id())?;
-            let Some(stored) = stored else {
-                let table = &tables.names.session;
-                return Err(Error::Misuse(format!(
-                    "table `{table}` has a trigger that keeps rows from being inserted"
-                ))
-                .into());
-            };
+            let stored = insert(&transaction, tables, &session)?;
             transaction.commit().about(Subject::Session)?;
             Ok(stored)
         })
@@ -134,23 +121,6 @@ impl SessionStore for SqliteStore {
         .await
     }
 
-    async fn delete_excess_sessions(
-        &self,
-        user_id: &UserId,
-        newest: &SessionId,
-        keep: u32,
-        now: UnixMillis,
-    ) -> Result<()> {
-        let user_id = user_id.clone();
-        let newest = newest.clone();
-        self.write(move |connection, tables| {
-            let mut statement = connection.prepare_cached(&tables.sql.delete_excess_sessions)?;
-            statement.execute((user_id.as_str(), newest.as_str(), keep, now.0))?;
-            Ok(())
-        })
-        .await
-    }
-
     async fn delete_dead_sessions(
         &self,
         now: UnixMillis,
@@ -185,6 +155,28 @@ impl Store for SqliteStore {
         .await
     }
 
+    async fn insert_session_by_key(
+        &self,
+        session: NewSessionRow,
+        key: KeyRow,
+    ) -> Result<Option<SessionRow>> {
+        self.write(move |connection, tables| {
+            let transaction =
+                connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            // Nobody else writes now: what opened the key opens it until this is done.
+            let is_as_opened = transaction
+                .prepare_cached(&tables.sql.key_as_opened)?
+                .exists((&key.id, session.user_id.as_str(), &key.hashed_password));
+            if key.user_id != session.user_id || !is_as_opened.about(Subject::Key)? {
+                return Ok(None);
+            }
+            let stored = insert(&transaction, tables, &session)?;
+            transaction.commit().about(Subject::Session)?;
+            Ok(Some(stored))
+        })
+        .await
+    }
+
     async fn change_password(&self, change: PasswordChange) -> Result<bool> {
         self.write(move |connection, tables| {
             let transaction =
@@ -212,7 +204,36 @@ impl Store for SqliteStore {
     }
 }
 
-fn insert(connection: &Connection, tables: &Tables, session: &NewSessionRow) -> Outcome<()> {
+/// Stores a session, and removes those that end with it. It is to be one transaction.
+fn insert(
+    connection: &Connection,
+    tables: &Tables,
+    session: &NewSessionRow,
+) -> Outcome<SessionRow> {
+    if let Some(replaced) = &session.replaces {
+        connection
+            .prepare_cached(&tables.sql.delete_session)?
+            .execute((replaced.as_str(), None::<&str>))?;
+    }
+    insert_row(connection, tables, session)?;
+    let id = session.token.session_id();
+    let Some(stored) = stored_session(connection, tables, &id)? else {
+        let table = &tables.names.session;
+        return Err(Error::Misuse(format!(
+            "table `{table}` has a trigger that keeps rows from being inserted"
+        ))
+        .into());
+    };
+    if let Some(limit) = session.limit {
+        let now = session.created_at.0;
+        connection
+            .prepare_cached(&tables.sql.delete_excess_sessions)?
+            .execute((session.user_id.as_str(), id.as_str(), limit, now))?;
+    }
+    Ok(stored)
+}
+
+fn insert_row(connection: &Connection, tables: &Tables, session: &NewSessionRow) -> Outcome<()> {
     let attributes = session_attributes(connection, tables, session.attributes.clone())?;
     let id = session.token.session_id();
     let own = [

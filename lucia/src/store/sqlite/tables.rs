@@ -31,6 +31,7 @@ pub(super) struct Statements {
     pub(super) change_password: String,
     pub(super) delete_key: String,
     pub(super) delete_user_keys: String,
+    pub(super) key_as_opened: String,
     pub(super) session: String,
     pub(super) user_sessions: String,
     pub(super) renew_session: String,
@@ -201,6 +202,10 @@ impl Statements {
                  FROM {key} AS o WHERE o.\"user_id\" = k.\"user_id\" AND o.\"id\" <> k.\"id\"))"
             ),
             delete_user_keys: format!("DELETE FROM {key} WHERE \"user_id\" = ?1"),
+            key_as_opened: format!(
+                "SELECT 1 FROM {key} \
+                 WHERE \"id\" = ?1 AND \"user_id\" = ?2 AND \"hashed_password\" IS ?3"
+            ),
             session: format!("SELECT {session_columns} FROM {session} AS s WHERE s.\"id\" = ?1"),
             user_sessions: format!(
                 "SELECT {session_columns} FROM {session} AS s WHERE s.\"user_id\" = ?1 \

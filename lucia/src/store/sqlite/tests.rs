@@ -87,6 +87,7 @@ fn session(user: &str) -> NewSessionRow {
         address: None,
         attributes: Map::new(),
         replaces: None,
+        limit: None,
     }
 }
 

@@ -185,16 +185,6 @@ impl UserStore for SqliteStore {
         })
         .await
     }
-
-    async fn delete_user_keys(&self, user_id: &UserId) -> Result<()> {
-        let user_id = user_id.clone();
-        self.write(move |connection, tables| {
-            let mut statement = connection.prepare_cached(&tables.sql.delete_user_keys)?;
-            statement.execute([user_id.as_str()])?;
-            Ok(())
-        })
-        .await
-    }
 }
 
 fn stored_user(connection: &Connection, tables: &Tables, id: &UserId) -> Outcome<Option<UserRow>> {

@@ -30,7 +30,7 @@ async fn sign_in(
     user_id: Data<UserId>,
     query: Query<Next>,
 ) -> lucia::Result<Response> {
-    let session = auth.create_session(&user_id).await?;
+    let session = auth.create_session(&**user_id).await?;
     auth_request.set_session(Some(&session));
     let next = query.next.as_deref().and_then(LocalPath::parse);
     let next = next.unwrap_or_default();

@@ -40,7 +40,7 @@ async fn login(auth: Data<Auth>, Form(form): Form<Credentials>) -> lucia::Result
     let key = auth
         .use_key("username", &form.username, Some(&form.password))
         .await?;
-    let session = auth.create_session(&key.user_id).await?;
+    let session = auth.create_session(&key).await?;
     auth_request.set_session(Some(&session));
     Ok(answer(204, &[], ""))
 }

@@ -126,6 +126,7 @@ macro_rules! probed {
 probed! {
     Store {}
     session_and_user(id: &SessionId) -> Option<(SessionRow, UserRow)>;
+    insert_session_by_key(session: NewSessionRow, key: KeyRow) -> Option<SessionRow>;
     change_password(change: PasswordChange) -> bool;
 }
 
@@ -145,7 +146,6 @@ probed! {
     user_keys(user_id: &UserId) -> Vec<KeyRow>;
     update_key_password(id: &str, hashed_password: Option<&str>, only_if: Option<&str>) -> bool;
     delete_key(id: &str, even_last: bool) -> KeyDeletion;
-    delete_user_keys(user_id: &UserId) -> ();
 }
 
 probed! {
@@ -162,11 +162,5 @@ probed! {
     update_session(id: &SessionId, attributes: Map<String, Value>) -> Option<SessionRow>;
     delete_session(id: &SessionId, owner: Option<&UserId>) -> bool;
     delete_user_sessions(user_id: &UserId, except: Option<&SessionId>) -> ();
-    delete_excess_sessions(
-        user_id: &UserId,
-        newest: &SessionId,
-        keep: u32,
-        now: UnixMillis
-    ) -> ();
     delete_dead_sessions(now: UnixMillis, user_id: Option<&UserId>, limit: u32) -> u64;
 }

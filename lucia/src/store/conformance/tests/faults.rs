@@ -45,6 +45,9 @@ faults! {
     LimitsOneMore
     LimitsEverybody
     LimitsInTwoSteps
+    LimitsWhenItRefuses
+    LimitsNothing
+    CountsWhatIsReplaced
 
     // Rotation
     RotatesWhatIsNotThere
@@ -101,12 +104,19 @@ faults! {
     TakesAnUnknownKeyForTheLast
     DeletesNoKey
     DeletesKeysInTwoSteps
-    DeletesEverybodysKeys
 
     // Both together
     TakesSessionsOfNobody
     HidesTheDead
     MixesUpUsers
+    BeginsByNoKey
+    BeginsByAnyKey
+    BeginsByAnyHash
+    BeginsWithoutThePassword
+    BeginsByTheKeyOfSomebodyElse
+    BeginsInTwoSteps
+    BeginsAndEndsNothing
+    ReplacesWhenTheKeyIsRefused
     ChangesEverybodysPassword
     ChangesNoPassword
     ChangesThePasswordFirst

@@ -22,11 +22,10 @@ impl SessionStore for Memory {
     }
 
     async fn insert_session(&self, new: NewSessionRow) -> Result<SessionRow> {
-        let mut attributes = memory::defaults(SESSION_COLUMNS);
-        if self.has(Fault::ForgetsTheDefaultsOfSessions) {
-            attributes.insert("visits".to_owned(), 0.into());
-        }
-        self.set_attributes(&mut attributes, &new.attributes)?;
+        let row = self.new_row(&new)?;
+        let early = self.has(Fault::LimitsInTwoSteps);
+        let early = early.then(|| self.excess(&self.state(), &new, &row));
+        self.pause(Fault::LimitsInTwoSteps).await;
         let mut state = self.state();
         if self.has(Fault::ReplacesWhenItRefuses) {
             state.replace(&new);
@@ -43,30 +42,19 @@ impl SessionStore for Memory {
         }
         let is_own = replaced.is_some_and(|row| row.user_id == new.user_id);
         let spares = self.has(Fault::ReplacesItsOwnOnly) && !is_own;
+        let excess = early.unwrap_or_else(|| self.excess(&state, &new, &row));
         if !spares && !self.has(Fault::ReplacesNothing) {
             state.replace(&new);
         }
-        let mut row = SessionRow {
-            id: new.token.session_id(),
-            user_id: new.user_id,
-            created_at: new.created_at,
-            authenticated_at: new.authenticated_at,
-            renewed_at: new.expiries.renewed_at,
-            active_expires: new.expiries.active_expires,
-            idle_expires: new.expiries.idle_expires,
-            device: new.device.filter(|_| !self.has(Fault::LosesTheDevice)),
-            address: new.address.filter(|_| !self.has(Fault::LosesTheAddress)),
-            attributes: Value::Object(attributes).to_string(),
-        };
-        if self.has(Fault::LosesTheProof) {
-            row.authenticated_at = None;
-        }
-        if self.has(Fault::CountsInSeconds) {
-            row.idle_expires.0 -= row.idle_expires.0 % 1000;
-        }
         state.sessions.insert(row.id.to_string(), row.clone());
+        for id in excess {
+            state.sessions.remove(id.as_str());
+        }
         if self.has(Fault::ReturnsASessionAsItWasGiven) {
-            row.attributes = Value::Object(new.attributes).to_string();
+            return Ok(SessionRow {
+                attributes: Value::Object(new.attributes).to_string(),
+                ..row
+            });
         }
         Ok(row)
     }
@@ -175,43 +163,6 @@ impl SessionStore for Memory {
         Ok(())
     }
 
-    async fn delete_excess_sessions(
-        &self,
-        user_id: &UserId,
-        newest: &SessionId,
-        keep: u32,
-        now: UnixMillis,
-    ) -> Result<()> {
-        let everybodys = self.has(Fault::LimitsEverybody);
-        let mut theirs: Vec<_> = {
-            let state = self.state();
-            let rows = state.sessions.values();
-            let theirs = rows.filter(|row| everybodys || row.user_id == *user_id);
-            theirs.cloned().collect()
-        };
-        self.pause(Fault::LimitsInTwoSteps).await;
-        let grace = i64::from(self.has(Fault::LimitsTheLastMoment));
-        theirs.sort_by_key(|row| {
-            let is_newest = row.id == *newest && !self.has(Fault::LimitsTheNewest);
-            let is_alive = row.idle_expires.0 >= now.0 + grace;
-            let is_alive = is_alive != self.has(Fault::LimitsTheLivingFirst);
-            let moment = match self.has(Fault::LimitsByAge) {
-                true => row.created_at,
-                false => row.renewed_at,
-            };
-            Reverse((is_newest, is_alive, moment))
-        });
-        let mut keep = usize::try_from(keep).unwrap();
-        if self.has(Fault::LimitsOneMore) {
-            keep -= 1;
-        }
-        let mut state = self.state();
-        for excess in theirs.iter().skip(keep) {
-            state.sessions.remove(excess.id.as_str());
-        }
-        Ok(())
-    }
-
     async fn delete_dead_sessions(
         &self,
         now: UnixMillis,
@@ -245,6 +196,75 @@ impl State {
 }
 
 impl Memory {
+    /// What is stored of a session.
+    fn new_row(&self, new: &NewSessionRow) -> Result<SessionRow> {
+        let mut attributes = memory::defaults(SESSION_COLUMNS);
+        if self.has(Fault::ForgetsTheDefaultsOfSessions) {
+            attributes.insert("visits".to_owned(), 0.into());
+        }
+        if let Err(error) = self.set_attributes(&mut attributes, &new.attributes) {
+            if self.has(Fault::LimitsWhenItRefuses) {
+                let rows = &mut self.state().sessions;
+                rows.retain(|_, row| row.user_id != new.user_id);
+            }
+            return Err(error);
+        }
+        let mut row = SessionRow {
+            id: new.token.session_id(),
+            user_id: new.user_id.clone(),
+            created_at: new.created_at,
+            authenticated_at: new.authenticated_at,
+            renewed_at: new.expiries.renewed_at,
+            active_expires: new.expiries.active_expires,
+            idle_expires: new.expiries.idle_expires,
+            device: new.device.clone(),
+            address: new.address.clone(),
+            attributes: Value::Object(attributes).to_string(),
+        };
+        if self.has(Fault::LosesTheDevice) {
+            row.device = None;
+        }
+        if self.has(Fault::LosesTheAddress) {
+            row.address = None;
+        }
+        if self.has(Fault::LosesTheProof) {
+            row.authenticated_at = None;
+        }
+        if self.has(Fault::CountsInSeconds) {
+            row.idle_expires.0 -= row.idle_expires.0 % 1000;
+        }
+        Ok(row)
+    }
+
+    /// The sessions that are too many with a new one.
+    fn excess(&self, state: &State, new: &NewSessionRow, row: &SessionRow) -> Vec<SessionId> {
+        let Some(limit) = new.limit.filter(|_| !self.has(Fault::LimitsNothing)) else {
+            return Vec::new();
+        };
+        let everybodys = self.has(Fault::LimitsEverybody);
+        let rows = state.sessions.values().filter(|row| {
+            let is_replaced = Some(&row.id) == new.replaces.as_ref();
+            (everybodys || row.user_id == new.user_id)
+                && (!is_replaced || self.has(Fault::CountsWhatIsReplaced))
+        });
+        let mut theirs: Vec<_> = rows.chain([row]).collect();
+        let grace = i64::from(self.has(Fault::LimitsTheLastMoment));
+        theirs.sort_by_key(|other| {
+            let is_newest = other.id == row.id && !self.has(Fault::LimitsTheNewest);
+            let is_alive = other.idle_expires.0 >= new.created_at.0 + grace;
+            let is_alive = is_alive != self.has(Fault::LimitsTheLivingFirst);
+            let moment = match self.has(Fault::LimitsByAge) {
+                true => other.created_at,
+                false => other.renewed_at,
+            };
+            Reverse((is_newest, is_alive, moment))
+        });
+        let one_more = u32::from(self.has(Fault::LimitsOneMore));
+        let kept = usize::try_from(limit - one_more).unwrap();
+        let excess = theirs.into_iter().skip(kept);
+        excess.map(|row| row.id.clone()).collect()
+    }
+
     /// A session under another token.
     pub(super) fn rotated(&self, mut row: SessionRow, rotation: &Rotation) -> SessionRow {
         row.id = rotation.token.session_id();

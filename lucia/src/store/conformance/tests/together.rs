@@ -6,7 +6,9 @@ use super::faults::Fault;
 use super::memory::Memory;
 use super::users::user_row;
 use crate::Result;
-use crate::store::{PasswordChange, SessionRow, Store, UserRow};
+use crate::store::{
+    KeyRow, NewSessionRow, PasswordChange, SessionRow, SessionStore, Store, UserRow,
+};
 use crate::token::SessionId;
 
 #[async_trait]
@@ -24,6 +26,34 @@ impl Store for Memory {
             false => state.users.get_key_value(session.user_id.as_str()),
         };
         Ok(user.map(|(id, row)| (session, user_row(id, row))))
+    }
+
+    async fn insert_session_by_key(
+        &self,
+        mut session: NewSessionRow,
+        key: KeyRow,
+    ) -> Result<Option<SessionRow>> {
+        let found = self.state().keys.get(&key.id).cloned();
+        let is_as_opened = found.is_some_and(|found| {
+            let is_theirs = found.user_id == session.user_id && key.user_id == session.user_id;
+            let is_their_hash = found.hashed_password == key.hashed_password
+                || key.hashed_password.is_none() && self.has(Fault::BeginsWithoutThePassword);
+            (is_theirs || self.has(Fault::BeginsByTheKeyOfSomebodyElse))
+                && (is_their_hash || self.has(Fault::BeginsByAnyHash))
+        });
+        if !is_as_opened && !self.has(Fault::BeginsByAnyKey) || self.has(Fault::BeginsByNoKey) {
+            if let Some(replaced) = &session.replaces
+                && self.has(Fault::ReplacesWhenTheKeyIsRefused)
+            {
+                self.state().sessions.remove(replaced.as_str());
+            }
+            return Ok(None);
+        }
+        self.pause(Fault::BeginsInTwoSteps).await;
+        if self.has(Fault::BeginsAndEndsNothing) {
+            (session.replaces, session.limit) = (None, None);
+        }
+        self.insert_session(session).await.map(Some)
     }
 
     async fn change_password(&self, change: PasswordChange) -> Result<bool> {

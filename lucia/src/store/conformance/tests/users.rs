@@ -195,13 +195,6 @@ impl UserStore for Memory {
         }
         Ok(KeyDeletion::Deleted)
     }
-
-    async fn delete_user_keys(&self, user_id: &UserId) -> Result<()> {
-        let everybodys = self.has(Fault::DeletesEverybodysKeys);
-        let stays = |key: &KeyRow| key.user_id != *user_id && !everybodys;
-        self.state().keys.retain(|_, key| stays(key));
-        Ok(())
-    }
 }
 
 impl Memory {

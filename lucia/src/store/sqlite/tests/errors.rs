@@ -114,16 +114,17 @@ async fn missing_tables_are_named_whatever_is_asked() {
         store.insert_key(key("a:1", "ada")).await,
         store.key("a:1").await.map(drop),
         store.delete_key("a:1", false).await.map(drop),
-        store.insert_session(session).await.map(drop),
+        store.insert_session(session.clone()).await.map(drop),
+        store
+            .insert_session_by_key(session, key("a:1", "ada"))
+            .await
+            .map(drop),
         store.session(&id).await.map(drop),
         store.session_and_user(&id).await.map(drop),
         store.renew_session(&id, expiries).await.map(drop),
         store.rotate_session(&id, rotation).await.map(drop),
         store.update_session(&id, attributes).await.map(drop),
         store.change_password(change).await.map(drop),
-        store
-            .delete_excess_sessions(&ada, &id, 1, UnixMillis(0))
-            .await,
         store
             .delete_dead_sessions(UnixMillis(0), None, 1)
             .await

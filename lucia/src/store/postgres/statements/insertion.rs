@@ -1,0 +1,143 @@
+//! The SQL that inserts a session, which can depend on a key and end other sessions.
+
+use serde_json::{Map, Value};
+
+use super::{IN_TURN, Statements, given};
+use crate::store::tables::{TableNames, quote};
+
+/// What the insertion of a session depends on, and what ends with it. Each part that is asked for
+/// has parameters, from `$11` on in this order.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::store::postgres) struct Insertion {
+    /// The session of this public id ends.
+    pub(in crate::store::postgres) replaces: bool,
+    /// Nothing happens unless there is the key of this id with this hash.
+    pub(in crate::store::postgres) by_key: bool,
+    /// The user has so many sessions at the most. Nobody else may insert one at the same time:
+    /// see [`Statements::lock_sign_ins`].
+    pub(in crate::store::postgres) limited: bool,
+}
+
+impl Statements {
+    /// Inserts the session `$1` of the user `$2`, with the attributes in the JSON `$9`. No row
+    /// comes back where the key refuses it, and one of NULLs where something keeps the session out.
+    pub(in crate::store::postgres) fn insert_session(
+        &self,
+        tables: &TableNames,
+        attributes: &Map<String, Value>,
+        insertion: Insertion,
+    ) -> String {
+        let sessions = tables.quoted(&tables.session);
+        let session = &self.session;
+        let (mut columns, mut values) = (String::new(), String::new());
+        for name in attributes.keys().map(|name| quote(name)) {
+            columns.push_str(&format!(", {name}"));
+            values.push_str(&format!(", given.{name}"));
+        }
+        let given = if attributes.is_empty() {
+            // The parameter is named all the same, so that the others keep their numbers.
+            "(SELECT $9::TEXT) AS given".to_owned()
+        } else {
+            given(&sessions, "$9")
+        };
+        let Before { steps, may_begin } = self.before(tables, insertion);
+        format!(
+            r#"WITH {steps} inserted AS (
+                INSERT INTO {sessions} ("id", "user_id", "created_at", "authenticated_at",
+                    "renewed_at", "active_expires", "idle_expires", "device", "address"{columns})
+                SELECT $1, $2, $3::BIGINT, $4::BIGINT, $5::BIGINT, $6::BIGINT, $7::BIGINT,
+                    $8::TEXT, $10::TEXT{values}
+                FROM {given}
+                WHERE {may_begin}
+                RETURNING *
+            )
+            SELECT {session} FROM (SELECT WHERE {may_begin}) AS begun LEFT JOIN inserted AS s ON TRUE"#
+        )
+    }
+
+    /// What an insertion waits for and ends.
+    fn before(&self, tables: &TableNames, insertion: Insertion) -> Before {
+        let sessions = tables.quoted(&tables.session);
+        let mut number = 10;
+        let mut parameter = || {
+            number += 1;
+            format!("${number}")
+        };
+        let is_replaced = insertion.replaces.then(|| self.ids.is(&parameter()));
+        let key = insertion.by_key.then(|| (parameter(), parameter()));
+        let limit = insertion.limited.then(parameter);
+
+        if is_replaced.is_none() && key.is_none() && limit.is_none() {
+            return Before {
+                steps: String::new(),
+                may_begin: "TRUE",
+            };
+        }
+        // The user goes first, as everywhere: the insertion looks for them when all is done.
+        let mut steps = format!(
+            r#"owner AS (SELECT 1 FROM {} WHERE "id" = $2 FOR KEY SHARE),"#,
+            tables.quoted(&tables.user)
+        );
+        let mut may_begin = "(SELECT count(*) FROM owner) >= 0";
+        if let Some((id, hash)) = key {
+            // Whoever wants to change the key waits until the session is there. Whoever came
+            // before is waited for, and the hash is then compared with what they left.
+            steps.push_str(&format!(
+                r#"opened AS (
+                    SELECT 1 FROM {} WHERE "id" = {id} AND "user_id" = $2
+                        AND "hashed_password" IS NOT DISTINCT FROM {hash} AND {may_begin}
+                    FOR SHARE
+                ),"#,
+                tables.quoted(&tables.key)
+            ));
+            may_begin = "EXISTS (SELECT 1 FROM opened)";
+        }
+        match (limit, is_replaced) {
+            (None, None) => {}
+            (None, Some(is_replaced)) => steps.push_str(&format!(
+                r#"replaced AS (
+                    DELETE FROM {sessions} AS s WHERE {is_replaced} AND {may_begin}
+                ),"#
+            )),
+            (Some(limit), is_replaced) => {
+                let is_replaced = is_replaced.as_deref().unwrap_or("FALSE");
+                let public_id = self.ids.public();
+                // Which ones to keep is decided when all are locked, by what they are then:
+                // nobody counts a session that another one deletes at the same time, or misses
+                // one that was rotated meanwhile. Where nothing is in excess, nothing is locked
+                // but the one that is replaced.
+                let ends = format!(
+                    r#"((s."user_id" = $2 AND (SELECT "there" FROM excess)) OR {is_replaced})"#
+                );
+                steps.push_str(&format!(
+                    r#"excess AS (
+                        SELECT count(*) >= {limit}::BIGINT AS "there" FROM {sessions} AS s
+                        WHERE s."user_id" = $2
+                    ), locked_sessions AS (
+                        SELECT {public_id} AS "id", s."idle_expires", s."renewed_at",
+                            (s."user_id" = $2 AND NOT {is_replaced}) AS "may_stay"
+                        FROM {sessions} AS s WHERE {ends} AND {may_begin}
+                        ORDER BY {IN_TURN} FOR UPDATE OF s
+                    ), kept AS (
+                        SELECT "id" FROM locked_sessions WHERE "may_stay"
+                        ORDER BY ("idle_expires" >= $3::BIGINT) DESC, "renewed_at" DESC, "id"
+                        LIMIT greatest({limit}::BIGINT - 1, 0)
+                    ), ended AS (
+                        DELETE FROM {sessions} AS s
+                        WHERE {ends} AND EXISTS (SELECT 1 FROM locked_sessions)
+                            AND ({public_id}) <> ALL (ARRAY(SELECT "id" FROM kept))
+                    ),"#
+                ));
+            }
+        }
+        Before { steps, may_begin }
+    }
+}
+
+/// What comes before the insertion in its statement.
+struct Before {
+    /// Common table expressions, each with a comma behind it.
+    steps: String,
+    /// The condition that makes Postgres take them in turn.
+    may_begin: &'static str,
+}
