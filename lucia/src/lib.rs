@@ -86,6 +86,7 @@
 //! | whole scopes | [`Auth::middleware`], [`Guard`] |
 //! | who sent a request | [`AuthRequest`], [`User`], [`Session`], [`MaybeUser`] |
 //! | changing passwords | [`Auth::change_password`], [`Auth::reset_password`] |
+//! | limiting attempts to sign in | [`UseKey::address`], [`AuthBuilder::sign_in_limit`] |
 //! | a list of "your sessions" | [`Auth::user_sessions`], [`SessionInfo`] |
 //! | deleting dead sessions | [`Auth::sweeper`] |
 //! | the database | [`PgStore`], [`SqliteStore`], [`store`] |
@@ -142,7 +143,10 @@ pub mod testing;
 mod token;
 mod user;
 
-pub use auth::{Auth, AuthBuilder, CreateSession, DeleteKey, Environment, Sweeper, SweeperBuilder};
+pub use auth::{
+    Auth, AuthBuilder, CreateSession, DeleteKey, Environment, Reauthenticate, Sweeper,
+    SweeperBuilder, UseKey,
+};
 pub use clock::{Clock, RandomSource};
 pub use context::{RequestContext, RequestSlot};
 pub use cookie::{CookieOptions, SameSite, SessionCookie};
