@@ -103,6 +103,24 @@ faults! {
     DeletesKeysInTwoSteps
     DeletesEverybodysKeys
 
+    // Attempts to sign in
+    CountsAllAttemptsTogether
+    AdmitsOneAttemptMore
+    EndsACountAMomentLater
+    NeverEndsACount
+    CountsAttemptsInTwoSteps
+    ExtendsACount
+    CountsTheRefused
+    TellsTheEndOfItsOwn
+    TakesNoAttemptBack
+    TakesAllAttemptsBack
+    TakesAttemptsBackOutOfAnyCount
+    ForgetsNoAttempts
+    ForgetsEverybodysAttempts
+    DeletesCountsWithoutLimit
+    LeavesCountsOfTheLastMoment
+    DeletesCountsThatGoOn
+
     // Both together
     TakesSessionsOfNobody
     HidesTheDead

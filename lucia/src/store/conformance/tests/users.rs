@@ -6,7 +6,10 @@ use serde_json::{Map, Value};
 use super::faults::Fault;
 use super::memory::{self, Memory, State, USER_COLUMNS, USERS};
 use crate::error::ConstraintKind;
-use crate::store::{KeyDeletion, KeyRow, NewUserRow, UserRow, UserStore, UserTable};
+use crate::store::{
+    CountedAttempt, KeyDeletion, KeyRow, NewAttempt, NewUserRow, UnixMillis, UserRow, UserStore,
+    UserTable,
+};
 use crate::user::UserId;
 use crate::{Error, Result};
 
@@ -201,6 +204,24 @@ impl UserStore for Memory {
         let stays = |key: &KeyRow| key.user_id != *user_id && !everybodys;
         self.state().keys.retain(|_, key| stays(key));
         Ok(())
+    }
+
+    async fn count_attempt(&self, attempt: NewAttempt) -> Result<CountedAttempt> {
+        Ok(self.count(attempt).await)
+    }
+
+    async fn uncount_attempt(&self, id: &str, expires: UnixMillis) -> Result<()> {
+        self.uncount(id, expires);
+        Ok(())
+    }
+
+    async fn forget_attempts(&self, id: &str) -> Result<()> {
+        self.forget(id);
+        Ok(())
+    }
+
+    async fn delete_old_attempts(&self, now: UnixMillis, limit: u32) -> Result<u64> {
+        Ok(self.delete_old(now, limit))
     }
 }
 
