@@ -1,11 +1,14 @@
 //! [`Auth`]: the one thing that an application holds.
 
+mod attempts;
 mod builder;
 mod create_session;
 mod keys;
 mod passwords;
+mod reauthenticate;
 mod sessions;
 mod sweeper;
+mod use_key;
 mod users;
 
 use std::fmt;
@@ -15,7 +18,11 @@ use std::time::Duration;
 pub use builder::{AuthBuilder, Environment};
 pub use create_session::{CreateSession, SignsIn};
 pub use keys::DeleteKey;
+pub use reauthenticate::Reauthenticate;
 pub use sweeper::{Sweeper, SweeperBuilder};
+pub use use_key::UseKey;
+
+use attempts::SignInLimit;
 
 use crate::clock::{Clock, RandomSource, UnixMillis};
 use crate::context::RequestContext;
@@ -67,6 +74,8 @@ struct Parts {
     session_table: Arc<str>,
     /// How many sessions a user can have.
     max_sessions: Option<u32>,
+    /// How many attempts to sign in may fail, where they are counted.
+    sign_in_limit: Option<SignInLimit>,
     lifetime: Lifetime,
     cookie: CookieConfig,
     origin: OriginPolicy,

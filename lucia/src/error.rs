@@ -84,10 +84,12 @@ pub enum Error {
     Constraint(ConstraintViolation),
 
     // Later ----------------------------------------------------------------------------------------
-    /// Too many attempts: ask again after a while.
-    #[error("too many attempts; again in {} s", retry_after.as_secs())]
+    /// As many attempts to sign in have failed as
+    /// [`sign_in_limit`](crate::AuthBuilder::sign_in_limit) allows: the password was not looked
+    /// at.
+    #[error("too many attempts; again in {} s", retry_after.as_millis().div_ceil(1000))]
     TooManyAttempts {
-        /// How long to wait.
+        /// How long to wait before the next attempt is looked at.
         retry_after: Duration,
     },
     /// As many passwords are being hashed, and as many wait for it, as the settings allow.

@@ -86,6 +86,7 @@
 //! | whole scopes | [`Auth::middleware`], [`Guard`] |
 //! | who sent a request | [`AuthRequest`], [`User`], [`Session`], [`MaybeUser`] |
 //! | changing passwords | [`Auth::change_password`], [`Auth::reset_password`] |
+//! | limiting attempts to sign in | [`UseKey::address`], [`AuthBuilder::sign_in_limit`] |
 //! | a list of "your sessions" | [`Auth::user_sessions`], [`SessionInfo`] |
 //! | deleting dead sessions | [`Auth::sweeper`] |
 //! | the database | [`PgStore`], [`SqliteStore`], [`store`] |
@@ -143,7 +144,8 @@ mod token;
 mod user;
 
 pub use auth::{
-    Auth, AuthBuilder, CreateSession, DeleteKey, Environment, SignsIn, Sweeper, SweeperBuilder,
+    Auth, AuthBuilder, CreateSession, DeleteKey, Environment, Reauthenticate, SignsIn, Sweeper,
+    SweeperBuilder, UseKey,
 };
 pub use clock::{Clock, RandomSource};
 pub use context::{RequestContext, RequestSlot};

@@ -80,7 +80,9 @@ impl Error {
             ("cache-control", "no-store".to_owned()),
         ];
         if let Some(wait) = self.retry_after() {
-            headers.push(("retry-after", wait.as_secs().max(1).to_string()));
+            // Whole seconds, and never sooner than that.
+            let seconds = wait.as_millis().div_ceil(1000).max(1);
+            headers.push(("retry-after", seconds.to_string()));
         }
         Answer {
             status: self.status(),

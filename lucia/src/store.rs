@@ -102,6 +102,20 @@ pub trait UserStore: fmt::Debug + Send + Sync + 'static {
     /// Removes a key, unless it is the last one of its user and `even_last` does not say that it
     /// may go all the same. However many are asked to go at once, one stays.
     async fn delete_key(&self, id: &str, even_last: bool) -> Result<KeyDeletion>;
+    /// Counts an attempt to sign in, unless as many as its limit are counted already: then nothing
+    /// changes. However many are made at once, no more are admitted. The first attempt after the end
+    /// of a count begins another one.
+    async fn count_attempt(&self, attempt: NewAttempt) -> Result<CountedAttempt>;
+
+    /// Takes one attempt back out of the count of this id that ends at `expires`. Silent when there
+    /// is none (any more).
+    async fn uncount_attempt(&self, id: &str, expires: UnixMillis) -> Result<()>;
+
+    /// Ends the count of this id. Silent when there is none.
+    async fn forget_attempts(&self, id: &str) -> Result<()>;
+
+    /// Removes up to `limit` counts that have ended. Returns how many.
+    async fn delete_old_attempts(&self, now: UnixMillis, limit: u32) -> Result<u64>;
 }
 
 /// Sessions.
@@ -273,6 +287,31 @@ pub enum KeyDeletion {
     Unknown,
     /// It stays, as the last key of its user.
     Last,
+}
+
+/// An attempt to sign in that is about to be made.
+#[derive(Clone, Debug)]
+#[allow(clippy::exhaustive_structs)]
+pub struct NewAttempt {
+    /// Attempts of the same id are counted together. 64 hexadecimal digits.
+    pub id: String,
+    /// When it is made.
+    pub now: UnixMillis,
+    /// When the count ends that this attempt begins, if it begins one. A count has ended when the
+    /// time is this or later.
+    pub expires: UnixMillis,
+    /// How many are admitted until a count ends.
+    pub limit: u32,
+}
+
+/// What became of an attempt that was to be counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_structs)]
+pub struct CountedAttempt {
+    /// Whether it may be made, and was counted.
+    pub admitted: bool,
+    /// When the count ends.
+    pub expires: UnixMillis,
 }
 
 /// A password to be replaced, and the sessions that end with the old one.

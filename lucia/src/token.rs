@@ -40,13 +40,7 @@ impl SessionToken {
     /// The public id of this token's session.
     #[must_use]
     pub fn session_id(&self) -> SessionId {
-        const HEX: &[u8; 16] = b"0123456789abcdef";
-        let mut id = String::with_capacity(SessionId::LENGTH);
-        for byte in Sha256::digest(self.0.as_bytes()) {
-            id.push(char::from(HEX[usize::from(byte >> 4)]));
-            id.push(char::from(HEX[usize::from(byte & 15)]));
-        }
-        SessionId(id)
+        SessionId(hex(&Sha256::digest(self.0.as_bytes())))
     }
 
     pub(crate) fn generate(random: &dyn RandomSource) -> Result<Self> {
@@ -58,6 +52,17 @@ impl fmt::Debug for SessionToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SessionToken([redacted])")
     }
+}
+
+/// Bytes in lower-case hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    let mut text = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        text.push(char::from(HEX[usize::from(byte >> 4)]));
+        text.push(char::from(HEX[usize::from(byte & 15)]));
+    }
+    text
 }
 
 /// What a request shows to be known again, in its cookie or its `Authorization` header.

@@ -25,7 +25,7 @@ fn users(auth: &Auth, id: &UserId) {
 }
 
 fn keys(auth: &Auth, id: &UserId, session: &Session) {
-    send(auth.use_key("a", "b", Some("c")));
+    send(auth.use_key("a", "b", Some("c")).into_future());
     send(auth.create_key(id, NewKey::without_password("a", "b")));
     send(auth.key("a", "b"));
     send(auth.user_keys(id));
@@ -68,7 +68,7 @@ fn sessions(
     send(auth.invalidate_other_sessions(info));
     send(auth.update_session_attributes(id, "a"));
     send(auth.rotate_session(session));
-    send(auth.reauthenticate(session, "a", "b", "c"));
+    send(auth.reauthenticate(session, "a", "b", "c").into_future());
     send(auth.delete_dead_sessions());
     send(auth.delete_dead_user_sessions(user_id));
 }

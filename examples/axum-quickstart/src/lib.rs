@@ -9,6 +9,9 @@ mod pages;
 mod responses;
 mod routes;
 
+use std::net::SocketAddr;
+
+use axum::extract::connect_info::IntoMakeServiceWithConnectInfo;
 use axum::routing::{get, post};
 use axum::{Router, middleware};
 use lucia::{Auth, AuthBuilder, Environment, PgStore, SqliteStore};
@@ -57,8 +60,8 @@ fn settings(auth: AuthBuilder) -> AuthBuilder {
     auth.environment(Environment::Development)
 }
 
-/// The site.
-pub fn app(auth: Auth) -> Router {
+/// The site. Its handlers are told the address of who connects.
+pub fn app(auth: Auth) -> IntoMakeServiceWithConnectInfo<Router, SocketAddr> {
     Router::new()
         .route("/", get(routes::home))
         .route("/signup", get(routes::sign_up_page).post(routes::sign_up))
@@ -71,4 +74,5 @@ pub fn app(auth: Auth) -> Router {
         .layer(auth.layer()) // tells the handlers which `Auth` they belong to
         .layer(middleware::from_fn(responses::finish))
         .with_state(auth)
+        .into_make_service_with_connect_info()
 }

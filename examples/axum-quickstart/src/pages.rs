@@ -138,6 +138,10 @@ fn problem(error: &Error) -> Option<String> {
         Error::InvalidPassword(problem) => format!("Choose another password: {problem}."),
         // Not which of the two: that would tell who has an account.
         Error::InvalidCredentials => "Wrong username or password.".to_owned(),
+        Error::TooManyAttempts { retry_after } => {
+            let minutes = retry_after.as_secs().div_ceil(60).max(1);
+            format!("Too many attempts. Try again in {minutes} min.")
+        }
         Error::Busy | Error::Unavailable(_) => {
             "We cannot do this just now. Try again in a moment.".to_owned()
         }

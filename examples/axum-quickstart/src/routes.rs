@@ -1,8 +1,9 @@
 //! What the site answers.
 
 use std::cmp::Reverse;
+use std::net::SocketAddr;
 
-use axum::extract::{Form, Path, Query, State};
+use axum::extract::{ConnectInfo, Form, Path, Query, State};
 use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_TYPE, USER_AGENT};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -91,6 +92,8 @@ pub async fn log_in_page(Query(link): Query<Link>) -> lucia::Result<Response> {
 #[auth_request]
 pub async fn log_in(
     State(auth): State<Auth>,
+    // Behind a proxy this is the proxy's: read what it says of the client instead.
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
     headers: HeaderMap,
     Form(form): Form<Credentials>,
 ) -> lucia::Result<Response> {
@@ -99,6 +102,7 @@ pub async fn log_in(
     let logged_in = async {
         let key = auth
             .use_key("username", &form.username(), Some(&form.password))
+            .address(peer.ip())
             .await?;
         begin_session(&auth, &auth_request, &key, &headers).await
     };

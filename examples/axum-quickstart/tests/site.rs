@@ -223,6 +223,24 @@ async fn what_cannot_be_is_told_in_the_form_and_signs_nobody_in() {
 }
 
 #[tokio::test]
+async fn r34_who_has_tried_too_often_is_told_to_wait_whatever_the_password() {
+    let site = Site::start().await;
+    site.visitor("Ada")
+        .sign_up("ada", PASSWORD)
+        .await
+        .leads_to();
+    let visitor = site.visitor("Visitor");
+    for _ in 0..10 {
+        assert_eq!(visitor.log_in("ada", "wrong password").await.status, 401);
+    }
+    let page = visitor.log_in("ada", PASSWORD).await;
+    assert_eq!(page.status, 429);
+    let problem = "Too many attempts. Try again in 15 min.";
+    assert_eq!(page.problem(), problem);
+    assert!(!visitor.is_signed_in().await);
+}
+
+#[tokio::test]
 async fn forms_of_another_site_do_nothing() {
     let site = Site::start().await;
     let ada = site.visitor("Ada");

@@ -170,6 +170,16 @@ async fn errors_are_problems_in_json() {
         let told = reply.body["detail"].as_str().unwrap();
         assert!(told.contains(detail), "{told}");
     }
+    for _ in 1..10 {
+        let guess = credentials("ada", "wrong password");
+        api.send("POST", "/login", None, guess).await;
+    }
+    let guess = credentials("ada", PASSWORD);
+    let refused = api.send("POST", "/login", None, guess).await;
+    assert_eq!(refused.status, 429);
+    assert_eq!(refused.headers["retry-after"], "900");
+    assert_eq!(refused.body["detail"], "Too many attempts.");
+
     let missing = api.send("GET", "/no/such/route", None, Value::Null).await;
     assert_eq!(
         (missing.status, missing.body["title"].as_str()),

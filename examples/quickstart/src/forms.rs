@@ -1,5 +1,7 @@
 //! What people type, and what to tell them when it cannot be accepted.
 
+use std::time::Duration;
+
 use lucia::{ConstraintKind, Error, LocalPath, PasswordProblem};
 use serde::Deserialize;
 
@@ -69,6 +71,7 @@ impl Problem {
             Error::InvalidPassword(problem) => (Field::Password, advice(*problem)),
             // Not which of the two: that would tell who has an account.
             Error::InvalidCredentials => (Field::Form, "Wrong username or password.".to_owned()),
+            Error::TooManyAttempts { retry_after } => (Field::Form, wait(*retry_after)),
             Error::Busy | Error::Unavailable(_) => (Field::Form, LATER.to_owned()),
             _ => return None,
         };
@@ -78,6 +81,13 @@ impl Problem {
 
 const TAKEN: &str = "This username is taken. Choose another one.";
 const LATER: &str = "We cannot do this just now. Try again in a moment.";
+
+fn wait(time: Duration) -> String {
+    match time.as_secs().div_ceil(60) {
+        0 | 1 => "Too many attempts. Try again in a minute.".to_owned(),
+        minutes => format!("Too many attempts. Try again in {minutes} minutes."),
+    }
+}
 
 fn advice(problem: PasswordProblem) -> String {
     match problem {
@@ -112,6 +122,16 @@ mod tests {
         let problem = Problem::of(&short).unwrap();
         assert_eq!(problem.field, Field::Password);
         assert!(problem.message.contains("at least 8"), "{problem:?}");
+    }
+
+    #[test]
+    fn who_has_tried_too_often_is_told_for_how_long_to_wait() {
+        for (seconds, told) in [(1, "a minute"), (61, "2 minutes"), (900, "15 minutes")] {
+            let retry_after = Duration::from_secs(seconds);
+            let problem = Problem::of(&Error::TooManyAttempts { retry_after }).unwrap();
+            assert_eq!(problem.field, Field::Form);
+            assert!(problem.message.contains(told), "{problem:?}");
+        }
     }
 
     #[test]

@@ -126,6 +126,23 @@ async fn wrong_credentials_are_not_told_which_of_them_is_wrong() {
 }
 
 #[actix_web::test]
+async fn r34_who_has_tried_too_often_is_told_to_wait_whatever_the_password() {
+    let site = RunningSite::start().await;
+    site.visitor().sign_up("ada", PASSWORD).await.leads_to();
+
+    let visitor = site.visitor();
+    for _ in 0..10 {
+        assert_eq!(visitor.log_in("ada", "wrong password").await.status, 401);
+    }
+    let page = visitor.log_in("ada", PASSWORD).await;
+    assert_eq!(page.status, 429);
+    let alert = "Too many attempts. Try again in 15 minutes.";
+    assert_eq!(page.alert(), Some(alert));
+    assert_eq!(page.input("username"), Some("ada"));
+    assert!(!visitor.is_signed_in().await);
+}
+
+#[actix_web::test]
 async fn a_form_with_nothing_in_it_is_answered_like_any_other() {
     let site = RunningSite::start().await;
     let empty = site.visitor().post("/signup", &[]).await;

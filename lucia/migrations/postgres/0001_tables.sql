@@ -22,6 +22,14 @@ CREATE TABLE IF NOT EXISTS "user_session" (
     "idle_expires" BIGINT NOT NULL
 );
 
+-- How often somebody has tried to sign in, for each key and address that attempts are counted by. The
+-- id is a SHA-256 of both, in hexadecimal; the count ends at `expires`.
+CREATE TABLE IF NOT EXISTS "sign_in_attempt" (
+    "id" TEXT NOT NULL PRIMARY KEY,
+    "attempts" BIGINT NOT NULL,
+    "expires" BIGINT NOT NULL
+);
+
 -- Columns that a table made by Lucia does not have. Rows from before count from now.
 ALTER TABLE "user_session"
     ADD COLUMN IF NOT EXISTS "created_at" BIGINT NOT NULL
@@ -41,3 +49,4 @@ CREATE INDEX IF NOT EXISTS "user_key_user_id_idx" ON "user_key" ("user_id");
 CREATE INDEX IF NOT EXISTS "user_session_user_id_idx" ON "user_session" ("user_id");
 -- For sweeping out what is dead.
 CREATE INDEX IF NOT EXISTS "user_session_idle_expires_idx" ON "user_session" ("idle_expires");
+CREATE INDEX IF NOT EXISTS "sign_in_attempt_expires_idx" ON "sign_in_attempt" ("expires");

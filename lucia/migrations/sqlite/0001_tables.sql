@@ -31,7 +31,16 @@ CREATE TABLE IF NOT EXISTS "user_session" (
     "address" TEXT
 );
 
+-- How often somebody has tried to sign in, for each key and address that attempts are counted by. The
+-- id is a SHA-256 of both, in hexadecimal; the count ends at `expires`.
+CREATE TABLE IF NOT EXISTS "sign_in_attempt" (
+    "id" TEXT NOT NULL PRIMARY KEY,
+    "attempts" BIGINT NOT NULL,
+    "expires" BIGINT NOT NULL
+);
+
 CREATE INDEX IF NOT EXISTS "user_key_user_id_idx" ON "user_key" ("user_id");
 CREATE INDEX IF NOT EXISTS "user_session_user_id_idx" ON "user_session" ("user_id");
 -- For sweeping out what is dead.
 CREATE INDEX IF NOT EXISTS "user_session_idle_expires_idx" ON "user_session" ("idle_expires");
+CREATE INDEX IF NOT EXISTS "sign_in_attempt_expires_idx" ON "sign_in_attempt" ("expires");

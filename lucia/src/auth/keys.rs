@@ -1,82 +1,15 @@
-//! Keys: signing in, and the ways to do so that a user has.
+//! Keys: the ways to sign in that a user has.
 
 use std::fmt;
 use std::pin::Pin;
 
 use super::Auth;
-use crate::key::{Key, NewKey, OpenedKey, key_id};
-use crate::password::Verdict;
+use crate::key::{Key, NewKey, key_id};
 use crate::store::{KeyDeletion, KeyRow};
 use crate::user::UserId;
 use crate::{Error, Result};
 
 impl Auth {
-    /// Checks a key and its password, and tells whose it is. `None` is for keys that have no
-    /// password because somebody else vouches for the user. Hand what it returns to
-    /// [`create_session`](Self::create_session), which checks that it still holds.
-    ///
-    /// Whoever is refused waits as long and is told the same, whether there is no such user, the
-    /// password is wrong, or the key has none (OWASP ASVS 5.0, 6.3.8). Where the stored hash is an
-    /// [older one](crate::PasswordOptions#older-hashes), it takes longer. Once its password has
-    /// opened it, a hash that is weaker than the settings is replaced.
-    ///
-    /// A stored hash that cannot be verified is refused in the same way. An event at `ERROR` names
-    /// the user, and says why and which hashes can be.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::InvalidCredentials`], [`Error::Busy`] when too many passwords wait to be checked,
-    /// [`Error::Unavailable`] when the store is.
-    pub async fn use_key(
-        &self,
-        provider_id: &str,
-        provider_user_id: &str,
-        password: Option<&str>,
-    ) -> Result<OpenedKey> {
-        let mut opened = self
-            .open_key(provider_id, provider_user_id, password)
-            .await?;
-        if let (Some((row, Verdict::OpensOutdated)), Some(password)) = (&mut opened, password)
-            && !self.upgrade_hash(row, password).await
-        {
-            // Somebody else was faster: with another hash of this password, or another password.
-            opened = self
-                .open_key(provider_id, provider_user_id, Some(password))
-                .await?;
-        }
-        let Some((row, _)) = opened else {
-            tracing::info!(provider_id, "key refused");
-            return Err(Error::InvalidCredentials);
-        };
-        tracing::debug!(user_id = %row.user_id, provider_id, "key accepted");
-        OpenedKey::from_row(row)
-    }
-
-    /// The key as it is, if it opens, and how.
-    async fn open_key(
-        &self,
-        provider_id: &str,
-        provider_user_id: &str,
-        password: Option<&str>,
-    ) -> Result<Option<(KeyRow, Verdict)>> {
-        // What cannot be a key is one that nobody has.
-        let row = match key_id(provider_id, provider_user_id) {
-            Ok(id) => self.ask(self.store().key(&id)).await?,
-            Err(_) => None,
-        };
-        let hash = row.as_ref().and_then(|row| row.hashed_password.as_deref());
-        let verdict = match password {
-            Some(password) => self.0.passwords.verify(password, hash).await?,
-            None if hash.is_none() => Verdict::Opens,
-            None => Verdict::Refused,
-        };
-        if let (Some(row), Verdict::Unreadable(problem)) = (&row, verdict) {
-            // Not an error to whoever signs in: that would tell them that there is such a user.
-            tracing::error!(user_id = %row.user_id, provider_id, error = %problem, "password hash not verified");
-        }
-        Ok(row.filter(|_| verdict.opens()).map(|row| (row, verdict)))
-    }
-
     /// Gives a user one more way to sign in.
     ///
     /// # Errors

@@ -154,48 +154,22 @@ impl Auth {
         self.rotate(session, None).await
     }
 
-    /// Has the user of a session prove once more who they are, for
-    /// `#[authenticated(fresh = "10m")]` and what else is worth it. The session goes on under
-    /// another token; set its cookie by [`set_session`](crate::AuthRequest::set_session).
-    ///
-    /// # Errors
-    ///
-    /// [`Error::InvalidCredentials`] as in [`use_key`](Self::use_key), and when the key is
-    /// somebody else's; [`Error::Unauthenticated`] when the session has ended meanwhile;
-    /// [`Error::Busy`] when too many passwords wait to be checked; [`Error::Unavailable`] when
-    /// the store is.
-    pub async fn reauthenticate<A>(
-        &self,
-        session: &Session<A>,
-        provider_id: &str,
-        provider_user_id: &str,
-        password: &str,
-    ) -> Result<Session> {
-        let key = self
-            .use_key(provider_id, provider_user_id, Some(password))
-            .await?;
-        if key.user_id != session.user_id {
-            return Err(Error::InvalidCredentials);
-        }
-        self.rotate(session, Some(self.now())).await
-    }
-
     /// Whether the user of this session proved who they are within the last `period`.
     #[must_use]
     pub fn is_recently_authenticated(&self, session: &SessionInfo, period: Duration) -> bool {
         Lifetime::is_recent(session.authenticated_at, period, self.now())
     }
 
-    /// Deletes the sessions that are dead, of all users, and says how many there were. It works
-    /// in batches that leave room for others, and belongs in a job of its own, not in a handler:
-    /// see [`sweeper`](Self::sweeper).
+    /// Deletes the sessions that are dead, of all users, and says how many there were. Counts of
+    /// attempts to sign in that are over go with them. It works in batches that leave room for
+    /// others, and belongs in a job of its own, not in a handler: see [`sweeper`](Self::sweeper).
     ///
     /// # Errors
     ///
     /// [`Error::Unavailable`](crate::Error::Unavailable) when the store is. What was deleted
     /// before stays deleted.
     pub async fn delete_dead_sessions(&self) -> Result<u64> {
-        self.sweep(None, SWEEP).await
+        self.sweep(SWEEP).await
     }
 
     /// Deletes the sessions of a user that are dead, and says how many there were.
@@ -207,10 +181,17 @@ impl Auth {
         if user_id.cannot_be_stored() {
             return Ok(0);
         }
-        self.sweep(Some(user_id), SWEEP).await
+        self.sweep_sessions(Some(user_id), SWEEP).await
     }
 
-    pub(super) async fn sweep(&self, user_id: Option<&UserId>, batch: u32) -> Result<u64> {
+    /// Deletes what is of no use any more, and says how many sessions there were.
+    pub(super) async fn sweep(&self, batch: u32) -> Result<u64> {
+        let deleted = self.sweep_sessions(None, batch).await?;
+        self.sweep_attempts(batch).await?;
+        Ok(deleted)
+    }
+
+    async fn sweep_sessions(&self, user_id: Option<&UserId>, batch: u32) -> Result<u64> {
         let now = self.now();
         let mut deleted = 0;
         loop {
@@ -225,9 +206,9 @@ impl Auth {
         }
     }
 
-    async fn rotate<A>(
+    pub(super) async fn rotate(
         &self,
-        session: &Session<A>,
+        session: &SessionInfo,
         authenticated_at: Option<UnixMillis>,
     ) -> Result<Session> {
         let rotation = self.rotation(session, authenticated_at)?;
@@ -235,7 +216,7 @@ impl Auth {
         if !self.ask(rotated).await? {
             return Err(Error::Unauthenticated);
         }
-        let rotated = session.info().clone().rotated(&rotation);
+        let rotated = session.clone().rotated(&rotation);
         tracing::info!(user_id = %rotated.user_id, session_id = %rotated.id, "session rotated");
         Ok(rotated)
     }

@@ -20,7 +20,8 @@ pub struct SweeperBuilder {
 }
 
 impl Auth {
-    /// Settings of a job that deletes dead sessions in the background:
+    /// Settings of a job that deletes dead sessions in the background, and counts of attempts to sign
+    /// in that are over:
     ///
     /// ```no_run
     /// # async fn f(auth: lucia::Auth) -> Result<(), Box<dyn std::error::Error>> {
@@ -55,7 +56,7 @@ impl SweeperBuilder {
         self
     }
 
-    /// How many sessions one statement deletes; 1000 by default.
+    /// How many rows one statement deletes; 1000 by default.
     pub fn batch(mut self, batch: u32) -> Self {
         self.batch = batch;
         self
@@ -87,7 +88,7 @@ impl SweeperBuilder {
             tokio::time::sleep(rest.saturating_add(self.random_jitter())).await;
             rest = self.interval;
             // A store that is away is logged where it is asked; the next sweep finds the rest.
-            match self.auth.sweep(None, self.batch).await {
+            match self.auth.sweep(self.batch).await {
                 Ok(0) | Err(Error::Unavailable(_)) => {}
                 Ok(deleted) => tracing::info!(deleted, "dead sessions swept"),
                 Err(error) => tracing::error!(%error, "dead sessions cannot be swept"),

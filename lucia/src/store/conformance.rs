@@ -31,7 +31,7 @@
 //!
 //! # The fresh store
 //!
-//! Each case begins with no users, keys or sessions, and has the store for itself. The table of
+//! Each case begins with no users, keys, sessions or attempts to sign in, and has the store for itself. The table of
 //! users has the columns of [`USER_COLUMNS`] besides its `id`: a required and unique text, an
 //! optional text, and a whole number that is 10 where nothing else is said. The table of sessions
 //! has the columns of [`SESSION_COLUMNS`] besides lucia's own: an optional text, and a whole
@@ -40,6 +40,7 @@
 //! Some cases ask fifty things at once. They wait for the answers on one task; the store is to
 //! answer each within its time-out however few connections it has.
 
+mod attempts;
 mod attributes;
 mod keys;
 mod passwords;
@@ -316,6 +317,20 @@ macro_rules! __store_cases {
                 the_last_key_of_a_user_goes_when_it_is_asked_for
                 of_two_keys_deleted_at_once_one_stays
                 deleting_an_unknown_key_says_so
+            }
+            attempts {
+                as_many_attempts_are_admitted_as_the_limit_says
+                a_count_ends_when_its_first_attempt_said
+                when_a_count_has_ended_another_one_begins
+                attempts_of_different_ids_are_counted_apart
+                of_fifty_attempts_at_once_as_many_are_admitted_as_the_limit_says
+                an_attempt_that_is_taken_back_makes_room_for_one
+                no_more_attempts_are_taken_back_than_were_counted
+                an_attempt_is_taken_back_out_of_its_own_count
+                forgotten_attempts_are_counted_no_more
+                forgetting_attempts_that_nobody_made_is_silent
+                counts_that_have_ended_are_deleted_and_no_others
+                no_more_counts_are_deleted_than_asked
             }
             together {
                 a_session_and_its_user_come_together

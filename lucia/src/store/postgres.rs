@@ -1,5 +1,6 @@
 //! [`PgStore`]: users, keys and sessions in Postgres.
 
+mod attempts;
 mod builder;
 mod diagnosis;
 mod error;
@@ -21,6 +22,7 @@ use serde_json::{Map, Value};
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
+use attempts::AttemptStatements;
 pub use builder::PgStoreBuilder;
 use error::{Failure, Written};
 use lookups::Lookups;
@@ -29,7 +31,10 @@ use run::Statement;
 use statements::Statements;
 pub use stored_ids::StoredIds;
 
-use super::{KeyDeletion, KeyRow, NewUserRow, UserRow, UserStore, UserTable};
+use super::{
+    CountedAttempt, KeyDeletion, KeyRow, NewAttempt, NewUserRow, UnixMillis, UserRow, UserStore,
+    UserTable,
+};
 use crate::store::tables::{SessionColumn, TableNames};
 use crate::user::UserId;
 use crate::{Error, Result};
@@ -56,6 +61,7 @@ struct Parts {
     session_columns: Vec<SessionColumn>,
     ids: StoredIds,
     statements: Statements,
+    attempt_statements: AttemptStatements,
     /// Whether lookups that meet go out as one statement.
     batched: bool,
     lookups: Lookups,
@@ -197,6 +203,7 @@ impl UserStore for PgStore {
 
     async fn describe_users(&self) -> Result<UserTable> {
         let all = self.0.check_tables().await?;
+        self.0.check_attempts().await?;
         self.0.check_index().await?;
         let columns = match &self.0.user_columns {
             None => all,
@@ -310,6 +317,24 @@ impl UserStore for PgStore {
             Some((true, false)) => KeyDeletion::Last,
             Some((false, false)) | None => KeyDeletion::Unknown,
         })
+    }
+
+    async fn count_attempt(&self, attempt: NewAttempt) -> Result<CountedAttempt> {
+        self.0.count_attempt(attempt).await
+    }
+
+    async fn uncount_attempt(&self, id: &str, expires: UnixMillis) -> Result<()> {
+        let sql = &self.0.attempt_statements.uncount;
+        self.query(sql, &[&id, &expires.0]).await.map(drop)
+    }
+
+    async fn forget_attempts(&self, id: &str) -> Result<()> {
+        let sql = &self.0.attempt_statements.forget;
+        self.query(sql, &[&id]).await.map(drop)
+    }
+
+    async fn delete_old_attempts(&self, now: UnixMillis, limit: u32) -> Result<u64> {
+        self.0.delete_old_attempts(now, limit).await
     }
 }
 

@@ -6,8 +6,9 @@ use async_trait::async_trait;
 use serde_json::{Map, Value};
 
 use super::{
-    Expiries, KeyDeletion, KeyRow, NewSessionRow, NewUserRow, PasswordChange, Rotation, SessionRow,
-    SessionStore, Store, UnixMillis, UserRow, UserStore, UserTable,
+    CountedAttempt, Expiries, KeyDeletion, KeyRow, NewAttempt, NewSessionRow, NewUserRow,
+    PasswordChange, Rotation, SessionRow, SessionStore, Store, UnixMillis, UserRow, UserStore,
+    UserTable,
 };
 use crate::Result;
 use crate::token::SessionId;
@@ -51,6 +52,10 @@ shared! {
     user_keys(user_id: &UserId) -> Vec<KeyRow>;
     update_key_password(id: &str, hashed_password: Option<&str>, only_if: Option<&str>) -> bool;
     delete_key(id: &str, even_last: bool) -> KeyDeletion;
+    count_attempt(attempt: NewAttempt) -> CountedAttempt;
+    uncount_attempt(id: &str, expires: UnixMillis) -> ();
+    forget_attempts(id: &str) -> ();
+    delete_old_attempts(now: UnixMillis, limit: u32) -> u64;
 }
 
 shared! {

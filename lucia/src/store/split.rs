@@ -6,8 +6,9 @@ use async_trait::async_trait;
 use serde_json::{Map, Value};
 
 use super::{
-    Expiries, KeyDeletion, KeyRow, NewSessionRow, NewUserRow, PasswordChange, Rotation, SessionRow,
-    SessionStore, Store, UnixMillis, UserRow, UserStore, UserTable,
+    CountedAttempt, Expiries, KeyDeletion, KeyRow, NewAttempt, NewSessionRow, NewUserRow,
+    PasswordChange, Rotation, SessionRow, SessionStore, Store, UnixMillis, UserRow, UserStore,
+    UserTable,
 };
 use crate::token::SessionId;
 use crate::user::UserId;
@@ -149,6 +150,22 @@ impl UserStore for Split {
 
     async fn delete_key(&self, id: &str, even_last: bool) -> Result<KeyDeletion> {
         self.users.delete_key(id, even_last).await
+    }
+
+    async fn count_attempt(&self, attempt: NewAttempt) -> Result<CountedAttempt> {
+        self.users.count_attempt(attempt).await
+    }
+
+    async fn uncount_attempt(&self, id: &str, expires: UnixMillis) -> Result<()> {
+        self.users.uncount_attempt(id, expires).await
+    }
+
+    async fn forget_attempts(&self, id: &str) -> Result<()> {
+        self.users.forget_attempts(id).await
+    }
+
+    async fn delete_old_attempts(&self, now: UnixMillis, limit: u32) -> Result<u64> {
+        self.users.delete_old_attempts(now, limit).await
     }
 }
 

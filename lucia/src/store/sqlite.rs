@@ -178,6 +178,12 @@ impl SqliteStoreBuilder {
         self
     }
 
+    /// The name of the table that attempts to sign in are counted in; `sign_in_attempt` by default.
+    pub fn attempt_table(mut self, name: impl Into<String>) -> Self {
+        self.names.attempt = name.into();
+        self
+    }
+
     /// The columns of a user to fetch, besides `id`; all by default. Others can be written all
     /// the same.
     pub fn user_columns<S: Into<String>>(mut self, columns: impl IntoIterator<Item = S>) -> Self {

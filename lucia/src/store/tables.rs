@@ -13,6 +13,7 @@ pub(crate) struct TableNames {
     pub(crate) user: String,
     pub(crate) key: String,
     pub(crate) session: String,
+    pub(crate) attempt: String,
 }
 
 impl Default for TableNames {
@@ -22,6 +23,7 @@ impl Default for TableNames {
             user: "auth_user".to_owned(),
             key: "user_key".to_owned(),
             session: "user_session".to_owned(),
+            attempt: "sign_in_attempt".to_owned(),
         }
     }
 }
@@ -36,16 +38,36 @@ impl TableNames {
         if let Some(schema) = &self.schema {
             check_name("schema", schema)?;
         }
-        check_name("user_table", &self.user)?;
-        check_name("key_table", &self.key)?;
-        check_name("session_table", &self.session)?;
-        if self.user == self.key || self.user == self.session || self.key == self.session {
-            return Err(Error::setting(
-                "key_table",
-                "each table needs a name of its own",
-            ));
+        for (setting, name) in self.by_setting() {
+            check_name(setting, name)?;
+        }
+        self.check_distinct(|one, other| one == other)
+    }
+
+    /// Checks that no two tables have a name that is the same to the database.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Setting`] names the later one of two.
+    pub(crate) fn check_distinct(&self, is_same: fn(&str, &str) -> bool) -> Result<()> {
+        let names = self.by_setting();
+        for (at, (setting, name)) in names.iter().enumerate() {
+            if names[..at].iter().any(|(_, other)| is_same(name, other)) {
+                let reason = format!("{name:?}: each table needs a name of its own");
+                return Err(Error::setting(setting, reason));
+            }
         }
         Ok(())
+    }
+
+    /// Each name, with the setting that it comes from.
+    pub(crate) fn by_setting(&self) -> [(&'static str, &str); 4] {
+        [
+            ("user_table", &self.user),
+            ("key_table", &self.key),
+            ("session_table", &self.session),
+            ("attempt_table", &self.attempt),
+        ]
     }
 
     /// The quoted name of a table, with its schema.
@@ -86,6 +108,12 @@ impl TableNames {
                 "\u{7}",
                 index(&default.session, "_public_id_idx"),
                 index(&self.session, "_public_id_idx"),
+            ),
+            ("\u{e}", quote(&default.attempt), self.quoted(&self.attempt)),
+            (
+                "\u{f}",
+                index(&default.attempt, "_expires_idx"),
+                index(&self.attempt, "_expires_idx"),
             ),
         ];
         for (mark, from, _) in &names {
@@ -241,11 +269,20 @@ mod tests {
 
     #[test]
     fn two_tables_cannot_have_one_name() {
-        let names = TableNames {
+        let user = TableNames {
             user: "user_key".to_owned(),
             ..TableNames::default()
         };
-        assert!(names.check().is_err());
+        let attempt = TableNames {
+            attempt: "auth_user".to_owned(),
+            ..TableNames::default()
+        };
+        for (names, later) in [(user, "key_table"), (attempt, "attempt_table")] {
+            match names.check() {
+                Err(Error::Setting { setting, .. }) => assert_eq!(setting, later),
+                other => panic!("{other:?}"),
+            }
+        }
     }
 
     #[test]
@@ -257,10 +294,15 @@ mod tests {
             user: "user_key".to_owned(),
             key: "auth_user".to_owned(),
             session: "s".to_owned(),
+            attempt: "user_session".to_owned(),
         };
         assert_eq!(
             names.apply(sql),
             r#"CREATE INDEX "auth_user_user_id_idx" ON "app"."auth_user" ("user_id"); "app"."user_key""#
+        );
+        assert_eq!(
+            names.apply(r#""sign_in_attempt_expires_idx" ON "sign_in_attempt""#),
+            r#""user_session_expires_idx" ON "app"."user_session""#
         );
     }
 

@@ -2,8 +2,9 @@
 
 use async_trait::async_trait;
 use lucia::store::{
-    Expiries, KeyDeletion, KeyRow, NewSessionRow, NewUserRow, PasswordChange, Rotation, SessionRow,
-    SessionStore, Store, UnixMillis, UserRow, UserStore, UserTable,
+    CountedAttempt, Expiries, KeyDeletion, KeyRow, NewAttempt, NewSessionRow, NewUserRow,
+    PasswordChange, Rotation, SessionRow, SessionStore, Store, UnixMillis, UserRow, UserStore,
+    UserTable,
 };
 use lucia::{Error, Result, SessionId, UserId};
 use serde_json::{Map, Value};
@@ -59,6 +60,22 @@ impl UserStore for Nobody {
 
     async fn delete_key(&self, _: &str, _: bool) -> Result<KeyDeletion> {
         Ok(KeyDeletion::Unknown)
+    }
+
+    async fn count_attempt(&self, _: NewAttempt) -> Result<CountedAttempt> {
+        unavailable()
+    }
+
+    async fn uncount_attempt(&self, _: &str, _: UnixMillis) -> Result<()> {
+        Ok(())
+    }
+
+    async fn forget_attempts(&self, _: &str) -> Result<()> {
+        Ok(())
+    }
+
+    async fn delete_old_attempts(&self, _: UnixMillis, _: u32) -> Result<u64> {
+        Ok(0)
     }
 }
 

@@ -51,6 +51,7 @@ mod under_hostile_names {
             .user_table("select \"id\" from")
             .key_table("locked_sessions")
             .session_table("auth_user")
+            .attempt_table("counted")
             .user_columns(USER_COLUMNS.map(|column| column.split(' ').next().unwrap()))
             .stored_ids(StoredIds::PlainTokens);
         on_a_fresh_database(case, builder).await;

@@ -24,6 +24,7 @@ mod actix {
     mod races;
     mod redirects;
     mod sessions;
+    mod throttling;
     mod two_auths;
 }
 
@@ -46,6 +47,7 @@ mod axum {
     mod races;
     mod redirects;
     mod sessions;
+    mod throttling;
     mod two_auths;
 }
 
@@ -80,4 +82,5 @@ mod settings;
 mod sign_ins;
 mod split;
 mod sweeper;
+mod throttling;
 mod upgrades;

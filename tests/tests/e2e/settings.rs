@@ -29,6 +29,19 @@ async fn nobody_can_be_limited_to_no_session() {
 }
 
 #[tokio::test]
+async fn r34_a_limit_of_attempts_leaves_one_and_has_a_period() {
+    let (setting, reason) = refused(|auth| auth.sign_in_limit(0, HOUR)).await;
+    assert_eq!(setting, "sign_in_limit");
+    assert!(reason.starts_with("nobody could ever sign in"), "{reason}");
+    for period in [Duration::ZERO, Duration::from_millis(999), Duration::MAX] {
+        let (setting, _) = refused(|auth| auth.sign_in_limit(1, period)).await;
+        assert_eq!(setting, "sign_in_limit");
+    }
+    accepted(|auth| auth.sign_in_limit(1, Duration::from_secs(1))).await;
+    accepted(|auth| auth.sign_in_limit(0, HOUR).without_sign_in_limit()).await;
+}
+
+#[tokio::test]
 async fn periods_are_neither_too_short_nor_too_long() {
     let short = Duration::from_millis(999);
     let centuries = 24 * 366 * 200 * HOUR;

@@ -71,7 +71,9 @@ async fn it_deletes_in_batches_of_the_size_asked_for(stage: Stage) {
         stage.probe.halt(SWEEP);
     }
     sweeper.stop().await;
-    assert_eq!(stage.probe.calls(), [SWEEP; 3]);
+    let mut calls = stage.probe.calls();
+    calls.retain(|call| *call == SWEEP);
+    assert_eq!(calls, [SWEEP; 3]);
 }
 
 /// An `Auth` and its store, which nobody else holds.

@@ -3,6 +3,7 @@
 //! A browser sends no bearer token by itself, so another site cannot make it send a request in
 //! somebody's name: nothing here has to look at where a request comes from.
 
+use actix_web::dev::PeerAddr;
 use actix_web::http::header::{CACHE_CONTROL, USER_AGENT};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, Responder, post, web};
 use lucia::{Auth, NewUser, Session, SignsIn, User, authenticated};
@@ -51,12 +52,15 @@ pub async fn sign_up(
 #[post("/login")]
 pub async fn log_in(
     request: HttpRequest,
+    // Behind a proxy this is the proxy's: read what it says of the client instead.
+    PeerAddr(peer): PeerAddr,
     auth: web::Data<Auth>,
     body: web::Json<Credentials>,
 ) -> lucia::Result<impl Responder> {
     let username = one_form(&body.username);
     let key = auth
         .use_key(PROVIDER, &username, Some(&body.password))
+        .address(peer.ip())
         .await?;
     let session = begin_session(&auth, &key, &request).await?;
     Ok(with_token(HttpResponse::Ok(), &session))
@@ -66,6 +70,7 @@ pub async fn log_in(
 #[post("/reauthenticate")]
 #[authenticated(bearer)]
 pub async fn reauthenticate(
+    PeerAddr(peer): PeerAddr,
     auth: web::Data<Auth>,
     user: User<Profile>,
     session: Session,
@@ -73,6 +78,7 @@ pub async fn reauthenticate(
 ) -> lucia::Result<impl Responder> {
     let session = auth
         .reauthenticate(&session, PROVIDER, &user.username, &body.password)
+        .address(peer.ip())
         .await?;
     Ok(with_token(HttpResponse::Ok(), &session))
 }

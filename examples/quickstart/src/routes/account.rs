@@ -1,5 +1,6 @@
 //! Signing up, logging in, logging out.
 
+use actix_web::dev::PeerAddr;
 use actix_web::{HttpResponse, get, post, web};
 use lucia::{Auth, AuthRequest, LocalPath, NewUser, Session, SignsIn, auth_request, authenticated};
 
@@ -75,6 +76,8 @@ pub async fn log_in_page(link: web::Query<Link>) -> lucia::Result<HttpResponse> 
 #[auth_request]
 pub async fn log_in(
     auth: web::Data<Auth>,
+    // Behind a proxy this is the proxy's: read what it says of the client instead.
+    PeerAddr(peer): PeerAddr,
     device: Device,
     form: web::Form<Credentials>,
 ) -> lucia::Result<HttpResponse> {
@@ -84,6 +87,7 @@ pub async fn log_in(
         let username = username::one_form(&form.username);
         let key = auth
             .use_key(username::PROVIDER, &username, Some(&form.password))
+            .address(peer.ip())
             .await?;
         begin_session(&auth, &auth_request, &key, &device).await
     };

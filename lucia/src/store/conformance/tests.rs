@@ -1,5 +1,6 @@
 //! The suite on a store in memory: it passes as it should be, and each fault is found.
 
+mod attempts;
 mod faults;
 mod memory;
 mod sessions;

@@ -8,6 +8,7 @@ use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
 use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::{Config, NoTls};
 
+use super::attempts::AttemptStatements;
 use super::error::Failure;
 use super::lookups::Lookups;
 use super::statements::Statements;
@@ -82,6 +83,12 @@ impl PgStoreBuilder {
     /// The name of the table of sessions; `user_session` by default.
     pub fn session_table(mut self, name: impl Into<String>) -> Self {
         self.tables.session = name.into();
+        self
+    }
+
+    /// The name of the table that attempts to sign in are counted in; `sign_in_attempt` by default.
+    pub fn attempt_table(mut self, name: impl Into<String>) -> Self {
+        self.tables.attempt = name.into();
         self
     }
 
@@ -160,6 +167,7 @@ impl PgStoreBuilder {
         let statements = Statements::new(&self.tables, user_columns, &names, self.ids);
         PgStore(Arc::new(Parts {
             statements,
+            attempt_statements: AttemptStatements::new(&self.tables),
             pool,
             tables: self.tables,
             user_columns: self.user_columns,

@@ -29,6 +29,11 @@ const SESSION_COLUMNS: [(&str, Kind); 9] = [
     ("device", Kind::Text),
     ("address", Kind::Text),
 ];
+const ATTEMPT_COLUMNS: [(&str, Kind); 3] = [
+    ("id", Kind::Text),
+    ("attempts", Kind::BigInt),
+    ("expires", Kind::BigInt),
+];
 
 #[derive(Clone, Copy)]
 enum Kind {
@@ -103,7 +108,7 @@ impl Parts {
         }
     }
 
-    /// Checks lucia's own tables, and returns the names of the columns of the table of users.
+    /// Checks the tables of users, keys and sessions, and returns the names of the columns of the table of users.
     pub(super) async fn check_tables(&self) -> Result<Vec<String>> {
         let tables = &self.tables;
         let mut needed = vec![("id", Kind::Text)];
@@ -124,6 +129,13 @@ impl Parts {
             });
         }
         Ok(users.into_iter().map(|column| column.name).collect())
+    }
+
+    /// Checks the table that attempts to sign in are counted in.
+    pub(super) async fn check_attempts(&self) -> Result<()> {
+        let table = &self.tables.attempt;
+        self.checked_columns(table, &ATTEMPT_COLUMNS).await?;
+        Ok(())
     }
 
     /// Says so in the log when sessions are found by reading all of them.
@@ -210,7 +222,12 @@ impl Parts {
             Err(error) => return Err(error),
         }
         let Some(written) = written else {
-            return Ok(None);
+            // Last: an application that counts no attempts can do without this table.
+            return match self.check_attempts().await {
+                Ok(()) => Ok(None),
+                Err(error @ Error::Schema { .. }) => Ok(Some(error)),
+                Err(error) => Err(error),
+            };
         };
         let table = written.table(&self.tables);
         let columns = self.columns(table).await?;

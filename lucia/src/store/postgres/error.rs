@@ -82,7 +82,7 @@ impl ServerError {
         table: &str,
         tables: &TableNames,
     ) -> Error {
-        let is_own = table == tables.key || table == tables.session;
+        let is_own = [&*tables.key, &tables.session, &tables.attempt].contains(&table);
         match kind {
             ConstraintKind::Unique if table == tables.key => Error::DuplicateKey,
             ConstraintKind::ForeignKey if is_own => Error::UnknownUser,

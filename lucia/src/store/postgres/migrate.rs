@@ -107,6 +107,8 @@ async fn is_complete(parts: &Parts, transaction: &impl GenericClient) -> Result<
         in_schema(index(&tables.key, "_user_id_idx")),
         in_schema(index(&tables.session, "_user_id_idx")),
         in_schema(index(&tables.session, "_idle_expires_idx")),
+        tables.quoted(&tables.attempt),
+        in_schema(index(&tables.attempt, "_expires_idx")),
     ];
     if parts.ids.need_index() {
         names.push(in_schema(index(&tables.session, "_public_id_idx")));

@@ -25,6 +25,7 @@ pub(super) enum Subject {
     User,
     Key,
     Session,
+    Attempt,
     /// More than one.
     Several,
 }
@@ -68,6 +69,7 @@ pub(super) fn explain(failure: Failure, connection: &Connection, tables: &Tables
         Subject::User | Subject::Several => (&tables.names.user, true),
         Subject::Key => (&tables.names.key, false),
         Subject::Session => (&tables.names.session, true),
+        Subject::Attempt => (&tables.names.attempt, false),
     };
     let at = Place::find(&error, connection, table);
     let violation = |kind| {
@@ -85,7 +87,7 @@ pub(super) fn explain(failure: Failure, connection: &Connection, tables: &Tables
                 Subject::User if is_id => Error::DuplicateUser,
                 Subject::Key if is_id => Error::DuplicateKey,
                 Subject::Session if is_id => Error::internal(source(&error)),
-                Subject::Key => Error::internal(source(&error)),
+                Subject::Key | Subject::Attempt => Error::internal(source(&error)),
                 Subject::User | Subject::Session | Subject::Several => {
                     violation(ConstraintKind::Unique)
                 }
@@ -209,6 +211,7 @@ fn unreadable(subject: Subject, error: &rusqlite::Error, tables: &Tables) -> Opt
         Subject::User => &tables.names.user,
         Subject::Key => &tables.names.key,
         Subject::Session => &tables.names.session,
+        Subject::Attempt => &tables.names.attempt,
         Subject::Several => return None,
     };
     Some(Error::Schema {

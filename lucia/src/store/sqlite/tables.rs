@@ -10,6 +10,9 @@ use crate::{Error, Result};
 /// lucia's own columns of the table of keys.
 const KEY_COLUMNS: [&str; 3] = ["id", "user_id", "hashed_password"];
 
+/// The columns of the table that attempts to sign in are counted in.
+const ATTEMPT_COLUMNS: [&str; 3] = ["id", "attempts", "expires"];
+
 /// The tables, and the statements over them.
 pub(super) struct Tables {
     pub(super) names: TableNames,
@@ -41,6 +44,11 @@ pub(super) struct Statements {
     pub(super) delete_excess_sessions: String,
     pub(super) delete_dead_sessions: String,
     pub(super) session_and_user: String,
+    pub(super) count_attempt: String,
+    pub(super) attempts_expire: String,
+    pub(super) uncount_attempt: String,
+    pub(super) forget_attempts: String,
+    pub(super) delete_old_attempts: String,
 }
 
 /// A column that the database has.
@@ -58,25 +66,15 @@ impl Tables {
         session_columns: &[String],
     ) -> Result<Self> {
         names.check()?;
-        for (setting, name) in [
-            ("user_table", &names.user),
-            ("key_table", &names.key),
-            ("session_table", &names.session),
-        ] {
+        for (setting, name) in names.by_setting() {
             let reserved = name.get(..7);
             if reserved.is_some_and(|prefix| prefix.eq_ignore_ascii_case("sqlite_")) {
                 let reason = format!("{name:?}: SQLite keeps names with `sqlite_` for itself");
                 return Err(Error::setting(setting, reason));
             }
         }
-        let same = |one: &str, other: &str| one.eq_ignore_ascii_case(other);
-        if same(&names.user, &names.key)
-            || same(&names.user, &names.session)
-            || same(&names.key, &names.session)
-        {
-            let reason = "each table needs a name of its own, and case makes no difference";
-            return Err(Error::setting("key_table", reason));
-        }
+        // Case makes no difference.
+        names.check_distinct(str::eq_ignore_ascii_case)?;
         for column in user_columns.iter().flatten() {
             check_name("user_columns", column)?;
         }
@@ -93,7 +91,7 @@ impl Tables {
     }
 
     /// Every table with the columns that have to be there.
-    fn needed_columns(&self) -> [(&str, Vec<&str>); 3] {
+    fn needed_columns(&self) -> [(&str, Vec<&str>); 4] {
         let mut user = vec!["id"];
         user.extend(self.user_columns.iter().flatten().map(String::as_str));
         let mut session = SESSION_COLUMNS.to_vec();
@@ -102,6 +100,8 @@ impl Tables {
             (&self.names.user, user),
             (&self.names.key, KEY_COLUMNS.to_vec()),
             (&self.names.session, session),
+            // Last: an application that counts no attempts can do without it.
+            (&self.names.attempt, ATTEMPT_COLUMNS.to_vec()),
         ]
     }
 
@@ -161,6 +161,7 @@ impl Statements {
         let user = quote(&names.user);
         let key = quote(&names.key);
         let session = quote(&names.session);
+        let attempt = quote(&names.attempt);
         let session_columns: Vec<_> = SESSION_COLUMNS
             .into_iter()
             .chain(own_session_columns.iter().map(|column| &*column.name))
@@ -239,6 +240,23 @@ impl Statements {
             session_and_user: format!(
                 "SELECT {session_columns}, {user_columns} FROM {session} AS s \
                  JOIN {user} AS u ON u.\"id\" = s.\"user_id\" WHERE s.\"id\" = ?1"
+            ),
+            count_attempt: format!(
+                "INSERT INTO {attempt} AS a (\"id\", \"attempts\", \"expires\") VALUES (?1, 1, ?3) \
+                 ON CONFLICT (\"id\") DO UPDATE SET \
+                 \"attempts\" = CASE WHEN a.\"expires\" <= ?2 THEN 1 ELSE a.\"attempts\" + 1 END, \
+                 \"expires\" = CASE WHEN a.\"expires\" <= ?2 THEN ?3 ELSE a.\"expires\" END \
+                 WHERE a.\"expires\" <= ?2 OR a.\"attempts\" < ?4"
+            ),
+            attempts_expire: format!("SELECT \"expires\" FROM {attempt} WHERE \"id\" = ?1"),
+            uncount_attempt: format!(
+                "UPDATE {attempt} SET \"attempts\" = \"attempts\" - 1 \
+                 WHERE \"id\" = ?1 AND \"expires\" = ?2 AND \"attempts\" > 0"
+            ),
+            forget_attempts: format!("DELETE FROM {attempt} WHERE \"id\" = ?1"),
+            delete_old_attempts: format!(
+                "DELETE FROM {attempt} WHERE \"id\" IN (SELECT \"id\" FROM {attempt} \
+                 WHERE \"expires\" <= ?1 ORDER BY \"expires\" LIMIT ?2)"
             ),
         }
     }

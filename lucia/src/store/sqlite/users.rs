@@ -8,7 +8,10 @@ use super::SqliteStore;
 use super::errors::{About as _, Outcome, Subject};
 use super::tables::{self, Tables};
 use super::values::{self, Attributes};
-use crate::store::{KeyDeletion, KeyRow, NewUserRow, UserRow, UserStore, UserTable};
+use crate::store::{
+    CountedAttempt, KeyDeletion, KeyRow, NewAttempt, NewUserRow, UnixMillis, UserRow, UserStore,
+    UserTable,
+};
 use crate::user::UserId;
 use crate::{Error, Result};
 
@@ -182,6 +185,57 @@ impl UserStore for SqliteStore {
             };
             transaction.commit()?;
             Ok(deletion)
+        })
+        .await
+    }
+
+    async fn count_attempt(&self, attempt: NewAttempt) -> Result<CountedAttempt> {
+        self.write(move |connection, tables| {
+            let transaction =
+                connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let (id, limit) = (&attempt.id, attempt.limit);
+            let counted = transaction
+                .prepare_cached(&tables.sql.count_attempt)?
+                .execute((id, attempt.now.0, attempt.expires.0, limit))
+                .about(Subject::Attempt)?;
+            let expires = transaction
+                .prepare_cached(&tables.sql.attempts_expire)?
+                .query_row([id], |row| row.get(0))
+                .about(Subject::Attempt)?;
+            transaction.commit()?;
+            Ok(CountedAttempt {
+                admitted: counted > 0,
+                expires: UnixMillis(expires),
+            })
+        })
+        .await
+    }
+
+    async fn uncount_attempt(&self, id: &str, expires: UnixMillis) -> Result<()> {
+        let id = id.to_owned();
+        self.write(move |connection, tables| {
+            let mut statement = connection.prepare_cached(&tables.sql.uncount_attempt)?;
+            statement.execute((&id, expires.0))?;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn forget_attempts(&self, id: &str) -> Result<()> {
+        let id = id.to_owned();
+        self.write(move |connection, tables| {
+            let mut statement = connection.prepare_cached(&tables.sql.forget_attempts)?;
+            statement.execute([&id])?;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn delete_old_attempts(&self, now: UnixMillis, limit: u32) -> Result<u64> {
+        self.write(move |connection, tables| {
+            let mut statement = connection.prepare_cached(&tables.sql.delete_old_attempts)?;
+            let deleted = statement.execute((now.0, limit))?;
+            Ok(u64::try_from(deleted).unwrap_or(u64::MAX))
         })
         .await
     }

@@ -12,6 +12,7 @@ on_each_store![
     lucia_fault_17_an_empty_password_is_no_password_to_change_to,
     lucia_fault_18_a_password_is_the_same_on_every_keyboard,
     lucia_fault_19_an_unknown_key_is_told_the_same_after_the_same_work,
+    lucia_fault_19_nobody_guesses_for_long,
     lucia_fault_20_parameters_are_in_the_hash_and_can_be_raised,
 ];
 
@@ -94,11 +95,26 @@ async fn lucia_fault_19_an_unknown_key_is_told_the_same_after_the_same_work(stag
     let passwords = PasswordOptions::new().at_once(1).waiting(0);
     let auth = stage.builder().await.passwords(passwords).build().unwrap();
     for username in ["ada", "nobody"] {
-        let logins = (0..20).map(|_| auth.use_key("username", username, Some("wrong horse")));
+        let login = || auth.use_key("username", username, Some("wrong horse"));
+        let logins = (0..20).map(|_| login().into_future());
         let answers = join_all(logins).await;
         let is_busy = |answer: &lucia::Result<_>| matches!(answer, Err(Error::Busy));
         assert!(answers.iter().any(is_busy), "{username}");
     }
+}
+
+async fn lucia_fault_19_nobody_guesses_for_long(stage: Stage) {
+    let (site, _) = ada(&stage).await;
+    let guess = async |password| {
+        let login = site.auth.use_key("username", "ada", Some(password));
+        login.address([192, 0, 2, 1].into()).await
+    };
+    for _ in 0..10 {
+        let refused = guess("wrong horse battery").await;
+        assert!(matches!(refused, Err(Error::InvalidCredentials)));
+    }
+    let refused = guess(PASSWORD).await;
+    assert!(matches!(refused, Err(Error::TooManyAttempts { .. })));
 }
 
 async fn lucia_fault_20_parameters_are_in_the_hash_and_can_be_raised(stage: Stage) {

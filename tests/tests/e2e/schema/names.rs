@@ -71,8 +71,16 @@ async fn live(settings: AuthBuilder, name: &str) {
     assert_eq!(user.attributes, ada, "{name}");
     let taken = auth.create_user(new_user()).await;
     assert!(matches!(taken, Err(Error::DuplicateKey)), "{taken:?}");
-    let key = auth.use_key("username", "ada", Some(PASSWORD)).await;
-    assert_eq!(key.unwrap().user_id, user.id, "{name}");
+    let use_key = async |password| {
+        let key = auth.use_key("username", "ada", Some(password));
+        key.address([192, 0, 2, 1].into()).await
+    };
+    let refused = use_key("wrong horse battery").await;
+    assert!(
+        matches!(refused, Err(Error::InvalidCredentials)),
+        "{refused:?}"
+    );
+    assert_eq!(use_key(PASSWORD).await.unwrap().user_id, user.id, "{name}");
 
     let session = auth.create_session(&user.id).await.unwrap();
     let site = Site::serve(auth.clone(), routes).await;
@@ -103,6 +111,7 @@ async fn r47_tables_of_any_name_in_any_schema_work_on_postgres() {
             .user_table(format!("{name}u"))
             .key_table(format!("{name}k"))
             .session_table(format!("{name}t"))
+            .attempt_table(format!("{name}a"))
             .user_columns(fetched())
             .connect(&database.url())
             .await
@@ -116,13 +125,13 @@ async fn r47_tables_of_any_name_in_any_schema_work_on_postgres() {
     let sql = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'";
     let outside: i64 = client.query_one(sql, &[]).await.unwrap().get(0);
     assert_eq!(outside, 0);
-    // The ids of three tables, the unique name of a user, and three indexes of lucia's own.
+    // The ids of four tables, the unique name of a user, and four indexes of lucia's own.
     let sql = "SELECT schemaname::TEXT, count(*) FROM pg_indexes \
                WHERE schemaname NOT LIKE 'pg\\_%' GROUP BY 1";
     let rows = client.query(sql, &[]).await.unwrap();
     assert_eq!(rows.len(), hostile().len());
     for row in rows {
-        assert_eq!(row.get::<_, i64>(1), 7, "{}", row.get::<_, &str>(0));
+        assert_eq!(row.get::<_, i64>(1), 9, "{}", row.get::<_, &str>(0));
     }
 }
 
@@ -133,6 +142,7 @@ async fn r47_tables_of_any_name_work_on_sqlite() {
             .user_table(format!("{name}u"))
             .key_table(format!("{name}k"))
             .session_table(format!("{name}t"))
+            .attempt_table(format!("{name}a"))
             .user_columns(fetched())
             .in_memory()
             .await
@@ -150,7 +160,8 @@ async fn r47_tables_may_swap_their_names() {
     let store = PgStore::builder()
         .user_table("user_session")
         .key_table("auth_user")
-        .session_table("user_key")
+        .session_table("sign_in_attempt")
+        .attempt_table("user_key")
         .user_columns(fetched());
     let store = store.connect(&database.url()).await.unwrap();
     store.migrate(COLUMNS).await.unwrap();
@@ -176,11 +187,12 @@ fn impossible() -> [String; 4] {
 #[tokio::test]
 async fn r47_names_that_postgres_cannot_hold_are_refused_at_build() {
     type Set = fn(PgStoreBuilder, String) -> PgStoreBuilder;
-    let settings: [(&str, Set); 5] = [
+    let settings: [(&str, Set); 6] = [
         ("schema", |store, name| store.schema(name)),
         ("user_table", |store, name| store.user_table(name)),
         ("key_table", |store, name| store.key_table(name)),
         ("session_table", |store, name| store.session_table(name)),
+        ("attempt_table", |store, name| store.attempt_table(name)),
         ("user_columns", |store, name| store.user_columns([name])),
     ];
     for (expected, set) in settings {
@@ -206,10 +218,11 @@ async fn r47_names_that_postgres_cannot_hold_are_refused_at_build() {
 #[tokio::test]
 async fn r47_names_that_cannot_be_are_refused_by_sqlite_too() {
     type Set = fn(SqliteStoreBuilder, String) -> SqliteStoreBuilder;
-    let settings: [(&str, Set); 4] = [
+    let settings: [(&str, Set); 5] = [
         ("user_table", |store, name| store.user_table(name)),
         ("key_table", |store, name| store.key_table(name)),
         ("session_table", |store, name| store.session_table(name)),
+        ("attempt_table", |store, name| store.attempt_table(name)),
         ("user_columns", |store, name| store.user_columns([name])),
     ];
     for (expected, set) in settings {

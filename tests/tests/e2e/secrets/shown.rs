@@ -43,9 +43,11 @@ async fn r46_nothing_that_an_application_holds_shows_a_secret(stage: Stage) {
     show(&MaybeUser(Some(created.clone())));
     let key = auth.use_key("username", "ada", Some(PASSWORD)).await;
     show(&key.unwrap());
+    show(&auth.use_key("username", "ada", Some(PASSWORD)));
     show(&auth.create_session(&created.id));
 
     let session = auth.create_session(&created.id).await.unwrap();
+    show(&auth.reauthenticate(&session, "username", "ada", PASSWORD));
     show(&session);
     show(session.info());
     show(session.token());
@@ -89,7 +91,7 @@ async fn r46_nothing_that_an_application_holds_shows_a_secret(stage: Stage) {
     show(&(PasswordOptions::new(), CookieOptions::new()));
 
     let secrets = Secrets::with([session.token().expose().to_owned(), hash]);
-    assert!(shown.len() >= 25);
+    assert!(shown.len() >= 27);
     for text in shown {
         secrets.assert_not_in(&text, "Debug");
     }

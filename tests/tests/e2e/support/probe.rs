@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use lucia::store::{
-    Expiries, KeyDeletion, KeyRow, NewSessionRow, NewUserRow, PasswordChange, Rotation, SessionRow,
-    SessionStore, Store, UnixMillis, UserRow, UserStore, UserTable,
+    CountedAttempt, Expiries, KeyDeletion, KeyRow, NewAttempt, NewSessionRow, NewUserRow,
+    PasswordChange, Rotation, SessionRow, SessionStore, Store, UnixMillis, UserRow, UserStore,
+    UserTable,
 };
 use lucia::{Error, Result, SessionId, UserId};
 use serde_json::{Map, Value};
@@ -146,6 +147,10 @@ probed! {
     user_keys(user_id: &UserId) -> Vec<KeyRow>;
     update_key_password(id: &str, hashed_password: Option<&str>, only_if: Option<&str>) -> bool;
     delete_key(id: &str, even_last: bool) -> KeyDeletion;
+    count_attempt(attempt: NewAttempt) -> CountedAttempt;
+    uncount_attempt(id: &str, expires: UnixMillis) -> ();
+    forget_attempts(id: &str) -> ();
+    delete_old_attempts(now: UnixMillis, limit: u32) -> u64;
 }
 
 probed! {

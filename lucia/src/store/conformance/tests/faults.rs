@@ -105,6 +105,24 @@ faults! {
     DeletesNoKey
     DeletesKeysInTwoSteps
 
+    // Attempts to sign in
+    CountsAllAttemptsTogether
+    AdmitsOneAttemptMore
+    EndsACountAMomentLater
+    NeverEndsACount
+    CountsAttemptsInTwoSteps
+    ExtendsACount
+    CountsTheRefused
+    TellsTheEndOfItsOwn
+    TakesNoAttemptBack
+    TakesAllAttemptsBack
+    TakesAttemptsBackOutOfAnyCount
+    ForgetsNoAttempts
+    ForgetsEverybodysAttempts
+    DeletesCountsWithoutLimit
+    LeavesCountsOfTheLastMoment
+    DeletesCountsThatGoOn
+
     // Both together
     TakesSessionsOfNobody
     HidesTheDead

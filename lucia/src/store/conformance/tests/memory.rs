@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard};
 
 use serde_json::{Map, Value, json};
 
+use super::attempts::Count;
 use super::faults::Fault;
 use crate::error::{ConstraintKind, ConstraintViolation};
 use crate::store::{KeyRow, SessionRow};
@@ -22,6 +23,7 @@ pub(super) struct State {
     pub(super) users: BTreeMap<String, Map<String, Value>>,
     pub(super) keys: BTreeMap<String, KeyRow>,
     pub(super) sessions: BTreeMap<String, SessionRow>,
+    pub(super) counts: BTreeMap<String, Count>,
 }
 
 /// Columns of the application's own: the name, and what is there where nothing is said. One that

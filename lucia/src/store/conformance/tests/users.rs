@@ -6,7 +6,10 @@ use serde_json::{Map, Value};
 use super::faults::Fault;
 use super::memory::{self, Memory, State, USER_COLUMNS, USERS};
 use crate::error::ConstraintKind;
-use crate::store::{KeyDeletion, KeyRow, NewUserRow, UserRow, UserStore, UserTable};
+use crate::store::{
+    CountedAttempt, KeyDeletion, KeyRow, NewAttempt, NewUserRow, UnixMillis, UserRow, UserStore,
+    UserTable,
+};
 use crate::user::UserId;
 use crate::{Error, Result};
 
@@ -194,6 +197,24 @@ impl UserStore for Memory {
             self.state().keys.remove(id);
         }
         Ok(KeyDeletion::Deleted)
+    }
+
+    async fn count_attempt(&self, attempt: NewAttempt) -> Result<CountedAttempt> {
+        Ok(self.count(attempt).await)
+    }
+
+    async fn uncount_attempt(&self, id: &str, expires: UnixMillis) -> Result<()> {
+        self.uncount(id, expires);
+        Ok(())
+    }
+
+    async fn forget_attempts(&self, id: &str) -> Result<()> {
+        self.forget(id);
+        Ok(())
+    }
+
+    async fn delete_old_attempts(&self, now: UnixMillis, limit: u32) -> Result<u64> {
+        Ok(self.delete_old(now, limit))
     }
 }
 

@@ -133,7 +133,7 @@ async fn settings_that_make_no_sense_are_named() {
         (builder().timeout(Duration::MAX), "timeout"),
         (builder().user_table("a\0b"), "user_table"),
         (builder().key_table("SQLite_keys"), "key_table"),
-        (builder().session_table("AUTH_USER"), "key_table"),
+        (builder().session_table("AUTH_USER"), "session_table"),
         (builder().user_columns([""]), "user_columns"),
         (builder().session_columns([""]), "session_columns"),
         (builder().session_columns(["Id TEXT"]), "session_columns"),

@@ -1,0 +1,175 @@
+//! Counting attempts to sign in, so that nobody guesses for long.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+
+use super::Auth;
+use crate::clock::UnixMillis;
+use crate::error::chain;
+use crate::store::NewAttempt;
+use crate::token::hex;
+use crate::{Error, Result};
+
+/// How many attempts may fail in how long a time.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SignInLimit {
+    pub(super) failures: u32,
+    pub(super) period: Duration,
+}
+
+impl Default for SignInLimit {
+    fn default() -> Self {
+        Self {
+            failures: 10,
+            period: Duration::from_secs(15 * 60),
+        }
+    }
+}
+
+/// An attempt that was counted as one that fails. It stays counted unless it is found to be
+/// something else: whoever goes away before the answer has had a guess all the same.
+#[must_use]
+pub(super) struct Attempt<'a> {
+    auth: &'a Auth,
+    id: String,
+    expires: UnixMillis,
+}
+
+impl Auth {
+    /// Counts an attempt to open a key by its password, before any work is done for it. `None`
+    /// where attempts are not counted.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TooManyAttempts`] when as many have failed as may fail.
+    pub(super) async fn count_attempt(
+        &self,
+        provider_id: &str,
+        provider_user_id: &str,
+        address: IpAddr,
+    ) -> Result<Option<Attempt<'_>>> {
+        let Some(limit) = self.0.sign_in_limit else {
+            return Ok(None);
+        };
+        let id = attempt_id(provider_id, provider_user_id, address);
+        let now = self.now();
+        let attempt = NewAttempt {
+            id: id.clone(),
+            now,
+            expires: now.plus(limit.period),
+            limit: limit.failures,
+        };
+        let counted = self.ask(self.store().count_attempt(attempt)).await?;
+        let expires = counted.expires;
+        if counted.admitted {
+            let auth = self;
+            return Ok(Some(Attempt { auth, id, expires }));
+        }
+        Err(Error::TooManyAttempts {
+            retry_after: now.until(expires),
+        })
+    }
+
+    /// Deletes counts that have ended.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`] when the store is.
+    pub(super) async fn sweep_attempts(&self, batch: u32) -> Result<()> {
+        let now = self.now();
+        while self.0.sign_in_limit.is_some() {
+            let swept = self.ask(self.store().delete_old_attempts(now, batch)).await;
+            match swept {
+                Ok(deleted) if deleted >= u64::from(batch) => {}
+                Ok(_) => break,
+                // Each attempt that is counted says so. Where none is, the table is not needed.
+                Err(Error::Schema { .. }) => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Attempt<'_> {
+    /// Says what has come of it. Nobody is turned away because this cannot be written down.
+    pub(super) async fn end<T>(self, outcome: &Result<T>) {
+        let store = self.auth.store();
+        let ended = match outcome {
+            Ok(_) => self.auth.ask(store.forget_attempts(&self.id)).await,
+            Err(Error::InvalidCredentials) => Ok(()),
+            // It was not judged.
+            Err(_) => {
+                let uncounted = store.uncount_attempt(&self.id, self.expires);
+                self.auth.ask(uncounted).await
+            }
+        };
+        if let Err(error) = ended {
+            tracing::warn!(error = %chain(&error), "an attempt to sign in stays counted as failed");
+        }
+    }
+}
+
+/// What attempts are counted by: the SHA-256 of the key and of where it comes from, so that the
+/// table shows neither at a glance, and has rows of one size whatever is sent.
+fn attempt_id(provider_id: &str, provider_user_id: &str, address: IpAddr) -> String {
+    let mut sha256 = Sha256::new();
+    // With its length, so that no two keys are one text.
+    sha256.update((provider_id.len() as u64).to_be_bytes());
+    sha256.update(provider_id);
+    sha256.update((provider_user_id.len() as u64).to_be_bytes());
+    sha256.update(provider_user_id);
+    // An IPv4 address is one, also where a server that listens on IPv6 sees it mapped.
+    match address.to_canonical() {
+        IpAddr::V4(address) => sha256.update(address.octets()),
+        // The half of it that names a network: its owner has all addresses in it.
+        IpAddr::V6(address) => sha256.update(&address.octets()[..8]),
+    }
+    hex(&sha256.finalize())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(address: &str) -> String {
+        attempt_id("username", "ada", address.parse().unwrap())
+    }
+
+    #[test]
+    fn r36_ipv6_is_counted_by_its_first_64_bits() {
+        assert_eq!(
+            id("2001:db8:0:1::1"),
+            id("2001:db8:0:1:ffff:ffff:ffff:ffff")
+        );
+        assert_ne!(id("2001:db8:0:1::1"), id("2001:db8:0:2::1"));
+    }
+
+    #[test]
+    fn r36_a_mapped_ipv4_address_is_an_ipv4_address() {
+        assert_eq!(id("::ffff:192.0.2.1"), id("192.0.2.1"));
+        assert_ne!(id("::ffff:192.0.2.1"), id("::ffff:192.0.2.2"));
+        assert_ne!(id("192.0.2.1"), id("192.0.2.2"));
+    }
+
+    #[test]
+    fn attempts_at_different_keys_are_counted_apart() {
+        let address = "192.0.2.1".parse().unwrap();
+        let ids = [("a", "b:c"), ("a:b", "c"), ("ab", ":c"), ("a", "B:c")];
+        let mut ids = ids.map(|(provider, user)| attempt_id(provider, user, address));
+        ids.sort_unstable();
+        assert!(ids.windows(2).all(|two| two[0] != two[1]), "{ids:?}");
+    }
+
+    #[test]
+    fn an_id_shows_neither_key_nor_address_and_has_one_length() {
+        let long = "x".repeat(10_000);
+        for user in ["ada", "", &long] {
+            let id = attempt_id("username", user, "192.0.2.1".parse().unwrap());
+            assert_eq!(id.len(), 64);
+            assert!(id.bytes().all(|byte| byte.is_ascii_hexdigit()), "{id}");
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! [`Reauthenticate`]: what is said of a second proof before it is asked for.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::pin::Pin;
+
+use super::{Auth, UseKey};
+use crate::session::{Session, SessionInfo};
+use crate::{Error, Result};
+
+impl Auth {
+    /// Has the user of a session prove once more who they are, for
+    /// `#[authenticated(fresh = "10m")]` and what else is worth it. The session goes on under
+    /// another token; set its cookie by [`set_session`](crate::AuthRequest::set_session).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidCredentials`] as in [`use_key`](Self::use_key), and when the key is
+    /// somebody else's; [`Error::TooManyAttempts`] where attempts are counted;
+    /// [`Error::Unauthenticated`] when the session has ended meanwhile; [`Error::Busy`] when too
+    /// many passwords wait to be checked; [`Error::Unavailable`] when the store is.
+    pub fn reauthenticate<'a, A>(
+        &'a self,
+        session: &'a Session<A>,
+        provider_id: &'a str,
+        provider_user_id: &'a str,
+        password: &'a str,
+    ) -> Reauthenticate<'a> {
+        Reauthenticate {
+            auth: self,
+            session,
+            use_key: self.use_key(provider_id, provider_user_id, Some(password)),
+        }
+    }
+}
+
+/// A second proof that is about to be asked for; `.await` asks for it.
+#[must_use = "a session is reauthenticated by `.await`"]
+pub struct Reauthenticate<'a> {
+    auth: &'a Auth,
+    session: &'a SessionInfo,
+    use_key: UseKey<'a>,
+}
+
+impl Reauthenticate<'_> {
+    /// Says which address the attempt comes from, and has it counted together with those to sign
+    /// in: see [`UseKey::address`].
+    pub fn address(mut self, address: IpAddr) -> Self {
+        self.use_key = self.use_key.address(address);
+        self
+    }
+
+    async fn reauthenticate(self) -> Result<Session> {
+        let key = self.use_key.await?;
+        if key.user_id != self.session.user_id {
+            return Err(Error::InvalidCredentials);
+        }
+        let now = self.auth.now();
+        self.auth.rotate(self.session, Some(now)).await
+    }
+}
+
+impl<'a> IntoFuture for Reauthenticate<'a> {
+    type Output = Result<Session>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.reauthenticate())
+    }
+}
+
+impl fmt::Debug for Reauthenticate<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reauthenticate")
+            .field("session", &self.session.id)
+            .field("use_key", &self.use_key)
+            .finish_non_exhaustive()
+    }
+}

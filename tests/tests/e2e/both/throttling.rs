@@ -1,0 +1,228 @@
+//! Guessing passwords: how often, from where, and what it does to those who only mistyped.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use lucia::{Auth, PasswordOptions};
+use serde::Deserialize;
+
+use super::framework::{Data, Form, Response, Routes, answer, auth_request, serve};
+use crate::support::{PASSWORD, Reply, Site, Stage, on_each_store, sign_up};
+
+on_each_store![
+    r34_after_ten_failures_an_attempt_is_429_and_says_when_to_come_back,
+    r34_an_attempt_too_many_is_refused_before_anything_is_hashed,
+    r34_the_owner_gets_in_from_another_address,
+    r34_who_is_refused_waits_no_longer_for_trying_again,
+    r34_a_success_ends_the_count,
+    r34_somebody_unknown_is_counted_and_told_the_same,
+    r34_an_attempt_that_found_no_place_to_be_hashed_is_not_counted,
+    r34_one_key_is_not_counted_for_another,
+    r35_a_hundred_failures_at_once_count_as_a_hundred_in_all_processes_together,
+    r36_ipv6_is_counted_by_its_first_64_bits_and_mapped_ipv4_as_ipv4,
+];
+
+const HERE: &str = "192.0.2.1";
+const ELSEWHERE: &str = "192.0.2.2";
+const WRONG: &str = "wrong horse battery";
+const SECOND: Duration = Duration::from_secs(1);
+const PERIOD: Duration = Duration::from_secs(15 * 60);
+
+#[derive(Deserialize)]
+struct Attempt {
+    username: String,
+    password: String,
+    /// What a proxy in front would say.
+    address: IpAddr,
+}
+
+#[auth_request]
+async fn login(auth: Data<Auth>, Form(form): Form<Attempt>) -> lucia::Result<Response> {
+    let key = auth
+        .use_key("username", &form.username, Some(&form.password))
+        .address(form.address)
+        .await?;
+    let session = auth.create_session(&key.user_id).await?;
+    auth_request.set_session(Some(&session));
+    Ok(answer(204, &[], ""))
+}
+
+async fn site(auth: Auth) -> Site {
+    serve(auth, Routes::default().post("/login", login)).await
+}
+
+async fn ada(stage: &Stage) -> Site {
+    let auth = stage.auth().await;
+    sign_up(&auth, "ada").await;
+    site(auth).await
+}
+
+async fn attempt(site: &Site, username: &str, password: &str, address: &str) -> Reply {
+    let form = [
+        ("username", username),
+        ("password", password),
+        ("address", address),
+    ];
+    site.browser().post("/login", &form).await
+}
+
+/// So many attempts of Ada with a wrong password, each of which is looked at.
+async fn fail(site: &Site, count: usize, address: &str) {
+    for _ in 0..count {
+        let reply = attempt(site, "ada", WRONG, address).await;
+        assert_eq!(reply.status, 401, "{reply:?}");
+    }
+}
+
+async fn r34_after_ten_failures_an_attempt_is_429_and_says_when_to_come_back(stage: Stage) {
+    let site = ada(&stage).await;
+    fail(&site, 10, HERE).await;
+    // Also with the right password: it would tell a guesser that it is right.
+    for password in [WRONG, PASSWORD] {
+        let reply = attempt(&site, "ada", password, HERE).await;
+        assert_eq!(reply.status, 429);
+        assert_eq!(reply.header("retry-after"), Some("900"));
+        assert_eq!(reply.body, "Too many attempts.");
+        assert!(reply.set_cookies().is_empty(), "{reply:?}");
+    }
+    stage.clock.advance(PERIOD - SECOND - SECOND / 2);
+    let reply = attempt(&site, "ada", PASSWORD, HERE).await;
+    let waits = (reply.status, reply.header("retry-after"));
+    assert_eq!(waits, (429, Some("2")), "rounded up");
+    stage.clock.advance(SECOND + SECOND / 2);
+    fail(&site, 9, HERE).await;
+    assert_eq!(attempt(&site, "ada", PASSWORD, HERE).await.status, 204);
+}
+
+async fn r34_an_attempt_too_many_is_refused_before_anything_is_hashed(stage: Stage) {
+    // All but one of those that are hashed at once find the only place taken.
+    let passwords = PasswordOptions::new().at_once(1).waiting(0);
+    let auth = stage.builder().await.passwords(passwords).build().unwrap();
+    sign_up(&auth, "ada").await;
+    let site = site(auth).await;
+    fail(&site, 10, HERE).await;
+    let at_once = async |address| {
+        let attempts = (0..20).map(|_| attempt(&site, "ada", PASSWORD, address));
+        let replies = join_all(attempts).await;
+        replies.iter().map(|reply| reply.status).collect::<Vec<_>>()
+    };
+    assert_eq!(at_once(HERE).await, [429; 20]);
+    assert!(at_once(ELSEWHERE).await.contains(&503));
+}
+
+async fn r34_the_owner_gets_in_from_another_address(stage: Stage) {
+    let site = ada(&stage).await;
+    fail(&site, 10, HERE).await;
+    assert_eq!(attempt(&site, "ada", PASSWORD, HERE).await.status, 429);
+    assert_eq!(attempt(&site, "ada", PASSWORD, ELSEWHERE).await.status, 204);
+    // Which is no help to whoever is here.
+    assert_eq!(attempt(&site, "ada", PASSWORD, HERE).await.status, 429);
+}
+
+async fn r34_who_is_refused_waits_no_longer_for_trying_again(stage: Stage) {
+    let site = ada(&stage).await;
+    fail(&site, 10, HERE).await;
+    for left in (1..=15).rev() {
+        let reply = attempt(&site, "ada", PASSWORD, HERE).await;
+        let seconds = (left * 60).to_string();
+        assert_eq!(reply.header("retry-after"), Some(seconds.as_str()));
+        stage.clock.advance(60 * SECOND);
+    }
+    assert_eq!(attempt(&site, "ada", PASSWORD, HERE).await.status, 204);
+}
+
+async fn r34_a_success_ends_the_count(stage: Stage) {
+    let site = ada(&stage).await;
+    for _ in 0..2 {
+        fail(&site, 9, HERE).await;
+        assert_eq!(attempt(&site, "ada", PASSWORD, HERE).await.status, 204);
+        assert_eq!(stage.count("sign_in_attempt").await, 0);
+    }
+}
+
+async fn r34_somebody_unknown_is_counted_and_told_the_same(stage: Stage) {
+    let site = ada(&stage).await;
+    let long = "x".repeat(300);
+    let mut all = Vec::new();
+    for username in ["ada", "nobody", &long] {
+        let mut replies = Vec::new();
+        stage.probe.calls();
+        for _ in 0..12 {
+            let mut reply = attempt(&site, username, WRONG, HERE).await;
+            reply.headers.remove("date");
+            replies.push((reply.status, reply.headers, reply.body));
+        }
+        let mut calls = stage.probe.calls();
+        // What cannot be a key is not looked for.
+        calls.retain(|call| *call != "key");
+        all.push((replies, calls));
+    }
+    assert_eq!(all[0].0[9].0, 401);
+    assert_eq!(all[0].0[10].0, 429);
+    assert_eq!(all[0].1, ["count_attempt"; 12]);
+    assert!(all.iter().all(|one| *one == all[0]), "{all:#?}");
+}
+
+async fn r34_an_attempt_that_found_no_place_to_be_hashed_is_not_counted(stage: Stage) {
+    let passwords = PasswordOptions::new().at_once(1).waiting(0);
+    let auth = stage.builder().await.passwords(passwords).build().unwrap();
+    sign_up(&auth, "ada").await;
+    let site = site(auth).await;
+    let attempts = (0..10).map(|_| attempt(&site, "ada", WRONG, HERE));
+    let replies = join_all(attempts).await;
+    let failures = replies.iter().filter(|reply| reply.status == 401).count();
+    let busy = replies.iter().filter(|reply| reply.status == 503).count();
+    assert!(busy > 0 && failures + busy == 10, "{failures} and {busy}");
+    fail(&site, 10 - failures, HERE).await;
+    assert_eq!(attempt(&site, "ada", WRONG, HERE).await.status, 429);
+}
+
+async fn r34_one_key_is_not_counted_for_another(stage: Stage) {
+    let site = ada(&stage).await;
+    sign_up(&site.auth, "bob").await;
+    fail(&site, 10, HERE).await;
+    assert_eq!(attempt(&site, "bob", PASSWORD, HERE).await.status, 204);
+    // Nor does a success of one's own help with the key of another.
+    assert_eq!(attempt(&site, "ada", PASSWORD, HERE).await.status, 429);
+}
+
+async fn r35_a_hundred_failures_at_once_count_as_a_hundred_in_all_processes_together(stage: Stage) {
+    let mut sites = Vec::new();
+    for _ in 0..2 {
+        // With places to wait for all of them.
+        let passwords = PasswordOptions::new().waiting(100);
+        let auth = stage.builder().await.passwords(passwords);
+        let auth = auth.sign_in_limit(100, PERIOD).build().unwrap();
+        sites.push(site(auth).await);
+    }
+    sign_up(&sites[0].auth, "ada").await;
+    let attempts = (0..120).map(|number| attempt(&sites[number % 2], "ada", WRONG, HERE));
+    let replies = join_all(attempts).await;
+    let count = |status| {
+        let with = replies.iter().filter(|reply| reply.status == status);
+        with.count()
+    };
+    assert_eq!((count(401), count(429)), (100, 20));
+    let counted = stage.value("SELECT attempts FROM sign_in_attempt").await;
+    assert_eq!(counted.as_deref(), Some("100"));
+}
+
+async fn r36_ipv6_is_counted_by_its_first_64_bits_and_mapped_ipv4_as_ipv4(stage: Stage) {
+    let site = ada(&stage).await;
+    for host in 0..10 {
+        fail(&site, 1, &format!("2001:db8:0:1::{host}")).await;
+    }
+    for (address, status) in [
+        ("2001:db8:0:1:ffff:ffff:ffff:ffff", 429),
+        ("2001:db8:0:2::1", 401),
+    ] {
+        let reply = attempt(&site, "ada", WRONG, address).await;
+        assert_eq!(reply.status, status, "{address}");
+    }
+    fail(&site, 10, HERE).await;
+    for (address, status) in [("::ffff:192.0.2.1", 429), ("::ffff:192.0.2.3", 401)] {
+        let reply = attempt(&site, "ada", WRONG, address).await;
+        assert_eq!(reply.status, status, "{address}");
+    }
+}
