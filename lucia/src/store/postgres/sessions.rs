@@ -18,23 +18,20 @@ use crate::user::UserId;
 #[async_trait]
 impl Store for PgStore {
     async fn session_and_user(&self, id: &SessionId) -> Result<Option<(SessionRow, UserRow)>> {
-        let mut found = if self.0.batched {
-            lookups::find(&self.0, id).await?
-        } else {
-            self.0.find_one(id).await?
-        };
-        // Each for itself: a row that is locked keeps nobody waiting but who asks for it.
-        while found.as_ref().is_some_and(|found| found.is_to_be_hashed) {
-            if self.0.hash(id).await? {
-                break;
-            }
-            // Somebody else was faster, or has ended it.
-            found = self.0.find_one(id).await?;
+        if let Some(found) = self.0.cache.find(id) {
+            return Ok(Some(found));
         }
-        Ok(found.map(|found| (found.session, found.user)))
+        // Before the lookup is sent: what changes from here on may not be in it.
+        let begun = self.0.cache.begin(&self.0);
+        let found = self.look_up(id).await?;
+        if let Some(found) = &found {
+            self.0.cache.put(begun, found);
+        }
+        Ok(found)
     }
 
     async fn change_password(&self, change: PasswordChange) -> Result<bool> {
+        let _changing = self.0.cache.user_changes(&change.user_id, None);
         let kept = change.kept.as_ref();
         let rotation = kept.map(|(_, rotation)| rotation);
         let expiries = rotation.map(|rotation| rotation.expiries);
@@ -61,6 +58,9 @@ impl SessionStore for PgStore {
     }
 
     async fn insert_session(&self, session: NewSessionRow) -> Result<SessionRow> {
+        // It may end others.
+        let (user_id, replaced) = (&session.user_id, session.replaces.as_ref());
+        let _changing = self.0.cache.user_changes(user_id, replaced);
         let attributes = attributes_json(&session.attributes, &SESSION_COLUMNS)?;
         let replaced = session.replaces.as_ref().map(SessionId::as_str);
         let sql = self.0.statements.insert_session(
@@ -105,6 +105,7 @@ impl SessionStore for PgStore {
     }
 
     async fn renew_session(&self, id: &SessionId, expiries: Expiries) -> Result<bool> {
+        let _changing = self.0.cache.session_changes(id);
         let params: Params<'_> = &[
             &id.as_str(),
             &expiries.renewed_at.0,
@@ -116,6 +117,7 @@ impl SessionStore for PgStore {
     }
 
     async fn rotate_session(&self, id: &SessionId, rotation: Rotation) -> Result<bool> {
+        let _changing = self.0.cache.session_changes(id);
         let params: Params<'_> = &[
             &id.as_str(),
             &self.0.ids.stored(&rotation.token),
@@ -136,6 +138,7 @@ impl SessionStore for PgStore {
         if attributes.is_empty() {
             return self.session(id).await;
         }
+        let _changing = self.0.cache.session_changes(id);
         let json = attributes_json(&attributes, &SESSION_COLUMNS)?;
         let sql = self
             .0
@@ -149,6 +152,7 @@ impl SessionStore for PgStore {
     }
 
     async fn delete_session(&self, id: &SessionId, owner: Option<&UserId>) -> Result<bool> {
+        let _changing = self.0.cache.session_changes(id);
         let params: Params<'_> = &[&id.as_str(), &owner.map(UserId::as_str)];
         let rows = self
             .query(&self.0.statements.delete_session, params)
@@ -161,6 +165,7 @@ impl SessionStore for PgStore {
         user_id: &UserId,
         except: Option<&SessionId>,
     ) -> Result<()> {
+        let _changing = self.0.cache.user_changes(user_id, None);
         let params: Params<'_> = &[&user_id.as_str(), &except.map(SessionId::as_str)];
         self.query(&self.0.statements.delete_user_sessions, params)
             .await
@@ -174,6 +179,7 @@ impl SessionStore for PgStore {
         keep: u32,
         now: UnixMillis,
     ) -> Result<()> {
+        let _changing = self.0.cache.user_changes(user_id, None);
         let params: Params<'_> = &[
             &user_id.as_str(),
             &newest.as_str(),
@@ -191,12 +197,36 @@ impl SessionStore for PgStore {
         user_id: Option<&UserId>,
         limit: u32,
     ) -> Result<u64> {
+        let _changing = match user_id {
+            Some(user_id) => self.0.cache.user_changes(user_id, None),
+            None => self.0.cache.all_changes(),
+        };
         let params: Params<'_> = &[&now.0, &i64::from(limit), &user_id.map(UserId::as_str)];
         let sql = &self.0.statements.delete_dead_sessions;
         let deleted = self.read(sql, params, |row| Ok(row.try_get(0)?)).await?;
         Ok(deleted
             .first()
             .map_or(0, |count: &i64| count.unsigned_abs()))
+    }
+}
+
+impl PgStore {
+    /// A session and its user, from the database.
+    async fn look_up(&self, id: &SessionId) -> Result<Option<(SessionRow, UserRow)>> {
+        let mut found = if self.0.batched {
+            lookups::find(&self.0, id).await?
+        } else {
+            self.0.find_one(id).await?
+        };
+        // Each for itself: a row that is locked keeps nobody waiting but who asks for it.
+        while found.as_ref().is_some_and(|found| found.is_to_be_hashed) {
+            if self.0.hash(id).await? {
+                break;
+            }
+            // Somebody else was faster, or has ended it.
+            found = self.0.find_one(id).await?;
+        }
+        Ok(found.map(|found| (found.session, found.user)))
     }
 }
 
