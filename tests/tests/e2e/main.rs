@@ -54,6 +54,7 @@ mod actix_middleware;
 mod attributes;
 mod axum_routers;
 mod bearer;
+mod cache;
 mod clocks;
 mod conformance;
 mod cookies;
