@@ -209,13 +209,18 @@ impl Cache {
 }
 
 impl Shared {
-    /// A heartbeat that was sent at that time has come back.
-    fn heard(&self, sent: u64) {
+    /// A heartbeat that was sent at that time has come back. `false` if it is too late, so that what
+    /// is kept has not counted for a while.
+    fn heard(&self, sent: u64) -> bool {
+        let now = Instant::now();
         if !self.is_open.swap(true, Ordering::Relaxed) {
             self.entries.open();
             tracing::info!("the cache of lookups answers");
+        } else if !self.hearing.is_fresh(now) {
+            return false;
         }
-        self.hearing.heard(sent, Instant::now());
+        self.hearing.heard(sent, now);
+        true
     }
 
     /// Nothing is heard any more. Returns whether something was.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use lucia::{CacheOptions, PgStore};
+use lucia::{Auth, CacheOptions, PgStore};
 use lucia_tests::{Database, watch};
 use tokio_postgres::NoTls;
 
@@ -24,8 +24,8 @@ async fn caching() -> (Stage, Caching) {
 async fn r54_a_deaf_cache_stops_answering_within_its_heartbeat_and_starts_empty() {
     let (stage, caching) = caching().await;
     let session = sign_up(&caching.auth, "ada").await;
+    let other = sign_up(&caching.auth, "bob").await;
     caching.remember(&stage, &session).await;
-    let other = caching.auth.create_session(&session.user_id).await.unwrap();
     caching.remember(&stage, &other).await;
 
     caching.listener.stall();
@@ -137,14 +137,21 @@ fn a_store_outlives_the_runtime_that_its_listener_was_on() {
     let lasting = runtime();
     let first = runtime();
     let stage = lasting.block_on(Stage::postgres());
-    let caching = first.block_on(Caching::on(&stage));
+    let store = first.block_on(async {
+        let builder = PgStore::builder().cache(CacheOptions::new());
+        let store = builder.connect(&stage.database().url()).await.unwrap();
+        store.migrate(&[]).await.unwrap();
+        eventually(async || store.is_cache_answering()).await;
+        store
+    });
     drop(first);
-    assert!(!caching.store.is_cache_answering());
+    assert!(!store.is_cache_answering());
     lasting.block_on(async {
-        // The connections of the pool were on that runtime, too.
         let session = sign_up(&stage.auth().await, "ada").await;
+        let auth = Auth::builder(store.clone()).build().unwrap();
+        // Its first connections have ended with their runtime, too.
         let token = session.token();
-        eventually(async || caching.auth.validate_session(token).await.is_ok()).await;
-        caching.remember(&stage, &session).await;
+        eventually(async || auth.validate_session(token).await.is_ok()).await;
+        eventually(async || store.is_cache_answering()).await;
     });
 }

@@ -170,7 +170,8 @@ async fn hear(shared: &Shared, incoming: &mut Incoming, channel: &Channel) -> En
             OPENING => channel.opening.notify_one(),
             MISSING => return End::Missing,
             sent => match sent.parse() {
-                Ok(sent) => shared.heard(sent),
+                Ok(sent) if shared.heard(sent) => {}
+                Ok(_) => return End::Silent,
                 Err(_) => return End::Unheard,
             },
         }
