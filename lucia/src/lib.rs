@@ -106,6 +106,7 @@
 //! | `http` | | what adapters for other frameworks are made of |
 //! | `macros` | yes | `#[auth_request]`, `#[authenticated]`, for the frameworks that are on: those at the root are for actix-web, others in [`axum`] |
 //! | `postgres` | yes | `PgStore` |
+//! | `cache` | | lookups answered from memory until the database tells of a change: `PgStoreBuilder::cache` |
 //! | `sqlite` | | `SqliteStore`: a file or memory, with SQLite compiled in |
 //! | `legacy-hashes` | | verifies password hashes of Lucia for Node (scrypt) and bcrypt, and makes those of Lucia while both are in use: [`PasswordOptions`] |
 //! | `conformance` | | the test suite for stores of your own |
@@ -165,6 +166,9 @@ pub use redirect::LocalPath;
 pub use request::{AuthRequest, Credentials, ResponseHeaders};
 pub use response::{Answer, HeadersMut};
 pub use session::{Session, SessionInfo, SessionState};
+#[cfg(feature = "cache")]
+#[cfg_attr(docsrs, doc(cfg(feature = "cache")))]
+pub use store::postgres::CacheOptions;
 #[cfg(feature = "postgres")]
 #[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
 pub use store::postgres::{PgStore, PgStoreBuilder, StoredIds};

@@ -2,6 +2,11 @@
 
 mod attempts;
 mod builder;
+#[cfg(feature = "cache")]
+mod cache;
+#[cfg(not(feature = "cache"))]
+#[path = "postgres/no_cache.rs"]
+mod cache;
 mod diagnosis;
 mod error;
 mod lookups;
@@ -24,6 +29,9 @@ use tokio_postgres::types::ToSql;
 
 use attempts::AttemptStatements;
 pub use builder::PgStoreBuilder;
+use cache::Cache;
+#[cfg(feature = "cache")]
+pub use cache::CacheOptions;
 use error::{Failure, Written};
 use lookups::Lookups;
 use rows::{key_row, user_row};
@@ -65,6 +73,7 @@ struct Parts {
     /// Whether lookups that meet go out as one statement.
     batched: bool,
     lookups: Lookups,
+    cache: Cache,
     timeout: Duration,
 }
 
@@ -116,6 +125,16 @@ impl PgStore {
     /// added, and [`Error::Unavailable`].
     pub async fn migrate(&self, user_columns: &[&str]) -> Result<()> {
         migrate::migrate(&self.0, user_columns).await
+    }
+
+    /// Whether the [cache](PgStoreBuilder::cache) answers at the moment: it does once it has heard
+    /// from the database that it hears of all changes, and for as long as it does. For metrics; while
+    /// it does not, lookups go to the database.
+    #[cfg(feature = "cache")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "cache")))]
+    #[must_use]
+    pub fn is_cache_answering(&self) -> bool {
+        self.0.cache.is_answering()
     }
 
     /// The rows of one statement, with a failure turned into what it means.
@@ -205,6 +224,7 @@ impl UserStore for PgStore {
         let all = self.0.check_tables().await?;
         self.0.check_attempts().await?;
         self.0.check_index().await?;
+        self.0.cache.check(&self.0).await?;
         let columns = match &self.0.user_columns {
             None => all,
             Some(fetched) => std::iter::once("id".to_owned())
@@ -253,6 +273,7 @@ impl UserStore for PgStore {
         if attributes.is_empty() {
             return self.user(id).await;
         }
+        let _changing = self.0.cache.user_changes(id, None);
         let json = attributes_json(&attributes, &["id"])?;
         let sql = self.0.statements.update_user(&self.0.tables, &attributes);
         let written = Written::User(&attributes);
@@ -265,6 +286,7 @@ impl UserStore for PgStore {
         /// finds it at the next try. Nothing more can be made once the user is locked.
         const TRIES: usize = 5;
 
+        let _changing = self.0.cache.user_changes(id, None);
         let sql = &self.0.statements.delete_user;
         for _ in 1..TRIES {
             match self.0.run(sql, &[&id.as_str()]).await {

@@ -78,13 +78,17 @@ impl TableNames {
         }
     }
 
-    /// `sql`, written for the default names, for these ones. It names tables and indexes in
-    /// double quotes only.
+    /// `sql`, written for the default names, for these ones. It names tables, indexes
+    /// and functions in double quotes only.
     pub(crate) fn apply(&self, sql: &str) -> String {
         let default = Self::default();
         let mut sql = sql.to_owned();
         // By way of marks, which no name can hold: whatever a name is, it is not replaced again.
         // An index stands without a schema, since it lives where its table does.
+        let in_schema = |quoted: String| match &self.schema {
+            Some(schema) => format!("{}.{quoted}", quote(schema)),
+            None => quoted,
+        };
         let names = [
             ("\u{1}", quote(&default.user), self.quoted(&self.user)),
             ("\u{2}", quote(&default.key), self.quoted(&self.key)),
@@ -114,6 +118,16 @@ impl TableNames {
                 "\u{f}",
                 index(&default.attempt, "_expires_idx"),
                 index(&self.attempt, "_expires_idx"),
+            ),
+            (
+                "\u{8}",
+                index(&default.user, "_changed"),
+                in_schema(index(&self.user, "_changed")),
+            ),
+            (
+                "\u{b}",
+                index(&default.session, "_changed"),
+                in_schema(index(&self.session, "_changed")),
             ),
         ];
         for (mark, from, _) in &names {

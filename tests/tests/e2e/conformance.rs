@@ -40,6 +40,29 @@ mod with_tokens_that_are_hashed_on_use {
     );
 }
 
+/// With a cache that answers.
+mod with_a_cache {
+    use lucia::CacheOptions;
+
+    use super::*;
+    use crate::support::eventually;
+
+    async fn on_a_fresh_store(case: Case) {
+        let database = Database::new().await;
+        let builder = PgStore::builder().session_columns(SESSION_COLUMNS);
+        let builder = builder.cache(CacheOptions::new());
+        let store = builder.connect(&database.url()).await.unwrap();
+        store.migrate(&USER_COLUMNS).await.unwrap();
+        eventually(async || store.is_cache_answering()).await;
+        case.run(&store).await;
+    }
+
+    lucia::store_conformance!(
+        #[tokio::test]
+        on_a_fresh_store
+    );
+}
+
 /// Every name out of the ordinary, the columns of a user listed, and sessions stored as Lucia
 /// stores them.
 mod under_hostile_names {

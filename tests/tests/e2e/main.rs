@@ -56,6 +56,7 @@ mod actix_middleware;
 mod attributes;
 mod axum_routers;
 mod bearer;
+mod cache;
 mod clocks;
 mod conformance;
 mod cookies;

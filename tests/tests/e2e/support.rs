@@ -3,6 +3,7 @@
 pub(crate) mod actix;
 pub(crate) mod axum;
 mod browser;
+mod caching;
 mod either;
 mod errors;
 mod polls;
@@ -12,6 +13,7 @@ mod site;
 mod stage;
 
 pub(crate) use browser::{Browser, Reply};
+pub(crate) use caching::{Caching, eventually};
 pub(crate) use either::{
     Either, Framework, Handlers, bearer, handlers, on_each_store_with_each_framework,
     with_each_framework,

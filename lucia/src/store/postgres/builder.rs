@@ -9,6 +9,9 @@ use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::{Config, NoTls};
 
 use super::attempts::AttemptStatements;
+use super::cache::Cache;
+#[cfg(feature = "cache")]
+use super::cache::CacheOptions;
 use super::error::Failure;
 use super::lookups::Lookups;
 use super::statements::Statements;
@@ -45,6 +48,8 @@ pub struct PgStoreBuilder {
     batched: bool,
     timeout: Duration,
     max_connections: usize,
+    #[cfg(feature = "cache")]
+    cache: Option<CacheOptions>,
 }
 
 impl Default for PgStoreBuilder {
@@ -57,6 +62,8 @@ impl Default for PgStoreBuilder {
             batched: true,
             timeout: TIMEOUT,
             max_connections: MAX_CONNECTIONS,
+            #[cfg(feature = "cache")]
+            cache: None,
         }
     }
 }
@@ -142,6 +149,28 @@ impl PgStoreBuilder {
         self
     }
 
+    /// Keeps sessions and users that were looked up, and answers the next lookup from memory,
+    /// without a statement, until one of them changes. By default nothing is kept.
+    ///
+    /// A change by this process is seen by every lookup that is called after it has returned, as
+    /// without a cache. One by **another process**, or by hand, is seen when the database has told
+    /// of it: within milliseconds, and within the [`heartbeat`](CacheOptions::heartbeat), a second,
+    /// when the network fails. For that time a session that was ended elsewhere goes on here, and a
+    /// user has the columns that they had. A cache that does not hear of changes does not answer,
+    /// and lookups go to the database. Expiry is judged at each use.
+    ///
+    /// It takes triggers, which [`migrate`](PgStore::migrate) makes from
+    /// `migrations/postgres/cache.sql`, Postgres 14 or newer, and one connection more, beside the
+    /// pool. [`is_cache_answering`](PgStore::is_cache_answering) tells how it is. For a store of
+    /// users or sessions alone ([`AuthBuilder::sessions`](crate::AuthBuilder::sessions)) it is of no
+    /// use.
+    #[cfg(feature = "cache")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "cache")))]
+    pub fn cache(mut self, options: CacheOptions) -> Self {
+        self.cache = Some(options);
+        self
+    }
+
     /// A store over a pool of your own.
     ///
     /// # Errors
@@ -149,6 +178,16 @@ impl PgStoreBuilder {
     /// [`Error::Setting`] names the setting that makes no sense.
     pub fn build(self, pool: Pool) -> Result<PgStore> {
         self.check()?;
+        #[cfg(feature = "cache")]
+        if self
+            .cache
+            .as_ref()
+            .is_some_and(|cache| !cache.has_listener())
+        {
+            let reason = "a pool does not tell how to connect, and the cache listens by a \
+                          connection of its own: say how by `CacheOptions::listener`";
+            return Err(Error::setting("cache.listener", reason));
+        }
         let session_columns = self.parsed_session_columns()?;
         Ok(self.unchecked(pool, session_columns))
     }
@@ -165,7 +204,11 @@ impl PgStoreBuilder {
             .collect();
         let user_columns = self.user_columns.as_deref();
         let statements = Statements::new(&self.tables, user_columns, &names, self.ids);
-        PgStore(Arc::new(Parts {
+        #[cfg(feature = "cache")]
+        let cache = Cache::new(self.cache);
+        #[cfg(not(feature = "cache"))]
+        let cache = Cache;
+        let store = PgStore(Arc::new(Parts {
             statements,
             attempt_statements: AttemptStatements::new(&self.tables),
             pool,
@@ -175,8 +218,11 @@ impl PgStoreBuilder {
             ids: self.ids,
             batched: self.batched,
             lookups: Lookups::default(),
+            cache,
             timeout: self.timeout,
-        }))
+        }));
+        store.0.cache.start(&store.0);
+        store
     }
 
     fn parsed_session_columns(&self) -> Result<Vec<SessionColumn>> {
@@ -193,7 +239,10 @@ impl PgStoreBuilder {
     ///
     /// [`Error::Setting`] names the setting that makes no sense, [`Error::Unavailable`] says why
     /// the server cannot be reached or does not let us in.
-    pub async fn connect(self, url: &str) -> Result<PgStore> {
+    pub async fn connect(
+        #[cfg_attr(not(feature = "cache"), expect(unused_mut))] mut self,
+        url: &str,
+    ) -> Result<PgStore> {
         self.check()?;
         let mut config: Config = url.parse().map_err(|error| {
             let reason = crate::error::chain(&error);
@@ -218,6 +267,13 @@ impl PgStoreBuilder {
         }
         if config.get_application_name().is_none() {
             config.application_name("lucia");
+        }
+        #[cfg(feature = "cache")]
+        {
+            self.cache = self.cache.map(|cache| match cache.has_listener() {
+                true => cache,
+                false => cache.listener(config.clone(), NoTls),
+            });
         }
         let recycling = ManagerConfig {
             recycling_method: RecyclingMethod::Fast,
@@ -245,6 +301,10 @@ impl PgStoreBuilder {
         }
         if self.timeout.is_zero() {
             return Err(Error::setting("timeout", "no server answers in no time"));
+        }
+        #[cfg(feature = "cache")]
+        if let Some(cache) = &self.cache {
+            cache.check()?;
         }
         if self.max_connections == 0 {
             return Err(Error::setting(

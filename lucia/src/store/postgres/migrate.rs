@@ -67,10 +67,19 @@ pub(super) async fn migrate(parts: &Parts, user_columns: &[&str]) -> Result<()> 
             add_column(parts, &transaction, table, &column.name, definition).await?;
         }
     }
+    parts
+        .cache
+        .migrate(parts, &transaction)
+        .await
+        .map_err(|error| failed(parts, error))?;
+    // Rows have more columns now, and no trigger tells of that.
+    let _changing = parts.cache.all_changes();
     transaction
         .commit()
         .await
-        .map_err(|error| failed(parts, error))
+        .map_err(|error| failed(parts, error))?;
+    parts.cache.migrated();
+    Ok(())
 }
 
 /// Bounds how long each of the following statements waits for a lock.

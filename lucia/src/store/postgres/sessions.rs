@@ -20,20 +20,16 @@ use crate::user::UserId;
 #[async_trait]
 impl Store for PgStore {
     async fn session_and_user(&self, id: &SessionId) -> Result<Option<(SessionRow, UserRow)>> {
-        let mut found = if self.0.batched {
-            lookups::find(&self.0, id).await?
-        } else {
-            self.0.find_one(id).await?
-        };
-        // Each for itself: a row that is locked keeps nobody waiting but who asks for it.
-        while found.as_ref().is_some_and(|found| found.is_to_be_hashed) {
-            if self.0.hash(id).await? {
-                break;
-            }
-            // Somebody else was faster, or has ended it.
-            found = self.0.find_one(id).await?;
+        if let Some(found) = self.0.cache.find(id) {
+            return Ok(Some(found));
         }
-        Ok(found.map(|found| (found.session, found.user)))
+        // Before the lookup is sent: what changes from here on may not be in it.
+        let begun = self.0.cache.begin(&self.0);
+        let found = self.look_up(id).await?;
+        if let Some(found) = &found {
+            self.0.cache.put(begun, found);
+        }
+        Ok(found)
     }
 
     async fn insert_session_by_key(
@@ -48,6 +44,7 @@ impl Store for PgStore {
     }
 
     async fn change_password(&self, change: PasswordChange) -> Result<bool> {
+        let _changing = self.0.cache.user_changes(&change.user_id, None);
         let kept = change.kept.as_ref();
         let rotation = kept.map(|(_, rotation)| rotation);
         let expiries = rotation.map(|rotation| rotation.expiries);
@@ -101,6 +98,7 @@ impl SessionStore for PgStore {
     }
 
     async fn renew_session(&self, id: &SessionId, expiries: Expiries) -> Result<bool> {
+        let _changing = self.0.cache.session_changes(id);
         let params: Params<'_> = &[
             &id.as_str(),
             &expiries.renewed_at.0,
@@ -112,6 +110,7 @@ impl SessionStore for PgStore {
     }
 
     async fn rotate_session(&self, id: &SessionId, rotation: Rotation) -> Result<bool> {
+        let _changing = self.0.cache.session_changes(id);
         let params: Params<'_> = &[
             &id.as_str(),
             &self.0.ids.stored(&rotation.token),
@@ -132,6 +131,7 @@ impl SessionStore for PgStore {
         if attributes.is_empty() {
             return self.session(id).await;
         }
+        let _changing = self.0.cache.session_changes(id);
         let json = attributes_json(&attributes, &SESSION_COLUMNS)?;
         let sql = self
             .0
@@ -145,6 +145,7 @@ impl SessionStore for PgStore {
     }
 
     async fn delete_session(&self, id: &SessionId, owner: Option<&UserId>) -> Result<bool> {
+        let _changing = self.0.cache.session_changes(id);
         let params: Params<'_> = &[&id.as_str(), &owner.map(UserId::as_str)];
         let rows = self
             .query(&self.0.statements.delete_session, params)
@@ -157,6 +158,7 @@ impl SessionStore for PgStore {
         user_id: &UserId,
         except: Option<&SessionId>,
     ) -> Result<()> {
+        let _changing = self.0.cache.user_changes(user_id, None);
         let params: Params<'_> = &[&user_id.as_str(), &except.map(SessionId::as_str)];
         self.query(&self.0.statements.delete_user_sessions, params)
             .await
@@ -169,12 +171,36 @@ impl SessionStore for PgStore {
         user_id: Option<&UserId>,
         limit: u32,
     ) -> Result<u64> {
+        let _changing = match user_id {
+            Some(user_id) => self.0.cache.user_changes(user_id, None),
+            None => self.0.cache.all_changes(),
+        };
         let params: Params<'_> = &[&now.0, &i64::from(limit), &user_id.map(UserId::as_str)];
         let sql = &self.0.statements.delete_dead_sessions;
         let deleted = self.read(sql, params, |row| Ok(row.try_get(0)?)).await?;
         Ok(deleted
             .first()
             .map_or(0, |count: &i64| count.unsigned_abs()))
+    }
+}
+
+impl PgStore {
+    /// A session and its user, from the database.
+    async fn look_up(&self, id: &SessionId) -> Result<Option<(SessionRow, UserRow)>> {
+        let mut found = if self.0.batched {
+            lookups::find(&self.0, id).await?
+        } else {
+            self.0.find_one(id).await?
+        };
+        // Each for itself: a row that is locked keeps nobody waiting but who asks for it.
+        while found.as_ref().is_some_and(|found| found.is_to_be_hashed) {
+            if self.0.hash(id).await? {
+                break;
+            }
+            // Somebody else was faster, or has ended it.
+            found = self.0.find_one(id).await?;
+        }
+        Ok(found.map(|found| (found.session, found.user)))
     }
 }
 
@@ -194,6 +220,10 @@ impl Parts {
         session: &NewSessionRow,
         key: Option<&KeyRow>,
     ) -> Result<Option<SessionRow>> {
+        // It may end others.
+        let _changing = self
+            .cache
+            .user_changes(&session.user_id, session.replaces.as_ref());
         let attributes = attributes_json(&session.attributes, &SESSION_COLUMNS)?;
         let insertion = Insertion {
             replaces: session.replaces.is_some(),

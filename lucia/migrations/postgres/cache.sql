@@ -1,0 +1,80 @@
+-- For `PgStoreBuilder::cache`, and for nothing else: whoever changes or deletes a user or a session,
+-- by whatever program, tells the processes that may have kept them in memory. Running it again
+-- changes nothing. Postgres 14 or newer.
+--
+-- With a cache, `PgStore::migrate` runs this file after the one that makes the tables. Hand it to a
+-- migration tool of your own otherwise.
+--
+-- A notification goes out when the change is committed, on the channel `lucia_` with the OID of the
+-- table. It says `s` with the public ids of sessions, or `u` with the SHA-256 of the ids of users, or
+-- `*` for all that there are. Tokens are in none: where a stored id is one, its hash is sent. A
+-- payload has less than 8000 bytes.
+
+CREATE OR REPLACE FUNCTION "auth_user_changed"() RETURNS TRIGGER LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    channel TEXT := 'lucia_' || TG_RELID;
+BEGIN
+    IF TG_OP = 'TRUNCATE' THEN
+        PERFORM pg_notify(channel, '*');
+    ELSIF EXISTS (SELECT FROM old_rows OFFSET 10000) THEN
+        PERFORM pg_notify(channel, '*');
+    ELSE
+        PERFORM pg_notify(channel, 'u' || string_agg(changed.id, ','))
+        FROM (
+            SELECT encode(sha256(convert_to(u."id"::TEXT, 'UTF8')), 'hex') AS id,
+                row_number() OVER () / 100 AS part
+            FROM old_rows AS u
+        ) AS changed
+        GROUP BY changed.part;
+    END IF;
+    RETURN NULL;
+END
+$$;
+
+-- The id of a session is a hash, or the token itself on a table of Lucia v2.
+CREATE OR REPLACE FUNCTION "user_session_changed"() RETURNS TRIGGER LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    channel TEXT := 'lucia_' || TG_RELID;
+BEGIN
+    IF TG_OP = 'TRUNCATE' THEN
+        PERFORM pg_notify(channel, '*');
+    ELSIF EXISTS (SELECT FROM old_rows OFFSET 10000) THEN
+        PERFORM pg_notify(channel, '*');
+    ELSE
+        PERFORM pg_notify(channel, 's' || string_agg(changed.id, ','))
+        FROM (
+            SELECT CASE
+                    WHEN s."id"::TEXT COLLATE "C" ~ '^[0-9a-f]{64}$' THEN s."id"::TEXT
+                    ELSE encode(sha256(decode(
+                        replace(s."id"::TEXT COLLATE "C", E'\\', E'\\\\'), 'escape')), 'hex')
+                END AS id,
+                row_number() OVER () / 100 AS part
+            FROM old_rows AS s
+        ) AS changed
+        GROUP BY changed.part;
+    END IF;
+    RETURN NULL;
+END
+$$;
+
+CREATE OR REPLACE TRIGGER "lucia_update" AFTER UPDATE ON "auth_user"
+    REFERENCING OLD TABLE AS old_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION "auth_user_changed"();
+CREATE OR REPLACE TRIGGER "lucia_delete" AFTER DELETE ON "auth_user"
+    REFERENCING OLD TABLE AS old_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION "auth_user_changed"();
+CREATE OR REPLACE TRIGGER "lucia_truncate" AFTER TRUNCATE ON "auth_user"
+    FOR EACH STATEMENT EXECUTE FUNCTION "auth_user_changed"();
+
+CREATE OR REPLACE TRIGGER "lucia_update" AFTER UPDATE ON "user_session"
+    REFERENCING OLD TABLE AS old_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION "user_session_changed"();
+CREATE OR REPLACE TRIGGER "lucia_delete" AFTER DELETE ON "user_session"
+    REFERENCING OLD TABLE AS old_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION "user_session_changed"();
+CREATE OR REPLACE TRIGGER "lucia_truncate" AFTER TRUNCATE ON "user_session"
+    FOR EACH STATEMENT EXECUTE FUNCTION "user_session_changed"();

@@ -1,0 +1,300 @@
+//! The cache: what lookups gave, kept until it changes.
+//!
+//! **How long an old answer can be given.** By this process, a revocation is seen by every lookup
+//! that is called after it has returned: the entry is removed before it returns, whether it
+//! succeeds, fails or is dropped ([`Changing`]). By another, or by hand, it is seen when the
+//! notification has arrived, which takes milliseconds, or after the
+//! [`heartbeat`](CacheOptions::heartbeat) at the latest:
+//!
+//! 1. Triggers notify ([`triggers`]), so whatever program changes a row tells of it, and does so by
+//!    the transaction that changes it.
+//! 2. Postgres delivers notifications in the order in which their transactions were committed, and
+//!    a connection hands them on in that order. The listener deals with each before it looks at
+//!    the next ([`listener`]).
+//! 3. The listener sends itself heartbeats by the same way. A heartbeat that comes back was
+//!    committed after it had been sent, so everything that was committed before it was sent has
+//!    come, and has been dealt with.
+//! 4. So the cache may answer until a heartbeat's *sending* is as long ago as the heartbeat
+//!    allows. Each use compares that with a monotonic clock ([`hearing`]): a listener that gets no
+//!    time, a network that swallows everything and a server that stands still have the same end,
+//!    and nobody has to notice. A machine that sleeps does not count its sleep.
+//!
+//! When the listener is lost, the entries go with it. It answers again when it has listened anew
+//! and heard from itself; what was committed in between is in every statement that is sent then.
+//!
+//! **No answer from before a change becomes an entry after it.** A lookup that finds no entry takes
+//! a number before its statement is sent: how many changes have been heard of. Its answer becomes
+//! an entry only if none of those that came since is about its session or its user ([`changes`]).
+//! A change that is heard of before the number was taken is in the answer: it was committed, and
+//! Postgres takes the snapshot of a statement when it arrives. One that is heard of later is in the
+//! list, or removes the entry; both happen under one lock ([`entries`]).
+//!
+//! **Whether the listener hears.** A pooler that lends a connection for a transaction at a time
+//! cannot pass notifications on, except those that arrive while it is lent: of all things, the
+//! heartbeats. A listener at another database hears itself well, too. So the first word to a
+//! listener comes by the pool, from another connection, while its own is idle.
+
+mod changes;
+mod connection;
+mod entries;
+mod hearing;
+mod listener;
+mod map;
+mod settings;
+mod triggers;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use deadpool_postgres::GenericClient;
+use sha2::{Digest as _, Sha256};
+use tokio::runtime::Handle;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+
+use super::Parts;
+use crate::Result;
+use crate::store::{SessionRow, UserRow};
+use crate::token::SessionId;
+use crate::user::UserId;
+use changes::{Change, Digest};
+use connection::Connect;
+pub(super) use entries::Begun;
+use entries::Entries;
+use hearing::Hearing;
+pub use settings::CacheOptions;
+
+/// The cache of a store, if it has one.
+pub(super) struct Cache(Option<Active>);
+
+struct Active {
+    shared: Arc<Shared>,
+    connector: Arc<dyn Connect>,
+    /// The listener, which ends with its runtime or with this.
+    listener: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// What the listener shares with those who ask.
+struct Shared {
+    entries: Entries,
+    hearing: Hearing,
+    is_open: AtomicBool,
+    /// Has the listener try again at once.
+    wake: Notify,
+}
+
+/// A change that is on its way by this process. When it ends, in whatever way, it may have
+/// happened, and what is kept of it goes.
+#[must_use = "a change is over when this is dropped: bind it to a name, and not to `_`"]
+pub(super) struct Changing<'a>(Option<&'a Shared>, [Option<Change>; 2]);
+
+impl Cache {
+    /// A cache of these options, if there are any, and if they say how to listen.
+    pub(super) fn new(options: Option<CacheOptions>) -> Self {
+        Self(options.and_then(|options| {
+            let connector = options.listener?;
+            Some(Active {
+                shared: Arc::new(Shared {
+                    entries: Entries::new(options.entries, options.max_age),
+                    hearing: Hearing::new(options.heartbeat, Instant::now()),
+                    is_open: AtomicBool::new(false),
+                    wake: Notify::new(),
+                }),
+                connector,
+                listener: Mutex::new(None),
+            })
+        }))
+    }
+
+    /// Has the listener work, where there is a runtime for it. One that ended with its runtime
+    /// begins anew on the present one.
+    pub(super) fn start(&self, parts: &Arc<Parts>) {
+        let Some(active) = &self.0 else { return };
+        let mut listener = active
+            .listener
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let works = listener.as_ref().is_some_and(|task| !task.is_finished());
+        if !works && let Ok(runtime) = Handle::try_current() {
+            let parts = Arc::downgrade(parts);
+            let run = listener::run(parts, active.shared.clone(), active.connector.clone());
+            *listener = Some(runtime.spawn(run));
+        }
+    }
+
+    /// A session with its user.
+    pub(super) fn find(&self, id: &SessionId) -> Option<(SessionRow, UserRow)> {
+        let shared = self.shared()?;
+        let now = Instant::now();
+        if !shared.hearing.is_fresh(now) {
+            return None;
+        }
+        shared.entries.find(&digest_of(id.as_str())?, now)
+    }
+
+    /// To be called before a lookup is sent.
+    pub(super) fn begin(&self, parts: &Arc<Parts>) -> Option<Begun> {
+        let shared = self.shared()?;
+        self.start(parts);
+        shared.entries.begin(Instant::now())
+    }
+
+    /// Keeps what a lookup gave.
+    pub(super) fn put(&self, begun: Option<Begun>, found: &(SessionRow, UserRow)) {
+        if let Some(shared) = self.shared()
+            && let Some(begun) = begun
+            && let Some(session) = digest_of(found.0.id.as_str())
+        {
+            let keys = (session, digest_of_user(&found.1.id));
+            shared.entries.put(begun, keys, found);
+        }
+    }
+
+    /// A change of one session.
+    pub(super) fn session_changes(&self, id: &SessionId) -> Changing<'_> {
+        let session = digest_of(id.as_str()).map(Change::Session);
+        Changing(self.shared(), [session, None])
+    }
+
+    /// A change of a user or of any of their sessions; and of a session, which may be somebody
+    /// else's.
+    pub(super) fn user_changes(&self, id: &UserId, session: Option<&SessionId>) -> Changing<'_> {
+        let session = session.and_then(|id| digest_of(id.as_str()));
+        let user = Change::User(digest_of_user(id));
+        Changing(self.shared(), [Some(user), session.map(Change::Session)])
+    }
+
+    /// A change of anything.
+    pub(super) fn all_changes(&self) -> Changing<'_> {
+        Changing(self.shared(), [Some(Change::Everything), None])
+    }
+
+    /// Whether it answers at the moment.
+    pub(super) fn is_answering(&self) -> bool {
+        self.shared()
+            .is_some_and(|shared| shared.hearing.is_fresh(Instant::now()))
+    }
+
+    /// Makes the triggers that it needs.
+    pub(super) async fn migrate(
+        &self,
+        parts: &Parts,
+        transaction: &impl GenericClient,
+    ) -> Result<(), tokio_postgres::Error> {
+        match self.0 {
+            Some(_) => triggers::migrate(parts, transaction).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Has the listener look at the tables that have just been made.
+    pub(super) fn migrated(&self) {
+        if let Some(shared) = self.shared() {
+            shared.wake.notify_one();
+        }
+    }
+
+    /// Checks that the triggers are there.
+    pub(super) async fn check(&self, parts: &Parts) -> Result<()> {
+        match self.0 {
+            Some(_) => triggers::check(parts).await,
+            None => Ok(()),
+        }
+    }
+
+    fn shared(&self) -> Option<&Shared> {
+        self.0.as_ref().map(|active| &*active.shared)
+    }
+}
+
+impl Shared {
+    /// A heartbeat that was sent at that time has come back. `false` if it is too late, so that what
+    /// is kept has not counted for a while.
+    fn heard(&self, sent: u64) -> bool {
+        let now = Instant::now();
+        if !self.is_open.swap(true, Ordering::Relaxed) {
+            self.entries.open();
+            tracing::info!("the cache of lookups answers");
+        } else if !self.hearing.is_fresh(now) {
+            return false;
+        }
+        self.hearing.heard(sent, now);
+        true
+    }
+
+    /// Nothing is heard any more. Returns whether something was.
+    fn stop(&self) -> bool {
+        self.hearing.stop();
+        self.entries.close();
+        self.is_open.swap(false, Ordering::Relaxed)
+    }
+}
+
+impl Drop for Active {
+    fn drop(&mut self) {
+        let listener = self.listener.get_mut();
+        if let Some(task) = listener.unwrap_or_else(PoisonError::into_inner).take() {
+            task.abort();
+        }
+    }
+}
+
+impl Drop for Changing<'_> {
+    fn drop(&mut self) {
+        if let Some(shared) = self.0 {
+            for change in self.1.into_iter().flatten() {
+                shared.entries.remove(change);
+            }
+        }
+    }
+}
+
+/// A hash out of its hexadecimal digits.
+fn digest_of(text: &str) -> Option<Digest> {
+    let value = |digit: u8| match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        _ => None,
+    };
+    let mut digest = [0; 32];
+    let (pairs, []) = text.as_bytes().as_chunks::<2>() else {
+        return None;
+    };
+    if pairs.len() != digest.len() {
+        return None;
+    }
+    for (byte, [high, low]) in digest.iter_mut().zip(pairs) {
+        *byte = value(*high)? << 4 | value(*low)?;
+    }
+    Some(digest)
+}
+
+fn digest_of_user(id: &UserId) -> Digest {
+    Sha256::digest(id.as_str()).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hash_is_64_hexadecimal_digits() {
+        let id = Sha256::digest("a token");
+        let text = id
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect::<String>();
+        assert_eq!(digest_of(&text), Some(id.into()));
+        for text in [
+            "",
+            "*",
+            &text[1..],
+            &text[2..],
+            &text.to_uppercase(),
+            &"é".repeat(32),
+        ] {
+            assert_eq!(digest_of(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! The entries: what lookups gave, until it changes.
+
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::changes::{Change, Changes, Digest, Moment};
+use super::map::{Map, Mutex, MutexGuard};
+use crate::store::{SessionRow, UserRow};
+
+/// Sessions, and users beside them, so that one user with many sessions is kept once.
+///
+/// A session's entry names the very entry of its user that it came with. It counts only while that
+/// one is there: whoever removes a user has removed all of their sessions.
+pub(super) struct Entries {
+    sessions: Map<CachedSession>,
+    users: Map<CachedUser>,
+    max_age: Duration,
+    log: Mutex<Log>,
+}
+
+struct CachedSession {
+    row: SessionRow,
+    user: Arc<CachedUser>,
+    asked_at: Instant,
+}
+
+struct CachedUser {
+    key: Digest,
+    row: UserRow,
+    asked_at: Instant,
+}
+
+/// What decides whether an answer may still become an entry. Entries are put and removed under its
+/// lock; they are found without it.
+struct Log {
+    changes: Changes,
+    /// Whether all changes are heard of.
+    is_open: bool,
+}
+
+/// A lookup that was about to be sent.
+#[derive(Clone, Copy, Debug)]
+pub(in super::super) struct Begun {
+    moment: Moment,
+    asked_at: Instant,
+}
+
+impl Entries {
+    /// None yet, and closed.
+    pub(super) fn new(capacity: usize, max_age: Duration) -> Self {
+        Self {
+            sessions: Map::new(capacity),
+            users: Map::new(capacity),
+            max_age,
+            log: Mutex::new(Log {
+                changes: Changes::new(),
+                is_open: false,
+            }),
+        }
+    }
+
+    /// A session with its user.
+    pub(super) fn find(&self, session: &Digest, now: Instant) -> Option<(SessionRow, UserRow)> {
+        let session = self.sessions.find(session)?;
+        let user = self.users.find(&session.user.key)?;
+        let is_young = |asked_at| self.is_young(asked_at, now);
+        let is_good = Arc::ptr_eq(&session.user, &user)
+            && is_young(session.asked_at)
+            && is_young(user.asked_at);
+        is_good.then(|| (session.row.clone(), user.row.clone()))
+    }
+
+    /// To be called before a lookup is sent; [`put`](Self::put) takes what it gives. `None` while
+    /// closed.
+    pub(super) fn begin(&self, now: Instant) -> Option<Begun> {
+        let log = self.lock();
+        log.is_open.then(|| Begun {
+            moment: log.changes.now(),
+            asked_at: now,
+        })
+    }
+
+    /// Puts what a lookup gave, unless it may have changed since the lookup was sent.
+    pub(super) fn put(&self, begun: Begun, key: (Digest, Digest), row: &(SessionRow, UserRow)) {
+        let (session_key, user_key) = key;
+        let (session, user) = row;
+        let log = self.lock();
+        if !log.is_open || !log.changes.spared(begun.moment, &session_key, &user_key) {
+            return;
+        }
+        let known = self
+            .users
+            .find(&user_key)
+            .filter(|known| known.row == *user && self.is_young(known.asked_at, begun.asked_at));
+        let user = known.unwrap_or_else(|| {
+            let user = Arc::new(CachedUser {
+                key: user_key,
+                row: user.clone(),
+                asked_at: begun.asked_at,
+            });
+            self.users.put(user_key, user.clone());
+            user
+        });
+        let session = CachedSession {
+            row: session.clone(),
+            user,
+            asked_at: begun.asked_at,
+        };
+        self.sessions.put(session_key, Arc::new(session));
+    }
+
+    /// Removes what has changed. What was asked before is not put any more.
+    pub(super) fn remove(&self, change: Change) {
+        let mut log = self.lock();
+        log.changes.push(change);
+        match change {
+            Change::Session(session) => self.sessions.remove(&session),
+            Change::User(user) => self.users.remove(&user),
+            Change::Everything => self.clear(),
+        }
+    }
+
+    /// From now on all changes are heard of.
+    pub(super) fn open(&self) {
+        self.lock().is_open = true;
+    }
+
+    /// From now on they are not. Nothing is left, and nothing is put any more.
+    pub(super) fn close(&self) {
+        let mut log = self.lock();
+        log.is_open = false;
+        log.changes.push(Change::Everything);
+        self.clear();
+    }
+
+    fn clear(&self) {
+        self.sessions.clear();
+        self.users.clear();
+    }
+
+    fn is_young(&self, asked_at: Instant, now: Instant) -> bool {
+        now.saturating_duration_since(asked_at) < self.max_age
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Log> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+#[path = "entries/tests.rs"]
+mod tests;

@@ -1,0 +1,262 @@
+//! The listener: hears what changes, and removes it from the entries.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::{Arc, Weak};
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+use tokio_postgres::{Client, Notification};
+
+use super::super::Parts;
+use super::super::error::Failure;
+use super::changes::{Change, Digest};
+use super::connection::{Connect, Incoming};
+use super::triggers::{self, Watched};
+use super::{Shared, digest_of};
+
+/// How many heartbeats there are within the time for which one is good.
+const HEARTBEATS: u32 = 4;
+
+/// How long to wait before the next try to listen, at first and at the most.
+const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(5)];
+
+/// How long triggers may be missing before that is an error in the log: a store is made before it
+/// migrates.
+const GRACE: Duration = Duration::from_secs(3);
+
+/// What the opening word and a heartbeat without triggers say. Other heartbeats say their time.
+const OPENING: &str = "opening";
+const MISSING: &str = "missing";
+
+/// Listens for as long as there is a store, and begins anew when that ends.
+pub(super) async fn run(parts: Weak<Parts>, shared: Arc<Shared>, connector: Arc<dyn Connect>) {
+    // Whatever ends this, also the end of its runtime, ends the answers.
+    let _deaf = Deaf(&shared);
+    let started = Instant::now();
+    let mut pause = PAUSES[0];
+    let mut logged = None;
+    loop {
+        let Err(end) = listen(&parts, &shared, &*connector).await else {
+            return;
+        };
+        let was_open = shared.stop();
+        if was_open {
+            pause = PAUSES[0];
+            logged = None;
+        }
+        let is_new = !matches!(end, End::Missing) || was_open || started.elapsed() >= GRACE;
+        if is_new && logged != Some(end.kind()) {
+            logged = Some(end.kind());
+            end.log();
+        } else {
+            tracing::debug!(reason = %end, "the cache of lookups does not answer yet");
+        }
+        // Whoever has just migrated does not wait.
+        let _ = tokio::time::timeout(pause, shared.wake.notified()).await;
+        pause = (pause * 2).min(PAUSES[1]);
+    }
+}
+
+/// Why it listens no more.
+#[derive(Debug)]
+enum End {
+    Connection(Failure),
+    /// Its connection was closed.
+    Closed,
+    /// A heartbeat has not come back in time.
+    Silent,
+    /// What other connections send does not arrive.
+    Unheard,
+    /// A trigger is missing.
+    Missing,
+}
+
+impl End {
+    fn kind(&self) -> std::mem::Discriminant<Self> {
+        std::mem::discriminant(self)
+    }
+
+    fn log(&self) {
+        match self {
+            Self::Connection(_) | Self::Closed | Self::Silent => {
+                tracing::warn!(reason = %self, "the cache of lookups does not answer any more");
+            }
+            Self::Unheard | Self::Missing => {
+                tracing::error!(reason = %self, "the cache of lookups does not answer");
+            }
+        }
+    }
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connection(failure) => write!(f, "{failure}"),
+            Self::Closed => f.write_str("the connection of its listener was closed"),
+            Self::Silent => f.write_str("nothing was heard of the database within the heartbeat"),
+            Self::Unheard => f.write_str(
+                "its listener does not hear what other connections send: it needs a connection of \
+                 its own to the same database, and not by a pooler such as PgBouncer in transaction \
+                 mode; see `CacheOptions::listener`",
+            ),
+            Self::Missing => f.write_str(
+                "the triggers that tell of changes are missing or switched off: run \
+                 `store.migrate(..)`, or `migrations/postgres/cache.sql` by your migration tool",
+            ),
+        }
+    }
+}
+
+impl From<tokio_postgres::Error> for End {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self::Connection(error.into())
+    }
+}
+
+/// Listens until it cannot any more. `Ok` when the store is gone.
+async fn listen(parts: &Weak<Parts>, shared: &Shared, connector: &dyn Connect) -> Result<(), End> {
+    let Some(timeout) = parts.upgrade().map(|parts| parts.timeout) else {
+        return Ok(());
+    };
+    let connected = tokio::time::timeout(timeout, connector.connect()).await;
+    let (client, mut incoming) =
+        connected.map_err(|_| End::Connection(Failure::TimedOut(timeout)))??;
+    let channel = Channel::new()?;
+    // The client gets its answers while the connection is asked for notifications: what arrived
+    // before an answer has been dealt with before it, too.
+    let mut hearing = pin!(hear(shared, &mut incoming, &channel));
+    let mut speaking = pin!(speak(parts, shared, &client, &channel));
+    poll_fn(|context| match hearing.as_mut().poll(context) {
+        Poll::Ready(end) => Poll::Ready(Err(end)),
+        Poll::Pending => speaking.as_mut().poll(context),
+    })
+    .await
+}
+
+/// The listener's own channel, for what it says to itself.
+struct Channel {
+    name: String,
+    opening: Notify,
+}
+
+impl Channel {
+    fn new() -> Result<Self, End> {
+        let mut random = [0; 16];
+        getrandom::fill(&mut random)
+            .map_err(|error| End::Connection(Failure::Driver(error.to_string())))?;
+        Ok(Self {
+            name: format!("lucia_{:032x}", u128::from_ne_bytes(random)),
+            opening: Notify::new(),
+        })
+    }
+}
+
+/// Deals with what is heard, in the order in which it was committed.
+async fn hear(shared: &Shared, incoming: &mut Incoming, channel: &Channel) -> End {
+    loop {
+        let notification = match incoming.notification().await {
+            Ok(Some(notification)) => notification,
+            Ok(None) => return End::Closed,
+            Err(error) => return error.into(),
+        };
+        if notification.channel() != channel.name {
+            changed(shared, &notification);
+            continue;
+        }
+        match notification.payload() {
+            OPENING => channel.opening.notify_one(),
+            MISSING => return End::Missing,
+            sent => match sent.parse() {
+                Ok(sent) if shared.heard(sent) => {}
+                Ok(_) => return End::Silent,
+                Err(_) => return End::Unheard,
+            },
+        }
+    }
+}
+
+/// Removes what a trigger has told of.
+fn changed(shared: &Shared, notification: &Notification) {
+    let payload = notification.payload();
+    let kind: Option<fn(Digest) -> Change> = match payload.as_bytes().first() {
+        Some(b's') => Some(Change::Session),
+        Some(b'u') => Some(Change::User),
+        _ => None,
+    };
+    let digests = payload
+        .get(1..)
+        .unwrap_or_default()
+        .split(',')
+        .map(digest_of);
+    let changes = kind.and_then(|kind| digests.map(|digest| digest.map(kind)).collect());
+    match changes {
+        Some(changes) => {
+            let changes: Vec<Change> = changes;
+            for change in changes {
+                shared.entries.remove(change);
+            }
+        }
+        // All of them, or what nobody understands.
+        None => shared.entries.remove(Change::Everything),
+    }
+}
+
+/// Asks to be told, and for a sign of life again and again. `Ok` when the store is gone.
+async fn speak(
+    parts: &Weak<Parts>,
+    shared: &Shared,
+    client: &Client,
+    channel: &Channel,
+) -> Result<(), End> {
+    let limit = shared.hearing.limit();
+    let within = async |sql: String| {
+        let done = tokio::time::timeout(limit, client.batch_execute(&sql)).await;
+        done.map_err(|_| End::Silent)?.map_err(End::from)
+    };
+    within(format!("LISTEN \"{}\"", channel.name)).await?;
+    let Some(store) = parts.upgrade() else {
+        return Ok(());
+    };
+    // By a connection of the pool: this one would hear itself even where it hears nobody else.
+    let opened = triggers::open(&store, &channel.name).await;
+    let watched = opened.map_err(End::Connection)?.ok_or(End::Missing)?;
+    let names = (store.tables.session.clone(), store.tables.user.clone());
+    drop(store);
+    if tokio::time::timeout(limit, channel.opening.notified())
+        .await
+        .is_err()
+    {
+        return Err(End::Unheard);
+    }
+    let Watched { sessions, users } = watched;
+    within(format!(
+        "LISTEN \"lucia_{sessions}\"; LISTEN \"lucia_{users}\""
+    ))
+    .await?;
+    loop {
+        let now = shared.hearing.time(Instant::now()).to_string();
+        let names = (names.0.as_str(), names.1.as_str());
+        let beat = triggers::beat(names, client, &channel.name, &now, watched);
+        let beat = tokio::time::timeout(limit, beat).await;
+        beat.map_err(|_| End::Silent)??;
+        if !shared.hearing.is_fresh(Instant::now()) {
+            return Err(End::Silent);
+        }
+        tokio::time::sleep(limit / HEARTBEATS).await;
+        if !shared.hearing.is_fresh(Instant::now()) {
+            return Err(End::Silent);
+        }
+    }
+}
+
+/// Ends the answers when it is dropped.
+struct Deaf<'a>(&'a Shared);
+
+impl Drop for Deaf<'_> {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
+}

@@ -1,0 +1,128 @@
+//! The settings of the cache.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
+use tokio_postgres::{Config, Socket};
+
+use super::connection::{ByConfig, Connect};
+use crate::{Error, Result};
+
+/// The longest and the shortest [`heartbeat`](CacheOptions::heartbeat).
+const HEARTBEATS: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(1)];
+
+/// The cache of a [`PgStore`](crate::PgStore), switched on by
+/// [`PgStoreBuilder::cache`](crate::PgStoreBuilder::cache).
+///
+/// ```no_run
+/// # async fn f() -> lucia::Result<()> {
+/// use lucia::{CacheOptions, PgStore};
+///
+/// let store = PgStore::builder()
+///     .cache(CacheOptions::new().entries(50_000))
+///     .connect("postgres://app@localhost/app")
+///     .await?;
+/// store.migrate(&[]).await?; // makes the triggers that tell the cache what changes
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+#[must_use = "options take effect by `builder.cache(options)`"]
+pub struct CacheOptions {
+    pub(super) entries: usize,
+    pub(super) max_age: Duration,
+    pub(super) heartbeat: Duration,
+    pub(super) listener: Option<Arc<dyn Connect>>,
+}
+
+impl Default for CacheOptions {
+    fn default() -> Self {
+        Self {
+            entries: 10_000,
+            max_age: Duration::from_secs(60),
+            heartbeat: HEARTBEATS[1],
+            listener: None,
+        }
+    }
+}
+
+impl CacheOptions {
+    /// The defaults.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How many sessions are kept at the most, and as many users; 10,000 by default.
+    pub fn entries(mut self, entries: usize) -> Self {
+        self.entries = entries;
+        self
+    }
+
+    /// How long an entry is kept at the most; 60 seconds by default. It bounds what nobody tells of:
+    /// an `ALTER TABLE`, and changes by those who switch triggers off, such as logical replication.
+    pub fn max_age(mut self, max_age: Duration) -> Self {
+        self.max_age = max_age;
+        self
+    }
+
+    /// How long the cache may answer without a sign of life from the database: 1 second by default
+    /// and at the most, 100 ms at the least. It asks for a sign four times as often. This is how
+    /// long a revocation by another process can go unseen when the network fails.
+    pub fn heartbeat(mut self, heartbeat: Duration) -> Self {
+        self.heartbeat = heartbeat;
+        self
+    }
+
+    /// How the listener connects, which needs a connection of its own to the same database.
+    /// [`connect`](crate::PgStoreBuilder::connect) knows by itself; a pool that is handed to
+    /// [`build`](crate::PgStoreBuilder::build) does not tell.
+    ///
+    /// It must not be by a pooler that lends a connection for each transaction, such as PgBouncer
+    /// in transaction mode, where nobody can listen. The cache notices, says so in the log, and does
+    /// not answer.
+    pub fn listener<T>(mut self, config: Config, tls: T) -> Self
+    where
+        T: MakeTlsConnect<Socket> + Clone + Send + Sync + 'static,
+        T::Stream: Send,
+        T::TlsConnect: Send,
+        <T::TlsConnect as TlsConnect<Socket>>::Future: Send,
+    {
+        self.listener = Some(Arc::new(ByConfig { config, tls }));
+        self
+    }
+
+    pub(in super::super) fn has_listener(&self) -> bool {
+        self.listener.is_some()
+    }
+
+    pub(in super::super) fn check(&self) -> Result<()> {
+        let [shortest, longest] = HEARTBEATS;
+        if self.entries == 0 {
+            return Err(Error::setting("cache.entries", "it would keep nothing"));
+        }
+        if self.max_age.is_zero() {
+            return Err(Error::setting("cache.max_age", "it would keep nothing"));
+        }
+        if self.heartbeat > longest {
+            let reason = "a revocation could go unseen for longer than a second";
+            return Err(Error::setting("cache.heartbeat", reason));
+        }
+        if self.heartbeat < shortest {
+            let reason = "below 100 ms, an ordinary delay would switch the cache off";
+            return Err(Error::setting("cache.heartbeat", reason));
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for CacheOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CacheOptions")
+            .field("entries", &self.entries)
+            .field("max_age", &self.max_age)
+            .field("heartbeat", &self.heartbeat)
+            .field("has_listener", &self.has_listener())
+            .finish()
+    }
+}

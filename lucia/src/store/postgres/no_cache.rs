@@ -1,0 +1,63 @@
+//! What stands in for the cache where the feature `cache` is off.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use deadpool_postgres::GenericClient;
+
+use super::Parts;
+use crate::Result;
+use crate::store::{SessionRow, UserRow};
+use crate::token::SessionId;
+use crate::user::UserId;
+
+pub(super) struct Cache;
+
+pub(super) struct Begun;
+
+pub(super) struct Changing<'a>(PhantomData<&'a Cache>);
+
+#[expect(
+    clippy::unused_self,
+    clippy::unused_async,
+    reason = "as the cache has them"
+)]
+impl Cache {
+    pub(super) fn start(&self, _: &Arc<Parts>) {}
+
+    pub(super) fn find(&self, _: &SessionId) -> Option<(SessionRow, UserRow)> {
+        None
+    }
+
+    pub(super) fn begin(&self, _: &Arc<Parts>) -> Option<Begun> {
+        None
+    }
+
+    pub(super) fn put(&self, _: Option<Begun>, _: &(SessionRow, UserRow)) {}
+
+    pub(super) fn session_changes(&self, _: &SessionId) -> Changing<'_> {
+        Changing(PhantomData)
+    }
+
+    pub(super) fn user_changes(&self, _: &UserId, _: Option<&SessionId>) -> Changing<'_> {
+        Changing(PhantomData)
+    }
+
+    pub(super) fn all_changes(&self) -> Changing<'_> {
+        Changing(PhantomData)
+    }
+
+    pub(super) async fn migrate(
+        &self,
+        _: &Parts,
+        _: &impl GenericClient,
+    ) -> Result<(), tokio_postgres::Error> {
+        Ok(())
+    }
+
+    pub(super) fn migrated(&self) {}
+
+    pub(super) async fn check(&self, _: &Parts) -> Result<()> {
+        Ok(())
+    }
+}

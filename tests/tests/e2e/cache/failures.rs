@@ -1,0 +1,157 @@
+//! When the cache does not hear of changes.
+
+use std::time::{Duration, Instant};
+
+use lucia::{Auth, CacheOptions, PgStore};
+use lucia_tests::{Database, watch};
+use tokio_postgres::NoTls;
+
+use crate::support::{Caching, Stage, eventually, sign_up};
+
+const HEARTBEAT: Duration = Duration::from_millis(400);
+
+/// What a loaded machine may add.
+const SLACK: Duration = Duration::from_millis(500);
+
+async fn caching() -> (Stage, Caching) {
+    let stage = Stage::postgres().await;
+    let options = CacheOptions::new().heartbeat(HEARTBEAT);
+    let caching = Caching::with(&stage, PgStore::builder(), options).await;
+    (stage, caching)
+}
+
+#[tokio::test]
+async fn r54_a_deaf_cache_stops_answering_within_its_heartbeat_and_starts_empty() {
+    let (stage, caching) = caching().await;
+    let session = sign_up(&caching.auth, "ada").await;
+    let other = sign_up(&caching.auth, "bob").await;
+    caching.remember(&stage, &session).await;
+    caching.remember(&stage, &other).await;
+
+    caching.listener.stall();
+    let stalled = Instant::now();
+    // Nobody hears of this.
+    let sql = format!("DELETE FROM user_session WHERE id = '{}'", session.id);
+    stage.execute(&sql).await;
+    eventually(async || !caching.look(&stage, &session).await.0).await;
+    let took = stalled.elapsed();
+    assert!(took < HEARTBEAT + SLACK, "{took:?}");
+    assert!(!caching.store.is_cache_answering());
+    for _ in 0..3 {
+        assert_eq!(caching.look(&stage, &other).await, (true, 1));
+    }
+
+    caching.listener.heal();
+    caching.answers(true).await;
+    assert_eq!(caching.look(&stage, &other).await, (true, 1), "it is empty");
+    assert_eq!(caching.look(&stage, &other).await, (true, 0));
+    assert!(!caching.look(&stage, &session).await.0);
+}
+
+#[tokio::test]
+async fn r54_a_cache_whose_connection_is_killed_starts_empty() {
+    let (stage, caching) = caching().await;
+    let session = sign_up(&caching.auth, "ada").await;
+    caching.remember(&stage, &session).await;
+    let kill = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+                WHERE datname = current_database() AND query LIKE 'SELECT pg_notify%'";
+    stage.execute(kill).await;
+    caching.answers(false).await;
+    assert_eq!(caching.look(&stage, &session).await, (true, 1));
+    caching.answers(true).await;
+    caching.remember(&stage, &session).await;
+    stage.execute("DELETE FROM user_session").await;
+    eventually(async || !caching.look(&stage, &session).await.0).await;
+}
+
+#[tokio::test]
+async fn r54_what_changes_while_nobody_listens_is_seen() {
+    let (stage, caching) = caching().await;
+    let session = sign_up(&caching.auth, "ada").await;
+    caching.remember(&stage, &session).await;
+    caching.listener.cut();
+    caching.answers(false).await;
+    stage.execute("DELETE FROM user_session").await;
+    assert!(!caching.look(&stage, &session).await.0);
+    caching.listener.heal();
+    caching.answers(true).await;
+    assert!(!caching.look(&stage, &session).await.0);
+}
+
+#[tokio::test]
+async fn r48_without_a_database_nobody_is_signed_in_out_of_the_cache_for_longer_than_a_heartbeat() {
+    let (stage, caching) = caching().await;
+    let session = sign_up(&caching.auth, "ada").await;
+    caching.remember(&stage, &session).await;
+    stage.proxy().cut();
+    caching.listener.cut();
+    let cut = Instant::now();
+    eventually(async || {
+        caching
+            .auth
+            .validate_session(session.token())
+            .await
+            .is_err()
+    })
+    .await;
+    assert!(cut.elapsed() < HEARTBEAT + SLACK, "{:?}", cut.elapsed());
+}
+
+#[tokio::test]
+async fn a_listener_at_another_database_is_told_apart_from_one_that_hears() {
+    let stage = Stage::postgres().await;
+    stage.pg_store().await;
+    let other = Database::new().await;
+    let logged = watch(["does not hear what other connections send"]);
+    let config = other.url().parse().unwrap();
+    let options = CacheOptions::new()
+        .heartbeat(HEARTBEAT)
+        .listener(config, NoTls);
+    let builder = PgStore::builder().cache(options);
+    let store = builder.connect(&stage.database().url()).await.unwrap();
+    store.migrate(&[]).await.unwrap();
+    eventually(async || !logged.lines().is_empty()).await;
+    assert!(logged.lines()[0].starts_with("ERROR"), "{logged:?}");
+    assert!(!store.is_cache_answering());
+}
+
+#[tokio::test]
+async fn a_listener_ends_with_its_store() {
+    let (stage, caching) = caching().await;
+    let listeners = "SELECT count(*) FROM pg_stat_activity \
+                     WHERE datname = current_database() AND query LIKE 'SELECT pg_notify%'";
+    let listeners = async || stage.value(listeners).await.unwrap();
+    eventually(async || listeners().await == "1").await;
+    let Caching { store, auth, .. } = caching;
+    drop(auth);
+    drop(store);
+    eventually(async || listeners().await == "0").await;
+}
+
+#[test]
+fn a_store_outlives_the_runtime_that_its_listener_was_on() {
+    let runtime = || {
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        builder.worker_threads(1).enable_all().build().unwrap()
+    };
+    let lasting = runtime();
+    let first = runtime();
+    let stage = lasting.block_on(Stage::postgres());
+    let store = first.block_on(async {
+        let builder = PgStore::builder().cache(CacheOptions::new());
+        let store = builder.connect(&stage.database().url()).await.unwrap();
+        store.migrate(&[]).await.unwrap();
+        eventually(async || store.is_cache_answering()).await;
+        store
+    });
+    drop(first);
+    assert!(!store.is_cache_answering());
+    lasting.block_on(async {
+        let session = sign_up(&stage.auth().await, "ada").await;
+        let auth = Auth::builder(store.clone()).build().unwrap();
+        // Its first connections have ended with their runtime, too.
+        let token = session.token();
+        eventually(async || auth.validate_session(token).await.is_ok()).await;
+        eventually(async || store.is_cache_answering()).await;
+    });
+}

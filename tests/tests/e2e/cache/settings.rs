@@ -1,0 +1,67 @@
+//! Settings of a cache that make no sense.
+
+use std::time::Duration;
+
+use lucia::deadpool_postgres::{Manager, Pool};
+use lucia::{CacheOptions, Error, PgStore};
+use tokio_postgres::{Config, NoTls};
+
+fn pool() -> Pool {
+    // Nobody connects.
+    let manager = Manager::new(Config::new(), NoTls);
+    Pool::builder(manager).build().unwrap()
+}
+
+fn built(options: CacheOptions) -> Result<PgStore, Error> {
+    PgStore::builder().cache(options).build(pool())
+}
+
+fn refused(options: CacheOptions) -> (&'static str, String) {
+    match built(options) {
+        Err(Error::Setting { setting, reason }) => (setting, reason),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn options() -> CacheOptions {
+    CacheOptions::new().listener(Config::new(), NoTls)
+}
+
+#[test]
+fn a_cache_that_could_keep_nothing_is_refused() {
+    assert_eq!(refused(options().entries(0)).0, "cache.entries");
+    assert_eq!(
+        refused(options().max_age(Duration::ZERO)).0,
+        "cache.max_age"
+    );
+    assert!(built(options().entries(1).max_age(Duration::from_nanos(1))).is_ok());
+}
+
+#[test]
+fn r54_a_heartbeat_is_no_longer_than_a_second_and_not_too_short_to_be_heard() {
+    let millis = Duration::from_millis;
+    for heartbeat in [millis(1_001), Duration::MAX, millis(99), Duration::ZERO] {
+        assert_eq!(refused(options().heartbeat(heartbeat)).0, "cache.heartbeat");
+    }
+    for heartbeat in [millis(1_000), millis(100)] {
+        assert!(built(options().heartbeat(heartbeat)).is_ok());
+    }
+}
+
+#[test]
+fn a_pool_does_not_tell_how_to_listen() {
+    let (setting, reason) = refused(CacheOptions::new());
+    assert_eq!(setting, "cache.listener");
+    assert!(reason.contains("CacheOptions::listener"), "{reason}");
+}
+
+#[test]
+fn the_options_show_no_password() {
+    let mut config = Config::new();
+    config.password("swordfish");
+    let shown = format!(
+        "{:?}",
+        PgStore::builder().cache(options().listener(config, NoTls))
+    );
+    assert!(!shown.contains("swordfish"), "{shown}");
+}

@@ -1,0 +1,87 @@
+//! A store with a cache, and what goes past it.
+
+use std::time::{Duration, Instant};
+
+use lucia::deadpool_postgres::{Manager, Pool};
+use lucia::{Auth, CacheOptions, PgStore, PgStoreBuilder, Session};
+use lucia_tests::Proxy;
+use tokio_postgres::NoTls;
+
+use super::Stage;
+
+/// How long anything may take before a test fails.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A process of its own, by the look of it: a store with a cache, whose statements pass the stage's
+/// proxy, and whose listener passes another one.
+pub(crate) struct Caching {
+    pub(crate) store: PgStore,
+    pub(crate) auth: Auth,
+    pub(crate) listener: Proxy,
+}
+
+impl Caching {
+    /// With the triggers that it needs, once it answers.
+    pub(crate) async fn on(stage: &Stage) -> Self {
+        Self::with(stage, PgStore::builder(), CacheOptions::new()).await
+    }
+
+    pub(crate) async fn with(
+        stage: &Stage,
+        builder: PgStoreBuilder,
+        options: CacheOptions,
+    ) -> Self {
+        let caching = Self::untold(stage, builder, options).await;
+        caching.store.migrate(&[]).await.unwrap();
+        caching.answers(true).await;
+        stage.proxy().statements();
+        caching
+    }
+
+    /// Without triggers.
+    pub(crate) async fn untold(
+        stage: &Stage,
+        builder: PgStoreBuilder,
+        options: CacheOptions,
+    ) -> Self {
+        let listener = Proxy::before(stage.database()).await;
+        let config = |port| stage.database().url_by(port).parse().unwrap();
+        let manager = Manager::new(config(stage.proxy().port()), NoTls);
+        let pool = Pool::builder(manager).max_size(8).build().unwrap();
+        let options = options.listener(config(listener.port()), NoTls);
+        let store = builder.cache(options).build(pool).unwrap();
+        let auth = stage.builder_over(std::sync::Arc::new(store.clone()));
+        Self {
+            store,
+            auth: auth.build().unwrap(),
+            listener,
+        }
+    }
+
+    /// Waits until it answers, or does not.
+    pub(crate) async fn answers(&self, answers: bool) -> Duration {
+        eventually(async || self.store.is_cache_answering() == answers).await
+    }
+
+    /// Whether a session is good, and how many statements it takes to know.
+    pub(crate) async fn look(&self, stage: &Stage, session: &Session) -> (bool, usize) {
+        stage.proxy().statements();
+        let found = self.auth.validate_session(session.token()).await.unwrap();
+        (found.is_some(), stage.proxy().statements().len())
+    }
+
+    /// Looks until the cache answers for this session.
+    pub(crate) async fn remember(&self, stage: &Stage, session: &Session) {
+        eventually(async || self.look(stage, session).await == (true, 0)).await;
+    }
+}
+
+/// Waits until something is so, and says for how long.
+pub(crate) async fn eventually(mut is_so: impl AsyncFnMut() -> bool) -> Duration {
+    let begin = Instant::now();
+    while !is_so().await {
+        assert!(begin.elapsed() < PATIENCE, "it never comes to be so");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    begin.elapsed()
+}
