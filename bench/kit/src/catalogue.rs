@@ -27,12 +27,15 @@ pub(crate) struct Entry {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Language {
     Rust,
-    Node,
+    /// JavaScript, in Node of this major version or a newer one.
+    Node(u32),
 }
 
 /// Whose sessions a server answers for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sessions {
+    /// Nobody's: it answers everybody as the first user.
+    Nobodys,
     /// Those in lucia's tables, which the kit makes.
     OfTheKit,
     /// Those that its `seed` makes, in Postgres.
@@ -48,7 +51,7 @@ pub(crate) const ALL: &[Entry] = &[
         directory: "no-auth",
         arguments: &[],
         language: Language::Rust,
-        sessions: Sessions::OfTheKit,
+        sessions: Sessions::Nobodys,
         packages: &["actix-web"],
     },
     Entry {
@@ -110,7 +113,7 @@ pub(crate) const ALL: &[Entry] = &[
         title: "Lucia 2 for Node, Express",
         directory: "lucia-v2",
         arguments: &[],
-        language: Language::Node,
+        language: Language::Node(18),
         sessions: Sessions::OwnInPostgres,
         packages: &["lucia", "express", "pg"],
     },
@@ -119,7 +122,7 @@ pub(crate) const ALL: &[Entry] = &[
         title: "better-auth for Node",
         directory: "better-auth",
         arguments: &[],
-        language: Language::Node,
+        language: Language::Node(20),
         sessions: Sessions::OwnInPostgres,
         packages: &["better-auth", "pg"],
     },
@@ -129,6 +132,11 @@ impl Entry {
     pub(crate) fn path(&self) -> PathBuf {
         let servers = Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("servers");
         servers.join(self.directory)
+    }
+
+    /// Whether it is this lucia that answers.
+    pub(crate) fn is_ours(&self) -> bool {
+        self.directory.starts_with("lucia-") && self.sessions == Sessions::OfTheKit
     }
 }
 
@@ -152,15 +160,17 @@ pub(crate) fn entry(name: &str) -> Result<&'static Entry> {
 }
 
 /// What keeps a server from running here, if anything does.
-pub(crate) fn missing(entry: &Entry, redis: bool, node: bool) -> Result<()> {
+pub(crate) fn missing(entry: &Entry, redis: bool, node: Option<u32>) -> Result<()> {
     if !entry.path().is_dir() {
         bail!("it is not in the repository");
     }
     if entry.sessions == Sessions::OwnInRedis && !redis {
         bail!("it needs redis-server");
     }
-    if entry.language == Language::Node && !node {
-        bail!("it needs Node 20 or newer, with npm");
+    if let Language::Node(needed) = entry.language
+        && node.is_none_or(|version| version < needed)
+    {
+        bail!("it needs Node {needed} or newer");
     }
     Ok(())
 }

@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
+use crate::catalogue::{Entry, HAND_WRITTEN};
+use crate::chart::Emphasis;
 use crate::load::Length;
 use crate::options::Options;
 use crate::progress;
-use crate::report;
+use crate::report::{Report, Row};
 use crate::results::{Case, Count, Measurement, Results};
 use crate::servers::Program;
 use crate::stage::{Setting, Stage};
@@ -43,7 +45,29 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     for (program, case) in cases(&stage, options, 0) {
         results.counts.push(count(&stage, program, case).await?);
     }
-    report::write(options, &stage, &results).await
+    let rows = stage.programs.iter().map(|program| row(program.entry));
+    let report = Report {
+        title: "lucia beside others",
+        options,
+        stage: &stage,
+        results: &results,
+        rows: rows.collect(),
+        base: HAND_WRITTEN,
+        notes: Vec::new(),
+    };
+    report.write().await
+}
+
+fn row(entry: &Entry) -> Row {
+    Row {
+        name: entry.name,
+        title: entry.title.to_owned(),
+        emphasis: match entry.name {
+            HAND_WRITTEN => Emphasis::Base,
+            _ if entry.is_ours() => Emphasis::Own,
+            _ => Emphasis::Other,
+        },
+    }
 }
 
 fn cases<'a>(stage: &'a Stage, options: &Options, round: u32) -> Vec<(&'a Program, Case)> {

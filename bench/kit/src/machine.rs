@@ -28,7 +28,7 @@ pub(crate) async fn describe(stage: &Stage) -> Result<Vec<(&'static str, String)
     if stage.redis.is_some() {
         facts.push(("Redis", Redis::version()?));
     }
-    let is_in_node = |language| language == Language::Node;
+    let is_in_node = |language| matches!(language, Language::Node(_));
     if let Some(node) = node_version()
         && stage
             .programs
@@ -81,13 +81,13 @@ fn packages(stage: &Stage) -> String {
         let entry = program.entry;
         let locked = match entry.language {
             Language::Rust => locked_by_cargo(&entry.path()),
-            Language::Node => locked_by_npm(&entry.path()),
+            Language::Node(_) => locked_by_npm(&entry.path()),
         };
         for package in entry.packages {
             if let Some(version) = locked.get(*package) {
                 let name = match entry.language {
                     Language::Rust => (*package).to_owned(),
-                    Language::Node => format!("{package} (npm)"),
+                    Language::Node(_) => format!("{package} (npm)"),
                 };
                 versions.insert(name, version.clone());
             }

@@ -14,9 +14,11 @@ mod results;
 mod servers;
 mod smoke;
 mod stage;
+mod sweep;
 mod usage;
 
 use std::io::Write;
+use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Parser;
@@ -24,12 +26,21 @@ use clap::Parser;
 use options::{Mode, Options};
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<()> {
-    let options = Options::parse();
+async fn main() -> ExitCode {
+    match run(&Options::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            progress(&format!("bench/run: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(options: &Options) -> Result<()> {
     match options.mode {
-        Mode::Compare => compare::run(&options).await,
-        Mode::Smoke => smoke::run(&options).await,
-        Mode::Sweep => todo!(),
+        Mode::Compare => compare::run(options).await,
+        Mode::Sweep => sweep::run(options).await,
+        Mode::Smoke => smoke::run(options).await,
     }
 }
 

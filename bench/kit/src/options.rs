@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 
+const OUT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/report");
+
 /// Compares lucia with hand-written code and with other libraries, under load.
 #[derive(Clone, Debug, Parser)]
 #[command(version = None)]
@@ -60,7 +62,7 @@ pub(crate) struct Options {
     pub(crate) dead: u32,
 
     /// The directory that the report is written to
-    #[arg(long, default_value = "target/report", value_name = "DIRECTORY")]
+    #[arg(long, default_value = OUT, value_name = "DIRECTORY")]
     pub(crate) out: PathBuf,
 }
 

@@ -28,8 +28,6 @@ impl Postgres {
             "shared_buffers=512MB",
             "max_wal_size=8GB",
             "shared_preload_libraries=pg_stat_statements",
-            // Nothing is counted while something is timed.
-            "pg_stat_statements.track=none",
         ])
         .map_err(|error| anyhow!(error))?;
         let admin = connect(&server.url()).await?;
@@ -40,11 +38,14 @@ impl Postgres {
             .await
             .context("Postgres has no pg_stat_statements; it is in its contrib package")?;
         let own = admin.query_one("SELECT pg_backend_pid()", &[]).await?;
-        Ok(Self {
+        let postgres = Self {
             pid: usage::parent(own.get(0))?,
             admin,
             server,
-        })
+        };
+        // Nothing is counted while something is timed.
+        postgres.count_statements(false).await?;
+        Ok(postgres)
     }
 
     /// The process that all others of it come from.

@@ -106,7 +106,7 @@ impl Results {
 }
 
 impl Spread {
-    fn of(mut figures: Vec<f64>) -> Option<Self> {
+    pub(crate) fn of(mut figures: Vec<f64>) -> Option<Self> {
         figures.sort_by(f64::total_cmp);
         let (least, greatest) = (*figures.first()?, *figures.last()?);
         let middle = figures.len() / 2;

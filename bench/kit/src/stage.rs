@@ -71,6 +71,7 @@ impl Stage {
             stage.postgres.create(&name, *sessions, idle).await?;
             for program in &stage.programs {
                 let requests = match program.entry.sessions {
+                    Sessions::Nobodys => Kind::Active.requests(1, *sessions),
                     Sessions::OfTheKit => Kind::Active.requests(setting.cookies, *sessions),
                     Sessions::OwnInPostgres | Sessions::OwnInRedis => {
                         let file = files.path().join(program.entry.name);
@@ -178,7 +179,8 @@ type Built = (Vec<Program>, Vec<(&'static Entry, String)>);
 fn build(names: &[String]) -> Result<Built> {
     progress("building the servers");
     let executables = build_with_cargo()?;
-    let (redis, node) = (Redis::is_installed(), node_version().is_some());
+    let redis = Redis::is_installed();
+    let node = node_version().and_then(|version| version.split('.').next()?.parse().ok());
     let mut programs = Vec::new();
     let mut left_out = Vec::new();
     for entry in catalogue::chosen(names)? {
