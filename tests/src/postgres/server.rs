@@ -42,6 +42,16 @@ impl Server {
         Self::new(&[])
     }
 
+    /// A durable server with these settings besides, such as `shared_buffers=512MB`. They go before
+    /// those that all servers of the tests have.
+    ///
+    /// # Errors
+    ///
+    /// What went wrong, and what to install if that helps.
+    pub fn start_with(settings: &[&str]) -> Result<Self, String> {
+        Self::new(settings)
+    }
+
     /// A server that is fast and forgets everything when it crashes.
     pub(super) fn start_fast() -> Result<Self, String> {
         Self::new(&[

@@ -1,0 +1,176 @@
+//! The servers that can be compared.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+/// The hand-written one, to which all others are compared.
+pub(crate) const HAND_WRITTEN: &str = "hand-written";
+
+/// A server as it can be asked for.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    /// What the command line calls it.
+    pub(crate) name: &'static str,
+    /// What the report calls it.
+    pub(crate) title: &'static str,
+    /// Where it is, below `bench/servers`.
+    pub(crate) directory: &'static str,
+    /// What comes after `serve`.
+    pub(crate) arguments: &'static [&'static str],
+    pub(crate) language: Language,
+    pub(crate) sessions: Sessions,
+    /// The packages whose versions the report names.
+    pub(crate) packages: &'static [&'static str],
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Language {
+    Rust,
+    /// JavaScript, in Node of this major version or a newer one.
+    Node(u32),
+}
+
+/// Whose sessions a server answers for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sessions {
+    /// Nobody's: it answers everybody as the first user.
+    Nobodys,
+    /// Those in lucia's tables, which the kit makes.
+    OfTheKit,
+    /// Those that its `seed` makes, in Postgres.
+    OwnInPostgres,
+    /// Those that its `seed` makes, in Redis.
+    OwnInRedis,
+}
+
+pub(crate) const ALL: &[Entry] = &[
+    Entry {
+        name: "no-auth",
+        title: "no authentication",
+        directory: "no-auth",
+        arguments: &[],
+        language: Language::Rust,
+        sessions: Sessions::Nobodys,
+        packages: &["actix-web"],
+    },
+    Entry {
+        name: HAND_WRITTEN,
+        title: "hand-written",
+        directory: "hand-written",
+        arguments: &[],
+        language: Language::Rust,
+        sessions: Sessions::OfTheKit,
+        packages: &["actix-web", "deadpool-postgres", "tokio-postgres"],
+    },
+    Entry {
+        name: "lucia",
+        title: "lucia",
+        directory: "lucia-actix",
+        arguments: &[],
+        language: Language::Rust,
+        sessions: Sessions::OfTheKit,
+        packages: &["actix-web", "deadpool-postgres", "tokio-postgres"],
+    },
+    Entry {
+        name: "lucia-one-by-one",
+        title: "lucia, one by one",
+        directory: "lucia-actix",
+        arguments: &["one-by-one"],
+        language: Language::Rust,
+        sessions: Sessions::OfTheKit,
+        packages: &["actix-web", "deadpool-postgres", "tokio-postgres"],
+    },
+    Entry {
+        name: "lucia-axum",
+        title: "lucia on axum",
+        directory: "lucia-axum",
+        arguments: &[],
+        language: Language::Rust,
+        sessions: Sessions::OfTheKit,
+        packages: &["axum", "deadpool-postgres", "tokio-postgres"],
+    },
+    Entry {
+        name: "actix-session",
+        title: "actix-session on Redis, actix-identity",
+        directory: "actix-session",
+        arguments: &[],
+        language: Language::Rust,
+        sessions: Sessions::OwnInRedis,
+        packages: &["actix-session", "actix-identity", "actix-web"],
+    },
+    Entry {
+        name: "axum-login",
+        title: "axum-login, tower-sessions",
+        directory: "axum-login",
+        arguments: &[],
+        language: Language::Rust,
+        sessions: Sessions::OwnInPostgres,
+        packages: &["axum-login", "tower-sessions", "axum"],
+    },
+    Entry {
+        name: "lucia-v2",
+        title: "Lucia 2 for Node, Express",
+        directory: "lucia-v2",
+        arguments: &[],
+        language: Language::Node(18),
+        sessions: Sessions::OwnInPostgres,
+        packages: &["lucia", "express", "pg"],
+    },
+    Entry {
+        name: "better-auth",
+        title: "better-auth for Node",
+        directory: "better-auth",
+        arguments: &[],
+        language: Language::Node(20),
+        sessions: Sessions::OwnInPostgres,
+        packages: &["better-auth", "pg"],
+    },
+];
+
+impl Entry {
+    pub(crate) fn path(&self) -> PathBuf {
+        let servers = Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("servers");
+        servers.join(self.directory)
+    }
+
+    /// Whether it is this lucia that answers.
+    pub(crate) fn is_ours(&self) -> bool {
+        self.directory.starts_with("lucia-") && self.sessions == Sessions::OfTheKit
+    }
+}
+
+/// The servers of these names; all if there are none.
+pub(crate) fn chosen(names: &[String]) -> Result<Vec<&'static Entry>> {
+    if names.is_empty() {
+        return Ok(ALL.iter().collect());
+    }
+    names.iter().map(|name| entry(name)).collect()
+}
+
+pub(crate) fn entry(name: &str) -> Result<&'static Entry> {
+    let found = ALL.iter().find(|entry| entry.name == name);
+    found.with_context(|| {
+        let names: Vec<_> = ALL.iter().map(|entry| entry.name).collect();
+        format!(
+            "there is no server `{name}`; there are {}",
+            names.join(", ")
+        )
+    })
+}
+
+/// What keeps a server from running here, if anything does.
+pub(crate) fn missing(entry: &Entry, redis: bool, node: Option<u32>) -> Result<()> {
+    if !entry.path().is_dir() {
+        bail!("it is not in the repository");
+    }
+    if entry.sessions == Sessions::OwnInRedis && !redis {
+        bail!("it needs redis-server");
+    }
+    if let Language::Node(needed) = entry.language
+        && node.is_none_or(|version| version < needed)
+    {
+        bail!("it needs Node {needed} or newer");
+    }
+    Ok(())
+}

@@ -1,0 +1,141 @@
+//! Measures servers against each other.
+//!
+//! In each round everything is measured once, so that what changes on the machine as time goes by
+//! changes it for all. Who comes first changes from round to round.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use crate::catalogue::{Entry, HAND_WRITTEN};
+use crate::chart::Emphasis;
+use crate::load::Length;
+use crate::options::Options;
+use crate::progress;
+use crate::report::{Report, Row};
+use crate::results::{Case, Count, Measurement, Results};
+use crate::servers::Program;
+use crate::stage::{Setting, Stage};
+
+pub(crate) async fn run(options: &Options) -> Result<()> {
+    let stage = Stage::set(Setting {
+        servers: &options.servers,
+        sessions: &options.sessions,
+        idle: 0,
+        cookies: options.cookies,
+        pool: options.pool,
+    })
+    .await?;
+    let mut results = Results::default();
+    for round in 1..=options.rounds {
+        for (program, case) in cases(&stage, options, round) {
+            let measurement = measure(&stage, options, program, case, round).await?;
+            progress(&format!(
+                "round {round} of {}: {}, {} connections, {} sessions: {:.0} requests a second",
+                options.rounds,
+                case.server,
+                case.connections,
+                case.sessions,
+                measurement.requests_per_second(),
+            ));
+            results.measurements.push(measurement);
+        }
+    }
+    stage.postgres.count_statements(true).await?;
+    for (program, case) in cases(&stage, options, 0) {
+        results.counts.push(count(&stage, program, case).await?);
+    }
+    let rows = stage.programs.iter().map(|program| row(program.entry));
+    let report = Report {
+        title: "lucia beside others",
+        options,
+        stage: &stage,
+        results: &results,
+        rows: rows.collect(),
+        base: HAND_WRITTEN,
+        notes: Vec::new(),
+    };
+    report.write().await
+}
+
+fn row(entry: &Entry) -> Row {
+    Row {
+        name: entry.name,
+        title: entry.title.to_owned(),
+        emphasis: match entry.name {
+            HAND_WRITTEN => Emphasis::Base,
+            _ if entry.is_ours() => Emphasis::Own,
+            _ => Emphasis::Other,
+        },
+    }
+}
+
+fn cases<'a>(stage: &'a Stage, options: &Options, round: u32) -> Vec<(&'a Program, Case)> {
+    let mut cases = Vec::new();
+    for connections in &options.connections {
+        for sessions in &options.sessions {
+            let mut programs: Vec<_> = stage.programs.iter().collect();
+            programs.rotate_left(round as usize % stage.programs.len());
+            cases.extend(programs.into_iter().map(|program| {
+                let case = Case {
+                    server: program.entry.name,
+                    connections: *connections,
+                    sessions: *sessions,
+                };
+                (program, case)
+            }));
+        }
+    }
+    cases
+}
+
+/// A server is started for each measurement, so that none is idle beside another, and its peak of
+/// memory is its own.
+async fn measure(
+    stage: &Stage,
+    options: &Options,
+    program: &Program,
+    case: Case,
+    round: u32,
+) -> Result<Measurement> {
+    let running = stage.start(program, case.sessions, &[])?;
+    let length = Length::Time {
+        warm_up: options.warm_up(),
+        measured: options.measured(),
+    };
+    let requests = stage.requests(program, case.sessions);
+    let observed = stage
+        .observe(&running, requests, case.connections, length)
+        .await
+        .with_context(|| format!("{} at {} connections", case.server, case.connections))?;
+    running.stop()?;
+    Ok(Measurement::new(case, round, &observed))
+}
+
+/// Statements are counted in a pass of their own, which is not timed: counting them costs the
+/// database something for each.
+async fn count(stage: &Stage, program: &Program, case: Case) -> Result<Count> {
+    const PASS: Duration = Duration::from_secs(1);
+
+    let running = stage.start(program, case.sessions, &[])?;
+    let requests = stage.requests(program, case.sessions);
+    let warm_up = Length::Requests(1000.max(case.connections as u64));
+    stage
+        .observe(&running, requests.clone(), case.connections, warm_up)
+        .await?;
+    let before = stage.postgres.statements().await?;
+    let length = Length::Time {
+        warm_up: Duration::ZERO,
+        measured: PASS,
+    };
+    let observed = stage
+        .observe(&running, requests, case.connections, length)
+        .await?;
+    let statements = stage.postgres.statements().await? - before;
+    running.stop()?;
+    Ok(Count {
+        case,
+        statements,
+        requests: observed.outcome.requests,
+    })
+}

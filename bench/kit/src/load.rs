@@ -1,0 +1,257 @@
+//! Asks a server, over many connections at once, and checks every answer.
+//!
+//! Each connection sends its next request when it has the answer to the last one. All are on one
+//! thread: the machine is shared with the server and its database.
+
+use std::cell::{Cell, RefCell};
+use std::net::Ipv4Addr;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow, bail};
+use hdrhistogram::Histogram;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::task::{JoinSet, LocalSet};
+
+use crate::requests::{Answer, Request};
+
+/// What is asked, of whom, and how much.
+#[derive(Clone, Debug)]
+pub(crate) struct Load {
+    pub(crate) port: u16,
+    pub(crate) connections: usize,
+    /// Sent in turn, again from the first after the last.
+    pub(crate) requests: Rc<Vec<Request>>,
+    pub(crate) length: Length,
+}
+
+/// How much is asked.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Length {
+    /// So many requests, all of which count.
+    Requests(u64),
+    /// As many as can be answered in this time, after those that do not count.
+    Time {
+        warm_up: Duration,
+        measured: Duration,
+    },
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) requests: u64,
+    pub(crate) elapsed: Duration,
+    /// In nanoseconds.
+    pub(crate) latencies: Histogram<u64>,
+}
+
+/// Sends the load. `observe` is called when counting begins and when it ends.
+///
+/// # Errors
+///
+/// The first answer that is wrong, with what was expected; a connection that is lost.
+pub(crate) async fn send<S>(
+    load: &Load,
+    mut observe: impl FnMut() -> Result<S>,
+) -> Result<(Outcome, S, S)> {
+    let turns = Rc::new(Turns::new(load)?);
+    let local = LocalSet::new();
+    let mut working = JoinSet::new();
+    for _ in 0..load.connections {
+        working.spawn_local_on(work(Rc::clone(&turns), load.port), &local);
+    }
+    let sending = async {
+        if let Length::Time { warm_up, .. } = load.length {
+            unless_one_fails(&mut working, warm_up).await?;
+        }
+        let before = observe()?;
+        let begin = Instant::now();
+        turns.counting.set(true);
+        if let Length::Time { measured, .. } = load.length {
+            unless_one_fails(&mut working, measured).await?;
+            turns.left.set(0);
+            turns.counting.set(false);
+        } else {
+            all_end(&mut working).await?;
+        }
+        let elapsed = begin.elapsed();
+        let after = observe()?;
+        all_end(&mut working).await?;
+        Ok::<_, anyhow::Error>((elapsed, before, after))
+    };
+    let (elapsed, before, after) = local.run_until(sending).await?;
+    drop(local);
+    let turns = Rc::into_inner(turns).context("all connections have ended")?;
+    let latencies = turns.latencies.into_inner();
+    let outcome = Outcome {
+        requests: latencies.len(),
+        elapsed,
+        latencies,
+    };
+    Ok((outcome, before, after))
+}
+
+/// Waits. A connection does not end before it is told to.
+async fn unless_one_fails(working: &mut JoinSet<Result<()>>, time: Duration) -> Result<()> {
+    tokio::select! {
+        () = tokio::time::sleep(time) => Ok(()),
+        ended = working.join_next() => match ended {
+            Some(ended) => Err(ended?.err().unwrap_or_else(|| anyhow!("a connection has ended"))),
+            None => bail!("there are no connections"),
+        },
+    }
+}
+
+async fn all_end(working: &mut JoinSet<Result<()>>) -> Result<()> {
+    while let Some(ended) = working.join_next().await {
+        ended??;
+    }
+    Ok(())
+}
+
+/// What all connections share.
+struct Turns {
+    requests: Rc<Vec<Request>>,
+    next: Cell<usize>,
+    left: Cell<u64>,
+    counting: Cell<bool>,
+    latencies: RefCell<Histogram<u64>>,
+}
+
+impl Turns {
+    fn new(load: &Load) -> Result<Self> {
+        if load.requests.is_empty() {
+            bail!("there is nothing to ask");
+        }
+        Ok(Self {
+            requests: Rc::clone(&load.requests),
+            next: Cell::new(0),
+            left: Cell::new(match load.length {
+                Length::Requests(number) => number,
+                Length::Time { .. } => u64::MAX,
+            }),
+            counting: Cell::new(matches!(load.length, Length::Requests(_))),
+            // From a microsecond to a minute, to three digits.
+            latencies: RefCell::new(Histogram::new_with_bounds(1_000, 60_000_000_000, 3)?),
+        })
+    }
+
+    fn take(&self) -> Option<&Request> {
+        self.left.set(self.left.get().checked_sub(1)?);
+        let next = self.next.get();
+        self.next.set((next + 1) % self.requests.len());
+        Some(&self.requests[next])
+    }
+
+    fn answered_in(&self, time: Duration) {
+        if self.counting.get() {
+            let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+            self.latencies.borrow_mut().saturating_record(nanoseconds);
+        }
+    }
+}
+
+async fn work(turns: Rc<Turns>, port: u16) -> Result<()> {
+    let mut connection = Connection::open(port).await?;
+    while let Some(request) = turns.take() {
+        let asked = Instant::now();
+        connection.ask(request).await?;
+        turns.answered_in(asked.elapsed());
+    }
+    Ok(())
+}
+
+struct Connection {
+    stream: TcpStream,
+    received: Vec<u8>,
+}
+
+impl Connection {
+    async fn open(port: u16) -> Result<Self> {
+        let connected = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await;
+        let stream = connected.context("the server accepts no connection")?;
+        stream.set_nodelay(true)?;
+        Ok(Self {
+            stream,
+            received: Vec::with_capacity(4096),
+        })
+    }
+
+    async fn ask(&mut self, request: &Request) -> Result<()> {
+        self.stream.write_all(&request.bytes).await?;
+        self.received.clear();
+        loop {
+            let read = self.stream.read_buf(&mut self.received).await?;
+            if read == 0 {
+                bail!("the server has closed a connection");
+            }
+            if let Some((status, body)) = parse(&self.received)? {
+                return check(status, body, &request.answer);
+            }
+        }
+    }
+}
+
+/// The status and the body, if all of the body is there.
+fn parse(received: &[u8]) -> Result<Option<(u16, &[u8])>> {
+    let mut headers = [httparse::EMPTY_HEADER; 64];
+    let mut response = httparse::Response::new(&mut headers);
+    let httparse::Status::Complete(start) = response.parse(received)? else {
+        return Ok(None);
+    };
+    let length = response
+        .headers
+        .iter()
+        .find(|header| header.name.eq_ignore_ascii_case("content-length"))
+        .context("an answer does not say how long it is")?;
+    let length: usize = std::str::from_utf8(length.value)?.parse()?;
+    let status = response.code.context("an answer has no status")?;
+    let body = &received[start..];
+    match body.len() {
+        read if read < length => Ok(None),
+        read if read == length => Ok(Some((status, body))),
+        _ => bail!("an answer is longer than it says"),
+    }
+}
+
+fn check(status: u16, body: &[u8], expected: &Answer) -> Result<()> {
+    let is_right = match expected {
+        Answer::Name(name) => status == 200 && body == name.as_bytes(),
+        Answer::Unauthorized => status == 401,
+    };
+    if is_right {
+        return Ok(());
+    }
+    let body = String::from_utf8_lossy(body);
+    bail!("a wrong answer: {status} `{body}` where {expected:?} was expected");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_read_when_all_of_it_is_there() {
+        let text = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nuser-1";
+        for end in 0..text.len() {
+            assert_eq!(parse(&text[..end]).unwrap(), None);
+        }
+        assert_eq!(parse(text).unwrap(), Some((200, b"user-1".as_slice())));
+    }
+
+    #[test]
+    fn a_wrong_name_and_a_wrong_status_are_no_answers() {
+        let expected = Answer::Name("user-1".to_owned());
+        assert!(check(200, b"user-1", &expected).is_ok());
+        for (status, body) in [(200, "user-2"), (200, ""), (401, "user-1"), (500, "")] {
+            assert!(
+                check(status, body.as_bytes(), &expected).is_err(),
+                "{status} {body}"
+            );
+        }
+        assert!(check(401, b"", &Answer::Unauthorized).is_ok());
+        assert!(check(200, b"user-1", &Answer::Unauthorized).is_err());
+    }
+}

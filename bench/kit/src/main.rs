@@ -1,0 +1,51 @@
+//! Compares lucia with hand-written code and with other libraries, under load: `bench/README.md`.
+
+mod catalogue;
+mod chart;
+mod compare;
+mod load;
+mod machine;
+mod options;
+mod postgres;
+mod redis;
+mod report;
+mod requests;
+mod results;
+mod servers;
+mod smoke;
+mod stage;
+mod sweep;
+mod usage;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Parser;
+
+use options::{Mode, Options};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    match run(&Options::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            progress(&format!("bench/run: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(options: &Options) -> Result<()> {
+    match options.mode {
+        Mode::Compare => compare::run(options).await,
+        Mode::Sweep => sweep::run(options).await,
+        Mode::Smoke => smoke::run(options).await,
+    }
+}
+
+/// Says what is being done.
+fn progress(line: &str) {
+    // Whoever has closed the other end does not want to know.
+    let _ = writeln!(std::io::stderr(), "{line}");
+}

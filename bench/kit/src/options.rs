@@ -1,0 +1,88 @@
+//! What the command line can say.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Parser, ValueEnum};
+
+const OUT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/report");
+
+/// Compares lucia with hand-written code and with other libraries, under load.
+#[derive(Clone, Debug, Parser)]
+#[command(version = None)]
+pub(crate) struct Options {
+    /// What to find out
+    #[arg(value_enum, default_value_t = Mode::Compare)]
+    pub(crate) mode: Mode,
+
+    /// Which servers, by their names, with commas between; all that can run here by default
+    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
+    pub(crate) servers: Vec<String>,
+
+    /// How many connections ask at once; with several numbers, each is measured
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "1,32,128",
+        value_name = "NUMBERS"
+    )]
+    pub(crate) connections: Vec<usize>,
+
+    /// How many sessions and users there are; with several numbers, each is measured
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "100000",
+        value_name = "NUMBERS"
+    )]
+    pub(crate) sessions: Vec<u32>,
+
+    /// How many different sessions ask, in turn
+    #[arg(long, default_value_t = 5000)]
+    pub(crate) cookies: u32,
+
+    /// How often everything is measured
+    #[arg(long, default_value_t = 5)]
+    pub(crate) rounds: u32,
+
+    /// How long each measurement takes
+    #[arg(long, default_value_t = 5.0)]
+    pub(crate) seconds: f64,
+
+    /// How long each server is under load before that
+    #[arg(long, default_value_t = 2.0, value_name = "SECONDS")]
+    pub(crate) warm_up: f64,
+
+    /// How many connections to Postgres each server has
+    #[arg(long, default_value_t = 16)]
+    pub(crate) pool: usize,
+
+    /// How many dead sessions are swept
+    #[arg(long, default_value_t = 1_000_000)]
+    pub(crate) dead: u32,
+
+    /// The directory that the report is written to
+    #[arg(long, default_value = OUT, value_name = "DIRECTORY")]
+    pub(crate) out: PathBuf,
+}
+
+/// What to find out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Mode {
+    /// How servers compare, for each number of connections and of sessions
+    Compare,
+    /// What it costs to delete dead sessions while requests are answered
+    Sweep,
+    /// Whether answers and numbers of statements are right; nothing is timed
+    Smoke,
+}
+
+impl Options {
+    pub(crate) fn measured(&self) -> Duration {
+        Duration::from_secs_f64(self.seconds)
+    }
+
+    pub(crate) fn warm_up(&self) -> Duration {
+        Duration::from_secs_f64(self.warm_up)
+    }
+}

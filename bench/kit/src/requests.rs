@@ -1,0 +1,117 @@
+//! The requests that are sent, and what has to come back.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use sha2::{Digest, Sha256};
+
+/// What has to come back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// 200, and this name.
+    Name(String),
+    /// 401.
+    Unauthorized,
+}
+
+/// A `GET /me`, ready to be sent.
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) answer: Answer,
+}
+
+impl Request {
+    /// One with this value of the `Cookie` header.
+    pub(crate) fn with_cookie(cookie: &str, answer: Answer) -> Self {
+        Self::new(&format!("Cookie: {cookie}\r\n"), answer)
+    }
+
+    /// One of somebody who has no cookie.
+    pub(crate) fn anonymous() -> Self {
+        Self::new("", Answer::Unauthorized)
+    }
+
+    fn new(headers: &str, answer: Answer) -> Self {
+        Self {
+            bytes: format!("GET /me HTTP/1.1\r\nHost: 127.0.0.1\r\n{headers}\r\n").into_bytes(),
+            answer,
+        }
+    }
+}
+
+/// What sessions of the kit's own making are derived from. Each is the session of the user of the
+/// same number.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Kind {
+    /// In its active period.
+    Active,
+    /// To be renewed by the next request.
+    Idle,
+}
+
+impl Kind {
+    pub(crate) fn seed(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Idle => "idle",
+        }
+    }
+
+    /// `amount` of `all` sessions, at equal distances.
+    pub(crate) fn requests(self, amount: u32, all: u32) -> Vec<Request> {
+        let chosen = spread(amount as usize, all as usize);
+        chosen.map(|number| self.request(number)).collect()
+    }
+
+    fn request(self, number: usize) -> Request {
+        let cookie = format!("__Host-auth_session={}", token(self, number));
+        Request::with_cookie(&cookie, Answer::Name(format!("user-{number}")))
+    }
+}
+
+/// The token of the session of a user. The seeds in SQL have the same.
+fn token(kind: Kind, number: usize) -> String {
+    let digest = Sha256::digest(format!("{}:{number}", kind.seed()));
+    let hexadecimal: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    hexadecimal[..40].to_owned()
+}
+
+/// The requests in a file that a server's `seed` wrote, `amount` of them at equal distances.
+pub(crate) fn from_file(file: &Path, amount: u32) -> Result<Vec<Request>> {
+    let text = std::fs::read_to_string(file).context("the file of a server's seed")?;
+    let lines: Vec<_> = text.lines().collect();
+    spread(amount as usize, lines.len())
+        .map(|number| match lines[number].split_once('\t') {
+            Some((cookie, name)) => Ok(Request::with_cookie(cookie, Answer::Name(name.to_owned()))),
+            None => bail!("line {} of a server's seed has no tab", number + 1),
+        })
+        .collect()
+}
+
+fn spread(amount: usize, all: usize) -> impl Iterator<Item = usize> {
+    let amount = amount.min(all);
+    (0..amount).map(move |step| step * all / amount)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chosen_sessions_are_different_ones_over_the_whole_range() {
+        assert_eq!(spread(4, 10).collect::<Vec<_>>(), [0, 2, 5, 7]);
+        assert_eq!(spread(10, 3).collect::<Vec<_>>(), [0, 1, 2]);
+    }
+
+    #[test]
+    fn tokens_have_the_form_of_lucias() {
+        let token = token(Kind::Active, 7);
+        assert_eq!(token.len(), 40);
+        assert!(
+            token
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+        );
+    }
+}

@@ -1,0 +1,165 @@
+//! Whether answers and numbers of statements are right. Nothing is timed, so that it holds on every
+//! machine, however busy.
+
+use std::rc::Rc;
+
+use anyhow::{Context, Result, bail};
+
+use crate::catalogue::{Entry, Sessions};
+use crate::load::Length;
+use crate::options::Options;
+use crate::progress;
+use crate::requests::{Answer, Kind, Request};
+use crate::servers::Running;
+use crate::stage::{Setting, Stage};
+
+const SESSIONS: u32 = 1000;
+/// How many of them are renewed.
+const IDLE: u32 = 200;
+
+/// How many statements a request may take.
+#[derive(Clone, Copy, Debug)]
+enum Statements {
+    Exactly(u64),
+    /// Fewer than one, by far: what happens to meet differs from run to run.
+    Shared,
+    /// It is not ours to say.
+    Any,
+}
+
+pub(crate) async fn run(options: &Options) -> Result<()> {
+    let stage = Stage::set(Setting {
+        servers: &options.servers,
+        sessions: &[SESSIONS],
+        idle: IDLE,
+        cookies: SESSIONS,
+        pool: options.pool,
+    })
+    .await?;
+    stage.postgres.count_statements(true).await?;
+    for program in &stage.programs {
+        let running = stage.start(program, SESSIONS, &[])?;
+        let check = Check {
+            stage: &stage,
+            running: &running,
+            entry: program.entry,
+        };
+        check.all(stage.requests(program, SESSIONS)).await?;
+        running.stop()?;
+    }
+    progress("all answers and numbers of statements are right");
+    Ok(())
+}
+
+struct Check<'a> {
+    stage: &'a Stage,
+    running: &'a Running,
+    entry: &'static Entry,
+}
+
+impl Check<'_> {
+    async fn all(&self, valid: Rc<Vec<Request>>) -> Result<()> {
+        let (alone, together) = match self.entry.name {
+            "no-auth" => (Statements::Exactly(0), Statements::Exactly(0)),
+            "hand-written" | "lucia-one-by-one" => (Statements::Exactly(1), Statements::Exactly(1)),
+            "lucia" | "lucia-axum" => (Statements::Exactly(1), Statements::Shared),
+            _ => (Statements::Any, Statements::Any),
+        };
+        self.one("valid, 1 connection", valid.clone(), 1, 300, alone)
+            .await?;
+        self.one("valid, 32 connections", valid, 32, 5000, together)
+            .await?;
+        let sessions = self.entry.sessions;
+        let nobody = match sessions {
+            Sessions::Nobodys => return Ok(()),
+            Sessions::OfTheKit => Statements::Exactly(0),
+            Sessions::OwnInPostgres | Sessions::OwnInRedis => Statements::Any,
+        };
+        let unreadable = match self.entry.is_ours() {
+            true => Statements::Exactly(0),
+            false => Statements::Any,
+        };
+        let anonymous = Rc::new(vec![Request::anonymous()]);
+        self.one("anonymous", anonymous, 4, 100, nobody).await?;
+        let malformed = [
+            "",
+            "x",
+            "0123456789",
+            "%00",
+            &"A".repeat(40),
+            &"é".repeat(20),
+        ];
+        let malformed = malformed.map(with_token).into();
+        self.one("malformed", Rc::new(malformed), 4, 100, unreadable)
+            .await?;
+        if sessions == Sessions::OfTheKit {
+            let unknown = Rc::new(vec![with_token(&"0".repeat(40))]);
+            let one = Statements::Exactly(1);
+            self.one("unknown", unknown, 1, 100, one).await?;
+        }
+        if self.entry.is_ours() {
+            self.renewals().await?;
+        }
+        Ok(())
+    }
+
+    /// Each server has idle sessions of its own, since a session is renewed once.
+    async fn renewals(&self) -> Result<()> {
+        let idle = Rc::new(Kind::Idle.requests(IDLE, IDLE));
+        let two = Statements::Exactly(2);
+        self.one("renewals", idle.clone(), 1, IDLE.into(), two)
+            .await?;
+        let one = Statements::Exactly(1);
+        self.one("renewed", idle, 1, IDLE.into(), one).await?;
+        self.stage.make_idle_again(SESSIONS).await
+    }
+
+    async fn one(
+        &self,
+        what: &str,
+        requests: Rc<Vec<Request>>,
+        connections: usize,
+        number: u64,
+        expected: Statements,
+    ) -> Result<()> {
+        let postgres = &self.stage.postgres;
+        let before = postgres.statements().await?;
+        let length = Length::Requests(number);
+        let observed = self
+            .stage
+            .observe(self.running, requests, connections, length)
+            .await
+            .with_context(|| format!("{}: {what}", self.entry.name))?;
+        if observed.outcome.requests != number {
+            bail!(
+                "{}: {what}: {} answers to {number}",
+                self.entry.name,
+                observed.outcome.requests
+            );
+        }
+        let statements = postgres.statements().await? - before;
+        progress(&format!(
+            "{}: {what}: {number} right answers, {statements} statements",
+            self.entry.name
+        ));
+        let is_right = match expected {
+            Statements::Exactly(each) => statements == each * number,
+            Statements::Shared => statements > 0 && statements * 4 <= number * 3,
+            Statements::Any => true,
+        };
+        if !is_right {
+            bail!(
+                "{}: {what}: {statements} statements for {number} requests, and not {expected:?}",
+                self.entry.name
+            );
+        }
+        Ok(())
+    }
+}
+
+fn with_token(token: &str) -> Request {
+    Request::with_cookie(
+        &format!("__Host-auth_session={token}"),
+        Answer::Unauthorized,
+    )
+}

@@ -1,0 +1,47 @@
+//! lucia on actix-web: `lucia-actix serve [one-by-one] [sweep]`.
+
+use std::error::Error;
+use std::time::Duration;
+
+use actix_web::{App, HttpServer, Responder, get, web};
+use lucia::{Auth, PgStore, User, authenticated};
+use serde::Deserialize;
+use settings::Settings;
+
+#[derive(Deserialize)]
+struct Profile {
+    username: String,
+}
+
+#[get("/me")]
+#[authenticated]
+async fn me(user: User<Profile>) -> impl Responder {
+    user.username.clone()
+}
+
+#[actix_web::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let settings = Settings::from_env()?;
+    let asked_for = |what: &str| std::env::args().skip(2).any(|argument| argument == what);
+
+    let store = PgStore::builder()
+        .max_connections(settings.pool)
+        .batched_lookups(!asked_for("one-by-one"))
+        .connect(&settings.database_url)
+        .await?;
+    let auth = Auth::builder(store).build()?;
+    let _sweeper = match asked_for("sweep") {
+        // At once, and then not again as long as a measurement takes.
+        true => Some(auth.sweeper().jitter(Duration::ZERO).start()?),
+        false => None,
+    };
+
+    let auth = web::Data::new(auth);
+    let server = HttpServer::new(move || App::new().app_data(auth.clone()).service(me))
+        .workers(settings.workers)
+        .shutdown_timeout(1)
+        .bind(("127.0.0.1", settings.port))?
+        .run();
+    settings::ready()?;
+    Ok(server.await?)
+}
