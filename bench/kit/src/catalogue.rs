@@ -7,6 +7,9 @@ use anyhow::{Context, Result, bail};
 /// The hand-written one, to which all others are compared.
 pub(crate) const HAND_WRITTEN: &str = "hand-written";
 
+/// The one that asks Postgres only for what it does not know.
+pub(crate) const LUCIA_CACHE: &str = "lucia-cache";
+
 /// A server as it can be asked for.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
@@ -80,6 +83,20 @@ pub(crate) const ALL: &[Entry] = &[
         language: Language::Rust,
         sessions: Sessions::OfTheKit,
         packages: &["actix-web", "deadpool-postgres", "tokio-postgres"],
+    },
+    Entry {
+        name: LUCIA_CACHE,
+        title: "lucia with cache",
+        directory: "lucia-actix",
+        arguments: &["cache"],
+        language: Language::Rust,
+        sessions: Sessions::OfTheKit,
+        packages: &[
+            "actix-web",
+            "deadpool-postgres",
+            "tokio-postgres",
+            "quick_cache",
+        ],
     },
     Entry {
         name: "lucia-axum",

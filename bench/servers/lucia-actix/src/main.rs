@@ -1,10 +1,10 @@
-//! lucia on actix-web: `lucia-actix serve [one-by-one] [sweep]`.
+//! lucia on actix-web: `lucia-actix serve [one-by-one] [cache] [sweep]`.
 
 use std::error::Error;
 use std::time::Duration;
 
 use actix_web::{App, HttpServer, Responder, get, web};
-use lucia::{Auth, PgStore, User, authenticated};
+use lucia::{Auth, CacheOptions, PgStore, User, authenticated};
 use serde::Deserialize;
 use settings::Settings;
 
@@ -24,11 +24,17 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let settings = Settings::from_env()?;
     let asked_for = |what: &str| std::env::args().skip(2).any(|argument| argument == what);
 
-    let store = PgStore::builder()
+    let mut builder = PgStore::builder()
         .max_connections(settings.pool)
-        .batched_lookups(!asked_for("one-by-one"))
-        .connect(&settings.database_url)
-        .await?;
+        .batched_lookups(!asked_for("one-by-one"));
+    if asked_for("cache") {
+        builder = builder.cache(CacheOptions::new().entries(settings.cache));
+    }
+    let store = builder.connect(&settings.database_url).await?;
+    if asked_for("cache") {
+        // The tables are there. It makes the triggers.
+        store.migrate(&[]).await?;
+    }
     let auth = Auth::builder(store).build()?;
     let _sweeper = match asked_for("sweep") {
         // At once, and then not again as long as a measurement takes.
