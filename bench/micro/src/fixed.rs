@@ -4,12 +4,14 @@ use std::time::SystemTime;
 
 use async_trait::async_trait;
 use lucia::store::{
-    Expiries, KeyDeletion, KeyRow, NewSessionRow, NewUserRow, PasswordChange, Rotation, SessionRow,
-    SessionStore, Store, UnixMillis, UserRow, UserStore, UserTable,
+    CountedAttempt, Expiries, KeyDeletion, KeyRow, NewAttempt, NewSessionRow, NewUserRow,
+    PasswordChange, Rotation, SessionRow, SessionStore, Store, UnixMillis, UserRow, UserStore,
+    UserTable,
 };
 use lucia::{Error, Result, SessionId, SessionToken, UserId};
 use serde_json::{Map, Value};
 
+/// The store.
 #[derive(Debug)]
 pub struct Fixed {
     session: SessionRow,
@@ -100,8 +102,20 @@ impl UserStore for Fixed {
         Ok(KeyDeletion::Unknown)
     }
 
-    async fn delete_user_keys(&self, _: &UserId) -> Result<()> {
+    async fn count_attempt(&self, _: NewAttempt) -> Result<CountedAttempt> {
+        unavailable()
+    }
+
+    async fn uncount_attempt(&self, _: &str, _: UnixMillis) -> Result<()> {
         Ok(())
+    }
+
+    async fn forget_attempts(&self, _: &str) -> Result<()> {
+        Ok(())
+    }
+
+    async fn delete_old_attempts(&self, _: UnixMillis, _: u32) -> Result<u64> {
+        Ok(0)
     }
 }
 
@@ -147,16 +161,6 @@ impl SessionStore for Fixed {
         Ok(())
     }
 
-    async fn delete_excess_sessions(
-        &self,
-        _: &UserId,
-        _: &SessionId,
-        _: u32,
-        _: UnixMillis,
-    ) -> Result<()> {
-        Ok(())
-    }
-
     async fn delete_dead_sessions(&self, _: UnixMillis, _: Option<&UserId>, _: u32) -> Result<u64> {
         Ok(0)
     }
@@ -167,6 +171,14 @@ impl Store for Fixed {
     async fn session_and_user(&self, id: &SessionId) -> Result<Option<(SessionRow, UserRow)>> {
         let found = *id == self.session.id;
         Ok(found.then(|| (self.session.clone(), self.user.clone())))
+    }
+
+    async fn insert_session_by_key(
+        &self,
+        _: NewSessionRow,
+        _: KeyRow,
+    ) -> Result<Option<SessionRow>> {
+        Ok(None)
     }
 
     async fn change_password(&self, _: PasswordChange) -> Result<bool> {

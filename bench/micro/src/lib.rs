@@ -10,10 +10,9 @@ use serde::Deserialize;
 
 use fixed::Fixed;
 
-/// The columns of the user's row.
 #[derive(Deserialize)]
-pub struct Profile {
-    pub username: String,
+struct Profile {
+    username: String,
 }
 
 #[get("/plain")]
@@ -40,6 +39,7 @@ async fn greeting(MaybeUser(user): MaybeUser<Profile>) -> impl Responder {
 /// One kind of request.
 #[derive(Clone, Copy, Debug)]
 pub struct Kind {
+    /// What it is called.
     pub name: &'static str,
     path: &'static str,
     signed_in: bool,

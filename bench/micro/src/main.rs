@@ -1,5 +1,7 @@
 //! Sends requests of one kind, for a tool that counts instructions: `micro KIND COUNT`.
 
+#![allow(clippy::print_stdout)] // What it was asked for.
+
 use micro::KINDS;
 
 #[actix_web::main]
