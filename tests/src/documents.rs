@@ -4,6 +4,10 @@
 #[doc = include_str!("../../README.md")]
 mod readme {}
 
+/// `docs/performance.md`.
+#[doc = include_str!("../../docs/performance.md")]
+mod performance {}
+
 /// `docs/testing.md`.
 #[doc = include_str!("../../docs/testing.md")]
 mod testing {}

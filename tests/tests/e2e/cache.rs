@@ -3,6 +3,7 @@
 mod failures;
 mod others;
 mod own;
+mod pgbouncer;
 mod settings;
 mod triggers;
 

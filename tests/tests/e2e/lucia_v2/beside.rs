@@ -1,10 +1,10 @@
 //! At the same time: `StoredIds::PlainTokens`.
 
-use lucia::{Error, StoredIds, UserId};
+use lucia::{Auth, CacheOptions, Error, PgStore, StoredIds, UserId};
 use serde_json::{Value, json};
 
 use super::both::{Both, DAY, SECOND, Theirs, millis, removes_cookie};
-use crate::support::{PASSWORD, sign_up};
+use crate::support::{PASSWORD, eventually, sign_up};
 
 const PLAIN: StoredIds = StoredIds::PlainTokens;
 
@@ -391,4 +391,28 @@ async fn an_unknown_user_has_no_sessions_on_either_side() {
     let there = both.peer.call("createSession", json!({ "userId": nobody }));
     assert_eq!(there.await.unwrap_err().code, "AUTH_INVALID_USER_ID");
     assert_eq!(both.stored_ids().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn r54_a_session_ended_there_is_ended_in_the_cache_here() {
+    let Some(both) = Both::new().await else {
+        return;
+    };
+    let builder = PgStore::builder().stored_ids(PLAIN);
+    let builder = builder.cache(CacheOptions::new());
+    let store = builder.connect(&both.database.url()).await.unwrap();
+    store.migrate(&[]).await.unwrap();
+    eventually(async || store.is_cache_answering()).await;
+    let auth = Auth::builder(store).build().unwrap();
+    let user = both.user("ada").await;
+    let session = both.session(&user).await;
+    let token = session.parsed();
+    for _ in 0..2 {
+        assert!(auth.validate_session(&token).await.unwrap().is_some());
+    }
+    let ended = json!({ "id": session.token() });
+    both.call("invalidateSession", ended).await;
+    let gone = async || auth.validate_session(&token).await.unwrap().is_none();
+    let seen = eventually(gone).await;
+    assert!(seen < SECOND, "{seen:?}");
 }

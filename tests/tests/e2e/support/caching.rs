@@ -79,9 +79,12 @@ impl Caching {
 /// Waits until something is so, and says for how long.
 pub(crate) async fn eventually(mut is_so: impl AsyncFnMut() -> bool) -> Duration {
     let begin = Instant::now();
-    while !is_so().await {
-        assert!(begin.elapsed() < PATIENCE, "it never comes to be so");
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
+    let comes = async {
+        while !is_so().await {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    let came = tokio::time::timeout(PATIENCE, comes).await;
+    came.expect("it comes to be so");
     begin.elapsed()
 }

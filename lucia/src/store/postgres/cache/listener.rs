@@ -223,7 +223,7 @@ async fn speak(
     // By a connection of the pool: this one would hear itself even where it hears nobody else.
     let opened = triggers::open(&store, &channel.name).await;
     let watched = opened.map_err(End::Connection)?.ok_or(End::Missing)?;
-    let names = (store.tables.session.clone(), store.tables.user.clone());
+    let tables = store.tables.clone();
     drop(store);
     if tokio::time::timeout(limit, channel.opening.notified())
         .await
@@ -238,8 +238,7 @@ async fn speak(
     .await?;
     loop {
         let now = shared.hearing.time(Instant::now()).to_string();
-        let names = (names.0.as_str(), names.1.as_str());
-        let beat = triggers::beat(names, client, &channel.name, &now, watched);
+        let beat = triggers::beat(&tables, client, &channel.name, &now, watched);
         let beat = tokio::time::timeout(limit, beat).await;
         beat.map_err(|_| End::Silent)??;
         if !shared.hearing.is_fresh(Instant::now()) {

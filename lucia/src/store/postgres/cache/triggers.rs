@@ -6,6 +6,7 @@ use tokio_postgres::{Client, Error as DriverError};
 
 use super::super::Parts;
 use super::super::error::Failure;
+use crate::store::tables::TableNames;
 use crate::{Error, Result};
 
 const TRIGGERS: &str = include_str!("../../../../migrations/postgres/cache.sql");
@@ -54,13 +55,12 @@ pub(super) async fn open(parts: &Parts, channel: &str) -> Result<Option<Watched>
 
 /// Sends a heartbeat. It is prepared for this once, since a pooler may forget what is prepared.
 pub(super) async fn beat(
-    parts_names: (&str, &str),
+    tables: &TableNames,
     client: &Client,
     channel: &str,
     text: &str,
     watched: Watched,
 ) -> Result<(), DriverError> {
-    let (sessions, users) = parts_names;
     client
         .query_typed(
             HEARTBEAT,
@@ -68,16 +68,16 @@ pub(super) async fn beat(
                 (&channel, Type::TEXT),
                 (&text, Type::TEXT),
                 (&watched.sessions, Type::OID),
-                (&sessions, Type::TEXT),
+                (&tables.session, Type::TEXT),
                 (&watched.users, Type::OID),
-                (&users, Type::TEXT),
+                (&tables.user, Type::TEXT),
             ],
         )
         .await
         .map(drop)
 }
 
-/// The triggers that there are, as `(table, trigger)`.
+/// The triggers of the table `$1` that are there and work.
 const THERE: &str = "SELECT tgname::TEXT FROM pg_trigger WHERE tgrelid = to_regclass($1::TEXT) \
      AND tgenabled IN ('O', 'A')";
 
