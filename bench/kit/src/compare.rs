@@ -43,7 +43,8 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     }
     stage.postgres.count_statements(true).await?;
     for (program, case) in cases(&stage, options, 0) {
-        results.counts.push(count(&stage, program, case).await?);
+        let count = count(&stage, program, case, &results).await?;
+        results.counts.push(count);
     }
     let rows = stage.programs.iter().map(|program| row(program.entry));
     let report = Report {
@@ -113,29 +114,27 @@ async fn measure(
 }
 
 /// Statements are counted in a pass of their own, which is not timed: counting them costs the
-/// database something for each.
-async fn count(stage: &Stage, program: &Program, case: Case) -> Result<Count> {
-    const PASS: Duration = Duration::from_secs(1);
+/// database something for each. It has as many requests as were answered in a second before.
+async fn count(stage: &Stage, program: &Program, case: Case, results: &Results) -> Result<Count> {
+    let speed = results.spread(case, Measurement::requests_per_second);
+    let speed = speed.map_or(0.0, |speed| speed.median);
+    let requests = Duration::from_secs_f64(speed).as_secs().max(1000);
 
     let running = stage.start(program, case.sessions, &[])?;
-    let requests = stage.requests(program, case.sessions);
-    let warm_up = Length::Requests(1000.max(case.connections as u64));
-    stage
-        .observe(&running, requests.clone(), case.connections, warm_up)
-        .await?;
-    let before = stage.postgres.statements().await?;
-    let length = Length::Time {
-        warm_up: Duration::ZERO,
-        measured: PASS,
+    let pass = async |requests| {
+        let length = Length::Requests(requests);
+        let cookies = stage.requests(program, case.sessions);
+        let observed = stage.observe(&running, cookies, case.connections, length);
+        observed.await
     };
-    let observed = stage
-        .observe(&running, requests, case.connections, length)
-        .await?;
+    pass(1000).await?;
+    let before = stage.postgres.statements().await?;
+    pass(requests).await?;
     let statements = stage.postgres.statements().await? - before;
     running.stop()?;
     Ok(Count {
         case,
         statements,
-        requests: observed.outcome.requests,
+        requests,
     })
 }

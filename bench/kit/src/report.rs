@@ -45,6 +45,12 @@ impl Report<'_> {
         for (what, value) in machine::describe(self.stage).await? {
             writeln!(text, "- {what}: {value}")?;
         }
+        if cfg!(debug_assertions) {
+            writeln!(
+                text,
+                "\n**Built without optimisation: the figures say nothing.**"
+            )?;
+        }
         writeln!(text, "\n{}", self.method())?;
         for note in &self.notes {
             writeln!(text, "\n{note}")?;
