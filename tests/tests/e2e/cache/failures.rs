@@ -2,9 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use lucia::deadpool_postgres::{Manager, Pool};
 use lucia::{Auth, CacheOptions, PgStore};
 use lucia_tests::{Database, watch};
-use tokio_postgres::NoTls;
+use tokio_postgres::{Config, NoTls};
 
 use crate::support::{Caching, Stage, eventually, sign_up};
 
@@ -153,5 +154,41 @@ fn a_store_outlives_the_runtime_that_its_listener_was_on() {
         let token = session.token();
         eventually(async || auth.validate_session(token).await.is_ok()).await;
         eventually(async || store.is_cache_answering()).await;
+    });
+}
+
+#[test]
+fn r54_a_listener_that_gets_no_time_ends_the_answers_all_the_same() {
+    let mut lasting = tokio::runtime::Builder::new_multi_thread();
+    let lasting = lasting.worker_threads(1).enable_all().build().unwrap();
+    // Nothing on it goes on unless it is blocked on.
+    let mut starved = tokio::runtime::Builder::new_current_thread();
+    let starved = starved.enable_all().build().unwrap();
+    let (stage, caching, session) = lasting.block_on(async {
+        let (stage, caching) = caching().await;
+        let session = sign_up(&caching.auth, "ada").await;
+        (stage, caching, session)
+    });
+    let config: Config = stage.database().url().parse().unwrap();
+    let pool = Pool::builder(Manager::new(config.clone(), NoTls));
+    let pool = pool.build().unwrap();
+    let options = CacheOptions::new().heartbeat(HEARTBEAT);
+    let builder = PgStore::builder().cache(options.listener(config, NoTls));
+    let auth = starved.block_on(async {
+        let store = builder.build(pool.clone()).unwrap();
+        eventually(async || store.is_cache_answering()).await;
+        let auth = Auth::builder(store).build().unwrap();
+        let found = auth.validate_session(session.token()).await;
+        assert!(found.unwrap().is_some());
+        auth
+    });
+    // These connections get no time, either.
+    pool.retain(|_, _| false);
+    lasting.block_on(async {
+        let begin = Instant::now();
+        caching.auth.invalidate_session(&session.id).await.unwrap();
+        let token = session.token();
+        eventually(async || auth.validate_session(token).await.unwrap().is_none()).await;
+        assert!(begin.elapsed() < HEARTBEAT + SLACK, "{:?}", begin.elapsed());
     });
 }
