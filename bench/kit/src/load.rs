@@ -230,6 +230,8 @@ fn check(status: u16, body: &[u8], expected: &Answer) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use tokio::net::TcpListener;
+
     use super::*;
 
     #[test]
@@ -253,5 +255,64 @@ mod tests {
         }
         assert!(check(401, b"", &Answer::Unauthorized).is_ok());
         assert!(check(200, b"user-1", &Answer::Unauthorized).is_err());
+    }
+
+    #[tokio::test]
+    async fn every_answer_is_counted_once() {
+        let port = serve(
+            "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nuser-1",
+            usize::MAX,
+        )
+        .await;
+        let (outcome, ..) = send(&load(port, 100), || Ok(())).await.unwrap();
+        assert_eq!(outcome.requests, 100);
+    }
+
+    #[tokio::test]
+    async fn a_wrong_answer_ends_the_load() {
+        let port = serve(
+            "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nuser-2",
+            usize::MAX,
+        )
+        .await;
+        let error = send(&load(port, 100), || Ok(())).await.unwrap_err();
+        assert!(error.to_string().contains("user-2"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_lost_connection_ends_the_load() {
+        let port = serve("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nuser-1", 3).await;
+        let error = send(&load(port, 100), || Ok(())).await.unwrap_err();
+        assert!(error.to_string().contains("closed"), "{error}");
+    }
+
+    fn load(port: u16, number: u64) -> Load {
+        let answer = Answer::Name("user-1".to_owned());
+        Load {
+            port,
+            connections: 4,
+            requests: Rc::new(vec![Request::with_cookie("a=b", answer)]),
+            length: Length::Requests(number),
+        }
+    }
+
+    /// A server that gives this answer, so often on each connection.
+    async fn serve(answer: &'static str, times: usize) -> u16 {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                tokio::spawn(async move {
+                    let mut request = [0; 1024];
+                    for _ in 0..times {
+                        if stream.read(&mut request).await.unwrap() == 0 {
+                            break;
+                        }
+                        stream.write_all(answer.as_bytes()).await.unwrap();
+                    }
+                });
+            }
+        });
+        port
     }
 }

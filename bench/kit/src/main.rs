@@ -3,6 +3,7 @@
 mod catalogue;
 mod chart;
 mod compare;
+mod instructions;
 mod load;
 mod machine;
 mod options;
@@ -40,6 +41,7 @@ async fn run(options: &Options) -> Result<()> {
     match options.mode {
         Mode::Compare => compare::run(options).await,
         Mode::Sweep => sweep::run(options).await,
+        Mode::Instructions => instructions::run(options).await,
         Mode::Smoke => smoke::run(options).await,
     }
 }

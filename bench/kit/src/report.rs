@@ -1,6 +1,7 @@
 //! Writes what was found out: `report.md`, its charts, and `rounds.csv` with every measurement.
 
 mod charts;
+mod growth;
 mod rounds;
 
 use std::fmt::Write;
@@ -62,6 +63,7 @@ impl Report<'_> {
             fs::write(out.join(&chart.file), chart.picture)?;
             writeln!(text, "\n![{}]({})", chart.title, chart.file)?;
         }
+        text += &growth::table(self)?;
         for sessions in &self.options.sessions {
             for connections in &self.options.connections {
                 writeln!(
@@ -85,7 +87,7 @@ impl Report<'_> {
             "{} interleaved rounds of {} s, each after {} s of the same load; {} different sessions \
              ask in turn. Every answer was checked. Figures are medians of the rounds, with the least \
              and the greatest in brackets. Ratios are taken within a round. The load comes from the \
-             same machine, by one thread. Statements were counted in a pass of their own.",
+             same machine, by one thread.",
             options.rounds,
             options.seconds,
             options.warm_up,
@@ -148,7 +150,7 @@ fn connections_in_words(connections: usize) -> String {
     }
 }
 
-fn with_spread(spread: Spread, show: impl Fn(f64) -> String) -> String {
+pub(crate) fn with_spread(spread: Spread, show: impl Fn(f64) -> String) -> String {
     let [median, least, greatest] = [spread.median, spread.least, spread.greatest].map(show);
     format!("{median} ({least}–{greatest})")
 }
@@ -158,7 +160,7 @@ fn milliseconds(time: Duration) -> f64 {
 }
 
 /// A whole number, its digits in groups of three.
-fn grouped(number: f64) -> String {
+pub(crate) fn grouped(number: f64) -> String {
     let digits = format!("{number:.0}");
     let mut text = String::new();
     for (place, digit) in digits.chars().enumerate() {

@@ -51,6 +51,15 @@ impl Program {
         Ok(Self { entry, command })
     }
 
+    /// The same, run by another program.
+    pub(crate) fn under(&self, other: &[&str]) -> Self {
+        let other = other.iter().map(PathBuf::from);
+        Self {
+            entry: self.entry,
+            command: other.chain(self.command.iter().cloned()).collect(),
+        }
+    }
+
     /// Has it make sessions for the first `count` users. What they are is in `file` then.
     pub(crate) fn seed(&self, around: &Surroundings, file: &Path, count: u32) -> Result<()> {
         let mut command = self.command(around, 0);

@@ -143,7 +143,7 @@ impl Stage {
         let one_day: i64 = 24 * 60 * 60 * 1000;
         client
             .execute(
-                r#"UPDATE "user_session" SET "active_expires" = "created_at" - $1
+                r#"UPDATE "user_session" SET "active_expires" = "created_at" - $1::BIGINT
                 WHERE "renewed_at" <> "created_at""#,
                 &[&one_day],
             )

@@ -9,7 +9,7 @@ use crate::chart::Emphasis;
 use crate::load::Length;
 use crate::options::Options;
 use crate::progress;
-use crate::report::{Report, Row};
+use crate::report::{Report, Row, grouped, with_spread};
 use crate::results::{Case, Measurement, Results, Spread};
 use crate::stage::{Setting, Stage, database};
 
@@ -47,21 +47,20 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
             }
         }
     }
-    let mut notes = Vec::new();
+    let dead = grouped(options.dead.into());
+    let mut notes = vec![format!(
+        "Quiet: {dead} dead sessions lie in the table. Sweeping: they are being deleted."
+    )];
     if let Some(speed) = Spread::of(speeds) {
         notes.push(format!(
-            "Under this load, {:.0} dead sessions were deleted a second ({:.0}–{:.0}); all {} would \
-             take {:.0} s.",
-            speed.median,
-            speed.least,
-            speed.greatest,
-            options.dead,
+            "Under this load, {} dead sessions were deleted a second; all would take {:.0} s.",
+            with_spread(speed, grouped),
             f64::from(options.dead) / speed.median,
         ));
     }
-    let row = |name, title: String, emphasis| Row {
+    let row = |name, emphasis| Row {
         name,
-        title,
+        title: name.to_owned(),
         emphasis,
     };
     let report = Report {
@@ -69,14 +68,7 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
         options,
         stage: &stage,
         results: &results,
-        rows: vec![
-            row(
-                QUIET,
-                format!("{} dead sessions lie there", options.dead),
-                Emphasis::Base,
-            ),
-            row(SWEEPING, "they are being swept".to_owned(), Emphasis::Own),
-        ],
+        rows: vec![row(QUIET, Emphasis::Base), row(SWEEPING, Emphasis::Own)],
         base: QUIET,
         notes,
     };
@@ -140,8 +132,8 @@ impl Sweeps<'_> {
         let sql = r#"
             INSERT INTO "user_session" ("id", "user_id", "active_expires", "idle_expires")
             SELECT encode(sha256(convert_to('dead:' || random() || number, 'UTF8')), 'hex'),
-                lpad((number % $2)::TEXT, 15, '0'), now - 2000, now - 1000
-            FROM generate_series(0, $1 - 1) AS number,
+                lpad((number % $2::BIGINT)::TEXT, 15, '0'), now - 2000, now - 1000
+            FROM generate_series(0, $1::BIGINT - 1) AS number,
                 (SELECT (extract(epoch FROM now()) * 1000)::BIGINT AS now) AS clock"#;
         self.client
             .execute(sql, &[&missing, &i64::from(self.sessions)])
