@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 /// The hand-written one, to which all others are compared.
 pub(crate) const HAND_WRITTEN: &str = "hand-written";
 
-/// The one that asks Postgres only for what it does not know.
+/// The one that answers from memory.
 pub(crate) const LUCIA_CACHE: &str = "lucia-cache";
 
 /// A server as it can be asked for.
@@ -86,17 +86,12 @@ pub(crate) const ALL: &[Entry] = &[
     },
     Entry {
         name: LUCIA_CACHE,
-        title: "lucia with cache",
+        title: "lucia with its cache",
         directory: "lucia-actix",
         arguments: &["cache"],
         language: Language::Rust,
         sessions: Sessions::OfTheKit,
-        packages: &[
-            "actix-web",
-            "deadpool-postgres",
-            "tokio-postgres",
-            "quick_cache",
-        ],
+        packages: &["actix-web", "deadpool-postgres", "tokio-postgres"],
     },
     Entry {
         name: "lucia-axum",

@@ -1,5 +1,6 @@
 //! Compares lucia with hand-written code and with other libraries, under load: `bench/README.md`.
 
+mod cache_memory;
 mod catalogue;
 mod chart;
 mod compare;
@@ -41,6 +42,7 @@ async fn run(options: &Options) -> Result<()> {
     match options.mode {
         Mode::Compare => compare::run(options).await,
         Mode::Sweep => sweep::run(options).await,
+        Mode::CacheMemory => cache_memory::run(options).await,
         Mode::Instructions => instructions::run(options).await,
         Mode::Smoke => smoke::run(options).await,
     }

@@ -15,7 +15,7 @@ pub(crate) enum Answer {
 }
 
 /// A `GET /me`, ready to be sent.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Request {
     pub(crate) bytes: Vec<u8>,
     pub(crate) answer: Answer,

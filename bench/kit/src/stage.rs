@@ -103,6 +103,15 @@ impl Stage {
         Rc::clone(&self.requests[&(program.entry.name, sessions)])
     }
 
+    /// The processes to watch while this server runs.
+    pub(crate) fn watch(&self, running: &Running) -> Watched {
+        Watched {
+            server: running.pid(),
+            postgres: self.postgres.pid(),
+            redis: self.redis.as_ref().map(Redis::pid),
+        }
+    }
+
     /// Puts a server under a load and watches it.
     ///
     /// # Errors
@@ -115,11 +124,7 @@ impl Stage {
         connections: usize,
         length: Length,
     ) -> Result<Observed> {
-        let watched = Watched {
-            server: running.pid(),
-            postgres: self.postgres.pid(),
-            redis: self.redis.as_ref().map(Redis::pid),
-        };
+        let watched = self.watch(running);
         let load = Load {
             port: running.port(),
             connections,

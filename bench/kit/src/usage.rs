@@ -35,6 +35,16 @@ impl Watched {
         })
     }
 
+    /// The memory that the server has now, in bytes.
+    pub(crate) fn memory(&self) -> Result<u64> {
+        let mut sum = 0;
+        for pid in Processes::now()?.tree(self.server) {
+            let status = Process::new(pid)?.status()?;
+            sum += status.vmrss.context("a process without memory")? * 1024;
+        }
+        Ok(sum)
+    }
+
     /// The most memory that the server has had at once so far, in bytes. With several processes it
     /// is the sum of what each has had.
     pub(crate) fn peak_memory(&self) -> Result<u64> {

@@ -15,8 +15,6 @@ pub struct Settings {
     pub workers: usize,
     /// `POOL`: how many connections the pool has; 16 by default.
     pub pool: usize,
-    /// `CACHE`: how many sessions are kept, where there is a cache; 10,000 by default.
-    pub cache: usize,
 }
 
 /// A setting is missing, or is not what it should be.
@@ -36,7 +34,6 @@ impl Settings {
             port: number("PORT")?.ok_or(InvalidSetting("PORT"))?,
             workers: number("WORKERS")?.unwrap_or(cores),
             pool: number("POOL")?.unwrap_or(16),
-            cache: number("CACHE")?.unwrap_or(10_000),
         })
     }
 }

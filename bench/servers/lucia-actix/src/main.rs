@@ -1,4 +1,4 @@
-//! lucia on actix-web: `lucia-actix serve [one-by-one] [cache] [sweep]`.
+//! lucia on actix-web: `lucia-actix serve [one-by-one] [sweep] [cache [ENTRIES]]`.
 
 use std::error::Error;
 use std::time::Duration;
@@ -19,21 +19,34 @@ async fn me(user: User<Profile>) -> impl Responder {
     user.username.clone()
 }
 
+/// The cache as it comes, or with room for a number of sessions that all stay in it.
+fn cache() -> Result<CacheOptions, Box<dyn Error>> {
+    let mut arguments = std::env::args().skip_while(|argument| argument != "cache");
+    Ok(match arguments.nth(1) {
+        None => CacheOptions::new(),
+        Some(entries) => CacheOptions::new()
+            .entries(entries.parse()?)
+            .max_age(Duration::from_secs(60 * 60)),
+    })
+}
+
 #[actix_web::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let settings = Settings::from_env()?;
     let asked_for = |what: &str| std::env::args().skip(2).any(|argument| argument == what);
 
-    let mut builder = PgStore::builder()
+    let mut store = PgStore::builder()
         .max_connections(settings.pool)
         .batched_lookups(!asked_for("one-by-one"));
     if asked_for("cache") {
-        builder = builder.cache(CacheOptions::new().entries(settings.cache));
+        store = store.cache(cache()?);
     }
-    let store = builder.connect(&settings.database_url).await?;
+    let store = store.connect(&settings.database_url).await?;
     if asked_for("cache") {
-        // The tables are there. It makes the triggers.
-        store.migrate(&[]).await?;
+        store.migrate(&[]).await?; // makes its triggers
+        while !store.is_cache_answering() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
     let auth = Auth::builder(store).build()?;
     let _sweeper = match asked_for("sweep") {
