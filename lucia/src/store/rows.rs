@@ -1,0 +1,232 @@
+//! What goes into a store, and what comes out of it.
+
+use std::fmt;
+
+use serde_json::{Map, Value};
+
+use super::{Expiries, UnixMillis};
+use crate::token::{SessionId, SessionToken};
+use crate::user::UserId;
+
+/// A user to be stored.
+#[derive(Clone)]
+#[allow(clippy::exhaustive_structs)]
+pub struct NewUserRow {
+    /// The id.
+    pub id: UserId,
+    /// The other columns by name. Columns that are not here get the database's defaults.
+    pub attributes: Map<String, Value>,
+}
+
+impl fmt::Debug for NewUserRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let columns: Vec<_> = self.attributes.keys().collect();
+        f.debug_struct("NewUserRow")
+            .field("id", &self.id)
+            .field("columns", &columns)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A stored user.
+#[derive(Clone, PartialEq, Eq)]
+pub struct UserRow {
+    /// The id.
+    pub id: UserId,
+    /// All columns, `id` included, as the text of a JSON object.
+    pub attributes: String,
+}
+
+impl fmt::Debug for UserRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UserRow")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a store knows of its table of users.
+#[derive(Clone, Debug)]
+pub struct UserTable {
+    /// The names of the columns.
+    pub columns: Vec<String>,
+    /// Some user, if there is one.
+    pub sample: Option<UserRow>,
+}
+
+/// A stored key.
+#[derive(Clone, PartialEq, Eq)]
+pub struct KeyRow {
+    /// `provider:provider_user_id`.
+    pub id: String,
+    /// Whose key it is.
+    pub user_id: UserId,
+    /// The hash of its password, `None` for a key without one.
+    pub hashed_password: Option<String>,
+}
+
+impl fmt::Debug for KeyRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyRow")
+            .field("id", &self.id)
+            .field("user_id", &self.user_id)
+            .field(
+                "hashed_password",
+                &self.hashed_password.as_ref().map(|_| "[redacted]"),
+            )
+            .finish()
+    }
+}
+
+/// What became of a key that was to be deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums)]
+pub enum KeyDeletion {
+    /// It is gone.
+    Deleted,
+    /// It was not there.
+    Unknown,
+    /// It stays, as the last key of its user.
+    Last,
+}
+
+/// An attempt to sign in that is about to be made.
+#[derive(Clone, Debug)]
+#[allow(clippy::exhaustive_structs)]
+pub struct NewAttempt {
+    /// Attempts of the same id are counted together. 64 hexadecimal digits.
+    pub id: String,
+    /// When it is made.
+    pub now: UnixMillis,
+    /// When the count ends that this attempt begins, if it begins one. A count has ended when the
+    /// time is this or later.
+    pub expires: UnixMillis,
+    /// How many are admitted until a count ends.
+    pub limit: u32,
+}
+
+/// What became of an attempt that was to be counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_structs)]
+pub struct CountedAttempt {
+    /// Whether it may be made, and was counted.
+    pub admitted: bool,
+    /// When the count ends.
+    pub expires: UnixMillis,
+}
+
+/// A password to be replaced, and the sessions that end with the old one.
+#[derive(Clone)]
+#[allow(clippy::exhaustive_structs)]
+pub struct PasswordChange {
+    /// The key.
+    pub key_id: String,
+    /// Whose key it has to be.
+    pub user_id: UserId,
+    /// The hash of the new password.
+    pub hashed_password: String,
+    /// The session of the user that goes on, under another token. All others end.
+    pub kept: Option<(SessionId, Rotation)>,
+}
+
+impl fmt::Debug for PasswordChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PasswordChange")
+            .field("key_id", &self.key_id)
+            .field("user_id", &self.user_id)
+            .field("kept", &self.kept)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A session to be stored.
+#[derive(Clone)]
+#[allow(clippy::exhaustive_structs)]
+pub struct NewSessionRow {
+    /// Its secret, whose SHA-256 is the id of the row.
+    pub token: SessionToken,
+    /// Whose session it is.
+    pub user_id: UserId,
+    /// When it is created.
+    pub created_at: UnixMillis,
+    /// When its user proved who they are.
+    pub authenticated_at: Option<UnixMillis>,
+    /// The times of its renewal.
+    pub expiries: Expiries,
+    /// What the application calls the device.
+    pub device: Option<String>,
+    /// The address that it is created from.
+    pub address: Option<String>,
+    /// The columns of the application's own, by name. Columns that are not here get the
+    /// database's defaults.
+    pub attributes: Map<String, Value>,
+    /// The session that it takes the place of, whosever that is. It need not be there any more.
+    pub replaces: Option<SessionId>,
+    /// How many sessions its user may have with it: one at the least. Which ones are dead is
+    /// told by its [`created_at`](Self::created_at).
+    pub limit: Option<u32>,
+}
+
+impl fmt::Debug for NewSessionRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewSessionRow")
+            .field("token", &self.token)
+            .field("user_id", &self.user_id)
+            .field("replaces", &self.replaces)
+            .field("limit", &self.limit)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Another token for a session.
+#[derive(Clone, Debug)]
+#[allow(clippy::exhaustive_structs)]
+pub struct Rotation {
+    /// The new token.
+    pub token: SessionToken,
+    /// The times from now on: a rotation renews as well.
+    pub expiries: Expiries,
+    /// When its user last proved who they are, if that is now.
+    pub authenticated_at: Option<UnixMillis>,
+}
+
+/// A stored session.
+#[derive(Clone, PartialEq, Eq)]
+#[allow(clippy::exhaustive_structs)]
+pub struct SessionRow {
+    /// The SHA-256 of the token.
+    pub id: SessionId,
+    /// Whose session it is.
+    pub user_id: UserId,
+    /// When it was created.
+    pub created_at: UnixMillis,
+    /// When its user last proved who they are: at its creation, or later by their password.
+    /// `None` when the user has not proved it for this session.
+    pub authenticated_at: Option<UnixMillis>,
+    /// When it was renewed last, its creation if it never was.
+    pub renewed_at: UnixMillis,
+    /// The end of its active period.
+    pub active_expires: UnixMillis,
+    /// The end of its idle period.
+    pub idle_expires: UnixMillis,
+    /// What the application called the device.
+    pub device: Option<String>,
+    /// The address that it was created from.
+    pub address: Option<String>,
+    /// The columns of the application's own, as the text of a JSON object.
+    pub attributes: String,
+}
+
+impl fmt::Debug for SessionRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionRow")
+            .field("id", &self.id)
+            .field("user_id", &self.user_id)
+            .field("created_at", &self.created_at)
+            .field("authenticated_at", &self.authenticated_at)
+            .field("renewed_at", &self.renewed_at)
+            .field("active_expires", &self.active_expires)
+            .field("idle_expires", &self.idle_expires)
+            .finish_non_exhaustive()
+    }
+}
