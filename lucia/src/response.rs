@@ -69,11 +69,16 @@ pub struct Answer {
 impl Error {
     /// What a client gets who ran into this: the [`status`](Self::status), the
     /// [`public_message`](Self::public_message) as plain text, and when to ask again. What an
-    /// operator has to know of a 500 goes to the log.
+    /// operator has to know of a 500, or of a refused column, goes to the log.
     #[must_use]
     pub fn answer(&self) -> Answer {
-        if self.status() == 500 {
-            tracing::error!("{}", chain(self));
+        match self {
+            _ if self.status() == 500 => tracing::error!("{}", chain(self)),
+            // The client is not told which column: it may be a mistake of the application's.
+            Self::Constraint { .. } | Self::InvalidAttribute { .. } => {
+                tracing::info!("{}", chain(self));
+            }
+            _ => {}
         }
         let mut headers = vec![
             ("content-type", "text/plain; charset=utf-8".to_owned()),
