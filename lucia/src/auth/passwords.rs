@@ -53,7 +53,11 @@ impl Auth {
     /// is not.)
     ///
     /// With a store of sessions of their own ([`AuthBuilder::sessions`](crate::AuthBuilder::sessions))
-    /// it is several steps; a failure between them signs the user out at worst.
+    /// it is several steps: this session gets its token, the others end, the password changes, and
+    /// what began meanwhile ends. Where a store fails on the way, this is an error, the user has to
+    /// sign in again, and the password is the new one or still the old one. Sessions of before are
+    /// never left beside a new password; one that began by the old password during the call can be.
+    /// [`reset_password`](Self::reset_password) then ends all.
     ///
     /// # Errors
     ///
