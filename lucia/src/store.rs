@@ -102,13 +102,14 @@ pub trait UserStore: fmt::Debug + Send + Sync + 'static {
     /// Removes a key, unless it is the last one of its user and `even_last` does not say that it
     /// may go all the same. However many are asked to go at once, one stays.
     async fn delete_key(&self, id: &str, even_last: bool) -> Result<KeyDeletion>;
+
     /// Counts an attempt to sign in, unless as many as its limit are counted already: then nothing
     /// changes. However many are made at once, no more are admitted. The first attempt after the end
     /// of a count begins another one.
     async fn count_attempt(&self, attempt: NewAttempt) -> Result<CountedAttempt>;
 
-    /// Takes one attempt back out of the count of this id that ends at `expires`. Silent when there
-    /// is none (any more).
+    /// Takes one attempt back out of the count of this id that ends at `expires`, and removes the
+    /// count when it was the only one in it. Silent when there is none (any more).
     async fn uncount_attempt(&self, id: &str, expires: UnixMillis) -> Result<()>;
 
     /// Ends the count of this id. Silent when there is none.

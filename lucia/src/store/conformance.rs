@@ -327,6 +327,7 @@ macro_rules! __store_cases {
                 an_attempt_that_is_taken_back_makes_room_for_one
                 no_more_attempts_are_taken_back_than_were_counted
                 an_attempt_is_taken_back_out_of_its_own_count
+                attempts_that_are_all_taken_back_leave_no_count
                 forgotten_attempts_are_counted_no_more
                 forgetting_attempts_that_nobody_made_is_silent
                 counts_that_have_ended_are_deleted_and_no_others

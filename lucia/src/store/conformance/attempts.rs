@@ -85,6 +85,17 @@ pub(super) async fn an_attempt_is_taken_back_out_of_its_own_count(store: &dyn St
     assert!(!count(store, 2, NOW).await.admitted);
 }
 
+pub(super) async fn attempts_that_are_all_taken_back_leave_no_count(store: &dyn Store) {
+    // One after the other, and at once.
+    count_full(store, 1, NOW).await;
+    for _ in 0..LIMIT {
+        uncount(store, 1, NOW + PERIOD).await;
+    }
+    count_full(store, 2, NOW).await;
+    all((0..LIMIT).map(async |_| uncount(store, 2, NOW + PERIOD).await)).await;
+    assert_eq!(delete_old(store, NOW + PERIOD, 100).await, 0);
+}
+
 pub(super) async fn forgotten_attempts_are_counted_no_more(store: &dyn Store) {
     count_full(store, 1, NOW).await;
     count_full(store, 2, NOW).await;

@@ -35,9 +35,17 @@ impl AttemptStatements {
                     $3
                 )"#
             ),
+            // The row is locked first, so that its count is known as those before have left it.
             uncount: format!(
-                r#"UPDATE {attempts} SET "attempts" = "attempts" - 1
-                WHERE "id" = $1 AND "expires" = $2 AND "attempts" > 0"#
+                r#"WITH held AS (
+                    SELECT "id", "attempts" FROM {attempts}
+                    WHERE "id" = $1 AND "expires" = $2 FOR UPDATE
+                ), ended AS (
+                    DELETE FROM {attempts} AS a USING held
+                    WHERE a."id" = held."id" AND held."attempts" <= 1
+                )
+                UPDATE {attempts} AS a SET "attempts" = held."attempts" - 1 FROM held
+                WHERE a."id" = held."id" AND held."attempts" > 1"#
             ),
             forget: format!(r#"DELETE FROM {attempts} WHERE "id" = $1"#),
             // What another sweeper or an attempt holds is left to them.

@@ -47,6 +47,7 @@ pub(super) struct Statements {
     pub(super) count_attempt: String,
     pub(super) attempts_expire: String,
     pub(super) uncount_attempt: String,
+    pub(super) uncount_last_attempt: String,
     pub(super) forget_attempts: String,
     pub(super) delete_old_attempts: String,
 }
@@ -251,7 +252,11 @@ impl Statements {
             attempts_expire: format!("SELECT \"expires\" FROM {attempt} WHERE \"id\" = ?1"),
             uncount_attempt: format!(
                 "UPDATE {attempt} SET \"attempts\" = \"attempts\" - 1 \
-                 WHERE \"id\" = ?1 AND \"expires\" = ?2 AND \"attempts\" > 0"
+                 WHERE \"id\" = ?1 AND \"expires\" = ?2 AND \"attempts\" > 1"
+            ),
+            uncount_last_attempt: format!(
+                "DELETE FROM {attempt} \
+                 WHERE \"id\" = ?1 AND \"expires\" = ?2 AND \"attempts\" <= 1"
             ),
             forget_attempts: format!("DELETE FROM {attempt} WHERE \"id\" = ?1"),
             delete_old_attempts: format!(

@@ -214,8 +214,17 @@ impl UserStore for SqliteStore {
     async fn uncount_attempt(&self, id: &str, expires: UnixMillis) -> Result<()> {
         let id = id.to_owned();
         self.write(move |connection, tables| {
-            let mut statement = connection.prepare_cached(&tables.sql.uncount_attempt)?;
-            statement.execute((&id, expires.0))?;
+            let transaction =
+                connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let uncounted = transaction
+                .prepare_cached(&tables.sql.uncount_attempt)?
+                .execute((&id, expires.0))?;
+            if uncounted == 0 {
+                transaction
+                    .prepare_cached(&tables.sql.uncount_last_attempt)?
+                    .execute((&id, expires.0))?;
+            }
+            transaction.commit()?;
             Ok(())
         })
         .await

@@ -66,6 +66,9 @@ impl Memory {
             _ if self.has(Fault::TakesAllAttemptsBack) => 0,
             attempts => attempts - 1,
         };
+        if count.attempts == 0 && !self.has(Fault::KeepsCountsOfNothing) {
+            state.counts.remove(id);
+        }
     }
 
     pub(super) fn forget(&self, id: &str) {

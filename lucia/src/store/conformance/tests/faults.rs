@@ -116,6 +116,7 @@ faults! {
     TellsTheEndOfItsOwn
     TakesNoAttemptBack
     TakesAllAttemptsBack
+    KeepsCountsOfNothing
     TakesAttemptsBackOutOfAnyCount
     ForgetsNoAttempts
     ForgetsEverybodysAttempts
