@@ -106,6 +106,10 @@ pub trait UserStore: fmt::Debug + Send + Sync + 'static {
     /// Counts an attempt to sign in, unless as many as its limit are counted already: then nothing
     /// changes. However many are made at once, no more are admitted. The first attempt after the end
     /// of a count begins another one.
+    ///
+    /// A count whose end lies more than twice as far ahead as that of one that begins now was begun
+    /// by a wrong clock, and has ended. (Once would be too little: the clocks of two servers differ,
+    /// and of two attempts at once the later one can be counted first.)
     async fn count_attempt(&self, attempt: NewAttempt) -> Result<CountedAttempt>;
 
     /// Takes one attempt back out of the count of this id that ends at `expires`, and removes the
@@ -115,8 +119,14 @@ pub trait UserStore: fmt::Debug + Send + Sync + 'static {
     /// Ends the count of this id. Silent when there is none.
     async fn forget_attempts(&self, id: &str) -> Result<()>;
 
-    /// Removes up to `limit` counts that have ended. Returns how many.
-    async fn delete_old_attempts(&self, now: UnixMillis, limit: u32) -> Result<u64>;
+    /// Removes up to `limit` counts that have ended at `now`, or end after `latest`, as no clock
+    /// that is right has them do. Returns how many.
+    async fn delete_old_attempts(
+        &self,
+        now: UnixMillis,
+        latest: UnixMillis,
+        limit: u32,
+    ) -> Result<u64>;
 }
 
 /// Sessions.

@@ -78,18 +78,22 @@ impl Auth {
     ///
     /// [`Error::Unavailable`] when the store is.
     pub(super) async fn sweep_attempts(&self, batch: u32) -> Result<()> {
+        let Some(limit) = self.0.sign_in_limit else {
+            return Ok(());
+        };
         let now = self.now();
-        while self.0.sign_in_limit.is_some() {
-            let swept = self.ask(self.store().delete_old_attempts(now, batch)).await;
-            match swept {
+        let latest = now.plus(limit.period).plus(limit.period);
+        loop {
+            let sweep = self.store().delete_old_attempts(now, latest, batch);
+            match self.ask(sweep).await {
                 Ok(deleted) if deleted >= u64::from(batch) => {}
-                Ok(_) => break,
-                // Each attempt that is counted says so. Where none is, the table is not needed.
-                Err(Error::Schema { .. }) => break,
+                Ok(_) => return Ok(()),
+                // There is no such table. Each attempt that is counted says so, and where none is,
+                // it is not needed.
+                Err(Error::Schema { column: None, .. }) => return Ok(()),
                 Err(error) => return Err(error),
             }
         }
-        Ok(())
     }
 }
 

@@ -355,8 +355,13 @@ impl UserStore for PgStore {
         self.query(sql, &[&id]).await.map(drop)
     }
 
-    async fn delete_old_attempts(&self, now: UnixMillis, limit: u32) -> Result<u64> {
-        self.0.delete_old_attempts(now, limit).await
+    async fn delete_old_attempts(
+        &self,
+        now: UnixMillis,
+        latest: UnixMillis,
+        limit: u32,
+    ) -> Result<u64> {
+        self.0.delete_old_attempts(now, latest, limit).await
     }
 }
 

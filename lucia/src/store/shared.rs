@@ -55,7 +55,7 @@ shared! {
     count_attempt(attempt: NewAttempt) -> CountedAttempt;
     uncount_attempt(id: &str, expires: UnixMillis) -> ();
     forget_attempts(id: &str) -> ();
-    delete_old_attempts(now: UnixMillis, limit: u32) -> u64;
+    delete_old_attempts(now: UnixMillis, latest: UnixMillis, limit: u32) -> u64;
 }
 
 shared! {

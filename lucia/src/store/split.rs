@@ -168,8 +168,13 @@ impl UserStore for Split {
         self.users.forget_attempts(id).await
     }
 
-    async fn delete_old_attempts(&self, now: UnixMillis, limit: u32) -> Result<u64> {
-        self.users.delete_old_attempts(now, limit).await
+    async fn delete_old_attempts(
+        &self,
+        now: UnixMillis,
+        latest: UnixMillis,
+        limit: u32,
+    ) -> Result<u64> {
+        self.users.delete_old_attempts(now, latest, limit).await
     }
 }
 

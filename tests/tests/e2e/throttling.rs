@@ -18,6 +18,7 @@ on_each_store![
     r24_proofs_are_counted_together_with_sign_ins,
     r34_the_table_shows_neither_names_nor_addresses,
     r52_counts_that_have_ended_are_swept_and_no_others,
+    a_clock_that_was_wrong_for_a_moment_locks_nobody_out,
     without_its_table_attempts_are_refused_by_its_name_and_all_else_works,
 ];
 
@@ -188,6 +189,21 @@ async fn r52_counts_that_have_ended_are_swept_and_no_others(stage: Stage) {
     stage.clock.advance(15 * MINUTE);
     assert_eq!(auth.delete_dead_sessions().await.unwrap(), 0);
     assert_eq!(stage.count("sign_in_attempt").await, 0);
+}
+
+async fn a_clock_that_was_wrong_for_a_moment_locks_nobody_out(stage: Stage) {
+    let auth = stage.auth().await;
+    sign_up(&auth, "ada").await;
+    let now = stage.clock.now();
+    stage.clock.set(now + 365 * 24 * 60 * MINUTE);
+    for username in ["ada", "bob"] {
+        fail(&auth, username, 10).await;
+    }
+    stage.clock.set(now);
+    fail(&auth, "ada", 9).await;
+    auth.delete_dead_sessions().await.unwrap();
+    assert_eq!(counted(&stage).await.as_deref(), Some("9"));
+    sign_in(&auth, "ada", PASSWORD).await.unwrap();
 }
 
 async fn without_its_table_attempts_are_refused_by_its_name_and_all_else_works(stage: Stage) {

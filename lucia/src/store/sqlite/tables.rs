@@ -163,6 +163,8 @@ impl Statements {
         let key = quote(&names.key);
         let session = quote(&names.session);
         let attempt = quote(&names.attempt);
+        // The difference is taken of times that are near each other, so that none is out of range.
+        let has_ended = "(a.\"expires\" <= ?2 OR a.\"expires\" - ?3 > ?3 - ?2)";
         let session_columns: Vec<_> = SESSION_COLUMNS
             .into_iter()
             .chain(own_session_columns.iter().map(|column| &*column.name))
@@ -245,9 +247,9 @@ impl Statements {
             count_attempt: format!(
                 "INSERT INTO {attempt} AS a (\"id\", \"attempts\", \"expires\") VALUES (?1, 1, ?3) \
                  ON CONFLICT (\"id\") DO UPDATE SET \
-                 \"attempts\" = CASE WHEN a.\"expires\" <= ?2 THEN 1 ELSE a.\"attempts\" + 1 END, \
-                 \"expires\" = CASE WHEN a.\"expires\" <= ?2 THEN ?3 ELSE a.\"expires\" END \
-                 WHERE a.\"expires\" <= ?2 OR a.\"attempts\" < ?4"
+                 \"attempts\" = CASE WHEN {has_ended} THEN 1 ELSE a.\"attempts\" + 1 END, \
+                 \"expires\" = CASE WHEN {has_ended} THEN ?3 ELSE a.\"expires\" END \
+                 WHERE {has_ended} OR a.\"attempts\" < ?4"
             ),
             attempts_expire: format!("SELECT \"expires\" FROM {attempt} WHERE \"id\" = ?1"),
             uncount_attempt: format!(
@@ -261,7 +263,7 @@ impl Statements {
             forget_attempts: format!("DELETE FROM {attempt} WHERE \"id\" = ?1"),
             delete_old_attempts: format!(
                 "DELETE FROM {attempt} WHERE \"id\" IN (SELECT \"id\" FROM {attempt} \
-                 WHERE \"expires\" <= ?1 ORDER BY \"expires\" LIMIT ?2)"
+                 WHERE \"expires\" <= ?1 OR \"expires\" > ?2 LIMIT ?3)"
             ),
         }
     }

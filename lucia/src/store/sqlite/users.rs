@@ -240,10 +240,15 @@ impl UserStore for SqliteStore {
         .await
     }
 
-    async fn delete_old_attempts(&self, now: UnixMillis, limit: u32) -> Result<u64> {
+    async fn delete_old_attempts(
+        &self,
+        now: UnixMillis,
+        latest: UnixMillis,
+        limit: u32,
+    ) -> Result<u64> {
         self.write(move |connection, tables| {
             let mut statement = connection.prepare_cached(&tables.sql.delete_old_attempts)?;
-            let deleted = statement.execute((now.0, limit))?;
+            let deleted = statement.execute((now.0, latest.0, limit))?;
             Ok(u64::try_from(deleted).unwrap_or(u64::MAX))
         })
         .await

@@ -110,6 +110,7 @@ faults! {
     AdmitsOneAttemptMore
     EndsACountAMomentLater
     NeverEndsACount
+    BelievesEveryClock
     CountsAttemptsInTwoSteps
     ExtendsACount
     CountsTheRefused
@@ -122,6 +123,7 @@ faults! {
     ForgetsEverybodysAttempts
     DeletesCountsWithoutLimit
     LeavesCountsOfTheLastMoment
+    LeavesCountsOfAWrongClock
     DeletesCountsThatGoOn
 
     // Both together

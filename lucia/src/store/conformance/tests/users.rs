@@ -213,8 +213,13 @@ impl UserStore for Memory {
         Ok(())
     }
 
-    async fn delete_old_attempts(&self, now: UnixMillis, limit: u32) -> Result<u64> {
-        Ok(self.delete_old(now, limit))
+    async fn delete_old_attempts(
+        &self,
+        now: UnixMillis,
+        latest: UnixMillis,
+        limit: u32,
+    ) -> Result<u64> {
+        Ok(self.delete_old(now, latest, limit))
     }
 }
 
