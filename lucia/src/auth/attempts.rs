@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
+use unicode_normalization::UnicodeNormalization as _;
 
 use super::Auth;
 use crate::clock::UnixMillis;
@@ -120,11 +121,12 @@ impl Attempt<'_> {
 /// table shows neither at a glance, and has rows of one size whatever is sent.
 fn attempt_id(provider_id: &str, provider_user_id: &str, address: IpAddr) -> String {
     let mut sha256 = Sha256::new();
-    // With its length, so that no two keys are one text.
-    sha256.update((provider_id.len() as u64).to_be_bytes());
-    sha256.update(provider_id);
-    sha256.update((provider_user_id.len() as u64).to_be_bytes());
-    sha256.update(provider_user_id);
+    for text in [provider_id, provider_user_id] {
+        // With its length, so that no two keys are one text.
+        let text = one_spelling(text);
+        sha256.update((text.len() as u64).to_be_bytes());
+        sha256.update(text);
+    }
     // An IPv4 address is one, also where a server that listens on IPv6 sees it mapped.
     match address.to_canonical() {
         IpAddr::V4(address) => sha256.update(address.octets()),
@@ -132,6 +134,17 @@ fn attempt_id(provider_id: &str, provider_user_id: &str, address: IpAddr) -> Str
         IpAddr::V6(address) => sha256.update(&address.octets()[..8]),
     }
     hex(&sha256.finalize())
+}
+
+/// One form for all spellings of a name: a database that compares without case has one key of many,
+/// and each would have a count of its own. It is the same whether there is such a key, so that
+/// nobody can tell by it. In NFKC after the fold, too, which can undo it.
+fn one_spelling(text: &str) -> String {
+    text.nfkc()
+        .collect::<String>()
+        .to_lowercase()
+        .nfkc()
+        .collect()
 }
 
 #[cfg(test)]
@@ -161,10 +174,29 @@ mod tests {
     #[test]
     fn attempts_at_different_keys_are_counted_apart() {
         let address = "192.0.2.1".parse().unwrap();
-        let ids = [("a", "b:c"), ("a:b", "c"), ("ab", ":c"), ("a", "B:c")];
+        let ids = [("a", "b:c"), ("a:b", "c"), ("ab", ":c"), ("a", "b:d")];
         let mut ids = ids.map(|(provider, user)| attempt_id(provider, user, address));
         ids.sort_unstable();
         assert!(ids.windows(2).all(|two| two[0] != two[1]), "{ids:?}");
+    }
+
+    #[test]
+    fn r34_all_spellings_of_a_key_are_counted_together() {
+        let id = |user| attempt_id("email", user, "192.0.2.1".parse().unwrap());
+        for (one, other) in [
+            ("ada", "ADA"),
+            // Composed and in parts, wide, and a ligature.
+            ("\u{e9}milie", "E\u{301}milie"),
+            ("ada", "\u{ff21}da"),
+            ("fi", "\u{fb01}"),
+            // The lower case of it is in two parts.
+            ("\u{130}", "i\u{307}"),
+        ] {
+            assert_eq!(id(one), id(other), "{one} and {other}");
+        }
+        assert_ne!(id("ada"), id("ada "));
+        let address = "192.0.2.1".parse().unwrap();
+        assert_eq!(id("ada"), attempt_id("Email", "ada", address));
     }
 
     #[test]
