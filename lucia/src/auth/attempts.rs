@@ -119,6 +119,10 @@ impl Attempt<'_> {
 
 /// What attempts are counted by: the SHA-256 of the key and of where it comes from, so that the
 /// table shows neither at a glance, and has rows of one size whatever is sent.
+///
+/// An IPv4 address is one also where it is written in IPv6: mapped (`::ffff:0:0/96`), as a server
+/// that listens on IPv6 sees it, behind a translator (`64:ff9b::/96`, RFC 6052), where all of IPv4
+/// would be one network, and in 6to4 (`2002::/16`, RFC 3056), where each has 65,536 of them.
 fn attempt_id(provider_id: &str, provider_user_id: &str, address: IpAddr) -> String {
     let mut sha256 = Sha256::new();
     for text in [provider_id, provider_user_id] {
@@ -127,11 +131,14 @@ fn attempt_id(provider_id: &str, provider_user_id: &str, address: IpAddr) -> Str
         sha256.update((text.len() as u64).to_be_bytes());
         sha256.update(text);
     }
-    // An IPv4 address is one, also where a server that listens on IPv6 sees it mapped.
     match address.to_canonical() {
         IpAddr::V4(address) => sha256.update(address.octets()),
-        // The half of it that names a network: its owner has all addresses in it.
-        IpAddr::V6(address) => sha256.update(&address.octets()[..8]),
+        IpAddr::V6(address) => match address.octets() {
+            [0x00, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0, ipv4 @ ..] => sha256.update(ipv4),
+            [0x20, 0x02, a, b, c, d, ..] => sha256.update([a, b, c, d]),
+            // The half of it that names a network: its owner has all addresses in it.
+            octets => sha256.update(&octets[..8]),
+        },
     }
     hex(&sha256.finalize())
 }
@@ -169,6 +176,18 @@ mod tests {
         assert_eq!(id("::ffff:192.0.2.1"), id("192.0.2.1"));
         assert_ne!(id("::ffff:192.0.2.1"), id("::ffff:192.0.2.2"));
         assert_ne!(id("192.0.2.1"), id("192.0.2.2"));
+    }
+
+    #[test]
+    fn r36_a_translated_ipv4_address_is_an_ipv4_address() {
+        assert_eq!(id("64:ff9b::192.0.2.1"), id("192.0.2.1"));
+        assert_ne!(id("64:ff9b::192.0.2.1"), id("64:ff9b::192.0.2.2"));
+        assert_eq!(id("2002:c000:0201::1"), id("192.0.2.1"));
+        assert_eq!(id("2002:c000:0201:5::1"), id("2002:c000:0201:6::2"));
+        assert_ne!(id("2002:c000:0201::1"), id("2002:c000:0202::1"));
+        // What only begins like one is none.
+        assert_ne!(id("64:ff9b:1::192.0.2.1"), id("192.0.2.1"));
+        assert_ne!(id("2001:c000:0201::1"), id("192.0.2.1"));
     }
 
     #[test]
