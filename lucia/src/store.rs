@@ -58,7 +58,7 @@ pub trait UserStore: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     ///
     /// [`Schema`](crate::Error::Schema) when one of lucia's own tables or columns is not as the
-    /// store needs it.
+    /// store needs it, but for those of [`check_attempts`](Self::check_attempts).
     async fn describe_users(&self) -> Result<UserTable>;
 
     /// Stores a user and, in the same transaction, their key. Returns the row as the database
@@ -102,6 +102,13 @@ pub trait UserStore: fmt::Debug + Send + Sync + 'static {
     /// Removes a key, unless it is the last one of its user and `even_last` does not say that it
     /// may go all the same. However many are asked to go at once, one stays.
     async fn delete_key(&self, id: &str, even_last: bool) -> Result<KeyDeletion>;
+
+    /// Checks that attempts to sign in can be counted. Asked only where they are.
+    ///
+    /// # Errors
+    ///
+    /// [`Schema`](crate::Error::Schema) when the table for it is not as the store needs it.
+    async fn check_attempts(&self) -> Result<()>;
 
     /// Counts an attempt to sign in, unless as many as its limit are counted already: then nothing
     /// changes. However many are made at once, no more are admitted. The first attempt after the end

@@ -102,6 +102,10 @@ impl UserStore for Fixed {
         Ok(KeyDeletion::Unknown)
     }
 
+    async fn check_attempts(&self) -> Result<()> {
+        unavailable()
+    }
+
     async fn count_attempt(&self, _: NewAttempt) -> Result<CountedAttempt> {
         unavailable()
     }

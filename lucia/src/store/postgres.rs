@@ -222,7 +222,6 @@ impl UserStore for PgStore {
 
     async fn describe_users(&self) -> Result<UserTable> {
         let all = self.0.check_tables().await?;
-        self.0.check_attempts().await?;
         self.0.check_index().await?;
         self.0.cache.check(&self.0).await?;
         let columns = match &self.0.user_columns {
@@ -339,6 +338,10 @@ impl UserStore for PgStore {
             Some((true, false)) => KeyDeletion::Last,
             Some((false, false)) | None => KeyDeletion::Unknown,
         })
+    }
+
+    async fn check_attempts(&self) -> Result<()> {
+        self.0.check_attempts().await
     }
 
     async fn count_attempt(&self, attempt: NewAttempt) -> Result<CountedAttempt> {

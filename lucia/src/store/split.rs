@@ -156,6 +156,10 @@ impl UserStore for Split {
         self.users.delete_key(id, even_last).await
     }
 
+    async fn check_attempts(&self) -> Result<()> {
+        self.users.check_attempts().await
+    }
+
     async fn count_attempt(&self, attempt: NewAttempt) -> Result<CountedAttempt> {
         self.users.count_attempt(attempt).await
     }

@@ -62,6 +62,10 @@ impl UserStore for Nobody {
         Ok(KeyDeletion::Unknown)
     }
 
+    async fn check_attempts(&self) -> Result<()> {
+        unavailable()
+    }
+
     async fn count_attempt(&self, _: NewAttempt) -> Result<CountedAttempt> {
         unavailable()
     }

@@ -19,6 +19,7 @@ on_each_store![
     r34_the_table_shows_neither_names_nor_addresses,
     r52_counts_that_have_ended_are_swept_and_no_others,
     a_clock_that_was_wrong_for_a_moment_locks_nobody_out,
+    counts_that_cannot_be_swept_hide_no_sessions_that_were,
     without_its_table_attempts_are_refused_by_its_name_and_all_else_works,
 ];
 
@@ -191,6 +192,22 @@ async fn r52_counts_that_have_ended_are_swept_and_no_others(stage: Stage) {
     assert_eq!(stage.count("sign_in_attempt").await, 0);
 }
 
+async fn counts_that_cannot_be_swept_hide_no_sessions_that_were(stage: Stage) {
+    let auth = stage.auth().await;
+    let session = sign_up(&auth, "ada").await;
+    stage
+        .clock
+        .set(session.idle_expires + Duration::from_millis(1));
+    stage.probe.halt("delete_old_attempts");
+    let failing = async {
+        stage.probe.arrived("delete_old_attempts").await;
+        stage.probe.set_down(true);
+        stage.probe.release("delete_old_attempts");
+    };
+    let (deleted, ()) = tokio::join!(auth.delete_dead_sessions(), failing);
+    assert_eq!(deleted.unwrap(), 1);
+}
+
 async fn a_clock_that_was_wrong_for_a_moment_locks_nobody_out(stage: Stage) {
     let auth = stage.auth().await;
     sign_up(&auth, "ada").await;
@@ -221,6 +238,14 @@ async fn without_its_table_attempts_are_refused_by_its_name_and_all_else_works(s
             other => panic!("{other:?}"),
         }
     }
+    // Who counts none needs no table.
+    let uncounted = stage.builder().await.without_sign_in_limit();
+    let uncounted = uncounted.build().unwrap();
+    uncounted
+        .check_schema::<lucia::NoAttributes>()
+        .await
+        .unwrap();
+    sign_in(&uncounted, "ada", PASSWORD).await.unwrap();
     let key = auth.use_key("username", "ada", Some(PASSWORD)).await;
     auth.create_session(&key.unwrap().user_id).await.unwrap();
     stage

@@ -91,8 +91,8 @@ impl Tables {
         })
     }
 
-    /// Every table with the columns that have to be there.
-    fn needed_columns(&self) -> [(&str, Vec<&str>); 4] {
+    /// Every table with the columns that have to be there, but for that of attempts.
+    fn needed_columns(&self) -> [(&str, Vec<&str>); 3] {
         let mut user = vec!["id"];
         user.extend(self.user_columns.iter().flatten().map(String::as_str));
         let mut session = SESSION_COLUMNS.to_vec();
@@ -101,40 +101,52 @@ impl Tables {
             (&self.names.user, user),
             (&self.names.key, KEY_COLUMNS.to_vec()),
             (&self.names.session, session),
-            // Last: an application that counts no attempts can do without it.
-            (&self.names.attempt, ATTEMPT_COLUMNS.to_vec()),
         ]
     }
 
-    /// Checks that all tables and columns are there and can hold what they have to.
+    /// Checks that the tables of users, keys and sessions are there with all columns, and can hold
+    /// what they have to.
     pub(super) fn check(&self, connection: &Connection) -> Outcome<()> {
-        for (table, needed) in self.needed_columns() {
-            let misfit = |column: Option<&str>, reason: String| {
-                Failure::Told(Error::Schema {
-                    table: table.to_owned(),
-                    column: column.map(str::to_owned),
-                    reason,
-                })
+        check_tables(connection, &self.needed_columns())
+    }
+
+    /// Checks the table that attempts to sign in are counted in, which an application that counts
+    /// none can do without.
+    pub(super) fn check_attempts(&self, connection: &Connection) -> Outcome<()> {
+        check_tables(
+            connection,
+            &[(&self.names.attempt, ATTEMPT_COLUMNS.to_vec())],
+        )
+    }
+}
+
+fn check_tables(connection: &Connection, tables: &[(&str, Vec<&str>)]) -> Outcome<()> {
+    for &(table, ref needed) in tables {
+        let misfit = |column: Option<&str>, reason: String| {
+            Failure::Told(Error::Schema {
+                table: table.to_owned(),
+                column: column.map(str::to_owned),
+                reason,
+            })
+        };
+        let columns = columns(connection, table)?;
+        if columns.is_empty() {
+            let reason = "it is missing; `migrate` makes it".to_owned();
+            return Err(misfit(None, reason));
+        }
+        for &name in needed {
+            let Some(column) = columns.iter().find(|column| column.name == name) else {
+                return Err(misfit(Some(name), "it is missing".to_owned()));
             };
-            let columns = columns(connection, table)?;
-            if columns.is_empty() {
-                let reason = "it is missing; `migrate` makes it".to_owned();
-                return Err(misfit(None, reason));
-            }
-            for name in needed {
-                let Some(column) = columns.iter().find(|column| column.name == name) else {
-                    return Err(misfit(Some(name), "it is missing".to_owned()));
-                };
-                // SQLite turns text that looks like a number into one in such a column.
-                let is_id = name == "id" || name == "user_id";
-                if is_id && column.declared.to_ascii_uppercase().contains("INT") {
-                    let reason = format!("its type is {}, ids are TEXT", column.declared);
-                    return Err(misfit(Some(name), reason));
-                }
+            // SQLite turns text that looks like a number into one in such a column.
+            let is_id = name == "id" || name == "user_id";
+            if is_id && column.declared.to_ascii_uppercase().contains("INT") {
+                let reason = format!("its type is {}, ids are TEXT", column.declared);
+                return Err(misfit(Some(name), reason));
             }
         }
-        Ok(())
     }
+    Ok(())
 }
 
 /// The columns of a table; none when there is no such table.

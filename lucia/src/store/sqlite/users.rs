@@ -189,6 +189,11 @@ impl UserStore for SqliteStore {
         .await
     }
 
+    async fn check_attempts(&self) -> Result<()> {
+        self.read(|connection, tables| tables.check_attempts(connection))
+            .await
+    }
+
     async fn count_attempt(&self, attempt: NewAttempt) -> Result<CountedAttempt> {
         self.write(move |connection, tables| {
             let transaction =

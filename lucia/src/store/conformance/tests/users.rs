@@ -199,6 +199,10 @@ impl UserStore for Memory {
         Ok(KeyDeletion::Deleted)
     }
 
+    async fn check_attempts(&self) -> Result<()> {
+        Ok(())
+    }
+
     async fn count_attempt(&self, attempt: NewAttempt) -> Result<CountedAttempt> {
         Ok(self.count(attempt).await)
     }
