@@ -99,7 +99,10 @@ impl Auth {
     /// under way leaves none either, as with [`change_password`](Self::change_password).
     ///
     /// The key counts as opened: to sign the user in right away, hand it to
-    /// [`create_session`](Self::create_session).
+    /// [`create_session`](Self::create_session). Failed attempts that are
+    /// [counted](crate::UseKey::address) stay counted, for a reset says nothing of who made them:
+    /// from an address that has used up its attempts, the new password is refused until the count
+    /// ends.
     ///
     /// # Errors
     ///

@@ -90,6 +90,10 @@ impl UseKey<'_> {
     /// out its owner. Behind a proxy the address of the connection is the proxy's: take the one
     /// that your proxy tells, or all your users are one to this.
     ///
+    /// Where a form is sent, call [`check_origin()?`](crate::AuthRequest::check_origin) before: a
+    /// page of another site could otherwise send forms by a visitor's browser, and so from their
+    /// address, until their own attempts are used up.
+    ///
     /// A key that is used without a password is not counted, since there is nothing to guess.
     pub fn address(mut self, address: IpAddr) -> Self {
         self.address = Some(address);

@@ -44,7 +44,7 @@ async fn login(auth: Data<Auth>, Form(form): Form<Attempt>) -> lucia::Result<Res
         .use_key("username", &form.username, Some(&form.password))
         .address(form.address)
         .await?;
-    let session = auth.create_session(&key.user_id).await?;
+    let session = auth.create_session(&key).await?;
     auth_request.set_session(Some(&session));
     Ok(answer(204, &[], ""))
 }
