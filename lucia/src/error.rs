@@ -87,7 +87,7 @@ pub enum Error {
     /// As many attempts to sign in have failed as
     /// [`sign_in_limit`](crate::AuthBuilder::sign_in_limit) allows: the password was not looked
     /// at.
-    #[error("too many attempts; again in {} s", retry_after.as_millis().div_ceil(1000))]
+    #[error("too many attempts; again in {} s", whole_seconds(*retry_after))]
     TooManyAttempts {
         /// How long to wait before the next attempt is looked at.
         retry_after: Duration,
@@ -309,6 +309,11 @@ impl Error {
             _ => None,
         }
     }
+}
+
+/// How long to wait in whole seconds, and never too short: what `Retry-After` can say.
+pub(crate) fn whole_seconds(wait: Duration) -> u128 {
+    wait.as_millis().div_ceil(1000).max(1)
 }
 
 /// An error with all that it came from, for a log line.

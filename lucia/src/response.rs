@@ -1,6 +1,6 @@
 //! What goes back to the client, in no framework's types: adapters turn it into theirs.
 
-use crate::error::chain;
+use crate::error::{chain, whole_seconds};
 use crate::request::ResponseHeaders;
 use crate::{Error, Guard};
 
@@ -85,9 +85,7 @@ impl Error {
             ("cache-control", "no-store".to_owned()),
         ];
         if let Some(wait) = self.retry_after() {
-            // Whole seconds, and never sooner than that.
-            let seconds = wait.as_millis().div_ceil(1000).max(1);
-            headers.push(("retry-after", seconds.to_string()));
+            headers.push(("retry-after", whole_seconds(wait).to_string()));
         }
         Answer {
             status: self.status(),

@@ -63,7 +63,7 @@ pub trait UserStore: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     ///
     /// [`Schema`](crate::Error::Schema) when one of lucia's own tables or columns is not as the
-    /// store needs it.
+    /// store needs it, but for those of [`check_attempts`](Self::check_attempts).
     async fn describe_users(&self) -> Result<UserTable>;
 
     /// Stores a user and, in the same transaction, their key. Returns the row as the database
@@ -108,20 +108,37 @@ pub trait UserStore: fmt::Debug + Send + Sync + 'static {
     /// may go all the same. However many are asked to go at once, one stays.
     async fn delete_key(&self, id: &str, even_last: bool) -> Result<KeyDeletion>;
 
+    /// Checks that attempts to sign in can be counted. Asked only where they are.
+    ///
+    /// # Errors
+    ///
+    /// [`Schema`](crate::Error::Schema) when the table for it is not as the store needs it.
+    async fn check_attempts(&self) -> Result<()>;
+
     /// Counts an attempt to sign in, unless as many as its limit are counted already: then nothing
     /// changes. However many are made at once, no more are admitted. The first attempt after the end
     /// of a count begins another one.
+    ///
+    /// A count whose end lies more than twice as far ahead as that of one that begins now was begun
+    /// by a wrong clock, and has ended. (Once would be too little: the clocks of two servers differ,
+    /// and of two attempts at once the later one can be counted first.)
     async fn count_attempt(&self, attempt: NewAttempt) -> Result<CountedAttempt>;
 
-    /// Takes one attempt back out of the count of this id that ends at `expires`. Silent when there
-    /// is none (any more).
+    /// Takes one attempt back out of the count of this id that ends at `expires`, and removes the
+    /// count when it was the only one in it. Silent when there is none (any more).
     async fn uncount_attempt(&self, id: &str, expires: UnixMillis) -> Result<()>;
 
     /// Ends the count of this id. Silent when there is none.
     async fn forget_attempts(&self, id: &str) -> Result<()>;
 
-    /// Removes up to `limit` counts that have ended. Returns how many.
-    async fn delete_old_attempts(&self, now: UnixMillis, limit: u32) -> Result<u64>;
+    /// Removes up to `limit` counts that have ended at `now`, or end after `latest`, as no clock
+    /// that is right has them do. Returns how many.
+    async fn delete_old_attempts(
+        &self,
+        now: UnixMillis,
+        latest: UnixMillis,
+        limit: u32,
+    ) -> Result<u64>;
 }
 
 /// Sessions.

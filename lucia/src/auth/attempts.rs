@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
+use unicode_normalization::UnicodeNormalization as _;
 
 use super::Auth;
 use crate::clock::UnixMillis;
@@ -78,18 +79,22 @@ impl Auth {
     ///
     /// [`Error::Unavailable`] when the store is.
     pub(super) async fn sweep_attempts(&self, batch: u32) -> Result<()> {
+        let Some(limit) = self.0.sign_in_limit else {
+            return Ok(());
+        };
         let now = self.now();
-        while self.0.sign_in_limit.is_some() {
-            let swept = self.ask(self.store().delete_old_attempts(now, batch)).await;
-            match swept {
+        let latest = now.plus(limit.period).plus(limit.period);
+        loop {
+            let sweep = self.store().delete_old_attempts(now, latest, batch);
+            match self.ask(sweep).await {
                 Ok(deleted) if deleted >= u64::from(batch) => {}
-                Ok(_) => break,
-                // Each attempt that is counted says so. Where none is, the table is not needed.
-                Err(Error::Schema { .. }) => break,
+                Ok(_) => return Ok(()),
+                // There is no such table. Each attempt that is counted says so, and where none is,
+                // it is not needed.
+                Err(Error::Schema { column: None, .. }) => return Ok(()),
                 Err(error) => return Err(error),
             }
         }
-        Ok(())
     }
 }
 
@@ -114,20 +119,39 @@ impl Attempt<'_> {
 
 /// What attempts are counted by: the SHA-256 of the key and of where it comes from, so that the
 /// table shows neither at a glance, and has rows of one size whatever is sent.
+///
+/// An IPv4 address is one also where it is written in IPv6: mapped (`::ffff:0:0/96`), as a server
+/// that listens on IPv6 sees it, behind a translator (`64:ff9b::/96`, RFC 6052), where all of IPv4
+/// would be one network, and in 6to4 (`2002::/16`, RFC 3056), where each has 65,536 of them.
 fn attempt_id(provider_id: &str, provider_user_id: &str, address: IpAddr) -> String {
     let mut sha256 = Sha256::new();
-    // With its length, so that no two keys are one text.
-    sha256.update((provider_id.len() as u64).to_be_bytes());
-    sha256.update(provider_id);
-    sha256.update((provider_user_id.len() as u64).to_be_bytes());
-    sha256.update(provider_user_id);
-    // An IPv4 address is one, also where a server that listens on IPv6 sees it mapped.
+    for text in [provider_id, provider_user_id] {
+        // With its length, so that no two keys are one text.
+        let text = one_spelling(text);
+        sha256.update((text.len() as u64).to_be_bytes());
+        sha256.update(text);
+    }
     match address.to_canonical() {
         IpAddr::V4(address) => sha256.update(address.octets()),
-        // The half of it that names a network: its owner has all addresses in it.
-        IpAddr::V6(address) => sha256.update(&address.octets()[..8]),
+        IpAddr::V6(address) => match address.octets() {
+            [0x00, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0, ipv4 @ ..] => sha256.update(ipv4),
+            [0x20, 0x02, a, b, c, d, ..] => sha256.update([a, b, c, d]),
+            // The half of it that names a network: its owner has all addresses in it.
+            octets => sha256.update(&octets[..8]),
+        },
     }
     hex(&sha256.finalize())
+}
+
+/// One form for all spellings of a name: a database that compares without case has one key of many,
+/// and each would have a count of its own. It is the same whether there is such a key, so that
+/// nobody can tell by it. In NFKC after the fold, too, which can undo it.
+fn one_spelling(text: &str) -> String {
+    text.nfkc()
+        .collect::<String>()
+        .to_lowercase()
+        .nfkc()
+        .collect()
 }
 
 #[cfg(test)]
@@ -155,12 +179,43 @@ mod tests {
     }
 
     #[test]
+    fn r36_a_translated_ipv4_address_is_an_ipv4_address() {
+        assert_eq!(id("64:ff9b::192.0.2.1"), id("192.0.2.1"));
+        assert_ne!(id("64:ff9b::192.0.2.1"), id("64:ff9b::192.0.2.2"));
+        assert_eq!(id("2002:c000:0201::1"), id("192.0.2.1"));
+        assert_eq!(id("2002:c000:0201:5::1"), id("2002:c000:0201:6::2"));
+        assert_ne!(id("2002:c000:0201::1"), id("2002:c000:0202::1"));
+        // What only begins like one is none.
+        assert_ne!(id("64:ff9b:1::192.0.2.1"), id("192.0.2.1"));
+        assert_ne!(id("2001:c000:0201::1"), id("192.0.2.1"));
+    }
+
+    #[test]
     fn attempts_at_different_keys_are_counted_apart() {
         let address = "192.0.2.1".parse().unwrap();
-        let ids = [("a", "b:c"), ("a:b", "c"), ("ab", ":c"), ("a", "B:c")];
+        let ids = [("a", "b:c"), ("a:b", "c"), ("ab", ":c"), ("a", "b:d")];
         let mut ids = ids.map(|(provider, user)| attempt_id(provider, user, address));
         ids.sort_unstable();
         assert!(ids.windows(2).all(|two| two[0] != two[1]), "{ids:?}");
+    }
+
+    #[test]
+    fn r34_all_spellings_of_a_key_are_counted_together() {
+        let id = |user| attempt_id("email", user, "192.0.2.1".parse().unwrap());
+        for (one, other) in [
+            ("ada", "ADA"),
+            // Composed and in parts, wide, and a ligature.
+            ("\u{e9}milie", "E\u{301}milie"),
+            ("ada", "\u{ff21}da"),
+            ("fi", "\u{fb01}"),
+            // The lower case of it is in two parts.
+            ("\u{130}", "i\u{307}"),
+        ] {
+            assert_eq!(id(one), id(other), "{one} and {other}");
+        }
+        assert_ne!(id("ada"), id("ada "));
+        let address = "192.0.2.1".parse().unwrap();
+        assert_eq!(id("ada"), attempt_id("Email", "ada", address));
     }
 
     #[test]

@@ -53,7 +53,11 @@ impl Auth {
     /// is not.)
     ///
     /// With a store of sessions of their own ([`AuthBuilder::sessions`](crate::AuthBuilder::sessions))
-    /// it is several steps; a failure between them signs the user out at worst.
+    /// it is several steps: this session gets its token, the others end, the password changes, and
+    /// what began meanwhile ends. Where a store fails on the way, this is an error, the user has to
+    /// sign in again, and the password is the new one or still the old one. Sessions of before are
+    /// never left beside a new password; one that began by the old password during the call can be.
+    /// [`reset_password`](Self::reset_password) then ends all.
     ///
     /// # Errors
     ///
@@ -95,7 +99,10 @@ impl Auth {
     /// under way leaves none either, as with [`change_password`](Self::change_password).
     ///
     /// The key counts as opened: to sign the user in right away, hand it to
-    /// [`create_session`](Self::create_session).
+    /// [`create_session`](Self::create_session). Failed attempts that are
+    /// [counted](crate::UseKey::address) stay counted, for a reset says nothing of who made them:
+    /// from an address that has used up its attempts, the new password is refused until the count
+    /// ends.
     ///
     /// # Errors
     ///

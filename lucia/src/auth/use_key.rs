@@ -83,11 +83,16 @@ impl UseKey<'_> {
     ///
     /// An attempt that is refused so is not counted: it makes nobody wait longer. One that is
     /// dropped before it is answered is counted as a failure. All processes on one store count
-    /// together. IPv6 addresses are counted by their first 64 bits, which is what a network gets.
+    /// together, and so do all spellings of a key that differ in case or Unicode form. IPv6 addresses are counted by their first 64 bits, and those that hold an IPv4 address by
+    /// that: mapped, `64:ff9b::/96` (NAT64) and `2002::/16` (6to4).
     ///
     /// Without an address nothing is counted. To count by the key alone would let anybody lock
     /// out its owner. Behind a proxy the address of the connection is the proxy's: take the one
     /// that your proxy tells, or all your users are one to this.
+    ///
+    /// Where a form is sent, call [`check_origin()?`](crate::AuthRequest::check_origin) before: a
+    /// page of another site could otherwise send forms by a visitor's browser, and so from their
+    /// address, until their own attempts are used up.
     ///
     /// A key that is used without a password is not counted, since there is nothing to guess.
     pub fn address(mut self, address: IpAddr) -> Self {
@@ -96,12 +101,11 @@ impl UseKey<'_> {
     }
 
     async fn check(self) -> Result<OpenedKey> {
-        let row = self.row().await?;
         let attempt = match (self.address, self.password) {
-            (Some(address), Some(_)) => self.count(row.as_ref(), address).await?,
+            (Some(address), Some(_)) => self.count(address).await?,
             _ => None,
         };
-        let opened = self.open(row).await;
+        let opened = self.open().await;
         if let Some(attempt) = attempt {
             attempt.end(&opened).await;
         }
@@ -116,9 +120,9 @@ impl UseKey<'_> {
         }
     }
 
-    async fn open(&self, row: Option<KeyRow>) -> Result<OpenedKey> {
+    async fn open(&self) -> Result<OpenedKey> {
         let provider_id = self.provider_id;
-        let mut opened = self.verify(row).await?;
+        let mut opened = self.verify(self.row().await?).await?;
         if let (Some((row, Verdict::OpensOutdated)), Some(password)) = (&mut opened, self.password)
             && !self.auth.upgrade_hash(row, password).await
         {
@@ -149,19 +153,14 @@ impl UseKey<'_> {
         Ok(row.filter(|_| verdict.opens()).map(|row| (row, verdict)))
     }
 
-    async fn count(&self, row: Option<&KeyRow>, address: IpAddr) -> Result<Option<Attempt<'_>>> {
-        // By the id that is stored: a database that compares without case has one key of many
-        // spellings, and each would have a count of its own.
-        let stored = row.and_then(|row| row.id.split_once(':'));
-        let (provider_id, provider_user_id) =
-            stored.unwrap_or((self.provider_id, self.provider_user_id));
+    async fn count(&self, address: IpAddr) -> Result<Option<Attempt<'_>>> {
+        let provider_id = self.provider_id;
         let counted = self
             .auth
-            .count_attempt(provider_id, provider_user_id, address);
+            .count_attempt(provider_id, self.provider_user_id, address);
         counted.await.inspect_err(|error| {
             if let Error::TooManyAttempts { .. } = error {
-                let user_id = row.map(|row| tracing::field::display(&row.user_id));
-                tracing::warn!(user_id, provider_id, "too many attempts to sign in");
+                tracing::warn!(provider_id, "too many attempts to sign in");
             }
         })
     }

@@ -124,6 +124,9 @@ impl Auth {
     /// store is.
     pub async fn check_schema<A: DeserializeOwned>(&self) -> Result<()> {
         let described = self.ask(self.store().describe_users()).await?;
+        if self.0.sign_in_limit.is_some() {
+            self.ask(self.store().check_attempts()).await?;
+        }
         let table = self.store().user_table();
         match try_columns::<A>(&described.columns) {
             Verdict::Missing(column) => {

@@ -222,7 +222,6 @@ impl UserStore for PgStore {
 
     async fn describe_users(&self) -> Result<UserTable> {
         let all = self.0.check_tables().await?;
-        self.0.check_attempts().await?;
         self.0.check_index().await?;
         self.0.cache.check(&self.0).await?;
         let columns = match &self.0.user_columns {
@@ -341,6 +340,10 @@ impl UserStore for PgStore {
         })
     }
 
+    async fn check_attempts(&self) -> Result<()> {
+        self.0.check_attempts().await
+    }
+
     async fn count_attempt(&self, attempt: NewAttempt) -> Result<CountedAttempt> {
         self.0.count_attempt(attempt).await
     }
@@ -355,8 +358,13 @@ impl UserStore for PgStore {
         self.query(sql, &[&id]).await.map(drop)
     }
 
-    async fn delete_old_attempts(&self, now: UnixMillis, limit: u32) -> Result<u64> {
-        self.0.delete_old_attempts(now, limit).await
+    async fn delete_old_attempts(
+        &self,
+        now: UnixMillis,
+        latest: UnixMillis,
+        limit: u32,
+    ) -> Result<u64> {
+        self.0.delete_old_attempts(now, latest, limit).await
     }
 }
 

@@ -54,9 +54,10 @@ impl Store for Split {
     }
 
     /// The session that is kept goes first: of two changes that keep the same one, the second
-    /// finds it gone, and nothing has happened. Then the password, so that nobody can make
-    /// another session by the old one when the others end. Where a store fails in between, the
-    /// caller is told, and at worst has to sign in again.
+    /// finds it gone, and nothing has happened. Then the others end, so that none of them is alive
+    /// when the password has changed, whatever fails later. Then the password, and the others once
+    /// more: those that began by the old one between the two. Where a store fails, the caller is
+    /// told, and has to sign in again; what can be left is a session that began in between.
     async fn change_password(&self, change: PasswordChange) -> Result<bool> {
         let key = self.users.key(&change.key_id).await?;
         if key.is_none_or(|key| key.user_id != change.user_id) {
@@ -76,6 +77,9 @@ impl Store for Split {
             }
             None => None,
         };
+        self.sessions
+            .delete_user_sessions(&change.user_id, kept.as_ref())
+            .await?;
         let hash = Some(change.hashed_password.as_str());
         if !self
             .users
@@ -152,6 +156,10 @@ impl UserStore for Split {
         self.users.delete_key(id, even_last).await
     }
 
+    async fn check_attempts(&self) -> Result<()> {
+        self.users.check_attempts().await
+    }
+
     async fn count_attempt(&self, attempt: NewAttempt) -> Result<CountedAttempt> {
         self.users.count_attempt(attempt).await
     }
@@ -164,8 +172,13 @@ impl UserStore for Split {
         self.users.forget_attempts(id).await
     }
 
-    async fn delete_old_attempts(&self, now: UnixMillis, limit: u32) -> Result<u64> {
-        self.users.delete_old_attempts(now, limit).await
+    async fn delete_old_attempts(
+        &self,
+        now: UnixMillis,
+        latest: UnixMillis,
+        limit: u32,
+    ) -> Result<u64> {
+        self.users.delete_old_attempts(now, latest, limit).await
     }
 }
 

@@ -62,6 +62,10 @@ impl UserStore for Nobody {
         Ok(KeyDeletion::Unknown)
     }
 
+    async fn check_attempts(&self) -> Result<()> {
+        unavailable()
+    }
+
     async fn count_attempt(&self, _: NewAttempt) -> Result<CountedAttempt> {
         unavailable()
     }
@@ -74,7 +78,7 @@ impl UserStore for Nobody {
         Ok(())
     }
 
-    async fn delete_old_attempts(&self, _: UnixMillis, _: u32) -> Result<u64> {
+    async fn delete_old_attempts(&self, _: UnixMillis, _: UnixMillis, _: u32) -> Result<u64> {
         Ok(0)
     }
 }

@@ -6,7 +6,9 @@ use futures_util::future::join_all;
 use lucia::{Auth, Error, NewKey, NewUser, PasswordOptions, PgStore};
 use lucia_tests::{Database, Server, Stop, programs_are_installed, skip};
 
-use crate::support::{PASSWORD, Profile, Site, Stage, front_page, on_each_store, sign_up};
+use crate::support::{
+    PASSWORD, Profile, Site, Stage, eventually, front_page, on_each_store, sign_up,
+};
 
 on_each_store![r51_fifty_parallel_sign_ups_make_one_user_with_one_key,];
 
@@ -45,7 +47,7 @@ async fn at_the_same_instant<T>(
     client.batch_execute(&lock).await.unwrap();
     let unlocking = async {
         let waiting = waiting.to_string();
-        while stage.value(WAITING).await.as_ref() != Some(&waiting) {}
+        eventually(async || stage.value(WAITING).await.as_ref() == Some(&waiting)).await;
         client.batch_execute("COMMIT").await.unwrap();
     };
     let (answer, ()) = tokio::join!(work, unlocking);

@@ -1,11 +1,15 @@
 //! Sign-ins beside what changes the key that they were made with.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use futures_util::future::join_all;
-use lucia::{Auth, Error, NewKey, OpenedKey, PasswordOptions, Result, Session};
+use lucia::{Auth, Error, NewKey, OpenedKey, PasswordOptions, PgStore, Result, Session};
 
-use crate::support::{PASSWORD, Reply, Site, Stage, front_page, on_each_store, sign_up};
+use crate::support::{
+    PASSWORD, Reply, Site, Stage, eventually, front_page, on_each_store, sign_up,
+};
 
 on_each_store![
     r21_a_sign_in_under_way_when_its_key_changes_gets_no_session,
@@ -217,7 +221,7 @@ async fn until_waiting(stage: &Stage, count: usize) {
                            WHERE datname = current_database() AND wait_event_type = 'Lock'";
 
     let count = count.to_string();
-    while stage.value(WAITING).await.as_ref() != Some(&count) {}
+    eventually(async || stage.value(WAITING).await.as_ref() == Some(&count)).await;
 }
 
 #[tokio::test]
@@ -289,6 +293,39 @@ async fn r21_a_sign_in_that_waits_for_a_change_gets_no_session() {
         assert_eq!(stage.count("user_session").await, fate.leaves());
         auth.delete_user(&session.user_id).await.unwrap();
     }
+}
+
+/// Who was refused is not signed in later, and their connections are free for others.
+#[tokio::test]
+async fn a_sign_in_that_was_given_up_does_not_wait_on_in_the_database() {
+    let stage = Stage::postgres().await;
+    let store = PgStore::builder().timeout(Duration::from_millis(300));
+    let store = store.connect(&stage.database().url()).await.unwrap();
+    let settings = stage.builder_over(Arc::new(store)).max_sessions_per_user(5);
+    let auth = settings.build().unwrap();
+    let session = sign_up(&auth, "ada").await;
+    let key = open(&auth).await;
+    let client = stage.database().connect().await;
+    let lock = "BEGIN; SELECT 1 FROM auth_user FOR UPDATE; SELECT 1 FROM user_key FOR UPDATE";
+    client.batch_execute(lock).await.unwrap();
+    let attempts = join_all((0..4).map(async |_| auth.create_session(&session.user_id).await));
+    let changes = join_all((0..4).map(async |_| {
+        let changed = auth.reset_password("username", "ada", NEW).await;
+        changed.map(drop)
+    }));
+    let (created, changed) = tokio::join!(attempts, changes);
+    for refused in created
+        .into_iter()
+        .map(|created| created.map(drop))
+        .chain(changed)
+    {
+        assert!(matches!(refused, Err(Error::Unavailable(_))), "{refused:?}");
+    }
+    // Although the lock is still held.
+    until_waiting(&stage, 0).await;
+    client.batch_execute("COMMIT").await.unwrap();
+    assert_eq!(stage.count("user_session").await, 1);
+    auth.create_session(&key).await.unwrap();
 }
 
 #[tokio::test]

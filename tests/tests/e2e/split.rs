@@ -98,6 +98,8 @@ on_two_stores![
     r21_a_sign_in_under_way_when_the_password_changes_gets_no_session,
     an_outage_of_either_is_503_and_touches_no_cookie,
     a_password_change_that_fails_half_way_keeps_nobody_else_in,
+    a_password_change_that_fails_at_its_end_leaves_no_session_of_before,
+    a_session_that_begins_while_the_password_changes_ends_with_it,
     a_deleted_user_is_nobody_although_sessions_know_no_users,
     a_limit_and_a_sweep_reach_the_sessions,
 ];
@@ -223,30 +225,83 @@ async fn a_password_change_that_fails_half_way_keeps_nobody_else_in(split: Split
     let auth = &split.site.auth;
     let here = sign_up(auth, "ada").await;
     let elsewhere = auth.create_session(&here.user_id).await.unwrap();
-    let fails_at = async |stage: &Stage, method: &'static str| {
+    let fails_at = async |session: &Session, stage: &Stage, method: &'static str| {
         stage.probe.halt(method);
         let failing = async {
             stage.probe.arrived(method).await;
             stage.probe.set_down(true);
             stage.probe.release(method);
         };
-        let changing = auth.change_password(&here, "username", "ada", NEW);
+        let changing = auth.change_password(session, "username", "ada", NEW);
         let (changed, ()) = tokio::join!(changing, failing);
         stage.probe.set_down(false);
         assert!(matches!(changed, Err(Error::Unavailable(_))), "{changed:?}");
     };
     // Nothing has happened before this.
-    fails_at(&split.sessions, "rotate_session").await;
+    fails_at(&here, &split.sessions, "rotate_session").await;
     for session in [&here, &elsewhere] {
         assert_eq!(split.site.browser_of(session).get("/me").await.status, 200);
     }
     let key = auth.use_key("username", "ada", Some(PASSWORD)).await;
     assert!(key.is_ok());
     // From here on the session is lost to whoever asked, who is told, and signs in again.
-    fails_at(&split.users, "update_key_password").await;
+    fails_at(&here, &split.sessions, "delete_user_sessions").await;
     assert_eq!(split.site.browser_of(&here).get("/me").await.status, 401);
     let key = auth.use_key("username", "ada", Some(PASSWORD)).await;
+    let here = auth.create_session(&key.unwrap()).await.unwrap();
+    fails_at(&here, &split.users, "update_key_password").await;
+    for session in [&here, &elsewhere] {
+        assert_eq!(split.site.browser_of(session).get("/me").await.status, 401);
+    }
+    let key = auth.use_key("username", "ada", Some(PASSWORD)).await;
     assert!(key.is_ok());
+}
+
+async fn a_password_change_that_fails_at_its_end_leaves_no_session_of_before(split: Split) {
+    let auth = &split.site.auth;
+    let here = sign_up(auth, "ada").await;
+    let elsewhere = auth.create_session(&here.user_id).await.unwrap();
+    // The password changes, and what comes after it fails.
+    split.users.probe.halt("update_key_password");
+    let failing = async {
+        split.users.probe.arrived("update_key_password").await;
+        split.sessions.probe.set_down(true);
+        split.users.probe.release("update_key_password");
+    };
+    let changing = auth.change_password(&here, "username", "ada", NEW);
+    let (changed, ()) = tokio::join!(changing, failing);
+    split.sessions.probe.set_down(false);
+    assert!(matches!(changed, Err(Error::Unavailable(_))), "{changed:?}");
+    for session in [&here, &elsewhere] {
+        assert_eq!(split.site.browser_of(session).get("/me").await.status, 401);
+    }
+    for (password, opens) in [(PASSWORD, false), (NEW, true)] {
+        let key = auth.use_key("username", "ada", Some(password)).await;
+        assert_eq!(key.is_ok(), opens);
+    }
+}
+
+async fn a_session_that_begins_while_the_password_changes_ends_with_it(split: Split) {
+    let auth = &split.site.auth;
+    let here = sign_up(auth, "ada").await;
+    let key = auth.use_key("username", "ada", Some(PASSWORD)).await;
+    let key = key.unwrap();
+    // When the others have ended, and before the password changes.
+    split.users.probe.halt("update_key_password");
+    let beginning = async {
+        split.users.probe.arrived("update_key_password").await;
+        let began = auth.create_session(&key).await.unwrap();
+        split.users.probe.release("update_key_password");
+        began
+    };
+    let changing = auth.change_password(&here, "username", "ada", NEW);
+    let (changed, began) = tokio::join!(changing, beginning);
+    for (session, status) in [(&changed.unwrap(), 200), (&began, 401)] {
+        assert_eq!(
+            split.site.browser_of(session).get("/me").await.status,
+            status
+        );
+    }
 }
 
 async fn a_deleted_user_is_nobody_although_sessions_know_no_users(split: Split) {

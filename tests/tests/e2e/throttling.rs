@@ -18,6 +18,8 @@ on_each_store![
     r24_proofs_are_counted_together_with_sign_ins,
     r34_the_table_shows_neither_names_nor_addresses,
     r52_counts_that_have_ended_are_swept_and_no_others,
+    a_clock_that_was_wrong_for_a_moment_locks_nobody_out,
+    counts_that_cannot_be_swept_hide_no_sessions_that_were,
     without_its_table_attempts_are_refused_by_its_name_and_all_else_works,
 ];
 
@@ -190,6 +192,37 @@ async fn r52_counts_that_have_ended_are_swept_and_no_others(stage: Stage) {
     assert_eq!(stage.count("sign_in_attempt").await, 0);
 }
 
+async fn counts_that_cannot_be_swept_hide_no_sessions_that_were(stage: Stage) {
+    let auth = stage.auth().await;
+    let session = sign_up(&auth, "ada").await;
+    stage
+        .clock
+        .set(session.idle_expires + Duration::from_millis(1));
+    stage.probe.halt("delete_old_attempts");
+    let failing = async {
+        stage.probe.arrived("delete_old_attempts").await;
+        stage.probe.set_down(true);
+        stage.probe.release("delete_old_attempts");
+    };
+    let (deleted, ()) = tokio::join!(auth.delete_dead_sessions(), failing);
+    assert_eq!(deleted.unwrap(), 1);
+}
+
+async fn a_clock_that_was_wrong_for_a_moment_locks_nobody_out(stage: Stage) {
+    let auth = stage.auth().await;
+    sign_up(&auth, "ada").await;
+    let now = stage.clock.now();
+    stage.clock.set(now + 365 * 24 * 60 * MINUTE);
+    for username in ["ada", "bob"] {
+        fail(&auth, username, 10).await;
+    }
+    stage.clock.set(now);
+    fail(&auth, "ada", 9).await;
+    auth.delete_dead_sessions().await.unwrap();
+    assert_eq!(counted(&stage).await.as_deref(), Some("9"));
+    sign_in(&auth, "ada", PASSWORD).await.unwrap();
+}
+
 async fn without_its_table_attempts_are_refused_by_its_name_and_all_else_works(stage: Stage) {
     stage.execute("DROP TABLE sign_in_attempt").await;
     let auth = stage.auth().await;
@@ -205,6 +238,14 @@ async fn without_its_table_attempts_are_refused_by_its_name_and_all_else_works(s
             other => panic!("{other:?}"),
         }
     }
+    // Who counts none needs no table.
+    let uncounted = stage.builder().await.without_sign_in_limit();
+    let uncounted = uncounted.build().unwrap();
+    uncounted
+        .check_schema::<lucia::NoAttributes>()
+        .await
+        .unwrap();
+    sign_in(&uncounted, "ada", PASSWORD).await.unwrap();
     let key = auth.use_key("username", "ada", Some(PASSWORD)).await;
     auth.create_session(&key.unwrap().user_id).await.unwrap();
     stage
@@ -213,9 +254,10 @@ async fn without_its_table_attempts_are_refused_by_its_name_and_all_else_works(s
     assert_eq!(auth.delete_dead_sessions().await.unwrap(), 2);
 }
 
-/// On a database that compares the ids of keys without case, one key has many spellings.
+/// On a database that compares the ids of keys without case, one key has many spellings. The counts
+/// do not tell whether there is one.
 #[tokio::test]
-async fn r34_a_key_of_many_spellings_has_one_count() {
+async fn r34_a_key_of_many_spellings_has_one_count_whether_it_is_known_or_not() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("test.db");
     let sql = "CREATE TABLE auth_user (id TEXT NOT NULL PRIMARY KEY, username TEXT NOT NULL); \
@@ -228,8 +270,13 @@ async fn r34_a_key_of_many_spellings_has_one_count() {
     let auth = Auth::builder(store).sign_in_limit(4, MINUTE);
     let auth = auth.build().unwrap();
     sign_up(&auth, "ada").await;
-    for spelling in ["ada", "Ada", "aDa", "adA"] {
-        fail(&auth, spelling, 1).await;
+    for spellings in [
+        ["ada", "Ada", "aDa", "adA", "ADA"],
+        ["bob", "Bob", "bOb", "boB", "BOB"],
+    ] {
+        for spelling in &spellings[..4] {
+            fail(&auth, spelling, 1).await;
+        }
+        assert_too_many(sign_in(&auth, spellings[4], PASSWORD).await);
     }
-    assert_too_many(sign_in(&auth, "ADA", PASSWORD).await);
 }

@@ -34,6 +34,22 @@ pub(super) async fn when_a_count_has_ended_another_one_begins(store: &dyn Store)
     }
 }
 
+pub(super) async fn a_count_of_a_clock_that_was_wrong_has_ended(store: &dyn Store) {
+    count_full(store, 1, NOW + PERIOD + 1).await;
+    for admitted in [true, true, true, false] {
+        let counted = count(store, 1, NOW).await;
+        let expires = UnixMillis(NOW + PERIOD);
+        assert_eq!(counted, CountedAttempt { admitted, expires });
+    }
+}
+
+pub(super) async fn a_count_of_a_clock_that_is_ahead_goes_on(store: &dyn Store) {
+    count_full(store, 1, NOW + PERIOD).await;
+    let counted = count(store, 1, NOW).await;
+    let expires = UnixMillis(NOW + 2 * PERIOD);
+    assert_eq!((counted.admitted, counted.expires), (false, expires));
+}
+
 pub(super) async fn attempts_of_different_ids_are_counted_apart(store: &dyn Store) {
     count_full(store, 1, NOW).await;
     count_full(store, 2, NOW).await;
@@ -85,6 +101,17 @@ pub(super) async fn an_attempt_is_taken_back_out_of_its_own_count(store: &dyn St
     assert!(!count(store, 2, NOW).await.admitted);
 }
 
+pub(super) async fn attempts_that_are_all_taken_back_leave_no_count(store: &dyn Store) {
+    // One after the other, and at once.
+    count_full(store, 1, NOW).await;
+    for _ in 0..LIMIT {
+        uncount(store, 1, NOW + PERIOD).await;
+    }
+    count_full(store, 2, NOW).await;
+    all((0..LIMIT).map(async |_| uncount(store, 2, NOW + PERIOD).await)).await;
+    assert_eq!(delete_old(store, NOW + PERIOD, 100).await, 0);
+}
+
 pub(super) async fn forgotten_attempts_are_counted_no_more(store: &dyn Store) {
     count_full(store, 1, NOW).await;
     count_full(store, 2, NOW).await;
@@ -110,6 +137,13 @@ pub(super) async fn counts_that_have_ended_are_deleted_and_no_others(store: &dyn
         let counted = count(store, number, NOW).await;
         assert_eq!(counted.admitted, is_gone, "{number}");
     }
+}
+
+pub(super) async fn counts_of_a_clock_that_was_wrong_are_deleted(store: &dyn Store) {
+    count_full(store, 1, NOW + PERIOD + 1).await;
+    count_full(store, 2, NOW + PERIOD).await;
+    assert_eq!(delete_old(store, NOW, 100).await, 1);
+    assert!(!count(store, 2, NOW).await.admitted);
 }
 
 pub(super) async fn no_more_counts_are_deleted_than_asked(store: &dyn Store) {
@@ -155,6 +189,7 @@ async fn forget(store: &dyn Store, number: u64) {
 }
 
 async fn delete_old(store: &dyn Store, now: i64, limit: u32) -> u64 {
-    let deleted = store.delete_old_attempts(UnixMillis(now), limit).await;
-    deleted.expect("counts are deleted")
+    let latest = UnixMillis(now + 2 * PERIOD);
+    let deleted = store.delete_old_attempts(UnixMillis(now), latest, limit);
+    deleted.await.expect("counts are deleted")
 }

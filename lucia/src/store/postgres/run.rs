@@ -14,6 +14,9 @@ use crate::{Result, Source};
 /// How many prepared statements a connection keeps: all fixed ones, and many sets of attributes.
 const STATEMENTS: usize = 128;
 
+/// The longest time-out that a server takes, in milliseconds.
+const MAX_TIMEOUT: u128 = i32::MAX as u128;
+
 /// SQL, and what is in it for `$1` and so on.
 #[derive(Clone, Copy)]
 pub(super) struct Statement<'a> {
@@ -32,7 +35,8 @@ impl Parts {
     /// statement alone sees what was there when it came, however long it then waits.
     ///
     /// All of it is sent at once, its end included, so that nobody who is dropped in between
-    /// leaves a transaction open.
+    /// leaves a transaction open. The server gives up when the store does: otherwise it would wait
+    /// for the lock for ever, and do then what nobody waits for any more.
     pub(super) async fn run_behind(
         &self,
         lock: Statement<'_>,
@@ -51,13 +55,13 @@ impl Parts {
         let mut connection = None;
         let answer = async {
             let connection = connection.insert(self.pool.get().await?);
-            match send(connection, lock, statement).await {
+            match self.send(connection, lock, statement).await {
                 // It failed as a whole, so it can be done again.
                 Err(failure) if failure.is_of_the_preparation() => {
                     for Statement { sql, .. } in lock.into_iter().chain([statement]) {
                         connection.statement_cache.remove(sql, &[]);
                     }
-                    send(connection, lock, statement).await
+                    self.send(connection, lock, statement).await
                 }
                 answer => answer,
             }
@@ -70,41 +74,47 @@ impl Parts {
             }
         }
     }
-}
 
-async fn send(
-    connection: &Object,
-    lock: Option<Statement<'_>>,
-    statement: Statement<'_>,
-) -> Result<Vec<Row>, Failure> {
-    // Each set of attributes is written by a statement of its own, and there can be many sets.
-    if connection.statement_cache.size() >= STATEMENTS {
-        connection.statement_cache.clear();
+    async fn send(
+        &self,
+        connection: &Object,
+        lock: Option<Statement<'_>>,
+        statement: Statement<'_>,
+    ) -> Result<Vec<Row>, Failure> {
+        // Each set of attributes is written by a statement of its own, and there can be many sets.
+        if connection.statement_cache.size() >= STATEMENTS {
+            connection.statement_cache.clear();
+        }
+        let prepared = connection.prepare_cached(statement.sql).await?;
+        let hidden = Hidden::all(statement.params);
+        let params = Hidden::params(&hidden);
+        let Some(lock) = lock else {
+            return Ok(connection.query(&prepared, &params).await?);
+        };
+        let prepared_lock = connection.prepare_cached(lock.sql).await?;
+        let hidden_lock = Hidden::all(lock.params);
+        let lock_params = Hidden::params(&hidden_lock);
+        let limit = self.timeout.as_millis().clamp(1, MAX_TIMEOUT);
+        let begin = format!(
+            "BEGIN ISOLATION LEVEL READ COMMITTED; \
+         SET LOCAL lock_timeout = {limit}; SET LOCAL statement_timeout = {limit}"
+        );
+        // Each of the four sends when it is polled for the first time, which is in this order and
+        // before anything is waited for. Where one fails, the server refuses the rest, and the end
+        // undoes it all.
+        let (began, locked, rows, ended) = tokio::join!(
+            biased;
+            connection.batch_execute(&begin),
+            connection.query(&prepared_lock, &lock_params),
+            connection.query(&prepared, &params),
+            connection.batch_execute("COMMIT"),
+        );
+        began?;
+        locked?;
+        let rows = rows?;
+        ended?;
+        Ok(rows)
     }
-    let prepared = connection.prepare_cached(statement.sql).await?;
-    let hidden = Hidden::all(statement.params);
-    let params = Hidden::params(&hidden);
-    let Some(lock) = lock else {
-        return Ok(connection.query(&prepared, &params).await?);
-    };
-    let prepared_lock = connection.prepare_cached(lock.sql).await?;
-    let hidden_lock = Hidden::all(lock.params);
-    let lock_params = Hidden::params(&hidden_lock);
-    // Each of the four sends when it is polled for the first time, which is in this order and
-    // before anything is waited for. Where one fails, the server refuses the rest, and the end
-    // undoes it all.
-    let (began, locked, rows, ended) = tokio::join!(
-        biased;
-        connection.batch_execute("BEGIN ISOLATION LEVEL READ COMMITTED"),
-        connection.query(&prepared_lock, &lock_params),
-        connection.query(&prepared, &params),
-        connection.batch_execute("COMMIT"),
-    );
-    began?;
-    locked?;
-    let rows = rows?;
-    ended?;
-    Ok(rows)
 }
 
 /// A parameter for the driver, which shows its parameters to the logs at `DEBUG`.

@@ -120,7 +120,10 @@ pub(super) fn explain(failure: Failure, connection: &Connection, tables: &Tables
         _ => match code & 0xff {
             ffi::SQLITE_CONSTRAINT if with_rules => violation(ConstraintKind::Other),
             // A statement that does not fit the tables is an error without a code of its own.
-            ffi::SQLITE_ERROR => match tables.check(connection) {
+            ffi::SQLITE_ERROR => match tables
+                .check(connection)
+                .and_then(|()| tables.check_attempts(connection))
+            {
                 Err(Failure::Told(misfit)) => misfit,
                 _ => Error::internal(source(&error)),
             },

@@ -73,6 +73,7 @@ pub(super) fn migrate(
     transaction.execute_batch(&tables.names.apply(TABLES))?;
     add_session_columns(&transaction, tables)?;
     tables.check(&transaction)?;
+    tables.check_attempts(&transaction)?;
     transaction.commit()?;
     Ok(())
 }

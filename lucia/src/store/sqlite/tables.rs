@@ -47,6 +47,7 @@ pub(super) struct Statements {
     pub(super) count_attempt: String,
     pub(super) attempts_expire: String,
     pub(super) uncount_attempt: String,
+    pub(super) uncount_last_attempt: String,
     pub(super) forget_attempts: String,
     pub(super) delete_old_attempts: String,
 }
@@ -90,8 +91,8 @@ impl Tables {
         })
     }
 
-    /// Every table with the columns that have to be there.
-    fn needed_columns(&self) -> [(&str, Vec<&str>); 4] {
+    /// Every table with the columns that have to be there, but for that of attempts.
+    fn needed_columns(&self) -> [(&str, Vec<&str>); 3] {
         let mut user = vec!["id"];
         user.extend(self.user_columns.iter().flatten().map(String::as_str));
         let mut session = SESSION_COLUMNS.to_vec();
@@ -100,40 +101,52 @@ impl Tables {
             (&self.names.user, user),
             (&self.names.key, KEY_COLUMNS.to_vec()),
             (&self.names.session, session),
-            // Last: an application that counts no attempts can do without it.
-            (&self.names.attempt, ATTEMPT_COLUMNS.to_vec()),
         ]
     }
 
-    /// Checks that all tables and columns are there and can hold what they have to.
+    /// Checks that the tables of users, keys and sessions are there with all columns, and can hold
+    /// what they have to.
     pub(super) fn check(&self, connection: &Connection) -> Outcome<()> {
-        for (table, needed) in self.needed_columns() {
-            let misfit = |column: Option<&str>, reason: String| {
-                Failure::Told(Error::Schema {
-                    table: table.to_owned(),
-                    column: column.map(str::to_owned),
-                    reason,
-                })
+        check_tables(connection, &self.needed_columns())
+    }
+
+    /// Checks the table that attempts to sign in are counted in, which an application that counts
+    /// none can do without.
+    pub(super) fn check_attempts(&self, connection: &Connection) -> Outcome<()> {
+        check_tables(
+            connection,
+            &[(&self.names.attempt, ATTEMPT_COLUMNS.to_vec())],
+        )
+    }
+}
+
+fn check_tables(connection: &Connection, tables: &[(&str, Vec<&str>)]) -> Outcome<()> {
+    for &(table, ref needed) in tables {
+        let misfit = |column: Option<&str>, reason: String| {
+            Failure::Told(Error::Schema {
+                table: table.to_owned(),
+                column: column.map(str::to_owned),
+                reason,
+            })
+        };
+        let columns = columns(connection, table)?;
+        if columns.is_empty() {
+            let reason = "it is missing; `migrate` makes it".to_owned();
+            return Err(misfit(None, reason));
+        }
+        for &name in needed {
+            let Some(column) = columns.iter().find(|column| column.name == name) else {
+                return Err(misfit(Some(name), "it is missing".to_owned()));
             };
-            let columns = columns(connection, table)?;
-            if columns.is_empty() {
-                let reason = "it is missing; `migrate` makes it".to_owned();
-                return Err(misfit(None, reason));
-            }
-            for name in needed {
-                let Some(column) = columns.iter().find(|column| column.name == name) else {
-                    return Err(misfit(Some(name), "it is missing".to_owned()));
-                };
-                // SQLite turns text that looks like a number into one in such a column.
-                let is_id = name == "id" || name == "user_id";
-                if is_id && column.declared.to_ascii_uppercase().contains("INT") {
-                    let reason = format!("its type is {}, ids are TEXT", column.declared);
-                    return Err(misfit(Some(name), reason));
-                }
+            // SQLite turns text that looks like a number into one in such a column.
+            let is_id = name == "id" || name == "user_id";
+            if is_id && column.declared.to_ascii_uppercase().contains("INT") {
+                let reason = format!("its type is {}, ids are TEXT", column.declared);
+                return Err(misfit(Some(name), reason));
             }
         }
-        Ok(())
     }
+    Ok(())
 }
 
 /// The columns of a table; none when there is no such table.
@@ -162,6 +175,8 @@ impl Statements {
         let key = quote(&names.key);
         let session = quote(&names.session);
         let attempt = quote(&names.attempt);
+        // The difference is taken of times that are near each other, so that none is out of range.
+        let has_ended = "(a.\"expires\" <= ?2 OR a.\"expires\" - ?3 > ?3 - ?2)";
         let session_columns: Vec<_> = SESSION_COLUMNS
             .into_iter()
             .chain(own_session_columns.iter().map(|column| &*column.name))
@@ -244,19 +259,23 @@ impl Statements {
             count_attempt: format!(
                 "INSERT INTO {attempt} AS a (\"id\", \"attempts\", \"expires\") VALUES (?1, 1, ?3) \
                  ON CONFLICT (\"id\") DO UPDATE SET \
-                 \"attempts\" = CASE WHEN a.\"expires\" <= ?2 THEN 1 ELSE a.\"attempts\" + 1 END, \
-                 \"expires\" = CASE WHEN a.\"expires\" <= ?2 THEN ?3 ELSE a.\"expires\" END \
-                 WHERE a.\"expires\" <= ?2 OR a.\"attempts\" < ?4"
+                 \"attempts\" = CASE WHEN {has_ended} THEN 1 ELSE a.\"attempts\" + 1 END, \
+                 \"expires\" = CASE WHEN {has_ended} THEN ?3 ELSE a.\"expires\" END \
+                 WHERE {has_ended} OR a.\"attempts\" < ?4"
             ),
             attempts_expire: format!("SELECT \"expires\" FROM {attempt} WHERE \"id\" = ?1"),
             uncount_attempt: format!(
                 "UPDATE {attempt} SET \"attempts\" = \"attempts\" - 1 \
-                 WHERE \"id\" = ?1 AND \"expires\" = ?2 AND \"attempts\" > 0"
+                 WHERE \"id\" = ?1 AND \"expires\" = ?2 AND \"attempts\" > 1"
+            ),
+            uncount_last_attempt: format!(
+                "DELETE FROM {attempt} \
+                 WHERE \"id\" = ?1 AND \"expires\" = ?2 AND \"attempts\" <= 1"
             ),
             forget_attempts: format!("DELETE FROM {attempt} WHERE \"id\" = ?1"),
             delete_old_attempts: format!(
                 "DELETE FROM {attempt} WHERE \"id\" IN (SELECT \"id\" FROM {attempt} \
-                 WHERE \"expires\" <= ?1 ORDER BY \"expires\" LIMIT ?2)"
+                 WHERE \"expires\" <= ?1 OR \"expires\" > ?2 LIMIT ?3)"
             ),
         }
     }

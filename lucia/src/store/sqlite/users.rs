@@ -189,6 +189,11 @@ impl UserStore for SqliteStore {
         .await
     }
 
+    async fn check_attempts(&self) -> Result<()> {
+        self.read(|connection, tables| tables.check_attempts(connection))
+            .await
+    }
+
     async fn count_attempt(&self, attempt: NewAttempt) -> Result<CountedAttempt> {
         self.write(move |connection, tables| {
             let transaction =
@@ -214,8 +219,17 @@ impl UserStore for SqliteStore {
     async fn uncount_attempt(&self, id: &str, expires: UnixMillis) -> Result<()> {
         let id = id.to_owned();
         self.write(move |connection, tables| {
-            let mut statement = connection.prepare_cached(&tables.sql.uncount_attempt)?;
-            statement.execute((&id, expires.0))?;
+            let transaction =
+                connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let uncounted = transaction
+                .prepare_cached(&tables.sql.uncount_attempt)?
+                .execute((&id, expires.0))?;
+            if uncounted == 0 {
+                transaction
+                    .prepare_cached(&tables.sql.uncount_last_attempt)?
+                    .execute((&id, expires.0))?;
+            }
+            transaction.commit()?;
             Ok(())
         })
         .await
@@ -231,10 +245,15 @@ impl UserStore for SqliteStore {
         .await
     }
 
-    async fn delete_old_attempts(&self, now: UnixMillis, limit: u32) -> Result<u64> {
+    async fn delete_old_attempts(
+        &self,
+        now: UnixMillis,
+        latest: UnixMillis,
+        limit: u32,
+    ) -> Result<u64> {
         self.write(move |connection, tables| {
             let mut statement = connection.prepare_cached(&tables.sql.delete_old_attempts)?;
-            let deleted = statement.execute((now.0, limit))?;
+            let deleted = statement.execute((now.0, latest.0, limit))?;
             Ok(u64::try_from(deleted).unwrap_or(u64::MAX))
         })
         .await

@@ -147,10 +147,11 @@ probed! {
     user_keys(user_id: &UserId) -> Vec<KeyRow>;
     update_key_password(id: &str, hashed_password: Option<&str>, only_if: Option<&str>) -> bool;
     delete_key(id: &str, even_last: bool) -> KeyDeletion;
+    check_attempts() -> ();
     count_attempt(attempt: NewAttempt) -> CountedAttempt;
     uncount_attempt(id: &str, expires: UnixMillis) -> ();
     forget_attempts(id: &str) -> ();
-    delete_old_attempts(now: UnixMillis, limit: u32) -> u64;
+    delete_old_attempts(now: UnixMillis, latest: UnixMillis, limit: u32) -> u64;
 }
 
 probed! {

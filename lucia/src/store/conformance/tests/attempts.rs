@@ -25,8 +25,10 @@ impl Memory {
         if self.has(Fault::AdmitsOneAttemptMore) {
             limit += 1;
         }
+        let period = expires.0 - now.0;
         let runs = |count: &Count| {
             count.expires > now
+                && (count.expires.0 - expires.0 <= period || self.has(Fault::BelievesEveryClock))
                 || self.has(Fault::EndsACountAMomentLater) && count.expires == now
                 || self.has(Fault::NeverEndsACount)
         };
@@ -66,6 +68,9 @@ impl Memory {
             _ if self.has(Fault::TakesAllAttemptsBack) => 0,
             attempts => attempts - 1,
         };
+        if count.attempts == 0 && !self.has(Fault::KeepsCountsOfNothing) {
+            state.counts.remove(id);
+        }
     }
 
     pub(super) fn forget(&self, id: &str) {
@@ -76,7 +81,7 @@ impl Memory {
         }
     }
 
-    pub(super) fn delete_old(&self, now: UnixMillis, limit: u32) -> u64 {
+    pub(super) fn delete_old(&self, now: UnixMillis, latest: UnixMillis, limit: u32) -> u64 {
         let limit = match self.has(Fault::DeletesCountsWithoutLimit) {
             true => usize::MAX,
             false => usize::try_from(limit).unwrap(),
@@ -84,6 +89,7 @@ impl Memory {
         let is_old = |count: &Count| {
             count.expires < now
                 || count.expires == now && !self.has(Fault::LeavesCountsOfTheLastMoment)
+                || count.expires > latest && !self.has(Fault::LeavesCountsOfAWrongClock)
                 || self.has(Fault::DeletesCountsThatGoOn)
         };
         let mut state = self.state();

@@ -110,17 +110,20 @@ faults! {
     AdmitsOneAttemptMore
     EndsACountAMomentLater
     NeverEndsACount
+    BelievesEveryClock
     CountsAttemptsInTwoSteps
     ExtendsACount
     CountsTheRefused
     TellsTheEndOfItsOwn
     TakesNoAttemptBack
     TakesAllAttemptsBack
+    KeepsCountsOfNothing
     TakesAttemptsBackOutOfAnyCount
     ForgetsNoAttempts
     ForgetsEverybodysAttempts
     DeletesCountsWithoutLimit
     LeavesCountsOfTheLastMoment
+    LeavesCountsOfAWrongClock
     DeletesCountsThatGoOn
 
     // Both together

@@ -199,6 +199,10 @@ impl UserStore for Memory {
         Ok(KeyDeletion::Deleted)
     }
 
+    async fn check_attempts(&self) -> Result<()> {
+        Ok(())
+    }
+
     async fn count_attempt(&self, attempt: NewAttempt) -> Result<CountedAttempt> {
         Ok(self.count(attempt).await)
     }
@@ -213,8 +217,13 @@ impl UserStore for Memory {
         Ok(())
     }
 
-    async fn delete_old_attempts(&self, now: UnixMillis, limit: u32) -> Result<u64> {
-        Ok(self.delete_old(now, limit))
+    async fn delete_old_attempts(
+        &self,
+        now: UnixMillis,
+        latest: UnixMillis,
+        limit: u32,
+    ) -> Result<u64> {
+        Ok(self.delete_old(now, latest, limit))
     }
 }
 
