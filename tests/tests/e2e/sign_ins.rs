@@ -299,18 +299,19 @@ async fn r21_a_sign_in_that_waits_for_a_change_gets_no_session() {
 #[tokio::test]
 async fn a_sign_in_that_was_given_up_does_not_wait_on_in_the_database() {
     let stage = Stage::postgres().await;
-    let store = PgStore::builder().timeout(Duration::from_millis(300));
-    let store = store.connect(&stage.database().url()).await.unwrap();
-    let settings = stage.builder_over(Arc::new(store)).max_sessions_per_user(5);
-    let auth = settings.build().unwrap();
+    let auth = stage.auth().await;
     let session = sign_up(&auth, "ada").await;
     let key = open(&auth).await;
+    let store = PgStore::builder().timeout(Duration::from_secs(1));
+    let store = store.connect(&stage.database().url()).await.unwrap();
+    let settings = stage.builder_over(Arc::new(store)).max_sessions_per_user(5);
+    let impatient = settings.build().unwrap();
     let client = stage.database().connect().await;
     let lock = "BEGIN; SELECT 1 FROM auth_user FOR UPDATE; SELECT 1 FROM user_key FOR UPDATE";
     client.batch_execute(lock).await.unwrap();
-    let attempts = join_all((0..4).map(async |_| auth.create_session(&session.user_id).await));
+    let attempts = join_all((0..4).map(async |_| impatient.create_session(&session.user_id).await));
     let changes = join_all((0..4).map(async |_| {
-        let changed = auth.reset_password("username", "ada", NEW).await;
+        let changed = impatient.reset_password("username", "ada", NEW).await;
         changed.map(drop)
     }));
     let (created, changed) = tokio::join!(attempts, changes);

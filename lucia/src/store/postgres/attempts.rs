@@ -16,7 +16,7 @@ pub(super) struct AttemptStatements {
 impl AttemptStatements {
     pub(super) fn new(tables: &TableNames) -> Self {
         let attempts = tables.quoted(&tables.attempt);
-        // The difference is taken of times that are near each other, so that none is out of range.
+        // By differences: a sum of such times can be out of range.
         let has_ended = r#"(a."expires" <= $2 OR a."expires" - $3 > $3 - $2)"#;
         Self {
             // Attempts at once take turns at the row, so each finds what those before it have

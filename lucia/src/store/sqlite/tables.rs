@@ -175,7 +175,7 @@ impl Statements {
         let key = quote(&names.key);
         let session = quote(&names.session);
         let attempt = quote(&names.attempt);
-        // The difference is taken of times that are near each other, so that none is out of range.
+        // By differences: a sum of such times can be out of range.
         let has_ended = "(a.\"expires\" <= ?2 OR a.\"expires\" - ?3 > ?3 - ?2)";
         let session_columns: Vec<_> = SESSION_COLUMNS
             .into_iter()
