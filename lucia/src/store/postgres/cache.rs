@@ -11,7 +11,8 @@
 //! 2. Postgres delivers notifications in the order in which their transactions were committed, and
 //!    a connection hands them on in that order. The listener deals with each before it looks at
 //!    the next ([`listener`]).
-//! 3. The listener sends itself heartbeats by the same way. A heartbeat that comes back was
+//! 3. Heartbeats are sent by a connection of the pool, as the lookups are, and come by the
+//!    listener's. A heartbeat that comes back was
 //!    committed after it had been sent, so everything that was committed before it was sent has
 //!    come, and has been dealt with.
 //! 4. So the cache may answer until a heartbeat's *sending* is as long ago as the heartbeat
@@ -181,7 +182,7 @@ impl Cache {
         &self,
         parts: &Parts,
         transaction: &impl GenericClient,
-    ) -> Result<(), tokio_postgres::Error> {
+    ) -> Result<()> {
         match self.0 {
             Some(_) => triggers::migrate(parts, transaction).await,
             None => Ok(()),

@@ -47,11 +47,7 @@ impl Cache {
         Changing(PhantomData)
     }
 
-    pub(super) async fn migrate(
-        &self,
-        _: &Parts,
-        _: &impl GenericClient,
-    ) -> Result<(), tokio_postgres::Error> {
+    pub(super) async fn migrate(&self, _: &Parts, _: &impl GenericClient) -> Result<()> {
         Ok(())
     }
 
