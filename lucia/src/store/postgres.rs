@@ -273,7 +273,7 @@ impl UserStore for PgStore {
         if attributes.is_empty() {
             return self.user(id).await;
         }
-        let _changing = self.0.cache.user_changes(id, None);
+        let _changing = self.0.cache.user_changes(id);
         let json = attributes_json(&attributes, &["id"])?;
         let sql = self.0.statements.update_user(&self.0.tables, &attributes);
         let written = Written::User(&attributes);
@@ -286,7 +286,7 @@ impl UserStore for PgStore {
         /// finds it at the next try. Nothing more can be made once the user is locked.
         const TRIES: usize = 5;
 
-        let _changing = self.0.cache.user_changes(id, None);
+        let _changing = self.0.cache.user_changes(id);
         let sql = &self.0.statements.delete_user;
         for _ in 1..TRIES {
             match self.0.run(sql, &[&id.as_str()]).await {

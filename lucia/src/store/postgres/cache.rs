@@ -56,7 +56,7 @@ use tokio::task::JoinHandle;
 
 use super::Parts;
 use crate::Result;
-use crate::store::{SessionRow, UserRow};
+use crate::store::{NewSessionRow, SessionRow, UserRow};
 use crate::token::SessionId;
 use crate::user::UserId;
 use changes::{Change, Digest};
@@ -158,12 +158,20 @@ impl Cache {
         Changing(self.shared(), [session, None])
     }
 
-    /// A change of a user or of any of their sessions; and of a session, which may be somebody
-    /// else's.
-    pub(super) fn user_changes(&self, id: &UserId, session: Option<&SessionId>) -> Changing<'_> {
-        let session = session.and_then(|id| digest_of(id.as_str()));
+    /// A change of a user or of any of their sessions.
+    pub(super) fn user_changes(&self, id: &UserId) -> Changing<'_> {
         let user = Change::User(digest_of_user(id));
-        Changing(self.shared(), [Some(user), session.map(Change::Session)])
+        Changing(self.shared(), [Some(user), None])
+    }
+
+    /// What the insertion of a session may end: sessions of its user under a limit, and the one that
+    /// it replaces, which may be somebody else's.
+    pub(super) fn insertion_changes(&self, new: &NewSessionRow) -> Changing<'_> {
+        let limited = new
+            .limit
+            .map(|_| Change::User(digest_of_user(&new.user_id)));
+        let replaced = new.replaces.as_ref().and_then(|id| digest_of(id.as_str()));
+        Changing(self.shared(), [limited, replaced.map(Change::Session)])
     }
 
     /// A change of anything.

@@ -7,7 +7,7 @@ use deadpool_postgres::GenericClient;
 
 use super::Parts;
 use crate::Result;
-use crate::store::{SessionRow, UserRow};
+use crate::store::{NewSessionRow, SessionRow, UserRow};
 use crate::token::SessionId;
 use crate::user::UserId;
 
@@ -39,7 +39,11 @@ impl Cache {
         Changing(PhantomData)
     }
 
-    pub(super) fn user_changes(&self, _: &UserId, _: Option<&SessionId>) -> Changing<'_> {
+    pub(super) fn user_changes(&self, _: &UserId) -> Changing<'_> {
+        Changing(PhantomData)
+    }
+
+    pub(super) fn insertion_changes(&self, _: &NewSessionRow) -> Changing<'_> {
         Changing(PhantomData)
     }
 
