@@ -20,10 +20,10 @@ async fn a_hit_costs_no_statement() {
     let session = sign_up(&caching.auth, "ada").await;
     let site = Site::serve(caching.auth.clone(), front_page).await;
     let browser = site.browser_of(&session);
-    caching.statements(&stage);
+    Caching::statements(&stage);
     for statements in [1, 0, 0] {
         assert_eq!(browser.get("/me").await.body, "Hello, ada!");
-        assert_eq!(caching.statements(&stage).len(), statements);
+        assert_eq!(Caching::statements(&stage).len(), statements);
     }
 }
 
@@ -93,11 +93,11 @@ async fn a_session_that_is_idle_in_the_cache_is_renewed() {
     let session = sign_up(&caching.auth, "ada").await;
     caching.remember(&stage, &session).await;
     past(&stage.clock, session.active_expires);
-    caching.statements(&stage);
+    Caching::statements(&stage);
     let renewed = caching.auth.validate_session(session.token()).await;
     let renewed = renewed.unwrap().unwrap();
     assert!(renewed.fresh);
-    let statements = caching.statements(&stage);
+    let statements = Caching::statements(&stage);
     assert_eq!(statements.len(), 1, "{statements:?}");
     assert!(statements[0].sql.starts_with("UPDATE"), "{statements:?}");
     // Nobody finds it as it was before.

@@ -17,6 +17,13 @@ pub(super) struct Begun;
 
 pub(super) struct Changing<'a>(PhantomData<&'a Cache>);
 
+#[expect(clippy::unused_self, reason = "as the cache has them")]
+impl Changing<'_> {
+    pub(super) fn session_ended(&self, _: &str) {}
+
+    pub(super) fn user_changed(&self, _: &UserId) {}
+}
+
 #[expect(
     clippy::unused_self,
     clippy::unused_async,

@@ -158,11 +158,15 @@ impl SessionStore for PgStore {
         user_id: &UserId,
         except: Option<&SessionId>,
     ) -> Result<()> {
-        let _changing = self.0.cache.user_changes(user_id);
+        let changing = self.0.cache.user_changes(user_id);
         let params: Params<'_> = &[&user_id.as_str(), &except.map(SessionId::as_str)];
-        self.query(&self.0.statements.delete_user_sessions, params)
-            .await
-            .map(drop)
+        let sql = &self.0.statements.delete_user_sessions;
+        let ended: Vec<String> = self.read(sql, params, |row| Ok(row.try_get(0)?)).await?;
+        // By name, too: the database may know the user by another spelling (`citext`).
+        for id in &ended {
+            changing.session_ended(id);
+        }
+        Ok(())
     }
 
     async fn delete_dead_sessions(

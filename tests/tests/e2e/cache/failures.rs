@@ -12,7 +12,7 @@ use tokio_postgres::{Client, Config, NoTls};
 
 use crate::support::{Caching, Stage, eventually, sign_up};
 
-const HEARTBEAT: Duration = Duration::from_millis(400);
+const MAX_SILENCE: Duration = Duration::from_millis(400);
 
 /// When the answers have ended, even on a machine that has much else to do. The exact bound is a unit
 /// test's, which has the time in its hands.
@@ -20,13 +20,13 @@ const END: Duration = Duration::from_secs(10);
 
 async fn caching() -> (Stage, Caching) {
     let stage = Stage::postgres().await;
-    let options = CacheOptions::new().heartbeat(HEARTBEAT);
+    let options = CacheOptions::new().max_silence(MAX_SILENCE);
     let caching = Caching::with(&stage, PgStore::builder(), options).await;
     (stage, caching)
 }
 
 #[tokio::test]
-async fn r54_a_deaf_cache_stops_answering_within_its_heartbeat_and_starts_empty() {
+async fn r54_a_deaf_cache_stops_answering_in_time_and_starts_empty() {
     let (stage, caching) = caching().await;
     let session = sign_up(&caching.auth, "ada").await;
     let other = sign_up(&caching.auth, "bob").await;
@@ -84,7 +84,7 @@ async fn r54_what_changes_while_nobody_listens_is_seen() {
 }
 
 #[tokio::test]
-async fn r48_without_a_database_nobody_is_signed_in_out_of_the_cache_for_longer_than_a_heartbeat() {
+async fn r48_without_a_database_nobody_is_signed_in_out_of_the_cache_for_long() {
     let (stage, caching) = caching().await;
     let session = sign_up(&caching.auth, "ada").await;
     caching.remember(&stage, &session).await;
@@ -110,7 +110,7 @@ async fn a_listener_at_another_database_is_told_apart_from_one_that_hears() {
     let logged = lucia_tests::watch(["does not hear what other connections send"]);
     let config = other.url().parse().unwrap();
     let options = CacheOptions::new()
-        .heartbeat(HEARTBEAT)
+        .max_silence(MAX_SILENCE)
         .listener(config, NoTls);
     let builder = PgStore::builder().cache(options);
     let store = builder.connect(&stage.database().url()).await.unwrap();
@@ -149,7 +149,7 @@ async fn r54_a_listener_that_is_left_behind_at_an_old_primary_ends_the_answers()
     let (moves, to) = watch::channel(old.clone());
     let manager = Manager::from_connect(old.clone(), Moving { to }, ManagerConfig::default());
     let pool = Pool::builder(manager).build().unwrap();
-    let options = CacheOptions::new().heartbeat(HEARTBEAT);
+    let options = CacheOptions::new().max_silence(MAX_SILENCE);
     let builder = PgStore::builder().cache(options.listener(old, NoTls));
     let store = builder.build(pool.clone()).unwrap();
     let columns = ["username TEXT NOT NULL UNIQUE"];
@@ -223,7 +223,7 @@ fn r54_a_listener_that_gets_no_time_ends_the_answers_all_the_same() {
     let config: Config = stage.database().url().parse().unwrap();
     let pool = Pool::builder(Manager::new(config.clone(), NoTls));
     let pool = pool.build().unwrap();
-    let options = CacheOptions::new().heartbeat(HEARTBEAT);
+    let options = CacheOptions::new().max_silence(MAX_SILENCE);
     let builder = PgStore::builder().cache(options.listener(config, NoTls));
     let auth = starved.block_on(async {
         let store = builder.build(pool.clone()).unwrap();

@@ -65,9 +65,9 @@ impl Caching {
 
     /// Whether a session is good, and how many statements it takes to know.
     pub(crate) async fn look(&self, stage: &Stage, session: &Session) -> (bool, usize) {
-        self.statements(stage);
+        Self::statements(stage);
         let found = self.auth.validate_session(session.token()).await.unwrap();
-        (found.is_some(), self.statements(stage).len())
+        (found.is_some(), Self::statements(stage).len())
     }
 
     /// What its store has asked since the last call, but for the heartbeats.

@@ -97,7 +97,7 @@ impl fmt::Display for End {
         match self {
             Self::Connection(failure) => write!(f, "{failure}"),
             Self::Closed => f.write_str("the connection of its listener was closed"),
-            Self::Silent => f.write_str("nothing was heard of the database within the heartbeat"),
+            Self::Silent => f.write_str("nothing was heard of the database for `max_silence`"),
             Self::Unheard => f.write_str(
                 "its listener does not hear what other connections send: it needs a connection of \
                  its own to the same database, and not by a pooler such as PgBouncer in transaction \
