@@ -272,12 +272,18 @@ impl UserStore for PgStore {
         if attributes.is_empty() {
             return self.user(id).await;
         }
-        let _changing = self.0.cache.user_changes(id, None);
+        let changing = self.0.cache.user_changes(id);
         let json = attributes_json(&attributes, &["id"])?;
         let sql = self.0.statements.update_user(&self.0.tables, &attributes);
         let written = Written::User(&attributes);
-        self.write(&sql, &[&id.as_str(), &json], written, user_row)
-            .await
+        let updated = self
+            .write(&sql, &[&id.as_str(), &json], written, user_row)
+            .await?;
+        // The database may know them by another spelling (`citext`).
+        if let Some(user) = &updated {
+            changing.user_changed(&user.id);
+        }
+        Ok(updated)
     }
 
     async fn delete_user(&self, id: &UserId) -> Result<()> {
@@ -285,16 +291,26 @@ impl UserStore for PgStore {
         /// finds it at the next try. Nothing more can be made once the user is locked.
         const TRIES: usize = 5;
 
-        let _changing = self.0.cache.user_changes(id, None);
+        let changing = self.0.cache.user_changes(id);
         let sql = &self.0.statements.delete_user;
-        for _ in 1..TRIES {
+        let mut tries = 1..TRIES;
+        let deleted = loop {
             match self.0.run(sql, &[&id.as_str()]).await {
-                Err(failure) if failure.is_own_reference(&self.0.tables) => {}
+                Err(failure)
+                    if failure.is_own_reference(&self.0.tables) && tries.next().is_some() => {}
                 Err(failure) => return Err(self.0.explain(failure, None).await),
-                Ok(_) => return Ok(()),
+                Ok(deleted) => break deleted,
             }
+        };
+        // The database may know them by another spelling (`citext`).
+        for row in &deleted {
+            let id: String = row
+                .try_get(0)
+                .map_err(Failure::from)
+                .map_err(Error::internal)?;
+            changing.user_changed(&id.into());
         }
-        self.query(sql, &[&id.as_str()]).await.map(drop)
+        Ok(())
     }
 
     async fn insert_key(&self, key: KeyRow) -> Result<()> {

@@ -6,6 +6,10 @@ use crate::{Error, Result};
 /// Postgres cuts longer names off silently; SQLite has no limit.
 const MAX_NAME: usize = 63;
 
+/// The function of the triggers that tell caches of changes: one for all tables of a schema, so that
+/// no name is made out of a table's.
+pub(crate) const CHANGED_FUNCTION: &str = "lucia_changed";
+
 /// The names of lucia's tables.
 #[derive(Clone, Debug)]
 pub(crate) struct TableNames {
@@ -85,10 +89,6 @@ impl TableNames {
         let mut sql = sql.to_owned();
         // By way of marks, which no name can hold: whatever a name is, it is not replaced again.
         // An index stands without a schema, since it lives where its table does.
-        let in_schema = |quoted: String| match &self.schema {
-            Some(schema) => format!("{}.{quoted}", quote(schema)),
-            None => quoted,
-        };
         let names = [
             ("\u{1}", quote(&default.user), self.quoted(&self.user)),
             ("\u{2}", quote(&default.key), self.quoted(&self.key)),
@@ -121,13 +121,8 @@ impl TableNames {
             ),
             (
                 "\u{8}",
-                index(&default.user, "_changed"),
-                in_schema(index(&self.user, "_changed")),
-            ),
-            (
-                "\u{b}",
-                index(&default.session, "_changed"),
-                in_schema(index(&self.session, "_changed")),
+                quote(CHANGED_FUNCTION),
+                self.quoted(CHANGED_FUNCTION),
             ),
         ];
         for (mark, from, _) in &names {

@@ -154,7 +154,7 @@ impl PgStoreBuilder {
     ///
     /// A change by this process is seen by every lookup that is called after it has returned, as
     /// without a cache. One by **another process**, or by hand, is seen when the database has told
-    /// of it: within milliseconds, and within the [`heartbeat`](CacheOptions::heartbeat), a second,
+    /// of it: within milliseconds, and within the [`max_silence`](CacheOptions::max_silence), a second,
     /// when the network fails. For that time a session that was ended elsewhere goes on here, and a
     /// user has the columns that they had. A cache that does not hear of changes does not answer,
     /// and lookups go to the database. Expiry is judged at each use.

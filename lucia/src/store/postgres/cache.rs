@@ -4,23 +4,27 @@
 //! that is called after it has returned: the entry is removed before it returns, whether it
 //! succeeds, fails or is dropped ([`Changing`]). By another, or by hand, it is seen when the
 //! notification has arrived, which takes milliseconds, or after the
-//! [`heartbeat`](CacheOptions::heartbeat) at the latest:
+//! [`max_silence`](CacheOptions::max_silence) at the latest:
 //!
 //! 1. Triggers notify ([`triggers`]), so whatever program changes a row tells of it, and does so by
 //!    the transaction that changes it.
 //! 2. Postgres delivers notifications in the order in which their transactions were committed, and
 //!    a connection hands them on in that order. The listener deals with each before it looks at
 //!    the next ([`listener`]).
-//! 3. The listener sends itself heartbeats by the same way. A heartbeat that comes back was
-//!    committed after it had been sent, so everything that was committed before it was sent has
-//!    come, and has been dealt with.
-//! 4. So the cache may answer until a heartbeat's *sending* is as long ago as the heartbeat
+//! 3. Heartbeats are sent by a connection of the pool, as the lookups are, and come by the
+//!    listener's. One that comes was committed after it had been sent, so everything that was
+//!    committed at that server before it was sent has come, and has been dealt with. A listener
+//!    that is left behind at another server, such as an old primary that lives on, hears none.
+//! 4. So the cache may answer until a heartbeat's *sending* is as long ago as `max_silence`
 //!    allows. Each use compares that with a monotonic clock ([`hearing`]): a listener that gets no
 //!    time, a network that swallows everything and a server that stands still have the same end,
 //!    and nobody has to notice. A machine that sleeps does not count its sleep.
 //!
+//! While the pool has connections to two servers, a heartbeat by the one says nothing of a lookup
+//! by the other. That ends with the connections to the old one.
+//!
 //! When the listener is lost, the entries go with it. It answers again when it has listened anew
-//! and heard from itself; what was committed in between is in every statement that is sent then.
+//! and heard a heartbeat; what was committed in between is in every statement that is sent then.
 //!
 //! **No answer from before a change becomes an entry after it.** A lookup that finds no entry takes
 //! a number before its statement is sent: how many changes have been heard of. Its answer becomes
@@ -31,8 +35,8 @@
 //!
 //! **Whether the listener hears.** A pooler that lends a connection for a transaction at a time
 //! cannot pass notifications on, except those that arrive while it is lent: of all things, the
-//! heartbeats. A listener at another database hears itself well, too. So the first word to a
-//! listener comes by the pool, from another connection, while its own is idle.
+//! words that it says to itself. So it says none: the first word to a listener comes by the pool,
+//! from another connection, while its own is idle, and so do the heartbeats.
 
 mod changes;
 mod connection;
@@ -55,7 +59,7 @@ use tokio::task::JoinHandle;
 
 use super::Parts;
 use crate::Result;
-use crate::store::{SessionRow, UserRow};
+use crate::store::{NewSessionRow, SessionRow, UserRow};
 use crate::token::SessionId;
 use crate::user::UserId;
 use changes::{Change, Digest};
@@ -97,7 +101,7 @@ impl Cache {
             Some(Active {
                 shared: Arc::new(Shared {
                     entries: Entries::new(options.entries, options.max_age),
-                    hearing: Hearing::new(options.heartbeat, Instant::now()),
+                    hearing: Hearing::new(options.max_silence, Instant::now()),
                     is_open: AtomicBool::new(false),
                     wake: Notify::new(),
                 }),
@@ -157,12 +161,20 @@ impl Cache {
         Changing(self.shared(), [session, None])
     }
 
-    /// A change of a user or of any of their sessions; and of a session, which may be somebody
-    /// else's.
-    pub(super) fn user_changes(&self, id: &UserId, session: Option<&SessionId>) -> Changing<'_> {
-        let session = session.and_then(|id| digest_of(id.as_str()));
+    /// A change of a user or of any of their sessions.
+    pub(super) fn user_changes(&self, id: &UserId) -> Changing<'_> {
         let user = Change::User(digest_of_user(id));
-        Changing(self.shared(), [Some(user), session.map(Change::Session)])
+        Changing(self.shared(), [Some(user), None])
+    }
+
+    /// What the insertion of a session may end: sessions of its user under a limit, and the one that
+    /// it replaces, which may be somebody else's.
+    pub(super) fn insertion_changes(&self, new: &NewSessionRow) -> Changing<'_> {
+        let limited = new
+            .limit
+            .map(|_| Change::User(digest_of_user(&new.user_id)));
+        let replaced = new.replaces.as_ref().and_then(|id| digest_of(id.as_str()));
+        Changing(self.shared(), [limited, replaced.map(Change::Session)])
     }
 
     /// A change of anything.
@@ -181,7 +193,7 @@ impl Cache {
         &self,
         parts: &Parts,
         transaction: &impl GenericClient,
-    ) -> Result<(), tokio_postgres::Error> {
+    ) -> Result<()> {
         match self.0 {
             Some(_) => triggers::migrate(parts, transaction).await,
             None => Ok(()),
@@ -236,6 +248,22 @@ impl Drop for Active {
         let listener = self.listener.get_mut();
         if let Some(task) = listener.unwrap_or_else(PoisonError::into_inner).take() {
             task.abort();
+        }
+    }
+}
+
+impl Changing<'_> {
+    /// The session of this public id has ended by it.
+    pub(super) fn session_ended(&self, id: &str) {
+        if let (Some(shared), Some(session)) = (self.0, digest_of(id)) {
+            shared.entries.remove(Change::Session(session));
+        }
+    }
+
+    /// The user whom the database knows by this id has changed by it.
+    pub(super) fn user_changed(&self, id: &UserId) {
+        if let Some(shared) = self.0 {
+            shared.entries.remove(Change::User(digest_of_user(id)));
         }
     }
 }

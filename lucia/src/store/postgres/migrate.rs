@@ -67,11 +67,7 @@ pub(super) async fn migrate(parts: &Parts, user_columns: &[&str]) -> Result<()> 
             add_column(parts, &transaction, table, &column.name, definition).await?;
         }
     }
-    parts
-        .cache
-        .migrate(parts, &transaction)
-        .await
-        .map_err(|error| failed(parts, error))?;
+    parts.cache.migrate(parts, &transaction).await?;
     // Rows have more columns now, and no trigger tells of that.
     let _changing = parts.cache.all_changes();
     transaction
@@ -193,7 +189,7 @@ fn cannot_add(table: &str, name: &str, definition: &str, why: &str) -> Error {
     }
 }
 
-fn failed(parts: &Parts, error: tokio_postgres::Error) -> Error {
+pub(super) fn failed(parts: &Parts, error: tokio_postgres::Error) -> Error {
     match Failure::from(error).meaning(&parts.tables) {
         Ok(error) => error,
         Err(failure) => Error::internal(failure),

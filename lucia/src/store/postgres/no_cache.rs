@@ -7,7 +7,7 @@ use deadpool_postgres::GenericClient;
 
 use super::Parts;
 use crate::Result;
-use crate::store::{SessionRow, UserRow};
+use crate::store::{NewSessionRow, SessionRow, UserRow};
 use crate::token::SessionId;
 use crate::user::UserId;
 
@@ -16,6 +16,13 @@ pub(super) struct Cache;
 pub(super) struct Begun;
 
 pub(super) struct Changing<'a>(PhantomData<&'a Cache>);
+
+#[expect(clippy::unused_self, reason = "as the cache has them")]
+impl Changing<'_> {
+    pub(super) fn session_ended(&self, _: &str) {}
+
+    pub(super) fn user_changed(&self, _: &UserId) {}
+}
 
 #[expect(
     clippy::unused_self,
@@ -39,7 +46,11 @@ impl Cache {
         Changing(PhantomData)
     }
 
-    pub(super) fn user_changes(&self, _: &UserId, _: Option<&SessionId>) -> Changing<'_> {
+    pub(super) fn user_changes(&self, _: &UserId) -> Changing<'_> {
+        Changing(PhantomData)
+    }
+
+    pub(super) fn insertion_changes(&self, _: &NewSessionRow) -> Changing<'_> {
         Changing(PhantomData)
     }
 
@@ -47,11 +58,7 @@ impl Cache {
         Changing(PhantomData)
     }
 
-    pub(super) async fn migrate(
-        &self,
-        _: &Parts,
-        _: &impl GenericClient,
-    ) -> Result<(), tokio_postgres::Error> {
+    pub(super) async fn migrate(&self, _: &Parts, _: &impl GenericClient) -> Result<()> {
         Ok(())
     }
 

@@ -44,7 +44,7 @@ impl Store for PgStore {
     }
 
     async fn change_password(&self, change: PasswordChange) -> Result<bool> {
-        let _changing = self.0.cache.user_changes(&change.user_id, None);
+        let _changing = self.0.cache.user_changes(&change.user_id);
         let kept = change.kept.as_ref();
         let rotation = kept.map(|(_, rotation)| rotation);
         let expiries = rotation.map(|rotation| rotation.expiries);
@@ -158,11 +158,15 @@ impl SessionStore for PgStore {
         user_id: &UserId,
         except: Option<&SessionId>,
     ) -> Result<()> {
-        let _changing = self.0.cache.user_changes(user_id, None);
+        let changing = self.0.cache.user_changes(user_id);
         let params: Params<'_> = &[&user_id.as_str(), &except.map(SessionId::as_str)];
-        self.query(&self.0.statements.delete_user_sessions, params)
-            .await
-            .map(drop)
+        let sql = &self.0.statements.delete_user_sessions;
+        let ended: Vec<String> = self.read(sql, params, |row| Ok(row.try_get(0)?)).await?;
+        // By name, too: the database may know the user by another spelling (`citext`).
+        for id in &ended {
+            changing.session_ended(id);
+        }
+        Ok(())
     }
 
     async fn delete_dead_sessions(
@@ -171,10 +175,8 @@ impl SessionStore for PgStore {
         user_id: Option<&UserId>,
         limit: u32,
     ) -> Result<u64> {
-        let _changing = match user_id {
-            Some(user_id) => self.0.cache.user_changes(user_id, None),
-            None => self.0.cache.all_changes(),
-        };
+        // The cache keeps what it has: these sessions are past their expiry, which is judged at
+        // each use, and so they are dead in there, too. Their notifications remove them.
         let params: Params<'_> = &[&now.0, &i64::from(limit), &user_id.map(UserId::as_str)];
         let sql = &self.0.statements.delete_dead_sessions;
         let deleted = self.read(sql, params, |row| Ok(row.try_get(0)?)).await?;
@@ -220,10 +222,8 @@ impl Parts {
         session: &NewSessionRow,
         key: Option<&KeyRow>,
     ) -> Result<Option<SessionRow>> {
-        // It may end others.
-        let _changing = self
-            .cache
-            .user_changes(&session.user_id, session.replaces.as_ref());
+        // What it may end: sessions of the user in excess, and the one that it replaces.
+        let _changing = self.cache.insertion_changes(session);
         let attributes = attributes_json(&session.attributes, &SESSION_COLUMNS)?;
         let insertion = Insertion {
             replaces: session.replaces.is_some(),

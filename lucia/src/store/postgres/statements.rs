@@ -120,7 +120,8 @@ impl Statements {
                     WHERE k."user_id" = doomed."id" AND {sessions_are_locked}
                 )
                 DELETE FROM {users} AS u USING doomed
-                WHERE u."id" = doomed."id" AND {sessions_are_locked}"#
+                WHERE u."id" = doomed."id" AND {sessions_are_locked}
+                RETURNING u."id""#
             ),
 
             insert_key: format!("INSERT INTO {keys} ({key}) VALUES ($1, $2, $3)"),
@@ -213,7 +214,8 @@ impl Statements {
                 r#"WITH locked_sessions AS (
                     SELECT s."id" FROM {sessions} AS s WHERE {others} ORDER BY {IN_TURN} FOR UPDATE
                 )
-                DELETE FROM {sessions} AS s WHERE {others} AND {sessions_are_locked}"#,
+                DELETE FROM {sessions} AS s WHERE {others} AND {sessions_are_locked}
+                RETURNING {public_id}"#,
                 others = format_args!(
                     r#"s."user_id" = $1 AND ($2::TEXT IS NULL OR NOT ({}))"#,
                     ids.is("$2")

@@ -1,28 +1,32 @@
 //! When the cache does not hear of changes.
 
+use std::pin::Pin;
 use std::time::{Duration, Instant};
 
-use lucia::deadpool_postgres::{Manager, Pool};
+use lucia::deadpool_postgres::{Connect, Manager, ManagerConfig, Pool};
 use lucia::{Auth, CacheOptions, PgStore};
-use lucia_tests::{Database, watch};
-use tokio_postgres::{Config, NoTls};
+use lucia_tests::Database;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio_postgres::{Client, Config, NoTls};
 
 use crate::support::{Caching, Stage, eventually, sign_up};
 
-const HEARTBEAT: Duration = Duration::from_millis(400);
+const MAX_SILENCE: Duration = Duration::from_millis(400);
 
-/// What a loaded machine may add.
-const SLACK: Duration = Duration::from_millis(500);
+/// When the answers have ended, even on a machine that has much else to do. The exact bound is a unit
+/// test's, which has the time in its hands.
+const END: Duration = Duration::from_secs(10);
 
 async fn caching() -> (Stage, Caching) {
     let stage = Stage::postgres().await;
-    let options = CacheOptions::new().heartbeat(HEARTBEAT);
+    let options = CacheOptions::new().max_silence(MAX_SILENCE);
     let caching = Caching::with(&stage, PgStore::builder(), options).await;
     (stage, caching)
 }
 
 #[tokio::test]
-async fn r54_a_deaf_cache_stops_answering_within_its_heartbeat_and_starts_empty() {
+async fn r54_a_deaf_cache_stops_answering_in_time_and_starts_empty() {
     let (stage, caching) = caching().await;
     let session = sign_up(&caching.auth, "ada").await;
     let other = sign_up(&caching.auth, "bob").await;
@@ -36,7 +40,7 @@ async fn r54_a_deaf_cache_stops_answering_within_its_heartbeat_and_starts_empty(
     stage.execute(&sql).await;
     eventually(async || !caching.look(&stage, &session).await.0).await;
     let took = stalled.elapsed();
-    assert!(took < HEARTBEAT + SLACK, "{took:?}");
+    assert!(took < END, "{took:?}");
     assert!(!caching.store.is_cache_answering());
     for _ in 0..3 {
         assert_eq!(caching.look(&stage, &other).await, (true, 1));
@@ -55,7 +59,7 @@ async fn r54_a_cache_whose_connection_is_killed_starts_empty() {
     let session = sign_up(&caching.auth, "ada").await;
     caching.remember(&stage, &session).await;
     let kill = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
-                WHERE datname = current_database() AND query LIKE 'SELECT pg_notify%'";
+                WHERE datname = current_database() AND query LIKE 'LISTEN%'";
     stage.execute(kill).await;
     caching.answers(false).await;
     assert_eq!(caching.look(&stage, &session).await, (true, 1));
@@ -80,7 +84,7 @@ async fn r54_what_changes_while_nobody_listens_is_seen() {
 }
 
 #[tokio::test]
-async fn r48_without_a_database_nobody_is_signed_in_out_of_the_cache_for_longer_than_a_heartbeat() {
+async fn r48_without_a_database_nobody_is_signed_in_out_of_the_cache_for_long() {
     let (stage, caching) = caching().await;
     let session = sign_up(&caching.auth, "ada").await;
     caching.remember(&stage, &session).await;
@@ -95,7 +99,7 @@ async fn r48_without_a_database_nobody_is_signed_in_out_of_the_cache_for_longer_
             .is_err()
     })
     .await;
-    assert!(cut.elapsed() < HEARTBEAT + SLACK, "{:?}", cut.elapsed());
+    assert!(cut.elapsed() < END, "{:?}", cut.elapsed());
 }
 
 #[tokio::test]
@@ -103,10 +107,10 @@ async fn a_listener_at_another_database_is_told_apart_from_one_that_hears() {
     let stage = Stage::postgres().await;
     stage.pg_store().await;
     let other = Database::new().await;
-    let logged = watch(["does not hear what other connections send"]);
+    let logged = lucia_tests::watch(["does not hear what other connections send"]);
     let config = other.url().parse().unwrap();
     let options = CacheOptions::new()
-        .heartbeat(HEARTBEAT)
+        .max_silence(MAX_SILENCE)
         .listener(config, NoTls);
     let builder = PgStore::builder().cache(options);
     let store = builder.connect(&stage.database().url()).await.unwrap();
@@ -116,11 +120,58 @@ async fn a_listener_at_another_database_is_told_apart_from_one_that_hears() {
     assert!(!store.is_cache_answering());
 }
 
+/// Connects to one database until it is told to connect to another, as by a name that moves.
+struct Moving {
+    to: watch::Receiver<Config>,
+}
+
+impl Connect for Moving {
+    fn connect(&self, _: &Config) -> Connected<'_> {
+        let config = self.to.borrow().clone();
+        Box::pin(async move {
+            let (client, connection) = config.connect(NoTls).await?;
+            let connection = tokio::spawn(async move {
+                let _ = connection.await;
+            });
+            Ok((client, connection))
+        })
+    }
+}
+
+type Connected<'a> = Pin<Box<dyn Future<Output = Connection> + Send + 'a>>;
+type Connection = Result<(Client, JoinHandle<()>), tokio_postgres::Error>;
+
+#[tokio::test]
+async fn r54_a_listener_that_is_left_behind_at_an_old_primary_ends_the_answers() {
+    let stage = Stage::postgres().await;
+    let config = |database: &Database| -> Config { database.url().parse().unwrap() };
+    let old = config(stage.database());
+    let (moves, to) = watch::channel(old.clone());
+    let manager = Manager::from_connect(old.clone(), Moving { to }, ManagerConfig::default());
+    let pool = Pool::builder(manager).build().unwrap();
+    let options = CacheOptions::new().max_silence(MAX_SILENCE);
+    let builder = PgStore::builder().cache(options.listener(old, NoTls));
+    let store = builder.build(pool.clone()).unwrap();
+    let columns = ["username TEXT NOT NULL UNIQUE"];
+    store.migrate(&columns).await.unwrap();
+    eventually(async || store.is_cache_answering()).await;
+
+    // The new one has the same tables, and the old one lives on.
+    let new = Database::new().await;
+    moves.send_replace(config(&new));
+    pool.retain(|_, _| false);
+    store.migrate(&columns).await.unwrap();
+    eventually(async || !store.is_cache_answering()).await;
+    let logged = lucia_tests::watch(["does not hear what other connections send"]);
+    eventually(async || !logged.lines().is_empty()).await;
+    assert!(!store.is_cache_answering());
+}
+
 #[tokio::test]
 async fn a_listener_ends_with_its_store() {
     let (stage, caching) = caching().await;
     let listeners = "SELECT count(*) FROM pg_stat_activity \
-                     WHERE datname = current_database() AND query LIKE 'SELECT pg_notify%'";
+                     WHERE datname = current_database() AND query LIKE 'LISTEN%'";
     let listeners = async || stage.value(listeners).await.unwrap();
     eventually(async || listeners().await == "1").await;
     let Caching { store, auth, .. } = caching;
@@ -172,7 +223,7 @@ fn r54_a_listener_that_gets_no_time_ends_the_answers_all_the_same() {
     let config: Config = stage.database().url().parse().unwrap();
     let pool = Pool::builder(Manager::new(config.clone(), NoTls));
     let pool = pool.build().unwrap();
-    let options = CacheOptions::new().heartbeat(HEARTBEAT);
+    let options = CacheOptions::new().max_silence(MAX_SILENCE);
     let builder = PgStore::builder().cache(options.listener(config, NoTls));
     let auth = starved.block_on(async {
         let store = builder.build(pool.clone()).unwrap();
@@ -189,6 +240,6 @@ fn r54_a_listener_that_gets_no_time_ends_the_answers_all_the_same() {
         caching.auth.invalidate_session(&session.id).await.unwrap();
         let token = session.token();
         eventually(async || auth.validate_session(token).await.unwrap().is_none()).await;
-        assert!(begin.elapsed() < HEARTBEAT + SLACK, "{:?}", begin.elapsed());
+        assert!(begin.elapsed() < END, "{:?}", begin.elapsed());
     });
 }

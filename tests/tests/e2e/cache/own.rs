@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use futures_util::poll;
-use lucia::{Auth, CacheOptions, PgStore, Result, Session};
+use lucia::{Auth, CacheOptions, PgStore, Result, Session, UserId};
 use serde_json::{Value, json};
 
 use crate::support::{Caching, PASSWORD, Profile, Stage, sign_up};
@@ -81,6 +81,39 @@ async fn r54_a_revocation_that_has_returned_is_seen_by_whoever_asks_then() {
 }
 
 #[tokio::test]
+async fn r54_a_user_whose_id_is_spelled_in_another_way_is_revoked_at_once() {
+    async fn is_good_after(change: impl AsyncFnOnce(&Auth, &UserId) -> Result<()>) -> bool {
+        let stage = Stage::postgres().await;
+        stage
+            .execute(
+                "CREATE EXTENSION citext; \
+                 ALTER TABLE user_key DROP CONSTRAINT user_key_user_id_fkey; \
+                 ALTER TABLE user_session DROP CONSTRAINT user_session_user_id_fkey; \
+                 ALTER TABLE auth_user ALTER id TYPE citext; \
+                 ALTER TABLE user_key ALTER user_id TYPE citext; \
+                 ALTER TABLE user_session ALTER user_id TYPE citext",
+            )
+            .await;
+        let caching = Caching::on(&stage).await;
+        let session = sign_up(&caching.auth, "ada").await;
+        caching.remember(&stage, &session).await;
+        caching.listener.stall();
+        let spelled = UserId::from(session.user_id.as_str().to_uppercase());
+        assert_ne!(spelled, session.user_id);
+        change(&caching.auth, &spelled).await.unwrap();
+        let found = caching
+            .auth
+            .validate_session(session.token())
+            .await
+            .unwrap();
+        found.is_some()
+    }
+    assert!(is_good_after(async |_, _| Ok(())).await);
+    assert!(!is_good_after(async |auth, id| auth.invalidate_user_sessions(id).await).await);
+    assert!(!is_good_after(async |auth, id| auth.delete_user(id).await).await);
+}
+
+#[tokio::test]
 async fn r25_a_session_in_excess_is_no_more_in_the_cache() {
     let (stage, caching, session) = remembered().await;
     let limited = stage.builder_over(std::sync::Arc::new(caching.store.clone()));
@@ -90,9 +123,15 @@ async fn r25_a_session_in_excess_is_no_more_in_the_cache() {
 }
 
 #[tokio::test]
-async fn a_session_that_was_swept_out_is_no_more_in_the_cache() {
+async fn r16_a_session_that_was_swept_out_is_dead_and_the_cache_keeps_the_others() {
     for of_the_user in [true, false] {
-        let (stage, caching, session) = remembered().await;
+        let stage = Stage::postgres().await;
+        let caching = Caching::on(&stage).await;
+        let session = sign_up(&caching.auth, "ada").await;
+        caching.remember(&stage, &session).await;
+        stage.clock.set(session.idle_expires);
+        let other = sign_up(&caching.auth, "bob").await;
+        caching.remember(&stage, &other).await;
         stage
             .clock
             .set(session.idle_expires + Duration::from_millis(1));
@@ -106,10 +145,19 @@ async fn a_session_that_was_swept_out_is_no_more_in_the_cache() {
             false => caching.auth.delete_dead_sessions().await,
         };
         assert_eq!(deleted.unwrap(), 1);
-        // Also for a clock that goes back.
-        stage.clock.set(session.created_at);
-        assert_eq!(caching.look(&stage, &session).await, (false, 1));
+        assert!(!caching.look(&stage, &session).await.0);
+        assert_eq!(caching.look(&stage, &other).await, (true, 0));
     }
+}
+
+#[tokio::test]
+async fn signing_in_takes_no_other_session_out_of_the_cache() {
+    let stage = Stage::postgres().await;
+    let caching = Caching::on(&stage).await;
+    let session = sign_up(&caching.auth, "ada").await;
+    caching.remember(&stage, &session).await;
+    caching.auth.create_session(&session.user_id).await.unwrap();
+    assert_eq!(caching.look(&stage, &session).await, (true, 0));
 }
 
 #[tokio::test]

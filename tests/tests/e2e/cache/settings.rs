@@ -38,13 +38,16 @@ fn a_cache_that_could_keep_nothing_is_refused() {
 }
 
 #[test]
-fn r54_a_heartbeat_is_no_longer_than_a_second_and_not_too_short_to_be_heard() {
+fn r54_a_silence_is_no_longer_than_a_second_and_not_too_short_to_be_heard() {
     let millis = Duration::from_millis;
-    for heartbeat in [millis(1_001), Duration::MAX, millis(99), Duration::ZERO] {
-        assert_eq!(refused(options().heartbeat(heartbeat)).0, "cache.heartbeat");
+    for silence in [millis(1_001), Duration::MAX, millis(99), Duration::ZERO] {
+        assert_eq!(
+            refused(options().max_silence(silence)).0,
+            "cache.max_silence"
+        );
     }
-    for heartbeat in [millis(1_000), millis(100)] {
-        assert!(built(options().heartbeat(heartbeat)).is_ok());
+    for silence in [millis(1_000), millis(100)] {
+        assert!(built(options().max_silence(silence)).is_ok());
     }
 }
 

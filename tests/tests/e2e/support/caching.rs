@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use lucia::deadpool_postgres::{Manager, Pool};
 use lucia::{Auth, CacheOptions, PgStore, PgStoreBuilder, Session};
-use lucia_tests::Proxy;
+use lucia_tests::{Proxy, Statement};
 use tokio_postgres::NoTls;
 
 use super::Stage;
@@ -65,9 +65,20 @@ impl Caching {
 
     /// Whether a session is good, and how many statements it takes to know.
     pub(crate) async fn look(&self, stage: &Stage, session: &Session) -> (bool, usize) {
-        stage.proxy().statements();
+        Self::statements(stage);
         let found = self.auth.validate_session(session.token()).await.unwrap();
-        (found.is_some(), stage.proxy().statements().len())
+        (found.is_some(), Self::statements(stage).len())
+    }
+
+    /// What its store has asked since the last call, but for the heartbeats.
+    #[expect(
+        clippy::unused_self,
+        reason = "a store without a cache has no heartbeats"
+    )]
+    pub(crate) fn statements(&self, stage: &Stage) -> Vec<Statement> {
+        let mut statements = stage.proxy().statements();
+        statements.retain(|statement| !statement.sql.contains("pg_notify"));
+        statements
     }
 
     /// Looks until the cache answers for this session.

@@ -1,6 +1,6 @@
 //! The entries: what lookups gave, until it changes.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use super::changes::{Change, Changes, Digest, Moment};
@@ -10,7 +10,8 @@ use crate::store::{SessionRow, UserRow};
 /// Sessions, and users beside them, so that one user with many sessions is kept once.
 ///
 /// A session's entry names the very entry of its user that it came with. It counts only while that
-/// one is there: whoever removes a user has removed all of their sessions.
+/// one is there: whoever removes a user has removed all of their sessions. It does not keep it: a
+/// user's row that was replaced takes no memory.
 pub(super) struct Entries {
     sessions: Map<CachedSession>,
     users: Map<CachedUser>,
@@ -20,12 +21,12 @@ pub(super) struct Entries {
 
 struct CachedSession {
     row: SessionRow,
-    user: Arc<CachedUser>,
+    user_key: Digest,
+    user: Weak<CachedUser>,
     asked_at: Instant,
 }
 
 struct CachedUser {
-    key: Digest,
     row: UserRow,
     asked_at: Instant,
 }
@@ -62,9 +63,9 @@ impl Entries {
     /// A session with its user.
     pub(super) fn find(&self, session: &Digest, now: Instant) -> Option<(SessionRow, UserRow)> {
         let session = self.sessions.find(session)?;
-        let user = self.users.find(&session.user.key)?;
+        let user = self.users.find(&session.user_key)?;
         let is_young = |asked_at| self.is_young(asked_at, now);
-        let is_good = Arc::ptr_eq(&session.user, &user)
+        let is_good = Weak::ptr_eq(&session.user, &Arc::downgrade(&user))
             && is_young(session.asked_at)
             && is_young(user.asked_at);
         is_good.then(|| (session.row.clone(), user.row.clone()))
@@ -94,7 +95,6 @@ impl Entries {
             .filter(|known| known.row == *user && self.is_young(known.asked_at, begun.asked_at));
         let user = known.unwrap_or_else(|| {
             let user = Arc::new(CachedUser {
-                key: user_key,
                 row: user.clone(),
                 asked_at: begun.asked_at,
             });
@@ -103,7 +103,8 @@ impl Entries {
         });
         let session = CachedSession {
             row: session.clone(),
-            user,
+            user_key,
+            user: Arc::downgrade(&user),
             asked_at: begun.asked_at,
         };
         self.sessions.put(session_key, Arc::new(session));

@@ -14,7 +14,7 @@ use super::super::Parts;
 use super::super::error::Failure;
 use super::changes::{Change, Digest};
 use super::connection::{Connect, Incoming};
-use super::triggers::{self, Watched};
+use super::triggers::{self, Fault, Watched};
 use super::{Shared, digest_of};
 
 /// How many heartbeats there are within the time for which one is good.
@@ -27,9 +27,8 @@ const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(5
 /// migrates.
 const GRACE: Duration = Duration::from_secs(3);
 
-/// What the opening word and a heartbeat without triggers say. Other heartbeats say their time.
+/// What the opening word says. A heartbeat says its time, or what is wrong with the tables.
 const OPENING: &str = "opening";
-const MISSING: &str = "missing";
 
 /// Listens for as long as there is a store, and begins anew when that ends.
 pub(super) async fn run(parts: Weak<Parts>, shared: Arc<Shared>, connector: Arc<dyn Connect>) {
@@ -70,8 +69,10 @@ enum End {
     Silent,
     /// What other connections send does not arrive.
     Unheard,
-    /// A trigger is missing.
+    /// A trigger is missing, or a table is another one now.
     Missing,
+    /// A table has partitions, a parent or children.
+    Inherited,
 }
 
 impl End {
@@ -84,7 +85,7 @@ impl End {
             Self::Connection(_) | Self::Closed | Self::Silent => {
                 tracing::warn!(reason = %self, "the cache of lookups does not answer any more");
             }
-            Self::Unheard | Self::Missing => {
+            Self::Unheard | Self::Missing | Self::Inherited => {
                 tracing::error!(reason = %self, "the cache of lookups does not answer");
             }
         }
@@ -96,16 +97,18 @@ impl fmt::Display for End {
         match self {
             Self::Connection(failure) => write!(f, "{failure}"),
             Self::Closed => f.write_str("the connection of its listener was closed"),
-            Self::Silent => f.write_str("nothing was heard of the database within the heartbeat"),
+            Self::Silent => f.write_str("nothing was heard of the database for `max_silence`"),
             Self::Unheard => f.write_str(
                 "its listener does not hear what other connections send: it needs a connection of \
                  its own to the same database, and not by a pooler such as PgBouncer in transaction \
                  mode; see `CacheOptions::listener`",
             ),
             Self::Missing => f.write_str(
-                "the triggers that tell of changes are missing or switched off: run \
-                 `store.migrate(..)`, or `migrations/postgres/cache.sql` by your migration tool",
+                "the triggers that tell of changes are missing or switched off, or a table was \
+                 replaced: run `store.migrate(..)`, or `migrations/postgres/cache.sql` by your \
+                 migration tool",
             ),
+            Self::Inherited => Fault::Inherited.fmt(f),
         }
     }
 }
@@ -168,7 +171,8 @@ async fn hear(shared: &Shared, incoming: &mut Incoming, channel: &Channel) -> En
         }
         match notification.payload() {
             OPENING => channel.opening.notify_one(),
-            MISSING => return End::Missing,
+            Fault::MISSING => return End::Missing,
+            Fault::INHERITED => return End::Inherited,
             sent => match sent.parse() {
                 Ok(sent) if shared.heard(sent) => {}
                 Ok(_) => return End::Silent,
@@ -221,9 +225,7 @@ async fn speak(
         return Ok(());
     };
     // By a connection of the pool: this one would hear itself even where it hears nobody else.
-    let opened = triggers::open(&store, &channel.name).await;
-    let watched = opened.map_err(End::Connection)?.ok_or(End::Missing)?;
-    let tables = store.tables.clone();
+    let watched = say(&store, channel, OPENING, None).await?;
     drop(store);
     if tokio::time::timeout(limit, channel.opening.notified())
         .await
@@ -238,9 +240,14 @@ async fn speak(
     .await?;
     loop {
         let now = shared.hearing.time(Instant::now()).to_string();
-        let beat = triggers::beat(&tables, client, &channel.name, &now, watched);
-        let beat = tokio::time::timeout(limit, beat).await;
-        beat.map_err(|_| End::Silent)??;
+        let Some(store) = parts.upgrade() else {
+            return Ok(());
+        };
+        // By the pool again: a listener that is left behind at a server which nobody asks any more
+        // hears none of these. Nothing bounds this but the pool's own time-out, which closes a
+        // connection that does not answer; the answers have ended long before.
+        say(&store, channel, &now, Some(watched)).await?;
+        drop(store);
         if !shared.hearing.is_fresh(Instant::now()) {
             return Err(End::Silent);
         }
@@ -249,6 +256,20 @@ async fn speak(
             return Err(End::Silent);
         }
     }
+}
+
+/// Says something to the listener, by a connection of the pool.
+async fn say(
+    store: &Parts,
+    channel: &Channel,
+    text: &str,
+    watched: Option<Watched>,
+) -> Result<Watched, End> {
+    let said = triggers::say(store, &channel.name, text, watched).await;
+    said.map_err(End::Connection)?.map_err(|fault| match fault {
+        Some(Fault::Inherited) => End::Inherited,
+        Some(Fault::Missing(_)) | None => End::Missing,
+    })
 }
 
 /// Ends the answers when it is dropped.

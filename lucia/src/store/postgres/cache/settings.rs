@@ -10,8 +10,8 @@ use tokio_postgres::{Config, Socket};
 use super::connection::{ByConfig, Connect};
 use crate::{Error, Result};
 
-/// The longest and the shortest [`heartbeat`](CacheOptions::heartbeat).
-const HEARTBEATS: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(1)];
+/// The shortest and the longest [`max_silence`](CacheOptions::max_silence).
+const SILENCES: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(1)];
 
 /// The cache of a [`PgStore`](crate::PgStore), switched on by
 /// [`PgStoreBuilder::cache`](crate::PgStoreBuilder::cache).
@@ -32,7 +32,7 @@ const HEARTBEATS: [Duration; 2] = [Duration::from_millis(100), Duration::from_se
 pub struct CacheOptions {
     pub(super) entries: usize,
     pub(super) max_age: Duration,
-    pub(super) heartbeat: Duration,
+    pub(super) max_silence: Duration,
     pub(super) listener: Option<Arc<dyn Connect>>,
 }
 
@@ -41,7 +41,7 @@ impl Default for CacheOptions {
         Self {
             entries: 10_000,
             max_age: Duration::from_secs(60),
-            heartbeat: HEARTBEATS[1],
+            max_silence: SILENCES[1],
             listener: None,
         }
     }
@@ -53,7 +53,9 @@ impl CacheOptions {
         Self::default()
     }
 
-    /// How many sessions are kept at the most, and as many users; 10,000 by default.
+    /// How many sessions are kept at the most, and as many users; 10,000 by default. It bounds their
+    /// number and not their size: a user's row takes what its columns take, so fetch no large ones
+    /// ([`user_columns`](crate::PgStoreBuilder::user_columns)), or keep fewer entries.
     pub fn entries(mut self, entries: usize) -> Self {
         self.entries = entries;
         self
@@ -67,10 +69,10 @@ impl CacheOptions {
     }
 
     /// How long the cache may answer without a sign of life from the database: 1 second by default
-    /// and at the most, 100 ms at the least. It asks for a sign four times as often. This is how
+    /// and at the most, 100 ms at the least. Heartbeats are sent four times as often. This is how
     /// long a revocation by another process can go unseen when the network fails.
-    pub fn heartbeat(mut self, heartbeat: Duration) -> Self {
-        self.heartbeat = heartbeat;
+    pub fn max_silence(mut self, max_silence: Duration) -> Self {
+        self.max_silence = max_silence;
         self
     }
 
@@ -97,20 +99,20 @@ impl CacheOptions {
     }
 
     pub(in super::super) fn check(&self) -> Result<()> {
-        let [shortest, longest] = HEARTBEATS;
+        let [shortest, longest] = SILENCES;
         if self.entries == 0 {
             return Err(Error::setting("cache.entries", "it would keep nothing"));
         }
         if self.max_age.is_zero() {
             return Err(Error::setting("cache.max_age", "it would keep nothing"));
         }
-        if self.heartbeat > longest {
+        if self.max_silence > longest {
             let reason = "a revocation could go unseen for longer than a second";
-            return Err(Error::setting("cache.heartbeat", reason));
+            return Err(Error::setting("cache.max_silence", reason));
         }
-        if self.heartbeat < shortest {
+        if self.max_silence < shortest {
             let reason = "below 100 ms, an ordinary delay would switch the cache off";
-            return Err(Error::setting("cache.heartbeat", reason));
+            return Err(Error::setting("cache.max_silence", reason));
         }
         Ok(())
     }
@@ -121,7 +123,7 @@ impl fmt::Debug for CacheOptions {
         f.debug_struct("CacheOptions")
             .field("entries", &self.entries)
             .field("max_age", &self.max_age)
-            .field("heartbeat", &self.heartbeat)
+            .field("max_silence", &self.max_silence)
             .field("has_listener", &self.has_listener())
             .finish()
     }

@@ -1,33 +1,67 @@
 //! The triggers that tell of changes.
 
+use std::fmt;
+
 use deadpool_postgres::GenericClient;
-use tokio_postgres::types::Type;
-use tokio_postgres::{Client, Error as DriverError};
+use tokio_postgres::Row;
 
 use super::super::Parts;
 use super::super::error::Failure;
-use crate::store::tables::TableNames;
+use super::super::migrate::failed;
+use crate::store::tables::CHANGED_FUNCTION;
 use crate::{Error, Result};
 
 const TRIGGERS: &str = include_str!("../../../../migrations/postgres/cache.sql");
 
-/// The tables `$2` and `$3`, and whether each of their triggers is there. By another connection
-/// than the listener's, a word to the listener on its channel `$1`.
-const OPENING: &str = "SELECT sessions, users, \
-        (SELECT count(*) FROM pg_trigger WHERE tgrelid IN (sessions, users) \
-            AND tgname IN ('lucia_update', 'lucia_delete', 'lucia_truncate') \
-            AND tgenabled IN ('O', 'A')) = 6, \
-        pg_notify($1, 'opening') \
-    FROM (SELECT to_regclass($2::TEXT)::OID AS sessions, to_regclass($3::TEXT)::OID AS users) AS tables";
+/// The comment on the function, by which it is known to be lucia's.
+const MARK: &str = "lucia: tells caches what has changed";
 
-/// A heartbeat on channel `$1`: the text `$2`, if the triggers are still there, on tables that still
-/// have the names by which statements find them.
-const HEARTBEAT: &str = "SELECT pg_notify($1, CASE WHEN 6 = (\
-        SELECT count(*) FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid \
-        WHERE tgname IN ('lucia_update', 'lucia_delete', 'lucia_truncate') \
-            AND tgenabled IN ('O', 'A') \
-            AND (tgrelid = $3 AND relname = $4 OR tgrelid = $5 AND relname = $6)\
-    ) THEN $2 ELSE 'missing' END)";
+/// The tables `$1` (sessions) and `$2` (users), as statements find them: the OID of each, and what
+/// keeps its changes from being told, a [`Fault`] as text. A trigger counts if it runs the function
+/// `$3` with the comment `$4`. A trigger for each statement tells what is changed by the table's own
+/// name: what is changed by the name of a parent or of a child, it does not see.
+macro_rules! tables {
+    () => {
+        "WITH tables AS (\
+            SELECT given.of, class.oid, CASE \
+                WHEN class.relkind <> 'r' \
+                    OR EXISTS (SELECT FROM pg_inherits WHERE inhparent = class.oid) \
+                    OR EXISTS (SELECT FROM pg_inherits WHERE inhrelid = class.oid) \
+                THEN 'inherited' \
+                ELSE (\
+                    SELECT min(needed.name) FROM (VALUES ('lucia_update', 16), \
+                        ('lucia_delete', 8), ('lucia_truncate', 32)) AS needed (name, type) \
+                    WHERE NOT EXISTS (\
+                        SELECT FROM pg_trigger JOIN pg_proc ON pg_proc.oid = tgfoid \
+                        WHERE tgrelid = class.oid AND tgname = needed.name AND tgtype = needed.type \
+                            AND tgenabled IN ('O', 'A') AND proname = $3::TEXT \
+                            AND obj_description(pg_proc.oid, 'pg_proc') = $4::TEXT \
+                            AND tgargs = convert_to(given.of, 'UTF8') || '\\x00'::BYTEA\
+                    )\
+                ) END AS fault \
+            FROM (VALUES ('sessions', to_regclass($1::TEXT)), ('users', to_regclass($2::TEXT))) \
+                AS given (of, id) \
+            LEFT JOIN pg_class AS class ON class.oid = given.id\
+        ) "
+    };
+}
+
+/// A word on channel `$5`: the text `$6`, unless there is a fault, or the tables are others than
+/// those of the OIDs `$7` and `$8`, where these are given.
+const SAY: &str = concat!(
+    tables!(),
+    "SELECT sessions.oid, users.oid, coalesce(sessions.fault, users.fault), pg_notify($5::TEXT, CASE \
+        WHEN 'inherited' IN (sessions.fault, users.fault) THEN 'inherited' \
+        WHEN coalesce(sessions.fault, users.fault) IS NULL \
+            AND sessions.oid = coalesce($7::OID, sessions.oid) \
+            AND users.oid = coalesce($8::OID, users.oid) THEN $6::TEXT \
+        ELSE 'missing' END) \
+    FROM tables AS sessions, tables AS users \
+    WHERE sessions.of = 'sessions' AND users.of = 'users'"
+);
+
+/// The faults of both tables, sessions first.
+const FAULTS: &str = concat!(tables!(), "SELECT fault FROM tables ORDER BY of");
 
 /// The tables that are listened to, by their OIDs.
 #[derive(Clone, Copy, Debug)]
@@ -36,91 +70,166 @@ pub(super) struct Watched {
     pub(super) users: u32,
 }
 
-/// The tables, unless a trigger is missing; and a word on the channel.
-pub(super) async fn open(parts: &Parts, channel: &str) -> Result<Option<Watched>, Failure> {
-    let tables = &parts.tables;
-    let sessions = tables.quoted(&tables.session);
-    let users = tables.quoted(&tables.user);
-    let rows = parts.run(OPENING, &[&channel, &sessions, &users]).await?;
+/// What keeps changes of a table from being told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// It has a parent or children, such as partitions, or is no table.
+    Inherited,
+    /// It has no such trigger of lucia's that is switched on.
+    Missing(String),
+}
+
+impl Fault {
+    /// What a heartbeat says in the place of its time.
+    pub(super) const INHERITED: &str = "inherited";
+    pub(super) const MISSING: &str = "missing";
+
+    fn read(text: String) -> Self {
+        match &*text {
+            Self::INHERITED => Self::Inherited,
+            _ => Self::Missing(text),
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Inherited => f.write_str(
+                "the cache needs an ordinary table without partitions, parents or children: no \
+                 trigger tells of what is changed by the name of another",
+            ),
+            Self::Missing(trigger) => write!(
+                f,
+                "the cache needs the trigger `{trigger}`, switched on: run `store.migrate(..)`, or \
+                 `migrations/postgres/cache.sql` by your migration tool"
+            ),
+        }
+    }
+}
+
+/// Says something on the listener's channel, by a connection of the pool; or says there what is
+/// wrong, if changes of the tables are not told, or if they are others than these. Returns the
+/// tables.
+pub(super) async fn say(
+    parts: &Parts,
+    channel: &str,
+    text: &str,
+    watched: Option<Watched>,
+) -> Result<Result<Watched, Option<Fault>>, Failure> {
+    let (sessions, users) = names(parts);
+    let known = watched.map(|watched| (watched.sessions, watched.users));
+    let rows = parts
+        .run(
+            SAY,
+            &[
+                &sessions,
+                &users,
+                &CHANGED_FUNCTION,
+                &MARK,
+                &channel,
+                &text,
+                &known.map(|known| known.0),
+                &known.map(|known| known.1),
+            ],
+        )
+        .await?;
     let Some(row) = rows.first() else {
-        return Ok(None);
+        return Ok(Err(None));
     };
-    let (sessions, users): (Option<u32>, Option<u32>) = (row.try_get(0)?, row.try_get(1)?);
-    let is_complete: bool = row.try_get(2)?;
-    Ok(match (sessions, users) {
-        (Some(sessions), Some(users)) if is_complete => Some(Watched { sessions, users }),
-        _ => None,
+    let fault: Option<String> = row.try_get(2)?;
+    let found: (Option<u32>, Option<u32>) = (row.try_get(0)?, row.try_get(1)?);
+    Ok(match (fault, found) {
+        (None, (Some(sessions), Some(users))) => Ok(Watched { sessions, users }),
+        (fault, _) => Err(fault.map(Fault::read)),
     })
 }
 
-/// Sends a heartbeat. It is prepared for this once, since a pooler may forget what is prepared.
-pub(super) async fn beat(
-    tables: &TableNames,
-    client: &Client,
-    channel: &str,
-    text: &str,
-    watched: Watched,
-) -> Result<(), DriverError> {
-    client
-        .query_typed(
-            HEARTBEAT,
-            &[
-                (&channel, Type::TEXT),
-                (&text, Type::TEXT),
-                (&watched.sessions, Type::OID),
-                (&tables.session, Type::TEXT),
-                (&watched.users, Type::OID),
-                (&tables.user, Type::TEXT),
-            ],
-        )
-        .await
-        .map(drop)
-}
+/// Makes the function and the triggers, unless all of them are there as this version has them: a
+/// trigger that is made keeps writers of its table out, and waits for those who write.
+pub(super) async fn migrate(parts: &Parts, transaction: &impl GenericClient) -> Result<()> {
+    const FUNCTION: &str = "SELECT obj_description(oid, 'pg_proc') IS NOT DISTINCT FROM $3::TEXT, prosrc \
+         FROM pg_proc WHERE proname = $2::TEXT AND pronargs = 0 AND pronamespace = \
+             (SELECT oid FROM pg_namespace WHERE nspname = coalesce($1::TEXT, current_schema()))";
+    const FOREIGN: &str = "SELECT tgname::TEXT FROM pg_trigger WHERE tgrelid = to_regclass($1::TEXT) \
+         AND tgname IN ('lucia_update', 'lucia_delete', 'lucia_truncate') \
+         AND obj_description(tgfoid, 'pg_proc') IS DISTINCT FROM $2::TEXT";
 
-/// The triggers of the table `$1` that are there and work.
-const THERE: &str = "SELECT tgname::TEXT FROM pg_trigger WHERE tgrelid = to_regclass($1::TEXT) \
-     AND tgenabled IN ('O', 'A')";
-
-const NAMES: [&str; 3] = ["lucia_update", "lucia_delete", "lucia_truncate"];
-
-/// Makes the triggers, unless all of them are there.
-pub(super) async fn migrate(
-    parts: &Parts,
-    transaction: &impl GenericClient,
-) -> Result<(), DriverError> {
     let tables = &parts.tables;
-    let mut missing = false;
-    for table in [&tables.session, &tables.user] {
-        let rows = transaction.query(THERE, &[&tables.quoted(table)]).await?;
-        missing |= first_missing(&rows).is_some();
+    let broken = |error| failed(parts, error);
+    let function = transaction
+        .query_opt(FUNCTION, &[&tables.schema, &CHANGED_FUNCTION, &MARK])
+        .await
+        .map_err(broken)?;
+    let mut is_current = false;
+    if let Some(row) = function {
+        if !row.try_get::<_, bool>(0).map_err(broken)? {
+            let what = format!("function `{CHANGED_FUNCTION}()`");
+            return Err(foreign(&tables.session, &what));
+        }
+        // What stands between the first two `$$`.
+        let source: &str = row.try_get(1).map_err(broken)?;
+        is_current = TRIGGERS.split("$$").nth(1) == Some(source);
     }
-    if !missing {
+    for table in [&tables.session, &tables.user] {
+        let params: super::super::Params<'_> = &[&tables.quoted(table), &MARK];
+        let found = transaction.query(FOREIGN, params).await.map_err(broken)?;
+        if let Some(row) = found.first() {
+            let name: &str = row.try_get(0).map_err(broken)?;
+            return Err(foreign(table, &format!("trigger `{name}`")));
+        }
+    }
+    let (sessions, users) = names(parts);
+    let rows = transaction
+        .query(FAULTS, &[&sessions, &users, &CHANGED_FUNCTION, &MARK])
+        .await
+        .map_err(broken)?;
+    let is_complete = rows
+        .iter()
+        .all(|row| fault(row).is_ok_and(|fault| fault.is_none()));
+    if is_current && is_complete {
         return Ok(());
     }
-    transaction.batch_execute(&tables.apply(TRIGGERS)).await
+    let sql = tables.apply(TRIGGERS);
+    transaction.batch_execute(&sql).await.map_err(broken)
 }
 
-/// Checks that the triggers are there.
+fn foreign(table: &str, what: &str) -> Error {
+    Error::Schema {
+        table: table.to_owned(),
+        column: None,
+        reason: format!(
+            "there is a {what} that is not lucia's, and the cache needs one of this name: rename it"
+        ),
+    }
+}
+
+/// Checks that the changes of both tables are told.
 pub(super) async fn check(parts: &Parts) -> Result<()> {
     let tables = &parts.tables;
-    for table in [&tables.session, &tables.user] {
-        let rows = parts.run(THERE, &[&tables.quoted(table)]).await;
-        let rows = rows.map_err(Error::unavailable)?;
-        if let Some(trigger) = first_missing(&rows) {
+    let (sessions, users) = names(parts);
+    let rows = parts
+        .run(FAULTS, &[&sessions, &users, &CHANGED_FUNCTION, &MARK])
+        .await
+        .map_err(Error::unavailable)?;
+    for (row, table) in rows.iter().zip([&tables.session, &tables.user]) {
+        if let Some(fault) = fault(row).map_err(Error::internal)? {
             return Err(Error::Schema {
                 table: table.clone(),
                 column: None,
-                reason: format!(
-                    "the cache needs the trigger `{trigger}`: run `store.migrate(..)`, or \
-                     `migrations/postgres/cache.sql` by your migration tool"
-                ),
+                reason: fault.to_string(),
             });
         }
     }
     Ok(())
 }
 
-fn first_missing(rows: &[tokio_postgres::Row]) -> Option<&'static str> {
-    let names: Vec<&str> = rows.iter().filter_map(|row| row.try_get(0).ok()).collect();
-    NAMES.into_iter().find(|name| !names.contains(name))
+fn fault(row: &Row) -> Result<Option<Fault>, Failure> {
+    let fault: Option<String> = row.try_get(0)?;
+    Ok(fault.map(Fault::read))
+}
+
+fn names(parts: &Parts) -> (String, String) {
+    let tables = &parts.tables;
+    (tables.quoted(&tables.session), tables.quoted(&tables.user))
 }
