@@ -70,12 +70,8 @@ impl Caching {
         (found.is_some(), Self::statements(stage).len())
     }
 
-    /// What its store has asked since the last call, but for the heartbeats.
-    #[expect(
-        clippy::unused_self,
-        reason = "a store without a cache has no heartbeats"
-    )]
-    pub(crate) fn statements(&self, stage: &Stage) -> Vec<Statement> {
+    /// What was asked by the stage's proxy since the last call, but for the heartbeats.
+    pub(crate) fn statements(stage: &Stage) -> Vec<Statement> {
         let mut statements = stage.proxy().statements();
         statements.retain(|statement| !statement.sql.contains("pg_notify"));
         statements
