@@ -132,5 +132,5 @@ async fn r54_in_session_mode_a_listener_hears_as_without() {
     let token = session.token();
     let gone = async || auth.validate_session(token).await.unwrap().is_none();
     let seen = eventually(gone).await;
-    assert!(seen < Duration::from_secs(1), "{seen:?}");
+    assert!(seen < Duration::from_secs(10), "{seen:?}");
 }

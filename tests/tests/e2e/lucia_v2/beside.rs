@@ -414,5 +414,5 @@ async fn r54_a_session_ended_there_is_ended_in_the_cache_here() {
     both.call("invalidateSession", ended).await;
     let gone = async || auth.validate_session(&token).await.unwrap().is_none();
     let seen = eventually(gone).await;
-    assert!(seen < SECOND, "{seen:?}");
+    assert!(seen < 10 * SECOND, "{seen:?}");
 }

@@ -10,7 +10,7 @@ use tokio_postgres::NoTls;
 use super::Stage;
 
 /// How long anything may take before a test fails.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A process of its own, by the look of it: a store with a cache, whose statements pass the stage's
 /// proxy, and whose listener passes another one.
