@@ -83,8 +83,9 @@ impl UseKey<'_> {
     ///
     /// An attempt that is refused so is not counted: it makes nobody wait longer. One that is
     /// dropped before it is answered is counted as a failure. All processes on one store count
-    /// together, and so do all spellings of a key that differ in case or Unicode form. IPv6 addresses are counted by their first 64 bits, and those that hold an IPv4 address by
-    /// that: mapped, `64:ff9b::/96` (NAT64) and `2002::/16` (6to4).
+    /// together, and so do all spellings of a key that differ in case or Unicode form. IPv6
+    /// addresses are counted by their first 64 bits, and those that hold an IPv4 address by that:
+    /// mapped, `64:ff9b::/96` (NAT64) and `2002::/16` (6to4).
     ///
     /// Without an address nothing is counted. To count by the key alone would let anybody lock
     /// out its owner. Behind a proxy the address of the connection is the proxy's: take the one
