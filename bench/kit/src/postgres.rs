@@ -125,7 +125,7 @@ impl Postgres {
     /// lucia's cache makes sure that it hears. Nothing may be on its way.
     pub(crate) async fn statements(&self) -> Result<u64> {
         let sql = "SELECT coalesce(sum(calls), 0)::BIGINT FROM pg_stat_statements
-            WHERE userid = $1::TEXT::REGROLE AND query NOT LIKE 'SELECT pg_notify(%'";
+            WHERE userid = $1::TEXT::REGROLE AND query NOT LIKE '%pg_notify(%'";
         // A statement is counted a moment after it is answered.
         let mut before = None;
         loop {
