@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
+use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
 use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::{Config, NoTls};
 
@@ -287,7 +287,12 @@ impl PgStoreBuilder {
         let timeout = self.timeout;
         let store = self.build(pool)?;
         match tokio::time::timeout(timeout, store.0.pool.get()).await {
-            Ok(Ok(_)) => Ok(store),
+            Ok(Ok(connection)) => {
+                // It would work on the runtime of whoever builds the store, which in actix-web is
+                // not that of any worker: each statement would have to go there and back.
+                drop(Object::take(connection));
+                Ok(store)
+            }
             Ok(Err(error)) => Err(Error::unavailable(Failure::from(error))),
             Err(_) => Err(Error::unavailable(Failure::TimedOut(timeout))),
         }
