@@ -39,14 +39,13 @@ fn extract<T: 'static>(
     known: impl FnOnce(&AuthRequest) -> Option<Result<T>>,
     ask: impl AsyncFnOnce(AuthRequest) -> Result<T> + 'static,
 ) -> Extraction<T> {
-    let known = auth_request(request).map(|auth_request| match known(&auth_request) {
-        Some(answer) => Ok(answer),
-        None => Err(auth_request),
-    });
-    match known {
-        Ok(Ok(answer)) => Extraction::Known(ready(answer)),
-        Ok(Err(auth_request)) => Extraction::Asked(Box::pin(ask(auth_request))),
-        Err(error) => Extraction::Known(ready(Err(error))),
+    let auth_request = match auth_request(request) {
+        Ok(auth_request) => auth_request,
+        Err(error) => return Extraction::Known(ready(Err(error))),
+    };
+    match known(&auth_request) {
+        Some(answer) => Extraction::Known(ready(answer)),
+        None => Extraction::Asked(Box::pin(ask(auth_request))),
     }
 }
 
