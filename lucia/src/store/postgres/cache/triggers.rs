@@ -18,8 +18,9 @@ const MARK: &str = "lucia: tells caches what has changed";
 
 /// The tables `$1` (sessions) and `$2` (users), as statements find them: the OID of each, and what
 /// keeps its changes from being told, a [`Fault`] as text. A trigger counts if it runs the function
-/// `$3` with the comment `$4`. A trigger for each statement tells what is changed by the table's own
-/// name: what is changed by the name of a parent or of a child, it does not see.
+/// `$3` with the comment `$4`, and does so each time. A trigger for each statement tells what is
+/// changed by the table's own name: what is changed by the name of a parent or of a child, it does
+/// not see.
 macro_rules! tables {
     () => {
         "WITH tables AS (\
@@ -34,7 +35,7 @@ macro_rules! tables {
                     WHERE NOT EXISTS (\
                         SELECT FROM pg_trigger JOIN pg_proc ON pg_proc.oid = tgfoid \
                         WHERE tgrelid = class.oid AND tgname = needed.name AND tgtype = needed.type \
-                            AND tgenabled IN ('O', 'A') AND proname = $3::TEXT \
+                            AND tgenabled IN ('O', 'A') AND tgqual IS NULL AND proname = $3::TEXT \
                             AND obj_description(pg_proc.oid, 'pg_proc') = $4::TEXT \
                             AND tgargs = convert_to(given.of, 'UTF8') || '\\x00'::BYTEA\
                     )\
