@@ -28,7 +28,8 @@ BEGIN
     ELSIF TG_ARGV[0] = 'users' THEN
         PERFORM pg_notify(channel, 'u' || string_agg(changed.id, ','))
         FROM (
-            SELECT encode(sha256(convert_to(u."id"::TEXT, 'UTF8')), 'hex') AS id,
+            -- As it is read: a cast would take the blanks off a CHAR.
+            SELECT encode(sha256(convert_to(concat(u."id"), 'UTF8')), 'hex') AS id,
                 row_number() OVER () / 100 AS part
             FROM old_rows AS u
         ) AS changed

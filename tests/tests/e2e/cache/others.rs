@@ -182,6 +182,33 @@ async fn r54_a_user_with_an_id_of_any_text_is_told_apart() {
     }
 }
 
+#[tokio::test]
+async fn r54_a_user_whose_id_is_filled_up_with_blanks_is_told_of() {
+    let stage = Stage::postgres().await;
+    stage
+        .execute(
+            "ALTER TABLE user_key DROP CONSTRAINT user_key_user_id_fkey; \
+             ALTER TABLE user_session DROP CONSTRAINT user_session_user_id_fkey; \
+             ALTER TABLE auth_user ALTER id TYPE CHAR(40); \
+             ALTER TABLE user_key ALTER user_id TYPE CHAR(40); \
+             ALTER TABLE user_session ALTER user_id TYPE CHAR(40)",
+        )
+        .await;
+    let caching = Caching::on(&stage).await;
+    let session = sign_up(&caching.auth, "ada").await;
+    caching.remember(&stage, &session).await;
+    stage
+        .execute("UPDATE auth_user SET username = 'grace'")
+        .await;
+    let seen = eventually(async || {
+        let found = lucia::store::Store::session_and_user(&caching.store, &session.id);
+        let (_, user) = found.await.unwrap().unwrap();
+        user.attributes.contains("grace")
+    })
+    .await;
+    assert!(seen < SOON, "{seen:?}");
+}
+
 fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
