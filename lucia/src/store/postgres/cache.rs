@@ -1,6 +1,6 @@
 //! The cache: what lookups gave, kept until it changes.
 //!
-//! **How long an old answer can be given.** By this process, a revocation is seen by every lookup
+//! **How long an old answer can be given.** By this store, a revocation is seen by every lookup
 //! that is called after it has returned: the entry is removed before it returns, whether it
 //! succeeds, fails or is dropped ([`Changing`]). By another, or by hand, it is seen when the
 //! notification has arrived, which takes milliseconds, or after the
