@@ -235,6 +235,19 @@ async fn a_lookup_that_nobody_polls_holds_up_no_other() {
     );
 }
 
+/// A lookup that nobody polls, and as many that have been given up behind it as may wait.
+#[tokio::test]
+async fn r48_those_who_have_gone_away_keep_nobody_out() {
+    let (_stage, auth, sessions) = stage_with(2).await;
+    let held = called(&auth, &sessions[..1]).await;
+    for _ in 0..16 * 1024 {
+        drop(called(&auth, &sessions[1..]).await);
+    }
+    let found = auth.validate_session(sessions[1].token()).await;
+    assert!(found.unwrap().is_some());
+    drop(held);
+}
+
 #[tokio::test]
 async fn however_few_share_a_statement_postgres_plans_it_no_more_than_five_times() {
     let (stage, _, sessions) = stage_with(2).await;

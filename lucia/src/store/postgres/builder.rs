@@ -152,9 +152,9 @@ impl PgStoreBuilder {
     /// Keeps sessions and users that were looked up, and answers the next lookup from memory,
     /// without a statement, until one of them changes. By default nothing is kept.
     ///
-    /// A change by this process is seen by every lookup that is called after it has returned, as
-    /// without a cache. One by **another process**, or by hand, is seen when the database has told
-    /// of it: within milliseconds, and within the [`max_silence`](CacheOptions::max_silence), a second,
+    /// A change by this store, or a clone of it, is seen by every lookup that is called after it has
+    /// returned, as without a cache. One by **another process**, another store or by hand is seen when
+    /// the database has told of it: within milliseconds, and within the [`max_silence`](CacheOptions::max_silence), a second,
     /// when the network fails. For that time a session that was ended elsewhere goes on here, and a
     /// user has the columns that they had. A cache that does not hear of changes does not answer,
     /// and lookups go to the database. Expiry is judged at each use.

@@ -100,6 +100,10 @@ impl Lookups {
             return Ok(Entered::Baton(Baton(Some(parts.clone()))));
         }
         if queue.waiting.len() >= WAITING {
+            // Those who have gone away wait no more.
+            queue.waiting.retain(|waiter| !waiter.tell.is_closed());
+        }
+        if queue.waiting.len() >= WAITING {
             return Err(Error::unavailable("too many lookups are waiting"));
         }
         let (tell, told) = oneshot::channel();
