@@ -7,6 +7,7 @@ mod cache;
 #[cfg(not(feature = "cache"))]
 #[path = "postgres/no_cache.rs"]
 mod cache;
+mod connections;
 mod diagnosis;
 mod error;
 mod lookups;

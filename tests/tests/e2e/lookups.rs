@@ -273,3 +273,69 @@ async fn however_few_share_a_statement_postgres_plans_it_no_more_than_five_times
     assert!(custom <= 5, "{custom} plans were made");
     assert_eq!(custom + generic, 20);
 }
+
+/// More lookups than a statement takes, without end, while but one connection is left for all.
+#[tokio::test]
+async fn r48_busy_lookups_leave_the_pool_to_others() {
+    let (stage, _, sessions) = stage_with(4).await;
+    let config = stage.database().url().parse().unwrap();
+    let manager = Manager::new(config, tokio_postgres::NoTls);
+    let pool = Pool::builder(manager).max_size(4).build().unwrap();
+    let auth = Auth::builder(PgStore::new(pool.clone()));
+    let auth = auth.clock(stage.clock.reader()).build().unwrap();
+    let user_id = &sessions[0].user_id;
+    let many = sessions.iter().cycle().take(200);
+    let lookups = join_all(many.map(async |session| {
+        loop {
+            let found = auth.validate_session(session.token()).await;
+            assert!(found.unwrap().is_some());
+        }
+    }));
+    let others = async {
+        let mut taken = Vec::new();
+        for _ in 0..3 {
+            taken.push(pool.get().await.unwrap());
+        }
+        for _ in 0..20 {
+            auth.create_session(user_id).await.unwrap();
+            drop(pool.get().await.unwrap());
+        }
+    };
+    let others = tokio::time::timeout(Duration::from_secs(60), others);
+    tokio::select! {
+        _ = lookups => {}
+        others = others => others.expect("the pool is shared"),
+    }
+}
+
+/// A connection is worked by the runtime that it was made on, of which actix-web has one for each
+/// thread. Here one of them does not go on, as while a handler blocks it.
+#[tokio::test]
+async fn a_thread_that_does_not_go_on_holds_up_no_other() {
+    let (stage, _, sessions) = stage_with(1).await;
+    let config = stage.database().url().parse().unwrap();
+    let manager = Manager::new(config, tokio_postgres::NoTls);
+    let pool = Pool::builder(manager).max_size(8).build().unwrap();
+    let auth = Auth::builder(PgStore::new(pool.clone()));
+    let auth = auth.clock(stage.clock.reader()).build().unwrap();
+    let token = sessions[0].token();
+
+    let stuck = std::thread::scope(|scope| {
+        let stuck = scope.spawn(|| {
+            let mut runtime = tokio::runtime::Builder::new_current_thread();
+            let runtime = runtime.enable_all().build().unwrap();
+            let found = runtime.block_on(auth.validate_session(token));
+            assert!(found.unwrap().is_some());
+            runtime
+        });
+        stuck.join().unwrap()
+    });
+    let of_the_other = pool.get().await.unwrap();
+    assert!(auth.validate_session(token).await.unwrap().is_some());
+    drop(of_the_other);
+    assert_eq!(pool.status().size, 2);
+    for _ in 0..6 {
+        assert!(auth.validate_session(token).await.unwrap().is_some());
+    }
+    stuck.shutdown_background();
+}

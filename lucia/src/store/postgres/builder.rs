@@ -129,7 +129,9 @@ impl PgStoreBuilder {
 
     /// Whether lookups of sessions that meet go out as one statement; they do by default. Nobody
     /// waits for company: those that arrive while one is on its way go out together once it is
-    /// back. Each sees all that was committed before it was called, as it would alone.
+    /// back. Each sees all that was committed before it was called, as it would alone. They take a
+    /// connection for each core at the most, half of the pool where that is less, and keep none that
+    /// somebody else waits for.
     pub fn batched_lookups(mut self, batched: bool) -> Self {
         self.batched = batched;
         self
@@ -211,13 +213,13 @@ impl PgStoreBuilder {
         let store = PgStore(Arc::new(Parts {
             statements,
             attempt_statements: AttemptStatements::new(&self.tables),
+            lookups: Lookups::over(&pool),
             pool,
             tables: self.tables,
             user_columns: self.user_columns,
             session_columns,
             ids: self.ids,
             batched: self.batched,
-            lookups: Lookups::default(),
             cache,
             timeout: self.timeout,
         }));

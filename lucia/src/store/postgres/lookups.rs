@@ -10,17 +10,24 @@
 //! so every change is in it that was committed before the lookup was called. No answer is kept for
 //! lookups that come later.
 //!
-//! There is one *baton*. Who holds it may send; nobody else does. It passes from lookup to lookup
-//! in the order in which they came, and never gets lost: a holder that is dropped, with the request
-//! that it belongs to, passes it on, and those who were to share its statement stand in the queue
-//! again, in front. A holder that is neither dropped nor goes on holds up nobody for long: whoever
-//! has waited for [`PATIENCE`] leaves the queue and asks alone.
+//! Lookups meet in *lanes*, each for some of the threads, so that those who share a statement are
+//! mostly woken by their own thread. A lane has one *baton*. Who holds it may send; nobody else of
+//! the lane does. It passes from lookup to lookup in the order in which they came, and never gets
+//! lost: a holder that is dropped, with the request that it belongs to, passes it on, and those who
+//! were to share its statement stand in the queue again, in front. A holder that is neither dropped
+//! nor goes on holds up nobody for long: whoever has waited for [`PATIENCE`] leaves the queue and
+//! asks alone.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+mod lane;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tokio::sync::oneshot;
+use deadpool_postgres::Pool;
+
+use lane::{Baton, Entered, Lane, Message, Waiter};
 
 use super::Parts;
 use super::sessions::Found;
@@ -34,115 +41,62 @@ const BATCH: usize = 64;
 /// from going on: by a handler that keeps its thread busy, or because nobody polls it.
 const PATIENCE: Duration = Duration::from_millis(250);
 
-/// How many wait at the most. A longer queue could not be served within the time-out.
-const WAITING: usize = 16 * 1024;
-
-/// Those who wait, and whether somebody holds the baton.
-#[derive(Default)]
-pub(super) struct Lookups(Mutex<Queue>);
-
-#[derive(Default)]
-struct Queue {
-    waiting: VecDeque<Waiter>,
-    baton_is_out: bool,
+thread_local! {
+    /// The number of this thread among those that look sessions up.
+    static THREAD: usize = {
+        static THREADS: AtomicUsize = AtomicUsize::new(0);
+        THREADS.fetch_add(1, Ordering::Relaxed)
+    };
 }
 
-/// A lookup in the queue.
-struct Waiter {
-    id: SessionId,
-    tell: oneshot::Sender<Message>,
-}
+/// The lanes.
+pub(super) struct Lookups(Box<[Lane]>);
 
-/// What ends a wait.
-#[expect(clippy::large_enum_variant, reason = "nearly all messages are answers")]
-enum Message {
-    Answer(Result<Option<Found>>),
-    Baton(Baton),
-}
+impl Lookups {
+    /// A lane for each core, but so few that half of the pool is left for whatever else is done.
+    pub(super) fn over(pool: &Pool) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let lanes = cores.min(pool.status().max_size / 2).max(1);
+        Self((0..lanes).map(|_| Lane::default()).collect())
+    }
 
-/// The right to send a statement.
-struct Baton(Option<Arc<Parts>>);
-
-/// Lookups that share a statement which is on its way.
-struct Batch {
-    parts: Arc<Parts>,
-    waiters: Vec<Waiter>,
+    /// The number of the lane of this thread.
+    fn of_this_thread(&self) -> usize {
+        THREAD.with(|thread| *thread) % self.0.len()
+    }
 }
 
 /// Finds a session with its user.
 pub(super) async fn find(parts: &Arc<Parts>, id: &SessionId) -> Result<Option<Found>> {
-    match parts.lookups.enter(parts, id)? {
-        Entered::Baton(baton) => lead(parts, baton, id).await,
+    match Lane::enter(parts, parts.lookups.of_this_thread(), id)? {
+        Entered::Baton(baton) => lead(baton, id).await,
         Entered::Waits(told) => {
             match tokio::time::timeout(PATIENCE.min(parts.timeout), told).await {
                 Ok(Ok(Message::Answer(answer))) => answer,
-                Ok(Ok(Message::Baton(baton))) => lead(parts, baton, id).await,
+                Ok(Ok(Message::Baton(baton))) => lead(baton, id).await,
                 // Every waiter is told or put back into the queue.
                 Ok(Err(closed)) => Err(Error::internal(closed)),
                 // Its place in the queue is skipped.
-                Err(_) => parts.find_one(id).await,
+                Err(_) => parts.find_one(&mut None, id).await,
             }
         }
-    }
-}
-
-enum Entered {
-    Baton(Baton),
-    Waits(oneshot::Receiver<Message>),
-}
-
-impl Lookups {
-    /// Takes the baton, or a place in the queue.
-    fn enter(&self, parts: &Arc<Parts>, id: &SessionId) -> Result<Entered> {
-        let mut queue = self.lock();
-        if !queue.baton_is_out {
-            queue.baton_is_out = true;
-            return Ok(Entered::Baton(Baton(Some(parts.clone()))));
-        }
-        if queue.waiting.len() >= WAITING {
-            // Those who have gone away wait no more.
-            queue.waiting.retain(|waiter| !waiter.tell.is_closed());
-        }
-        if queue.waiting.len() >= WAITING {
-            return Err(Error::unavailable("too many lookups are waiting"));
-        }
-        let (tell, told) = oneshot::channel();
-        queue.waiting.push_back(Waiter {
-            id: id.clone(),
-            tell,
-        });
-        Ok(Entered::Waits(told))
-    }
-
-    /// The first in the queue who still wait, `limit` at the most.
-    fn take(&self, limit: usize) -> Vec<Waiter> {
-        let mut queue = self.lock();
-        let mut taken = Vec::with_capacity(limit.min(queue.waiting.len()));
-        while taken.len() < limit
-            && let Some(waiter) = queue.waiting.pop_front()
-        {
-            if !waiter.tell.is_closed() {
-                taken.push(waiter);
-            }
-        }
-        taken
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Queue> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Asks for `id` and for all who wait, by one statement.
-async fn lead(parts: &Arc<Parts>, baton: Baton, id: &SessionId) -> Result<Option<Found>> {
-    let waiters = parts.lookups.take(BATCH - 1);
+async fn lead(mut baton: Baton, id: &SessionId) -> Result<Option<Found>> {
+    let parts = baton.parts().clone();
+    let waiters = baton.lane().take(BATCH - 1);
+    // If this is dropped in between, the connection has an answer to come and goes to the pool.
+    let mut connection = baton.connection.take();
     if waiters.is_empty() {
-        let found = parts.find_one(id).await;
-        drop(baton);
+        let found = parts.find_one(&mut connection, id).await;
+        baton.keep(connection, &found);
         return found;
     }
     let batch = Batch {
-        parts: parts.clone(),
+        lane: baton.number(),
+        parts,
         waiters,
     };
     let mut ids: Vec<&str> = batch
@@ -151,61 +105,62 @@ async fn lead(parts: &Arc<Parts>, baton: Baton, id: &SessionId) -> Result<Option
         .map(|waiter| waiter.id.as_str())
         .collect();
     ids.push(id.as_str());
-    let found = parts.find_many(&ids).await;
+    let found = batch.parts.find_many(&mut connection, &ids).await;
+    baton.keep(connection, &found);
     // The next ones need not wait until these have been told.
     drop(baton);
     batch.tell(found, id)
+}
+
+/// Lookups that share a statement which is on its way.
+struct Batch {
+    lane: usize,
+    parts: Arc<Parts>,
+    waiters: Vec<Waiter>,
 }
 
 impl Batch {
     /// Tells everybody, and returns what is said of `own`.
     fn tell(mut self, found: Result<Vec<Found>>, own: &SessionId) -> Result<Option<Found>> {
         let waiters = std::mem::take(&mut self.waiters);
-        match found {
-            Ok(found) => {
-                let of =
-                    |id: &SessionId| found.iter().find(|found| found.session.id == *id).cloned();
-                for Waiter { id, tell } in waiters {
-                    // Who has gone away needs no answer.
-                    let _ = tell.send(Message::Answer(Ok(of(&id))));
-                }
-                Ok(of(own))
-            }
+        let found = match found {
+            Ok(found) => found,
             Err(error) => {
                 let error = Arc::new(error);
-                for Waiter { tell, .. } in waiters {
-                    let _ = tell.send(Message::Answer(Err(Error::shared(&error))));
+                for waiter in waiters {
+                    waiter.tell(Err(Error::shared(&error)));
                 }
-                Err(Error::shared(&error))
+                return Err(Error::shared(&error));
+            }
+        };
+        let mut asked: HashMap<SessionId, Vec<Waiter>> = HashMap::with_capacity(waiters.len());
+        for waiter in waiters {
+            asked.entry(waiter.id.clone()).or_default().push(waiter);
+        }
+        let mut own_answer = None;
+        for found in found {
+            if found.session.id == *own {
+                own_answer = Some(found.clone());
+            }
+            let mut of_this = asked.remove(&found.session.id).unwrap_or_default();
+            let last = of_this.pop();
+            for waiter in of_this {
+                waiter.tell(Ok(Some(found.clone())));
+            }
+            if let Some(last) = last {
+                last.tell(Ok(Some(found)));
             }
         }
+        for waiter in asked.into_values().flatten() {
+            waiter.tell(Ok(None));
+        }
+        Ok(own_answer)
     }
 }
 
 /// A statement whose leader went away: those who shared it ask once more, before all others.
 impl Drop for Batch {
     fn drop(&mut self) {
-        let mut queue = self.parts.lookups.lock();
-        for waiter in self.waiters.drain(..).rev() {
-            queue.waiting.push_front(waiter);
-        }
-    }
-}
-
-/// Passes the baton to the first in the queue who takes it.
-impl Drop for Baton {
-    fn drop(&mut self) {
-        let Some(parts) = self.0.take() else { return };
-        let mut queue = parts.lookups.lock();
-        while let Some(waiter) = queue.waiting.pop_front() {
-            let baton = Message::Baton(Self(Some(parts.clone())));
-            match waiter.tell.send(baton) {
-                Ok(()) => return,
-                // Nobody is there. This baton is the one that is passed on.
-                Err(Message::Baton(mut unsent)) => unsent.0 = None,
-                Err(Message::Answer(_)) => {}
-            }
-        }
-        queue.baton_is_out = false;
+        self.parts.lookups.0[self.lane].put_back(&mut self.waiters);
     }
 }

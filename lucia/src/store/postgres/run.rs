@@ -7,6 +7,7 @@ use deadpool_postgres::Object;
 use tokio_postgres::Row;
 use tokio_postgres::types::{Format, IsNull, ToSql, Type};
 
+use super::connections::take_near;
 use super::error::Failure;
 use super::{Params, Parts};
 use crate::{Result, Source};
@@ -27,7 +28,18 @@ pub(super) struct Statement<'a> {
 impl Parts {
     /// Runs one statement within the time-out.
     pub(super) async fn run(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, Failure> {
-        self.run_all(None, Statement { sql, params }).await
+        let statement = Statement { sql, params };
+        self.run_all(&mut None, None, statement).await
+    }
+
+    /// Runs one statement within the time-out by this connection, or by one of the pool, which is
+    /// put there. It is gone if the answer did not come in time.
+    pub(super) async fn run_by(
+        &self,
+        connection: &mut Option<Object>,
+        statement: Statement<'_>,
+    ) -> Result<Vec<Row>, Failure> {
+        self.run_all(connection, None, statement).await
     }
 
     /// Runs one statement, behind another one that takes a lock, within the time-out: one
@@ -42,19 +54,22 @@ impl Parts {
         lock: Statement<'_>,
         statement: Statement<'_>,
     ) -> Result<Vec<Row>, Failure> {
-        self.run_all(Some(lock), statement).await
+        self.run_all(&mut None, Some(lock), statement).await
     }
 
     /// A connection whose answer did not come in time is closed: whoever got it next would wait
     /// for that answer first.
     async fn run_all(
         &self,
+        connection: &mut Option<Object>,
         lock: Option<Statement<'_>>,
         statement: Statement<'_>,
     ) -> Result<Vec<Row>, Failure> {
-        let mut connection = None;
         let answer = async {
-            let connection = connection.insert(self.pool.get().await?);
+            let connection = match &mut *connection {
+                Some(connection) if !connection.is_closed() => connection,
+                none => none.insert(take_near(&self.pool).await?),
+            };
             match self.send(connection, lock, statement).await {
                 // It failed as a whole, so it can be done again.
                 Err(failure) if failure.is_of_the_preparation() => {
@@ -69,7 +84,7 @@ impl Parts {
         match tokio::time::timeout(self.timeout, answer).await {
             Ok(answer) => answer,
             Err(_) => {
-                connection.map(Object::take);
+                connection.take().map(Object::take);
                 Err(Failure::TimedOut(self.timeout))
             }
         }

@@ -1,6 +1,7 @@
 //! Sessions.
 
 use async_trait::async_trait;
+use deadpool_postgres::Object;
 use serde_json::{Map, Value};
 use tokio_postgres::types::ToSql;
 
@@ -192,7 +193,7 @@ impl PgStore {
         let mut found = if self.0.batched {
             lookups::find(&self.0, id).await?
         } else {
-            self.0.find_one(id).await?
+            self.0.find_one(&mut None, id).await?
         };
         // Each for itself: a row that is locked keeps nobody waiting but who asks for it.
         while found.as_ref().is_some_and(|found| found.is_to_be_hashed) {
@@ -200,7 +201,7 @@ impl PgStore {
                 break;
             }
             // Somebody else was faster, or has ended it.
-            found = self.0.find_one(id).await?;
+            found = self.0.find_one(&mut None, id).await?;
         }
         Ok(found.map(|found| (found.session, found.user)))
     }
@@ -278,20 +279,36 @@ impl Parts {
         }
     }
 
-    pub(super) async fn find_one(&self, id: &SessionId) -> Result<Option<Found>> {
+    /// The session of this id, asked for as [`run_by`](Self::run_by) does.
+    pub(super) async fn find_one(
+        &self,
+        connection: &mut Option<Object>,
+        id: &SessionId,
+    ) -> Result<Option<Found>> {
         let sql = &self.statements.session_and_user;
-        let mut found = self.find(sql, &[&id.as_str()]).await?;
+        let mut found = self.find(connection, sql, &[&id.as_str()]).await?;
         Ok(found.pop())
     }
 
-    /// The sessions of these ids that there are, in any order.
-    pub(super) async fn find_many(&self, ids: &[&str]) -> Result<Vec<Found>> {
-        self.find(&self.statements.sessions_and_users, &[&ids])
-            .await
+    /// The sessions of these ids that there are, in any order, asked for as
+    /// [`run_by`](Self::run_by) does.
+    pub(super) async fn find_many(
+        &self,
+        connection: &mut Option<Object>,
+        ids: &[&str],
+    ) -> Result<Vec<Found>> {
+        let sql = &self.statements.sessions_and_users;
+        self.find(connection, sql, &[&ids]).await
     }
 
-    async fn find(&self, sql: &str, params: Params<'_>) -> Result<Vec<Found>> {
-        let rows = self.read(sql, params, None, found_row).await?;
+    async fn find(
+        &self,
+        connection: &mut Option<Object>,
+        sql: &str,
+        params: Params<'_>,
+    ) -> Result<Vec<Found>> {
+        let answer = self.run_by(connection, Statement { sql, params }).await;
+        let rows = self.understand(answer, None, found_row).await?;
         Ok(rows.into_iter().flatten().collect())
     }
 

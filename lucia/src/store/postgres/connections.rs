@@ -1,0 +1,63 @@
+//! Which connection of the pool a statement goes over.
+//!
+//! A connection is worked by the runtime that it was made on, and web servers such as actix-web have
+//! a runtime for each thread: a statement over a connection of another one goes to its thread and
+//! back. So a statement takes a connection of its own thread where the pool has one at hand.
+
+use std::cell::RefCell;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use deadpool_postgres::{Object, Pool, PoolError, StatementCache, Timeouts};
+use tokio::runtime::{Handle, RuntimeFlavor};
+
+/// How many distant connections are given back at the most for one that is near.
+const DISTANT: usize = 3;
+
+thread_local! {
+    /// The connections that were made on this thread, each known by its cache of statements.
+    static MADE_HERE: RefCell<Vec<Weak<StatementCache>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A connection of the pool: a near one, if that takes no waiting.
+pub(super) async fn take_near(pool: &Pool) -> Result<Object, PoolError> {
+    let mut connection = pool.get().await?;
+    note(&connection);
+    let at_once = Timeouts {
+        wait: Some(Duration::ZERO),
+        ..pool.timeouts()
+    };
+    // A distant one that was given back at once could be the next one.
+    let mut distant = Vec::new();
+    while !is_near(&connection) && distant.len() < DISTANT && pool.status().available > 0 {
+        let Ok(another) = pool.timeout_get(&at_once).await else {
+            break;
+        };
+        note(&another);
+        distant.push(std::mem::replace(&mut connection, another));
+    }
+    Ok(connection)
+}
+
+/// Remembers that a connection was made here, if it was: the pool has just given it for the first
+/// time.
+fn note(connection: &Object) {
+    if Object::metrics(connection).recycle_count > 0 {
+        return;
+    }
+    MADE_HERE.with_borrow_mut(|made| {
+        made.retain(|cache| cache.strong_count() > 0);
+        made.push(Arc::downgrade(&connection.statement_cache));
+    });
+}
+
+/// Whether the runtime of this thread works the connection.
+pub(super) fn is_near(connection: &Object) -> bool {
+    let is_shared = |runtime: Handle| runtime.runtime_flavor() != RuntimeFlavor::CurrentThread;
+    if Handle::try_current().is_ok_and(is_shared) {
+        // Any of its threads may have made it.
+        return true;
+    }
+    let cache = Arc::as_ptr(&connection.statement_cache);
+    MADE_HERE.with_borrow(|made| made.iter().any(|made| made.as_ptr() == cache))
+}
