@@ -19,15 +19,16 @@ thread_local! {
     static MADE_HERE: RefCell<Vec<Weak<StatementCache>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// A connection of the pool: a near one, if that takes no waiting.
+/// A connection of the pool: a near one, if that takes neither waiting nor a new one.
 pub(super) async fn take_near(pool: &Pool) -> Result<Object, PoolError> {
     let mut connection = pool.get().await?;
     note(&connection);
     let at_once = Timeouts {
         wait: Some(Duration::ZERO),
+        create: Some(Duration::ZERO),
         ..pool.timeouts()
     };
-    // A distant one that was given back at once could be the next one.
+    // They are given back at the end: one that went back at once could be the next one.
     let mut distant = Vec::new();
     while !is_near(&connection) && distant.len() < DISTANT && pool.status().available > 0 {
         let Ok(another) = pool.timeout_get(&at_once).await else {
