@@ -14,6 +14,16 @@ pub(crate) enum Answer {
     Unauthorized,
 }
 
+impl Answer {
+    /// Whether this is what came back.
+    pub(crate) fn is(&self, status: u16, body: &[u8]) -> bool {
+        match self {
+            Self::Name(name) => status == 200 && body == name.as_bytes(),
+            Self::Unauthorized => status == 401,
+        }
+    }
+}
+
 /// A `GET /me`, ready to be sent.
 #[derive(Debug)]
 pub(crate) struct Request {
@@ -25,6 +35,11 @@ impl Request {
     /// One with this value of the `Cookie` header.
     pub(crate) fn with_cookie(cookie: &str, answer: Answer) -> Self {
         Self::new(&format!("Cookie: {cookie}\r\n"), answer)
+    }
+
+    /// One with this token of lucia's.
+    pub(crate) fn with_token(token: &str, answer: Answer) -> Self {
+        Self::with_cookie(&format!("__Host-auth_session={token}"), answer)
     }
 
     /// One of somebody who has no cookie.
@@ -65,8 +80,8 @@ impl Kind {
     }
 
     fn request(self, number: usize) -> Request {
-        let cookie = format!("__Host-auth_session={}", token(self, number));
-        Request::with_cookie(&cookie, Answer::Name(format!("user-{number}")))
+        let answer = Answer::Name(format!("user-{number}"));
+        Request::with_token(&token(self, number), answer)
     }
 }
 
@@ -97,6 +112,17 @@ fn spread(amount: usize, all: usize) -> impl Iterator<Item = usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_wrong_name_and_a_wrong_status_are_no_answers() {
+        let expected = Answer::Name("user-1".to_owned());
+        assert!(expected.is(200, b"user-1"));
+        for (status, body) in [(200, "user-2"), (200, ""), (401, "user-1"), (500, "")] {
+            assert!(!expected.is(status, body.as_bytes()), "{status} {body}");
+        }
+        assert!(Answer::Unauthorized.is(401, b""));
+        assert!(!Answer::Unauthorized.is(200, b"user-1"));
+    }
 
     #[test]
     fn chosen_sessions_are_different_ones_over_the_whole_range() {

@@ -13,6 +13,7 @@ use crate::postgres::Postgres;
 use crate::progress;
 use crate::redis::Redis;
 use crate::requests::{self, Kind, Request};
+use crate::revocation::Places;
 use crate::servers::{Program, Running, Surroundings, build_with_cargo, node_version};
 use crate::usage::{Usage, Watched};
 
@@ -101,6 +102,16 @@ impl Stage {
     /// Requests with valid sessions of a server.
     pub(crate) fn requests(&self, program: &Program, sessions: u32) -> Rc<Vec<Request>> {
         Rc::clone(&self.requests[&(program.entry.name, sessions)])
+    }
+
+    /// Where a probe of this server finds what it needs.
+    pub(crate) fn places(&self, running: &Running, sessions: u32) -> Places {
+        let database = database(sessions);
+        Places {
+            port: running.port(),
+            database_url: self.postgres.url(&database),
+            admin_url: self.postgres.admin_url(&database),
+        }
     }
 
     /// The processes to watch while this server runs.
