@@ -90,6 +90,12 @@ impl Postgres {
         Ok(())
     }
 
+    /// How much room a database takes on the disk, in words.
+    pub(crate) async fn size(&self, database: &str) -> Result<String> {
+        let sql = "SELECT pg_size_pretty(pg_database_size($1::TEXT::NAME))";
+        Ok(self.admin.query_one(sql, &[&database]).await?.get(0))
+    }
+
     /// A connection for what is not to be counted as a server's.
     pub(crate) async fn connect(&self, database: &str) -> Result<Client> {
         connect(&self.admin_url(database)).await

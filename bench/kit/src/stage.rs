@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 use std::rc::Rc;
+use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
@@ -68,6 +69,7 @@ impl Stage {
         let files = tempfile::tempdir()?;
         for sessions in setting.sessions {
             progress(&format!("making {sessions} sessions"));
+            let begin = Instant::now();
             let (name, idle) = (database(*sessions), setting.idle);
             stage.postgres.create(&name, *sessions, idle).await?;
             for program in &stage.programs {
@@ -83,6 +85,11 @@ impl Stage {
                 let key = (program.entry.name, *sessions);
                 stage.requests.insert(key, Rc::new(requests));
             }
+            progress(&format!(
+                "{sessions} sessions: {:.0} s, {} in Postgres",
+                begin.elapsed().as_secs_f64(),
+                stage.postgres.size(&name).await?
+            ));
         }
         stage.postgres.settle().await?;
         Ok(stage)
