@@ -28,8 +28,11 @@ struct Round {
     samples: Vec<Sample>,
 }
 
+/// How it was seen that something was changed.
+type HowSeen = fn(&Sample) -> Seen;
+
 /// What a process may change for another one to see.
-const CHANGES: [(&str, fn(&Sample) -> Seen); 2] = [
+const CHANGES: [(&str, HowSeen); 2] = [
     ("revocation", |sample| sample.revocation),
     ("new name", |sample| sample.change),
 ];

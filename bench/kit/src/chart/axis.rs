@@ -23,7 +23,7 @@ pub(super) struct Axis {
 const STEPS: f64 = 6.0;
 
 /// How many times the first figure the last one is, where only powers of ten are written.
-const FAR: f64 = 200.0;
+const FAR: f64 = 1000.0;
 
 impl Axis {
     /// One with room for all of these figures, that begins and ends at round ones.

@@ -55,7 +55,7 @@ pub(crate) fn lines(title: &str, below: &str, lines: &[Line], scale: Scale) -> S
     let middle = f64::midpoint(LEFT, RIGHT);
     text(&mut body, middle, BOTTOM + 42.0, "middle", "muted", below);
 
-    for line in lines {
+    for (number, line) in lines.iter().enumerate() {
         let path: Vec<_> = line
             .points
             .iter()
@@ -65,7 +65,8 @@ pub(crate) fn lines(title: &str, below: &str, lines: &[Line], scale: Scale) -> S
         // Writing to a string cannot fail.
         let _ = writeln!(
             body,
-            "<polyline class=\"{class} line\" points=\"{}\"/>",
+            "<polyline class=\"{class} line\" stroke-dasharray=\"{}\" points=\"{}\"/>",
+            dashes(&lines[..number], line),
             path.join(" ")
         );
         for (x, spread) in &line.points {
@@ -105,6 +106,14 @@ fn labels(body: &mut String, lines: &[Line], up: impl Fn(f64) -> f64) {
         text(body, RIGHT + 20.0, y + 4.0, "start", "", &line.label);
         free = y + DISTANCE;
     }
+}
+
+/// The dashes of a line, by how many of the same colour come before it.
+fn dashes(before: &[Line], line: &Line) -> &'static str {
+    const DASHES: [&str; 4] = ["none", "8 3", "2 3", "8 3 2 3"];
+
+    let is_alike = |other: &&Line| other.emphasis == line.emphasis;
+    DASHES[before.iter().filter(is_alike).count() % DASHES.len()]
 }
 
 /// Where a place is on the axis below, from the first of these to the last.

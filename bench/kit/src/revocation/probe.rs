@@ -13,11 +13,9 @@ use crate::load::Connection;
 use crate::postgres;
 use crate::requests::{Answer, Request};
 
-/// How long the server may take to know. It is far longer than the cache promises.
+/// How long the server may take to know, or to answer from its cache again. It is far longer than the
+/// cache promises.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-/// How often it is asked for an answer from its cache.
-const ATTEMPTS: u32 = 1000;
 
 /// Where a probe finds what it needs.
 #[derive(Clone, Debug)]
@@ -99,7 +97,8 @@ impl Probe {
 
     /// Asks until an answer comes from the cache: one that misses a change that nobody is told of.
     async fn fill_cache(&mut self, token: &str) -> Result<()> {
-        for _ in 0..ATTEMPTS {
+        let begin = Instant::now();
+        while begin.elapsed() < PATIENCE {
             let before = Request::with_token(token, Answer::Name(self.name()));
             self.connection.answer(&before).await?;
             self.names += 1;
