@@ -12,7 +12,7 @@ use crate::chart::Emphasis;
 use crate::load::Length;
 use crate::options::Options;
 use crate::progress;
-use crate::report::{Report, Row};
+use crate::report::{Report, Row, connections_in_words};
 use crate::results::{Case, Count, Measurement, Results};
 use crate::servers::Program;
 use crate::stage::{Setting, Stage};
@@ -31,16 +31,17 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
         for (program, case) in cases(&stage, options, round) {
             let measurement = measure(&stage, options, program, case, round).await?;
             progress(&format!(
-                "round {round} of {}: {}, {} connections, {} sessions: {:.0} requests a second",
+                "round {round} of {}: {}, {}, {} sessions: {:.0} requests a second",
                 options.rounds,
                 case.server,
-                case.connections,
+                connections_in_words(case.connections),
                 case.sessions,
                 measurement.requests_per_second(),
             ));
             results.measurements.push(measurement);
         }
     }
+    progress("counting statements");
     stage.postgres.count_statements(true).await?;
     for (program, case) in cases(&stage, options, 0) {
         let count = count(&stage, program, case, &results).await?;
@@ -108,7 +109,13 @@ async fn measure(
     let observed = stage
         .observe(&running, requests, case.connections, length)
         .await
-        .with_context(|| format!("{} at {} connections", case.server, case.connections))?;
+        .with_context(|| {
+            format!(
+                "{} at {}",
+                case.server,
+                connections_in_words(case.connections)
+            )
+        })?;
     running.stop()?;
     Ok(Measurement::new(case, round, &observed))
 }

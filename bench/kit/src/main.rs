@@ -13,6 +13,7 @@ mod redis;
 mod report;
 mod requests;
 mod results;
+mod revocation;
 mod servers;
 mod smoke;
 mod stage;
@@ -42,6 +43,7 @@ async fn run(options: &Options) -> Result<()> {
     match options.mode {
         Mode::Compare => compare::run(options).await,
         Mode::Sweep => sweep::run(options).await,
+        Mode::Revocation => revocation::run(options).await,
         Mode::CacheMemory => cache_memory::run(options).await,
         Mode::Instructions => instructions::run(options).await,
         Mode::Smoke => smoke::run(options).await,

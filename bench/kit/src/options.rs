@@ -73,6 +73,8 @@ pub(crate) enum Mode {
     Compare,
     /// What it costs to delete dead sessions while requests are answered
     Sweep,
+    /// How soon a process with a cache knows that another one has ended a session or changed a user
+    Revocation,
     /// How much memory a session takes that lucia's cache keeps; all of `--sessions` are kept
     CacheMemory,
     /// How many instructions of a processor a request takes, counted by valgrind

@@ -90,14 +90,21 @@ impl Postgres {
         Ok(())
     }
 
+    /// How much room a database takes on the disk, in words.
+    pub(crate) async fn size(&self, database: &str) -> Result<String> {
+        let sql = "SELECT pg_size_pretty(pg_database_size($1::TEXT::NAME))";
+        Ok(self.admin.query_one(sql, &[&database]).await?.get(0))
+    }
+
     /// A connection for what is not to be counted as a server's.
     pub(crate) async fn connect(&self, database: &str) -> Result<Client> {
-        connect(
-            &self
-                .url(database)
-                .replace(&format!("//{ROLE}@"), "//lucia@"),
-        )
-        .await
+        connect(&self.admin_url(database)).await
+    }
+
+    /// The address of a database for what is not to be counted, and may do everything.
+    pub(crate) fn admin_url(&self, database: &str) -> String {
+        let url = self.url(database);
+        url.replace(&format!("//{ROLE}@"), "//lucia@")
     }
 
     /// Brings everything to disk that is to be there, so that nothing of it is done later.
@@ -184,7 +191,7 @@ const INDEXES: &str = r#"
         ADD PRIMARY KEY ("id"), ADD FOREIGN KEY ("user_id") REFERENCES "auth_user" ("id");
 "#;
 
-async fn connect(url: &str) -> Result<Client> {
+pub(crate) async fn connect(url: &str) -> Result<Client> {
     let (client, connection) = tokio_postgres::connect(url, NoTls)
         .await
         .context("cannot connect to Postgres")?;

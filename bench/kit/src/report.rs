@@ -63,7 +63,7 @@ impl Report<'_> {
             fs::write(out.join(&chart.file), chart.picture)?;
             writeln!(text, "\n![{}]({})", chart.title, chart.file)?;
         }
-        text += &growth::table(self)?;
+        text += &growth::tables(self)?;
         for sessions in &self.options.sessions {
             for connections in &self.options.connections {
                 writeln!(
@@ -143,7 +143,7 @@ impl Report<'_> {
     }
 }
 
-fn connections_in_words(connections: usize) -> String {
+pub(crate) fn connections_in_words(connections: usize) -> String {
     match connections {
         1 => "1 connection".to_owned(),
         more => format!("{more} connections"),
@@ -155,7 +155,7 @@ pub(crate) fn with_spread(spread: Spread, show: impl Fn(f64) -> String) -> Strin
     format!("{median} ({least}–{greatest})")
 }
 
-fn milliseconds(time: Duration) -> f64 {
+pub(crate) fn milliseconds(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
 }
 

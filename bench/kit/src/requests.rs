@@ -14,6 +14,16 @@ pub(crate) enum Answer {
     Unauthorized,
 }
 
+impl Answer {
+    /// Whether this is what came back.
+    pub(crate) fn is(&self, status: u16, body: &[u8]) -> bool {
+        match self {
+            Self::Name(name) => status == 200 && body == name.as_bytes(),
+            Self::Unauthorized => status == 401,
+        }
+    }
+}
+
 /// A `GET /me`, ready to be sent.
 #[derive(Debug)]
 pub(crate) struct Request {
@@ -25,6 +35,11 @@ impl Request {
     /// One with this value of the `Cookie` header.
     pub(crate) fn with_cookie(cookie: &str, answer: Answer) -> Self {
         Self::new(&format!("Cookie: {cookie}\r\n"), answer)
+    }
+
+    /// One with this token of lucia's.
+    pub(crate) fn with_token(token: &str, answer: Answer) -> Self {
+        Self::with_cookie(&format!("__Host-auth_session={token}"), answer)
     }
 
     /// One of somebody who has no cookie.
@@ -58,15 +73,15 @@ impl Kind {
         }
     }
 
-    /// `amount` of `all` sessions, at equal distances.
+    /// `amount` of `all` sessions, at equal distances, but not one after the other.
     pub(crate) fn requests(self, amount: u32, all: u32) -> Vec<Request> {
         let chosen = spread(amount as usize, all as usize);
         chosen.map(|number| self.request(number)).collect()
     }
 
     fn request(self, number: usize) -> Request {
-        let cookie = format!("__Host-auth_session={}", token(self, number));
-        Request::with_cookie(&cookie, Answer::Name(format!("user-{number}")))
+        let answer = Answer::Name(format!("user-{number}"));
+        Request::with_token(&token(self, number), answer)
     }
 }
 
@@ -77,7 +92,7 @@ fn token(kind: Kind, number: usize) -> String {
     hexadecimal[..40].to_owned()
 }
 
-/// The requests in a file that a server's `seed` wrote, `amount` of them at equal distances.
+/// The requests in a file that a server's `seed` wrote, `amount` of them as those of a [`Kind`].
 pub(crate) fn from_file(file: &Path, amount: u32) -> Result<Vec<Request>> {
     let text = std::fs::read_to_string(file).context("the file of a server's seed")?;
     let lines: Vec<_> = text.lines().collect();
@@ -89,9 +104,13 @@ pub(crate) fn from_file(file: &Path, amount: u32) -> Result<Vec<Request>> {
         .collect()
 }
 
+/// A prime above any amount, so that its multiples come to each place once.
+const STRIDE: usize = 2_654_435_761;
+
+/// Rows that were made one after the other share pages, so they are not asked for one after the other.
 fn spread(amount: usize, all: usize) -> impl Iterator<Item = usize> {
     let amount = amount.min(all);
-    (0..amount).map(move |step| step * all / amount)
+    (0..amount).map(move |turn| turn * STRIDE % amount * all / amount)
 }
 
 #[cfg(test)]
@@ -99,9 +118,31 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_wrong_name_and_a_wrong_status_are_no_answers() {
+        let expected = Answer::Name("user-1".to_owned());
+        assert!(expected.is(200, b"user-1"));
+        for (status, body) in [(200, "user-2"), (200, ""), (401, "user-1"), (500, "")] {
+            assert!(!expected.is(status, body.as_bytes()), "{status} {body}");
+        }
+        assert!(Answer::Unauthorized.is(401, b""));
+        assert!(!Answer::Unauthorized.is(200, b"user-1"));
+    }
+
+    #[test]
     fn chosen_sessions_are_different_ones_over_the_whole_range() {
-        assert_eq!(spread(4, 10).collect::<Vec<_>>(), [0, 2, 5, 7]);
-        assert_eq!(spread(10, 3).collect::<Vec<_>>(), [0, 1, 2]);
+        let sorted = |amount, all| {
+            let mut chosen: Vec<_> = spread(amount, all).collect();
+            chosen.sort_unstable();
+            chosen
+        };
+        assert_eq!(sorted(4, 10), [0, 2, 5, 7]);
+        assert_eq!(sorted(10, 3), [0, 1, 2]);
+    }
+
+    #[test]
+    fn chosen_sessions_do_not_come_as_they_were_made() {
+        let chosen: Vec<_> = spread(5000, 100_000).collect();
+        assert!(chosen.windows(2).all(|two| two[0].abs_diff(two[1]) > 1000));
     }
 
     #[test]

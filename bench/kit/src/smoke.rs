@@ -10,12 +10,15 @@ use crate::load::Length;
 use crate::options::Options;
 use crate::progress;
 use crate::requests::{Answer, Kind, Request};
+use crate::revocation;
 use crate::servers::Running;
 use crate::stage::{Setting, Stage};
 
 const SESSIONS: u32 = 1000;
 /// How many of them are renewed.
 const IDLE: u32 = 200;
+/// How many changes of another process a cache has to know.
+const CHANGES: u32 = 10;
 
 /// How many statements a request may take.
 #[derive(Clone, Copy, Debug)]
@@ -106,6 +109,13 @@ impl Check<'_> {
         if self.entry.is_ours() {
             self.renewals().await?;
         }
+        if self.entry.name == LUCIA_CACHE {
+            revocation::check(self.stage, self.running, SESSIONS, CHANGES).await?;
+            progress(&format!(
+                "{}: {CHANGES} new names and revocations elsewhere are known",
+                self.entry.name
+            ));
+        }
         Ok(())
     }
 
@@ -167,8 +177,5 @@ impl Check<'_> {
 }
 
 fn with_token(token: &str) -> Request {
-    Request::with_cookie(
-        &format!("__Host-auth_session={token}"),
-        Answer::Unauthorized,
-    )
+    Request::with_token(token, Answer::Unauthorized)
 }

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 use std::rc::Rc;
+use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
@@ -13,6 +14,7 @@ use crate::postgres::Postgres;
 use crate::progress;
 use crate::redis::Redis;
 use crate::requests::{self, Kind, Request};
+use crate::revocation::Places;
 use crate::servers::{Program, Running, Surroundings, build_with_cargo, node_version};
 use crate::usage::{Usage, Watched};
 
@@ -67,6 +69,7 @@ impl Stage {
         let files = tempfile::tempdir()?;
         for sessions in setting.sessions {
             progress(&format!("making {sessions} sessions"));
+            let begin = Instant::now();
             let (name, idle) = (database(*sessions), setting.idle);
             stage.postgres.create(&name, *sessions, idle).await?;
             for program in &stage.programs {
@@ -82,6 +85,11 @@ impl Stage {
                 let key = (program.entry.name, *sessions);
                 stage.requests.insert(key, Rc::new(requests));
             }
+            progress(&format!(
+                "{sessions} sessions: {:.0} s, {} in Postgres",
+                begin.elapsed().as_secs_f64(),
+                stage.postgres.size(&name).await?
+            ));
         }
         stage.postgres.settle().await?;
         Ok(stage)
@@ -101,6 +109,16 @@ impl Stage {
     /// Requests with valid sessions of a server.
     pub(crate) fn requests(&self, program: &Program, sessions: u32) -> Rc<Vec<Request>> {
         Rc::clone(&self.requests[&(program.entry.name, sessions)])
+    }
+
+    /// Where a probe of this server finds what it needs.
+    pub(crate) fn places(&self, running: &Running, sessions: u32) -> Places {
+        let database = database(sessions);
+        Places {
+            port: running.port(),
+            database_url: self.postgres.url(&database),
+            admin_url: self.postgres.admin_url(&database),
+        }
     }
 
     /// The processes to watch while this server runs.

@@ -9,7 +9,7 @@ use crate::chart::Emphasis;
 use crate::load::Length;
 use crate::options::Options;
 use crate::progress;
-use crate::report::{Report, Row, grouped, with_spread};
+use crate::report::{Report, Row, connections_in_words, grouped, with_spread};
 use crate::results::{Case, Measurement, Results, Spread};
 use crate::stage::{Setting, Stage, database};
 
@@ -120,8 +120,9 @@ impl Sweeps<'_> {
             sessions: self.sessions,
         };
         progress(&format!(
-            "round {round} of {}: {name}, {connections} connections: {left} dead sessions are left",
-            self.options.rounds
+            "round {round} of {}: {name}, {}: {left} dead sessions are left",
+            self.options.rounds,
+            connections_in_words(connections),
         ));
         Ok((Measurement::new(case, round, &observed), swept))
     }

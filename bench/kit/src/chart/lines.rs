@@ -2,7 +2,9 @@
 
 use std::fmt::Write;
 
-use super::{Emphasis, picture, round_above, stroke, text};
+use super::axis::Axis;
+use super::{Emphasis, Scale, picture, stroke, text};
+use crate::report::grouped;
 use crate::results::Spread;
 
 /// A line through the medians, with the least and the greatest at each.
@@ -19,62 +21,41 @@ const LEFT: f64 = 80.0;
 const RIGHT: f64 = 560.0;
 const TOP: f64 = 60.0;
 const BOTTOM: f64 = 360.0;
+/// How wide a character of a label is, about.
+const CHARACTER: f64 = 7.0;
 
-/// The lines over `axis`, the figures of which are shown by `show`.
-pub(crate) fn lines(
-    title: &str,
-    axis: &str,
-    lines: &[Line],
-    show: impl Fn(f64) -> String,
-) -> String {
+/// The lines over what `below` names.
+pub(crate) fn lines(title: &str, below: &str, lines: &[Line], scale: Scale) -> String {
     let mut body = String::new();
     text(&mut body, 16.0, 28.0, "start", "title", title);
     let points = || lines.iter().flat_map(|line| &line.points);
-    let first = points().map(|(x, _)| *x).fold(f64::MAX, f64::min);
-    let last = points().map(|(x, _)| *x).fold(f64::MIN, f64::max);
-    let highest = points().map(|(_, spread)| spread.greatest);
-    let top = round_above(highest.fold(0.0, f64::max));
-    let across = |x: f64| match last > first {
-        true => LEFT + (x / first).ln() / (last / first).ln() * (RIGHT - LEFT),
-        false => f64::midpoint(LEFT, RIGHT),
-    };
-    let up = |y: f64| BOTTOM - y / top * (BOTTOM - TOP);
-
-    for step in 0..=4 {
-        let figure = top * f64::from(step) / 4.0;
-        stroke(&mut body, "grid", (LEFT, up(figure)), (RIGHT, up(figure)));
-        text(
-            &mut body,
-            LEFT - 8.0,
-            up(figure) + 4.0,
-            "end",
-            "muted",
-            &show(figure),
-        );
-    }
     let mut places: Vec<_> = points().map(|(x, _)| *x).collect();
     places.sort_by(f64::total_cmp);
     places.dedup();
-    for place in places {
-        text(
-            &mut body,
-            across(place),
-            BOTTOM + 20.0,
-            "middle",
-            "muted",
-            &short(place),
-        );
-    }
-    text(
-        &mut body,
-        f64::midpoint(LEFT, RIGHT),
-        BOTTOM + 42.0,
-        "middle",
-        "muted",
-        axis,
-    );
+    let figures = points().flat_map(|(_, spread)| [spread.least, spread.greatest]);
+    let axis = Axis::of(scale, figures);
+    let up = |figure: f64| BOTTOM - axis.place(figure) * (BOTTOM - TOP);
+    let across = across(&places);
 
-    for line in lines {
+    for mark in axis.marks() {
+        let y = up(mark);
+        stroke(&mut body, "grid", (LEFT, y), (RIGHT, y));
+        text(&mut body, LEFT - 8.0, y + 4.0, "end", "muted", &short(mark));
+    }
+    let mut free = f64::MIN;
+    for place in &places {
+        let (x, label) = (across(*place), short(*place));
+        stroke(&mut body, "grid", (x, BOTTOM), (x, BOTTOM + 5.0));
+        let room = label.chars().count() as f64 * CHARACTER;
+        if x - room / 2.0 >= free {
+            text(&mut body, x, BOTTOM + 20.0, "middle", "muted", &label);
+            free = x + room / 2.0 + CHARACTER;
+        }
+    }
+    let middle = f64::midpoint(LEFT, RIGHT);
+    text(&mut body, middle, BOTTOM + 42.0, "middle", "muted", below);
+
+    for (number, line) in lines.iter().enumerate() {
         let path: Vec<_> = line
             .points
             .iter()
@@ -84,7 +65,8 @@ pub(crate) fn lines(
         // Writing to a string cannot fail.
         let _ = writeln!(
             body,
-            "<polyline class=\"{class} line\" points=\"{}\"/>",
+            "<polyline class=\"{class} line\" stroke-dasharray=\"{}\" points=\"{}\"/>",
+            dashes(&lines[..number], line),
             path.join(" ")
         );
         for (x, spread) in &line.points {
@@ -126,18 +108,40 @@ fn labels(body: &mut String, lines: &[Line], up: impl Fn(f64) -> f64) {
     }
 }
 
-/// A number with a power of ten where it is a large one.
-fn short(number: f64) -> String {
-    let exponent = number.log10();
-    if number >= 10_000.0 && exponent.fract() == 0.0 {
-        let raised = ["⁰", "¹", "²", "³", "⁴", "⁵", "⁶", "⁷", "⁸", "⁹"];
-        let digit = raised
-            .iter()
-            .zip(0..)
-            .find(|(_, digit)| f64::from(*digit) == exponent);
-        if let Some((digit, _)) = digit {
-            return format!("10{digit}");
-        }
+/// The dashes of a line, by how many of the same colour come before it.
+fn dashes(before: &[Line], line: &Line) -> &'static str {
+    const DASHES: [&str; 4] = ["none", "8 3", "2 3", "8 3 2 3"];
+
+    let is_alike = |other: &&Line| other.emphasis == line.emphasis;
+    DASHES[before.iter().filter(is_alike).count() % DASHES.len()]
+}
+
+/// Where a place is on the axis below, from the first of these to the last.
+fn across(places: &[f64]) -> impl Fn(f64) -> f64 {
+    let first = places.first().copied().unwrap_or(1.0);
+    let last = places.last().copied().unwrap_or(first);
+    move |place| match last > first {
+        true => LEFT + (place / first).ln() / (last / first).ln() * (RIGHT - LEFT),
+        false => f64::midpoint(LEFT, RIGHT),
     }
-    format!("{number}")
+}
+
+/// A number as it stands on an axis.
+fn short(number: f64) -> String {
+    if number >= 1000.0 {
+        return grouped(number);
+    }
+    let text = format!("{number:.3}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::short;
+
+    #[test]
+    fn a_number_has_no_more_digits_than_it_needs() {
+        let shown = [0.0, 0.05, 0.1 + 0.2, 2.5, 100.0, 20_000.0].map(short);
+        assert_eq!(shown, ["0", "0.05", "0.3", "2.5", "100", "20,000"]);
+    }
 }

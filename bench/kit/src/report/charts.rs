@@ -1,10 +1,10 @@
 //! Which charts a report has: bars for a few numbers of connections, lines where something grows.
 
 use super::{Report, connections_in_words, grouped, milliseconds};
-use crate::chart::{Bar, Line, Panel, bars, lines};
+use crate::chart::{Bar, Line, Panel, Scale, bars, lines};
 use crate::results::{Case, Measurement, Spread};
 
-/// More numbers of connections than these are a line.
+/// More numbers of connections than these are a line. Of more, so many are shown beside each other.
 const PANELS: usize = 4;
 
 pub(super) struct Chart {
@@ -19,6 +19,8 @@ struct Figure {
     title: &'static str,
     of: fn(&Measurement) -> f64,
     show: fn(f64) -> String,
+    /// How far up it stands on a line.
+    scale: Scale,
     /// Whether the ratio to the base is said of it.
     with_ratio: bool,
 }
@@ -29,6 +31,7 @@ const FIGURES: [Figure; 2] = [
         title: "Requests a second",
         of: Measurement::requests_per_second,
         show: grouped,
+        scale: Scale::FromNought,
         with_ratio: true,
     },
     Figure {
@@ -36,6 +39,7 @@ const FIGURES: [Figure; 2] = [
         title: "p99 of the time for an answer, ms",
         of: |one| milliseconds(one.p99),
         show: |figure| format!("{figure:.1}"),
+        scale: Scale::Multiples,
         with_ratio: false,
     },
 ];
@@ -44,27 +48,29 @@ pub(super) fn of(report: &Report<'_>) -> Vec<Chart> {
     let options = report.options;
     let mut charts = Vec::new();
     for figure in &FIGURES {
-        if options.sessions.len() > 1 {
-            for connections in &options.connections {
-                charts.push(over_sessions(report, figure, *connections));
+        if options.connections.len() > PANELS {
+            for sessions in some_of(&options.sessions) {
+                charts.push(over_connections(report, figure, sessions));
             }
-        } else if options.connections.len() > PANELS {
-            charts.extend(
-                options
-                    .sessions
-                    .iter()
-                    .map(|sessions| over_connections(report, figure, *sessions)),
-            );
-        } else {
-            charts.extend(
-                options
-                    .sessions
-                    .iter()
-                    .map(|sessions| side_by_side(report, figure, *sessions)),
-            );
+        } else if let &[sessions] = options.sessions.as_slice() {
+            charts.push(side_by_side(report, figure, sessions));
+        }
+        if options.sessions.len() > 1 {
+            for connections in some_of(&options.connections) {
+                charts.push(over_sessions(report, figure, connections));
+            }
         }
     }
     charts
+}
+
+/// As many as are easily looked at, from the first to the last.
+fn some_of<T: Copy>(all: &[T]) -> Vec<T> {
+    if all.len() <= PANELS {
+        return all.to_vec();
+    }
+    let place = |panel| panel * (all.len() - 1) / (PANELS - 1);
+    (0..PANELS).map(|panel| all[place(panel)]).collect()
 }
 
 fn side_by_side(report: &Report<'_>, figure: &Figure, sessions: u32) -> Chart {
@@ -124,8 +130,11 @@ fn over_sessions(report: &Report<'_>, figure: &Figure, connections: usize) -> Ch
         sessions.filter_map(point).collect()
     });
     Chart {
-        file: format!("{}-{connections}-over-sessions.svg", figure.file),
-        picture: lines(&title, "sessions in the table", &all, figure.show),
+        file: format!(
+            "{}-{connections}-connections-over-sessions.svg",
+            figure.file
+        ),
+        picture: lines(&title, "sessions in the table", &all, figure.scale),
         title,
     }
 }
@@ -144,10 +153,15 @@ fn over_connections(report: &Report<'_>, figure: &Figure, sessions: u32) -> Char
         };
         connections.filter_map(point).collect()
     });
+    let (mut file, mut title) = (figure.file.to_owned(), figure.title.to_owned());
+    if report.options.sessions.len() > 1 {
+        file += &format!("-{sessions}-sessions");
+        title += &format!(", {} sessions", grouped(f64::from(sessions)));
+    }
     Chart {
-        file: format!("{}-over-connections.svg", figure.file),
-        title: figure.title.to_owned(),
-        picture: lines(figure.title, "connections", &all, figure.show),
+        file: format!("{file}-over-connections.svg"),
+        picture: lines(&title, "connections", &all, figure.scale),
+        title,
     }
 }
 
@@ -163,4 +177,16 @@ fn all_lines(
     let mut all: Vec<_> = report.rows.iter().map(line).collect();
     all.retain(|line| !line.points.is_empty());
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::some_of;
+
+    #[test]
+    fn of_many_the_first_the_last_and_two_between_are_shown() {
+        assert_eq!(some_of(&[1, 2, 4]), [1, 2, 4]);
+        let doubled: Vec<_> = (0..10).map(|exponent| 1 << exponent).collect();
+        assert_eq!(some_of(&doubled), [1, 8, 64, 512]);
+    }
 }
