@@ -5,12 +5,13 @@
 pub(crate) struct Ascii<const N: usize>([u8; N]);
 
 impl<const N: usize> Ascii<N> {
-    /// The text, if it is as long as that and `is_allowed` says so of each of its bytes. That is to
-    /// allow ASCII only.
+    /// The text, if it is as long as that and ASCII, and `is_allowed` says so of each of its bytes.
     pub(crate) fn parse(text: &[u8], is_allowed: impl Fn(u8) -> bool) -> Option<Self> {
         let text: [u8; N] = text.try_into().ok()?;
         // It looks at all of them, which a processor does to many at once.
-        let are_allowed = text.iter().fold(true, |all, byte| all & is_allowed(*byte));
+        let are_allowed = text
+            .iter()
+            .fold(true, |all, byte| all & byte.is_ascii() & is_allowed(*byte));
         are_allowed.then_some(Self(text))
     }
 
@@ -48,6 +49,7 @@ mod tests {
         for text in [&b""[..], b"ab", b"abcd", b"aBc", b"ab\xff"] {
             assert!(parse(text).is_none(), "{text:?}");
         }
+        assert!(Ascii::<2>::parse("é".as_bytes(), |_| true).is_none());
     }
 
     #[test]
