@@ -23,6 +23,7 @@ mod handler;
 mod middleware;
 mod response;
 
+use actix_web::http::header::HOST;
 use actix_web::{HttpMessage, HttpRequest, web};
 
 #[cfg(feature = "macros")]
@@ -47,7 +48,11 @@ impl RequestContext for HttpRequest {
     }
 
     fn header<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-        self.headers().get_all(name).map(|value| value.as_bytes())
+        let values = match response::known_name(name) {
+            Some(name) => self.headers().get_all(name),
+            None => self.headers().get_all(name),
+        };
+        values.map(|value| value.as_bytes())
     }
 
     fn host(&self) -> Option<&str> {
@@ -55,7 +60,7 @@ impl RequestContext for HttpRequest {
         if let Some(authority) = self.head().uri.authority() {
             return Some(authority.as_str());
         }
-        let mut hosts = self.headers().get_all("host");
+        let mut hosts = self.headers().get_all(HOST);
         match (hosts.next(), hosts.next()) {
             (Some(host), None) => host.to_str().ok(),
             _ => None,

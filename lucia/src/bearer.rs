@@ -1,6 +1,6 @@
 //! Reading a session token from the `Authorization` header (RFC 6750, 2.1).
 
-use crate::token::{Presented, SessionToken};
+use crate::token::Presented;
 
 /// What the `Authorization` headers of a request say. Other schemes than `Bearer` are somebody
 /// else's. The name of a scheme is the same in any case (RFC 9110, 11.1).
@@ -16,10 +16,7 @@ pub(crate) fn read<'a>(headers: impl Iterator<Item = &'a [u8]>) -> Presented {
     }
     match shown {
         None => Presented::Nothing,
-        Some(credentials) if number == 1 => std::str::from_utf8(credentials)
-            .ok()
-            .and_then(SessionToken::parse)
-            .map_or(Presented::Unreadable, Presented::Token),
+        Some(credentials) if number == 1 => Presented::read(credentials),
         Some(_) => Presented::Unreadable,
     }
 }

@@ -250,13 +250,7 @@ impl CookieConfig {
                 _ => found = Some(value),
             }
         }
-        match found {
-            None => Presented::Nothing,
-            Some(value) => std::str::from_utf8(value)
-                .ok()
-                .and_then(SessionToken::parse)
-                .map_or(Presented::Unreadable, Presented::Token),
-        }
+        found.map_or(Presented::Nothing, Presented::read)
     }
 
     /// The cookie that carries `token` until `expires`.

@@ -43,7 +43,10 @@
 //!   connection counts as plain, which makes a difference only where the session cookie is not
 //!   `Secure`: in development, and there only over `https://`.
 
-use http::header::{HeaderMap, HeaderName, HeaderValue, SET_COOKIE};
+use http::header::{
+    AUTHORIZATION, CACHE_CONTROL, COOKIE, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN,
+    SET_COOKIE, UPGRADE, VARY,
+};
 use http::request::Parts;
 use http::{Extensions, Method, Request, Response, StatusCode, Uri};
 
@@ -179,7 +182,41 @@ impl RequestContext for RequestHead<'_> {
 }
 
 fn values<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-    headers.get_all(name).into_iter().map(HeaderValue::as_bytes)
+    let values = match known_name(name) {
+        Some(name) => headers.get_all(name),
+        None => headers.get_all(name),
+    };
+    values.into_iter().map(HeaderValue::as_bytes)
+}
+
+fn header_name(name: &'static str) -> HeaderName {
+    known_name(name).unwrap_or_else(|| HeaderName::from_static(name))
+}
+
+/// The names that most requests and responses are asked for, which need not be read.
+fn known_name(name: &str) -> Option<HeaderName> {
+    Some(match name {
+        "authorization" => AUTHORIZATION,
+        "cache-control" => CACHE_CONTROL,
+        "cookie" => COOKIE,
+        "origin" => ORIGIN,
+        "set-cookie" => SET_COOKIE,
+        "upgrade" => UPGRADE,
+        "vary" => VARY,
+        _ => return None,
+    })
+}
+
+/// The value of a header. Those that are on most responses are not copied.
+fn header_value(value: &str) -> Option<HeaderValue> {
+    static BY_COOKIE: HeaderValue = HeaderValue::from_static("Cookie");
+    static NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+
+    match value {
+        "Cookie" => Some(BY_COOKIE.clone()),
+        "no-store" => Some(NO_STORE.clone()),
+        other => HeaderValue::try_from(other).ok(),
+    }
 }
 
 /// The host that a request was sent to, and the port where there is one: that of its URI, and
@@ -192,7 +229,7 @@ pub fn host<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Option<&'a str> {
     if let Some(authority) = uri.authority() {
         return Some(authority.as_str());
     }
-    let mut hosts = headers.get_all("host").into_iter();
+    let mut hosts = headers.get_all(HOST).into_iter();
     match (hosts.next(), hosts.next()) {
         (Some(host), None) => host.to_str().ok(),
         _ => None,
@@ -243,9 +280,9 @@ impl HeadersMut for HeaderMap {
     }
 
     fn append(&mut self, name: &'static str, value: &str) {
-        let name = HeaderName::from_static(name);
+        let name = header_name(name);
         // What cannot stand in a header was refused when `Auth` was built.
-        if let Ok(mut value) = HeaderValue::try_from(value) {
+        if let Some(mut value) = header_value(value) {
             value.set_sensitive(name == SET_COOKIE);
             Self::append(self, name, value);
         }
@@ -255,7 +292,7 @@ impl HeadersMut for HeaderMap {
         if !values(self, name).any(&is_meant) {
             return;
         }
-        let name = HeaderName::from_static(name);
+        let name = header_name(name);
         let all: Vec<_> = self.get_all(&name).into_iter().cloned().collect();
         Self::remove(self, &name);
         for other in all.into_iter().filter(|value| !is_meant(value.as_bytes())) {

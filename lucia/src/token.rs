@@ -3,11 +3,12 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Deserializer, Serialize, de};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest, Sha256};
 
-use crate::Result;
+use crate::ascii::Ascii;
 use crate::clock::{RandomSource, random_text};
+use crate::{Error, Result};
 
 /// The secret that a browser or client presents to be known again: 40 characters of `[a-z0-9]`,
 /// about 206 bits from the operating system's generator (OWASP ASVS 5.0, 7.2.3 asks for 128).
@@ -16,7 +17,7 @@ use crate::clock::{RandomSource, random_text};
 /// validated. The database holds its SHA-256, so a stolen dump logs nobody in. `Debug` does not
 /// show it.
 #[derive(Clone, PartialEq, Eq)]
-pub struct SessionToken(String);
+pub struct SessionToken(Ascii<{ Self::LENGTH }>);
 
 impl SessionToken {
     /// How many characters a token has.
@@ -25,26 +26,32 @@ impl SessionToken {
     /// Reads a token from what a client sent; `None` for everything that cannot be one.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let allowed = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-        let is_token = text.len() == Self::LENGTH && text.as_bytes().iter().all(allowed);
-        is_token.then(|| Self(text.to_owned()))
+        Self::read(text.as_bytes())
+    }
+
+    fn read(text: &[u8]) -> Option<Self> {
+        Ascii::parse(text, |byte| {
+            byte.is_ascii_lowercase() | byte.is_ascii_digit()
+        })
+        .map(Self)
     }
 
     /// The token itself. Whoever reads it can act as the user: put it into the cookie or the
     /// `Authorization` header of the person it belongs to, and nowhere else.
     #[must_use]
     pub fn expose(&self) -> &str {
-        &self.0
+        self.0.as_str()
     }
 
     /// The public id of this token's session.
     #[must_use]
     pub fn session_id(&self) -> SessionId {
-        SessionId(hex(&Sha256::digest(self.0.as_bytes())))
+        SessionId(Ascii::hex(Sha256::digest(self.0.as_bytes()).into()))
     }
 
     pub(crate) fn generate(random: &dyn RandomSource) -> Result<Self> {
-        random_text(random, Self::LENGTH).map(Self)
+        let text = random_text(random, Self::LENGTH)?;
+        Self::parse(&text).ok_or_else(|| Error::internal("a token of other characters"))
     }
 }
 
@@ -52,17 +59,6 @@ impl fmt::Debug for SessionToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SessionToken([redacted])")
     }
-}
-
-/// Bytes in lower-case hexadecimal digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    const HEX: &[u8; 16] = b"0123456789abcdef";
-    let mut text = String::with_capacity(2 * bytes.len());
-    for byte in bytes {
-        text.push(char::from(HEX[usize::from(byte >> 4)]));
-        text.push(char::from(HEX[usize::from(byte & 15)]));
-    }
-    text
 }
 
 /// What a request shows to be known again, in its cookie or its `Authorization` header.
@@ -77,6 +73,11 @@ pub(crate) enum Presented {
 }
 
 impl Presented {
+    /// What was sent where a token is to be.
+    pub(crate) fn read(text: &[u8]) -> Self {
+        SessionToken::read(text).map_or(Self::Unreadable, Self::Token)
+    }
+
     pub(crate) fn token(self) -> Option<SessionToken> {
         match self {
             Self::Token(token) => Some(token),
@@ -89,9 +90,8 @@ impl Presented {
 ///
 /// It is safe in a page, a form or a log, and useless as a credential. The session table is
 /// keyed by it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-#[serde(transparent)]
-pub struct SessionId(String);
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SessionId(Ascii<{ Self::LENGTH }>);
 
 impl SessionId {
     /// How many characters an id has.
@@ -100,19 +100,25 @@ impl SessionId {
     /// The id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        self.0.as_str()
+    }
+}
+
+impl fmt::Debug for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("SessionId").field(&self.as_str()).finish()
     }
 }
 
 impl fmt::Display for SessionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_str())
     }
 }
 
 impl AsRef<str> for SessionId {
     fn as_ref(&self) -> &str {
-        &self.0
+        self.as_str()
     }
 }
 
@@ -125,12 +131,15 @@ impl FromStr for SessionId {
     type Err = InvalidSessionId;
 
     fn from_str(text: &str) -> Result<Self, InvalidSessionId> {
-        let is_hex = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-        if text.len() == Self::LENGTH && text.as_bytes().iter().all(is_hex) {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(InvalidSessionId)
-        }
+        let is_hex = |byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        let text = Ascii::parse(text.as_bytes(), is_hex).ok_or(InvalidSessionId)?;
+        Ok(Self(text))
+    }
+}
+
+impl Serialize for SessionId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
     }
 }
 

@@ -2,7 +2,8 @@
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
-    CACHE_CONTROL, HeaderMap, HeaderName, HeaderValue, SET_COOKIE, VARY, WWW_AUTHENTICATE,
+    AUTHORIZATION, CACHE_CONTROL, COOKIE, HeaderMap, HeaderName, HeaderValue, ORIGIN, SET_COOKIE,
+    UPGRADE, VARY, WWW_AUTHENTICATE,
 };
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, ResponseError};
 
@@ -70,7 +71,7 @@ impl HeadersMut for HeaderMap {
     fn append(&mut self, name: &'static str, value: &str) {
         let name = header_name(name);
         // What cannot stand in a header was refused when `Auth` was built.
-        if let Ok(mut value) = HeaderValue::try_from(value) {
+        if let Some(mut value) = header_value(value) {
             value.set_sensitive(name == SET_COOKIE);
             Self::append(self, name, value);
         }
@@ -88,12 +89,32 @@ impl HeadersMut for HeaderMap {
     }
 }
 
-/// The name of a header, without reading those that are on most responses.
 fn header_name(name: &'static str) -> HeaderName {
-    match name {
+    known_name(name).unwrap_or_else(|| HeaderName::from_static(name))
+}
+
+/// The names that most requests and responses are asked for, which need not be read.
+pub(super) fn known_name(name: &str) -> Option<HeaderName> {
+    Some(match name {
+        "authorization" => AUTHORIZATION,
         "cache-control" => CACHE_CONTROL,
+        "cookie" => COOKIE,
+        "origin" => ORIGIN,
         "set-cookie" => SET_COOKIE,
+        "upgrade" => UPGRADE,
         "vary" => VARY,
-        other => HeaderName::from_static(other),
+        _ => return None,
+    })
+}
+
+/// The value of a header. Those that are on most responses are not copied.
+fn header_value(value: &str) -> Option<HeaderValue> {
+    static BY_COOKIE: HeaderValue = HeaderValue::from_static("Cookie");
+    static NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+
+    match value {
+        "Cookie" => Some(BY_COOKIE.clone()),
+        "no-store" => Some(NO_STORE.clone()),
+        other => HeaderValue::try_from(other).ok(),
     }
 }

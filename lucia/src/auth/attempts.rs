@@ -7,10 +7,10 @@ use sha2::{Digest, Sha256};
 use unicode_normalization::UnicodeNormalization as _;
 
 use super::Auth;
+use crate::ascii::Ascii;
 use crate::clock::UnixMillis;
 use crate::error::chain;
 use crate::store::NewAttempt;
-use crate::token::hex;
 use crate::{Error, Result};
 
 /// How many attempts may fail in how long a time.
@@ -140,7 +140,7 @@ fn attempt_id(provider_id: &str, provider_user_id: &str, address: IpAddr) -> Str
             octets => sha256.update(&octets[..8]),
         },
     }
-    hex(&sha256.finalize())
+    Ascii::hex(sha256.finalize().into()).as_str().to_owned()
 }
 
 /// One form for all spellings of a name: a database that compares without case has one key of many,

@@ -51,7 +51,8 @@ impl Claim {
             return Ok(None);
         };
         let found = self.lookup.get_or_try_init(async || {
-            let found = auth.validate_token(token).await?;
+            // Boxed, so that no request is larger by it that never asks, or has asked.
+            let found = Box::pin(auth.validate_token(token)).await?;
             let alive = |(session, user)| Lookup::Alive((session, Arc::new(user)));
             Ok::<_, Error>(found.map_or(Lookup::Dead, alive))
         });
