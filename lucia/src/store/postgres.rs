@@ -208,7 +208,17 @@ impl Parts {
         written: Option<Written<'_>>,
         row: fn(&Row) -> Result<T, Failure>,
     ) -> Result<Vec<T>> {
-        match answer.and_then(|rows| rows.iter().map(row).collect()) {
+        let read = answer.and_then(|rows| rows.iter().map(row).collect());
+        self.explained(read, written).await
+    }
+
+    /// The answer, with a failure turned into what it means. That may take a connection of the pool.
+    async fn explained<T>(
+        &self,
+        answer: Result<T, Failure>,
+        written: Option<Written<'_>>,
+    ) -> Result<T> {
+        match answer {
             Ok(read) => Ok(read),
             Err(failure) => Err(self.explain(failure, written).await),
         }

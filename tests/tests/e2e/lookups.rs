@@ -274,6 +274,27 @@ async fn however_few_share_a_statement_postgres_plans_it_no_more_than_five_times
     assert_eq!(custom + generic, 20);
 }
 
+#[tokio::test]
+async fn what_is_wrong_with_the_tables_is_found_out_by_the_only_connection() {
+    let (stage, _, sessions) = stage_with(3).await;
+    let url = stage.database().url();
+    let store = PgStore::builder().max_connections(1);
+    let auth = Auth::builder(store.connect(&url).await.unwrap());
+    let auth = auth.clock(stage.clock.reader()).build().unwrap();
+    let breaking = "ALTER TABLE user_session DROP COLUMN address";
+    stage.execute(breaking).await;
+    for found in join_all(
+        sessions
+            .iter()
+            .map(|session| auth.validate_session(session.token())),
+    )
+    .await
+    {
+        let error = found.unwrap_err();
+        assert!(error.to_string().contains("address"), "{error}");
+    }
+}
+
 /// More lookups than a statement takes, without end, while but one connection is left for all.
 #[tokio::test]
 async fn r48_busy_lookups_leave_the_pool_to_others() {

@@ -129,9 +129,10 @@ impl PgStoreBuilder {
 
     /// Whether lookups of sessions that meet go out as one statement; they do by default. Nobody
     /// waits for company: those that arrive while one is on its way go out together once it is
-    /// back. Each sees all that was committed before it was called, as it would alone. They take a
-    /// connection for each core at the most, half of the pool where that is less, and keep none that
-    /// somebody else waits for.
+    /// back. Each sees all that was committed before it was called, as it would alone.
+    ///
+    /// At one time there are no more of these statements than cores, and half as many at the most as
+    /// connections that the pool may have (one in a pool of one).
     pub fn batched_lookups(mut self, batched: bool) -> Self {
         self.batched = batched;
         self

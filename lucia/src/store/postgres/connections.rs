@@ -5,7 +5,10 @@
 //! back. So a statement takes a connection of its own thread where the pool has one at hand.
 
 use std::cell::RefCell;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::{Arc, Weak};
+use std::task::Poll;
 use std::time::Duration;
 
 use deadpool_postgres::{Object, Pool, PoolError, StatementCache, Timeouts};
@@ -19,10 +22,23 @@ thread_local! {
     static MADE_HERE: RefCell<Vec<Weak<StatementCache>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// A connection of the pool: a near one, if that takes neither waiting nor a new one.
+/// A connection of the pool: a near one, if that takes no waiting.
 pub(super) async fn take_near(pool: &Pool) -> Result<Object, PoolError> {
-    let mut connection = pool.get().await?;
+    let mut getting = pin!(pool.get());
+    let at_once = poll_fn(|context| Poll::Ready(getting.as_mut().poll(context))).await;
+    let mut connection = match at_once {
+        Poll::Ready(connection) => connection?,
+        // It was made just now, or somebody had to give it back, or the pool asks the server.
+        Poll::Pending => {
+            let connection = getting.await?;
+            note(&connection);
+            return Ok(connection);
+        }
+    };
     note(&connection);
+    if !has_near() {
+        return Ok(connection);
+    }
     let at_once = Timeouts {
         wait: Some(Duration::ZERO),
         create: Some(Duration::ZERO),
@@ -38,6 +54,11 @@ pub(super) async fn take_near(pool: &Pool) -> Result<Object, PoolError> {
         distant.push(std::mem::replace(&mut connection, another));
     }
     Ok(connection)
+}
+
+/// Whether there is a near connection at all.
+fn has_near() -> bool {
+    MADE_HERE.with_borrow(|made| made.iter().any(|made| made.strong_count() > 0))
 }
 
 /// Remembers that a connection was made here, if it was: the pool has just given it for the first

@@ -139,7 +139,7 @@ impl Batch {
         }
         let mut own_answer = None;
         for found in found {
-            if found.session.id == *own {
+            if own_answer.is_none() && found.session.id == *own {
                 own_answer = Some(found.clone());
             }
             let mut of_this = asked.remove(&found.session.id).unwrap_or_default();

@@ -65,9 +65,15 @@ impl Parts {
         lock: Option<Statement<'_>>,
         statement: Statement<'_>,
     ) -> Result<Vec<Row>, Failure> {
+        if connection
+            .as_ref()
+            .is_some_and(|connection| connection.is_closed())
+        {
+            connection.take().map(Object::take);
+        }
         let answer = async {
             let connection = match &mut *connection {
-                Some(connection) if !connection.is_closed() => connection,
+                Some(connection) => connection,
                 none => none.insert(take_near(&self.pool).await?),
             };
             match self.send(connection, lock, statement).await {

@@ -308,8 +308,14 @@ impl Parts {
         params: Params<'_>,
     ) -> Result<Vec<Found>> {
         let answer = self.run_by(connection, Statement { sql, params }).await;
-        let rows = self.understand(answer, None, found_row).await?;
-        Ok(rows.into_iter().flatten().collect())
+        let found =
+            answer.and_then(|rows| rows.iter().map(found_row).collect::<Result<Vec<_>, _>>());
+        if found.is_err() {
+            // What is asked to explain it may have no other connection.
+            *connection = None;
+        }
+        let found = self.explained(found, None).await?;
+        Ok(found.into_iter().flatten().collect())
     }
 
     /// Puts the hash of a token in the place of the token. `false` when there is none.

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use deadpool_postgres::Object;
 use tokio::sync::oneshot;
@@ -14,6 +15,9 @@ use crate::{Error, Result};
 
 /// How many wait in a lane at the most. A longer queue could not be served within the time-out.
 const WAITING: usize = 16 * 1024;
+
+/// For how long a lane keeps a connection. Then the pool looks at it again, in its own way.
+const KEPT: Duration = Duration::from_millis(100);
 
 /// Those who wait, and whether somebody holds the baton.
 #[derive(Default)]
@@ -134,13 +138,17 @@ impl Baton {
             .expect("nobody holds a baton that has been replaced")
     }
 
-    /// Keeps the connection for the next statement, if it is near, it answered, and the
-    /// pool has others.
+    /// Keeps the connection for the next statement, if it is near, it answered, and the pool has
+    /// others. Whoever then gets the baton has it until they go on.
     pub(super) fn keep<T>(&mut self, connection: Option<Object>, answer: &Result<T>) {
         let pool = self.parts().pool.status();
-        let has_others = pool.available > 0 || pool.size < pool.max_size;
-        self.connection =
-            connection.filter(|connection| answer.is_ok() && has_others && is_near(connection));
+        let taken = pool.size + pool.waiting - pool.available;
+        self.connection = connection.filter(|connection| {
+            answer.is_ok()
+                && taken < pool.max_size
+                && Object::metrics(connection).last_used() < KEPT
+                && is_near(connection)
+        });
     }
 }
 
