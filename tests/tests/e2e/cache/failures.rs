@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use lucia::deadpool_postgres::{Connect, Manager, ManagerConfig, Pool};
 use lucia::{Auth, CacheOptions, PgStore};
-use lucia_tests::Database;
+use lucia_tests::{Database, Proxy};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_postgres::{Client, Config, NoTls};
@@ -242,4 +242,23 @@ fn r54_a_listener_that_gets_no_time_ends_the_answers_all_the_same() {
         eventually(async || auth.validate_session(token).await.unwrap().is_none()).await;
         assert!(begin.elapsed() < END, "{:?}", begin.elapsed());
     });
+}
+
+/// Its listener is a proxy farther away than the pool, so that the answer to a heartbeat is there
+/// before the heartbeat.
+#[tokio::test]
+async fn a_cache_answers_by_its_first_heartbeat() {
+    let stage = Stage::postgres().await;
+    Caching::on(&stage).await;
+    for _ in 0..5 {
+        let listener = Proxy::before(stage.database()).await;
+        let config: Config = stage.database().url_by(listener.port()).parse().unwrap();
+        let options = CacheOptions::new().listener(config, NoTls);
+        let store = PgStore::builder().cache(options);
+        let store = store.connect(&stage.database().url()).await.unwrap();
+        eventually(async || store.is_cache_answering()).await;
+        let mut statements = listener.statements();
+        statements.retain(|statement| statement.sql.starts_with("LISTEN"));
+        assert_eq!(statements.len(), 2, "it began anew");
+    }
 }
