@@ -34,6 +34,16 @@ async fn stage_with(count: usize) -> (Stage, Auth, Vec<Session>) {
     (stage, auth, sessions)
 }
 
+/// A pool of the application's own, with so many connections, and lucia over it.
+fn over_pool(stage: &Stage, max_size: usize) -> (Pool, Auth) {
+    let config = stage.database().url().parse().unwrap();
+    let manager = Manager::new(config, tokio_postgres::NoTls);
+    let pool = Pool::builder(manager).max_size(max_size).build().unwrap();
+    let auth = Auth::builder(PgStore::new(pool.clone()));
+    let auth = auth.clock(stage.clock.reader()).build().unwrap();
+    (pool, auth)
+}
+
 /// Lookups that all have been called, and of which the first is on its way.
 async fn called<'a>(auth: &'a Auth, sessions: &'a [Session]) -> Vec<Lookup<'a>> {
     let mut lookups: Vec<Lookup<'a>> = Vec::new();
@@ -251,11 +261,7 @@ async fn r48_those_who_have_gone_away_keep_nobody_out() {
 #[tokio::test]
 async fn however_few_share_a_statement_postgres_plans_it_no_more_than_five_times() {
     let (stage, _, sessions) = stage_with(2).await;
-    let config = stage.database().url().parse().unwrap();
-    let manager = Manager::new(config, tokio_postgres::NoTls);
-    let pool = Pool::builder(manager).max_size(1).build().unwrap();
-    let auth = Auth::builder(PgStore::new(pool.clone()));
-    let auth = auth.clock(stage.clock.reader()).build().unwrap();
+    let (pool, auth) = over_pool(&stage, 1);
     for _ in 0..20 {
         // The first goes alone, and the other two share a statement.
         let tokens = [&sessions[0], &sessions[0], &sessions[1]].map(Session::token);
@@ -299,11 +305,7 @@ async fn what_is_wrong_with_the_tables_is_found_out_by_the_only_connection() {
 #[tokio::test]
 async fn r48_busy_lookups_leave_the_pool_to_others() {
     let (stage, _, sessions) = stage_with(4).await;
-    let config = stage.database().url().parse().unwrap();
-    let manager = Manager::new(config, tokio_postgres::NoTls);
-    let pool = Pool::builder(manager).max_size(4).build().unwrap();
-    let auth = Auth::builder(PgStore::new(pool.clone()));
-    let auth = auth.clock(stage.clock.reader()).build().unwrap();
+    let (pool, auth) = over_pool(&stage, 4);
     let user_id = &sessions[0].user_id;
     let many = sessions.iter().cycle().take(200);
     let lookups = join_all(many.map(async |session| {
@@ -334,11 +336,7 @@ async fn r48_busy_lookups_leave_the_pool_to_others() {
 #[tokio::test]
 async fn a_thread_that_does_not_go_on_holds_up_no_other() {
     let (stage, _, sessions) = stage_with(1).await;
-    let config = stage.database().url().parse().unwrap();
-    let manager = Manager::new(config, tokio_postgres::NoTls);
-    let pool = Pool::builder(manager).max_size(8).build().unwrap();
-    let auth = Auth::builder(PgStore::new(pool.clone()));
-    let auth = auth.clock(stage.clock.reader()).build().unwrap();
+    let (pool, auth) = over_pool(&stage, 8);
     let token = sessions[0].token();
 
     let stuck = std::thread::scope(|scope| {

@@ -244,7 +244,7 @@ fn r54_a_listener_that_gets_no_time_ends_the_answers_all_the_same() {
     });
 }
 
-/// Its listener is a proxy farther away than the pool, so that the answer to a heartbeat is there
+/// Its listener is behind a proxy, and so farther away than the pool, so that the answer to a heartbeat is there
 /// before the heartbeat.
 #[tokio::test]
 async fn a_cache_answers_by_its_first_heartbeat() {
