@@ -10,6 +10,7 @@ use crate::support::{Browser, PASSWORD, Reply, Stage, front_page};
 
 mod misfits;
 mod names;
+mod plain;
 mod refusals;
 mod types;
 

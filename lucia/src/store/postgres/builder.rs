@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
@@ -220,6 +221,7 @@ impl PgStoreBuilder {
             user_columns: self.user_columns,
             session_columns,
             ids: self.ids,
+            json_users: AtomicBool::new(false),
             batched: self.batched,
             cache,
             timeout: self.timeout,

@@ -3,7 +3,9 @@
 use tokio_postgres::Row;
 
 use super::error::Failure;
+use super::plain::{is_plain, plain_user_row};
 use super::sessions::Found;
+use super::statements::UserForm;
 use crate::Result;
 use crate::store::{KeyRow, SessionRow, UnixMillis, UserRow};
 use crate::user::UserId;
@@ -40,15 +42,30 @@ pub(super) fn inserted_row(row: &Row) -> Result<Option<SessionRow>, Failure> {
     }
 }
 
-/// A session with its user.
-pub(super) fn found_row(row: &Row) -> Result<Option<Found>, Failure> {
-    let user = user_row_from(row, SESSION_WIDTH + 1)?;
-    let is_to_be_hashed = row.try_get(SESSION_WIDTH)?;
-    Ok(session_row(row)?.map(|session| Found {
-        session,
-        user,
-        is_to_be_hashed,
-    }))
+/// The sessions with their users that a lookup has found.
+///
+/// # Errors
+///
+/// [`Failure::NotPlain`] when `users` are to be plain and are not, and what is wrong with a row.
+pub(super) fn found_rows(rows: &[Row], users: UserForm) -> Result<Vec<Found>, Failure> {
+    let first = SESSION_WIDTH + 1;
+    let user = match users {
+        UserForm::Json => user_row_from,
+        UserForm::Plain => plain_user_row,
+    };
+    if users == UserForm::Plain && rows.first().is_some_and(|row| !is_plain(row, first)) {
+        return Err(Failure::NotPlain);
+    }
+    let found = rows.iter().map(|row| {
+        let is_to_be_hashed = row.try_get(SESSION_WIDTH)?;
+        let user = user(row, first)?;
+        Ok(session_row(row)?.map(|session| Found {
+            session,
+            user,
+            is_to_be_hashed,
+        }))
+    });
+    found.filter_map(Result::transpose).collect()
 }
 
 pub(super) fn user_row(row: &Row) -> Result<UserRow, Failure> {

@@ -1,14 +1,16 @@
 //! Sessions.
 
+use std::sync::atomic::Ordering;
+
 use async_trait::async_trait;
 use deadpool_postgres::Object;
 use serde_json::{Map, Value};
 use tokio_postgres::types::ToSql;
 
-use super::error::Written;
-use super::rows::{found_row, inserted_row, session_row};
+use super::error::{Failure, Written};
+use super::rows::{found_rows, inserted_row, session_row};
 use super::run::Statement;
-use super::statements::Insertion;
+use super::statements::{Insertion, LookupStatements, UserForm};
 use super::{Params, Parts, PgStore, attributes_json, lookups};
 use crate::Result;
 use crate::store::{
@@ -285,8 +287,10 @@ impl Parts {
         connection: &mut Option<Object>,
         id: &SessionId,
     ) -> Result<Option<Found>> {
-        let sql = &self.statements.session_and_user;
-        let mut found = self.find(connection, sql, &[&id.as_str()]).await?;
+        let params: Params<'_> = &[&id.as_str()];
+        let mut found = self
+            .find(connection, |lookups| &lookups.one, params)
+            .await?;
         Ok(found.pop())
     }
 
@@ -297,25 +301,41 @@ impl Parts {
         connection: &mut Option<Object>,
         ids: &[&str],
     ) -> Result<Vec<Found>> {
-        let sql = &self.statements.sessions_and_users;
-        self.find(connection, sql, &[&ids]).await
+        self.find(connection, |lookups| &lookups.many, &[&ids])
+            .await
     }
 
     async fn find(
         &self,
         connection: &mut Option<Object>,
-        sql: &str,
+        sql: fn(&LookupStatements) -> &str,
         params: Params<'_>,
     ) -> Result<Vec<Found>> {
-        let answer = self.run_by(connection, Statement { sql, params }).await;
-        let found =
-            answer.and_then(|rows| rows.iter().map(found_row).collect::<Result<Vec<_>, _>>());
+        let mut found = self.ask(connection, sql, params).await;
+        if let Err(Failure::NotPlain) = found {
+            self.json_users.store(true, Ordering::Relaxed);
+            found = self.ask(connection, sql, params).await;
+        }
         if found.is_err() {
             // What is asked to explain it may have no other connection.
             *connection = None;
         }
-        let found = self.explained(found, None).await?;
-        Ok(found.into_iter().flatten().collect())
+        self.explained(found, None).await
+    }
+
+    async fn ask(
+        &self,
+        connection: &mut Option<Object>,
+        sql: fn(&LookupStatements) -> &str,
+        params: Params<'_>,
+    ) -> Result<Vec<Found>, Failure> {
+        let users = match self.json_users.load(Ordering::Relaxed) {
+            true => UserForm::Json,
+            false => UserForm::Plain,
+        };
+        let sql = sql(self.statements.lookups(users));
+        let rows = self.run_by(connection, Statement { sql, params }).await?;
+        found_rows(&rows, users)
     }
 
     /// Puts the hash of a token in the place of the token. `false` when there is none.
