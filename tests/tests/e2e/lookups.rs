@@ -8,6 +8,7 @@ use std::time::Duration;
 use deadpool_postgres::{Manager, Pool};
 use futures_util::future::join_all;
 use futures_util::poll;
+use lucia::store::Store as _;
 use lucia::{Auth, Error, PgStore, Result, Session};
 
 use super::support::{Stage, sign_up};
@@ -65,6 +66,15 @@ async fn those_that_arrive_while_one_is_on_its_way_share_a_statement() {
         assert_eq!(found.unwrap().unwrap().id, session.id);
     }
     assert_eq!(stage.proxy().statements().len(), 2);
+}
+
+#[tokio::test]
+async fn a_lookup_that_waits_for_others_takes_little_memory() {
+    let (stage, _, sessions) = stage_with(1).await;
+    let store = stage.pg_store().await;
+    let lookup = store.session_and_user(&sessions[0].id);
+    // The allocator of glibc is slow from 1,033 bytes on, and each request has one of these.
+    assert!(size_of_val(&*lookup) <= 1024, "{}", size_of_val(&*lookup));
 }
 
 #[tokio::test]

@@ -24,21 +24,28 @@ thread_local! {
 
 /// A connection of the pool: a near one, if that takes no waiting.
 pub(super) async fn take_near(pool: &Pool) -> Result<Object, PoolError> {
-    let mut getting = pin!(pool.get());
-    let at_once = poll_fn(|context| Poll::Ready(getting.as_mut().poll(context))).await;
-    let mut connection = match at_once {
-        Poll::Ready(connection) => connection?,
-        // It was made just now, or somebody had to give it back, or the pool asks the server.
-        Poll::Pending => {
-            let connection = getting.await?;
-            note(&connection);
-            return Ok(connection);
-        }
-    };
-    note(&connection);
-    if !has_near() {
+    let (connection, was_at_hand) = take(pool).await?;
+    if !was_at_hand || !has_near() || is_near(&connection) {
         return Ok(connection);
     }
+    Ok(swap_for_near(pool, connection).await)
+}
+
+/// A connection of the pool, and whether it was at hand. If not, it was made just now, or somebody
+/// had to give it back, or the pool has asked the server.
+async fn take(pool: &Pool) -> Result<(Object, bool), PoolError> {
+    let mut getting = pin!(pool.get());
+    let at_once = poll_fn(|context| Poll::Ready(getting.as_mut().poll(context))).await;
+    let (connection, was_at_hand) = match at_once {
+        Poll::Ready(connection) => (connection?, true),
+        Poll::Pending => (getting.await?, false),
+    };
+    note(&connection);
+    Ok((connection, was_at_hand))
+}
+
+/// A near one of the connections that are at hand, or else one of them.
+async fn swap_for_near(pool: &Pool, mut connection: Object) -> Object {
     let at_once = Timeouts {
         wait: Some(Duration::ZERO),
         create: Some(Duration::ZERO),
@@ -53,7 +60,7 @@ pub(super) async fn take_near(pool: &Pool) -> Result<Object, PoolError> {
         note(&another);
         distant.push(std::mem::replace(&mut connection, another));
     }
-    Ok(connection)
+    connection
 }
 
 /// Whether there is a near connection at all.

@@ -2,6 +2,8 @@
 //!
 //! None of this runs while all is well, except by `check_schema`.
 
+use std::pin::Pin;
+
 use serde_json::{Map, Value};
 use tokio_postgres::error::SqlState;
 
@@ -76,7 +78,17 @@ struct Column {
 
 impl Parts {
     /// What a failure means. `written` is what the statement was to write.
-    pub(super) async fn explain(&self, failure: Failure, written: Option<Written<'_>>) -> Error {
+    ///
+    /// Boxed, so that no call is larger by it that does not fail.
+    pub(super) fn explain<'a>(
+        &'a self,
+        failure: Failure,
+        written: Option<Written<'a>>,
+    ) -> Pin<Box<dyn Future<Output = Error> + Send + 'a>> {
+        Box::pin(self.find_out(failure, written))
+    }
+
+    async fn find_out(&self, failure: Failure, written: Option<Written<'_>>) -> Error {
         let failure = match failure.meaning(&self.tables) {
             Ok(error) => return error,
             Err(failure) => failure,

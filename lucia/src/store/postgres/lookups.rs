@@ -20,7 +20,6 @@
 
 mod lane;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -68,19 +67,21 @@ impl Lookups {
 
 /// Finds a session with its user.
 pub(super) async fn find(parts: &Arc<Parts>, id: &SessionId) -> Result<Option<Found>> {
-    match Lane::enter(parts, parts.lookups.of_this_thread(), id)? {
-        Entered::Baton(baton) => lead(baton, id).await,
+    let baton = match Lane::enter(parts, parts.lookups.of_this_thread(), id)? {
+        Entered::Baton(baton) => baton,
         Entered::Waits(told) => {
             match tokio::time::timeout(PATIENCE.min(parts.timeout), told).await {
-                Ok(Ok(Message::Answer(answer))) => answer,
-                Ok(Ok(Message::Baton(baton))) => lead(baton, id).await,
+                Ok(Ok(Message::Answer(answer))) => return answer,
+                Ok(Ok(Message::Baton(baton))) => baton,
                 // Every waiter is told or put back into the queue.
-                Ok(Err(closed)) => Err(Error::internal(closed)),
+                Ok(Err(closed)) => return Err(Error::internal(closed)),
                 // Its place in the queue is skipped.
-                Err(_) => parts.find_one(&mut None, id).await,
+                Err(_) => return parts.find_alone(id).await,
             }
         }
-    }
+    };
+    // Boxed, so that those who wait for others are small.
+    Box::pin(lead(baton, id)).await
 }
 
 /// Asks for `id` and for all who wait, by one statement.
@@ -88,7 +89,7 @@ async fn lead(mut baton: Baton, id: &SessionId) -> Result<Option<Found>> {
     let parts = baton.parts().clone();
     let waiters = baton.lane().take(BATCH - 1);
     // If this is dropped in between, the connection has an answer to come and goes to the pool.
-    let mut connection = baton.connection.take();
+    let mut connection = baton.take_connection();
     if waiters.is_empty() {
         let found = parts.find_one(&mut connection, id).await;
         baton.keep(connection, &found);
@@ -122,8 +123,8 @@ struct Batch {
 impl Batch {
     /// Tells everybody, and returns what is said of `own`.
     fn tell(mut self, found: Result<Vec<Found>>, own: &SessionId) -> Result<Option<Found>> {
-        let waiters = std::mem::take(&mut self.waiters);
-        let found = match found {
+        let mut waiters = std::mem::take(&mut self.waiters);
+        let mut found = match found {
             Ok(found) => found,
             Err(error) => {
                 let error = Arc::new(error);
@@ -133,25 +134,23 @@ impl Batch {
                 return Err(Error::shared(&error));
             }
         };
-        let mut asked: HashMap<SessionId, Vec<Waiter>> = HashMap::with_capacity(waiters.len());
-        for waiter in waiters {
-            asked.entry(waiter.id.clone()).or_default().push(waiter);
-        }
-        let mut own_answer = None;
+        let own_answer = found.iter().find(|found| found.session.id == *own).cloned();
+        // In the same order, both have to be gone through only once.
+        waiters.sort_unstable_by(|one, other| one.id.cmp(&other.id));
+        found.sort_unstable_by(|one, other| one.session.id.cmp(&other.session.id));
+        let mut waiters = waiters.into_iter().peekable();
         for found in found {
-            if own_answer.is_none() && found.session.id == *own {
-                own_answer = Some(found.clone());
+            while let Some(waiter) = waiters.next_if(|waiter| waiter.id < found.session.id) {
+                waiter.tell(Ok(None));
             }
-            let mut of_this = asked.remove(&found.session.id).unwrap_or_default();
-            let last = of_this.pop();
-            for waiter in of_this {
-                waiter.tell(Ok(Some(found.clone())));
-            }
-            if let Some(last) = last {
-                last.tell(Ok(Some(found)));
+            let id = found.session.id.clone();
+            let mut found = Some(found);
+            while let Some(waiter) = waiters.next_if(|waiter| waiter.id == id) {
+                let is_last = waiters.peek().is_none_or(|next| next.id != id);
+                waiter.tell(Ok(if is_last { found.take() } else { found.clone() }));
             }
         }
-        for waiter in asked.into_values().flatten() {
+        for waiter in waiters {
             waiter.tell(Ok(None));
         }
         Ok(own_answer)

@@ -106,15 +106,27 @@ impl Parts {
         if connection.statement_cache.size() >= STATEMENTS {
             connection.statement_cache.clear();
         }
+        if let Some(lock) = lock {
+            // Boxed, so that no lookup is larger by it.
+            return Box::pin(self.send_behind(connection, lock, statement)).await;
+        }
         let prepared = connection.prepare_cached(statement.sql).await?;
         let hidden = Hidden::all(statement.params);
-        let params = Hidden::params(&hidden);
-        let Some(lock) = lock else {
-            return Ok(connection.query(&prepared, &params).await?);
-        };
+        Ok(connection
+            .query(&prepared, &Hidden::params(&hidden))
+            .await?)
+    }
+
+    async fn send_behind(
+        &self,
+        connection: &Object,
+        lock: Statement<'_>,
+        statement: Statement<'_>,
+    ) -> Result<Vec<Row>, Failure> {
+        let prepared = connection.prepare_cached(statement.sql).await?;
         let prepared_lock = connection.prepare_cached(lock.sql).await?;
-        let hidden_lock = Hidden::all(lock.params);
-        let lock_params = Hidden::params(&hidden_lock);
+        let (hidden, hidden_lock) = (Hidden::all(statement.params), Hidden::all(lock.params));
+        let (params, lock_params) = (Hidden::params(&hidden), Hidden::params(&hidden_lock));
         let limit = self.timeout.as_millis().clamp(1, MAX_TIMEOUT);
         let begin = format!(
             "BEGIN ISOLATION LEVEL READ COMMITTED; \

@@ -1,5 +1,6 @@
 //! Sessions.
 
+use std::pin::Pin;
 use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
@@ -195,15 +196,15 @@ impl PgStore {
         let mut found = if self.0.batched {
             lookups::find(&self.0, id).await?
         } else {
-            self.0.find_one(&mut None, id).await?
+            self.0.find_alone(id).await?
         };
         // Each for itself: a row that is locked keeps nobody waiting but who asks for it.
         while found.as_ref().is_some_and(|found| found.is_to_be_hashed) {
-            if self.0.hash(id).await? {
+            if Box::pin(self.0.hash(id)).await? {
                 break;
             }
             // Somebody else was faster, or has ended it.
-            found = self.0.find_one(&mut None, id).await?;
+            found = self.0.find_alone(id).await?;
         }
         Ok(found.map(|found| (found.session, found.user)))
     }
@@ -292,6 +293,15 @@ impl Parts {
             .find(connection, |lookups| &lookups.one, params)
             .await?;
         Ok(found.pop())
+    }
+
+    /// The session of this id, asked for over a connection of the pool. Boxed, so that no lookup is
+    /// larger by it that shares a statement.
+    pub(super) fn find_alone<'a>(
+        &'a self,
+        id: &'a SessionId,
+    ) -> Pin<Box<impl Future<Output = Result<Option<Found>>> + use<'a>>> {
+        Box::pin(async { self.find_one(&mut None, id).await })
     }
 
     /// The sessions of these ids that there are, in any order, asked for as

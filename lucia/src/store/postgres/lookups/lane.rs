@@ -43,13 +43,13 @@ impl Waiter {
 }
 
 /// What ends a wait.
+#[expect(clippy::large_enum_variant, reason = "nearly all are answers")]
 pub(super) enum Message {
     Answer(Result<Option<Found>>),
     Baton(Baton),
 }
 
 /// How a lookup goes on.
-#[expect(clippy::large_enum_variant, reason = "it is taken apart at once")]
 pub(super) enum Entered {
     Baton(Baton),
     Waits(oneshot::Receiver<Message>),
@@ -111,11 +111,12 @@ pub(super) struct Baton {
     /// Nothing in a baton that has been replaced by another one.
     parts: Option<Arc<Parts>>,
     number: usize,
-    pub(super) connection: Option<Object>,
+    /// Boxed, so that those who wait for a baton are small.
+    connection: Option<Box<Object>>,
 }
 
 impl Baton {
-    fn new(parts: Arc<Parts>, number: usize, connection: Option<Object>) -> Self {
+    fn new(parts: Arc<Parts>, number: usize, connection: Option<Box<Object>>) -> Self {
         Self {
             parts: Some(parts),
             number,
@@ -138,17 +139,23 @@ impl Baton {
             .expect("nobody holds a baton that has been replaced")
     }
 
+    /// The connection that was kept for the next statement, which is this one.
+    pub(super) fn take_connection(&mut self) -> Option<Object> {
+        self.connection.take().map(|connection| *connection)
+    }
+
     /// Keeps the connection for the next statement, if it is near, it answered, and the pool has
     /// others. Whoever then gets the baton has it until they go on.
     pub(super) fn keep<T>(&mut self, connection: Option<Object>, answer: &Result<T>) {
         let pool = self.parts().pool.status();
         let taken = pool.size + pool.waiting - pool.available;
-        self.connection = connection.filter(|connection| {
+        let kept = connection.filter(|connection| {
             answer.is_ok()
                 && taken < pool.max_size
                 && Object::metrics(connection).last_used() < KEPT
                 && is_near(connection)
         });
+        self.connection = kept.map(Box::new);
     }
 }
 
