@@ -36,6 +36,7 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
         sessions: &[SESSIONS],
         idle: IDLE,
         cookies: SESSIONS,
+        user_column: options.user_column.as_deref(),
         pool: options.pool,
     })
     .await?;
