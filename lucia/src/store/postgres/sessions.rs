@@ -13,13 +13,13 @@ use super::rows::{found_rows, inserted_row, session_row};
 use super::run::Statement;
 use super::statements::{Insertion, LookupStatements, UserForm};
 use super::{Params, Parts, PgStore, attributes_json, lookups};
-use crate::Result;
 use crate::store::{
     Expiries, KeyRow, NewSessionRow, PasswordChange, Rotation, SESSION_COLUMNS, SessionRow,
     SessionStore, Store, UnixMillis, UserRow,
 };
 use crate::token::SessionId;
 use crate::user::UserId;
+use crate::{Error, Result};
 
 #[async_trait]
 impl Store for PgStore {
@@ -198,13 +198,18 @@ impl PgStore {
         } else {
             self.0.find_alone(id).await?
         };
+        let is_to_be_hashed =
+            |found: &Option<Found>| found.as_ref().is_some_and(|found| found.is_to_be_hashed);
         // Each for itself: a row that is locked keeps nobody waiting but who asks for it.
-        while found.as_ref().is_some_and(|found| found.is_to_be_hashed) {
-            if Box::pin(self.0.hash(id)).await? {
-                break;
-            }
+        if is_to_be_hashed(&found) && !Box::pin(self.0.hash(id)).await? {
             // Somebody else was faster, or has ended it.
             found = self.0.find_alone(id).await?;
+            if is_to_be_hashed(&found) {
+                return Err(Error::Misuse(format!(
+                    "table `{}` has a trigger or rule that keeps ids from being hashed",
+                    self.0.tables.session
+                )));
+            }
         }
         Ok(found.map(|found| (found.session, found.user)))
     }

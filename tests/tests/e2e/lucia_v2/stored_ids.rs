@@ -1,6 +1,6 @@
 //! What Lucia's ids can be, and how sessions are found by them. No Node is needed here.
 
-use lucia::{Auth, Environment, PgStore, SessionToken, StoredIds, UserId};
+use lucia::{Auth, Environment, Error, PgStore, SessionToken, StoredIds, UserId};
 use lucia_tests::{Database, Proxy, watch};
 
 use crate::support::{Profile, sign_up};
@@ -111,6 +111,28 @@ async fn a_foreign_id_breaks_nothing() {
         let rows = client.query("SELECT id FROM user_session", &[]).await;
         assert!(rows.unwrap().is_empty());
     }
+}
+
+#[tokio::test]
+async fn a_trigger_that_keeps_a_token_from_being_hashed_is_told_of() {
+    let database = migrated().await;
+    let session = sign_up(&auth(&database, StoredIds::PlainTokens).await, "ada").await;
+    let client = database.connect().await;
+    let sql = "CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS \
+                   $$ BEGIN RETURN NULL; END $$; \
+               CREATE TRIGGER keep BEFORE UPDATE ON user_session \
+                   FOR EACH ROW EXECUTE FUNCTION keep()";
+    client.batch_execute(sql).await.unwrap();
+    let auth = auth(&database, StoredIds::HashedOnUse).await;
+    let found = auth.validate_session(session.token()).await;
+    assert!(matches!(found, Err(Error::Misuse(_))), "{found:?}");
+
+    client
+        .batch_execute("DROP TRIGGER keep ON user_session")
+        .await
+        .unwrap();
+    let found = auth.validate_session(session.token()).await;
+    assert_eq!(found.unwrap().unwrap().id, session.id);
 }
 
 #[tokio::test]
