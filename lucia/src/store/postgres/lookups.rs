@@ -14,9 +14,11 @@
 //! mostly woken by their own thread. A lane has one *baton*. Who holds it may send; nobody else of
 //! the lane does. It passes from lookup to lookup in the order in which they came, and never gets
 //! lost: a holder that is dropped, with the request that it belongs to, passes it on, and those who
-//! were to share its statement stand in the queue again, in front. A holder that is neither dropped
-//! nor goes on holds up nobody for long: whoever has waited for [`PATIENCE`] leaves the queue and
-//! asks alone.
+//! were to share its statement stand in the queue again, in front.
+//!
+//! A holder that is neither dropped nor goes on holds up nobody for long: where the baton has not moved
+//! for [`PATIENCE`], the first who has waited for as long makes another one, and leads all who wait. So
+//! a database that does not answer for a while is not asked by each of them.
 
 mod lane;
 
@@ -29,6 +31,7 @@ use deadpool_postgres::Pool;
 use lane::{Baton, Entered, Lane, Message, Waiter};
 
 use super::Parts;
+use super::error::Failure;
 use super::sessions::Found;
 use crate::token::SessionId;
 use crate::{Error, Result};
@@ -36,8 +39,8 @@ use crate::{Error, Result};
 /// How many lookups share a statement at the most. Their rows are in memory at once.
 const BATCH: usize = 64;
 
-/// How long a lookup waits for others before it goes on alone. Whoever holds the baton may be kept
-/// from going on: by a handler that keeps its thread busy, or because nobody polls it.
+/// How long a lookup waits before it sees to it that its lane goes on. Whoever holds the baton may be
+/// kept from that: by the database, by a handler that keeps its thread busy, or because nobody polls it.
 const PATIENCE: Duration = Duration::from_millis(250);
 
 thread_local! {
@@ -67,18 +70,27 @@ impl Lookups {
 
 /// Finds a session with its user.
 pub(super) async fn find(parts: &Arc<Parts>, id: &SessionId) -> Result<Option<Found>> {
-    let baton = match Lane::enter(parts, parts.lookups.of_this_thread(), id)? {
-        Entered::Baton(baton) => baton,
-        Entered::Waits(told) => {
-            match tokio::time::timeout(PATIENCE.min(parts.timeout), told).await {
-                Ok(Ok(Message::Answer(answer))) => return answer,
-                Ok(Ok(Message::Baton(baton))) => baton,
-                // Every waiter is told or put back into the queue.
-                Ok(Err(closed)) => return Err(Error::internal(closed)),
-                // Its place in the queue is skipped.
-                Err(_) => return parts.find_alone(id).await,
-            }
+    let lane = parts.lookups.of_this_thread();
+    let mut entered = Lane::enter(parts, lane, id)?;
+    let mut time = parts.timeout;
+    let baton = loop {
+        let told = match entered {
+            Entered::Baton(baton) => break baton,
+            Entered::Waits(told) => told,
+        };
+        let patience = PATIENCE.min(time);
+        match tokio::time::timeout(patience, told).await {
+            Ok(Ok(Message::Answer(answer))) => return answer,
+            Ok(Ok(Message::Baton(baton))) => break baton,
+            // Every waiter is told or put back into the queue.
+            Ok(Err(closed)) => return Err(Error::internal(closed)),
+            Err(_) => time -= patience,
         }
+        if time.is_zero() {
+            return Err(Error::unavailable(Failure::TimedOut(parts.timeout)));
+        }
+        // Its old place in the queue is skipped.
+        entered = Lane::enter_again(parts, lane, id);
     };
     // Boxed, so that those who wait for others are small.
     Box::pin(lead(baton, id)).await
@@ -96,7 +108,7 @@ async fn lead(mut baton: Baton, id: &SessionId) -> Result<Option<Found>> {
         return found;
     }
     let batch = Batch {
-        lane: baton.number(),
+        lane: baton.lane_number(),
         parts,
         waiters,
     };

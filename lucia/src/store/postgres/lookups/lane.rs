@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use deadpool_postgres::Object;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::super::Parts;
 use super::super::connections::is_near;
 use super::super::sessions::Found;
+use super::PATIENCE;
 use crate::token::SessionId;
 use crate::{Error, Result};
 
@@ -26,7 +28,37 @@ pub(super) struct Lane(Mutex<Queue>);
 #[derive(Default)]
 struct Queue {
     waiting: VecDeque<Waiter>,
-    baton_is_out: bool,
+    /// The baton that somebody holds.
+    held: Option<Held>,
+    /// How many batons there have been.
+    batons: u64,
+}
+
+/// The baton that counts. Whoever holds an earlier one may send as well, and passes nothing on.
+struct Held {
+    number: u64,
+    since: Instant,
+}
+
+impl Queue {
+    /// Another baton, in the place of one that may be held. Gives its number.
+    fn replace_baton(&mut self) -> u64 {
+        self.batons += 1;
+        self.held = Some(Held {
+            number: self.batons,
+            since: Instant::now(),
+        });
+        self.batons
+    }
+
+    /// Whether there is room for another one.
+    fn has_room(&mut self) -> bool {
+        if self.waiting.len() >= WAITING {
+            // Those who have gone away wait no more.
+            self.waiting.retain(|waiter| !waiter.tell.is_closed());
+        }
+        self.waiting.len() < WAITING
+    }
 }
 
 /// A lookup in the queue.
@@ -36,6 +68,12 @@ pub(super) struct Waiter {
 }
 
 impl Waiter {
+    fn new(id: &SessionId) -> (Self, oneshot::Receiver<Message>) {
+        let (tell, told) = oneshot::channel();
+        let id = id.clone();
+        (Self { id, tell }, told)
+    }
+
     /// Who has gone away needs no answer.
     pub(super) fn tell(self, answer: Result<Option<Found>>) {
         let _ = self.tell.send(Message::Answer(answer));
@@ -57,25 +95,34 @@ pub(super) enum Entered {
 
 impl Lane {
     /// Takes the baton of this lane, or a place in its queue.
-    pub(super) fn enter(parts: &Arc<Parts>, number: usize, id: &SessionId) -> Result<Entered> {
-        let mut queue = parts.lookups.0[number].lock();
-        if !queue.baton_is_out {
-            queue.baton_is_out = true;
-            return Ok(Entered::Baton(Baton::new(parts.clone(), number, None)));
+    pub(super) fn enter(parts: &Arc<Parts>, lane: usize, id: &SessionId) -> Result<Entered> {
+        let mut queue = parts.lookups.0[lane].lock();
+        if queue.held.is_none() {
+            let number = queue.replace_baton();
+            return Ok(Entered::Baton(Baton::new(parts.clone(), lane, number)));
         }
-        if queue.waiting.len() >= WAITING {
-            // Those who have gone away wait no more.
-            queue.waiting.retain(|waiter| !waiter.tell.is_closed());
-        }
-        if queue.waiting.len() >= WAITING {
+        if !queue.has_room() {
             return Err(Error::unavailable("too many lookups are waiting"));
         }
-        let (tell, told) = oneshot::channel();
-        queue.waiting.push_back(Waiter {
-            id: id.clone(),
-            tell,
-        });
+        let (waiter, told) = Waiter::new(id);
+        queue.waiting.push_back(waiter);
         Ok(Entered::Waits(told))
+    }
+
+    /// As [`enter`](Self::enter), for somebody who has waited for [`PATIENCE`]: in front of others, or
+    /// with a baton in the place of one that has been held for as long.
+    pub(super) fn enter_again(parts: &Arc<Parts>, lane: usize, id: &SessionId) -> Entered {
+        let mut queue = parts.lookups.0[lane].lock();
+        let goes_on = |held: &Held| held.since.elapsed() < PATIENCE;
+        if !queue.held.as_ref().is_some_and(goes_on) {
+            let number = queue.replace_baton();
+            return Entered::Baton(Baton::new(parts.clone(), lane, number));
+        }
+        // Their own old place, too, is free.
+        queue.has_room();
+        let (waiter, told) = Waiter::new(id);
+        queue.waiting.push_front(waiter);
+        Entered::Waits(told)
     }
 
     /// The first in the queue who still wait, `limit` at the most.
@@ -108,35 +155,37 @@ impl Lane {
 /// The right to send a statement, with the connection that the last one went over: a busy lane does
 /// not go back to the pool each time.
 pub(super) struct Baton {
-    /// Nothing in a baton that has been replaced by another one.
+    /// Nothing in a baton that could not be passed on.
     parts: Option<Arc<Parts>>,
-    number: usize,
+    lane: usize,
+    number: u64,
     /// Boxed, so that those who wait for a baton are small.
     connection: Option<Box<Object>>,
 }
 
 impl Baton {
-    fn new(parts: Arc<Parts>, number: usize, connection: Option<Box<Object>>) -> Self {
+    fn new(parts: Arc<Parts>, lane: usize, number: u64) -> Self {
         Self {
             parts: Some(parts),
+            lane,
             number,
-            connection,
+            connection: None,
         }
     }
 
-    /// The number of its lane.
-    pub(super) fn number(&self) -> usize {
-        self.number
+    /// Where its lane is among all.
+    pub(super) fn lane_number(&self) -> usize {
+        self.lane
     }
 
     pub(super) fn lane(&self) -> &Lane {
-        &self.parts().lookups.0[self.number]
+        &self.parts().lookups.0[self.lane]
     }
 
     pub(super) fn parts(&self) -> &Arc<Parts> {
         self.parts
             .as_ref()
-            .expect("nobody holds a baton that has been replaced")
+            .expect("nobody holds a baton that could not be passed on")
     }
 
     /// The connection that was kept for the next statement, which is this one.
@@ -159,19 +208,30 @@ impl Baton {
     }
 }
 
-/// Passes the baton to the first in the queue who takes it.
+/// Passes the baton to the first in the queue who takes it, unless another one is held by now.
 impl Drop for Baton {
     fn drop(&mut self) {
         let Some(parts) = self.parts.take() else {
             return;
         };
         let mut connection = self.connection.take();
-        let mut queue = parts.lookups.0[self.number].lock();
+        let mut queue = parts.lookups.0[self.lane].lock();
+        let is_other = |held: &Held| held.number != self.number;
+        if queue.held.as_ref().is_some_and(is_other) {
+            return;
+        }
         while let Some(waiter) = queue.waiting.pop_front() {
-            let baton = Self::new(parts.clone(), self.number, connection.take());
+            let mut baton = Self::new(parts.clone(), self.lane, self.number);
+            baton.connection = connection.take();
             match waiter.tell.send(Message::Baton(baton)) {
-                Ok(()) => return,
-                // Nobody is there. This baton is the one that is passed on.
+                Ok(()) => {
+                    queue.held = Some(Held {
+                        number: self.number,
+                        since: Instant::now(),
+                    });
+                    return;
+                }
+                // Nobody is there.
                 Err(Message::Baton(mut unsent)) => {
                     unsent.parts = None;
                     connection = unsent.connection.take();
@@ -179,6 +239,6 @@ impl Drop for Baton {
                 Err(Message::Answer(_)) => {}
             }
         }
-        queue.baton_is_out = false;
+        queue.held = None;
     }
 }
