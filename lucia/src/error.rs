@@ -104,7 +104,8 @@ pub enum Error {
     /// A setting that makes no sense.
     #[error("setting `{setting}`: {reason}")]
     Setting {
-        /// The setting, as its method is called.
+        /// The setting, as its method is called; one of the options of another setting stands behind
+        /// that, as in `cache.max_age`.
         setting: &'static str,
         /// What is wrong, and what to write.
         reason: String,

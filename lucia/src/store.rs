@@ -4,6 +4,9 @@
 //! passes the [`conformance`] suite (feature `conformance`). An `Arc` of a store is a store, and so
 //! is an `Arc<dyn Store>`.
 //!
+//! These traits and rows grow with lucia: while its version begins with `0.`, a release that changes
+//! them is one with another second number, as for any other change that breaks code.
+//!
 //! # Errors
 //!
 //! All methods tell what went wrong by the same [`Error`](crate::Error) that applications see:

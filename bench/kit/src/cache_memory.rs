@@ -49,8 +49,9 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
             "| {sessions} | {before:.0} | {after:.0} | {each:.0} |"
         )?;
     }
-    fs::create_dir_all(&options.out).context("cannot make the directory of the report")?;
-    fs::write(options.out.join("cache-memory.md"), text)?;
+    let out = options.out();
+    fs::create_dir_all(&out).context("cannot make the directory of the report")?;
+    fs::write(out.join("cache-memory.md"), text)?;
     Ok(())
 }
 

@@ -56,9 +56,10 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
         ));
         writeln!(text, "| {} | {each} |", program.entry.title)?;
     }
-    fs::create_dir_all(&options.out).context("cannot make the directory of the report")?;
-    fs::write(options.out.join("instructions.md"), text)?;
-    progress(&format!("the report is in {}", options.out.display()));
+    let out = options.out();
+    fs::create_dir_all(&out).context("cannot make the directory of the report")?;
+    fs::write(out.join("instructions.md"), text)?;
+    progress(&format!("the report is in {}", out.display()));
     Ok(())
 }
 

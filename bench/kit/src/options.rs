@@ -1,11 +1,11 @@
 //! What the command line can say.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 
-const OUT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/report");
+const REPORTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/report");
 
 /// Compares lucia with hand-written code and with other libraries, under load.
 #[derive(Clone, Debug, Parser)]
@@ -65,9 +65,9 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 1_000_000)]
     pub(crate) dead: u32,
 
-    /// The directory that the report is written to
-    #[arg(long, default_value = OUT, value_name = "DIRECTORY")]
-    pub(crate) out: PathBuf,
+    /// The directory that the report is written to; bench/target/report/MODE by default
+    #[arg(long, value_name = "DIRECTORY")]
+    out: Option<PathBuf>,
 }
 
 /// What to find out.
@@ -88,6 +88,14 @@ pub(crate) enum Mode {
 }
 
 impl Options {
+    /// The directory that the report is written to.
+    pub(crate) fn out(&self) -> PathBuf {
+        let mode = self.mode.to_possible_value();
+        let name = mode.map_or_else(String::new, |mode| mode.get_name().to_owned());
+        let out = self.out.clone();
+        out.unwrap_or_else(|| Path::new(REPORTS).join(name))
+    }
+
     pub(crate) fn measured(&self) -> Duration {
         Duration::from_secs_f64(self.seconds)
     }

@@ -40,7 +40,7 @@ pub(crate) struct Row {
 
 impl Report<'_> {
     pub(crate) async fn write(&self) -> Result<()> {
-        let out = &self.options.out;
+        let out = &self.options.out();
         fs::create_dir_all(out).context("cannot make the directory of the report")?;
         let mut text = format!("# {}\n\n", self.title);
         for (what, value) in machine::describe(self.stage).await? {

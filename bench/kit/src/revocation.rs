@@ -75,10 +75,11 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
         }
     }
     let text = report(&stage, options, &results, &rounds).await?;
-    fs::create_dir_all(&options.out).context("cannot make the directory of the report")?;
-    fs::write(options.out.join("revocation.md"), text)?;
-    fs::write(options.out.join("revocation.csv"), csv(&rounds)?)?;
-    progress(&format!("the report is in {}", options.out.display()));
+    let out = options.out();
+    fs::create_dir_all(&out).context("cannot make the directory of the report")?;
+    fs::write(out.join("revocation.md"), text)?;
+    fs::write(out.join("revocation.csv"), csv(&rounds)?)?;
+    progress(&format!("the report is in {}", out.display()));
     Ok(())
 }
 

@@ -21,7 +21,7 @@ use errors::Outcome;
 use rusqlite::Connection;
 use tables::Tables;
 
-use super::tables::TableNames;
+use super::tables::{TableNames, fetched_columns};
 use crate::{Error, Result};
 
 /// The longest time-out that makes sense: more is a mistake in the unit.
@@ -187,7 +187,7 @@ impl SqliteStoreBuilder {
     /// The columns of a user to fetch, besides `id`; all by default. Others can be written all
     /// the same.
     pub fn user_columns<S: Into<String>>(mut self, columns: impl IntoIterator<Item = S>) -> Self {
-        self.user_columns = Some(columns.into_iter().map(Into::into).collect());
+        self.user_columns = Some(fetched_columns(columns));
         self
     }
 

@@ -189,6 +189,17 @@ impl SessionColumn {
     }
 }
 
+/// The columns of users to fetch besides `id`, each once.
+pub(crate) fn fetched_columns<S: Into<String>>(listed: impl IntoIterator<Item = S>) -> Vec<String> {
+    let mut columns: Vec<String> = Vec::new();
+    for column in listed.into_iter().map(Into::into) {
+        if column != "id" && !columns.contains(&column) {
+            columns.push(column);
+        }
+    }
+    columns
+}
+
 /// A name as SQL writes it, whatever is in it.
 pub(crate) fn quote(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))

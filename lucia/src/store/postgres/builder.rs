@@ -17,7 +17,7 @@ use super::error::Failure;
 use super::lookups::Lookups;
 use super::statements::Statements;
 use super::{Parts, PgStore, StoredIds};
-use crate::store::tables::{SessionColumn, TableNames, check_name};
+use crate::store::tables::{SessionColumn, TableNames, check_name, fetched_columns};
 use crate::{Error, Result};
 
 /// How long a call may take by default.
@@ -107,7 +107,7 @@ impl PgStoreBuilder {
     /// Lookups of sessions take Postgres less time where all of these columns are text, whole numbers,
     /// booleans or UUIDs.
     pub fn user_columns<S: Into<String>>(mut self, columns: impl IntoIterator<Item = S>) -> Self {
-        self.user_columns = Some(columns.into_iter().map(Into::into).collect());
+        self.user_columns = Some(fetched_columns(columns));
         self
     }
 

@@ -24,9 +24,6 @@ pub(super) enum Failure {
     /// A column is of another type than lucia reads or writes.
     #[error("{0}")]
     Unfit(String),
-    /// A user is to be fetched as JSON.
-    #[error("a column of users has a type that is not plain")]
-    NotPlain,
     #[error("{0}")]
     Driver(String),
 }
@@ -186,7 +183,7 @@ impl Failure {
                     || error.code == SqlState::INVALID_SQL_STATEMENT_NAME
             }
             Self::Unfit(_) => true,
-            Self::TimedOut(_) | Self::Connection(_) | Self::NotPlain | Self::Driver(_) => false,
+            Self::TimedOut(_) | Self::Connection(_) | Self::Driver(_) => false,
         }
     }
 
@@ -195,7 +192,7 @@ impl Failure {
     pub(super) fn meaning(self, tables: &TableNames) -> Result<Error, Self> {
         let error = match self {
             Self::TimedOut(_) | Self::Connection(_) => return Ok(Error::unavailable(self)),
-            Self::Unfit(_) | Self::NotPlain | Self::Driver(_) => return Err(self),
+            Self::Unfit(_) | Self::Driver(_) => return Err(self),
             Self::Server(error) => error,
         };
         if let Some(kind) = error.broken_rule() {

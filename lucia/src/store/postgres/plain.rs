@@ -7,8 +7,8 @@
 
 use serde::ser::{Error as _, SerializeMap};
 use serde::{Serialize, Serializer};
+use tokio_postgres::Row;
 use tokio_postgres::types::{FromSql, Type};
-use tokio_postgres::{Column, Row};
 
 use super::error::Failure;
 use crate::store::UserRow;
@@ -23,11 +23,12 @@ pub(super) fn is_plain(row: &Row, first: usize) -> bool {
 
 /// A user whose columns are those from `first` on.
 pub(super) fn plain_user_row(row: &Row, first: usize) -> Result<UserRow, Failure> {
-    let is_id = |column: &Column| column.name() == "id";
-    let id = row.columns().iter().skip(first).position(is_id);
+    let mut columns = row.columns().iter().enumerate().skip(first);
+    let id = columns.find(|(_, column)| column.name() == "id");
+    let (id, _) = id.ok_or_else(|| Failure::Unfit("users have no column `id`".to_owned()))?;
     let attributes = serde_json::to_string(&Columns { row, first });
     Ok(UserRow {
-        id: UserId::from(row.try_get::<_, &str>(first + id.unwrap_or_default())?),
+        id: UserId::from(row.try_get::<_, &str>(id)?),
         attributes: attributes.map_err(|error| Failure::Driver(error.to_string()))?,
     })
 }

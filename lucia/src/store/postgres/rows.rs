@@ -42,30 +42,28 @@ pub(super) fn inserted_row(row: &Row) -> Result<Option<SessionRow>, Failure> {
     }
 }
 
-/// The sessions with their users that a lookup has found.
-///
-/// # Errors
-///
-/// [`Failure::NotPlain`] when `users` are to be plain and are not, and what is wrong with a row.
-pub(super) fn found_rows(rows: &[Row], users: UserForm) -> Result<Vec<Found>, Failure> {
-    let first = SESSION_WIDTH + 1;
+/// The sessions with their users that a lookup has found, which fetched users in this form. `None`
+/// when they are to be plain and are not.
+pub(super) fn found_rows(rows: &[Row], users: UserForm) -> Result<Option<Vec<Found>>, Failure> {
+    const USER: usize = SESSION_WIDTH + 1;
     let user = match users {
         UserForm::Json => user_row_from,
         UserForm::Plain => plain_user_row,
     };
-    if users == UserForm::Plain && rows.first().is_some_and(|row| !is_plain(row, first)) {
-        return Err(Failure::NotPlain);
+    if users == UserForm::Plain && rows.first().is_some_and(|row| !is_plain(row, USER)) {
+        return Ok(None);
     }
     let found = rows.iter().map(|row| {
         let is_to_be_hashed = row.try_get(SESSION_WIDTH)?;
-        let user = user(row, first)?;
+        let user = user(row, USER)?;
         Ok(session_row(row)?.map(|session| Found {
             session,
             user,
             is_to_be_hashed,
         }))
     });
-    found.filter_map(Result::transpose).collect()
+    let found: Result<_, Failure> = found.filter_map(Result::transpose).collect();
+    found.map(Some)
 }
 
 pub(super) fn user_row(row: &Row) -> Result<UserRow, Failure> {

@@ -326,11 +326,7 @@ impl Parts {
         sql: fn(&LookupStatements) -> &str,
         params: Params<'_>,
     ) -> Result<Vec<Found>> {
-        let mut found = self.ask(connection, sql, params).await;
-        if let Err(Failure::NotPlain) = found {
-            self.json_users.store(true, Ordering::Relaxed);
-            found = self.ask(connection, sql, params).await;
-        }
+        let found = self.ask(connection, sql, params).await;
         if found.is_err() {
             // What is asked to explain it may have no other connection.
             *connection = None;
@@ -344,13 +340,18 @@ impl Parts {
         sql: fn(&LookupStatements) -> &str,
         params: Params<'_>,
     ) -> Result<Vec<Found>, Failure> {
-        let users = match self.json_users.load(Ordering::Relaxed) {
-            true => UserForm::Json,
-            false => UserForm::Plain,
-        };
-        let sql = sql(self.statements.lookups(users));
-        let rows = self.run_by(connection, Statement { sql, params }).await?;
-        found_rows(&rows, users)
+        loop {
+            let users = match self.json_users.load(Ordering::Relaxed) {
+                true => UserForm::Json,
+                false => UserForm::Plain,
+            };
+            let sql = sql(self.statements.lookups(users));
+            let rows = self.run_by(connection, Statement { sql, params }).await?;
+            if let Some(found) = found_rows(&rows, users)? {
+                return Ok(found);
+            }
+            self.json_users.store(true, Ordering::Relaxed);
+        }
     }
 
     /// Puts the hash of a token in the place of the token. `false` when there is none.

@@ -1,6 +1,6 @@
 //! Tables that are not as the code expects them.
 
-use lucia::{Auth, Error, PgStore, Session};
+use lucia::{Auth, Error, PgStore, Session, SqliteStore};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -318,6 +318,36 @@ async fn a_column_that_is_not_fetched_is_named_when_the_application_asks_for_it(
     let at = ("auth_user", Some("nickname"));
     assert_schema(auth.check_schema::<Nicknamed>().await, at, "check_schema");
     auth.check_schema::<Profile>().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_column_may_be_listed_twice_and_so_may_the_id() {
+    #[derive(Debug, Deserialize)]
+    struct WithId {
+        id: String,
+        username: String,
+    }
+    let listed = ["id", "username", "username"];
+    let postgres = Stage::postgres().await;
+    let url = postgres.database().url();
+    let builder = PgStore::builder().user_columns(listed);
+    let on_postgres = Auth::builder(builder.connect(&url).await.unwrap());
+    let directory = tempfile::tempdir().unwrap();
+    let builder = SqliteStore::builder().user_columns(listed);
+    let sqlite = builder.open(directory.path().join("db")).await.unwrap();
+    sqlite.migrate(&["username TEXT NOT NULL"]).await.unwrap();
+    for auth in [on_postgres, Auth::builder(sqlite)] {
+        let auth = auth.build().unwrap();
+        let session = sign_up(&auth, "ada").await;
+        auth.check_schema::<WithId>().await.unwrap();
+        let user = auth
+            .user::<WithId>(&session.user_id)
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!(user.attributes.id, user.id.as_str());
+        assert_eq!(user.username, "ada");
+    }
 }
 
 #[tokio::test]
