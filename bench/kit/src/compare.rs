@@ -122,7 +122,8 @@ async fn measure(
 }
 
 /// Statements are counted in a pass of their own, which is not timed: counting them costs the
-/// database something for each. It has as many requests as were answered in a second before.
+/// database something for each. It has as many requests as were answered in a second before, after so
+/// many that each session has asked.
 async fn count(stage: &Stage, program: &Program, case: Case, results: &Results) -> Result<Count> {
     let speed = results.spread(case, Measurement::requests_per_second);
     let speed = speed.map_or(0.0, |speed| speed.median);
@@ -135,7 +136,8 @@ async fn count(stage: &Stage, program: &Program, case: Case, results: &Results) 
         let observed = stage.observe(&running, cookies, case.connections, length);
         observed.await
     };
-    pass(1000).await?;
+    let cookies = stage.requests(program, case.sessions).len();
+    pass(u64::try_from(cookies)?.max(1000)).await?;
     let before = stage.postgres.statements().await?;
     pass(requests).await?;
     let statements = stage.postgres.statements().await? - before;

@@ -22,7 +22,9 @@ impl Auth {
     /// - [`Error::DuplicateKey`] when somebody has signed up with this key already;
     /// - [`Error::Constraint`] and [`Error::InvalidAttribute`] when an attribute breaks a rule of
     ///   your table or does not fit its column;
-    /// - [`Error::Schema`] when a table or column is missing;
+    /// - [`Error::Schema`] when a table or column is missing, or when the row does not fit `A`: then
+    ///   the user has been created, as [`check_schema`](Self::check_schema) could have told before
+    ///   from any row of the table;
     /// - [`Error::Busy`] when too many passwords wait to be hashed;
     /// - [`Error::Unavailable`] when the store is.
     pub async fn create_user<A: DeserializeOwned>(
@@ -134,7 +136,7 @@ impl Auth {
                     table: table.to_owned(),
                     column: Some(column.to_owned()),
                     reason: format!(
-                        "`{}` asks for it, and the table has no such column",
+                        "`{}` asks for it, and it is not among the columns that are fetched",
                         std::any::type_name::<A>()
                     ),
                 });

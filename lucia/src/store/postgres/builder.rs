@@ -102,7 +102,8 @@ impl PgStoreBuilder {
 
     /// The columns of a user that are fetched, besides `id`. By default it is all of them: worth
     /// changing for tables with large columns that are seldom needed. A type that asks for a column
-    /// that is not fetched is an [`Error::Schema`].
+    /// that is not fetched is an [`Error::Schema`], or, if it can do without, has its `None` or
+    /// default there: do not write that back.
     ///
     /// Lookups of sessions take Postgres less time where all of these columns are text, whole numbers,
     /// booleans or UUIDs.
