@@ -25,7 +25,6 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
         sessions: &options.sessions,
         idle: 0,
         cookies: 1,
-        user_column: None,
         pool: options.pool,
     })
     .await?;

@@ -41,10 +41,6 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 5000)]
     pub(crate) cookies: u32,
 
-    /// A column that the table of users has besides, such as "seen TIMESTAMPTZ DEFAULT now()"
-    #[arg(long, value_name = "DEFINITION")]
-    pub(crate) user_column: Option<String>,
-
     /// How often everything is measured
     #[arg(long, default_value_t = 5)]
     pub(crate) rounds: u32,

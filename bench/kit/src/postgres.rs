@@ -90,16 +90,6 @@ impl Postgres {
         Ok(())
     }
 
-    /// Adds a column to the table of users, with its default in all rows.
-    pub(crate) async fn add_user_column(&self, database: &str, definition: &str) -> Result<()> {
-        let client = connect(&self.url(database)).await?;
-        let sql = format!(r#"ALTER TABLE "auth_user" ADD COLUMN {definition}"#);
-        client
-            .batch_execute(&sql)
-            .await
-            .context("cannot add the column of users")
-    }
-
     /// How much room a database takes on the disk, in words.
     pub(crate) async fn size(&self, database: &str) -> Result<String> {
         let sql = "SELECT pg_size_pretty(pg_database_size($1::TEXT::NAME))";

@@ -46,7 +46,6 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
         sessions: &[sessions],
         idle: 0,
         cookies: options.cookies,
-        user_column: options.user_column.as_deref(),
         pool: options.pool,
     })
     .await?;

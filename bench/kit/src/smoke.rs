@@ -36,7 +36,6 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
         sessions: &[SESSIONS],
         idle: IDLE,
         cookies: SESSIONS,
-        user_column: options.user_column.as_deref(),
         pool: options.pool,
     })
     .await?;

@@ -37,8 +37,6 @@ pub(crate) struct Setting<'a> {
     /// How many sessions there are besides, which the next request renews.
     pub(crate) idle: u32,
     pub(crate) cookies: u32,
-    /// A column of users besides.
-    pub(crate) user_column: Option<&'a str>,
     pub(crate) pool: usize,
 }
 
@@ -74,9 +72,6 @@ impl Stage {
             let begin = Instant::now();
             let (name, idle) = (database(*sessions), setting.idle);
             stage.postgres.create(&name, *sessions, idle).await?;
-            if let Some(column) = setting.user_column {
-                stage.postgres.add_user_column(&name, column).await?;
-            }
             for program in &stage.programs {
                 let requests = match program.entry.sessions {
                     Sessions::Nobodys => Kind::Active.requests(1, *sessions),

@@ -12,7 +12,6 @@ mod diagnosis;
 mod error;
 mod lookups;
 mod migrate;
-mod plain;
 mod rows;
 mod run;
 mod sessions;
@@ -21,7 +20,6 @@ mod stored_ids;
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -72,8 +70,6 @@ struct Parts {
     session_columns: Vec<SessionColumn>,
     ids: StoredIds,
     statements: Statements,
-    /// Whether lookups have to fetch users as JSON, which the first one finds out.
-    json_users: AtomicBool,
     attempt_statements: AttemptStatements,
     /// Whether lookups that meet go out as one statement.
     batched: bool,

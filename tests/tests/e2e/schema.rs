@@ -8,9 +8,9 @@ use serde_json::{Map, Value};
 
 use crate::support::{Browser, PASSWORD, Reply, Stage, front_page};
 
+mod found;
 mod misfits;
 mod names;
-mod plain;
 mod refusals;
 mod types;
 

@@ -2,7 +2,6 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
@@ -104,9 +103,6 @@ impl PgStoreBuilder {
     /// changing for tables with large columns that are seldom needed. A type that asks for a column
     /// that is not fetched is an [`Error::Schema`], or, if it can do without, has its `None` or
     /// default there: do not write that back.
-    ///
-    /// Lookups of sessions take Postgres less time where all of these columns are text, whole numbers,
-    /// booleans or UUIDs.
     pub fn user_columns<S: Into<String>>(mut self, columns: impl IntoIterator<Item = S>) -> Self {
         self.user_columns = Some(fetched_columns(columns));
         self
@@ -227,7 +223,6 @@ impl PgStoreBuilder {
             user_columns: self.user_columns,
             session_columns,
             ids: self.ids,
-            json_users: AtomicBool::new(false),
             batched: self.batched,
             cache,
             timeout: self.timeout,

@@ -17,8 +17,8 @@
 //! were to share its statement stand in the queue again, in front.
 //!
 //! A holder that is neither dropped nor goes on holds up nobody for long: where the baton has not moved
-//! for [`PATIENCE`], the first who has waited for as long makes another one, and leads all who wait. So
-//! a database that does not answer for a while is not asked by each of them.
+//! for as long as somebody has [`PATIENCE`], they make another one, and lead all who wait. So a
+//! database that does not answer for a while is not asked by each of them.
 
 mod lane;
 
@@ -39,8 +39,9 @@ use crate::{Error, Result};
 /// How many lookups share a statement at the most. Their rows are in memory at once.
 const BATCH: usize = 64;
 
-/// How long a lookup waits before it sees to it that its lane goes on. Whoever holds the baton may be
-/// kept from that: by the database, by a handler that keeps its thread busy, or because nobody polls it.
+/// How long a lookup waits before it sees to it that its lane goes on, and twice as long each time after
+/// that. Whoever holds the baton may be kept from going on: by the database, by a handler that keeps its
+/// thread busy, or because nobody polls it.
 const PATIENCE: Duration = Duration::from_millis(250);
 
 thread_local! {
@@ -73,15 +74,17 @@ pub(super) async fn find(parts: &Arc<Parts>, id: &SessionId) -> Result<Option<Fo
     let lane = parts.lookups.of_this_thread();
     let mut entered = Lane::enter(parts, lane, id)?;
     let mut time = parts.timeout;
+    let mut patience = PATIENCE;
     let baton = loop {
         let told = match entered {
             Entered::Baton(baton) => break baton,
             Entered::Waits(told) => told,
         };
-        let patience = PATIENCE.min(time);
+        patience = patience.min(time);
         match tokio::time::timeout(patience, told).await {
             Ok(Ok(Message::Answer(answer))) => return answer,
             Ok(Ok(Message::Baton(baton))) => break baton,
+            Ok(Ok(Message::Alone)) => return parts.find_alone(id).await,
             // Every waiter is told or put back into the queue.
             Ok(Err(closed)) => return Err(Error::internal(closed)),
             Err(_) => time -= patience,
@@ -90,7 +93,8 @@ pub(super) async fn find(parts: &Arc<Parts>, id: &SessionId) -> Result<Option<Fo
             return Err(Error::unavailable(Failure::TimedOut(parts.timeout)));
         }
         // Its old place in the queue is skipped.
-        entered = Lane::enter_again(parts, lane, id);
+        entered = Lane::enter_again(parts, lane, id, patience);
+        patience *= 2;
     };
     // Boxed, so that those who wait for others are small.
     Box::pin(lead(baton, id)).await
@@ -109,7 +113,7 @@ async fn lead(mut baton: Baton, id: &SessionId) -> Result<Option<Found>> {
     }
     let batch = Batch {
         lane: baton.lane_number(),
-        parts,
+        parts: parts.clone(),
         waiters,
     };
     let mut ids: Vec<&str> = batch
@@ -118,10 +122,15 @@ async fn lead(mut baton: Baton, id: &SessionId) -> Result<Option<Found>> {
         .map(|waiter| waiter.id.as_str())
         .collect();
     ids.push(id.as_str());
-    let found = batch.parts.find_many(&mut connection, &ids).await;
+    let found = parts.find_many(&mut connection, &ids).await;
     baton.keep(connection, &found);
     // The next ones need not wait until these have been told.
     drop(baton);
+    if let Err(Error::Internal(_)) = found {
+        // It may be of one row only, which is not everybody's.
+        batch.part();
+        return parts.find_alone(id).await;
+    }
     batch.tell(found, id)
 }
 
@@ -133,6 +142,13 @@ struct Batch {
 }
 
 impl Batch {
+    /// Has each ask alone.
+    fn part(mut self) {
+        for waiter in std::mem::take(&mut self.waiters) {
+            waiter.leave_alone();
+        }
+    }
+
     /// Tells everybody, and returns what is said of `own`.
     fn tell(mut self, found: Result<Vec<Found>>, own: &SessionId) -> Result<Option<Found>> {
         let mut waiters = std::mem::take(&mut self.waiters);
@@ -149,7 +165,7 @@ impl Batch {
         let own_answer = found.iter().find(|found| found.session.id == *own).cloned();
         // In the same order, both have to be gone through only once.
         waiters.sort_unstable_by(|one, other| one.id.cmp(&other.id));
-        found.sort_unstable_by(|one, other| one.session.id.cmp(&other.session.id));
+        found.sort_by(|one, other| one.session.id.cmp(&other.session.id));
         let mut waiters = waiters.into_iter().peekable();
         for found in found {
             while let Some(waiter) = waiters.next_if(|waiter| waiter.id < found.session.id) {

@@ -3,9 +3,7 @@
 use tokio_postgres::Row;
 
 use super::error::Failure;
-use super::plain::{is_plain, plain_user_row};
 use super::sessions::Found;
-use super::statements::UserForm;
 use crate::Result;
 use crate::store::{KeyRow, SessionRow, UnixMillis, UserRow};
 use crate::user::UserId;
@@ -42,28 +40,15 @@ pub(super) fn inserted_row(row: &Row) -> Result<Option<SessionRow>, Failure> {
     }
 }
 
-/// The sessions with their users that a lookup has found, which fetched users in this form. `None`
-/// when they are to be plain and are not.
-pub(super) fn found_rows(rows: &[Row], users: UserForm) -> Result<Option<Vec<Found>>, Failure> {
-    const USER: usize = SESSION_WIDTH + 1;
-    let user = match users {
-        UserForm::Json => user_row_from,
-        UserForm::Plain => plain_user_row,
-    };
-    if users == UserForm::Plain && rows.first().is_some_and(|row| !is_plain(row, USER)) {
-        return Ok(None);
-    }
-    let found = rows.iter().map(|row| {
-        let is_to_be_hashed = row.try_get(SESSION_WIDTH)?;
-        let user = user(row, USER)?;
-        Ok(session_row(row)?.map(|session| Found {
-            session,
-            user,
-            is_to_be_hashed,
-        }))
-    });
-    let found: Result<_, Failure> = found.filter_map(Result::transpose).collect();
-    found.map(Some)
+/// A session with its user.
+pub(super) fn found_row(row: &Row) -> Result<Option<Found>, Failure> {
+    let user = user_row_from(row, SESSION_WIDTH + 1)?;
+    let is_to_be_hashed = row.try_get(SESSION_WIDTH)?;
+    Ok(session_row(row)?.map(|session| Found {
+        session,
+        user,
+        is_to_be_hashed,
+    }))
 }
 
 pub(super) fn user_row(row: &Row) -> Result<UserRow, Failure> {

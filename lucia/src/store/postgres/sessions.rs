@@ -1,7 +1,6 @@
 //! Sessions.
 
 use std::pin::Pin;
-use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use deadpool_postgres::Object;
@@ -9,9 +8,9 @@ use serde_json::{Map, Value};
 use tokio_postgres::types::ToSql;
 
 use super::error::{Failure, Written};
-use super::rows::{found_rows, inserted_row, session_row};
+use super::rows::{found_row, inserted_row, session_row};
 use super::run::Statement;
-use super::statements::{Insertion, LookupStatements, UserForm};
+use super::statements::Insertion;
 use super::{Params, Parts, PgStore, attributes_json, lookups};
 use crate::store::{
     Expiries, KeyRow, NewSessionRow, PasswordChange, Rotation, SESSION_COLUMNS, SessionRow,
@@ -293,11 +292,9 @@ impl Parts {
         connection: &mut Option<Object>,
         id: &SessionId,
     ) -> Result<Option<Found>> {
-        let params: Params<'_> = &[&id.as_str()];
-        let mut found = self
-            .find(connection, |lookups| &lookups.one, params)
-            .await?;
-        Ok(found.pop())
+        let sql = &self.statements.session_and_user;
+        let found = self.find(connection, sql, &[&id.as_str()]).await?;
+        Ok(found.into_iter().next())
     }
 
     /// The session of this id, asked for over a connection of the pool. Boxed, so that no lookup is
@@ -316,42 +313,27 @@ impl Parts {
         connection: &mut Option<Object>,
         ids: &[&str],
     ) -> Result<Vec<Found>> {
-        self.find(connection, |lookups| &lookups.many, &[&ids])
-            .await
+        let sql = &self.statements.sessions_and_users;
+        self.find(connection, sql, &[&ids]).await
     }
 
     async fn find(
         &self,
         connection: &mut Option<Object>,
-        sql: fn(&LookupStatements) -> &str,
+        sql: &str,
         params: Params<'_>,
     ) -> Result<Vec<Found>> {
-        let found = self.ask(connection, sql, params).await;
+        let answer = self.run_by(connection, Statement { sql, params }).await;
+        let found: Result<_, Failure> = answer.and_then(|rows| {
+            rows.iter()
+                .filter_map(|row| found_row(row).transpose())
+                .collect()
+        });
         if found.is_err() {
             // What is asked to explain it may have no other connection.
             *connection = None;
         }
         self.explained(found, None).await
-    }
-
-    async fn ask(
-        &self,
-        connection: &mut Option<Object>,
-        sql: fn(&LookupStatements) -> &str,
-        params: Params<'_>,
-    ) -> Result<Vec<Found>, Failure> {
-        loop {
-            let users = match self.json_users.load(Ordering::Relaxed) {
-                true => UserForm::Json,
-                false => UserForm::Plain,
-            };
-            let sql = sql(self.statements.lookups(users));
-            let rows = self.run_by(connection, Statement { sql, params }).await?;
-            if let Some(found) = found_rows(&rows, users)? {
-                return Ok(found);
-            }
-            self.json_users.store(true, Ordering::Relaxed);
-        }
     }
 
     /// Puts the hash of a token in the place of the token. `false` when there is none.

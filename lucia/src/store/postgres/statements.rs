@@ -37,8 +37,8 @@ pub(super) struct Statements {
     pub(super) lock_key: String,
     pub(super) lock_sign_ins: String,
 
-    plain_lookups: LookupStatements,
-    json_lookups: LookupStatements,
+    pub(super) session_and_user: String,
+    pub(super) sessions_and_users: String,
     pub(super) get_session: String,
     pub(super) user_sessions: String,
     pub(super) renew_session: String,
@@ -47,23 +47,6 @@ pub(super) struct Statements {
     pub(super) delete_session: String,
     pub(super) delete_user_sessions: String,
     pub(super) delete_dead_sessions: String,
-}
-
-/// In which form a lookup fetches users.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum UserForm {
-    /// Each column as it is, of which [`plain`](super::plain) makes the JSON.
-    Plain,
-    /// As JSON, whatever types the columns have.
-    Json,
-}
-
-/// What finds sessions with their users.
-pub(super) struct LookupStatements {
-    /// By one public id.
-    pub(super) one: String,
-    /// By an array of them.
-    pub(super) many: String,
 }
 
 impl Statements {
@@ -83,12 +66,12 @@ impl Statements {
                 .collect();
             columns.join(", ")
         };
-        let (user_columns, user_json) = match user_columns {
-            None => ("u.*".to_owned(), "row_to_json(u.*)::TEXT".to_owned()),
-            Some(columns) => {
-                let columns = list("u", &[&["id".to_owned()], columns].concat());
-                (columns.clone(), json(columns))
-            }
+        // JSON has the names of the columns with it. What the driver was told of the columns of a row,
+        // when it prepared the statement, can be of an older table: a pooler may prepare it once more,
+        // on another connection, without a word.
+        let user_json = match user_columns {
+            None => "row_to_json(u.*)::TEXT".to_owned(),
+            Some(columns) => json(list("u", &[&["id".to_owned()], columns].concat())),
         };
         let session_json = match session_columns {
             [] => "'{}'".to_owned(),
@@ -106,17 +89,11 @@ impl Statements {
         // Behind a `SELECT`, Postgres does not see how many there are, and so keeps the plan that it
         // has. It would make a new one for each small array, which takes longer than the lookup.
         let among_first = "ANY((SELECT $1::TEXT[])::TEXT[])";
-        let lookups = |user: &str| {
-            let found = format!(
-                r#"SELECT {session}, {is_to_be_hashed}, {user}
-                FROM {sessions} AS s JOIN {users} AS u ON u."id" = s."user_id""#,
-                is_to_be_hashed = ids.is_to_be_hashed(),
-            );
-            LookupStatements {
-                one: format!("{found} WHERE {is_first}"),
-                many: format!("{found} WHERE {}", ids.is(among_first)),
-            }
-        };
+        let session_and_user = format!(
+            r#"SELECT {session}, {is_to_be_hashed}, u."id", {user_json}
+            FROM {sessions} AS s JOIN {users} AS u ON u."id" = s."user_id""#,
+            is_to_be_hashed = ids.is_to_be_hashed(),
+        );
         // Whatever locks more than one row does so in this order, or two of them could wait for
         // each other: the user, their keys by id, their sessions by age.
         // Postgres looks for no rows to write before it has asked these. Rows are found once more
@@ -209,8 +186,8 @@ impl Statements {
                 "SELECT pg_advisory_xact_lock(hashtextextended($1, {SIGN_INS}))"
             ),
 
-            plain_lookups: lookups(&user_columns),
-            json_lookups: lookups(&format!(r#"u."id", {user_json}"#)),
+            session_and_user: format!("{session_and_user} WHERE {is_first}"),
+            sessions_and_users: format!("{session_and_user} WHERE {}", ids.is(among_first)),
             get_session: format!("SELECT {session} FROM {sessions} AS s WHERE {is_first}"),
             user_sessions: format!(
                 r#"SELECT {session} FROM {sessions} AS s WHERE s."user_id" = $1
@@ -260,14 +237,6 @@ impl Statements {
             user_json,
             session,
             ids,
-        }
-    }
-
-    /// Lookups that fetch users in this form.
-    pub(super) fn lookups(&self, users: UserForm) -> &LookupStatements {
-        match users {
-            UserForm::Plain => &self.plain_lookups,
-            UserForm::Json => &self.json_lookups,
         }
     }
 

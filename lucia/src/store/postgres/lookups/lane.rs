@@ -11,7 +11,6 @@ use tokio::time::Instant;
 use super::super::Parts;
 use super::super::connections::is_near;
 use super::super::sessions::Found;
-use super::PATIENCE;
 use crate::token::SessionId;
 use crate::{Error, Result};
 
@@ -78,6 +77,11 @@ impl Waiter {
     pub(super) fn tell(self, answer: Result<Option<Found>>) {
         let _ = self.tell.send(Message::Answer(answer));
     }
+
+    /// Lets them ask for themselves.
+    pub(super) fn leave_alone(self) {
+        let _ = self.tell.send(Message::Alone);
+    }
 }
 
 /// What ends a wait.
@@ -85,6 +89,8 @@ impl Waiter {
 pub(super) enum Message {
     Answer(Result<Option<Found>>),
     Baton(Baton),
+    /// Nobody asks for this one any more.
+    Alone,
 }
 
 /// How a lookup goes on.
@@ -109,11 +115,16 @@ impl Lane {
         Ok(Entered::Waits(told))
     }
 
-    /// As [`enter`](Self::enter), for somebody who has waited for [`PATIENCE`]: in front of others, or
+    /// As [`enter`](Self::enter), for somebody who has waited for `patience`: in front of others, or
     /// with a baton in the place of one that has been held for as long.
-    pub(super) fn enter_again(parts: &Arc<Parts>, lane: usize, id: &SessionId) -> Entered {
+    pub(super) fn enter_again(
+        parts: &Arc<Parts>,
+        lane: usize,
+        id: &SessionId,
+        patience: Duration,
+    ) -> Entered {
         let mut queue = parts.lookups.0[lane].lock();
-        let goes_on = |held: &Held| held.since.elapsed() < PATIENCE;
+        let goes_on = |held: &Held| held.since.elapsed() < patience;
         if !queue.held.as_ref().is_some_and(goes_on) {
             let number = queue.replace_baton();
             return Entered::Baton(Baton::new(parts.clone(), lane, number));
@@ -236,7 +247,7 @@ impl Drop for Baton {
                     unsent.parts = None;
                     connection = unsent.connection.take();
                 }
-                Err(Message::Answer(_)) => {}
+                Err(Message::Answer(_) | Message::Alone) => {}
             }
         }
         queue.held = None;
