@@ -1,5 +1,7 @@
 //! Lookups of sessions that meet, on Postgres.
 
+mod crowd;
+
 use std::collections::HashSet;
 use std::future::Future;
 use std::pin::{Pin, pin};

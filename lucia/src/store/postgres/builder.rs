@@ -133,7 +133,8 @@ impl PgStoreBuilder {
     /// back. Each sees all that was committed before it was called, as it would alone.
     ///
     /// At one time there are no more of these statements than cores, and half as many at the most as
-    /// connections that the pool may have (one in a pool of one).
+    /// connections that the pool may have (one in a pool of one). Where one has not come back for a
+    /// quarter of a second, another one is sent for those who wait.
     pub fn batched_lookups(mut self, batched: bool) -> Self {
         self.batched = batched;
         self
