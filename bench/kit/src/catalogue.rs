@@ -58,6 +58,15 @@ pub(crate) const ALL: &[Entry] = &[
         packages: &["actix-web"],
     },
     Entry {
+        name: "lucia-anonymous",
+        title: "lucia, anonymous",
+        directory: "lucia-actix",
+        arguments: &["anonymous"],
+        language: Language::Rust,
+        sessions: Sessions::Nobodys,
+        packages: &["actix-web"],
+    },
+    Entry {
         name: HAND_WRITTEN,
         title: "hand-written",
         directory: "hand-written",

@@ -68,7 +68,7 @@ impl Check<'_> {
                 .await?;
         }
         let (alone, together) = match self.entry.name {
-            "no-auth" => (Statements::Exactly(0), Statements::Exactly(0)),
+            "no-auth" | "lucia-anonymous" => (Statements::Exactly(0), Statements::Exactly(0)),
             "hand-written" | "lucia-one-by-one" => (Statements::Exactly(1), Statements::Exactly(1)),
             LUCIA_CACHE => (Statements::Exactly(0), Statements::Exactly(0)),
             "lucia" | "lucia-axum" => (Statements::Exactly(1), Statements::Shared),

@@ -1,10 +1,10 @@
-//! lucia on actix-web: `lucia-actix serve [one-by-one] [sweep] [cache [ENTRIES]]`.
+//! lucia on actix-web: `lucia-actix serve [one-by-one] [sweep] [anonymous] [cache [ENTRIES]]`.
 
 use std::error::Error;
 use std::time::Duration;
 
 use actix_web::{App, HttpServer, Responder, get, web};
-use lucia::{Auth, CacheOptions, PgStore, User, authenticated};
+use lucia::{Auth, CacheOptions, CookieOptions, MaybeUser, PgStore, User, authenticated};
 use serde::Deserialize;
 use settings::Settings;
 
@@ -17,6 +17,12 @@ struct Profile {
 #[authenticated]
 async fn me(user: User<Profile>) -> impl Responder {
     user.username.clone()
+}
+
+/// The same for who is signed in, and open to all others.
+#[get("/me")]
+async fn anybody(MaybeUser(user): MaybeUser<Profile>) -> impl Responder {
+    user.map_or_else(|| "user-0".to_owned(), |user| user.attributes.username)
 }
 
 /// The cache as it comes, or with room for a number of sessions that all stay in it.
@@ -48,7 +54,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
-    let auth = Auth::builder(store).build()?;
+    let anonymous = asked_for("anonymous");
+    let mut auth = Auth::builder(store);
+    if anonymous {
+        // Whatever cookie is sent is another site's, as it were.
+        auth = auth.cookie(CookieOptions::new().name("another_session"));
+    }
+    let auth = auth.build()?;
     let _sweeper = match asked_for("sweep") {
         // At once, and then not again as long as a measurement takes.
         true => Some(auth.sweeper().jitter(Duration::ZERO).start()?),
@@ -56,7 +68,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
     };
 
     let auth = web::Data::new(auth);
-    let server = HttpServer::new(move || App::new().app_data(auth.clone()).service(me))
+    let routes = move |config: &mut web::ServiceConfig| match anonymous {
+        true => drop(config.service(anybody)),
+        false => drop(config.service(me)),
+    };
+    let server = HttpServer::new(move || App::new().app_data(auth.clone()).configure(routes))
         .workers(settings.workers)
         .shutdown_timeout(1)
         .bind(("127.0.0.1", settings.port))?
