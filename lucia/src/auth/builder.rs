@@ -94,7 +94,8 @@ impl AuthBuilder {
     }
 
     /// Keeps sessions in a store of their own. A lookup then takes two queries, neither shared with
-    /// others nor answered by a cache of `PgStore`, and what concerns both users and sessions is no longer one transaction: deleting a user, changing a password, and
+    /// others nor answered by a cache of `PgStore`, and what concerns both users and sessions is no
+    /// longer one transaction: deleting a user, changing a password, and
     /// [creating a session](Auth::create_session) by a key.
     pub fn sessions(mut self, sessions: impl SessionStore) -> Self {
         self.store = Arc::new(Split {

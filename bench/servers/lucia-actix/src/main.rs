@@ -68,9 +68,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
     };
 
     let auth = web::Data::new(auth);
-    let routes = move |config: &mut web::ServiceConfig| match anonymous {
-        true => drop(config.service(anybody)),
-        false => drop(config.service(me)),
+    let routes = move |config: &mut web::ServiceConfig| {
+        if anonymous {
+            config.service(anybody);
+        } else {
+            config.service(me);
+        }
     };
     let server = HttpServer::new(move || App::new().app_data(auth.clone()).configure(routes))
         .workers(settings.workers)

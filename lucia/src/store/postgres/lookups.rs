@@ -16,9 +16,13 @@
 //! lost: a holder that is dropped, with the request that it belongs to, passes it on, and those who
 //! were to share its statement stand in the queue again, in front.
 //!
-//! A holder that is neither dropped nor goes on holds up nobody for long: where the baton has not moved
-//! for as long as somebody has [`PATIENCE`], they make another one, and lead all who wait. So a
-//! database that does not answer for a while is not asked by each of them.
+//! A holder that is neither dropped nor goes on holds up nobody for long: whoever has waited for
+//! [`PATIENCE`], while the baton has not moved, makes another one in its place, and leads all who wait. So
+//! a database that does not answer for a while is not asked by each of them. The earlier holder may still
+//! send, for that is harmless, but passes nothing on.
+//!
+//! A statement that fails for what is in some row is asked again by each of those who shared it, alone:
+//! only whose row it is has to live with the error.
 
 mod lane;
 

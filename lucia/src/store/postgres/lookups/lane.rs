@@ -43,20 +43,25 @@ impl Queue {
     /// Another baton, in the place of one that may be held. Gives its number.
     fn replace_baton(&mut self) -> u64 {
         self.batons += 1;
-        self.held = Some(Held {
-            number: self.batons,
-            since: Instant::now(),
-        });
+        self.hold(self.batons);
         self.batons
     }
 
-    /// Whether there is room for another one.
-    fn has_room(&mut self) -> bool {
-        if self.waiting.len() >= WAITING {
-            // Those who have gone away wait no more.
+    /// From now on, somebody else holds the baton of this number.
+    fn hold(&mut self, number: u64) {
+        let since = Instant::now();
+        self.held = Some(Held { number, since });
+    }
+
+    fn is_full(&self) -> bool {
+        self.waiting.len() >= WAITING
+    }
+
+    /// Those who have gone away wait no more, once that matters.
+    fn make_room(&mut self) {
+        if self.is_full() {
             self.waiting.retain(|waiter| !waiter.tell.is_closed());
         }
-        self.waiting.len() < WAITING
     }
 }
 
@@ -107,7 +112,8 @@ impl Lane {
             let number = queue.replace_baton();
             return Ok(Entered::Baton(Baton::new(parts.clone(), lane, number)));
         }
-        if !queue.has_room() {
+        queue.make_room();
+        if queue.is_full() {
             return Err(Error::unavailable("too many lookups are waiting"));
         }
         let (waiter, told) = Waiter::new(id);
@@ -129,8 +135,8 @@ impl Lane {
             let number = queue.replace_baton();
             return Entered::Baton(Baton::new(parts.clone(), lane, number));
         }
-        // Their own old place, too, is free.
-        queue.has_room();
+        // They were let in before, and their old place counts no more.
+        queue.make_room();
         let (waiter, told) = Waiter::new(id);
         queue.waiting.push_front(waiter);
         Entered::Waits(told)
@@ -235,13 +241,7 @@ impl Drop for Baton {
             let mut baton = Self::new(parts.clone(), self.lane, self.number);
             baton.connection = connection.take();
             match waiter.tell.send(Message::Baton(baton)) {
-                Ok(()) => {
-                    queue.held = Some(Held {
-                        number: self.number,
-                        since: Instant::now(),
-                    });
-                    return;
-                }
+                Ok(()) => return queue.hold(self.number),
                 // Nobody is there.
                 Err(Message::Baton(mut unsent)) => {
                     unsent.parts = None;
