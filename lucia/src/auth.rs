@@ -7,6 +7,7 @@ mod keys;
 mod passwords;
 mod reauthenticate;
 mod sessions;
+mod spelling;
 mod sweeper;
 mod use_key;
 mod users;

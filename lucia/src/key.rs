@@ -96,6 +96,20 @@ impl fmt::Debug for NewKey<'_> {
 /// index can hold, whatever a client sends.
 const MAX_LENGTH: usize = 255;
 
+/// As many bytes as a part of a key can have.
+const MAX_BYTES: usize = 4 * MAX_LENGTH;
+
+/// All of a text that can be a part of a key, and the beginning of a longer one: what is done with
+/// it costs no more than it does for a key.
+pub(crate) fn bounded(text: &str) -> &str {
+    &text[..text.floor_char_boundary(MAX_BYTES)]
+}
+
+/// Looks at the bytes first: a client can send millions of characters.
+fn is_too_long(text: &str) -> bool {
+    text.len() > MAX_BYTES || text.chars().count() > MAX_LENGTH
+}
+
 /// The id that a key has in the database: `provider:provider_user_id`, as in Lucia.
 ///
 /// # Errors
@@ -103,6 +117,9 @@ const MAX_LENGTH: usize = 255;
 /// [`Error::InvalidKey`] says which of the two is at fault and why.
 pub(crate) fn key_id(provider_id: &str, provider_user_id: &str) -> Result<String> {
     let invalid = |reason| Err(Error::InvalidKey { reason });
+    if is_too_long(provider_id) || is_too_long(provider_user_id) {
+        return invalid("each part of a key has 255 characters at the most");
+    }
     if provider_id.is_empty() {
         return invalid("the provider id is empty");
     }
@@ -115,9 +132,6 @@ pub(crate) fn key_id(provider_id: &str, provider_user_id: &str) -> Result<String
     for text in [provider_id, provider_user_id] {
         if text.contains('\0') {
             return invalid("a key cannot hold the character U+0000");
-        }
-        if text.chars().count() > MAX_LENGTH {
-            return invalid("each part of a key has 255 characters at the most");
         }
     }
     Ok(format!("{provider_id}:{provider_user_id}"))

@@ -122,26 +122,22 @@ pub trait UserStore: fmt::Debug + Send + Sync + 'static {
     /// changes. However many are made at once, no more are admitted. The first attempt after the end
     /// of a count begins another one.
     ///
-    /// A count whose end lies more than twice as far ahead as that of one that begins now was begun
-    /// by a wrong clock, and has ended. (Once would be too little: the clocks of two servers differ,
-    /// and of two attempts at once the later one can be counted first.)
+    /// The stored row alone says how long its count lasts, from its start to its end. An attempt
+    /// that is admitted moves the end where its own period, from the start of the count on, ends
+    /// later. No attempt moves it back.
+    ///
+    /// A count that starts further ahead of the attempt than it lasts was begun by a wrong clock,
+    /// and has ended. (A start that is merely ahead does not say so: the clocks of two servers
+    /// differ, and of two attempts at once the later one can be counted first.)
     async fn count_attempt(&self, attempt: NewAttempt) -> Result<CountedAttempt>;
 
-    /// Takes one attempt back out of the count of this id that ends at `expires`, and removes the
-    /// count when it was the only one in it. Silent when there is none (any more).
-    async fn uncount_attempt(&self, id: &str, expires: UnixMillis) -> Result<()>;
+    /// Takes one attempt back out of the count of this id that started at `started_at`, and removes
+    /// the count when it was the only one in it. Silent when there is none (any more).
+    async fn uncount_attempt(&self, id: &str, started_at: UnixMillis) -> Result<()>;
 
-    /// Ends the count of this id. Silent when there is none.
-    async fn forget_attempts(&self, id: &str) -> Result<()>;
-
-    /// Removes up to `limit` counts that have ended at `now`, or end after `latest`, as no clock
-    /// that is right has them do. Returns how many.
-    async fn delete_old_attempts(
-        &self,
-        now: UnixMillis,
-        latest: UnixMillis,
-        limit: u32,
-    ) -> Result<u64>;
+    /// Removes up to `limit` counts that have ended at `now`, those of a wrong clock included.
+    /// Returns how many.
+    async fn delete_old_attempts(&self, now: UnixMillis, limit: u32) -> Result<u64>;
 }
 
 /// Sessions.

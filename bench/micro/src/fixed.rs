@@ -114,11 +114,7 @@ impl UserStore for Fixed {
         Ok(())
     }
 
-    async fn forget_attempts(&self, _: &str) -> Result<()> {
-        Ok(())
-    }
-
-    async fn delete_old_attempts(&self, _: UnixMillis, _: UnixMillis, _: u32) -> Result<u64> {
+    async fn delete_old_attempts(&self, _: UnixMillis, _: u32) -> Result<u64> {
         Ok(0)
     }
 }

@@ -23,7 +23,7 @@ CREATE TABLE IF NOT EXISTS "user_session" (
 );
 
 -- How often somebody has tried to sign in, for each key and address that attempts are counted by. The
--- id is a SHA-256 of both, in hexadecimal; the count ends at `expires`.
+-- id is a SHA-256 of both, in hexadecimal; the count lasts from `started_at` to `expires`.
 CREATE TABLE IF NOT EXISTS "sign_in_attempt" (
     "id" TEXT NOT NULL PRIMARY KEY,
     "attempts" BIGINT NOT NULL,
@@ -39,6 +39,11 @@ ALTER TABLE "user_session"
     ADD COLUMN IF NOT EXISTS "authenticated_at" BIGINT,
     ADD COLUMN IF NOT EXISTS "device" TEXT,
     ADD COLUMN IF NOT EXISTS "address" TEXT;
+
+-- A column that a table made by an earlier version does not have. Counts from before start now.
+ALTER TABLE "sign_in_attempt"
+    ADD COLUMN IF NOT EXISTS "started_at" BIGINT NOT NULL
+        DEFAULT (extract(epoch FROM now()) * 1000)::BIGINT;
 
 -- A session that Lucia makes from now on was made by somebody who signed in; those from before are
 -- not counted as such.

@@ -3,8 +3,9 @@
 --
 -- `SqliteStore::migrate` runs this file. To use it with a migration tool of your own, copy it, add
 -- the columns of your users to "auth_user", and do not call `migrate`. A table of sessions that
--- was made by Lucia lacks the last five columns: add them by `ALTER TABLE`, the times with a
--- constant default, which is all that SQLite adds. Foreign keys are checked by
+-- was made by Lucia lacks the last five columns, and a table of attempts that was made by an
+-- earlier version the last one: add them by `ALTER TABLE`, the times with a constant default, which is
+-- all that SQLite adds. Foreign keys are checked by
 -- connections that say `PRAGMA foreign_keys = ON`, as those of `SqliteStore` do.
 
 CREATE TABLE IF NOT EXISTS "auth_user" (
@@ -32,11 +33,12 @@ CREATE TABLE IF NOT EXISTS "user_session" (
 );
 
 -- How often somebody has tried to sign in, for each key and address that attempts are counted by. The
--- id is a SHA-256 of both, in hexadecimal; the count ends at `expires`.
+-- id is a SHA-256 of both, in hexadecimal; the count lasts from `started_at` to `expires`.
 CREATE TABLE IF NOT EXISTS "sign_in_attempt" (
     "id" TEXT NOT NULL PRIMARY KEY,
     "attempts" BIGINT NOT NULL,
-    "expires" BIGINT NOT NULL
+    "expires" BIGINT NOT NULL,
+    "started_at" BIGINT NOT NULL DEFAULT (unixepoch() * 1000)
 );
 
 CREATE INDEX IF NOT EXISTS "user_key_user_id_idx" ON "user_key" ("user_id");

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use std::pin::Pin;
 
 use super::{Auth, UseKey};
+use crate::Result;
 use crate::session::{Session, SessionInfo};
-use crate::{Error, Result};
 
 impl Auth {
     /// Has the user of a session prove once more who they are, for
@@ -51,10 +51,7 @@ impl Reauthenticate<'_> {
     }
 
     async fn reauthenticate(self) -> Result<Session> {
-        let key = self.use_key.await?;
-        if key.user_id != self.session.user_id {
-            return Err(Error::InvalidCredentials);
-        }
+        self.use_key.of(&self.session.user_id).await?;
         let now = self.auth.now();
         self.auth.rotate(self.session, Some(now)).await
     }

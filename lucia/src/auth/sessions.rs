@@ -1,6 +1,6 @@
 //! Creating, validating, listing and ending sessions.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -16,9 +16,6 @@ use crate::{Error, Result};
 
 /// How many dead sessions are deleted by one statement.
 pub(super) const SWEEP: u32 = 1000;
-
-/// How many times as long as it took to delete a batch nothing is deleted after it.
-const RESTS: u32 = 9;
 
 impl Auth {
     /// The living session that a token proves, renewed if its active period is over. `None` when
@@ -201,23 +198,12 @@ impl Auth {
 
     async fn sweep_sessions(&self, user_id: Option<&UserId>, batch: u32) -> Result<u64> {
         let now = self.now();
-        let mut deleted = 0;
-        loop {
-            let begun = Instant::now();
-            let some = self
-                .ask(self.store().delete_dead_sessions(now, user_id, batch))
-                .await?;
-            deleted += some;
-            if some < u64::from(batch) {
-                tracing::debug!(deleted, "dead sessions deleted");
-                return Ok(deleted);
-            }
-            // Whoever waits for requests to be answered has the database most of the time. Those of
-            // one user are few, and a request may wait for this.
-            if user_id.is_none() {
-                tokio::time::sleep(begun.elapsed() * RESTS).await;
-            }
-        }
+        let delete = || self.ask(self.store().delete_dead_sessions(now, user_id, batch));
+        // The sessions of one user are few, and a request may wait for this.
+        let rests = user_id.is_none();
+        let deleted = self.in_batches(batch, rests, delete).await?;
+        tracing::debug!(deleted, "dead sessions deleted");
+        Ok(deleted)
     }
 
     pub(super) async fn rotate(

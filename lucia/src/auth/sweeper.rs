@@ -1,13 +1,16 @@
 //! [`Sweeper`]: deletes dead sessions in the background.
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::task::JoinHandle;
 
 use super::Auth;
 use crate::clock::random_below;
 use crate::{Error, Result};
+
+/// How many times as long as it took to delete a batch nothing is deleted after it.
+const RESTS: u32 = 9;
 
 /// The settings of a [`Sweeper`], made by [`Auth::sweeper`].
 #[derive(Clone, Debug)]
@@ -38,6 +41,33 @@ impl Auth {
             interval: Duration::from_secs(60 * 60),
             jitter: Duration::from_secs(5 * 60),
             batch: super::sessions::SWEEP,
+        }
+    }
+
+    /// Calls `delete`, which deletes `batch` rows at the most and says how many there were, until
+    /// there are no more. Says how many there were in all.
+    ///
+    /// With `rests`, requests have the database most of the time: this waits after each batch.
+    pub(super) async fn in_batches<F>(
+        &self,
+        batch: u32,
+        rests: bool,
+        delete: impl Fn() -> F,
+    ) -> Result<u64>
+    where
+        F: Future<Output = Result<u64>>,
+    {
+        let mut deleted = 0;
+        loop {
+            let begun = Instant::now();
+            let some = delete().await?;
+            deleted += some;
+            if some < u64::from(batch) {
+                return Ok(deleted);
+            }
+            if rests {
+                tokio::time::sleep(begun.elapsed() * RESTS).await;
+            }
         }
     }
 }

@@ -9,6 +9,7 @@ use super::attempts::Attempt;
 use crate::key::{OpenedKey, key_id};
 use crate::password::Verdict;
 use crate::store::KeyRow;
+use crate::user::UserId;
 use crate::{Error, Result};
 
 impl Auth {
@@ -45,6 +46,7 @@ impl Auth {
             provider_user_id,
             password,
             address: None,
+            owner: None,
         }
     }
 }
@@ -72,18 +74,24 @@ pub struct UseKey<'a> {
     provider_user_id: &'a str,
     password: Option<&'a str>,
     address: Option<IpAddr>,
+    /// Whose key it has to be.
+    owner: Option<&'a UserId>,
 }
 
-impl UseKey<'_> {
+impl<'a> UseKey<'a> {
     /// Says which address the attempt comes from, and has it counted. After 10 failures within 15
     /// minutes ([`sign_in_limit`](crate::AuthBuilder::sign_in_limit)), further attempts at this
     /// key from this address are [`Error::TooManyAttempts`], a 429 with `Retry-After`, without the
     /// password being looked at, whether it is right and whether there is such a key (OWASP ASVS
-    /// 5.0, 6.3.1). A success ends the count.
+    /// 5.0, 6.3.1).
     ///
-    /// An attempt that is refused so is not counted: it makes nobody wait longer. One that is
-    /// dropped before it is answered is counted as a failure. All processes on one store count
-    /// together, and so do all spellings of a key that differ in case or Unicode form. IPv6
+    /// An attempt that succeeds is not counted, but the failures before it stay counted until the 15
+    /// minutes are over: a success proves nothing about who made them. An attempt that is refused as
+    /// one too many is not counted either: it makes nobody wait longer. One that is dropped before
+    /// it is answered is counted as a failure.
+    ///
+    /// All processes on one store count together. So do all keys whose letters and digits are the
+    /// same but for case, accents and Unicode form, since a database can take them for one key. IPv6
     /// addresses are counted by their first 64 bits, and those that hold an IPv4 address by that:
     /// mapped, `64:ff9b::/96` (NAT64) and `2002::/16` (6to4).
     ///
@@ -98,6 +106,12 @@ impl UseKey<'_> {
     /// A key that is used without a password is not counted, since there is nothing to guess.
     pub fn address(mut self, address: IpAddr) -> Self {
         self.address = Some(address);
+        self
+    }
+
+    /// Refuses the key, as one with a wrong password, unless it is this user's.
+    pub(super) fn of(mut self, owner: &'a UserId) -> Self {
+        self.owner = Some(owner);
         self
     }
 
@@ -123,15 +137,23 @@ impl UseKey<'_> {
 
     async fn open(&self) -> Result<OpenedKey> {
         let provider_id = self.provider_id;
-        let mut opened = self.verify(self.row().await?).await?;
+        let row = self.row().await?;
+        let is_known = row.is_some();
+        let mut opened = self.verify(row).await?;
         if let (Some((row, Verdict::OpensOutdated)), Some(password)) = (&mut opened, self.password)
             && !self.auth.upgrade_hash(row, password).await
         {
             // Somebody else was faster: with another hash of this password, or another password.
             opened = self.verify(self.row().await?).await?;
         }
-        let Some((row, _)) = opened else {
-            tracing::info!(provider_id, "key refused");
+        let is_owned = |row: &KeyRow| self.owner.is_none_or(|owner| row.user_id == *owner);
+        let Some(row) = opened.map(|(row, _)| row).filter(is_owned) else {
+            if self.password.is_none() && !is_known {
+                // The first sign-in of somebody whom an OAuth provider vouches for.
+                tracing::debug!(provider_id, "no such key");
+            } else {
+                tracing::info!(provider_id, "key refused");
+            }
             return Err(Error::InvalidCredentials);
         };
         tracing::debug!(user_id = %row.user_id, provider_id, "key accepted");

@@ -324,16 +324,21 @@ macro_rules! __store_cases {
                 when_a_count_has_ended_another_one_begins
                 a_count_of_a_clock_that_was_wrong_has_ended
                 a_count_of_a_clock_that_is_ahead_goes_on
+                the_count_says_whether_its_clock_was_wrong
+                attempts_of_different_limits_are_counted_together
+                an_attempt_of_a_longer_period_extends_the_count
+                an_attempt_of_a_shorter_period_does_not_cut_the_count_short
+                an_attempt_that_is_refused_extends_no_count
                 attempts_of_different_ids_are_counted_apart
                 of_fifty_attempts_at_once_as_many_are_admitted_as_the_limit_says
                 an_attempt_that_is_taken_back_makes_room_for_one
                 no_more_attempts_are_taken_back_than_were_counted
                 an_attempt_is_taken_back_out_of_its_own_count
                 attempts_that_are_all_taken_back_leave_no_count
-                forgotten_attempts_are_counted_no_more
-                forgetting_attempts_that_nobody_made_is_silent
+                an_attempt_is_taken_back_out_of_a_count_that_was_extended
                 counts_that_have_ended_are_deleted_and_no_others
                 counts_of_a_clock_that_was_wrong_are_deleted
+                a_count_that_was_extended_is_deleted_after_its_new_end
                 no_more_counts_are_deleted_than_asked
             }
             together {

@@ -375,23 +375,13 @@ impl UserStore for PgStore {
         self.0.count_attempt(attempt).await
     }
 
-    async fn uncount_attempt(&self, id: &str, expires: UnixMillis) -> Result<()> {
+    async fn uncount_attempt(&self, id: &str, started_at: UnixMillis) -> Result<()> {
         let sql = &self.0.attempt_statements.uncount;
-        self.query(sql, &[&id, &expires.0]).await.map(drop)
+        self.query(sql, &[&id, &started_at.0]).await.map(drop)
     }
 
-    async fn forget_attempts(&self, id: &str) -> Result<()> {
-        let sql = &self.0.attempt_statements.forget;
-        self.query(sql, &[&id]).await.map(drop)
-    }
-
-    async fn delete_old_attempts(
-        &self,
-        now: UnixMillis,
-        latest: UnixMillis,
-        limit: u32,
-    ) -> Result<u64> {
-        self.0.delete_old_attempts(now, latest, limit).await
+    async fn delete_old_attempts(&self, now: UnixMillis, limit: u32) -> Result<u64> {
+        self.0.delete_old_attempts(now, limit).await
     }
 }
 

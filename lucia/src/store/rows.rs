@@ -96,12 +96,13 @@ pub enum KeyDeletion {
 pub struct NewAttempt {
     /// Attempts of the same id are counted together. 64 hexadecimal digits.
     pub id: String,
-    /// When it is made.
+    /// When it is made: the start of the count that this attempt begins, if it begins one.
     pub now: UnixMillis,
     /// When the count ends that this attempt begins, if it begins one. A count has ended when the
     /// time is this or later.
     pub expires: UnixMillis,
-    /// How many are admitted until a count ends.
+    /// How many are admitted until a count ends. Attempts of one count can have different limits
+    /// and periods: an application can change its settings, and two can share a table.
     pub limit: u32,
 }
 
@@ -111,6 +112,8 @@ pub struct NewAttempt {
 pub struct CountedAttempt {
     /// Whether it may be made, and was counted.
     pub admitted: bool,
+    /// When the count started, which tells it from other counts of the same id.
+    pub started_at: UnixMillis,
     /// When the count ends.
     pub expires: UnixMillis,
 }

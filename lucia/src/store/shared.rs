@@ -54,9 +54,8 @@ shared! {
     delete_key(id: &str, even_last: bool) -> KeyDeletion;
     check_attempts() -> ();
     count_attempt(attempt: NewAttempt) -> CountedAttempt;
-    uncount_attempt(id: &str, expires: UnixMillis) -> ();
-    forget_attempts(id: &str) -> ();
-    delete_old_attempts(now: UnixMillis, latest: UnixMillis, limit: u32) -> u64;
+    uncount_attempt(id: &str, started_at: UnixMillis) -> ();
+    delete_old_attempts(now: UnixMillis, limit: u32) -> u64;
 }
 
 shared! {

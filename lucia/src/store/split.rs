@@ -164,21 +164,12 @@ impl UserStore for Split {
         self.users.count_attempt(attempt).await
     }
 
-    async fn uncount_attempt(&self, id: &str, expires: UnixMillis) -> Result<()> {
-        self.users.uncount_attempt(id, expires).await
+    async fn uncount_attempt(&self, id: &str, started_at: UnixMillis) -> Result<()> {
+        self.users.uncount_attempt(id, started_at).await
     }
 
-    async fn forget_attempts(&self, id: &str) -> Result<()> {
-        self.users.forget_attempts(id).await
-    }
-
-    async fn delete_old_attempts(
-        &self,
-        now: UnixMillis,
-        latest: UnixMillis,
-        limit: u32,
-    ) -> Result<u64> {
-        self.users.delete_old_attempts(now, latest, limit).await
+    async fn delete_old_attempts(&self, now: UnixMillis, limit: u32) -> Result<u64> {
+        self.users.delete_old_attempts(now, limit).await
     }
 }
 

@@ -11,6 +11,7 @@ use crate::support::{Stage, on_each_store, sign_up};
 on_each_store![
     it_sweeps_when_it_starts_and_again_after_its_interval,
     it_deletes_in_batches_of_the_size_asked_for,
+    it_rests_after_each_batch_nine_times_as_long_as_it_took,
     it_has_ended_when_stop_returns,
     it_ends_when_it_is_dropped,
     it_survives_an_outage,
@@ -81,6 +82,33 @@ async fn alone(stage: &Stage) -> (Auth, Arc<dyn Store>) {
     let store = stage.store().await;
     let auth = stage.builder_over(store.clone()).build().unwrap();
     (auth, store)
+}
+
+async fn it_rests_after_each_batch_nine_times_as_long_as_it_took(stage: Stage) {
+    let auth = with_dead(&stage, 2).await;
+    let attempts = "INSERT INTO sign_in_attempt (id, attempts, expires) VALUES \
+                    ('1', 1, 1000000000000), ('2', 1, 1000000000000)";
+    stage.execute(attempts).await;
+    for method in [SWEEP, "delete_old_attempts"] {
+        stage.probe.halt(method);
+        let sweeper = auth.sweeper().batch(1).jitter(SHORT).start().unwrap();
+        stage.probe.arrived(method).await;
+        // It takes longer than all that a test does between two batches.
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_millis(50) {
+            tokio::task::yield_now().await;
+        }
+        let took = begun.elapsed();
+        stage.probe.calls();
+        let released = Instant::now();
+        stage.probe.release(method);
+        while !stage.probe.calls().contains(&method) {
+            tokio::task::yield_now().await;
+        }
+        let rested = released.elapsed();
+        assert!(rested >= 9 * took, "{method}: {rested:?} after {took:?}");
+        sweeper.stop().await;
+    }
 }
 
 async fn it_has_ended_when_stop_returns(stage: Stage) {

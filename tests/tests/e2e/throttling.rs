@@ -4,7 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use lucia::{Auth, Error, NewKey, SqliteStore};
+use lucia::{Auth, Error, NewKey, NewUser, SqliteStore};
 
 use crate::support::{PASSWORD, Stage, on_each_store, sign_up};
 
@@ -15,11 +15,18 @@ on_each_store![
     an_attempt_that_nobody_waits_for_stays_counted,
     nobody_is_let_in_while_attempts_cannot_be_counted,
     a_success_that_cannot_be_written_down_is_one_all_the_same,
+    a_first_sign_in_by_a_provider_logs_no_refusal,
     r24_proofs_are_counted_together_with_sign_ins,
+    r34_second_proofs_buy_no_guesses,
+    r34_a_second_proof_by_the_key_of_somebody_else_stays_counted,
+    r34_a_second_auth_with_other_limits_cuts_no_count_short,
+    r34_a_count_that_a_short_period_began_lasts_as_long_as_the_longest_one,
     r34_the_table_shows_neither_names_nor_addresses,
     r52_counts_that_have_ended_are_swept_and_no_others,
     a_clock_that_was_wrong_for_a_moment_locks_nobody_out,
     counts_that_cannot_be_swept_hide_no_sessions_that_were,
+    a_table_of_an_earlier_version_is_told_and_migrated_with_its_counts,
+    r34_names_and_passwords_of_megabytes_are_refused_as_unknown_ones_are,
     without_its_table_attempts_are_refused_by_its_name_and_all_else_works,
 ];
 
@@ -97,9 +104,9 @@ async fn a_key_that_is_used_without_a_password_is_not_counted(stage: Stage) {
 async fn an_attempt_that_nobody_waits_for_stays_counted(stage: Stage) {
     let auth = stage.auth().await;
     sign_up(&auth, "ada").await;
-    stage.probe.halt("forget_attempts");
+    stage.probe.halt("uncount_attempt");
     let abandoned = tokio::spawn(async move { sign_in(&auth, "ada", PASSWORD).await });
-    stage.probe.arrived("forget_attempts").await;
+    stage.probe.arrived("uncount_attempt").await;
     abandoned.abort();
     assert!(abandoned.await.unwrap_err().is_cancelled());
     assert_eq!(counted(&stage).await.as_deref(), Some("1"));
@@ -125,13 +132,53 @@ async fn nobody_is_let_in_while_attempts_cannot_be_counted(stage: Stage) {
 async fn a_success_that_cannot_be_written_down_is_one_all_the_same(stage: Stage) {
     let auth = stage.auth().await;
     sign_up(&auth, "ada").await;
-    stage.probe.halt("forget_attempts");
+    stage.probe.halt("uncount_attempt");
     let attempt = tokio::spawn(async move { sign_in(&auth, "ada", PASSWORD).await });
-    stage.probe.arrived("forget_attempts").await;
+    stage.probe.arrived("uncount_attempt").await;
     stage.probe.set_down(true);
-    stage.probe.release("forget_attempts");
+    stage.probe.release("uncount_attempt");
     attempt.await.unwrap().unwrap();
     assert_eq!(counted(&stage).await.as_deref(), Some("1"));
+}
+
+async fn a_first_sign_in_by_a_provider_logs_no_refusal(stage: Stage) {
+    // What the other tests of this process log has other names in it.
+    let provider = match stage.is_postgres() {
+        true => "first-sign-in-postgres",
+        false => "first-sign-in-sqlite",
+    };
+    let logs = lucia_tests::logs::watch([provider]);
+    let auth = stage.auth().await;
+    let session = sign_up(&auth, "ada").await;
+    let told = async |user, password| {
+        let before = logs.lines().len();
+        let used = auth.use_key(provider, user, password).address(HERE).await;
+        assert!(
+            matches!(used, Err(Error::InvalidCredentials)),
+            "{user}: {used:?}"
+        );
+        let mut lines = logs.lines().split_off(before);
+        lines.retain(|line| line.contains(" lucia"));
+        lines
+    };
+    // Nobody has this key, and no name that long can be one.
+    for unknown in ["1815", &"1".repeat(300)] {
+        let lines = told(unknown, None).await;
+        assert!(
+            matches!(&lines[..], [line] if line.starts_with("DEBUG") && line.contains("no such key")),
+            "{lines:?}"
+        );
+    }
+    // Guesses are refused, whether there is such a key, and so is a key without its password.
+    let key = NewKey::with_password(provider, "1815", PASSWORD);
+    auth.create_key(&session.user_id, key).await.unwrap();
+    for (user, password) in [("1815", Some(WRONG)), ("1816", Some(WRONG)), ("1815", None)] {
+        let lines = told(user, password).await;
+        assert!(
+            matches!(&lines[..], [line] if line.starts_with("INFO") && line.contains("key refused")),
+            "{lines:?}"
+        );
+    }
 }
 
 async fn r24_proofs_are_counted_together_with_sign_ins(stage: Stage) {
@@ -155,6 +202,108 @@ async fn r24_proofs_are_counted_together_with_sign_ins(stage: Stage) {
     stage.clock.advance(15 * MINUTE);
     prove(PASSWORD).await.unwrap();
     assert_eq!(stage.count("sign_in_attempt").await, 0);
+}
+
+async fn r34_second_proofs_buy_no_guesses(stage: Stage) {
+    let auths = [stage.auth().await, stage.auth().await];
+    let own = sign_up(&auths[0], "Ada").await;
+    sign_up(&auths[0], "ada").await;
+    let mut own = [own.clone(), own];
+    let mut guesses = 0;
+    for number in 0..25 {
+        // By a sign-in, and by a second proof of a session of the guesser's.
+        let (auth, session) = (&auths[number % 2], &own[0]);
+        let guess = match number % 3 {
+            0 => sign_in(auth, "ada", WRONG).await,
+            _ => {
+                let guess = auth.reauthenticate(session, "username", "ada", WRONG);
+                guess.address(HERE).await.map(drop)
+            }
+        };
+        guesses += usize::from(matches!(guess, Err(Error::InvalidCredentials)));
+        let proof = auths[0].reauthenticate(session, "username", "Ada", PASSWORD);
+        match proof.address(HERE).await {
+            Ok(session) => own = [session.clone(), session],
+            Err(error) => assert!(matches!(error, Error::TooManyAttempts { .. }), "{error:?}"),
+        }
+    }
+    assert_eq!(guesses, 10);
+}
+
+async fn r34_a_second_proof_by_the_key_of_somebody_else_stays_counted(stage: Stage) {
+    let auth = stage.auth().await;
+    let session = sign_up(&auth, "ada").await;
+    sign_up(&auth, "bob").await;
+    for attempts in 1..=10 {
+        let proof = auth.reauthenticate(&session, "username", "bob", PASSWORD);
+        let refused = proof.address(HERE).await;
+        assert!(
+            matches!(refused, Err(Error::InvalidCredentials)),
+            "{refused:?}"
+        );
+        assert_eq!(counted(&stage).await, Some(attempts.to_string()));
+    }
+    assert_too_many(sign_in(&auth, "bob", PASSWORD).await);
+}
+
+/// One that allows few failures in a long time, and one that allows many in a short time, each
+/// with a store of its own.
+async fn strict_and_lax(stage: &Stage) -> [Auth; 2] {
+    let strict = stage.builder().await.sign_in_limit(5, 15 * MINUTE);
+    let lax = stage.builder().await.sign_in_limit(20, MINUTE);
+    [strict.build().unwrap(), lax.build().unwrap()]
+}
+
+async fn sweep(auths: &[Auth]) {
+    for auth in auths {
+        auth.delete_dead_sessions().await.unwrap();
+    }
+}
+
+async fn r34_a_second_auth_with_other_limits_cuts_no_count_short(stage: Stage) {
+    let auths = strict_and_lax(&stage).await;
+    let [strict, lax] = &auths;
+    sign_up(strict, "ada").await;
+    fail(strict, "ada", 5).await;
+    // Neither the sweeps nor the attempts of the other one end the count, nor its successes.
+    for _ in 0..14 {
+        sweep(&auths).await;
+        assert_too_many(sign_in(strict, "ada", PASSWORD).await);
+        fail(lax, "ada", 1).await;
+        sign_in(lax, "ada", PASSWORD).await.unwrap();
+        assert_too_many(sign_in(strict, "ada", PASSWORD).await);
+        stage.clock.advance(MINUTE);
+    }
+    // It has more attempts, in the same count.
+    fail(lax, "ada", 1).await;
+    assert_too_many(sign_in(lax, "ada", PASSWORD).await);
+    stage.clock.advance(MINUTE);
+    fail(strict, "ada", 5).await;
+}
+
+async fn r34_a_count_that_a_short_period_began_lasts_as_long_as_the_longest_one(stage: Stage) {
+    let auths = strict_and_lax(&stage).await;
+    let [strict, lax] = &auths;
+    sign_up(strict, "ada").await;
+    fail(lax, "ada", 1).await;
+    stage.clock.advance(MINUTE / 2);
+    fail(strict, "ada", 4).await;
+    assert_too_many(sign_in(strict, "ada", PASSWORD).await);
+    for _ in 0..14 {
+        stage.clock.advance(MINUTE);
+        sweep(&auths).await;
+        fail(lax, "ada", 1).await;
+        assert_too_many(sign_in(strict, "ada", PASSWORD).await);
+    }
+    // From the first attempt on, whoever made it.
+    stage.clock.advance(MINUTE / 2);
+    fail(strict, "ada", 5).await;
+    // An attempt that is refused is not counted, and makes nobody wait longer.
+    stage.clock.advance(15 * MINUTE);
+    fail(lax, "ada", 20).await;
+    assert_too_many(sign_in(strict, "ada", PASSWORD).await);
+    stage.clock.advance(MINUTE);
+    fail(strict, "ada", 5).await;
 }
 
 async fn r34_the_table_shows_neither_names_nor_addresses(stage: Stage) {
@@ -223,6 +372,89 @@ async fn a_clock_that_was_wrong_for_a_moment_locks_nobody_out(stage: Stage) {
     sign_in(&auth, "ada", PASSWORD).await.unwrap();
 }
 
+async fn a_table_of_an_earlier_version_is_told_and_migrated_with_its_counts(stage: Stage) {
+    let auth = stage.auth().await;
+    sign_up(&auth, "ada").await;
+    fail(&auth, "ada", 10).await;
+    stage
+        .execute("ALTER TABLE sign_in_attempt DROP COLUMN started_at")
+        .await;
+    // Another process, which has prepared nothing yet.
+    let auth = stage.auth().await;
+    for refused in [
+        sign_in(&auth, "ada", PASSWORD).await,
+        auth.check_schema::<lucia::NoAttributes>().await,
+    ] {
+        match refused {
+            Err(Error::Schema { table, column, .. }) => {
+                let told = (table.as_str(), column.as_deref());
+                assert_eq!(told, ("sign_in_attempt", Some("started_at")));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    for _ in 0..2 {
+        stage.add_columns(&[]).await;
+    }
+    let auth = stage.auth().await;
+    auth.check_schema::<lucia::NoAttributes>().await.unwrap();
+    auth.delete_dead_sessions().await.unwrap();
+    assert_too_many(sign_in(&auth, "ada", PASSWORD).await);
+    // What a process of the earlier version writes meanwhile is a count, too.
+    let later = stage.clock.now() + 10 * MINUTE;
+    let later = later.duration_since(std::time::UNIX_EPOCH).unwrap();
+    let sql = format!(
+        "INSERT INTO sign_in_attempt (id, attempts, expires) VALUES ('{:064x}', 10, {})",
+        1,
+        later.as_millis()
+    );
+    stage.execute(&sql).await;
+    auth.delete_dead_sessions().await.unwrap();
+    assert_eq!(stage.count("sign_in_attempt").await, 2);
+    stage.clock.advance(15 * MINUTE);
+    sign_in(&auth, "ada", PASSWORD).await.unwrap();
+    auth.delete_dead_sessions().await.unwrap();
+    assert_eq!(stage.count("sign_in_attempt").await, 0);
+}
+
+async fn r34_names_and_passwords_of_megabytes_are_refused_as_unknown_ones_are(stage: Stage) {
+    let auth = stage.auth().await;
+    // Of one byte, of many, and one that becomes eighteen.
+    for part in ["x", "\u{1f600}", "\u{fdfa}"] {
+        let long = part.repeat((2 << 20) / part.len());
+        stage.probe.calls();
+        for number in 0..10 {
+            // Another end makes no other name of it.
+            let name = format!("{long}{number}");
+            fail(&auth, &name, 1).await;
+        }
+        assert_eq!(stage.probe.calls(), ["count_attempt"; 10], "{part:?}");
+        assert_too_many(sign_in(&auth, &long, PASSWORD).await);
+        let used = auth.use_key(&long, "ada", Some(WRONG)).address(HERE).await;
+        assert!(matches!(used, Err(Error::InvalidCredentials)), "{used:?}");
+        // All others that take the name of a key.
+        assert!(auth.key("username", &long).await.unwrap().is_none());
+        auth.delete_key("username", &long).await.unwrap();
+        let reset = auth.reset_password("username", &long, PASSWORD).await;
+        assert!(matches!(reset, Err(Error::UnknownKey)), "{reset:?}");
+        stage.probe.calls();
+        let new_user = NewUser::with_password("username", &long, PASSWORD);
+        let created = auth.create_user(new_user).await;
+        assert!(
+            matches!(created, Err(Error::InvalidKey { .. })),
+            "{created:?}"
+        );
+        let key = NewUser::with_password("username", "ada", &long);
+        let created = auth.create_user(key).await;
+        assert!(
+            matches!(created, Err(Error::InvalidPassword(_))),
+            "{created:?}"
+        );
+        assert_eq!(stage.probe.calls(), [""; 0], "{part:?}");
+        stage.execute("DELETE FROM sign_in_attempt").await;
+    }
+}
+
 async fn without_its_table_attempts_are_refused_by_its_name_and_all_else_works(stage: Stage) {
     stage.execute("DROP TABLE sign_in_attempt").await;
     let auth = stage.auth().await;
@@ -278,5 +510,103 @@ async fn r34_a_key_of_many_spellings_has_one_count_whether_it_is_known_or_not() 
             fail(&auth, spelling, 1).await;
         }
         assert_too_many(sign_in(&auth, spellings[4], PASSWORD).await);
+    }
+}
+
+/// Whether attempts at this name are counted apart from those at all names so far. No password is
+/// hashed for it: the attempt is given up when it has been counted.
+async fn is_counted_apart(stage: &Stage, auth: &Auth, name: &str) -> bool {
+    tokio::select! {
+        attempt = sign_in(auth, name, WRONG) => {
+            assert_too_many(attempt);
+            false
+        }
+        () = stage.probe.arrived("key") => true,
+    }
+}
+
+/// What a database can compare names by, of those that know more letters than ASCII has. Each is an
+/// expression over `name`.
+const COMPARISONS: [&str; 7] = [
+    "name::citext",
+    "lower(name)",
+    r#"lower(name COLLATE "und-x-icu")"#,
+    r#"lower(name COLLATE "tr-x-icu")"#,
+    r#"name COLLATE "ignores_case""#,
+    r#"name COLLATE "ignores_accents""#,
+    r#"name COLLATE "ignores_punctuation""#,
+];
+
+/// All of Unicode that has a character, each at the beginning and at the end of a word, and what
+/// becomes of it in the other case and in parts.
+const NAMES: &str = r#"CREATE EXTENSION citext;
+    CREATE COLLATION ignores_case
+        (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+    CREATE COLLATION ignores_accents
+        (provider = icu, locale = 'und-u-ks-level1', deterministic = false);
+    CREATE COLLATION ignores_punctuation
+        (provider = icu, locale = 'und-u-ka-shifted-ks-level1', deterministic = false);
+    CREATE TABLE names AS
+    SELECT DISTINCT name FROM (
+        SELECT chr(n) AS letter FROM generate_series(1, 918000) AS n
+        WHERE n NOT BETWEEN 55296 AND 63743 AND n NOT BETWEEN 210000 AND 917503
+    ) AS letters, LATERAL (VALUES
+        (letter || 'a'), ('a' || letter),
+        ('a' || upper(letter COLLATE "und-x-icu")), ('a' || lower(letter COLLATE "und-x-icu")),
+        ('a' || normalize(letter, NFD))
+    ) AS names (name);
+    INSERT INTO names
+    SELECT a || b || c || d FROM (VALUES ('Σ'), ('σ'), ('ς')) AS one (a),
+        (VALUES ('Σ'), ('σ'), ('ς')) AS two (b),
+        (VALUES ('Σ'), ('σ'), ('ς')) AS three (c),
+        (VALUES ('Σ'), ('σ'), ('ς')) AS four (d)"#;
+
+#[tokio::test]
+async fn r34_what_a_database_takes_for_one_name_has_one_count() {
+    let database = lucia_tests::Database::new().await;
+    let client = database.connect().await;
+    client.batch_execute(NAMES).await.unwrap();
+
+    let stage = Stage::sqlite().await;
+    let auth = stage.builder().await.sign_in_limit(1, MINUTE);
+    let auth = auth.build().unwrap();
+    stage.probe.halt("key");
+    let mut missed = Vec::new();
+    for comparison in COMPARISONS {
+        let sql =
+            format!("SELECT array_agg(name) FROM names GROUP BY {comparison} HAVING count(*) > 1");
+        let groups = client.query(&sql, &[]).await.unwrap();
+        assert!(groups.len() > 1000, "{comparison}: {}", groups.len());
+        for group in groups {
+            let names: Vec<String> = group.get(0);
+            // The first one may be counted together with another group.
+            is_counted_apart(&stage, &auth, &names[0]).await;
+            for name in &names[1..] {
+                if is_counted_apart(&stage, &auth, name).await {
+                    missed.push((comparison, names[0].clone(), name.clone()));
+                }
+            }
+        }
+    }
+    assert!(
+        missed.is_empty(),
+        "{}: {:?}",
+        missed.len(),
+        missed.get(..50)
+    );
+    // SQLite's NOCASE knows ASCII alone.
+    for letter in 'a'..='z' {
+        let name = format!("nocase {letter}");
+        is_counted_apart(&stage, &auth, &name).await;
+        assert!(!is_counted_apart(&stage, &auth, &name.to_ascii_uppercase()).await);
+    }
+    // Not everything is one.
+    for name in [
+        "this one",
+        "that one",
+        "\u{5f20}\u{4f1f}",
+        "\u{5f20}\u{4f1a}",
+    ] {
+        assert!(is_counted_apart(&stage, &auth, name).await, "{name}");
     }
 }

@@ -29,8 +29,7 @@ pub(super) async fn when_a_count_has_ended_another_one_begins(store: &dyn Store)
     assert!(!count(store, 1, end - 1).await.admitted);
     for admitted in [true, true, true, false] {
         let counted = count(store, 1, end).await;
-        let expires = UnixMillis(end + PERIOD);
-        assert_eq!(counted, CountedAttempt { admitted, expires });
+        assert_eq!(counted, lasting(admitted, end, end + PERIOD));
     }
 }
 
@@ -38,8 +37,7 @@ pub(super) async fn a_count_of_a_clock_that_was_wrong_has_ended(store: &dyn Stor
     count_full(store, 1, NOW + PERIOD + 1).await;
     for admitted in [true, true, true, false] {
         let counted = count(store, 1, NOW).await;
-        let expires = UnixMillis(NOW + PERIOD);
-        assert_eq!(counted, CountedAttempt { admitted, expires });
+        assert_eq!(counted, lasting(admitted, NOW, NOW + PERIOD));
     }
 }
 
@@ -48,6 +46,72 @@ pub(super) async fn a_count_of_a_clock_that_is_ahead_goes_on(store: &dyn Store) 
     let counted = count(store, 1, NOW).await;
     let expires = UnixMillis(NOW + 2 * PERIOD);
     assert_eq!((counted.admitted, counted.expires), (false, expires));
+}
+
+pub(super) async fn the_count_says_whether_its_clock_was_wrong(store: &dyn Store) {
+    // One that starts as far ahead as it lasts, and one that starts further ahead; whatever the
+    // period of the attempt that finds it.
+    for (number, ahead, goes_on) in [(1, 10, true), (2, 10, true), (3, 11, false), (4, 11, false)] {
+        let start = NOW + ahead * PERIOD;
+        for _ in 0..LIMIT {
+            count_for(store, number, start, 10 * PERIOD, LIMIT).await;
+        }
+        let period = if number % 2 == 0 { PERIOD } else { 20 * PERIOD };
+        let counted = count_for(store, number, NOW, period, LIMIT).await;
+        assert_eq!(counted.admitted, !goes_on, "{number}");
+        let (start, end) = match goes_on {
+            true => (start, start + 10 * PERIOD),
+            false => (NOW, NOW + period),
+        };
+        assert_eq!(counted, lasting(!goes_on, start, end), "{number}");
+    }
+}
+
+pub(super) async fn attempts_of_different_limits_are_counted_together(store: &dyn Store) {
+    for (limit, admitted) in [
+        (3, true),
+        (5, true),
+        (3, true),
+        (3, false),
+        (5, true),
+        (5, true),
+        (5, false),
+        (3, false),
+    ] {
+        let counted = count_for(store, 1, NOW, PERIOD, limit).await;
+        assert_eq!(counted.admitted, admitted);
+    }
+}
+
+pub(super) async fn an_attempt_of_a_longer_period_extends_the_count(store: &dyn Store) {
+    count(store, 1, NOW).await;
+    let counted = count_for(store, 1, NOW + 10, 5 * PERIOD, LIMIT).await;
+    // From its start on.
+    let end = NOW + 5 * PERIOD;
+    assert_eq!(counted, lasting(true, NOW, end));
+    assert!(count(store, 1, end - 1).await.admitted);
+    assert!(!count(store, 1, end - 1).await.admitted);
+    assert!(count(store, 1, end).await.admitted);
+}
+
+pub(super) async fn an_attempt_of_a_shorter_period_does_not_cut_the_count_short(store: &dyn Store) {
+    let end = NOW + 5 * PERIOD;
+    count_for(store, 1, NOW, 5 * PERIOD, LIMIT).await;
+    for (now, admitted) in [
+        (NOW, true),
+        (NOW + PERIOD, true),
+        (NOW + 2 * PERIOD, false),
+        (end - 1, false),
+    ] {
+        assert_eq!(count(store, 1, now).await, lasting(admitted, NOW, end));
+    }
+}
+
+pub(super) async fn an_attempt_that_is_refused_extends_no_count(store: &dyn Store) {
+    count_full(store, 1, NOW).await;
+    let refused = count_for(store, 1, NOW + 1, 5 * PERIOD, LIMIT).await;
+    assert_eq!(refused, lasting(false, NOW, NOW + PERIOD));
+    assert!(count(store, 1, NOW + PERIOD).await.admitted);
 }
 
 pub(super) async fn attempts_of_different_ids_are_counted_apart(store: &dyn Store) {
@@ -77,16 +141,16 @@ pub(super) async fn an_attempt_that_is_taken_back_makes_room_for_one(store: &dyn
     for _ in 0..2 {
         assert!(!count(store, 1, NOW).await.admitted);
     }
-    uncount(store, 1, NOW + PERIOD).await;
+    uncount(store, 1, NOW).await;
     assert!(count(store, 1, NOW + 1).await.admitted);
     assert!(!count(store, 1, NOW + 1).await.admitted);
 }
 
 pub(super) async fn no_more_attempts_are_taken_back_than_were_counted(store: &dyn Store) {
-    uncount(store, 1, NOW + PERIOD).await;
+    uncount(store, 1, NOW).await;
     count(store, 1, NOW).await;
     for _ in 0..5 {
-        uncount(store, 1, NOW + PERIOD).await;
+        uncount(store, 1, NOW).await;
     }
     count_full(store, 1, NOW).await;
     assert!(!count(store, 1, NOW).await.admitted);
@@ -96,7 +160,7 @@ pub(super) async fn an_attempt_is_taken_back_out_of_its_own_count(store: &dyn St
     count_full(store, 1, NOW).await;
     count_full(store, 1, NOW + PERIOD).await;
     count_full(store, 2, NOW).await;
-    uncount(store, 1, NOW + PERIOD).await;
+    uncount(store, 1, NOW).await;
     assert!(!count(store, 1, NOW + PERIOD).await.admitted);
     assert!(!count(store, 2, NOW).await.admitted);
 }
@@ -105,24 +169,25 @@ pub(super) async fn attempts_that_are_all_taken_back_leave_no_count(store: &dyn 
     // One after the other, and at once.
     count_full(store, 1, NOW).await;
     for _ in 0..LIMIT {
-        uncount(store, 1, NOW + PERIOD).await;
+        uncount(store, 1, NOW).await;
     }
     count_full(store, 2, NOW).await;
-    all((0..LIMIT).map(async |_| uncount(store, 2, NOW + PERIOD).await)).await;
+    all((0..LIMIT).map(async |_| uncount(store, 2, NOW).await)).await;
     assert_eq!(delete_old(store, NOW + PERIOD, 100).await, 0);
 }
 
-pub(super) async fn forgotten_attempts_are_counted_no_more(store: &dyn Store) {
+pub(super) async fn an_attempt_is_taken_back_out_of_a_count_that_was_extended(store: &dyn Store) {
     count_full(store, 1, NOW).await;
-    count_full(store, 2, NOW).await;
-    forget(store, 1).await;
-    count_full(store, 1, NOW).await;
-    assert!(!count(store, 2, NOW).await.admitted);
-}
-
-pub(super) async fn forgetting_attempts_that_nobody_made_is_silent(store: &dyn Store) {
-    forget(store, 1).await;
-    count_full(store, 1, NOW).await;
+    assert!(
+        count_for(store, 1, NOW, 5 * PERIOD, LIMIT + 1)
+            .await
+            .admitted
+    );
+    for _ in 0..2 {
+        uncount(store, 1, NOW).await;
+    }
+    assert!(count(store, 1, NOW + PERIOD).await.admitted);
+    assert!(!count(store, 1, NOW + PERIOD).await.admitted);
 }
 
 pub(super) async fn counts_that_have_ended_are_deleted_and_no_others(store: &dyn Store) {
@@ -146,6 +211,14 @@ pub(super) async fn counts_of_a_clock_that_was_wrong_are_deleted(store: &dyn Sto
     assert!(!count(store, 2, NOW).await.admitted);
 }
 
+pub(super) async fn a_count_that_was_extended_is_deleted_after_its_new_end(store: &dyn Store) {
+    count(store, 1, NOW).await;
+    let end = count_for(store, 1, NOW, 5 * PERIOD, LIMIT).await.expires.0;
+    for (now, deleted) in [(NOW + PERIOD, 0), (end - 1, 0), (end, 1)] {
+        assert_eq!(delete_old(store, now, 100).await, deleted, "{now}");
+    }
+}
+
 pub(super) async fn no_more_counts_are_deleted_than_asked(store: &dyn Store) {
     for number in 0..7 {
         count(store, number, NOW).await;
@@ -160,14 +233,32 @@ fn id(number: u64) -> String {
 }
 
 async fn count(store: &dyn Store, number: u64, now: i64) -> CountedAttempt {
+    count_for(store, number, now, PERIOD, LIMIT).await
+}
+
+async fn count_for(
+    store: &dyn Store,
+    number: u64,
+    now: i64,
+    period: i64,
+    limit: u32,
+) -> CountedAttempt {
     let attempt = NewAttempt {
         id: id(number),
         now: UnixMillis(now),
-        expires: UnixMillis(now + PERIOD),
-        limit: LIMIT,
+        expires: UnixMillis(now + period),
+        limit,
     };
     let counted = store.count_attempt(attempt).await;
     counted.expect("an attempt is counted")
+}
+
+fn lasting(admitted: bool, start: i64, end: i64) -> CountedAttempt {
+    CountedAttempt {
+        admitted,
+        started_at: UnixMillis(start),
+        expires: UnixMillis(end),
+    }
 }
 
 /// Makes as many attempts as are admitted.
@@ -177,19 +268,13 @@ async fn count_full(store: &dyn Store, number: u64, now: i64) {
     }
 }
 
-async fn uncount(store: &dyn Store, number: u64, expires: i64) {
-    let expires = UnixMillis(expires);
-    let uncounted = store.uncount_attempt(&id(number), expires).await;
+async fn uncount(store: &dyn Store, number: u64, started_at: i64) {
+    let started_at = UnixMillis(started_at);
+    let uncounted = store.uncount_attempt(&id(number), started_at).await;
     uncounted.expect("an attempt is taken back");
 }
 
-async fn forget(store: &dyn Store, number: u64) {
-    let forgotten = store.forget_attempts(&id(number)).await;
-    forgotten.expect("attempts are forgotten");
-}
-
 async fn delete_old(store: &dyn Store, now: i64, limit: u32) -> u64 {
-    let latest = UnixMillis(now + 2 * PERIOD);
-    let deleted = store.delete_old_attempts(UnixMillis(now), latest, limit);
+    let deleted = store.delete_old_attempts(UnixMillis(now), limit);
     deleted.await.expect("counts are deleted")
 }

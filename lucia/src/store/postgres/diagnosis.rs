@@ -31,10 +31,11 @@ const SESSION_COLUMNS: [(&str, Kind); 9] = [
     ("device", Kind::Text),
     ("address", Kind::Text),
 ];
-const ATTEMPT_COLUMNS: [(&str, Kind); 3] = [
+const ATTEMPT_COLUMNS: [(&str, Kind); 4] = [
     ("id", Kind::Text),
     ("attempts", Kind::BigInt),
     ("expires", Kind::BigInt),
+    ("started_at", Kind::BigInt),
 ];
 
 #[derive(Clone, Copy)]

@@ -99,7 +99,9 @@ async fn is_complete(parts: &Parts, transaction: &impl GenericClient) -> Result<
              AND (SELECT count(*) FROM pg_attribute WHERE attrelid = to_regclass($2::TEXT) \
                  AND attname = ANY ($3::TEXT[]) AND NOT attisdropped) = cardinality($3::TEXT[]) \
              AND EXISTS (SELECT 1 FROM pg_attribute WHERE attrelid = to_regclass($2::TEXT) \
-                 AND attname = 'authenticated_at' AND atthasdef)";
+                 AND attname = 'authenticated_at' AND atthasdef) \
+             AND EXISTS (SELECT 1 FROM pg_attribute WHERE attrelid = to_regclass($4::TEXT) \
+                 AND attname = 'started_at' AND NOT attisdropped)";
 
     let tables = &parts.tables;
     let in_schema = |index: String| match &tables.schema {
@@ -119,8 +121,12 @@ async fn is_complete(parts: &Parts, transaction: &impl GenericClient) -> Result<
         names.push(in_schema(index(&tables.session, "_public_id_idx")));
     }
     let columns = SESSION_COLUMNS.map(str::to_owned).to_vec();
+    let (session, attempt) = (
+        tables.quoted(&tables.session),
+        tables.quoted(&tables.attempt),
+    );
     let row = transaction
-        .query_one(SQL, &[&names, &tables.quoted(&tables.session), &columns])
+        .query_one(SQL, &[&names, &session, &columns, &attempt])
         .await
         .map_err(|error| failed(parts, error))?;
     row.try_get::<_, Option<bool>>(0)

@@ -105,26 +105,33 @@ fn create_user_table(
     })
 }
 
-/// Adds lucia's own columns to a table of sessions that Lucia made, or an earlier version.
+/// Adds lucia's own columns to tables that Lucia made, or an earlier version.
 fn add_own_columns(connection: &Connection, tables: &Tables) -> Outcome<()> {
-    let table = &tables.names.session;
-    let existing = tables::columns(connection, table)?;
-    if existing.is_empty() {
-        return Ok(());
-    }
     // SQLite adds no column whose default it would have to compute. Rows from before count from
     // now.
     let now = UnixMillis::from(SystemTime::now()).0;
-    for (name, definition) in [
-        ("created_at", format!("BIGINT NOT NULL DEFAULT {now}")),
-        ("renewed_at", format!("BIGINT NOT NULL DEFAULT {now}")),
-        ("authenticated_at", "BIGINT".to_owned()),
-        ("device", "TEXT".to_owned()),
-        ("address", "TEXT".to_owned()),
+    let since_now = format!("BIGINT NOT NULL DEFAULT {now}");
+    let session = [
+        ("created_at", &*since_now),
+        ("renewed_at", &since_now),
+        ("authenticated_at", "BIGINT"),
+        ("device", "TEXT"),
+        ("address", "TEXT"),
+    ];
+    let attempt = [("started_at", &*since_now)];
+    for (table, columns) in [
+        (&tables.names.session, &session[..]),
+        (&tables.names.attempt, &attempt[..]),
     ] {
-        if !existing.iter().any(|other| is_same(&other.name, name)) {
-            let definition = format!("{} {definition}", quote(name));
-            add_column(connection, table, name, &definition)?;
+        let existing = tables::columns(connection, table)?;
+        if existing.is_empty() {
+            continue;
+        }
+        for (name, definition) in columns {
+            if !existing.iter().any(|other| is_same(&other.name, name)) {
+                let definition = format!("{} {definition}", quote(name));
+                add_column(connection, table, name, &definition)?;
+            }
         }
     }
     Ok(())

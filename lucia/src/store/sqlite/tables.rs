@@ -11,7 +11,7 @@ use crate::{Error, Result};
 const KEY_COLUMNS: [&str; 3] = ["id", "user_id", "hashed_password"];
 
 /// The columns of the table that attempts to sign in are counted in.
-const ATTEMPT_COLUMNS: [&str; 3] = ["id", "attempts", "expires"];
+const ATTEMPT_COLUMNS: [&str; 4] = ["id", "attempts", "expires", "started_at"];
 
 /// The tables, and the statements over them.
 pub(super) struct Tables {
@@ -45,10 +45,9 @@ pub(super) struct Statements {
     pub(super) delete_dead_sessions: String,
     pub(super) session_and_user: String,
     pub(super) count_attempt: String,
-    pub(super) attempts_expire: String,
+    pub(super) attempt_times: String,
     pub(super) uncount_attempt: String,
     pub(super) uncount_last_attempt: String,
-    pub(super) forget_attempts: String,
     pub(super) delete_old_attempts: String,
 }
 
@@ -176,7 +175,16 @@ impl Statements {
         let session = quote(&names.session);
         let attempt = quote(&names.attempt);
         // By differences: a sum of such times can be out of range.
-        let has_ended = "(a.\"expires\" <= ?2 OR a.\"expires\" - ?3 > ?3 - ?2)";
+        let has_ended = |now: &str| {
+            format!(
+                "(a.\"expires\" <= {now} \
+                 OR a.\"started_at\" - {now} > a.\"expires\" - a.\"started_at\")"
+            )
+        };
+        let (has_ended, is_old) = (has_ended("?2"), has_ended("?1"));
+        // The period of this attempt, from the start of the count on; from now on where a clock that
+        // is ahead began it.
+        let later_end = "max(a.\"expires\", ?3 - max(?2 - a.\"started_at\", 0))";
         let session_columns: Vec<_> = SESSION_COLUMNS
             .into_iter()
             .chain(own_session_columns.iter().map(|column| &*column.name))
@@ -257,25 +265,27 @@ impl Statements {
                  JOIN {user} AS u ON u.\"id\" = s.\"user_id\" WHERE s.\"id\" = ?1"
             ),
             count_attempt: format!(
-                "INSERT INTO {attempt} AS a (\"id\", \"attempts\", \"expires\") VALUES (?1, 1, ?3) \
-                 ON CONFLICT (\"id\") DO UPDATE SET \
+                "INSERT INTO {attempt} AS a (\"id\", \"attempts\", \"started_at\", \"expires\") \
+                 VALUES (?1, 1, ?2, ?3) ON CONFLICT (\"id\") DO UPDATE SET \
                  \"attempts\" = CASE WHEN {has_ended} THEN 1 ELSE a.\"attempts\" + 1 END, \
-                 \"expires\" = CASE WHEN {has_ended} THEN ?3 ELSE a.\"expires\" END \
+                 \"started_at\" = CASE WHEN {has_ended} THEN ?2 ELSE a.\"started_at\" END, \
+                 \"expires\" = CASE WHEN {has_ended} THEN ?3 ELSE {later_end} END \
                  WHERE {has_ended} OR a.\"attempts\" < ?4"
             ),
-            attempts_expire: format!("SELECT \"expires\" FROM {attempt} WHERE \"id\" = ?1"),
+            attempt_times: format!(
+                "SELECT \"started_at\", \"expires\" FROM {attempt} WHERE \"id\" = ?1"
+            ),
             uncount_attempt: format!(
                 "UPDATE {attempt} SET \"attempts\" = \"attempts\" - 1 \
-                 WHERE \"id\" = ?1 AND \"expires\" = ?2 AND \"attempts\" > 1"
+                 WHERE \"id\" = ?1 AND \"started_at\" = ?2 AND \"attempts\" > 1"
             ),
             uncount_last_attempt: format!(
                 "DELETE FROM {attempt} \
-                 WHERE \"id\" = ?1 AND \"expires\" = ?2 AND \"attempts\" <= 1"
+                 WHERE \"id\" = ?1 AND \"started_at\" = ?2 AND \"attempts\" <= 1"
             ),
-            forget_attempts: format!("DELETE FROM {attempt} WHERE \"id\" = ?1"),
             delete_old_attempts: format!(
-                "DELETE FROM {attempt} WHERE \"id\" IN (SELECT \"id\" FROM {attempt} \
-                 WHERE \"expires\" <= ?1 OR \"expires\" > ?2 LIMIT ?3)"
+                "DELETE FROM {attempt} WHERE \"id\" IN (SELECT a.\"id\" FROM {attempt} AS a \
+                 WHERE {is_old} LIMIT ?2)"
             ),
         }
     }

@@ -203,31 +203,32 @@ impl UserStore for SqliteStore {
                 .prepare_cached(&tables.sql.count_attempt)?
                 .execute((id, attempt.now.0, attempt.expires.0, limit))
                 .about(Subject::Attempt)?;
-            let expires = transaction
-                .prepare_cached(&tables.sql.attempts_expire)?
-                .query_row([id], |row| row.get(0))
+            let (started_at, expires) = transaction
+                .prepare_cached(&tables.sql.attempt_times)?
+                .query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))
                 .about(Subject::Attempt)?;
             transaction.commit()?;
             Ok(CountedAttempt {
                 admitted: counted > 0,
+                started_at: UnixMillis(started_at),
                 expires: UnixMillis(expires),
             })
         })
         .await
     }
 
-    async fn uncount_attempt(&self, id: &str, expires: UnixMillis) -> Result<()> {
+    async fn uncount_attempt(&self, id: &str, started_at: UnixMillis) -> Result<()> {
         let id = id.to_owned();
         self.write(move |connection, tables| {
             let transaction =
                 connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let uncounted = transaction
                 .prepare_cached(&tables.sql.uncount_attempt)?
-                .execute((&id, expires.0))?;
+                .execute((&id, started_at.0))?;
             if uncounted == 0 {
                 transaction
                     .prepare_cached(&tables.sql.uncount_last_attempt)?
-                    .execute((&id, expires.0))?;
+                    .execute((&id, started_at.0))?;
             }
             transaction.commit()?;
             Ok(())
@@ -235,25 +236,10 @@ impl UserStore for SqliteStore {
         .await
     }
 
-    async fn forget_attempts(&self, id: &str) -> Result<()> {
-        let id = id.to_owned();
-        self.write(move |connection, tables| {
-            let mut statement = connection.prepare_cached(&tables.sql.forget_attempts)?;
-            statement.execute([&id])?;
-            Ok(())
-        })
-        .await
-    }
-
-    async fn delete_old_attempts(
-        &self,
-        now: UnixMillis,
-        latest: UnixMillis,
-        limit: u32,
-    ) -> Result<u64> {
+    async fn delete_old_attempts(&self, now: UnixMillis, limit: u32) -> Result<u64> {
         self.write(move |connection, tables| {
             let mut statement = connection.prepare_cached(&tables.sql.delete_old_attempts)?;
-            let deleted = statement.execute((now.0, latest.0, limit))?;
+            let deleted = statement.execute((now.0, limit))?;
             Ok(u64::try_from(deleted).unwrap_or(u64::MAX))
         })
         .await

@@ -15,7 +15,9 @@ on_each_store![
     r34_an_attempt_too_many_is_refused_before_anything_is_hashed,
     r34_the_owner_gets_in_from_another_address,
     r34_who_is_refused_waits_no_longer_for_trying_again,
-    r34_a_success_ends_the_count,
+    r34_a_success_takes_back_its_own_attempt_and_no_failure,
+    r34_good_sign_ins_with_a_key_of_the_same_spelling_buy_no_guesses,
+    r34_good_sign_ins_at_the_same_time_as_guesses_buy_none,
     r34_somebody_unknown_is_counted_and_told_the_same,
     r34_an_attempt_that_found_no_place_to_be_hashed_is_not_counted,
     r34_a_flood_that_is_too_much_for_the_hashing_leaves_no_counts,
@@ -133,13 +135,98 @@ async fn r34_who_is_refused_waits_no_longer_for_trying_again(stage: Stage) {
     assert_eq!(attempt(&site, "ada", PASSWORD, HERE).await.status, 204);
 }
 
-async fn r34_a_success_ends_the_count(stage: Stage) {
+async fn r34_a_success_takes_back_its_own_attempt_and_no_failure(stage: Stage) {
     let site = ada(&stage).await;
-    for _ in 0..2 {
-        fail(&site, 9, HERE).await;
+    // A success alone leaves nothing, however often it happens.
+    for _ in 0..12 {
         assert_eq!(attempt(&site, "ada", PASSWORD, HERE).await.status, 204);
         assert_eq!(stage.count("sign_in_attempt").await, 0);
     }
+    for _ in 0..9 {
+        fail(&site, 1, HERE).await;
+        assert_eq!(attempt(&site, "ada", PASSWORD, HERE).await.status, 204);
+    }
+    let counted = stage.value("SELECT attempts FROM sign_in_attempt").await;
+    assert_eq!(counted.as_deref(), Some("9"));
+    fail(&site, 1, HERE).await;
+    assert_eq!(attempt(&site, "ada", PASSWORD, HERE).await.status, 429);
+}
+
+/// Keys of different users that are counted together, the guesser's own first.
+const SAME_SPELLING: [(&str, &str); 6] = [
+    ("Ada", "ada"),
+    ("\u{ff21}\u{ff44}\u{ff41}", "ada"),
+    ("\u{fb01}nn", "finn"),
+    ("E\u{301}milie", "\u{e9}milie"),
+    (
+        "\u{3a3}o\u{3c6}\u{3bf}\u{3c2}",
+        "\u{3c3}o\u{3c6}\u{3bf}\u{3c3}",
+    ),
+    ("stra\u{df}e", "STRASSE"),
+];
+
+/// Two sites in front of one database, each with a store of its own, as two processes have.
+async fn two_sites(stage: &Stage) -> [Site; 2] {
+    let passwords = || PasswordOptions::new().waiting(100);
+    let one = stage.builder().await.passwords(passwords());
+    let other = stage.builder().await.passwords(passwords());
+    [
+        site(one.build().unwrap()).await,
+        site(other.build().unwrap()).await,
+    ]
+}
+
+async fn r34_good_sign_ins_with_a_key_of_the_same_spelling_buy_no_guesses(stage: Stage) {
+    let sites = two_sites(&stage).await;
+    for (own, victim) in SAME_SPELLING {
+        for name in [own, victim] {
+            sign_up(&sites[0].auth, name).await;
+        }
+        let mut guesses = 0;
+        for number in 0..25 {
+            let guess = attempt(&sites[number % 2], victim, WRONG, HERE).await;
+            guesses += usize::from(guess.status == 401);
+            // On the same site, and on the other one.
+            let own = attempt(&sites[number / 2 % 2], own, PASSWORD, HERE).await;
+            assert!(matches!(own.status, 204 | 429), "{own:?}");
+        }
+        assert_eq!(guesses, 10, "{own} guesses at {victim}");
+        let owner = attempt(&sites[0], victim, PASSWORD, ELSEWHERE).await;
+        assert_eq!(owner.status, 204, "{victim}");
+        // So that the next pair begins anew where it is counted together with this one.
+        stage.clock.advance(PERIOD);
+        for name in [own, victim] {
+            let key = sites[0].auth.key("username", name).await.unwrap().unwrap();
+            sites[0].auth.delete_user(&key.user_id).await.unwrap();
+        }
+    }
+}
+
+async fn r34_good_sign_ins_at_the_same_time_as_guesses_buy_none(stage: Stage) {
+    let sites = two_sites(&stage).await;
+    for name in ["Ada", "ada"] {
+        sign_up(&sites[0].auth, name).await;
+    }
+    let mut guesses = 0;
+    for _ in 0..3 {
+        let attempts = (0..32).map(|number| {
+            let (name, password) = match number % 4 {
+                0 | 3 => ("ada", WRONG),
+                _ => ("Ada", PASSWORD),
+            };
+            attempt(&sites[number % 2], name, password, HERE)
+        });
+        for reply in join_all(attempts).await {
+            assert!(matches!(reply.status, 204 | 401 | 429), "{reply:?}");
+            guesses += usize::from(reply.status == 401);
+        }
+    }
+    assert!(guesses <= 10, "{guesses} guesses");
+    // What the good sign-ins took is free again, and no more than that.
+    for _ in guesses..10 {
+        assert_eq!(attempt(&sites[0], "ada", WRONG, HERE).await.status, 401);
+    }
+    assert_eq!(attempt(&sites[1], "ada", WRONG, HERE).await.status, 429);
 }
 
 async fn r34_somebody_unknown_is_counted_and_told_the_same(stage: Stage) {

@@ -4,11 +4,15 @@ use super::faults::Fault;
 use super::memory::Memory;
 use crate::store::{CountedAttempt, NewAttempt, UnixMillis};
 
-/// How many attempts were counted, and when the count ends.
+/// How many attempts were counted, and from when to when the count lasts.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Count {
     attempts: u32,
+    started_at: UnixMillis,
     expires: UnixMillis,
+    /// What the attempt said that began it.
+    limit: u32,
+    extended: bool,
 }
 
 impl Memory {
@@ -27,8 +31,12 @@ impl Memory {
         }
         let period = expires.0 - now.0;
         let runs = |count: &Count| {
+            let length = match self.has(Fault::BelievesTheClockOfTheAttempt) {
+                true => period,
+                false => count.expires.0 - count.started_at.0,
+            };
             count.expires > now
-                && (count.expires.0 - expires.0 <= period || self.has(Fault::BelievesEveryClock))
+                && (count.started_at.0 - now.0 <= length || self.has(Fault::BelievesEveryClock))
                 || self.has(Fault::EndsACountAMomentLater) && count.expires == now
                 || self.has(Fault::NeverEndsACount)
         };
@@ -36,30 +44,51 @@ impl Memory {
         self.pause(Fault::CountsAttemptsInTwoSteps).await;
         let mut count = found.unwrap_or(Count {
             attempts: 0,
+            started_at: now,
             expires,
+            limit,
+            extended: false,
         });
-        if self.has(Fault::ExtendsACount) {
-            count.expires = expires;
+        if self.has(Fault::CountsByTheFirstLimit) {
+            limit = count.limit;
         }
         let admitted = count.attempts < limit;
         if admitted || self.has(Fault::CountsTheRefused) {
             count.attempts += 1;
         }
+        if self.has(Fault::MovesTheStart) {
+            count.started_at = now;
+        }
+        if self.has(Fault::ExtendsACount) {
+            count.expires = expires;
+        }
+        if admitted || self.has(Fault::ExtendsCountsForTheRefused) {
+            let passed = (now.0 - count.started_at.0).max(0);
+            let from_now = self.has(Fault::ExtendsACountFromNowOn);
+            let end = UnixMillis(expires.0 - if from_now { 0 } else { passed });
+            let extends = end > count.expires && !self.has(Fault::ExtendsNoCount);
+            if extends || self.has(Fault::CutsCountsShort) {
+                count.extended |= end != count.expires;
+                count.expires = end;
+            }
+        }
         self.state().counts.insert(id, count);
         let own_end = self.has(Fault::TellsTheEndOfItsOwn);
         CountedAttempt {
             admitted,
+            started_at: count.started_at,
             expires: if own_end { expires } else { count.expires },
         }
     }
 
-    pub(super) fn uncount(&self, id: &str, expires: UnixMillis) {
+    pub(super) fn uncount(&self, id: &str, started_at: UnixMillis) {
         let mut state = self.state();
         let Some(count) = state.counts.get_mut(id) else {
             return;
         };
         if self.has(Fault::TakesNoAttemptBack)
-            || count.expires != expires && !self.has(Fault::TakesAttemptsBackOutOfAnyCount)
+            || self.has(Fault::TakesNoAttemptBackOnceExtended) && count.extended
+            || count.started_at != started_at && !self.has(Fault::TakesAttemptsBackOutOfAnyCount)
         {
             return;
         }
@@ -73,15 +102,7 @@ impl Memory {
         }
     }
 
-    pub(super) fn forget(&self, id: &str) {
-        let everybodys = self.has(Fault::ForgetsEverybodysAttempts);
-        let stays = |other: &String| other != id && !everybodys;
-        if !self.has(Fault::ForgetsNoAttempts) {
-            self.state().counts.retain(|other, _| stays(other));
-        }
-    }
-
-    pub(super) fn delete_old(&self, now: UnixMillis, latest: UnixMillis, limit: u32) -> u64 {
+    pub(super) fn delete_old(&self, now: UnixMillis, limit: u32) -> u64 {
         let limit = match self.has(Fault::DeletesCountsWithoutLimit) {
             true => usize::MAX,
             false => usize::try_from(limit).unwrap(),
@@ -89,7 +110,8 @@ impl Memory {
         let is_old = |count: &Count| {
             count.expires < now
                 || count.expires == now && !self.has(Fault::LeavesCountsOfTheLastMoment)
-                || count.expires > latest && !self.has(Fault::LeavesCountsOfAWrongClock)
+                || count.started_at.0 - now.0 > count.expires.0 - count.started_at.0
+                    && !self.has(Fault::LeavesCountsOfAWrongClock)
                 || self.has(Fault::DeletesCountsThatGoOn)
         };
         let mut state = self.state();

@@ -112,15 +112,21 @@ faults! {
     NeverEndsACount
     BelievesEveryClock
     CountsAttemptsInTwoSteps
+    BelievesTheClockOfTheAttempt
     ExtendsACount
+    ExtendsACountFromNowOn
+    ExtendsNoCount
+    ExtendsCountsForTheRefused
+    CutsCountsShort
+    CountsByTheFirstLimit
+    MovesTheStart
     CountsTheRefused
     TellsTheEndOfItsOwn
     TakesNoAttemptBack
     TakesAllAttemptsBack
     KeepsCountsOfNothing
     TakesAttemptsBackOutOfAnyCount
-    ForgetsNoAttempts
-    ForgetsEverybodysAttempts
+    TakesNoAttemptBackOnceExtended
     DeletesCountsWithoutLimit
     LeavesCountsOfTheLastMoment
     LeavesCountsOfAWrongClock

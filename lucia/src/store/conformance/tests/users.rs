@@ -207,23 +207,13 @@ impl UserStore for Memory {
         Ok(self.count(attempt).await)
     }
 
-    async fn uncount_attempt(&self, id: &str, expires: UnixMillis) -> Result<()> {
-        self.uncount(id, expires);
+    async fn uncount_attempt(&self, id: &str, started_at: UnixMillis) -> Result<()> {
+        self.uncount(id, started_at);
         Ok(())
     }
 
-    async fn forget_attempts(&self, id: &str) -> Result<()> {
-        self.forget(id);
-        Ok(())
-    }
-
-    async fn delete_old_attempts(
-        &self,
-        now: UnixMillis,
-        latest: UnixMillis,
-        limit: u32,
-    ) -> Result<u64> {
-        Ok(self.delete_old(now, latest, limit))
+    async fn delete_old_attempts(&self, now: UnixMillis, limit: u32) -> Result<u64> {
+        Ok(self.delete_old(now, limit))
     }
 }
 
