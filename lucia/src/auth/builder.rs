@@ -146,6 +146,10 @@ impl AuthBuilder {
     /// ASVS 5.0, 6.3.1; NIST SP 800-63B-4 allows 100 failures in a row at the most).
     ///
     /// It is for attempts that say their [`address`](crate::UseKey::address), and for no others.
+    ///
+    /// With other settings in another process or another `Auth` on the same table, all attempts are
+    /// counted together. Each is admitted by the limit of its own `Auth`, and a count lasts as long
+    /// as the longest period of those that were admitted to it.
     pub fn sign_in_limit(mut self, failures: u32, period: Duration) -> Self {
         self.sign_in_limit = Some(SignInLimit { failures, period });
         self

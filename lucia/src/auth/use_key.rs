@@ -6,7 +6,7 @@ use std::pin::Pin;
 
 use super::Auth;
 use super::attempts::Attempt;
-use crate::key::{OpenedKey, key_id};
+use crate::key::{OpenedKey, bounded, key_id};
 use crate::password::Verdict;
 use crate::store::KeyRow;
 use crate::user::UserId;
@@ -136,7 +136,7 @@ impl<'a> UseKey<'a> {
     }
 
     async fn open(&self) -> Result<OpenedKey> {
-        let provider_id = self.provider_id;
+        let provider_id = bounded(self.provider_id);
         let row = self.row().await?;
         let is_known = row.is_some();
         let mut opened = self.verify(row).await?;
@@ -162,7 +162,7 @@ impl<'a> UseKey<'a> {
 
     /// The key, if it opens, and how; after work that is the same if there is no such key.
     async fn verify(&self, row: Option<KeyRow>) -> Result<Option<(KeyRow, Verdict)>> {
-        let provider_id = self.provider_id;
+        let provider_id = bounded(self.provider_id);
         let hash = row.as_ref().and_then(|row| row.hashed_password.as_deref());
         let verdict = match self.password {
             Some(password) => self.auth.0.passwords.verify(password, hash).await?,
@@ -177,12 +177,12 @@ impl<'a> UseKey<'a> {
     }
 
     async fn count(&self, address: IpAddr) -> Result<Option<Attempt<'_>>> {
-        let provider_id = self.provider_id;
         let counted = self
             .auth
-            .count_attempt(provider_id, self.provider_user_id, address);
+            .count_attempt(self.provider_id, self.provider_user_id, address);
         counted.await.inspect_err(|error| {
             if let Error::TooManyAttempts { .. } = error {
+                let provider_id = bounded(self.provider_id);
                 tracing::warn!(provider_id, "too many attempts to sign in");
             }
         })
