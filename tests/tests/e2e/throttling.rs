@@ -147,7 +147,7 @@ async fn a_first_sign_in_by_a_provider_logs_no_refusal(stage: Stage) {
         true => "first-sign-in-postgres",
         false => "first-sign-in-sqlite",
     };
-    let logs = lucia_tests::logs::watch([provider]);
+    let logs = lucia_tests::watch([provider]);
     let auth = stage.auth().await;
     let session = sign_up(&auth, "ada").await;
     let told = async |user, password| {
@@ -162,7 +162,8 @@ async fn a_first_sign_in_by_a_provider_logs_no_refusal(stage: Stage) {
         lines
     };
     // Nobody has this key, and no name that long can be one.
-    for unknown in ["1815", &"1".repeat(300)] {
+    let long = "1".repeat(300);
+    for unknown in ["1815", &long] {
         let lines = told(unknown, None).await;
         assert!(
             matches!(&lines[..], [line] if line.starts_with("DEBUG") && line.contains("no such key")),
