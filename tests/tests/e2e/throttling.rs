@@ -514,11 +514,12 @@ async fn r34_a_key_of_many_spellings_has_one_count_whether_it_is_known_or_not() 
     }
 }
 
-/// Whether attempts at this name are counted apart from those at all names so far. No password is
-/// hashed for it: the attempt is given up when it has been counted.
-async fn is_counted_apart(stage: &Stage, auth: &Auth, name: &str) -> bool {
+/// Whether an attempt at this name is the first one that is counted for its key and this address. No
+/// password is hashed for it: the attempt is given up when it has been counted.
+async fn is_first(stage: &Stage, auth: &Auth, name: &str, address: u32) -> bool {
+    let attempt = auth.use_key("username", name, Some(WRONG));
     tokio::select! {
-        attempt = sign_in(auth, name, WRONG) => {
+        attempt = attempt.address(Ipv4Addr::from(address).into()) => {
             assert_too_many(attempt);
             false
         }
@@ -573,33 +574,37 @@ async fn r34_what_a_database_takes_for_one_name_has_one_count() {
     let auth = auth.build().unwrap();
     stage.probe.halt("key");
     let mut missed = Vec::new();
+    // Each group has an address of its own, so that no count is of another group.
+    let mut address = 0;
     for comparison in COMPARISONS {
         let sql =
             format!("SELECT array_agg(name) FROM names GROUP BY {comparison} HAVING count(*) > 1");
         let groups = client.query(&sql, &[]).await.unwrap();
-        assert!(groups.len() > 1000, "{comparison}: {}", groups.len());
+        // Without a locale, the database's own `lower` knows few letters.
+        let least = if comparison.contains("COLLATE") {
+            1000
+        } else {
+            20
+        };
+        assert!(groups.len() > least, "{comparison}: {}", groups.len());
         for group in groups {
             let names: Vec<String> = group.get(0);
-            // The first one may be counted together with another group.
-            is_counted_apart(&stage, &auth, &names[0]).await;
+            address += 1;
+            assert!(is_first(&stage, &auth, &names[0], address).await);
             for name in &names[1..] {
-                if is_counted_apart(&stage, &auth, name).await {
+                if is_first(&stage, &auth, name, address).await {
                     missed.push((comparison, names[0].clone(), name.clone()));
                 }
             }
         }
     }
-    assert!(
-        missed.is_empty(),
-        "{}: {:?}",
-        missed.len(),
-        missed.get(..50)
-    );
+    missed.truncate(50);
+    assert!(missed.is_empty(), "{missed:?}");
     // SQLite's NOCASE knows ASCII alone.
     for letter in 'a'..='z' {
         let name = format!("nocase {letter}");
-        is_counted_apart(&stage, &auth, &name).await;
-        assert!(!is_counted_apart(&stage, &auth, &name.to_ascii_uppercase()).await);
+        assert!(is_first(&stage, &auth, &name, 0).await);
+        assert!(!is_first(&stage, &auth, &name.to_ascii_uppercase(), 0).await);
     }
     // Not everything is one.
     for name in [
@@ -608,6 +613,6 @@ async fn r34_what_a_database_takes_for_one_name_has_one_count() {
         "\u{5f20}\u{4f1f}",
         "\u{5f20}\u{4f1a}",
     ] {
-        assert!(is_counted_apart(&stage, &auth, name).await, "{name}");
+        assert!(is_first(&stage, &auth, name, 0).await, "{name}");
     }
 }
