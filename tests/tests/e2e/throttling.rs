@@ -328,7 +328,10 @@ async fn r52_counts_that_have_ended_are_swept_and_no_others(stage: Stage) {
     let old: Vec<_> = (0..1500)
         .map(|number| format!("('{number:064x}', 1, 1000000000000)"))
         .collect();
-    let sql = format!("INSERT INTO sign_in_attempt VALUES {}", old.join(", "));
+    let sql = format!(
+        "INSERT INTO sign_in_attempt (id, attempts, expires) VALUES {}",
+        old.join(", ")
+    );
     stage.execute(&sql).await;
     // There is no session to delete, and counts are not told.
     stage.probe.calls();
