@@ -345,6 +345,7 @@ macro_rules! __store_cases {
                 a_refused_session_replaces_nothing
                 a_session_that_cannot_be_stored_ends_no_other
                 deleting_a_user_beside_their_sign_ins_leaves_no_session
+                deleting_a_user_succeeds_however_often_they_sign_in
                 deleting_users_beside_all_that_they_do_leaves_nothing
             }
             sign_ins {

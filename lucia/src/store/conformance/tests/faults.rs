@@ -87,6 +87,8 @@ faults! {
     UpdatesToATakenName
     LeavesTheKeysOfAUser
     LeavesTheSessionsOfAUser
+    DeletesAUserAsTheyWere
+    DeletesSessionsBeforeTheirUser
     DescribesTooLittle
     DescribesNobody
 

@@ -7,8 +7,8 @@ use super::faults::Fault;
 use super::memory::{self, Memory, State, USER_COLUMNS, USERS};
 use crate::error::ConstraintKind;
 use crate::store::{
-    CountedAttempt, KeyDeletion, KeyRow, NewAttempt, NewUserRow, UnixMillis, UserRow, UserStore,
-    UserTable,
+    CountedAttempt, KeyDeletion, KeyRow, NewAttempt, NewUserRow, SessionRow, UnixMillis, UserRow,
+    UserStore, UserTable,
 };
 use crate::user::UserId;
 use crate::{Error, Result};
@@ -112,6 +112,22 @@ impl UserStore for Memory {
     }
 
     async fn delete_user(&self, id: &UserId) -> Result<()> {
+        let theirs = |state: &State| {
+            let sessions = state.sessions.values();
+            sessions.filter(|session| session.user_id == *id).count()
+        };
+        let before = theirs(&self.state());
+        self.pause(Fault::DeletesAUserAsTheyWere).await;
+        if theirs(&self.state()) > before {
+            return Err(Error::UnknownUser);
+        }
+        if self.has(Fault::DeletesSessionsBeforeTheirUser) {
+            let is_other = |session: &SessionRow| session.user_id != *id;
+            self.state().sessions.retain(|_, session| is_other(session));
+            tokio::task::yield_now().await;
+            self.state().users.remove(id.as_str());
+            return Ok(());
+        }
         let mut state = self.state();
         state.users.remove(id.as_str());
         if !self.has(Fault::LeavesTheKeysOfAUser) {
