@@ -79,7 +79,7 @@ pub enum Error {
     /// The last key of a user, who could not sign in without it.
     #[error("the last key of a user is not deleted unless asked for")]
     LastKey,
-    /// The columns of the user broke a rule of your table.
+    /// What was written, or deleted, broke a rule of one of your tables.
     #[error("{0}")]
     Constraint(ConstraintViolation),
 
@@ -156,7 +156,7 @@ pub enum PasswordProblem {
 /// A rule of your own table that a write broke.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-#[error("{kind} in {}{}", place(table, column.as_deref()), named(constraint.as_deref()))]
+#[error("{kind} {} {}{}", kind.preposition(), place(table, column.as_deref()), named(constraint.as_deref()))]
 pub struct ConstraintViolation {
     /// The kind of rule.
     pub kind: ConstraintKind,
@@ -211,9 +211,25 @@ pub enum ConstraintKind {
     /// It refers to a row that is not there.
     #[error("a reference leads nowhere")]
     ForeignKey,
+    /// A row that is to be deleted, or to get another id, is still referenced. The table, column
+    /// and constraint are those of the reference: see the recipe
+    /// [Delete a user that your tables refer to][recipe].
+    ///
+    /// [recipe]: https://docs.rs/crate/lucia/latest/source/docs/recipes.md
+    #[error("the row is still referenced")]
+    Referenced,
     /// Any other rule.
     #[error("a rule was broken")]
     Other,
+}
+
+impl ConstraintKind {
+    fn preposition(self) -> &'static str {
+        match self {
+            Self::Referenced => "by",
+            _ => "in",
+        }
+    }
 }
 
 impl Error {
@@ -266,7 +282,7 @@ impl Error {
             Self::UnknownUser | Self::UnknownKey | Self::UnknownSession => 404,
             Self::DuplicateKey | Self::DuplicateUser | Self::LastKey => 409,
             Self::Constraint(violation) => match violation.kind {
-                ConstraintKind::Unique => 409,
+                ConstraintKind::Unique | ConstraintKind::Referenced => 409,
                 _ => 400,
             },
             Self::TooManyAttempts { .. } => 429,
@@ -291,6 +307,7 @@ impl Error {
             Self::DuplicateKey | Self::DuplicateUser => "Already taken.",
             Self::Constraint(violation) => match violation.kind {
                 ConstraintKind::Unique => "Already taken.",
+                ConstraintKind::Referenced => "Still in use.",
                 _ => "A value was refused.",
             },
             Self::TooManyAttempts { .. } => "Too many attempts.",

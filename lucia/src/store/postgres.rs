@@ -12,6 +12,7 @@ mod diagnosis;
 mod error;
 mod lookups;
 mod migrate;
+mod references;
 mod rows;
 mod run;
 mod sessions;
@@ -298,27 +299,16 @@ impl UserStore for PgStore {
     }
 
     async fn delete_user(&self, id: &UserId) -> Result<()> {
-        /// A session or key that is made while the user is deleted stops the deletion, which then
-        /// finds it at the next try. Nothing more can be made once the user is locked.
-        const TRIES: usize = 5;
-
         let changing = self.0.cache.user_changes(id);
-        let sql = &self.0.statements.delete_user;
-        let mut tries = 1..TRIES;
-        let deleted = loop {
-            match self.0.run(sql, &[&id.as_str()]).await {
-                Err(failure)
-                    if failure.is_own_reference(&self.0.tables) && tries.next().is_some() => {}
-                Err(failure) => return Err(self.0.explain(failure, None).await),
-                Ok(deleted) => break deleted,
-            }
-        };
+        let params: Params<'_> = &[&id.as_str()];
+        let statement = |sql| Statement { sql, params };
+        // A sign-in may hold the user. Its session is to be seen, and goes with them.
+        let lock = statement(&self.0.statements.lock_user);
+        let statement = statement(&self.0.statements.delete_user);
+        let read = |row: &Row| Ok(row.try_get::<_, String>(0)?);
+        let deleted = self.0.read_behind(lock, statement, None, read).await?;
         // The database may know them by another spelling (`citext`).
-        for row in &deleted {
-            let id: String = row
-                .try_get(0)
-                .map_err(Failure::from)
-                .map_err(Error::internal)?;
+        for id in deleted {
             changing.user_changed(&id.into());
         }
         Ok(())
@@ -326,7 +316,8 @@ impl UserStore for PgStore {
 
     async fn insert_key(&self, key: KeyRow) -> Result<()> {
         let params: Params<'_> = &[&key.id, &key.user_id.as_str(), &key.hashed_password];
-        self.query(&self.0.statements.insert_key, params)
+        let sql = &self.0.statements.insert_key;
+        self.write(sql, params, Written::Key, |_| Ok(()))
             .await
             .map(drop)
     }
@@ -344,10 +335,11 @@ impl UserStore for PgStore {
     async fn update_key_password(
         &self,
         id: &str,
+        user_id: &UserId,
         hashed_password: Option<&str>,
         only_if: Option<&str>,
     ) -> Result<bool> {
-        let params: Params<'_> = &[&id, &hashed_password, &only_if];
+        let params: Params<'_> = &[&id, &user_id.as_str(), &hashed_password, &only_if];
         let rows = self
             .query(&self.0.statements.update_key_password, params)
             .await?;

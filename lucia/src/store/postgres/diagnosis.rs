@@ -93,25 +93,28 @@ impl Parts {
             Ok(error) => return error,
             Err(failure) => failure,
         };
-        let found = match (&failure, written) {
+        let columns = written.and_then(|written| written.columns(&self.tables));
+        let found = match (&failure, columns) {
             (Failure::Server(error), _) if error.code == SqlState::UNIQUE_VIOLATION => {
                 self.broken_unique_rule(error).await
             }
-            (Failure::Server(error), _) if error.code == SqlState::FOREIGN_KEY_VIOLATION => {
-                self.broken_reference(error).await
+            (Failure::Server(error), _) if failure.is_broken_reference() => {
+                self.broken_reference(error, written).await
             }
-            (Failure::Server(error), Some(Written::Session(_)))
-                if error.table.is_some() && error.broken_rule().is_some() =>
+            (Failure::Server(error), Some(_))
+                if matches!(written, Some(Written::Session(_)))
+                    && error.table.is_some()
+                    && error.broken_rule().is_some() =>
             {
                 Ok(self.broken_session_rule(error))
             }
-            (Failure::Server(error), Some(written))
+            (Failure::Server(error), Some((table, attributes)))
                 if matches!(error.class(), "22" | "23")
                     || error.code == SqlState::GENERATED_ALWAYS =>
             {
-                self.refused_attribute(error, written).await
+                self.refused_attribute(error, table, attributes).await
             }
-            (_, written) => self.unfit_schema(written).await,
+            (_, columns) => self.unfit_schema(columns).await,
         };
         match found {
             Ok(Some(error)) => error,
@@ -227,13 +230,16 @@ impl Parts {
     }
 
     /// What is wrong with the tables, if something is.
-    async fn unfit_schema(&self, written: Option<Written<'_>>) -> Result<Option<Error>> {
+    async fn unfit_schema(
+        &self,
+        written: Option<(&str, &Map<String, Value>)>,
+    ) -> Result<Option<Error>> {
         match self.check_tables().await {
             Ok(_) => {}
             Err(error @ Error::Schema { .. }) => return Ok(Some(error)),
             Err(error) => return Err(error),
         }
-        let Some(written) = written else {
+        let Some((table, attributes)) = written else {
             // Last: an application that counts no attempts can do without this table.
             return match self.check_attempts().await {
                 Ok(()) => Ok(None),
@@ -241,9 +247,8 @@ impl Parts {
                 Err(error) => Err(error),
             };
         };
-        let table = written.table(&self.tables);
         let columns = self.columns(table).await?;
-        let mut names = written.attributes().keys();
+        let mut names = attributes.keys();
         Ok(names
             .find(|name| !columns.iter().any(|column| column.name == **name))
             .map(|name| Error::Schema {
@@ -257,10 +262,9 @@ impl Parts {
     async fn refused_attribute(
         &self,
         error: &ServerError,
-        written: Written<'_>,
+        table: &str,
+        attributes: &Map<String, Value>,
     ) -> Result<Option<Error>> {
-        let table = written.table(&self.tables);
-        let attributes = written.attributes();
         let columns = self.columns(table).await?;
         let invalid = |column: Option<String>, reason: String| Error::InvalidAttribute {
             table: table.to_owned(),
@@ -340,28 +344,6 @@ impl Parts {
             .column(error.column.clone())
             .constraint(error.constraint.clone());
         Some(Error::Constraint(violation))
-    }
-
-    /// What a session refers to in vain: its user, or something of yours.
-    async fn broken_reference(&self, error: &ServerError) -> Result<Option<Error>> {
-        const SQL: &str = "SELECT a.attname::TEXT FROM pg_constraint AS c \
-             JOIN pg_attribute AS a ON a.attrelid = c.conrelid AND a.attnum = c.conkey[1] \
-             WHERE c.conrelid = to_regclass($1::TEXT) AND c.conname = $2::TEXT";
-        let table = &self.tables.session;
-        let params: super::Params<'_> = &[&self.tables.quoted(table), &error.constraint];
-        let rows = self.run(SQL, params).await.map_err(Error::unavailable)?;
-        let column: Option<String> = match rows.first() {
-            Some(row) => Some(row.try_get(0).map_err(Error::internal)?),
-            None => None,
-        };
-        Ok(Some(match column.as_deref() {
-            Some("user_id") | None => Error::UnknownUser,
-            Some(_) => Error::Constraint(
-                ConstraintViolation::new(ConstraintKind::ForeignKey, table)
-                    .column(column)
-                    .constraint(error.constraint.clone()),
-            ),
-        }))
     }
 
     /// Which column is taken: the id of a user, or one of yours.

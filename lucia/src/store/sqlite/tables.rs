@@ -207,8 +207,8 @@ impl Statements {
                 "SELECT {key_columns} FROM {key} WHERE \"user_id\" = ?1 ORDER BY \"id\""
             ),
             update_key_password: format!(
-                "UPDATE {key} SET \"hashed_password\" = ?2 \
-                 WHERE \"id\" = ?1 AND (?3 IS NULL OR \"hashed_password\" = ?3)"
+                "UPDATE {key} SET \"hashed_password\" = ?3 WHERE \"id\" = ?1 \
+                 AND \"user_id\" = ?2 AND (?4 IS NULL OR \"hashed_password\" = ?4)"
             ),
             change_password: format!(
                 "UPDATE {key} SET \"hashed_password\" = ?3 WHERE \"id\" = ?1 AND \"user_id\" = ?2"

@@ -154,15 +154,16 @@ impl UserStore for SqliteStore {
     async fn update_key_password(
         &self,
         id: &str,
+        user_id: &UserId,
         hashed_password: Option<&str>,
         only_if: Option<&str>,
     ) -> Result<bool> {
-        let id = id.to_owned();
+        let (id, user_id) = (id.to_owned(), user_id.clone());
         let hashed_password = hashed_password.map(str::to_owned);
         let only_if = only_if.map(str::to_owned);
         self.write(move |connection, tables| {
             let mut statement = connection.prepare_cached(&tables.sql.update_key_password)?;
-            let updated = statement.execute((&id, &hashed_password, &only_if));
+            let updated = statement.execute((&id, user_id.as_str(), &hashed_password, &only_if));
             Ok(updated.about(Subject::Key)? > 0)
         })
         .await

@@ -100,6 +100,8 @@ faults! {
     KeepsThePassword
     SwapsWhateverIsThere
     UpdatesAnUnknownKey
+    UpdatesAKeyOfAnybody
+    SwapsThePasswordOfAnybody
     DeletesTheLastKey
     NeverDeletesTheLastKey
     CountsEverybodysKeys

@@ -171,6 +171,7 @@ impl UserStore for Memory {
     async fn update_key_password(
         &self,
         id: &str,
+        user_id: &UserId,
         hashed_password: Option<&str>,
         only_if: Option<&str>,
     ) -> Result<bool> {
@@ -178,6 +179,13 @@ impl UserStore for Memory {
         let Some(key) = state.keys.get_mut(id) else {
             return Ok(self.has(Fault::UpdatesAnUnknownKey));
         };
+        let any_owner = match only_if {
+            None => Fault::UpdatesAKeyOfAnybody,
+            Some(_) => Fault::SwapsThePasswordOfAnybody,
+        };
+        if key.user_id != *user_id && !self.has(any_owner) {
+            return Ok(false);
+        }
         if only_if.is_some()
             && key.hashed_password.as_deref() != only_if
             && !self.has(Fault::SwapsWhateverIsThere)
