@@ -58,7 +58,9 @@ pub enum Error {
         /// What is wrong with it.
         reason: &'static str,
     },
-    /// A value that its column cannot hold: no number, too long, out of range, of no such enum.
+    /// An attribute that cannot be written: a value that its column cannot hold (no number, too
+    /// long, out of range, of no such enum), no column of this name, or one of lucia's own. Such
+    /// names come from clients where an application passes on what they send.
     #[error("a value does not fit {}: {reason}", place(table, column.as_deref()))]
     InvalidAttribute {
         /// The table.

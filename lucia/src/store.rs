@@ -18,8 +18,8 @@
 //! | a key or session is for a user who is not there | [`UnknownUser`](crate::Error::UnknownUser) |
 //! | a row to be deleted is still referenced by one of the application's | [`Constraint`](crate::Error::Constraint) of the kind [`Referenced`](crate::ConstraintKind::Referenced) |
 //! | the application's columns break a rule of the table | [`Constraint`](crate::Error::Constraint) |
-//! | a value does not fit its column | [`InvalidAttribute`](crate::Error::InvalidAttribute) |
-//! | a table or column is missing or of another type | [`Schema`](crate::Error::Schema) |
+//! | a value does not fit its column, or there is no such column | [`InvalidAttribute`](crate::Error::InvalidAttribute) |
+//! | a table or one of lucia's columns is missing or of another type | [`Schema`](crate::Error::Schema) |
 //! | the database is away, slow, or out of connections | [`Unavailable`](crate::Error::Unavailable) |
 //! | anything else | [`Internal`](crate::Error::Internal) |
 //!

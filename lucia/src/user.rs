@@ -16,7 +16,7 @@ use crate::store::UserRow;
 
 pub(crate) use blank::{Verdict, try_columns};
 pub use new::NewUser;
-pub(crate) use new::object;
+pub(crate) use new::{object, refused};
 
 /// The id of a user: any text, 15 characters of `[a-z0-9]` when lucia made it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

@@ -45,7 +45,7 @@ use super::{
     CountedAttempt, KeyDeletion, KeyRow, NewAttempt, NewUserRow, UnixMillis, UserRow, UserStore,
     UserTable,
 };
-use crate::store::tables::{SessionColumn, TableNames};
+use crate::store::tables::{MAX_NAME, SessionColumn, TableNames};
 use crate::user::UserId;
 use crate::{Error, Result};
 
@@ -250,7 +250,7 @@ impl UserStore for PgStore {
     }
 
     async fn insert_user(&self, user: NewUserRow, key: Option<KeyRow>) -> Result<UserRow> {
-        let attributes = attributes_json(&user.attributes, &["id"])?;
+        let attributes = attributes_json(self.user_table(), &user.attributes, &["id"])?;
         let sql = self
             .0
             .statements
@@ -285,7 +285,7 @@ impl UserStore for PgStore {
             return self.user(id).await;
         }
         let changing = self.0.cache.user_changes(id);
-        let json = attributes_json(&attributes, &["id"])?;
+        let json = attributes_json(self.user_table(), &attributes, &["id"])?;
         let sql = self.0.statements.update_user(&self.0.tables, &attributes);
         let written = Written::User(&attributes);
         let updated = self
@@ -387,8 +387,16 @@ impl UserStore for PgStore {
     }
 }
 
-/// The attributes as JSON. None of them is a column of lucia's own.
-fn attributes_json(attributes: &Map<String, Value>, own: &[&str]) -> Result<String> {
+/// The attributes as JSON. None of them is a column of lucia's own, or one by a name that Postgres
+/// would cut off.
+fn attributes_json(table: &str, attributes: &Map<String, Value>, own: &[&str]) -> Result<String> {
+    if let Some(name) = attributes.keys().find(|name| name.len() > MAX_NAME) {
+        return Err(Error::InvalidAttribute {
+            table: table.to_owned(),
+            column: Some(name.clone()),
+            reason: "there is no such column".to_owned(),
+        });
+    }
     match own.iter().find(|column| attributes.contains_key(**column)) {
         Some(column) => Err(Error::Misuse(format!("`{column}` is not an attribute"))),
         None => serde_json::to_string(attributes).map_err(Error::internal),

@@ -4,11 +4,14 @@
 
 use std::pin::Pin;
 
+use deadpool_postgres::GenericClient;
 use serde_json::{Map, Value};
+use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
 
 use super::Parts;
 use super::error::{Failure, ServerError, Written};
+use super::migrate::failed;
 use super::statements::given;
 use crate::error::{ConstraintKind, ConstraintViolation};
 use crate::store::tables::{SessionColumn, quote};
@@ -74,6 +77,26 @@ struct Column {
     is_computed: bool,
     /// Whether its domain is never NULL, and nothing stands in for a value that is not given.
     needs_value: bool,
+}
+
+/// The columns of the table `$1`.
+const COLUMNS: &str = "SELECT attname::TEXT, format_type(atttypid, NULL), \
+         format_type(atttypid, atttypmod), attgenerated <> '' OR attidentity = 'a', \
+         typnotnull AND NOT atthasdef \
+     FROM pg_attribute JOIN pg_type ON pg_type.oid = atttypid \
+     WHERE attrelid = to_regclass($1::TEXT) AND attnum > 0 AND NOT attisdropped \
+     ORDER BY attnum";
+
+impl Column {
+    fn read(row: &Row) -> Result<Self> {
+        Ok(Self {
+            name: row.try_get(0).map_err(Error::internal)?,
+            sql_type: row.try_get(1).map_err(Error::internal)?,
+            declared: row.try_get(2).map_err(Error::internal)?,
+            is_computed: row.try_get(3).map_err(Error::internal)?,
+            needs_value: row.try_get(4).map_err(Error::internal)?,
+        })
+    }
 }
 
 impl Parts {
@@ -194,39 +217,63 @@ impl Parts {
                     };
                     return Err(schema_error(Some(name), reason.to_owned()));
                 }
-                Some(column) if !kind.accepts(&column.sql_type) => {
-                    let reason =
-                        format!("it is {}, and has to be {}", column.sql_type, kind.name());
-                    return Err(schema_error(Some(name), reason));
-                }
-                Some(_) => {}
+                Some(column) => self.check_type(table, column, *kind)?,
             }
         }
         Ok(columns)
     }
 
+    /// Checks the types of those of lucia's columns that are there already.
+    pub(super) async fn check_types(&self, connection: &impl GenericClient) -> Result<()> {
+        let tables = &self.tables;
+        for (table, needed) in [
+            (&tables.user, &[("id", Kind::Text)][..]),
+            (&tables.key, &KEY_COLUMNS),
+            (&tables.session, &SESSION_COLUMNS),
+            (&tables.attempt, &ATTEMPT_COLUMNS),
+        ] {
+            let rows = connection.query(COLUMNS, &[&tables.quoted(table)]).await;
+            let rows = rows.map_err(|error| failed(self, error))?;
+            for column in rows.iter().map(Column::read) {
+                let column = column?;
+                if let Some((_, kind)) = needed.iter().find(|(name, _)| *name == column.name) {
+                    self.check_type(table, &column, *kind)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn check_type(&self, table: &str, column: &Column, kind: Kind) -> Result<()> {
+        if kind.accepts(&column.sql_type) {
+            return Ok(());
+        }
+        let (is, name, needed) = (&column.declared, &column.name, kind.name());
+        let mut reason = format!(
+            "it is {is}, and has to be {needed}: write `ALTER TABLE {} ALTER COLUMN {} TYPE {needed}`, \
+             with the columns that refer to it",
+            self.tables.quoted(table),
+            quote(name),
+        );
+        if table == self.tables.user {
+            reason.push_str(
+                ", or give lucia a table of users beside yours by `user_table(..)`; the recipe \
+                 \"Users who have numbers or UUIDs for ids\" shows both",
+            );
+        }
+        Err(Error::Schema {
+            table: table.to_owned(),
+            column: Some(name.clone()),
+            reason,
+        })
+    }
+
     async fn columns(&self, table: &str) -> Result<Vec<Column>> {
-        const SQL: &str = "SELECT attname::TEXT, format_type(atttypid, NULL), \
-                 format_type(atttypid, atttypmod), attgenerated <> '' OR attidentity = 'a', \
-                 typnotnull AND NOT atthasdef \
-             FROM pg_attribute JOIN pg_type ON pg_type.oid = atttypid \
-             WHERE attrelid = to_regclass($1::TEXT) AND attnum > 0 AND NOT attisdropped \
-             ORDER BY attnum";
         let rows = self
-            .run(SQL, &[&self.tables.quoted(table)])
+            .run(COLUMNS, &[&self.tables.quoted(table)])
             .await
             .map_err(Error::unavailable)?;
-        rows.iter()
-            .map(|row| {
-                Ok(Column {
-                    name: row.try_get(0).map_err(Error::internal)?,
-                    sql_type: row.try_get(1).map_err(Error::internal)?,
-                    declared: row.try_get(2).map_err(Error::internal)?,
-                    is_computed: row.try_get(3).map_err(Error::internal)?,
-                    needs_value: row.try_get(4).map_err(Error::internal)?,
-                })
-            })
-            .collect()
+        rows.iter().map(Column::read).collect()
     }
 
     /// What is wrong with the tables, if something is.
@@ -251,7 +298,7 @@ impl Parts {
         let mut names = attributes.keys();
         Ok(names
             .find(|name| !columns.iter().any(|column| column.name == **name))
-            .map(|name| Error::Schema {
+            .map(|name| Error::InvalidAttribute {
                 table: table.to_owned(),
                 column: Some(name.clone()),
                 reason: "there is no such column".to_owned(),
@@ -319,7 +366,8 @@ impl Parts {
             };
             let object = Map::from_iter([(column.name.clone(), value.clone())]);
             let sql = format!(
-                "SELECT given.{} IS NULL FROM {}",
+                // The table is in it, so that Postgres makes a new plan where it has changed.
+                "SELECT given.{} IS NULL FROM {} LEFT JOIN {table} AS read ON FALSE",
                 quote(&column.name),
                 given(&table, "$1"),
             );

@@ -136,7 +136,7 @@ impl SessionStore for PgStore {
             return self.session(id).await;
         }
         let _changing = self.0.cache.session_changes(id);
-        let json = attributes_json(&attributes, &SESSION_COLUMNS)?;
+        let json = attributes_json(self.session_table(), &attributes, &SESSION_COLUMNS)?;
         let sql = self
             .0
             .statements
@@ -246,7 +246,8 @@ impl Parts {
     ) -> Result<Option<SessionRow>> {
         // What it may end: sessions of the user in excess, and the one that it replaces.
         let _changing = self.cache.insertion_changes(session);
-        let attributes = attributes_json(&session.attributes, &SESSION_COLUMNS)?;
+        let table = &self.tables.session;
+        let attributes = attributes_json(table, &session.attributes, &SESSION_COLUMNS)?;
         let insertion = Insertion {
             replaces: session.replaces.is_some(),
             by_key: key.is_some(),

@@ -264,20 +264,25 @@ impl Statements {
             columns.push_str(&format!(", {name}"));
             values.push_str(&format!(", given.{name}"));
         }
-        let insert = format!(r#"INSERT INTO {users} ("id"{columns}) SELECT $1{values}"#);
-        let given = given(&users, "$2");
         // The user is inserted from the key, so that a taken key is found before a taken name.
         // What the key refers to is looked for when the whole statement is done.
-        let new_user = if with_key {
-            format!(
-                r#"new_key AS (INSERT INTO {keys} ("id", "user_id", "hashed_password")
-                    VALUES ($3, $1, $4) RETURNING 1),
-                new_user AS ({insert} FROM new_key CROSS JOIN {given} RETURNING *)"#
-            )
+        let (new_key, from_key) = if with_key {
+            let new_key = format!(
+                r#"WITH new_key AS (
+                    INSERT INTO {keys} ("id", "user_id", "hashed_password")
+                    VALUES ($3, $1, $4) RETURNING 1
+                )"#
+            );
+            (new_key, "new_key CROSS JOIN")
         } else {
-            format!("new_user AS ({insert} FROM {given} RETURNING *)")
+            (String::new(), "")
         };
-        format!(r#"WITH {new_user} SELECT u."id", {user_json} FROM new_user AS u"#)
+        format!(
+            r#"{new_key} INSERT INTO {users} AS u ("id"{columns})
+            SELECT $1{values} FROM {from_key} {given}
+            RETURNING u."id", {user_json}"#,
+            given = given(&users, "$2"),
+        )
     }
 
     /// Sets columns of the user `$1` to the attributes in the JSON `$2`.
@@ -292,10 +297,11 @@ impl Statements {
         let values: Vec<_> = names.iter().map(|name| format!("given.{name}")).collect();
         format!(
             r#"UPDATE {users} AS u SET ({}) =
-                (SELECT {} FROM json_populate_record(u.*, $2::TEXT::JSON) AS given)
+                (SELECT {} FROM {})
             WHERE u."id" = $1 RETURNING u."id", {user_json}"#,
             names.join(", "),
-            values.join(", ")
+            values.join(", "),
+            given(&users, "$2"),
         )
     }
 
@@ -312,10 +318,11 @@ impl Statements {
         let values: Vec<_> = names.iter().map(|name| format!("given.{name}")).collect();
         format!(
             r#"UPDATE {sessions} AS s SET ({}) =
-                (SELECT {} FROM json_populate_record(s.*, $2::TEXT::JSON) AS given)
+                (SELECT {} FROM {})
             WHERE {is_first} RETURNING {session}"#,
             names.join(", "),
-            values.join(", ")
+            values.join(", "),
+            given(&sessions, "$2"),
         )
     }
 }
@@ -337,11 +344,9 @@ fn delete_dead_sessions(sessions: &str, and: &str) -> String {
 
 /// The JSON object `json` as a row `given` of the quoted table `table`.
 ///
-/// It is put into a row of NULLs that is there, from a join that finds nothing: into no row at
-/// all, Postgres puts a NULL of its own for each other column, which a domain may refuse.
+/// It is put into a row of NULLs: into no row at all, Postgres puts a NULL of its own for each other
+/// column, which a domain may refuse. The row is made of the type and not read off the table, of which
+/// an account of the database may see some columns and not others.
 pub(super) fn given(table: &str, json: &str) -> String {
-    format!(
-        "(SELECT) AS one LEFT JOIN {table} AS empty ON FALSE \
-         CROSS JOIN LATERAL json_populate_record(ROW(empty.*)::{table}, {json}::TEXT::JSON) AS given"
-    )
+    format!("json_populate_record(ROW((NULL::{table}).*)::{table}, {json}::TEXT::JSON) AS given")
 }

@@ -60,6 +60,16 @@ pub(super) struct Column {
     pub(super) generated: bool,
 }
 
+impl Column {
+    /// Whether SQLite stores text that looks like a number as one in this column, by the rules of
+    /// <https://www.sqlite.org/datatype3.html#determination_of_column_affinity>.
+    pub(super) fn takes_text_for_numbers(&self) -> bool {
+        let declared = self.declared.to_ascii_uppercase();
+        let has = |names: &[&str]| names.iter().any(|name| declared.contains(name));
+        has(&["INT"]) || !(declared.is_empty() || has(&["CHAR", "CLOB", "TEXT", "BLOB"]))
+    }
+}
+
 impl Tables {
     pub(super) fn new(
         names: TableNames,
@@ -138,10 +148,15 @@ fn check_tables(connection: &Connection, tables: &[(&str, Vec<&str>)]) -> Outcom
             let Some(column) = columns.iter().find(|column| column.name == name) else {
                 return Err(misfit(Some(name), "it is missing".to_owned()));
             };
-            // SQLite turns text that looks like a number into one in such a column.
             let is_id = name == "id" || name == "user_id";
-            if is_id && column.declared.to_ascii_uppercase().contains("INT") {
-                let reason = format!("its type is {}, ids are TEXT", column.declared);
+            if is_id && column.takes_text_for_numbers() {
+                let reason = format!(
+                    "its type is {}, and has to be TEXT, or SQLite stores ids that look like numbers \
+                     as such. It changes the type of no column: make the table once more, or give \
+                     lucia a table of users beside yours by `user_table(..)`; the recipe \"Users who \
+                     have numbers or UUIDs for ids\" shows how",
+                    column.declared
+                );
                 return Err(misfit(Some(name), reason));
             }
         }

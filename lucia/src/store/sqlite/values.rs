@@ -116,9 +116,9 @@ impl Attributes {
     ///
     /// # Errors
     ///
-    /// [`Error::Schema`] for an attribute without a column: SQLite would find one by another
-    /// spelling, `ID` for `id` or `rowid`. [`Error::InvalidAttribute`] for a value out of range
-    /// and for a column that the database computes, [`Error::Misuse`] for a column of lucia's.
+    /// [`Error::InvalidAttribute`] for an attribute without a column (SQLite would find one by another
+    /// spelling, `ID` for `id` or `rowid`), for a value out of range and for a column that the
+    /// database computes, [`Error::Misuse`] for a column of lucia's.
     pub(super) fn new(
         connection: &Connection,
         attributes: Map<String, Value>,
@@ -153,11 +153,7 @@ impl Attributes {
                 reason: reason.to_owned(),
             };
             let Some(column) = columns.iter().find(|column| column.name == name) else {
-                return Err(Error::Schema {
-                    table: table.to_owned(),
-                    column: Some(name),
-                    reason: "it is missing".to_owned(),
-                });
+                return Err(invalid("there is no such column"));
             };
             if column.generated {
                 return Err(invalid("the database computes this column"));
