@@ -180,7 +180,22 @@ pub(super) fn columns(connection: &Connection, table: &str) -> rusqlite::Result<
     columns.collect()
 }
 
+/// Deletes up to `?3` sessions that were dead at `?1`, of the user `?2` or of all, where `and` holds
+/// as well.
+fn delete_dead_sessions(session: &str, and: &str) -> String {
+    format!(
+        "DELETE FROM {session} WHERE \"id\" IN (SELECT s.\"id\" FROM {session} AS s \
+         WHERE s.\"idle_expires\" < ?1 AND (?2 IS NULL OR s.\"user_id\" = ?2) {and} \
+         ORDER BY s.\"idle_expires\" LIMIT ?3)"
+    )
+}
+
 impl Statements {
+    /// As [`delete_dead_sessions`](Self::delete_dead_sessions), where `and` holds as well.
+    pub(super) fn delete_dead_sessions_where(names: &TableNames, and: &str) -> String {
+        delete_dead_sessions(&quote(&names.session), and)
+    }
+
     fn new(
         names: &TableNames,
         user_columns: Option<&[String]>,
@@ -262,11 +277,7 @@ impl Statements {
                  FROM {session} WHERE \"user_id\" = ?1 ORDER BY \"id\" = ?2 DESC, \
                  \"idle_expires\" >= ?4 DESC, \"renewed_at\" DESC, \"id\" LIMIT ?3)"
             ),
-            delete_dead_sessions: format!(
-                "DELETE FROM {session} WHERE \"id\" IN (SELECT \"id\" FROM {session} \
-                 WHERE \"idle_expires\" < ?1 AND (?2 IS NULL OR \"user_id\" = ?2) \
-                 ORDER BY \"idle_expires\" LIMIT ?3)"
-            ),
+            delete_dead_sessions: delete_dead_sessions(&session, ""),
             session_and_user: format!(
                 "SELECT {session_columns}, {user_columns} FROM {session} AS s \
                  JOIN {user} AS u ON u.\"id\" = s.\"user_id\" WHERE s.\"id\" = ?1"

@@ -108,6 +108,17 @@ fn json(value: ValueRef<'_>, declared: Declared) -> Result<String, &'static str>
     }
 }
 
+/// Whether SQLite would take this text for a number and store another one.
+fn loses_digits(text: &str) -> bool {
+    let text = text.trim_ascii();
+    let is_number = text.parse::<f64>().is_ok_and(f64::is_finite)
+        && text.starts_with(|first: char| first.is_ascii_digit() || "+-.".contains(first));
+    let digits = text.split(['e', 'E']).next().unwrap_or_default();
+    let digits = digits.trim_start_matches(['+', '-', '0', '.']);
+    let count = digits.bytes().filter(u8::is_ascii_digit).count();
+    is_number && text.parse::<i64>().is_err() && count > 15
+}
+
 /// The columns to write, with their values.
 pub(super) struct Attributes(Vec<(String, SqlValue)>);
 
@@ -167,6 +178,13 @@ impl Attributes {
                     (None, Some(number_)) if !number.is_u64() => SqlValue::Real(number_),
                     _ => return Err(invalid("the number is larger than SQLite can hold")),
                 },
+                (Value::String(text), _)
+                    if column.takes_text_for_numbers() && loses_digits(&text) =>
+                {
+                    return Err(invalid(
+                        "SQLite keeps 15 digits of a number in this column; declare it as TEXT",
+                    ));
+                }
                 (Value::String(text), _) => SqlValue::Text(text),
                 (value @ (Value::Array(_) | Value::Object(_)), _) => {
                     SqlValue::Text(value.to_string())

@@ -265,8 +265,10 @@ impl Memory {
         let checked = written.and_then(|()| memory::check(row, USERS, USER_COLUMNS));
         match checked {
             Err(Error::Constraint(_)) if self.has(Fault::TakesNobodysName) => Ok(()),
-            Err(Error::Schema { table, reason, .. }) if self.has(Fault::NamesNoColumn) => {
-                Err(Error::Schema {
+            Err(Error::InvalidAttribute { table, reason, .. })
+                if self.has(Fault::NamesNoColumn) =>
+            {
+                Err(Error::InvalidAttribute {
                     table,
                     column: None,
                     reason,
