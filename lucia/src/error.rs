@@ -214,10 +214,8 @@ pub enum ConstraintKind {
     #[error("a reference leads nowhere")]
     ForeignKey,
     /// A row that is to be deleted, or to get another id, is still referenced. The table, column
-    /// and constraint are those of the reference: see the recipe
-    /// [Delete a user that your tables refer to][recipe].
-    ///
-    /// [recipe]: https://docs.rs/crate/lucia/latest/source/docs/recipes.md
+    /// and constraint are those of the reference. Declare it `ON DELETE CASCADE` or
+    /// `ON DELETE SET NULL`, or delete the row that refers to it first.
     #[error("the row is still referenced")]
     Referenced,
     /// Any other rule.
