@@ -74,21 +74,22 @@ async fn an_account_with_rights_to_the_columns_that_are_named_can_do_everything(
     let update = json!({ "username": "countess", "age": 37 });
     let updated = auth.update_user_attributes::<Profile>(&ada.id, &update);
     assert_eq!(updated.await.unwrap().username, "countess");
-    let broken = auth.update_user_attributes::<Profile>(&ada.id, &json!({ "age": -1 }));
-    match broken.await {
+    let age = json!({ "age": -1 });
+    match auth.update_user_attributes::<Profile>(&ada.id, &age).await {
         Err(Error::Constraint(broken)) => assert_eq!(broken.kind, ConstraintKind::Check),
         other => panic!("{other:?}"),
     }
     for value in [json!("old"), json!(1_u64 << 40)] {
-        let misfit = auth.update_user_attributes::<Profile>(&ada.id, &json!({ "age": value }));
-        match misfit.await {
+        let age = json!({ "age": value });
+        match auth.update_user_attributes::<Profile>(&ada.id, &age).await {
             Err(Error::InvalidAttribute { column, .. }) => {
                 assert_eq!(column.as_deref(), Some("age"));
             }
             other => panic!("{other:?}"),
         }
     }
-    let taken = auth.update_user_attributes::<Profile>(&bob.id, &json!({ "username": "countess" }));
+    let countess = json!({ "username": "countess" });
+    let taken = auth.update_user_attributes::<Profile>(&bob.id, &countess);
     assert!(matches!(taken.await, Err(Error::Constraint(_))));
 
     let country = json!({ "country": "NL" });
