@@ -148,7 +148,9 @@ async fn a_broken_rule_is_named_by_table_column_and_constraint(stage: Stage) {
         ),
         (
             json!({ "age": 41, "team": "blue" }),
-            violation(ConstraintKind::ForeignKey).constraint(told("auth_user_team_fkey")),
+            violation(ConstraintKind::ForeignKey)
+                .column(told("team"))
+                .constraint(told("auth_user_team_fkey")),
             400,
         ),
     ] {
