@@ -58,7 +58,9 @@ pub enum Error {
         /// What is wrong with it.
         reason: &'static str,
     },
-    /// A value that its column cannot hold: no number, too long, out of range, of no such enum.
+    /// An attribute that cannot be written: a value that its column cannot hold (no number, too
+    /// long, out of range, of no such enum), no column of this name, or one of lucia's own. Such
+    /// names come from clients where an application passes on what they send.
     #[error("a value does not fit {}: {reason}", place(table, column.as_deref()))]
     InvalidAttribute {
         /// The table.
@@ -79,7 +81,7 @@ pub enum Error {
     /// The last key of a user, who could not sign in without it.
     #[error("the last key of a user is not deleted unless asked for")]
     LastKey,
-    /// The columns of the user broke a rule of your table.
+    /// What was written, or deleted, broke a rule of one of your tables.
     #[error("{0}")]
     Constraint(ConstraintViolation),
 
@@ -156,7 +158,7 @@ pub enum PasswordProblem {
 /// A rule of your own table that a write broke.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-#[error("{kind} in {}{}", place(table, column.as_deref()), named(constraint.as_deref()))]
+#[error("{kind} {} {}{}", kind.preposition(), place(table, column.as_deref()), named(constraint.as_deref()))]
 pub struct ConstraintViolation {
     /// The kind of rule.
     pub kind: ConstraintKind,
@@ -211,9 +213,23 @@ pub enum ConstraintKind {
     /// It refers to a row that is not there.
     #[error("a reference leads nowhere")]
     ForeignKey,
+    /// A row that is to be deleted, or to get another id, is still referenced. The table, column
+    /// and constraint are those of the reference. Declare it `ON DELETE CASCADE` or
+    /// `ON DELETE SET NULL`, or delete the row that refers to it first.
+    #[error("the row is still referenced")]
+    Referenced,
     /// Any other rule.
     #[error("a rule was broken")]
     Other,
+}
+
+impl ConstraintKind {
+    fn preposition(self) -> &'static str {
+        match self {
+            Self::Referenced => "by",
+            _ => "in",
+        }
+    }
 }
 
 impl Error {
@@ -266,7 +282,7 @@ impl Error {
             Self::UnknownUser | Self::UnknownKey | Self::UnknownSession => 404,
             Self::DuplicateKey | Self::DuplicateUser | Self::LastKey => 409,
             Self::Constraint(violation) => match violation.kind {
-                ConstraintKind::Unique => 409,
+                ConstraintKind::Unique | ConstraintKind::Referenced => 409,
                 _ => 400,
             },
             Self::TooManyAttempts { .. } => 429,
@@ -291,6 +307,7 @@ impl Error {
             Self::DuplicateKey | Self::DuplicateUser => "Already taken.",
             Self::Constraint(violation) => match violation.kind {
                 ConstraintKind::Unique => "Already taken.",
+                ConstraintKind::Referenced => "Still in use.",
                 _ => "A value was refused.",
             },
             Self::TooManyAttempts { .. } => "Too many attempts.",

@@ -16,9 +16,10 @@
 //! | a key of this id is there already | [`DuplicateKey`](crate::Error::DuplicateKey) |
 //! | a user of this id is there already | [`DuplicateUser`](crate::Error::DuplicateUser) |
 //! | a key or session is for a user who is not there | [`UnknownUser`](crate::Error::UnknownUser) |
+//! | a row to be deleted is still referenced by one of the application's | [`Constraint`](crate::Error::Constraint) of the kind [`Referenced`](crate::ConstraintKind::Referenced) |
 //! | the application's columns break a rule of the table | [`Constraint`](crate::Error::Constraint) |
-//! | a value does not fit its column | [`InvalidAttribute`](crate::Error::InvalidAttribute) |
-//! | a table or column is missing or of another type | [`Schema`](crate::Error::Schema) |
+//! | a value does not fit its column, or there is no such column | [`InvalidAttribute`](crate::Error::InvalidAttribute) |
+//! | a table or one of lucia's columns is missing or of another type | [`Schema`](crate::Error::Schema) |
 //! | the database is away, slow, or out of connections | [`Unavailable`](crate::Error::Unavailable) |
 //! | anything else | [`Internal`](crate::Error::Internal) |
 //!
@@ -86,6 +87,8 @@ pub trait UserStore: fmt::Debug + Send + Sync + 'static {
     ) -> Result<Option<UserRow>>;
 
     /// Removes a user with their keys, and with their sessions where this store holds those too.
+    /// It succeeds whatever is created for the user at the same time: that is removed as well, or
+    /// comes too late and is refused with [`UnknownUser`](crate::Error::UnknownUser).
     async fn delete_user(&self, id: &UserId) -> Result<()>;
 
     /// Stores a key.
@@ -97,12 +100,13 @@ pub trait UserStore: fmt::Debug + Send + Sync + 'static {
     /// All keys of a user.
     async fn user_keys(&self, user_id: &UserId) -> Result<Vec<KeyRow>>;
 
-    /// Replaces the hash of a key's password; `None` takes the password away. With `only_if`, it
-    /// does so only where that hash is still there, as one step that nothing comes between.
-    /// Returns whether it did.
+    /// Replaces the hash of the password of a key, if the key is (still) that user's; `None` takes
+    /// the password away. With `only_if`, it does so only where that hash is still there, as one
+    /// step that nothing comes between. Returns whether it did.
     async fn update_key_password(
         &self,
         id: &str,
+        user_id: &UserId,
         hashed_password: Option<&str>,
         only_if: Option<&str>,
     ) -> Result<bool>;

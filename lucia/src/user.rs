@@ -3,6 +3,7 @@
 mod blank;
 mod columns;
 mod new;
+mod numbers;
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
@@ -16,7 +17,7 @@ use crate::store::UserRow;
 
 pub(crate) use blank::{Verdict, try_columns};
 pub use new::NewUser;
-pub(crate) use new::object;
+pub(crate) use new::{object, refused};
 
 /// The id of a user: any text, 15 characters of `[a-z0-9]` when lucia made it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -112,7 +113,7 @@ pub(crate) fn read_columns<A: DeserializeOwned>(
     table: &str,
     lacking: &str,
 ) -> Result<A> {
-    serde_json::from_str(json).map_err(|error| columns::explain::<A>(json, table, lacking, error))
+    numbers::read(json).map_err(|error| columns::explain::<A>(json, table, lacking, error))
 }
 
 /// The attributes with the `id` among them, as the row in the table. What is no attribute of `A`

@@ -12,7 +12,7 @@ use crate::key::OpenedKey;
 use crate::session::{Session, SessionInfo, SessionState};
 use crate::store::{KeyRow, NewSessionRow};
 use crate::token::{SessionId, SessionToken};
-use crate::user::UserId;
+use crate::user::{UserId, refused};
 use crate::{Error, Result};
 
 /// The longest name of a device that is kept, in characters.
@@ -207,13 +207,16 @@ impl CreateSession<'_> {
             limit: auth.0.max_sessions,
         };
         let row = match key {
-            None => auth.ask(auth.store().insert_session(new)).await?,
+            None => {
+                let inserted = auth.ask(auth.store().insert_session(new)).await;
+                inserted.map_err(refused)?
+            }
             Some(key) => {
                 let store = auth.store();
                 let inserted = auth
                     .ask(store.insert_session_by_key(new, key.clone()))
-                    .await?;
-                inserted.ok_or_else(|| {
+                    .await;
+                inserted.map_err(refused)?.ok_or_else(|| {
                     tracing::info!(%user_id, "key changed before its session was created");
                     Error::InvalidCredentials
                 })?

@@ -33,7 +33,10 @@ impl Auth {
         };
         let hash = row.hashed_password.as_deref();
         if !self
-            .ask(self.store().update_key_password(&row.id, hash, None))
+            .ask(
+                self.store()
+                    .update_key_password(&row.id, &row.user_id, hash, None),
+            )
             .await?
         {
             return Err(Error::UnknownKey);
@@ -139,7 +142,8 @@ impl Auth {
             let new_hash = self.0.passwords.rehash(password).await?;
             let old_hash = key.hashed_password.as_deref();
             let store = self.store();
-            let swap = store.update_key_password(&key.id, Some(&new_hash), old_hash);
+            let (id, user_id) = (&key.id, &key.user_id);
+            let swap = store.update_key_password(id, user_id, Some(&new_hash), old_hash);
             Ok::<_, Error>(self.ask(swap).await?.then_some(new_hash))
         };
         let upgraded = upgrade.await;

@@ -11,7 +11,7 @@ use crate::error::chain;
 use crate::session::{Lifetime, Session, SessionInfo, SessionState};
 use crate::store::{Rotation, SESSION_COLUMNS, SessionRow, UserRow};
 use crate::token::{SessionId, SessionToken};
-use crate::user::{UserId, object};
+use crate::user::{UserId, object, refused};
 use crate::{Error, Result};
 
 /// How many dead sessions are deleted by one statement.
@@ -134,9 +134,8 @@ impl Auth {
         attributes: &(impl Serialize + ?Sized),
     ) -> Result<SessionInfo> {
         let attributes = self.session_columns(attributes)?;
-        let row = self
-            .ask(self.store().update_session(id, attributes))
-            .await?;
+        let updated = self.ask(self.store().update_session(id, attributes)).await;
+        let row = updated.map_err(refused)?;
         row.and_then(|row| self.alive(row))
             .ok_or(Error::UnknownSession)
     }

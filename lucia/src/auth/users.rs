@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use super::Auth;
 use crate::clock::random_text;
 use crate::store::NewUserRow;
-use crate::user::{NewUser, User, UserId, Verdict, object, try_columns};
+use crate::user::{NewUser, User, UserId, Verdict, object, refused, try_columns};
 use crate::{Error, Result};
 
 impl Auth {
@@ -44,7 +44,8 @@ impl Auth {
             None => None,
         };
         let user = NewUserRow { id, attributes };
-        let row = self.ask(self.store().insert_user(user, key)).await?;
+        let inserted = self.ask(self.store().insert_user(user, key)).await;
+        let row = inserted.map_err(refused)?;
         tracing::info!(user_id = %row.id, "user created");
         User::from_row(&row, table)
     }
@@ -81,9 +82,9 @@ impl Auth {
     /// # Errors
     ///
     /// [`Error::UnknownUser`]; [`Error::Constraint`] and [`Error::InvalidAttribute`] when an
-    /// attribute breaks a rule of your table or does not fit its column; [`Error::Schema`] when
-    /// there is no such column or the row does not fit `A`; [`Error::Misuse`] for an attribute
-    /// `id`; [`Error::Unavailable`] when the store is.
+    /// attribute breaks a rule of your table or does not fit its column, for an attribute `id`, and
+    /// when there is no such column; [`Error::Schema`] when the row does not fit `A`;
+    /// [`Error::Unavailable`] when the store is.
     pub async fn update_user_attributes<A: DeserializeOwned>(
         &self,
         id: &UserId,
@@ -95,16 +96,20 @@ impl Auth {
         if id.cannot_be_stored() {
             return Err(Error::UnknownUser);
         }
-        let row = self.ask(self.store().update_user(id, attributes)).await?;
+        let updated = self.ask(self.store().update_user(id, attributes)).await;
+        let row = updated.map_err(refused)?;
         User::from_row(&row.ok_or(Error::UnknownUser)?, table)
     }
 
     /// Deletes a user with their keys and sessions: their next request is anonymous. Silent when
-    /// there is no such user.
+    /// there is no such user. A sign-in at the same time comes first, and its session is deleted as
+    /// well, or it comes too late and is [`Error::UnknownUser`].
     ///
     /// # Errors
     ///
-    /// [`Error::Unavailable`] when the store is.
+    /// [`Error::Constraint`] of the kind [`Referenced`](crate::ConstraintKind::Referenced) when a
+    /// row of your own tables still refers to the user, or to one of their keys or sessions: then
+    /// nothing has been deleted. [`Error::Unavailable`] when the store is.
     pub async fn delete_user(&self, id: &UserId) -> Result<()> {
         if id.cannot_be_stored() {
             return Ok(());

@@ -309,6 +309,7 @@ macro_rules! __store_cases {
                 hostile_keys_are_stored_as_they_are
                 a_password_is_replaced_or_taken_away
                 updating_the_password_of_an_unknown_key_is_false
+                a_password_of_a_key_that_is_somebody_elses_by_now_stays
                 a_password_is_swapped_when_its_hash_is_still_there
                 a_password_that_changed_is_not_swapped
                 of_parallel_swaps_of_a_password_one_succeeds
@@ -350,6 +351,7 @@ macro_rules! __store_cases {
                 a_refused_session_replaces_nothing
                 a_session_that_cannot_be_stored_ends_no_other
                 deleting_a_user_beside_their_sign_ins_leaves_no_session
+                deleting_a_user_succeeds_however_often_they_sign_in
                 deleting_users_beside_all_that_they_do_leaves_nothing
             }
             sign_ins {

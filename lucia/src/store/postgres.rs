@@ -12,6 +12,7 @@ mod diagnosis;
 mod error;
 mod lookups;
 mod migrate;
+mod references;
 mod rows;
 mod run;
 mod sessions;
@@ -44,7 +45,7 @@ use super::{
     CountedAttempt, KeyDeletion, KeyRow, NewAttempt, NewUserRow, UnixMillis, UserRow, UserStore,
     UserTable,
 };
-use crate::store::tables::{SessionColumn, TableNames};
+use crate::store::tables::{MAX_NAME, SessionColumn, TableNames};
 use crate::user::UserId;
 use crate::{Error, Result};
 
@@ -249,7 +250,7 @@ impl UserStore for PgStore {
     }
 
     async fn insert_user(&self, user: NewUserRow, key: Option<KeyRow>) -> Result<UserRow> {
-        let attributes = attributes_json(&user.attributes, &["id"])?;
+        let attributes = attributes_json(self.user_table(), &user.attributes, &["id"])?;
         let sql = self
             .0
             .statements
@@ -284,7 +285,7 @@ impl UserStore for PgStore {
             return self.user(id).await;
         }
         let changing = self.0.cache.user_changes(id);
-        let json = attributes_json(&attributes, &["id"])?;
+        let json = attributes_json(self.user_table(), &attributes, &["id"])?;
         let sql = self.0.statements.update_user(&self.0.tables, &attributes);
         let written = Written::User(&attributes);
         let updated = self
@@ -298,27 +299,16 @@ impl UserStore for PgStore {
     }
 
     async fn delete_user(&self, id: &UserId) -> Result<()> {
-        /// A session or key that is made while the user is deleted stops the deletion, which then
-        /// finds it at the next try. Nothing more can be made once the user is locked.
-        const TRIES: usize = 5;
-
         let changing = self.0.cache.user_changes(id);
-        let sql = &self.0.statements.delete_user;
-        let mut tries = 1..TRIES;
-        let deleted = loop {
-            match self.0.run(sql, &[&id.as_str()]).await {
-                Err(failure)
-                    if failure.is_own_reference(&self.0.tables) && tries.next().is_some() => {}
-                Err(failure) => return Err(self.0.explain(failure, None).await),
-                Ok(deleted) => break deleted,
-            }
-        };
+        let params: Params<'_> = &[&id.as_str()];
+        let statement = |sql| Statement { sql, params };
+        // A sign-in may hold the user. Its session is to be seen, and goes with them.
+        let lock = statement(&self.0.statements.lock_user);
+        let statement = statement(&self.0.statements.delete_user);
+        let read = |row: &Row| Ok(row.try_get::<_, String>(0)?);
+        let deleted = self.0.read_behind(lock, statement, None, read).await?;
         // The database may know them by another spelling (`citext`).
-        for row in &deleted {
-            let id: String = row
-                .try_get(0)
-                .map_err(Failure::from)
-                .map_err(Error::internal)?;
+        for id in deleted {
             changing.user_changed(&id.into());
         }
         Ok(())
@@ -326,7 +316,8 @@ impl UserStore for PgStore {
 
     async fn insert_key(&self, key: KeyRow) -> Result<()> {
         let params: Params<'_> = &[&key.id, &key.user_id.as_str(), &key.hashed_password];
-        self.query(&self.0.statements.insert_key, params)
+        let sql = &self.0.statements.insert_key;
+        self.write(sql, params, Written::Key, |_| Ok(()))
             .await
             .map(drop)
     }
@@ -344,10 +335,11 @@ impl UserStore for PgStore {
     async fn update_key_password(
         &self,
         id: &str,
+        user_id: &UserId,
         hashed_password: Option<&str>,
         only_if: Option<&str>,
     ) -> Result<bool> {
-        let params: Params<'_> = &[&id, &hashed_password, &only_if];
+        let params: Params<'_> = &[&id, &user_id.as_str(), &hashed_password, &only_if];
         let rows = self
             .query(&self.0.statements.update_key_password, params)
             .await?;
@@ -385,8 +377,16 @@ impl UserStore for PgStore {
     }
 }
 
-/// The attributes as JSON. None of them is a column of lucia's own.
-fn attributes_json(attributes: &Map<String, Value>, own: &[&str]) -> Result<String> {
+/// The attributes as JSON. None of them is a column of lucia's own, or one by a name that Postgres
+/// would cut off.
+fn attributes_json(table: &str, attributes: &Map<String, Value>, own: &[&str]) -> Result<String> {
+    if let Some(name) = attributes.keys().find(|name| name.len() > MAX_NAME) {
+        return Err(Error::InvalidAttribute {
+            table: table.to_owned(),
+            column: Some(name.clone()),
+            reason: "there is no such column".to_owned(),
+        });
+    }
     match own.iter().find(|column| attributes.contains_key(**column)) {
         Some(column) => Err(Error::Misuse(format!("`{column}` is not an attribute"))),
         None => serde_json::to_string(attributes).map_err(Error::internal),

@@ -50,7 +50,7 @@ shared! {
     insert_key(key: KeyRow) -> ();
     key(id: &str) -> Option<KeyRow>;
     user_keys(user_id: &UserId) -> Vec<KeyRow>;
-    update_key_password(id: &str, hashed_password: Option<&str>, only_if: Option<&str>) -> bool;
+    update_key_password(id: &str, user_id: &UserId, hashed_password: Option<&str>, only_if: Option<&str>) -> bool;
     delete_key(id: &str, even_last: bool) -> KeyDeletion;
     check_attempts() -> ();
     count_attempt(attempt: NewAttempt) -> CountedAttempt;

@@ -3,6 +3,7 @@
 mod connections;
 mod errors;
 mod migrate;
+mod references;
 mod sessions;
 mod tables;
 mod users;

@@ -4,7 +4,7 @@ use super::SESSION_COLUMNS;
 use crate::{Error, Result};
 
 /// Postgres cuts longer names off silently; SQLite has no limit.
-const MAX_NAME: usize = 63;
+pub(crate) const MAX_NAME: usize = 63;
 
 /// The function of the triggers that tell caches of changes: one for all tables of a schema, so that
 /// no name is made out of a table's.

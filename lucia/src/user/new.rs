@@ -136,12 +136,13 @@ impl<A> fmt::Debug for NewUser<'_, A> {
 /// Why attributes cannot be columns. Says nothing of their values.
 #[derive(Debug)]
 pub(crate) enum InvalidAttributes {
-    /// Programmer's mistake: no object, no string keys, or a column out of reach.
+    /// Programmer's mistake: a type that cannot be serialized.
     Misuse(String),
-    /// A value that cannot be stored.
-    Value {
-        column: String,
-        reason: &'static str,
+    /// What may come from a client: no object, a column out of reach, a value that cannot be
+    /// stored.
+    Refused {
+        column: Option<String>,
+        reason: String,
     },
 }
 
@@ -154,23 +155,32 @@ pub(crate) fn object<B: Serialize + ?Sized>(
     let columns = match serde_json::to_value(attributes) {
         Ok(Value::Object(columns)) => columns,
         Ok(_) => {
-            return Err(InvalidAttributes::Misuse(format!(
-                "attributes are a struct or map whose fields are columns; `{type_name}` is neither"
-            )));
+            return Err(InvalidAttributes::Refused {
+                column: None,
+                reason: format!(
+                    "attributes are an object whose fields are columns; what `{type_name}` holds \
+                     is none"
+                ),
+            });
         }
         Err(_) => {
             return Err(InvalidAttributes::Misuse(format!(
-                "`{type_name}` cannot be serialized"
+                "`{type_name}` cannot be serialized as JSON: keys have to be text, and whole \
+                 numbers beyond 64 bits, too"
             )));
         }
     };
     // Some databases find a column by any spelling.
     let is_own = |name: &&String| own.iter().any(|own| own.eq_ignore_ascii_case(name));
     if let Some(name) = columns.keys().find(is_own) {
-        return Err(InvalidAttributes::Misuse(format!(
-            "`{type_name}` has a field `{name}`: that column is lucia's and no attribute; leave \
-             it out with `#[serde(skip_serializing)]`"
-        )));
+        return Err(InvalidAttributes::Refused {
+            column: Some(name.clone()),
+            reason: format!(
+                "the column is lucia's and no attribute; `{type_name}` has a field of this name: \
+                 leave it out with `#[serde(skip_serializing)]`, or take what a client sends as a \
+                 struct of the columns that it may set"
+            ),
+        });
     }
     for (column, value) in &columns {
         let reason = if column.contains('\0') || holds_nul(value) {
@@ -180,9 +190,9 @@ pub(crate) fn object<B: Serialize + ?Sized>(
         } else {
             continue;
         };
-        return Err(InvalidAttributes::Value {
-            column: column.clone(),
-            reason,
+        return Err(InvalidAttributes::Refused {
+            column: Some(column.clone()),
+            reason: reason.to_owned(),
         });
     }
     Ok(columns)
@@ -218,13 +228,22 @@ impl InvalidAttributes {
     pub(crate) fn into_error(self, table: &str) -> Error {
         match self {
             Self::Misuse(what) => Error::Misuse(what),
-            Self::Value { column, reason } => Error::InvalidAttribute {
+            Self::Refused { column, reason } => refused(Error::InvalidAttribute {
                 table: table.to_owned(),
-                column: Some(column),
-                reason: reason.to_owned(),
-            },
+                column,
+                reason,
+            }),
         }
     }
+}
+
+/// The error, with a line in the log where attributes were refused: it is a client's mistake, or one
+/// of the application, which sees the client's 400 and nothing else.
+pub(crate) fn refused(error: Error) -> Error {
+    if let Error::InvalidAttribute { .. } = error {
+        tracing::warn!(%error, "attributes refused");
+    }
+    error
 }
 
 #[cfg(test)]
@@ -251,13 +270,13 @@ mod tests {
         );
         assert!(matches!(
             object(&1, &["id"]),
-            Err(InvalidAttributes::Misuse(_))
+            Err(InvalidAttributes::Refused { .. })
         ));
         for name in ["id", "ID", "Id"] {
             let with_id = serde_json::json!({ (name): "mallory" });
             assert!(matches!(
                 object(&with_id, &["id"]),
-                Err(InvalidAttributes::Misuse(_))
+                Err(InvalidAttributes::Refused { .. })
             ));
         }
     }
@@ -272,7 +291,7 @@ mod tests {
         ] {
             assert!(matches!(
                 object(&hostile, &["id"]),
-                Err(InvalidAttributes::Value { .. })
+                Err(InvalidAttributes::Refused { .. })
             ));
         }
     }
@@ -285,7 +304,7 @@ mod tests {
         assert!(serde_json::from_str::<Value>(&readable.to_string()).is_ok());
         assert!(matches!(
             object(&serde_json::json!({ "a": nested(127) }), &["id"]),
-            Err(InvalidAttributes::Value { .. })
+            Err(InvalidAttributes::Refused { .. })
         ));
     }
 

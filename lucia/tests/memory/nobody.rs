@@ -54,7 +54,13 @@ impl UserStore for Nobody {
         Ok(Vec::new())
     }
 
-    async fn update_key_password(&self, _: &str, _: Option<&str>, _: Option<&str>) -> Result<bool> {
+    async fn update_key_password(
+        &self,
+        _: &str,
+        _: &UserId,
+        _: Option<&str>,
+        _: Option<&str>,
+    ) -> Result<bool> {
         Ok(false)
     }
 

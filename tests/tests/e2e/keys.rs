@@ -13,6 +13,7 @@ on_each_store![
     keys_that_cannot_be_are_refused_with_a_reason,
     a_password_is_replaced_added_and_taken_away,
     a_refused_password_leaves_the_old_one,
+    a_password_is_never_written_over_that_of_the_next_owner_of_a_key,
     r45_a_created_key_without_a_password_never_passes_a_password_check,
     the_last_key_of_a_user_stays_unless_it_is_asked_for,
     of_two_keys_that_are_deleted_at_once_one_stays,
@@ -236,6 +237,43 @@ async fn a_password_is_replaced_added_and_taken_away(stage: Stage) {
     assert!(alive.is_some());
     let unknown = auth.update_key_password("username", "bob", Some(PASSWORD));
     assert!(matches!(unknown.await, Err(Error::UnknownKey)));
+}
+
+/// The key goes, and comes back as that of somebody else, while the new password is hashed.
+async fn a_password_is_never_written_over_that_of_the_next_owner_of_a_key(stage: Stage) {
+    const NEW: &str = "a third horse battery";
+
+    let (auth, elsewhere) = (stage.auth().await, stage.auth().await);
+    for method in ["update_key_password", "change_password"] {
+        let ada = sign_up(&auth, "ada").await;
+        let bob = sign_up(&auth, "bob").await;
+        let changing = async {
+            stage.probe.halt(method);
+            match method {
+                "update_key_password" => {
+                    let changed = auth.update_key_password("username", "ada", Some(NEW));
+                    changed.await.map(drop)
+                }
+                _ => auth.reset_password("username", "ada", NEW).await.map(drop),
+            }
+        };
+        let moving = async {
+            stage.probe.arrived(method).await;
+            let deleted = elsewhere.delete_key("username", "ada").even_if_last().await;
+            deleted.unwrap();
+            let key = NewKey::with_password("username", "ada", OTHER_PASSWORD);
+            elsewhere.create_key(&bob.user_id, key).await.unwrap();
+            stage.probe.release(method);
+        };
+        let (changed, ()) = tokio::join!(biased; changing, moving);
+        assert!(matches!(changed, Err(Error::UnknownKey)), "{changed:?}");
+        assert_eq!(opens(&auth, "ada", Some(NEW)).await, None, "{method}");
+        let opened = opens(&auth, "ada", Some(OTHER_PASSWORD)).await;
+        assert_eq!(opened.as_ref(), Some(&bob.user_id), "{method}");
+        for user in [&ada.user_id, &bob.user_id] {
+            auth.delete_user(user).await.unwrap();
+        }
+    }
 }
 
 async fn a_refused_password_leaves_the_old_one(stage: Stage) {

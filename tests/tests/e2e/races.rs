@@ -1,16 +1,22 @@
 //! Many sign-ups at once, and ends in the middle.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::future::join_all;
 use lucia::{Auth, Error, NewKey, NewUser, PasswordOptions, PgStore};
 use lucia_tests::{Database, Server, Stop, programs_are_installed, skip};
+use tokio_postgres::error::SqlState;
 
 use crate::support::{
     PASSWORD, Profile, Site, Stage, eventually, front_page, on_each_store, sign_up,
 };
 
-on_each_store![r51_fifty_parallel_sign_ups_make_one_user_with_one_key,];
+on_each_store![
+    r51_fifty_parallel_sign_ups_make_one_user_with_one_key,
+    a_deletion_in_one_process_succeeds_beside_sign_ins_in_another,
+];
 
 async fn r51_fifty_parallel_sign_ups_make_one_user_with_one_key(stage: Stage) {
     let options = PasswordOptions::new().waiting(100);
@@ -184,5 +190,90 @@ async fn r51_a_connection_cut_at_any_statement_leaves_all_or_nothing() {
             Err(Error::Unavailable(_)) => assert_eq!(stored, None),
             Err(other) => panic!("{other:?}"),
         }
+    }
+}
+
+/// As in two processes: each has connections of its own.
+async fn a_deletion_in_one_process_succeeds_beside_sign_ins_in_another(stage: Stage) {
+    let (here, elsewhere) = (stage.auth().await, stage.auth().await);
+    for round in 0..30 {
+        let user_id = sign_up(&here, &format!("user {round}"))
+            .await
+            .user_id
+            .clone();
+        let is_over = Arc::new(AtomicBool::new(false));
+        let sign_ins: Vec<_> = (0..=round % 4)
+            .map(|_| {
+                let (auth, user_id) = (elsewhere.clone(), user_id.clone());
+                let is_over = is_over.clone();
+                tokio::spawn(async move {
+                    while !is_over.load(Ordering::SeqCst) {
+                        match auth.create_session(&user_id).await {
+                            Ok(_) => {}
+                            Err(Error::UnknownUser) => break,
+                            Err(other) => panic!("signing in beside a deletion: {other:?}"),
+                        }
+                    }
+                })
+            })
+            .collect();
+        let session_count =
+            format!("SELECT count(*) FROM user_session WHERE user_id = '{user_id}'");
+        eventually(async || stage.value(&session_count).await.as_deref() > Some("1")).await;
+        let deleted = here.delete_user(&user_id).await;
+        is_over.store(true, Ordering::SeqCst);
+        deleted.expect("a user is deleted however often they sign in");
+        for sign_in in sign_ins {
+            sign_in.await.unwrap();
+        }
+        assert!(here.user::<Profile>(&user_id).await.unwrap().is_none());
+        assert_eq!(stage.value(&session_count).await.as_deref(), Some("0"));
+    }
+}
+
+/// Sign-ins as fast as the server can make them: without a client in between, one follows another
+/// while a deletion is on its way.
+#[tokio::test]
+async fn a_deletion_succeeds_beside_sign_ins_that_never_pause() {
+    const SIGN_IN_AGAIN_AND_AGAIN: &str = "CREATE TABLE going (); INSERT INTO going DEFAULT VALUES; \
+        CREATE PROCEDURE sign_in_again_and_again(user_id TEXT) LANGUAGE plpgsql AS $$ BEGIN \
+            WHILE EXISTS (SELECT FROM going) LOOP \
+                INSERT INTO user_session (id, user_id, active_expires, idle_expires) \
+                VALUES (encode(sha256(gen_random_uuid()::TEXT::BYTEA), 'hex'), user_id, 1, 2); \
+                COMMIT; \
+            END LOOP; \
+        END $$";
+
+    let stage = Stage::postgres().await;
+    stage.execute(SIGN_IN_AGAIN_AND_AGAIN).await;
+    let auth = stage.auth().await;
+    for round in 0..20 {
+        let user_id = sign_up(&auth, &format!("user {round}"))
+            .await
+            .user_id
+            .clone();
+        let call = format!("CALL sign_in_again_and_again('{user_id}')");
+        let sign_ins = (0..=round % 4).map(async |_| {
+            let client = stage.database().connect().await;
+            let stopped = client.batch_execute(&call).await;
+            stopped.map_err(|error| error.code().cloned())
+        });
+        let deleting = async {
+            eventually(async || stage.count("user_session").await > 10).await;
+            let deleted = auth.delete_user(&user_id).await;
+            if deleted.is_err() {
+                stage.execute("DELETE FROM going").await;
+            }
+            deleted
+        };
+        let (stopped, deleted) = tokio::join!(join_all(sign_ins), deleting);
+        deleted.expect("a user is deleted however often they sign in");
+        let refused = Err(Some(SqlState::FOREIGN_KEY_VIOLATION));
+        assert!(
+            stopped.iter().all(|stopped| *stopped == refused),
+            "{stopped:?}"
+        );
+        assert_eq!(stage.count("auth_user").await, 0);
+        assert_eq!(stage.count("user_session").await, 0);
     }
 }

@@ -51,7 +51,8 @@ async fn hash(stage: &Stage) -> String {
 
 async fn store_hash(stage: &Stage, hash: &str) {
     let store = stage.store().await;
-    let stored = store.update_key_password("username:ada", Some(hash), None);
+    let key = store.key("username:ada").await.unwrap().unwrap();
+    let stored = store.update_key_password(&key.id, &key.user_id, Some(hash), None);
     assert!(stored.await.unwrap());
 }
 

@@ -159,7 +159,7 @@ pub(super) async fn an_attribute_of_a_session_without_a_column_is_named(store: &
     for refused in [inserted, update(store, 1, given).await.map(drop)] {
         let error = refused.expect_err("there is no such column");
         assert!(
-            matches!(&error, Error::Schema { table, column: Some(column), .. }
+            matches!(&error, Error::InvalidAttribute { table, column: Some(column), .. }
                 if table == store.session_table() && column == "shoe_size"),
             "{error:?}"
         );

@@ -81,11 +81,12 @@ pub(super) async fn hostile_keys_are_stored_as_they_are(store: &dyn Store) {
 }
 
 pub(super) async fn a_password_is_replaced_or_taken_away(store: &dyn Store) {
+    let ada = ADA.into();
     insert_user(store, ADA).await;
     insert_key(store, &key("a:1", ADA)).await;
     insert_key(store, &key("a:2", ADA)).await;
     for hash in [Some("another hash"), None, Some("a third one")] {
-        let updated = store.update_key_password("a:1", hash, None).await;
+        let updated = store.update_key_password("a:1", &ada, hash, None).await;
         assert!(updated.expect("a password is replaced"));
         let after = KeyRow {
             hashed_password: hash.map(str::to_owned),
@@ -97,14 +98,36 @@ pub(super) async fn a_password_is_replaced_or_taken_away(store: &dyn Store) {
 }
 
 pub(super) async fn updating_the_password_of_an_unknown_key_is_false(store: &dyn Store) {
+    let ada = ADA.into();
     for only_if in [None, Some("a hash")] {
-        let updated = store.update_key_password("a:1", Some("a hash"), only_if);
+        let updated = store.update_key_password("a:1", &ada, Some("a hash"), only_if);
         assert!(!updated.await.expect("there is nothing to update"));
     }
     assert_eq!(stored_key(store, "a:1").await, None);
 }
 
+/// As when it was deleted, and created for somebody else, while the new password was hashed.
+pub(super) async fn a_password_of_a_key_that_is_somebody_elses_by_now_stays(store: &dyn Store) {
+    insert_user(store, ADA).await;
+    insert_user(store, BOB).await;
+    insert_key(store, &key("a:1", BOB)).await;
+    for user in [ADA, "nobody", "", "BOB"] {
+        let user = user.into();
+        for only_if in [None, Some("hash of a:1")] {
+            for hash in [Some("a hash"), None] {
+                let updated = store.update_key_password("a:1", &user, hash, only_if);
+                assert!(
+                    !updated.await.expect("the key is somebody else's"),
+                    "{user}"
+                );
+            }
+        }
+    }
+    assert_eq!(stored_key(store, "a:1").await, Some(key("a:1", BOB)));
+}
+
 pub(super) async fn a_password_is_swapped_when_its_hash_is_still_there(store: &dyn Store) {
+    let ada = ADA.into();
     insert_user(store, ADA).await;
     insert_key(store, &key("a:1", ADA)).await;
     insert_key(store, &key("a:2", ADA)).await;
@@ -113,7 +136,7 @@ pub(super) async fn a_password_is_swapped_when_its_hash_is_still_there(store: &d
         ("another hash", Some("another hash")),
         ("another hash", None),
     ] {
-        let swapped = store.update_key_password("a:1", new, Some(old)).await;
+        let swapped = store.update_key_password("a:1", &ada, new, Some(old)).await;
         assert!(swapped.expect("a password is swapped"));
         assert_eq!(stored_hash(store, "a:1").await.as_deref(), new);
     }
@@ -121,6 +144,7 @@ pub(super) async fn a_password_is_swapped_when_its_hash_is_still_there(store: &d
 }
 
 pub(super) async fn a_password_that_changed_is_not_swapped(store: &dyn Store) {
+    let ada = ADA.into();
     insert_user(store, ADA).await;
     insert_key(store, &key("a:1", ADA)).await;
     for old in [
@@ -130,27 +154,28 @@ pub(super) async fn a_password_that_changed_is_not_swapped(store: &dyn Store) {
         "hash of a:_",
         "",
     ] {
-        let swapped = store.update_key_password("a:1", Some("a hash"), Some(old));
+        let swapped = store.update_key_password("a:1", &ada, Some("a hash"), Some(old));
         assert!(!swapped.await.expect("nothing is swapped"), "{old:?}");
     }
     assert_eq!(stored_key(store, "a:1").await, Some(key("a:1", ADA)));
 
-    let taken_away = store.update_key_password("a:1", None, None).await;
+    let taken_away = store.update_key_password("a:1", &ada, None, None).await;
     assert!(taken_away.expect("a password is taken away"));
     for old in ["hash of a:1", ""] {
-        let swapped = store.update_key_password("a:1", Some("a hash"), Some(old));
+        let swapped = store.update_key_password("a:1", &ada, Some("a hash"), Some(old));
         assert!(!swapped.await.expect("nothing is swapped"), "{old:?}");
     }
     assert_eq!(stored_hash(store, "a:1").await, None);
 }
 
 pub(super) async fn of_parallel_swaps_of_a_password_one_succeeds(store: &dyn Store) {
+    let ada = ADA.into();
     insert_user(store, ADA).await;
     insert_key(store, &key("a:1", ADA)).await;
     let hashes: Vec<_> = (0..20).map(|number| format!("hash {number}")).collect();
     let swaps = hashes
         .iter()
-        .map(|new| store.update_key_password("a:1", Some(new), Some("hash of a:1")));
+        .map(|new| store.update_key_password("a:1", &ada, Some(new), Some("hash of a:1")));
     let outcomes = all(swaps).await.into_iter().zip(&hashes);
     let winners: Vec<_> = outcomes
         .filter(|(swapped, _)| *swapped.as_ref().expect("an answer"))

@@ -1,10 +1,12 @@
 //! Sessions with their users.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use serde_json::json;
 
 use super::values::{
-    NOW, all, attributes, columns, comparable, insert_key, insert_session, insert_user, key,
-    key_ids, rotation, row, session, session_id, session_ids, stored_session, stored_user,
+    NOW, all, attributes, columns, comparable, give_way, insert_key, insert_session, insert_user,
+    key, key_ids, rotation, row, session, session_id, session_ids, stored_session, stored_user,
 };
 use crate::Error;
 use crate::store::{
@@ -119,6 +121,57 @@ pub(super) async fn deleting_a_user_beside_their_sign_ins_leaves_no_session(stor
     all(meeting).await;
     assert!(stored_user(store, ADA).await.is_none());
     assert_eq!(session_ids(store, ADA).await, []);
+}
+
+/// A deletion that sees less than is there by the time it acts fails, or leaves something behind.
+pub(super) async fn deleting_a_user_succeeds_however_often_they_sign_in(store: &dyn Store) {
+    for round in 0..80 {
+        let user = format!("user {round}");
+        let id = user.as_str().into();
+        insert_user(store, &user).await;
+        insert_key(store, &key(&format!("a:{user}"), &user)).await;
+        let is_deleted = AtomicBool::new(false);
+        // One to eight of them sign in again and again; the last one deletes the user.
+        let sign_ins = 1 + round % 8;
+        let meeting = (0..=sign_ins).map(async |part| {
+            if part == sign_ins {
+                for _ in 0..=round % 3 {
+                    give_way().await;
+                    assert!(stored_user(store, &user).await.is_some());
+                }
+                let deleted = store.delete_user(&id).await;
+                deleted.expect("a user is deleted however often they sign in");
+                is_deleted.store(true, Ordering::SeqCst);
+                return;
+            }
+            for number in 0.. {
+                let is_late = is_deleted.load(Ordering::SeqCst);
+                let first = 1_000_000 * round + 100_000 * part;
+                let kind = (round + part) % 4;
+                let new = NewSessionRow {
+                    replaces: (kind == 1).then(|| session_id(first + number - number.min(1))),
+                    limit: (kind == 2).then_some(3),
+                    ..session(first + number, &user)
+                };
+                let signed_in = if kind == 3 {
+                    let opened = key(&format!("a:{user}"), &user);
+                    store.insert_session_by_key(new, opened).await
+                } else {
+                    store.insert_session(new).await.map(Some)
+                };
+                match signed_in {
+                    Ok(Some(_)) => assert!(!is_late, "a sign-in of a user who is deleted"),
+                    Ok(None) | Err(Error::UnknownUser) => return,
+                    Err(other) => panic!("signing in beside a deletion: {other:?}"),
+                }
+                give_way().await;
+            }
+        });
+        all(meeting).await;
+        assert!(stored_user(store, &user).await.is_none());
+        assert!(key_ids(store, &user).await.is_empty());
+        assert_eq!(session_ids(store, &user).await, []);
+    }
 }
 
 pub(super) async fn deleting_users_beside_all_that_they_do_leaves_nothing(store: &dyn Store) {

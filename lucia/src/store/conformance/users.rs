@@ -146,7 +146,7 @@ pub(super) async fn an_attribute_without_a_column_is_named_and_nothing_is_stored
 ) {
     let is_named = |error: Error| {
         assert!(
-            matches!(&error, Error::Schema { table, column: Some(column), .. }
+            matches!(&error, Error::InvalidAttribute { table, column: Some(column), .. }
                 if table == store.user_table() && column == "shoe_size"),
             "{error:?}"
         );

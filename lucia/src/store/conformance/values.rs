@@ -212,6 +212,19 @@ pub(super) fn everything_of(error: &crate::Error) -> String {
     text
 }
 
+/// Lets the others go on that are waited for by the same task. What they do may never wait itself.
+pub(super) async fn give_way() {
+    let mut given = false;
+    std::future::poll_fn(|context| {
+        if std::mem::replace(&mut given, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
 /// The outputs of all `futures`, which run at once on this task.
 pub(super) async fn all<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::Output> {
     let mut running: Vec<_> = futures

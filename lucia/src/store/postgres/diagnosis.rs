@@ -4,11 +4,14 @@
 
 use std::pin::Pin;
 
+use deadpool_postgres::GenericClient;
 use serde_json::{Map, Value};
+use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
 
 use super::Parts;
 use super::error::{Failure, ServerError, Written};
+use super::migrate::failed;
 use super::statements::given;
 use crate::error::{ConstraintKind, ConstraintViolation};
 use crate::store::tables::{SessionColumn, quote};
@@ -77,6 +80,26 @@ struct Column {
     needs_value: bool,
 }
 
+/// The columns of the table `$1`.
+const COLUMNS: &str = "SELECT attname::TEXT, format_type(atttypid, NULL), \
+         format_type(atttypid, atttypmod), attgenerated <> '' OR attidentity = 'a', \
+         typnotnull AND NOT atthasdef \
+     FROM pg_attribute JOIN pg_type ON pg_type.oid = atttypid \
+     WHERE attrelid = to_regclass($1::TEXT) AND attnum > 0 AND NOT attisdropped \
+     ORDER BY attnum";
+
+impl Column {
+    fn read(row: &Row) -> Result<Self> {
+        Ok(Self {
+            name: row.try_get(0).map_err(Error::internal)?,
+            sql_type: row.try_get(1).map_err(Error::internal)?,
+            declared: row.try_get(2).map_err(Error::internal)?,
+            is_computed: row.try_get(3).map_err(Error::internal)?,
+            needs_value: row.try_get(4).map_err(Error::internal)?,
+        })
+    }
+}
+
 impl Parts {
     /// What a failure means. `written` is what the statement was to write.
     ///
@@ -94,25 +117,28 @@ impl Parts {
             Ok(error) => return error,
             Err(failure) => failure,
         };
-        let found = match (&failure, written) {
+        let columns = written.and_then(|written| written.columns(&self.tables));
+        let found = match (&failure, columns) {
             (Failure::Server(error), _) if error.code == SqlState::UNIQUE_VIOLATION => {
                 self.broken_unique_rule(error).await
             }
-            (Failure::Server(error), _) if error.code == SqlState::FOREIGN_KEY_VIOLATION => {
-                self.broken_reference(error).await
+            (Failure::Server(error), _) if failure.is_broken_reference() => {
+                self.broken_reference(error, written).await
             }
-            (Failure::Server(error), Some(Written::Session(_)))
-                if error.table.is_some() && error.broken_rule().is_some() =>
+            (Failure::Server(error), Some(_))
+                if matches!(written, Some(Written::Session(_)))
+                    && error.table.is_some()
+                    && error.broken_rule().is_some() =>
             {
                 Ok(self.broken_session_rule(error))
             }
-            (Failure::Server(error), Some(written))
+            (Failure::Server(error), Some((table, attributes)))
                 if matches!(error.class(), "22" | "23")
                     || error.code == SqlState::GENERATED_ALWAYS =>
             {
-                self.refused_attribute(error, written).await
+                self.refused_attribute(error, table, attributes).await
             }
-            (_, written) => self.unfit_schema(written).await,
+            (_, columns) => self.unfit_schema(columns).await,
         };
         match found {
             Ok(Some(error)) => error,
@@ -192,49 +218,76 @@ impl Parts {
                     };
                     return Err(schema_error(Some(name), reason.to_owned()));
                 }
-                Some(column) if !kind.accepts(&column.sql_type) => {
-                    let reason =
-                        format!("it is {}, and has to be {}", column.sql_type, kind.name());
-                    return Err(schema_error(Some(name), reason));
-                }
-                Some(_) => {}
+                Some(column) => self.check_type(table, column, *kind)?,
             }
         }
         Ok(columns)
     }
 
+    /// Checks the types of those of lucia's columns that are there already.
+    pub(super) async fn check_types(&self, connection: &impl GenericClient) -> Result<()> {
+        let tables = &self.tables;
+        for (table, needed) in [
+            (&tables.user, &[("id", Kind::Text)][..]),
+            (&tables.key, &KEY_COLUMNS),
+            (&tables.session, &SESSION_COLUMNS),
+            (&tables.attempt, &ATTEMPT_COLUMNS),
+        ] {
+            let rows = connection.query(COLUMNS, &[&tables.quoted(table)]).await;
+            let rows = rows.map_err(|error| failed(self, error))?;
+            for column in rows.iter().map(Column::read) {
+                let column = column?;
+                if let Some((_, kind)) = needed.iter().find(|(name, _)| *name == column.name) {
+                    self.check_type(table, &column, *kind)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn check_type(&self, table: &str, column: &Column, kind: Kind) -> Result<()> {
+        if kind.accepts(&column.sql_type) {
+            return Ok(());
+        }
+        let (is, name, needed) = (&column.declared, &column.name, kind.name());
+        let mut reason = format!(
+            "it is {is}, and has to be {needed}: write `ALTER TABLE {} ALTER COLUMN {} TYPE {needed}`, \
+             with the columns that refer to it",
+            self.tables.quoted(table),
+            quote(name),
+        );
+        if table == self.tables.user {
+            reason.push_str(
+                ", or give lucia a table of users beside yours by `user_table(..)`; the recipe \
+                 \"Users who have numbers or UUIDs for ids\" shows both",
+            );
+        }
+        Err(Error::Schema {
+            table: table.to_owned(),
+            column: Some(name.clone()),
+            reason,
+        })
+    }
+
     async fn columns(&self, table: &str) -> Result<Vec<Column>> {
-        const SQL: &str = "SELECT attname::TEXT, format_type(atttypid, NULL), \
-                 format_type(atttypid, atttypmod), attgenerated <> '' OR attidentity = 'a', \
-                 typnotnull AND NOT atthasdef \
-             FROM pg_attribute JOIN pg_type ON pg_type.oid = atttypid \
-             WHERE attrelid = to_regclass($1::TEXT) AND attnum > 0 AND NOT attisdropped \
-             ORDER BY attnum";
         let rows = self
-            .run(SQL, &[&self.tables.quoted(table)])
+            .run(COLUMNS, &[&self.tables.quoted(table)])
             .await
             .map_err(Error::unavailable)?;
-        rows.iter()
-            .map(|row| {
-                Ok(Column {
-                    name: row.try_get(0).map_err(Error::internal)?,
-                    sql_type: row.try_get(1).map_err(Error::internal)?,
-                    declared: row.try_get(2).map_err(Error::internal)?,
-                    is_computed: row.try_get(3).map_err(Error::internal)?,
-                    needs_value: row.try_get(4).map_err(Error::internal)?,
-                })
-            })
-            .collect()
+        rows.iter().map(Column::read).collect()
     }
 
     /// What is wrong with the tables, if something is.
-    async fn unfit_schema(&self, written: Option<Written<'_>>) -> Result<Option<Error>> {
+    async fn unfit_schema(
+        &self,
+        written: Option<(&str, &Map<String, Value>)>,
+    ) -> Result<Option<Error>> {
         match self.check_tables().await {
             Ok(_) => {}
             Err(error @ Error::Schema { .. }) => return Ok(Some(error)),
             Err(error) => return Err(error),
         }
-        let Some(written) = written else {
+        let Some((table, attributes)) = written else {
             // Last: an application that counts no attempts can do without this table.
             return match self.check_attempts().await {
                 Ok(()) => Ok(None),
@@ -242,12 +295,11 @@ impl Parts {
                 Err(error) => Err(error),
             };
         };
-        let table = written.table(&self.tables);
         let columns = self.columns(table).await?;
-        let mut names = written.attributes().keys();
+        let mut names = attributes.keys();
         Ok(names
             .find(|name| !columns.iter().any(|column| column.name == **name))
-            .map(|name| Error::Schema {
+            .map(|name| Error::InvalidAttribute {
                 table: table.to_owned(),
                 column: Some(name.clone()),
                 reason: "there is no such column".to_owned(),
@@ -258,10 +310,9 @@ impl Parts {
     async fn refused_attribute(
         &self,
         error: &ServerError,
-        written: Written<'_>,
+        table: &str,
+        attributes: &Map<String, Value>,
     ) -> Result<Option<Error>> {
-        let table = written.table(&self.tables);
-        let attributes = written.attributes();
         let columns = self.columns(table).await?;
         let invalid = |column: Option<String>, reason: String| Error::InvalidAttribute {
             table: table.to_owned(),
@@ -316,7 +367,8 @@ impl Parts {
             };
             let object = Map::from_iter([(column.name.clone(), value.clone())]);
             let sql = format!(
-                "SELECT given.{} IS NULL FROM {}",
+                // The table is in it, so that Postgres makes a new plan where it has changed.
+                "SELECT given.{} IS NULL FROM {} LEFT JOIN {table} AS read ON FALSE",
                 quote(&column.name),
                 given(&table, "$1"),
             );
@@ -341,28 +393,6 @@ impl Parts {
             .column(error.column.clone())
             .constraint(error.constraint.clone());
         Some(Error::Constraint(violation))
-    }
-
-    /// What a session refers to in vain: its user, or something of yours.
-    async fn broken_reference(&self, error: &ServerError) -> Result<Option<Error>> {
-        const SQL: &str = "SELECT a.attname::TEXT FROM pg_constraint AS c \
-             JOIN pg_attribute AS a ON a.attrelid = c.conrelid AND a.attnum = c.conkey[1] \
-             WHERE c.conrelid = to_regclass($1::TEXT) AND c.conname = $2::TEXT";
-        let table = &self.tables.session;
-        let params: super::Params<'_> = &[&self.tables.quoted(table), &error.constraint];
-        let rows = self.run(SQL, params).await.map_err(Error::unavailable)?;
-        let column: Option<String> = match rows.first() {
-            Some(row) => Some(row.try_get(0).map_err(Error::internal)?),
-            None => None,
-        };
-        Ok(Some(match column.as_deref() {
-            Some("user_id") | None => Error::UnknownUser,
-            Some(_) => Error::Constraint(
-                ConstraintViolation::new(ConstraintKind::ForeignKey, table)
-                    .column(column)
-                    .constraint(error.constraint.clone()),
-            ),
-        }))
     }
 
     /// Which column is taken: the id of a user, or one of yours.

@@ -28,24 +28,22 @@ pub(super) enum Failure {
     Driver(String),
 }
 
-/// The columns of the application's own that a statement was to write.
+/// The row that a statement was to write, with the columns of the application's own.
 #[derive(Clone, Copy)]
 pub(super) enum Written<'a> {
     User(&'a Map<String, Value>),
     Session(&'a Map<String, Value>),
+    /// A key, which has no columns of the application's own.
+    Key,
 }
 
 impl<'a> Written<'a> {
-    pub(super) fn attributes(self) -> &'a Map<String, Value> {
+    /// The columns, with the name of their table.
+    pub(super) fn columns(self, tables: &TableNames) -> Option<(&str, &'a Map<String, Value>)> {
         match self {
-            Self::User(attributes) | Self::Session(attributes) => attributes,
-        }
-    }
-
-    pub(super) fn table(self, tables: &TableNames) -> &str {
-        match self {
-            Self::User(_) => &tables.user,
-            Self::Session(_) => &tables.session,
+            Self::User(attributes) => Some((&tables.user, attributes)),
+            Self::Session(attributes) => Some((&tables.session, attributes)),
+            Self::Key => None,
         }
     }
 }
@@ -55,6 +53,7 @@ impl<'a> Written<'a> {
 pub(super) struct ServerError {
     pub(super) code: SqlState,
     message: Option<String>,
+    pub(super) schema: Option<String>,
     pub(super) table: Option<String>,
     pub(super) column: Option<String>,
     pub(super) constraint: Option<String>,
@@ -69,6 +68,7 @@ impl ServerError {
         Self {
             code: error.code().clone(),
             message: (!quotes_values).then(|| error.message().to_owned()),
+            schema: error.schema().map(str::to_owned),
             table: error.table().map(str::to_owned),
             column: error.column().map(str::to_owned),
             constraint: error.constraint().map(str::to_owned),
@@ -85,7 +85,6 @@ impl ServerError {
         let is_own = [&*tables.key, &tables.session, &tables.attempt].contains(&table);
         match kind {
             ConstraintKind::Unique if table == tables.key => Error::DuplicateKey,
-            ConstraintKind::ForeignKey if is_own => Error::UnknownUser,
             ConstraintKind::NotNull if is_own => Error::Schema {
                 table: table.to_owned(),
                 column: self.column.clone(),
@@ -103,7 +102,9 @@ impl ServerError {
     pub(super) fn broken_rule(&self) -> Option<ConstraintKind> {
         Some(match self.code {
             SqlState::UNIQUE_VIOLATION => ConstraintKind::Unique,
-            SqlState::FOREIGN_KEY_VIOLATION => ConstraintKind::ForeignKey,
+            SqlState::FOREIGN_KEY_VIOLATION | SqlState::RESTRICT_VIOLATION => {
+                ConstraintKind::ForeignKey
+            }
             SqlState::NOT_NULL_VIOLATION => ConstraintKind::NotNull,
             SqlState::CHECK_VIOLATION => ConstraintKind::Check,
             _ if self.class() == "23" => ConstraintKind::Other,
@@ -162,16 +163,12 @@ fn source_is<E: std::error::Error + 'static>(error: &tokio_postgres::Error) -> b
 }
 
 impl Failure {
-    /// Whether a key or session came in the way of deleting its user.
-    pub(super) fn is_own_reference(&self, tables: &TableNames) -> bool {
-        let Self::Server(error) = self else {
-            return false;
-        };
-        error.code == SqlState::FOREIGN_KEY_VIOLATION
-            && error
-                .table
-                .as_ref()
-                .is_some_and(|table| *table == tables.key || *table == tables.session)
+    /// Whether a row refers to nothing, or would after a deletion.
+    pub(super) fn is_broken_reference(&self) -> bool {
+        match self {
+            Self::Server(error) => error.broken_rule() == Some(ConstraintKind::ForeignKey),
+            _ => false,
+        }
     }
 
     /// Whether it may be that a table has changed since the statement was prepared, or that the
@@ -199,6 +196,8 @@ impl Failure {
             return match &error.table {
                 // The rule of a domain or trigger.
                 None => Err(Self::Server(error)),
+                // What refers to what is not said.
+                Some(_) if kind == ConstraintKind::ForeignKey => Err(Self::Server(error)),
                 // Whether it is lucia's rule or the application's is not said.
                 Some(table) if *table == tables.user && kind == ConstraintKind::Unique => {
                     Err(Self::Server(error))

@@ -55,6 +55,7 @@ pub(super) async fn migrate(parts: &Parts, user_columns: &[&str]) -> Result<()> 
         .map_err(|error| failed(parts, error))?;
     // Whoever waits to change a table makes all others wait who want to read it.
     limit_waiting(parts, &transaction, parts.timeout).await?;
+    parts.check_types(&transaction).await?;
     if !is_complete(parts, &transaction).await? {
         make_tables(parts, &transaction).await?;
     }

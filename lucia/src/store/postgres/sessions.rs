@@ -5,6 +5,7 @@ use std::pin::Pin;
 use async_trait::async_trait;
 use deadpool_postgres::Object;
 use serde_json::{Map, Value};
+use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 use super::error::{Failure, Written};
@@ -135,7 +136,7 @@ impl SessionStore for PgStore {
             return self.session(id).await;
         }
         let _changing = self.0.cache.session_changes(id);
-        let json = attributes_json(&attributes, &SESSION_COLUMNS)?;
+        let json = attributes_json(self.session_table(), &attributes, &SESSION_COLUMNS)?;
         let sql = self
             .0
             .statements
@@ -181,11 +182,24 @@ impl SessionStore for PgStore {
         // The cache keeps what it has: these sessions are past their expiry, which is judged at
         // each use, and so they are dead in there, too. Their notifications remove them.
         let params: Params<'_> = &[&now.0, &i64::from(limit), &user_id.map(UserId::as_str)];
-        let sql = &self.0.statements.delete_dead_sessions;
-        let deleted = self.read(sql, params, |row| Ok(row.try_get(0)?)).await?;
-        Ok(deleted
-            .first()
-            .map_or(0, |count: &i64| count.unsigned_abs()))
+        let mut deleted = self
+            .0
+            .run(&self.0.statements.delete_dead_sessions, params)
+            .await;
+        if let Err(failure) = &deleted
+            && failure.is_broken_reference()
+        {
+            // One session that is referred to shall not keep all others for ever.
+            let references = self.0.references_to_sessions().await;
+            let references = self.0.explained(references, None).await?;
+            Parts::warn_of(&references);
+            let statements = &self.0.statements;
+            let sql = statements.delete_unreferenced_sessions(&self.0.tables, &references);
+            deleted = self.0.run(&sql, params).await;
+        }
+        let count = |row: &Row| Ok(row.try_get::<_, i64>(0)?.unsigned_abs());
+        let counts = self.0.understand(deleted, None, count).await?;
+        Ok(counts.first().copied().unwrap_or(0))
     }
 }
 
@@ -232,7 +246,8 @@ impl Parts {
     ) -> Result<Option<SessionRow>> {
         // What it may end: sessions of the user in excess, and the one that it replaces.
         let _changing = self.cache.insertion_changes(session);
-        let attributes = attributes_json(&session.attributes, &SESSION_COLUMNS)?;
+        let table = &self.tables.session;
+        let attributes = attributes_json(table, &session.attributes, &SESSION_COLUMNS)?;
         let insertion = Insertion {
             replaces: session.replaces.is_some(),
             by_key: key.is_some(),

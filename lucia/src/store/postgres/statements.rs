@@ -7,6 +7,7 @@ mod insertion;
 pub(super) use insertion::Insertion;
 
 use super::StoredIds;
+use super::references::Reference;
 use crate::store::tables::{TableNames, quote};
 
 /// What tells the locks of [`Statements::lock_sign_ins`] from others. The number means nothing else.
@@ -26,6 +27,7 @@ pub(super) struct Statements {
 
     pub(super) user: String,
     pub(super) any_user: String,
+    pub(super) lock_user: String,
     pub(super) delete_user: String,
 
     pub(super) insert_key: String,
@@ -104,10 +106,12 @@ impl Statements {
         Self {
             user: format!(r#"SELECT u."id", {user_json} FROM {users} AS u WHERE u."id" = $1"#),
             any_user: format!(r#"SELECT u."id", {user_json} FROM {users} AS u LIMIT 1"#),
-            // The user goes first, so that nothing more can come to refer to them.
+            // Once the user is locked, nothing more can come to refer to them. What came before is
+            // seen by a statement that is sent behind this one.
+            lock_user: format!(r#"SELECT 1 FROM {users} WHERE "id" = $1 FOR UPDATE"#),
             delete_user: format!(
                 r#"WITH doomed AS (
-                    SELECT "id" FROM {users} WHERE "id" = $1 FOR UPDATE
+                    SELECT "id" FROM {users} WHERE "id" = $1
                 ), locked_keys AS (
                     SELECT k."id" FROM {keys} AS k JOIN doomed ON k."user_id" = doomed."id"
                     ORDER BY k."id" FOR UPDATE OF k
@@ -130,8 +134,9 @@ impl Statements {
             key: format!(r#"SELECT {key} FROM {keys} WHERE "id" = $1"#),
             user_keys: format!(r#"SELECT {key} FROM {keys} WHERE "user_id" = $1 ORDER BY "id""#),
             update_key_password: format!(
-                r#"UPDATE {keys} SET "hashed_password" = $2
-                WHERE "id" = $1 AND ($3::TEXT IS NULL OR "hashed_password" = $3) RETURNING 1"#
+                r#"UPDATE {keys} SET "hashed_password" = $3
+                WHERE "id" = $1 AND "user_id" = $2
+                    AND ($4::TEXT IS NULL OR "hashed_password" = $4) RETURNING 1"#
             ),
             // The session that is kept is found by its old id in all parts of the statement.
             change_password: format!(
@@ -223,21 +228,24 @@ impl Statements {
                     ids.is("$2")
                 ),
             ),
-            // What another sweeper or a renewal holds is left to them.
-            delete_dead_sessions: format!(
-                r#"WITH dead AS (
-                    SELECT "id" FROM {sessions}
-                    WHERE "idle_expires" < $1 AND ($3::TEXT IS NULL OR "user_id" = $3)
-                    ORDER BY "idle_expires" LIMIT $2 FOR UPDATE SKIP LOCKED
-                ), deleted AS (
-                    DELETE FROM {sessions} AS s USING dead WHERE s."id" = dead."id" RETURNING 1
-                )
-                SELECT count(*) FROM deleted"#
-            ),
+            delete_dead_sessions: delete_dead_sessions(&sessions, ""),
             user_json,
             session,
             ids,
         }
+    }
+
+    /// As [`delete_dead_sessions`](Self::delete_dead_sessions), but for those that are referred to.
+    pub(super) fn delete_unreferenced_sessions(
+        &self,
+        tables: &TableNames,
+        references: &[Reference],
+    ) -> String {
+        let is_unreferenced: String = references
+            .iter()
+            .map(|reference| format!(" AND NOT EXISTS ({})", reference.rows("s")))
+            .collect();
+        delete_dead_sessions(&tables.quoted(&tables.session), &is_unreferenced)
     }
 
     /// Inserts a user `$1` with the attributes in the JSON `$2`, and with their key `$3` with hash
@@ -256,20 +264,25 @@ impl Statements {
             columns.push_str(&format!(", {name}"));
             values.push_str(&format!(", given.{name}"));
         }
-        let insert = format!(r#"INSERT INTO {users} ("id"{columns}) SELECT $1{values}"#);
-        let given = given(&users, "$2");
         // The user is inserted from the key, so that a taken key is found before a taken name.
         // What the key refers to is looked for when the whole statement is done.
-        let new_user = if with_key {
-            format!(
-                r#"new_key AS (INSERT INTO {keys} ("id", "user_id", "hashed_password")
-                    VALUES ($3, $1, $4) RETURNING 1),
-                new_user AS ({insert} FROM new_key CROSS JOIN {given} RETURNING *)"#
-            )
+        let (new_key, from_key) = if with_key {
+            let new_key = format!(
+                r#"WITH new_key AS (
+                    INSERT INTO {keys} ("id", "user_id", "hashed_password")
+                    VALUES ($3, $1, $4) RETURNING 1
+                )"#
+            );
+            (new_key, "new_key CROSS JOIN")
         } else {
-            format!("new_user AS ({insert} FROM {given} RETURNING *)")
+            (String::new(), "")
         };
-        format!(r#"WITH {new_user} SELECT u."id", {user_json} FROM new_user AS u"#)
+        format!(
+            r#"{new_key} INSERT INTO {users} AS u ("id"{columns})
+            SELECT $1{values} FROM {from_key} {given}
+            RETURNING u."id", {user_json}"#,
+            given = given(&users, "$2"),
+        )
     }
 
     /// Sets columns of the user `$1` to the attributes in the JSON `$2`.
@@ -284,10 +297,11 @@ impl Statements {
         let values: Vec<_> = names.iter().map(|name| format!("given.{name}")).collect();
         format!(
             r#"UPDATE {users} AS u SET ({}) =
-                (SELECT {} FROM json_populate_record(u.*, $2::TEXT::JSON) AS given)
+                (SELECT {} FROM {})
             WHERE u."id" = $1 RETURNING u."id", {user_json}"#,
             names.join(", "),
-            values.join(", ")
+            values.join(", "),
+            given(&users, "$2"),
         )
     }
 
@@ -304,21 +318,35 @@ impl Statements {
         let values: Vec<_> = names.iter().map(|name| format!("given.{name}")).collect();
         format!(
             r#"UPDATE {sessions} AS s SET ({}) =
-                (SELECT {} FROM json_populate_record(s.*, $2::TEXT::JSON) AS given)
+                (SELECT {} FROM {})
             WHERE {is_first} RETURNING {session}"#,
             names.join(", "),
-            values.join(", ")
+            values.join(", "),
+            given(&sessions, "$2"),
         )
     }
 }
 
+/// Deletes up to `$2` sessions that were dead at `$1`, of the user `$3` or of all, where `and` holds
+/// as well. What another sweeper or a renewal holds is left to them.
+fn delete_dead_sessions(sessions: &str, and: &str) -> String {
+    format!(
+        r#"WITH dead AS (
+            SELECT s."id" FROM {sessions} AS s
+            WHERE s."idle_expires" < $1 AND ($3::TEXT IS NULL OR s."user_id" = $3) {and}
+            ORDER BY s."idle_expires" LIMIT $2 FOR UPDATE OF s SKIP LOCKED
+        ), deleted AS (
+            DELETE FROM {sessions} AS s USING dead WHERE s."id" = dead."id" RETURNING 1
+        )
+        SELECT count(*) FROM deleted"#
+    )
+}
+
 /// The JSON object `json` as a row `given` of the quoted table `table`.
 ///
-/// It is put into a row of NULLs that is there, from a join that finds nothing: into no row at
-/// all, Postgres puts a NULL of its own for each other column, which a domain may refuse.
+/// It is put into a row of NULLs: into no row at all, Postgres puts a NULL of its own for each other
+/// column, which a domain may refuse. The row is made of the type and not read off the table, of which
+/// an account of the database may see some columns and not others.
 pub(super) fn given(table: &str, json: &str) -> String {
-    format!(
-        "(SELECT) AS one LEFT JOIN {table} AS empty ON FALSE \
-         CROSS JOIN LATERAL json_populate_record(ROW(empty.*)::{table}, {json}::TEXT::JSON) AS given"
-    )
+    format!("json_populate_record(ROW((NULL::{table}).*)::{table}, {json}::TEXT::JSON) AS given")
 }

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::SqliteStore;
 use super::errors::{self, About as _, Outcome, Subject};
+use super::references;
 use super::tables::Tables;
 use super::values::{self, Attributes};
 use crate::store::{
@@ -103,7 +104,11 @@ impl SessionStore for SqliteStore {
         self.write(move |connection, tables| {
             let mut statement = connection.prepare_cached(&tables.sql.delete_session)?;
             let owner = owner.as_ref().map(UserId::as_str);
-            Ok(statement.execute((id.as_str(), owner))? > 0)
+            let deleted = statement.execute((id.as_str(), owner));
+            let doomed: &dyn ToSql = &id.as_str();
+            let doomed = [(tables.names.session.as_str(), "id", doomed)];
+            let explain = |error| references::explain(connection, tables, error, &doomed);
+            Ok(deleted.map_err(explain)? > 0)
         })
         .await
     }
@@ -131,7 +136,14 @@ impl SessionStore for SqliteStore {
         self.write(move |connection, tables| {
             let mut statement = connection.prepare_cached(&tables.sql.delete_dead_sessions)?;
             let user_id = user_id.as_ref().map(UserId::as_str);
-            let deleted = statement.execute((now.0, user_id, limit))?;
+            let params: [&dyn ToSql; 3] = [&now.0, &user_id, &limit];
+            let deleted = match statement.execute(&params[..]) {
+                // One session that is referred to shall not keep all others for ever.
+                Err(error) if errors::is_broken_reference(&error) => {
+                    references::delete_unreferenced_sessions(connection, tables, &params)?
+                }
+                deleted => deleted?,
+            };
             Ok(u64::try_from(deleted).unwrap_or(u64::MAX))
         })
         .await
@@ -292,7 +304,10 @@ fn delete_sessions(
     except: Option<&SessionId>,
 ) -> Outcome<()> {
     let mut statement = connection.prepare_cached(&tables.sql.delete_user_sessions)?;
-    statement.execute((user_id.as_str(), except.map(SessionId::as_str)))?;
+    let deleted = statement.execute((user_id.as_str(), except.map(SessionId::as_str)));
+    let doomed: &dyn ToSql = &user_id.as_str();
+    let doomed = [(tables.names.session.as_str(), "user_id", doomed)];
+    deleted.map_err(|error| references::explain(connection, tables, error, &doomed))?;
     Ok(())
 }
 

@@ -59,6 +59,16 @@ pub(super) struct Column {
     pub(super) generated: bool,
 }
 
+impl Column {
+    /// Whether SQLite stores text that looks like a number as one in this column, by the rules of
+    /// <https://www.sqlite.org/datatype3.html#determination_of_column_affinity>.
+    pub(super) fn takes_text_for_numbers(&self) -> bool {
+        let declared = self.declared.to_ascii_uppercase();
+        let has = |names: &[&str]| names.iter().any(|name| declared.contains(name));
+        has(&["INT"]) || !(declared.is_empty() || has(&["CHAR", "CLOB", "TEXT", "BLOB"]))
+    }
+}
+
 impl Tables {
     pub(super) fn new(
         names: TableNames,
@@ -137,10 +147,15 @@ fn check_tables(connection: &Connection, tables: &[(&str, Vec<&str>)]) -> Outcom
             let Some(column) = columns.iter().find(|column| column.name == name) else {
                 return Err(misfit(Some(name), "it is missing".to_owned()));
             };
-            // SQLite turns text that looks like a number into one in such a column.
             let is_id = name == "id" || name == "user_id";
-            if is_id && column.declared.to_ascii_uppercase().contains("INT") {
-                let reason = format!("its type is {}, ids are TEXT", column.declared);
+            if is_id && column.takes_text_for_numbers() {
+                let reason = format!(
+                    "its type is {}, and has to be TEXT, or SQLite stores ids that look like numbers \
+                     as such. It changes the type of no column: make the table once more, or give \
+                     lucia a table of users beside yours by `user_table(..)`; the recipe \"Users who \
+                     have numbers or UUIDs for ids\" shows how",
+                    column.declared
+                );
                 return Err(misfit(Some(name), reason));
             }
         }
@@ -164,7 +179,22 @@ pub(super) fn columns(connection: &Connection, table: &str) -> rusqlite::Result<
     columns.collect()
 }
 
+/// Deletes up to `?3` sessions that were dead at `?1`, of the user `?2` or of all, where `and` holds
+/// as well.
+fn delete_dead_sessions(session: &str, and: &str) -> String {
+    format!(
+        "DELETE FROM {session} WHERE \"id\" IN (SELECT s.\"id\" FROM {session} AS s \
+         WHERE s.\"idle_expires\" < ?1 AND (?2 IS NULL OR s.\"user_id\" = ?2) {and} \
+         ORDER BY s.\"idle_expires\" LIMIT ?3)"
+    )
+}
+
 impl Statements {
+    /// As [`delete_dead_sessions`](Self::delete_dead_sessions), where `and` holds as well.
+    pub(super) fn delete_dead_sessions_where(names: &TableNames, and: &str) -> String {
+        delete_dead_sessions(&quote(&names.session), and)
+    }
+
     fn new(
         names: &TableNames,
         user_columns: Option<&[String]>,
@@ -215,8 +245,8 @@ impl Statements {
                 "SELECT {key_columns} FROM {key} WHERE \"user_id\" = ?1 ORDER BY \"id\""
             ),
             update_key_password: format!(
-                "UPDATE {key} SET \"hashed_password\" = ?2 \
-                 WHERE \"id\" = ?1 AND (?3 IS NULL OR \"hashed_password\" = ?3)"
+                "UPDATE {key} SET \"hashed_password\" = ?3 WHERE \"id\" = ?1 \
+                 AND \"user_id\" = ?2 AND (?4 IS NULL OR \"hashed_password\" = ?4)"
             ),
             change_password: format!(
                 "UPDATE {key} SET \"hashed_password\" = ?3 WHERE \"id\" = ?1 AND \"user_id\" = ?2"
@@ -255,11 +285,7 @@ impl Statements {
                  FROM {session} WHERE \"user_id\" = ?1 ORDER BY \"id\" = ?2 DESC, \
                  \"idle_expires\" >= ?4 DESC, \"renewed_at\" DESC, \"id\" LIMIT ?3)"
             ),
-            delete_dead_sessions: format!(
-                "DELETE FROM {session} WHERE \"id\" IN (SELECT \"id\" FROM {session} \
-                 WHERE \"idle_expires\" < ?1 AND (?2 IS NULL OR \"user_id\" = ?2) \
-                 ORDER BY \"idle_expires\" LIMIT ?3)"
-            ),
+            delete_dead_sessions: delete_dead_sessions(&session, ""),
             session_and_user: format!(
                 "SELECT {session_columns}, {user_columns} FROM {session} AS s \
                  JOIN {user} AS u ON u.\"id\" = s.\"user_id\" WHERE s.\"id\" = ?1"

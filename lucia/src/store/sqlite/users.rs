@@ -1,11 +1,13 @@
 //! Users and keys.
 
 use async_trait::async_trait;
+use rusqlite::types::ToSql;
 use rusqlite::{Connection, OptionalExtension as _, Row, TransactionBehavior};
 use serde_json::{Map, Value};
 
 use super::SqliteStore;
 use super::errors::{About as _, Outcome, Subject};
+use super::references;
 use super::tables::{self, Tables};
 use super::values::{self, Attributes};
 use crate::store::{
@@ -106,20 +108,16 @@ impl UserStore for SqliteStore {
     async fn delete_user(&self, id: &UserId) -> Result<()> {
         let id = id.clone();
         self.write(move |connection, tables| {
-            let transaction =
-                connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let sql = &tables.sql;
-            transaction
-                .prepare_cached(&sql.delete_user_sessions)?
-                .execute((id.as_str(), None::<&str>))?;
-            transaction
-                .prepare_cached(&sql.delete_user_keys)?
-                .execute([id.as_str()])?;
-            transaction
-                .prepare_cached(&sql.delete_user)?
-                .execute([id.as_str()])?;
-            transaction.commit()?;
-            Ok(())
+            delete_user(connection, tables, id.as_str()).map_err(|error| {
+                let names = &tables.names;
+                let id: &dyn ToSql = &id.as_str();
+                let doomed = [
+                    (names.user.as_str(), "id", id),
+                    (&names.key, "user_id", id),
+                    (&names.session, "user_id", id),
+                ];
+                references::explain(connection, tables, error, &doomed)
+            })
         })
         .await
     }
@@ -154,15 +152,16 @@ impl UserStore for SqliteStore {
     async fn update_key_password(
         &self,
         id: &str,
+        user_id: &UserId,
         hashed_password: Option<&str>,
         only_if: Option<&str>,
     ) -> Result<bool> {
-        let id = id.to_owned();
+        let (id, user_id) = (id.to_owned(), user_id.clone());
         let hashed_password = hashed_password.map(str::to_owned);
         let only_if = only_if.map(str::to_owned);
         self.write(move |connection, tables| {
             let mut statement = connection.prepare_cached(&tables.sql.update_key_password)?;
-            let updated = statement.execute((&id, &hashed_password, &only_if));
+            let updated = statement.execute((&id, user_id.as_str(), &hashed_password, &only_if));
             Ok(updated.about(Subject::Key)? > 0)
         })
         .await
@@ -171,20 +170,9 @@ impl UserStore for SqliteStore {
     async fn delete_key(&self, id: &str, even_last: bool) -> Result<KeyDeletion> {
         let id = id.to_owned();
         self.write(move |connection, tables| {
-            let transaction =
-                connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let deleted = transaction
-                .prepare_cached(&tables.sql.delete_key)?
-                .execute((&id, even_last))?;
-            let deletion = if deleted > 0 {
-                KeyDeletion::Deleted
-            } else if is_taken(&transaction, tables, &id)? {
-                KeyDeletion::Last
-            } else {
-                KeyDeletion::Unknown
-            };
-            transaction.commit()?;
-            Ok(deletion)
+            let doomed = [(tables.names.key.as_str(), "id", &id as &dyn ToSql)];
+            delete_key(connection, tables, &id, even_last)
+                .map_err(|error| references::explain(connection, tables, error, &doomed))
         })
         .await
     }
@@ -244,6 +232,40 @@ impl UserStore for SqliteStore {
         })
         .await
     }
+}
+
+fn delete_user(connection: &mut Connection, tables: &Tables, id: &str) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let sql = &tables.sql;
+    transaction
+        .prepare_cached(&sql.delete_user_sessions)?
+        .execute((id, None::<&str>))?;
+    transaction
+        .prepare_cached(&sql.delete_user_keys)?
+        .execute([id])?;
+    transaction
+        .prepare_cached(&sql.delete_user)?
+        .execute([id])?;
+    transaction.commit()
+}
+
+fn delete_key(
+    connection: &mut Connection,
+    tables: &Tables,
+    id: &str,
+    even_last: bool,
+) -> rusqlite::Result<KeyDeletion> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let deleted = transaction
+        .prepare_cached(&tables.sql.delete_key)?
+        .execute((id, even_last))?;
+    let is_there = transaction.prepare_cached(&tables.sql.key)?.exists([id])?;
+    transaction.commit()?;
+    Ok(match (deleted > 0, is_there) {
+        (true, _) => KeyDeletion::Deleted,
+        (false, true) => KeyDeletion::Last,
+        (false, false) => KeyDeletion::Unknown,
+    })
 }
 
 fn stored_user(connection: &Connection, tables: &Tables, id: &UserId) -> Outcome<Option<UserRow>> {

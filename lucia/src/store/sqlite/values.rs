@@ -108,6 +108,17 @@ fn json(value: ValueRef<'_>, declared: Declared) -> Result<String, &'static str>
     }
 }
 
+/// Whether SQLite would take this text for a number and store another one.
+fn loses_digits(text: &str) -> bool {
+    let text = text.trim_ascii();
+    let is_number = text.parse::<f64>().is_ok_and(f64::is_finite)
+        && text.starts_with(|first: char| first.is_ascii_digit() || "+-.".contains(first));
+    let digits = text.split(['e', 'E']).next().unwrap_or_default();
+    let digits = digits.trim_start_matches(['+', '-', '0', '.']);
+    let count = digits.bytes().filter(u8::is_ascii_digit).count();
+    is_number && text.parse::<i64>().is_err() && count > 15
+}
+
 /// The columns to write, with their values.
 pub(super) struct Attributes(Vec<(String, SqlValue)>);
 
@@ -116,9 +127,9 @@ impl Attributes {
     ///
     /// # Errors
     ///
-    /// [`Error::Schema`] for an attribute without a column: SQLite would find one by another
-    /// spelling, `ID` for `id` or `rowid`. [`Error::InvalidAttribute`] for a value out of range
-    /// and for a column that the database computes, [`Error::Misuse`] for a column of lucia's.
+    /// [`Error::InvalidAttribute`] for an attribute without a column (SQLite would find one by another
+    /// spelling, `ID` for `id` or `rowid`), for a value out of range and for a column that the
+    /// database computes, [`Error::Misuse`] for a column of lucia's.
     pub(super) fn new(
         connection: &Connection,
         attributes: Map<String, Value>,
@@ -153,11 +164,7 @@ impl Attributes {
                 reason: reason.to_owned(),
             };
             let Some(column) = columns.iter().find(|column| column.name == name) else {
-                return Err(Error::Schema {
-                    table: table.to_owned(),
-                    column: Some(name),
-                    reason: "it is missing".to_owned(),
-                });
+                return Err(invalid("there is no such column"));
             };
             if column.generated {
                 return Err(invalid("the database computes this column"));
@@ -171,6 +178,13 @@ impl Attributes {
                     (None, Some(number_)) if !number.is_u64() => SqlValue::Real(number_),
                     _ => return Err(invalid("the number is larger than SQLite can hold")),
                 },
+                (Value::String(text), _)
+                    if column.takes_text_for_numbers() && loses_digits(&text) =>
+                {
+                    return Err(invalid(
+                        "SQLite keeps 15 digits of a number in this column; declare it as TEXT",
+                    ));
+                }
                 (Value::String(text), _) => SqlValue::Text(text),
                 (value @ (Value::Array(_) | Value::Object(_)), _) => {
                     SqlValue::Text(value.to_string())

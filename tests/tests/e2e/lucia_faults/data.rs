@@ -35,7 +35,8 @@ async fn lucia_fault_22_attributes_reach_no_column_of_lucias_own(stage: Stage) {
     let (site, session) = ada(&stage).await;
     let auth = &site.auth;
     let before = stage.dump().await;
-    let is_refused = |outcome: Option<Error>| matches!(outcome, Some(Error::Misuse(_)));
+    let is_refused =
+        |outcome: Option<Error>| matches!(outcome, Some(Error::InvalidAttribute { .. }));
     let id = json!({ "username": "eve", "id": "eve" });
     let updated = auth.update_user_attributes::<Value>(&session.user_id, &id);
     assert!(is_refused(updated.await.err()));

@@ -185,7 +185,7 @@ async fn a_rule_is_named_where_postgres_names_it() {
     let broken = create(&auth, "bob", &json!({ "username": "bob", "team": "x" })).await;
     assert_eq!(
         violation(broken),
-        rule(ConstraintKind::ForeignKey, "team_of")
+        rule(ConstraintKind::ForeignKey, "team_of").column(Some("team".into()))
     );
     let broken = create(&auth, "bob", &json!({ "username": "ada" })).await;
     let expected = rule(ConstraintKind::Unique, "auth_user_username_key");

@@ -87,6 +87,8 @@ faults! {
     UpdatesToATakenName
     LeavesTheKeysOfAUser
     LeavesTheSessionsOfAUser
+    DeletesAUserAsTheyWere
+    DeletesSessionsBeforeTheirUser
     DescribesTooLittle
     DescribesNobody
 
@@ -98,6 +100,8 @@ faults! {
     KeepsThePassword
     SwapsWhateverIsThere
     UpdatesAnUnknownKey
+    UpdatesAKeyOfAnybody
+    SwapsThePasswordOfAnybody
     DeletesTheLastKey
     NeverDeletesTheLastKey
     CountsEverybodysKeys

@@ -88,7 +88,7 @@ pub(super) fn set(
         let column = columns.iter().find(|(column, ..)| column == name);
         match column {
             None if !anything_goes => {
-                return Err(Error::Schema {
+                return Err(Error::InvalidAttribute {
                     table: table.to_owned(),
                     column: Some(name.clone()),
                     reason: "there is no such column".to_owned(),

@@ -7,8 +7,8 @@ use super::faults::Fault;
 use super::memory::{self, Memory, State, USER_COLUMNS, USERS};
 use crate::error::ConstraintKind;
 use crate::store::{
-    CountedAttempt, KeyDeletion, KeyRow, NewAttempt, NewUserRow, UnixMillis, UserRow, UserStore,
-    UserTable,
+    CountedAttempt, KeyDeletion, KeyRow, NewAttempt, NewUserRow, SessionRow, UnixMillis, UserRow,
+    UserStore, UserTable,
 };
 use crate::user::UserId;
 use crate::{Error, Result};
@@ -112,6 +112,22 @@ impl UserStore for Memory {
     }
 
     async fn delete_user(&self, id: &UserId) -> Result<()> {
+        let theirs = |state: &State| {
+            let sessions = state.sessions.values();
+            sessions.filter(|session| session.user_id == *id).count()
+        };
+        let before = theirs(&self.state());
+        self.pause(Fault::DeletesAUserAsTheyWere).await;
+        if theirs(&self.state()) > before {
+            return Err(Error::UnknownUser);
+        }
+        if self.has(Fault::DeletesSessionsBeforeTheirUser) {
+            let is_other = |session: &SessionRow| session.user_id != *id;
+            self.state().sessions.retain(|_, session| is_other(session));
+            tokio::task::yield_now().await;
+            self.state().users.remove(id.as_str());
+            return Ok(());
+        }
         let mut state = self.state();
         state.users.remove(id.as_str());
         if !self.has(Fault::LeavesTheKeysOfAUser) {
@@ -155,6 +171,7 @@ impl UserStore for Memory {
     async fn update_key_password(
         &self,
         id: &str,
+        user_id: &UserId,
         hashed_password: Option<&str>,
         only_if: Option<&str>,
     ) -> Result<bool> {
@@ -162,6 +179,13 @@ impl UserStore for Memory {
         let Some(key) = state.keys.get_mut(id) else {
             return Ok(self.has(Fault::UpdatesAnUnknownKey));
         };
+        let any_owner = match only_if {
+            None => Fault::UpdatesAKeyOfAnybody,
+            Some(_) => Fault::SwapsThePasswordOfAnybody,
+        };
+        if key.user_id != *user_id && !self.has(any_owner) {
+            return Ok(false);
+        }
         if only_if.is_some()
             && key.hashed_password.as_deref() != only_if
             && !self.has(Fault::SwapsWhateverIsThere)
@@ -231,8 +255,10 @@ impl Memory {
         let checked = written.and_then(|()| memory::check(row, USERS, USER_COLUMNS));
         match checked {
             Err(Error::Constraint(_)) if self.has(Fault::TakesNobodysName) => Ok(()),
-            Err(Error::Schema { table, reason, .. }) if self.has(Fault::NamesNoColumn) => {
-                Err(Error::Schema {
+            Err(Error::InvalidAttribute { table, reason, .. })
+                if self.has(Fault::NamesNoColumn) =>
+            {
+                Err(Error::InvalidAttribute {
                     table,
                     column: None,
                     reason,

@@ -43,15 +43,15 @@ impl Statements {
         let Before { steps, may_begin } = self.before(tables, insertion);
         format!(
             r#"WITH {steps} inserted AS (
-                INSERT INTO {sessions} ("id", "user_id", "created_at", "authenticated_at",
+                INSERT INTO {sessions} AS s ("id", "user_id", "created_at", "authenticated_at",
                     "renewed_at", "active_expires", "idle_expires", "device", "address"{columns})
                 SELECT $1, $2, $3::BIGINT, $4::BIGINT, $5::BIGINT, $6::BIGINT, $7::BIGINT,
                     $8::TEXT, $10::TEXT{values}
                 FROM {given}
                 WHERE {may_begin}
-                RETURNING *
+                RETURNING {session}
             )
-            SELECT {session} FROM (SELECT WHERE {may_begin}) AS begun LEFT JOIN inserted AS s ON TRUE"#
+            SELECT inserted.* FROM (SELECT WHERE {may_begin}) AS begun LEFT JOIN inserted ON TRUE"#
         )
     }
 

@@ -1,0 +1,331 @@
+//! Numbers in rows, with all their digits.
+//!
+//! A column such as `NUMERIC(28, 8)` holds numbers that no `f64` does, and `serde_json` reads every
+//! number as an `f64` for a type that takes what comes, as those for decimals do. Such a number is
+//! given to them as text, which they read with all digits.
+
+use std::collections::{BTreeMap, btree_map};
+use std::ops::Range;
+use std::sync::LazyLock;
+
+use serde::de::{self, DeserializeOwned, DeserializeSeed, Deserializer, MapAccess, Visitor};
+use serde::forward_to_deserialize_any;
+use serde_json::Error;
+use serde_json::value::RawValue;
+
+/// Whether the application has switched on `arbitrary_precision` of `serde_json`, which leaves
+/// nothing to do.
+static KEEPS_DIGITS: LazyLock<bool> = LazyLock::new(|| {
+    const NUMBER: &str = "0.12345678901234567890";
+    let read = serde_json::from_str::<serde_json::Value>(NUMBER);
+    read.is_ok_and(|value| value.to_string() == NUMBER)
+});
+
+/// Reads a row, given as a JSON object.
+pub(super) fn read<A: DeserializeOwned>(row: &str) -> Result<A, Error> {
+    if inexact(row).next().is_none() || *KEEPS_DIGITS {
+        return serde_json::from_str(row);
+    }
+    let columns: BTreeMap<String, &RawValue> = serde_json::from_str(row)?;
+    A::deserialize(Row(columns))
+}
+
+/// Where in the JSON text there are numbers that no `f64` holds, nor an integer of 64 bits.
+fn inexact(json: &str) -> impl Iterator<Item = Range<usize>> {
+    let bytes = json.as_bytes();
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        while at < bytes.len() {
+            let start = at;
+            match bytes[at] {
+                b'"' => at = end_of_text(bytes, at),
+                b'-' | b'0'..=b'9' => {
+                    let is_in_number =
+                        |byte: &u8| matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E');
+                    at += bytes[at..]
+                        .iter()
+                        .take_while(|byte| is_in_number(byte))
+                        .count();
+                    if !is_exact(&json[start..at]) {
+                        return Some(start..at);
+                    }
+                }
+                _ => at += 1,
+            }
+        }
+        None
+    })
+}
+
+/// Where the text ends that begins at `at` with a quote.
+fn end_of_text(bytes: &[u8], mut at: usize) -> usize {
+    at += 1;
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b'"' => return at + 1,
+            b'\\' => at += 2,
+            _ => at += 1,
+        }
+    }
+    at
+}
+
+fn is_exact(number: &str) -> bool {
+    /// An `f64` holds so many digits, whichever they are.
+    const DIGITS: usize = 15;
+
+    let is_whole = !number.contains(['.', 'e', 'E']);
+    if is_whole {
+        return number.parse::<i64>().is_ok() || number.parse::<u64>().is_ok();
+    }
+    if number.len() <= DIGITS && !number.contains(['e', 'E']) {
+        return true;
+    }
+    let nearest = number.parse::<f64>().ok().filter(|float| float.is_finite());
+    nearest.is_some_and(|nearest| Decimal::of(number) == Decimal::of(&format!("{nearest:e}")))
+}
+
+/// A number in one of its spellings: `0.` and the digits, times ten to the exponent.
+#[derive(PartialEq, Eq)]
+struct Decimal {
+    is_negative: bool,
+    digits: String,
+    exponent: i64,
+}
+
+impl Decimal {
+    /// `None` where the exponent is beyond all numbers.
+    fn of(number: &str) -> Option<Self> {
+        let (number, exponent) = match number.split_once(['e', 'E']) {
+            Some((number, exponent)) => (number, exponent.parse::<i32>().ok()?),
+            None => (number, 0),
+        };
+        let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+        let is_negative = whole.starts_with('-');
+        let whole = whole.trim_start_matches(['-', '0']);
+        let digits = format!("{whole}{fraction}");
+        let significant = digits.trim_start_matches('0');
+        let leading = digits.len() - significant.len();
+        let places = i64::try_from(whole.len()).ok()? - i64::try_from(leading).ok()?;
+        let digits = significant.trim_end_matches('0').to_owned();
+        let is_zero = digits.is_empty();
+        Some(Self {
+            is_negative: is_negative && !is_zero,
+            digits,
+            exponent: if is_zero {
+                0
+            } else {
+                places + i64::from(exponent)
+            },
+        })
+    }
+}
+
+/// The JSON text with each such number as a string.
+fn quoted(json: &str) -> String {
+    let mut text = String::with_capacity(json.len() + 2);
+    let mut done = 0;
+    for number in inexact(json) {
+        text.push_str(&json[done..number.start]);
+        text.push('"');
+        text.push_str(&json[number.clone()]);
+        text.push('"');
+        done = number.end;
+    }
+    text.push_str(&json[done..]);
+    text
+}
+
+/// A row, read column by column.
+struct Row<'a>(BTreeMap<String, &'a RawValue>);
+
+impl<'de> Deserializer<'de> for Row<'_> {
+    type Error = Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        visitor.visit_map(Columns {
+            rest: self.0.into_iter(),
+            current: None,
+        })
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf
+        option unit unit_struct newtype_struct seq tuple tuple_struct map struct enum identifier
+        ignored_any
+    }
+}
+
+struct Columns<'a> {
+    rest: btree_map::IntoIter<String, &'a RawValue>,
+    current: Option<&'a str>,
+}
+
+impl<'de> MapAccess<'de> for Columns<'_> {
+    type Error = Error;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, Error> {
+        let Some((name, value)) = self.rest.next() else {
+            return Ok(None);
+        };
+        self.current = Some(value.get());
+        let name = de::IntoDeserializer::<Error>::into_deserializer(name);
+        seed.deserialize(name).map(Some)
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Error> {
+        let json = self.current.take().unwrap_or("null");
+        match inexact(json).next() {
+            Some(number) if number == (0..json.len()) => seed.deserialize(Exact(json)),
+            _ => {
+                // By way of a value, which borrows nothing.
+                let value: serde_json::Value = serde_json::from_str(&quoted(json))?;
+                seed.deserialize(value)
+            }
+        }
+    }
+}
+
+/// A number that no `f64` holds.
+struct Exact<'a>(&'a str);
+
+impl Exact<'_> {
+    fn parsed<T: std::str::FromStr>(&self) -> Result<T, Error> {
+        let wrong = || de::Error::custom("a number of another kind, or out of range");
+        self.0.parse().map_err(|_| wrong())
+    }
+}
+
+macro_rules! numbers {
+    ($($method:ident => $visit:ident,)*) => {
+        $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+            visitor.$visit(self.parsed()?)
+        })*
+    };
+}
+
+impl<'de> Deserializer<'de> for Exact<'_> {
+    type Error = Error;
+
+    // What asks for a float gets the nearest one.
+    numbers! {
+        deserialize_f32 => visit_f32,
+        deserialize_f64 => visit_f64,
+        deserialize_i128 => visit_i128,
+        deserialize_u128 => visit_u128,
+    }
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        visitor.visit_str(self.0)
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        visitor.visit_some(self)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 u8 u16 u32 u64 char str string bytes byte_buf
+        unit unit_struct seq tuple tuple_struct map struct enum identifier ignored_any
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[test]
+    fn numbers_that_a_float_holds_are_known() {
+        for exact in [
+            "0",
+            "-0",
+            "0.0",
+            "-0.0",
+            "1.10000000",
+            "0.1",
+            "123456789012345.0",
+            "1e300",
+            "1.5E-7",
+            "9223372036854775807",
+            "-9223372036854775808",
+            "18446744073709551615",
+            "0.30000000000000004",
+            "1.7976931348623157e308",
+            "5e-324",
+            "100000000000000000000.0",
+            "0.000000000000000000000000000001",
+            "9007199254740993",
+        ] {
+            assert!(is_exact(exact), "{exact}");
+        }
+        for inexact in [
+            "18446744073709551616",
+            "-9223372036854775809",
+            "12345678901234567.12345678",
+            "0.12345678901234567890123",
+            "9007199254740993.0",
+            "1e400",
+            "1e-400",
+            "0.30000000000000005",
+            "1e99999999999",
+            "-1234567890.12345678",
+        ] {
+            assert!(!is_exact(inexact), "{inexact}");
+        }
+    }
+
+    #[test]
+    fn only_such_numbers_become_text() {
+        let row = r#"{"a":0.12345678901234567890,"b":"0.12345678901234567890 \" 1e400","c":[1.5,18446744073709551616],"1e400":null}"#;
+        let read: Value = read(row).unwrap();
+        assert_eq!(
+            read,
+            json!({
+                "a": "0.12345678901234567890",
+                "b": "0.12345678901234567890 \" 1e400",
+                "c": [1.5, "18446744073709551616"],
+                "1e400": null,
+            })
+        );
+    }
+
+    #[test]
+    fn numbers_are_read_as_what_asks_for_them() {
+        #[derive(Deserialize)]
+        struct Newtype(f64);
+        #[derive(Deserialize)]
+        struct Columns {
+            float: f64,
+            newtype: Newtype,
+            optional: Option<f32>,
+            large: i128,
+            text: String,
+            other: Option<u8>,
+        }
+        let row = r#"{"float":0.12345678901234567890,"newtype":0.12345678901234567890,
+            "optional":0.12345678901234567890,"large":-170141183460469231731687303715884105728,
+            "text":0.12345678901234567890,"other":7,"unread":1e400}"#;
+        let read: Columns = read(row).unwrap();
+        let nearest = 0.123_456_789_012_345_68;
+        assert_eq!((read.float, read.newtype.0), (nearest, nearest));
+        assert_eq!(read.optional, Some(0.123_456_79));
+        assert_eq!(read.large, i128::MIN);
+        assert_eq!(read.text, "0.12345678901234567890");
+        assert_eq!(read.other, Some(7));
+        let too_large = super::read::<BTreeMap<String, i64>>(r#"{"a":18446744073709551616}"#);
+        assert!(too_large.is_err());
+    }
+}

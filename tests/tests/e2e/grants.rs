@@ -1,0 +1,147 @@
+//! An account of the database that may see and write some columns and not others.
+
+use std::time::Duration;
+
+use lucia::{Auth, ConstraintKind, Error, NewKey, NewUser, PgStore};
+use lucia_tests::Database;
+use serde_json::json;
+
+use crate::support::{PASSWORD, Profile};
+
+/// What the account needs, and nothing more.
+const GRANTS: &str = "
+    GRANT SELECT (id, username, age), INSERT (id, username, age), UPDATE (username, age), DELETE
+        ON auth_user TO \"{role}\";
+    GRANT SELECT (id, user_id, hashed_password), INSERT (id, user_id, hashed_password),
+        UPDATE (hashed_password), DELETE ON user_key TO \"{role}\";
+    GRANT SELECT (id, user_id, created_at, authenticated_at, renewed_at, active_expires,
+            idle_expires, device, address, country),
+        INSERT (id, user_id, created_at, authenticated_at, renewed_at, active_expires,
+            idle_expires, device, address, country),
+        UPDATE (id, authenticated_at, renewed_at, active_expires, idle_expires, country), DELETE
+        ON user_session TO \"{role}\";
+    GRANT SELECT, INSERT, UPDATE, DELETE ON sign_in_attempt TO \"{role}\";";
+
+#[tokio::test]
+async fn an_account_with_rights_to_the_columns_that_are_named_can_do_everything() {
+    let database = Database::new().await;
+    let columns = [
+        "username TEXT NOT NULL UNIQUE",
+        "age INT CHECK (age > 0)",
+        "secret TEXT DEFAULT 'swordfish'",
+    ];
+    let sessions = ["country TEXT", "secret TEXT DEFAULT 'swordfish'"];
+    let owner = PgStore::builder().session_columns(sessions);
+    let owner = owner.connect(&database.url()).await.unwrap();
+    owner.migrate(&columns).await.unwrap();
+    let client = database.connect().await;
+    // Roles belong to the server, and so to all tests.
+    let role = format!("clerk_of_{}", database.url().rsplit('/').next().unwrap());
+    let create = format!("CREATE ROLE \"{role}\" LOGIN PASSWORD 'clerk'; {GRANTS}");
+    client
+        .batch_execute(&create.replace("{role}", &role))
+        .await
+        .unwrap();
+
+    let mut url = url::Url::parse(&database.url()).unwrap();
+    url.set_username(&role).unwrap();
+    url.set_password(Some("clerk")).unwrap();
+    let store = PgStore::builder()
+        .user_columns(["username", "age"])
+        .session_columns(["country"])
+        .connect(url.as_str())
+        .await
+        .unwrap();
+    store.migrate(&columns[..2]).await.unwrap();
+    let auth = Auth::builder(store)
+        .max_sessions_per_user(2)
+        .absolute_period(Duration::from_secs(60 * 60 * 24 * 100))
+        .build()
+        .unwrap();
+
+    auth.check_schema::<Profile>().await.unwrap();
+    let new = NewUser::with_password("username", "ada", PASSWORD)
+        .attributes(&json!({ "username": "ada", "age": 36 }))
+        .returning::<Profile>();
+    let ada = auth.create_user(new).await.unwrap();
+    assert_eq!(ada.username, "ada");
+    let keyless = NewUser::without_key()
+        .attributes(&json!({ "username": "bob" }))
+        .returning::<Profile>();
+    let bob = auth.create_user(keyless).await.unwrap();
+    auth.check_schema::<Profile>().await.unwrap();
+    assert!(auth.user::<Profile>(&ada.id).await.unwrap().is_some());
+    let update = json!({ "username": "countess", "age": 37 });
+    let updated = auth.update_user_attributes::<Profile>(&ada.id, &update);
+    assert_eq!(updated.await.unwrap().username, "countess");
+    let age = json!({ "age": -1 });
+    match auth.update_user_attributes::<Profile>(&ada.id, &age).await {
+        Err(Error::Constraint(broken)) => assert_eq!(broken.kind, ConstraintKind::Check),
+        other => panic!("{other:?}"),
+    }
+    for value in [json!("old"), json!(1_u64 << 40)] {
+        let age = json!({ "age": value });
+        match auth.update_user_attributes::<Profile>(&ada.id, &age).await {
+            Err(Error::InvalidAttribute { column, .. }) => {
+                assert_eq!(column.as_deref(), Some("age"));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    let countess = json!({ "username": "countess" });
+    let taken = auth.update_user_attributes::<Profile>(&bob.id, &countess);
+    assert!(matches!(taken.await, Err(Error::Constraint(_))));
+
+    let country = json!({ "country": "NL" });
+    for _ in 0..2 {
+        let address = "192.0.2.1".parse().unwrap();
+        let key = auth
+            .use_key("username", "ada", Some(PASSWORD))
+            .address(address);
+        let key = key.await.unwrap();
+        let first = auth
+            .create_session(&key)
+            .attributes(&country)
+            .await
+            .unwrap();
+        let second = auth
+            .create_session(&ada.id)
+            .replace(Some(first.info()))
+            .await
+            .unwrap();
+        auth.update_session_attributes(&second.id, &country)
+            .await
+            .unwrap();
+        assert!(
+            auth.validate_session(second.token())
+                .await
+                .unwrap()
+                .is_some()
+        );
+        assert!(!auth.user_sessions(&ada.id).await.unwrap().is_empty());
+        let rotated = auth.rotate_session(&second).await.unwrap();
+        let kept = auth
+            .change_password(&rotated, "username", "ada", PASSWORD)
+            .await
+            .unwrap();
+        auth.invalidate_session(&kept.id).await.unwrap();
+    }
+    auth.create_session(&ada.id).await.unwrap();
+    auth.reset_password("username", "ada", PASSWORD)
+        .await
+        .unwrap();
+    auth.update_key_password("username", "ada", Some(PASSWORD))
+        .await
+        .unwrap();
+    let key = NewKey::without_password("github", "1815");
+    auth.create_key(&ada.id, key).await.unwrap();
+    auth.delete_key("github", "1815").await.unwrap();
+    auth.invalidate_user_sessions(&ada.id).await.unwrap();
+    auth.delete_dead_sessions().await.unwrap();
+    auth.delete_user(&ada.id).await.unwrap();
+    auth.delete_user(&bob.id).await.unwrap();
+
+    drop(auth);
+    let drop_role = format!("DROP OWNED BY \"{role}\"; DROP ROLE \"{role}\"");
+    client.batch_execute(&drop_role).await.unwrap();
+}
