@@ -61,6 +61,7 @@ mod clocks;
 mod conformance;
 mod cookies;
 mod drops;
+mod failover;
 mod freshness;
 mod keys;
 mod limits;

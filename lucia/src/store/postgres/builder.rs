@@ -12,6 +12,7 @@ use super::attempts::AttemptStatements;
 use super::cache::Cache;
 #[cfg(feature = "cache")]
 use super::cache::CacheOptions;
+use super::connections::WriteAccess;
 use super::error::Failure;
 use super::lookups::Lookups;
 use super::statements::Statements;
@@ -220,6 +221,7 @@ impl PgStoreBuilder {
             attempt_statements: AttemptStatements::new(&self.tables),
             lookups: Lookups::over(&pool),
             pool,
+            access: WriteAccess::new(),
             tables: self.tables,
             user_columns: self.user_columns,
             session_columns,
@@ -241,6 +243,10 @@ impl PgStoreBuilder {
 
     /// Connects to a server by its URL, without TLS. For TLS, make a pool with a TLS connector, such
     /// as that of `tokio-postgres-rustls`, and hand it to [`build`](Self::build).
+    ///
+    /// With a standby, name both servers and ask for the one that takes writes:
+    /// `postgres://app@one,two/app?target_session_attrs=read-write`. See [`PgStore`] for what happens
+    /// when the standby is promoted.
     ///
     /// # Errors
     ///
