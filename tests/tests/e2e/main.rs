@@ -63,6 +63,7 @@ mod cookies;
 mod drops;
 mod failover;
 mod freshness;
+mod isolation;
 mod keys;
 mod limits;
 mod lookups;

@@ -36,6 +36,8 @@ pub(super) enum Fault {
     Preparation,
     /// It met another transaction, and was undone.
     Conflict,
+    /// It and another transaction waited for each other, and it was undone.
+    Deadlock,
     /// The server refuses to write, as standbys do. Nothing was done.
     ReadOnly,
     /// Somebody has left a failed transaction open. Nothing was done.
@@ -221,9 +223,8 @@ impl Failure {
             {
                 Fault::Connection
             }
-            SqlState::T_R_SERIALIZATION_FAILURE | SqlState::T_R_DEADLOCK_DETECTED => {
-                Fault::Conflict
-            }
+            SqlState::T_R_SERIALIZATION_FAILURE => Fault::Conflict,
+            SqlState::T_R_DEADLOCK_DETECTED => Fault::Deadlock,
             SqlState::FEATURE_NOT_SUPPORTED | SqlState::INVALID_SQL_STATEMENT_NAME => {
                 Fault::Preparation
             }

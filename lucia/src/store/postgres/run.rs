@@ -1,6 +1,7 @@
 //! Running a statement.
 
 use std::fmt;
+use std::time::Duration;
 
 use bytes::BytesMut;
 use deadpool_postgres::Object;
@@ -18,6 +19,9 @@ const STATEMENTS: usize = 128;
 /// How often a statement is sent at the most, where each failure says that it did nothing. All of it is
 /// within the time-out.
 const TRIES: usize = 5;
+
+/// How long the other one of a deadlock has to go on.
+const LEAD: Duration = Duration::from_millis(20);
 
 /// The longest time-out that a server takes, in milliseconds.
 const MAX_TIMEOUT: u128 = i32::MAX as u128;
@@ -113,7 +117,9 @@ impl Parts {
     ) -> Result<Vec<Row>, Failure> {
         let mut in_transaction = lock.is_some();
         let mut is_prepared_anew = false;
-        for tries_left in (0..TRIES).rev() {
+        let mut tries_left = TRIES;
+        loop {
+            tries_left -= 1;
             if connection
                 .as_ref()
                 .is_some_and(|connection| connection.is_closed() || self.access.is_lost(connection))
@@ -151,6 +157,11 @@ impl Parts {
                     in_transaction = true;
                     true
                 }
+                // At once, it could take the lock once more that the other one waits for.
+                Fault::Deadlock => {
+                    tokio::time::sleep(LEAD).await;
+                    true
+                }
                 // Nothing was done. Others of the pool lead to the same server.
                 Fault::ReadOnly => {
                     let is_another_to_be_had = self.access.lose(&self.pool, by);
@@ -174,7 +185,6 @@ impl Parts {
                 return Err(failure);
             }
         }
-        unreachable!("the last try returns")
     }
 
     async fn send(
