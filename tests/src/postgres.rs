@@ -3,9 +3,11 @@
 
 mod database;
 mod guard;
+mod pair;
 mod programs;
 mod server;
 
 pub use database::Database;
+pub use pair::{Failover, Pair};
 pub use programs::programs_are_installed;
 pub use server::{Server, Stop};

@@ -34,6 +34,7 @@ pub use builder::PgStoreBuilder;
 use cache::Cache;
 #[cfg(feature = "cache")]
 pub use cache::CacheOptions;
+use connections::WriteAccess;
 use error::{Failure, Written};
 use lookups::Lookups;
 use rows::{key_row, user_row};
@@ -58,6 +59,11 @@ type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
 /// as a whole, so that it happens as a whole or not at all, even if its future is dropped or the
 /// server is killed.
 ///
+/// After a failover, connections to a server that is read-only or gone leave the pool. A statement that
+/// did nothing is sent again, within the time-out: where it met a server that is read-only, or another
+/// transaction (SQLSTATE 40001 and 40P01), and a lookup also where its connection broke. The database may
+/// have any isolation by default.
+///
 /// [`PgStore::connect`] makes a pool of its own; [`PgStore::new`] shares your application's, with
 /// its TLS and its settings. [`PgStore::builder`] has the rest.
 #[derive(Clone)]
@@ -65,6 +71,7 @@ pub struct PgStore(Arc<Parts>);
 
 struct Parts {
     pool: Pool,
+    access: WriteAccess,
     tables: TableNames,
     /// The columns of users that are fetched, besides `id`; all of them if it says nothing.
     user_columns: Option<Vec<String>>,

@@ -41,6 +41,18 @@ pub(super) fn directory() -> Result<PathBuf, String> {
         })
 }
 
+/// Another program of the same version, where `directory` may hold links to some of them only.
+pub(super) fn sibling(directory: &Path, name: &str) -> PathBuf {
+    let original = directory.join("postgres").canonicalize().ok();
+    let beside = original
+        .as_deref()
+        .and_then(Path::parent)
+        .map(|parent| parent.join(name));
+    beside
+        .filter(|program| program.is_file())
+        .unwrap_or_else(|| directory.join(name))
+}
+
 /// The `bin` of each version below `parent`, the newest first.
 fn newest(parent: &Path, prefix: &str) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(parent).into_iter().flatten().flatten();

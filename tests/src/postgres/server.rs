@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use super::guard::{Guard, Owner, command_as};
@@ -16,6 +17,8 @@ const PATIENCE: Duration = Duration::from_secs(90);
 #[derive(Debug)]
 pub struct Server {
     guard: Guard,
+    programs: PathBuf,
+    owner: Option<Owner>,
     directory: PathBuf,
     port: u16,
     running: bool,
@@ -95,7 +98,60 @@ impl Server {
         }
     }
 
+    /// A hot standby of this server, which follows it. To be seen by others, it takes a while.
+    pub(super) fn start_standby(&self, settings: &[&str]) -> Result<Self, String> {
+        let mut standby = Self::stopped(settings)?;
+        standby.follow(self)?;
+        Ok(standby)
+    }
+
+    /// Starts this server, which is stopped, as a standby of another one, with a copy of its data.
+    pub(super) fn follow(&mut self, primary: &Self) -> Result<(), String> {
+        assert!(!self.running, "it runs");
+        let data = self.data();
+        if data.exists() {
+            std::fs::remove_dir_all(&data)
+                .map_err(|error| format!("Postgres: cannot delete old data: {error}"))?;
+        }
+        let mut copy = command_as(
+            self.owner,
+            &programs::sibling(&self.programs, "pg_basebackup"),
+        );
+        copy.args([
+            "--checkpoint=fast",
+            "--no-sync",
+            "--no-manifest",
+            "--write-recovery-conf",
+        ])
+        .args(["--host=127.0.0.1", "--username=lucia"])
+        .arg(format!("--port={}", primary.port))
+        .arg("--pgdata")
+        .arg(&data);
+        succeed(copy, "pg_basebackup")?;
+        self.start()
+    }
+
+    pub(super) fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub(super) fn is_running(&self) -> bool {
+        self.running
+    }
+
+    fn data(&self) -> PathBuf {
+        self.directory.join("data")
+    }
+
     fn new(settings: &[&str]) -> Result<Self, String> {
+        let mut server = Self::stopped(settings)?;
+        initialize(server.owner, &server.programs, &server.data())?;
+        server.start()?;
+        Ok(server)
+    }
+
+    /// A server without data.
+    fn stopped(settings: &[&str]) -> Result<Self, String> {
         let programs = programs::directory()?;
         let failed = |what: &str, error: std::io::Error| format!("Postgres: {what}: {error}");
         let directory = tempfile::Builder::new()
@@ -112,16 +168,15 @@ impl Server {
         let port = free_port()?;
         let data = directory.join("data");
         let server = command_line(&programs, &data, port, settings);
-        let mut server = Self {
+        Ok(Self {
             guard: Guard::new(owner, &directory, &server)
                 .map_err(|error| failed("cannot start a shell", error))?,
+            programs,
+            owner,
             directory,
             port,
             running: false,
-        };
-        initialize(owner, &programs, &data)?;
-        server.start()?;
-        Ok(server)
+        })
     }
 
     /// Starts the process and waits until it accepts connections.
@@ -161,19 +216,26 @@ impl Server {
 }
 
 fn initialize(owner: Option<Owner>, programs: &Path, data: &Path) -> Result<(), String> {
-    let output = command_as(owner, &programs.join("initdb"))
+    let mut initdb = command_as(owner, &programs.join("initdb"));
+    initdb
         .args(["--username=lucia", "--auth=trust", "--encoding=UTF8"])
         .args(["--locale=C", "--no-sync", "--no-instructions"])
         .arg("--pgdata")
-        .arg(data)
+        .arg(data);
+    succeed(initdb, "initdb")
+}
+
+/// Runs a program of Postgres to its end.
+fn succeed(mut command: Command, name: &str) -> Result<(), String> {
+    let output = command
         .current_dir("/")
         .output()
-        .map_err(|error| format!("Postgres: cannot run initdb: {error}"))?;
+        .map_err(|error| format!("Postgres: cannot run {name}: {error}"))?;
     if output.status.success() {
         Ok(())
     } else {
         let text = String::from_utf8_lossy(&output.stderr);
-        Err(format!("Postgres: initdb failed: {text}"))
+        Err(format!("Postgres: {name} failed: {text}"))
     }
 }
 

@@ -25,6 +25,44 @@ mod by_default {
     );
 }
 
+/// On databases whose transactions are isolated more than by Postgres's default.
+mod with_other_isolation {
+    use super::*;
+    use crate::isolation::for_the_database;
+
+    async fn isolated(case: Case, isolation: &str) {
+        let database = Database::new().await;
+        let sql = for_the_database("default_transaction_isolation", isolation);
+        database.connect().await.batch_execute(&sql).await.unwrap();
+        let builder = PgStore::builder().session_columns(SESSION_COLUMNS);
+        let store = builder.connect(&database.url()).await.unwrap();
+        store.migrate(&USER_COLUMNS).await.unwrap();
+        case.run(&store).await;
+    }
+
+    mod repeatable_read {
+        async fn on_a_fresh_store(case: super::Case) {
+            super::isolated(case, "repeatable read").await;
+        }
+
+        lucia::store_conformance!(
+            #[tokio::test]
+            on_a_fresh_store
+        );
+    }
+
+    mod serializable {
+        async fn on_a_fresh_store(case: super::Case) {
+            super::isolated(case, "serializable").await;
+        }
+
+        lucia::store_conformance!(
+            #[tokio::test]
+            on_a_fresh_store
+        );
+    }
+}
+
 /// As after the time of Lucia v2.
 mod with_tokens_that_are_hashed_on_use {
     use super::*;

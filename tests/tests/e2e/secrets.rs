@@ -8,6 +8,7 @@ use lucia_tests::{Watch, watch};
 use crate::support::{Profile, Stage};
 
 mod shown;
+mod urls;
 mod written;
 
 /// Secrets that nothing else looks like.

@@ -12,6 +12,7 @@ use super::attempts::AttemptStatements;
 use super::cache::Cache;
 #[cfg(feature = "cache")]
 use super::cache::CacheOptions;
+use super::connections::WriteAccess;
 use super::error::Failure;
 use super::lookups::Lookups;
 use super::statements::Statements;
@@ -220,6 +221,7 @@ impl PgStoreBuilder {
             attempt_statements: AttemptStatements::new(&self.tables),
             lookups: Lookups::over(&pool),
             pool,
+            access: WriteAccess::new(),
             tables: self.tables,
             user_columns: self.user_columns,
             session_columns,
@@ -242,6 +244,10 @@ impl PgStoreBuilder {
     /// Connects to a server by its URL, without TLS. For TLS, make a pool with a TLS connector, such
     /// as that of `tokio-postgres-rustls`, and hand it to [`build`](Self::build).
     ///
+    /// With a standby, name both servers and ask for the one that takes writes:
+    /// `postgres://app@one,two/app?target_session_attrs=read-write`. See [`PgStore`] for what happens
+    /// when the standby is promoted.
+    ///
     /// # Errors
     ///
     /// [`Error::Setting`] names the setting that makes no sense, [`Error::Unavailable`] says why
@@ -251,13 +257,7 @@ impl PgStoreBuilder {
         url: &str,
     ) -> Result<PgStore> {
         self.check()?;
-        let mut config: Config = url.parse().map_err(|error| {
-            let reason = crate::error::chain(&error);
-            Error::setting(
-                "url",
-                format!("{reason}; write `postgres://user@host/database`"),
-            )
-        })?;
+        let mut config = parse(url)?;
         if config.get_ssl_mode() == SslMode::Require {
             let reason = "`connect` knows no TLS; make a pool with a TLS connector of your choice \
                           and hand it to `PgStore::new(pool)`";
@@ -326,6 +326,29 @@ impl PgStoreBuilder {
         }
         Ok(())
     }
+}
+
+/// What a URL says. The parser's own errors quote what they do not understand, and an `@` in a password
+/// makes it take the rest of the password for something else.
+fn parse(url: &str) -> Result<Config> {
+    let unreadable = || {
+        let reason = "it cannot be read; write `postgres://user:password@host:5432/database`, in the \
+                      password `%40` for `@`, `%3A` for `:`, `%2F` for `/` and `%25` for `%`, and after \
+                      `?` only options that tokio-postgres knows";
+        Error::setting("url", reason)
+    };
+    let config: Config = url.parse().map_err(|_| unreadable())?;
+    let is_misread = |name: &str| name.contains('@');
+    let mut hosts = config.get_hosts().iter();
+    let has_misread_host = hosts.any(|host| match host {
+        Host::Tcp(name) => is_misread(name),
+        #[cfg(unix)]
+        Host::Unix(_) => false,
+    });
+    if has_misread_host || config.get_dbname().is_some_and(is_misread) {
+        return Err(unreadable());
+    }
+    Ok(config)
 }
 
 /// A host that is not this machine.

@@ -21,7 +21,8 @@
 //!    and nobody has to notice. A machine that sleeps does not count its sleep.
 //!
 //! While the pool has connections to two servers, a heartbeat by the one says nothing of a lookup
-//! by the other. That ends with the connections to the old one.
+//! by the other. A heartbeat or lookup that finds a server read-only ends the connections to it
+//! ([`WriteAccess`](super::connections::WriteAccess)). Two servers that both take writes go unnoticed.
 //!
 //! When the listener is lost, the entries go with it. It answers again when it has listened anew
 //! and heard a heartbeat; what was committed in between is in every statement that is sent then.

@@ -7,11 +7,12 @@
 use std::cell::RefCell;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use deadpool_postgres::{Object, Pool, PoolError, StatementCache, Timeouts};
+use deadpool_postgres::{Metrics, Object, Pool, PoolError, StatementCache, Timeouts};
 use tokio::runtime::{Handle, RuntimeFlavor};
 
 /// How many distant connections are given back at the most for one that is near.
@@ -22,13 +23,97 @@ thread_local! {
     static MADE_HERE: RefCell<Vec<Weak<StatementCache>>> = const { RefCell::new(Vec::new()) };
 }
 
+/// How often all connections may be given away at the most. Where all servers are read-only, as during
+/// maintenance, new ones help nobody.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Which connections of a pool may lead to a server that takes writes.
+///
+/// After a failover, those from before lead to a server that is read-only, if they live on: to an old
+/// primary, or to a standby. The first that is found out gives all away that were made before that
+/// moment, since each of them would cost a request of its own, and lookups over them would go on to be
+/// answered by data that is not written any more.
+#[derive(Debug)]
+pub(super) struct WriteAccess {
+    begin: Instant,
+    /// Connections from before are lost. In microseconds since `begin`.
+    lost_before: AtomicU64,
+    /// How many younger ones may go, too. Those that were just being made at that moment may lead to the
+    /// old server as well.
+    allowance: AtomicUsize,
+}
+
+impl WriteAccess {
+    pub(super) fn new() -> Self {
+        Self {
+            begin: Instant::now(),
+            lost_before: AtomicU64::new(0),
+            allowance: AtomicUsize::new(0),
+        }
+    }
+
+    /// Whether the connection is not to be used any more.
+    pub(super) fn is_lost(&self, connection: &Object) -> bool {
+        self.is_too_old(Object::metrics(connection), self.lost_before())
+    }
+
+    /// Notes that a connection is read-only. Returns whether it is to be closed, and another one is worth
+    /// a try.
+    pub(super) fn lose(&self, pool: &Pool, connection: &Object) -> bool {
+        let lost_before = self.lost_before();
+        if self.is_too_old(Object::metrics(connection), lost_before) {
+            return true;
+        }
+        // One that is made in this microsecond is lost, too.
+        let now = self.micros(Instant::now()) + 1;
+        let pause = u64::try_from(PAUSE.as_micros()).unwrap_or(u64::MAX);
+        if lost_before > 0 && now < lost_before.saturating_add(pause) {
+            return self.allow();
+        }
+        let most = pool.status().max_size;
+        self.allowance.store(most, Ordering::Relaxed);
+        self.lost_before.fetch_max(now, Ordering::Relaxed);
+        // Those that are in use go when they are used next.
+        drop(pool.retain(|_, metrics| !self.is_too_old(&metrics, now)));
+        true
+    }
+
+    /// Uses up one of the younger connections that may go.
+    fn allow(&self) -> bool {
+        let less = |left: usize| left.checked_sub(1);
+        let allowance = &self.allowance;
+        allowance
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less)
+            .is_ok()
+    }
+
+    fn is_too_old(&self, metrics: &Metrics, lost_before: u64) -> bool {
+        self.micros(metrics.created) < lost_before
+    }
+
+    fn lost_before(&self) -> u64 {
+        self.lost_before.load(Ordering::Relaxed)
+    }
+
+    fn micros(&self, moment: Instant) -> u64 {
+        let since = moment.saturating_duration_since(self.begin);
+        u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+    }
+}
+
 /// A connection of the pool: a near one, if that takes no waiting.
-pub(super) async fn take_near(pool: &Pool) -> Result<Object, PoolError> {
-    let (connection, was_at_hand) = take(pool).await?;
+pub(super) async fn take_near(pool: &Pool, access: &WriteAccess) -> Result<Object, PoolError> {
+    let (connection, was_at_hand) = loop {
+        let (connection, was_at_hand) = take(pool).await?;
+        if !access.is_lost(&connection) {
+            break (connection, was_at_hand);
+        }
+        drop(Object::take(connection));
+    };
     if !was_at_hand || !has_near() || is_near(&connection) {
         return Ok(connection);
     }
-    Ok(swap_for_near(pool, connection).await)
+    Ok(swap_for_near(pool, access, connection).await)
 }
 
 /// A connection of the pool, and whether it was at hand. If not, it was made just now, or somebody
@@ -45,7 +130,7 @@ async fn take(pool: &Pool) -> Result<(Object, bool), PoolError> {
 }
 
 /// A near one of the connections that are at hand, or else one of them.
-async fn swap_for_near(pool: &Pool, mut connection: Object) -> Object {
+async fn swap_for_near(pool: &Pool, access: &WriteAccess, mut connection: Object) -> Object {
     let at_once = Timeouts {
         wait: Some(Duration::ZERO),
         create: Some(Duration::ZERO),
@@ -58,6 +143,10 @@ async fn swap_for_near(pool: &Pool, mut connection: Object) -> Object {
             break;
         };
         note(&another);
+        if access.is_lost(&another) {
+            drop(Object::take(another));
+            continue;
+        }
         distant.push(std::mem::replace(&mut connection, another));
     }
     connection

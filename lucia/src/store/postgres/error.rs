@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use deadpool_postgres::PoolError;
 use serde_json::{Map, Value};
-use tokio_postgres::error::{DbError, SqlState};
+use tokio_postgres::error::{DbError, Severity, SqlState};
 use tokio_postgres::types::WrongType;
 
 use crate::error::{ConstraintKind, ConstraintViolation, chain};
@@ -26,6 +26,25 @@ pub(super) enum Failure {
     Unfit(String),
     #[error("{0}")]
     Driver(String),
+}
+
+/// What a failure says of the connection, and of what the statement did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// It may be that a table has changed since the statement was prepared, or that the server has
+    /// forgotten it. Nothing was done.
+    Preparation,
+    /// It met another transaction, and was undone.
+    Conflict,
+    /// It and another transaction waited for each other, and it was undone.
+    Deadlock,
+    /// The server refuses to write, as standbys do. Nothing was done.
+    ReadOnly,
+    /// Somebody has left a failed transaction open. Nothing was done.
+    Aborted,
+    /// The connection is of no more use, and the statement may have been done.
+    Connection,
+    Other,
 }
 
 /// The row that a statement was to write, with the columns of the application's own.
@@ -52,6 +71,8 @@ impl<'a> Written<'a> {
 #[derive(Debug)]
 pub(super) struct ServerError {
     pub(super) code: SqlState,
+    /// Whether the server has closed the connection by it.
+    is_fatal: bool,
     message: Option<String>,
     pub(super) schema: Option<String>,
     pub(super) table: Option<String>,
@@ -65,9 +86,20 @@ impl ServerError {
         // what it likes.
         let quotes_values =
             matches!(error.code().code().get(..2), Some("22" | "P0")) || error.where_().is_some();
+        let message = match error.code().code() {
+            // These name the account.
+            code if code.starts_with("28") => Some("the server does not let this account in"),
+            "53300" => Some("there are too many connections"),
+            code if quotes_values || code.starts_with("08") => None,
+            _ => Some(error.message()),
+        };
         Self {
             code: error.code().clone(),
-            message: (!quotes_values).then(|| error.message().to_owned()),
+            is_fatal: matches!(
+                error.parsed_severity(),
+                Some(Severity::Fatal | Severity::Panic)
+            ),
+            message: message.map(str::to_owned),
             schema: error.schema().map(str::to_owned),
             table: error.table().map(str::to_owned),
             column: error.column().map(str::to_owned),
@@ -171,16 +203,29 @@ impl Failure {
         }
     }
 
-    /// Whether it may be that a table has changed since the statement was prepared, or that the
-    /// server has forgotten it.
-    pub(super) fn is_of_the_preparation(&self) -> bool {
-        match self {
-            Self::Server(error) => {
-                error.code == SqlState::FEATURE_NOT_SUPPORTED
-                    || error.code == SqlState::INVALID_SQL_STATEMENT_NAME
+    /// What it says of the connection, and of what the statement did.
+    pub(super) fn fault(&self) -> Fault {
+        let error = match self {
+            Self::Server(error) => error,
+            Self::Unfit(_) => return Fault::Preparation,
+            // What the driver does not understand may be the answer to something else.
+            Self::TimedOut(_) | Self::Connection(_) | Self::Driver(_) => return Fault::Connection,
+        };
+        match error.code {
+            SqlState::READ_ONLY_SQL_TRANSACTION => Fault::ReadOnly,
+            SqlState::IN_FAILED_SQL_TRANSACTION => Fault::Aborted,
+            _ if error.is_fatal
+                || error.class() == "08"
+                || error.code.code().starts_with("57P") =>
+            {
+                Fault::Connection
             }
-            Self::Unfit(_) => true,
-            Self::TimedOut(_) | Self::Connection(_) | Self::Driver(_) => false,
+            SqlState::T_R_SERIALIZATION_FAILURE => Fault::Conflict,
+            SqlState::T_R_DEADLOCK_DETECTED => Fault::Deadlock,
+            SqlState::FEATURE_NOT_SUPPORTED | SqlState::INVALID_SQL_STATEMENT_NAME => {
+                Fault::Preparation
+            }
+            _ => Fault::Other,
         }
     }
 

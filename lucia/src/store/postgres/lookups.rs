@@ -6,8 +6,10 @@
 //!
 //! **A revocation that has returned is always seen.** A lookup joins the queue when it is called.
 //! Its statement is sent after it was taken out of the queue, so after it was called; Postgres
-//! takes the snapshot of a statement when it arrives (`READ COMMITTED`, outside of a transaction),
-//! so every change is in it that was committed before the lookup was called. No answer is kept for
+//! takes the snapshot of a statement outside of a transaction when it arrives, whatever isolation is the
+//! default, so every change is in it that was committed before the lookup was called. A server that is
+//! read-only may be an old primary, which does not have the latest changes: its answer does not count
+//! while another server is to be had. No answer is kept for
 //! lookups that come later.
 //!
 //! Lookups meet in *lanes*, each for some of the threads, so that those who share a statement are
@@ -25,6 +27,7 @@
 //! only whose row it is has to live with the error.
 
 mod lane;
+mod places;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -80,12 +83,12 @@ pub(super) async fn find(parts: &Arc<Parts>, id: &SessionId) -> Result<Option<Fo
     let mut time = parts.timeout;
     let mut patience = PATIENCE;
     let baton = loop {
-        let told = match entered {
+        let mut told = match entered {
             Entered::Baton(baton) => break baton,
             Entered::Waits(told) => told,
         };
         patience = patience.min(time);
-        match tokio::time::timeout(patience, told).await {
+        match tokio::time::timeout(patience, &mut told).await {
             Ok(Ok(Message::Answer(answer))) => return answer,
             Ok(Ok(Message::Baton(baton))) => break baton,
             Ok(Ok(Message::Alone)) => return parts.find_alone(id).await,
@@ -96,8 +99,7 @@ pub(super) async fn find(parts: &Arc<Parts>, id: &SessionId) -> Result<Option<Fo
         if time.is_zero() {
             return Err(Error::unavailable(Failure::TimedOut(parts.timeout)));
         }
-        // Its old place in the queue is skipped.
-        entered = Lane::enter_again(parts, lane, id, patience);
+        entered = Lane::enter_again(told, id, patience);
         patience *= 2;
     };
     // Boxed, so that those who wait for others are small.

@@ -40,8 +40,14 @@ pub(super) fn inserted_row(row: &Row) -> Result<Option<SessionRow>, Failure> {
     }
 }
 
-/// A session with its user.
+/// The column of a lookup that says whether the server is read-only.
+pub(super) const IS_READ_ONLY: usize = SESSION_WIDTH + 3;
+
+/// A session with its user, unless it is a row of NULLs in place of one.
 pub(super) fn found_row(row: &Row) -> Result<Option<Found>, Failure> {
+    if row.try_get::<_, Option<&str>>(0)?.is_none() {
+        return Ok(None);
+    }
     let user = user_row_from(row, SESSION_WIDTH + 1)?;
     let is_to_be_hashed = row.try_get(SESSION_WIDTH)?;
     Ok(session_row(row)?.map(|session| Found {

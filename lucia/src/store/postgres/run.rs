@@ -1,6 +1,7 @@
 //! Running a statement.
 
 use std::fmt;
+use std::time::Duration;
 
 use bytes::BytesMut;
 use deadpool_postgres::Object;
@@ -8,12 +9,19 @@ use tokio_postgres::Row;
 use tokio_postgres::types::{Format, IsNull, ToSql, Type};
 
 use super::connections::take_near;
-use super::error::Failure;
+use super::error::{Failure, Fault};
 use super::{Params, Parts};
 use crate::{Result, Source};
 
 /// How many prepared statements a connection keeps: all fixed ones, and many sets of attributes.
 const STATEMENTS: usize = 128;
+
+/// How often a statement is sent at the most, where each failure says that it did nothing. All of it is
+/// within the time-out.
+const TRIES: usize = 5;
+
+/// How long the other one of a deadlock has to go on.
+const LEAD: Duration = Duration::from_millis(20);
 
 /// The longest time-out that a server takes, in milliseconds.
 const MAX_TIMEOUT: u128 = i32::MAX as u128;
@@ -23,12 +31,36 @@ const MAX_TIMEOUT: u128 = i32::MAX as u128;
 pub(super) struct Statement<'a> {
     pub(super) sql: &'a str,
     pub(super) params: Params<'a>,
+    /// The column of its answer that says whether the server is read-only, if it has one.
+    pub(super) is_read_only: Option<usize>,
+}
+
+impl<'a> Statement<'a> {
+    pub(super) fn new(sql: &'a str, params: Params<'a>) -> Self {
+        Self {
+            sql,
+            params,
+            is_read_only: None,
+        }
+    }
+
+    /// Whether its answer says that the server is read-only.
+    fn is_read_only(&self, rows: &[Row]) -> bool {
+        self.is_read_only
+            .zip(rows.first())
+            .is_some_and(|(column, row)| row.try_get(column).unwrap_or(false))
+    }
+
+    /// Whether it changes nothing, so that it can be run twice. All that write begin otherwise.
+    fn is_read(&self) -> bool {
+        self.sql.starts_with("SELECT ")
+    }
 }
 
 impl Parts {
     /// Runs one statement within the time-out.
     pub(super) async fn run(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, Failure> {
-        let statement = Statement { sql, params };
+        let statement = Statement::new(sql, params);
         self.run_all(&mut None, None, statement).await
     }
 
@@ -57,6 +89,8 @@ impl Parts {
         self.run_all(&mut None, Some(lock), statement).await
     }
 
+    /// Runs a statement, and once more where its failure says that this helps and does no harm.
+    ///
     /// A connection whose answer did not come in time is closed: whoever got it next would wait
     /// for that answer first.
     async fn run_all(
@@ -65,28 +99,7 @@ impl Parts {
         lock: Option<Statement<'_>>,
         statement: Statement<'_>,
     ) -> Result<Vec<Row>, Failure> {
-        if connection
-            .as_ref()
-            .is_some_and(|connection| connection.is_closed())
-        {
-            connection.take().map(Object::take);
-        }
-        let answer = async {
-            let connection = match &mut *connection {
-                Some(connection) => connection,
-                none => none.insert(take_near(&self.pool).await?),
-            };
-            match self.send(connection, lock, statement).await {
-                // It failed as a whole, so it can be done again.
-                Err(failure) if failure.is_of_the_preparation() => {
-                    for Statement { sql, .. } in lock.into_iter().chain([statement]) {
-                        connection.statement_cache.remove(sql, &[]);
-                    }
-                    self.send(connection, lock, statement).await
-                }
-                answer => answer,
-            }
-        };
+        let answer = self.try_until_done(connection, lock, statement);
         match tokio::time::timeout(self.timeout, answer).await {
             Ok(answer) => answer,
             Err(_) => {
@@ -96,19 +109,98 @@ impl Parts {
         }
     }
 
+    async fn try_until_done(
+        &self,
+        connection: &mut Option<Object>,
+        lock: Option<Statement<'_>>,
+        statement: Statement<'_>,
+    ) -> Result<Vec<Row>, Failure> {
+        let mut in_transaction = lock.is_some();
+        let mut is_prepared_anew = false;
+        let mut tries_left = TRIES;
+        loop {
+            tries_left -= 1;
+            if connection
+                .as_ref()
+                .is_some_and(|connection| connection.is_closed() || self.access.is_lost(connection))
+            {
+                connection.take().map(Object::take);
+            }
+            let by = match &mut *connection {
+                Some(connection) => connection,
+                none => none.insert(take_near(&self.pool, &self.access).await?),
+            };
+            let sent = self.send(by, lock, statement, in_transaction).await;
+            let failure = match sent {
+                // What it says may be old news.
+                Ok(rows) if statement.is_read_only(&rows) && tries_left > 0 => {
+                    if !self.access.lose(&self.pool, by) {
+                        return Ok(rows);
+                    }
+                    connection.take().map(Object::take);
+                    continue;
+                }
+                Ok(rows) => return Ok(rows),
+                Err(failure) => failure,
+            };
+            let is_worth_another_try = match failure.fault() {
+                // It failed as a whole, so it can be done again.
+                Fault::Preparation if !is_prepared_anew => {
+                    is_prepared_anew = true;
+                    for Statement { sql, .. } in lock.into_iter().chain([statement]) {
+                        by.statement_cache.remove(sql, &[]);
+                    }
+                    true
+                }
+                // Undone as a whole. Alone, it had the isolation that the database has by default.
+                Fault::Conflict => {
+                    in_transaction = true;
+                    true
+                }
+                // At once, it could take the lock once more that the other one waits for.
+                Fault::Deadlock => {
+                    tokio::time::sleep(LEAD).await;
+                    true
+                }
+                // Nothing was done. Others of the pool lead to the same server.
+                Fault::ReadOnly => {
+                    let is_another_to_be_had = self.access.lose(&self.pool, by);
+                    if is_another_to_be_had {
+                        connection.take().map(Object::take);
+                    }
+                    is_another_to_be_had
+                }
+                // What was sent may have been done, or not.
+                Fault::Connection => {
+                    connection.take().map(Object::take);
+                    lock.is_none() && statement.is_read()
+                }
+                Fault::Aborted => {
+                    connection.take().map(Object::take);
+                    true
+                }
+                Fault::Preparation | Fault::Other => false,
+            };
+            if !is_worth_another_try || tries_left == 0 {
+                return Err(failure);
+            }
+        }
+    }
+
     async fn send(
         &self,
         connection: &Object,
         lock: Option<Statement<'_>>,
         statement: Statement<'_>,
+        in_transaction: bool,
     ) -> Result<Vec<Row>, Failure> {
         // Each set of attributes is written by a statement of its own, and there can be many sets.
         if connection.statement_cache.size() >= STATEMENTS {
             connection.statement_cache.clear();
         }
-        if let Some(lock) = lock {
+        if in_transaction {
             // Boxed, so that no lookup is larger by it.
-            return Box::pin(self.send_behind(connection, lock, statement)).await;
+            return Box::pin(self.send_in_transaction(connection, lock, statement)).await;
         }
         let prepared = connection.prepare_cached(statement.sql).await?;
         let hidden = Hidden::all(statement.params);
@@ -117,28 +209,38 @@ impl Parts {
             .await?)
     }
 
-    async fn send_behind(
+    async fn send_in_transaction(
         &self,
         connection: &Object,
-        lock: Statement<'_>,
+        lock: Option<Statement<'_>>,
         statement: Statement<'_>,
     ) -> Result<Vec<Row>, Failure> {
         let prepared = connection.prepare_cached(statement.sql).await?;
-        let prepared_lock = connection.prepare_cached(lock.sql).await?;
-        let (hidden, hidden_lock) = (Hidden::all(statement.params), Hidden::all(lock.params));
+        let prepared_lock = match lock {
+            Some(lock) => Some(connection.prepare_cached(lock.sql).await?),
+            None => None,
+        };
+        let hidden = Hidden::all(statement.params);
+        let hidden_lock = Hidden::all(lock.map_or(&[], |lock| lock.params));
         let (params, lock_params) = (Hidden::params(&hidden), Hidden::params(&hidden_lock));
+        let locking = async {
+            match &prepared_lock {
+                Some(lock) => connection.query(lock, &lock_params).await.map(drop),
+                None => Ok(()),
+            }
+        };
         let limit = self.timeout.as_millis().clamp(1, MAX_TIMEOUT);
         let begin = format!(
             "BEGIN ISOLATION LEVEL READ COMMITTED; \
          SET LOCAL lock_timeout = {limit}; SET LOCAL statement_timeout = {limit}"
         );
-        // Each of the four sends when it is polled for the first time, which is in this order and
+        // Each of these sends when it is polled for the first time, which is in this order and
         // before anything is waited for. Where one fails, the server refuses the rest, and the end
         // undoes it all.
         let (began, locked, rows, ended) = tokio::join!(
             biased;
             connection.batch_execute(&begin),
-            connection.query(&prepared_lock, &lock_params),
+            locking,
             connection.query(&prepared, &params),
             connection.batch_execute("COMMIT"),
         );

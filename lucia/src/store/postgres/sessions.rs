@@ -9,7 +9,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 use super::error::{Failure, Written};
-use super::rows::{found_row, inserted_row, session_row};
+use super::rows::{IS_READ_ONLY, found_row, inserted_row, session_row};
 use super::run::Statement;
 use super::statements::Insertion;
 use super::{Params, Parts, PgStore, attributes_json, lookups};
@@ -64,12 +64,9 @@ impl Store for PgStore {
             &rotation.and_then(|rotation| Some(rotation.authenticated_at?.0)),
         ];
         // A sign-in by the old password may hold the key. Its session is to be seen, and end.
-        let lock = Statement {
-            sql: &self.0.statements.lock_key,
-            params: &[&change.key_id, &change.user_id.as_str()],
-        };
-        let sql = &self.0.statements.change_password;
-        let statement = Statement { sql, params };
+        let lock_params: Params<'_> = &[&change.key_id, &change.user_id.as_str()];
+        let lock = Statement::new(&self.0.statements.lock_key, lock_params);
+        let statement = Statement::new(&self.0.statements.change_password, params);
         let changed = self
             .0
             .read_behind(lock, statement, None, |_| Ok(()))
@@ -283,14 +280,9 @@ impl Parts {
         let inserted = match limit {
             None => self.read(&sql, &params, written, inserted_row).await?,
             Some(_) => {
-                let lock = Statement {
-                    sql: &self.statements.lock_sign_ins,
-                    params: &[&user_id],
-                };
-                let statement = Statement {
-                    sql: &sql,
-                    params: &params,
-                };
+                let lock_params: Params<'_> = &[&user_id];
+                let lock = Statement::new(&self.statements.lock_sign_ins, lock_params);
+                let statement = Statement::new(&sql, &params);
                 self.read_behind(lock, statement, written, inserted_row)
                     .await?
             }
@@ -338,7 +330,11 @@ impl Parts {
         sql: &str,
         params: Params<'_>,
     ) -> Result<Vec<Found>> {
-        let answer = self.run_by(connection, Statement { sql, params }).await;
+        let statement = Statement {
+            is_read_only: Some(IS_READ_ONLY),
+            ..Statement::new(sql, params)
+        };
+        let answer = self.run_by(connection, statement).await;
         let found: Result<_, Failure> = answer.and_then(|rows| {
             rows.iter()
                 .filter_map(|row| found_row(row).transpose())

@@ -13,6 +13,9 @@ use crate::store::tables::{TableNames, quote};
 /// What tells the locks of [`Statements::lock_sign_ins`] from others. The number means nothing else.
 const SIGN_INS: i64 = 0x006C_7563_6962;
 
+/// Whether the server refuses to write: a standby, or a primary that has been replaced.
+pub(super) const IS_READ_ONLY: &str = "current_setting('transaction_read_only')::BOOLEAN";
+
 /// The order in which more than one session `s` is locked. A session's age stays the same when its
 /// id changes.
 const IN_TURN: &str = r#"s."created_at", s."id""#;
@@ -91,9 +94,11 @@ impl Statements {
         // Behind a `SELECT`, Postgres does not see how many there are, and so keeps the plan that it
         // has. It would make a new one for each small array, which takes longer than the lookup.
         let among_first = "ANY((SELECT $1::TEXT[])::TEXT[])";
+        // One row comes back in any case, which says whether the server is read-only.
         let session_and_user = format!(
-            r#"SELECT {session}, {is_to_be_hashed}, u."id", {user_json}
-            FROM {sessions} AS s JOIN {users} AS u ON u."id" = s."user_id""#,
+            r#"SELECT {session}, {is_to_be_hashed}, u."id", {user_json}, {IS_READ_ONLY}
+            FROM (SELECT) AS one LEFT JOIN
+                ({sessions} AS s JOIN {users} AS u ON u."id" = s."user_id") ON "#,
             is_to_be_hashed = ids.is_to_be_hashed(),
         );
         // Whatever locks more than one row does so in this order, or two of them could wait for
@@ -191,8 +196,8 @@ impl Statements {
                 "SELECT pg_advisory_xact_lock(hashtextextended($1, {SIGN_INS}))"
             ),
 
-            session_and_user: format!("{session_and_user} WHERE {is_first}"),
-            sessions_and_users: format!("{session_and_user} WHERE {}", ids.is(among_first)),
+            session_and_user: format!("{session_and_user} {is_first}"),
+            sessions_and_users: format!("{session_and_user} {}", ids.is(among_first)),
             get_session: format!("SELECT {session} FROM {sessions} AS s WHERE {is_first}"),
             user_sessions: format!(
                 r#"SELECT {session} FROM {sessions} AS s WHERE s."user_id" = $1

@@ -54,6 +54,12 @@ impl Location {
             let reason = "a database in memory is made by `in_memory()`";
             return Err(Error::setting("path", reason));
         }
+        // Errors name the path, and a URL has a password in it.
+        if path.to_str().is_some_and(|path| path.contains("://")) {
+            let reason = "this is a URL, and it has to be the path of a file; for Postgres, use \
+                          `PgStore::connect(url)`";
+            return Err(Error::setting("path", reason));
+        }
         // An absolute path never looks like one of SQLite's URIs, and keeps its meaning when the
         // process changes its directory.
         std::path::absolute(path)

@@ -5,9 +5,10 @@ use std::fmt;
 use deadpool_postgres::GenericClient;
 use tokio_postgres::Row;
 
-use super::super::Parts;
 use super::super::error::Failure;
 use super::super::migrate::failed;
+use super::super::run::Statement;
+use super::super::{Params, Parts};
 use crate::store::tables::CHANGED_FUNCTION;
 use crate::{Error, Result};
 
@@ -56,10 +57,13 @@ const SAY: &str = concat!(
         WHEN coalesce(sessions.fault, users.fault) IS NULL \
             AND sessions.oid = coalesce($7::OID, sessions.oid) \
             AND users.oid = coalesce($8::OID, users.oid) THEN $6::TEXT \
-        ELSE 'missing' END) \
+        ELSE 'missing' END), current_setting('transaction_read_only')::BOOLEAN \
     FROM tables AS sessions, tables AS users \
     WHERE sessions.of = 'sessions' AND users.of = 'users'"
 );
+
+/// The column of [`SAY`] that says whether the server is read-only.
+const IS_READ_ONLY: usize = 4;
 
 /// The faults of both tables, sessions first.
 const FAULTS: &str = concat!(tables!(), "SELECT fault FROM tables ORDER BY of");
@@ -120,21 +124,22 @@ pub(super) async fn say(
 ) -> Result<Result<Watched, Option<Fault>>, Failure> {
     let (sessions, users) = names(parts);
     let known = watched.map(|watched| (watched.sessions, watched.users));
-    let rows = parts
-        .run(
-            SAY,
-            &[
-                &sessions,
-                &users,
-                &CHANGED_FUNCTION,
-                &MARK,
-                &channel,
-                &text,
-                &known.map(|known| known.0),
-                &known.map(|known| known.1),
-            ],
-        )
-        .await?;
+    let known = (known.map(|known| known.0), known.map(|known| known.1));
+    let params: Params<'_> = &[
+        &sessions,
+        &users,
+        &CHANGED_FUNCTION,
+        &MARK,
+        &channel,
+        &text,
+        &known.0,
+        &known.1,
+    ];
+    let statement = Statement {
+        is_read_only: Some(IS_READ_ONLY),
+        ..Statement::new(SAY, params)
+    };
+    let rows = parts.run_by(&mut None, statement).await?;
     let Some(row) = rows.first() else {
         return Ok(Err(None));
     };
@@ -173,7 +178,7 @@ pub(super) async fn migrate(parts: &Parts, transaction: &impl GenericClient) -> 
         is_current = TRIGGERS.split("$$").nth(1) == Some(source);
     }
     for table in [&tables.session, &tables.user] {
-        let params: super::super::Params<'_> = &[&tables.quoted(table), &MARK];
+        let params: Params<'_> = &[&tables.quoted(table), &MARK];
         let found = transaction.query(FOREIGN, params).await.map_err(broken)?;
         if let Some(row) = found.first() {
             let name: &str = row.try_get(0).map_err(broken)?;

@@ -1,7 +1,8 @@
 //! A lane: a queue, and a baton.
 
-use std::collections::VecDeque;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use deadpool_postgres::Object;
@@ -11,6 +12,7 @@ use tokio::time::Instant;
 use super::super::Parts;
 use super::super::connections::is_near;
 use super::super::sessions::Found;
+use super::places::{Place, Places};
 use crate::token::SessionId;
 use crate::{Error, Result};
 
@@ -26,7 +28,7 @@ pub(super) struct Lane(Mutex<Queue>);
 
 #[derive(Default)]
 struct Queue {
-    waiting: VecDeque<Waiter>,
+    waiting: Places<Waiter>,
     /// The baton that somebody holds.
     held: Option<Held>,
     /// How many batons there have been.
@@ -53,16 +55,36 @@ impl Queue {
         self.held = Some(Held { number, since });
     }
 
-    fn is_full(&self) -> bool {
-        self.waiting.len() >= WAITING
+    /// The baton of this number for who comes first, or else a place in the queue.
+    fn enter(&mut self, id: &SessionId) -> Result<Turn> {
+        if self.held.is_none() {
+            return Ok(Turn::Baton(self.replace_baton()));
+        }
+        if self.waiting.len() >= WAITING {
+            return Err(Error::unavailable("too many lookups are waiting"));
+        }
+        let (waiter, told) = Waiter::new(id);
+        Ok(Turn::Waits(self.waiting.push_back(waiter), told))
     }
 
-    /// Those who have gone away wait no more, once that matters.
-    fn make_room(&mut self) {
-        if self.is_full() {
-            self.waiting.retain(|waiter| !waiter.tell.is_closed());
+    /// As [`enter`](Self::enter), for who has had `place` for `patience`, and leaves it.
+    fn enter_again(&mut self, id: &SessionId, place: Option<Place>, patience: Duration) -> Turn {
+        if let Some(place) = place {
+            self.waiting.remove(place);
         }
+        let goes_on = |held: &Held| held.since.elapsed() < patience;
+        if !self.held.as_ref().is_some_and(goes_on) {
+            return Turn::Baton(self.replace_baton());
+        }
+        let (waiter, told) = Waiter::new(id);
+        Turn::Waits(self.waiting.push_front(waiter), told)
     }
+}
+
+/// Whose turn it is: the number of a baton, or a place to wait at.
+enum Turn {
+    Baton(u64),
+    Waits(Place, oneshot::Receiver<Message>),
 }
 
 /// A lookup in the queue.
@@ -99,47 +121,81 @@ pub(super) enum Message {
 }
 
 /// How a lookup goes on.
-pub(super) enum Entered {
+pub(super) enum Entered<'a> {
     Baton(Baton),
-    Waits(oneshot::Receiver<Message>),
+    Waits(Told<'a>),
+}
+
+/// A place in the queue, which is left when this is dropped, and what is told there.
+pub(super) struct Told<'a> {
+    parts: &'a Arc<Parts>,
+    lane: usize,
+    place: Option<Place>,
+    message: oneshot::Receiver<Message>,
+}
+
+impl Future for Told<'_> {
+    type Output = Result<Message, oneshot::error::RecvError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let told = Pin::new(&mut self.message).poll(context);
+        if told.is_ready() {
+            // Only who has been taken out of the queue is told anything.
+            self.place = None;
+        }
+        told
+    }
+}
+
+impl Drop for Told<'_> {
+    fn drop(&mut self) {
+        if let Some(place) = self.place.take() {
+            let left = self.parts.lookups.0[self.lane].lock().waiting.remove(place);
+            drop(left);
+        }
+    }
+}
+
+impl Turn {
+    fn at(self, parts: &Arc<Parts>, lane: usize) -> Entered<'_> {
+        match self {
+            Self::Baton(number) => Entered::Baton(Baton::new(parts.clone(), lane, number)),
+            Self::Waits(place, message) => Entered::Waits(Told {
+                parts,
+                lane,
+                place: Some(place),
+                message,
+            }),
+        }
+    }
 }
 
 impl Lane {
     /// Takes the baton of this lane, or a place in its queue.
-    pub(super) fn enter(parts: &Arc<Parts>, lane: usize, id: &SessionId) -> Result<Entered> {
-        let mut queue = parts.lookups.0[lane].lock();
-        if queue.held.is_none() {
-            let number = queue.replace_baton();
-            return Ok(Entered::Baton(Baton::new(parts.clone(), lane, number)));
-        }
-        queue.make_room();
-        if queue.is_full() {
-            return Err(Error::unavailable("too many lookups are waiting"));
-        }
-        let (waiter, told) = Waiter::new(id);
-        queue.waiting.push_back(waiter);
-        Ok(Entered::Waits(told))
+    pub(super) fn enter<'a>(
+        parts: &'a Arc<Parts>,
+        lane: usize,
+        id: &SessionId,
+    ) -> Result<Entered<'a>> {
+        let turn = parts.lookups.0[lane].lock().enter(id)?;
+        Ok(turn.at(parts, lane))
     }
 
     /// As [`enter`](Self::enter), for somebody who has waited for `patience`: in front of others, or
     /// with a baton in the place of one that has been held for as long.
-    pub(super) fn enter_again(
-        parts: &Arc<Parts>,
-        lane: usize,
+    pub(super) fn enter_again<'a>(
+        mut told: Told<'a>,
         id: &SessionId,
         patience: Duration,
-    ) -> Entered {
-        let mut queue = parts.lookups.0[lane].lock();
-        let goes_on = |held: &Held| held.since.elapsed() < patience;
-        if !queue.held.as_ref().is_some_and(goes_on) {
-            let number = queue.replace_baton();
-            return Entered::Baton(Baton::new(parts.clone(), lane, number));
-        }
-        // They were let in before, and their old place counts no more.
-        queue.make_room();
-        let (waiter, told) = Waiter::new(id);
-        queue.waiting.push_front(waiter);
-        Entered::Waits(told)
+    ) -> Entered<'a> {
+        let (parts, lane) = (told.parts, told.lane);
+        let place = told.place.take();
+        let turn = parts.lookups.0[lane]
+            .lock()
+            .enter_again(id, place, patience);
+        // A baton that came in this moment is passed on by whoever drops this.
+        drop(told);
+        turn.at(parts, lane)
     }
 
     /// The first in the queue who still wait, `limit` at the most.
@@ -160,7 +216,9 @@ impl Lane {
     pub(super) fn put_back(&self, waiters: &mut Vec<Waiter>) {
         let mut queue = self.lock();
         for waiter in waiters.drain(..).rev() {
-            queue.waiting.push_front(waiter);
+            if !waiter.tell.is_closed() {
+                queue.waiting.push_front(waiter);
+            }
         }
     }
 
@@ -253,3 +311,6 @@ impl Drop for Baton {
         queue.held = None;
     }
 }
+
+#[cfg(test)]
+mod tests;

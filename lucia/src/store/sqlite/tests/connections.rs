@@ -126,6 +126,26 @@ async fn what_cannot_be_a_database_is_told_by_its_path() {
 }
 
 #[tokio::test]
+async fn r46_a_url_in_place_of_a_path_is_not_shown() {
+    for url in [
+        "mysql://app:canary7313@localhost/app",
+        "Postgres://app:canary7313@localhost/app",
+        "file://canary7313",
+    ] {
+        let error = SqliteStore::open(url).await.unwrap_err();
+        let text = format!("{error:?} {error}");
+        assert!(matches!(
+            error,
+            Error::Setting {
+                setting: "path",
+                ..
+            }
+        ));
+        assert!(!text.contains("canary7313"), "{text}");
+    }
+}
+
+#[tokio::test]
 async fn settings_that_make_no_sense_are_named() {
     let builder = SqliteStore::builder;
     for (builder, setting) in [

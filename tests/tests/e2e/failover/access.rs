@@ -1,0 +1,136 @@
+//! Connections that lead to a server that is read-only, or that the server has ended.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use deadpool_postgres::{Hook, Manager, Pool};
+use futures_util::future::join_all;
+use lucia::{Auth, Error, PgStore};
+use tokio_postgres::NoTls;
+
+use crate::isolation::for_the_database;
+use crate::support::{Stage, eventually, sign_up};
+
+const CONNECTIONS: usize = 4;
+
+/// A pool, lucia over it, and how many connections were made.
+fn over_pool(stage: &Stage) -> (Pool, Auth, Arc<AtomicUsize>) {
+    let made = Arc::new(AtomicUsize::new(0));
+    let count = made.clone();
+    let manager = Manager::new(stage.database().url().parse().unwrap(), NoTls);
+    let pool = Pool::builder(manager).max_size(CONNECTIONS);
+    let pool = pool.post_create(Hook::sync_fn(move |_, _| {
+        count.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }));
+    let pool = pool.build().unwrap();
+    let auth = Auth::builder(PgStore::new(pool.clone())).clock(stage.clock.reader());
+    (pool, auth.build().unwrap(), made)
+}
+
+/// Fills the pool with connections that are all at hand.
+async fn fill(pool: &Pool) {
+    join_all((0..CONNECTIONS).map(|_| pool.get())).await;
+    assert_eq!(pool.status().available, CONNECTIONS);
+}
+
+/// Makes the database read-only for connections to come, or not any more.
+async fn set_read_only(stage: &Stage, value: &str) {
+    let sql = for_the_database("default_transaction_read_only", value);
+    stage
+        .execute(&format!("BEGIN READ WRITE; {sql}; COMMIT"))
+        .await;
+}
+
+#[tokio::test]
+async fn r48_connections_from_when_the_server_was_read_only_cost_no_request() {
+    let stage = Stage::postgres().await;
+    let ada = sign_up(&stage.auth().await, "ada").await;
+    set_read_only(&stage, "on").await;
+    let (pool, auth, _) = over_pool(&stage);
+    fill(&pool).await;
+    set_read_only(&stage, "off").await;
+    for _ in 0..3 * CONNECTIONS {
+        let session = auth.create_session(&ada.user_id).await.unwrap();
+        assert!(
+            auth.validate_session(session.token())
+                .await
+                .unwrap()
+                .is_some()
+        );
+    }
+}
+
+#[tokio::test]
+async fn r48_a_lookup_alone_leaves_a_server_that_is_read_only() {
+    let stage = Stage::postgres().await;
+    let ada = sign_up(&stage.auth().await, "ada").await;
+    set_read_only(&stage, "on").await;
+    let (pool, auth, made) = over_pool(&stage);
+    fill(&pool).await;
+    set_read_only(&stage, "off").await;
+    for _ in 0..3 {
+        assert!(auth.validate_session(ada.token()).await.unwrap().is_some());
+    }
+    assert_eq!(made.load(Ordering::Relaxed), CONNECTIONS + 1);
+    assert_eq!(pool.status().size, 1);
+}
+
+#[tokio::test]
+async fn r48_where_all_servers_are_read_only_lookups_go_on_over_few_connections() {
+    let stage = Stage::postgres().await;
+    let ada = sign_up(&stage.auth().await, "ada").await;
+    set_read_only(&stage, "on").await;
+    let (_pool, auth, made) = over_pool(&stage);
+    let begin = Instant::now();
+    for _ in 0..300 {
+        assert!(auth.validate_session(ada.token()).await.unwrap().is_some());
+        let refused = auth.create_session(&ada.user_id).await;
+        assert!(matches!(refused, Err(Error::Unavailable(_))), "{refused:?}");
+    }
+    // In each second all may be made anew, and as many again that were just being made.
+    let seconds = usize::try_from(begin.elapsed().as_secs()).unwrap() + 2;
+    let made = made.load(Ordering::Relaxed);
+    assert!(
+        made <= seconds * 2 * (CONNECTIONS + 1),
+        "{made} in {seconds} s"
+    );
+    set_read_only(&stage, "off").await;
+    let back = eventually(async || auth.create_session(&ada.user_id).await.is_ok()).await;
+    assert!(back < Duration::from_secs(30), "{back:?}");
+}
+
+#[tokio::test]
+async fn r48_connections_that_the_server_has_ended_cost_no_lookup() {
+    let stage = Stage::postgres().await;
+    let ada = sign_up(&stage.auth().await, "ada").await;
+    let (pool, auth, _) = over_pool(&stage);
+    for _ in 0..20 {
+        fill(&pool).await;
+        let ending = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+                      WHERE datname = current_database() AND pid <> pg_backend_pid()";
+        let lookups = join_all((0..8).map(|_| auth.validate_session(ada.token())));
+        let (found, ()) = tokio::join!(lookups, stage.execute(ending));
+        for found in found {
+            assert!(matches!(found, Ok(Some(_))), "{found:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn r48_a_failed_transaction_that_somebody_has_left_open_costs_no_request() {
+    let stage = Stage::postgres().await;
+    let ada = sign_up(&stage.auth().await, "ada").await;
+    let (pool, auth, _) = over_pool(&stage);
+    let connections = join_all((0..CONNECTIONS).map(|_| pool.get())).await;
+    for connection in connections {
+        let connection = connection.unwrap();
+        connection.batch_execute("BEGIN").await.unwrap();
+        connection.batch_execute("SELECT 1 / 0").await.unwrap_err();
+    }
+    for _ in 0..CONNECTIONS {
+        auth.create_session(&ada.user_id).await.unwrap();
+        assert!(auth.validate_session(ada.token()).await.unwrap().is_some());
+    }
+}
