@@ -12,11 +12,13 @@ mod diagnosis;
 mod error;
 mod lookups;
 mod migrate;
+mod pooler;
 mod rows;
 mod run;
 mod sessions;
 mod statements;
 mod stored_ids;
+mod unnamed;
 
 use std::fmt;
 use std::sync::Arc;
@@ -26,7 +28,6 @@ use async_trait::async_trait;
 use deadpool_postgres::Pool;
 use serde_json::{Map, Value};
 use tokio_postgres::Row;
-use tokio_postgres::types::ToSql;
 
 use attempts::AttemptStatements;
 pub use builder::PgStoreBuilder;
@@ -35,10 +36,12 @@ use cache::Cache;
 pub use cache::CacheOptions;
 use error::{Failure, Written};
 use lookups::Lookups;
+use pooler::Routes;
 use rows::{key_row, user_row};
 use run::Statement;
 use statements::Statements;
 pub use stored_ids::StoredIds;
+use unnamed::{Param, Params};
 
 use super::{
     CountedAttempt, KeyDeletion, KeyRow, NewAttempt, NewUserRow, UnixMillis, UserRow, UserStore,
@@ -47,8 +50,6 @@ use super::{
 use crate::store::tables::{SessionColumn, TableNames};
 use crate::user::UserId;
 use crate::{Error, Result};
-
-type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
 
 /// Users, keys and sessions in Postgres, over a `deadpool-postgres` pool. A clone is another
 /// handle to the same.
@@ -64,6 +65,7 @@ pub struct PgStore(Arc<Parts>);
 
 struct Parts {
     pool: Pool,
+    routes: Routes,
     tables: TableNames,
     /// The columns of users that are fetched, besides `id`; all of them if it says nothing.
     user_columns: Option<Vec<String>>,

@@ -73,6 +73,7 @@ mod outage;
 mod password_changes;
 mod passwords;
 mod permits;
+mod pooler;
 mod races;
 mod rotation;
 mod schema;

@@ -14,6 +14,7 @@ use super::cache::Cache;
 use super::cache::CacheOptions;
 use super::error::Failure;
 use super::lookups::Lookups;
+use super::pooler::Routes;
 use super::statements::Statements;
 use super::{Parts, PgStore, StoredIds};
 use crate::store::tables::{SessionColumn, TableNames, check_name, fetched_columns};
@@ -220,6 +221,7 @@ impl PgStoreBuilder {
             attempt_statements: AttemptStatements::new(&self.tables),
             lookups: Lookups::over(&pool),
             pool,
+            routes: Routes::default(),
             tables: self.tables,
             user_columns: self.user_columns,
             session_columns,

@@ -1,16 +1,14 @@
 //! Running a statement.
 
-use std::fmt;
-
-use bytes::BytesMut;
 use deadpool_postgres::Object;
-use tokio_postgres::Row;
-use tokio_postgres::types::{Format, IsNull, ToSql, Type};
+use tokio_postgres::{Client, Error, Row};
 
 use super::connections::take_near;
 use super::error::Failure;
+use super::pooler::Route;
+use super::unnamed::{Hidden, query_unnamed};
 use super::{Params, Parts};
-use crate::{Result, Source};
+use crate::Result;
 
 /// How many prepared statements a connection keeps: all fixed ones, and many sets of attributes.
 const STATEMENTS: usize = 128;
@@ -102,14 +100,27 @@ impl Parts {
         lock: Option<Statement<'_>>,
         statement: Statement<'_>,
     ) -> Result<Vec<Row>, Failure> {
-        // Each set of attributes is written by a statement of its own, and there can be many sets.
-        if connection.statement_cache.size() >= STATEMENTS {
-            connection.statement_cache.clear();
+        let route = match self.routes.known(connection) {
+            Some(route) => route,
+            None => Box::pin(self.routes.find_out(connection)).await?,
+        };
+        // Boxed where it is not a lookup over a direct connection, so that none of those is larger
+        // by it.
+        match (route, lock) {
+            (Route::Direct, None) => self.send_named(connection, statement).await,
+            (Route::Direct, Some(lock)) => {
+                Box::pin(self.send_named_behind(connection, lock, statement)).await
+            }
+            (Route::Pooled, lock) => Box::pin(self.send_unnamed(connection, lock, statement)).await,
         }
-        if let Some(lock) = lock {
-            // Boxed, so that no lookup is larger by it.
-            return Box::pin(self.send_behind(connection, lock, statement)).await;
-        }
+    }
+
+    async fn send_named(
+        &self,
+        connection: &Object,
+        statement: Statement<'_>,
+    ) -> Result<Vec<Row>, Failure> {
+        make_room(connection);
         let prepared = connection.prepare_cached(statement.sql).await?;
         let hidden = Hidden::all(statement.params);
         Ok(connection
@@ -117,16 +128,46 @@ impl Parts {
             .await?)
     }
 
-    async fn send_behind(
+    async fn send_named_behind(
         &self,
         connection: &Object,
         lock: Statement<'_>,
         statement: Statement<'_>,
     ) -> Result<Vec<Row>, Failure> {
+        make_room(connection);
         let prepared = connection.prepare_cached(statement.sql).await?;
         let prepared_lock = connection.prepare_cached(lock.sql).await?;
         let (hidden, hidden_lock) = (Hidden::all(statement.params), Hidden::all(lock.params));
         let (params, lock_params) = (Hidden::params(&hidden), Hidden::params(&hidden_lock));
+        let locking = connection.query(&prepared_lock, &lock_params);
+        let running = connection.query(&prepared, &params);
+        self.send_at_once(connection, locking, running).await
+    }
+
+    async fn send_unnamed(
+        &self,
+        connection: &Object,
+        lock: Option<Statement<'_>>,
+        statement: Statement<'_>,
+    ) -> Result<Vec<Row>, Failure> {
+        let client: &Client = connection;
+        let running = query_unnamed(client, statement.sql, statement.params);
+        match lock {
+            None => Ok(running.await?),
+            Some(lock) => {
+                let locking = query_unnamed(client, lock.sql, lock.params);
+                self.send_at_once(client, locking, running).await
+            }
+        }
+    }
+
+    /// Runs two statements in one transaction, which is sent as a whole.
+    async fn send_at_once(
+        &self,
+        client: &Client,
+        locking: impl Future<Output = Result<Vec<Row>, Error>>,
+        running: impl Future<Output = Result<Vec<Row>, Error>>,
+    ) -> Result<Vec<Row>, Failure> {
         let limit = self.timeout.as_millis().clamp(1, MAX_TIMEOUT);
         let begin = format!(
             "BEGIN ISOLATION LEVEL READ COMMITTED; \
@@ -137,10 +178,10 @@ impl Parts {
         // undoes it all.
         let (began, locked, rows, ended) = tokio::join!(
             biased;
-            connection.batch_execute(&begin),
-            connection.query(&prepared_lock, &lock_params),
-            connection.query(&prepared, &params),
-            connection.batch_execute("COMMIT"),
+            client.batch_execute(&begin),
+            locking,
+            running,
+            client.batch_execute("COMMIT"),
         );
         began?;
         locked?;
@@ -150,41 +191,9 @@ impl Parts {
     }
 }
 
-/// A parameter for the driver, which shows its parameters to the logs at `DEBUG`.
-struct Hidden<'a>(&'a (dyn ToSql + Sync));
-
-impl<'a> Hidden<'a> {
-    fn all(params: Params<'a>) -> Vec<Self> {
-        params.iter().map(|param| Hidden(*param)).collect()
-    }
-
-    fn params(hidden: &[Self]) -> Vec<&(dyn ToSql + Sync)> {
-        let params = hidden.iter();
-        params.map(|param| param as &(dyn ToSql + Sync)).collect()
-    }
-}
-
-impl fmt::Debug for Hidden<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[redacted]")
-    }
-}
-
-impl ToSql for Hidden<'_> {
-    fn to_sql(&self, ty: &Type, out: &mut BytesMut) -> Result<IsNull, Source> {
-        self.0.to_sql_checked(ty, out)
-    }
-
-    /// The parameter inside is asked when it is written.
-    fn accepts(_: &Type) -> bool {
-        true
-    }
-
-    fn to_sql_checked(&self, ty: &Type, out: &mut BytesMut) -> Result<IsNull, Source> {
-        self.0.to_sql_checked(ty, out)
-    }
-
-    fn encode_format(&self, ty: &Type) -> Format {
-        self.0.encode_format(ty)
+/// Each set of attributes is written by a statement of its own, and there can be many sets.
+fn make_room(connection: &Object) {
+    if connection.statement_cache.size() >= STATEMENTS {
+        connection.statement_cache.clear();
     }
 }

@@ -18,6 +18,8 @@ const IN_TURN: &str = r#"s."created_at", s."id""#;
 
 /// Every statement that does not depend on which columns are written.
 pub(super) struct Statements {
+    /// The id of a user `u`.
+    user_id: String,
     /// A user `u` as JSON, with the columns that were asked for.
     user_json: String,
     /// All that is read of a session `s`.
@@ -67,8 +69,7 @@ impl Statements {
             columns.join(", ")
         };
         // JSON has the names of the columns with it. What the driver was told of the columns of a row,
-        // when it prepared the statement, can be of an older table: a pooler may prepare it once more,
-        // on another connection, without a word.
+        // when it prepared the statement, can be of an older table.
         let user_json = match user_columns {
             None => "row_to_json(u.*)::TEXT".to_owned(),
             Some(columns) => json(list("u", &[&["id".to_owned()], columns].concat())),
@@ -80,17 +81,23 @@ impl Statements {
         let users = tables.quoted(&tables.user);
         let keys = tables.quoted(&tables.key);
         let sessions = tables.quoted(&tables.session);
-        let key = r#""id", "user_id", "hashed_password""#;
+        let key = format!(
+            r#"{}, {}, "hashed_password"::TEXT"#,
+            as_text(r#""id""#),
+            as_text(r#""user_id""#)
+        );
+        let user_id = as_text(r#"u."id""#);
         let public_id = ids.public();
         let session = format!(
-            r#"{public_id}, s."user_id", s."created_at", s."authenticated_at", s."renewed_at", s."active_expires", s."idle_expires", s."device", s."address", {session_json}"#
+            r#"({public_id})::TEXT, {}, s."created_at", s."authenticated_at", s."renewed_at", s."active_expires", s."idle_expires", s."device"::TEXT, s."address"::TEXT, {session_json}"#,
+            as_text(r#"s."user_id""#)
         );
         let is_first = ids.is("$1");
         // Behind a `SELECT`, Postgres does not see how many there are, and so keeps the plan that it
         // has. It would make a new one for each small array, which takes longer than the lookup.
         let among_first = "ANY((SELECT $1::TEXT[])::TEXT[])";
         let session_and_user = format!(
-            r#"SELECT {session}, {is_to_be_hashed}, u."id", {user_json}
+            r#"SELECT {session}, {is_to_be_hashed}, {user_id}, {user_json}
             FROM {sessions} AS s JOIN {users} AS u ON u."id" = s."user_id""#,
             is_to_be_hashed = ids.is_to_be_hashed(),
         );
@@ -102,8 +109,8 @@ impl Statements {
         let sessions_are_locked = "(SELECT count(*) FROM locked_sessions) >= 0";
 
         Self {
-            user: format!(r#"SELECT u."id", {user_json} FROM {users} AS u WHERE u."id" = $1"#),
-            any_user: format!(r#"SELECT u."id", {user_json} FROM {users} AS u LIMIT 1"#),
+            user: format!(r#"SELECT {user_id}, {user_json} FROM {users} AS u WHERE u."id" = $1"#),
+            any_user: format!(r#"SELECT {user_id}, {user_json} FROM {users} AS u LIMIT 1"#),
             // The user goes first, so that nothing more can come to refer to them.
             delete_user: format!(
                 r#"WITH doomed AS (
@@ -123,10 +130,12 @@ impl Statements {
                 )
                 DELETE FROM {users} AS u USING doomed
                 WHERE u."id" = doomed."id" AND {sessions_are_locked}
-                RETURNING u."id""#
+                RETURNING {user_id}"#
             ),
 
-            insert_key: format!("INSERT INTO {keys} ({key}) VALUES ($1, $2, $3)"),
+            insert_key: format!(
+                r#"INSERT INTO {keys} ("id", "user_id", "hashed_password") VALUES ($1, $2, $3)"#
+            ),
             key: format!(r#"SELECT {key} FROM {keys} WHERE "id" = $1"#),
             user_keys: format!(r#"SELECT {key} FROM {keys} WHERE "user_id" = $1 ORDER BY "id""#),
             update_key_password: format!(
@@ -217,7 +226,7 @@ impl Statements {
                     SELECT s."id" FROM {sessions} AS s WHERE {others} ORDER BY {IN_TURN} FOR UPDATE
                 )
                 DELETE FROM {sessions} AS s WHERE {others} AND {sessions_are_locked}
-                RETURNING {public_id}"#,
+                RETURNING ({public_id})::TEXT"#,
                 others = format_args!(
                     r#"s."user_id" = $1 AND ($2::TEXT IS NULL OR NOT ({}))"#,
                     ids.is("$2")
@@ -234,6 +243,7 @@ impl Statements {
                 )
                 SELECT count(*) FROM deleted"#
             ),
+            user_id,
             user_json,
             session,
             ids,
@@ -250,7 +260,7 @@ impl Statements {
     ) -> String {
         let users = tables.quoted(&tables.user);
         let keys = tables.quoted(&tables.key);
-        let user_json = &self.user_json;
+        let (user_id, user_json) = (&self.user_id, &self.user_json);
         let (mut columns, mut values) = (String::new(), String::new());
         for name in attributes.keys().map(|name| quote(name)) {
             columns.push_str(&format!(", {name}"));
@@ -269,7 +279,7 @@ impl Statements {
         } else {
             format!("new_user AS ({insert} FROM {given} RETURNING *)")
         };
-        format!(r#"WITH {new_user} SELECT u."id", {user_json} FROM new_user AS u"#)
+        format!(r#"WITH {new_user} SELECT {user_id}, {user_json} FROM new_user AS u"#)
     }
 
     /// Sets columns of the user `$1` to the attributes in the JSON `$2`.
@@ -279,13 +289,13 @@ impl Statements {
         attributes: &Map<String, Value>,
     ) -> String {
         let users = tables.quoted(&tables.user);
-        let user_json = &self.user_json;
+        let (user_id, user_json) = (&self.user_id, &self.user_json);
         let names: Vec<_> = attributes.keys().map(|name| quote(name)).collect();
         let values: Vec<_> = names.iter().map(|name| format!("given.{name}")).collect();
         format!(
             r#"UPDATE {users} AS u SET ({}) =
                 (SELECT {} FROM json_populate_record(u.*, $2::TEXT::JSON) AS given)
-            WHERE u."id" = $1 RETURNING u."id", {user_json}"#,
+            WHERE u."id" = $1 RETURNING {user_id}, {user_json}"#,
             names.join(", "),
             values.join(", ")
         )
@@ -310,6 +320,13 @@ impl Statements {
             values.join(", ")
         )
     }
+}
+
+/// A column that holds text, of whatever type, as `TEXT`: about a type that does not come with
+/// Postgres the driver would ask, by a prepared statement with a name. A cast would take the blanks
+/// off a `CHAR`.
+fn as_text(column: &str) -> String {
+    format!("concat({column})")
 }
 
 /// The JSON object `json` as a row `given` of the quoted table `table`.

@@ -1,0 +1,5 @@
+//! A store behind a real PgBouncer.
+
+mod modes;
+mod processes;
+mod route;
