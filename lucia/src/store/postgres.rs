@@ -56,7 +56,8 @@ use crate::{Error, Result};
 ///
 /// Every call is one statement, prepared once for each connection, or one transaction that is sent
 /// as a whole, so that it happens as a whole or not at all, even if its future is dropped or the
-/// server is killed.
+/// server is killed. Behind a pooler nothing is prepared, unless
+/// [`prepare_behind_pooler`](PgStoreBuilder::prepare_behind_pooler) says so.
 ///
 /// [`PgStore::connect`] makes a pool of its own; [`PgStore::new`] shares your application's, with
 /// its TLS and its settings. [`PgStore::builder`] has the rest.

@@ -12,8 +12,10 @@
 //! the first one, since it needs keys of its own to cancel statements by. So the two are compared,
 //! once for each connection, at its first use. That takes a statement without a name, which is right
 //! behind every pooler, changes nothing and leaves nothing. Where the ids differ, statements have no
-//! names on this connection, whatever the pooler can do with names: a chain of poolers tells nothing of
-//! its first one.
+//! names on this connection. Whether the pooler keeps names apart cannot be found out: that it gives
+//! statements other names at the server says nothing of another pooler before it, and a pooler that
+//! lends a connection for a session looks like one that happens to lend the same one again. So the
+//! application can say it, by `PgStoreBuilder::prepare_behind_pooler`.
 
 use std::io;
 use std::pin::Pin;
@@ -30,8 +32,9 @@ use tokio_postgres::{Client, Error};
 use super::unnamed::query_unnamed;
 
 /// What is known of the connections of a store.
-#[derive(Default)]
 pub(super) struct Routes {
+    /// Whether the application says that every pooler keeps statements apart.
+    is_trusted: bool,
     /// Each connection is known by its cache of statements.
     known: Mutex<Vec<(Weak<StatementCache>, Route)>>,
     is_logged: AtomicBool,
@@ -39,15 +42,26 @@ pub(super) struct Routes {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Route {
-    /// To one server process.
+    /// To one server process, or to what is as good: the names of statements are the client's own.
     Direct,
     /// To a pooler, or to something else that does not tell which server process it leads to.
     Pooled,
 }
 
 impl Routes {
+    pub(super) fn new(is_trusted: bool) -> Self {
+        Self {
+            is_trusted,
+            known: Mutex::default(),
+            is_logged: AtomicBool::new(false),
+        }
+    }
+
     /// Where a connection leads, if it was asked before.
     pub(super) fn known(&self, connection: &Object) -> Option<Route> {
+        if self.is_trusted {
+            return Some(Route::Direct);
+        }
         let cache = Arc::as_ptr(&connection.statement_cache);
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         // The weak pointer keeps the address from being another one's.
@@ -57,8 +71,13 @@ impl Routes {
             .map(|(_, route)| *route)
     }
 
-    /// Asks where a connection leads.
-    pub(super) async fn find_out(&self, connection: &Object) -> Result<Route, Error> {
+    /// Asks where a connection leads. A pooler is said in the log, with the table of users, which
+    /// tells which store it is.
+    pub(super) async fn find_out(
+        &self,
+        connection: &Object,
+        user_table: &str,
+    ) -> Result<Route, Error> {
         let route = route_of(connection).await?;
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.retain(|(known, _)| known.strong_count() > 0);
@@ -66,9 +85,12 @@ impl Routes {
         drop(known);
         if route == Route::Pooled && !self.is_logged.swap(true, Ordering::Relaxed) {
             tracing::warn!(
+                user_table,
                 "a pooler stands between this process and Postgres, and may mix up the prepared \
-                 statements of two processes; so the store prepares none, and Postgres parses and \
-                 plans each statement anew. Connect the store to Postgres itself to save that"
+                 statements of two processes; so none are prepared, and Postgres parses and plans \
+                 each statement anew. If the pooler keeps them apart, as PgBouncer 1.21 and newer \
+                 does with `max_prepared_statements`, or lends a connection for a whole session, \
+                 set `PgStoreBuilder::prepare_behind_pooler(true)`"
             );
         }
         Ok(route)

@@ -102,7 +102,7 @@ impl Parts {
     ) -> Result<Vec<Row>, Failure> {
         let route = match self.routes.known(connection) {
             Some(route) => route,
-            None => Box::pin(self.routes.find_out(connection)).await?,
+            None => Box::pin(self.routes.find_out(connection, &self.tables.user)).await?,
         };
         // Boxed where it is not a lookup over a direct connection, so that none of those is larger
         // by it.

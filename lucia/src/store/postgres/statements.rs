@@ -69,7 +69,8 @@ impl Statements {
             columns.join(", ")
         };
         // JSON has the names of the columns with it. What the driver was told of the columns of a row,
-        // when it prepared the statement, can be of an older table.
+        // when it prepared the statement, can be of an older table: a pooler may prepare it once more,
+        // on another connection, without a word.
         let user_json = match user_columns {
             None => "row_to_json(u.*)::TEXT".to_owned(),
             Some(columns) => json(list("u", &[&["id".to_owned()], columns].concat())),

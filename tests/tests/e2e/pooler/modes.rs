@@ -4,6 +4,7 @@ use lucia::store::conformance::{Case, SESSION_COLUMNS, USER_COLUMNS};
 use lucia::{Auth, Error, PgStore, PgStoreBuilder};
 use lucia_tests::{Bouncer, Database, Proxy};
 
+use super::{logged_of, warnings};
 use crate::support::{PASSWORD, Profile, sign_up};
 
 /// A PgBouncer, and before it what sees the names of statements.
@@ -71,6 +72,33 @@ mod in_session_mode {
         #[tokio::test]
         behind_a_pooler
     );
+}
+
+#[tokio::test]
+async fn who_says_that_the_pooler_keeps_statements_apart_has_them_prepared() {
+    let Some(behind) = Behind::with(&["pool_mode = session"]).await else {
+        return;
+    };
+    let logged = warnings();
+    for prepare in [true, false] {
+        let table = format!("users_prepared_{prepare}");
+        let builder = PgStore::builder().prepare_behind_pooler(prepare);
+        let builder = builder
+            .user_table(&table)
+            .key_table(format!("{table}_keys"));
+        let builder = builder.session_table(format!("{table}_sessions"));
+        let store = behind.store(builder).await;
+        store
+            .migrate(&["username TEXT NOT NULL UNIQUE"])
+            .await
+            .unwrap();
+        let auth = Auth::builder(store).build().unwrap();
+        let session = sign_up(&auth, &format!("ada {prepare}")).await;
+        let found = auth.validate_session(session.token()).await.unwrap();
+        assert_eq!(found.unwrap().user_id, session.user_id);
+        assert_ne!(behind.proxy.names().is_empty(), prepare);
+        assert_eq!(logged_of(&logged, &table).is_empty(), prepare);
+    }
 }
 
 /// What a store does over one server connection, which is reset after each transaction.

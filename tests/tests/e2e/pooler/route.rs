@@ -2,9 +2,10 @@
 
 use lucia::deadpool_postgres::{Manager, Object, Pool};
 use lucia::{Auth, PgStore};
-use lucia_tests::{Bouncer, Database, Proxy, watch};
+use lucia_tests::{Bouncer, Database, Proxy};
 use tokio_postgres::NoTls;
 
+use super::{logged_of, warnings};
 use crate::support::{Profile, Stage, eventually, sign_up};
 
 fn pool(url: &str, size: usize) -> Pool {
@@ -15,9 +16,13 @@ fn pool(url: &str, size: usize) -> Pool {
 #[tokio::test]
 async fn a_direct_connection_is_asked_once_and_prepares_what_it_runs() {
     let stage = Stage::postgres().await;
-    let logged = watch(["a pooler stands between"]);
+    let renamed = "ALTER TABLE auth_user RENAME TO direct_users";
+    stage.execute(renamed).await;
+    let logged = warnings();
     let proxy = Proxy::before(stage.database()).await;
-    let store = PgStore::new(pool(&stage.database().url_by(proxy.port()), 1));
+    let builder = PgStore::builder().user_table("direct_users");
+    let pool = pool(&stage.database().url_by(proxy.port()), 1);
+    let store = builder.build(pool).unwrap();
     let auth = Auth::builder(store).build().unwrap();
     let session = sign_up(&auth, "ada").await;
     for _ in 0..5 {
@@ -38,7 +43,7 @@ async fn a_direct_connection_is_asked_once_and_prepares_what_it_runs() {
     eventually(finds).await;
     assert_eq!(proxy.names().len(), 1);
     assert_eq!(proxy.asked_where_it_leads(), 1);
-    assert_eq!(logged.lines(), [""; 0]);
+    assert_eq!(logged_of(&logged, "direct_users"), [""; 0]);
 }
 
 #[tokio::test]
@@ -76,8 +81,11 @@ async fn behind_a_pooler_the_log_says_so_once() {
     let Some(bouncer) = Bouncer::before(stage.database(), &settings).await else {
         return;
     };
-    let logged = watch(["a pooler stands between"]);
-    let store = PgStore::new(pool(bouncer.url(), 4));
+    let renamed = "ALTER TABLE auth_user RENAME TO pooled_users";
+    stage.execute(renamed).await;
+    let logged = warnings();
+    let builder = PgStore::builder().user_table("pooled_users");
+    let store = builder.build(pool(bouncer.url(), 4)).unwrap();
     let auth = Auth::builder(store).build().unwrap();
     auth.check_schema::<Profile>().await.unwrap();
     let session = sign_up(&auth, "ada").await;
@@ -85,8 +93,10 @@ async fn behind_a_pooler_the_log_says_so_once() {
     for found in futures_util::future::join_all(looking).await {
         assert!(found.unwrap().is_some());
     }
-    assert_eq!(logged.lines().len(), 1, "{logged:?}");
-    assert!(logged.lines()[0].starts_with("WARN"), "{logged:?}");
+    let lines = logged_of(&logged, "pooled_users");
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(lines[0].starts_with("WARN"), "{lines:?}");
+    assert!(lines[0].contains("prepare_behind_pooler"), "{lines:?}");
 }
 
 /// What an application prepares by itself is its own affair, and is not run by the store.
