@@ -2,6 +2,7 @@
 //! and its database, a clock to move, everything that is logged, and a Node application with Lucia
 //! v2.
 
+mod bouncer;
 mod clock;
 #[cfg(doctest)]
 mod documents;
@@ -11,6 +12,7 @@ mod postgres;
 mod proxy;
 mod skip;
 
+pub use bouncer::Bouncer;
 pub use clock::TestClock;
 pub use logs::{Watch, watch};
 pub use node::{Peer, PeerError, PeerOptions};

@@ -31,6 +31,10 @@ pub struct Statement {
 struct Shared {
     upstream: (String, u16),
     statements: Mutex<Vec<Statement>>,
+    /// The names of prepared statements.
+    names: Mutex<Vec<String>>,
+    /// How often it was asked which server process this leads to.
+    asked: AtomicUsize,
     /// How many more statements pass before all connections are cut.
     until_cut: AtomicUsize,
     mode: watch::Sender<Mode>,
@@ -54,12 +58,23 @@ impl Proxy {
     ///
     /// When there is no port to be had.
     pub async fn before(database: &Database) -> Self {
+        Self::before_host(database.host()).await
+    }
+
+    /// A proxy before the server at a host and a port.
+    ///
+    /// # Panics
+    ///
+    /// When there is no port to be had.
+    pub async fn before_host(upstream: (String, u16)) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await;
         let listener = listener.expect("a free port");
         let port = listener.local_addr().expect("a bound port").port();
         let shared = Arc::new(Shared {
-            upstream: database.host(),
+            upstream,
             statements: Mutex::new(Vec::new()),
+            names: Mutex::new(Vec::new()),
+            asked: AtomicUsize::new(0),
             until_cut: AtomicUsize::new(usize::MAX),
             mode: watch::channel(Mode::Open).0,
             cuts: watch::channel(0).0,
@@ -81,6 +96,18 @@ impl Proxy {
     /// What was executed since the last call. What is merely prepared does not count.
     pub fn statements(&self) -> Vec<Statement> {
         std::mem::take(&mut *lock(&self.shared.statements))
+    }
+
+    /// How often a store has asked since the last call which server process a connection leads to,
+    /// which it does once for each. That is none of its [`statements`](Self::statements).
+    pub fn asked_where_it_leads(&self) -> usize {
+        self.shared.asked.swap(0, Ordering::SeqCst)
+    }
+
+    /// The names that statements were prepared by since the last call. A statement that is prepared
+    /// without one has none.
+    pub fn names(&self) -> Vec<String> {
+        std::mem::take(&mut *lock(&self.shared.names))
     }
 
     /// From now on everything stays on the way, in both directions.
@@ -178,6 +205,9 @@ async fn questions(
         let mut message = vec![kind];
         message.extend(length.to_be_bytes());
         read_rest(&mut from, &mut message, length).await?;
+        if let Some(name) = name(kind, &message[5..]) {
+            lock(&shared.names).push(name);
+        }
         if let Some(sql) = prepared.executes(kind, &message[5..]) {
             shared.note(sql)?;
         }
@@ -205,6 +235,10 @@ impl Shared {
 
     /// Counts a statement; an error when it is the one to cut at.
     fn note(&self, sql: String) -> io::Result<()> {
+        if sql == "SELECT pg_backend_pid()" {
+            self.asked.fetch_add(1, Ordering::SeqCst);
+            return Ok(());
+        }
         let before_cut = self.until_cut.load(Ordering::SeqCst);
         if before_cut == 0 {
             self.until_cut.store(usize::MAX, Ordering::SeqCst);
@@ -252,6 +286,12 @@ impl Prepared {
             _ => None,
         }
     }
+}
+
+/// The name by which a message of the frontend prepares a statement, if it does.
+fn name(kind: u8, body: &[u8]) -> Option<String> {
+    let name = text(body.split(|byte| *byte == 0).next()?);
+    (kind == b'P' && !name.is_empty()).then_some(name)
 }
 
 fn text(bytes: &[u8]) -> String {

@@ -12,12 +12,14 @@ mod diagnosis;
 mod error;
 mod lookups;
 mod migrate;
+mod pooler;
 mod references;
 mod rows;
 mod run;
 mod sessions;
 mod statements;
 mod stored_ids;
+mod unnamed;
 
 use std::fmt;
 use std::sync::Arc;
@@ -27,7 +29,6 @@ use async_trait::async_trait;
 use deadpool_postgres::Pool;
 use serde_json::{Map, Value};
 use tokio_postgres::Row;
-use tokio_postgres::types::ToSql;
 
 use attempts::AttemptStatements;
 pub use builder::PgStoreBuilder;
@@ -37,10 +38,12 @@ pub use cache::CacheOptions;
 use connections::WriteAccess;
 use error::{Failure, Written};
 use lookups::Lookups;
+use pooler::Routes;
 use rows::{key_row, user_row};
 use run::Statement;
 use statements::Statements;
 pub use stored_ids::StoredIds;
+use unnamed::{Param, Params};
 
 use super::{
     CountedAttempt, KeyDeletion, KeyRow, NewAttempt, NewUserRow, UnixMillis, UserRow, UserStore,
@@ -50,14 +53,13 @@ use crate::store::tables::{MAX_NAME, SessionColumn, TableNames};
 use crate::user::UserId;
 use crate::{Error, Result};
 
-type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
-
 /// Users, keys and sessions in Postgres, over a `deadpool-postgres` pool. A clone is another
 /// handle to the same.
 ///
 /// Every call is one statement, prepared once for each connection, or one transaction that is sent
 /// as a whole, so that it happens as a whole or not at all, even if its future is dropped or the
-/// server is killed.
+/// server is killed. Behind a pooler nothing is prepared, unless
+/// [`prepare_behind_pooler`](PgStoreBuilder::prepare_behind_pooler) says so.
 ///
 /// After a failover, connections to a server that is read-only or gone leave the pool. A statement that
 /// did nothing is sent again, within the time-out: where it met a server that is read-only, or another
@@ -72,6 +74,7 @@ pub struct PgStore(Arc<Parts>);
 struct Parts {
     pool: Pool,
     access: WriteAccess,
+    routes: Routes,
     tables: TableNames,
     /// The columns of users that are fetched, besides `id`; all of them if it says nothing.
     user_columns: Option<Vec<String>>,

@@ -5,6 +5,7 @@ mod others;
 mod own;
 mod pgbouncer;
 mod settings;
+mod tables;
 mod triggers;
 
 use lucia::{CacheOptions, PgStore};

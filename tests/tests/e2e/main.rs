@@ -78,6 +78,7 @@ mod outage;
 mod password_changes;
 mod passwords;
 mod permits;
+mod pooler;
 mod races;
 mod references;
 mod rotation;

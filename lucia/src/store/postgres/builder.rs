@@ -15,6 +15,7 @@ use super::cache::CacheOptions;
 use super::connections::WriteAccess;
 use super::error::Failure;
 use super::lookups::Lookups;
+use super::pooler::Routes;
 use super::statements::Statements;
 use super::{Parts, PgStore, StoredIds};
 use crate::store::tables::{SessionColumn, TableNames, check_name, fetched_columns};
@@ -47,6 +48,7 @@ pub struct PgStoreBuilder {
     session_columns: Vec<String>,
     ids: StoredIds,
     batched: bool,
+    prepare_behind_pooler: bool,
     timeout: Duration,
     max_connections: usize,
     #[cfg(feature = "cache")]
@@ -61,6 +63,7 @@ impl Default for PgStoreBuilder {
             session_columns: Vec::new(),
             ids: StoredIds::default(),
             batched: true,
+            prepare_behind_pooler: false,
             timeout: TIMEOUT,
             max_connections: MAX_CONNECTIONS,
             #[cfg(feature = "cache")]
@@ -138,6 +141,25 @@ impl PgStoreBuilder {
     /// quarter of a second, another one is sent for those who wait.
     pub fn batched_lookups(mut self, batched: bool) -> Self {
         self.batched = batched;
+        self
+    }
+
+    /// Whether statements are prepared over connections that lead to a pooler, such as PgBouncer; by
+    /// default they are not. Over a connection to Postgres itself they always are.
+    ///
+    /// The driver gives the prepared statements of every process the same names. A pooler that lends
+    /// connections for a transaction and knows no prepared statements mixes up those of two processes,
+    /// and a request runs another statement than its own. So the store compares, once for each
+    /// connection, the server process that answers with the one that the connection was opened to,
+    /// and sends statements without names where these differ. Postgres then parses and plans each
+    /// statement anew.
+    ///
+    /// Set it to `true` to save that, but only if every pooler on the way keeps the statements of its
+    /// clients apart: PgBouncer 1.21 or newer with `max_prepared_statements` above 0 (the default is 0
+    /// before 1.24), or any pooler that lends a connection for a whole session. **Otherwise a request
+    /// can get the answer of another**, and a write can be another write.
+    pub fn prepare_behind_pooler(mut self, prepare: bool) -> Self {
+        self.prepare_behind_pooler = prepare;
         self
     }
 
@@ -222,6 +244,7 @@ impl PgStoreBuilder {
             lookups: Lookups::over(&pool),
             pool,
             access: WriteAccess::new(),
+            routes: Routes::new(self.prepare_behind_pooler),
             tables: self.tables,
             user_columns: self.user_columns,
             session_columns,

@@ -15,7 +15,12 @@
 //!    listener's. One that comes was committed after it had been sent, so everything that was
 //!    committed at that server before it was sent has come, and has been dealt with. A listener
 //!    that is left behind at another server, such as an old primary that lives on, hears none.
-//! 4. So the cache may answer until a heartbeat's *sending* is as long ago as `max_silence`
+//! 4. No trigger tells of an `ALTER TABLE`, which may change all rows. So a heartbeat says which version
+//!    of the tables its statement has seen, which is that of its sending or a newer one. Where it is
+//!    another one than the last heartbeat has said, all entries go before the heartbeat counts, and
+//!    no lookup that was sent before becomes one. A lookup that is sent after sees the new version,
+//!    too.
+//! 5. So the cache may answer until a heartbeat's *sending* is as long ago as `max_silence`
 //!    allows. Each use compares that with a monotonic clock ([`hearing`]): a listener that gets no
 //!    time, a network that swallows everything and a server that stands still have the same end,
 //!    and nobody has to notice. A machine that sleeps does not count its sleep.
@@ -52,11 +57,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use deadpool_postgres::GenericClient;
 use sha2::{Digest as _, Sha256};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
+use tokio_postgres::GenericClient;
 
 use super::Parts;
 use crate::Result;

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use deadpool_postgres::GenericClient;
-use tokio_postgres::IsolationLevel;
+use tokio_postgres::{Client, GenericClient, IsolationLevel};
 
 use super::Parts;
 use super::error::Failure;
+use super::unnamed::query_unnamed;
 use crate::store::SESSION_COLUMNS;
 use crate::store::tables::{column_name, index, quote};
 use crate::{Error, Result};
@@ -42,15 +42,16 @@ pub(super) async fn migrate(parts: &Parts, user_columns: &[&str]) -> Result<()> 
 
     // One transaction: dropped or killed half-way, it leaves nothing behind.
     // It has to see what others have made while it waited for the lock.
-    let transaction = connection
+    // None of its statements has a name: each runs once, and there may be a pooler.
+    let client: &mut Client = &mut connection;
+    let transaction = client
         .build_transaction()
         .isolation_level(IsolationLevel::ReadCommitted)
         .start()
         .await
         .map_err(|error| failed(parts, error))?;
     limit_waiting(parts, &transaction, TURN).await?;
-    transaction
-        .execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK])
+    query_unnamed(&transaction, "SELECT pg_advisory_xact_lock($1)", &[&LOCK])
         .await
         .map_err(|error| failed(parts, error))?;
     // Whoever waits to change a table makes all others wait who want to read it.
@@ -126,13 +127,14 @@ async fn is_complete(parts: &Parts, transaction: &impl GenericClient) -> Result<
         tables.quoted(&tables.session),
         tables.quoted(&tables.attempt),
     );
-    let row = transaction
-        .query_one(SQL, &[&names, &session, &columns, &attempt])
+    let rows = query_unnamed(transaction, SQL, &[&names, &session, &columns, &attempt])
         .await
         .map_err(|error| failed(parts, error))?;
-    row.try_get::<_, Option<bool>>(0)
-        .map(|complete| complete == Some(true))
-        .map_err(|error| failed(parts, error))
+    let complete: Option<bool> = match rows.first() {
+        Some(row) => row.try_get(0).map_err(|error| failed(parts, error))?,
+        None => None,
+    };
+    Ok(complete == Some(true))
 }
 
 /// Makes the schema, lucia's own tables and their indexes, as far as they are missing.
@@ -160,20 +162,20 @@ async fn add_column(
     definition: &str,
 ) -> Result<()> {
     let table = parts.tables.quoted(table_name);
-    let exists = transaction
-        .query_opt(
-            "SELECT 1 FROM pg_attribute WHERE attrelid = to_regclass($1::TEXT) \
-             AND attname = $2::TEXT AND attnum > 0 AND NOT attisdropped",
-            &[&table, &name],
-        )
-        .await
-        .map_err(|error| failed(parts, error))?;
-    if exists.is_some() {
+    let exists = query_unnamed(
+        transaction,
+        "SELECT 1 FROM pg_attribute WHERE attrelid = to_regclass($1::TEXT) \
+         AND attname = $2::TEXT AND attnum > 0 AND NOT attisdropped",
+        &[&table, &name],
+    )
+    .await
+    .map_err(|error| failed(parts, error))?;
+    if !exists.is_empty() {
         return Ok(());
     }
     // The extended protocol takes one statement and no more.
     let sql = format!("ALTER TABLE {table} ADD COLUMN {definition}");
-    match transaction.execute(&sql, &[]).await {
+    match query_unnamed(transaction, &sql, &[]).await {
         Ok(_) => Ok(()),
         Err(error) => match Failure::from(error).meaning(&parts.tables) {
             Ok(error @ Error::Unavailable(_)) => Err(error),

@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use deadpool_postgres::GenericClient;
+use tokio_postgres::GenericClient;
 
 use super::Parts;
 use crate::Result;

@@ -1,17 +1,16 @@
 //! Running a statement.
 
-use std::fmt;
 use std::time::Duration;
 
-use bytes::BytesMut;
 use deadpool_postgres::Object;
-use tokio_postgres::Row;
-use tokio_postgres::types::{Format, IsNull, ToSql, Type};
+use tokio_postgres::{Client, Error, Row};
 
 use super::connections::take_near;
 use super::error::{Failure, Fault};
+use super::pooler::Route;
+use super::unnamed::{Hidden, query_unnamed};
 use super::{Params, Parts};
-use crate::{Result, Source};
+use crate::Result;
 
 /// How many prepared statements a connection keeps: all fixed ones, and many sets of attributes.
 const STATEMENTS: usize = 128;
@@ -194,14 +193,29 @@ impl Parts {
         statement: Statement<'_>,
         in_transaction: bool,
     ) -> Result<Vec<Row>, Failure> {
-        // Each set of attributes is written by a statement of its own, and there can be many sets.
-        if connection.statement_cache.size() >= STATEMENTS {
-            connection.statement_cache.clear();
+        let route = match self.routes.known(connection) {
+            Some(route) => route,
+            None => Box::pin(self.routes.find_out(connection, &self.tables.user)).await?,
+        };
+        // Boxed where it is not a lookup over a direct connection, so that none of those is larger
+        // by it.
+        match (route, in_transaction) {
+            (Route::Direct, false) => self.send_named(connection, statement).await,
+            (Route::Direct, true) => {
+                Box::pin(self.send_named_in_transaction(connection, lock, statement)).await
+            }
+            (Route::Pooled, _) => {
+                Box::pin(self.send_unnamed(connection, lock, statement, in_transaction)).await
+            }
         }
-        if in_transaction {
-            // Boxed, so that no lookup is larger by it.
-            return Box::pin(self.send_in_transaction(connection, lock, statement)).await;
-        }
+    }
+
+    async fn send_named(
+        &self,
+        connection: &Object,
+        statement: Statement<'_>,
+    ) -> Result<Vec<Row>, Failure> {
+        make_room(connection);
         let prepared = connection.prepare_cached(statement.sql).await?;
         let hidden = Hidden::all(statement.params);
         Ok(connection
@@ -209,12 +223,13 @@ impl Parts {
             .await?)
     }
 
-    async fn send_in_transaction(
+    async fn send_named_in_transaction(
         &self,
         connection: &Object,
         lock: Option<Statement<'_>>,
         statement: Statement<'_>,
     ) -> Result<Vec<Row>, Failure> {
+        make_room(connection);
         let prepared = connection.prepare_cached(statement.sql).await?;
         let prepared_lock = match lock {
             Some(lock) => Some(connection.prepare_cached(lock.sql).await?),
@@ -229,6 +244,39 @@ impl Parts {
                 None => Ok(()),
             }
         };
+        let running = connection.query(&prepared, &params);
+        self.send_at_once(connection, locking, running).await
+    }
+
+    async fn send_unnamed(
+        &self,
+        connection: &Object,
+        lock: Option<Statement<'_>>,
+        statement: Statement<'_>,
+        in_transaction: bool,
+    ) -> Result<Vec<Row>, Failure> {
+        let client: &Client = connection;
+        let running = query_unnamed(client, statement.sql, statement.params);
+        if !in_transaction {
+            return Ok(running.await?);
+        }
+        let locking = async {
+            match lock {
+                Some(lock) => query_unnamed(client, lock.sql, lock.params).await.map(drop),
+                None => Ok(()),
+            }
+        };
+        self.send_at_once(client, locking, running).await
+    }
+
+    /// Runs a statement, behind one that takes a lock if there is one, in a transaction that is sent as a
+    /// whole.
+    async fn send_at_once(
+        &self,
+        client: &Client,
+        locking: impl Future<Output = Result<(), Error>>,
+        running: impl Future<Output = Result<Vec<Row>, Error>>,
+    ) -> Result<Vec<Row>, Failure> {
         let limit = self.timeout.as_millis().clamp(1, MAX_TIMEOUT);
         let begin = format!(
             "BEGIN ISOLATION LEVEL READ COMMITTED; \
@@ -239,10 +287,10 @@ impl Parts {
         // undoes it all.
         let (began, locked, rows, ended) = tokio::join!(
             biased;
-            connection.batch_execute(&begin),
+            client.batch_execute(&begin),
             locking,
-            connection.query(&prepared, &params),
-            connection.batch_execute("COMMIT"),
+            running,
+            client.batch_execute("COMMIT"),
         );
         began?;
         locked?;
@@ -252,41 +300,9 @@ impl Parts {
     }
 }
 
-/// A parameter for the driver, which shows its parameters to the logs at `DEBUG`.
-struct Hidden<'a>(&'a (dyn ToSql + Sync));
-
-impl<'a> Hidden<'a> {
-    fn all(params: Params<'a>) -> Vec<Self> {
-        params.iter().map(|param| Hidden(*param)).collect()
-    }
-
-    fn params(hidden: &[Self]) -> Vec<&(dyn ToSql + Sync)> {
-        let params = hidden.iter();
-        params.map(|param| param as &(dyn ToSql + Sync)).collect()
-    }
-}
-
-impl fmt::Debug for Hidden<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[redacted]")
-    }
-}
-
-impl ToSql for Hidden<'_> {
-    fn to_sql(&self, ty: &Type, out: &mut BytesMut) -> Result<IsNull, Source> {
-        self.0.to_sql_checked(ty, out)
-    }
-
-    /// The parameter inside is asked when it is written.
-    fn accepts(_: &Type) -> bool {
-        true
-    }
-
-    fn to_sql_checked(&self, ty: &Type, out: &mut BytesMut) -> Result<IsNull, Source> {
-        self.0.to_sql_checked(ty, out)
-    }
-
-    fn encode_format(&self, ty: &Type) -> Format {
-        self.0.encode_format(ty)
+/// Each set of attributes is written by a statement of its own, and there can be many sets.
+fn make_room(connection: &Object) {
+    if connection.statement_cache.size() >= STATEMENTS {
+        connection.statement_cache.clear();
     }
 }

@@ -6,13 +6,12 @@ use async_trait::async_trait;
 use deadpool_postgres::Object;
 use serde_json::{Map, Value};
 use tokio_postgres::Row;
-use tokio_postgres::types::ToSql;
 
 use super::error::{Failure, Written};
 use super::rows::{IS_READ_ONLY, found_row, inserted_row, session_row};
 use super::run::Statement;
 use super::statements::Insertion;
-use super::{Params, Parts, PgStore, attributes_json, lookups};
+use super::{Param, Params, Parts, PgStore, attributes_json, lookups};
 use crate::store::{
     Expiries, KeyRow, NewSessionRow, PasswordChange, Rotation, SESSION_COLUMNS, SessionRow,
     SessionStore, Store, UnixMillis, UserRow,
@@ -257,7 +256,7 @@ impl Parts {
         let user_id = session.user_id.as_str();
         let authenticated_at = session.authenticated_at.map(|moment| moment.0);
         let expiries = session.expiries;
-        let mut params: Vec<&(dyn ToSql + Sync)> = vec![
+        let mut params: Vec<&(dyn Param + Sync)> = vec![
             &id,
             &user_id,
             &session.created_at.0,
@@ -270,12 +269,12 @@ impl Parts {
             &session.address,
         ];
         let replaced = session.replaces.as_ref().map(SessionId::as_str);
-        params.extend(replaced.iter().map(|id| id as &(dyn ToSql + Sync)));
+        params.extend(replaced.iter().map(|id| id as &(dyn Param + Sync)));
         if let Some(key) = key {
-            params.extend([&key.id as &(dyn ToSql + Sync), &key.hashed_password]);
+            params.extend([&key.id as &(dyn Param + Sync), &key.hashed_password]);
         }
         let limit = session.limit.map(i64::from);
-        params.extend(limit.iter().map(|limit| limit as &(dyn ToSql + Sync)));
+        params.extend(limit.iter().map(|limit| limit as &(dyn Param + Sync)));
         let written = Some(Written::Session(&session.attributes));
         let inserted = match limit {
             None => self.read(&sql, &params, written, inserted_row).await?,

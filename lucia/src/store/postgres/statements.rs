@@ -22,6 +22,8 @@ const IN_TURN: &str = r#"s."created_at", s."id""#;
 
 /// Every statement that does not depend on which columns are written.
 pub(super) struct Statements {
+    /// The id of a user `u`.
+    user_id: String,
     /// A user `u` as JSON, with the columns that were asked for.
     user_json: String,
     /// All that is read of a session `s`.
@@ -85,10 +87,16 @@ impl Statements {
         let users = tables.quoted(&tables.user);
         let keys = tables.quoted(&tables.key);
         let sessions = tables.quoted(&tables.session);
-        let key = r#""id", "user_id", "hashed_password""#;
+        let key = format!(
+            r#"{}, {}, "hashed_password"::TEXT"#,
+            as_text(r#""id""#),
+            as_text(r#""user_id""#)
+        );
+        let user_id = as_text(r#"u."id""#);
         let public_id = ids.public();
         let session = format!(
-            r#"{public_id}, s."user_id", s."created_at", s."authenticated_at", s."renewed_at", s."active_expires", s."idle_expires", s."device", s."address", {session_json}"#
+            r#"({public_id})::TEXT, {}, s."created_at", s."authenticated_at", s."renewed_at", s."active_expires", s."idle_expires", s."device"::TEXT, s."address"::TEXT, {session_json}"#,
+            as_text(r#"s."user_id""#)
         );
         let is_first = ids.is("$1");
         // Behind a `SELECT`, Postgres does not see how many there are, and so keeps the plan that it
@@ -96,7 +104,7 @@ impl Statements {
         let among_first = "ANY((SELECT $1::TEXT[])::TEXT[])";
         // One row comes back in any case, which says whether the server is read-only.
         let session_and_user = format!(
-            r#"SELECT {session}, {is_to_be_hashed}, u."id", {user_json}, {IS_READ_ONLY}
+            r#"SELECT {session}, {is_to_be_hashed}, {user_id}, {user_json}, {IS_READ_ONLY}
             FROM (SELECT) AS one LEFT JOIN
                 ({sessions} AS s JOIN {users} AS u ON u."id" = s."user_id") ON "#,
             is_to_be_hashed = ids.is_to_be_hashed(),
@@ -109,8 +117,8 @@ impl Statements {
         let sessions_are_locked = "(SELECT count(*) FROM locked_sessions) >= 0";
 
         Self {
-            user: format!(r#"SELECT u."id", {user_json} FROM {users} AS u WHERE u."id" = $1"#),
-            any_user: format!(r#"SELECT u."id", {user_json} FROM {users} AS u LIMIT 1"#),
+            user: format!(r#"SELECT {user_id}, {user_json} FROM {users} AS u WHERE u."id" = $1"#),
+            any_user: format!(r#"SELECT {user_id}, {user_json} FROM {users} AS u LIMIT 1"#),
             // Once the user is locked, nothing more can come to refer to them. What came before is
             // seen by a statement that is sent behind this one.
             lock_user: format!(r#"SELECT 1 FROM {users} WHERE "id" = $1 FOR UPDATE"#),
@@ -132,10 +140,12 @@ impl Statements {
                 )
                 DELETE FROM {users} AS u USING doomed
                 WHERE u."id" = doomed."id" AND {sessions_are_locked}
-                RETURNING u."id""#
+                RETURNING {user_id}"#
             ),
 
-            insert_key: format!("INSERT INTO {keys} ({key}) VALUES ($1, $2, $3)"),
+            insert_key: format!(
+                r#"INSERT INTO {keys} ("id", "user_id", "hashed_password") VALUES ($1, $2, $3)"#
+            ),
             key: format!(r#"SELECT {key} FROM {keys} WHERE "id" = $1"#),
             user_keys: format!(r#"SELECT {key} FROM {keys} WHERE "user_id" = $1 ORDER BY "id""#),
             update_key_password: format!(
@@ -227,13 +237,14 @@ impl Statements {
                     SELECT s."id" FROM {sessions} AS s WHERE {others} ORDER BY {IN_TURN} FOR UPDATE
                 )
                 DELETE FROM {sessions} AS s WHERE {others} AND {sessions_are_locked}
-                RETURNING {public_id}"#,
+                RETURNING ({public_id})::TEXT"#,
                 others = format_args!(
                     r#"s."user_id" = $1 AND ($2::TEXT IS NULL OR NOT ({}))"#,
                     ids.is("$2")
                 ),
             ),
             delete_dead_sessions: delete_dead_sessions(&sessions, ""),
+            user_id,
             user_json,
             session,
             ids,
@@ -263,7 +274,7 @@ impl Statements {
     ) -> String {
         let users = tables.quoted(&tables.user);
         let keys = tables.quoted(&tables.key);
-        let user_json = &self.user_json;
+        let (user_id, user_json) = (&self.user_id, &self.user_json);
         let (mut columns, mut values) = (String::new(), String::new());
         for name in attributes.keys().map(|name| quote(name)) {
             columns.push_str(&format!(", {name}"));
@@ -285,7 +296,7 @@ impl Statements {
         format!(
             r#"{new_key} INSERT INTO {users} AS u ("id"{columns})
             SELECT $1{values} FROM {from_key} {given}
-            RETURNING u."id", {user_json}"#,
+            RETURNING {user_id}, {user_json}"#,
             given = given(&users, "$2"),
         )
     }
@@ -297,13 +308,13 @@ impl Statements {
         attributes: &Map<String, Value>,
     ) -> String {
         let users = tables.quoted(&tables.user);
-        let user_json = &self.user_json;
+        let (user_id, user_json) = (&self.user_id, &self.user_json);
         let names: Vec<_> = attributes.keys().map(|name| quote(name)).collect();
         let values: Vec<_> = names.iter().map(|name| format!("given.{name}")).collect();
         format!(
             r#"UPDATE {users} AS u SET ({}) =
                 (SELECT {} FROM {})
-            WHERE u."id" = $1 RETURNING u."id", {user_json}"#,
+            WHERE u."id" = $1 RETURNING {user_id}, {user_json}"#,
             names.join(", "),
             values.join(", "),
             given(&users, "$2"),
@@ -330,6 +341,13 @@ impl Statements {
             given(&sessions, "$2"),
         )
     }
+}
+
+/// A column that holds text, of whatever type, as `TEXT`: about a type that does not come with
+/// Postgres the driver would ask, by a prepared statement with a name. A cast would take the blanks
+/// off a `CHAR`.
+fn as_text(column: &str) -> String {
+    format!("concat({column})")
 }
 
 /// Deletes up to `$2` sessions that were dead at `$1`, of the user `$3` or of all, where `and` holds

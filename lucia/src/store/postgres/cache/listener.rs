@@ -27,7 +27,8 @@ const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(5
 /// migrates.
 const GRACE: Duration = Duration::from_secs(3);
 
-/// What the opening word says. A heartbeat says its time, or what is wrong with the tables.
+/// What the opening word says. A heartbeat says its time and the version of the tables, or what is
+/// wrong with them.
 const OPENING: &str = "opening";
 
 /// Listens for as long as there is a store, and begins anew when that ends.
@@ -159,6 +160,7 @@ impl Channel {
 
 /// Deals with what is heard, in the order in which it was committed.
 async fn hear(shared: &Shared, incoming: &mut Incoming, channel: &Channel) -> End {
+    let mut known = None;
     loop {
         let notification = match incoming.notification().await {
             Ok(Some(notification)) => notification,
@@ -169,15 +171,25 @@ async fn hear(shared: &Shared, incoming: &mut Incoming, channel: &Channel) -> En
             changed(shared, &notification);
             continue;
         }
-        match notification.payload() {
+        let payload = notification.payload();
+        let (word, version) = payload.split_once(' ').unwrap_or((payload, ""));
+        match word {
             OPENING => channel.opening.notify_one(),
             Fault::MISSING => return End::Missing,
             Fault::INHERITED => return End::Inherited,
-            sent => match sent.parse() {
-                Ok(sent) if shared.heard(sent) => {}
-                Ok(_) => return End::Silent,
-                Err(_) => return End::Unheard,
-            },
+            sent => {
+                let Ok(sent) = sent.parse() else {
+                    return End::Unheard;
+                };
+                // Before the heartbeat counts. There are no entries before the first one.
+                if known.as_deref().is_some_and(|known| known != version) {
+                    shared.entries.remove(Change::Everything);
+                }
+                known = Some(version.to_owned());
+                if !shared.heard(sent) {
+                    return End::Silent;
+                }
+            }
         }
     }
 }

@@ -62,7 +62,8 @@ impl CacheOptions {
     }
 
     /// How long an entry is kept at the most; 60 seconds by default. It bounds what nobody tells of:
-    /// an `ALTER TABLE`, and changes by those who switch triggers off, such as logical replication.
+    /// changes by those who switch triggers off, such as logical replication, and of composite types
+    /// and functions that columns are made of.
     pub fn max_age(mut self, max_age: Duration) -> Self {
         self.max_age = max_age;
         self

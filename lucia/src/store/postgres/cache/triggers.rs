@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-use deadpool_postgres::GenericClient;
-use tokio_postgres::Row;
+use tokio_postgres::{GenericClient, Row};
 
 use super::super::error::Failure;
 use super::super::migrate::failed;
 use super::super::run::Statement;
+use super::super::unnamed::query_unnamed;
 use super::super::{Params, Parts};
 use crate::store::tables::CHANGED_FUNCTION;
 use crate::{Error, Result};
@@ -48,17 +48,49 @@ macro_rules! tables {
     };
 }
 
-/// A word on channel `$5`: the text `$6`, unless there is a fault, or the tables are others than
-/// those of the OIDs `$7` and `$8`, where these are given.
+/// The version of the tables: what can change what is read of them and runs no trigger. That is the
+/// definition of each table, of its columns, defaults, triggers and policies, and of the enums of its
+/// columns. Each row of a catalogue counts by the transaction that wrote it, so a definition that was
+/// changed and changed back is not taken for one that stayed. A table that is rewritten gets another
+/// file, and so a new row in `pg_class`. `VACUUM` and `ANALYZE` change its row in place, which changes
+/// no version.
+macro_rules! version {
+    () => {
+        ", definitions AS (\
+            SELECT pg_class.oid AS id, 0 AS part, pg_class.xmin AS writer \
+            FROM pg_class WHERE oid IN (SELECT oid FROM tables) \
+            UNION ALL SELECT attrelid, attnum, pg_attribute.xmin \
+            FROM pg_attribute WHERE attrelid IN (SELECT oid FROM tables) \
+            UNION ALL SELECT pg_attrdef.oid, 0, pg_attrdef.xmin \
+            FROM pg_attrdef WHERE adrelid IN (SELECT oid FROM tables) \
+            UNION ALL SELECT pg_trigger.oid, 0, pg_trigger.xmin \
+            FROM pg_trigger WHERE tgrelid IN (SELECT oid FROM tables) \
+            UNION ALL SELECT pg_policy.oid, 0, pg_policy.xmin \
+            FROM pg_policy WHERE polrelid IN (SELECT oid FROM tables) \
+            UNION ALL SELECT pg_enum.oid, 0, pg_enum.xmin \
+            FROM pg_attribute JOIN pg_type ON pg_type.oid = atttypid \
+                JOIN pg_enum ON enumtypid IN (pg_type.oid, typelem, typbasetype) \
+            WHERE attrelid IN (SELECT oid FROM tables) AND attnum > 0\
+        ), version AS (\
+            SELECT md5(string_agg(concat_ws(' ', id, part, writer), ',' \
+                ORDER BY id, part, writer::TEXT)) AS digest \
+            FROM definitions\
+        ) "
+    };
+}
+
+/// A word on channel `$5`: the text `$6` and the version of the tables, unless there is a fault, or
+/// the tables are others than those of the OIDs `$7` and `$8`, where these are given.
 const SAY: &str = concat!(
     tables!(),
+    version!(),
     "SELECT sessions.oid, users.oid, coalesce(sessions.fault, users.fault), pg_notify($5::TEXT, CASE \
         WHEN 'inherited' IN (sessions.fault, users.fault) THEN 'inherited' \
         WHEN coalesce(sessions.fault, users.fault) IS NULL \
             AND sessions.oid = coalesce($7::OID, sessions.oid) \
-            AND users.oid = coalesce($8::OID, users.oid) THEN $6::TEXT \
+            AND users.oid = coalesce($8::OID, users.oid) THEN concat_ws(' ', $6::TEXT, digest) \
         ELSE 'missing' END), current_setting('transaction_read_only')::BOOLEAN \
-    FROM tables AS sessions, tables AS users \
+    FROM tables AS sessions, tables AS users, version \
     WHERE sessions.of = 'sessions' AND users.of = 'users'"
 );
 
@@ -113,7 +145,8 @@ impl fmt::Display for Fault {
     }
 }
 
-/// Says something on the listener's channel, by a connection of the pool; or says there what is
+/// Says something on the listener's channel, by a connection of the pool, and which version of the
+/// tables there is; or says there what is
 /// wrong, if changes of the tables are not told, or if they are others than these. Returns the
 /// tables.
 pub(super) async fn say(
@@ -163,12 +196,12 @@ pub(super) async fn migrate(parts: &Parts, transaction: &impl GenericClient) -> 
 
     let tables = &parts.tables;
     let broken = |error| failed(parts, error);
-    let function = transaction
-        .query_opt(FUNCTION, &[&tables.schema, &CHANGED_FUNCTION, &MARK])
+    let params: Params<'_> = &[&tables.schema, &CHANGED_FUNCTION, &MARK];
+    let function = query_unnamed(transaction, FUNCTION, params)
         .await
         .map_err(broken)?;
     let mut is_current = false;
-    if let Some(row) = function {
+    if let Some(row) = function.first() {
         if !row.try_get::<_, bool>(0).map_err(broken)? {
             let what = format!("function `{CHANGED_FUNCTION}()`");
             return Err(foreign(&tables.session, &what));
@@ -179,15 +212,17 @@ pub(super) async fn migrate(parts: &Parts, transaction: &impl GenericClient) -> 
     }
     for table in [&tables.session, &tables.user] {
         let params: Params<'_> = &[&tables.quoted(table), &MARK];
-        let found = transaction.query(FOREIGN, params).await.map_err(broken)?;
+        let found = query_unnamed(transaction, FOREIGN, params)
+            .await
+            .map_err(broken)?;
         if let Some(row) = found.first() {
             let name: &str = row.try_get(0).map_err(broken)?;
             return Err(foreign(table, &format!("trigger `{name}`")));
         }
     }
     let (sessions, users) = names(parts);
-    let rows = transaction
-        .query(FAULTS, &[&sessions, &users, &CHANGED_FUNCTION, &MARK])
+    let params: Params<'_> = &[&sessions, &users, &CHANGED_FUNCTION, &MARK];
+    let rows = query_unnamed(transaction, FAULTS, params)
         .await
         .map_err(broken)?;
     let is_complete = rows

@@ -1,0 +1,194 @@
+//! Whether a pooler stands between a connection and its server.
+//!
+//! The driver names prepared statements by a counter of its process: `s0`, `s1` and so on. A pooler
+//! that lends server connections for a transaction at a time, and does not keep the statements of
+//! its clients apart, mixes up those of two processes: PgBouncer before 1.21, for example. An
+//! execution of `s7` then runs whatever the other process has prepared as `s7`. No answer would
+//! show that, and a write would be done already. So statements have names only on a connection that
+//! leads to one server process all the time.
+//!
+//! **How that is known.** A server process tells its id twice: to the driver when the connection is
+//! opened, and in SQL, by `pg_backend_pid()`. A pooler that answers for many server processes makes up
+//! the first one, since it needs keys of its own to cancel statements by. So the two are compared,
+//! once for each connection, at its first use. That takes a statement without a name, which is right
+//! behind every pooler, changes nothing and leaves nothing. Where the ids differ, statements have no
+//! names on this connection. Whether the pooler keeps names apart cannot be found out: that it gives
+//! statements other names at the server says nothing of another pooler before it, and a pooler that
+//! lends a connection for a session looks like one that happens to lend the same one again. So the
+//! application can say it, by `PgStoreBuilder::prepare_behind_pooler`.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::task::{Context, Poll};
+
+use deadpool_postgres::{Object, StatementCache};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_postgres::error::SqlState;
+use tokio_postgres::tls::{ChannelBinding, TlsConnect, TlsStream};
+use tokio_postgres::{Client, Error};
+
+use super::unnamed::query_unnamed;
+
+/// What is known of the connections of a store.
+pub(super) struct Routes {
+    /// Whether the application says that every pooler keeps statements apart.
+    is_trusted: bool,
+    /// Each connection is known by its cache of statements.
+    known: Mutex<Vec<(Weak<StatementCache>, Route)>>,
+    is_logged: AtomicBool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Route {
+    /// To one server process, or to what is as good: the names of statements are the client's own.
+    Direct,
+    /// To a pooler, or to something else that does not tell which server process it leads to.
+    Pooled,
+}
+
+impl Routes {
+    pub(super) fn new(is_trusted: bool) -> Self {
+        Self {
+            is_trusted,
+            known: Mutex::default(),
+            is_logged: AtomicBool::new(false),
+        }
+    }
+
+    /// Where a connection leads, if it was asked before.
+    pub(super) fn known(&self, connection: &Object) -> Option<Route> {
+        if self.is_trusted {
+            return Some(Route::Direct);
+        }
+        let cache = Arc::as_ptr(&connection.statement_cache);
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        // The weak pointer keeps the address from being another one's.
+        let mut known = known.iter();
+        known
+            .find(|(known, _)| known.as_ptr() == cache)
+            .map(|(_, route)| *route)
+    }
+
+    /// Asks where a connection leads. A pooler is said in the log, with the table of users, which
+    /// tells which store it is.
+    pub(super) async fn find_out(
+        &self,
+        connection: &Object,
+        user_table: &str,
+    ) -> Result<Route, Error> {
+        let route = route_of(connection).await?;
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|(known, _)| known.strong_count() > 0);
+        known.push((Arc::downgrade(&connection.statement_cache), route));
+        drop(known);
+        if route == Route::Pooled && !self.is_logged.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                user_table,
+                "a pooler stands between this process and Postgres, and may mix up the prepared \
+                 statements of two processes; so none are prepared, and Postgres parses and plans \
+                 each statement anew. If the pooler keeps them apart, as PgBouncer 1.21 and newer \
+                 does with `max_prepared_statements`, or lends a connection for a whole session, \
+                 set `PgStoreBuilder::prepare_behind_pooler(true)`"
+            );
+        }
+        Ok(route)
+    }
+}
+
+async fn route_of(client: &Client) -> Result<Route, Error> {
+    let rows = match query_unnamed(client, "SELECT pg_backend_pid()", &[]).await {
+        Ok(rows) => rows,
+        // No Postgres, but something that speaks as one.
+        Err(error) if error.code() == Some(&SqlState::UNDEFINED_FUNCTION) => {
+            return Ok(Route::Pooled);
+        }
+        Err(error) => return Err(error),
+    };
+    let here = rows.first().and_then(|row| row.try_get::<_, i32>(0).ok());
+    let is_direct = here.is_some() && here == told_at_start(client).await;
+    Ok(if is_direct {
+        Route::Direct
+    } else {
+        Route::Pooled
+    })
+}
+
+/// The id of the server process, as it was told when the connection was opened. The driver shows it
+/// nowhere but in a request to cancel, so it writes one here, which is sent to nobody.
+async fn told_at_start(client: &Client) -> Option<i32> {
+    let mut request = Request::default();
+    let token = client.cancel_token();
+    token.cancel_query_raw(&mut request, Plain).await.ok()?;
+    request.process_id()
+}
+
+/// Takes a request to cancel: its length, a fixed number, the id of the process, and a key, each of
+/// four bytes. Where the connection has TLS, the driver asks for it first, and hears that it may go on.
+#[derive(Default)]
+struct Request(Vec<u8>);
+
+impl Request {
+    fn process_id(&self) -> Option<i32> {
+        const BEGIN: [u8; 8] = [0, 0, 0, 16, 4, 210, 22, 46];
+        let (_, request) = self.0.split_last_chunk::<16>()?;
+        let rest = request.strip_prefix(&BEGIN)?;
+        rest.first_chunk().map(|id| i32::from_be_bytes(*id))
+    }
+}
+
+impl AsyncWrite for Request {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.0.extend_from_slice(bytes);
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncRead for Request {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if buffer.remaining() > 0 {
+            // The server's answer to who asks for TLS.
+            buffer.put_slice(b"S");
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl TlsStream for &mut Request {
+    fn channel_binding(&self) -> ChannelBinding {
+        ChannelBinding::none()
+    }
+}
+
+/// TLS that encrypts nothing: what is written stays here.
+struct Plain;
+
+impl<'a> TlsConnect<&'a mut Request> for Plain {
+    type Stream = &'a mut Request;
+    type Error = io::Error;
+    type Future = std::future::Ready<io::Result<Self::Stream>>;
+
+    fn connect(self, stream: &'a mut Request) -> Self::Future {
+        std::future::ready(Ok(stream))
+    }
+}
+
+#[cfg(test)]
+mod tests;

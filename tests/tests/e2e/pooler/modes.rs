@@ -1,0 +1,219 @@
+//! What a store can do in each mode of PgBouncer.
+
+use lucia::store::conformance::{Case, SESSION_COLUMNS, USER_COLUMNS};
+use lucia::{Auth, Error, PgStore, PgStoreBuilder};
+use lucia_tests::{Bouncer, Database, Proxy};
+
+use super::{logged_of, warnings};
+use crate::support::{PASSWORD, Profile, sign_up};
+
+/// A PgBouncer, and before it what sees the names of statements.
+struct Behind {
+    database: Database,
+    _bouncer: Bouncer,
+    proxy: Proxy,
+}
+
+impl Behind {
+    async fn with(settings: &[&str]) -> Option<Self> {
+        let database = Database::new().await;
+        let bouncer = Bouncer::before(&database, settings).await?;
+        let proxy = Proxy::before_host(("127.0.0.1".to_owned(), bouncer.port())).await;
+        Some(Self {
+            database,
+            _bouncer: bouncer,
+            proxy,
+        })
+    }
+
+    async fn store(&self, builder: PgStoreBuilder) -> PgStore {
+        let url = self.database.url_by(self.proxy.port());
+        builder.connect(&url).await.unwrap()
+    }
+}
+
+/// Runs a case of the conformance suite behind a pooler, and sees that no statement has a name.
+async fn passes(case: Case, settings: &[&str]) {
+    let Some(behind) = Behind::with(settings).await else {
+        return;
+    };
+    let builder = PgStore::builder().session_columns(SESSION_COLUMNS);
+    let store = behind.store(builder).await;
+    store.migrate(&USER_COLUMNS).await.unwrap();
+    case.run(&store).await;
+    assert_eq!(behind.proxy.names(), [""; 0]);
+}
+
+mod in_transaction_mode {
+    use super::*;
+
+    async fn behind_a_pooler(case: Case) {
+        passes(case, &["pool_mode = transaction", "default_pool_size = 4"]).await;
+    }
+
+    lucia::store_conformance!(
+        #[tokio::test]
+        behind_a_pooler
+    );
+}
+
+mod in_session_mode {
+    use super::*;
+
+    async fn behind_a_pooler(case: Case) {
+        passes(
+            case,
+            &["pool_mode = session", "server_reset_query_always = 1"],
+        )
+        .await;
+    }
+
+    lucia::store_conformance!(
+        #[tokio::test]
+        behind_a_pooler
+    );
+}
+
+#[tokio::test]
+async fn who_says_that_the_pooler_keeps_statements_apart_has_them_prepared() {
+    let Some(behind) = Behind::with(&["pool_mode = session"]).await else {
+        return;
+    };
+    let logged = warnings();
+    for prepare in [true, false] {
+        let table = format!("users_prepared_{prepare}");
+        let builder = PgStore::builder().prepare_behind_pooler(prepare);
+        let builder = builder
+            .user_table(&table)
+            .key_table(format!("{table}_keys"));
+        let builder = builder.session_table(format!("{table}_sessions"));
+        let store = behind.store(builder).await;
+        store
+            .migrate(&["username TEXT NOT NULL UNIQUE"])
+            .await
+            .unwrap();
+        let auth = Auth::builder(store).build().unwrap();
+        let session = sign_up(&auth, &format!("ada {prepare}")).await;
+        let found = auth.validate_session(session.token()).await.unwrap();
+        assert_eq!(found.unwrap().user_id, session.user_id);
+        assert_ne!(behind.proxy.names().is_empty(), prepare);
+        assert_eq!(logged_of(&logged, &table).is_empty(), prepare);
+    }
+}
+
+/// What a store does over one server connection, which is reset after each transaction.
+#[tokio::test]
+async fn one_server_connection_that_is_reset_each_time_is_enough() {
+    let settings = [
+        "pool_mode = transaction",
+        "default_pool_size = 1",
+        "server_reset_query_always = 1",
+    ];
+    let Some(behind) = Behind::with(&settings).await else {
+        return;
+    };
+    let store = behind.store(PgStore::builder()).await;
+    store
+        .migrate(&["username TEXT NOT NULL UNIQUE"])
+        .await
+        .unwrap();
+    let auth = Auth::builder(store)
+        .max_sessions_per_user(2)
+        .build()
+        .unwrap();
+    auth.check_schema::<Profile>().await.unwrap();
+    let session = sign_up(&auth, "ada").await;
+    let signing_in = (0..20).map(|_| auth.create_session(&session.user_id).into_future());
+    for signed_in in futures_util::future::join_all(signing_in).await {
+        signed_in.unwrap();
+    }
+    assert_eq!(auth.user_sessions(&session.user_id).await.unwrap().len(), 2);
+    assert_eq!(behind.proxy.names(), [""; 0]);
+}
+
+/// The driver asks about a type that it does not know by statements that have names.
+#[tokio::test]
+async fn columns_of_types_that_the_driver_does_not_know_take_no_named_statement() {
+    let Some(behind) = Behind::with(&["pool_mode = transaction"]).await else {
+        return;
+    };
+    let store = behind.store(PgStore::builder()).await;
+    store
+        .migrate(&["username TEXT NOT NULL UNIQUE"])
+        .await
+        .unwrap();
+    let client = behind.database.connect().await;
+    let altered = client.batch_execute(
+        "CREATE EXTENSION citext; CREATE TYPE role AS ENUM ('guest', 'member'); \
+         ALTER TABLE user_key DROP CONSTRAINT user_key_user_id_fkey; \
+         ALTER TABLE user_session DROP CONSTRAINT user_session_user_id_fkey; \
+         ALTER TABLE auth_user ALTER id TYPE citext, ALTER username TYPE citext, \
+             ADD role role DEFAULT 'guest'; \
+         ALTER TABLE user_key ALTER id TYPE citext, ALTER user_id TYPE citext, \
+             ALTER hashed_password TYPE citext; \
+         ALTER TABLE user_session ALTER id TYPE citext, ALTER user_id TYPE citext, \
+             ALTER device TYPE citext, ALTER address TYPE citext",
+    );
+    altered.await.unwrap();
+    let auth = Auth::builder(store).build().unwrap();
+    auth.check_schema::<Profile>().await.unwrap();
+    let session = sign_up(&auth, "ada").await;
+    let found = auth.validate_session(session.token()).await.unwrap();
+    assert_eq!(found.unwrap().user_id, session.user_id);
+    // Such a column takes upper and lower case for the same, as without a pooler.
+    let key = auth
+        .use_key("username", "ADA", Some(PASSWORD))
+        .await
+        .unwrap();
+    assert_eq!(key.user_id, session.user_id);
+    let found = auth
+        .user_sessions(&session.user_id.as_str().to_uppercase().into())
+        .await;
+    assert_eq!(found.unwrap().len(), 1);
+    auth.change_password(&session, "username", "ada", "another horse battery")
+        .await
+        .unwrap();
+    auth.invalidate_user_sessions(&session.user_id)
+        .await
+        .unwrap();
+    auth.delete_user(&session.user_id).await.unwrap();
+    assert_eq!(behind.proxy.names(), [""; 0]);
+}
+
+#[tokio::test]
+async fn in_statement_mode_what_takes_a_transaction_fails_and_says_why() {
+    let Some(behind) = Behind::with(&["pool_mode = statement"]).await else {
+        return;
+    };
+    let direct = PgStore::connect(&behind.database.url()).await.unwrap();
+    direct
+        .migrate(&["username TEXT NOT NULL UNIQUE"])
+        .await
+        .unwrap();
+    let store = behind.store(PgStore::builder()).await;
+    let said = |error: Error| {
+        let source = std::error::Error::source(&error).map(ToString::to_string);
+        format!("{error}: {source:?}")
+    };
+    let migrated = store.migrate(&["name TEXT"]).await;
+    let migrated = said(migrated.unwrap_err());
+    assert!(migrated.contains("transaction"), "{migrated}");
+    // What is one statement works.
+    let auth = Auth::builder(store).build().unwrap();
+    let session = sign_up(&auth, "ada").await;
+    for _ in 0..20 {
+        let found = auth.validate_session(session.token()).await.unwrap();
+        assert_eq!(found.unwrap().user_id, session.user_id);
+    }
+    let new = "another horse battery";
+    let changed = auth.change_password(&session, "username", "ada", new);
+    let changed = said(changed.await.map(drop).unwrap_err());
+    assert!(changed.contains("transaction"), "{changed}");
+    // PgBouncer closes the connection when the transaction may have been on its way as a whole: it was
+    // done or not, and nothing in between.
+    let opens = async |password| {
+        let key = auth.use_key("username", "ada", Some(password)).await;
+        key.is_ok()
+    };
+    assert_ne!(opens(PASSWORD).await, opens(new).await);
+}
