@@ -19,6 +19,7 @@ mod actix {
     mod guards;
     mod handlers;
     mod middleware;
+    mod no_referrer;
     pub(crate) mod outage;
     mod passwords;
     mod races;
@@ -42,6 +43,7 @@ mod axum {
     mod guards;
     mod handlers;
     mod middleware;
+    mod no_referrer;
     mod outage;
     mod passwords;
     mod races;
