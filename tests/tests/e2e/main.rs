@@ -21,6 +21,7 @@ mod actix {
     mod middleware;
     mod no_referrer;
     pub(crate) mod outage;
+    mod own_cookies;
     mod passwords;
     mod races;
     mod redirects;
@@ -45,6 +46,7 @@ mod axum {
     mod middleware;
     mod no_referrer;
     mod outage;
+    mod own_cookies;
     mod passwords;
     mod races;
     mod redirects;
