@@ -57,7 +57,9 @@ mod axum {
 
 mod actix_handlers;
 mod actix_middleware;
+mod actix_nested;
 mod attributes;
+mod axum_nested;
 mod axum_routers;
 mod bearer;
 mod cache;
