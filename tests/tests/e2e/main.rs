@@ -18,6 +18,7 @@ mod actix {
     mod extractors;
     mod guards;
     mod handlers;
+    mod login_circles;
     mod middleware;
     mod no_referrer;
     pub(crate) mod outage;
@@ -43,6 +44,7 @@ mod axum {
     mod extractors;
     mod guards;
     mod handlers;
+    mod login_circles;
     mod middleware;
     mod no_referrer;
     mod outage;
