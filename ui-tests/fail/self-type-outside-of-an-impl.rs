@@ -1,0 +1,8 @@
+use lucia::authenticated;
+
+#[authenticated]
+async fn handler() -> String {
+    Self::name()
+}
+
+fn main() {}
