@@ -81,7 +81,7 @@ impl<S: Source> Api<S> {
 }
 
 fn main() {
-    let _ = Router::new()
+    let _: Router = Router::new()
         .route("/a", get(Edit::in_the_body))
         .route("/b", post(Edit::everywhere))
         .route("/c", get(Edit::in_the_permit_alone))

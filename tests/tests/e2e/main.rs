@@ -26,6 +26,7 @@ mod actix {
     mod passwords;
     mod races;
     mod redirects;
+    mod self_types;
     mod sessions;
     mod throttling;
     mod two_auths;
@@ -52,6 +53,7 @@ mod axum {
     mod passwords;
     mod races;
     mod redirects;
+    mod self_types;
     mod sessions;
     mod throttling;
     mod two_auths;

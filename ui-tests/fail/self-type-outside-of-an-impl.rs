@@ -1,8 +1,0 @@
-use lucia::authenticated;
-
-#[authenticated]
-async fn handler() -> String {
-    Self::name()
-}
-
-fn main() {}
