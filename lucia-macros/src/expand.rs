@@ -1,9 +1,13 @@
 //! From the user's function to the handler that the framework calls.
 
+mod guard;
+mod own_type;
 mod signature;
 
+use guard::expand_guard;
 use signature::{AUTH_REQUEST, nameable, turbofish};
 
+pub(crate) use own_type::Place;
 pub(crate) use signature::names_auth_request;
 
 use crate::args::{Attribute, Guard};
@@ -73,7 +77,8 @@ pub(crate) fn attribute(
 //     }
 //
 // The name stays, so that a route attribute may stand above or below; so does the user's function, inside:
-// its return type, its `?` and its errors are its own.
+// its return type, its `?` and its errors are its own. In an `impl` whose type it names, it goes beside the
+// handler instead, as `__lucia_me`, and is called as `Self::__lucia_me::<T>(..)`.
 fn expand(framework: Framework, handler: &Handler, guard: &Guard) -> TokenStream {
     let Handler {
         attrs,
@@ -88,12 +93,19 @@ fn expand(framework: Framework, handler: &Handler, guard: &Guard) -> TokenStream
         repeated,
         ..
     } = attrs;
-    let debug = (!debug.is_empty()).then(|| debug_handler(debug, sig));
+    let place = Place::of(handler);
+    // The copy is a function inside of the handler, too.
+    let can_be_copied = !debug.is_empty() && !own_type::has_self(sig.to_token_stream());
+    let debug = can_be_copied.then(|| debug_handler(debug, sig));
     let repeated = repeated.iter().map(syn::Attribute::path);
     let name = &sig.ident;
     let private = framework.private();
     let injects = !names_auth_request(sig);
-    let function = function(handler, injects);
+    let function = function(handler, injects, place);
+    let (inside, beside) = match place {
+        Place::Inside => (Some(function), None),
+        Place::Beside => (None, Some(function)),
+    };
 
     let mut generics = sig.generics.clone();
     let types: Vec<Type> = check::parameters(sig)
@@ -101,9 +113,12 @@ fn expand(framework: Framework, handler: &Handler, guard: &Guard) -> TokenStream
         .collect();
     let call = Call {
         sig,
+        name: place.name(handler),
+        path: place.path(),
         injects,
         guard: expand_guard(guard),
-        is_generic: generics.type_params().next().is_some(),
+        // The `impl` may be.
+        is_generic: generics.type_params().next().is_some() || place == Place::Beside,
         types,
     };
     let incoming = hidden("__lucia");
@@ -120,6 +135,8 @@ fn expand(framework: Framework, handler: &Handler, guard: &Guard) -> TokenStream
     let (generics, _, where_clause) = generics.split_for_impl();
 
     quote! {
+        #beside
+
         #(#attrs)*
         #vis async fn #name #generics (
             #incoming: #incoming_type,
@@ -127,7 +144,7 @@ fn expand(framework: Framework, handler: &Handler, guard: &Guard) -> TokenStream
             #(#inner_attrs)*
             #(#[allow(unused_imports)] use #repeated as _;)*
             #debug
-            #function
+            #inside
 
             #steps
         }
@@ -137,9 +154,13 @@ fn expand(framework: Framework, handler: &Handler, guard: &Guard) -> TokenStream
 /// How the user's function comes to be called.
 struct Call<'a> {
     sig: &'a Signature,
+    name: Ident,
+    /// What stands before the name.
+    path: Option<TokenStream>,
     /// Whether it takes an `AuthRequest` that the user did not write.
     injects: bool,
     guard: TokenStream,
+    /// Whether what it is called with may depend on type parameters.
     is_generic: bool,
     /// The types of its parameters.
     types: Vec<Type>,
@@ -258,13 +279,14 @@ impl Call<'_> {
             ReturnType::Default => ends(&self.sig.ident),
         };
         let private = framework.private();
-        let mut function = self.sig.ident.clone();
+        let path = &self.path;
+        let mut function = self.name.clone();
         function.set_span(function.span().located_at(start));
         let turbofish = turbofish(&self.sig.generics);
         let injected = self.injects.then(|| quote!(#admitted.auth_request(),));
         let arguments = quote!(#admitted.admission(), #injected #(#values),*);
         let arguments = quote_spanned!(end=> (#arguments));
-        let mut future = quote!(#function #turbofish #arguments);
+        let mut future = quote!(#path #function #turbofish #arguments);
         // axum would say that the handler is none, without the line that is at fault. Whether a generic
         // one is sent between threads is for its caller to see to.
         if framework == Framework::Axum && !self.is_generic {
@@ -353,17 +375,26 @@ fn extract(ty: &Type, admitted: &Ident) -> TokenStream {
 //
 // What takes an `Admission` is no handler: an attribute below ours that registers the function by itself,
 // past the guard, does not compile. `auth_request` is the one name that the body sees and the user did not write. The body is not looked at.
-pub(crate) fn function(handler: &Handler, injects: bool) -> TokenStream {
+pub(crate) fn function(handler: &Handler, injects: bool, place: Place) -> TokenStream {
     let Handler {
-        attrs: Attributes {
-            function: attrs, ..
-        },
+        attrs:
+            Attributes {
+                function: attrs,
+                handler: of_handler,
+                ..
+            },
         sig,
+        inner_attrs,
         brace,
         body,
         ..
     } = handler;
+    // What stands in the handler is under its attributes.
+    let is_beside = place == Place::Beside;
+    let shared = own_type::shared(of_handler).filter(|_| is_beside);
+    let inner_attrs = inner_attrs.iter().filter(|_| is_beside);
     let mut sig = sig.clone();
+    sig.ident = place.name(handler);
     sig.inputs
         .insert(0, syn::parse_quote!(_: ::lucia::__private::Admission));
     if injects {
@@ -376,51 +407,18 @@ pub(crate) fn function(handler: &Handler, injects: bool) -> TokenStream {
         );
     }
     let mut block = TokenStream::new();
-    brace.surround(&mut block, |block| body.to_tokens(block));
+    brace.surround(&mut block, |block| {
+        block.extend(quote!(#(#inner_attrs)*));
+        body.to_tokens(block);
+    });
     // That there is one parameter more, and that the function is called rather than passed to the framework,
     // is not the user's doing.
     quote! {
+        #(#shared)*
         #[allow(clippy::too_many_arguments, clippy::unused_async)]
         #(#attrs)*
         #sig #block
     }
-}
-
-// Input:
-//     #[authenticated(cookie, bearer, redirect = "/login", fresh = "10m", permit = is_admin)]
-//
-// Output:
-//     ::lucia::__private::Guard::authenticated()
-//         .credentials(::lucia::__private::Credentials::CookieOrBearer)
-//         .redirect("/login")
-//         .within(::core::time::Duration::from_secs(600u64))
-//         .permit(is_admin)
-fn expand_guard(guard: &Guard) -> TokenStream {
-    let options = match guard {
-        Guard::Anyone => return quote!(::lucia::__private::Guard::anyone()),
-        Guard::Authenticated(options) => options,
-    };
-    let credentials = options.bearer.as_ref().map(|_| {
-        let accepted = match options.cookie {
-            Some(_) => quote!(CookieOrBearer),
-            None => quote!(Bearer),
-        };
-        quote!(.credentials(::lucia::__private::Credentials::#accepted))
-    });
-    let redirect = options
-        .redirect
-        .as_ref()
-        .map(|path| quote!(.redirect(#path)));
-    let within = options
-        .fresh
-        .map(|seconds| quote!(.within(::core::time::Duration::from_secs(#seconds))));
-    let permit = options.permit.as_ref().map(|permit| {
-        // A complaint about the function is to stand where the user named it.
-        let (start, _) = ends(permit);
-        let method = Ident::new("permit", start);
-        quote!(.#method(#permit))
-    });
-    quote!(::lucia::__private::Guard::authenticated() #credentials #redirect #within #permit)
 }
 
 /// The spans of the first and the last of the tokens, for generated code that a message about them is to

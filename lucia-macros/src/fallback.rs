@@ -1,6 +1,6 @@
 //! What takes the place of a handler that cannot be built.
 
-use crate::expand;
+use crate::expand::{self, Place};
 use crate::framework::Framework;
 use crate::item::{Attributes, Handler};
 use proc_macro2::TokenStream;
@@ -22,11 +22,16 @@ use syn::{FnArg, Safety};
 //         loop {}
 //     }
 pub(crate) fn expand(framework: Framework, mut handler: Handler) -> TokenStream {
+    let place = Place::of(&handler);
     let function = mend(&mut handler).then(|| {
         let injects = !expand::names_auth_request(&handler.sig);
-        let function = expand::function(&handler, injects);
+        let function = expand::function(&handler, injects, place);
         quote!(#[allow(dead_code)] #function)
     });
+    let (inside, beside) = match place {
+        Place::Inside => (function, None),
+        Place::Beside => (None, function),
+    };
     let Handler {
         attrs: Attributes { handler: attrs, .. },
         vis,
@@ -38,10 +43,12 @@ pub(crate) fn expand(framework: Framework, mut handler: Handler) -> TokenStream 
     let private = framework.private();
     let (generics, _, where_clause) = sig.generics.split_for_impl();
     quote! {
+        #beside
+
         #(#attrs)*
         #vis async fn #name #generics () -> #private::Response #where_clause {
             #(#inner_attrs)*
-            #function
+            #inside
             loop {}
         }
     }

@@ -57,6 +57,10 @@ use proc_macro::TokenStream;
 /// cannot be had answers. A parameter `impl Trait` becomes the last type parameter of the handler:
 /// register it as `web::post().to(handler::<web::Json<Edit>>)`.
 ///
+/// It may be an associated function, registered as `web::get().to(Api::me)`, and use `Self`. If it
+/// uses a type parameter of its `impl` and not `Self`, the compiler complains about the function
+/// (E0401): name the type by `Self`, as in `Self::load(..)`.
+///
 /// [`AuthRequest`]: https://docs.rs/lucia/latest/lucia/struct.AuthRequest.html
 #[proc_macro_attribute]
 pub fn auth_request(args: TokenStream, item: TokenStream) -> TokenStream {
@@ -141,6 +145,9 @@ pub fn authenticated(args: TokenStream, item: TokenStream) -> TokenStream {
 /// at most 16 parameters of its own. They are extracted in the order in which they are declared, and
 /// the first that cannot be had answers; only the last may read the body. A parameter `impl Trait`
 /// becomes the last type parameter of the handler: register it as `post(handler::<Json<Edit>>)`.
+/// It may be an associated function, registered as `get(Api::me)`, and use `Self`. If it uses a type
+/// parameter of its `impl` and not `Self`, the compiler complains about the function (E0401): name
+/// the type by `Self`, as in `Self::load(..)`.
 ///
 /// Attributes below it, such as `#[tracing::instrument]`, see the function as you wrote it, with
 /// `auth_request` as its first parameter if you wrote none. Docs, `cfg`, `deprecated`, `must_use` and

@@ -7,7 +7,7 @@
 //! |---|---|
 //! | [`User<A>`](crate::User), [`Session`](crate::Session) | only who is signed in: 401 for others, 403 for an unsafe request from another origin |
 //! | [`MaybeUser<A>`](crate::MaybeUser) | everybody |
-//! | [`AuthRequest`] | everybody; it answers when asked |
+//! | [`AuthRequest`](crate::AuthRequest) | everybody; it answers when asked |
 //!
 //! All are 503 when the store is away: who is asking is not known then. However many are asked
 //! for, there is one query.
@@ -16,15 +16,24 @@
 //! of a request while it asks who sent it. `#[auth_request]`, `#[authenticated]` and
 //! [`Auth::middleware`](crate::Auth::middleware) put both on responses; `#[authenticated]` and
 //! the middleware's [`protect`](AuthMiddleware::protect) decide before a body is read.
+//!
+//! # Several `Auth`s
+//!
+//! An application with customers and staff can have an `Auth` for each. The nearest one decides for
+//! attributes and extractors: the data of a resource counts more than that of the scope around it, and
+//! the middleware of a scope more than the data of the same scope. Give each scope both, or the data
+//! alone, always as `web::Data<Auth>`: what a handler takes as `web::Data<Auth>` goes by the data
+//! only.
 
 mod extractors;
 #[cfg(feature = "macros")]
 mod handler;
 mod middleware;
+mod nearest;
 mod response;
 
 use actix_web::http::header::HOST;
-use actix_web::{HttpMessage, HttpRequest, web};
+use actix_web::{HttpMessage, HttpRequest};
 
 #[cfg(feature = "macros")]
 #[cfg_attr(docsrs, doc(cfg(feature = "macros")))]
@@ -38,9 +47,8 @@ pub mod __private {
     pub use super::handler::{Admitted, Extractor, Incoming, Reply, Response, extract, respond};
 }
 
-use crate::auth::Auth;
 use crate::context::{RequestContext, RequestSlot};
-use crate::{AuthRequest, Error, Result};
+use nearest::auth_request;
 
 impl RequestContext for HttpRequest {
     fn method(&self) -> &str {
@@ -78,30 +86,5 @@ impl RequestContext for HttpRequest {
         let slot = RequestSlot::default();
         self.extensions_mut().insert(slot.clone());
         slot
-    }
-}
-
-/// The `AuthRequest` of a request, by the `Auth` of its application, or by that of a middleware
-/// that the request has passed.
-///
-/// # Errors
-///
-/// [`Error::Misuse`] when the application was given none.
-fn auth_request(request: &HttpRequest) -> Result<AuthRequest> {
-    let auth = match request.app_data::<web::Data<Auth>>() {
-        Some(data) => Some(data.get_ref()),
-        None => request.app_data::<Auth>(),
-    };
-    let found = match auth {
-        Some(auth) => Some(auth.handle_request(request)),
-        None => request.slot().first(),
-    };
-    match found {
-        Some(auth_request) => Ok(auth_request),
-        None => Err(Error::Misuse(
-            "there is no `Auth` in the application's data: add \
-             `.app_data(web::Data::new(auth))` to the `App`"
-                .to_owned(),
-        )),
     }
 }

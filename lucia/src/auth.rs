@@ -30,6 +30,7 @@ use crate::context::RequestContext;
 use crate::cookie::{CookieConfig, SessionCookie};
 use crate::origin::OriginPolicy;
 use crate::password::Passwords;
+use crate::said::Said;
 use crate::session::{Lifetime, Session};
 use crate::store::Store;
 use crate::token::{Presented, SessionToken};
@@ -83,6 +84,7 @@ struct Parts {
     passwords: Passwords,
     clock: Arc<dyn Clock>,
     random: Arc<dyn RandomSource>,
+    said: Said,
 }
 
 impl Auth {
@@ -106,6 +108,11 @@ impl Auth {
     }
 
     /// The cookie that carries a session, or with `None` the one that removes it.
+    ///
+    /// For what lucia has no adapter for. [`AuthRequest::set_session`] puts it on the response. A
+    /// handler that does so by itself keeps to the same rules where the response passes an
+    /// attribute, `Auth::middleware` or `Auth::layer`:
+    /// [`ResponseHeaders::put_on`](crate::ResponseHeaders::put_on) says which.
     #[must_use]
     #[doc(alias = "createSessionCookie")]
     pub fn session_cookie(&self, session: Option<&Session>) -> SessionCookie {
@@ -132,6 +139,15 @@ impl Auth {
     #[must_use]
     pub fn read_bearer_token(&self, request: &impl RequestContext) -> Option<SessionToken> {
         bearer::read(request.header("authorization")).token()
+    }
+
+    pub(crate) fn cookie_name(&self) -> Arc<str> {
+        self.0.cookie.name()
+    }
+
+    /// Whether a mistake in how the application is put together is logged for the first time.
+    pub(crate) fn is_said_first(&self, mistake: &str) -> bool {
+        self.0.said.is_first(mistake)
     }
 
     /// Whether the other is a handle to the same.

@@ -51,10 +51,12 @@ struct Slot {
 }
 
 impl RequestSlot {
-    /// The `AuthRequest` of an application with one `Auth`, if somebody has asked for it before.
+    /// The `AuthRequest` of this request, if one has been asked for before. `None` where several
+    /// [`Auth`]s have been asked: which of them a handler belongs to is not known here.
     #[must_use]
-    pub fn first(&self) -> Option<AuthRequest> {
-        self.0.first.get().cloned()
+    pub fn only(&self) -> Option<AuthRequest> {
+        let others = self.0.others.lock().unwrap_or_else(PoisonError::into_inner);
+        self.0.first.get().filter(|_| others.is_empty()).cloned()
     }
 
     /// The `AuthRequest` that is here for `auth`, after keeping the one of `new` if there is none.

@@ -1,5 +1,6 @@
 //! The session cookie: its attributes, and how it is read and written.
 
+use std::sync::Arc;
 use std::time::Duration;
 use std::{fmt, iter};
 
@@ -112,7 +113,7 @@ impl CookieOptions {
             "auth_session"
         };
         let config = CookieConfig {
-            name: self.name.unwrap_or_else(|| default_name.to_owned()),
+            name: self.name.map_or_else(|| default_name.into(), Arc::from),
             path: self.path.unwrap_or_else(|| "/".to_owned()),
             domain: self.domain,
             same_site: self.same_site.unwrap_or_default(),
@@ -127,7 +128,7 @@ impl CookieOptions {
 /// The session cookie as settled by the settings.
 #[derive(Clone, Debug)]
 pub(crate) struct CookieConfig {
-    name: String,
+    name: Arc<str>,
     path: String,
     domain: Option<String>,
     same_site: SameSite,
@@ -136,6 +137,10 @@ pub(crate) struct CookieConfig {
 }
 
 impl CookieConfig {
+    pub(crate) fn name(&self) -> Arc<str> {
+        self.name.clone()
+    }
+
     pub(crate) fn is_secure(&self) -> bool {
         self.secure
     }
@@ -282,7 +287,7 @@ impl CookieConfig {
     }
 
     fn attributes(&self, value: String) -> cookie::CookieBuilder<'static> {
-        let cookie = cookie::Cookie::build((self.name.clone(), value))
+        let cookie = cookie::Cookie::build((self.name.to_string(), value))
             .path(self.path.clone())
             .http_only(true)
             .same_site(cookie::SameSite::from(self.same_site))

@@ -165,6 +165,9 @@ impl Guard {
     /// Where a response to a request that `check` refused sends the client, if it does: to the
     /// login page. `target` is the path and query that a safe request asked for, and `None` for an
     /// unsafe one, which cannot be asked again by a redirect.
+    ///
+    /// It sends nobody in a circle: where `target` is the login page itself, or the client has been
+    /// sent from there to the login page and back, there is no redirection, and the log says so once.
     #[must_use]
     pub fn redirection(
         &self,
@@ -180,10 +183,21 @@ impl Guard {
         if !helped_by_a_login || request.is_by_bearer() {
             return None;
         }
-        Some(match target.and_then(LocalPath::parse) {
-            Some(next) => next.as_next_of(login),
-            None => login.to_owned(),
-        })
+        let Some(next) = target.and_then(LocalPath::parse) else {
+            return Some(login.to_owned());
+        };
+        if next.comes_back_from(login) {
+            if request.auth().is_said_first(login) {
+                tracing::error!(
+                    login,
+                    page = next.path(),
+                    "a login page leads back to the page that redirects to it, so that nobody can \
+                     sign in there: take the login page out of what the guard protects"
+                );
+            }
+            return None;
+        }
+        Some(next.as_next_of(login))
     }
 
     /// The `WWW-Authenticate` of a 401 to a client that may authenticate by a bearer token

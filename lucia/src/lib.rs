@@ -137,6 +137,7 @@ mod password;
 mod redirect;
 mod request;
 mod response;
+mod said;
 mod session;
 pub mod store;
 #[cfg(feature = "test-support")]

@@ -19,7 +19,8 @@ pub(crate) struct OriginPolicy {
     pub(crate) allow_missing: bool,
 }
 
-/// Which headers your reverse proxy sets, **and removes when a client sends them**.
+/// Which headers your reverse proxy sets, **and removes when a client sends them**. A scheme is `https`
+/// or `http`, or `wss` or `ws` for the same; the last of several counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TrustedProxy {
@@ -60,13 +61,40 @@ impl OriginPolicy {
             let told = site.is_some() || !with_cookie || self.allow_missing;
             return if told { Ok(()) } else { Err(Refusal::Missing) };
         };
-        match self.own(request) {
-            Some(own) if own.is(origin) => Ok(()),
-            own => Err(Refusal::Origin {
-                given: origin.to_owned(),
-                expected: own.map(|own| own.to_string()),
-            }),
+        // A page cannot set `Sec-Fetch-Site`. It is `same-origin` only if every URL of the request's
+        // redirects has the origin of the page, which a sandboxed page never has (Fetch Metadata, 2.3).
+        let vouched_for = site == Some(SAME_ORIGIN);
+        if origin == OPAQUE {
+            return if vouched_for {
+                Ok(())
+            } else {
+                Err(Refusal::Opaque)
+            };
         }
+        let Some(own) = self.own(request) else {
+            return Err(Refusal::Nowhere(origin.to_owned()));
+        };
+        if own.is(origin) {
+            return Ok(());
+        }
+        if own.with(own.scheme.other()).is(origin) {
+            // Whether a proxy ends TLS in front of a plain connection, the browser knows.
+            if vouched_for && own.is_guess {
+                return Ok(());
+            }
+            return Err(Refusal::Scheme {
+                given: origin.to_owned(),
+                expected: own.to_string(),
+                advice: match own.scheme {
+                    Scheme::Http => BEHIND_TLS,
+                    Scheme::Https => OVER_TLS,
+                },
+            });
+        }
+        Err(Refusal::Origin {
+            given: origin.to_owned(),
+            expected: own.to_string(),
+        })
     }
 
     fn is_allowed(&self, origin: &str) -> bool {
@@ -85,14 +113,20 @@ impl OriginPolicy {
             None => (request.host().map(str::to_owned), None),
         };
         let host = host.filter(|host| !host.is_empty() && !host.starts_with(':'))?;
-        let scheme = match proto {
-            Some(proto) => proto,
+        let (scheme, is_guess) = match proto {
+            Some(proto) => (proto, false),
+            None if request.is_tls() => (Scheme::Https, false),
             // The cookie is `Secure`, so browsers bring it over TLS only, or to this machine.
-            None if self.secure && !is_loopback(&host) => Scheme::Https,
-            None if request.is_tls() => Scheme::Https,
-            None => Scheme::Http,
+            None if self.secure && !is_loopback(&host) => {
+                (Scheme::Https, is_below_localhost(&host))
+            }
+            None => (Scheme::Http, true),
         };
-        Some(Own { scheme, host })
+        Some(Own {
+            scheme,
+            is_guess,
+            host,
+        })
     }
 }
 
@@ -110,23 +144,55 @@ pub(crate) enum Refusal {
     #[error("it comes from another site: `Sec-Fetch-Site: {0}`")]
     Site(String),
     #[error(
-        "its `Origin: {given}` is not {}: where this is your own site, a proxy changes the `Host`; \
-         set `allowed_origins` or `trusted_proxy`",
-        expected.as_deref().unwrap_or("to be compared, since the request names no host")
+        "its `Origin: null` names no site: pages with `Referrer-Policy: no-referrer` send it, and are \
+         believed only with `Sec-Fetch-Site: same-origin`; if the page is your own, send \
+         `Referrer-Policy: same-origin` with it"
     )]
-    Origin {
+    Opaque,
+    #[error("its `Origin: {0}` cannot be compared: the request names no host, or several")]
+    Nowhere(String),
+    #[error("its `Origin: {given}` differs from {expected} only in its scheme: {advice}")]
+    Scheme {
         given: String,
-        expected: Option<String>,
+        expected: String,
+        advice: &'static str,
     },
+    #[error(
+        "its `Origin: {given}` is not {expected}: where this is your own site, a proxy changes the \
+         `Host`; set `allowed_origins` or `trusted_proxy`"
+    )]
+    Origin { given: String, expected: String },
 }
+
+/// What to do where the connection is plain, and the site is reached by `https://`.
+const BEHIND_TLS: &str = "if a proxy ends TLS in front of the application, let it send \
+                          `X-Forwarded-Proto` and set `trusted_proxy`, or list the origin in \
+                          `allowed_origins`";
+
+/// What to do where the site is expected at `https://`, and is reached without.
+const OVER_TLS: &str = "if this is your own site, open it by `https://`; without TLS, set \
+                        `environment(Environment::Development)`, or `trusted_proxy` behind a proxy \
+                        that sends `X-Forwarded-Proto`";
 
 /// Where a request was sent to.
 struct Own {
     scheme: Scheme,
+    /// Whether it could be the other scheme: nothing tells if a proxy ends TLS in front of a plain
+    /// connection.
+    is_guess: bool,
     host: String,
 }
 
 impl Own {
+    /// The same host and port with another scheme.
+    fn with(&self, scheme: Scheme) -> Self {
+        Self {
+            scheme,
+            is_guess: self.is_guess,
+            host: self.host.clone(),
+        }
+    }
+
     /// Whether `origin` is exactly this scheme, host and port.
     fn is(&self, origin: &str) -> bool {
         let Some((scheme, authority)) = origin.split_once("://") else {
@@ -151,13 +217,22 @@ enum Scheme {
 }
 
 impl Scheme {
+    /// Some proxies name the scheme of the WebSocket that a request opens.
     fn parse(text: &str) -> Option<Self> {
-        if text.eq_ignore_ascii_case("https") {
+        let is_one_of = |names: [&str; 2]| names.iter().any(|name| text.eq_ignore_ascii_case(name));
+        if is_one_of(["https", "wss"]) {
             Some(Self::Https)
-        } else if text.eq_ignore_ascii_case("http") {
+        } else if is_one_of(["http", "ws"]) {
             Some(Self::Http)
         } else {
             None
+        }
+    }
+
+    fn other(self) -> Self {
+        match self {
+            Self::Http => Self::Https,
+            Self::Https => Self::Http,
         }
     }
 
@@ -194,8 +269,9 @@ fn forwarded(request: &impl RequestContext, proxy: TrustedProxy) -> Forwarded {
             let pair = |name: &str| {
                 element.split(';').find_map(|pair| {
                     let (key, value) = pair.trim().split_once('=')?;
-                    key.eq_ignore_ascii_case(name)
-                        .then(|| value.trim_matches('"').to_owned())
+                    let value = value.trim().trim_matches('"');
+                    let is_meant = key.trim().eq_ignore_ascii_case(name);
+                    is_meant.then(|| value.to_owned())
                 })
             };
             Forwarded {
@@ -215,23 +291,40 @@ fn opens_web_socket(request: &impl RequestContext) -> bool {
     })
 }
 
+/// `Sec-Fetch-Site` of a request by this very origin.
+const SAME_ORIGIN: &str = "same-origin";
+
+/// `Origin` of a page that has none, or that does not tell it.
+const OPAQUE: &str = "null";
+
 /// `Sec-Fetch-Site` of a request by this very origin, or by the user in person.
 fn is_own_site(site: &str) -> bool {
-    matches!(site, "same-origin" | "none")
+    matches!(site, SAME_ORIGIN | "none")
+}
+
+/// The name or address of a host, without its port.
+fn name(host: &str) -> &str {
+    match host.strip_prefix('[') {
+        Some(v6) => match v6.split_once(']') {
+            Some((name, port)) if port.is_empty() || port.starts_with(':') => name,
+            _ => "",
+        },
+        None => host.split(':').next().unwrap_or_default(),
+    }
 }
 
 fn is_loopback(host: &str) -> bool {
-    let name = match host.strip_prefix('[') {
-        Some(v6) => match v6.split_once(']') {
-            Some((name, port)) if port.is_empty() || port.starts_with(':') => name,
-            _ => return false,
-        },
-        None => host.split(':').next().unwrap_or_default(),
-    };
+    let name = name(host);
     name.eq_ignore_ascii_case("localhost")
         || name
             .parse::<std::net::IpAddr>()
             .is_ok_and(|address| address.is_loopback())
+}
+
+/// Whether the host is a name below `localhost`: browsers take it for this machine (RFC 6761, 6.3).
+fn is_below_localhost(host: &str) -> bool {
+    let last = name(host).rsplit_once('.').map(|(_, last)| last);
+    last.is_some_and(|last| last.eq_ignore_ascii_case("localhost"))
 }
 
 /// Browsers leave the default port out, clients and proxies may not.

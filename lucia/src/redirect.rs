@@ -35,12 +35,64 @@ impl LocalPath {
         &self.0
     }
 
+    /// The path without its query.
+    pub(crate) fn path(&self) -> &str {
+        path(&self.0)
+    }
+
+    /// Whether who is sent from here to the login page `login` comes back here: this is that page,
+    /// or they have been here before, which the `next=` of each redirect on the way says. A proxy may
+    /// know the login page by another path than we do.
+    pub(crate) fn comes_back_from(&self, login: &str) -> bool {
+        if decoded(self.path()) == decoded(path(login)) {
+            return true;
+        }
+        let here = without_slash(self.path());
+        let mut page = next_of(&self.0);
+        for _ in 0..MOST_LOGIN_PAGES {
+            match page {
+                None => return false,
+                Some(page) if without_slash(path(&page)) == here => return true,
+                Some(other) => page = next_of(&other),
+            }
+        }
+        true
+    }
+
     /// The login page `login` with this path as `next=` in its query.
     pub(crate) fn as_next_of(&self, login: &str) -> String {
         let separator = if login.contains('?') { '&' } else { '?' };
         let next: String = url::form_urlencoded::byte_serialize(self.0.as_bytes()).collect();
         format!("{login}{separator}next={next}")
     }
+}
+
+/// How many redirects to login pages a client can have behind it, one behind the other.
+const MOST_LOGIN_PAGES: usize = 8;
+
+fn path(path_and_query: &str) -> &str {
+    let end = path_and_query.find(['?', '#']);
+    &path_and_query[..end.unwrap_or(path_and_query.len())]
+}
+
+/// The last `next` in a query: the one that [`LocalPath::as_next_of`] wrote.
+fn next_of(path_and_query: &str) -> Option<String> {
+    let (_, query) = path_and_query.split_once('?')?;
+    let nexts = url::form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == "next");
+    nexts.last().map(|(_, next)| next.into_owned())
+}
+
+fn decoded(path: &str) -> Vec<u8> {
+    percent_encoding::percent_decode_str(path).collect()
+}
+
+/// Many servers take a path with a slash at its end for the same, or redirect to it.
+fn without_slash(path: &str) -> Vec<u8> {
+    let mut path = decoded(path);
+    while path.len() > 1 && path.ends_with(b"/") {
+        path.pop();
+    }
+    path
 }
 
 /// The site's front page.
@@ -113,5 +165,55 @@ mod tests {
             next.as_next_of("/login?lang=en"),
             "/login?lang=en&next=%2Fa%3Fb%3Dc%26d%3De"
         );
+    }
+
+    #[test]
+    fn whoever_was_here_before_is_not_sent_to_the_login_page_again() {
+        let circle = |page: &str, login| LocalPath::parse(page).unwrap().comes_back_from(login);
+        for (page, login) in [
+            ("/login", "/login"),
+            ("/login?next=/x", "/login"),
+            ("/login", "/login?lang=en"),
+            ("/log%69n", "/login"),
+            ("/login", "/%6Cogin"),
+            ("/login/?next=%2Flogin%2F", "/login"),
+            ("/login/?next=/login", "/login"),
+            ("/login?next=%2Flogin%3Fnext%3D%252Fx", "/app/login"),
+            ("/a?next=%2Fb%3Fnext%3D%252Fa", "/b"),
+            ("/a?lang=en&next=/b&next=/a", "/b"),
+        ] {
+            assert!(circle(page, login), "{page} {login}");
+        }
+        for (page, login) in [
+            ("/", "/login"),
+            ("/login/", "/login"),
+            ("/Login", "/login"),
+            ("/login2", "/login"),
+            ("/admin/login", "/login"),
+            ("/x?a=/login", "/login"),
+            ("/x?next=/login", "/login"),
+            ("/admin/login?next=%2Fadmin", "/login"),
+            ("/x?next=", "/login"),
+            ("/x?next=%FF", "/login"),
+            ("/x?next=https://x", "/login"),
+        ] {
+            assert!(!circle(page, login), "{page} {login}");
+        }
+    }
+
+    #[test]
+    fn a_redirect_does_not_grow_for_ever() {
+        let mut page = "/start".to_owned();
+        let mut length = 0;
+        loop {
+            let login = format!("/{length}");
+            let next = LocalPath::parse(&page).unwrap();
+            if next.comes_back_from(&login) {
+                break;
+            }
+            page = next.as_next_of(&login);
+            length += 1;
+        }
+        assert_eq!(length, MOST_LOGIN_PAGES);
     }
 }

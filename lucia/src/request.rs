@@ -98,6 +98,11 @@ pub struct ResponseHeaders {
     pub private: bool,
     /// The request header that decided who the person is, which belongs into `Vary`.
     pub vary: Option<&'static str>,
+    /// Whether the application chose what `set_cookie` says.
+    pub(crate) set_by_application: bool,
+    /// Why the response may have no session cookie, whoever puts it there.
+    pub(crate) no_cookie: Option<&'static str>,
+    pub(crate) cookie_name: Arc<str>,
 }
 
 impl AuthRequest {
@@ -264,7 +269,9 @@ impl AuthRequest {
     /// one log-out serves both, `#[authenticated(cookie, bearer)]`.
     ///
     /// A response to an unsafe request from another origin never has a session cookie on it, also
-    /// when a session was set: another site cannot sign anybody in or out. This is logged.
+    /// when a session was set: another site cannot sign anybody in or out. This is logged. The same
+    /// holds for a [`session_cookie`](Auth::session_cookie) that a handler puts on the response by
+    /// itself.
     pub fn set_session(&self, session: Option<&Session>) {
         if let Some(refusal) = &self.0.refusal {
             tracing::warn!(reason = %refusal, "the session cookie of a cross-origin request is left alone");
@@ -291,7 +298,8 @@ impl AuthRequest {
     #[must_use]
     pub fn response_headers(&self) -> ResponseHeaders {
         let set_cookie = self.0.set_cookie();
-        let is_known = self.sender().is_known();
+        let sender = self.sender();
+        let is_known = sender.is_known();
         // That there was no cookie decides as well as what it says.
         let by_cookie = set_cookie.is_some() || is_known || self.0.asked.load(Ordering::Relaxed);
         let by_bearer = self.0.bearer.found().is_some();
@@ -306,6 +314,9 @@ impl AuthRequest {
                 (true, true) => Some("Cookie, Authorization"),
                 (false, false) => None,
             },
+            set_by_application: !matches!(*sender, Sender::Presented(_)),
+            no_cookie: self.0.no_cookie(),
+            cookie_name: self.0.auth.cookie_name(),
         }
     }
 
@@ -444,6 +455,17 @@ impl AuthRequest {
 }
 
 impl Shared {
+    /// Why a response to this request may not have a session cookie.
+    fn no_cookie(&self) -> Option<&'static str> {
+        if self.refusal.is_some() {
+            Some("the request comes from another origin")
+        } else if self.by_bearer.load(Ordering::Relaxed) {
+            Some("the request authenticates by its bearer token")
+        } else {
+            None
+        }
+    }
+
     fn sender(&self) -> Arc<Sender> {
         self.sender
             .lock()

@@ -22,26 +22,51 @@ impl ResponseHeaders {
     /// Puts this on a response: its cookie in place of one of the same name, `Cache-Control:
     /// no-store` where the handler has said nothing, and what is missing in `Vary`. Doing it again
     /// changes nothing.
+    ///
+    /// A session cookie that the handler put there by itself is taken off where none is allowed: from
+    /// the response to a refused request of another origin, and to one that authenticated by its
+    /// bearer token. Elsewhere it stays and makes the response private. It counts more than a renewal
+    /// or the removal of a dead cookie, and less than
+    /// [`set_session`](crate::AuthRequest::set_session).
     pub fn put_on(&self, headers: &mut impl HeadersMut) {
-        if let Some(cookie) = &self.set_cookie {
-            headers.remove("set-cookie", |value| sets(value, cookie.name()));
+        let is_ours = |value: &[u8]| sets(value, &self.cookie_name);
+        let mut carries_ours = headers.values("set-cookie").any(is_ours);
+        if carries_ours && let Some(reason) = self.no_cookie {
+            headers.remove("set-cookie", is_ours);
+            carries_ours = false;
+            tracing::warn!(
+                reason,
+                "a session cookie that the handler set by itself was taken off the response"
+            );
+        }
+        if let Some(cookie) = &self.set_cookie
+            && (self.set_by_application || !carries_ours)
+        {
+            headers.remove("set-cookie", is_ours);
             headers.append("set-cookie", &cookie.to_string());
         }
-        if self.private && headers.values("cache-control").next().is_none() {
+        let is_private = self.private || carries_ours;
+        if is_private && headers.values("cache-control").next().is_none() {
             headers.append("cache-control", "no-store");
         }
-        if let Some(wanted) = self.vary
-            && !varies_by(headers, wanted)
-        {
-            headers.append("vary", wanted);
+        let by_cookie = carries_ours.then_some("Cookie");
+        for wanted in [self.vary, by_cookie].into_iter().flatten() {
+            if !varies_by(headers, wanted) {
+                headers.append("vary", wanted);
+            }
         }
     }
 }
 
-/// Whether a value of `Set-Cookie` is about the cookie `name`.
+/// Whether a value of `Set-Cookie` sets the cookie `name`, as browsers read it (RFC 6265bis, 5.6).
+/// What stands after an empty name is sent back as if it had one.
 fn sets(value: &[u8], name: &str) -> bool {
-    let rest = value.strip_prefix(name.as_bytes());
-    rest.is_some_and(|rest| rest.starts_with(b"="))
+    let pair = value.split(|byte| *byte == b';').next().unwrap_or_default();
+    let pair = pair.trim_ascii();
+    let pair = pair.strip_prefix(b"=").unwrap_or(pair);
+    let mut parts = pair.splitn(2, |byte| *byte == b'=');
+    let given = parts.next().unwrap_or_default();
+    parts.next().is_some() && given.trim_ascii() == name.as_bytes()
 }
 
 fn varies_by(headers: &impl HeadersMut, wanted: &str) -> bool {

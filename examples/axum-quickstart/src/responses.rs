@@ -35,7 +35,8 @@ pub async fn finish(request: Request, next: Next) -> Response {
     for (name, value) in [
         (CONTENT_SECURITY_POLICY, POLICY),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        // Not `no-referrer`: with it browsers send `Origin: null` with forms, which lucia refuses.
+        // Not `no-referrer`: with it browsers send `Origin: null` with forms, which lucia refuses
+        // where the browser does not also say `Sec-Fetch-Site: same-origin`.
         (REFERRER_POLICY, "same-origin"),
     ] {
         headers.insert(name, HeaderValue::from_static(value));

@@ -16,6 +16,7 @@ pub fn security() -> DefaultHeaders {
         // response is for one person alone, lucia says the stricter `no-store`.
         .add((header::CACHE_CONTROL, "no-cache"))
         .add((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        // Not `no-referrer`: with it browsers send `Origin: null` with forms, which lucia refuses.
+        // Not `no-referrer`: with it browsers send `Origin: null` with forms, which lucia refuses
+        // where the browser does not also say `Sec-Fetch-Site: same-origin`.
         .add((header::REFERRER_POLICY, "same-origin"))
 }

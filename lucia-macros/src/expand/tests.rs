@@ -240,3 +240,41 @@ fn what_reads_the_body_is_the_last_parameter_of_axum() {
     assert_eq!(messages_of(Framework::Axum, quote!(), item.clone()), 2);
     assert_eq!(messages(quote!(), item), 0);
 }
+
+#[test]
+fn a_function_that_uses_self_stands_beside_its_handler_and_any_other_inside() {
+    for framework in [Framework::Actix, Framework::Axum] {
+        let expanded = |args, item| attribute(framework, Attribute::Authenticated, args, item);
+        for item in [
+            quote!(
+                async fn handler() -> Result<String, Self> {
+                    name()
+                }
+            ),
+            quote!(
+                async fn handler(a: Json<Self>) -> String {
+                    name()
+                }
+            ),
+            quote!(
+                async fn handler() -> String {
+                    Self::name()
+                }
+            ),
+        ] {
+            let output = expanded(quote!(), item.clone()).to_string();
+            assert!(output.contains("Self :: __lucia_handler"), "{output}");
+            // Also where it cannot be built: one mistake is one message.
+            let output = expanded(quote!(redirect), item).to_string();
+            assert_eq!(output.matches("compile_error").count(), 1, "{output}");
+            assert_eq!(output.matches("async fn __lucia_handler").count(), 1);
+        }
+        let inside = quote!(
+            async fn handler() -> String {
+                name()
+            }
+        );
+        let output = expanded(quote!(permit = Self::check), inside).to_string();
+        assert!(!output.contains("__lucia_handler"), "{output}");
+    }
+}

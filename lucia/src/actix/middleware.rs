@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
 
+use super::nearest;
 use super::response::{deny, put_headers};
 use crate::auth::Auth;
 use crate::guard::Guard;
@@ -18,6 +19,9 @@ impl Auth {
     ///
     /// With [`protect`](AuthMiddleware::protect) it also keeps everything below it private. It
     /// does no harm together with the attributes: a response has one session cookie at the most.
+    ///
+    /// Handlers in it belong to this `Auth`, unless a scope or resource further in has another one
+    /// in its data or in a middleware.
     pub fn middleware(&self) -> AuthMiddleware {
         AuthMiddleware {
             auth: self.clone(),
@@ -44,7 +48,8 @@ impl AuthMiddleware {
     }
 
     /// As [`protect`](Self::protect), and sends those who are not signed in to the page `login`
-    /// (303), with the page that they asked for as `next=`, a [`LocalPath`](crate::LocalPath).
+    /// (303), with the page that they asked for as `next=`, a [`LocalPath`](crate::LocalPath). The
+    /// login page has to stand outside: inside it is 401, and the log says so once.
     ///
     /// # Panics
     ///
@@ -105,6 +110,7 @@ where
         let AuthMiddleware { auth, guard } = self.middleware.clone();
         let service = self.service.clone();
         Box::pin(async move {
+            nearest::enter(request.request(), &auth);
             let auth_request = auth.handle_request(request.request());
             auth_request.adopt();
             if let Err(denial) = guard.check(&auth_request).await {

@@ -10,6 +10,7 @@ use crate::clock::{Clock, RandomSource, os_random};
 use crate::cookie::CookieOptions;
 use crate::origin::{OriginPolicy, TrustedProxy, parse_allowed};
 use crate::password::{PasswordOptions, Passwords};
+use crate::said::Said;
 use crate::session::Lifetime;
 use crate::store::{SessionStore, Split, Store};
 use crate::{Error, Result};
@@ -171,9 +172,10 @@ impl AuthBuilder {
     /// Origins besides the site's own that unsafe requests may come from, each written as a
     /// browser does: `https://app.example.com`. There are no wildcards.
     ///
-    /// The site's own origin is the host that the request was sent to, over TLS in production. If
-    /// a proxy in front changes the `Host` header, name your origin here, or set
-    /// [`trusted_proxy`](Self::trusted_proxy).
+    /// The site's own origin is the host that the request was sent to, over TLS in production. On
+    /// `localhost`, and in development, it is the scheme of the connection, and the other one where
+    /// the browser says `Sec-Fetch-Site: same-origin`. If a proxy in front changes the `Host` header,
+    /// name your origin here, or set [`trusted_proxy`](Self::trusted_proxy).
     pub fn allowed_origins<S: Into<String>>(
         mut self,
         origins: impl IntoIterator<Item = S>,
@@ -287,6 +289,7 @@ impl AuthBuilder {
             passwords: Passwords::new(&self.passwords, self.random.clone())?,
             clock: self.clock,
             random: self.random,
+            said: Said::default(),
         })))
     }
 }

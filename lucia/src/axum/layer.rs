@@ -56,7 +56,8 @@ impl AuthLayer {
     }
 
     /// As [`protect`](Self::protect), and sends those who are not signed in to the page `login`
-    /// (303), with the page that they asked for as `next=`, a [`LocalPath`](crate::LocalPath).
+    /// (303), with the page that they asked for as `next=`, a [`LocalPath`](crate::LocalPath). The
+    /// login page has to stand outside: inside it is 401, and the log says so once.
     ///
     /// # Panics
     ///

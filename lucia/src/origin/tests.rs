@@ -193,6 +193,56 @@ fn fetch_metadata_counts_and_a_conflict_is_refused() {
 }
 
 #[test]
+fn an_opaque_origin_is_ours_by_the_browsers_word_alone() {
+    let from = |site: Option<&'static str>| {
+        let site = site.map(|site| ("sec-fetch-site", site));
+        let headers = [Some(HOST), Some(("origin", "null")), site];
+        let headers: Vec<_> = headers.into_iter().flatten().collect();
+        policy().check(&post(&headers), false)
+    };
+    assert_eq!(from(Some("same-origin")), Ok(()));
+    assert_eq!(from(Some("none")), Err(Refusal::Opaque));
+    assert_eq!(from(None), Err(Refusal::Opaque));
+    for site in ["same-site", "cross-site", "null", ""] {
+        assert_eq!(from(Some(site)), Err(Refusal::Site(site.to_owned())));
+    }
+    let lenient = OriginPolicy {
+        allow_missing: true,
+        ..policy()
+    };
+    assert!(!lenient.permits(&post(&[HOST, ("origin", "null")]), false));
+}
+
+#[test]
+fn a_scheme_that_cannot_be_known_is_what_the_browser_says_and_one_that_is_known_is_not() {
+    let development = OriginPolicy {
+        secure: false,
+        ..policy()
+    };
+    let proxied = OriginPolicy {
+        trusted_proxy: Some(TrustedProxy::XForwarded),
+        ..policy()
+    };
+    let same = ("sec-fetch-site", "same-origin");
+    let local = [("host", "localhost"), ("origin", "https://localhost")];
+    let public = [HOST, ("origin", "http://example.com")];
+    let is_scheme = |answer| matches!(answer, Err(Refusal::Scheme { .. }));
+    for policy in [policy(), development.clone()] {
+        assert!(is_scheme(policy.check(&post(&local), true)));
+        assert!(policy.permits(&post(&[local[0], local[1], same]), true));
+    }
+    let mut over_tls = post(&[local[0], ("origin", "http://localhost"), same]);
+    over_tls.tls = true;
+    assert!(is_scheme(policy().check(&over_tls, true)));
+    assert!(is_scheme(
+        policy().check(&post(&[public[0], public[1], same]), true)
+    ));
+    let said = ("x-forwarded-proto", "http");
+    let said = post(&[local[0], local[1], same, said]);
+    assert!(is_scheme(proxied.check(&said, true)));
+}
+
+#[test]
 fn without_any_word_of_its_origin_a_request_with_a_cookie_is_refused() {
     assert!(!policy().permits(&post(&[HOST]), true));
     assert!(policy().permits(&post(&[HOST]), false));
@@ -317,7 +367,7 @@ fn a_web_socket_is_opened_from_our_own_pages_only() {
             policy().check(&request, true),
             Err(Refusal::Origin {
                 given: "https://evil.org".to_owned(),
-                expected: Some("https://example.com".to_owned()),
+                expected: "https://example.com".to_owned(),
             }),
         );
     }
@@ -335,6 +385,16 @@ fn a_host_that_is_none_is_nobodys_own() {
             !policy().permits(&post(&[("host", host), ("origin", origin)]), true),
             "{host:?} {origin:?}"
         );
+    }
+    assert!(is_below_localhost("app.localhost:80") && is_below_localhost("a.b.LOCALHOST"));
+    for other in [
+        "localhost",
+        "applocalhost",
+        "localhost.evil.org",
+        "[::1]",
+        "[a.localhost",
+    ] {
+        assert!(!is_below_localhost(other), "{other}");
     }
     assert!(!is_loopback("[::1].evil.org"));
     assert!(is_loopback("[::1]:8080") && is_loopback("[::1]") && is_loopback("127.0.0.1:80"));

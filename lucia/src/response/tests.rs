@@ -39,6 +39,9 @@ fn asked() -> ResponseHeaders {
         set_cookie: Some(cookie),
         private: true,
         vary: Some("Cookie"),
+        set_by_application: true,
+        no_cookie: None,
+        cookie_name: "__Host-auth_session".into(),
     }
 }
 
@@ -75,6 +78,42 @@ fn the_cookie_takes_the_place_of_its_own_kind_and_of_no_other() {
 }
 
 #[test]
+fn a_cookie_by_hand_stays_unless_the_application_chose_another_or_none_is_allowed() {
+    const BY_HAND: &str = "__Host-auth_session=by-hand";
+    let found = |asked: &ResponseHeaders| {
+        let mut headers = Headers::of([("set-cookie", BY_HAND), ("set-cookie", "a=b")]);
+        asked.put_on(&mut headers);
+        asked.put_on(&mut headers);
+        headers
+    };
+    let renewed = ResponseHeaders {
+        set_by_application: false,
+        ..asked()
+    };
+    let untouched = ResponseHeaders {
+        set_cookie: None,
+        private: false,
+        vary: None,
+        ..renewed.clone()
+    };
+    let refused = ResponseHeaders {
+        no_cookie: Some("the request comes from another origin"),
+        ..untouched.clone()
+    };
+    assert_eq!(found(&asked()).all("set-cookie").len(), 2);
+    assert!(!found(&asked()).all("set-cookie").contains(&BY_HAND));
+    for kept in [renewed, untouched] {
+        let headers = found(&kept);
+        assert_eq!(headers.all("set-cookie"), [BY_HAND, "a=b"]);
+        assert_eq!(headers.all("cache-control"), ["no-store"]);
+        assert_eq!(headers.all("vary"), ["Cookie"]);
+    }
+    let headers = found(&refused);
+    assert_eq!(headers.all("set-cookie"), ["a=b"]);
+    assert!(headers.all("cache-control").is_empty() && headers.all("vary").is_empty());
+}
+
+#[test]
 fn what_the_handler_chose_stays() {
     let mut headers = Headers::of([("cache-control", "private, max-age=60"), ("vary", "*")]);
     asked().put_on(&mut headers);
@@ -88,6 +127,7 @@ fn vary_gets_what_is_missing() {
         set_cookie: None,
         private: false,
         vary: Some("Cookie, Authorization"),
+        ..asked()
     };
     for (present, is_enough) in [
         ("cookie , AUTHORIZATION, accept", true),

@@ -18,11 +18,15 @@ mod actix {
     mod extractors;
     mod guards;
     mod handlers;
+    mod login_circles;
     mod middleware;
+    mod no_referrer;
     pub(crate) mod outage;
+    mod own_cookies;
     mod passwords;
     mod races;
     mod redirects;
+    mod self_types;
     mod sessions;
     mod throttling;
     mod two_auths;
@@ -41,11 +45,15 @@ mod axum {
     mod extractors;
     mod guards;
     mod handlers;
+    mod login_circles;
     mod middleware;
+    mod no_referrer;
     mod outage;
+    mod own_cookies;
     mod passwords;
     mod races;
     mod redirects;
+    mod self_types;
     mod sessions;
     mod throttling;
     mod two_auths;
@@ -53,7 +61,9 @@ mod axum {
 
 mod actix_handlers;
 mod actix_middleware;
+mod actix_nested;
 mod attributes;
+mod axum_nested;
 mod axum_routers;
 mod bearer;
 mod cache;

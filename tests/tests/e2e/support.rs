@@ -4,6 +4,9 @@ pub(crate) mod actix;
 pub(crate) mod axum;
 mod browser;
 mod caching;
+#[path = "../../../examples/quickstart/tests/support/browser.rs"]
+#[allow(dead_code, unreachable_pub)] // The quickstart's tests use the rest of it.
+pub(crate) mod chromium;
 mod either;
 mod errors;
 mod polls;

@@ -55,7 +55,7 @@ async fn site(stage: &Stage) -> (Site, Session) {
 
 #[auth_request]
 async fn extensions(Slot(slot): Slot, mut parameter: AuthRequest) -> lucia::Result<String> {
-    let other = slot.and_then(|slot| slot.first());
+    let other = slot.and_then(|slot| slot.only());
     let mut other = other.ok_or_else(|| lucia::Error::Misuse("it is not there".to_owned()))?;
     // What one handle is told, the other knows.
     std::mem::swap(&mut other, &mut parameter);

@@ -257,3 +257,211 @@ async fn a_login_that_another_site_sends_gets_no_cookie_and_is_logged() {
         "{logged:?}"
     );
 }
+
+#[tokio::test]
+async fn an_opaque_origin_is_ours_only_where_the_browser_says_that_the_request_is() {
+    let reached = Reached::with(|settings| settings).await;
+    let null: (&str, &[u8]) = ("origin", b"null");
+    let logged = watch(["Origin: null"]);
+    for (headers, status) in [
+        (
+            &[null, ("sec-fetch-site", b"same-origin" as &[u8])][..],
+            204,
+        ),
+        (&[null], 403),
+        (&[null, ("sec-fetch-site", b"none")], 403),
+        (&[null, ("sec-fetch-site", b"same-site")], 403),
+        (&[null, ("sec-fetch-site", b"cross-site")], 403),
+        (&[null, ("sec-fetch-site", b"Same-Origin")], 403),
+        (
+            &[null, ("sec-fetch-site", b"same-origin, same-origin")],
+            403,
+        ),
+        (&[null, null, ("sec-fetch-site", b"same-origin")], 403),
+        (
+            &[("origin", b"Null"), ("sec-fetch-site", b"same-origin")],
+            403,
+        ),
+        (
+            &[
+                ("origin", b"null, null"),
+                ("sec-fetch-site", b"same-origin"),
+            ],
+            403,
+        ),
+        (&[("origin", b""), ("sec-fetch-site", b"same-origin")], 403),
+    ] {
+        assert_eq!(reached.status(headers).await, status, "{headers:?}");
+    }
+    let logged = logged.lines();
+    let advice = "`Referrer-Policy: same-origin`";
+    assert!(
+        logged.iter().any(|line| line.contains(advice)),
+        "{logged:?}"
+    );
+
+    // Signing in, too.
+    let login = reached.site.browser();
+    let login_with = async |site: &str| {
+        let request = login.bare(Method::POST, "/login").header("origin", "null");
+        let request = request.header("sec-fetch-site", site.to_owned());
+        let form = [("username", "ada"), ("password", PASSWORD)];
+        login.send(request.form(&form)).await.set_cookies().len()
+    };
+    assert_eq!(login_with("cross-site").await, 0);
+    assert_eq!(login_with("same-origin").await, 1);
+}
+
+#[tokio::test]
+async fn a_web_socket_is_opened_by_our_own_pages_alone_whatever_their_referrer_policy() {
+    let reached = Reached::with(|settings| settings).await;
+    let browser = reached.site.browser_of(&reached.session);
+    for (site, status) in [
+        (Some("same-origin"), 200),
+        (Some("cross-site"), 403),
+        (Some("none"), 403),
+        (None, 403),
+    ] {
+        let mut request = browser.bare(Method::GET, "/me").header("origin", "null");
+        request = request
+            .header("connection", "upgrade")
+            .header("upgrade", "websocket");
+        if let Some(site) = site {
+            request = request.header("sec-fetch-site", site);
+        }
+        assert_eq!(browser.send(request).await.status, status, "{site:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_proxy_that_names_the_web_sockets_scheme_means_the_same_connection() {
+    let origin: (&str, &[u8]) = ("origin", b"https://public.example");
+    let plain: (&str, &[u8]) = ("origin", b"http://public.example");
+    let host: (&str, &[u8]) = ("x-forwarded-host", b"public.example");
+    let x = Reached::with(|settings| settings.trusted_proxy(TrustedProxy::XForwarded)).await;
+    for (origin, protos, status) in [
+        (origin, &[b"wss" as &[u8]][..], 204),
+        (origin, &[b"WSS"], 204),
+        (origin, &[b" Wss "], 204),
+        (origin, &[b"http, wss"], 204),
+        (origin, &[b"ws", b"wss"], 204),
+        (origin, &[b"ws"], 403),
+        (origin, &[b"wss, ws"], 403),
+        (origin, &[b"wss", b"ws"], 403),
+        (plain, &[b"ws"], 204),
+        (plain, &[b"WS"], 204),
+        (plain, &[b"wss,ws"], 204),
+        (plain, &[b"wss"], 403),
+    ] {
+        let mut headers = vec![origin, host];
+        headers.extend(protos.iter().map(|proto| ("x-forwarded-proto", *proto)));
+        let shown = String::from_utf8_lossy(protos[0]).into_owned();
+        assert_eq!(x.status(&headers).await, status, "{shown} {headers:?}");
+    }
+    let standard = Reached::with(|settings| settings.trusted_proxy(TrustedProxy::Forwarded)).await;
+    for (origin, forwarded, status) in [
+        (origin, b"host=public.example;proto=wss" as &[u8], 204),
+        (origin, b"Host=public.example; Proto=\"WSS\"", 204),
+        (origin, b"proto=ws, host=public.example;proto=wss", 204),
+        (origin, b"host=public.example;proto=ws", 403),
+        (plain, b"host=public.example;proto=ws", 204),
+    ] {
+        let headers = [origin, ("forwarded", forwarded)];
+        assert_eq!(standard.status(&headers).await, status, "{headers:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_proxy_that_ends_tls_on_this_machine_and_keeps_the_host_is_believed_by_the_browsers_word()
+{
+    let same: (&str, &[u8]) = ("sec-fetch-site", b"same-origin");
+    let production = Reached::with(|settings| settings).await;
+    let logged = watch(["differs from", "only in its scheme"]);
+    for (host, origin) in [
+        ("localhost", "https://localhost"),
+        ("localhost:8443", "https://localhost:8443"),
+        ("LOCALHOST", "https://localhost"),
+        ("127.0.0.1", "https://127.0.0.1"),
+        ("127.0.0.1:8443", "https://127.0.0.1:8443"),
+        ("[::1]", "https://[::1]"),
+        ("[::1]:8443", "https://[::1]:8443"),
+        ("app.localhost", "https://app.localhost"),
+        ("app.localhost:8443", "https://app.localhost:8443"),
+    ] {
+        let host: (&str, &[u8]) = ("host", host.as_bytes());
+        let given: (&str, &[u8]) = ("origin", origin.as_bytes());
+        let plain = origin
+            .replace("https:", "http:")
+            .replace("localhost:443", "localhost");
+        let plain: (&str, &[u8]) = ("origin", plain.as_bytes());
+        assert_eq!(
+            production.status(&[host, given, same]).await,
+            204,
+            "{origin}"
+        );
+        // Without the browser's word, one of the two is another origin.
+        let by_https = production.status(&[host, given]).await;
+        let by_http = production.status(&[host, plain]).await;
+        let in_person: (&str, &[u8]) = ("sec-fetch-site", b"none");
+        assert_eq!(production.status(&[host, given, in_person]).await, by_https);
+        let is_below = origin.contains("app.localhost");
+        let expected = if is_below { (204, 403) } else { (403, 204) };
+        assert_eq!((by_https, by_http), expected, "{origin}");
+        assert_eq!(
+            production.status(&[host, plain, same]).await,
+            204,
+            "{origin}"
+        );
+        for site in ["same-site", "cross-site", "nonsense"] {
+            let site: (&str, &[u8]) = ("sec-fetch-site", site.as_bytes());
+            assert_eq!(
+                production.status(&[host, given, site]).await,
+                403,
+                "{origin}"
+            );
+        }
+    }
+    let logged = logged.lines();
+    let advice = "`trusted_proxy`";
+    assert!(
+        logged.iter().any(|line| line.contains(advice)),
+        "{logged:?}"
+    );
+    for (host, origin) in [
+        ("localhost", "https://localhost:8443"),
+        ("localhost:8443", "https://localhost"),
+        ("localhost:8443", "https://localhost:8444"),
+        ("localhost", "https://127.0.0.1"),
+        ("app.localhost", "https://localhost"),
+        ("app.localhost", "https://other.localhost"),
+        ("localhost.evil.example", "http://localhost.evil.example"),
+        ("evillocalhost", "http://evillocalhost"),
+        ("app.example.com:8443", "http://app.example.com:8443"),
+    ] {
+        let host: (&str, &[u8]) = ("host", host.as_bytes());
+        let given: (&str, &[u8]) = ("origin", origin.as_bytes());
+        assert_eq!(
+            production.status(&[host, given, same]).await,
+            403,
+            "{origin}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn in_development_a_proxy_that_ends_tls_is_believed_by_the_browsers_word() {
+    let development =
+        Reached::with(|settings| settings.environment(lucia::Environment::Development)).await;
+    let same: (&str, &[u8]) = ("sec-fetch-site", b"same-origin");
+    for host in ["localhost:8443", "dev.example:8443", "192.168.1.5"] {
+        let origin = format!("https://{host}");
+        let given: (&str, &[u8]) = ("origin", origin.as_bytes());
+        let host: (&str, &[u8]) = ("host", host.as_bytes());
+        assert_eq!(
+            development.status(&[host, given, same]).await,
+            204,
+            "{origin}"
+        );
+        assert_eq!(development.status(&[host, given]).await, 403, "{origin}");
+    }
+}

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use actix_web::dev::{Payload, Service};
 use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderValue};
 use actix_web::web::{self, Bytes, ServiceConfig};
 use actix_web::{FromRequest, Handler, HttpMessage, HttpRequest, Responder};
 use futures_util::stream;
@@ -187,6 +188,33 @@ pub(crate) fn see_other(path: &'static str) -> Redirect {
 pub(crate) fn streamed<const N: usize>(pieces: [&'static str; N]) -> Response {
     let pieces = pieces.map(|piece| Ok::<_, actix_web::Error>(Bytes::from(piece)));
     Response::Ok().streaming(stream::iter(pieces))
+}
+
+/// Puts one more cookie on a response.
+pub(crate) fn with_cookie(mut response: Response, cookie: &str) -> Response {
+    let value = HeaderValue::from_str(cookie).unwrap();
+    response.headers_mut().append(header::SET_COOKIE, value);
+    response
+}
+
+/// The headers that a client sent.
+pub(crate) struct Headers(header::HeaderMap);
+
+impl Headers {
+    pub(crate) fn one(&self, name: &str) -> Option<String> {
+        self.0
+            .get(name)
+            .map(|value| value.to_str().unwrap().to_owned())
+    }
+}
+
+impl FromRequest for Headers {
+    type Error = actix_web::Error;
+    type Future = std::future::Ready<Result<Self, Self::Error>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        std::future::ready(Ok(Self(request.headers().clone())))
+    }
 }
 
 /// What is in the extensions of a request.

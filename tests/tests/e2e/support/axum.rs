@@ -12,6 +12,7 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Extension, FromRequestParts, Request};
 use axum::handler::Handler;
+use axum::http::header::{self, HeaderValue};
 use axum::http::request::Parts;
 use axum::response::IntoResponse;
 use axum::routing::{any, get, post};
@@ -157,6 +158,32 @@ pub(crate) fn see_other(path: &'static str) -> Redirect {
 pub(crate) fn streamed<const N: usize>(pieces: [&'static str; N]) -> Response {
     let pieces = pieces.map(|piece| Ok::<_, Infallible>(Bytes::from(piece)));
     Body::from_stream(stream::iter(pieces)).into_response()
+}
+
+/// Puts one more cookie on a response.
+pub(crate) fn with_cookie(mut response: Response, cookie: &str) -> Response {
+    let value = HeaderValue::from_str(cookie).unwrap();
+    response.headers_mut().append(header::SET_COOKIE, value);
+    response
+}
+
+/// The headers that a client sent.
+pub(crate) struct Headers(header::HeaderMap);
+
+impl Headers {
+    pub(crate) fn one(&self, name: &str) -> Option<String> {
+        self.0
+            .get(name)
+            .map(|value| value.to_str().unwrap().to_owned())
+    }
+}
+
+impl FromRequestParts<()> for Headers {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &()) -> Result<Self, Infallible> {
+        Ok(Self(parts.headers.clone()))
+    }
 }
 
 /// What is in the extensions of a request.
