@@ -18,7 +18,7 @@ use serde_json::value::RawValue;
 static KEEPS_DIGITS: LazyLock<bool> = LazyLock::new(|| {
     const NUMBER: &str = "0.12345678901234567890";
     let read = serde_json::from_str::<serde_json::Value>(NUMBER);
-    read.is_ok_and(|value| value.to_string() == NUMBER)
+    read.is_ok_and(|value| serde_json::to_string(&value).is_ok_and(|text| text == NUMBER))
 });
 
 /// Reads a row, given as a JSON object.

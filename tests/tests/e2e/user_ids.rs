@@ -46,10 +46,11 @@ async fn on_postgres_a_column_of_ids_that_is_no_text_is_named_with_what_to_write
         assert_says(store.migrate(&["username TEXT"]).await, at, &write);
         let auth = lucia::Auth::builder(store.clone()).build().unwrap();
         assert_says(auth.check_schema::<lucia::NoAttributes>().await, at, &write);
-        let id = "ada".into();
-        assert_says(auth.user::<lucia::NoAttributes>(&id).await, at, &write);
-        let created = auth.create_user(NewUser::without_key()).await;
+        // Padded text can be compared with text, all others cannot.
         if !sql_type.starts_with("CHAR") {
+            let id = "ada".into();
+            assert_says(auth.user::<lucia::NoAttributes>(&id).await, at, &write);
+            let created = auth.create_user(NewUser::without_key()).await;
             assert!(created.is_err(), "{sql_type}");
         }
     }
@@ -102,13 +103,11 @@ async fn on_postgres_the_columns_that_refer_to_users_are_named_as_well() {
 }
 
 #[tokio::test]
-async fn on_postgres_text_of_a_bounded_length_and_citext_are_ids() {
-    for sql_type in ["VARCHAR", "VARCHAR(255)", "CITEXT"] {
+async fn on_postgres_text_of_a_bounded_length_is_an_id() {
+    for sql_type in ["VARCHAR", "VARCHAR(255)"] {
         let database = Database::new().await;
         let client = database.connect().await;
-        let sql = format!(
-            "CREATE EXTENSION IF NOT EXISTS citext; CREATE TABLE auth_user (id {sql_type} PRIMARY KEY)"
-        );
+        let sql = format!("CREATE TABLE auth_user (id {sql_type} PRIMARY KEY)");
         client.batch_execute(&sql).await.unwrap();
         let store = PgStore::connect(&database.url()).await.unwrap();
         store.migrate(&[]).await.unwrap();

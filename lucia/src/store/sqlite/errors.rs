@@ -137,9 +137,13 @@ pub(super) fn plain(error: &rusqlite::Error) -> Error {
     by_code(extended_code(error).unwrap_or(ffi::SQLITE_ERROR), error)
 }
 
-/// Whether a row refers to one that is not there.
+/// Whether a row refers to one that is not there, or would; or a trigger said no.
 pub(super) fn is_broken_reference(error: &rusqlite::Error) -> bool {
-    extended_code(error) == Some(ffi::SQLITE_CONSTRAINT_FOREIGNKEY)
+    matches!(
+        extended_code(error),
+        // `RESTRICT` fails as a trigger of SQLite's own would.
+        Some(ffi::SQLITE_CONSTRAINT_FOREIGNKEY | ffi::SQLITE_CONSTRAINT_TRIGGER)
+    )
 }
 
 /// What SQLite has against the text of a statement; `None` when it failed for another reason.

@@ -73,8 +73,8 @@ pub(super) fn explain(
     let found = find(connection, tables, doomed);
     let (table, column) = match found {
         Ok(Some(reference)) => (reference.table, Some(reference.column)),
-        // It is gone by now, or a trigger was at work.
-        Ok(None) => (tables.names.user.clone(), None),
+        // A trigger was at work.
+        Ok(None) => return error.into(),
         Err(error) => return error.into(),
     };
     let violation = ConstraintViolation::new(ConstraintKind::Referenced, table);
