@@ -12,6 +12,9 @@ use crate::support::{Caching, Stage, eventually, sign_up};
 /// other things as well.
 const SOON: Duration = Duration::from_secs(10);
 
+/// What is so of that which a lookup gives.
+type Expected = fn(&str) -> bool;
+
 /// What a lookup gives: the session's expiry and the user's columns, or `nothing`.
 async fn look(caching: &Caching, session: &Session) -> String {
     let found = Store::session_and_user(&caching.store, &session.id).await;
@@ -21,7 +24,7 @@ async fn look(caching: &Caching, session: &Session) -> String {
 }
 
 /// Changes a table by another connection, and waits until lookups give what they should.
-async fn is_seen(stage: &Stage, caching: &Caching, sql: &str, expected: fn(&str) -> bool) {
+async fn is_seen(stage: &Stage, caching: &Caching, sql: &str, expected: Expected) {
     let session = sign_up(&caching.auth, "ada").await;
     let bystander = sign_up(&caching.auth, "bob").await;
     for session in [&session, &bystander] {
@@ -41,7 +44,7 @@ async fn is_seen(stage: &Stage, caching: &Caching, sql: &str, expected: fn(&str)
 
 #[tokio::test]
 async fn r54_users_whose_table_is_altered_are_seen_so() {
-    let cases: [(&str, fn(&str) -> bool); 8] = [
+    let cases: [(&str, Expected); 8] = [
         (
             "ALTER TABLE auth_user ALTER username TYPE TEXT USING 'banned ' || id",
             |found| found.contains("banned"),
@@ -89,7 +92,7 @@ async fn r54_users_whose_table_is_altered_are_seen_so() {
 
 #[tokio::test]
 async fn r54_sessions_whose_table_is_altered_are_seen_so() {
-    let cases: [(&str, fn(&str) -> bool); 3] = [
+    let cases: [(&str, Expected); 3] = [
         (
             "ALTER TABLE user_session ALTER idle_expires TYPE BIGINT USING 7",
             |found| found.contains("UnixMillis(7)"),
@@ -203,14 +206,12 @@ async fn r54_no_lookup_gives_what_a_table_was_longer_than_max_silence_ago() {
         while !is_over.load(Ordering::Relaxed) {
             let called = Instant::now();
             let found = look(&caching, &session).await;
-            let committed = committed.lock().unwrap();
             let is_due = |(at, _): &&(Instant, u32)| *at + SILENCE < called;
-            let due = committed
-                .iter()
-                .rev()
-                .find(is_due)
-                .map_or(0, |(_, round)| *round);
-            drop(committed);
+            let due = {
+                let committed = committed.lock().unwrap();
+                let latest = committed.iter().rev().find(is_due);
+                latest.map_or(0, |(_, round)| *round)
+            };
             let seen = found.split("round ").nth(1);
             let seen = seen.map_or(0, |rest| rest.split('.').next().unwrap().parse().unwrap());
             assert!(seen >= due, "{seen} of {due}");

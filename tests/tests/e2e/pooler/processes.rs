@@ -77,7 +77,8 @@ async fn is_site() -> bool {
         .unwrap();
     auth.check_schema::<Profile>().await.unwrap();
     let site = Site::serve(auth, front_page).await;
-    writeln!(std::io::stdout(), "serves {}", site.origin()).unwrap();
+    let mut output = std::io::stdout();
+    writeln!(output, "serves {}", site.origin()).unwrap();
     let ended = tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new()));
     let _ = ended.await;
     true
