@@ -12,12 +12,15 @@ mod actix {
 
     mod behaviour;
     mod budget;
+    mod candidates;
+    mod chromium;
     mod cookies;
     mod csrf;
     mod denials;
     mod extractors;
     mod guards;
     mod handlers;
+    mod late;
     mod middleware;
     pub(crate) mod outage;
     mod passwords;
@@ -35,12 +38,15 @@ mod axum {
 
     mod behaviour;
     mod budget;
+    mod candidates;
+    mod chromium;
     mod cookies;
     mod csrf;
     mod denials;
     mod extractors;
     mod guards;
     mod handlers;
+    mod late;
     mod middleware;
     mod outage;
     mod passwords;
@@ -80,6 +86,7 @@ mod secrets;
 mod session_attributes;
 mod sessions;
 mod settings;
+mod several_cookies;
 mod sign_ins;
 mod split;
 mod sweeper;

@@ -4,8 +4,12 @@ pub(crate) mod actix;
 pub(crate) mod axum;
 mod browser;
 mod caching;
+#[path = "../../../examples/quickstart/tests/support/browser.rs"]
+#[allow(dead_code, unreachable_pub)] // The quickstart's tests use the rest of it.
+pub(crate) mod chromium;
 mod either;
 mod errors;
+mod gate;
 mod polls;
 mod probe;
 mod raw;
@@ -19,6 +23,7 @@ pub(crate) use either::{
     with_each_framework,
 };
 pub(crate) use errors::{Taken, Teapot};
+pub(crate) use gate::Gate;
 pub(crate) use polls::Polls;
 pub(crate) use probe::Probe;
 pub(crate) use raw::Raw;

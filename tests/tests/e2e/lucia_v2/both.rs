@@ -171,9 +171,3 @@ pub(super) fn millis(time: SystemTime) -> u64 {
     let since = time.duration_since(UNIX_EPOCH).unwrap();
     u64::try_from(since.as_millis()).unwrap()
 }
-
-/// Whether it takes the cookie away that both have.
-pub(super) fn removes_cookie(reply: &Reply) -> bool {
-    let cookie = reply.set_cookie();
-    cookie.starts_with("auth_session=;") && cookie.contains("Max-Age=0")
-}

@@ -20,6 +20,8 @@ faults! {
     LosesTheAddress
     LosesTheProof
     CountsInSeconds
+    FindsOneOfSeveral
+    FindsMoreThanAsked
     ListsInAnyOrder
     ListsEverybodysSessions
     RenewsWhatIsNotThere
@@ -130,6 +132,10 @@ faults! {
     TakesSessionsOfNobody
     HidesTheDead
     MixesUpUsers
+    FindsOneOfSeveralWithItsUser
+    HidesTheDeadOfSeveral
+    MixesUpUsersOfSeveral
+    FailsForWhatIsNotThere
     BeginsByNoKey
     BeginsByAnyKey
     BeginsByAnyHash
