@@ -277,8 +277,9 @@ impl AuthRequest {
     /// exception. A response can replace or remove one cookie only, so where the request has
     /// [several](Self::validate), the sessions of the others end with it.
     ///
-    /// A session that has ended or was rotated by the time of the response, by another request, has
-    /// its cookie not sent. A removal is always sent: what somebody signs out of is the browser.
+    /// The cookie of a session that another request has ended or rotated by the time of the response
+    /// is not sent. A removal is always sent: a user who signs out expects the browser to be signed
+    /// out.
     ///
     /// A response to a request that authenticated by its bearer token has no session cookie on it:
     /// one log-out serves both, `#[authenticated(cookie, bearer)]`.

@@ -167,6 +167,8 @@ async fn r14_of_two_living_sessions_of_one_user_the_newer_one_counts(stage: Stag
     // The newer one by its creation, whichever was used last.
     stage.clock.advance(2 * DAY);
     assert_eq!(send(&site, "GET /who", &[cookies[0]]).await.body, "ada");
+    let renewing = send(&site, "GET /who", &cookies).await;
+    renewing.assert_renews(&newer);
     let reply = ask(&site, "POST /own", &cookies).await;
     assert_eq!(reply.body, newer.id.as_str());
     // At one moment, by their ids.

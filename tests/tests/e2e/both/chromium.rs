@@ -182,7 +182,9 @@ async fn held_by_extractor(_user: User<Profile>, gate: AtGate) -> Result<&'stati
 
 /// A form that sends itself.
 async fn form() -> Response {
-    let html = "<form method=post action=/open></form><script>document.forms[0].submit()</script>";
+    let html = "<form method=post action=/open></form><script>
+        onload = () => setTimeout(() => document.forms[0].submit())
+        </script>";
     answer(200, &[("content-type", "text/html")], html)
 }
 
@@ -232,6 +234,7 @@ const FRAME: &str = "
     frame.src = arguments[0];
     document.body.append(frame);";
 
+/// Waits for the late answer.
 async fn has_arrived(browser: &Browser) {
     browser.run("late.then(() => arguments[0]())", vec![]).await;
 }

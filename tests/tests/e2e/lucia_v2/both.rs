@@ -6,7 +6,7 @@ use lucia::{Auth, AuthBuilder, Environment, PgStore, SessionId, SessionToken, St
 use lucia_tests::{Database, Peer, PeerError, PeerOptions, TestClock};
 use serde_json::{Value, json};
 
-use crate::support::{Browser, Reply, Site, front_page};
+use crate::support::{Browser, Site, front_page};
 
 pub(super) const SECOND: Duration = Duration::from_secs(1);
 pub(super) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
