@@ -176,7 +176,7 @@ struct Call<'a> {
 //     ::lucia::actix::__private::respond(
 //         &__admitted,
 //         me::<T>(__admitted.admission(), __admitted.auth_request(), __p0, __p1).await,
-//     )
+//     ).await
 fn actix(call: &Call<'_>, incoming: &Ident) -> TokenStream {
     let admitted = hidden("__admitted");
     let guard = &call.guard;
@@ -207,7 +207,7 @@ fn actix(call: &Call<'_>, incoming: &Ident) -> TokenStream {
 //     ::lucia::axum::__private::respond(
 //         &__admitted,
 //         me::<T>(__admitted.admission(), __admitted.auth_request(), __p0, __p1).await,
-//     )
+//     ).await
 //
 // What is extracted from the request and the state stands in the type of `__lucia`, since only axum knows
 // the type of the state.
@@ -270,7 +270,7 @@ impl Call<'_> {
     }
 
     // Output:
-    //     ::lucia::actix::__private::respond(&__admitted, me::<T>(__admitted.admission(), __p0).await)
+    //     ::lucia::actix::__private::respond(&__admitted, me::<T>(__admitted.admission(), __p0).await).await
     //
     // A complaint about the type of the reply is to stand where the user wrote it.
     fn respond(&self, framework: Framework, admitted: &Ident, values: &[Ident]) -> TokenStream {
@@ -296,7 +296,7 @@ impl Call<'_> {
             future = quote!(#private::#sent #future_of_it);
         }
         let dot_await = quote_spanned!(end=> .await);
-        quote!(#private::respond(&#admitted, #future #dot_await))
+        quote!(#private::respond(&#admitted, #future #dot_await).await)
     }
 }
 

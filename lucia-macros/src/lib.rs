@@ -74,7 +74,7 @@ pub fn auth_request(args: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// | who asks | the answer |
 /// |---|---|
-/// | somebody who is not signed in | 401, and a dead cookie is removed |
+/// | somebody who is not signed in | 401 |
 /// | an unsafe request from another origin | 403 |
 /// | anybody while the store is away | 503 |
 ///
@@ -168,7 +168,7 @@ pub fn axum_auth_request(args: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// | who asks | the answer |
 /// |---|---|
-/// | somebody who is not signed in | 401, and a dead cookie is removed |
+/// | somebody who is not signed in | 401 |
 /// | an unsafe request from another origin | 403 |
 /// | anybody while the store is away | 503 |
 ///

@@ -2,6 +2,7 @@
 
 mod attempts;
 mod builder;
+mod candidates;
 mod create_session;
 mod keys;
 mod passwords;
@@ -24,6 +25,7 @@ pub use sweeper::{Sweeper, SweeperBuilder};
 pub use use_key::UseKey;
 
 use attempts::SignInLimit;
+pub(crate) use candidates::warn_of_too_many;
 
 use crate::clock::{Clock, RandomSource, UnixMillis};
 use crate::context::RequestContext;
@@ -127,7 +129,9 @@ impl Auth {
     }
 
     /// The token in a request's cookie. It is checked for its form only: nobody is signed in by
-    /// it before [`validate_session`](Self::validate_session) said so.
+    /// it before [`validate_session`](Self::validate_session) said so. `None` also where the
+    /// request has several session cookies with different tokens: only
+    /// [`AuthRequest::validate`] asks the store which of them counts.
     #[must_use]
     #[doc(alias = "readSessionCookie")]
     pub fn read_session_cookie(&self, request: &impl RequestContext) -> Option<SessionToken> {

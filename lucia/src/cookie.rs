@@ -17,6 +17,10 @@ const MAX_AGE: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 /// What a name or attribute may take up at the most, in bytes, as browsers have it.
 const MAX_LENGTH: usize = 4096;
 
+/// How many different tokens are looked up, at the most, where a request has several cookies of our
+/// name.
+const CANDIDATES: usize = 4;
+
 /// Whether browsers send the cookie along with requests that other sites cause (RFC 6265bis,
 /// 4.1.2.7).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -70,14 +74,18 @@ impl CookieOptions {
         self
     }
 
-    /// The path below which the cookie is sent; `/` by default.
+    /// The path below which the cookie is sent; `/` by default. After a change, browsers keep the
+    /// cookie of the old path beside the new one until its end:
+    /// [`AuthRequest::validate`](crate::AuthRequest::validate) says which of them counts.
     pub fn path(mut self, path: impl Into<String>) -> Self {
         self.path = Some(path.into());
         self
     }
 
     /// The domain that the cookie is sent to, with all of its subdomains. By default it is sent
-    /// to the host alone that set it.
+    /// to the host alone that set it. Two sites of one domain need different
+    /// [names](Self::name), or a browser sends the cookies of both to one of them. What was said of
+    /// a change of the [path](Self::path) holds for the domain as well.
     pub fn domain(mut self, domain: impl Into<String>) -> Self {
         self.domain = Some(domain.into());
         self
@@ -237,10 +245,14 @@ impl CookieConfig {
     }
 
     /// Reads the session cookie out of the `Cookie` headers. Other cookies, whatever is in them,
-    /// make no difference. A token that comes twice is one; two different ones are none, since
-    /// which is meant would depend on their order.
+    /// make no difference, and neither do cookies of our name that no token can be read from. A
+    /// token that comes twice is one. Of different ones, the store decides which counts: their
+    /// order says nothing, since a browser sends cookies of other paths and domains in the same
+    /// header (RFC 6265bis, 5.8.3).
     pub(crate) fn read<'a>(&self, headers: impl Iterator<Item = &'a [u8]>) -> Presented {
-        let mut found: Option<&[u8]> = None;
+        let mut none = Presented::Nothing;
+        let mut first: Option<SessionToken> = None;
+        let mut others = Vec::new();
         for pair in headers.flat_map(pairs) {
             let pair = pair.trim_ascii();
             let Some(value) = pair
@@ -249,13 +261,25 @@ impl CookieConfig {
             else {
                 continue;
             };
-            let value = value.trim_ascii();
-            match found {
-                Some(other) if other != value => return Presented::Unreadable,
-                _ => found = Some(value),
+            none = Presented::Unreadable;
+            let Some(token) = SessionToken::read(value.trim_ascii()) else {
+                continue;
+            };
+            match &first {
+                None => first = Some(token),
+                Some(first) if *first == token || others.contains(&token) => {}
+                Some(_) if others.len() + 1 == CANDIDATES => return Presented::TooMany,
+                Some(_) => others.push(token),
             }
         }
-        found.map_or(Presented::Nothing, Presented::read)
+        match first {
+            None => none,
+            Some(token) if others.is_empty() => Presented::Token(token),
+            Some(token) => {
+                others.push(token);
+                Presented::Several(others.into())
+            }
+        }
     }
 
     /// The cookie that carries `token` until `expires`.

@@ -23,7 +23,7 @@
 //!             lucia::http::response(answer).map(str::to_owned)
 //!         }
 //!     };
-//!     lucia::http::put_headers(response.headers_mut(), &auth_request);
+//!     lucia::http::put_headers(response.headers_mut(), &auth_request).await;
 //!     response
 //! }
 //! ```
@@ -257,9 +257,10 @@ pub fn target<'a>(method: &Method, uri: &'a Uri) -> Option<&'a str> {
     target.map(|target| target.as_str())
 }
 
-/// Puts on a response what the request's `AuthRequest` asks for. Doing it again changes nothing.
-pub fn put_headers(headers: &mut HeaderMap, auth_request: &AuthRequest) {
-    auth_request.response_headers().put_on(headers);
+/// Puts on a response what the request's `AuthRequest` asks for, when the handler has finished: see
+/// [`AuthRequest::response_headers`]. Doing it again changes nothing.
+pub async fn put_headers(headers: &mut HeaderMap, auth_request: &AuthRequest) {
+    auth_request.response_headers().await.put_on(headers);
 }
 
 /// The response that an [`Answer`] is. `.map(..)` makes the body of a framework of it.

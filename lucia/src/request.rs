@@ -13,10 +13,10 @@ use crate::auth::Auth;
 use crate::cookie::SessionCookie;
 use crate::origin::Refusal;
 use crate::session::Session;
-use crate::token::Presented;
+use crate::token::{Presented, SessionToken};
 use crate::user::User;
 use crate::{Error, Result};
-use sender::{Claim, Found, Lookup, Sender};
+use sender::{Claim, Found, Sender, Source};
 
 /// Who sent a request.
 ///
@@ -25,9 +25,10 @@ use sender::{Claim, Found, Lookup, Sender};
 /// at all for a request without a readable session cookie. An error is not remembered: the next
 /// call asks again.
 ///
-/// A change of the cookie is kept here until the response is written: [`set_session`](Self::set_session)
-/// by the application, a renewal, or the removal of a cookie whose session is dead. The last one
-/// wins.
+/// A change of the cookie is kept here until the response is written:
+/// [`set_session`](Self::set_session) by the application, or a renewal. The last one wins. The
+/// cookie of a session that has ended stays: a browser may have a newer cookie by the time of the
+/// response, and would lose that.
 ///
 /// A token in the `Authorization` header is a matter of its own: it is asked for by
 /// [`validate_bearer_token`](Self::validate_bearer_token), and never meets the cookie's session.
@@ -57,6 +58,8 @@ struct Shared {
     /// What is known of the sender by the cookie. [`AuthRequest::set_session`] puts another in
     /// its place.
     sender: Mutex<Arc<Sender>>,
+    /// The tokens of its session cookies, where it has several.
+    several: Option<Arc<[SessionToken]>>,
     /// What is known of the sender by the `Authorization` header.
     bearer: Claim,
     /// Whether the request authenticates by its bearer token.
@@ -112,10 +115,16 @@ impl AuthRequest {
         bearer: Presented,
         refusal: Option<Refusal>,
     ) -> Self {
+        let several = match &cookie {
+            Presented::Several(tokens) => Some(tokens.clone()),
+            _ => None,
+        };
+        let sender = Sender::from(Source::Presented(Claim::new(cookie)));
         Self(Arc::new(Shared {
             auth,
             refusal,
-            sender: Mutex::new(Arc::new(Sender::Presented(Claim::new(cookie)))),
+            sender: Mutex::new(Arc::new(sender)),
+            several,
             bearer: Claim::new(bearer),
             by_bearer: AtomicBool::new(false),
             for_want_of_bearer: AtomicBool::new(false),
@@ -128,7 +137,13 @@ impl AuthRequest {
     /// The session of whoever sent this request, by its cookie; `None` for somebody anonymous.
     ///
     /// A session past its active period is renewed by this. An unsafe request from another origin
-    /// is anonymous. A token that the store does not know is anonymous, and its cookie is removed.
+    /// is anonymous, and so is a token that the store does not know.
+    ///
+    /// A browser sends several cookies of our name where they were set for different paths or
+    /// domains. Up to four different tokens are looked up by one query, and the one living session
+    /// among them counts. Of several living sessions of one user, the newest counts, with a warning
+    /// in the log. With living sessions of different users, or more tokens than that, the request
+    /// is anonymous, and a warning says what to do.
     ///
     /// Behind `#[authenticated(bearer)]`, or wherever else a bearer token was accepted, the cookie
     /// is not read, and everybody is anonymous to this:
@@ -263,7 +278,13 @@ impl AuthRequest {
     /// [`validate`](Self::validate) answers accordingly without a query.
     ///
     /// The database is not touched: signing out is
-    /// [`invalidate_session`](Auth::invalidate_session) *and* `set_session(None)`.
+    /// [`invalidate_session`](Auth::invalidate_session) *and* `set_session(None)`. There is one
+    /// exception. A response can replace or remove one cookie only, so where the request has
+    /// [several](Self::validate), the sessions of the others end with it.
+    ///
+    /// The cookie of a session that another request has ended or rotated by the time of the response
+    /// is not sent. A removal is always sent: a user who signs out expects the browser to be signed
+    /// out.
     ///
     /// A response to a request that authenticated by its bearer token has no session cookie on it:
     /// one log-out serves both, `#[authenticated(cookie, bearer)]`.
@@ -276,14 +297,15 @@ impl AuthRequest {
         if let Some(refusal) = &self.0.refusal {
             tracing::warn!(reason = %refusal, "the session cookie of a cross-origin request is left alone");
         }
-        let sender = match session {
-            Some(session) => Sender::Set {
+        let source = match session {
+            Some(session) => Source::Set {
                 session: session.clone(),
                 user: OnceCell::new(),
             },
-            None => Sender::SignedOut,
+            None => Source::SignedOut,
         };
-        *self.0.sender.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(sender);
+        *self.0.sender.lock().unwrap_or_else(PoisonError::into_inner) =
+            Arc::new(Sender::from(source));
     }
 
     /// Says that the caller is going to put [`response_headers`](Self::response_headers) on the
@@ -293,12 +315,22 @@ impl AuthRequest {
         self.0.adopted.store(true, Ordering::Relaxed);
     }
 
-    /// What the response to this request is to carry, as things stand. For adapters: whoever
-    /// calls it puts this on the response, and has said so before by [`adopt`](Self::adopt).
-    #[must_use]
-    pub fn response_headers(&self) -> ResponseHeaders {
-        let set_cookie = self.0.set_cookie();
+    /// What the response to this request is to carry, as things stand. For adapters: call it when
+    /// the handler has finished, put this on the response, and say so before by
+    /// [`adopt`](Self::adopt).
+    ///
+    /// The cookie of a session that another request has ended or rotated meanwhile would take the
+    /// place of a newer one. So where a cookie is to be set, and at least a millisecond has passed
+    /// since the store last answered for its session, the store is asked once more, by one query.
+    /// Nothing is sent for a session that is gone, nor for a renewal while the store is away. Called
+    /// again, this says the same and asks nothing.
+    pub async fn response_headers(&self) -> ResponseHeaders {
         let sender = self.sender();
+        if !self.0.leaves_cookie_alone(&sender) {
+            let several = self.0.several.as_deref();
+            sender.settle(&self.0.auth, several).await;
+        }
+        let set_cookie = self.0.set_cookie(&sender);
         let is_known = sender.is_known();
         // That there was no cookie decides as well as what it says.
         let by_cookie = set_cookie.is_some() || is_known || self.0.asked.load(Ordering::Relaxed);
@@ -314,7 +346,7 @@ impl AuthRequest {
                 (true, true) => Some("Cookie, Authorization"),
                 (false, false) => None,
             },
-            set_by_application: !matches!(*sender, Sender::Presented(_)),
+            set_by_application: !matches!(sender.source, Source::Presented(_)),
             no_cookie: self.0.no_cookie(),
             cookie_name: self.0.auth.cookie_name(),
         }
@@ -334,7 +366,7 @@ impl AuthRequest {
     /// token was accepted: cookies are not read then.
     fn credible_sender(&self) -> Option<Arc<Sender>> {
         let sender = self.sender();
-        if matches!(*sender, Sender::Presented(_)) {
+        if matches!(sender.source, Source::Presented(_)) {
             if self.is_by_bearer() {
                 return None;
             }
@@ -411,9 +443,9 @@ impl AuthRequest {
         if self.is_by_bearer() {
             return self.0.bearer.found().cloned();
         }
-        match &*self.credible_sender()? {
-            Sender::Presented(claim) => claim.found().cloned(),
-            Sender::Set { .. } | Sender::SignedOut => None,
+        match &self.credible_sender()?.source {
+            Source::Presented(claim) => claim.found().cloned(),
+            Source::Set { .. } | Source::SignedOut => None,
         }
     }
 
@@ -473,31 +505,28 @@ impl Shared {
             .clone()
     }
 
-    fn set_cookie(&self) -> Option<SessionCookie> {
-        if self.refusal.is_some() {
+    /// Whether the response has no session cookie on it, whatever became of the session.
+    fn leaves_cookie_alone(&self, sender: &Sender) -> bool {
+        // A client that came by a token is not a browser, and knows no cookie.
+        let is_change = !matches!(sender.source, Source::Presented(_));
+        self.refusal.is_some() || (is_change && self.by_bearer.load(Ordering::Relaxed))
+    }
+
+    fn set_cookie(&self, sender: &Sender) -> Option<SessionCookie> {
+        if self.leaves_cookie_alone(sender) {
             return None;
         }
-        match &*self.sender() {
-            // Whoever came by a token is no browser, and knows of no cookie.
-            Sender::Set { .. } | Sender::SignedOut if self.by_bearer.load(Ordering::Relaxed) => {
-                None
-            }
-            Sender::Set { session, .. } => Some(self.auth.session_cookie(Some(session))),
-            Sender::SignedOut => Some(self.auth.session_cookie(None)),
-            Sender::Presented(claim) => match claim.lookup.get()? {
-                Lookup::Dead => Some(self.auth.session_cookie(None)),
-                Lookup::Alive(found) if found.0.fresh => {
-                    Some(self.auth.session_cookie(Some(&found.0)))
-                }
-                Lookup::Alive(_) => None,
-            },
+        if matches!(sender.source, Source::SignedOut) {
+            return Some(self.auth.session_cookie(None));
         }
+        let session = sender.session_to_send()?;
+        Some(self.auth.session_cookie(Some(session)))
     }
 }
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        if !*self.adopted.get_mut() && self.set_cookie().is_some() {
+        if !*self.adopted.get_mut() && self.set_cookie(&self.sender()).is_some() {
             tracing::warn!(
                 "a change of the session cookie did not reach the response: put `#[auth_request]` \
                  on the handler, or `.wrap(auth.middleware())` on the `App`"

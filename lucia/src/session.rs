@@ -46,14 +46,26 @@ pub struct Session<A = NoAttributes> {
 struct Known {
     info: SessionInfo,
     token: SessionToken,
+    confirmed_at: UnixMillis,
 }
 
 impl Session {
-    pub(crate) fn new(info: SessionInfo, token: SessionToken) -> Self {
+    /// A session that the store has just answered for, at `confirmed_at`.
+    pub(crate) fn new(info: SessionInfo, token: SessionToken, confirmed_at: UnixMillis) -> Self {
+        let known = Known {
+            info,
+            token,
+            confirmed_at,
+        };
         Self {
-            known: Arc::new(Known { info, token }),
+            known: Arc::new(known),
             attributes: NoAttributes::default(),
         }
+    }
+
+    /// When the store had this session for the last time, as far as is known.
+    pub(crate) fn confirmed_at(&self) -> UnixMillis {
+        self.known.confirmed_at
     }
 
     /// This session with the application's own columns as an `A`.
@@ -238,14 +250,14 @@ impl SessionInfo {
         self.fresh = true;
     }
 
-    /// This session under another token.
-    pub(crate) fn rotated(mut self, rotation: &Rotation) -> Session {
+    /// This session under another token, which the store has had since `now`.
+    pub(crate) fn rotated(mut self, rotation: &Rotation, now: UnixMillis) -> Session {
         self.renewed(rotation.expiries);
         self.id = rotation.token.session_id();
         if let Some(moment) = rotation.authenticated_at {
             self.authenticated_at = Some(moment.into());
         }
-        Session::new(self, rotation.token.clone())
+        Session::new(self, rotation.token.clone(), now)
     }
 }
 

@@ -167,6 +167,10 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// The session of this id, dead or alive.
     async fn session(&self, id: &SessionId) -> Result<Option<SessionRow>>;
 
+    /// The sessions of these ids that there are, dead or alive and in any order, by one query. No
+    /// id comes twice.
+    async fn sessions(&self, ids: &[SessionId]) -> Result<Vec<SessionRow>>;
+
     /// All sessions of a user, dead or alive, the oldest first.
     async fn user_sessions(&self, user_id: &UserId) -> Result<Vec<SessionRow>>;
 
@@ -211,6 +215,11 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
 pub trait Store: UserStore + SessionStore {
     /// A session and its user, by one query: both or neither.
     async fn session_and_user(&self, id: &SessionId) -> Result<Option<(SessionRow, UserRow)>>;
+
+    /// As [`session_and_user`](Self::session_and_user), of several sessions by one query: those that
+    /// there are, in any order. No id comes twice. It is asked for the few sessions of a request that
+    /// has several session cookies.
+    async fn sessions_and_users(&self, ids: &[SessionId]) -> Result<Vec<(SessionRow, UserRow)>>;
 
     /// Stores a session as [`insert_session`](SessionStore::insert_session) does, if the key that
     /// it was opened by is (still) there and as it was: with this id, of this user, who is that of

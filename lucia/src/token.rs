@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest, Sha256};
@@ -29,7 +30,7 @@ impl SessionToken {
         Self::read(text.as_bytes())
     }
 
-    fn read(text: &[u8]) -> Option<Self> {
+    pub(crate) fn read(text: &[u8]) -> Option<Self> {
         Ascii::parse(text, |byte| {
             byte.is_ascii_lowercase() | byte.is_ascii_digit()
         })
@@ -66,10 +67,14 @@ impl fmt::Debug for SessionToken {
 pub(crate) enum Presented {
     /// Nothing.
     Nothing,
-    /// Something that no token can be read from, or several that differ.
+    /// Something that no token can be read from.
     Unreadable,
     /// This.
     Token(SessionToken),
+    /// Different tokens in several cookies, few enough to be looked up together.
+    Several(Arc<[SessionToken]>),
+    /// More of them than are looked up.
+    TooMany,
 }
 
 impl Presented {
@@ -81,7 +86,7 @@ impl Presented {
     pub(crate) fn token(self) -> Option<SessionToken> {
         match self {
             Self::Token(token) => Some(token),
-            Self::Nothing | Self::Unreadable => None,
+            Self::Nothing | Self::Unreadable | Self::Several(_) | Self::TooMany => None,
         }
     }
 }

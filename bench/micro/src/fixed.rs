@@ -139,6 +139,10 @@ impl SessionStore for Fixed {
         Ok(None)
     }
 
+    async fn sessions(&self, _: &[SessionId]) -> Result<Vec<SessionRow>> {
+        Ok(Vec::new())
+    }
+
     async fn user_sessions(&self, _: &UserId) -> Result<Vec<SessionRow>> {
         Ok(Vec::new())
     }
@@ -177,6 +181,10 @@ impl Store for Fixed {
     async fn session_and_user(&self, id: &SessionId) -> Result<Option<(SessionRow, UserRow)>> {
         let found = *id == self.session.id;
         Ok(found.then(|| (self.session.clone(), self.user.clone())))
+    }
+
+    async fn sessions_and_users(&self, _: &[SessionId]) -> Result<Vec<(SessionRow, UserRow)>> {
+        Ok(Vec::new())
     }
 
     async fn insert_session_by_key(

@@ -44,7 +44,7 @@ impl<E: Endpoint> Endpoint for Guarded<E> {
                 respond(guard.answer(&denial, &auth_request, target))
             }
         };
-        lucia::http::put_headers(response.headers_mut(), &auth_request);
+        lucia::http::put_headers(response.headers_mut(), &auth_request).await;
         Ok(response)
     }
 }

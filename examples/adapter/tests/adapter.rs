@@ -31,7 +31,7 @@ async fn forget_inside(Data(auth_request): Data<&AuthRequest>) {
 async fn tells_outside(inner: impl Endpoint, request: Request) -> poem::Result<String> {
     let outer = request.data::<AuthRequest>().unwrap().clone();
     inner.get_response(request).await;
-    let cookie = outer.response_headers().set_cookie;
+    let cookie = outer.response_headers().await.set_cookie;
     Ok(cookie.is_some().to_string())
 }
 

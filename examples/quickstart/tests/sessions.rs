@@ -181,6 +181,10 @@ impl SessionStore for Away {
         Err(Error::unavailable("away"))
     }
 
+    async fn sessions(&self, _: &[SessionId]) -> Result<Vec<SessionRow>> {
+        Err(Error::unavailable("away"))
+    }
+
     async fn user_sessions(&self, _: &UserId) -> Result<Vec<SessionRow>> {
         Err(Error::unavailable("away"))
     }

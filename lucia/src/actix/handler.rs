@@ -48,7 +48,7 @@ impl Incoming {
                 payload,
                 auth_request,
             }),
-            Err(denial) => Err(deny(&guard, &request, &auth_request, denial)),
+            Err(denial) => Err(deny(&guard, &request, &auth_request, denial).await),
         }
     }
 }
@@ -72,8 +72,8 @@ impl Admitted {
         Admission(())
     }
 
-    fn finish(&self, mut response: HttpResponse) -> HttpResponse {
-        put_headers(response.headers_mut(), &self.auth_request);
+    async fn finish(&self, mut response: HttpResponse) -> HttpResponse {
+        put_headers(response.headers_mut(), &self.auth_request).await;
         response
     }
 }
@@ -109,12 +109,15 @@ pub fn extract<'a, T: Extractor + 'a>(
 ) -> Pin<Box<dyn Future<Output = Result<T, Response>> + 'a>> {
     Box::pin(async {
         let extracted = T::extract(&admitted.request, &mut admitted.payload).await;
-        extracted.map_err(|error| admitted.finish(HttpResponse::from_error(error)))
+        match extracted {
+            Ok(extracted) => Ok(extracted),
+            Err(error) => Err(admitted.finish(HttpResponse::from_error(error)).await),
+        }
     })
 }
 
 /// The response that `reply` makes, with the cookie changes of the request on it.
-pub fn respond<R: Reply>(admitted: &Admitted, reply: R) -> Response {
+pub fn respond<R: Reply>(admitted: &Admitted, reply: R) -> impl Future<Output = Response> {
     admitted.finish(reply.into_response(&admitted.request))
 }
 

@@ -114,18 +114,19 @@ where
             let auth_request = auth.handle_request(request.request());
             auth_request.adopt();
             if let Err(denial) = guard.check(&auth_request).await {
-                let response = deny(&guard, request.request(), &auth_request, denial);
+                let response = deny(&guard, request.request(), &auth_request, denial).await;
                 return Ok(request.into_response(response).map_into_right_body());
             }
             match service.call(request).await {
                 Ok(mut response) => {
-                    put_headers(response.headers_mut(), &auth_request);
+                    put_headers(response.headers_mut(), &auth_request).await;
                     Ok(response.map_into_left_body())
                 }
                 Err(mut error) => {
                     // The error stays what it is, for whatever looks at it further out.
+                    let headers = auth_request.response_headers().await;
                     error.add_response_mapper(move |mut response| {
-                        put_headers(response.headers_mut(), &auth_request);
+                        headers.put_on(response.headers_mut());
                         response
                     });
                     Err(error)

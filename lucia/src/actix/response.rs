@@ -34,7 +34,7 @@ fn response(answer: Answer) -> HttpResponse {
 
 /// The response to a request that `guard` refused. It carries the error, for the application's
 /// own error pages: `response.error()`.
-pub(super) fn deny(
+pub(super) async fn deny(
     guard: &Guard,
     request: &HttpRequest,
     auth_request: &AuthRequest,
@@ -54,13 +54,13 @@ pub(super) fn deny(
             response
         }
     };
-    put_headers(response.headers_mut(), auth_request);
+    put_headers(response.headers_mut(), auth_request).await;
     response
 }
 
 /// Puts on a response what the request's `AuthRequest` asks for. Doing it again changes nothing.
-pub(super) fn put_headers(headers: &mut HeaderMap, auth_request: &AuthRequest) {
-    auth_request.response_headers().put_on(headers);
+pub(super) async fn put_headers(headers: &mut HeaderMap, auth_request: &AuthRequest) {
+    auth_request.response_headers().await.put_on(headers);
 }
 
 impl HeadersMut for HeaderMap {

@@ -225,7 +225,7 @@ impl CreateSession<'_> {
         tracing::info!(%user_id, session_id = %row.id, "signed in");
         let table = &auth.0.session_table;
         let info = SessionInfo::new(row, table, SessionState::Active, true);
-        Ok(Session::new(info, token))
+        Ok(Session::new(info, token, auth.now()))
     }
 }
 

@@ -94,7 +94,7 @@ impl Auth {
             provider_id,
             "password changed, other sessions revoked"
         );
-        Ok(session.info().clone().rotated(&rotation))
+        Ok(session.info().clone().rotated(&rotation, self.now()))
     }
 
     /// Sets the password of somebody who has forgotten theirs and proved by other means who they

@@ -215,7 +215,7 @@ impl Auth {
         if !self.ask(rotated).await? {
             return Err(Error::Unauthenticated);
         }
-        let rotated = session.clone().rotated(&rotation);
+        let rotated = session.clone().rotated(&rotation, self.now());
         tracing::info!(user_id = %rotated.user_id, session_id = %rotated.id, "session rotated");
         Ok(rotated)
     }
@@ -255,25 +255,39 @@ impl Auth {
         token: &SessionToken,
     ) -> Result<Option<(Session, UserRow)>> {
         let id = token.session_id();
-        let Some((row, user)) = self.ask(self.store().session_and_user(&id)).await? else {
-            return Ok(None);
-        };
+        match self.ask(self.store().session_and_user(&id)).await? {
+            Some((row, user)) => self.validate_row(token, row, user).await,
+            None => Ok(None),
+        }
+    }
+
+    /// The session of this token and row if it is alive, renewed where that is due.
+    pub(super) async fn validate_row(
+        &self,
+        token: &SessionToken,
+        row: SessionRow,
+        user: UserRow,
+    ) -> Result<Option<(Session, UserRow)>> {
         let now = self.now();
         let created_at = row.created_at;
         let Some(state) = self.0.lifetime.state(&row, now) else {
             return Ok(None);
         };
         let mut info = SessionInfo::new(row, &self.0.session_table, state, false);
+        let mut confirmed_at = now;
         if state == SessionState::Idle {
             let expiries = self.0.lifetime.expiries(created_at, now);
-            if !self.ask(self.store().renew_session(&id, expiries)).await? {
+            let renewed = self.ask(self.store().renew_session(&info.id, expiries));
+            if !renewed.await? {
                 // It was revoked between the two statements.
                 return Ok(None);
             }
-            tracing::debug!(user_id = %info.user_id, session_id = %id, "session renewed");
+            tracing::debug!(user_id = %info.user_id, session_id = %info.id, "session renewed");
             info.renewed(expiries);
+            confirmed_at = self.now();
         }
-        Ok(Some((Session::new(info, token.clone()), user)))
+        let session = Session::new(info, token.clone(), confirmed_at);
+        Ok(Some((session, user)))
     }
 
     /// The row of a session's user, for a session that was set and not looked up.

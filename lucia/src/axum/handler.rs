@@ -71,7 +71,7 @@ impl<T> Incoming<T> {
         let auth_request = self.auth_request.map_err(IntoResponse::into_response)?;
         match guard.check(&auth_request).await {
             Ok(()) => Ok((Admitted(auth_request), self.parameters)),
-            Err(denial) => Err(self.asked.deny(&guard, &auth_request, denial)),
+            Err(denial) => Err(self.asked.deny(&guard, &auth_request, denial).await),
         }
     }
 }
@@ -93,17 +93,20 @@ impl Admitted {
 
     /// The parameters. `Err` is the response to a request that they cannot be had from.
     pub async fn extract<T>(&self, parameters: Parameters<T>) -> Result<T, Response> {
-        parameters.await.map_err(|rejection| self.finish(rejection))
+        match parameters.await {
+            Ok(parameters) => Ok(parameters),
+            Err(rejection) => Err(self.finish(rejection).await),
+        }
     }
 
-    fn finish(&self, mut response: Response) -> Response {
-        put_headers(response.headers_mut(), &self.0);
+    async fn finish(&self, mut response: Response) -> Response {
+        put_headers(response.headers_mut(), &self.0).await;
         response
     }
 }
 
 /// The response that `reply` makes, with the cookie changes of the request on it.
-pub fn respond<R: Reply>(admitted: &Admitted, reply: R) -> Response {
+pub fn respond<R: Reply>(admitted: &Admitted, reply: R) -> impl Future<Output = Response> {
     admitted.finish(reply.into_response())
 }
 

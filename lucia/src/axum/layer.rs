@@ -119,11 +119,11 @@ where
         auth_request.adopt();
         Box::pin(async move {
             if let Err(denial) = guard.check(&auth_request).await {
-                return Ok(Asked::of(&parts).deny(&guard, &auth_request, denial));
+                return Ok(Asked::of(&parts).deny(&guard, &auth_request, denial).await);
             }
             let request = Request::from_parts(parts, body);
             let mut response = inner.call(request).await?.into_response();
-            put_headers(response.headers_mut(), &auth_request);
+            put_headers(response.headers_mut(), &auth_request).await;
             Ok(response)
         })
     }

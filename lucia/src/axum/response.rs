@@ -42,7 +42,7 @@ impl Asked {
     }
 
     /// The response to this request, which `guard` refused.
-    pub(super) fn deny(
+    pub(super) async fn deny(
         &self,
         guard: &Guard,
         auth_request: &AuthRequest,
@@ -51,7 +51,7 @@ impl Asked {
         let target = target(&self.method, &self.uri);
         let answer = guard.answer(&denial, auth_request, target);
         let mut response = response(answer, denial);
-        put_headers(response.headers_mut(), auth_request);
+        put_headers(response.headers_mut(), auth_request).await;
         response
     }
 }

@@ -4,14 +4,22 @@ use std::sync::Arc;
 
 use tokio::sync::OnceCell;
 
-use crate::auth::Auth;
+use crate::auth::{Auth, warn_of_too_many};
+use crate::error::chain;
 use crate::session::Session;
 use crate::store::UserRow;
-use crate::token::Presented;
+use crate::token::{Presented, SessionToken};
 use crate::{Error, Result};
 
+/// The session of a request, and what the response says of it.
+pub(super) struct Sender {
+    pub(super) source: Source,
+    /// Whether the cookie of the session may be sent, once that has been found out.
+    sendable: OnceCell<bool>,
+}
+
 /// Where the session of a request comes from.
-pub(super) enum Sender {
+pub(super) enum Source {
     /// From its cookie.
     Presented(Claim),
     /// From the application.
@@ -26,14 +34,14 @@ pub(super) enum Sender {
 /// What a request shows, looked up when first asked for.
 pub(super) struct Claim {
     pub(super) presented: Presented,
-    pub(super) lookup: OnceCell<Lookup>,
+    lookup: OnceCell<Lookup>,
 }
 
 /// A session with its user's row.
 pub(super) type Found = (Session, Arc<UserRow>);
 
 /// What the store said of a token.
-pub(super) enum Lookup {
+enum Lookup {
     Alive(Found),
     Dead,
 }
@@ -47,12 +55,20 @@ impl Claim {
     }
 
     pub(super) async fn look_up(&self, auth: &Auth) -> Result<Option<&Found>> {
-        let Presented::Token(token) = &self.presented else {
+        if matches!(self.presented, Presented::Nothing | Presented::Unreadable) {
             return Ok(None);
-        };
+        }
         let found = self.lookup.get_or_try_init(async || {
             // Boxed, so that no request is larger by it that never asks, or has asked.
-            let found = Box::pin(auth.validate_token(token)).await?;
+            let found = match &self.presented {
+                Presented::Token(token) => Box::pin(auth.validate_token(token)).await?,
+                Presented::Several(tokens) => Box::pin(auth.validate_one_of(tokens)).await?,
+                Presented::TooMany => {
+                    warn_of_too_many();
+                    None
+                }
+                Presented::Nothing | Presented::Unreadable => None,
+            };
             let alive = |(session, user)| Lookup::Alive((session, Arc::new(user)));
             Ok::<_, Error>(found.map_or(Lookup::Dead, alive))
         });
@@ -69,12 +85,21 @@ impl Claim {
     }
 }
 
+impl From<Source> for Sender {
+    fn from(source: Source) -> Self {
+        Self {
+            source,
+            sendable: OnceCell::new(),
+        }
+    }
+}
+
 impl Sender {
     pub(super) async fn session(&self, auth: &Auth) -> Result<Option<Session>> {
-        match self {
-            Self::Set { session, .. } => Ok(Some(session.clone())),
-            Self::SignedOut => Ok(None),
-            Self::Presented(claim) => {
+        match &self.source {
+            Source::Set { session, .. } => Ok(Some(session.clone())),
+            Source::SignedOut => Ok(None),
+            Source::Presented(claim) => {
                 let found = claim.look_up(auth).await?;
                 Ok(found.map(|(session, _)| session.clone()))
             }
@@ -82,8 +107,8 @@ impl Sender {
     }
 
     pub(super) async fn session_and_user(&self, auth: &Auth) -> Result<Option<Found>> {
-        match self {
-            Self::Set { session, user } => {
+        match &self.source {
+            Source::Set { session, user } => {
                 let user = user.get_or_try_init(async || {
                     let user = auth.session_user(session).await?;
                     Ok::<_, Error>(user.map(Arc::new))
@@ -91,17 +116,88 @@ impl Sender {
                 let user = user.await?.clone();
                 Ok(user.map(|user| (session.clone(), user)))
             }
-            Self::SignedOut => Ok(None),
-            Self::Presented(claim) => Ok(claim.look_up(auth).await?.cloned()),
+            Source::SignedOut => Ok(None),
+            Source::Presented(claim) => Ok(claim.look_up(auth).await?.cloned()),
         }
     }
 
     /// Whether somebody is known to be signed in.
     pub(super) fn is_known(&self) -> bool {
-        match self {
-            Self::Set { .. } => true,
-            Self::SignedOut => false,
-            Self::Presented(claim) => claim.found().is_some(),
+        match &self.source {
+            Source::Set { .. } => true,
+            Source::SignedOut => false,
+            Source::Presented(claim) => claim.found().is_some(),
         }
+    }
+
+    /// The session whose cookie the response is to set.
+    pub(super) fn session_to_send(&self) -> Option<&Session> {
+        if self.sendable.get() == Some(&false) {
+            return None;
+        }
+        match &self.source {
+            Source::Set { session, .. } => Some(session),
+            Source::SignedOut => None,
+            Source::Presented(claim) => {
+                let (session, _) = claim.found()?;
+                session.fresh.then_some(session)
+            }
+        }
+    }
+
+    /// Finds out before the response whether the cookie of the session may be sent, and ends the
+    /// sessions of cookies that the response cannot replace: `several` are the tokens of a request
+    /// that has more than one. Only the first call does anything.
+    ///
+    /// While a handler works, another request may rotate or end the session. The cookie of such a
+    /// session would take the place of a newer one. So the store is asked once more where at least
+    /// a millisecond has passed since it last answered for the session.
+    pub(super) async fn settle(&self, auth: &Auth, several: Option<&[SessionToken]>) {
+        let session = self.session_to_send();
+        let is_change = !matches!(self.source, Source::Presented(_));
+        let several = several.filter(|_| is_change);
+        if self.sendable.initialized() || (session.is_none() && several.is_none()) {
+            return;
+        }
+        let is_late = session.is_some_and(|session| session.confirmed_at() != auth.now());
+        if !is_late && several.is_none() {
+            // If another task is at it, it comes to the same.
+            let _ = self.sendable.set(true);
+            return;
+        }
+        // Boxed, since it is rare.
+        let settling = self.sendable.get_or_init(async || {
+            let sendable = match session.filter(|_| is_late) {
+                Some(session) => is_still_good(auth, session, is_change).await,
+                None => true,
+            };
+            if let Some(tokens) = several.filter(|_| sendable) {
+                let kept = session.map(|session| &session.id);
+                if let Err(error) = auth.invalidate_all_of(tokens, kept).await {
+                    let error = chain(&error);
+                    tracing::warn!(%error, "sessions of other cookies of the request are left");
+                }
+            }
+            sendable
+        });
+        Box::pin(settling).await;
+    }
+}
+
+/// Whether the store still has a session whose cookie is about to be sent.
+///
+/// While the store cannot say, a renewal is not sent: the browser has the cookie. A session that the
+/// application has set is: the browser has no other good cookie after a sign-in or a rotation.
+async fn is_still_good(auth: &Auth, session: &Session, is_set: bool) -> bool {
+    match auth.session(&session.id).await {
+        Ok(Some(_)) => true,
+        Ok(None) => {
+            tracing::debug!(
+                user_id = %session.user_id, session_id = %session.id,
+                "a session has ended or was rotated meanwhile, and its cookie is not sent"
+            );
+            false
+        }
+        Err(_) => is_set,
     }
 }

@@ -208,6 +208,7 @@ macro_rules! __session_cases {
             sessions {
                 a_session_comes_back_as_it_was_stored
                 an_unknown_session_is_none
+                several_sessions_are_found_at_once
                 the_device_and_the_address_are_kept
                 a_session_that_nobody_proved_is_kept_as_such
                 times_are_kept_to_the_millisecond_however_far_away
@@ -346,6 +347,7 @@ macro_rules! __store_cases {
                 a_session_and_its_user_come_together
                 a_dead_session_still_comes_with_its_user
                 an_unknown_session_comes_without_a_user
+                several_sessions_and_their_users_come_together
                 a_deleted_user_leaves_neither_session_nor_user
                 a_session_of_an_unknown_user_is_refused
                 a_refused_session_replaces_nothing

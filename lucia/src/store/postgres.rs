@@ -311,7 +311,7 @@ impl UserStore for PgStore {
     async fn delete_user(&self, id: &UserId) -> Result<()> {
         let changing = self.0.cache.user_changes(id);
         let params: Params<'_> = &[&id.as_str()];
-        let statement = |sql| Statement { sql, params };
+        let statement = |sql| Statement::new(sql, params);
         // A sign-in may hold the user. Its session is to be seen, and goes with them.
         let lock = statement(&self.0.statements.lock_user);
         let statement = statement(&self.0.statements.delete_user);

@@ -32,6 +32,7 @@ macro_rules! shared {
 shared! {
     Store {}
     session_and_user(id: &SessionId) -> Option<(SessionRow, UserRow)>;
+    sessions_and_users(ids: &[SessionId]) -> Vec<(SessionRow, UserRow)>;
     insert_session_by_key(session: NewSessionRow, key: KeyRow) -> Option<SessionRow>;
     change_password(change: PasswordChange) -> bool;
 }
@@ -66,6 +67,7 @@ shared! {
     }
     insert_session(session: NewSessionRow) -> SessionRow;
     session(id: &SessionId) -> Option<SessionRow>;
+    sessions(ids: &[SessionId]) -> Vec<SessionRow>;
     user_sessions(user_id: &UserId) -> Vec<SessionRow>;
     renew_session(id: &SessionId, expiries: Expiries) -> bool;
     rotate_session(id: &SessionId, rotation: Rotation) -> bool;

@@ -31,6 +31,23 @@ impl Store for Split {
         Ok(user.map(|user| (session, user)))
     }
 
+    async fn sessions_and_users(&self, ids: &[SessionId]) -> Result<Vec<(SessionRow, UserRow)>> {
+        let mut users: Vec<UserRow> = Vec::new();
+        let mut found = Vec::new();
+        for session in self.sessions.sessions(ids).await? {
+            let known = users.iter().find(|user| user.id == session.user_id);
+            let user = match known {
+                Some(user) => Some(user.clone()),
+                None => self.users.user(&session.user_id).await?,
+            };
+            if let Some(user) = user {
+                users.push(user.clone());
+                found.push((session, user));
+            }
+        }
+        Ok(found)
+    }
+
     /// The key is asked for once more when the session is there. Whoever changes the password
     /// changes it first, and ends the sessions then: they meet this one, or it meets the change.
     ///
@@ -200,6 +217,10 @@ impl SessionStore for Split {
 
     async fn session(&self, id: &SessionId) -> Result<Option<SessionRow>> {
         self.sessions.session(id).await
+    }
+
+    async fn sessions(&self, ids: &[SessionId]) -> Result<Vec<SessionRow>> {
+        self.sessions.sessions(ids).await
     }
 
     async fn user_sessions(&self, user_id: &UserId) -> Result<Vec<SessionRow>> {

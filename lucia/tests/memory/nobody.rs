@@ -99,6 +99,10 @@ impl SessionStore for Nobody {
         Ok(None)
     }
 
+    async fn sessions(&self, _: &[SessionId]) -> Result<Vec<SessionRow>> {
+        Ok(Vec::new())
+    }
+
     async fn user_sessions(&self, _: &UserId) -> Result<Vec<SessionRow>> {
         Ok(Vec::new())
     }
@@ -136,6 +140,10 @@ impl SessionStore for Nobody {
 impl Store for Nobody {
     async fn session_and_user(&self, _: &SessionId) -> Result<Option<(SessionRow, UserRow)>> {
         Ok(None)
+    }
+
+    async fn sessions_and_users(&self, _: &[SessionId]) -> Result<Vec<(SessionRow, UserRow)>> {
+        Ok(Vec::new())
     }
 
     async fn insert_session_by_key(

@@ -12,12 +12,15 @@ mod actix {
 
     mod behaviour;
     mod budget;
+    mod candidates;
+    mod chromium;
     mod cookies;
     mod csrf;
     mod denials;
     mod extractors;
     mod guards;
     mod handlers;
+    mod late;
     mod login_circles;
     mod middleware;
     mod no_referrer;
@@ -39,12 +42,15 @@ mod axum {
 
     mod behaviour;
     mod budget;
+    mod candidates;
+    mod chromium;
     mod cookies;
     mod csrf;
     mod denials;
     mod extractors;
     mod guards;
     mod handlers;
+    mod late;
     mod login_circles;
     mod middleware;
     mod no_referrer;
@@ -97,6 +103,7 @@ mod secrets;
 mod session_attributes;
 mod sessions;
 mod settings;
+mod several_cookies;
 mod sign_ins;
 mod split;
 mod sweeper;

@@ -9,6 +9,7 @@ mod caching;
 pub(crate) mod chromium;
 mod either;
 mod errors;
+mod gate;
 mod polls;
 mod probe;
 mod raw;
@@ -22,6 +23,7 @@ pub(crate) use either::{
     with_each_framework,
 };
 pub(crate) use errors::{Taken, Teapot};
+pub(crate) use gate::Gate;
 pub(crate) use polls::Polls;
 pub(crate) use probe::Probe;
 pub(crate) use raw::Raw;

@@ -10,7 +10,7 @@ use std::{env, io};
 use fantoccini::elements::Element;
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 const CHROMIUM: [&str; 4] = [
@@ -67,8 +67,14 @@ impl Driver {
 
     /// A browser with a profile of its own, at a site.
     pub async fn browser(&self, origin: &str) -> Browser {
+        self.browser_with(origin, &[]).await
+    }
+
+    /// A browser with more arguments.
+    pub async fn browser_with(&self, origin: &str, more: &[&str]) -> Browser {
         let profile = tempfile::tempdir().unwrap();
-        let arguments = [
+        let profile_argument = format!("--user-data-dir={}", profile.path().display());
+        let mut arguments = vec![
             "--headless=new",
             "--no-sandbox",
             "--disable-gpu",
@@ -77,8 +83,9 @@ impl Driver {
             "--disable-background-networking",
             "--disable-component-update",
             "--disable-sync",
-            &format!("--user-data-dir={}", profile.path().display()),
+            &profile_argument,
         ];
+        arguments.extend(more);
         let options = json!({ "binary": self.chromium, "args": arguments });
         let capabilities = [("goog:chromeOptions".to_owned(), options)];
         let client = ClientBuilder::new(HttpConnector::new())
@@ -134,6 +141,14 @@ impl Browser {
         self.client.goto(&address).await.unwrap();
     }
 
+    /// The same browser, at another site.
+    pub fn at(self, origin: &str) -> Self {
+        Self {
+            origin: origin.to_owned(),
+            ..self
+        }
+    }
+
     /// Types into the field with this label, in place of what is there.
     pub async fn fill_in(&self, label: &str, text: &str) {
         let field = format!("//input[@id = //label[normalize-space() = '{label}']/@for]");
@@ -175,6 +190,12 @@ impl Browser {
 
     pub async fn path(&self) -> String {
         self.client.current_url().await.unwrap().path().to_owned()
+    }
+
+    /// Runs a script, and waits until it calls the last of its `arguments` with what it returns.
+    pub async fn run(&self, script: &str, arguments: Vec<Value>) -> Value {
+        let ran = self.client.execute_async(script, arguments).await;
+        ran.unwrap_or_else(|error| panic!("{script}: {error}"))
     }
 
     pub async fn reload(&self) {

@@ -32,6 +32,34 @@ pub(super) async fn an_unknown_session_is_none(store: &dyn SessionStore) {
     assert_eq!(stored_session(store, &session_id(2)).await, None);
 }
 
+pub(super) async fn several_sessions_are_found_at_once(store: &dyn SessionStore) {
+    let dead = NewSessionRow {
+        expiries: expiries(0),
+        ..session(3, ADA)
+    };
+    for session in [&session(1, ADA), &session(2, BOB), &dead, &session(4, ADA)] {
+        insert_session(store, session).await;
+    }
+    for (asked, found) in [
+        (
+            &[1, 2, 3, 9][..],
+            &[row(&session(1, ADA)), row(&session(2, BOB)), row(&dead)][..],
+        ),
+        (&[8, 4], &[row(&session(4, ADA))]),
+        (&[8, 9], &[]),
+        (&[], &[]),
+    ] {
+        let ids: Vec<_> = asked.iter().copied().map(session_id).collect();
+        let sessions = store.sessions(&ids).await;
+        let sessions = sessions.expect("sessions are found");
+        let mut sessions: Vec<_> = sessions.into_iter().map(comparable).collect();
+        let mut found = found.to_vec();
+        sessions.sort_by(|one, other| one.id.cmp(&other.id));
+        found.sort_by(|one, other| one.id.cmp(&other.id));
+        assert_eq!(sessions, found, "{asked:?}");
+    }
+}
+
 pub(super) async fn the_device_and_the_address_are_kept(store: &dyn SessionStore) {
     let texts = HOSTILE.map(|text| Some(text.to_owned()));
     let others = [None, Some(String::new())];

@@ -52,6 +52,42 @@ pub(super) async fn an_unknown_session_comes_without_a_user(store: &dyn Store) {
     assert!(both(store, 2).await.is_none());
 }
 
+pub(super) async fn several_sessions_and_their_users_come_together(store: &dyn Store) {
+    insert_user(store, ADA).await;
+    insert_user(store, BOB).await;
+    let dead = NewSessionRow {
+        expiries: Expiries {
+            renewed_at: UnixMillis(0),
+            active_expires: UnixMillis(1),
+            idle_expires: UnixMillis(2),
+        },
+        ..session(3, BOB)
+    };
+    for session in [&session(1, ADA), &session(2, BOB), &dead, &session(4, ADA)] {
+        insert_session(store, session).await;
+    }
+    for (asked, found) in [
+        (&[3, 1, 9, 2][..], &[(1, ADA), (2, BOB), (3, BOB)][..]),
+        (&[4, 1], &[(1, ADA), (4, ADA)]),
+        (&[8, 9], &[]),
+        (&[], &[]),
+    ] {
+        let ids: Vec<_> = asked.iter().copied().map(session_id).collect();
+        let both = store.sessions_and_users(&ids).await;
+        let both = both.expect("sessions and users are found").into_iter();
+        let mut both: Vec<_> = both
+            .map(|(session, user)| (session.id, session.user_id, user.id))
+            .collect();
+        both.sort();
+        let mut found: Vec<_> = found
+            .iter()
+            .map(|(number, user)| (session_id(*number), (*user).into(), (*user).into()))
+            .collect();
+        found.sort();
+        assert_eq!(both, found, "{asked:?}");
+    }
+}
+
 pub(super) async fn a_deleted_user_leaves_neither_session_nor_user(store: &dyn Store) {
     insert_user(store, ADA).await;
     insert_session(store, &session(1, ADA)).await;

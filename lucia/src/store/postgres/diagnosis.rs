@@ -4,15 +4,15 @@
 
 use std::pin::Pin;
 
-use deadpool_postgres::GenericClient;
 use serde_json::{Map, Value};
-use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
+use tokio_postgres::{GenericClient, Row};
 
 use super::Parts;
 use super::error::{Failure, ServerError, Written};
 use super::migrate::failed;
 use super::statements::given;
+use super::unnamed::query_unnamed;
 use crate::error::{ConstraintKind, ConstraintViolation};
 use crate::store::tables::{SessionColumn, quote};
 use crate::{Error, Result};
@@ -233,7 +233,7 @@ impl Parts {
             (&tables.session, &SESSION_COLUMNS),
             (&tables.attempt, &ATTEMPT_COLUMNS),
         ] {
-            let rows = connection.query(COLUMNS, &[&tables.quoted(table)]).await;
+            let rows = query_unnamed(connection, COLUMNS, &[&tables.quoted(table)]).await;
             let rows = rows.map_err(|error| failed(self, error))?;
             for column in rows.iter().map(Column::read) {
                 let column = column?;

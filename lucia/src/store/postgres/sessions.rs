@@ -35,6 +35,22 @@ impl Store for PgStore {
         Ok(found)
     }
 
+    /// Past the queue and the cache: a request with several session cookies is rare.
+    async fn sessions_and_users(&self, ids: &[SessionId]) -> Result<Vec<(SessionRow, UserRow)>> {
+        let texts: Vec<_> = ids.iter().map(SessionId::as_str).collect();
+        let mut found = Vec::with_capacity(texts.len());
+        for row in self.0.find_many(&mut None, &texts).await? {
+            let row = if row.is_to_be_hashed {
+                let id = row.session.id.clone();
+                self.0.hashed(&id, Some(row)).await?
+            } else {
+                Some(row)
+            };
+            found.extend(row.map(|row| (row.session, row.user)));
+        }
+        Ok(found)
+    }
+
     async fn insert_session_by_key(
         &self,
         session: NewSessionRow,
@@ -89,6 +105,13 @@ impl SessionStore for PgStore {
         let sql = &self.0.statements.get_session;
         let sessions = self.read(sql, &[&id.as_str()], session_row).await?;
         Ok(sessions.into_iter().flatten().next())
+    }
+
+    async fn sessions(&self, ids: &[SessionId]) -> Result<Vec<SessionRow>> {
+        let ids: Vec<_> = ids.iter().map(SessionId::as_str).collect();
+        let sql = &self.0.statements.get_sessions;
+        let sessions = self.read(sql, &[&ids.as_slice()], session_row).await?;
+        Ok(sessions.into_iter().flatten().collect())
     }
 
     async fn user_sessions(&self, user_id: &UserId) -> Result<Vec<SessionRow>> {
@@ -207,18 +230,8 @@ impl PgStore {
         } else {
             self.0.find_alone(id).await?
         };
-        let is_to_be_hashed =
-            |found: &Option<Found>| found.as_ref().is_some_and(|found| found.is_to_be_hashed);
-        // Each for itself: a row that is locked keeps nobody waiting but who asks for it.
-        if is_to_be_hashed(&found) && !Box::pin(self.0.hash(id)).await? {
-            // Somebody else was faster, or has ended it.
-            found = self.0.find_alone(id).await?;
-            if is_to_be_hashed(&found) {
-                return Err(Error::Misuse(format!(
-                    "table `{}` has a trigger or rule that keeps ids from being hashed",
-                    self.0.tables.session
-                )));
-            }
+        if found.as_ref().is_some_and(|found| found.is_to_be_hashed) {
+            found = self.0.hashed(id, found).await?;
         }
         Ok(found.map(|found| (found.session, found.user)))
     }
@@ -344,6 +357,31 @@ impl Parts {
             *connection = None;
         }
         self.explained(found, None).await
+    }
+
+    /// What was found of a session whose token is stored, with the hash of the token in its place.
+    /// Boxed, so that no lookup is larger by it.
+    ///
+    /// Each for itself: a row that is locked keeps nobody waiting but who asks for it.
+    fn hashed<'a>(
+        &'a self,
+        id: &'a SessionId,
+        found: Option<Found>,
+    ) -> Pin<Box<impl Future<Output = Result<Option<Found>>> + use<'a>>> {
+        Box::pin(async move {
+            if self.hash(id).await? {
+                return Ok(found);
+            }
+            // Another one was faster, or has ended it.
+            let found = self.find_alone(id).await?;
+            if found.as_ref().is_some_and(|found| found.is_to_be_hashed) {
+                return Err(Error::Misuse(format!(
+                    "table `{}` has a trigger or rule that keeps ids from being hashed",
+                    self.tables.session
+                )));
+            }
+            Ok(found)
+        })
     }
 
     /// Puts the hash of a token in the place of the token. `false` when there is none.

@@ -47,6 +47,7 @@ pub(super) struct Statements {
     pub(super) session_and_user: String,
     pub(super) sessions_and_users: String,
     pub(super) get_session: String,
+    pub(super) get_sessions: String,
     pub(super) user_sessions: String,
     pub(super) renew_session: String,
     pub(super) rotate_session: String,
@@ -101,7 +102,7 @@ impl Statements {
         let is_first = ids.is("$1");
         // Behind a `SELECT`, Postgres does not see how many there are, and so keeps the plan that it
         // has. It would make a new one for each small array, which takes longer than the lookup.
-        let among_first = "ANY((SELECT $1::TEXT[])::TEXT[])";
+        let is_among_first = ids.is("ANY((SELECT $1::TEXT[])::TEXT[])");
         // One row comes back in any case, which says whether the server is read-only.
         let session_and_user = format!(
             r#"SELECT {session}, {is_to_be_hashed}, {user_id}, {user_json}, {IS_READ_ONLY}
@@ -207,8 +208,9 @@ impl Statements {
             ),
 
             session_and_user: format!("{session_and_user} {is_first}"),
-            sessions_and_users: format!("{session_and_user} {}", ids.is(among_first)),
+            sessions_and_users: format!("{session_and_user} {is_among_first}"),
             get_session: format!("SELECT {session} FROM {sessions} AS s WHERE {is_first}"),
+            get_sessions: format!("SELECT {session} FROM {sessions} AS s WHERE {is_among_first}"),
             user_sessions: format!(
                 r#"SELECT {session} FROM {sessions} AS s WHERE s."user_id" = $1
                 ORDER BY s."created_at", s."id""#

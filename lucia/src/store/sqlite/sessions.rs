@@ -41,16 +41,19 @@ impl SessionStore for SqliteStore {
             .await
     }
 
+    async fn sessions(&self, ids: &[SessionId]) -> Result<Vec<SessionRow>> {
+        let ids = json_array(ids);
+        self.read(move |connection, tables| {
+            stored_sessions(connection, tables, &tables.sql.sessions, &ids)
+        })
+        .await
+    }
+
     async fn user_sessions(&self, user_id: &UserId) -> Result<Vec<SessionRow>> {
         let user_id = user_id.clone();
         self.read(move |connection, tables| {
-            let mut statement = connection.prepare_cached(&tables.sql.user_sessions)?;
-            let mut rows = statement.query([user_id.as_str()])?;
-            let mut sessions = Vec::new();
-            while let Some(row) = rows.next()? {
-                sessions.extend(session_row(row, tables)?);
-            }
-            Ok(sessions)
+            let sql = &tables.sql.user_sessions;
+            stored_sessions(connection, tables, sql, user_id.as_str())
         })
         .await
     }
@@ -157,12 +160,24 @@ impl Store for SqliteStore {
         self.read(move |connection, tables| {
             let mut statement = connection.prepare_cached(&tables.sql.session_and_user)?;
             let mut rows = statement.query([id.as_str()])?;
-            let Some(row) = rows.next()? else {
-                return Ok(None);
-            };
-            let session = session_row(row, tables)?;
-            let user = values::user(row, session_width(tables), &tables.names.user)?;
-            Ok(session.map(|session| (session, user)))
+            match rows.next()? {
+                Some(row) => session_and_user_row(row, tables),
+                None => Ok(None),
+            }
+        })
+        .await
+    }
+
+    async fn sessions_and_users(&self, ids: &[SessionId]) -> Result<Vec<(SessionRow, UserRow)>> {
+        let ids = json_array(ids);
+        self.read(move |connection, tables| {
+            let mut statement = connection.prepare_cached(&tables.sql.sessions_and_users)?;
+            let mut rows = statement.query([ids])?;
+            let mut found = Vec::new();
+            while let Some(row) = rows.next()? {
+                found.extend(session_and_user_row(row, tables)?);
+            }
+            Ok(found)
         })
         .await
     }
@@ -334,9 +349,38 @@ fn stored_session(
     Ok(found.flatten())
 }
 
+/// The sessions that `sql` finds by its one parameter.
+fn stored_sessions(
+    connection: &Connection,
+    tables: &Tables,
+    sql: &str,
+    parameter: &str,
+) -> Outcome<Vec<SessionRow>> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query([parameter])?;
+    let mut sessions = Vec::new();
+    while let Some(row) = rows.next()? {
+        sessions.extend(session_row(row, tables)?);
+    }
+    Ok(sessions)
+}
+
+/// Ids as the one parameter of a statement. They are hexadecimal digits.
+fn json_array(ids: &[SessionId]) -> String {
+    let ids: Vec<_> = ids.iter().map(SessionId::as_str).collect();
+    Value::from(ids).to_string()
+}
+
 /// How many columns of a session stand before those of its user.
 fn session_width(tables: &Tables) -> usize {
     SESSION_COLUMNS.len() + tables.session_columns.len()
+}
+
+/// A session with its user.
+fn session_and_user_row(row: &Row<'_>, tables: &Tables) -> Outcome<Option<(SessionRow, UserRow)>> {
+    let session = session_row(row, tables)?;
+    let user = values::user(row, session_width(tables), &tables.names.user)?;
+    Ok(session.map(|session| (session, user)))
 }
 
 /// A session, unless it is one of Lucia's own beside which we live: the id of such a session is

@@ -36,6 +36,7 @@ pub(super) struct Statements {
     pub(super) delete_user_keys: String,
     pub(super) key_as_opened: String,
     pub(super) session: String,
+    pub(super) sessions: String,
     pub(super) user_sessions: String,
     pub(super) renew_session: String,
     pub(super) rotate_session: String,
@@ -44,6 +45,7 @@ pub(super) struct Statements {
     pub(super) delete_excess_sessions: String,
     pub(super) delete_dead_sessions: String,
     pub(super) session_and_user: String,
+    pub(super) sessions_and_users: String,
     pub(super) count_attempt: String,
     pub(super) attempt_times: String,
     pub(super) uncount_attempt: String,
@@ -233,6 +235,12 @@ impl Statements {
                 list
             }
         };
+        let session_and_user = format!(
+            "SELECT {session_columns}, {user_columns} FROM {session} AS s \
+             JOIN {user} AS u ON u.\"id\" = s.\"user_id\""
+        );
+        // However many they are, it is one statement.
+        let among_first = "s.\"id\" IN (SELECT \"value\" FROM json_each(?1))";
         let key_columns = KEY_COLUMNS.map(quote).join(", ");
 
         Self {
@@ -261,6 +269,7 @@ impl Statements {
                  WHERE \"id\" = ?1 AND \"user_id\" = ?2 AND \"hashed_password\" IS ?3"
             ),
             session: format!("SELECT {session_columns} FROM {session} AS s WHERE s.\"id\" = ?1"),
+            sessions: format!("SELECT {session_columns} FROM {session} AS s WHERE {among_first}"),
             user_sessions: format!(
                 "SELECT {session_columns} FROM {session} AS s WHERE s.\"user_id\" = ?1 \
                  ORDER BY s.\"created_at\", s.\"id\""
@@ -286,10 +295,8 @@ impl Statements {
                  \"idle_expires\" >= ?4 DESC, \"renewed_at\" DESC, \"id\" LIMIT ?3)"
             ),
             delete_dead_sessions: delete_dead_sessions(&session, ""),
-            session_and_user: format!(
-                "SELECT {session_columns}, {user_columns} FROM {session} AS s \
-                 JOIN {user} AS u ON u.\"id\" = s.\"user_id\" WHERE s.\"id\" = ?1"
-            ),
+            session_and_user: format!("{session_and_user} WHERE s.\"id\" = ?1"),
+            sessions_and_users: format!("{session_and_user} WHERE {among_first}"),
             count_attempt: format!(
                 "INSERT INTO {attempt} AS a (\"id\", \"attempts\", \"started_at\", \"expires\") \
                  VALUES (?1, 1, ?2, ?3) ON CONFLICT (\"id\") DO UPDATE SET \

@@ -6,7 +6,7 @@ use lucia::{Auth, AuthBuilder, Environment, PgStore, SessionId, SessionToken, St
 use lucia_tests::{Database, Peer, PeerError, PeerOptions, TestClock};
 use serde_json::{Value, json};
 
-use crate::support::{Browser, Reply, Site, front_page};
+use crate::support::{Browser, Site, front_page};
 
 pub(super) const SECOND: Duration = Duration::from_secs(1);
 pub(super) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -170,10 +170,4 @@ impl Theirs {
 pub(super) fn millis(time: SystemTime) -> u64 {
     let since = time.duration_since(UNIX_EPOCH).unwrap();
     u64::try_from(since.as_millis()).unwrap()
-}
-
-/// Whether it takes the cookie away that both have.
-pub(super) fn removes_cookie(reply: &Reply) -> bool {
-    let cookie = reply.set_cookie();
-    cookie.starts_with("auth_session=;") && cookie.contains("Max-Age=0")
 }

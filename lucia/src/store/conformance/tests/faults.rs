@@ -20,6 +20,8 @@ faults! {
     LosesTheAddress
     LosesTheProof
     CountsInSeconds
+    FindsOneOfSeveral
+    FindsMoreThanAsked
     ListsInAnyOrder
     ListsEverybodysSessions
     RenewsWhatIsNotThere
@@ -140,6 +142,10 @@ faults! {
     TakesSessionsOfNobody
     HidesTheDead
     MixesUpUsers
+    FindsOneOfSeveralWithItsUser
+    HidesTheDeadOfSeveral
+    MixesUpUsersOfSeveral
+    FailsForWhatIsNotThere
     BeginsByNoKey
     BeginsByAnyKey
     BeginsByAnyHash

@@ -63,6 +63,18 @@ impl SessionStore for Memory {
         Ok(self.state().sessions.get(id.as_str()).cloned())
     }
 
+    async fn sessions(&self, ids: &[SessionId]) -> Result<Vec<SessionRow>> {
+        let state = self.state();
+        let everything = self.has(Fault::FindsMoreThanAsked);
+        let rows = state.sessions.values();
+        let found = rows.filter(|row| everything || ids.contains(&row.id));
+        let limit = match self.has(Fault::FindsOneOfSeveral) {
+            true => 1,
+            false => usize::MAX,
+        };
+        Ok(found.take(limit).cloned().collect())
+    }
+
     async fn user_sessions(&self, user_id: &UserId) -> Result<Vec<SessionRow>> {
         let everybodys = self.has(Fault::ListsEverybodysSessions);
         let state = self.state();

@@ -5,11 +5,11 @@ use async_trait::async_trait;
 use super::faults::Fault;
 use super::memory::Memory;
 use super::users::user_row;
-use crate::Result;
 use crate::store::{
     KeyRow, NewSessionRow, PasswordChange, SessionRow, SessionStore, Store, UserRow,
 };
 use crate::token::SessionId;
+use crate::{Error, Result};
 
 #[async_trait]
 impl Store for Memory {
@@ -26,6 +26,31 @@ impl Store for Memory {
             false => state.users.get_key_value(session.user_id.as_str()),
         };
         Ok(user.map(|(id, row)| (session, user_row(id, row))))
+    }
+
+    async fn sessions_and_users(&self, ids: &[SessionId]) -> Result<Vec<(SessionRow, UserRow)>> {
+        let mut both = Vec::new();
+        for id in ids {
+            match self.session_and_user(id).await? {
+                Some(found) => both.push(found),
+                None if self.has(Fault::FailsForWhatIsNotThere) => {
+                    return Err(Error::internal("it is not there"));
+                }
+                None => {}
+            }
+        }
+        if self.has(Fault::FindsOneOfSeveralWithItsUser) {
+            both.truncate(1);
+        }
+        if self.has(Fault::HidesTheDeadOfSeveral) {
+            both.retain(|(session, _)| session.idle_expires.0 > 1000);
+        }
+        if self.has(Fault::MixesUpUsersOfSeveral)
+            && let Some((_, user)) = both.first().cloned()
+        {
+            both.iter_mut().for_each(|both| both.1 = user.clone());
+        }
+        Ok(both)
     }
 
     async fn insert_session_by_key(

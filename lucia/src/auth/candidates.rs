@@ -1,0 +1,172 @@
+//! Which of several session cookies counts.
+//!
+//! A browser sends all cookies of a name that fit a request: those of a parent domain beside those
+//! of the host, and those of a path beside those of a longer one. Nothing in the request tells them
+//! apart, and their order is not to decide. So all are looked up, by one statement.
+
+use super::Auth;
+use crate::Result;
+use crate::session::Session;
+use crate::store::{SessionRow, UserRow};
+use crate::token::{SessionId, SessionToken};
+
+type Row = (SessionRow, UserRow);
+
+impl Auth {
+    /// The living session of one of these tokens, which a request has in several cookies: that of
+    /// the only living session, or the newest one where all are of one user. `None` where living
+    /// sessions of different users are among them.
+    pub(crate) async fn validate_one_of(
+        &self,
+        tokens: &[SessionToken],
+    ) -> Result<Option<(Session, UserRow)>> {
+        let ids: Vec<SessionId> = tokens.iter().map(SessionToken::session_id).collect();
+        let mut living = self.ask(self.store().sessions_and_users(&ids)).await?;
+        let now = self.now();
+        living.retain(|(row, _)| self.0.lifetime.state(row, now).is_some());
+        let choice = choose(living);
+        choice.log();
+        let Some((row, user)) = choice.chosen else {
+            return Ok(None);
+        };
+        let Some(at) = ids.iter().position(|id| *id == row.id) else {
+            return Ok(None);
+        };
+        self.validate_row(&tokens[at], row, user).await
+    }
+
+    /// Ends the sessions of these tokens, except the one named.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`](crate::Error::Unavailable) when the store is. Some may have ended.
+    pub(crate) async fn invalidate_all_of(
+        &self,
+        tokens: &[SessionToken],
+        except: Option<&SessionId>,
+    ) -> Result<()> {
+        let ids = tokens.iter().map(SessionToken::session_id);
+        for id in ids.filter(|id| Some(id) != except) {
+            self.invalidate_session(&id).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Says that a request has more session cookies than are looked up.
+pub(crate) fn warn_of_too_many() {
+    tracing::warn!(
+        "a request has too many different session cookies to look them up, and is anonymous: \
+         something sets cookies of this name for other paths or domains of this site; a name that \
+         begins with `__Host-` keeps other hosts from it"
+    );
+}
+
+/// What becomes of several living sessions.
+#[derive(Debug, PartialEq)]
+struct Choice {
+    chosen: Option<Row>,
+    /// The living sessions that do not count.
+    passed_over: Vec<SessionId>,
+}
+
+fn choose(mut living: Vec<Row>) -> Choice {
+    living.sort_by(|(one, _), (other, _)| {
+        (one.created_at, &one.id).cmp(&(other.created_at, &other.id))
+    });
+    let is_one_user = living.windows(2).all(|two| two[0].1.id == two[1].1.id);
+    Choice {
+        chosen: if is_one_user { living.pop() } else { None },
+        passed_over: living.into_iter().map(|(row, _)| row.id).collect(),
+    }
+}
+
+impl Choice {
+    /// Once for each request that looks up several. An operator cannot see these cookies otherwise:
+    /// a browser shows the server no path and no domain of a cookie.
+    fn log(&self) {
+        let Self {
+            chosen,
+            passed_over,
+        } = self;
+        if passed_over.is_empty() {
+            return;
+        }
+        let passed_over: Vec<_> = passed_over.iter().map(SessionId::as_str).collect();
+        let passed_over = passed_over.join(" ");
+        match chosen {
+            Some((row, user)) => tracing::warn!(
+                user_id = %user.id, session_id = %row.id, passed_over,
+                "a request has several session cookies with living sessions of one user, and the \
+                 newest session counts: the cookie is set for more than one path or domain, as \
+                 after a change of `CookieOptions`; have a response remove the cookie of the old \
+                 path or domain"
+            ),
+            None => tracing::warn!(
+                passed_over,
+                "a request has several session cookies with living sessions of different users, and \
+                 is anonymous: the cookie is set for more than one path or domain, as by another \
+                 site on a parent domain; signing in again ends these sessions; give each site a \
+                 cookie name, or one that begins with `__Host-`, which other hosts cannot set"
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::UnixMillis;
+    use crate::user::UserId;
+
+    fn row(id: char, user: &str, created_at: i64) -> Row {
+        let session = SessionRow {
+            id: id.to_string().repeat(64).parse().unwrap(),
+            user_id: UserId::from(user),
+            created_at: UnixMillis(created_at),
+            authenticated_at: None,
+            renewed_at: UnixMillis(created_at),
+            active_expires: UnixMillis(i64::MAX),
+            idle_expires: UnixMillis(i64::MAX),
+            device: None,
+            address: None,
+            attributes: "{}".to_owned(),
+        };
+        let user = UserRow {
+            id: UserId::from(user),
+            attributes: "{}".to_owned(),
+        };
+        (session, user)
+    }
+
+    /// The first letter of the id of the chosen session, which is the same in each order.
+    fn chosen(rows: &[Row]) -> Option<String> {
+        let mut rows = rows.to_vec();
+        let choice = choose(rows.clone());
+        assert_eq!(
+            choice.passed_over.len(),
+            rows.len() - usize::from(choice.chosen.is_some())
+        );
+        for _ in 0..rows.len() {
+            rows.rotate_left(1);
+            assert_eq!(choose(rows.clone()), choice);
+            let reversed: Vec<_> = rows.iter().rev().cloned().collect();
+            assert_eq!(choose(reversed), choice);
+        }
+        let (session, _) = choice.chosen?;
+        Some(session.id.as_str()[..1].to_owned())
+    }
+
+    #[test]
+    fn r14_of_living_sessions_the_newest_counts_if_all_are_of_one_user() {
+        assert_eq!(chosen(&[]), None);
+        assert_eq!(chosen(&[row('a', "ada", 1)]).as_deref(), Some("a"));
+        let two = [row('b', "ada", 1), row('a', "ada", 2)];
+        assert_eq!(chosen(&two).as_deref(), Some("a"));
+        let at_once = [row('a', "ada", 1), row('b', "ada", 1), row('0', "ada", 0)];
+        assert_eq!(chosen(&at_once).as_deref(), Some("b"));
+        assert_eq!(chosen(&[row('a', "ada", 1), row('b', "bob", 2)]), None);
+        let three = [row('a', "ada", 1), row('b', "bob", 2), row('c', "ada", 3)];
+        assert_eq!(chosen(&three), None);
+    }
+}
