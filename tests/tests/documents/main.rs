@@ -1,5 +1,6 @@
 //! What documents show is what is compiled and tested.
 
+mod install;
 mod requirements;
 
 use std::path::{Path, PathBuf};
