@@ -3,6 +3,7 @@
 mod connections;
 mod errors;
 mod migrate;
+mod pool;
 mod sessions;
 mod tables;
 mod users;

@@ -2,6 +2,7 @@
 
 mod install;
 mod requirements;
+mod rust_version;
 
 use std::path::{Path, PathBuf};
 
