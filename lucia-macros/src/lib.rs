@@ -1,5 +1,5 @@
-//! The attributes of [`lucia`](https://docs.rs/lucia), which re-exports them: depend on that crate, not on
-//! this one. Examples that run are there, for here there is nothing yet that they could use.
+//! The attributes of `lucia`, which re-exports them: depend on that crate and not on this one. The
+//! examples that run are there too, because this crate has nothing that they could use.
 
 mod args;
 mod check;

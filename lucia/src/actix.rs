@@ -37,7 +37,7 @@ use actix_web::{HttpMessage, HttpRequest};
 
 #[cfg(feature = "macros")]
 #[cfg_attr(docsrs, doc(cfg(feature = "macros")))]
-pub use lucia_macros::{auth_request, authenticated};
+pub use lucia_attributes::{auth_request, authenticated};
 pub use middleware::{AuthMiddleware, AuthMiddlewareService};
 
 /// For the code that the attributes generate.

@@ -63,7 +63,9 @@ use axum::http::request::Parts;
 pub use layer::{AuthLayer, AuthService};
 #[cfg(feature = "macros")]
 #[cfg_attr(docsrs, doc(cfg(feature = "macros")))]
-pub use lucia_macros::{axum_auth_request as auth_request, axum_authenticated as authenticated};
+pub use lucia_attributes::{
+    axum_auth_request as auth_request, axum_authenticated as authenticated,
+};
 
 /// For the code that the attributes generate.
 #[cfg(feature = "macros")]

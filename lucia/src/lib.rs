@@ -161,7 +161,7 @@ pub use guard::Guard;
 pub use key::{Key, NewKey, OpenedKey};
 #[cfg(all(feature = "actix", feature = "macros"))]
 #[cfg_attr(docsrs, doc(cfg(all(feature = "actix", feature = "macros"))))]
-pub use lucia_macros::{auth_request, authenticated};
+pub use lucia_attributes::{auth_request, authenticated};
 pub use origin::TrustedProxy;
 pub use password::{NewHashes, PasswordOptions};
 pub use redirect::LocalPath;

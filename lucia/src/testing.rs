@@ -5,8 +5,10 @@
 //!
 //! ```toml
 //! [dev-dependencies]
-//! lucia = { version = "0.1", features = ["test-support"] }
+//! lucia = { path = "../lucia/lucia", features = ["test-support"] }
 //! ```
+//!
+//! The path is that of a clone of the repository. Its README says more about it.
 //!
 //! # Example
 //!

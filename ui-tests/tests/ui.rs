@@ -9,6 +9,6 @@ fn what_a_handler_can_be_compiles() {
 }
 
 #[test]
-fn what_it_cannot_be_is_one_message_that_says_what_to_write() {
+fn r55_what_a_handler_cannot_be_is_one_message_that_says_what_to_write() {
     trybuild::TestCases::new().compile_fail("fail/*.rs");
 }

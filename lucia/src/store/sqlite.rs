@@ -3,6 +3,7 @@
 mod connections;
 mod errors;
 mod migrate;
+mod pool;
 mod references;
 mod sessions;
 mod tables;

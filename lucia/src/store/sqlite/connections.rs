@@ -6,21 +6,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use deadpool_sqlite::{Config, Hook, HookError, InteractError, Pool, PoolError, Runtime};
+use deadpool_sync::InteractError;
 use rusqlite::Connection;
-use rusqlite::config::DbConfig;
 use tokio::sync::Semaphore;
 
 use super::errors::{self, Outcome};
+use super::pool::{self, Pool, PoolError};
 use super::tables::Tables;
 use crate::{Error, Result};
 
 /// How many connections read a file at once. One of them writes.
 const CONNECTIONS: usize = 8;
-
-/// How many prepared statements a connection keeps: all fixed ones, and some for the sets of
-/// attributes that the application writes.
-const STATEMENTS: usize = 64;
 
 /// How long to wait before asking again for what SQLite itself does not wait for.
 const PAUSE: Duration = Duration::from_millis(5);
@@ -102,28 +98,10 @@ impl Connections {
                 Connection::open(&path).map_err(|error| errors::plain(&error))?,
             )),
         };
-        let config = Config::new(path);
-        let pool = config
-            .builder(Runtime::Tokio1)
-            .map_err(Error::internal)?
-            .max_size(size)
-            .post_create(Hook::async_fn(|connection, _| {
-                Box::pin(async move {
-                    match connection
-                        .interact(|connection| configure(connection))
-                        .await
-                    {
-                        Ok(configured) => configured.map_err(HookError::Backend),
-                        Err(_) => Err(HookError::message("a connection could not be set up")),
-                    }
-                })
-            }))
-            .build()
-            .map_err(Error::internal)?;
         let connections = Self {
             location,
             timeout,
-            pool,
+            pool: pool::open(path, size)?,
             writer: Arc::new(Semaphore::new(1)),
             _keeps_memory: keeps_memory,
             runtime: tokio::runtime::Handle::current(),
@@ -145,7 +123,6 @@ impl Connections {
             let connection = match self.pool.get().await {
                 Ok(connection) => connection,
                 Err(PoolError::Backend(error)) => return Ok(Err(error)),
-                Err(PoolError::PostCreateHook(HookError::Backend(error))) => return Ok(Err(error)),
                 Err(other) => return Err(of_pool(other)),
             };
             let deadline = Instant::now() + timeout;
@@ -247,16 +224,6 @@ fn memory_name() -> PathBuf {
     PathBuf::from(format!("file:/lucia-{number}?vfs=memdb"))
 }
 
-/// What every connection has in common.
-fn configure(connection: &Connection) -> rusqlite::Result<()> {
-    connection.set_prepared_statement_cache_capacity(STATEMENTS);
-    // Without this a quoted name of no column is a text, and not an error.
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
-    connection.pragma_update(None, "foreign_keys", true)?;
-    // With write-ahead logging, the database stays sound without waiting for each commit.
-    connection.pragma_update(None, "synchronous", "NORMAL")
-}
-
 /// Turns write-ahead logging on, which a file remembers.
 fn write_ahead(connection: &Connection, deadline: Instant) -> rusqlite::Result<()> {
     connection.busy_timeout(deadline.saturating_duration_since(Instant::now()))?;
@@ -281,10 +248,7 @@ fn write_ahead(connection: &Connection, deadline: Instant) -> rusqlite::Result<(
 
 fn of_pool(error: PoolError) -> Error {
     match error {
-        PoolError::Backend(error) | PoolError::PostCreateHook(HookError::Backend(error)) => {
-            errors::plain(&error)
-        }
-        PoolError::Timeout(_) => Error::unavailable("no connection became free in time"),
+        PoolError::Backend(error) => errors::plain(&error),
         _ => Error::internal("the pool of connections failed"),
     }
 }

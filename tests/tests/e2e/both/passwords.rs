@@ -1,5 +1,10 @@
 //! Signing in with a password.
 
+use std::pin::pin;
+
+use futures_util::StreamExt as _;
+use futures_util::future::{Either, select};
+use futures_util::stream::FuturesUnordered;
 use lucia::{Error, PasswordOptions};
 
 use super::framework::{front_page, serve};
@@ -11,6 +16,7 @@ on_each_store![
     r45_an_empty_password_is_refused_everywhere,
     r40_a_password_is_the_same_on_every_keyboard,
     r37_more_sign_ins_than_may_wait_are_503_and_nobody_is_let_in,
+    r37_sessions_are_answered_beside_a_flood_of_sign_ins,
     r41_a_banned_password_is_refused_and_nothing_is_written,
 ];
 
@@ -84,6 +90,32 @@ async fn r37_more_sign_ins_than_may_wait_are_503_and_nobody_is_let_in(stage: Sta
     let sessions = stage.count("user_session").await;
     assert_eq!(sessions, u64::try_from(let_in.len()).unwrap() + 1);
     assert_eq!(login(&site, "ada", PASSWORD).await.status, 204);
+}
+
+async fn r37_sessions_are_answered_beside_a_flood_of_sign_ins(stage: Stage) {
+    const LOGINS: usize = 60;
+
+    let options = PasswordOptions::new().at_once(1).waiting(LOGINS);
+    let auth = stage.builder().await.passwords(options).build().unwrap();
+    let session = sign_up(&auth, "ada").await;
+    let site = serve(auth, front_page()).await;
+    let browser = site.browser_of(&session);
+    // Each is another user, whom nobody knows, so that no attempt is one too many. Each is hashed.
+    let names: Vec<_> = (0..LOGINS).map(|n| format!("user {n}")).collect();
+    let logins = names.iter().map(|name| login(&site, name, PASSWORD));
+    let mut flood: FuturesUnordered<_> = logins.collect();
+    let first = flood.next().await.unwrap();
+    assert_eq!(first.status, 401);
+    let requests = pin!(async {
+        for _ in 0..10 {
+            assert_eq!(browser.get("/me").await.status, 200);
+        }
+    });
+    let others = pin!(flood.by_ref().count());
+    match select(requests, others).await {
+        Either::Left(_) => {}
+        Either::Right(_) => panic!("the requests waited for all of the sign-ins"),
+    }
 }
 
 async fn r41_a_banned_password_is_refused_and_nothing_is_written(stage: Stage) {
