@@ -1,12 +1,15 @@
-//! For the tests of your application: a database in memory, people who are signed in, and a clock
-//! that you move.
+//! For the tests of your application: users who are signed in, a clock that you move, and a database
+//! for each test.
 //!
 //! Turn the feature on for tests only:
 //!
 //! ```toml
 //! [dev-dependencies]
-//! lucia = { version = "0.1", features = ["test-support"] }
+//! lucia = { version = "0.1", features = ["test-support", "sqlite"] }
 //! ```
+//!
+//! `sqlite` is for [`store`], a database in memory. The other helpers work with every store. Leave
+//! `sqlite` out beside sqlx or sea-orm, with which it does not resolve.
 //!
 //! # Example
 //!
@@ -108,7 +111,9 @@
 mod actix;
 mod clock;
 mod login;
-#[cfg(test)]
+#[cfg(feature = "sqlite")]
+mod sqlite;
+#[cfg(all(test, feature = "sqlite"))]
 mod tests;
 
 #[cfg(feature = "actix")]
@@ -116,25 +121,6 @@ mod tests;
 pub use actix::TestRequestExt;
 pub use clock::Clock;
 pub use login::{LoggedIn, login_as};
-
-use crate::SqliteStore;
-
-/// A new, empty database in memory, with the tables made. `user_columns` are the columns of your
-/// own, as for [`migrate`](SqliteStore::migrate).
-///
-/// SQLite is not Postgres. Have some tests on Postgres too, if you use enums, arrays or other
-/// types that SQLite does not know. For columns of sessions and other settings there is
-/// [`SqliteStore::builder`].
-///
-/// # Panics
-///
-/// When a definition is none that SQLite understands.
-pub async fn store(user_columns: &[&str]) -> SqliteStore {
-    let made = async {
-        let store = SqliteStore::in_memory().await?;
-        store.migrate(user_columns).await?;
-        Ok(store)
-    };
-    made.await
-        .unwrap_or_else(|error: crate::Error| panic!("the store of the test: {error}"))
-}
+#[cfg(feature = "sqlite")]
+#[cfg_attr(docsrs, doc(cfg(feature = "sqlite")))]
+pub use sqlite::store;
