@@ -8,8 +8,9 @@
 //! lucia = { version = "0.1", features = ["test-support", "sqlite"] }
 //! ```
 //!
-//! `sqlite` is for [`store`], a database in memory. The other helpers work with every store. Leave
-//! `sqlite` out beside sqlx or sea-orm, with which it does not resolve.
+//! `sqlite` is for [`store`], a database in memory. The other helpers work with every store, and
+//! [`PgDatabase`] is an empty Postgres database for each test. Leave `sqlite` out beside sqlx or
+//! sea-orm, with which it does not resolve.
 //!
 //! # Example
 //!
@@ -111,9 +112,12 @@
 mod actix;
 mod clock;
 mod login;
+#[cfg(feature = "postgres")]
+mod postgres;
 #[cfg(feature = "sqlite")]
 mod sqlite;
-#[cfg(all(test, feature = "sqlite"))]
+#[cfg(test)]
+#[cfg(feature = "sqlite")]
 mod tests;
 
 #[cfg(feature = "actix")]
@@ -121,6 +125,9 @@ mod tests;
 pub use actix::TestRequestExt;
 pub use clock::Clock;
 pub use login::{LoggedIn, login_as};
+#[cfg(feature = "postgres")]
+#[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
+pub use postgres::PgDatabase;
 #[cfg(feature = "sqlite")]
 #[cfg_attr(docsrs, doc(cfg(feature = "sqlite")))]
 pub use sqlite::store;

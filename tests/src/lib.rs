@@ -14,6 +14,6 @@ mod skip;
 pub use clock::TestClock;
 pub use logs::{Watch, watch};
 pub use node::{Peer, PeerError, PeerOptions};
-pub use postgres::{Database, Server, Stop, programs_are_installed};
+pub use postgres::{Database, Server, Stop, programs_are_installed, server_url};
 pub use proxy::{Proxy, Statement};
 pub use skip::skip;

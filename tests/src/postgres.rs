@@ -6,6 +6,6 @@ mod guard;
 mod programs;
 mod server;
 
-pub use database::Database;
+pub use database::{Database, server_url};
 pub use programs::programs_are_installed;
 pub use server::{Server, Stop};

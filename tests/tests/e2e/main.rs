@@ -83,5 +83,6 @@ mod settings;
 mod sign_ins;
 mod split;
 mod sweeper;
+mod test_databases;
 mod throttling;
 mod upgrades;
