@@ -17,6 +17,7 @@ mod run;
 mod sessions;
 mod statements;
 mod stored_ids;
+mod user_id;
 
 use std::fmt;
 use std::sync::Arc;

@@ -62,6 +62,7 @@ mod conformance;
 mod cookies;
 mod drops;
 mod freshness;
+mod ids_in_queries;
 mod keys;
 mod limits;
 mod lookups;
