@@ -2,10 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
+use std::time::Duration;
+
 use actix_web::test::{TestRequest, call_service, init_service, read_body_json};
 use actix_web::{App, web};
 use lucia::testing::{LoggedIn, PgDatabase, TestRequestExt, login_as};
-use lucia::{Auth, Error, NewUser, User};
+use lucia::{Auth, Error, NewUser, PgStore, User};
 use serde_json::{Value, json};
 use sqlx_sea_orm::{MIGRATIONS, Profile, Site};
 
@@ -92,4 +94,37 @@ async fn migrations_run_again_and_hold_the_file_that_lucia_ships() {
     let shipped = include_str!("../../../lucia/migrations/postgres/0001_tables.sql");
     let first = MIGRATIONS.iter().next().unwrap();
     assert_eq!(first.sql.as_str(), shipped);
+}
+
+#[actix_web::test]
+async fn a_call_gives_up_while_a_transaction_of_the_application_holds_the_user() {
+    let (site, database) = site().await;
+    let store = PgStore::builder().timeout(Duration::from_millis(300));
+    let impatient = Auth::builder(store.build(database.pool()).unwrap());
+    let impatient = impatient.build().unwrap();
+    for sql in [
+        "INSERT INTO note (user_id, body) VALUES ($1, 'Engine')",
+        "UPDATE auth_user SET username = 'lovelace' WHERE id = $1",
+        "SELECT FROM auth_user WHERE id = $1 FOR UPDATE",
+    ] {
+        // Another user each time: the statement is not taken back when the call gives up.
+        let username = format!("ada {}", sql.len());
+        let ada = sign_up(&site.auth, &username).await.unwrap();
+        let id = &ada.session().user_id;
+        let mut transaction = site.pool.begin().await.unwrap();
+        sqlx::query(sql)
+            .bind(id.as_str())
+            .execute(&mut *transaction)
+            .await
+            .unwrap();
+        let waited = impatient.delete_user(id).await;
+        assert!(
+            matches!(waited, Err(Error::Unavailable(_))),
+            "{sql}: {waited:?}"
+        );
+        transaction.rollback().await.unwrap();
+        // Nothing is in the way any more.
+        site.auth.delete_user(id).await.unwrap();
+        assert!(site.auth.user::<Profile>(id).await.unwrap().is_none());
+    }
 }
