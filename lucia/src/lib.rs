@@ -110,7 +110,7 @@
 //! | `sqlite` | | `SqliteStore`: a file or memory, with SQLite compiled in |
 //! | `legacy-hashes` | | verifies password hashes of Lucia for Node (scrypt) and bcrypt, and makes those of Lucia while both are in use: [`PasswordOptions`] |
 //! | `conformance` | | the test suite for stores of your own |
-//! | `test-support` | | [`testing`], for the tests of your application; brings `sqlite` |
+//! | `test-support` | | [`testing`], for the tests of your application; with `sqlite` it has a store in memory |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

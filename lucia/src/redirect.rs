@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Deserializer};
+
 /// A path of this site, with its query: safe to redirect to, whoever wrote it.
 ///
 /// Login pages get it as `next=`. Anybody can make a link with any `next=`, so it is taken for
@@ -14,6 +16,25 @@ use std::fmt;
 /// let next = |given| LocalPath::parse(given).unwrap_or_default();
 /// assert_eq!(next("/orders?page=2").as_str(), "/orders?page=2");
 /// assert_eq!(next("//evil.example").as_str(), "/");
+/// ```
+///
+/// It can be a field of a form or a query. What could lead to another site becomes the front page then,
+/// and is not an error: a forged link keeps nobody from signing in.
+///
+/// ```
+/// use actix_web::web::Query;
+/// use lucia::LocalPath;
+///
+/// #[derive(serde::Deserialize)]
+/// struct LoginPage {
+///     #[serde(default)] // the front page, too, if there is no `next`
+///     next: LocalPath,
+/// }
+///
+/// let next = |query| Query::<LoginPage>::from_query(query).unwrap().into_inner().next;
+/// assert_eq!(next("next=%2Forders%3Fpage%3D2").as_str(), "/orders?page=2");
+/// assert_eq!(next("next=%2F%2Fevil.example").as_str(), "/");
+/// assert_eq!(next("").as_str(), "/");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LocalPath(String);
@@ -102,6 +123,15 @@ impl Default for LocalPath {
     }
 }
 
+/// Text that is not a path of this site becomes the default, the front page. [`parse`](Self::parse)
+/// tells it apart.
+impl<'de> Deserialize<'de> for LocalPath {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let path = String::deserialize(deserializer)?;
+        Ok(Self::parse(&path).unwrap_or_default())
+    }
+}
+
 impl fmt::Display for LocalPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -129,6 +159,8 @@ mod tests {
             "/a//b",
         ] {
             assert_eq!(LocalPath::parse(path).unwrap().as_str(), path);
+            let read: LocalPath = serde_json::from_value(path.into()).unwrap();
+            assert_eq!(read.as_str(), path);
         }
         for hostile in [
             "",
@@ -151,6 +183,8 @@ mod tests {
             "\u{2044}/evil.example",
         ] {
             assert_eq!(LocalPath::parse(hostile), None, "{hostile:?}");
+            let read: LocalPath = serde_json::from_value(hostile.into()).unwrap();
+            assert_eq!(read, LocalPath::default(), "{hostile:?}");
         }
     }
 

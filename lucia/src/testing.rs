@@ -1,14 +1,18 @@
-//! For the tests of your application: a database in memory, people who are signed in, and a clock
-//! that you move.
+//! For the tests of your application: users who are signed in, a clock that you move, and a database
+//! for each test.
 //!
 //! Turn the feature on for tests only:
 //!
 //! ```toml
 //! [dev-dependencies]
-//! lucia = { path = "../lucia/lucia", features = ["test-support"] }
+//! lucia = { path = "../lucia/lucia", features = ["test-support", "sqlite"] }
 //! ```
 //!
 //! The path is that of a clone of the repository. Its README says more about it.
+//!
+//! `sqlite` is for [`store`], a database in memory. The other helpers work with every store, and
+//! [`PgDatabase`] is an empty Postgres database for each test. Leave `sqlite` out beside sqlx or
+//! sea-orm, with which it does not resolve.
 //!
 //! # Example
 //!
@@ -110,7 +114,12 @@
 mod actix;
 mod clock;
 mod login;
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 #[cfg(test)]
+#[cfg(feature = "sqlite")]
 mod tests;
 
 #[cfg(feature = "actix")]
@@ -118,25 +127,9 @@ mod tests;
 pub use actix::TestRequestExt;
 pub use clock::Clock;
 pub use login::{LoggedIn, login_as};
-
-use crate::SqliteStore;
-
-/// A new, empty database in memory, with the tables made. `user_columns` are the columns of your
-/// own, as for [`migrate`](SqliteStore::migrate).
-///
-/// SQLite is not Postgres. Have some tests on Postgres too, if you use enums, arrays or other
-/// types that SQLite does not know. For columns of sessions and other settings there is
-/// [`SqliteStore::builder`].
-///
-/// # Panics
-///
-/// When a definition is none that SQLite understands.
-pub async fn store(user_columns: &[&str]) -> SqliteStore {
-    let made = async {
-        let store = SqliteStore::in_memory().await?;
-        store.migrate(user_columns).await?;
-        Ok(store)
-    };
-    made.await
-        .unwrap_or_else(|error: crate::Error| panic!("the store of the test: {error}"))
-}
+#[cfg(feature = "postgres")]
+#[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
+pub use postgres::PgDatabase;
+#[cfg(feature = "sqlite")]
+#[cfg_attr(docsrs, doc(cfg(feature = "sqlite")))]
+pub use sqlite::store;

@@ -7,7 +7,7 @@ mod pair;
 mod programs;
 mod server;
 
-pub use database::Database;
+pub use database::{Database, server_url};
 pub use pair::{Failover, Pair};
 pub use programs::programs_are_installed;
 pub use server::{Server, Stop};

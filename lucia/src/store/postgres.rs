@@ -20,6 +20,7 @@ mod sessions;
 mod statements;
 mod stored_ids;
 mod unnamed;
+mod user_id;
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,7 +1,6 @@
 //! A database for each test.
 
-use std::sync::atomic::{AtomicU32, Ordering};
-
+use lucia::testing::PgDatabase;
 use once_cell::sync::OnceCell;
 use tokio_postgres::{Client, NoTls};
 use url::Url;
@@ -12,7 +11,7 @@ use super::server::Server;
 #[derive(Debug)]
 pub struct Database {
     server: String,
-    name: String,
+    database: PgDatabase,
 }
 
 /// The server that all tests of this process share, unless `DATABASE_URL` names one.
@@ -25,19 +24,7 @@ impl Database {
     ///
     /// When there is no Postgres; the message says what to install.
     pub async fn new() -> Self {
-        let server = match std::env::var("DATABASE_URL") {
-            Ok(url) => url,
-            Err(_) => {
-                let server = tokio::task::spawn_blocking(|| {
-                    SHARED.get_or_try_init(Server::start_fast).map(Server::url)
-                });
-                match server.await.expect("nothing panics there") {
-                    Ok(url) => url,
-                    Err(error) => panic!("{error}"),
-                }
-            }
-        };
-        Self::on(&server).await
+        Self::on(&server_url().await).await
     }
 
     /// A database on the server at `url`.
@@ -46,35 +33,29 @@ impl Database {
     ///
     /// When it cannot be created.
     pub async fn on(url: &str) -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-
-        let time = std::time::UNIX_EPOCH.elapsed().unwrap_or_default();
-        let name = format!(
-            "lucia_test_{}_{}_{}",
-            std::process::id(),
-            COUNT.fetch_add(1, Ordering::Relaxed),
-            time.subsec_nanos()
-        );
-        // Nobody can be connected to `template0`, which would make the creation fail.
-        let sql = format!("CREATE DATABASE \"{name}\" TEMPLATE template0");
-        let created = connect(url).await.batch_execute(&sql).await;
-        created.unwrap_or_else(|error| panic!("cannot create a database at {url}: {error:?}"));
         Self {
             server: url.to_owned(),
-            name,
+            database: PgDatabase::create(url).await,
         }
     }
 
     /// Its address.
     #[must_use]
     pub fn url(&self) -> String {
-        self.url_at(None)
+        self.database.url()
     }
 
     /// Its address by way of something that listens on a port of 127.0.0.1.
     #[must_use]
     pub fn url_by(&self, port: u16) -> String {
-        self.url_at(Some(port))
+        let mut url = parse(&self.url());
+        url.set_host(Some("127.0.0.1"))
+            .and_then(|()| {
+                url.set_port(Some(port))
+                    .map_err(|()| url::ParseError::InvalidPort)
+            })
+            .expect("the url has a host");
+        url.into()
     }
 
     /// The host and port of its server.
@@ -91,55 +72,30 @@ impl Database {
     ///
     /// When there is none to have.
     pub async fn connect(&self) -> Client {
-        connect(&self.url()).await
-    }
-
-    fn url_at(&self, port: Option<u16>) -> String {
-        let mut url = parse(&self.server);
-        url.set_path(&self.name);
-        if let Some(port) = port {
-            url.set_host(Some("127.0.0.1"))
-                .and_then(|()| {
-                    url.set_port(Some(port))
-                        .map_err(|()| url::ParseError::InvalidPort)
-                })
-                .expect("the url has a host");
-        }
-        url.into()
+        let url = self.url();
+        let connected = tokio_postgres::connect(&url, NoTls).await;
+        let (client, connection) =
+            connected.unwrap_or_else(|error| panic!("cannot connect to {url}: {error:?}"));
+        tokio::spawn(connection);
+        client
     }
 }
 
-impl Drop for Database {
-    fn drop(&mut self) {
-        let (server, name) = (self.server.clone(), self.name.clone());
-        // A thread of its own, since the runtime of the test may be about to end. A server that
-        // is gone has taken the database along.
-        let dropping = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()?;
-            runtime.block_on(async {
-                let (client, connection) = tokio_postgres::connect(&server, NoTls)
-                    .await
-                    .map_err(std::io::Error::other)?;
-                tokio::spawn(connection);
-                let sql = format!("DROP DATABASE IF EXISTS \"{name}\" WITH (FORCE)");
-                client
-                    .batch_execute(&sql)
-                    .await
-                    .map_err(std::io::Error::other)
-            })
-        });
-        let _: Result<std::io::Result<()>, _> = dropping.join();
+/// The address of the server of `DATABASE_URL`, or of one that all tests of this process share.
+///
+/// # Panics
+///
+/// When there is no Postgres; the message says what to install.
+pub async fn server_url() -> String {
+    if let Ok(url) = std::env::var("DATABASE_URL") {
+        return url;
     }
-}
-
-async fn connect(url: &str) -> Client {
-    let connected = tokio_postgres::connect(url, NoTls).await;
-    let (client, connection) =
-        connected.unwrap_or_else(|error| panic!("cannot connect to {url}: {error:?}"));
-    tokio::spawn(connection);
-    client
+    let server =
+        tokio::task::spawn_blocking(|| SHARED.get_or_try_init(Server::start_fast).map(Server::url));
+    match server.await.expect("nothing panics there") {
+        Ok(url) => url,
+        Err(error) => panic!("{error}"),
+    }
 }
 
 fn parse(url: &str) -> Url {

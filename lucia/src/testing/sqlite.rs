@@ -1,0 +1,21 @@
+use crate::SqliteStore;
+
+/// A store over a new, empty database in memory, with the tables made. `user_columns` are your own
+/// columns, as for [`migrate`](SqliteStore::migrate).
+///
+/// SQLite does not know the enums, arrays and domains of Postgres. An application that uses them
+/// needs some tests on Postgres too. For session columns and other settings, use
+/// [`SqliteStore::builder`].
+///
+/// # Panics
+///
+/// When SQLite does not understand a definition.
+pub async fn store(user_columns: &[&str]) -> SqliteStore {
+    let made = async {
+        let store = SqliteStore::in_memory().await?;
+        store.migrate(user_columns).await?;
+        Ok(store)
+    };
+    made.await
+        .unwrap_or_else(|error: crate::Error| panic!("the store of the test: {error}"))
+}
