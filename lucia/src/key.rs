@@ -102,7 +102,11 @@ const MAX_BYTES: usize = 4 * MAX_LENGTH;
 /// All of a text that can be a part of a key, and the beginning of a longer one: what is done with
 /// it costs no more than it does for a key.
 pub(crate) fn bounded(text: &str) -> &str {
-    &text[..text.floor_char_boundary(MAX_BYTES)]
+    let mut end = text.len().min(MAX_BYTES);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
 }
 
 /// Looks at the bytes first: a client can send millions of characters.

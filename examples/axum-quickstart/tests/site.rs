@@ -173,7 +173,6 @@ async fn a_session_is_revoked_from_a_second_browser() {
     assert_eq!(phone.post(revoke, &[]).await.leads_to(), "/sessions");
     let refused = laptop.get("/sessions").await;
     assert_eq!(refused.leads_to(), "/login?next=%2Fsessions");
-    assert!(refused.cookie.unwrap().contains("Max-Age=0"));
     assert!(phone.is_signed_in().await);
 
     laptop.log_in("ada", PASSWORD).await.leads_to();

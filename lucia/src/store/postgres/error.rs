@@ -90,6 +90,11 @@ impl ServerError {
             // These name the account.
             code if code.starts_with("28") => Some("the server does not let this account in"),
             "53300" => Some("there are too many connections"),
+            // What PgBouncer says of `BEGIN` in statement mode.
+            "08P01" => Some(
+                "the server, or a pooler before it, refuses a message; one in statement mode refuses \
+                 transactions",
+            ),
             code if quotes_values || code.starts_with("08") => None,
             _ => Some(error.message()),
         };

@@ -111,6 +111,18 @@ fn assert_schema<T>(outcome: Result<T>, table: &str, column: Option<&str>) -> St
 }
 
 #[track_caller]
+fn assert_no_such_column<T>(outcome: Result<T>, table: &str, column: &str) {
+    match outcome.err() {
+        Some(Error::InvalidAttribute {
+            table: named,
+            column: at,
+            ..
+        }) => assert_eq!((named.as_str(), at.as_deref()), (table, Some(column))),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[track_caller]
 fn assert_violation<T>(outcome: Result<T>, kind: ConstraintKind) -> ConstraintViolation {
     match outcome.err() {
         Some(Error::Constraint(violation)) => {

@@ -56,7 +56,7 @@ impl Change {
                 let proof = auth.reauthenticate(session, "username", name, PASSWORD);
                 proof.await.unwrap();
             }
-            Self::ChangePassword => {
+            Self::NewPassword => {
                 let change = auth.change_password(session, "username", name, NEW);
                 change.await.unwrap();
             }

@@ -185,6 +185,7 @@ async fn r54_a_user_with_an_id_of_any_text_is_told_apart() {
 #[tokio::test]
 async fn r54_a_user_whose_id_is_filled_up_with_blanks_is_told_of() {
     let stage = Stage::postgres().await;
+    let caching = Caching::on(&stage).await;
     stage
         .execute(
             "ALTER TABLE user_key DROP CONSTRAINT user_key_user_id_fkey; \
@@ -194,7 +195,6 @@ async fn r54_a_user_whose_id_is_filled_up_with_blanks_is_told_of() {
              ALTER TABLE user_session ALTER user_id TYPE CHAR(40)",
         )
         .await;
-    let caching = Caching::on(&stage).await;
     let session = sign_up(&caching.auth, "ada").await;
     caching.remember(&stage, &session).await;
     stage

@@ -30,7 +30,7 @@ async fn rules_of_the_users_table_are_violations_of_their_kind() {
 
     insert("bob", json!({ "team": "ada" })).await.unwrap();
     let deleted = store.delete_user(&"ada".into()).await;
-    assert_violation(deleted, ConstraintKind::ForeignKey);
+    assert_violation(deleted, ConstraintKind::Referenced);
     assert!(store.user(&"ada".into()).await.unwrap().is_some());
 }
 
