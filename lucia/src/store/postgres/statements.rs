@@ -89,15 +89,18 @@ impl Statements {
         let keys = tables.quoted(&tables.key);
         let sessions = tables.quoted(&tables.session);
         let key = format!(
-            r#"{}, {}, "hashed_password"::TEXT"#,
+            "{}, {}, {}",
             as_text(r#""id""#),
-            as_text(r#""user_id""#)
+            as_text(r#""user_id""#),
+            text_or_null(r#""hashed_password""#),
         );
         let user_id = as_text(r#"u."id""#);
         let public_id = ids.public();
         let session = format!(
-            r#"({public_id})::TEXT, {}, s."created_at", s."authenticated_at", s."renewed_at", s."active_expires", s."idle_expires", s."device"::TEXT, s."address"::TEXT, {session_json}"#,
-            as_text(r#"s."user_id""#)
+            r#"({public_id})::TEXT, {}, s."created_at", s."authenticated_at", s."renewed_at", s."active_expires", s."idle_expires", {}, {}, {session_json}"#,
+            as_text(r#"s."user_id""#),
+            text_or_null(r#"s."device""#),
+            text_or_null(r#"s."address""#),
         );
         let is_first = ids.is("$1");
         // Behind a `SELECT`, Postgres does not see how many there are, and so keeps the plan that it
@@ -350,6 +353,12 @@ impl Statements {
 /// off a `CHAR`.
 fn as_text(column: &str) -> String {
     format!("concat({column})")
+}
+
+/// A column that holds text or NULL as `TEXT`. Where it is of another kind, such as `BYTEA`, the statement
+/// fails, and the column is named as one that does not fit.
+fn text_or_null(column: &str) -> String {
+    format!("COALESCE({column}, NULL::TEXT)")
 }
 
 /// Deletes up to `$2` sessions that were dead at `$1`, of the user `$3` or of all, where `and` holds

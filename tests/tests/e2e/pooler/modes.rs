@@ -207,8 +207,8 @@ async fn in_statement_mode_what_takes_a_transaction_fails_and_says_why() {
     }
     let new = "another horse battery";
     let changed = auth.change_password(&session, "username", "ada", new);
-    let changed = said(changed.await.map(drop).unwrap_err());
-    assert!(changed.contains("transaction"), "{changed}");
+    let changed = changed.await.map(drop);
+    assert!(matches!(changed, Err(Error::Unavailable(_))), "{changed:?}");
     // PgBouncer closes the connection when the transaction may have been on its way as a whole: it was
     // done or not, and nothing in between.
     let opens = async |password| {

@@ -258,6 +258,14 @@ async fn a_column_of_lucias_own_that_has_a_wrong_type_is_named_by_whatever_uses_
             ),
         ),
         (
+            "user_session",
+            "device",
+            (
+                retype("user_session", "device", "INTEGER", "NULL"),
+                retype("user_session", "device", "TEXT", "NULL"),
+            ),
+        ),
+        (
             "user_key",
             "hashed_password",
             (
