@@ -173,10 +173,11 @@ struct Call<'a> {
 //     };
 //     let __p0 = match ::lucia::actix::__private::extract::<User<T>>(&mut __admitted).await { .. };
 //     let __p1 = match ::lucia::actix::__private::extract::<web::Json<Edit>>(&mut __admitted).await { .. };
-//     ::lucia::actix::__private::respond(
+//     let __response = ::lucia::actix::__private::respond(
 //         &__admitted,
 //         me::<T>(__admitted.admission(), __admitted.auth_request(), __p0, __p1).await,
-//     ).await
+//     );
+//     __admitted.finish(__response).await
 fn actix(call: &Call<'_>, incoming: &Ident) -> TokenStream {
     let admitted = hidden("__admitted");
     let guard = &call.guard;
@@ -204,10 +205,11 @@ fn actix(call: &Call<'_>, incoming: &Ident) -> TokenStream {
 //         Err(__response) => return __response,
 //     };
 //     let (__p0, __p1,) = match __admitted.extract(__parameters).await { .. };
-//     ::lucia::axum::__private::respond(
+//     let __response = ::lucia::axum::__private::respond(
 //         &__admitted,
 //         me::<T>(__admitted.admission(), __admitted.auth_request(), __p0, __p1).await,
-//     ).await
+//     );
+//     __admitted.finish(__response).await
 //
 // What is extracted from the request and the state stands in the type of `__lucia`, since only axum knows
 // the type of the state.
@@ -270,9 +272,12 @@ impl Call<'_> {
     }
 
     // Output:
-    //     ::lucia::actix::__private::respond(&__admitted, me::<T>(__admitted.admission(), __p0).await).await
+    //     let __response =
+    //         ::lucia::actix::__private::respond(&__admitted, me::<T>(__admitted.admission(), __p0).await);
+    //     __admitted.finish(__response).await
     //
-    // A complaint about the type of the reply is to stand where the user wrote it.
+    // A complaint about the type of the reply is to stand where the user wrote it, and only once: so what
+    // is awaited does not have this type in it.
     fn respond(&self, framework: Framework, admitted: &Ident, values: &[Ident]) -> TokenStream {
         let (start, end) = match &self.sig.output {
             ReturnType::Type(_, ty) => ends(ty),
@@ -296,7 +301,11 @@ impl Call<'_> {
             future = quote!(#private::#sent #future_of_it);
         }
         let dot_await = quote_spanned!(end=> .await);
-        quote!(#private::respond(&#admitted, #future #dot_await).await)
+        let response = hidden("__response");
+        quote! {
+            let #response = #private::respond(&#admitted, #future #dot_await);
+            #admitted.finish(#response).await
+        }
     }
 }
 

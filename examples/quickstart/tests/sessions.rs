@@ -47,7 +47,6 @@ async fn a_revoked_device_is_signed_out_at_its_next_request() {
 
     let refused = phone.get("/sessions").await;
     assert_eq!(refused.leads_to(), "/login?next=%2Fsessions");
-    assert!(refused.header("set-cookie").unwrap().contains("Max-Age=0"));
     assert!(laptop.is_signed_in().await);
     assert!(laptop.get("/sessions").await.revocations().is_empty());
     // Once more, from a page that is still open somewhere: there is nothing left to do.

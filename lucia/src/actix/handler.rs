@@ -72,7 +72,8 @@ impl Admitted {
         Admission(())
     }
 
-    async fn finish(&self, mut response: HttpResponse) -> HttpResponse {
+    /// Puts the cookie changes of the request on its response.
+    pub async fn finish(&self, mut response: Response) -> Response {
         put_headers(response.headers_mut(), &self.auth_request).await;
         response
     }
@@ -116,9 +117,9 @@ pub fn extract<'a, T: Extractor + 'a>(
     })
 }
 
-/// The response that `reply` makes, with the cookie changes of the request on it.
-pub fn respond<R: Reply>(admitted: &Admitted, reply: R) -> impl Future<Output = Response> {
-    admitted.finish(reply.into_response(&admitted.request))
+/// The response that `reply` makes, for [`Admitted::finish`].
+pub fn respond<R: Reply>(admitted: &Admitted, reply: R) -> Response {
+    reply.into_response(&admitted.request)
 }
 
 /// What a parameter of a handler can be.

@@ -99,15 +99,16 @@ impl Admitted {
         }
     }
 
-    async fn finish(&self, mut response: Response) -> Response {
+    /// Puts the cookie changes of the request on its response.
+    pub async fn finish(&self, mut response: Response) -> Response {
         put_headers(response.headers_mut(), &self.0).await;
         response
     }
 }
 
-/// The response that `reply` makes, with the cookie changes of the request on it.
-pub fn respond<R: Reply>(admitted: &Admitted, reply: R) -> impl Future<Output = Response> {
-    admitted.finish(reply.into_response())
+/// The response that `reply` makes, for [`Admitted::finish`].
+pub fn respond<R: Reply>(_: &Admitted, reply: R) -> Response {
+    reply.into_response()
 }
 
 /// The future of a handler, which axum sends from thread to thread.
