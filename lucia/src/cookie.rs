@@ -358,6 +358,21 @@ impl SessionCookie {
         self.0.value()
     }
 
+    /// Whether a value of `Set-Cookie` removes a cookie of this name for another path or domain, and so
+    /// leaves this one alone.
+    pub(crate) fn is_kept_by_removal(&self, value: &[u8]) -> bool {
+        let removal = std::str::from_utf8(value).map(cookie::Cookie::parse);
+        let Ok(Ok(removal)) = removal else {
+            return false;
+        };
+        // Without a path, it is that of the page, which may be ours.
+        let is_elsewhere = removal
+            .path()
+            .is_some_and(|path| Some(path) != self.0.path())
+            || removal.domain() != self.0.domain();
+        removal.value().is_empty() && is_elsewhere
+    }
+
     /// Whether this cookie takes the session cookie away.
     #[must_use]
     pub fn is_removal(&self) -> bool {

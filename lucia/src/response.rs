@@ -25,9 +25,9 @@ impl ResponseHeaders {
     ///
     /// A session cookie that the handler put there by itself is taken off where none is allowed: from
     /// the response to a refused request of another origin, and to one that authenticated by its
-    /// bearer token. Elsewhere it stays and makes the response private. It counts more than a renewal
-    /// or the removal of a dead cookie, and less than
-    /// [`set_session`](crate::AuthRequest::set_session).
+    /// bearer token. Elsewhere it stays and makes the response private. It counts more than a renewal,
+    /// and less than [`set_session`](crate::AuthRequest::set_session). One that removes the cookie of
+    /// another path or domain stays beside both.
     pub fn put_on(&self, headers: &mut impl HeadersMut) {
         let is_ours = |value: &[u8]| sets(value, &self.cookie_name);
         let mut carries_ours = headers.values("set-cookie").any(is_ours);
@@ -39,10 +39,14 @@ impl ResponseHeaders {
                 "a session cookie that the handler set by itself was taken off the response"
             );
         }
-        if let Some(cookie) = &self.set_cookie
-            && (self.set_by_application || !carries_ours)
+        let set_cookie = self.set_cookie.as_ref();
+        let is_replaced = |value: &[u8]| {
+            is_ours(value) && !set_cookie.is_some_and(|cookie| cookie.is_kept_by_removal(value))
+        };
+        if let Some(cookie) = set_cookie
+            && (self.set_by_application || !headers.values("set-cookie").any(is_replaced))
         {
-            headers.remove("set-cookie", is_ours);
+            headers.remove("set-cookie", is_replaced);
             headers.append("set-cookie", &cookie.to_string());
         }
         let is_private = self.private || carries_ours;

@@ -15,10 +15,10 @@ impl Auth {
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidCredentials`] as in [`use_key`](Self::use_key), and when the key is
-    /// somebody else's; [`Error::TooManyAttempts`] where attempts are counted;
-    /// [`Error::Unauthenticated`] when the session has ended meanwhile; [`Error::Busy`] when too
-    /// many passwords wait to be checked; [`Error::Unavailable`] when the store is.
+    /// [`Error::InvalidCredentials`](crate::Error::InvalidCredentials) as in [`use_key`](Self::use_key), and when the key is
+    /// somebody else's; [`Error::TooManyAttempts`](crate::Error::TooManyAttempts) where attempts are counted;
+    /// [`Error::Unauthenticated`](crate::Error::Unauthenticated) when the session has ended meanwhile; [`Error::Busy`](crate::Error::Busy) when too
+    /// many passwords wait to be checked; [`Error::Unavailable`](crate::Error::Unavailable) when the store is.
     pub fn reauthenticate<'a, A>(
         &'a self,
         session: &'a Session<A>,

@@ -90,8 +90,8 @@ impl<'a> UseKey<'a> {
     /// one too many is not counted either: it makes nobody wait longer. One that is dropped before
     /// it is answered is counted as a failure.
     ///
-    /// All processes on one store count together. So do all keys whose letters and digits are the
-    /// same but for case, accents and Unicode form, since a database can take them for one key. IPv6
+    /// All processes on one store count together. So do all keys that are the same but for case,
+    /// accents, blanks, punctuation and Unicode form, since a database can take them for one key. IPv6
     /// addresses are counted by their first 64 bits, and those that hold an IPv4 address by that:
     /// mapped, `64:ff9b::/96` (NAT64) and `2002::/16` (6to4).
     ///

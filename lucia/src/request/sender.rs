@@ -198,6 +198,9 @@ async fn is_still_good(auth: &Auth, session: &Session, is_set: bool) -> bool {
             );
             false
         }
-        Err(_) => is_set,
+        Err(error) => {
+            tracing::warn!(error = %chain(&error), is_set, "whether a session is still there is not known");
+            is_set
+        }
     }
 }

@@ -114,6 +114,35 @@ fn a_cookie_by_hand_stays_unless_the_application_chose_another_or_none_is_allowe
 }
 
 #[test]
+fn the_removal_of_the_cookie_of_another_path_or_domain_stays_beside_ours() {
+    let ours = asked().set_cookie.unwrap().to_string();
+    let name = asked().set_cookie.unwrap().name().to_owned();
+    for (removal, stays) in [
+        (format!("{name}=; Path=/old; Max-Age=0"), true),
+        (
+            format!("{name}=; Path=/; Domain=example.com; Max-Age=0"),
+            true,
+        ),
+        (format!("{name}=; Path=/; Max-Age=0"), false),
+        (format!("{name}=; Max-Age=0"), false),
+        (format!("{name}=token; Path=/old"), false),
+    ] {
+        let mut headers = Headers::of([("set-cookie", removal.as_str())]);
+        let asked = ResponseHeaders {
+            set_by_application: true,
+            ..asked()
+        };
+        asked.put_on(&mut headers);
+        let expected = if stays {
+            vec![&*removal, &*ours]
+        } else {
+            vec![&*ours]
+        };
+        assert_eq!(headers.all("set-cookie"), expected);
+    }
+}
+
+#[test]
 fn what_the_handler_chose_stays() {
     let mut headers = Headers::of([("cache-control", "private, max-age=60"), ("vary", "*")]);
     asked().put_on(&mut headers);

@@ -40,7 +40,7 @@ use connections::WriteAccess;
 use error::{Failure, Written};
 use lookups::Lookups;
 use pooler::Routes;
-use rows::{key_row, user_row};
+use rows::{is_filler, key_row, user_row};
 use run::Statement;
 use statements::Statements;
 pub use stored_ids::StoredIds;
@@ -59,7 +59,8 @@ use crate::{Error, Result};
 ///
 /// Every call is one statement, prepared once for each connection, or one transaction that is sent
 /// as a whole, so that it happens as a whole or not at all, even if its future is dropped or the
-/// server is killed. Behind a pooler nothing is prepared, unless
+/// server is killed. Only a sweep that meets dead sessions which other tables refer to, and the first use
+/// of a token under `StoredIds::HashedOnUse`, take more than one. Behind a pooler nothing is prepared, unless
 /// [`prepare_behind_pooler`](PgStoreBuilder::prepare_behind_pooler) says so.
 ///
 /// After a failover, connections to a server that is read-only or gone leave the pool. A statement that
@@ -166,6 +167,25 @@ impl PgStore {
         row: fn(&Row) -> Result<T, Failure>,
     ) -> Result<Vec<T>> {
         self.0.read(sql, params, None, row).await
+    }
+
+    /// As [`read`](Self::read), for a statement of [`telling_access`](statements::telling_access).
+    async fn look<T>(
+        &self,
+        sql: &str,
+        params: Params<'_>,
+        row: fn(&Row) -> Result<T, Failure>,
+    ) -> Result<Vec<T>> {
+        let statement = Statement {
+            tells_access: true,
+            ..Statement::new(sql, params)
+        };
+        let answer = self.0.run_by(&mut None, statement).await;
+        let found = answer.and_then(|rows| {
+            let rows = rows.iter().filter(|row| !is_filler(row));
+            rows.map(row).collect()
+        });
+        self.0.explained(found, None).await
     }
 
     /// As [`read`](Self::read), for a statement that writes the application's own columns.
@@ -283,7 +303,7 @@ impl UserStore for PgStore {
 
     async fn user(&self, id: &UserId) -> Result<Option<UserRow>> {
         let sql = &self.0.statements.user;
-        let users = self.read(sql, &[&id.as_str()], user_row).await?;
+        let users = self.look(sql, &[&id.as_str()], user_row).await?;
         Ok(users.into_iter().next())
     }
 
@@ -334,13 +354,13 @@ impl UserStore for PgStore {
     }
 
     async fn key(&self, id: &str) -> Result<Option<KeyRow>> {
-        let keys = self.read(&self.0.statements.key, &[&id], key_row).await?;
+        let keys = self.look(&self.0.statements.key, &[&id], key_row).await?;
         Ok(keys.into_iter().next())
     }
 
     async fn user_keys(&self, user_id: &UserId) -> Result<Vec<KeyRow>> {
         let sql = &self.0.statements.user_keys;
-        self.read(sql, &[&user_id.as_str()], key_row).await
+        self.look(sql, &[&user_id.as_str()], key_row).await
     }
 
     async fn update_key_password(

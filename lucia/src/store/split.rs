@@ -35,12 +35,9 @@ impl Store for Split {
         let mut users: Vec<UserRow> = Vec::new();
         let mut found = Vec::new();
         for session in self.sessions.sessions(ids).await? {
-            let known = users.iter().find(|user| user.id == session.user_id);
-            let user = match known {
-                Some(user) => Some(user.clone()),
-                None => self.users.user(&session.user_id).await?,
-            };
-            if let Some(user) = user {
+            if let Some(known) = users.iter().find(|user| user.id == session.user_id) {
+                found.push((session, known.clone()));
+            } else if let Some(user) = self.users.user(&session.user_id).await? {
                 users.push(user.clone());
                 found.push((session, user));
             }

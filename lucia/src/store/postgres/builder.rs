@@ -165,7 +165,7 @@ impl PgStoreBuilder {
 
     /// How long a statement may take, waiting for a connection included; 5 seconds by default. What
     /// takes longer is [`Error::Unavailable`]. A lookup can wait for as long for the statement of
-    /// others before it makes its own, and `delete_user` tries up to five times.
+    /// others before it makes its own.
     /// [`AuthBuilder::store_timeout`](crate::AuthBuilder::store_timeout) bounds the whole of a call.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;

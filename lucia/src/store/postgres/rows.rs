@@ -40,12 +40,9 @@ pub(super) fn inserted_row(row: &Row) -> Result<Option<SessionRow>, Failure> {
     }
 }
 
-/// The column of a lookup that says whether the server is read-only.
-pub(super) const IS_READ_ONLY: usize = SESSION_WIDTH + 3;
-
 /// A session with its user, unless it is a row of NULLs in place of one.
 pub(super) fn found_row(row: &Row) -> Result<Option<Found>, Failure> {
-    if row.try_get::<_, Option<&str>>(0)?.is_none() {
+    if is_filler(row) {
         return Ok(None);
     }
     let user = user_row_from(row, SESSION_WIDTH + 1)?;
@@ -55,6 +52,11 @@ pub(super) fn found_row(row: &Row) -> Result<Option<Found>, Failure> {
         user,
         is_to_be_hashed,
     }))
+}
+
+/// Whether this is a row of NULLs, in place of one that is not there.
+pub(super) fn is_filler(row: &Row) -> bool {
+    matches!(row.try_get::<_, Option<&str>>(0), Ok(None))
 }
 
 pub(super) fn user_row(row: &Row) -> Result<UserRow, Failure> {

@@ -30,8 +30,8 @@ const MAX_TIMEOUT: u128 = i32::MAX as u128;
 pub(super) struct Statement<'a> {
     pub(super) sql: &'a str,
     pub(super) params: Params<'a>,
-    /// The column of its answer that says whether the server is read-only, if it has one.
-    pub(super) is_read_only: Option<usize>,
+    /// Whether the last column of its answer says whether the server is read-only.
+    pub(super) tells_access: bool,
 }
 
 impl<'a> Statement<'a> {
@@ -39,15 +39,14 @@ impl<'a> Statement<'a> {
         Self {
             sql,
             params,
-            is_read_only: None,
+            tells_access: false,
         }
     }
 
     /// Whether its answer says that the server is read-only.
     fn is_read_only(&self, rows: &[Row]) -> bool {
-        self.is_read_only
-            .zip(rows.first())
-            .is_some_and(|(column, row)| row.try_get(column).unwrap_or(false))
+        let told = rows.first().filter(|_| self.tells_access);
+        told.is_some_and(|row| row.try_get(row.len() - 1).unwrap_or(false))
     }
 
     /// Whether it changes nothing, so that it can be run twice. All that write begin otherwise.

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use tokio_postgres::Row;
 
 use super::error::{Failure, Written};
-use super::rows::{IS_READ_ONLY, found_row, inserted_row, session_row};
+use super::rows::{found_row, inserted_row, session_row};
 use super::run::Statement;
 use super::statements::Insertion;
 use super::{Param, Params, Parts, PgStore, attributes_json, lookups};
@@ -103,20 +103,20 @@ impl SessionStore for PgStore {
 
     async fn session(&self, id: &SessionId) -> Result<Option<SessionRow>> {
         let sql = &self.0.statements.get_session;
-        let sessions = self.read(sql, &[&id.as_str()], session_row).await?;
+        let sessions = self.look(sql, &[&id.as_str()], session_row).await?;
         Ok(sessions.into_iter().flatten().next())
     }
 
     async fn sessions(&self, ids: &[SessionId]) -> Result<Vec<SessionRow>> {
         let ids: Vec<_> = ids.iter().map(SessionId::as_str).collect();
         let sql = &self.0.statements.get_sessions;
-        let sessions = self.read(sql, &[&ids.as_slice()], session_row).await?;
+        let sessions = self.look(sql, &[&ids.as_slice()], session_row).await?;
         Ok(sessions.into_iter().flatten().collect())
     }
 
     async fn user_sessions(&self, user_id: &UserId) -> Result<Vec<SessionRow>> {
         let sql = &self.0.statements.user_sessions;
-        let sessions = self.read(sql, &[&user_id.as_str()], session_row).await?;
+        let sessions = self.look(sql, &[&user_id.as_str()], session_row).await?;
         Ok(sessions.into_iter().flatten().collect())
     }
 
@@ -343,7 +343,7 @@ impl Parts {
         params: Params<'_>,
     ) -> Result<Vec<Found>> {
         let statement = Statement {
-            is_read_only: Some(IS_READ_ONLY),
+            tells_access: true,
             ..Statement::new(sql, params)
         };
         let answer = self.run_by(connection, statement).await;

@@ -121,7 +121,9 @@ impl Statements {
         let sessions_are_locked = "(SELECT count(*) FROM locked_sessions) >= 0";
 
         Self {
-            user: format!(r#"SELECT {user_id}, {user_json} FROM {users} AS u WHERE u."id" = $1"#),
+            user: telling_access(&format!(
+                r#"SELECT {user_id}, {user_json} FROM {users} AS u WHERE u."id" = $1"#
+            )),
             any_user: format!(r#"SELECT {user_id}, {user_json} FROM {users} AS u LIMIT 1"#),
             // Once the user is locked, nothing more can come to refer to them. What came before is
             // seen by a statement that is sent behind this one.
@@ -150,8 +152,10 @@ impl Statements {
             insert_key: format!(
                 r#"INSERT INTO {keys} ("id", "user_id", "hashed_password") VALUES ($1, $2, $3)"#
             ),
-            key: format!(r#"SELECT {key} FROM {keys} WHERE "id" = $1"#),
-            user_keys: format!(r#"SELECT {key} FROM {keys} WHERE "user_id" = $1 ORDER BY "id""#),
+            key: telling_access(&format!(r#"SELECT {key} FROM {keys} WHERE "id" = $1"#)),
+            user_keys: telling_access(&format!(
+                r#"SELECT {key} FROM {keys} WHERE "user_id" = $1 ORDER BY "id""#
+            )),
             update_key_password: format!(
                 r#"UPDATE {keys} SET "hashed_password" = $3
                 WHERE "id" = $1 AND "user_id" = $2
@@ -212,12 +216,16 @@ impl Statements {
 
             session_and_user: format!("{session_and_user} {is_first}"),
             sessions_and_users: format!("{session_and_user} {is_among_first}"),
-            get_session: format!("SELECT {session} FROM {sessions} AS s WHERE {is_first}"),
-            get_sessions: format!("SELECT {session} FROM {sessions} AS s WHERE {is_among_first}"),
-            user_sessions: format!(
+            get_session: telling_access(&format!(
+                "SELECT {session} FROM {sessions} AS s WHERE {is_first}"
+            )),
+            get_sessions: telling_access(&format!(
+                "SELECT {session} FROM {sessions} AS s WHERE {is_among_first}"
+            )),
+            user_sessions: telling_access(&format!(
                 r#"SELECT {session} FROM {sessions} AS s WHERE s."user_id" = $1
                 ORDER BY s."created_at", s."id""#
-            ),
+            )),
             renew_session: format!(
                 r#"UPDATE {sessions} AS s
                 SET "renewed_at" = $2, "active_expires" = $3, "idle_expires" = $4
@@ -346,6 +354,14 @@ impl Statements {
             given(&sessions, "$2"),
         )
     }
+}
+
+/// This query with one more column, which says whether the server is read-only. It says so in a row of
+/// NULLs where there is nothing else to say.
+pub(super) fn telling_access(query: &str) -> String {
+    format!(
+        "SELECT found.*, {IS_READ_ONLY} FROM (SELECT) AS one LEFT JOIN ({query}) AS found ON TRUE"
+    )
 }
 
 /// A column that holds text, of whatever type, as `TEXT`: about a type that does not come with

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use deadpool_postgres::{Hook, Manager, Pool};
 use futures_util::future::join_all;
-use lucia::{Auth, Error, PgStore};
+use lucia::{Auth, Error, NoAttributes, PgStore};
 use tokio_postgres::NoTls;
 
 use crate::isolation::for_the_database;
@@ -75,6 +75,36 @@ async fn r48_a_lookup_alone_leaves_a_server_that_is_read_only() {
     }
     assert_eq!(made.load(Ordering::Relaxed), CONNECTIONS + 1);
     assert_eq!(pool.status().size, 1);
+}
+
+#[tokio::test]
+async fn r48_whatever_is_read_alone_leaves_a_server_that_is_read_only() {
+    let stage = Stage::postgres().await;
+    let ada = sign_up(&stage.auth().await, "ada").await;
+    let id = &ada.user_id;
+    for read in 0..7 {
+        set_read_only(&stage, "on").await;
+        let (pool, auth, made) = over_pool(&stage);
+        let apart = Auth::builder(PgStore::new(pool.clone()))
+            .sessions(PgStore::new(pool.clone()))
+            .clock(stage.clock.reader())
+            .build()
+            .unwrap();
+        fill(&pool).await;
+        set_read_only(&stage, "off").await;
+        let found = match read {
+            0 => auth.session(&ada.id).await.unwrap().is_some(),
+            1 => auth.user::<NoAttributes>(id).await.unwrap().is_some(),
+            2 => auth.key("username", "ada").await.unwrap().is_some(),
+            3 => !auth.user_keys(id).await.unwrap().is_empty(),
+            4 => !auth.user_sessions(id).await.unwrap().is_empty(),
+            // What is not there is said by a server that can be believed as well.
+            5 => auth.key("username", "eve").await.unwrap().is_none(),
+            _ => apart.validate_session(ada.token()).await.unwrap().is_some(),
+        };
+        assert!(found, "{read}");
+        assert!(made.load(Ordering::Relaxed) > CONNECTIONS, "{read}");
+    }
 }
 
 #[tokio::test]

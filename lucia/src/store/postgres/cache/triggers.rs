@@ -94,9 +94,6 @@ const SAY: &str = concat!(
     WHERE sessions.of = 'sessions' AND users.of = 'users'"
 );
 
-/// The column of [`SAY`] that says whether the server is read-only.
-const IS_READ_ONLY: usize = 4;
-
 /// The faults of both tables, sessions first.
 const FAULTS: &str = concat!(tables!(), "SELECT fault FROM tables ORDER BY of");
 
@@ -169,7 +166,7 @@ pub(super) async fn say(
         &known.1,
     ];
     let statement = Statement {
-        is_read_only: Some(IS_READ_ONLY),
+        tells_access: true,
         ..Statement::new(SAY, params)
     };
     let rows = parts.run_by(&mut None, statement).await?;
