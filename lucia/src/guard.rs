@@ -187,7 +187,13 @@ impl Guard {
             return Some(login.to_owned());
         };
         if next.comes_back_from(login) {
-            if request.auth().is_said_first(login) {
+            // A link of anybody's can look like a circle by its query. It does not hide a real one.
+            let is_by_query = next.path()
+                != LocalPath::parse(login)
+                    .as_ref()
+                    .map_or(login, LocalPath::path);
+            let mistake = if is_by_query { "next" } else { "login" };
+            if request.auth().is_said_first(&format!("{mistake} {login}")) {
                 tracing::error!(
                     login,
                     page = next.path(),

@@ -111,6 +111,9 @@ impl Error {
             Self::Constraint { .. } | Self::InvalidAttribute { .. } => {
                 tracing::info!("{}", chain(self));
             }
+            Self::InvalidKey { .. } | Self::InvalidPassword { .. } | Self::DuplicateKey => {
+                tracing::debug!("{}", chain(self));
+            }
             _ => {}
         }
         let mut headers = vec![

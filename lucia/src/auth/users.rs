@@ -83,7 +83,8 @@ impl Auth {
     ///
     /// [`Error::UnknownUser`]; [`Error::Constraint`] and [`Error::InvalidAttribute`] when an
     /// attribute breaks a rule of your table or does not fit its column, for an attribute `id`, and
-    /// when there is no such column; [`Error::Schema`] when the row does not fit `A`;
+    /// when there is no such column; [`Error::Schema`] when the row does not fit `A`, which is found
+    /// when the columns have been set;
     /// [`Error::Unavailable`] when the store is.
     pub async fn update_user_attributes<A: DeserializeOwned>(
         &self,

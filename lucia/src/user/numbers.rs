@@ -77,8 +77,8 @@ fn is_exact(number: &str) -> bool {
     const DIGITS: usize = 15;
 
     let is_whole = !number.contains(['.', 'e', 'E']);
-    if is_whole {
-        return number.parse::<i64>().is_ok() || number.parse::<u64>().is_ok();
+    if is_whole && (number.parse::<i64>().is_ok() || number.parse::<u64>().is_ok()) {
+        return true;
     }
     if number.len() <= DIGITS && !number.contains(['e', 'E']) {
         return true;
@@ -270,11 +270,13 @@ mod tests {
             "100000000000000000000.0",
             "0.000000000000000000000000000001",
             "9007199254740993",
+            // As JSONB writes `1e20`.
+            "100000000000000000000",
         ] {
             assert!(is_exact(exact), "{exact}");
         }
         for inexact in [
-            "18446744073709551616",
+            "18446744073709551617",
             "-9223372036854775809",
             "12345678901234567.12345678",
             "0.12345678901234567890123",
@@ -307,14 +309,14 @@ mod tests {
 
     #[test]
     fn only_such_numbers_become_text() {
-        let row = r#"{"a":0.12345678901234567890,"b":"0.12345678901234567890 \" 1e400","c":[1.5,18446744073709551616],"1e400":null}"#;
+        let row = r#"{"a":0.12345678901234567890,"b":"0.12345678901234567890 \" 1e400","c":[1.5,18446744073709551617],"1e400":null}"#;
         let read: Value = read(row).unwrap();
         assert_eq!(
             read,
             json!({
                 "a": "0.12345678901234567890",
                 "b": "0.12345678901234567890 \" 1e400",
-                "c": [1.5, "18446744073709551616"],
+                "c": [1.5, "18446744073709551617"],
                 "1e400": null,
             })
         );
