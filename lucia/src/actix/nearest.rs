@@ -50,6 +50,7 @@ pub(super) fn enter(request: &HttpRequest, auth: &Auth) {
     let given = wrapped.map(web::Data::get_ref).or(request.app_data());
     if given.is_some_and(|given| !given.is(auth)) && auth.is_said_first("middleware and data") {
         tracing::warn!(
+            path = request.path(),
             "handlers have another `Auth` than the middleware around them in their `web::Data<Auth>`; \
              attributes and extractors go by the middleware: add \
              `.app_data(web::Data::new(auth))` to the scope of the middleware, with the same `Auth`"
