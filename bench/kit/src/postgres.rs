@@ -129,10 +129,12 @@ impl Postgres {
     }
 
     /// How many statements the servers have sent while they were counted, without those by which
-    /// lucia's cache makes sure that it hears. Nothing may be on its way.
+    /// lucia's cache makes sure that it hears, and without the one by which each connection is asked for
+    /// its server process. Nothing may be on its way.
     pub(crate) async fn statements(&self) -> Result<u64> {
         let sql = "SELECT coalesce(sum(calls), 0)::BIGINT FROM pg_stat_statements
-            WHERE userid = $1::TEXT::REGROLE AND query NOT LIKE '%pg_notify(%'";
+            WHERE userid = $1::TEXT::REGROLE AND query NOT LIKE '%pg_notify(%'
+                AND query NOT LIKE '%pg_backend_pid()%'";
         // A statement is counted a moment after it is answered.
         let mut before = None;
         loop {
