@@ -9,7 +9,7 @@ use syn::Attribute;
 /// Where the user's function goes.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Place {
-    /// Into the handler, where nobody else can call it.
+    /// Into the handler, where no other code can call it.
     Inside,
     /// Beside the handler, into the `impl`. That there is one is known by the `Self` in it alone.
     Beside,
