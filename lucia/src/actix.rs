@@ -47,10 +47,11 @@ pub mod __private {
     pub use super::handler::{Admitted, Extractor, Incoming, Reply, Response, extract, respond};
 }
 
-use crate::context::{RequestContext, RequestSlot};
+use crate::headers::RequestInfo;
+use crate::request::context::{RequestContext, RequestSlot};
 use nearest::auth_request;
 
-impl RequestContext for HttpRequest {
+impl RequestInfo for HttpRequest {
     fn method(&self) -> &str {
         self.head().method.as_str()
     }
@@ -78,7 +79,9 @@ impl RequestContext for HttpRequest {
     fn is_tls(&self) -> bool {
         self.app_config().secure()
     }
+}
 
+impl RequestContext for HttpRequest {
     fn slot(&self) -> RequestSlot {
         if let Some(slot) = self.extensions().get::<RequestSlot>() {
             return slot.clone();

@@ -1,16 +1,13 @@
 //! [`Auth`]: the one thing that an application holds.
 
-mod attempts;
 mod builder;
 mod candidates;
 mod create_session;
 mod keys;
 mod passwords;
-mod reauthenticate;
+pub(crate) mod said;
 mod sessions;
-mod spelling;
 mod sweeper;
-mod use_key;
 mod users;
 
 use std::fmt;
@@ -20,23 +17,19 @@ use std::time::Duration;
 pub use builder::{AuthBuilder, Environment};
 pub use create_session::{CreateSession, SignsIn};
 pub use keys::DeleteKey;
-pub use reauthenticate::Reauthenticate;
 pub use sweeper::{Sweeper, SweeperBuilder};
-pub use use_key::UseKey;
 
-use attempts::SignInLimit;
+pub(crate) use builder::SignInLimit;
 pub(crate) use candidates::warn_of_too_many;
+use said::Said;
 
 use crate::clock::{Clock, RandomSource, UnixMillis};
-use crate::context::RequestContext;
-use crate::cookie::{CookieConfig, SessionCookie};
-use crate::origin::OriginPolicy;
+use crate::headers::cookie::CookieConfig;
+use crate::headers::origin::OriginPolicy;
 use crate::password::Passwords;
-use crate::said::Said;
-use crate::session::{Lifetime, Session};
+use crate::session::Lifetime;
 use crate::store::Store;
-use crate::token::{Presented, SessionToken};
-use crate::{AuthRequest, Error, Result, bearer};
+use crate::{Error, Result};
 
 /// Users, keys and sessions of an application.
 ///
@@ -95,58 +88,12 @@ impl Auth {
         AuthBuilder::new(store)
     }
 
-    /// The `AuthRequest` of a request: always the same one for the same request.
-    ///
-    /// With actix-web and axum you rarely need this: `#[auth_request]` and the extractors do it.
-    #[doc(alias = "handleRequest")]
-    pub fn handle_request(&self, request: &impl RequestContext) -> AuthRequest {
-        request.slot().get_or_keep(self, || {
-            let cookie = self.0.cookie.read(request.header("cookie"));
-            let bearer = bearer::read(request.header("authorization"));
-            let with_cookie = cookie != Presented::Nothing;
-            let refusal = self.0.origin.check(request, with_cookie).err();
-            AuthRequest::new(self.clone(), cookie, bearer, refusal)
-        })
+    pub(crate) fn cookie(&self) -> &CookieConfig {
+        &self.0.cookie
     }
 
-    /// The cookie that carries a session, or with `None` the one that removes it.
-    ///
-    /// For what lucia has no adapter for. [`AuthRequest::set_session`] puts it on the response. A
-    /// handler that does so by itself keeps to the same rules where the response passes an
-    /// attribute, `Auth::middleware` or `Auth::layer`:
-    /// [`ResponseHeaders::put_on`](crate::ResponseHeaders::put_on) says which.
-    #[must_use]
-    #[doc(alias = "createSessionCookie")]
-    pub fn session_cookie(&self, session: Option<&Session>) -> SessionCookie {
-        match session {
-            Some(session) => self.0.cookie.set(
-                session.token(),
-                UnixMillis::from(session.idle_expires),
-                self.now(),
-            ),
-            None => self.0.cookie.removal(),
-        }
-    }
-
-    /// The token in a request's cookie. It is checked for its form only: nobody is signed in by
-    /// it before [`validate_session`](Self::validate_session) said so. `None` also where the
-    /// request has several session cookies with different tokens: only
-    /// [`AuthRequest::validate`] asks the store which of them counts.
-    #[must_use]
-    #[doc(alias = "readSessionCookie")]
-    pub fn read_session_cookie(&self, request: &impl RequestContext) -> Option<SessionToken> {
-        self.0.cookie.read(request.header("cookie")).token()
-    }
-
-    /// The token in a request's `Authorization: Bearer`. It is checked for its form only: nobody
-    /// is signed in by it before [`validate_session`](Self::validate_session) said so.
-    #[must_use]
-    pub fn read_bearer_token(&self, request: &impl RequestContext) -> Option<SessionToken> {
-        bearer::read(request.header("authorization")).token()
-    }
-
-    pub(crate) fn cookie_name(&self) -> Arc<str> {
-        self.0.cookie.name()
+    pub(crate) fn origin(&self) -> &OriginPolicy {
+        &self.0.origin
     }
 
     /// Whether a mistake in how the application is put together is logged for the first time.
@@ -163,12 +110,20 @@ impl Auth {
         self.0.clock.now().into()
     }
 
-    fn store(&self) -> &dyn Store {
+    pub(crate) fn passwords(&self) -> &Passwords {
+        &self.0.passwords
+    }
+
+    pub(crate) fn sign_in_limit(&self) -> Option<SignInLimit> {
+        self.0.sign_in_limit
+    }
+
+    pub(crate) fn store(&self) -> &dyn Store {
         &*self.0.store
     }
 
     /// Bounds the time that a store may take, whatever the store itself promises.
-    async fn ask<T>(&self, answer: impl Future<Output = Result<T>>) -> Result<T> {
+    pub(crate) async fn ask<T>(&self, answer: impl Future<Output = Result<T>>) -> Result<T> {
         match tokio::time::timeout(self.0.store_timeout, answer).await {
             Ok(answer) => answer,
             Err(elapsed) => Err(Error::unavailable(elapsed)),

@@ -51,8 +51,9 @@ use http::request::Parts;
 use http::{Extensions, Method, Request, Response, StatusCode, Uri};
 
 use crate::AuthRequest;
-use crate::context::{RequestContext, RequestSlot};
-use crate::response::{Answer, HeadersMut};
+use crate::headers::RequestInfo;
+use crate::request::context::{RequestContext, RequestSlot};
+use crate::request::response::{Answer, HeadersMut};
 
 /// Says in the extensions of a request that its own connection is encrypted. To be put there by
 /// whoever accepted the connection, and not after what a proxy or client says.
@@ -64,7 +65,7 @@ use crate::response::{Answer, HeadersMut};
 #[derive(Clone, Copy, Debug)]
 pub struct OverTls;
 
-impl RequestContext for Parts {
+impl RequestInfo for Parts {
     fn method(&self) -> &str {
         self.method.as_str()
     }
@@ -80,13 +81,15 @@ impl RequestContext for Parts {
     fn is_tls(&self) -> bool {
         self.extensions.get::<OverTls>().is_some()
     }
+}
 
+impl RequestContext for Parts {
     fn slot(&self) -> RequestSlot {
         slot(&self.extensions)
     }
 }
 
-impl<B> RequestContext for Request<B> {
+impl<B> RequestInfo for Request<B> {
     fn method(&self) -> &str {
         self.method().as_str()
     }
@@ -102,7 +105,9 @@ impl<B> RequestContext for Request<B> {
     fn is_tls(&self) -> bool {
         self.extensions().get::<OverTls>().is_some()
     }
+}
 
+impl<B> RequestContext for Request<B> {
     fn slot(&self) -> RequestSlot {
         slot(self.extensions())
     }
@@ -159,7 +164,7 @@ impl<'r> RequestHead<'r> {
     }
 }
 
-impl RequestContext for RequestHead<'_> {
+impl RequestInfo for RequestHead<'_> {
     fn method(&self) -> &str {
         self.method.as_str()
     }
@@ -175,7 +180,9 @@ impl RequestContext for RequestHead<'_> {
     fn is_tls(&self) -> bool {
         self.over_tls
     }
+}
 
+impl RequestContext for RequestHead<'_> {
     fn slot(&self) -> RequestSlot {
         slot(self.extensions)
     }

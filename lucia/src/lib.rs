@@ -117,57 +117,47 @@
 #[cfg(feature = "actix")]
 #[cfg_attr(docsrs, doc(cfg(feature = "actix")))]
 pub mod actix;
-mod ascii;
 mod auth;
 #[cfg(feature = "axum")]
 #[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
 pub mod axum;
-mod bearer;
 mod clock;
-mod context;
-mod cookie;
 mod error;
-pub mod guard;
+mod headers;
 #[cfg(feature = "http")]
 #[cfg_attr(docsrs, doc(cfg(feature = "http")))]
 pub mod http;
-mod key;
-mod origin;
 mod password;
-mod redirect;
 mod request;
-mod response;
-mod said;
 mod session;
+mod sign_in;
 pub mod store;
 #[cfg(feature = "test-support")]
 #[cfg_attr(docsrs, doc(cfg(feature = "test-support")))]
 pub mod testing;
-mod token;
 mod user;
 
 pub use auth::{
-    Auth, AuthBuilder, CreateSession, DeleteKey, Environment, Reauthenticate, SignsIn, Sweeper,
-    SweeperBuilder, UseKey,
+    Auth, AuthBuilder, CreateSession, DeleteKey, Environment, SignsIn, Sweeper, SweeperBuilder,
 };
 pub use clock::{Clock, RandomSource};
-pub use context::{RequestContext, RequestSlot};
-pub use cookie::{CookieOptions, SameSite, SessionCookie};
 #[cfg(feature = "postgres")]
 #[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
 pub use deadpool_postgres;
 pub use error::{ConstraintKind, ConstraintViolation, Error, PasswordProblem, Result, Source};
-pub use guard::Guard;
-pub use key::{Key, NewKey, OpenedKey};
+pub use headers::{CookieOptions, RequestInfo, SameSite, SessionCookie, TrustedProxy};
 #[cfg(all(feature = "actix", feature = "macros"))]
 #[cfg_attr(docsrs, doc(cfg(all(feature = "actix", feature = "macros"))))]
 pub use lucia_attributes::{auth_request, authenticated};
-pub use origin::TrustedProxy;
 pub use password::{NewHashes, PasswordOptions};
-pub use redirect::LocalPath;
+pub use request::context::{RequestContext, RequestSlot};
+pub use request::guard::{self, Guard};
+pub use request::redirect::LocalPath;
+pub use request::response::{Answer, HeadersMut};
 pub use request::{AuthRequest, Credentials, ResponseHeaders};
-pub use response::{Answer, HeadersMut};
+pub use session::token::{InvalidSessionId, SessionId, SessionToken};
 pub use session::{Session, SessionInfo, SessionState};
+pub use sign_in::{Reauthenticate, UseKey};
 #[cfg(feature = "cache")]
 #[cfg_attr(docsrs, doc(cfg(feature = "cache")))]
 pub use store::postgres::CacheOptions;
@@ -177,13 +167,13 @@ pub use store::postgres::{PgStore, PgStoreBuilder, StoredIds};
 #[cfg(feature = "sqlite")]
 #[cfg_attr(docsrs, doc(cfg(feature = "sqlite")))]
 pub use store::sqlite::{SqliteStore, SqliteStoreBuilder};
-pub use token::{InvalidSessionId, SessionId, SessionToken};
+pub use user::key::{Key, NewKey, OpenedKey};
 pub use user::{MaybeUser, NewUser, NoAttributes, User, UserId};
 
 /// For the code that the attributes generate. What differs between frameworks is in their modules.
 #[cfg(feature = "macros")]
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::guard::{Admission, Guard};
+    pub use crate::request::guard::{Admission, Guard};
     pub use crate::request::{AuthRequest, Credentials};
 }

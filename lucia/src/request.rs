@@ -1,5 +1,9 @@
 //! [`AuthRequest`]: who sent this request, asked once, and what the response says of it.
 
+pub(crate) mod context;
+pub mod guard;
+pub(crate) mod redirect;
+pub(crate) mod response;
 mod sender;
 
 use std::fmt;
@@ -10,12 +14,15 @@ use serde::de::DeserializeOwned;
 use tokio::sync::OnceCell;
 
 use crate::auth::Auth;
-use crate::cookie::SessionCookie;
-use crate::origin::Refusal;
+use crate::clock::UnixMillis;
+use crate::headers::bearer;
+use crate::headers::cookie::SessionCookie;
+use crate::headers::origin::Refusal;
 use crate::session::Session;
-use crate::token::{Presented, SessionToken};
+use crate::session::token::{Presented, SessionToken};
 use crate::user::User;
 use crate::{Error, Result};
+use context::RequestContext;
 use sender::{Claim, Found, Sender, Source};
 
 /// Who sent a request.
@@ -106,6 +113,58 @@ pub struct ResponseHeaders {
     /// Why the response may have no session cookie, whoever puts it there.
     pub(crate) no_cookie: Option<&'static str>,
     pub(crate) cookie_name: Arc<str>,
+}
+
+impl Auth {
+    /// The `AuthRequest` of a request: always the same one for the same request.
+    ///
+    /// With actix-web and axum you rarely need this: `#[auth_request]` and the extractors do it.
+    #[doc(alias = "handleRequest")]
+    pub fn handle_request(&self, request: &impl RequestContext) -> AuthRequest {
+        request.slot().get_or_keep(self, || {
+            let cookie = self.cookie().read(request.header("cookie"));
+            let bearer = bearer::read(request.header("authorization"));
+            let with_cookie = cookie != Presented::Nothing;
+            let refusal = self.origin().check(request, with_cookie).err();
+            AuthRequest::new(self.clone(), cookie, bearer, refusal)
+        })
+    }
+
+    /// The cookie that carries a session, or with `None` the one that removes it.
+    ///
+    /// For what lucia has no adapter for. [`AuthRequest::set_session`] puts it on the response. A
+    /// handler that does so by itself keeps to the same rules where the response passes an
+    /// attribute, `Auth::middleware` or `Auth::layer`:
+    /// [`ResponseHeaders::put_on`](crate::ResponseHeaders::put_on) says which.
+    #[must_use]
+    #[doc(alias = "createSessionCookie")]
+    pub fn session_cookie(&self, session: Option<&Session>) -> SessionCookie {
+        match session {
+            Some(session) => self.cookie().set(
+                session.token(),
+                UnixMillis::from(session.idle_expires),
+                self.now(),
+            ),
+            None => self.cookie().removal(),
+        }
+    }
+
+    /// The token in a request's cookie. It is checked for its form only: nobody is signed in by
+    /// it before [`validate_session`](Self::validate_session) said so. `None` also where the
+    /// request has several session cookies with different tokens: only
+    /// [`AuthRequest::validate`] asks the store which of them counts.
+    #[must_use]
+    #[doc(alias = "readSessionCookie")]
+    pub fn read_session_cookie(&self, request: &impl RequestContext) -> Option<SessionToken> {
+        self.cookie().read(request.header("cookie")).token()
+    }
+
+    /// The token in a request's `Authorization: Bearer`. It is checked for its form only: nobody
+    /// is signed in by it before [`validate_session`](Self::validate_session) said so.
+    #[must_use]
+    pub fn read_bearer_token(&self, request: &impl RequestContext) -> Option<SessionToken> {
+        bearer::read(request.header("authorization")).token()
+    }
 }
 
 impl AuthRequest {
@@ -348,7 +407,7 @@ impl AuthRequest {
             },
             set_by_application: !matches!(sender.source, Source::Presented(_)),
             no_cookie: self.0.no_cookie(),
-            cookie_name: self.0.auth.cookie_name(),
+            cookie_name: self.0.auth.cookie().name(),
         }
     }
 

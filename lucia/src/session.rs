@@ -1,5 +1,8 @@
 //! What a session is, and every rule about its time.
 
+pub(crate) mod ascii;
+pub(crate) mod token;
+
 use std::fmt;
 use std::net::IpAddr;
 use std::ops::Deref;
@@ -11,8 +14,8 @@ use serde::ser::{Serialize, SerializeStruct, Serializer};
 
 use crate::Result;
 use crate::clock::UnixMillis;
+use crate::session::token::{SessionId, SessionToken};
 use crate::store::{Rotation, SessionRow};
-use crate::token::{SessionId, SessionToken};
 use crate::user::{NoAttributes, UserId, read_columns};
 
 /// Someone who is signed in, with the secret that proves it.

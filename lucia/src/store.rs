@@ -47,7 +47,7 @@ use serde_json::{Map, Value};
 use crate::Result;
 pub use crate::clock::UnixMillis;
 pub use crate::session::Expiries;
-use crate::token::SessionId;
+use crate::session::token::SessionId;
 use crate::user::UserId;
 
 pub use rows::{

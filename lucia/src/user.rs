@@ -2,6 +2,7 @@
 
 mod blank;
 mod columns;
+pub(crate) mod key;
 mod new;
 mod numbers;
 

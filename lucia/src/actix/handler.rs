@@ -10,7 +10,7 @@ use actix_web::{FromRequest, HttpRequest, HttpResponse, Responder};
 
 use super::auth_request;
 use super::response::{deny, put_headers};
-use crate::guard::{Admission, Guard};
+use crate::request::guard::{Admission, Guard};
 use crate::{AuthRequest, Result};
 
 /// What a generated handler returns.

@@ -11,7 +11,7 @@ use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
 use super::nearest;
 use super::response::{deny, put_headers};
 use crate::auth::Auth;
-use crate::guard::Guard;
+use crate::request::guard::Guard;
 
 impl Auth {
     /// The middleware that puts cookie changes and cache headers on responses, for applications that

@@ -5,7 +5,7 @@ use std::ptr;
 use actix_web::{HttpMessage, HttpRequest, web};
 
 use crate::auth::Auth;
-use crate::context::RequestContext;
+use crate::request::context::RequestContext;
 use crate::{AuthRequest, Error, Result};
 
 /// The innermost middleware that a request has passed, kept in its extensions.

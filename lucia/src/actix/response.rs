@@ -7,8 +7,8 @@ use actix_web::http::header::{
 };
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, ResponseError};
 
-use crate::guard::Guard;
-use crate::response::{Answer, HeadersMut};
+use crate::request::guard::Guard;
+use crate::request::response::{Answer, HeadersMut};
 use crate::{AuthRequest, Error};
 
 /// See [`Error::answer`].

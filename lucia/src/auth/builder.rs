@@ -4,13 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::attempts::SignInLimit;
 use super::{Auth, Parts};
+use crate::auth::said::Said;
 use crate::clock::{Clock, RandomSource, os_random};
-use crate::cookie::CookieOptions;
-use crate::origin::{OriginPolicy, TrustedProxy, parse_allowed};
+use crate::headers::cookie::CookieOptions;
+use crate::headers::origin::{OriginPolicy, TrustedProxy, parse_allowed};
 use crate::password::{PasswordOptions, Passwords};
-use crate::said::Said;
 use crate::session::Lifetime;
 use crate::store::{SessionStore, Split, Store};
 use crate::{Error, Result};
@@ -31,6 +30,22 @@ pub enum Environment {
     Production,
     /// Reached without TLS: the cookie is not `Secure`.
     Development,
+}
+
+/// How many attempts may fail in how long a time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SignInLimit {
+    pub(crate) failures: u32,
+    pub(crate) period: Duration,
+}
+
+impl Default for SignInLimit {
+    fn default() -> Self {
+        Self {
+            failures: 10,
+            period: Duration::from_secs(15 * 60),
+        }
+    }
 }
 
 /// The settings of an [`Auth`], each with a default that is safe in production. They are checked

@@ -7,8 +7,8 @@
 use super::Auth;
 use crate::Result;
 use crate::session::Session;
+use crate::session::token::{SessionId, SessionToken};
 use crate::store::{SessionRow, UserRow};
-use crate::token::{SessionId, SessionToken};
 
 type Row = (SessionRow, UserRow);
 

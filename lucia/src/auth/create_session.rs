@@ -8,10 +8,10 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::Auth;
-use crate::key::OpenedKey;
+use crate::session::token::{SessionId, SessionToken};
 use crate::session::{Session, SessionInfo, SessionState};
 use crate::store::{KeyRow, NewSessionRow};
-use crate::token::{SessionId, SessionToken};
+use crate::user::key::OpenedKey;
 use crate::user::{UserId, refused};
 use crate::{Error, Result};
 

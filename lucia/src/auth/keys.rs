@@ -4,9 +4,9 @@ use std::fmt;
 use std::pin::Pin;
 
 use super::Auth;
-use crate::key::{Key, NewKey, key_id};
 use crate::store::{KeyDeletion, KeyRow};
 use crate::user::UserId;
+use crate::user::key::{Key, NewKey, key_id};
 use crate::{Error, Result};
 
 impl Auth {

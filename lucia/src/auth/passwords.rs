@@ -2,9 +2,9 @@
 
 use super::Auth;
 use crate::error::chain;
-use crate::key::{Key, OpenedKey};
 use crate::session::Session;
 use crate::store::{KeyRow, PasswordChange};
+use crate::user::key::{Key, OpenedKey};
 use crate::{Error, Result};
 
 impl Auth {
@@ -137,7 +137,7 @@ impl Auth {
     /// opened, unless it was changed in the meantime: then it is `false`.
     ///
     /// This is for the next time: nobody is turned away because it cannot be done now.
-    pub(super) async fn upgrade_hash(&self, key: &mut KeyRow, password: &str) -> bool {
+    pub(crate) async fn upgrade_hash(&self, key: &mut KeyRow, password: &str) -> bool {
         let upgrade = async {
             let new_hash = self.0.passwords.rehash(password).await?;
             let old_hash = key.hashed_password.as_deref();

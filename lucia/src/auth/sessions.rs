@@ -8,9 +8,9 @@ use serde_json::{Map, Value};
 use super::Auth;
 use crate::clock::UnixMillis;
 use crate::error::chain;
+use crate::session::token::{SessionId, SessionToken};
 use crate::session::{Lifetime, Session, SessionInfo, SessionState};
 use crate::store::{Rotation, SESSION_COLUMNS, SessionRow, UserRow};
-use crate::token::{SessionId, SessionToken};
 use crate::user::{UserId, object, refused};
 use crate::{Error, Result};
 
@@ -205,7 +205,7 @@ impl Auth {
         Ok(deleted)
     }
 
-    pub(super) async fn rotate(
+    pub(crate) async fn rotate(
         &self,
         session: &SessionInfo,
         authenticated_at: Option<UnixMillis>,

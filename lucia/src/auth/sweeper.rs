@@ -23,6 +23,25 @@ pub struct SweeperBuilder {
 }
 
 impl Auth {
+    /// Deletes counts that have ended, in batches that rest as those of sessions do.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`] when the store is.
+    pub(super) async fn sweep_attempts(&self, batch: u32) -> Result<()> {
+        if self.0.sign_in_limit.is_none() {
+            return Ok(());
+        }
+        let now = self.now();
+        let delete = || self.ask(self.store().delete_old_attempts(now, batch));
+        match self.in_batches(batch, true, delete).await {
+            // There is no such table. Each attempt that is counted says so, and where none is, it
+            // is not needed.
+            Ok(_) | Err(Error::Schema { column: None, .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Settings of a job that deletes dead sessions in the background, and counts of attempts to sign
     /// in that are over:
     ///

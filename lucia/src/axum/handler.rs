@@ -11,8 +11,8 @@ use serde::de::DeserializeOwned;
 
 use super::auth_request;
 use super::response::Asked;
-use crate::guard::{Admission, Guard};
 use crate::http::put_headers;
+use crate::request::guard::{Admission, Guard};
 use crate::session::Session;
 use crate::user::{MaybeUser, User};
 use crate::{AuthRequest, Result};

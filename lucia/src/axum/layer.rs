@@ -12,8 +12,8 @@ use tower_service::Service;
 use super::LayersAuth;
 use super::response::Asked;
 use crate::auth::Auth;
-use crate::guard::Guard;
 use crate::http::{keep_slot, put_headers};
+use crate::request::guard::Guard;
 
 impl Auth {
     /// The layer that an axum router needs for `#[auth_request]`, `#[authenticated]` and the

@@ -7,9 +7,9 @@ use axum::http::request::Parts;
 use axum::http::{Method, Uri};
 use axum::response::{IntoResponse, Response};
 
-use crate::guard::Guard;
 use crate::http::{put_headers, target};
-use crate::response::Answer;
+use crate::request::guard::Guard;
+use crate::request::response::Answer;
 use crate::{AuthRequest, Error};
 
 /// See [`Error::answer`]. The response has the error in its extensions, as an `Arc<Error>`.

@@ -32,9 +32,9 @@ fn the_head_of_a_request_says_what_the_request_says() {
     let request = Request::post("/a").header(HOST, "a.example");
     let parts = parts(request.header("cookie", "b=c"));
     let head = RequestHead::new(&parts.method, &parts.uri, &parts.headers, &parts.extensions);
-    assert_eq!(RequestContext::method(&head), "POST");
+    assert_eq!(RequestInfo::method(&head), "POST");
     assert_eq!(head.host(), Some("a.example"));
-    let cookies: Vec<_> = RequestContext::header(&head, "cookie").collect();
+    let cookies: Vec<_> = RequestInfo::header(&head, "cookie").collect();
     assert_eq!(cookies, [b"b=c"]);
 }
 
@@ -55,7 +55,7 @@ fn headers_are_given_in_their_order_as_bytes() {
         .header("cookie", "a=b")
         .header("cookie", &b"c=\xff"[..]);
     let parts = parts(request);
-    let cookies: Vec<_> = RequestContext::header(&parts, "cookie").collect();
+    let cookies: Vec<_> = RequestInfo::header(&parts, "cookie").collect();
     assert_eq!(cookies, [&b"a=b"[..], b"c=\xff"]);
 }
 

@@ -7,8 +7,8 @@ use tokio::sync::OnceCell;
 use crate::auth::{Auth, warn_of_too_many};
 use crate::error::chain;
 use crate::session::Session;
+use crate::session::token::{Presented, SessionToken};
 use crate::store::UserRow;
-use crate::token::{Presented, SessionToken};
 use crate::{Error, Result};
 
 /// The session of a request, and what the response says of it.

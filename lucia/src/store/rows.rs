@@ -5,7 +5,7 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 use super::{Expiries, UnixMillis};
-use crate::token::{SessionId, SessionToken};
+use crate::session::token::{SessionId, SessionToken};
 use crate::user::UserId;
 
 /// A user to be stored.

@@ -11,7 +11,7 @@ use super::{
     UserTable,
 };
 use crate::Result;
-use crate::token::SessionId;
+use crate::session::token::SessionId;
 use crate::user::UserId;
 
 /// Writes each method out as: ask the store in the `Arc`.

@@ -10,7 +10,7 @@ use super::{
     PasswordChange, Rotation, SessionRow, SessionStore, Store, UnixMillis, UserRow, UserStore,
     UserTable,
 };
-use crate::token::SessionId;
+use crate::session::token::SessionId;
 use crate::user::UserId;
 use crate::{Error, Result};
 

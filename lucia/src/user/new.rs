@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::{NoAttributes, UserId};
-use crate::key::NewKey;
+use crate::user::key::NewKey;
 use crate::{Error, Result};
 
 /// Someone who signs up, for [`create_user`](crate::Auth::create_user).

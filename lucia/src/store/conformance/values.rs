@@ -7,11 +7,11 @@ use std::task::Poll;
 
 use serde_json::{Map, Value, json};
 
+use crate::session::token::{SessionId, SessionToken};
 use crate::store::{
     Expiries, KeyRow, NewSessionRow, NewUserRow, Rotation, SessionRow, SessionStore, Store,
     UnixMillis, UserRow,
 };
-use crate::token::{SessionId, SessionToken};
 use crate::user::UserId;
 
 /// Ids as nobody has them who means well.

@@ -65,8 +65,8 @@ use tokio_postgres::GenericClient;
 
 use super::Parts;
 use crate::Result;
+use crate::session::token::SessionId;
 use crate::store::{NewSessionRow, SessionRow, UserRow};
-use crate::token::SessionId;
 use crate::user::UserId;
 use changes::{Change, Digest};
 use connection::Connect;

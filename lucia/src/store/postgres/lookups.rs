@@ -40,7 +40,7 @@ use lane::{Baton, Entered, Lane, Message, Waiter};
 use super::Parts;
 use super::error::Failure;
 use super::sessions::Found;
-use crate::token::SessionId;
+use crate::session::token::SessionId;
 use crate::{Error, Result};
 
 /// How many lookups share a statement at the most. Their rows are in memory at once.

@@ -7,8 +7,8 @@ use tokio_postgres::GenericClient;
 
 use super::Parts;
 use crate::Result;
+use crate::session::token::SessionId;
 use crate::store::{NewSessionRow, SessionRow, UserRow};
-use crate::token::SessionId;
 use crate::user::UserId;
 
 pub(super) struct Cache;

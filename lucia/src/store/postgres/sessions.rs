@@ -12,11 +12,11 @@ use super::rows::{found_row, inserted_row, session_row};
 use super::run::Statement;
 use super::statements::Insertion;
 use super::{Param, Params, Parts, PgStore, attributes_json, lookups};
+use crate::session::token::SessionId;
 use crate::store::{
     Expiries, KeyRow, NewSessionRow, PasswordChange, Rotation, SESSION_COLUMNS, SessionRow,
     SessionStore, Store, UnixMillis, UserRow,
 };
-use crate::token::SessionId;
 use crate::user::UserId;
 use crate::{Error, Result};
 

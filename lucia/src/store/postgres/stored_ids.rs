@@ -1,6 +1,6 @@
 //! What the table of sessions knows a session by.
 
-use crate::token::SessionToken;
+use crate::session::token::SessionToken;
 
 /// What is stored as the id of a session: [`PgStoreBuilder::stored_ids`].
 ///

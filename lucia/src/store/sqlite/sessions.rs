@@ -10,11 +10,11 @@ use super::errors::{self, About as _, Outcome, Subject};
 use super::references;
 use super::tables::Tables;
 use super::values::{self, Attributes};
+use crate::session::token::SessionId;
 use crate::store::{
     Expiries, KeyRow, NewSessionRow, PasswordChange, Rotation, SESSION_COLUMNS, SessionRow,
     SessionStore, Store, UnixMillis, UserRow,
 };
-use crate::token::SessionId;
 use crate::user::UserId;
 use crate::{Error, Result};
 

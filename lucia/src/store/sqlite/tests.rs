@@ -16,8 +16,8 @@ use tempfile::TempDir;
 
 use super::SqliteStore;
 use crate::error::{ConstraintKind, ConstraintViolation};
+use crate::session::token::SessionToken;
 use crate::store::{Expiries, KeyRow, NewSessionRow, NewUserRow, UnixMillis, UserRow};
-use crate::token::SessionToken;
 use crate::{Error, Result};
 
 /// A database in a file, with a connection besides the store's own.

@@ -7,11 +7,11 @@ use serde_json::{Map, Value};
 
 use super::faults::Fault;
 use super::memory::{self, Memory, SESSION_COLUMNS, SESSIONS, State};
+use crate::session::token::SessionId;
 use crate::store::{
     Expiries, NewSessionRow, Rotation, SESSION_COLUMNS as OWN_COLUMNS, SessionRow, SessionStore,
     UnixMillis,
 };
-use crate::token::SessionId;
 use crate::user::UserId;
 use crate::{Error, Result};
 

@@ -5,10 +5,10 @@ use async_trait::async_trait;
 use super::faults::Fault;
 use super::memory::Memory;
 use super::users::user_row;
+use crate::session::token::SessionId;
 use crate::store::{
     KeyRow, NewSessionRow, PasswordChange, SessionRow, SessionStore, Store, UserRow,
 };
-use crate::token::SessionId;
 use crate::{Error, Result};
 
 #[async_trait]

@@ -13,7 +13,7 @@ use super::super::Parts;
 use super::super::connections::is_near;
 use super::super::sessions::Found;
 use super::places::{Place, Places};
-use crate::token::SessionId;
+use crate::session::token::SessionId;
 use crate::{Error, Result};
 
 /// How many wait in a lane at the most. A longer queue could not be served within the time-out.

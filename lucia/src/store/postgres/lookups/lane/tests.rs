@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Message, Place, Queue, Turn, WAITING};
-use crate::token::SessionId;
+use crate::session::token::SessionId;
 
 /// The most nodes of the queue that one call may touch.
 const STEPS: usize = 8;

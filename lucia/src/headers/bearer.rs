@@ -1,6 +1,6 @@
 //! Reading a session token from the `Authorization` header (RFC 6750, 2.1).
 
-use crate::token::Presented;
+use crate::session::token::Presented;
 
 /// What the `Authorization` headers of a request say. Other schemes than `Bearer` are somebody
 /// else's. The name of a scheme is the same in any case (RFC 9110, 11.1).

@@ -11,7 +11,7 @@ use std::time::Duration;
 pub use permit::{Decision, Permit, PermitArgument, kind};
 
 use crate::error::chain;
-use crate::redirect::LocalPath;
+use crate::request::redirect::LocalPath;
 use crate::request::{AuthRequest, Credentials};
 use crate::{Error, Result};
 use permit::BoxedPermit;

@@ -1,38 +1,21 @@
 //! Counting attempts to sign in, so that nobody guesses for long.
 
 use std::net::IpAddr;
-use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use super::Auth;
 use super::spelling::one_spelling;
-use crate::ascii::Ascii;
+use crate::auth::Auth;
 use crate::clock::UnixMillis;
 use crate::error::chain;
+use crate::session::ascii::Ascii;
 use crate::store::NewAttempt;
 use crate::{Error, Result};
-
-/// How many attempts may fail in how long a time.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct SignInLimit {
-    pub(super) failures: u32,
-    pub(super) period: Duration,
-}
-
-impl Default for SignInLimit {
-    fn default() -> Self {
-        Self {
-            failures: 10,
-            period: Duration::from_secs(15 * 60),
-        }
-    }
-}
 
 /// An attempt that was counted as one that fails. It stays counted unless it is found to be
 /// something else: whoever goes away before the answer has had a guess all the same.
 #[must_use]
-pub(super) struct Attempt<'a> {
+pub(crate) struct Attempt<'a> {
     auth: &'a Auth,
     id: String,
     /// When the count started that it is in.
@@ -46,13 +29,13 @@ impl Auth {
     /// # Errors
     ///
     /// [`Error::TooManyAttempts`] when as many have failed as may fail.
-    pub(super) async fn count_attempt(
+    pub(crate) async fn count_attempt(
         &self,
         provider_id: &str,
         provider_user_id: &str,
         address: IpAddr,
     ) -> Result<Option<Attempt<'_>>> {
-        let Some(limit) = self.0.sign_in_limit else {
+        let Some(limit) = self.sign_in_limit() else {
             return Ok(None);
         };
         let id = attempt_id(provider_id, provider_user_id, address)?;
@@ -75,25 +58,6 @@ impl Auth {
             retry_after: now.until(counted.expires),
         })
     }
-
-    /// Deletes counts that have ended, in batches that rest as those of sessions do.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Unavailable`] when the store is.
-    pub(super) async fn sweep_attempts(&self, batch: u32) -> Result<()> {
-        if self.0.sign_in_limit.is_none() {
-            return Ok(());
-        }
-        let now = self.now();
-        let delete = || self.ask(self.store().delete_old_attempts(now, batch));
-        match self.in_batches(batch, true, delete).await {
-            // There is no such table. Each attempt that is counted says so, and where none is, it
-            // is not needed.
-            Ok(_) | Err(Error::Schema { column: None, .. }) => Ok(()),
-            Err(error) => Err(error),
-        }
-    }
 }
 
 impl Attempt<'_> {
@@ -102,7 +66,7 @@ impl Attempt<'_> {
     /// owner of one would otherwise wipe out their guesses at another by signing in.
     ///
     /// An error here turns nobody away: the attempt then stays counted.
-    pub(super) async fn end<T>(self, outcome: &Result<T>) {
+    pub(crate) async fn end<T>(self, outcome: &Result<T>) {
         if let Err(Error::InvalidCredentials) = outcome {
             return;
         }

@@ -2,35 +2,16 @@
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use super::AuthRequest;
 use crate::auth::Auth;
-use crate::request::AuthRequest;
+use crate::headers::RequestInfo;
 
-/// A request, as far as authentication looks at it.
+/// A request: what it says, and where it keeps its [`AuthRequest`].
 ///
-/// An adapter for a framework implements this for its request type, and puts what
-/// [`AuthRequest::response_headers`] says on the response. For the requests of actix-web, axum and
-/// all that is made of the crate `http`, it is done.
-pub trait RequestContext {
-    /// The method in upper case: `GET`, `POST`, ...
-    fn method(&self) -> &str;
-
-    /// Every value of a header in the order received, as bytes. `name` is in lower case.
-    fn header<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]>;
-
-    /// The host, and the port where there is one, that the request was sent to: HTTP/2's
-    /// `:authority` or the `Host` header. `None` where there is not exactly one.
-    fn host(&self) -> Option<&str> {
-        let mut hosts = self.header("host");
-        match (hosts.next(), hosts.next()) {
-            (Some(host), None) => std::str::from_utf8(host).ok(),
-            _ => None,
-        }
-    }
-
-    /// Whether the connection itself is encrypted. What a proxy says of its own connection does
-    /// not count here.
-    fn is_tls(&self) -> bool;
-
+/// An adapter for a framework implements this and [`RequestInfo`] for its request type, and puts
+/// [`AuthRequest::response_headers`] on the response. lucia implements both for the requests of
+/// actix-web, axum and the crate `http`.
+pub trait RequestContext: RequestInfo {
     /// The slot that is kept with this request, in its extensions or what the framework calls
     /// them: all parts of an application get the same one. Where nothing can be added to a
     /// request by a shared reference, the adapter puts a slot there before anybody asks, and this

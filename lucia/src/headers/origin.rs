@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use crate::context::RequestContext;
+use crate::headers::RequestInfo;
 
 /// Where requests that change something may come from.
 #[derive(Clone, Debug)]
@@ -41,7 +41,7 @@ impl OriginPolicy {
     /// Why it may not.
     pub(crate) fn check(
         &self,
-        request: &impl RequestContext,
+        request: &impl RequestInfo,
         with_cookie: bool,
     ) -> Result<(), Refusal> {
         let is_safe = matches!(request.method(), "GET" | "HEAD" | "OPTIONS" | "TRACE");
@@ -104,7 +104,7 @@ impl OriginPolicy {
     }
 
     /// The origin that the request was sent to.
-    fn own(&self, request: &impl RequestContext) -> Option<Own> {
+    fn own(&self, request: &impl RequestInfo) -> Option<Own> {
         let forwarded = self.trusted_proxy.map(|proxy| forwarded(request, proxy));
         let (host, proto) = match forwarded {
             Some(Forwarded { host, proto }) => {
@@ -251,7 +251,7 @@ struct Forwarded {
 }
 
 /// The last element counts where there are several: the proxy next to us wrote it.
-fn forwarded(request: &impl RequestContext, proxy: TrustedProxy) -> Forwarded {
+fn forwarded(request: &impl RequestInfo, proxy: TrustedProxy) -> Forwarded {
     let last = |name| -> Option<String> {
         let value = std::str::from_utf8(request.header(name).last()?).ok()?;
         value
@@ -284,7 +284,7 @@ fn forwarded(request: &impl RequestContext, proxy: TrustedProxy) -> Forwarded {
 
 /// Whether the request asks for a WebSocket. It is a `GET`, and any site may ask for one with our
 /// cookie; what goes over it afterwards is not checked again (RFC 6455, 10.2).
-fn opens_web_socket(request: &impl RequestContext) -> bool {
+fn opens_web_socket(request: &impl RequestInfo) -> bool {
     request.header("upgrade").any(|value| {
         let mut protocols = value.split(|byte| *byte == b',');
         protocols.any(|protocol| protocol.trim_ascii().eq_ignore_ascii_case(b"websocket"))

@@ -8,7 +8,7 @@ use cookie::time::OffsetDateTime;
 use memchr::memchr;
 
 use crate::clock::UnixMillis;
-use crate::token::{Presented, SessionToken};
+use crate::session::token::{Presented, SessionToken};
 use crate::{Error, Result};
 
 /// No browser keeps a cookie longer (RFC 6265bis, 5.5), so none is asked to.

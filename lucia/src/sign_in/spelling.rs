@@ -3,7 +3,7 @@
 use icu_collator::options::{AlternateHandling, CollatorOptions, Strength};
 use icu_collator::{Collator, CollatorPreferences};
 
-use crate::key::bounded;
+use crate::user::key::bounded;
 use crate::{Error, Result};
 
 /// Bytes that are the same for all spellings of a name.

@@ -4,12 +4,12 @@ use std::fmt;
 use std::net::IpAddr;
 use std::pin::Pin;
 
-use super::Auth;
 use super::attempts::Attempt;
-use crate::key::{OpenedKey, bounded, key_id};
+use crate::auth::Auth;
 use crate::password::Verdict;
 use crate::store::KeyRow;
 use crate::user::UserId;
+use crate::user::key::{OpenedKey, bounded, key_id};
 use crate::{Error, Result};
 
 impl Auth {
@@ -110,7 +110,7 @@ impl<'a> UseKey<'a> {
     }
 
     /// Refuses the key, as one with a wrong password, unless it is this user's.
-    pub(super) fn of(mut self, owner: &'a UserId) -> Self {
+    pub(crate) fn of(mut self, owner: &'a UserId) -> Self {
         self.owner = Some(owner);
         self
     }
@@ -165,7 +165,7 @@ impl<'a> UseKey<'a> {
         let provider_id = bounded(self.provider_id);
         let hash = row.as_ref().and_then(|row| row.hashed_password.as_deref());
         let verdict = match self.password {
-            Some(password) => self.auth.0.passwords.verify(password, hash).await?,
+            Some(password) => self.auth.passwords().verify(password, hash).await?,
             None if hash.is_none() => Verdict::Opens,
             None => Verdict::Refused,
         };

@@ -1,5 +1,5 @@
 use super::*;
-use crate::cookie::CookieOptions;
+use crate::headers::cookie::CookieOptions;
 use crate::request::ResponseHeaders;
 
 /// Headers in the order in which they were appended.

@@ -4,8 +4,9 @@ use std::fmt;
 use std::net::IpAddr;
 use std::pin::Pin;
 
-use super::{Auth, UseKey};
+use super::UseKey;
 use crate::Result;
+use crate::auth::Auth;
 use crate::session::{Session, SessionInfo};
 
 impl Auth {

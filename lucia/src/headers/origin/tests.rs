@@ -1,5 +1,4 @@
 use super::*;
-use crate::context::RequestSlot;
 
 struct Fake {
     method: &'static str,
@@ -7,7 +6,7 @@ struct Fake {
     tls: bool,
 }
 
-impl RequestContext for Fake {
+impl RequestInfo for Fake {
     fn method(&self) -> &str {
         self.method
     }
@@ -21,10 +20,6 @@ impl RequestContext for Fake {
 
     fn is_tls(&self) -> bool {
         self.tls
-    }
-
-    fn slot(&self) -> RequestSlot {
-        RequestSlot::default()
     }
 }
 
