@@ -26,13 +26,13 @@ pub(crate) struct Options {
     pub(crate) bearer: Option<Ident>,
     pub(crate) redirect: Option<LitStr>,
     /// In seconds.
-    pub(crate) fresh: Option<u64>,
+    pub(crate) recent: Option<u64>,
     pub(crate) permit: Option<Path>,
 }
 
 /// They all, for the messages.
 const OPTIONS: &str = "`#[authenticated]` knows `redirect = \"/login\"`, `permit = function`, \
-                       `fresh = \"10m\"`, `bearer` and `cookie`";
+                       `recent = \"10m\"`, `bearer` and `cookie`";
 
 impl Attribute {
     /// The attribute that a path ending in `name` names.
@@ -93,7 +93,7 @@ impl Options {
                 "cookie" => set(&mut options.cookie, &name, word(&name, input)?)?,
                 "bearer" => set(&mut options.bearer, &name, word(&name, input)?)?,
                 "redirect" => set(&mut options.redirect, &name, redirect(&name, input)?)?,
-                "fresh" => set(&mut options.fresh, &name, fresh(&name, input)?)?,
+                "recent" => set(&mut options.recent, &name, recent(&name, input)?)?,
                 "permit" => set(&mut options.permit, &name, permit(&name, input)?)?,
                 unknown => {
                     return Err(Error::new(
@@ -156,10 +156,10 @@ fn redirect(name: &Ident, input: ParseStream<'_>) -> Result<LitStr> {
     }
 }
 
-/// `= "10m"`, after the word `fresh`, in seconds.
-fn fresh(name: &Ident, input: ParseStream<'_>) -> Result<u64> {
+/// `= "10m"`, after the word `recent`, in seconds.
+fn recent(name: &Ident, input: ParseStream<'_>) -> Result<u64> {
     const USAGE: &str = "write how long ago a sign-in may be as a whole number of seconds, minutes, \
-                         hours or days: `fresh = \"30s\"`, `\"10m\"`, `\"2h\"` or `\"1d\"`";
+                         hours or days: `recent = \"30s\"`, `\"10m\"`, `\"2h\"` or `\"1d\"`";
 
     let value: Expr = value(name, input, USAGE)?;
     let seconds = match literal(&value) {
@@ -303,7 +303,7 @@ mod tests {
             quote!(bearer),
             quote!(cookie),
             quote!(cookie, bearer, redirect = "/login"),
-            quote!(permit = crate::rules::is_admin, fresh = "10m"),
+            quote!(permit = crate::rules::is_admin, recent = "10m"),
         ] {
             assert!(Attribute::Authenticated.parse_guard(args).is_ok());
         }
@@ -344,9 +344,9 @@ mod tests {
             quote!(permit = "is_admin"),
             quote!(permit = |user| true),
             quote!(permit = <T as U>::f),
-            quote!(fresh),
-            quote!(fresh = 10),
-            quote!(fresh = "10"),
+            quote!(recent),
+            quote!(recent = 10),
+            quote!(recent = "10"),
             quote!(bearer, bearer),
             quote!(bearer = true),
             quote!(bearer()),
@@ -355,10 +355,10 @@ mod tests {
             quote!(permit =),
             quote!(permit = is_admin()),
             quote!(permit = rules::),
-            quote!(fresh = "0m"),
-            quote!(fresh = b"10m"),
-            quote!(fresh = Duration::from_secs(10)),
-            quote!(fresh = "1m", fresh = "1m"),
+            quote!(recent = "0m"),
+            quote!(recent = b"10m"),
+            quote!(recent = Duration::from_secs(10)),
+            quote!(recent = "1m", recent = "1m"),
             quote!(bearer, redirect = "/login"),
             quote!(redirect),
             quote!(redirect =),

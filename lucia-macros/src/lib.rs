@@ -97,7 +97,7 @@ pub fn auth_request(args: TokenStream, item: TokenStream) -> TokenStream {
 /// |---|---|
 /// | `redirect = "/login"` | others are sent to the login page |
 /// | `permit = rules::is_admin` | whom the function lets in; others get 403 |
-/// | `fresh = "10m"` | who proved within this time who they are; `s`, `m`, `h` and `d` are units |
+/// | `recent = "10m"` | who proved within this time who they are; `s`, `m`, `h` and `d` are units |
 /// | `bearer` | who has a session token in `Authorization: Bearer`, instead of a cookie |
 /// | `cookie, bearer` | who has either: the token decides where one is shown, and who shows it is not redirected |
 ///
@@ -182,7 +182,7 @@ pub fn axum_auth_request(args: TokenStream, item: TokenStream) -> TokenStream {
 /// ```
 ///
 /// The options are those of the attribute for actix-web: `redirect = "/login"` for pages,
-/// `permit = function`, `fresh = "10m"`, `bearer` and `cookie`.
+/// `permit = function`, `recent = "10m"`, `bearer` and `cookie`.
 ///
 /// It stands where `#[auth_request]` may stand, and instead of it.
 #[proc_macro_attribute]

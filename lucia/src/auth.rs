@@ -23,7 +23,7 @@ pub(crate) use builder::SignInLimit;
 pub(crate) use candidates::warn_of_too_many;
 use said::Said;
 
-use crate::clock::{Clock, RandomSource, UnixMillis};
+use crate::clock::{RandomSource, TimeSource, UnixMillis};
 use crate::headers::cookie::CookieConfig;
 use crate::headers::origin::OriginPolicy;
 use crate::password::Passwords;
@@ -77,7 +77,7 @@ struct Parts {
     cookie: CookieConfig,
     origin: OriginPolicy,
     passwords: Passwords,
-    clock: Arc<dyn Clock>,
+    clock: Arc<dyn TimeSource>,
     random: Arc<dyn RandomSource>,
     said: Said,
 }

@@ -10,12 +10,12 @@ use crate::{Error, Result};
 /// The application's clock, never the database's, decides whether a session is alive. Every
 /// function that returns a [`SystemTime`] is a clock, so a test can hand
 /// [`AuthBuilder::clock`](crate::AuthBuilder::clock) a closure over a time that it moves.
-pub trait Clock: Send + Sync + 'static {
+pub trait TimeSource: Send + Sync + 'static {
     /// The present time.
     fn now(&self) -> SystemTime;
 }
 
-impl<F> Clock for F
+impl<F> TimeSource for F
 where
     F: Fn() -> SystemTime + Send + Sync + 'static,
 {

@@ -88,7 +88,7 @@
 //! | changing passwords | [`Auth::change_password`], [`Auth::reset_password`] |
 //! | limiting attempts to sign in | [`UseKey::address`], [`AuthBuilder::sign_in_limit`] |
 //! | a list of "your sessions" | [`Auth::user_sessions`], [`SessionInfo`] |
-//! | deleting dead sessions | [`Auth::sweeper`] |
+//! | deleting expired sessions | [`Auth::sweeper`] |
 //! | the database | [`PgStore`], [`SqliteStore`], [`store`] |
 //! | what can go wrong | [`Error`] |
 //! | tests of your application | [`testing`] |
@@ -140,7 +140,7 @@ mod user;
 pub use auth::{
     Auth, AuthBuilder, CreateSession, DeleteKey, Environment, SignsIn, Sweeper, SweeperBuilder,
 };
-pub use clock::{Clock, RandomSource};
+pub use clock::{RandomSource, TimeSource};
 #[cfg(feature = "postgres")]
 #[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
 pub use deadpool_postgres;
@@ -154,7 +154,7 @@ pub use request::context::{RequestContext, RequestSlot};
 pub use request::guard::{self, Guard};
 pub use request::redirect::LocalPath;
 pub use request::response::{Answer, HeadersMut};
-pub use request::{AuthRequest, Credentials, ResponseHeaders};
+pub use request::{AuthRequest, ResponseHeaders, TokenSource};
 pub use session::token::{InvalidSessionId, SessionId, SessionToken};
 pub use session::{Session, SessionInfo, SessionState};
 pub use sign_in::{Reauthenticate, UseKey};
@@ -167,7 +167,7 @@ pub use store::postgres::{PgStore, PgStoreBuilder, StoredIds};
 #[cfg(feature = "sqlite")]
 #[cfg_attr(docsrs, doc(cfg(feature = "sqlite")))]
 pub use store::sqlite::{SqliteStore, SqliteStoreBuilder};
-pub use user::key::{Key, NewKey, OpenedKey};
+pub use user::key::{NewKey, UserKey, VerifiedKey};
 pub use user::{MaybeUser, NewUser, NoAttributes, User, UserId};
 
 /// For the code that the attributes generate. What differs between frameworks is in their modules.
@@ -175,5 +175,5 @@ pub use user::{MaybeUser, NewUser, NoAttributes, User, UserId};
 #[doc(hidden)]
 pub mod __private {
     pub use crate::request::guard::{Admission, Guard};
-    pub use crate::request::{AuthRequest, Credentials};
+    pub use crate::request::{AuthRequest, TokenSource};
 }

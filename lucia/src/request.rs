@@ -48,7 +48,7 @@ use sender::{Claim, Found, Sender, Source};
 /// # #[derive(serde::Deserialize)] struct Profile { username: String }
 ///
 /// async fn greeting(auth_request: &AuthRequest) -> lucia::Result<String> {
-///     let found = auth_request.identify_user::<Profile>().await?;
+///     let found = auth_request.validate_user::<Profile>().await?;
 ///     Ok(match found {
 ///         Some((user, _session)) => format!("Hello, {}!", user.username),
 ///         None => "Hello!".to_owned(),
@@ -84,7 +84,7 @@ struct Shared {
 /// By what a request may authenticate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Credentials {
+pub enum TokenSource {
     /// By the session cookie, which browsers send by themselves: unsafe requests have to come
     /// from this site.
     #[default]
@@ -193,46 +193,44 @@ impl AuthRequest {
         }))
     }
 
-    /// The session of whoever sent this request, by its cookie; `None` for somebody anonymous.
+    /// The session of the sender, or `None` if the request is anonymous.
     ///
-    /// A session past its active period is renewed by this. An unsafe request from another origin
-    /// is anonymous, and so is a token that the store does not know.
+    /// It is the session of the cookie. Behind a guard it is the session that the guard let in, by
+    /// cookie or by bearer token.
     ///
-    /// A browser sends several cookies of our name where they were set for different paths or
-    /// domains. Up to four different tokens are looked up by one query, and the one living session
-    /// among them counts. Of several living sessions of one user, the newest counts, with a warning
-    /// in the log. With living sessions of different users, or more tokens than that, the request
+    /// A session past its active period is renewed by this call. An unsafe request from another
+    /// origin is anonymous, and so is a token that the store does not know.
+    ///
+    /// A browser sends several cookies of our name if they were set for different paths or
+    /// domains. Up to four different tokens are looked up by one query, and the one valid session
+    /// among them counts. If there are several valid sessions of one user, the newest counts, with a
+    /// warning in the log. With valid sessions of different users, or with more tokens, the request
     /// is anonymous, and a warning says what to do.
-    ///
-    /// Behind `#[authenticated(bearer)]`, or wherever else a bearer token was accepted, the cookie
-    /// is not read, and everybody is anonymous to this:
-    /// [`authenticate`](Self::authenticate) and [`identify_user`](Self::identify_user) go by what
-    /// was accepted.
     ///
     /// # Errors
     ///
-    /// [`Error::Unavailable`] when the store is: then it is not known who this is. No cookie is
-    /// touched.
+    /// [`Error::Unavailable`] when the store is unavailable: then the sender is not known. No
+    /// cookie is changed.
     pub async fn validate(&self) -> Result<Option<Session>> {
-        loop {
-            let Some(sender) = self.credible_sender() else {
-                return Ok(None);
-            };
-            let session = sender.session(&self.0.auth).await;
-            if self.is_current(&sender) {
-                return session;
-            }
+        if self.is_by_bearer() {
+            self.validate_bearer_token().await
+        } else {
+            self.cookie_session().await
         }
     }
 
-    /// The session of whoever sent this request together with its user, from the same query.
+    /// The user and session of the sender, from the same query.
     ///
     /// # Errors
     ///
     /// As [`validate`](Self::validate), and [`Error::Schema`] when the row of the user does not
     /// fit `A`.
     pub async fn validate_user<A: DeserializeOwned>(&self) -> Result<Option<(User<A>, Session)>> {
-        self.typed(self.session_and_user().await)
+        if self.is_by_bearer() {
+            self.validate_bearer_token_user().await
+        } else {
+            self.typed(self.session_and_user().await)
+        }
     }
 
     /// The session of the token in `Authorization: Bearer`; `None` for somebody anonymous. The
@@ -261,14 +259,14 @@ impl AuthRequest {
     }
 
     /// Sets whether the cookie, the bearer token or either counts. Without a call, the cookie does.
-    /// [`authenticate`](Self::authenticate), [`identify_user`](Self::identify_user) and the
-    /// parameters of handlers go by it. [`Guard`](crate::Guard) calls this.
-    pub fn accept(&self, credentials: Credentials) {
+    /// [`validate`](Self::validate), [`require`](Self::require) and the parameters of handlers go
+    /// by it. [`Guard`](crate::Guard) calls this.
+    pub fn accept(&self, source: TokenSource) {
         let shown = self.0.bearer.presented != Presented::Nothing;
-        let (by_bearer, for_want_of_bearer) = match credentials {
-            Credentials::Cookie => (false, false),
-            Credentials::Bearer => (true, false),
-            Credentials::CookieOrBearer => (shown, !shown),
+        let (by_bearer, for_want_of_bearer) = match source {
+            TokenSource::Cookie => (false, false),
+            TokenSource::Bearer => (true, false),
+            TokenSource::CookieOrBearer => (shown, !shown),
         };
         self.0.by_bearer.store(by_bearer, Ordering::Relaxed);
         self.0
@@ -276,48 +274,30 @@ impl AuthRequest {
             .store(for_want_of_bearer, Ordering::Relaxed);
     }
 
-    /// The user and session of whoever sent this request, by what it may authenticate with;
-    /// `None` for somebody anonymous.
-    ///
-    /// # Errors
-    ///
-    /// As [`validate_user`](Self::validate_user).
-    pub async fn identify_user<A: DeserializeOwned>(&self) -> Result<Option<(User<A>, Session)>> {
-        if self.is_by_bearer() {
-            self.validate_bearer_token_user().await
-        } else {
-            self.validate_user().await
-        }
-    }
-
-    /// The session of whoever sent this request, by what it may authenticate with, and an error
-    /// for anybody anonymous: what a protected handler asks.
+    /// As [`validate`](Self::validate), with an error for an anonymous request.
     ///
     /// # Errors
     ///
     /// [`Error::CrossOrigin`] for an unsafe request from another origin,
-    /// [`Error::Unauthenticated`] for somebody anonymous, and those of
+    /// [`Error::Unauthenticated`] for an anonymous one, and those of
     /// [`validate`](Self::validate).
-    pub async fn authenticate(&self) -> Result<Session> {
-        let found = if self.is_by_bearer() {
-            self.validate_bearer_token().await
-        } else {
-            self.validate().await
-        };
-        self.admit(found)
+    #[doc(alias = "authenticate")]
+    pub async fn require(&self) -> Result<Session> {
+        self.admit(self.validate().await)
     }
 
-    /// As [`authenticate`](Self::authenticate), together with the user.
+    /// As [`validate_user`](Self::validate_user), with an error for an anonymous request.
     ///
     /// # Errors
     ///
-    /// Those of `authenticate`, and [`Error::Schema`] when the row of the user does not fit `A`.
-    pub async fn authenticate_user<A: DeserializeOwned>(&self) -> Result<(User<A>, Session)> {
-        self.admit(self.identify_user().await)
+    /// Those of [`require`](Self::require), and [`Error::Schema`] when the row of the user does not
+    /// fit `A`.
+    pub async fn require_user<A: DeserializeOwned>(&self) -> Result<(User<A>, Session)> {
+        self.admit(self.validate_user().await)
     }
 
     /// Refuses an unsafe request that comes from another site: for handlers that anybody may
-    /// call, such as signing in, which [`authenticate`](Self::authenticate) cannot protect from
+    /// call, such as signing in, which [`require`](Self::require) cannot protect from
     /// forged requests.
     ///
     /// # Errors
@@ -421,6 +401,19 @@ impl AuthRequest {
         self.0.sender()
     }
 
+    /// The session of the cookie, or the one that the application has set.
+    async fn cookie_session(&self) -> Result<Option<Session>> {
+        loop {
+            let Some(sender) = self.credible_sender() else {
+                return Ok(None);
+            };
+            let session = sender.session(&self.0.auth).await;
+            if self.is_current(&sender) {
+                return session;
+            }
+        }
+    }
+
     /// The present sender, unless a cookie says so and another site may have sent it, or a bearer
     /// token was accepted: cookies are not read then.
     fn credible_sender(&self) -> Option<Arc<Sender>> {
@@ -483,7 +476,7 @@ impl AuthRequest {
         self.admit(found)
     }
 
-    /// What [`authenticate`](Self::authenticate) says, if that has been asked before and has an
+    /// What [`require`](Self::require) says, if that has been asked before and has an
     /// answer that nothing has changed since.
     #[cfg(feature = "actix")]
     pub(crate) fn known_session(&self) -> Option<Session> {

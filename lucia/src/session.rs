@@ -147,7 +147,7 @@ pub struct SessionInfo {
     pub renewed_at: SystemTime,
     /// Until when it is used as it is. After this moment the next request renews it.
     pub active_expires: SystemTime,
-    /// Until when a request can still renew it. After this moment it is dead.
+    /// Until when a request can still renew it. After this moment it is expired.
     pub idle_expires: SystemTime,
     /// What the application called the device that it was created from.
     pub device: Option<String>,
@@ -299,7 +299,7 @@ impl Lifetime {
         }
     }
 
-    /// The state of a session `now`, `None` when it is dead. Both ends are part of their period.
+    /// The state of a session `now`, `None` when it is expired. Both ends are part of their period.
     pub(crate) fn state(&self, row: &SessionRow, now: UnixMillis) -> Option<SessionState> {
         if self.is_over(row.created_at, row.idle_expires, now) {
             None
@@ -310,7 +310,7 @@ impl Lifetime {
         }
     }
 
-    /// Whether a session created at `created_at` is dead `now`.
+    /// Whether a session created at `created_at` is expired `now`.
     pub(crate) fn is_over(
         &self,
         created_at: UnixMillis,

@@ -164,14 +164,14 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// killed, leaves no more either.
     async fn insert_session(&self, session: NewSessionRow) -> Result<SessionRow>;
 
-    /// The session of this id, dead or alive.
+    /// The session of this id, expired or alive.
     async fn session(&self, id: &SessionId) -> Result<Option<SessionRow>>;
 
-    /// The sessions of these ids that there are, dead or alive and in any order, by one query. No
+    /// The sessions of these ids that there are, expired or alive and in any order, by one query. No
     /// id comes twice.
     async fn sessions(&self, ids: &[SessionId]) -> Result<Vec<SessionRow>>;
 
-    /// All sessions of a user, dead or alive, the oldest first.
+    /// All sessions of a user, expired or alive, the oldest first.
     async fn user_sessions(&self, user_id: &UserId) -> Result<Vec<SessionRow>>;
 
     /// Moves a session's expiries, if the session is (still) there: returns whether it was. It
@@ -202,7 +202,7 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
 
     /// Removes up to `limit` sessions whose idle expiry is before `now`, of one user or of all.
     /// Returns how many.
-    async fn delete_dead_sessions(
+    async fn delete_expired_sessions(
         &self,
         now: UnixMillis,
         user_id: Option<&UserId>,

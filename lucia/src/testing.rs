@@ -71,7 +71,7 @@
 //! let request = TestRequest::get().uri("/me").to_request();
 //! assert_eq!(call_service(&app, request).await.status(), 401);
 //!
-//! // A day of active use and 14 idle days later the session is dead.
+//! // A day of active use and 14 idle days later the session is expired.
 //! clock.advance(Duration::from_secs(16 * 24 * 60 * 60));
 //! let request = TestRequest::get().uri("/me").login_as(&ada).to_request();
 //! assert_eq!(call_service(&app, request).await.status(), 401);

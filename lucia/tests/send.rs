@@ -3,8 +3,8 @@
 #![allow(dead_code, let_underscore_drop)]
 
 use lucia::{
-    Auth, AuthRequest, Guard, NewKey, NewUser, OpenedKey, Session, SessionId, SessionInfo,
-    SessionToken, SignsIn, Sweeper, User, UserId,
+    Auth, AuthRequest, Guard, NewKey, NewUser, Session, SessionId, SessionInfo, SessionToken,
+    SignsIn, Sweeper, User, UserId, VerifiedKey,
 };
 use serde::Deserialize;
 
@@ -42,10 +42,10 @@ fn sessions(
     id: &SessionId,
     session: &Session,
     token: &SessionToken,
-    key: &OpenedKey,
+    key: &VerifiedKey,
 ) {
     async fn sign_in(auth: &Auth, who: &impl SignsIn) -> lucia::Result<Session> {
-        auth.delete_dead_sessions().await?;
+        auth.delete_expired_sessions().await?;
         auth.create_session(who).await
     }
 
@@ -69,8 +69,8 @@ fn sessions(
     send(auth.update_session_attributes(id, "a"));
     send(auth.rotate_session(session));
     send(auth.reauthenticate(session, "a", "b", "c").into_future());
-    send(auth.delete_dead_sessions());
-    send(auth.delete_dead_user_sessions(user_id));
+    send(auth.delete_expired_sessions());
+    send(auth.delete_expired_user_sessions(user_id));
 }
 
 fn requests(request: &AuthRequest) {
@@ -78,9 +78,8 @@ fn requests(request: &AuthRequest) {
     send(request.validate_user::<Profile>());
     send(request.validate_bearer_token());
     send(request.validate_bearer_token_user::<Profile>());
-    send(request.identify_user::<Profile>());
-    send(request.authenticate());
-    send(request.authenticate_user::<Profile>());
+    send(request.require());
+    send(request.require_user::<Profile>());
 }
 
 fn guards(guard: &Guard, request: &AuthRequest) {

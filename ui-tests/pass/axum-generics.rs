@@ -51,7 +51,7 @@ async fn impl_trait(
 }
 
 // The guard knows the parameters of the handler.
-#[authenticated(permit = has_role::<R>, fresh = "10m")]
+#[authenticated(permit = has_role::<R>, recent = "10m")]
 async fn with_role<R: Role>() -> &'static str {
     R::NAME
 }

@@ -62,7 +62,7 @@ fn own(error: std::num::ParseIntError) -> (StatusCode, String) {
     (StatusCode::BAD_REQUEST, error.to_string())
 }
 
-#[authenticated(redirect = "/login", fresh = "10m", permit = is_ada)]
+#[authenticated(redirect = "/login", recent = "10m", permit = is_ada)]
 async fn patterns(
     mut user: User<Profile>,
     Path((id, _)): Path<(u32, String)>,

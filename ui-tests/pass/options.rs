@@ -81,20 +81,20 @@ async fn both_with_a_login_page() -> &'static str {
 
 /// Wants a recent sign-in.
 #[post("/email")]
-#[authenticated(fresh = "10m")]
+#[authenticated(recent = "10m")]
 async fn fresh(web::Json(email): web::Json<String>) -> String {
     email
 }
 
 /// Wants one that a program has.
 #[delete("/account")]
-#[authenticated(fresh = "1d", bearer)]
+#[authenticated(recent = "1d", bearer)]
 async fn fresh_bearer() -> impl Responder {
     HttpResponse::NoContent()
 }
 
 /// Sends those to the login page whose sign-in is too long ago.
-#[authenticated(redirect = "/login", fresh = "30s")]
+#[authenticated(redirect = "/login", recent = "30s")]
 async fn fresh_page() -> &'static str {
     "fresh"
 }
@@ -115,13 +115,13 @@ async fn admin_api(user: User<Profile>, session: Session<Device>) -> String {
 }
 
 /// Is for admins who have just signed in.
-#[authenticated(permit = is_admin, fresh = "2h",)]
+#[authenticated(permit = is_admin, recent = "2h",)]
 async fn fresh_admin() -> lucia::Result<&'static str> {
     Ok("admin")
 }
 
 /// Wants all there is.
-#[authenticated(cookie, bearer, redirect = "/login", fresh = "15m", permit = is_admin)]
+#[authenticated(cookie, bearer, redirect = "/login", recent = "15m", permit = is_admin)]
 async fn all() -> &'static str {
     "all"
 }

@@ -57,9 +57,9 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 16)]
     pub(crate) pool: usize,
 
-    /// How many dead sessions are swept
+    /// How many expired sessions are swept
     #[arg(long, default_value_t = 1_000_000)]
-    pub(crate) dead: u32,
+    pub(crate) expired: u32,
 
     /// The directory that the report is written to; bench/target/report/MODE by default
     #[arg(long, value_name = "DIRECTORY")]
@@ -71,7 +71,7 @@ pub(crate) struct Options {
 pub(crate) enum Mode {
     /// How servers compare, for each number of connections and of sessions
     Compare,
-    /// What it costs to delete dead sessions while requests are answered
+    /// What it costs to delete expired sessions while requests are answered
     Sweep,
     /// How soon a process with a cache knows that another one has ended a session or changed a user
     Revocation,

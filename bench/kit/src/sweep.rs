@@ -1,4 +1,4 @@
-//! What it costs those who ask when dead sessions are deleted at the same time.
+//! What it costs those who ask when expired sessions are deleted at the same time.
 
 use std::time::Instant;
 
@@ -47,15 +47,15 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
             }
         }
     }
-    let dead = grouped(options.dead.into());
+    let expired = grouped(options.expired.into());
     let mut notes = vec![format!(
-        "Quiet: {dead} dead sessions lie in the table. Sweeping: they are being deleted."
+        "Quiet: {expired} expired sessions lie in the table. Sweeping: they are being deleted."
     )];
     if let Some(speed) = Spread::of(speeds) {
         notes.push(format!(
-            "Under this load, {} dead sessions were deleted a second; all would take {:.0} s.",
+            "Under this load, {} expired sessions were deleted a second; all would take {:.0} s.",
             with_spread(speed, grouped),
-            f64::from(options.dead) / speed.median,
+            f64::from(options.expired) / speed.median,
         ));
     }
     let row = |name, emphasis| Row {
@@ -105,13 +105,13 @@ impl Sweeps<'_> {
             .observe(&running, requests, connections, length)
             .await?;
         let time = begin.elapsed();
-        let left = self.dead().await?;
+        let left = self.expired().await?;
         running.stop()?;
         let swept = match name {
             SWEEPING if left == 0 => {
-                bail!("all were swept before the measurement was over; take more, by `--dead`")
+                bail!("all were swept before the measurement was over; take more, by `--expired`")
             }
-            SWEEPING => Some((f64::from(self.options.dead) - left as f64) / time.as_secs_f64()),
+            SWEEPING => Some((f64::from(self.options.expired) - left as f64) / time.as_secs_f64()),
             _ => None,
         };
         let case = Case {
@@ -120,19 +120,19 @@ impl Sweeps<'_> {
             sessions: self.sessions,
         };
         progress(&format!(
-            "round {round} of {}: {name}, {}: {left} dead sessions are left",
+            "round {round} of {}: {name}, {}: {left} expired sessions are left",
             self.options.rounds,
             connections_in_words(connections),
         ));
         Ok((Measurement::new(case, round, &observed), swept))
     }
 
-    /// Has the table hold as many dead sessions as are asked for, at rest.
+    /// Has the table hold as many expired sessions as are asked for, at rest.
     async fn fill_up(&self) -> Result<()> {
-        let missing = i64::from(self.options.dead) - self.dead().await?;
+        let missing = i64::from(self.options.expired) - self.expired().await?;
         let sql = r#"
             INSERT INTO "user_session" ("id", "user_id", "active_expires", "idle_expires")
-            SELECT encode(sha256(convert_to('dead:' || random() || number, 'UTF8')), 'hex'),
+            SELECT encode(sha256(convert_to('expired:' || random() || number, 'UTF8')), 'hex'),
                 lpad((number % $2::BIGINT)::TEXT, 15, '0'), now - 2000, now - 1000
             FROM generate_series(0, $1::BIGINT - 1) AS number,
                 (SELECT (extract(epoch FROM now()) * 1000)::BIGINT AS now) AS clock"#;
@@ -145,7 +145,7 @@ impl Sweeps<'_> {
         self.stage.postgres.settle().await
     }
 
-    async fn dead(&self) -> Result<i64> {
+    async fn expired(&self) -> Result<i64> {
         let sql = r#"SELECT count(*) FROM "user_session"
             WHERE "idle_expires" < extract(epoch FROM now()) * 1000"#;
         Ok(self.client.query_one(sql, &[]).await?.get(0))

@@ -63,7 +63,7 @@ pub struct SignedIn<A>(pub User<A>);
 impl<'a, A: DeserializeOwned + Send> FromRequest<'a> for SignedIn<A> {
     async fn from_request(request: &'a Request, body: &mut RequestBody) -> Result<Self> {
         let sender = Data::<&AuthRequest>::from_request(request, body).await?;
-        let (user, _) = sender.authenticate_user().await.map_err(refuse)?;
+        let (user, _) = sender.require_user().await.map_err(refuse)?;
         Ok(Self(user))
     }
 }

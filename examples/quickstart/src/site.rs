@@ -132,15 +132,15 @@ impl fmt::Debug for Site {
     }
 }
 
-/// Deletes dead sessions now and then. They are harmless, and only take up room.
+/// Deletes expired sessions now and then. They are harmless, and only take up room.
 async fn sweep(auth: Auth) {
     let mut every = rt::time::interval(SWEEP);
     loop {
         every.tick().await;
-        match auth.delete_dead_sessions().await {
+        match auth.delete_expired_sessions().await {
             Ok(0) => {}
-            Ok(deleted) => tracing::info!(deleted, "swept dead sessions"),
-            Err(error) => tracing::warn!(%error, "could not sweep dead sessions"),
+            Ok(deleted) => tracing::info!(deleted, "swept expired sessions"),
+            Err(error) => tracing::warn!(%error, "could not sweep expired sessions"),
         }
     }
 }

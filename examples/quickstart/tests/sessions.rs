@@ -212,7 +212,12 @@ impl SessionStore for Away {
         Err(Error::unavailable("away"))
     }
 
-    async fn delete_dead_sessions(&self, _: UnixMillis, _: Option<&UserId>, _: u32) -> Result<u64> {
+    async fn delete_expired_sessions(
+        &self,
+        _: UnixMillis,
+        _: Option<&UserId>,
+        _: u32,
+    ) -> Result<u64> {
         Err(Error::unavailable("away"))
     }
 }

@@ -6,13 +6,13 @@ use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 
 // Input:
-//     #[authenticated(cookie, bearer, redirect = "/login", fresh = "10m", permit = is_admin)]
+//     #[authenticated(cookie, bearer, redirect = "/login", recent = "10m", permit = is_admin)]
 //
 // Output:
 //     ::lucia::__private::Guard::authenticated()
-//         .credentials(::lucia::__private::Credentials::CookieOrBearer)
+//         .token_source(::lucia::__private::TokenSource::CookieOrBearer)
 //         .redirect("/login")
-//         .within(::core::time::Duration::from_secs(600u64))
+//         .recent(::core::time::Duration::from_secs(600u64))
 //         .permit(is_admin)
 pub(super) fn expand_guard(guard: &Guard) -> TokenStream {
     let options = match guard {
@@ -24,15 +24,15 @@ pub(super) fn expand_guard(guard: &Guard) -> TokenStream {
             Some(_) => quote!(CookieOrBearer),
             None => quote!(Bearer),
         };
-        quote!(.credentials(::lucia::__private::Credentials::#accepted))
+        quote!(.token_source(::lucia::__private::TokenSource::#accepted))
     });
     let redirect = options
         .redirect
         .as_ref()
         .map(|path| quote!(.redirect(#path)));
     let within = options
-        .fresh
-        .map(|seconds| quote!(.within(::core::time::Duration::from_secs(#seconds))));
+        .recent
+        .map(|seconds| quote!(.recent(::core::time::Duration::from_secs(#seconds))));
     let permit = options.permit.as_ref().map(|permit| {
         // A complaint about the function is to stand where the user named it.
         let (start, _) = ends(permit);

@@ -67,7 +67,7 @@ fn guard(options: proc_macro2::TokenStream) -> String {
 #[test]
 fn each_option_is_a_method_of_the_guard() {
     let credentials =
-        |accepted| format!(".credentials(::lucia::__private::Credentials::{accepted})");
+        |accepted| format!(".token_source(::lucia::__private::TokenSource::{accepted})");
     for (options, methods) in [
         (quote!(), String::new()),
         (quote!(cookie), String::new()),
@@ -79,8 +79,8 @@ fn each_option_is_a_method_of_the_guard() {
             r#".redirect("/login")"#.to_owned(),
         ),
         (
-            quote!(fresh = "10m"),
-            ".within(::core::time::Duration::from_secs(600u64))".to_owned(),
+            quote!(recent = "10m"),
+            ".recent(::core::time::Duration::from_secs(600u64))".to_owned(),
         ),
         (
             quote!(permit = rules::is_admin::<Profile>),
@@ -97,12 +97,12 @@ fn the_order_of_the_options_does_not_matter() {
         cookie,
         bearer,
         redirect = "/",
-        fresh = "1s",
+        recent = "1s",
         permit = f
     ));
     let other = guard(quote!(
         permit = f,
-        fresh = "1s",
+        recent = "1s",
         redirect = "/",
         bearer,
         cookie
@@ -133,7 +133,7 @@ fn the_guard_decides_before_anything_is_extracted() {
 fn options_that_are_wrong_let_nobody_in_who_is_not_signed_in() {
     for options in [
         quote!(permit),
-        quote!(fresh = 10),
+        quote!(recent = 10),
         quote!(bearer = true),
         quote!(admin),
     ] {

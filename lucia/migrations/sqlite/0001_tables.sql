@@ -43,6 +43,6 @@ CREATE TABLE IF NOT EXISTS "sign_in_attempt" (
 
 CREATE INDEX IF NOT EXISTS "user_key_user_id_idx" ON "user_key" ("user_id");
 CREATE INDEX IF NOT EXISTS "user_session_user_id_idx" ON "user_session" ("user_id");
--- For sweeping out what is dead.
+-- For sweeping out what is expired.
 CREATE INDEX IF NOT EXISTS "user_session_idle_expires_idx" ON "user_session" ("idle_expires");
 CREATE INDEX IF NOT EXISTS "sign_in_attempt_expires_idx" ON "sign_in_attempt" ("expires");

@@ -65,7 +65,7 @@ impl<A: DeserializeOwned + 'static> FromRequest for Session<A> {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let known = |auth_request: &AuthRequest| Some(auth_request.known_session()?.typed());
         extract(request, known, async |auth_request| {
-            auth_request.authenticate().await?.typed()
+            auth_request.require().await?.typed()
         })
     }
 }
@@ -76,7 +76,7 @@ impl<A: DeserializeOwned + 'static> FromRequest for User<A> {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         extract(request, AuthRequest::known_user, async |auth_request| {
-            auth_request.authenticate_user().await.map(|(user, _)| user)
+            auth_request.require_user().await.map(|(user, _)| user)
         })
     }
 }
@@ -92,7 +92,7 @@ impl<A: DeserializeOwned + 'static> FromRequest for MaybeUser<A> {
         };
         extract(request, known, async |auth_request| {
             Ok(Self(
-                auth_request.identify_user().await?.map(|(user, _)| user),
+                auth_request.validate_user().await?.map(|(user, _)| user),
             ))
         })
     }

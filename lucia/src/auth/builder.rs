@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use super::{Auth, Parts};
 use crate::auth::said::Said;
-use crate::clock::{Clock, RandomSource, os_random};
+use crate::clock::{RandomSource, TimeSource, os_random};
 use crate::headers::cookie::CookieOptions;
 use crate::headers::origin::{OriginPolicy, TrustedProxy, parse_allowed};
 use crate::password::{PasswordOptions, Passwords};
@@ -84,7 +84,7 @@ pub struct AuthBuilder {
     trusted_proxy: Option<TrustedProxy>,
     passwords: PasswordOptions,
     store_timeout: Duration,
-    clock: Arc<dyn Clock>,
+    clock: Arc<dyn TimeSource>,
     random: Arc<dyn RandomSource>,
 }
 
@@ -135,13 +135,13 @@ impl AuthBuilder {
 
     /// How long after its active period a session can still be renewed by a request; 14 days by
     /// default. A session that is not used for both
-    /// periods together is dead.
+    /// periods together is expired.
     pub fn idle_period(mut self, period: Duration) -> Self {
         self.idle_period = period;
         self
     }
 
-    /// How long after its creation a session is dead however much it is used (OWASP ASVS 5.0,
+    /// How long after its creation a session is expired however much it is used (OWASP ASVS 5.0,
     /// 7.3.2). Without this setting, renewals can go on for ever.
     pub fn absolute_period(mut self, period: Duration) -> Self {
         self.absolute_period = Some(period);
@@ -230,7 +230,7 @@ impl AuthBuilder {
     }
 
     /// The clock that decides whether a session is alive; for tests.
-    pub fn clock(mut self, clock: impl Clock) -> Self {
+    pub fn clock(mut self, clock: impl TimeSource) -> Self {
         self.clock = Arc::new(clock);
         self
     }

@@ -11,7 +11,7 @@ use super::Auth;
 use crate::session::token::{SessionId, SessionToken};
 use crate::session::{Session, SessionInfo, SessionState};
 use crate::store::{KeyRow, NewSessionRow};
-use crate::user::key::OpenedKey;
+use crate::user::key::VerifiedKey;
 use crate::user::{UserId, refused};
 use crate::{Error, Result};
 
@@ -56,25 +56,25 @@ impl Auth {
     }
 }
 
-/// For whom [`create_session`](Auth::create_session) creates a session: the [`OpenedKey`] of
+/// For whom [`create_session`](Auth::create_session) creates a session: the [`VerifiedKey`] of
 /// somebody who signs in, or the [`UserId`] of somebody whom the application vouches for.
 ///
-/// A [`Key`](crate::Key) that was merely looked up is neither: nobody has opened it. Where the
+/// A [`UserKey`](crate::UserKey) that was merely looked up is neither: nobody has opened it. Where the
 /// application lets its user in all the same, it says so by `&key.user_id`.
 #[diagnostic::on_unimplemented(
     message = "nobody signs in by `{Self}`",
-    label = "neither an `OpenedKey` nor a `UserId`",
-    note = "`use_key` returns an `OpenedKey`: write `auth.create_session(&key)` after a sign-in",
+    label = "neither an `VerifiedKey` nor a `UserId`",
+    note = "`use_key` returns an `VerifiedKey`: write `auth.create_session(&key)` after a sign-in",
     note = "write `auth.create_session(&user.id)` where the application vouches for the user"
 )]
 pub trait SignsIn: sealed::Sealed + Sync {}
 
-impl SignsIn for OpenedKey {}
+impl SignsIn for VerifiedKey {}
 
 impl SignsIn for UserId {}
 
 mod sealed {
-    use super::{KeyRow, OpenedKey, UserId};
+    use super::{KeyRow, UserId, VerifiedKey};
 
     pub trait Sealed {
         fn sign_in(&self) -> SignIn<'_>;
@@ -88,7 +88,7 @@ mod sealed {
         pub(super) key: Option<&'a KeyRow>,
     }
 
-    impl Sealed for OpenedKey {
+    impl Sealed for VerifiedKey {
         fn sign_in(&self) -> SignIn<'_> {
             let key = self.row();
             SignIn {
@@ -111,9 +111,9 @@ mod sealed {
 /// A session about to be created; `.await` creates it.
 ///
 /// ```
-/// use lucia::{Auth, AuthRequest, OpenedKey};
+/// use lucia::{Auth, AuthRequest, VerifiedKey};
 ///
-/// async fn sign_in(auth: &Auth, request: &AuthRequest, key: &OpenedKey) -> lucia::Result<()> {
+/// async fn sign_in(auth: &Auth, request: &AuthRequest, key: &VerifiedKey) -> lucia::Result<()> {
 ///     let before = request.validate().await?;
 ///     let session = auth
 ///         .create_session(key)
@@ -167,7 +167,7 @@ impl CreateSession<'_> {
     /// a sign-in nothing is worth anything that was known before it (OWASP ASVS 5.0, 7.2.4).
     ///
     /// ```no_run
-    /// # async fn f(auth: lucia::Auth, key: lucia::OpenedKey, auth_request: lucia::AuthRequest) -> lucia::Result<()> {
+    /// # async fn f(auth: lucia::Auth, key: lucia::VerifiedKey, auth_request: lucia::AuthRequest) -> lucia::Result<()> {
     /// let before = auth_request.validate().await?;
     /// let session = auth.create_session(&key).replace(before.as_deref()).await?;
     /// # Ok(()) }
@@ -178,7 +178,7 @@ impl CreateSession<'_> {
     }
 
     /// Says that nobody has proved just now to be this user, as when an administrator looks at
-    /// the site as somebody else: `#[authenticated(fresh = "..")]` does not let the session pass
+    /// the site as somebody else: `#[authenticated(recent = "..")]` does not let the session pass
     /// before [`reauthenticate`](Auth::reauthenticate).
     pub fn unproven(mut self) -> Self {
         self.proven = false;

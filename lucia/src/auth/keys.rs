@@ -6,7 +6,7 @@ use std::pin::Pin;
 use super::Auth;
 use crate::store::{KeyDeletion, KeyRow};
 use crate::user::UserId;
-use crate::user::key::{Key, NewKey, key_id};
+use crate::user::key::{NewKey, UserKey, key_id};
 use crate::{Error, Result};
 
 impl Auth {
@@ -18,14 +18,14 @@ impl Auth {
     /// [`Error::DuplicateKey`] when somebody has this key already, [`Error::UnknownUser`],
     /// [`Error::Busy`] when too many passwords wait to be hashed, [`Error::Unavailable`] when the
     /// store is.
-    pub async fn create_key(&self, user_id: &UserId, key: NewKey<'_>) -> Result<Key> {
+    pub async fn create_key(&self, user_id: &UserId, key: NewKey<'_>) -> Result<UserKey> {
         let row = self.key_row(key, user_id.clone()).await?;
         if user_id.cannot_be_stored() {
             return Err(Error::UnknownUser);
         }
         self.ask(self.store().insert_key(row.clone())).await?;
         tracing::info!(%user_id, provider_id = key.provider_id, "key created");
-        Key::from_row(row)
+        UserKey::from_row(row)
     }
 
     /// A key, `None` when there is no such key.
@@ -34,11 +34,11 @@ impl Auth {
     ///
     /// [`Error::Unavailable`] when the store is.
     #[doc(alias = "getKey")]
-    pub async fn key(&self, provider_id: &str, provider_user_id: &str) -> Result<Option<Key>> {
+    pub async fn key(&self, provider_id: &str, provider_user_id: &str) -> Result<Option<UserKey>> {
         match key_id(provider_id, provider_user_id) {
             Ok(id) => {
                 let row = self.ask(self.store().key(&id)).await?;
-                row.map(Key::from_row).transpose()
+                row.map(UserKey::from_row).transpose()
             }
             Err(_) => Ok(None),
         }
@@ -50,12 +50,12 @@ impl Auth {
     ///
     /// [`Error::Unavailable`] when the store is.
     #[doc(alias = "getAllUserKeys")]
-    pub async fn user_keys(&self, user_id: &UserId) -> Result<Vec<Key>> {
+    pub async fn user_keys(&self, user_id: &UserId) -> Result<Vec<UserKey>> {
         if user_id.cannot_be_stored() {
             return Ok(Vec::new());
         }
         let rows = self.ask(self.store().user_keys(user_id)).await?;
-        rows.into_iter().map(Key::from_row).collect()
+        rows.into_iter().map(UserKey::from_row).collect()
     }
 
     /// Deletes a key: `auth.delete_key("github", "1234").await?`. Silent when there is none.

@@ -4,7 +4,7 @@ use super::Auth;
 use crate::error::chain;
 use crate::session::Session;
 use crate::store::{KeyRow, PasswordChange};
-use crate::user::key::{Key, OpenedKey};
+use crate::user::key::{UserKey, VerifiedKey};
 use crate::{Error, Result};
 
 impl Auth {
@@ -25,7 +25,7 @@ impl Auth {
         provider_id: &str,
         provider_user_id: &str,
         password: Option<&str>,
-    ) -> Result<Key> {
+    ) -> Result<UserKey> {
         let mut row = self.known_key(provider_id, provider_user_id).await?;
         row.hashed_password = match password {
             Some(password) => Some(self.0.passwords.hash(password).await?),
@@ -42,7 +42,7 @@ impl Auth {
             return Err(Error::UnknownKey);
         }
         tracing::info!(user_id = %row.user_id, provider_id, "password changed");
-        Key::from_row(row)
+        UserKey::from_row(row)
     }
 
     /// Changes the password of somebody who is signed in. In the same transaction all their other
@@ -116,7 +116,7 @@ impl Auth {
         provider_id: &str,
         provider_user_id: &str,
         password: &str,
-    ) -> Result<OpenedKey> {
+    ) -> Result<VerifiedKey> {
         let mut row = self.known_key(provider_id, provider_user_id).await?;
         let hashed_password = self.0.passwords.hash(password).await?;
         let change = PasswordChange {
@@ -130,7 +130,7 @@ impl Auth {
         }
         tracing::info!(user_id = %row.user_id, provider_id, "password reset, sessions revoked");
         row.hashed_password = Some(hashed_password);
-        OpenedKey::from_row(row)
+        VerifiedKey::from_row(row)
     }
 
     /// Puts a hash of today's settings in the place of an outdated one that `password` has just

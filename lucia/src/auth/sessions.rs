@@ -14,7 +14,7 @@ use crate::store::{Rotation, SESSION_COLUMNS, SessionRow, UserRow};
 use crate::user::{UserId, object, refused};
 use crate::{Error, Result};
 
-/// How many dead sessions are deleted by one statement.
+/// How many expired sessions are deleted by one statement.
 pub(super) const SWEEP: u32 = 1000;
 
 impl Auth {
@@ -160,7 +160,7 @@ impl Auth {
         Lifetime::is_recent(session.authenticated_at, period, self.now())
     }
 
-    /// Deletes the sessions that are dead, of all users, and says how many there were. Counts of
+    /// Deletes the sessions that are expired, of all users, and says how many there were. Counts of
     /// attempts to sign in that are over go with them. It works in batches, and rests after each nine
     /// times as long as it took, so that it has a tenth of the database at the most. It belongs in a
     /// job of its own, not in a handler: see [`sweeper`](Self::sweeper).
@@ -169,16 +169,16 @@ impl Auth {
     ///
     /// [`Error::Unavailable`](crate::Error::Unavailable) when the store is. What was deleted
     /// before stays deleted. Counts that cannot be deleted are logged, and no error.
-    pub async fn delete_dead_sessions(&self) -> Result<u64> {
+    pub async fn delete_expired_sessions(&self) -> Result<u64> {
         self.sweep(SWEEP).await
     }
 
-    /// Deletes the sessions of a user that are dead, and says how many there were.
+    /// Deletes the sessions of a user that are expired, and says how many there were.
     ///
     /// # Errors
     ///
     /// [`Error::Unavailable`](crate::Error::Unavailable) when the store is.
-    pub async fn delete_dead_user_sessions(&self, user_id: &UserId) -> Result<u64> {
+    pub async fn delete_expired_user_sessions(&self, user_id: &UserId) -> Result<u64> {
         if user_id.cannot_be_stored() {
             return Ok(0);
         }
@@ -197,11 +197,11 @@ impl Auth {
 
     async fn sweep_sessions(&self, user_id: Option<&UserId>, batch: u32) -> Result<u64> {
         let now = self.now();
-        let delete = || self.ask(self.store().delete_dead_sessions(now, user_id, batch));
+        let delete = || self.ask(self.store().delete_expired_sessions(now, user_id, batch));
         // The sessions of one user are few, and a request may wait for this.
         let rests = user_id.is_none();
         let deleted = self.in_batches(batch, rests, delete).await?;
-        tracing::debug!(deleted, "dead sessions deleted");
+        tracing::debug!(deleted, "expired sessions deleted");
         Ok(deleted)
     }
 
@@ -220,7 +220,7 @@ impl Auth {
         Ok(rotated)
     }
 
-    /// A new token for a session, unless it is dead: its row may be there until it is swept, and
+    /// A new token for a session, unless it is expired: its row may be there until it is swept, and
     /// a rotation renews.
     pub(super) fn rotation(
         &self,

@@ -1,4 +1,4 @@
-//! [`Sweeper`]: deletes dead sessions in the background.
+//! [`Sweeper`]: deletes expired sessions in the background.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -42,7 +42,7 @@ impl Auth {
         }
     }
 
-    /// Settings of a job that deletes dead sessions in the background, and counts of attempts to sign
+    /// Settings of a job that deletes expired sessions in the background, and counts of attempts to sign
     /// in that are over:
     ///
     /// ```no_run
@@ -139,8 +139,8 @@ impl SweeperBuilder {
             // A store that is away is logged where it is asked; the next sweep finds the rest.
             match self.auth.sweep(self.batch).await {
                 Ok(0) | Err(Error::Unavailable(_)) => {}
-                Ok(deleted) => tracing::info!(deleted, "dead sessions swept"),
-                Err(error) => tracing::error!(%error, "dead sessions cannot be swept"),
+                Ok(deleted) => tracing::info!(deleted, "expired sessions swept"),
+                Err(error) => tracing::error!(%error, "expired sessions cannot be swept"),
             }
         }
     }
@@ -152,7 +152,7 @@ impl SweeperBuilder {
     }
 }
 
-/// A job that deletes dead sessions. It stops when it is dropped.
+/// A job that deletes expired sessions. It stops when it is dropped.
 #[must_use = "a sweeper stops when it is dropped: bind it to a name, and not to `_`"]
 pub struct Sweeper(JoinHandle<()>);
 

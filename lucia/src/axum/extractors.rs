@@ -21,7 +21,7 @@ impl<S: Sync, A: DeserializeOwned> FromRequestParts<S> for Session<A> {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
-        auth_request(parts)?.authenticate().await?.typed()
+        auth_request(parts)?.require().await?.typed()
     }
 }
 
@@ -29,7 +29,7 @@ impl<S: Sync, A: DeserializeOwned> FromRequestParts<S> for User<A> {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
-        let (user, _) = auth_request(parts)?.authenticate_user().await?;
+        let (user, _) = auth_request(parts)?.require_user().await?;
         Ok(user)
     }
 }
@@ -38,7 +38,7 @@ impl<S: Sync, A: DeserializeOwned> FromRequestParts<S> for MaybeUser<A> {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
-        let found = auth_request(parts)?.identify_user().await?;
+        let found = auth_request(parts)?.validate_user().await?;
         Ok(Self(found.map(|(user, _)| user)))
     }
 }

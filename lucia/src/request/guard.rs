@@ -12,7 +12,7 @@ pub use permit::{Decision, Permit, PermitArgument, kind};
 
 use crate::error::chain;
 use crate::request::redirect::LocalPath;
-use crate::request::{AuthRequest, Credentials};
+use crate::request::{AuthRequest, TokenSource};
 use crate::{Error, Result};
 use permit::BoxedPermit;
 
@@ -34,7 +34,7 @@ use permit::BoxedPermit;
 #[must_use = "a guard lets nobody in or out by itself"]
 pub struct Guard {
     /// `None` lets everybody in.
-    credentials: Option<Credentials>,
+    token_source: Option<TokenSource>,
     login: Option<Cow<'static, str>>,
     within: Option<Duration>,
     permit: Option<Arc<dyn BoxedPermit>>,
@@ -44,7 +44,7 @@ impl Guard {
     /// Lets everybody in.
     pub fn anyone() -> Self {
         Self {
-            credentials: None,
+            token_source: None,
             login: None,
             within: None,
             permit: None,
@@ -54,14 +54,14 @@ impl Guard {
     /// Lets only those in who are signed in, by their cookie.
     pub fn authenticated() -> Self {
         Self {
-            credentials: Some(Credentials::Cookie),
+            token_source: Some(TokenSource::Cookie),
             ..Self::anyone()
         }
     }
 
     /// By what those have to be signed in.
-    pub fn credentials(mut self, credentials: Credentials) -> Self {
-        self.credentials = Some(credentials);
+    pub fn token_source(mut self, source: TokenSource) -> Self {
+        self.token_source = Some(source);
         self
     }
 
@@ -85,7 +85,7 @@ impl Guard {
     /// Lets only those in who proved within the last `period` who they are: at their sign-in, or
     /// by [`reauthenticate`](crate::Auth::reauthenticate) (OWASP ASVS 5.0, 7.5.3). A renewal is no
     /// proof.
-    pub fn within(mut self, period: Duration) -> Self {
+    pub fn recent(mut self, period: Duration) -> Self {
         self.within = Some(period);
         self.signed_in()
     }
@@ -109,7 +109,7 @@ impl Guard {
     /// Lets nobody in who is not signed in, by the cookie unless it says by what else. What more a
     /// guard asks of people can only be asked of those.
     pub(crate) fn signed_in(mut self) -> Self {
-        self.credentials.get_or_insert_default();
+        self.token_source.get_or_insert_default();
         self
     }
 
@@ -122,12 +122,12 @@ impl Guard {
     /// guards stand one behind the other, all have to let the same session in: what the outer one
     /// asks of the cookie's would otherwise not be asked of the token's.
     pub async fn check(&self, request: &AuthRequest) -> Result<()> {
-        let Some(credentials) = self.credentials else {
+        let Some(token_source) = self.token_source else {
             return Ok(());
         };
-        request.accept(credentials);
+        request.accept(token_source);
         if self.within.is_none() && self.permit.is_none() {
-            let session = request.authenticate().await?;
+            let session = request.require().await?;
             return request.admit_as(&session);
         }
         let (session, row) = request.authenticated_row().await?;
@@ -210,8 +210,8 @@ impl Guard {
     /// (RFC 6750, 3).
     #[must_use]
     pub fn challenge(&self, denial: &Error, request: &AuthRequest) -> Option<&'static str> {
-        match (self.credentials, denial) {
-            (None | Some(Credentials::Cookie), _) => None,
+        match (self.token_source, denial) {
+            (None | Some(TokenSource::Cookie), _) => None,
             (_, Error::Unauthenticated) if request.shows_bad_bearer_token() => {
                 Some("Bearer error=\"invalid_token\"")
             }
@@ -234,7 +234,7 @@ pub struct Admission(#[allow(dead_code)] pub(crate) ());
 impl fmt::Debug for Guard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Guard")
-            .field("credentials", &self.credentials)
+            .field("token_source", &self.token_source)
             .field("login", &self.login)
             .field("within", &self.within)
             .field("permit", &self.permit.is_some())
@@ -256,15 +256,15 @@ mod tests {
         let minute = Duration::from_secs(60);
         for guard in [
             Guard::anyone().permit(nobody),
-            Guard::anyone().within(minute),
+            Guard::anyone().recent(minute),
             Guard::anyone().redirect("/login"),
         ] {
-            assert_eq!(guard.credentials, Some(Credentials::Cookie), "{guard:?}");
+            assert_eq!(guard.token_source, Some(TokenSource::Cookie), "{guard:?}");
         }
         let by_bearer = Guard::anyone()
-            .credentials(Credentials::Bearer)
+            .token_source(TokenSource::Bearer)
             .permit(nobody);
-        assert_eq!(by_bearer.credentials, Some(Credentials::Bearer));
-        assert_eq!(Guard::anyone().credentials, None);
+        assert_eq!(by_bearer.token_source, Some(TokenSource::Bearer));
+        assert_eq!(Guard::anyone().token_source, None);
     }
 }

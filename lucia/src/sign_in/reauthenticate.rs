@@ -11,7 +11,7 @@ use crate::session::{Session, SessionInfo};
 
 impl Auth {
     /// Has the user of a session prove once more who they are, for
-    /// `#[authenticated(fresh = "10m")]` and what else is worth it. The session goes on under
+    /// `#[authenticated(recent = "10m")]` and what else is worth it. The session goes on under
     /// another token; set its cookie by [`set_session`](crate::AuthRequest::set_session).
     ///
     /// # Errors

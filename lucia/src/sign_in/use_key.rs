@@ -9,7 +9,7 @@ use crate::auth::Auth;
 use crate::password::Verdict;
 use crate::store::KeyRow;
 use crate::user::UserId;
-use crate::user::key::{OpenedKey, bounded, key_id};
+use crate::user::key::{VerifiedKey, bounded, key_id};
 use crate::{Error, Result};
 
 impl Auth {
@@ -56,14 +56,14 @@ impl Auth {
 /// ```
 /// use std::net::IpAddr;
 ///
-/// use lucia::{Auth, OpenedKey};
+/// use lucia::{Auth, VerifiedKey};
 ///
 /// async fn log_in(
 ///     auth: &Auth,
 ///     username: &str,
 ///     password: &str,
 ///     from: IpAddr,
-/// ) -> lucia::Result<OpenedKey> {
+/// ) -> lucia::Result<VerifiedKey> {
 ///     auth.use_key("username", username, Some(password)).address(from).await
 /// }
 /// ```
@@ -115,7 +115,7 @@ impl<'a> UseKey<'a> {
         self
     }
 
-    async fn check(self) -> Result<OpenedKey> {
+    async fn check(self) -> Result<VerifiedKey> {
         let attempt = match (self.address, self.password) {
             (Some(address), Some(_)) => self.count(address).await?,
             _ => None,
@@ -135,7 +135,7 @@ impl<'a> UseKey<'a> {
         }
     }
 
-    async fn open(&self) -> Result<OpenedKey> {
+    async fn open(&self) -> Result<VerifiedKey> {
         let provider_id = bounded(self.provider_id);
         let row = self.row().await?;
         let is_known = row.is_some();
@@ -157,7 +157,7 @@ impl<'a> UseKey<'a> {
             return Err(Error::InvalidCredentials);
         };
         tracing::debug!(user_id = %row.user_id, provider_id, "key accepted");
-        OpenedKey::from_row(row)
+        VerifiedKey::from_row(row)
     }
 
     /// The key, if it opens, and how; after work that is the same if there is no such key.
@@ -190,7 +190,7 @@ impl<'a> UseKey<'a> {
 }
 
 impl<'a> IntoFuture for UseKey<'a> {
-    type Output = Result<OpenedKey>;
+    type Output = Result<VerifiedKey>;
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;
 
     fn into_future(self) -> Self::IntoFuture {

@@ -227,11 +227,11 @@ macro_rules! __session_cases {
                 the_sessions_of_a_user_are_deleted_except_one
                 a_session_of_someone_else_is_no_exception
                 deleting_the_sessions_of_an_unknown_user_is_silent
-                a_session_at_its_last_moment_is_not_dead
-                no_more_dead_sessions_are_deleted_than_asked
-                sweeping_where_nothing_is_dead_deletes_nothing
-                two_sweepers_at_once_delete_each_dead_session_once
-                the_dead_sessions_of_one_user_are_deleted_and_no_others
+                a_session_at_its_last_moment_is_not_expired
+                no_more_expired_sessions_are_deleted_than_asked
+                sweeping_where_nothing_is_expired_deletes_nothing
+                two_sweepers_at_once_delete_each_expired_session_once
+                the_expired_sessions_of_one_user_are_deleted_and_no_others
             }
             replacements {
                 a_session_replaces_another_one
@@ -240,7 +240,7 @@ macro_rules! __session_cases {
                 two_sessions_that_replace_one_at_once_are_both_stored
                 the_newest_session_and_those_renewed_last_are_kept
                 the_newest_session_is_kept_whatever_its_times
-                dead_sessions_go_before_living_ones
+                expired_sessions_go_before_living_ones
                 no_more_sessions_go_than_are_in_excess
                 the_sessions_of_others_are_never_in_excess
                 a_session_that_is_replaced_is_not_in_excess
@@ -345,7 +345,7 @@ macro_rules! __store_cases {
             }
             together {
                 a_session_and_its_user_come_together
-                a_dead_session_still_comes_with_its_user
+                a_expired_session_still_comes_with_its_user
                 an_unknown_session_comes_without_a_user
                 several_sessions_and_their_users_come_together
                 a_deleted_user_leaves_neither_session_nor_user

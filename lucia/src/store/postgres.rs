@@ -59,7 +59,7 @@ use crate::{Error, Result};
 ///
 /// Every call is one statement, prepared once for each connection, or one transaction that is sent
 /// as a whole, so that it happens as a whole or not at all, even if its future is dropped or the
-/// server is killed. Only a sweep that meets dead sessions which other tables refer to, and the first use
+/// server is killed. Only a sweep that meets expired sessions which other tables refer to, and the first use
 /// of a token under `StoredIds::HashedOnUse`, take more than one. Behind a pooler nothing is prepared, unless
 /// [`prepare_behind_pooler`](PgStoreBuilder::prepare_behind_pooler) says so.
 ///

@@ -165,7 +165,7 @@ pub struct NewSessionRow {
     pub attributes: Map<String, Value>,
     /// The session that it takes the place of, whosever that is. It need not be there any more.
     pub replaces: Option<SessionId>,
-    /// How many sessions its user may have with it: one at the least. Which ones are dead is
+    /// How many sessions its user may have with it: one at the least. Which ones are expired is
     /// told by its [`created_at`](Self::created_at).
     pub limit: Option<u32>,
 }

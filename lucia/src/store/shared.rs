@@ -74,5 +74,5 @@ shared! {
     update_session(id: &SessionId, attributes: Map<String, Value>) -> Option<SessionRow>;
     delete_session(id: &SessionId, owner: Option<&UserId>) -> bool;
     delete_user_sessions(user_id: &UserId, except: Option<&SessionId>) -> ();
-    delete_dead_sessions(now: UnixMillis, user_id: Option<&UserId>, limit: u32) -> u64;
+    delete_expired_sessions(now: UnixMillis, user_id: Option<&UserId>, limit: u32) -> u64;
 }

@@ -252,14 +252,14 @@ impl SessionStore for Split {
         self.sessions.delete_user_sessions(user_id, except).await
     }
 
-    async fn delete_dead_sessions(
+    async fn delete_expired_sessions(
         &self,
         now: UnixMillis,
         user_id: Option<&UserId>,
         limit: u32,
     ) -> Result<u64> {
         self.sessions
-            .delete_dead_sessions(now, user_id, limit)
+            .delete_expired_sessions(now, user_id, limit)
             .await
     }
 }

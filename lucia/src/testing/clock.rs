@@ -54,7 +54,7 @@ impl Default for Clock {
     }
 }
 
-impl crate::Clock for Clock {
+impl crate::TimeSource for Clock {
     fn now(&self) -> SystemTime {
         Self::now(self)
     }

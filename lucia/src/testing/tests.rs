@@ -32,7 +32,7 @@ fn a_clock_stands_still_until_it_is_moved() {
     clock.advance(Duration::from_millis(1500));
     assert_eq!(other.now(), before + Duration::from_millis(1500));
     other.set(UNIX_EPOCH);
-    assert_eq!(crate::Clock::now(&clock), UNIX_EPOCH);
+    assert_eq!(crate::TimeSource::now(&clock), UNIX_EPOCH);
     let now = Clock::default().now();
     assert!(now <= SystemTime::now() && now + Duration::from_secs(60) > SystemTime::now());
 }
@@ -90,11 +90,11 @@ mod with_actix {
         let with_others = TestRequest::post()
             .append_header(("Cookie", "theme=dark"))
             .login_as(&logged_in);
-        let session = sent(with_others).authenticate().await.unwrap();
+        let session = sent(with_others).require().await.unwrap();
         assert_eq!(session.user_id, user.id);
 
         let from_nowhere = TestRequest::post().append_header(("Cookie", logged_in.cookie_header()));
-        let refused = sent(from_nowhere).authenticate().await;
+        let refused = sent(from_nowhere).require().await;
         assert!(matches!(refused, Err(Error::CrossOrigin)));
     }
 }

@@ -10,7 +10,7 @@ use crate::{Error, Result};
 /// One way in which a user signs in, for example the username `ada` with a password.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Key {
+pub struct UserKey {
     /// The way to sign in: `"username"`, `"email"`, `"github"`.
     pub provider_id: String,
     /// Who the user is there.
@@ -22,22 +22,22 @@ pub struct Key {
 }
 
 /// A key that somebody has just opened: what [`use_key`](crate::Auth::use_key) and
-/// [`reset_password`](crate::Auth::reset_password) return. It dereferences to the [`Key`].
+/// [`reset_password`](crate::Auth::reset_password) return. It dereferences to the [`UserKey`].
 ///
 /// It remembers what it was opened with. A session that is created
 /// [by it](crate::Auth::create_session) begins only where that still opens the key, so that no
 /// password signs anybody in once it has been replaced.
 #[derive(Clone, Debug)]
-pub struct OpenedKey {
-    key: Key,
+pub struct VerifiedKey {
+    key: UserKey,
     /// As it was in the database when it was opened.
     row: KeyRow,
 }
 
-impl Deref for OpenedKey {
-    type Target = Key;
+impl Deref for VerifiedKey {
+    type Target = UserKey;
 
-    fn deref(&self) -> &Key {
+    fn deref(&self) -> &UserKey {
         &self.key
     }
 }
@@ -141,10 +141,10 @@ pub(crate) fn key_id(provider_id: &str, provider_user_id: &str) -> Result<String
     Ok(format!("{provider_id}:{provider_user_id}"))
 }
 
-impl OpenedKey {
+impl VerifiedKey {
     pub(crate) fn from_row(row: KeyRow) -> Result<Self> {
         Ok(Self {
-            key: Key::from_row(row.clone())?,
+            key: UserKey::from_row(row.clone())?,
             row,
         })
     }
@@ -154,7 +154,7 @@ impl OpenedKey {
     }
 }
 
-impl Key {
+impl UserKey {
     pub(crate) fn from_row(row: KeyRow) -> Result<Self> {
         let Some((provider_id, provider_user_id)) = row.id.split_once(':') else {
             return Err(Error::Misuse(
@@ -205,7 +205,7 @@ mod tests {
 
     #[test]
     fn an_opened_key_does_not_show_what_opens_it() {
-        let key = OpenedKey::from_row(KeyRow {
+        let key = VerifiedKey::from_row(KeyRow {
             id: "username:ada".into(),
             user_id: "ada".into(),
             hashed_password: Some("canary".into()),
@@ -217,7 +217,7 @@ mod tests {
 
     #[test]
     fn only_the_first_colon_divides_a_stored_key() {
-        let key = Key::from_row(KeyRow {
+        let key = UserKey::from_row(KeyRow {
             id: "oidc:issuer:subject".into(),
             user_id: "ada".into(),
             hashed_password: None,

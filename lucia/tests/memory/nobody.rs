@@ -131,7 +131,12 @@ impl SessionStore for Nobody {
         Ok(())
     }
 
-    async fn delete_dead_sessions(&self, _: UnixMillis, _: Option<&UserId>, _: u32) -> Result<u64> {
+    async fn delete_expired_sessions(
+        &self,
+        _: UnixMillis,
+        _: Option<&UserId>,
+        _: u32,
+    ) -> Result<u64> {
         Ok(0)
     }
 }

@@ -34,9 +34,7 @@ async fn idle(
 
 /// What is asked who it is, finds somebody, and fails: a service, or a middleware before one.
 async fn asks_and_fails(auth: Auth, request: ServiceRequest) -> Result<ServiceResponse, Error> {
-    auth.handle_request(request.request())
-        .authenticate()
-        .await?;
+    auth.handle_request(request.request()).require().await?;
     Err(Teapot.into())
 }
 

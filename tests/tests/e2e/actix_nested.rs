@@ -113,7 +113,7 @@ async fn optional(user: Option<User<Profile>>) -> HttpResponse {
 }
 
 async fn request(auth_request: AuthRequest) -> lucia::Result<String> {
-    let (user, _) = auth_request.authenticate_user::<Profile>().await?;
+    let (user, _) = auth_request.require_user::<Profile>().await?;
     Ok(user.attributes.username)
 }
 

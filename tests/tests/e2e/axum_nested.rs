@@ -54,7 +54,7 @@ async fn maybe(user: MaybeUser<Profile>) -> Result<String, StatusCode> {
 }
 
 async fn request(auth_request: AuthRequest) -> lucia::Result<String> {
-    let (user, _) = auth_request.authenticate_user::<Profile>().await?;
+    let (user, _) = auth_request.require_user::<Profile>().await?;
     Ok(user.attributes.username)
 }
 

@@ -32,7 +32,7 @@ handlers! {
     post "/either" either,
     get "/either-or-login" either_or_login,
     get "/leave" leave,
-    get "/api/cookie" asks_for_the_cookie,
+    get "/api/who" asks_who_was_let_in,
     get "/page" page,
     get "/plain" plain,
     get "/maybe" maybe,
@@ -57,10 +57,11 @@ handlers! {
         }
 
         #[authenticated(bearer)]
-        async fn asks_for_the_cookie() -> lucia::Result<String> {
+        async fn asks_who_was_let_in() -> lucia::Result<String> {
             let found = auth_request.validate_user::<Profile>().await?;
-            Ok(match (auth_request.validate().await?, found) {
-                (None, None) => "nobody".to_owned(),
+            let session = auth_request.validate().await?;
+            Ok(match (session, found) {
+                (Some(session), Some((user, same))) if session.id == same.id => user.username.clone(),
                 found => format!("{found:?}"),
             })
         }
@@ -160,16 +161,16 @@ struct Scene {
 
 impl Scene {
     async fn of(stage: Stage, framework: Framework) -> Self {
-        use lucia::Credentials::{Bearer, CookieOrBearer};
+        use lucia::TokenSource::{Bearer, CookieOrBearer};
 
         let auth = stage.auth().await;
         let (ada, bob) = (sign_up(&auth, "ada").await, sign_up(&auth, "bob").await);
         stage.probe.calls();
         let guards = [
-            ("/by-bearer", Guard::authenticated().credentials(Bearer)),
+            ("/by-bearer", Guard::authenticated().token_source(Bearer)),
             (
                 "/by-either",
-                Guard::authenticated().credentials(CookieOrBearer),
+                Guard::authenticated().token_source(CookieOrBearer),
             ),
             ("/by-cookie", Guard::authenticated()),
         ];

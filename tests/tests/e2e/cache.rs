@@ -78,7 +78,7 @@ fn past(clock: &TestClock, moment: std::time::SystemTime) {
 }
 
 #[tokio::test]
-async fn r16_a_session_that_dies_in_the_cache_is_dead() {
+async fn r16_a_session_that_dies_in_the_cache_is_expired() {
     let stage = Stage::postgres().await;
     let caching = Caching::on(&stage).await;
     let session = sign_up(&caching.auth, "ada").await;

@@ -40,12 +40,12 @@ async fn assert_times_hold(stage: &Stage, auth: &Auth, name: &str) {
     assert_eq!(found.state, SessionState::Idle);
 
     stage.clock.set(session.idle_expires);
-    assert_eq!(auth.delete_dead_sessions().await.unwrap(), 0);
+    assert_eq!(auth.delete_expired_sessions().await.unwrap(), 0);
     let list = auth.user_sessions(&session.user_id).await.unwrap();
     assert_eq!(list.len(), 1);
     stage.clock.advance(SECOND);
     assert!(!is_alive(auth, &session).await);
-    assert_eq!(auth.delete_dead_sessions().await.unwrap(), 1);
+    assert_eq!(auth.delete_expired_sessions().await.unwrap(), 1);
 }
 
 #[tokio::test]

@@ -35,7 +35,7 @@ async fn dropped_after<F: Future>(polls: usize, future: F) -> Option<F::Output> 
 /// Waits until a call that was dropped does nothing any more. On Postgres it has been sent by the
 /// store's one connection before; SQLite's thread goes on to its end, in its turn to write.
 async fn settled(auth: &Auth, user_id: &UserId) {
-    let deleted = auth.delete_dead_user_sessions(user_id).await;
+    let deleted = auth.delete_expired_user_sessions(user_id).await;
     assert_eq!(deleted.unwrap(), 0);
 }
 

@@ -1,4 +1,4 @@
-//! `#[authenticated(fresh = "10m")]`: who has proved lately who they are.
+//! `#[authenticated(recent = "10m")]`: who has proved lately who they are.
 
 use std::time::Duration;
 
@@ -27,19 +27,19 @@ const SECOND: Duration = Duration::from_secs(1);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[get("/danger")]
-#[authenticated(fresh = "10m")]
+#[authenticated(recent = "10m")]
 async fn danger() -> &'static str {
     "done"
 }
 
 #[get("/page")]
-#[authenticated(redirect = "/login", fresh = "10m")]
+#[authenticated(redirect = "/login", recent = "10m")]
 async fn page() -> &'static str {
     "page"
 }
 
 #[post("/page")]
-#[authenticated(redirect = "/login", fresh = "10m")]
+#[authenticated(redirect = "/login", recent = "10m")]
 async fn posted() -> &'static str {
     "posted"
 }

@@ -137,7 +137,7 @@ async fn an_account_with_rights_to_the_columns_that_are_named_can_do_everything(
     auth.create_key(&ada.id, key).await.unwrap();
     auth.delete_key("github", "1815").await.unwrap();
     auth.invalidate_user_sessions(&ada.id).await.unwrap();
-    auth.delete_dead_sessions().await.unwrap();
+    auth.delete_expired_sessions().await.unwrap();
     auth.delete_user(&ada.id).await.unwrap();
     auth.delete_user(&bob.id).await.unwrap();
 

@@ -1,6 +1,6 @@
 //! Keys: the ways to sign in that a user has.
 
-use lucia::{Auth, Error, Key, NewKey, NewUser, Result, UserId};
+use lucia::{Auth, Error, NewKey, NewUser, Result, UserId, UserKey};
 
 use crate::support::{PASSWORD, Profile, Site, Stage, front_page, on_each_store, sign_up};
 
@@ -32,7 +32,7 @@ async fn opens(auth: &Auth, name: &str, password: Option<&str>) -> Option<UserId
     }
 }
 
-fn ids(keys: &[Key]) -> Vec<(&str, &str)> {
+fn ids(keys: &[UserKey]) -> Vec<(&str, &str)> {
     keys.iter()
         .map(|key| (&*key.provider_id, &*key.provider_user_id))
         .collect()
@@ -208,7 +208,7 @@ async fn a_password_is_replaced_added_and_taken_away(stage: Stage) {
     let auth = stage.auth().await;
     let session = sign_up(&auth, "ada").await;
     let ada = Some(session.user_id.clone());
-    let change = async |password: Option<&str>| -> Result<Key> {
+    let change = async |password: Option<&str>| -> Result<UserKey> {
         auth.update_key_password("username", "ada", password).await
     };
     assert!(change(Some(OTHER_PASSWORD)).await.unwrap().has_password);

@@ -1,4 +1,4 @@
-//! How many sessions a user can have, and what becomes of dead ones.
+//! How many sessions a user can have, and what becomes of expired ones.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -12,12 +12,12 @@ on_each_store![
     r25_fifty_parallel_logins_leave_at_most_n,
     r25_logins_over_http_leave_at_most_n_and_each_user_has_their_own,
     r25_the_newest_session_stays_and_the_longest_unused_goes,
-    r25_dead_sessions_go_first,
+    r25_expired_sessions_go_first,
     r25_a_session_that_is_replaced_does_not_count,
     r25_a_lower_limit_holds_from_the_next_sign_in_on,
-    only_the_dead_sessions_of_one_user_are_deleted,
+    only_the_expired_sessions_of_one_user_are_deleted,
     r52_the_sweeper_deletes_only_expired_rows_in_batches,
-    r52_two_sweepers_at_once_delete_each_dead_session_once,
+    r52_two_sweepers_at_once_delete_each_expired_session_once,
     r52_a_session_renewed_beside_a_sweep_lives_on,
     r52_a_session_swept_beside_its_renewal_does_not_come_back,
 ];
@@ -110,14 +110,14 @@ async fn r25_the_newest_session_stays_and_the_longest_unused_goes(stage: Stage) 
     }
 }
 
-async fn r25_dead_sessions_go_first(stage: Stage) {
+async fn r25_expired_sessions_go_first(stage: Stage) {
     let auth = limited(&stage, 2).await;
     let old = sign_up(&auth, "ada").await;
     stage.clock.advance(SECOND);
-    let dead = auth.create_session(&old.user_id).await.unwrap();
-    // Renewed later than the other, and dead before it.
-    let expired = "UPDATE user_session SET idle_expires = 1, active_expires = 1 WHERE id";
-    stage.execute(&format!("{expired} = '{}'", dead.id)).await;
+    let expired = auth.create_session(&old.user_id).await.unwrap();
+    // Renewed later than the other, and expired before it.
+    let expire = "UPDATE user_session SET idle_expires = 1, active_expires = 1 WHERE id";
+    stage.execute(&format!("{expire} = '{}'", expired.id)).await;
     stage.clock.advance(SECOND);
     let new = auth.create_session(&old.user_id).await.unwrap();
     let alive = alive_ids(&auth, &old.user_id).await;
@@ -156,14 +156,14 @@ async fn r25_a_lower_limit_holds_from_the_next_sign_in_on(stage: Stage) {
     assert_eq!(stage.count("user_session").await, 1);
 }
 
-async fn only_the_dead_sessions_of_one_user_are_deleted(stage: Stage) {
+async fn only_the_expired_sessions_of_one_user_are_deleted(stage: Stage) {
     let auth = stage.auth().await;
     let ada = sign_up(&auth, "ada").await;
     auth.create_session(&ada.user_id).await.unwrap();
     let bob = sign_up(&auth, "bob").await;
     stage.clock.set(ada.idle_expires);
     let alive = auth.create_session(&ada.user_id).await.unwrap();
-    let delete = async |user: &UserId| auth.delete_dead_user_sessions(user).await.unwrap();
+    let delete = async |user: &UserId| auth.delete_expired_user_sessions(user).await.unwrap();
     assert_eq!(delete(&ada.user_id).await, 0);
     stage.clock.advance(SECOND);
     for nobody in ["nobody", "", "a\0"] {
@@ -179,7 +179,7 @@ async fn only_the_dead_sessions_of_one_user_are_deleted(stage: Stage) {
 }
 
 /// So many sessions of a user, expired in 2001.
-async fn insert_dead(stage: &Stage, user_id: &UserId, count: usize) {
+async fn insert_expired(stage: &Stage, user_id: &UserId, count: usize) {
     let rows: Vec<_> = (0..count)
         .map(|number| format!("('{number:064x}', '{user_id}', 1, 1, 1, 1000000000000)"))
         .collect();
@@ -195,49 +195,49 @@ async fn insert_dead(stage: &Stage, user_id: &UserId, count: usize) {
 async fn r52_the_sweeper_deletes_only_expired_rows_in_batches(stage: Stage) {
     let auth = stage.auth().await;
     let ada = sign_up(&auth, "ada").await;
-    insert_dead(&stage, &ada.user_id, 2500).await;
+    insert_expired(&stage, &ada.user_id, 2500).await;
     // At its very last moment.
     stage.clock.set(ada.idle_expires);
     let young = auth.create_session(&ada.user_id).await.unwrap();
     stage.probe.calls();
-    assert_eq!(auth.delete_dead_sessions().await.unwrap(), 2500);
+    assert_eq!(auth.delete_expired_sessions().await.unwrap(), 2500);
     let mut calls = stage.probe.calls();
-    calls.retain(|call| *call == "delete_dead_sessions");
+    calls.retain(|call| *call == "delete_expired_sessions");
     assert_eq!(calls.len(), 3);
     assert_eq!(stage.count("user_session").await, 2);
     assert!(is_alive(&auth, &young).await && is_alive(&auth, &ada).await);
-    assert_eq!(auth.delete_dead_sessions().await.unwrap(), 0);
+    assert_eq!(auth.delete_expired_sessions().await.unwrap(), 0);
 
     // What is deleted before an outage stays deleted.
-    insert_dead(&stage, &ada.user_id, 1500).await;
-    stage.probe.halt("delete_dead_sessions");
+    insert_expired(&stage, &ada.user_id, 1500).await;
+    stage.probe.halt("delete_expired_sessions");
     let failing = async {
-        stage.probe.arrived("delete_dead_sessions").await;
-        stage.probe.release("delete_dead_sessions");
-        stage.probe.halt("delete_dead_sessions");
-        stage.probe.arrived("delete_dead_sessions").await;
+        stage.probe.arrived("delete_expired_sessions").await;
+        stage.probe.release("delete_expired_sessions");
+        stage.probe.halt("delete_expired_sessions");
+        stage.probe.arrived("delete_expired_sessions").await;
         assert_eq!(stage.count("user_session").await, 502);
         stage.probe.set_down(true);
-        stage.probe.release("delete_dead_sessions");
+        stage.probe.release("delete_expired_sessions");
     };
-    let (swept, ()) = tokio::join!(auth.delete_dead_sessions(), failing);
+    let (swept, ()) = tokio::join!(auth.delete_expired_sessions(), failing);
     assert!(swept.is_err());
     stage.probe.set_down(false);
-    assert_eq!(auth.delete_dead_sessions().await.unwrap(), 500);
+    assert_eq!(auth.delete_expired_sessions().await.unwrap(), 500);
 }
 
-async fn r52_two_sweepers_at_once_delete_each_dead_session_once(stage: Stage) {
+async fn r52_two_sweepers_at_once_delete_each_expired_session_once(stage: Stage) {
     let (one, two) = (stage.auth().await, stage.auth().await);
     let ada = sign_up(&one, "ada").await;
-    insert_dead(&stage, &ada.user_id, 3500).await;
-    stage.probe.halt("delete_dead_sessions");
+    insert_expired(&stage, &ada.user_id, 3500).await;
+    stage.probe.halt("delete_expired_sessions");
     let at_once = async {
-        stage.probe.arrived("delete_dead_sessions").await;
-        stage.probe.arrived("delete_dead_sessions").await;
-        stage.probe.release("delete_dead_sessions");
+        stage.probe.arrived("delete_expired_sessions").await;
+        stage.probe.arrived("delete_expired_sessions").await;
+        stage.probe.release("delete_expired_sessions");
     };
     let sweeps = async {
-        let (one, two) = tokio::join!(one.delete_dead_sessions(), two.delete_dead_sessions());
+        let (one, two) = tokio::join!(one.delete_expired_sessions(), two.delete_expired_sessions());
         one.unwrap() + two.unwrap()
     };
     let (deleted, ()) = tokio::join!(sweeps, at_once);
@@ -251,15 +251,15 @@ async fn r52_a_session_renewed_beside_a_sweep_lives_on(stage: Stage) {
     let session = sign_up(&site.auth, "ada").await;
     // The sweep has looked at its clock when the renewal comes, by a clock that is behind.
     stage.clock.set(session.idle_expires + SECOND);
-    stage.probe.halt("delete_dead_sessions");
+    stage.probe.halt("delete_expired_sessions");
     let renewing = async {
-        stage.probe.arrived("delete_dead_sessions").await;
+        stage.probe.arrived("delete_expired_sessions").await;
         stage.clock.set(session.idle_expires);
         let reply = site.browser_of(&session).get("/me").await;
-        stage.probe.release("delete_dead_sessions");
+        stage.probe.release("delete_expired_sessions");
         reply
     };
-    let (swept, reply) = tokio::join!(site.auth.delete_dead_sessions(), renewing);
+    let (swept, reply) = tokio::join!(site.auth.delete_expired_sessions(), renewing);
     assert_eq!(swept.unwrap(), 0);
     reply.assert_renews(&session);
     assert_eq!(site.browser_of(&session).get("/me").await.status, 200);
@@ -273,7 +273,7 @@ async fn r52_a_session_swept_beside_its_renewal_does_not_come_back(stage: Stage)
     let sweeping = async {
         stage.probe.arrived("renew_session").await;
         stage.clock.advance(SECOND);
-        assert_eq!(site.auth.delete_dead_sessions().await.unwrap(), 1);
+        assert_eq!(site.auth.delete_expired_sessions().await.unwrap(), 1);
         stage.probe.release("renew_session");
     };
     let browser = site.browser_of(&session);

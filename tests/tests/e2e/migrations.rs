@@ -239,7 +239,7 @@ async fn the_users_of_lucia_v2_have_sessions_of_both_and_a_list_of_ours() {
     let sql = "INSERT INTO user_session (id, user_id, active_expires, idle_expires) \
                VALUES ('another', 'abcdefghij01234', 1, 2)";
     client.batch_execute(sql).await.unwrap();
-    assert_eq!(auth.delete_dead_sessions().await.unwrap(), 1);
+    assert_eq!(auth.delete_expired_sessions().await.unwrap(), 1);
 
     auth.invalidate_user_sessions(&ada).await.unwrap();
     let left = client.query_one("SELECT count(*) FROM user_session", &[]);

@@ -118,8 +118,8 @@ impl Scene {
         assert_eq!(self.password().await, NEW);
         assert!(self.is_alive(kept).await);
         assert!(self.is_alive(&self.bob).await);
-        for dead in [&self.here, &self.elsewhere] {
-            assert!(!self.is_alive(dead).await);
+        for expired in [&self.here, &self.elsewhere] {
+            assert!(!self.is_alive(expired).await);
         }
         let list = self.site.auth.user_sessions(&kept.user_id).await.unwrap();
         assert_eq!(list.len(), 1, "{list:?}");
@@ -141,8 +141,8 @@ async fn r21_a_new_password_ends_all_other_sessions_and_rotates_this_one(stage: 
     assert_eq!(calls, ["session_and_user", "key", "key", "change_password"]);
 
     assert_eq!(browser.get("/me").await.body, "Hello, ada!");
-    for dead in [&scene.here, &scene.elsewhere] {
-        let reply = site.browser_of(dead).get("/me").await;
+    for expired in [&scene.here, &scene.elsewhere] {
+        let reply = site.browser_of(expired).get("/me").await;
         assert_eq!(reply.status, 401);
         assert!(reply.set_cookies().is_empty());
     }
@@ -233,10 +233,10 @@ async fn r21_a_new_password_beside_sign_ins_ends_what_was_there_before(stage: St
     let (changed, sign_ins, ()) = tokio::join!(scene.change(), join_all(sign_ins), at_once);
     let kept = changed.unwrap();
     assert!(scene.is_alive(&kept).await);
-    for dead in [&scene.here, &scene.elsewhere] {
-        assert!(!scene.is_alive(dead).await);
+    for expired in [&scene.here, &scene.elsewhere] {
+        assert!(!scene.is_alive(expired).await);
     }
-    // Each new one came before it, and is dead, or after it, and lives.
+    // Each new one came before it, and is expired, or after it, and lives.
     let mut alive = 1;
     for session in sign_ins {
         alive += usize::from(scene.is_alive(&session.unwrap()).await);
@@ -321,8 +321,8 @@ async fn a_reset_password_ends_all_sessions(stage: Stage) {
     let key = auth.reset_password("username", "ada", NEW).await.unwrap();
     assert!(key.has_password);
     assert_eq!(key.user_id, scene.here.user_id);
-    for dead in [&scene.here, &scene.elsewhere] {
-        assert_eq!(scene.site.browser_of(dead).get("/me").await.status, 401);
+    for expired in [&scene.here, &scene.elsewhere] {
+        assert_eq!(scene.site.browser_of(expired).get("/me").await.status, 401);
     }
     assert!(scene.is_alive(&scene.bob).await);
     assert_eq!(scene.password().await, NEW);

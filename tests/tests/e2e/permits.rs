@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use lucia::{Credentials, Guard, Session, User};
+use lucia::{Guard, Session, User};
 use lucia_tests::watch;
 use serde::Deserialize;
 
@@ -226,7 +226,7 @@ impl Scene {
             (
                 "/by-bearer",
                 Guard::authenticated()
-                    .credentials(Credentials::Bearer)
+                    .token_source(lucia::TokenSource::Bearer)
                     .permit(async |user: User<Profile>| is_ada(user)),
             ),
         ];

@@ -13,7 +13,7 @@ on_each_store![
     a_user_goes_with_what_is_declared_to_go_with_them,
     a_key_that_is_referred_to_is_not_deleted,
     a_session_that_is_referred_to_is_not_ended,
-    a_session_that_is_referred_to_keeps_no_other_dead_one,
+    a_session_that_is_referred_to_keeps_no_other_expired_one,
 ];
 
 #[track_caller]
@@ -148,7 +148,7 @@ async fn a_session_that_is_referred_to_is_not_ended(stage: Stage) {
     assert!(alive.is_some());
 }
 
-async fn a_session_that_is_referred_to_keeps_no_other_dead_one(stage: Stage) {
+async fn a_session_that_is_referred_to_keeps_no_other_expired_one(stage: Stage) {
     let (auth, session) = ada(&stage).await;
     refer_to(&stage, &session).await;
     for _ in 0..5 {
@@ -156,22 +156,22 @@ async fn a_session_that_is_referred_to_keeps_no_other_dead_one(stage: Stage) {
         auth.create_session(&session.user_id).await.unwrap();
     }
     stage.clock.advance(100 * DAY);
-    let log = lucia_tests::watch(["dead sessions that this table refers to"]);
+    let log = lucia_tests::watch(["expired sessions that this table refers to"]);
     // More than once, with a limit that it fills alone, being the oldest.
     let store = stage.store().await;
     let now = lucia::store::UnixMillis(i64::MAX);
     for _ in 0..3 {
-        let deleted = store.delete_dead_sessions(now, None, 1).await;
+        let deleted = store.delete_expired_sessions(now, None, 1).await;
         assert_eq!(deleted.unwrap(), 1);
     }
-    assert_eq!(auth.delete_dead_sessions().await.unwrap(), 2);
-    let of_ada = auth.delete_dead_user_sessions(&session.user_id);
+    assert_eq!(auth.delete_expired_sessions().await.unwrap(), 2);
+    let of_ada = auth.delete_expired_user_sessions(&session.user_id);
     assert_eq!(of_ada.await.unwrap(), 0);
     let left = stage.value("SELECT id FROM user_session").await;
     assert_eq!(left.as_deref(), Some(session.id.as_str()));
     assert!(log.lines().iter().any(|line| line.contains("cart")));
     stage.execute("DELETE FROM cart").await;
-    assert_eq!(auth.delete_dead_sessions().await.unwrap(), 1);
+    assert_eq!(auth.delete_expired_sessions().await.unwrap(), 1);
 }
 
 #[tokio::test]

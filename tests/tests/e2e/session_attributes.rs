@@ -153,9 +153,11 @@ async fn an_update_of_a_session_that_is_not_alive_is_an_error(stage: Stage) {
     stage
         .clock
         .set(session.idle_expires + Duration::from_secs(1));
-    for dead in [&ended, &session] {
+    for expired in [&ended, &session] {
         for attributes in [json!({}), json!({ "visits": 2 })] {
-            let refused = auth.update_session_attributes(&dead.id, &attributes).await;
+            let refused = auth
+                .update_session_attributes(&expired.id, &attributes)
+                .await;
             assert!(matches!(refused, Err(Error::UnknownSession)), "{refused:?}");
         }
     }

@@ -11,7 +11,7 @@ on_each_store![
     r20_renewals_never_outrun_a_revocation,
     r23_the_list_shows_living_sessions_by_public_ids,
     one_user_can_end_all_other_sessions,
-    the_sweeper_deletes_dead_sessions_and_no_others,
+    the_sweeper_deletes_expired_sessions_and_no_others,
 ];
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -26,8 +26,8 @@ async fn r18_the_clock_of_the_application_decides(stage: Stage) {
         let alive = auth.validate_session(session.token()).await.unwrap();
         assert!(alive.is_some(), "{year}");
         stage.clock.advance(15 * DAY + SECOND);
-        let dead = auth.validate_session(session.token()).await.unwrap();
-        assert!(dead.is_none(), "{year}");
+        let expired = auth.validate_session(session.token()).await.unwrap();
+        assert!(expired.is_none(), "{year}");
     }
 }
 
@@ -94,7 +94,7 @@ async fn one_user_can_end_all_other_sessions(stage: Stage) {
     assert!(lives(&bob).await);
 }
 
-async fn the_sweeper_deletes_dead_sessions_and_no_others(stage: Stage) {
+async fn the_sweeper_deletes_expired_sessions_and_no_others(stage: Stage) {
     let auth = stage.auth().await;
     let first = sign_up(&auth, "ada").await;
     for _ in 0..4 {
@@ -103,9 +103,12 @@ async fn the_sweeper_deletes_dead_sessions_and_no_others(stage: Stage) {
     stage.clock.advance(10 * DAY);
     let young = auth.create_session(&first.user_id).await.unwrap();
     stage.clock.set(first.idle_expires);
-    assert_eq!(auth.delete_dead_sessions().await.unwrap(), 0);
+    assert_eq!(auth.delete_expired_sessions().await.unwrap(), 0);
     stage.clock.advance(SECOND);
-    let (one, two) = tokio::join!(auth.delete_dead_sessions(), auth.delete_dead_sessions());
+    let (one, two) = tokio::join!(
+        auth.delete_expired_sessions(),
+        auth.delete_expired_sessions()
+    );
     assert_eq!(one.unwrap() + two.unwrap(), 5);
     assert_eq!(stage.count("user_session").await, 1);
     assert!(

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use lucia::{Auth, Error, NewKey, OpenedKey, PasswordOptions, PgStore, Result, Session};
+use lucia::{Auth, Error, NewKey, PasswordOptions, PgStore, Result, Session, VerifiedKey};
 
 use crate::support::{
     PASSWORD, Reply, Site, Stage, eventually, front_page, on_each_store, sign_up,
@@ -79,7 +79,7 @@ impl Fate {
     }
 }
 
-async fn open(auth: &Auth) -> OpenedKey {
+async fn open(auth: &Auth) -> VerifiedKey {
     let opened = auth.use_key("username", "ada", Some(PASSWORD)).await;
     opened.unwrap()
 }

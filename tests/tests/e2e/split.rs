@@ -159,8 +159,8 @@ async fn a_new_password_ends_all_other_sessions(split: Split) {
     assert_eq!(reply.status, 204);
     assert!(!reply.set_cookie().contains(here.token().expose()));
     assert_eq!(browser.get("/me").await.status, 200);
-    for dead in [&here, &elsewhere] {
-        assert_eq!(split.site.browser_of(dead).get("/me").await.status, 401);
+    for expired in [&here, &elsewhere] {
+        assert_eq!(split.site.browser_of(expired).get("/me").await.status, 401);
     }
     assert_eq!(split.site.browser_of(&bob).get("/me").await.status, 200);
     for (password, status) in [(PASSWORD, 401), (NEW, 204)] {
@@ -333,6 +333,6 @@ async fn a_limit_and_a_sweep_reach_the_sessions(split: Split) {
         .users
         .clock
         .set(session.idle_expires + Duration::from_secs(1));
-    assert_eq!(auth.delete_dead_sessions().await.unwrap(), 2);
+    assert_eq!(auth.delete_expired_sessions().await.unwrap(), 2);
     assert_eq!(split.sessions.count("user_session").await, 0);
 }

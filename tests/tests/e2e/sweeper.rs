@@ -1,4 +1,4 @@
-//! The job that deletes dead sessions in the background.
+//! The job that deletes expired sessions in the background.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,11 +19,11 @@ on_each_store![
     an_interval_without_end_is_a_long_rest,
 ];
 
-const SWEEP: &str = "delete_dead_sessions";
+const SWEEP: &str = "delete_expired_sessions";
 const SHORT: Duration = Duration::from_millis(1);
 
-/// An `Auth` and so many sessions that are dead.
-async fn with_dead(stage: &Stage, count: usize) -> Auth {
+/// An `Auth` and so many sessions that are expired.
+async fn with_expired(stage: &Stage, count: usize) -> Auth {
     let auth = stage.auth().await;
     let session = sign_up(&auth, "ada").await;
     for _ in 1..count {
@@ -42,7 +42,7 @@ async fn next_sweep(stage: &Stage) {
 async fn it_sweeps_when_it_starts_and_again_after_its_interval(stage: Stage) {
     const INTERVAL: Duration = Duration::from_millis(200);
 
-    let auth = with_dead(&stage, 3).await;
+    let auth = with_expired(&stage, 3).await;
     stage.probe.halt(SWEEP);
     let sweeper = auth.sweeper().interval(INTERVAL).jitter(Duration::ZERO);
     let sweeper = sweeper.start().unwrap();
@@ -60,7 +60,7 @@ async fn it_sweeps_when_it_starts_and_again_after_its_interval(stage: Stage) {
 }
 
 async fn it_deletes_in_batches_of_the_size_asked_for(stage: Stage) {
-    let auth = with_dead(&stage, 5).await;
+    let auth = with_expired(&stage, 5).await;
     stage.probe.calls();
     stage.probe.halt(SWEEP);
     let sweeper = auth.sweeper().batch(2).jitter(Duration::ZERO);
@@ -85,7 +85,7 @@ async fn alone(stage: &Stage) -> (Auth, Arc<dyn Store>) {
 }
 
 async fn it_rests_after_each_batch_nine_times_as_long_as_it_took(stage: Stage) {
-    let auth = with_dead(&stage, 2).await;
+    let auth = with_expired(&stage, 2).await;
     let attempts = "INSERT INTO sign_in_attempt (id, attempts, expires) VALUES \
                     ('1', 1, 1000000000000), ('2', 1, 1000000000000)";
     stage.execute(attempts).await;
@@ -142,7 +142,7 @@ async fn it_ends_when_it_is_dropped(stage: Stage) {
 }
 
 async fn it_survives_an_outage(stage: Stage) {
-    let auth = with_dead(&stage, 3).await;
+    let auth = with_expired(&stage, 3).await;
     stage.probe.halt(SWEEP);
     let sweeper = auth.sweeper().interval(SHORT).jitter(Duration::ZERO);
     let sweeper = sweeper.start().unwrap();
@@ -162,7 +162,7 @@ async fn it_survives_an_outage(stage: Stage) {
 }
 
 async fn settings_that_make_no_sense_are_refused_by_name(stage: Stage) {
-    let auth = with_dead(&stage, 1).await;
+    let auth = with_expired(&stage, 1).await;
     for (sweeper, name) in [
         (auth.sweeper().interval(Duration::ZERO), "sweeper.interval"),
         (auth.sweeper().batch(0), "sweeper.batch"),

@@ -257,7 +257,7 @@ async fn strict_and_lax(stage: &Stage) -> [Auth; 2] {
 
 async fn sweep(auths: &[Auth]) {
     for auth in auths {
-        auth.delete_dead_sessions().await.unwrap();
+        auth.delete_expired_sessions().await.unwrap();
     }
 }
 
@@ -335,13 +335,13 @@ async fn r52_counts_that_have_ended_are_swept_and_no_others(stage: Stage) {
     stage.execute(&sql).await;
     // There is no session to delete, and counts are not told.
     stage.probe.calls();
-    assert_eq!(auth.delete_dead_sessions().await.unwrap(), 0);
+    assert_eq!(auth.delete_expired_sessions().await.unwrap(), 0);
     let mut calls = stage.probe.calls();
     calls.retain(|call| *call == "delete_old_attempts");
     assert_eq!(calls.len(), 2, "in batches of a thousand");
     assert_eq!(stage.count("sign_in_attempt").await, 2);
     stage.clock.advance(15 * MINUTE);
-    assert_eq!(auth.delete_dead_sessions().await.unwrap(), 0);
+    assert_eq!(auth.delete_expired_sessions().await.unwrap(), 0);
     assert_eq!(stage.count("sign_in_attempt").await, 0);
 }
 
@@ -357,7 +357,7 @@ async fn counts_that_cannot_be_swept_hide_no_sessions_that_were(stage: Stage) {
         stage.probe.set_down(true);
         stage.probe.release("delete_old_attempts");
     };
-    let (deleted, ()) = tokio::join!(auth.delete_dead_sessions(), failing);
+    let (deleted, ()) = tokio::join!(auth.delete_expired_sessions(), failing);
     assert_eq!(deleted.unwrap(), 1);
 }
 
@@ -371,7 +371,7 @@ async fn a_clock_that_was_wrong_for_a_moment_locks_nobody_out(stage: Stage) {
     }
     stage.clock.set(now);
     fail(&auth, "ada", 9).await;
-    auth.delete_dead_sessions().await.unwrap();
+    auth.delete_expired_sessions().await.unwrap();
     assert_eq!(counted(&stage).await.as_deref(), Some("9"));
     sign_in(&auth, "ada", PASSWORD).await.unwrap();
 }
@@ -402,7 +402,7 @@ async fn a_table_of_an_earlier_version_is_told_and_migrated_with_its_counts(stag
     }
     let auth = stage.auth().await;
     auth.check_schema::<lucia::NoAttributes>().await.unwrap();
-    auth.delete_dead_sessions().await.unwrap();
+    auth.delete_expired_sessions().await.unwrap();
     assert_too_many(sign_in(&auth, "ada", PASSWORD).await);
     // What a process of the earlier version writes meanwhile is a count, too.
     let later = stage.clock.now() + 10 * MINUTE;
@@ -413,11 +413,11 @@ async fn a_table_of_an_earlier_version_is_told_and_migrated_with_its_counts(stag
         later.as_millis()
     );
     stage.execute(&sql).await;
-    auth.delete_dead_sessions().await.unwrap();
+    auth.delete_expired_sessions().await.unwrap();
     assert_eq!(stage.count("sign_in_attempt").await, 2);
     stage.clock.advance(15 * MINUTE);
     sign_in(&auth, "ada", PASSWORD).await.unwrap();
-    auth.delete_dead_sessions().await.unwrap();
+    auth.delete_expired_sessions().await.unwrap();
     assert_eq!(stage.count("sign_in_attempt").await, 0);
 }
 
@@ -487,7 +487,7 @@ async fn without_its_table_attempts_are_refused_by_its_name_and_all_else_works(s
     stage
         .clock
         .set(session.idle_expires + Duration::from_millis(1));
-    assert_eq!(auth.delete_dead_sessions().await.unwrap(), 2);
+    assert_eq!(auth.delete_expired_sessions().await.unwrap(), 2);
 }
 
 /// On a database that compares the ids of keys without case, one key has many spellings. The counts

@@ -1,6 +1,6 @@
 //! Hashes that are replaced when their owners sign in.
 
-use lucia::{Auth, Error, NewHashes, OpenedKey, PasswordOptions, Result};
+use lucia::{Auth, Error, NewHashes, PasswordOptions, Result, VerifiedKey};
 use lucia_tests::watch;
 
 use crate::support::{PASSWORD, Site, Stage, front_page, on_each_store, sign_up};
@@ -56,7 +56,7 @@ async fn store_hash(stage: &Stage, hash: &str) {
     assert!(stored.await.unwrap());
 }
 
-async fn login(auth: &Auth) -> Result<OpenedKey> {
+async fn login(auth: &Auth) -> Result<VerifiedKey> {
     auth.use_key("username", "ada", Some(PASSWORD)).await
 }
 

@@ -33,7 +33,7 @@ pub async fn edit(
 /// Deletes the account with its keys and sessions. A token that was left on some device is not
 /// enough for that: the password was typed within the last 10 minutes.
 #[delete("/me")]
-#[authenticated(bearer, fresh = "10m")]
+#[authenticated(bearer, recent = "10m")]
 pub async fn delete(auth: web::Data<Auth>, user: User) -> lucia::Result<impl Responder> {
     auth.delete_user(&user.id).await?;
     Ok(HttpResponse::NoContent())

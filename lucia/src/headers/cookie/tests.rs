@@ -139,10 +139,10 @@ fn r11_no_cookie_outlives_its_session_or_400_days() {
         .to_string();
     assert!(long.contains("Max-Age=34560000"), "{long}");
     assert!(long.contains("Expires=Fri, 05 Feb 1971"), "{long}");
-    let dead = default()
+    let expired = default()
         .set(&token("a"), UnixMillis(0), UnixMillis(5_000))
         .to_string();
-    assert!(dead.contains("Max-Age=0"), "{dead}");
+    assert!(expired.contains("Max-Age=0"), "{expired}");
 }
 
 #[test]

@@ -33,17 +33,22 @@ pub(super) async fn an_unknown_session_is_none(store: &dyn SessionStore) {
 }
 
 pub(super) async fn several_sessions_are_found_at_once(store: &dyn SessionStore) {
-    let dead = NewSessionRow {
+    let expired = NewSessionRow {
         expiries: expiries(0),
         ..session(3, ADA)
     };
-    for session in [&session(1, ADA), &session(2, BOB), &dead, &session(4, ADA)] {
+    for session in [
+        &session(1, ADA),
+        &session(2, BOB),
+        &expired,
+        &session(4, ADA),
+    ] {
         insert_session(store, session).await;
     }
     for (asked, found) in [
         (
             &[1, 2, 3, 9][..],
-            &[row(&session(1, ADA)), row(&session(2, BOB)), row(&dead)][..],
+            &[row(&session(1, ADA)), row(&session(2, BOB)), row(&expired)][..],
         ),
         (&[8, 4], &[row(&session(4, ADA))]),
         (&[8, 9], &[]),
@@ -270,54 +275,56 @@ pub(super) async fn deleting_the_sessions_of_an_unknown_user_is_silent(store: &d
     assert_eq!(session_ids(store, ADA).await, [session_id(1)]);
 }
 
-pub(super) async fn a_session_at_its_last_moment_is_not_dead(store: &dyn SessionStore) {
+pub(super) async fn a_session_at_its_last_moment_is_not_expired(store: &dyn SessionStore) {
     for (number, idle_expires) in [(1, NOW - 1), (2, NOW), (3, NOW + 1)] {
-        insert_session(store, &dead_at(number, idle_expires)).await;
+        insert_session(store, &expired_at(number, idle_expires)).await;
     }
     assert_eq!(sweep(store, NOW, 100).await, 1);
     let ids = [2, 3].map(session_id);
     assert_eq!(session_ids(store, ADA).await, ids);
 }
 
-pub(super) async fn no_more_dead_sessions_are_deleted_than_asked(store: &dyn SessionStore) {
+pub(super) async fn no_more_expired_sessions_are_deleted_than_asked(store: &dyn SessionStore) {
     for number in 0..7 {
-        insert_session(store, &dead_at(number, NOW - 1)).await;
+        insert_session(store, &expired_at(number, NOW - 1)).await;
     }
-    insert_session(store, &dead_at(7, NOW + 1)).await;
+    insert_session(store, &expired_at(7, NOW + 1)).await;
     for (limit, deleted, left) in [(0, 0, 8), (3, 3, 5), (3, 3, 2), (3, 1, 1), (3, 0, 1)] {
         assert_eq!(sweep(store, NOW, limit).await, deleted);
         assert_eq!(session_ids(store, ADA).await.len(), left);
     }
 }
 
-pub(super) async fn sweeping_where_nothing_is_dead_deletes_nothing(store: &dyn SessionStore) {
+pub(super) async fn sweeping_where_nothing_is_expired_deletes_nothing(store: &dyn SessionStore) {
     assert_eq!(sweep(store, NOW, 100).await, 0);
-    insert_session(store, &dead_at(1, i64::MAX)).await;
+    insert_session(store, &expired_at(1, i64::MAX)).await;
     assert_eq!(sweep(store, NOW, u32::MAX).await, 0);
     assert_eq!(session_ids(store, ADA).await, [session_id(1)]);
 }
 
-pub(super) async fn two_sweepers_at_once_delete_each_dead_session_once(store: &dyn SessionStore) {
+pub(super) async fn two_sweepers_at_once_delete_each_expired_session_once(
+    store: &dyn SessionStore,
+) {
     for number in 0..40 {
         let idle_expires = if number % 2 == 0 { NOW - 1 } else { NOW + 1 };
-        insert_session(store, &dead_at(number, idle_expires)).await;
+        insert_session(store, &expired_at(number, idle_expires)).await;
     }
     let deleted = all((0..2).map(|_| sweep(store, NOW, 100))).await;
     assert_eq!(deleted.iter().sum::<u64>(), 20);
     assert_eq!(session_ids(store, ADA).await.len(), 20);
 }
 
-pub(super) async fn the_dead_sessions_of_one_user_are_deleted_and_no_others(
+pub(super) async fn the_expired_sessions_of_one_user_are_deleted_and_no_others(
     store: &dyn SessionStore,
 ) {
     for (number, user) in [(1, ADA), (2, BOB), (3, ADA), (4, BOB)] {
-        let dead = NewSessionRow {
+        let expired = NewSessionRow {
             user_id: user.into(),
-            ..dead_at(number, NOW - 1)
+            ..expired_at(number, NOW - 1)
         };
-        insert_session(store, &dead).await;
+        insert_session(store, &expired).await;
     }
-    insert_session(store, &dead_at(5, NOW)).await;
+    insert_session(store, &expired_at(5, NOW)).await;
     for (user, limit, deleted) in [
         (ADA, 1, 1),
         (ADA, 100, 1),
@@ -325,9 +332,13 @@ pub(super) async fn the_dead_sessions_of_one_user_are_deleted_and_no_others(
         ("nobody", 100, 0),
     ] {
         let some = store
-            .delete_dead_sessions(UnixMillis(NOW), Some(&user.into()), limit)
+            .delete_expired_sessions(UnixMillis(NOW), Some(&user.into()), limit)
             .await;
-        assert_eq!(some.expect("dead sessions are deleted"), deleted, "{user}");
+        assert_eq!(
+            some.expect("expired sessions are deleted"),
+            deleted,
+            "{user}"
+        );
     }
     assert_eq!(session_ids(store, ADA).await, [session_id(5)]);
     assert_eq!(session_ids(store, BOB).await, [2, 4].map(session_id));
@@ -339,7 +350,7 @@ async fn is_kept(store: &dyn SessionStore, session: &NewSessionRow) {
     assert_eq!(stored, Some(row(session)));
 }
 
-fn dead_at(number: u64, idle_expires: i64) -> NewSessionRow {
+fn expired_at(number: u64, idle_expires: i64) -> NewSessionRow {
     let session = session(number, ADA);
     NewSessionRow {
         expiries: Expiries {
@@ -352,9 +363,9 @@ fn dead_at(number: u64, idle_expires: i64) -> NewSessionRow {
 
 async fn sweep(store: &dyn SessionStore, now: i64, limit: u32) -> u64 {
     let deleted = store
-        .delete_dead_sessions(UnixMillis(now), None, limit)
+        .delete_expired_sessions(UnixMillis(now), None, limit)
         .await;
-    deleted.expect("dead sessions are deleted")
+    deleted.expect("expired sessions are deleted")
 }
 
 async fn delete(store: &dyn SessionStore, number: u64) {

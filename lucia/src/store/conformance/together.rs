@@ -27,9 +27,9 @@ pub(super) async fn a_session_and_its_user_come_together(store: &dyn Store) {
     assert_eq!(columns(&user), columns(&bob));
 }
 
-pub(super) async fn a_dead_session_still_comes_with_its_user(store: &dyn Store) {
+pub(super) async fn a_expired_session_still_comes_with_its_user(store: &dyn Store) {
     insert_user(store, ADA).await;
-    let dead = NewSessionRow {
+    let expired = NewSessionRow {
         expiries: Expiries {
             renewed_at: UnixMillis(0),
             active_expires: UnixMillis(1),
@@ -37,11 +37,11 @@ pub(super) async fn a_dead_session_still_comes_with_its_user(store: &dyn Store) 
         },
         ..session(1, ADA)
     };
-    insert_session(store, &dead).await;
+    insert_session(store, &expired).await;
     let (found, _) = both(store, 1).await.expect("both");
     assert_eq!(
         found,
-        row(&dead),
+        row(&expired),
         "whether it is alive is not the store's to say"
     );
 }
@@ -55,7 +55,7 @@ pub(super) async fn an_unknown_session_comes_without_a_user(store: &dyn Store) {
 pub(super) async fn several_sessions_and_their_users_come_together(store: &dyn Store) {
     insert_user(store, ADA).await;
     insert_user(store, BOB).await;
-    let dead = NewSessionRow {
+    let expired = NewSessionRow {
         expiries: Expiries {
             renewed_at: UnixMillis(0),
             active_expires: UnixMillis(1),
@@ -63,7 +63,12 @@ pub(super) async fn several_sessions_and_their_users_come_together(store: &dyn S
         },
         ..session(3, BOB)
     };
-    for session in [&session(1, ADA), &session(2, BOB), &dead, &session(4, ADA)] {
+    for session in [
+        &session(1, ADA),
+        &session(2, BOB),
+        &expired,
+        &session(4, ADA),
+    ] {
         insert_session(store, session).await;
     }
     for (asked, found) in [

@@ -115,7 +115,7 @@ impl Parts {
         Ok(Some(reference(kind, &table, Some(column), error)))
     }
 
-    /// Says in the log why dead sessions stay.
+    /// Says in the log why expired sessions stay.
     pub(super) fn warn_of(references: &[Reference]) {
         for Reference {
             table, constraint, ..
@@ -124,7 +124,7 @@ impl Parts {
             tracing::warn!(
                 table,
                 constraint,
-                "dead sessions that this table refers to are not deleted; declare the reference \
+                "expired sessions that this table refers to are not deleted; declare the reference \
                  `ON DELETE CASCADE` or `ON DELETE SET NULL`"
             );
         }

@@ -192,18 +192,18 @@ impl SessionStore for PgStore {
         Ok(())
     }
 
-    async fn delete_dead_sessions(
+    async fn delete_expired_sessions(
         &self,
         now: UnixMillis,
         user_id: Option<&UserId>,
         limit: u32,
     ) -> Result<u64> {
         // The cache keeps what it has: these sessions are past their expiry, which is judged at
-        // each use, and so they are dead in there, too. Their notifications remove them.
+        // each use, and so they are expired in there, too. Their notifications remove them.
         let params: Params<'_> = &[&now.0, &i64::from(limit), &user_id.map(UserId::as_str)];
         let mut deleted = self
             .0
-            .run(&self.0.statements.delete_dead_sessions, params)
+            .run(&self.0.statements.delete_expired_sessions, params)
             .await;
         if let Err(failure) = &deleted
             && failure.is_broken_reference()

@@ -54,7 +54,7 @@ pub(super) struct Statements {
     pub(super) hash_session: String,
     pub(super) delete_session: String,
     pub(super) delete_user_sessions: String,
-    pub(super) delete_dead_sessions: String,
+    pub(super) delete_expired_sessions: String,
 }
 
 impl Statements {
@@ -256,7 +256,7 @@ impl Statements {
                     ids.is("$2")
                 ),
             ),
-            delete_dead_sessions: delete_dead_sessions(&sessions, ""),
+            delete_expired_sessions: delete_expired_sessions(&sessions, ""),
             user_id,
             user_json,
             session,
@@ -264,7 +264,7 @@ impl Statements {
         }
     }
 
-    /// As [`delete_dead_sessions`](Self::delete_dead_sessions), but for those that are referred to.
+    /// As [`delete_expired_sessions`](Self::delete_expired_sessions), but for those that are referred to.
     pub(super) fn delete_unreferenced_sessions(
         &self,
         tables: &TableNames,
@@ -274,7 +274,7 @@ impl Statements {
             .iter()
             .map(|reference| format!(" AND NOT EXISTS ({})", reference.rows("s")))
             .collect();
-        delete_dead_sessions(&tables.quoted(&tables.session), &is_unreferenced)
+        delete_expired_sessions(&tables.quoted(&tables.session), &is_unreferenced)
     }
 
     /// Inserts a user `$1` with the attributes in the JSON `$2`, and with their key `$3` with hash
@@ -377,16 +377,16 @@ fn text_or_null(column: &str) -> String {
     format!("COALESCE({column}, NULL::TEXT)")
 }
 
-/// Deletes up to `$2` sessions that were dead at `$1`, of the user `$3` or of all, where `and` holds
+/// Deletes up to `$2` sessions that were expired at `$1`, of the user `$3` or of all, where `and` holds
 /// as well. What another sweeper or a renewal holds is left to them.
-fn delete_dead_sessions(sessions: &str, and: &str) -> String {
+fn delete_expired_sessions(sessions: &str, and: &str) -> String {
     format!(
-        r#"WITH dead AS (
+        r#"WITH expired AS (
             SELECT s."id" FROM {sessions} AS s
             WHERE s."idle_expires" < $1 AND ($3::TEXT IS NULL OR s."user_id" = $3) {and}
             ORDER BY s."idle_expires" LIMIT $2 FOR UPDATE OF s SKIP LOCKED
         ), deleted AS (
-            DELETE FROM {sessions} AS s USING dead WHERE s."id" = dead."id" RETURNING 1
+            DELETE FROM {sessions} AS s USING expired WHERE s."id" = expired."id" RETURNING 1
         )
         SELECT count(*) FROM deleted"#
     )

@@ -32,7 +32,7 @@ pub enum StoredIds {
     /// By the SHA-256 of its token: what is stored signs nobody in.
     ///
     /// Rows of Lucia's in the same table are left alone: they authenticate nobody, are in no list,
-    /// and end when they are dead, or with their user.
+    /// and end when they are expired, or with their user.
     #[default]
     Hashed,
     /// By its token, in plain text, as Lucia v2 does: for the time in which its application and
@@ -51,7 +51,7 @@ pub enum StoredIds {
     ///
     /// A token that is stored in plain text is accepted; before the request gets its answer, the
     /// hash has taken its place. **The tokens of those who do not come back stay readable** until
-    /// their sessions are dead and swept out, after 15 days by default, or until they are hashed
+    /// their sessions are expired and swept out, after 15 days by default, or until they are hashed
     /// all at once:
     ///
     /// ```sql

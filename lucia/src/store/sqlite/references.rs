@@ -102,7 +102,7 @@ fn find(
     Ok(None)
 }
 
-/// Deletes dead sessions, but for those that are referred to.
+/// Deletes expired sessions, but for those that are referred to.
 pub(super) fn delete_unreferenced_sessions(
     connection: &Connection,
     tables: &Tables,
@@ -114,10 +114,10 @@ pub(super) fn delete_unreferenced_sessions(
         is_unreferenced.push_str(&format!(" AND NOT EXISTS ({})", reference.rows("s")));
         tracing::warn!(
             table = reference.table,
-            "dead sessions that this table refers to are not deleted; declare the reference \
+            "expired sessions that this table refers to are not deleted; declare the reference \
              `ON DELETE CASCADE` or `ON DELETE SET NULL`"
         );
     }
-    let sql = Statements::delete_dead_sessions_where(&tables.names, &is_unreferenced);
+    let sql = Statements::delete_expired_sessions_where(&tables.names, &is_unreferenced);
     Ok(connection.execute(&sql, params)?)
 }

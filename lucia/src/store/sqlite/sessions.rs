@@ -129,7 +129,7 @@ impl SessionStore for SqliteStore {
         .await
     }
 
-    async fn delete_dead_sessions(
+    async fn delete_expired_sessions(
         &self,
         now: UnixMillis,
         user_id: Option<&UserId>,
@@ -137,7 +137,7 @@ impl SessionStore for SqliteStore {
     ) -> Result<u64> {
         let user_id = user_id.cloned();
         self.write(move |connection, tables| {
-            let mut statement = connection.prepare_cached(&tables.sql.delete_dead_sessions)?;
+            let mut statement = connection.prepare_cached(&tables.sql.delete_expired_sessions)?;
             let user_id = user_id.as_ref().map(UserId::as_str);
             let params: [&dyn ToSql; 3] = [&now.0, &user_id, &limit];
             let deleted = match statement.execute(&params[..]) {

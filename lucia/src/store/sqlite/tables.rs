@@ -43,7 +43,7 @@ pub(super) struct Statements {
     pub(super) delete_session: String,
     pub(super) delete_user_sessions: String,
     pub(super) delete_excess_sessions: String,
-    pub(super) delete_dead_sessions: String,
+    pub(super) delete_expired_sessions: String,
     pub(super) session_and_user: String,
     pub(super) sessions_and_users: String,
     pub(super) count_attempt: String,
@@ -181,9 +181,9 @@ pub(super) fn columns(connection: &Connection, table: &str) -> rusqlite::Result<
     columns.collect()
 }
 
-/// Deletes up to `?3` sessions that were dead at `?1`, of the user `?2` or of all, where `and` holds
+/// Deletes up to `?3` sessions that were expired at `?1`, of the user `?2` or of all, where `and` holds
 /// as well.
-fn delete_dead_sessions(session: &str, and: &str) -> String {
+fn delete_expired_sessions(session: &str, and: &str) -> String {
     format!(
         "DELETE FROM {session} WHERE \"id\" IN (SELECT s.\"id\" FROM {session} AS s \
          WHERE s.\"idle_expires\" < ?1 AND (?2 IS NULL OR s.\"user_id\" = ?2) {and} \
@@ -192,9 +192,9 @@ fn delete_dead_sessions(session: &str, and: &str) -> String {
 }
 
 impl Statements {
-    /// As [`delete_dead_sessions`](Self::delete_dead_sessions), where `and` holds as well.
-    pub(super) fn delete_dead_sessions_where(names: &TableNames, and: &str) -> String {
-        delete_dead_sessions(&quote(&names.session), and)
+    /// As [`delete_expired_sessions`](Self::delete_expired_sessions), where `and` holds as well.
+    pub(super) fn delete_expired_sessions_where(names: &TableNames, and: &str) -> String {
+        delete_expired_sessions(&quote(&names.session), and)
     }
 
     fn new(
@@ -294,7 +294,7 @@ impl Statements {
                  FROM {session} WHERE \"user_id\" = ?1 ORDER BY \"id\" = ?2 DESC, \
                  \"idle_expires\" >= ?4 DESC, \"renewed_at\" DESC, \"id\" LIMIT ?3)"
             ),
-            delete_dead_sessions: delete_dead_sessions(&session, ""),
+            delete_expired_sessions: delete_expired_sessions(&session, ""),
             session_and_user: format!("{session_and_user} WHERE s.\"id\" = ?1"),
             sessions_and_users: format!("{session_and_user} WHERE {among_first}"),
             count_attempt: format!(

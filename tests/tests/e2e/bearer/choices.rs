@@ -49,7 +49,7 @@ async fn a_cookie_is_nothing_where_a_token_is_asked_for(stage: Stage, framework:
     assert_eq!(challenge(&posted), NOT_SIGNED_IN);
     assert!(stage.probe.calls().is_empty());
 
-    // A dead one is not even taken away.
+    // An expired one is not even taken away.
     site.auth.invalidate_session(&ada.id).await.unwrap();
     let reply = site.browser_of(ada).get("/api").await;
     assert_eq!(challenge(&reply), NOT_SIGNED_IN);
@@ -216,8 +216,8 @@ async fn one_log_out_serves_both_and_touches_the_cookie_of_nobody_else(
 async fn where_a_token_was_accepted_the_cookie_is_not_read(stage: Stage, framework: Framework) {
     let scene = Scene::of(stage, framework).await;
     scene.stage.clock.advance(2 * super::DAY);
-    let reply = scene.get_as_both("/api/cookie").await;
-    assert_eq!(&*reply.body, "nobody");
+    let reply = scene.get_as_both("/api/who").await;
+    assert_eq!(&*reply.body, "bob");
     // The session of the cookie is not renewed, either.
     assert!(reply.set_cookies().is_empty(), "{reply:?}");
     assert_eq!(

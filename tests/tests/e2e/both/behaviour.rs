@@ -324,7 +324,7 @@ async fn setting_a_session_does_not_touch_the_database(stage: Stage) {
 
 #[auth_request]
 async fn to_and_fro(auth: Data<Auth>) -> lucia::Result<Response> {
-    let (user, old) = auth_request.authenticate_user::<Profile>().await?;
+    let (user, old) = auth_request.require_user::<Profile>().await?;
     let new = auth.create_session(&user.id).await?;
     auth_request.set_session(None);
     auth_request.set_session(Some(&old));

@@ -67,14 +67,14 @@ async fn macro_mixture(
 ) -> lucia::Result<String> {
     auth_request.validate().await?;
     auth_request.validate_user::<Profile>().await?;
-    auth_request.authenticate().await?;
+    auth_request.require().await?;
     Ok(user.attributes.username)
 }
 
 #[authenticated]
 async fn in_parallel() -> lucia::Result<String> {
-    let users = (0..20).map(|_| auth_request.authenticate_user::<Profile>());
-    let sessions = (0..20).map(|_| auth_request.authenticate());
+    let users = (0..20).map(|_| auth_request.require_user::<Profile>());
+    let sessions = (0..20).map(|_| auth_request.require());
     let (users, sessions) = futures_util::future::join(
         futures_util::future::try_join_all(users),
         futures_util::future::try_join_all(sessions),

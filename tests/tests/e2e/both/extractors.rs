@@ -10,7 +10,7 @@ use crate::support::{Profile, Reply, Site, Stage, on_each_store, sign_up};
 on_each_store![
     who_is_signed_in_is_there_in_every_parameter,
     who_is_anonymous_is_401_where_somebody_is_asked_for,
-    the_cookie_of_a_dead_session_is_anonymous,
+    the_cookie_of_a_expired_session_is_anonymous,
     an_unsafe_request_of_another_origin_is_403_where_somebody_is_asked_for,
     r48_an_outage_is_503_and_never_anonymous,
 ];
@@ -66,7 +66,7 @@ async fn validating(auth_request: AuthRequest) -> lucia::Result<String> {
 }
 
 async fn authenticating(auth_request: AuthRequest) -> lucia::Result<String> {
-    let (user, _) = auth_request.authenticate_user::<Profile>().await?;
+    let (user, _) = auth_request.require_user::<Profile>().await?;
     Ok(user.attributes.username)
 }
 
@@ -143,7 +143,7 @@ async fn who_is_anonymous_is_401_where_somebody_is_asked_for(stage: Stage) {
     assert!(stage.probe.calls().is_empty());
 }
 
-async fn the_cookie_of_a_dead_session_is_anonymous(stage: Stage) {
+async fn the_cookie_of_a_expired_session_is_anonymous(stage: Stage) {
     let (site, session) = site(&stage).await;
     site.auth.invalidate_session(&session.id).await.unwrap();
     for path in [USER, SESSION, BOTH, AUTHENTICATING] {

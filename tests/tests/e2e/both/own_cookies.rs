@@ -290,7 +290,7 @@ async fn what_the_application_tells_the_request_counts_more_than_a_cookie_by_han
 }
 
 #[tokio::test]
-async fn a_cookie_by_hand_counts_more_than_a_renewal_or_the_removal_of_a_dead_one() {
+async fn a_cookie_by_hand_counts_more_than_a_renewal_or_the_removal_of_a_expired_one() {
     let made = made().await;
     let browser = made.site.browser_of(&made.session);
     let day = std::time::Duration::from_secs(24 * 60 * 60);

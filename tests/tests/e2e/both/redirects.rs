@@ -85,7 +85,7 @@ async fn who_is_signed_in_gets_the_page() {
 }
 
 #[tokio::test]
-async fn the_cookie_of_a_dead_session_is_left_on_the_way_to_sign_in() {
+async fn the_cookie_of_a_expired_session_is_left_on_the_way_to_sign_in() {
     let (site, session) = site(&Stage::sqlite().await).await;
     site.auth.invalidate_session(&session.id).await.unwrap();
     let reply = site.browser_of(&session).get("/orders").await;

@@ -123,7 +123,7 @@ async fn r25_a_session_in_excess_is_no_more_in_the_cache() {
 }
 
 #[tokio::test]
-async fn r16_a_session_that_was_swept_out_is_dead_and_the_cache_keeps_the_others() {
+async fn r16_a_session_that_was_swept_out_is_expired_and_the_cache_keeps_the_others() {
     for of_the_user in [true, false] {
         let stage = Stage::postgres().await;
         let caching = Caching::on(&stage).await;
@@ -139,10 +139,10 @@ async fn r16_a_session_that_was_swept_out_is_dead_and_the_cache_keeps_the_others
             true => {
                 caching
                     .auth
-                    .delete_dead_user_sessions(&session.user_id)
+                    .delete_expired_user_sessions(&session.user_id)
                     .await
             }
-            false => caching.auth.delete_dead_sessions().await,
+            false => caching.auth.delete_expired_sessions().await,
         };
         assert_eq!(deleted.unwrap(), 1);
         assert!(!caching.look(&stage, &session).await.0);

@@ -7,7 +7,7 @@ use super::{DAY, ada};
 use crate::support::{PASSWORD, Probe, Stage, on_each_store, sign_up};
 
 on_each_store![
-    lucia_fault_21_the_dead_sessions_of_all_are_gone_when_the_call_returns,
+    lucia_fault_21_the_expired_sessions_of_all_are_gone_when_the_call_returns,
     lucia_fault_22_attributes_reach_no_column_of_lucias_own,
     lucia_fault_22_the_name_of_a_column_is_no_sql,
     lucia_fault_23_each_conflict_is_told_apart_and_leaves_nothing,
@@ -16,17 +16,17 @@ on_each_store![
     lucia_fault_24_no_session_outlives_its_user,
 ];
 
-async fn lucia_fault_21_the_dead_sessions_of_all_are_gone_when_the_call_returns(stage: Stage) {
+async fn lucia_fault_21_the_expired_sessions_of_all_are_gone_when_the_call_returns(stage: Stage) {
     let auth = stage.auth().await;
     let ada = sign_up(&auth, "ada").await;
     sign_up(&auth, "bob").await;
     stage.clock.advance(20 * DAY);
     let alive = auth.create_session(&ada.user_id).await.unwrap();
-    assert_eq!(auth.delete_dead_sessions().await.unwrap(), 2);
+    assert_eq!(auth.delete_expired_sessions().await.unwrap(), 2);
     assert_eq!(stage.count("user_session").await, 1);
 
     stage.clock.advance(20 * DAY);
-    let of_ada = auth.delete_dead_user_sessions(&alive.user_id);
+    let of_ada = auth.delete_expired_user_sessions(&alive.user_id);
     assert_eq!(of_ada.await.unwrap(), 1);
     assert_eq!(stage.count("user_session").await, 0);
 }

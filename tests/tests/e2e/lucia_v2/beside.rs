@@ -247,7 +247,7 @@ fn token_of(session: &Value) -> &str {
 }
 
 #[tokio::test]
-async fn a_session_is_idle_and_dead_from_the_same_millisecond_on_for_both() {
+async fn a_session_is_idle_and_expired_from_the_same_millisecond_on_for_both() {
     let Some(both) = Both::new().await else {
         return;
     };
@@ -282,7 +282,7 @@ async fn a_session_is_idle_and_dead_from_the_same_millisecond_on_for_both() {
     assert_eq!(auth.user_sessions(&user).await.unwrap(), []);
 
     // Either side sweeps out what both have made.
-    assert_eq!(auth.delete_dead_sessions().await.unwrap(), 2);
+    assert_eq!(auth.delete_expired_sessions().await.unwrap(), 2);
     auth.create_session(&user).await.unwrap();
     both.advance(16 * DAY).await;
     let alive = both.session(&user).await;

@@ -199,7 +199,7 @@ async fn everything_that_can_be_done_with_a_session_can_be_done_at_its_first_use
     assert_eq!(both.stored_ids().await, [changed.id.as_str()]);
     assert!(!both.is_known(other.token()).await);
 
-    // Ended by a sign-in, unused, with all others, with its user, and when it is dead.
+    // Ended by a sign-in, unused, with all others, with its user, and when it is expired.
     let session = both.session(&user).await;
     let info = auth.session(&session.public_id()).await.unwrap().unwrap();
     let new = auth.create_session(&user).replace(Some(&info)).await;
@@ -210,7 +210,7 @@ async fn everything_that_can_be_done_with_a_session_can_be_done_at_its_first_use
     assert_eq!(both.stored_ids().await, [new.id.as_str()]);
     both.session(&user).await;
     both.advance(16 * DAY).await;
-    assert_eq!(auth.delete_dead_sessions().await.unwrap(), 2);
+    assert_eq!(auth.delete_expired_sessions().await.unwrap(), 2);
     both.session(&user).await;
     auth.delete_user(&user).await.unwrap();
     assert!(super::rows(&both.database).await.is_empty());

@@ -64,15 +64,15 @@ async fn nobody_is_asked_about_who_is_not_signed_in(stage: Stage, framework: Fra
         asked,
         ..
     } = &Scene::of(stage, framework).await;
-    let dead = site.auth.create_session(&ada.user_id).await.unwrap();
-    site.auth.invalidate_session(&dead.id).await.unwrap();
+    let expired = site.auth.create_session(&ada.user_id).await.unwrap();
+    site.auth.invalidate_session(&expired.id).await.unwrap();
     for path in ["/unasked", "/counting/plain"] {
         let anonymous = site.browser().post(path, &[]).await;
         assert_eq!(anonymous.status, 401, "{path}");
 
-        let of_the_dead = site.browser_of(&dead).post(path, &[]).await;
-        assert_eq!(of_the_dead.status, 401, "{path}");
-        assert!(of_the_dead.set_cookies().is_empty(), "{path}");
+        let of_the_expired = site.browser_of(&expired).post(path, &[]).await;
+        assert_eq!(of_the_expired.status, 401, "{path}");
+        assert!(of_the_expired.set_cookies().is_empty(), "{path}");
 
         let by_token = site.browser();
         let request = by_token.request(Method::POST, path);

@@ -93,7 +93,7 @@ async fn live(settings: AuthBuilder, name: &str) {
         "only what is to be fetched"
     );
     assert_eq!(auth.user_sessions(&user.id).await.unwrap().len(), 1);
-    assert_eq!(auth.delete_dead_sessions().await.unwrap(), 0);
+    assert_eq!(auth.delete_expired_sessions().await.unwrap(), 0);
     auth.delete_user(&user.id).await.unwrap();
     assert_eq!(browser.get("/odd").await.status, 401, "{name}");
 }

@@ -175,7 +175,7 @@ impl SessionStore for Memory {
         Ok(())
     }
 
-    async fn delete_dead_sessions(
+    async fn delete_expired_sessions(
         &self,
         now: UnixMillis,
         user_id: Option<&UserId>,
@@ -190,8 +190,8 @@ impl SessionStore for Memory {
         let before = state.sessions.len();
         let grace = i64::from(self.has(Fault::SweepsTheLastMoment));
         state.sessions.retain(|_, row| {
-            let is_dead = row.idle_expires.0 < now.0.saturating_add(grace);
-            let dies = left > 0 && is_dead && user_id.is_none_or(|id| row.user_id == *id);
+            let is_expired = row.idle_expires.0 < now.0.saturating_add(grace);
+            let dies = left > 0 && is_expired && user_id.is_none_or(|id| row.user_id == *id);
             left -= u64::from(dies);
             !dies
         });

@@ -258,7 +258,7 @@ async fn debug_shows_where_and_which_tables() {
         "{text}"
     );
     store
-        .delete_dead_sessions(UnixMillis(0), None, 1)
+        .delete_expired_sessions(UnixMillis(0), None, 1)
         .await
         .unwrap();
 }

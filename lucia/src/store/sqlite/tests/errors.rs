@@ -126,7 +126,7 @@ async fn missing_tables_are_named_whatever_is_asked() {
         store.update_session(&id, attributes).await.map(drop),
         store.change_password(change).await.map(drop),
         store
-            .delete_dead_sessions(UnixMillis(0), None, 1)
+            .delete_expired_sessions(UnixMillis(0), None, 1)
             .await
             .map(drop),
     ];

@@ -197,7 +197,7 @@ async fn sessions_of_lucia_v2_beside_ours_are_not_listed_and_die() {
     assert_eq!(listed, std::slice::from_ref(&ours));
     assert_eq!(store.session(&ours.id).await.unwrap(), Some(ours));
     let deleted = store
-        .delete_dead_sessions(UnixMillis(9), None, 10)
+        .delete_expired_sessions(UnixMillis(9), None, 10)
         .await
         .unwrap();
     assert_eq!(deleted, 2, "one of either");

@@ -33,9 +33,9 @@ async fn a_protected_scope_lets_in_who_is_signed_in_and_nobody_else(stage: Stage
     stage.probe.set_down(false);
 
     site.auth.invalidate_session(&session.id).await.unwrap();
-    let dead = browser.get("/private/maybe").await;
-    assert_eq!(dead.status, 401);
-    assert!(dead.set_cookies().is_empty());
+    let expired = browser.get("/private/maybe").await;
+    assert_eq!(expired.status, 401);
+    assert!(expired.set_cookies().is_empty());
 }
 
 #[tokio::test]
@@ -90,9 +90,9 @@ async fn a_protected_scope_that_redirects_sends_nobody_away_who_is_signed_in_or_
     stage.probe.set_down(false);
 
     site.auth.invalidate_session(&session.id).await.unwrap();
-    let dead = browser.get("/private/user").await;
-    assert_eq!(dead.status, 303);
-    assert!(dead.set_cookies().is_empty());
+    let expired = browser.get("/private/user").await;
+    assert_eq!(expired.status, 303);
+    assert!(expired.set_cookies().is_empty());
 }
 
 #[tokio::test]

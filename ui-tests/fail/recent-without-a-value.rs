@@ -1,6 +1,6 @@
 use lucia::authenticated;
 
-#[authenticated(fresh = "0m")]
+#[authenticated(recent)]
 async fn handler() -> &'static str {
     "handler"
 }

@@ -1,6 +1,6 @@
 use lucia::authenticated;
 
-#[authenticated(fresh)]
+#[authenticated(recent = "10")]
 async fn handler() -> &'static str {
     "handler"
 }
