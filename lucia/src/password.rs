@@ -52,7 +52,7 @@ pub(crate) enum Verdict {
 }
 
 /// A password of a length that can be.
-struct Password {
+pub(crate) struct Password {
     /// In the Unicode form NFKC.
     normal: String,
     /// As it was typed, where that is something else.
@@ -82,16 +82,26 @@ impl Passwords {
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidPassword`] when it breaks the policy, [`Error::Busy`] when too many wait,
-    /// and whatever the application's list of banned passwords says.
+    /// Those of [`check`](Self::check), and [`Error::Busy`] when too many wait.
     pub(crate) async fn hash(&self, password: &str) -> Result<String> {
+        let password = self.check(password).await?;
+        self.hash_accepted(password).await
+    }
+
+    /// A new password in the form that is hashed, if the policy accepts it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidPassword`] when it breaks the policy, and whatever the application's list of
+    /// banned passwords says.
+    pub(crate) async fn check(&self, password: &str) -> Result<Password> {
         let password = self.accept(password).map_err(Error::InvalidPassword)?;
         if let Some(banned) = &self.options.refuse_when
             && banned.ask(&password.normal).await?
         {
             return Err(Error::InvalidPassword(PasswordProblem::Banned));
         }
-        self.hash_accepted(password).await
+        Ok(password)
     }
 
     /// Another hash of a password that has just opened the one that is stored: it is its owner's

@@ -8,6 +8,19 @@ use crate::user::key::{UserKey, VerifiedKey};
 use crate::{Error, Result};
 
 impl Auth {
+    /// Checks a new password against the policy, before anything else is done: for a form that says
+    /// what is wrong with each field at once, or that checks while the user types.
+    ///
+    /// All calls that set a password check it themselves.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidPassword`] says which rule it breaks (OWASP ASVS 5.0, 6.2), and those of
+    /// [`refuse_when`](crate::PasswordOptions::refuse_when).
+    pub async fn check_new_password(&self, password: &str) -> Result<()> {
+        self.passwords().check(password).await.map(drop)
+    }
+
     /// Replaces the password of a key, or with `None` takes it away, and leaves the user's
     /// sessions alone. Where the user or somebody else may hold a session that should end with
     /// the old password, take [`change_password`](Self::change_password) or

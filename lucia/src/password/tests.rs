@@ -222,6 +222,24 @@ async fn r41_a_banned_password_is_refused_before_it_is_hashed() {
 }
 
 #[tokio::test]
+async fn r41_a_new_password_can_be_checked_without_a_hash() {
+    let (passwords, _) = banning();
+    assert!(passwords.check("correct horse").await.is_ok());
+    for (password, problem) in [
+        ("", PasswordProblem::Empty),
+        ("short", PasswordProblem::TooShort { min: 8 }),
+        ("swordfish 1", PasswordProblem::Banned),
+    ] {
+        let Err(Error::InvalidPassword(found)) = passwords.check(password).await else {
+            panic!("{password:?} was accepted");
+        };
+        assert_eq!(found, problem);
+    }
+    let outage = passwords.check("an outage").await;
+    assert!(matches!(outage, Err(Error::Unavailable(_))));
+}
+
+#[tokio::test]
 async fn r41_the_list_gets_the_form_that_is_hashed() {
     let (passwords, asked) = banning();
     let problem = refused(&passwords, "ｓｗｏｒｄｆｉｓｈ").await;
