@@ -1,6 +1,7 @@
 //! [`PgStore`]: users, keys and sessions in Postgres.
 
 mod attempts;
+mod batch;
 mod builder;
 #[cfg(feature = "cache")]
 mod cache;
@@ -32,13 +33,13 @@ use serde_json::{Map, Value};
 use tokio_postgres::Row;
 
 use attempts::AttemptStatements;
+use batch::Queues;
 pub use builder::PgStoreBuilder;
 use cache::Cache;
 #[cfg(feature = "cache")]
 pub use cache::CacheOptions;
 use connections::WriteAccess;
 use error::{Failure, Written};
-use lookups::Lookups;
 use pooler::Routes;
 use rows::{is_filler, key_row, user_row};
 use run::Statement;
@@ -84,9 +85,9 @@ struct Parts {
     ids: StoredIds,
     statements: Statements,
     attempt_statements: AttemptStatements,
-    /// Whether lookups that meet go out as one statement.
+    /// Whether lookups that arrive together share a statement.
     batched: bool,
-    lookups: Lookups,
+    queues: Queues<Parts>,
     cache: Cache,
     timeout: Duration,
 }

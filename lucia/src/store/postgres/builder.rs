@@ -14,7 +14,7 @@ use super::cache::Cache;
 use super::cache::CacheOptions;
 use super::connections::WriteAccess;
 use super::error::Failure;
-use super::lookups::Lookups;
+use super::lookups;
 use super::pooler::Routes;
 use super::statements::Statements;
 use super::{Parts, PgStore, StoredIds};
@@ -186,7 +186,7 @@ impl PgStoreBuilder {
     /// returned, as without a cache. One by **another process**, another store or by hand is seen when
     /// the database has told of it: within milliseconds, and within the [`max_silence`](CacheOptions::max_silence), a second,
     /// when the network fails. For that time a session that was ended elsewhere goes on here, and a
-    /// user has the columns that they had. A cache that does not hear of changes does not answer,
+    /// user has the columns that they had. A cache that does not receive changes does not answer,
     /// and lookups go to the database. Expiry is judged at each use.
     ///
     /// It takes triggers, which [`migrate`](PgStore::migrate) makes from
@@ -241,7 +241,7 @@ impl PgStoreBuilder {
         let store = PgStore(Arc::new(Parts {
             statements,
             attempt_statements: AttemptStatements::new(&self.tables),
-            lookups: Lookups::over(&pool),
+            queues: lookups::queues(&pool),
             pool,
             access: WriteAccess::new(),
             routes: Routes::new(self.prepare_behind_pooler),

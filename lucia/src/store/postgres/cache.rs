@@ -2,7 +2,7 @@
 //!
 //! **How long an old answer can be given.** By this store, a revocation is seen by every lookup
 //! that is called after it has returned: the entry is removed before it returns, whether it
-//! succeeds, fails or is dropped ([`Changing`]). By another, or by hand, it is seen when the
+//! succeeds, fails or is dropped ([`PendingChange`]). By another, or by hand, it is seen when the
 //! notification has arrived, which takes milliseconds, or after the
 //! [`max_silence`](CacheOptions::max_silence) at the latest:
 //!
@@ -14,14 +14,14 @@
 //! 3. Heartbeats are sent by a connection of the pool, as the lookups are, and come by the
 //!    listener's. One that comes was committed after it had been sent, so everything that was
 //!    committed at that server before it was sent has come, and has been dealt with. A listener
-//!    that is left behind at another server, such as an old primary that lives on, hears none.
+//!    that is still connected to another server, such as an old primary, receives none.
 //! 4. No trigger tells of an `ALTER TABLE`, which may change all rows. So a heartbeat says which version
 //!    of the tables its statement has seen, which is that of its sending or a newer one. Where it is
 //!    another one than the last heartbeat has said, all entries go before the heartbeat counts, and
 //!    no lookup that was sent before becomes one. A lookup that is sent after sees the new version,
 //!    too.
 //! 5. So the cache may answer until a heartbeat's *sending* is as long ago as `max_silence`
-//!    allows. Each use compares that with a monotonic clock ([`hearing`]): a listener that gets no
+//!    allows. Each use compares that with a monotonic clock ([`freshness`]): a listener that gets no
 //!    time, a network that swallows everything and a server that stands still have the same end,
 //!    and nobody has to notice. A machine that sleeps does not count its sleep.
 //!
@@ -29,25 +29,26 @@
 //! by the other. A heartbeat or lookup that finds a server read-only ends the connections to it
 //! ([`WriteAccess`](super::connections::WriteAccess)). Two servers that both take writes go unnoticed.
 //!
-//! When the listener is lost, the entries go with it. It answers again when it has listened anew
-//! and heard a heartbeat; what was committed in between is in every statement that is sent then.
+//! When the listener loses its connection, all entries are removed. The cache answers again after the
+//! listener has subscribed anew and received a heartbeat. What was committed in between is in every
+//! statement that is sent then.
 //!
-//! **No answer from before a change becomes an entry after it.** A lookup that finds no entry takes
-//! a number before its statement is sent: how many changes have been heard of. Its answer becomes
-//! an entry only if none of those that came since is about its session or its user ([`changes`]).
-//! A change that is heard of before the number was taken is in the answer: it was committed, and
-//! Postgres takes the snapshot of a statement when it arrives. One that is heard of later is in the
-//! list, or removes the entry; both happen under one lock ([`entries`]).
+//! **No answer from before a change becomes an entry after it.** A lookup that finds no entry reads
+//! the number of changes received so far before its statement is sent. Its answer becomes
+//! an entry only if no later change concerns its session or its user ([`changes`]).
+//! An earlier change is in the answer: it was committed, and
+//! Postgres takes the snapshot of a statement when it arrives. A later change is in the
+//! list, or removes the entry. Both happen under one lock ([`entries`]).
 //!
-//! **Whether the listener hears.** A pooler that lends a connection for a transaction at a time
-//! cannot pass notifications on, except those that arrive while it is lent: of all things, the
-//! words that it says to itself. So it says none: the first word to a listener comes by the pool,
-//! from another connection, while its own is idle, and so do the heartbeats.
+//! **Whether the listener receives notifications.** A pooler in transaction mode passes on only the
+//! notifications that arrive during a transaction, and so those that a connection sends to itself. So
+//! the listener sends none: its first notification comes from the pool, by another connection, while
+//! its own is idle, and so do the heartbeats.
 
 mod changes;
 mod connection;
 mod entries;
-mod hearing;
+mod freshness;
 mod listener;
 mod map;
 mod settings;
@@ -72,7 +73,7 @@ use changes::{Change, Digest};
 use connection::Connect;
 pub(super) use entries::Begun;
 use entries::Entries;
-use hearing::Hearing;
+use freshness::Freshness;
 pub use settings::CacheOptions;
 
 /// The cache of a store, if it has one.
@@ -88,16 +89,16 @@ struct Active {
 /// What the listener shares with those who ask.
 struct Shared {
     entries: Entries,
-    hearing: Hearing,
+    freshness: Freshness,
     is_open: AtomicBool,
     /// Has the listener try again at once.
     wake: Notify,
 }
 
-/// A change that is on its way by this process. When it ends, in whatever way, it may have
-/// happened, and what is kept of it goes.
-#[must_use = "a change is over when this is dropped: bind it to a name, and not to `_`"]
-pub(super) struct Changing<'a>(Option<&'a Shared>, [Option<Change>; 2]);
+/// A change by this process that is in flight. When it is dropped, for whatever reason, the change may
+/// have happened, and its entries are removed.
+#[must_use = "the change ends when this is dropped: bind it to a name, and not to `_`"]
+pub(super) struct PendingChange<'a>(Option<&'a Shared>, [Option<Change>; 2]);
 
 impl Cache {
     /// A cache of these options, if there are any, and if they say how to listen.
@@ -107,7 +108,7 @@ impl Cache {
             Some(Active {
                 shared: Arc::new(Shared {
                     entries: Entries::new(options.entries, options.max_age),
-                    hearing: Hearing::new(options.max_silence, Instant::now()),
+                    freshness: Freshness::new(options.max_silence, Instant::now()),
                     is_open: AtomicBool::new(false),
                     wake: Notify::new(),
                 }),
@@ -117,8 +118,7 @@ impl Cache {
         }))
     }
 
-    /// Has the listener work, where there is a runtime for it. One that ended with its runtime
-    /// begins anew on the present one.
+    /// Starts the listener if there is a runtime, and again if its runtime has ended.
     pub(super) fn start(&self, parts: &Arc<Parts>) {
         let Some(active) = &self.0 else { return };
         let mut listener = active
@@ -137,7 +137,7 @@ impl Cache {
     pub(super) fn find(&self, id: &SessionId) -> Option<(SessionRow, UserRow)> {
         let shared = self.shared()?;
         let now = Instant::now();
-        if !shared.hearing.is_fresh(now) {
+        if !shared.freshness.is_fresh(now) {
             return None;
         }
         shared.entries.find(&digest_of(id.as_str())?, now)
@@ -162,36 +162,36 @@ impl Cache {
     }
 
     /// A change of one session.
-    pub(super) fn session_changes(&self, id: &SessionId) -> Changing<'_> {
+    pub(super) fn session_changes(&self, id: &SessionId) -> PendingChange<'_> {
         let session = digest_of(id.as_str()).map(Change::Session);
-        Changing(self.shared(), [session, None])
+        PendingChange(self.shared(), [session, None])
     }
 
     /// A change of a user or of any of their sessions.
-    pub(super) fn user_changes(&self, id: &UserId) -> Changing<'_> {
+    pub(super) fn user_changes(&self, id: &UserId) -> PendingChange<'_> {
         let user = Change::User(digest_of_user(id));
-        Changing(self.shared(), [Some(user), None])
+        PendingChange(self.shared(), [Some(user), None])
     }
 
     /// What the insertion of a session may end: sessions of its user under a limit, and the one that
     /// it replaces, which may be somebody else's.
-    pub(super) fn insertion_changes(&self, new: &NewSessionRow) -> Changing<'_> {
+    pub(super) fn insertion_changes(&self, new: &NewSessionRow) -> PendingChange<'_> {
         let limited = new
             .limit
             .map(|_| Change::User(digest_of_user(&new.user_id)));
         let replaced = new.replaces.as_ref().and_then(|id| digest_of(id.as_str()));
-        Changing(self.shared(), [limited, replaced.map(Change::Session)])
+        PendingChange(self.shared(), [limited, replaced.map(Change::Session)])
     }
 
     /// A change of anything.
-    pub(super) fn all_changes(&self) -> Changing<'_> {
-        Changing(self.shared(), [Some(Change::Everything), None])
+    pub(super) fn all_changes(&self) -> PendingChange<'_> {
+        PendingChange(self.shared(), [Some(Change::Everything), None])
     }
 
     /// Whether it answers at the moment.
     pub(super) fn is_answering(&self) -> bool {
         self.shared()
-            .is_some_and(|shared| shared.hearing.is_fresh(Instant::now()))
+            .is_some_and(|shared| shared.freshness.is_fresh(Instant::now()))
     }
 
     /// Makes the triggers that it needs.
@@ -227,23 +227,23 @@ impl Cache {
 }
 
 impl Shared {
-    /// A heartbeat that was sent at that time has come back. `false` if it is too late, so that what
-    /// is kept has not counted for a while.
-    fn heard(&self, sent: u64) -> bool {
+    /// Counts a heartbeat that was sent at that time. `false` if it is too late: the entries have not
+    /// counted for a while.
+    fn heartbeat(&self, sent: u64) -> bool {
         let now = Instant::now();
         if !self.is_open.swap(true, Ordering::Relaxed) {
             self.entries.open();
             tracing::info!("the cache of lookups answers");
-        } else if !self.hearing.is_fresh(now) {
+        } else if !self.freshness.is_fresh(now) {
             return false;
         }
-        self.hearing.heard(sent, now);
+        self.freshness.heartbeat(sent, now);
         true
     }
 
-    /// Nothing is heard any more. Returns whether something was.
+    /// Stops answering. Returns whether the cache answered.
     fn stop(&self) -> bool {
-        self.hearing.stop();
+        self.freshness.stop();
         self.entries.close();
         self.is_open.swap(false, Ordering::Relaxed)
     }
@@ -258,7 +258,7 @@ impl Drop for Active {
     }
 }
 
-impl Changing<'_> {
+impl PendingChange<'_> {
     /// The session of this public id has ended by it.
     pub(super) fn session_ended(&self, id: &str) {
         if let (Some(shared), Some(session)) = (self.0, digest_of(id)) {
@@ -274,7 +274,7 @@ impl Changing<'_> {
     }
 }
 
-impl Drop for Changing<'_> {
+impl Drop for PendingChange<'_> {
     fn drop(&mut self) {
         if let Some(shared) = self.0 {
             for change in self.1.into_iter().flatten() {

@@ -15,10 +15,10 @@ pub(super) struct Cache;
 
 pub(super) struct Begun;
 
-pub(super) struct Changing<'a>(PhantomData<&'a Cache>);
+pub(super) struct PendingChange<'a>(PhantomData<&'a Cache>);
 
 #[expect(clippy::unused_self, reason = "as the cache has them")]
-impl Changing<'_> {
+impl PendingChange<'_> {
     pub(super) fn session_ended(&self, _: &str) {}
 
     pub(super) fn user_changed(&self, _: &UserId) {}
@@ -42,20 +42,20 @@ impl Cache {
 
     pub(super) fn put(&self, _: Option<Begun>, _: &(SessionRow, UserRow)) {}
 
-    pub(super) fn session_changes(&self, _: &SessionId) -> Changing<'_> {
-        Changing(PhantomData)
+    pub(super) fn session_changes(&self, _: &SessionId) -> PendingChange<'_> {
+        PendingChange(PhantomData)
     }
 
-    pub(super) fn user_changes(&self, _: &UserId) -> Changing<'_> {
-        Changing(PhantomData)
+    pub(super) fn user_changes(&self, _: &UserId) -> PendingChange<'_> {
+        PendingChange(PhantomData)
     }
 
-    pub(super) fn insertion_changes(&self, _: &NewSessionRow) -> Changing<'_> {
-        Changing(PhantomData)
+    pub(super) fn insertion_changes(&self, _: &NewSessionRow) -> PendingChange<'_> {
+        PendingChange(PhantomData)
     }
 
-    pub(super) fn all_changes(&self) -> Changing<'_> {
-        Changing(PhantomData)
+    pub(super) fn all_changes(&self) -> PendingChange<'_> {
+        PendingChange(PhantomData)
     }
 
     pub(super) async fn migrate(&self, _: &Parts, _: &impl GenericClient) -> Result<()> {

@@ -3,7 +3,7 @@
 use tokio_postgres::Row;
 
 use super::error::Failure;
-use super::sessions::Found;
+use super::lookups::Found;
 use crate::Result;
 use crate::store::{KeyRow, SessionRow, UnixMillis, UserRow};
 use crate::user::UserId;

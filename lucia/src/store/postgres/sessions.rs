@@ -1,24 +1,23 @@
 //! Sessions.
 
-use std::pin::Pin;
-
 use async_trait::async_trait;
-use deadpool_postgres::Object;
 use serde_json::{Map, Value};
 use tokio_postgres::Row;
 
-use super::error::{Failure, Written};
-use super::rows::{found_row, inserted_row, session_row};
+use super::batch::Source as _;
+use super::error::Written;
+use super::lookups::look_up;
+use super::rows::{inserted_row, session_row};
 use super::run::Statement;
 use super::statements::Insertion;
-use super::{Param, Params, Parts, PgStore, attributes_json, lookups};
+use super::{Param, Params, Parts, PgStore, attributes_json};
+use crate::Result;
 use crate::session::token::SessionId;
 use crate::store::{
     Expiries, KeyRow, NewSessionRow, PasswordChange, Rotation, SESSION_COLUMNS, SessionRow,
     SessionStore, Store, UnixMillis, UserRow,
 };
 use crate::user::UserId;
-use crate::{Error, Result};
 
 #[async_trait]
 impl Store for PgStore {
@@ -28,7 +27,7 @@ impl Store for PgStore {
         }
         // Before the lookup is sent: what changes from here on may not be in it.
         let begun = self.0.cache.begin(&self.0);
-        let found = self.look_up(id).await?;
+        let found = look_up(&self.0, id).await?;
         if let Some(found) = &found {
             self.0.cache.put(begun, found);
         }
@@ -37,9 +36,9 @@ impl Store for PgStore {
 
     /// Past the queue and the cache: a request with several session cookies is rare.
     async fn sessions_and_users(&self, ids: &[SessionId]) -> Result<Vec<(SessionRow, UserRow)>> {
-        let texts: Vec<_> = ids.iter().map(SessionId::as_str).collect();
-        let mut found = Vec::with_capacity(texts.len());
-        for row in self.0.find_many(&mut None, &texts).await? {
+        let ids: Vec<_> = ids.iter().collect();
+        let mut found = Vec::with_capacity(ids.len());
+        for row in self.0.find_all(&mut None, &ids).await? {
             let row = if row.is_to_be_hashed {
                 let id = row.session.id.clone();
                 self.0.hashed(&id, Some(row)).await?
@@ -222,30 +221,6 @@ impl SessionStore for PgStore {
     }
 }
 
-impl PgStore {
-    /// A session and its user, from the database.
-    async fn look_up(&self, id: &SessionId) -> Result<Option<(SessionRow, UserRow)>> {
-        let mut found = if self.0.batched {
-            lookups::find(&self.0, id).await?
-        } else {
-            self.0.find_alone(id).await?
-        };
-        if found.as_ref().is_some_and(|found| found.is_to_be_hashed) {
-            found = self.0.hashed(id, found).await?;
-        }
-        Ok(found.map(|found| (found.session, found.user)))
-    }
-}
-
-/// A session with its user.
-#[derive(Clone)]
-pub(super) struct Found {
-    pub(super) session: SessionRow,
-    pub(super) user: UserRow,
-    /// Whether its token is stored, and its hash is to be.
-    pub(super) is_to_be_hashed: bool,
-}
-
 impl Parts {
     /// Stores a session. `None` when the key is not as it was opened, and nothing has happened.
     async fn insert_session(
@@ -303,91 +278,5 @@ impl Parts {
             Some(None) => Err(self.kept_out(&self.tables.session)),
             begun => Ok(begun.flatten()),
         }
-    }
-
-    /// The session of this id, asked for as [`run_by`](Self::run_by) does.
-    pub(super) async fn find_one(
-        &self,
-        connection: &mut Option<Object>,
-        id: &SessionId,
-    ) -> Result<Option<Found>> {
-        let sql = &self.statements.session_and_user;
-        let found = self.find(connection, sql, &[&id.as_str()]).await?;
-        Ok(found.into_iter().next())
-    }
-
-    /// The session of this id, asked for over a connection of the pool. Boxed, so that no lookup is
-    /// larger by it that shares a statement.
-    pub(super) fn find_alone<'a>(
-        &'a self,
-        id: &'a SessionId,
-    ) -> Pin<Box<impl Future<Output = Result<Option<Found>>> + use<'a>>> {
-        Box::pin(async { self.find_one(&mut None, id).await })
-    }
-
-    /// The sessions of these ids that there are, in any order, asked for as
-    /// [`run_by`](Self::run_by) does.
-    pub(super) async fn find_many(
-        &self,
-        connection: &mut Option<Object>,
-        ids: &[&str],
-    ) -> Result<Vec<Found>> {
-        let sql = &self.statements.sessions_and_users;
-        self.find(connection, sql, &[&ids]).await
-    }
-
-    async fn find(
-        &self,
-        connection: &mut Option<Object>,
-        sql: &str,
-        params: Params<'_>,
-    ) -> Result<Vec<Found>> {
-        let statement = Statement {
-            tells_access: true,
-            ..Statement::new(sql, params)
-        };
-        let answer = self.run_by(connection, statement).await;
-        let found: Result<_, Failure> = answer.and_then(|rows| {
-            rows.iter()
-                .filter_map(|row| found_row(row).transpose())
-                .collect()
-        });
-        if found.is_err() {
-            // What is asked to explain it may have no other connection.
-            *connection = None;
-        }
-        self.explained(found, None).await
-    }
-
-    /// What was found of a session whose token is stored, with the hash of the token in its place.
-    /// Boxed, so that no lookup is larger by it.
-    ///
-    /// Each for itself: a row that is locked keeps nobody waiting but who asks for it.
-    fn hashed<'a>(
-        &'a self,
-        id: &'a SessionId,
-        found: Option<Found>,
-    ) -> Pin<Box<impl Future<Output = Result<Option<Found>>> + use<'a>>> {
-        Box::pin(async move {
-            if self.hash(id).await? {
-                return Ok(found);
-            }
-            // Another one was faster, or has ended it.
-            let found = self.find_alone(id).await?;
-            if found.as_ref().is_some_and(|found| found.is_to_be_hashed) {
-                return Err(Error::Misuse(format!(
-                    "table `{}` has a trigger or rule that keeps ids from being hashed",
-                    self.tables.session
-                )));
-            }
-            Ok(found)
-        })
-    }
-
-    /// Puts the hash of a token in the place of the token. `false` when there is none.
-    async fn hash(&self, id: &SessionId) -> Result<bool> {
-        let sql = &self.statements.hash_session;
-        let hashed = self.read(sql, &[&id.as_str()], None, |_| Ok(())).await?;
-        Ok(!hashed.is_empty())
     }
 }

@@ -14,7 +14,7 @@ use crate::session::token::SessionToken;
 /// | [`Hashed`](Self::Hashed) | are not good | are not | signs in as nobody |
 ///
 /// The application never sees a difference: the public id of a session, its
-/// [`SessionId`](crate::SessionId), is the SHA-256 of its token in each of them. Changing the
+/// [`SessionId`](crate::SessionId), is the SHA-256 of its token in each of them. PendingChange the
 /// setting leaves everybody signed in whose sessions the new one accepts.
 ///
 /// **While an application of Lucia's works on the table, what is stored signs in there**, with each

@@ -1,4 +1,4 @@
-//! When the cache does not hear of changes.
+//! When the cache does not receive changes.
 
 use std::pin::Pin;
 use std::time::{Duration, Instant};
@@ -26,7 +26,7 @@ async fn caching() -> (Stage, Caching) {
 }
 
 #[tokio::test]
-async fn r54_a_deaf_cache_stops_answering_in_time_and_starts_empty() {
+async fn r54_a_cache_without_heartbeats_stops_in_time_and_starts_empty() {
     let (stage, caching) = caching().await;
     let session = sign_up(&caching.auth, "ada").await;
     let other = sign_up(&caching.auth, "bob").await;
@@ -103,11 +103,11 @@ async fn r48_without_a_database_nobody_is_signed_in_out_of_the_cache_for_long() 
 }
 
 #[tokio::test]
-async fn a_listener_at_another_database_is_told_apart_from_one_that_hears() {
+async fn a_listener_at_another_database_is_told_apart_from_one_that_receives() {
     let stage = Stage::postgres().await;
     stage.pg_store().await;
     let other = Database::new().await;
-    let logged = lucia_tests::watch(["does not hear what other connections send"]);
+    let logged = lucia_tests::watch(["does not receive what other connections send"]);
     let config = other.url().parse().unwrap();
     let options = CacheOptions::new()
         .max_silence(MAX_SILENCE)
@@ -162,7 +162,7 @@ async fn r54_a_listener_that_is_left_behind_at_an_old_primary_ends_the_answers()
     pool.retain(|_, _| false);
     store.migrate(&columns).await.unwrap();
     eventually(async || !store.is_cache_answering()).await;
-    let logged = lucia_tests::watch(["does not hear what other connections send"]);
+    let logged = lucia_tests::watch(["does not receive what other connections send"]);
     eventually(async || !logged.lines().is_empty()).await;
     assert!(!store.is_cache_answering());
 }

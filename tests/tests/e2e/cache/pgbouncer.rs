@@ -19,7 +19,7 @@ async fn store_behind(stage: &Stage, bouncer: &Bouncer) -> PgStore {
 }
 
 #[tokio::test]
-async fn r54_in_transaction_mode_a_listener_hears_nobody_and_the_cache_says_so() {
+async fn r54_in_transaction_mode_a_listener_receives_nothing_and_the_log_says_so() {
     let stage = Stage::postgres().await;
     let Some(bouncer) = Bouncer::before(stage.database(), &["pool_mode = transaction"]).await
     else {
@@ -38,7 +38,7 @@ async fn r54_in_transaction_mode_a_listener_hears_nobody_and_the_cache_says_so()
 }
 
 #[tokio::test]
-async fn r54_in_session_mode_a_listener_hears_as_without() {
+async fn r54_in_session_mode_a_listener_receives_as_without() {
     let stage = Stage::postgres().await;
     let Some(bouncer) = Bouncer::before(stage.database(), &["pool_mode = session"]).await else {
         return;

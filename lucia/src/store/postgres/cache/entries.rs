@@ -35,7 +35,7 @@ struct CachedUser {
 /// lock; they are found without it.
 struct Log {
     changes: Changes,
-    /// Whether all changes are heard of.
+    /// Whether all changes are received.
     is_open: bool,
 }
 
@@ -121,7 +121,7 @@ impl Entries {
         }
     }
 
-    /// From now on all changes are heard of.
+    /// From now on all changes are received.
     pub(super) fn open(&self) {
         self.lock().is_open = true;
     }

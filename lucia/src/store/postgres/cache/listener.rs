@@ -1,4 +1,4 @@
-//! The listener: hears what changes, and removes it from the entries.
+//! The listener: receives notifications of changes, and removes the entries that they concern.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -27,14 +27,14 @@ const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(5
 /// migrates.
 const GRACE: Duration = Duration::from_secs(3);
 
-/// What the opening word says. A heartbeat says its time and the version of the tables, or what is
-/// wrong with them.
+/// The payload of the first notification. A heartbeat carries its time and the version of the tables,
+/// or what is wrong with them.
 const OPENING: &str = "opening";
 
 /// Listens for as long as there is a store, and begins anew when that ends.
 pub(super) async fn run(parts: Weak<Parts>, shared: Arc<Shared>, connector: Arc<dyn Connect>) {
-    // Whatever ends this, also the end of its runtime, ends the answers.
-    let _deaf = Deaf(&shared);
+    // Whatever ends this task, including the end of its runtime, stops the cache.
+    let _stops = StopOnDrop(&shared);
     let started = Instant::now();
     let mut pause = PAUSES[0];
     let mut logged = None;
@@ -98,9 +98,9 @@ impl fmt::Display for End {
         match self {
             Self::Connection(failure) => write!(f, "{failure}"),
             Self::Closed => f.write_str("the connection of its listener was closed"),
-            Self::Silent => f.write_str("nothing was heard of the database for `max_silence`"),
+            Self::Silent => f.write_str("no heartbeat was received for `max_silence`"),
             Self::Unheard => f.write_str(
-                "its listener does not hear what other connections send: it needs a connection of \
+                "its listener does not receive what other connections send: it needs a connection of \
                  its own to the same database, and not by a pooler such as PgBouncer in transaction \
                  mode; see `CacheOptions::listener`",
             ),
@@ -131,11 +131,11 @@ async fn listen(parts: &Weak<Parts>, shared: &Shared, connector: &dyn Connect) -
     let channel = Channel::new()?;
     // The client gets its answers while the connection is asked for notifications: what arrived
     // before an answer has been dealt with before it, too.
-    let mut hearing = pin!(hear(shared, &mut incoming, &channel));
-    let mut speaking = pin!(speak(parts, shared, &client, &channel));
-    poll_fn(|context| match hearing.as_mut().poll(context) {
+    let mut receiving = pin!(receive(shared, &mut incoming, &channel));
+    let mut beating = pin!(beat(parts, shared, &client, &channel));
+    poll_fn(|context| match receiving.as_mut().poll(context) {
         Poll::Ready(end) => Poll::Ready(Err(end)),
-        Poll::Pending => speaking.as_mut().poll(context),
+        Poll::Pending => beating.as_mut().poll(context),
     })
     .await
 }
@@ -158,8 +158,8 @@ impl Channel {
     }
 }
 
-/// Deals with what is heard, in the order in which it was committed.
-async fn hear(shared: &Shared, incoming: &mut Incoming, channel: &Channel) -> End {
+/// Handles notifications in the order in which their transactions were committed.
+async fn receive(shared: &Shared, incoming: &mut Incoming, channel: &Channel) -> End {
     let mut known = None;
     loop {
         let notification = match incoming.notification().await {
@@ -186,7 +186,7 @@ async fn hear(shared: &Shared, incoming: &mut Incoming, channel: &Channel) -> En
                     shared.entries.remove(Change::Everything);
                 }
                 known = Some(version.to_owned());
-                if !shared.heard(sent) {
+                if !shared.heartbeat(sent) {
                     return End::Silent;
                 }
             }
@@ -220,14 +220,14 @@ fn changed(shared: &Shared, notification: &Notification) {
     }
 }
 
-/// Asks to be told, and for a sign of life again and again. `Ok` when the store is gone.
-async fn speak(
+/// Subscribes to changes, and then sends heartbeats. `Ok` when the store is gone.
+async fn beat(
     parts: &Weak<Parts>,
     shared: &Shared,
     client: &Client,
     channel: &Channel,
 ) -> Result<(), End> {
-    let limit = shared.hearing.limit();
+    let limit = shared.freshness.limit();
     let within = async |sql: String| {
         let done = tokio::time::timeout(limit, client.batch_execute(&sql)).await;
         done.map_err(|_| End::Silent)?.map_err(End::from)
@@ -236,8 +236,9 @@ async fn speak(
     let Some(store) = parts.upgrade() else {
         return Ok(());
     };
-    // By a connection of the pool: this one would hear itself even where it hears nobody else.
-    let watched = say(&store, channel, OPENING, None).await?;
+    // By a connection of the pool: this connection receives its own notifications even where it
+    // receives no others.
+    let watched = notify(&store, channel, OPENING, None).await?;
     drop(store);
     if tokio::time::timeout(limit, channel.opening.notified())
         .await
@@ -252,27 +253,27 @@ async fn speak(
     .await?;
     let begin = Instant::now();
     loop {
-        let now = shared.hearing.time(Instant::now()).to_string();
+        let now = shared.freshness.time(Instant::now()).to_string();
         let Some(store) = parts.upgrade() else {
             return Ok(());
         };
-        // By the pool again: a listener that is left behind at a server which nobody asks any more
-        // hears none of these. Nothing bounds this but the pool's own time-out, which closes a
-        // connection that does not answer; the answers have ended long before.
-        say(&store, channel, &now, Some(watched)).await?;
+        // By the pool again: a listener that is connected to a server that the pool has left receives
+        // none of these. Only the pool's own time-out bounds this, and closes a connection that does not
+        // answer. The cache has stopped answering long before.
+        notify(&store, channel, &now, Some(watched)).await?;
         drop(store);
-        // It comes by another way than the answer, and may come later.
+        // The heartbeat arrives by another connection than the answer, and may be later.
         tokio::time::sleep(limit / HEARTBEATS).await;
         let now = Instant::now();
         let may_be_the_first = now.saturating_duration_since(begin) < limit;
-        if !may_be_the_first && !shared.hearing.is_fresh(now) {
+        if !may_be_the_first && !shared.freshness.is_fresh(now) {
             return Err(End::Silent);
         }
     }
 }
 
-/// Says something to the listener, by a connection of the pool.
-async fn say(
+/// Sends a notification to the listener, by a connection of the pool.
+async fn notify(
     store: &Parts,
     channel: &Channel,
     text: &str,
@@ -285,10 +286,10 @@ async fn say(
     })
 }
 
-/// Ends the answers when it is dropped.
-struct Deaf<'a>(&'a Shared);
+/// Stops the cache when it is dropped.
+struct StopOnDrop<'a>(&'a Shared);
 
-impl Drop for Deaf<'_> {
+impl Drop for StopOnDrop<'_> {
     fn drop(&mut self) {
         self.0.stop();
     }

@@ -1,0 +1,328 @@
+//! A queue of lookups, and its leader.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::Source;
+use super::linked::{LinkedQueue, Position};
+use crate::{Error, Result};
+
+/// The most lookups that wait in a queue. A longer queue could not be served within the time-out.
+const MAX_WAITING: usize = 16 * 1024;
+
+/// The lookups that wait, and the leader, if there is one.
+pub(super) struct Queue<S: Source>(Mutex<State<S>>);
+
+struct State<S: Source> {
+    waiting: LinkedQueue<Waiter<S>>,
+    term: Option<Term>,
+    /// How many terms there have been.
+    terms: u64,
+}
+
+/// The term of a leader and its successors. A leader of an earlier term may still send, but appoints
+/// no successor.
+struct Term {
+    number: u64,
+    /// When the present leader was appointed.
+    since: Instant,
+}
+
+impl<S: Source> Default for Queue<S> {
+    fn default() -> Self {
+        Self(Mutex::new(State::default()))
+    }
+}
+
+impl<S: Source> Default for State<S> {
+    fn default() -> Self {
+        Self {
+            waiting: LinkedQueue::default(),
+            term: None,
+            terms: 0,
+        }
+    }
+}
+
+impl<S: Source> State<S> {
+    /// Begins a new term, in place of the present one. Returns its number.
+    fn begin_term(&mut self) -> u64 {
+        self.terms += 1;
+        self.appoint(self.terms);
+        self.terms
+    }
+
+    /// A new leader leads in the term of this number.
+    fn appoint(&mut self, number: u64) {
+        let since = Instant::now();
+        self.term = Some(Term { number, since });
+    }
+
+    /// A lookup leads if there is no leader, and waits otherwise.
+    fn enter(&mut self, key: &S::Key) -> Result<Turn<S>> {
+        if self.term.is_none() {
+            return Ok(Turn::Leads(self.begin_term()));
+        }
+        if self.waiting.len() >= MAX_WAITING {
+            return Err(Error::unavailable("too many lookups are waiting"));
+        }
+        let (waiter, message) = Waiter::new(key);
+        Ok(Turn::Waits(self.waiting.push_back(waiter), message))
+    }
+
+    /// As [`enter`](Self::enter), for a lookup that has waited for `patience` at `position` and leaves it.
+    fn enter_again(
+        &mut self,
+        key: &S::Key,
+        position: Option<Position>,
+        patience: Duration,
+    ) -> Turn<S> {
+        if let Some(position) = position {
+            self.waiting.remove(position);
+        }
+        let makes_progress = |term: &Term| term.since.elapsed() < patience;
+        if !self.term.as_ref().is_some_and(makes_progress) {
+            return Turn::Leads(self.begin_term());
+        }
+        let (waiter, message) = Waiter::new(key);
+        Turn::Waits(self.waiting.push_front(waiter), message)
+    }
+}
+
+/// What a lookup is to do: lead in a term, or wait at a position.
+enum Turn<S: Source> {
+    Leads(u64),
+    Waits(Position, oneshot::Receiver<Message<S>>),
+}
+
+/// A lookup that waits.
+pub(super) struct Waiter<S: Source> {
+    pub(super) key: S::Key,
+    sender: oneshot::Sender<Message<S>>,
+}
+
+impl<S: Source> Waiter<S> {
+    fn new(key: &S::Key) -> (Self, oneshot::Receiver<Message<S>>) {
+        let (sender, receiver) = oneshot::channel();
+        let key = key.clone();
+        (Self { key, sender }, receiver)
+    }
+
+    /// A lookup that was dropped needs no answer.
+    pub(super) fn answer(self, answer: Result<Option<S::Row>>) {
+        let _ = self.sender.send(Message::Answer(answer));
+    }
+
+    /// Has the lookup ask alone.
+    pub(super) fn leave_alone(self) {
+        let _ = self.sender.send(Message::Alone);
+    }
+}
+
+/// What ends a wait.
+pub(super) enum Message<S: Source> {
+    Answer(Result<Option<S::Row>>),
+    /// The lookup is the next leader.
+    Lead(Leader<S>),
+    /// No batch includes the lookup any more.
+    Alone,
+}
+
+/// How a lookup goes on.
+pub(super) enum Entered<'a, S: Source> {
+    Leads(Leader<S>),
+    Waits(Waiting<'a, S>),
+}
+
+/// A position in the queue, and the message that comes to it. Dropping it leaves the queue.
+pub(super) struct Waiting<'a, S: Source> {
+    source: &'a Arc<S>,
+    queue: usize,
+    position: Option<Position>,
+    message: oneshot::Receiver<Message<S>>,
+}
+
+impl<S: Source> Future for Waiting<'_, S> {
+    type Output = Result<Message<S>, oneshot::error::RecvError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let message = Pin::new(&mut self.message).poll(context);
+        if message.is_ready() {
+            // A message comes only to a waiter that was taken out of the queue.
+            self.position = None;
+        }
+        message
+    }
+}
+
+impl<S: Source> Drop for Waiting<'_, S> {
+    fn drop(&mut self) {
+        if let Some(position) = self.position.take() {
+            let queue = &self.source.queues().0[self.queue];
+            let left = queue.lock().waiting.remove(position);
+            // Not under the lock.
+            drop(left);
+        }
+    }
+}
+
+impl<S: Source> Turn<S> {
+    fn at(self, source: &Arc<S>, queue: usize) -> Entered<'_, S> {
+        match self {
+            Self::Leads(term) => Entered::Leads(Leader::new(source.clone(), queue, term)),
+            Self::Waits(position, message) => Entered::Waits(Waiting {
+                source,
+                queue,
+                position: Some(position),
+                message,
+            }),
+        }
+    }
+}
+
+impl<S: Source> Queue<S> {
+    /// Enters the queue of this number.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`] if the queue is full.
+    pub(super) fn enter<'a>(
+        source: &'a Arc<S>,
+        queue: usize,
+        key: &S::Key,
+    ) -> Result<Entered<'a, S>> {
+        let turn = source.queues().0[queue].lock().enter(key)?;
+        Ok(turn.at(source, queue))
+    }
+
+    /// As [`enter`](Self::enter), for a lookup that has waited for `patience`: it waits in front of
+    /// others, or leads if the leader has made no progress for as long.
+    pub(super) fn enter_again<'a>(
+        mut waiting: Waiting<'a, S>,
+        key: &S::Key,
+        patience: Duration,
+    ) -> Entered<'a, S> {
+        let (source, queue) = (waiting.source, waiting.queue);
+        let position = waiting.position.take();
+        let turn = source.queues().0[queue]
+            .lock()
+            .enter_again(key, position, patience);
+        // If it was appointed in this very moment, this drop appoints a successor.
+        drop(waiting);
+        turn.at(source, queue)
+    }
+
+    /// Takes the first lookups out of the queue, at most `limit`.
+    pub(super) fn take(&self, limit: usize) -> Vec<Waiter<S>> {
+        let mut state = self.lock();
+        let mut taken = Vec::with_capacity(limit.min(state.waiting.len()));
+        while taken.len() < limit
+            && let Some(waiter) = state.waiting.pop_front()
+        {
+            if !waiter.sender.is_closed() {
+                taken.push(waiter);
+            }
+        }
+        taken
+    }
+
+    /// Puts lookups back to the front of the queue, in their order.
+    pub(super) fn put_back(&self, waiters: &mut Vec<Waiter<S>>) {
+        let mut state = self.lock();
+        for waiter in waiters.drain(..).rev() {
+            if !waiter.sender.is_closed() {
+                state.waiting.push_front(waiter);
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<S>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The right to send a statement, with the connection of the last one: a busy queue does not return it to
+/// the pool after each batch.
+pub(super) struct Leader<S: Source> {
+    /// `None` in a leader that could not be appointed.
+    source: Option<Arc<S>>,
+    queue: usize,
+    term: u64,
+    /// Boxed, so that waiting lookups are small.
+    connection: Option<Box<S::Connection>>,
+}
+
+impl<S: Source> Leader<S> {
+    fn new(source: Arc<S>, queue: usize, term: u64) -> Self {
+        Self {
+            source: Some(source),
+            queue,
+            term,
+            connection: None,
+        }
+    }
+
+    /// The number of its queue.
+    pub(super) fn queue_number(&self) -> usize {
+        self.queue
+    }
+
+    pub(super) fn queue(&self) -> &Queue<S> {
+        &self.source().queues().0[self.queue]
+    }
+
+    pub(super) fn source(&self) -> &Arc<S> {
+        self.source
+            .as_ref()
+            .expect("a leader that was not appointed is dropped at once")
+    }
+
+    /// The connection that was kept for this batch.
+    pub(super) fn take_connection(&mut self) -> Option<S::Connection> {
+        self.connection.take().map(|connection| *connection)
+    }
+
+    /// Keeps the connection for the next batch, if it has answered and the source allows it.
+    pub(super) fn keep<T>(&mut self, connection: Option<S::Connection>, answer: &Result<T>) {
+        let may_keep = |connection: &S::Connection| self.source().may_keep(connection);
+        let kept = connection.filter(|connection| answer.is_ok() && may_keep(connection));
+        self.connection = kept.map(Box::new);
+    }
+}
+
+/// Appoints the first waiting lookup as the successor, unless there is another leader by now.
+impl<S: Source> Drop for Leader<S> {
+    fn drop(&mut self) {
+        let Some(source) = self.source.take() else {
+            return;
+        };
+        let mut connection = self.connection.take();
+        let mut state = source.queues().0[self.queue].lock();
+        let is_other = |term: &Term| term.number != self.term;
+        if state.term.as_ref().is_some_and(is_other) {
+            return;
+        }
+        while let Some(waiter) = state.waiting.pop_front() {
+            let mut successor = Self::new(source.clone(), self.queue, self.term);
+            successor.connection = connection.take();
+            match waiter.sender.send(Message::Lead(successor)) {
+                Ok(()) => return state.appoint(self.term),
+                // The lookup was dropped.
+                Err(Message::Lead(mut unsent)) => {
+                    unsent.source = None;
+                    connection = unsent.connection.take();
+                }
+                Err(Message::Answer(_) | Message::Alone) => {}
+            }
+        }
+        state.term = None;
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,72 @@
+//! How many steps it takes to enter a queue, to be refused, and to leave it.
+
+use std::time::Duration;
+
+use super::{MAX_WAITING, Message, Position, State, Turn};
+use crate::store::postgres::batch::tests::Numbers;
+
+/// The most nodes of the queue that one call may touch.
+const STEPS: usize = 8;
+
+/// Longer than any test takes: the leader counts as one that makes progress.
+const PATIENCE: Duration = Duration::from_secs(3600);
+
+type Wait = (Position, tokio::sync::oneshot::Receiver<Message<Numbers>>);
+
+/// A queue whose leader makes no progress, with as many waiting lookups as there may be.
+fn full() -> (State<Numbers>, Vec<Wait>) {
+    let mut state = State::default();
+    assert!(matches!(state.enter(&7), Ok(Turn::Leads(1))));
+    let waits = (0..MAX_WAITING).map(|_| enter(&mut state)).collect();
+    state.waiting.steps();
+    (state, waits)
+}
+
+fn enter(state: &mut State<Numbers>) -> Wait {
+    let turn = state.enter(&7).unwrap();
+    let Turn::Waits(position, message) = turn else {
+        panic!("there is a leader");
+    };
+    (position, message)
+}
+
+#[track_caller]
+fn assert_few(state: &mut State<Numbers>) {
+    let steps = state.waiting.steps();
+    assert!(steps <= STEPS, "{steps} steps");
+}
+
+#[test]
+fn r48_a_refusal_looks_at_nobody_in_the_queue() {
+    let (mut state, _waits) = full();
+    for _ in 0..60_000 {
+        assert!(state.enter(&7).is_err());
+    }
+    assert_eq!(state.waiting.steps(), 0);
+}
+
+#[test]
+fn r48_whoever_waits_again_does_so_in_few_steps() {
+    let (mut state, waits) = full();
+    for (position, message) in waits {
+        let turn = state.enter_again(&7, Some(position), PATIENCE);
+        assert!(matches!(turn, Turn::Waits(..)));
+        drop(message);
+        assert_few(&mut state);
+        assert_eq!(state.waiting.len(), MAX_WAITING, "the old position is left");
+    }
+    assert!(state.enter(&7).is_err());
+}
+
+#[test]
+fn r48_whoever_goes_away_makes_room_in_few_steps() {
+    let (mut state, mut waits) = full();
+    // From the middle outwards, and in again at the end.
+    for at in (0..MAX_WAITING).map(|step| (step * 7919) % MAX_WAITING) {
+        state.waiting.remove(waits[at].0);
+        assert_few(&mut state);
+        waits[at] = enter(&mut state);
+        assert_few(&mut state);
+        assert!(state.enter(&7).is_err());
+    }
+}
