@@ -281,6 +281,23 @@ async fn a_scope_without_data_whose_middleware_differs_from_what_is_around_it_is
     }
 }
 
+#[tokio::test]
+async fn a_scope_with_a_path_is_not_refused_even_if_its_type_is_hidden_and_it_is_asked() {
+    let three = Three::new().await;
+    let [outer, inner, _] = three.auths.clone();
+    let site = Site::serve(outer, move |config: &mut ServiceConfig| {
+        let scope = web::scope("/scope").configure(handlers);
+        let scope = scope.wrap(from_fn(hiding)).wrap(inner.middleware());
+        config.service(scope.wrap(Asking));
+    })
+    .await;
+    let everybody = three.browser(&site, 0..3);
+    for handler in HANDLERS {
+        let reply = everybody.get(&format!("/scope/{handler}")).await;
+        assert_eq!((reply.status, &*reply.body), (200, "level1"), "{handler}");
+    }
+}
+
 /// The data of a scope cannot be told from that around it: attributes and extractors go by the
 /// middleware, `web::Data<Auth>` goes by the data, and the log says so.
 #[tokio::test]
