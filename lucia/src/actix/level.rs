@@ -7,12 +7,12 @@ use std::any::type_name;
 use std::cell::Cell;
 
 use actix_web::dev::{ServiceFactory, ServiceRequest};
-use actix_web::{App, HttpRequest, Resource, Scope, web};
+use actix_web::{App, HttpRequest, Scope, web};
 
 /// What is known of the level of a middleware.
 #[derive(Debug)]
 pub(super) struct Level {
-    /// `None` where the type does not tell.
+    /// `None` where the type does not tell, and for resources.
     is_app_by_type: Option<bool>,
     was_asked: Cell<bool>,
 }
@@ -26,10 +26,9 @@ impl Level {
     pub(super) fn around<S>() -> Self {
         let has = |name| type_name::<S>().contains(name);
         let is_app = has(of_app(App::new));
-        let is_further_in =
-            has(of_scope(|| web::scope(""))) || has(of_resource(|| web::resource("")));
+        let is_scope = has(of_scope(|| web::scope("")));
         Self {
-            is_app_by_type: (is_app || is_further_in).then_some(is_app),
+            is_app_by_type: (is_app || is_scope).then_some(is_app),
             was_asked: Cell::new(false),
         }
     }
@@ -41,7 +40,8 @@ impl Level {
     }
 
     /// Whether this is the level of the `App`, by a request that has come to the middleware: further
-    /// in, a part of its path has been matched, unless all scopes around are empty.
+    /// in, a part of its path has been matched, unless the scopes around it are all empty. A resource
+    /// matches all of it.
     pub(super) fn is_app(&self, request: &HttpRequest) -> bool {
         let path = request.match_info();
         self.is_app_by_type
@@ -54,9 +54,5 @@ fn of_app<T: ServiceFactory<ServiceRequest>>(_: fn() -> App<T>) -> &'static str 
 }
 
 fn of_scope<T: ServiceFactory<ServiceRequest>>(_: fn() -> Scope<T>) -> &'static str {
-    type_name::<T::Service>()
-}
-
-fn of_resource<T: ServiceFactory<ServiceRequest>>(_: fn() -> Resource<T>) -> &'static str {
     type_name::<T::Service>()
 }

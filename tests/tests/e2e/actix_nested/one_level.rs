@@ -282,13 +282,15 @@ async fn a_scope_without_data_whose_middleware_differs_from_what_is_around_it_is
 }
 
 #[tokio::test]
-async fn a_scope_with_a_path_is_not_refused_even_if_its_type_is_hidden_and_it_is_asked() {
+async fn a_path_that_is_matched_is_not_refused_even_if_its_type_is_hidden_and_it_is_asked() {
     let three = Three::new().await;
     let [outer, inner, _] = three.auths.clone();
     let site = Site::serve(outer, move |config: &mut ServiceConfig| {
         let scope = web::scope("/scope").configure(handlers);
         let scope = scope.wrap(from_fn(hiding)).wrap(inner.middleware());
         config.service(scope.wrap(Asking));
+        let resource = resource("attribute").wrap(inner.middleware());
+        config.service(resource.wrap(Asking));
     })
     .await;
     let everybody = three.browser(&site, 0..3);
@@ -296,6 +298,8 @@ async fn a_scope_with_a_path_is_not_refused_even_if_its_type_is_hidden_and_it_is
         let reply = everybody.get(&format!("/scope/{handler}")).await;
         assert_eq!((reply.status, &*reply.body), (200, "level1"), "{handler}");
     }
+    let reply = everybody.get("/resource/attribute").await;
+    assert_eq!((reply.status, &*reply.body), (200, "level1"));
 }
 
 /// The data of a scope cannot be told from that around it: attributes and extractors go by the
