@@ -23,11 +23,13 @@
 //! attributes and extractors: the data of a resource counts more than that of the scope around it, and
 //! the middleware of a scope more than the data of the same scope. Give each scope both, or the data
 //! alone, always as `web::Data<Auth>`: what a handler takes as `web::Data<Auth>` goes by the data
-//! only.
+//! only. An `App` whose data and middleware have different `Auth`s refuses every request; of a scope,
+//! the log warns: see [`Auth::middleware`](crate::Auth::middleware).
 
 mod extractors;
 #[cfg(feature = "macros")]
 mod handler;
+mod level;
 mod middleware;
 mod nearest;
 mod response;

@@ -5,9 +5,11 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
+use actix_web::HttpResponse;
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
 
+use super::level::Level;
 use super::nearest;
 use super::response::{deny, put_headers};
 use crate::auth::Auth;
@@ -21,7 +23,19 @@ impl Auth {
     /// does no harm together with the attributes: a response has one session cookie at the most.
     ///
     /// Handlers in it belong to this `Auth`, unless a scope or resource further in has another one
-    /// in its data or in a middleware.
+    /// in its data or in a middleware. What a handler takes as `web::Data<Auth>` goes by the data
+    /// alone, so a level with this middleware needs the same `Auth` in its data. Where they differ:
+    ///
+    /// - On the `App`, every request is refused with 500, and an error in the log says what to write.
+    /// - On a scope or a resource, the middleware decides for attributes and extractors, a handler
+    ///   gets the `Auth` of the data as `web::Data<Auth>`, and one warning in the log says so. It
+    ///   cannot be refused: actix-web does not tell the data of a scope from that around it, and a
+    ///   scope with a middleware alone may differ from what is around it.
+    ///
+    /// The `App` is told by the type of what the middleware is wrapped around. Where middleware by
+    /// [`from_fn`](actix_web::middleware::from_fn) further in hides that type, it is told by the
+    /// server's question whether the service is ready, which tests by `test::init_service` do not
+    /// ask: there, the log warns.
     pub fn middleware(&self) -> AuthMiddleware {
         AuthMiddleware {
             auth: self.clone(),
@@ -81,6 +95,7 @@ where
     fn new_transform(&self, service: S) -> Self::Future {
         ready(Ok(AuthMiddlewareService {
             middleware: self.clone(),
+            level: Level::around::<S>(),
             service: Rc::new(service),
         }))
     }
@@ -90,6 +105,7 @@ where
 #[derive(Debug)]
 pub struct AuthMiddlewareService<S> {
     middleware: AuthMiddleware,
+    level: Level,
     service: Rc<S>,
 }
 
@@ -103,14 +119,19 @@ where
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>>>>;
 
     fn poll_ready(&self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.level.asked();
         self.service.poll_ready(context)
     }
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
         let AuthMiddleware { auth, guard } = self.middleware.clone();
+        let is_on_app = self.level.is_app(request.request());
         let service = self.service.clone();
         Box::pin(async move {
-            nearest::enter(request.request(), &auth);
+            if let Err(misuse) = nearest::enter(request.request(), &auth, is_on_app) {
+                let response = request.into_response(HttpResponse::from_error(misuse));
+                return Ok(response.map_into_right_body());
+            }
             let auth_request = auth.handle_request(request.request());
             auth_request.adopt();
             if let Err(denial) = guard.check(&auth_request).await {

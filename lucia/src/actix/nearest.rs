@@ -40,15 +40,26 @@ impl Places {
 
 /// Notes that a request enters the middleware of `auth`. The data of a scope is there before its
 /// middleware is called.
-pub(super) fn enter(request: &HttpRequest, auth: &Auth) {
-    let passed = Passed {
-        auth: auth.clone(),
-        seen: Places::of(request),
-    };
-    request.extensions_mut().insert(passed);
+///
+/// # Errors
+///
+/// [`Error::Misuse`] when the middleware is around the `App` and another `Auth` is in its data.
+/// Further in, the data can be of a level around the middleware, where it may differ: the log says
+/// so once.
+pub(super) fn enter(request: &HttpRequest, auth: &Auth, is_on_app: bool) -> Result<()> {
     let wrapped = request.app_data::<web::Data<Auth>>();
-    let given = wrapped.map(web::Data::get_ref).or(request.app_data());
-    if given.is_some_and(|given| !given.is(auth)) && auth.is_said_first("middleware and data") {
+    let wrapped = wrapped.map(web::Data::get_ref);
+    let plain = request.app_data::<Auth>();
+    let differs = |given: Option<&Auth>| given.is_some_and(|given| !given.is(auth));
+    if (differs(wrapped) || differs(plain)) && is_on_app {
+        return Err(Error::Misuse(
+            "the `App` has the middleware of one `Auth` and the data of another: give it both of the \
+             same, `.app_data(web::Data::new(auth.clone())).wrap(auth.middleware())`, and move the \
+             other `Auth` to the scope that it is for"
+                .to_owned(),
+        ));
+    }
+    if differs(wrapped.or(plain)) && auth.is_said_first("middleware and data") {
         tracing::warn!(
             path = request.path(),
             "handlers have another `Auth` than the middleware around them in their `web::Data<Auth>`; \
@@ -56,6 +67,12 @@ pub(super) fn enter(request: &HttpRequest, auth: &Auth) {
              `.app_data(web::Data::new(auth))` to the scope of the middleware, with the same `Auth`"
         );
     }
+    let passed = Passed {
+        auth: auth.clone(),
+        seen: Places::of(request),
+    };
+    request.extensions_mut().insert(passed);
+    Ok(())
 }
 
 /// The `AuthRequest` of a request by the nearest `Auth`: that of the scope's data, if the request has

@@ -1,5 +1,7 @@
 //! Applications with several `Auth`s in actix-web, one inside of another: the nearest one decides.
 
+mod one_level;
+
 use std::fmt::Write;
 
 use actix_web::middleware::Condition;
@@ -253,8 +255,8 @@ async fn what_stands_around_the_application_itself_is_the_outermost_level() {
     let three = Three::new().await;
     let [outer, middle, inner] = three.auths.clone();
     let app = App::new()
-        .app_data(outer.clone())
         .wrap(middle.middleware())
+        .wrap(outer.middleware())
         .service(
             web::scope("/inner")
                 .app_data(web::Data::new(inner))

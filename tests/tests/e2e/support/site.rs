@@ -2,9 +2,10 @@
 
 use std::net::SocketAddr;
 
-use actix_web::dev::ServerHandle;
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServerHandle, ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::web::{self, ServiceConfig};
-use actix_web::{App, HttpServer};
+use actix_web::{App, Error, HttpServer};
 use lucia::{Auth, Session};
 
 use super::{Browser, actix};
@@ -44,10 +45,28 @@ impl Site {
         auth: Auth,
         routes: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
     ) -> Self {
+        Self::serve_app(auth, move || App::new().configure(routes.clone())).await
+    }
+
+    /// A site that is this `App`, with what is wrapped around it.
+    pub(crate) async fn serve_app<T, B>(
+        auth: Auth,
+        app: impl Fn() -> App<T> + Clone + Send + 'static,
+    ) -> Self
+    where
+        T: ServiceFactory<
+                ServiceRequest,
+                Config = (),
+                Response = ServiceResponse<B>,
+                Error = Error,
+                InitError = (),
+            > + 'static,
+        B: MessageBody + 'static,
+    {
         let (started, starting) = tokio::sync::oneshot::channel();
         std::thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {
-                let server = HttpServer::new(move || App::new().configure(routes.clone()))
+                let server = HttpServer::new(app)
                     .workers(2)
                     .disable_signals()
                     .shutdown_timeout(0)
