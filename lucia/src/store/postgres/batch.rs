@@ -29,6 +29,7 @@
 mod linked;
 mod queue;
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -137,7 +138,7 @@ pub(super) async fn find<S: Source>(source: &Arc<S>, key: &S::Key) -> Result<Opt
 fn find_alone<'a, S: Source>(
     source: &'a S,
     key: &'a S::Key,
-) -> std::pin::Pin<Box<dyn Future<Output = Result<Option<S::Row>>> + Send + 'a>> {
+) -> Pin<Box<impl Future<Output = Result<Option<S::Row>>> + Send + 'a>> {
     Box::pin(async { source.find(&mut None, key).await })
 }
 
