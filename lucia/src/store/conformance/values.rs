@@ -58,7 +58,7 @@ pub(super) fn session(number: u64, user: &str) -> NewSessionRow {
         },
         device: Some(format!("device {number}")),
         address: Some(format!("2001:db8::{number}")),
-        persistent: number % 2 == 0,
+        persistent: number.is_multiple_of(2),
         attributes: Map::new(),
         replaces: None,
         limit: None,
