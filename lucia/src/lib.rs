@@ -87,6 +87,7 @@
 //! | who sent a request | [`AuthRequest`], [`User`], [`Session`], [`MaybeUser`] |
 //! | changing passwords | [`Auth::change_password`], [`Auth::reset_password`] |
 //! | limiting attempts to sign in | [`UseKey::address`], [`AuthBuilder::sign_in_limit`] |
+//! | "remember me" | [`CreateSession::remember`] |
 //! | a list of "your sessions" | [`Auth::user_sessions`], [`SessionInfo`] |
 //! | deleting expired sessions | [`Auth::sweeper`] |
 //! | the database | [`PgStore`], [`SqliteStore`], [`store`] |

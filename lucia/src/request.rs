@@ -130,7 +130,8 @@ impl Auth {
         })
     }
 
-    /// The cookie that carries a session, or with `None` the one that removes it.
+    /// The cookie that carries a session, or with `None` the one that removes it. That of a session
+    /// that is not to be [remembered](crate::CreateSession::remember) has no `Max-Age`.
     ///
     /// For what lucia has no adapter for. [`AuthRequest::set_session`] puts it on the response. A
     /// handler that does so by itself keeps to the same rules where the response passes an
@@ -140,11 +141,11 @@ impl Auth {
     #[doc(alias = "createSessionCookie")]
     pub fn session_cookie(&self, session: Option<&Session>) -> SessionCookie {
         match session {
-            Some(session) => self.cookie().set(
-                session.token(),
-                UnixMillis::from(session.idle_expires),
-                self.now(),
-            ),
+            Some(session) => {
+                let expires = UnixMillis::from(session.idle_expires);
+                let expires = session.persistent.then_some(expires);
+                self.cookie().set(session.token(), expires, self.now())
+            }
             None => self.cookie().removal(),
         }
     }

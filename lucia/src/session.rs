@@ -153,6 +153,9 @@ pub struct SessionInfo {
     pub device: Option<String>,
     /// The address that it was created from, if the application gave one.
     pub address: Option<IpAddr>,
+    /// Whether its cookie outlives the browser: `true` unless it was created with
+    /// [`remember(false)`](crate::CreateSession::remember).
+    pub persistent: bool,
     /// Whether the session is in its active or its idle period.
     pub state: SessionState,
     /// Whether this request created or renewed it, so that its cookie is to be sent.
@@ -171,7 +174,7 @@ struct RowAttributes {
 impl Serialize for SessionInfo {
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
         let millis = |time: SystemTime| UnixMillis::from(time).0;
-        let mut object = serializer.serialize_struct("SessionInfo", 9)?;
+        let mut object = serializer.serialize_struct("SessionInfo", 10)?;
         object.serialize_field("id", &self.id)?;
         object.serialize_field("user_id", &self.user_id)?;
         object.serialize_field("created_at", &millis(self.created_at))?;
@@ -181,6 +184,7 @@ impl Serialize for SessionInfo {
         object.serialize_field("idle_expires", &millis(self.idle_expires))?;
         object.serialize_field("device", &self.device)?;
         object.serialize_field("address", &self.address)?;
+        object.serialize_field("persistent", &self.persistent)?;
         object.end()
     }
 }
@@ -196,6 +200,7 @@ impl fmt::Debug for SessionInfo {
             .field("active_expires", &self.active_expires)
             .field("idle_expires", &self.idle_expires)
             .field("device", &self.device)
+            .field("persistent", &self.persistent)
             .field("state", &self.state)
             .field("fresh", &self.fresh)
             .finish_non_exhaustive()
@@ -225,6 +230,7 @@ impl SessionInfo {
             idle_expires: row.idle_expires.into(),
             device: row.device,
             address: row.address.and_then(|address| address.parse().ok()),
+            persistent: row.persistent,
             state,
             fresh,
             attributes: RowAttributes {
@@ -271,6 +277,8 @@ pub(crate) struct Lifetime {
     pub(crate) active: Duration,
     /// How long after that a request still renews it.
     pub(crate) idle: Duration,
+    /// The same of a session that is not persistent.
+    pub(crate) browser_idle: Duration,
     /// How long after its creation it dies whatever happens.
     pub(crate) absolute: Option<Duration>,
 }
@@ -289,13 +297,21 @@ pub struct Expiries {
 
 impl Lifetime {
     /// The expiries of a session created at `created_at` that is created or renewed `now`.
-    pub(crate) fn expiries(&self, created_at: UnixMillis, now: UnixMillis) -> Expiries {
+    pub(crate) fn expiries(
+        &self,
+        created_at: UnixMillis,
+        persistent: bool,
+        now: UnixMillis,
+    ) -> Expiries {
         let end = self.end(created_at);
-        let active_expires = now.plus(self.active).min(end);
+        let idle = match persistent {
+            true => self.idle,
+            false => self.browser_idle,
+        };
         Expiries {
             renewed_at: now,
-            active_expires,
-            idle_expires: now.plus(self.active).plus(self.idle).min(end),
+            active_expires: now.plus(self.active).min(end),
+            idle_expires: now.plus(self.active).plus(idle).min(end),
         }
     }
 
@@ -342,11 +358,12 @@ mod tests {
     const LIFETIME: Lifetime = Lifetime {
         active: Duration::from_secs(100),
         idle: Duration::from_secs(1000),
+        browser_idle: Duration::from_secs(10),
         absolute: None,
     };
 
     fn session(lifetime: &Lifetime, created: i64, renewed: i64) -> SessionRow {
-        let expiries = lifetime.expiries(UnixMillis(created), UnixMillis(renewed));
+        let expiries = lifetime.expiries(UnixMillis(created), true, UnixMillis(renewed));
         SessionRow {
             id: "0".repeat(64).parse().unwrap(),
             user_id: UserId::from("ada"),
@@ -357,6 +374,7 @@ mod tests {
             idle_expires: expiries.idle_expires,
             device: None,
             address: None,
+            persistent: true,
             attributes: "{}".to_owned(),
         }
     }
@@ -382,6 +400,34 @@ mod tests {
             Some(SessionState::Idle)
         );
         assert_eq!(LIFETIME.state(&row, UnixMillis(1_100_001)), None);
+    }
+
+    #[test]
+    fn a_session_that_is_not_persistent_has_an_idle_period_that_differs() {
+        let at = UnixMillis(5000);
+        let persistent = LIFETIME.expiries(UnixMillis(0), true, at);
+        let other = LIFETIME.expiries(UnixMillis(0), false, at);
+        assert_eq!(persistent.idle_expires, UnixMillis(1_105_000));
+        assert_eq!(
+            other,
+            Expiries {
+                idle_expires: UnixMillis(115_000),
+                ..persistent
+            }
+        );
+    }
+
+    #[test]
+    fn an_absolute_lifetime_bounds_both_kinds_of_sessions() {
+        let lifetime = Lifetime {
+            absolute: Some(Duration::from_secs(105)),
+            ..LIFETIME
+        };
+        for persistent in [true, false] {
+            let expiries = lifetime.expiries(UnixMillis(0), persistent, UnixMillis(2000));
+            assert_eq!(expiries.active_expires, UnixMillis(102_000));
+            assert_eq!(expiries.idle_expires, UnixMillis(105_000));
+        }
     }
 
     #[test]

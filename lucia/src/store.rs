@@ -243,7 +243,7 @@ pub trait Store: UserStore + SessionStore {
 }
 
 /// lucia's own columns of the table of sessions, which attributes cannot be.
-pub(crate) const SESSION_COLUMNS: [&str; 9] = [
+pub(crate) const SESSION_COLUMNS: [&str; 10] = [
     "id",
     "user_id",
     "created_at",
@@ -253,4 +253,5 @@ pub(crate) const SESSION_COLUMNS: [&str; 9] = [
     "idle_expires",
     "device",
     "address",
+    "persistent",
 ];

@@ -42,6 +42,7 @@ impl Fixed {
                 idle_expires: UnixMillis(now.0 + 15 * day),
                 device: None,
                 address: None,
+                persistent: true,
                 attributes: "{}".to_owned(),
             },
             user: UserRow {

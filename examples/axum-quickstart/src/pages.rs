@@ -24,6 +24,7 @@ pub struct Account<'a> {
     title: &'static str,
     is_new: bool,
     username: &'a str,
+    remember: bool,
     next: &'a LocalPath,
     problem: Option<String>,
 }
@@ -59,6 +60,7 @@ impl<'a> Account<'a> {
             title: "Sign up",
             is_new: true,
             username,
+            remember: false,
             next,
             problem: None,
         }
@@ -70,6 +72,11 @@ impl<'a> Account<'a> {
             is_new: false,
             ..Self::sign_up(username, next)
         }
+    }
+
+    /// Checks the box, or does not.
+    pub fn remember(self, remember: bool) -> Self {
+        Self { remember, ..self }
     }
 }
 

@@ -23,6 +23,8 @@ use crate::pages::{Account, Home, SessionView, Sessions, again, html};
 pub struct Credentials {
     username: String,
     password: String,
+    /// Whether the box is checked: "remember me".
+    remember: bool,
     next: String,
 }
 
@@ -75,12 +77,15 @@ pub async fn sign_up(
             username: username.clone(),
         };
         let user = auth.create_user(user.attributes(&profile)).await?;
-        begin_session(&auth, &auth_request, &user.id, &headers).await
+        begin_session(&auth, &auth_request, &user.id, &headers, form.remember).await
     };
     let next = path(&form.next);
     match signed_up.await {
         Ok(()) => Ok(Redirect::to(next.as_str()).into_response()),
-        Err(error) => again(error, Account::sign_up(&form.username, &next)),
+        Err(error) => again(
+            error,
+            Account::sign_up(&form.username, &next).remember(form.remember),
+        ),
     }
 }
 
@@ -104,12 +109,15 @@ pub async fn log_in(
             .use_key("username", &form.username(), Some(&form.password))
             .address(peer.ip())
             .await?;
-        begin_session(&auth, &auth_request, &key, &headers).await
+        begin_session(&auth, &auth_request, &key, &headers, form.remember).await
     };
     let next = path(&form.next);
     match logged_in.await {
         Ok(()) => Ok(Redirect::to(next.as_str()).into_response()),
-        Err(error) => again(error, Account::log_in(&form.username, &next)),
+        Err(error) => again(
+            error,
+            Account::log_in(&form.username, &next).remember(form.remember),
+        ),
     }
 }
 
@@ -180,6 +188,7 @@ async fn begin_session(
     auth_request: &AuthRequest,
     who: &impl SignsIn,
     headers: &HeaderMap,
+    remember: bool,
 ) -> lucia::Result<()> {
     let device = headers.get(USER_AGENT);
     let device = device.and_then(|value| value.to_str().ok());
@@ -187,6 +196,7 @@ async fn begin_session(
     let session = auth
         .create_session(who)
         .device(device.unwrap_or("unknown"))
+        .remember(remember)
         .replace(before.as_deref())
         .await?;
     auth_request.set_session(Some(&session));

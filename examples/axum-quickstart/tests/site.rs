@@ -182,6 +182,35 @@ async fn a_session_is_revoked_from_a_second_browser() {
 }
 
 #[tokio::test]
+async fn who_is_not_remembered_has_a_cookie_that_ends_with_the_browser() {
+    let site = Site::start().await;
+    for (path, username) in [("/signup", "ada"), ("/signup", "bob"), ("/login", "ada")] {
+        for remember in [false, true] {
+            let username = match (path, remember) {
+                ("/signup", true) => format!("{username}2"),
+                _ => username.to_owned(),
+            };
+            let visitor = site.visitor("Firefox");
+            let box_of = |page: Page| page.body.contains(r#"value="true" checked"#);
+            let page = visitor.get(path).await;
+            assert!(page.body.contains(r#"name="remember" type="checkbox""#));
+            assert!(!box_of(page));
+            let mut form = vec![("username", &*username), ("password", "wrong")];
+            form.extend(remember.then_some(("remember", "true")));
+            assert_eq!(box_of(visitor.post(path, &form).await), remember, "{path}");
+
+            form[1] = ("password", PASSWORD);
+            let page = visitor.post(path, &form).await;
+            page.leads_to();
+            let cookie = page.cookie.unwrap();
+            assert_eq!(cookie.contains("Max-Age="), remember, "{path} {cookie}");
+            assert_eq!(cookie.contains("Expires="), remember, "{path} {cookie}");
+            assert!(visitor.is_signed_in().await);
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_log_in_ends_the_session_that_the_browser_had() {
     let site = Site::start().await;
     let ada = site.visitor("Firefox");

@@ -15,6 +15,8 @@ pub const PASSWORD_MIN_LENGTH: usize = 8;
 pub struct Credentials {
     pub username: String,
     pub password: String,
+    /// Whether the box is checked: "remember me".
+    pub remember: bool,
     pub next: Next,
 }
 

@@ -27,6 +27,7 @@ pub struct Landing<'a> {
 #[template(path = "signup.html")]
 pub struct SignUp<'a> {
     pub username: &'a str,
+    pub remember: bool,
     pub next: Option<&'a LocalPath>,
     pub problem: Option<Problem>,
 }
@@ -36,6 +37,7 @@ pub struct SignUp<'a> {
 #[template(path = "login.html")]
 pub struct LogIn<'a> {
     pub username: &'a str,
+    pub remember: bool,
     pub next: Option<&'a LocalPath>,
     pub problem: Option<Problem>,
 }

@@ -29,6 +29,44 @@ async fn somebody_signs_up_sees_who_they_are_and_logs_out() {
 }
 
 #[actix_web::test]
+async fn who_is_not_remembered_has_a_cookie_that_ends_with_the_browser() {
+    let site = RunningSite::start().await;
+    for (path, username) in [("/signup", "ada"), ("/login", "ada"), ("/signup", "bob")] {
+        for remember in [false, true] {
+            // The second of two who sign up is another one.
+            let username = match (path, remember) {
+                ("/signup", true) => format!("{username}2"),
+                _ => username.to_owned(),
+            };
+            let visitor = site.visitor();
+            assert!(!visitor.get(path).await.is_checked("remember"));
+            let mut form = vec![("username", &*username), ("password", PASSWORD)];
+            form.extend(remember.then_some(("remember", "true")));
+            let page = visitor.post(path, &form).await;
+            assert_eq!(page.leads_to(), "/home");
+            let cookie = page.header("set-cookie").unwrap();
+            assert_eq!(cookie.contains("Max-Age="), remember, "{path} {cookie}");
+            assert_eq!(cookie.contains("Expires="), remember, "{path} {cookie}");
+            assert!(visitor.is_signed_in().await);
+        }
+    }
+}
+
+#[actix_web::test]
+async fn a_box_that_is_checked_stays_so_in_a_form_that_was_refused() {
+    let site = RunningSite::start().await;
+    for path in ["/signup", "/login"] {
+        for remember in [false, true] {
+            let mut form = vec![("username", "ada"), ("password", "wrong")];
+            form.extend(remember.then_some(("remember", "true")));
+            let page = site.visitor().post(path, &form).await;
+            assert!((400..500).contains(&page.status), "{path}");
+            assert_eq!(page.is_checked("remember"), remember, "{path}");
+        }
+    }
+}
+
+#[actix_web::test]
 async fn a_cookie_that_was_copied_before_the_log_out_is_of_no_use_after_it() {
     let site = RunningSite::start().await;
     let ada = site.visitor();

@@ -38,7 +38,8 @@ ALTER TABLE "user_session"
         DEFAULT (extract(epoch FROM now()) * 1000)::BIGINT,
     ADD COLUMN IF NOT EXISTS "authenticated_at" BIGINT,
     ADD COLUMN IF NOT EXISTS "device" TEXT,
-    ADD COLUMN IF NOT EXISTS "address" TEXT;
+    ADD COLUMN IF NOT EXISTS "address" TEXT,
+    ADD COLUMN IF NOT EXISTS "persistent" BOOLEAN NOT NULL DEFAULT TRUE;
 
 -- A column that a table made by an earlier version does not have. Counts from before start now.
 ALTER TABLE "sign_in_attempt"

@@ -3,7 +3,7 @@
 --
 -- `SqliteStore::migrate` runs this file. To use it with a migration tool of your own, copy it, add
 -- the columns of your users to "auth_user", and do not call `migrate`. A table of sessions that
--- was made by Lucia lacks the last five columns, and a table of attempts that was made by an
+-- was made by Lucia lacks the last six columns, and a table of attempts that was made by an
 -- earlier version the last one: add them by `ALTER TABLE`, the times with a constant default, which is
 -- all that SQLite adds. Foreign keys are checked by
 -- connections that say `PRAGMA foreign_keys = ON`, as those of `SqliteStore` do.
@@ -29,7 +29,8 @@ CREATE TABLE IF NOT EXISTS "user_session" (
     "renewed_at" BIGINT NOT NULL DEFAULT (unixepoch() * 1000),
     "authenticated_at" BIGINT,
     "device" TEXT,
-    "address" TEXT
+    "address" TEXT,
+    "persistent" BOOLEAN NOT NULL DEFAULT TRUE
 );
 
 -- How often somebody has tried to sign in, for each key and address that attempts are counted by. The

@@ -75,6 +75,7 @@ pub struct AuthBuilder {
     environment: Environment,
     active_period: Duration,
     idle_period: Duration,
+    browser_session_idle_period: Option<Duration>,
     absolute_period: Option<Duration>,
     max_sessions: Option<u32>,
     sign_in_limit: Option<SignInLimit>,
@@ -95,6 +96,7 @@ impl AuthBuilder {
             environment: Environment::default(),
             active_period: DAY,
             idle_period: 14 * DAY,
+            browser_session_idle_period: None,
             absolute_period: None,
             max_sessions: None,
             sign_in_limit: Some(SignInLimit::default()),
@@ -138,6 +140,18 @@ impl AuthBuilder {
     /// periods together is expired.
     pub fn idle_period(mut self, period: Duration) -> Self {
         self.idle_period = period;
+        self
+    }
+
+    /// The idle period of sessions that are not to be
+    /// [remembered](crate::CreateSession::remember), which may not be longer than
+    /// [`idle_period`](Self::idle_period); 1 day by default, or `idle_period` where that is shorter.
+    ///
+    /// Their cookie ends with the browser, and the server does not learn when that was. This setting
+    /// bounds how long after its last use such a session is still good, in a browser that restores
+    /// cookies when it starts, or for a thief: the active period and this one together.
+    pub fn browser_session_idle_period(mut self, period: Duration) -> Self {
+        self.browser_session_idle_period = Some(period);
         self
     }
 
@@ -249,6 +263,14 @@ impl AuthBuilder {
     pub fn build(self) -> Result<Auth> {
         check_period("active_period", self.active_period)?;
         check_period("idle_period", self.idle_period)?;
+        if let Some(period) = self.browser_session_idle_period {
+            check_period("browser_session_idle_period", period)?;
+            if period > self.idle_period {
+                let reason = "it is longer than the idle period: a session that is not remembered would \
+                    outlive one that is";
+                return Err(Error::setting("browser_session_idle_period", reason));
+            }
+        }
         if let Some(absolute) = self.absolute_period {
             check_period("absolute_period", absolute)?;
             if absolute < self.active_period {
@@ -294,6 +316,9 @@ impl AuthBuilder {
             lifetime: Lifetime {
                 active: self.active_period,
                 idle: self.idle_period,
+                browser_idle: self
+                    .browser_session_idle_period
+                    .unwrap_or(DAY.min(self.idle_period)),
                 absolute: self.absolute_period,
             },
             origin: OriginPolicy {
@@ -328,6 +353,10 @@ impl fmt::Debug for AuthBuilder {
             .field("environment", &self.environment)
             .field("active_period", &self.active_period)
             .field("idle_period", &self.idle_period)
+            .field(
+                "browser_session_idle_period",
+                &self.browser_session_idle_period,
+            )
             .field("absolute_period", &self.absolute_period)
             .field("max_sessions_per_user", &self.max_sessions)
             .field("sign_in_limit", &self.sign_in_limit)

@@ -130,6 +130,7 @@ mod tests {
             idle_expires: UnixMillis(i64::MAX),
             device: None,
             address: None,
+            persistent: true,
             attributes: "{}".to_owned(),
         };
         let user = UserRow {

@@ -52,6 +52,7 @@ impl Auth {
             attributes: Ok(Map::new()),
             replaces: None,
             proven: true,
+            persistent: true,
         }
     }
 }
@@ -133,6 +134,7 @@ pub struct CreateSession<'a> {
     attributes: Result<Map<String, Value>>,
     replaces: Option<SessionId>,
     proven: bool,
+    persistent: bool,
 }
 
 impl CreateSession<'_> {
@@ -185,6 +187,34 @@ impl CreateSession<'_> {
         self
     }
 
+    /// Whether the user stays signed in when they close the browser, as a checkbox "remember me"
+    /// asks; `true` without this call.
+    ///
+    /// With `false`, the cookie has neither `Max-Age` nor `Expires`, now and after each renewal and
+    /// rotation, so that the browser removes it at the end of *its* session. Some browsers restore
+    /// it with their tabs, and no server learns of a browser that was closed. So the session itself
+    /// has a shorter idle period:
+    /// [`browser_session_idle_period`](crate::AuthBuilder::browser_session_idle_period).
+    ///
+    /// ```
+    /// use lucia::{Auth, AuthRequest, VerifiedKey};
+    ///
+    /// async fn sign_in(
+    ///     auth: &Auth,
+    ///     request: &AuthRequest,
+    ///     key: &VerifiedKey,
+    ///     remember_me: bool, // a checkbox
+    /// ) -> lucia::Result<()> {
+    ///     let session = auth.create_session(key).remember(remember_me).await?;
+    ///     request.set_session(Some(&session));
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn remember(mut self, remember: bool) -> Self {
+        self.persistent = remember;
+        self
+    }
+
     async fn create(self) -> Result<Session> {
         let Self { auth, sign_in, .. } = self;
         let sealed::SignIn { user_id, key } = sign_in;
@@ -199,9 +229,10 @@ impl CreateSession<'_> {
             user_id: user_id.clone(),
             created_at: now,
             authenticated_at: self.proven.then_some(now),
-            expiries: auth.0.lifetime.expiries(now, now),
+            expiries: auth.0.lifetime.expiries(now, self.persistent, now),
             device: self.device,
             address: self.address.map(|address| address.to_string()),
+            persistent: self.persistent,
             attributes,
             replaces: self.replaces,
             limit: auth.0.max_sessions,
@@ -243,6 +274,7 @@ impl fmt::Debug for CreateSession<'_> {
         f.debug_struct("CreateSession")
             .field("user_id", &self.sign_in.user_id)
             .field("device", &self.device)
+            .field("remember", &self.persistent)
             .finish_non_exhaustive()
     }
 }

@@ -235,7 +235,7 @@ impl Auth {
         }
         Ok(Rotation {
             token: SessionToken::generate(&*self.0.random)?,
-            expiries: lifetime.expiries(created_at, now),
+            expiries: lifetime.expiries(created_at, session.persistent, now),
             authenticated_at,
         })
     }
@@ -269,14 +269,14 @@ impl Auth {
         user: UserRow,
     ) -> Result<Option<(Session, UserRow)>> {
         let now = self.now();
-        let created_at = row.created_at;
+        let (created_at, persistent) = (row.created_at, row.persistent);
         let Some(state) = self.0.lifetime.state(&row, now) else {
             return Ok(None);
         };
         let mut info = SessionInfo::new(row, &self.0.session_table, state, false);
         let mut confirmed_at = now;
         if state == SessionState::Idle {
-            let expiries = self.0.lifetime.expiries(created_at, now);
+            let expiries = self.0.lifetime.expiries(created_at, persistent, now);
             let renewed = self.ask(self.store().renew_session(&info.id, expiries));
             if !renewed.await? {
                 // It was revoked between the two statements.

@@ -282,18 +282,22 @@ impl CookieConfig {
         }
     }
 
-    /// The cookie that carries `token` until `expires`.
+    /// The cookie that carries `token` until `expires`, or with `None` until the browser's own
+    /// session ends.
     pub(crate) fn set(
         &self,
         token: &SessionToken,
-        expires: UnixMillis,
+        expires: Option<UnixMillis>,
         now: UnixMillis,
     ) -> SessionCookie {
+        let cookie = self.attributes(token.expose().to_owned());
+        let Some(expires) = expires else {
+            return SessionCookie(cookie.build());
+        };
         // Whole seconds, rounded down: the browser never keeps it longer than the database.
         let max_age = now.until(expires).min(MAX_AGE).as_secs();
         let expires = expires.min(now.plus(MAX_AGE)).0.div_euclid(1000);
-        let cookie = self
-            .attributes(token.expose().to_owned())
+        let cookie = cookie
             .max_age(cookie::time::Duration::seconds(
                 i64::try_from(max_age).unwrap_or(i64::MAX),
             ))

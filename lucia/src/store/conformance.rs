@@ -211,6 +211,7 @@ macro_rules! __session_cases {
                 several_sessions_are_found_at_once
                 the_device_and_the_address_are_kept
                 a_session_that_nobody_proved_is_kept_as_such
+                a_session_is_persistent_or_not_for_as_long_as_it_lives
                 times_are_kept_to_the_millisecond_however_far_away
                 sessions_of_users_with_hostile_ids_are_kept_apart
                 the_sessions_of_a_user_are_listed_the_oldest_first

@@ -160,6 +160,8 @@ pub struct NewSessionRow {
     pub device: Option<String>,
     /// The address that it is created from.
     pub address: Option<String>,
+    /// Whether its cookie outlives the browser. It stays so for as long as the session lives.
+    pub persistent: bool,
     /// The columns of the application's own, by name. Columns that are not here get the
     /// database's defaults.
     pub attributes: Map<String, Value>,
@@ -216,6 +218,8 @@ pub struct SessionRow {
     pub device: Option<String>,
     /// The address that it was created from.
     pub address: Option<String>,
+    /// Whether its cookie outlives the browser.
+    pub persistent: bool,
     /// The columns of the application's own, as the text of a JSON object.
     pub attributes: String,
 }
@@ -230,6 +234,7 @@ impl fmt::Debug for SessionRow {
             .field("renewed_at", &self.renewed_at)
             .field("active_expires", &self.active_expires)
             .field("idle_expires", &self.idle_expires)
+            .field("persistent", &self.persistent)
             .finish_non_exhaustive()
     }
 }

@@ -15,9 +15,9 @@ const GRANTS: &str = "
     GRANT SELECT (id, user_id, hashed_password), INSERT (id, user_id, hashed_password),
         UPDATE (hashed_password), DELETE ON user_key TO \"{role}\";
     GRANT SELECT (id, user_id, created_at, authenticated_at, renewed_at, active_expires,
-            idle_expires, device, address, country),
+            idle_expires, device, address, persistent, country),
         INSERT (id, user_id, created_at, authenticated_at, renewed_at, active_expires,
-            idle_expires, device, address, country),
+            idle_expires, device, address, persistent, country),
         UPDATE (id, authenticated_at, renewed_at, active_expires, idle_expires, country), DELETE
         ON user_session TO \"{role}\";
     GRANT SELECT, INSERT, UPDATE, DELETE ON sign_in_attempt TO \"{role}\";";

@@ -29,6 +29,7 @@ mod actix {
     mod passwords;
     mod races;
     mod redirects;
+    mod remember;
     mod self_types;
     mod sessions;
     mod throttling;
@@ -59,6 +60,7 @@ mod axum {
     mod passwords;
     mod races;
     mod redirects;
+    mod remember;
     mod self_types;
     mod sessions;
     mod throttling;

@@ -207,7 +207,7 @@ async fn the_tables_of_lucia_v2_get_what_they_lack_and_keep_their_rows() {
     let row = "SELECT u.username, u.age, k.id, s.id, s.active_expires, s.idle_expires, s.country \
                FROM auth_user u JOIN user_key k ON k.user_id = u.id \
                JOIN user_session s ON s.user_id = u.id \
-               WHERE s.created_at = s.renewed_at AND s.device IS NULL \
+               WHERE s.created_at = s.renewed_at AND s.device IS NULL AND s.persistent \
                    AND abs(s.created_at - extract(epoch FROM now()) * 1000) < 600000";
     let row = client.query_one(row, &[]).await.unwrap();
     let text = |column: usize| row.get::<_, String>(column);

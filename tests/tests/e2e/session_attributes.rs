@@ -286,7 +286,7 @@ async fn the_device_and_the_address_are_kept_for_the_list(stage: Stage) {
 }
 
 /// lucia's own columns, in each spelling that some database finds.
-const OWN: [&str; 18] = [
+const OWN: [&str; 20] = [
     "id",
     "ID",
     "user_id",
@@ -302,6 +302,8 @@ const OWN: [&str; 18] = [
     "IDLE_EXPIRES",
     "device",
     "address",
+    "persistent",
+    "Persistent",
     "rowid",
     "_ROWID_",
     "oid",

@@ -50,14 +50,38 @@ async fn periods_are_neither_too_short_nor_too_long() {
             refused(|auth| auth.active_period(period)).await,
             refused(|auth| auth.idle_period(period)).await,
             refused(|auth| auth.absolute_period(period)).await,
+            refused(|auth| auth.browser_session_idle_period(period)).await,
         ];
         let settings = refusals.map(|(setting, _)| setting);
         assert_eq!(
             settings,
-            ["active_period", "idle_period", "absolute_period"]
+            [
+                "active_period",
+                "idle_period",
+                "absolute_period",
+                "browser_session_idle_period",
+            ]
         );
     }
     accepted(|auth| auth.active_period(Duration::from_secs(1))).await;
+}
+
+#[tokio::test]
+async fn a_session_that_is_not_remembered_does_not_outlive_one_that_is() {
+    let longer = |auth: AuthBuilder| auth.idle_period(HOUR).browser_session_idle_period(2 * HOUR);
+    let (setting, reason) = refused(longer).await;
+    assert_eq!(setting, "browser_session_idle_period");
+    assert!(
+        reason.starts_with("it is longer than the idle period"),
+        "{reason}"
+    );
+    // In whatever order they are set, and where only one of them is.
+    let longer = |auth: AuthBuilder| auth.browser_session_idle_period(2 * HOUR).idle_period(HOUR);
+    assert_eq!(refused(longer).await.0, "browser_session_idle_period");
+    let longer = |auth: AuthBuilder| auth.browser_session_idle_period(15 * 24 * HOUR);
+    assert_eq!(refused(longer).await.0, "browser_session_idle_period");
+    accepted(|auth| auth.idle_period(HOUR)).await;
+    accepted(|auth| auth.idle_period(HOUR).browser_session_idle_period(HOUR)).await;
 }
 
 #[tokio::test]

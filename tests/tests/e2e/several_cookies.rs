@@ -117,7 +117,8 @@ async fn r14_sessions_in_a_store_of_their_own_are_found_by_one_query() {
             .execute("DROP TABLE user_session; CREATE TABLE user_session (
                 id TEXT NOT NULL PRIMARY KEY, user_id TEXT NOT NULL, active_expires BIGINT NOT NULL,
                 idle_expires BIGINT NOT NULL, created_at BIGINT NOT NULL, renewed_at BIGINT NOT NULL,
-                authenticated_at BIGINT, device TEXT, address TEXT)")
+                authenticated_at BIGINT, device TEXT, address TEXT,
+                persistent BOOLEAN NOT NULL)")
             .await;
         let store: Arc<dyn Store> = sessions.store().await;
         let settings = users.builder().await;

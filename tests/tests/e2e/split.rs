@@ -67,7 +67,8 @@ const WITHOUT_USERS: &str = "DROP TABLE user_session;
     CREATE TABLE user_session (
         id TEXT NOT NULL PRIMARY KEY, user_id TEXT NOT NULL, active_expires BIGINT NOT NULL,
         idle_expires BIGINT NOT NULL, created_at BIGINT NOT NULL, renewed_at BIGINT NOT NULL,
-        authenticated_at BIGINT, device TEXT, address TEXT
+        authenticated_at BIGINT, device TEXT, address TEXT,
+        persistent BOOLEAN NOT NULL
     )";
 
 macro_rules! on_two_stores {

@@ -22,6 +22,7 @@ pub async fn sign_up_page(link: web::Query<Link>) -> lucia::Result<HttpResponse>
     }
     html(&SignUp {
         username: "",
+        remember: false,
         next,
         problem: None,
     })
@@ -45,13 +46,14 @@ pub async fn sign_up(
                 username: username.clone(),
             });
         let user = auth.create_user(user).await?;
-        begin_session(&auth, &auth_request, &user.id, &device).await
+        begin_session(&auth, &auth_request, &user.id, &device, form.remember).await
     };
     let next = form.next.path();
     match signed_up.await {
         Ok(()) => Ok(welcome(next)),
         Err(error) => again(error, |problem| SignUp {
             username: &form.username,
+            remember: form.remember,
             next,
             problem: Some(problem),
         }),
@@ -67,6 +69,7 @@ pub async fn log_in_page(link: web::Query<Link>) -> lucia::Result<HttpResponse> 
     }
     html(&LogIn {
         username: "",
+        remember: false,
         next,
         problem: None,
     })
@@ -89,13 +92,14 @@ pub async fn log_in(
             .use_key(username::PROVIDER, &username, Some(&form.password))
             .address(peer.ip())
             .await?;
-        begin_session(&auth, &auth_request, &key, &device).await
+        begin_session(&auth, &auth_request, &key, &device, form.remember).await
     };
     let next = form.next.path();
     match logged_in.await {
         Ok(()) => Ok(welcome(next)),
         Err(error) => again(error, |problem| LogIn {
             username: &form.username,
+            remember: form.remember,
             next,
             problem: Some(problem),
         }),
@@ -117,11 +121,13 @@ async fn begin_session(
     auth_request: &AuthRequest,
     who: &impl SignsIn,
     device: &Device,
+    remember: bool,
 ) -> lucia::Result<()> {
     let before = auth_request.validate().await?;
     let session = auth
         .create_session(who)
         .device(&device.0)
+        .remember(remember)
         .replace(before.as_deref())
         .await?;
     auth_request.set_session(Some(&session));

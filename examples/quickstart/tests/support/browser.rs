@@ -188,6 +188,12 @@ impl Browser {
         element.css_value(property).await.unwrap()
     }
 
+    /// Whether a cookie has a time at which it ends; another one ends with the browser.
+    pub async fn cookie_ends(&self, name: &str) -> bool {
+        let cookie = self.client.get_named_cookie(name).await.unwrap();
+        cookie.expires_datetime().is_some()
+    }
+
     pub async fn path(&self) -> String {
         self.client.current_url().await.unwrap().path().to_owned()
     }

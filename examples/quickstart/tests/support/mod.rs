@@ -160,6 +160,12 @@ impl Page {
         rest.split('"').next()
     }
 
+    /// Whether the page has a checkbox checked.
+    pub fn is_checked(&self, name: &str) -> bool {
+        let (_, rest) = self.body.split_once(&format!(" name=\"{name}\"")).unwrap();
+        rest.split('>').next().unwrap().contains(" checked")
+    }
+
     /// What the page says beside a field, if that is an error.
     pub fn error_beside(&self, field: &str) -> Option<&str> {
         self.text_after(&format!("<p class=\"error\" id=\"{field}-note\">"))

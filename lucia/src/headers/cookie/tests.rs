@@ -15,7 +15,7 @@ fn read(headers: &[&[u8]]) -> Presented {
 #[test]
 fn r07_the_default_cookie_is_secure_http_only_lax_for_the_whole_host() {
     let cookie = default()
-        .set(&token("a"), UnixMillis(60_000), UnixMillis(0))
+        .set(&token("a"), Some(UnixMillis(60_000)), UnixMillis(0))
         .to_string();
     let mut parts: Vec<&str> = cookie.split("; ").collect();
     assert_eq!(
@@ -40,7 +40,7 @@ fn r07_the_default_cookie_is_secure_http_only_lax_for_the_whole_host() {
 fn in_development_the_cookie_is_plain() {
     let config = CookieOptions::new().build(false).unwrap();
     let cookie = config
-        .set(&token("a"), UnixMillis(60_000), UnixMillis(0))
+        .set(&token("a"), Some(UnixMillis(60_000)), UnixMillis(0))
         .to_string();
     assert!(cookie.starts_with("auth_session="), "{cookie}");
     assert!(!cookie.contains("Secure"), "{cookie}");
@@ -53,7 +53,7 @@ fn options_are_merged_over_the_defaults() {
         .build(true)
         .unwrap();
     let cookie = config
-        .set(&token("a"), UnixMillis(60_000), UnixMillis(0))
+        .set(&token("a"), Some(UnixMillis(60_000)), UnixMillis(0))
         .to_string();
     for kept in [
         "__Host-auth_session=",
@@ -125,9 +125,29 @@ fn r10_the_removal_cookie_repeats_name_path_domain_and_flags() {
 }
 
 #[test]
+fn a_cookie_that_ends_with_the_browser_tells_no_time() {
+    let config = default();
+    let until = |expires| {
+        config
+            .set(&token("a"), expires, UnixMillis(5_000))
+            .to_string()
+    };
+    let persistent = until(Some(UnixMillis(60_000)));
+    let other = until(None);
+    let is_time = |part: &&str| part.starts_with("Max-Age=") || part.starts_with("Expires=");
+    let times = persistent.split("; ").filter(is_time);
+    assert_eq!(times.count(), 2, "{persistent}");
+    let rest: Vec<_> = persistent
+        .split("; ")
+        .filter(|part| !is_time(part))
+        .collect();
+    assert_eq!(other.split("; ").collect::<Vec<_>>(), rest);
+}
+
+#[test]
 fn r11_no_cookie_outlives_its_session_or_400_days() {
     let short = default()
-        .set(&token("a"), UnixMillis(1_999), UnixMillis(0))
+        .set(&token("a"), Some(UnixMillis(1_999)), UnixMillis(0))
         .to_string();
     assert!(
         short.contains("Max-Age=1;") || short.ends_with("Max-Age=1"),
@@ -135,12 +155,12 @@ fn r11_no_cookie_outlives_its_session_or_400_days() {
     );
     assert!(short.contains("00:00:01 GMT"), "{short}");
     let long = default()
-        .set(&token("a"), UnixMillis(i64::MAX), UnixMillis(0))
+        .set(&token("a"), Some(UnixMillis(i64::MAX)), UnixMillis(0))
         .to_string();
     assert!(long.contains("Max-Age=34560000"), "{long}");
     assert!(long.contains("Expires=Fri, 05 Feb 1971"), "{long}");
     let expired = default()
-        .set(&token("a"), UnixMillis(0), UnixMillis(5_000))
+        .set(&token("a"), Some(UnixMillis(0)), UnixMillis(5_000))
         .to_string();
     assert!(expired.contains("Max-Age=0"), "{expired}");
 }
@@ -282,7 +302,7 @@ fn r15_what_is_no_token_is_unreadable_and_no_panic() {
 
 #[test]
 fn debug_does_not_show_the_token() {
-    let cookie = default().set(&token("a"), UnixMillis(60_000), UnixMillis(0));
+    let cookie = default().set(&token("a"), Some(UnixMillis(60_000)), UnixMillis(0));
     assert!(!format!("{cookie:?}").contains("aaaa"));
 }
 
@@ -305,7 +325,9 @@ fn r09_none_and_partitioned_are_refused_without_secure() {
     for cookie in [config.removal().to_string(), {
         let token = SessionToken::parse(&"a".repeat(40)).unwrap();
         let now = UnixMillis(0);
-        config.set(&token, UnixMillis(1_000_000), now).to_string()
+        config
+            .set(&token, Some(UnixMillis(1_000_000)), now)
+            .to_string()
     }] {
         assert!(cookie.contains("; Partitioned"), "{cookie}");
         assert!(cookie.contains("; SameSite=None"), "{cookie}");

@@ -1,8 +1,10 @@
 //! Sessions. These cases know nothing of users but their ids.
 
+use serde_json::json;
+
 use super::values::{
-    HOSTILE, NOW, all, comparable, expiries, insert_session, insert_user, row, session, session_id,
-    session_ids, stored_session,
+    HOSTILE, NOW, all, attributes, comparable, expiries, insert_session, insert_user, rotation,
+    row, session, session_id, session_ids, stored_session,
 };
 use crate::store::{Expiries, NewSessionRow, SessionRow, SessionStore, Store, UnixMillis};
 use crate::user::UserId;
@@ -84,6 +86,33 @@ pub(super) async fn a_session_that_nobody_proved_is_kept_as_such(store: &dyn Ses
         ..session(1, ADA)
     };
     is_kept(store, &session).await;
+}
+
+pub(super) async fn a_session_is_persistent_or_not_for_as_long_as_it_lives(
+    store: &dyn SessionStore,
+) {
+    for (number, persistent) in [(1, true), (2, false)] {
+        let session = NewSessionRow {
+            persistent,
+            ..session(number, ADA)
+        };
+        is_kept(store, &session).await;
+        let (first, second) = (session_id(number), session_id(10 + number));
+        let renewed = store.renew_session(&first, expiries(NOW)).await;
+        assert!(renewed.expect("a session is renewed"));
+        let rotated = store.rotate_session(&first, rotation(10 + number, NOW));
+        assert!(rotated.await.expect("a session is rotated"));
+        let visited = attributes(json!({ "visits": 9 }));
+        let updated = store.update_session(&second, visited).await;
+        let updated = updated.expect("a session is updated");
+        assert_eq!(updated.expect("it is there").persistent, persistent);
+        let listed = store.user_sessions(&ADA.into()).await;
+        let listed = listed.expect("sessions are listed");
+        let listed = listed.iter().find(|session| session.id == second);
+        assert_eq!(listed.expect("it is listed").persistent, persistent);
+        let found = stored_session(store, &second).await;
+        assert_eq!(found.expect("it is there").persistent, persistent);
+    }
 }
 
 pub(super) async fn times_are_kept_to_the_millisecond_however_far_away(store: &dyn SessionStore) {

@@ -42,7 +42,8 @@ pub(super) fn session_id(number: u64) -> SessionId {
     token(number).session_id()
 }
 
-/// A session of `user`, created `number` seconds after [`NOW`].
+/// A session of `user`, created `number` seconds after [`NOW`]. Those with odd numbers are not
+/// persistent, which few stores would take for granted.
 pub(super) fn session(number: u64, user: &str) -> NewSessionRow {
     let created_at = NOW + 1000 * i64::try_from(number).expect("a small number");
     NewSessionRow {
@@ -57,6 +58,7 @@ pub(super) fn session(number: u64, user: &str) -> NewSessionRow {
         },
         device: Some(format!("device {number}")),
         address: Some(format!("2001:db8::{number}")),
+        persistent: number.is_multiple_of(2),
         attributes: Map::new(),
         replaces: None,
         limit: None,
@@ -79,6 +81,7 @@ pub(super) fn row(session: &NewSessionRow) -> SessionRow {
         idle_expires: session.expiries.idle_expires,
         device: session.device.clone(),
         address: session.address.clone(),
+        persistent: session.persistent,
         attributes: json!(columns).to_string(),
     }
 }

@@ -17,13 +17,13 @@ use crate::error::{ConstraintKind, ConstraintViolation};
 use crate::store::tables::{SessionColumn, quote};
 use crate::{Error, Result};
 
-/// The columns that lucia needs, and whether each is text or a number.
+/// The columns that lucia needs, and the kind of each.
 const KEY_COLUMNS: [(&str, Kind); 3] = [
     ("id", Kind::Text),
     ("user_id", Kind::Text),
     ("hashed_password", Kind::Text),
 ];
-const SESSION_COLUMNS: [(&str, Kind); 9] = [
+const SESSION_COLUMNS: [(&str, Kind); 10] = [
     ("id", Kind::Text),
     ("user_id", Kind::Text),
     ("created_at", Kind::BigInt),
@@ -33,6 +33,7 @@ const SESSION_COLUMNS: [(&str, Kind); 9] = [
     ("idle_expires", Kind::BigInt),
     ("device", Kind::Text),
     ("address", Kind::Text),
+    ("persistent", Kind::Boolean),
 ];
 const ATTEMPT_COLUMNS: [(&str, Kind); 4] = [
     ("id", Kind::Text),
@@ -45,6 +46,7 @@ const ATTEMPT_COLUMNS: [(&str, Kind); 4] = [
 enum Kind {
     Text,
     BigInt,
+    Boolean,
     /// A column of the application's.
     Any,
 }
@@ -54,6 +56,7 @@ impl Kind {
         match self {
             Self::Text => matches!(sql_type, "text" | "character varying" | "citext"),
             Self::BigInt => sql_type == "bigint",
+            Self::Boolean => sql_type == "boolean",
             Self::Any => true,
         }
     }
@@ -62,6 +65,7 @@ impl Kind {
         match self {
             Self::Text => "text",
             Self::BigInt => "bigint",
+            Self::Boolean => "boolean",
             Self::Any => "there",
         }
     }

@@ -9,7 +9,7 @@ use crate::store::{KeyRow, SessionRow, UnixMillis, UserRow};
 use crate::user::UserId;
 
 /// How many columns [`session_row`] reads.
-const SESSION_WIDTH: usize = 10;
+const SESSION_WIDTH: usize = 11;
 
 /// A session, unless its public id is no SHA-256: then it is one of Lucia's own, and
 /// [`StoredIds::Hashed`](super::StoredIds::Hashed) knows nothing of those.
@@ -28,7 +28,8 @@ pub(super) fn session_row(row: &Row) -> Result<Option<SessionRow>, Failure> {
         idle_expires: millis(6)?,
         device: row.try_get(7)?,
         address: row.try_get(8)?,
-        attributes: row.try_get(9)?,
+        persistent: row.try_get(9)?,
+        attributes: row.try_get(10)?,
     }))
 }
 

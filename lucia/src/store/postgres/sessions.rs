@@ -255,6 +255,7 @@ impl Parts {
             &session.device,
             &attributes,
             &session.address,
+            &session.persistent,
         ];
         let replaced = session.replaces.as_ref().map(SessionId::as_str);
         params.extend(replaced.iter().map(|id| id as &(dyn Param + Sync)));

@@ -97,7 +97,7 @@ impl Statements {
         let user_id = as_text(r#"u."id""#);
         let public_id = ids.public();
         let session = format!(
-            r#"({public_id})::TEXT, {}, s."created_at", s."authenticated_at", s."renewed_at", s."active_expires", s."idle_expires", {}, {}, {session_json}"#,
+            r#"({public_id})::TEXT, {}, s."created_at", s."authenticated_at", s."renewed_at", s."active_expires", s."idle_expires", {}, {}, s."persistent", {session_json}"#,
             as_text(r#"s."user_id""#),
             text_or_null(r#"s."device""#),
             text_or_null(r#"s."address""#),

@@ -117,6 +117,7 @@ fn add_own_columns(connection: &Connection, tables: &Tables) -> Outcome<()> {
         ("authenticated_at", "BIGINT"),
         ("device", "TEXT"),
         ("address", "TEXT"),
+        ("persistent", "BOOLEAN NOT NULL DEFAULT TRUE"),
     ];
     let attempt = [("started_at", &*since_now)];
     for (table, columns) in [

@@ -276,6 +276,7 @@ fn insert_row(connection: &Connection, tables: &Tables, session: &NewSessionRow)
         ("idle_expires", &session.expiries.idle_expires.0),
         ("device", &session.device),
         ("address", &session.address),
+        ("persistent", &session.persistent),
     ];
     match attributes.insert(connection, &tables.names.session, &own) {
         // SQLite does not say which reference it is that leads nowhere.
@@ -405,6 +406,7 @@ fn session_row(row: &Row<'_>, tables: &Tables) -> Outcome<Option<SessionRow>> {
         idle_expires: millis(6)?,
         device: optional_text(7)?,
         address: optional_text(8)?,
+        persistent: row.get(9).about(Subject::Session)?,
         attributes: values::object(row, attributes, Subject::Session, table)?,
     }))
 }

@@ -85,6 +85,7 @@ fn session(user: &str) -> NewSessionRow {
         },
         device: None,
         address: None,
+        persistent: true,
         attributes: Map::new(),
         replaces: None,
         limit: None,

@@ -51,6 +51,7 @@ async fn lucia_fault_22_attributes_reach_no_column_of_lucias_own(stage: Stage) {
         "created_at",
         "authenticated_at",
         "renewed_at",
+        "persistent",
     ] {
         let attributes = json!({ column: "eve" });
         let updated = auth.update_session_attributes(&session.id, &attributes);

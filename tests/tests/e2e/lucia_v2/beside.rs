@@ -75,6 +75,7 @@ async fn a_session_made_there_is_good_here_by_its_cookie() {
     );
     // Whoever made it there had proved who they are.
     assert!(found.authenticated_at.is_some());
+    assert!(found.persistent);
 }
 
 #[tokio::test]
@@ -109,6 +110,7 @@ async fn a_session_renewed_here_lives_as_long_there() {
     let reply = browser.get("/me").await;
     let cookie = format!("auth_session={};", session.token());
     assert!(reply.set_cookie().starts_with(&cookie), "{reply:?}");
+    assert!(reply.set_cookie().contains("Max-Age=1296000;"), "{reply:?}");
 
     let renewed = Theirs::from(both.validate(session.token()).await.unwrap());
     assert_eq!(
@@ -139,6 +141,31 @@ async fn a_session_renewed_there_lives_as_long_here() {
         (found.active_expires, found.idle_expires),
         Theirs::from(renewed).expiries()
     );
+}
+
+#[tokio::test]
+async fn a_session_that_is_not_remembered_here_is_good_there_and_is_not_remembered_after() {
+    let Some(both) = Both::new().await else {
+        return;
+    };
+    let auth = both.auth(PLAIN).await;
+    let session = sign_up(&auth, "ada").await;
+    let session = auth.create_session(&session.user_id).remember(false);
+    let session = session.await.unwrap();
+    let theirs = Theirs::from(both.validate(session.token().expose()).await.unwrap());
+    let expiries = (both.now() + DAY, both.now() + 2 * DAY);
+    assert_eq!(theirs.expiries(), expiries);
+    // Lucia knows one idle period, and renews by that.
+    both.advance(DAY + SECOND).await;
+    let renewed = both.validate(session.token().expose()).await.unwrap();
+    let renewed = Theirs::from(renewed).expiries();
+    assert_eq!(renewed, (both.now() + DAY, both.now() + 15 * DAY));
+    both.advance(DAY + SECOND).await;
+    let site = both.site(PLAIN).await;
+    let reply = site.browser_of(&session).get("/me").await;
+    assert!(!reply.set_cookie().contains("Max-Age"), "{reply:?}");
+    let found = auth.session(&session.id).await.unwrap().unwrap();
+    assert_eq!(found.idle_expires, both.now() + 2 * DAY);
 }
 
 #[tokio::test]

@@ -19,6 +19,7 @@ faults! {
     LosesTheDevice
     LosesTheAddress
     LosesTheProof
+    RemembersEverySession
     CountsInSeconds
     FindsOneOfSeveral
     FindsMoreThanAsked
@@ -26,6 +27,7 @@ faults! {
     ListsEverybodysSessions
     RenewsWhatIsNotThere
     RenewsHalf
+    RenewsAndRemembers
     RenewsInTwoSteps
     IgnoresTheOwner
     IgnoresTheException
@@ -57,6 +59,7 @@ faults! {
     RotatesAndDoesNotRenew
     RotatesAsAProof
     RotatesAndForgetsTheProof
+    RotatesAndRemembers
     RotatesAndForgetsTheRest
     RotatesInTwoSteps
 

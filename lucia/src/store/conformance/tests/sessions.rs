@@ -96,6 +96,9 @@ impl SessionStore for Memory {
         self.pause(Fault::RenewsInTwoSteps).await;
         row.active_expires = expiries.active_expires;
         row.idle_expires = expiries.idle_expires;
+        if self.has(Fault::RenewsAndRemembers) {
+            row.persistent = true;
+        }
         if !self.has(Fault::RenewsHalf) {
             row.renewed_at = expiries.renewed_at;
         }
@@ -231,6 +234,7 @@ impl Memory {
             idle_expires: new.expiries.idle_expires,
             device: new.device.clone(),
             address: new.address.clone(),
+            persistent: new.persistent,
             attributes: Value::Object(attributes).to_string(),
         };
         if self.has(Fault::LosesTheDevice) {
@@ -238,6 +242,9 @@ impl Memory {
         }
         if self.has(Fault::LosesTheAddress) {
             row.address = None;
+        }
+        if self.has(Fault::RemembersEverySession) {
+            row.persistent = true;
         }
         if self.has(Fault::LosesTheProof) {
             row.authenticated_at = None;
@@ -290,6 +297,9 @@ impl Memory {
         }
         if self.has(Fault::RotatesAsAProof) {
             row.authenticated_at = Some(rotation.expiries.renewed_at);
+        }
+        if self.has(Fault::RotatesAndRemembers) {
+            row.persistent = true;
         }
         if self.has(Fault::RotatesAndForgetsTheRest) {
             row.attributes = Value::Object(memory::defaults(SESSION_COLUMNS)).to_string();

@@ -6,7 +6,7 @@ use super::{IN_TURN, Statements, given};
 use crate::store::tables::{TableNames, quote};
 
 /// What the insertion of a session depends on, and what ends with it. Each part that is asked for
-/// has parameters, from `$11` on in this order.
+/// has parameters, from `$12` on in this order.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::store::postgres) struct Insertion {
     /// The session of this public id ends.
@@ -44,9 +44,10 @@ impl Statements {
         format!(
             r#"WITH {steps} inserted AS (
                 INSERT INTO {sessions} AS s ("id", "user_id", "created_at", "authenticated_at",
-                    "renewed_at", "active_expires", "idle_expires", "device", "address"{columns})
+                    "renewed_at", "active_expires", "idle_expires", "device", "address",
+                    "persistent"{columns})
                 SELECT $1, $2, $3::BIGINT, $4::BIGINT, $5::BIGINT, $6::BIGINT, $7::BIGINT,
-                    $8::TEXT, $10::TEXT{values}
+                    $8::TEXT, $10::TEXT, $11::BOOLEAN{values}
                 FROM {given}
                 WHERE {may_begin}
                 RETURNING {session}
@@ -58,7 +59,7 @@ impl Statements {
     /// What an insertion waits for and ends.
     fn before(&self, tables: &TableNames, insertion: Insertion) -> Before {
         let sessions = tables.quoted(&tables.session);
-        let mut number = 10;
+        let mut number = 11;
         let mut parameter = || {
             number += 1;
             format!("${number}")

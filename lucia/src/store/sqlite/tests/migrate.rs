@@ -263,6 +263,7 @@ async fn a_table_of_sessions_that_is_there_gets_our_columns() {
             }
             assert_eq!(stored.authenticated_at, None, "nobody proved anything");
             assert_eq!((stored.device, stored.address), (None, None));
+            assert!(stored.persistent);
         }
         store.insert_session(session("ada")).await.unwrap();
     }
@@ -293,5 +294,6 @@ async fn the_sql_file_makes_the_same_tables_by_hand() {
         "{session:?}"
     );
     assert_eq!(session.created_at, session.renewed_at);
+    assert!(session.persistent);
     assert_eq!(store.user_sessions(&"ada".into()).await.unwrap(), [session]);
 }

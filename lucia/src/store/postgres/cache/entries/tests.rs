@@ -31,6 +31,7 @@ fn row(session: u8, version: u32) -> (SessionRow, UserRow) {
         idle_expires: UnixMillis(0),
         device: None,
         address: None,
+        persistent: true,
         attributes: "{}".to_owned(),
     };
     let user = UserRow {
