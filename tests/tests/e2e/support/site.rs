@@ -1,6 +1,6 @@
 //! A site over real HTTP.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use actix_web::dev::ServerHandle;
 use actix_web::web::{self, ServiceConfig};
@@ -18,7 +18,11 @@ pub(crate) struct Site {
 }
 
 impl Site {
-    pub(super) fn new(auth: Auth, address: SocketAddr, running: impl Send + 'static) -> Self {
+    pub(super) fn new(auth: Auth, mut address: SocketAddr, running: impl Send + 'static) -> Self {
+        // One that listens everywhere is reached by IPv4.
+        if address.ip().is_unspecified() {
+            address.set_ip(Ipv4Addr::LOCALHOST.into());
+        }
         Self {
             auth,
             address,
@@ -44,6 +48,15 @@ impl Site {
         auth: Auth,
         routes: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
     ) -> Self {
+        Self::serve_at(auth, Ipv4Addr::LOCALHOST.into(), routes).await
+    }
+
+    /// As [`serve_with`](Self::serve_with), on another address.
+    pub(super) async fn serve_at(
+        auth: Auth,
+        at: IpAddr,
+        routes: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
+    ) -> Self {
         let (started, starting) = tokio::sync::oneshot::channel();
         std::thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {
@@ -51,7 +64,7 @@ impl Site {
                     .workers(2)
                     .disable_signals()
                     .shutdown_timeout(0)
-                    .bind(("127.0.0.1", 0))
+                    .bind((at, 0))
                     .unwrap();
                 let address = server.addrs()[0];
                 let running = server.run();
