@@ -34,6 +34,8 @@ mod middleware;
 mod nearest;
 mod response;
 
+use std::net::IpAddr;
+
 use actix_web::http::header::HOST;
 use actix_web::{HttpMessage, HttpRequest};
 
@@ -80,6 +82,10 @@ impl RequestInfo for HttpRequest {
 
     fn is_tls(&self) -> bool {
         self.app_config().secure()
+    }
+
+    fn peer_address(&self) -> Option<IpAddr> {
+        self.peer_addr().map(|peer| peer.ip())
     }
 }
 

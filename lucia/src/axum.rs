@@ -58,6 +58,10 @@ mod handler;
 mod layer;
 mod response;
 
+use std::net::SocketAddr;
+
+use axum::extract::connect_info::{ConnectInfo, MockConnectInfo};
+use axum::http::Extensions;
 use axum::http::request::Parts;
 
 pub use layer::{AuthLayer, AuthService};
@@ -84,6 +88,14 @@ use crate::{AuthRequest, Error, Result};
 /// itself is none: then there is no layer, and no slot that guard and parameters share.
 #[derive(Clone)]
 struct LayersAuth(Auth);
+
+/// The peer of a connection, which the server or a test has put there.
+pub(crate) fn peer(extensions: &Extensions) -> Option<SocketAddr> {
+    match extensions.get() {
+        Some(ConnectInfo(peer)) => Some(*peer),
+        None => extensions.get().map(|MockConnectInfo(peer)| *peer),
+    }
+}
 
 /// The `AuthRequest` of a request, by the `Auth` of the innermost layer that it has passed.
 ///

@@ -3,10 +3,13 @@
 
 pub(crate) mod bearer;
 pub(crate) mod cookie;
+pub(crate) mod forwarded;
 pub(crate) mod origin;
 
+use std::net::IpAddr;
+
 pub use cookie::{CookieOptions, SameSite, SessionCookie};
-pub use origin::TrustedProxy;
+pub use forwarded::TrustedProxy;
 
 /// The head of a request, as far as authentication reads it.
 pub trait RequestInfo {
@@ -29,4 +32,14 @@ pub trait RequestInfo {
     /// Whether the connection itself is encrypted. What a proxy says of its own connection does
     /// not count here.
     fn is_tls(&self) -> bool;
+
+    /// The IP address of the peer of the connection, which is a proxy where there is one. `None`
+    /// where it is not known, and for a connection over a Unix socket. What a header says does not count
+    /// here.
+    ///
+    /// Attempts to sign in are counted by it: see
+    /// [`AuthRequest::client_address`](crate::AuthRequest::client_address).
+    fn peer_address(&self) -> Option<IpAddr> {
+        None
+    }
 }

@@ -42,6 +42,10 @@
 //!   what the client says. A server that ends TLS itself says so by [`OverTls`]. Without it the
 //!   connection counts as plain, which makes a difference only where the session cookie is not
 //!   `Secure`: in development, and there only over `https://`.
+//! - It does not know its peer either, by whose address attempts to sign in are counted: a server says
+//!   so by [`PeerAddress`].
+
+use std::net::IpAddr;
 
 use http::header::{
     AUTHORIZATION, CACHE_CONTROL, COOKIE, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN,
@@ -65,6 +69,29 @@ use crate::request::response::{Answer, HeadersMut};
 #[derive(Clone, Copy, Debug)]
 pub struct OverTls;
 
+/// The address of the peer of a connection, in the extensions of a request. The code that accepts
+/// the connection puts it there, and does not ask the headers of a proxy or client. With axum,
+/// `into_make_service_with_connect_info::<SocketAddr>()` does as well.
+///
+/// ```
+/// # let mut request = http::Request::new(());
+/// # let peer = std::net::SocketAddr::from(([192, 0, 2, 1], 4711));
+/// request.extensions_mut().insert(lucia::http::PeerAddress(peer.ip()));
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct PeerAddress(pub IpAddr);
+
+fn peer_address(extensions: &Extensions) -> Option<IpAddr> {
+    if let Some(PeerAddress(address)) = extensions.get() {
+        return Some(*address);
+    }
+    #[cfg(feature = "axum")]
+    if let Some(peer) = crate::axum::peer(extensions) {
+        return Some(peer.ip());
+    }
+    None
+}
+
 impl RequestInfo for Parts {
     fn method(&self) -> &str {
         self.method.as_str()
@@ -80,6 +107,10 @@ impl RequestInfo for Parts {
 
     fn is_tls(&self) -> bool {
         self.extensions.get::<OverTls>().is_some()
+    }
+
+    fn peer_address(&self) -> Option<IpAddr> {
+        peer_address(&self.extensions)
     }
 }
 
@@ -104,6 +135,10 @@ impl<B> RequestInfo for Request<B> {
 
     fn is_tls(&self) -> bool {
         self.extensions().get::<OverTls>().is_some()
+    }
+
+    fn peer_address(&self) -> Option<IpAddr> {
+        peer_address(self.extensions())
     }
 }
 
@@ -134,6 +169,7 @@ pub struct RequestHead<'r> {
     headers: &'r HeaderMap,
     extensions: &'r Extensions,
     over_tls: bool,
+    peer_address: Option<IpAddr>,
 }
 
 impl<'r> RequestHead<'r> {
@@ -152,6 +188,7 @@ impl<'r> RequestHead<'r> {
             headers,
             extensions,
             over_tls: extensions.get::<OverTls>().is_some(),
+            peer_address: peer_address(extensions),
         }
     }
 
@@ -160,6 +197,14 @@ impl<'r> RequestHead<'r> {
     #[must_use]
     pub fn over_tls(mut self, over_tls: bool) -> Self {
         self.over_tls = over_tls;
+        self
+    }
+
+    /// The address of the peer of the connection, where the framework knows it. What a header
+    /// says of it does not count. Otherwise it is that of [`PeerAddress`].
+    #[must_use]
+    pub fn peer_address(mut self, address: Option<IpAddr>) -> Self {
+        self.peer_address = address;
         self
     }
 }
@@ -179,6 +224,10 @@ impl RequestInfo for RequestHead<'_> {
 
     fn is_tls(&self) -> bool {
         self.over_tls
+    }
+
+    fn peer_address(&self) -> Option<IpAddr> {
+        self.peer_address
     }
 }
 

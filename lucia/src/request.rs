@@ -7,6 +7,7 @@ pub(crate) mod response;
 mod sender;
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -17,6 +18,7 @@ use crate::auth::Auth;
 use crate::clock::UnixMillis;
 use crate::headers::bearer;
 use crate::headers::cookie::SessionCookie;
+use crate::headers::forwarded::Client;
 use crate::headers::origin::Refusal;
 use crate::session::Session;
 use crate::session::token::{Presented, SessionToken};
@@ -62,6 +64,8 @@ struct Shared {
     auth: Auth,
     /// Why this is an unsafe request that may come from another site.
     refusal: Option<Refusal>,
+    /// From where it was sent.
+    client: Client,
     /// What is known of the sender by the cookie. [`AuthRequest::set_session`] puts another in
     /// its place.
     sender: Mutex<Arc<Sender>>,
@@ -115,6 +119,12 @@ pub struct ResponseHeaders {
     pub(crate) cookie_name: Arc<str>,
 }
 
+/// What is wrong where a proxy is not known.
+const SHARED_ADDRESS: &str = "a request has an `X-Forwarded-For` or `Forwarded` header, and no proxy \
+                              is trusted: if it comes by a proxy, all clients share the proxy's \
+                              address and one count of failures to sign in; set \
+                              `AuthBuilder::trusted_proxy`";
+
 impl Auth {
     /// The `AuthRequest` of a request: always the same one for the same request.
     ///
@@ -126,7 +136,8 @@ impl Auth {
             let bearer = bearer::read(request.header("authorization"));
             let with_cookie = cookie != Presented::Nothing;
             let refusal = self.origin().check(request, with_cookie).err();
-            AuthRequest::new(self.clone(), cookie, bearer, refusal)
+            let client = Client::of(request, self.origin().proxies);
+            AuthRequest::new(self.clone(), cookie, bearer, refusal, client)
         })
     }
 
@@ -174,6 +185,7 @@ impl AuthRequest {
         cookie: Presented,
         bearer: Presented,
         refusal: Option<Refusal>,
+        client: Client,
     ) -> Self {
         let several = match &cookie {
             Presented::Several(tokens) => Some(tokens.clone()),
@@ -183,6 +195,7 @@ impl AuthRequest {
         Self(Arc::new(Shared {
             auth,
             refusal,
+            client,
             sender: Mutex::new(Arc::new(sender)),
             several,
             bearer: Claim::new(bearer),
@@ -390,6 +403,39 @@ impl AuthRequest {
             no_cookie: self.0.no_cookie(),
             cookie_name: self.0.auth.cookie().name(),
         }
+    }
+
+    /// The address of the client, by which attempts to sign in are counted. IPv4 addresses
+    /// mapped into IPv6 are IPv4 addresses here.
+    ///
+    /// It is the address of the peer of the connection, and behind
+    /// [`trusted_proxy`](crate::AuthBuilder::trusted_proxy) the one that the proxy writes in
+    /// `X-Forwarded-For` or `Forwarded`, [counted from the right](crate::AuthBuilder::proxy_hops).
+    ///
+    /// `None` where it is not known: the server does not say (axum without
+    /// `into_make_service_with_connect_info`), the connection is a Unix socket, or the proxy's header is
+    /// missing or cannot be read. A warning, once for each cause and `Auth`, says what to write. So does one for
+    /// an unsafe request with such a header while no proxy is trusted: then all clients behind a
+    /// proxy share its address.
+    #[must_use]
+    pub fn client_address(&self) -> Option<IpAddr> {
+        let Client {
+            address,
+            is_forwarded,
+        } = self.0.client;
+        if is_forwarded && self.0.auth.is_said_first(SHARED_ADDRESS) {
+            tracing::warn!("{SHARED_ADDRESS}");
+        }
+        if let Err(reason) = &address {
+            let reason = reason.to_string();
+            if self.0.auth.is_said_first(&reason) {
+                tracing::warn!(
+                    reason,
+                    "the address of a client is not known: attempts to sign in from it are not counted"
+                );
+            }
+        }
+        address.ok()
     }
 
     /// The `Auth` that this request belongs to.

@@ -23,3 +23,7 @@ mod coming_from_lucia {}
 /// `docs/coming-from-actix-identity.md`. What uses those crates is not compiled.
 #[doc = include_str!("../../docs/coming-from-actix-identity.md")]
 mod coming_from_actix_identity {}
+
+/// `docs/behind-a-proxy-and-a-pooler.md`.
+#[doc = include_str!("../../docs/behind-a-proxy-and-a-pooler.md")]
+mod behind_a_proxy_and_a_pooler {}

@@ -54,6 +54,7 @@ fn head(request: &Request) -> RequestHead<'_> {
     let (uri, headers) = (request.uri(), request.headers());
     RequestHead::new(request.method(), uri, headers, request.extensions())
         .over_tls(*request.scheme() == Scheme::HTTPS) // of the listener that accepted the connection
+        .peer_address(request.remote_addr().as_socket_addr().map(|peer| peer.ip()))
 }
 
 /// A user who is signed in.

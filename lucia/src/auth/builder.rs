@@ -8,7 +8,8 @@ use super::{Auth, Parts};
 use crate::auth::said::Said;
 use crate::clock::{RandomSource, TimeSource, os_random};
 use crate::headers::cookie::CookieOptions;
-use crate::headers::origin::{OriginPolicy, TrustedProxy, parse_allowed};
+use crate::headers::forwarded::{Proxies, TrustedProxy};
+use crate::headers::origin::{OriginPolicy, parse_allowed};
 use crate::password::{PasswordOptions, Passwords};
 use crate::session::Lifetime;
 use crate::store::{SessionStore, Split, Store};
@@ -83,6 +84,7 @@ pub struct AuthBuilder {
     allowed_origins: Vec<String>,
     allow_missing_origin: bool,
     trusted_proxy: Option<TrustedProxy>,
+    proxy_hops: Option<u8>,
     passwords: PasswordOptions,
     store_timeout: Duration,
     clock: Arc<dyn TimeSource>,
@@ -104,6 +106,7 @@ impl AuthBuilder {
             allowed_origins: Vec::new(),
             allow_missing_origin: false,
             trusted_proxy: None,
+            proxy_hops: None,
             passwords: PasswordOptions::new(),
             store_timeout: Duration::from_secs(10),
             clock: Arc::new(SystemTime::now),
@@ -223,10 +226,26 @@ impl AuthBuilder {
         self
     }
 
-    /// Believes what a reverse proxy says of the host and scheme that the client asked for. By
-    /// default such headers are ignored, since anybody can send them.
+    /// Believes what a reverse proxy says of the client's address and of the host and scheme that it
+    /// asked for. By default such headers are ignored, since anybody can send them. Where this is set,
+    /// the address of the connection is never taken for that of a client: all requests have to come by the
+    /// proxy.
     pub fn trusted_proxy(mut self, proxy: TrustedProxy) -> Self {
         self.trusted_proxy = Some(proxy);
+        self
+    }
+
+    /// How many proxies are between the clients and the application, each of which appends to the
+    /// headers of [`trusted_proxy`](Self::trusted_proxy); 1 by default.
+    ///
+    /// Of the elements of `X-Forwarded-For` or `Forwarded`, the one that is so many from the right has
+    /// the client's address. Too small a number makes all clients share the address of a proxy. With too
+    /// large a number, **clients choose their address**. Do not count a proxy that does not append.
+    ///
+    /// Of `X-Forwarded-Host` and `X-Forwarded-Proto` the same element counts, and the first where
+    /// there are fewer: proxies often overwrite these or pass them on.
+    pub fn proxy_hops(mut self, hops: u8) -> Self {
+        self.proxy_hops = Some(hops);
         self
     }
 
@@ -303,6 +322,20 @@ impl AuthBuilder {
             .map(|origin| parse_allowed(origin))
             .collect::<Result<_, _>>()
             .map_err(|reason| Error::setting("allowed_origins", reason))?;
+        let proxies = match (self.trusted_proxy, self.proxy_hops) {
+            (_, Some(0)) => {
+                let reason = "no proxy is in front; leave it out, and `trusted_proxy` as well";
+                return Err(Error::setting("proxy_hops", reason));
+            }
+            (None, Some(_)) => {
+                let reason = "set `trusted_proxy` as well: it says which headers the proxies write";
+                return Err(Error::setting("proxy_hops", reason));
+            }
+            (kind, hops) => kind.map(|kind| Proxies {
+                kind,
+                hops: hops.unwrap_or(1),
+            }),
+        };
         let cookie = self
             .cookie
             .build(self.environment == Environment::Production)?;
@@ -324,7 +357,7 @@ impl AuthBuilder {
             origin: OriginPolicy {
                 allowed,
                 secure: cookie.is_secure(),
-                trusted_proxy: self.trusted_proxy,
+                proxies,
                 allow_missing: self.allow_missing_origin,
             },
             cookie,
@@ -364,6 +397,7 @@ impl fmt::Debug for AuthBuilder {
             .field("allowed_origins", &self.allowed_origins)
             .field("allow_missing_origin", &self.allow_missing_origin)
             .field("trusted_proxy", &self.trusted_proxy)
+            .field("proxy_hops", &self.proxy_hops)
             .field("passwords", &self.passwords)
             .field("store_timeout", &self.store_timeout)
             .finish_non_exhaustive()

@@ -5,6 +5,7 @@
 use std::fmt;
 
 use crate::headers::RequestInfo;
+use crate::headers::forwarded::Proxies;
 
 /// Where requests that change something may come from.
 #[derive(Clone, Debug)]
@@ -14,20 +15,9 @@ pub(crate) struct OriginPolicy {
     /// Whether this site is reached over TLS, whoever ends it: the cookie is `Secure`.
     pub(crate) secure: bool,
     /// Whose word on the client's side of a proxy counts.
-    pub(crate) trusted_proxy: Option<TrustedProxy>,
+    pub(crate) proxies: Option<Proxies>,
     /// Whether a request that says nothing of its origin is let through.
     pub(crate) allow_missing: bool,
-}
-
-/// Which headers your reverse proxy sets, **and removes when a client sends them**. A scheme is `https`
-/// or `http`, or `wss` or `ws` for the same; the last of several counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum TrustedProxy {
-    /// `X-Forwarded-Host` and `X-Forwarded-Proto`.
-    XForwarded,
-    /// `Forwarded` (RFC 7239) with `host=` and `proto=`.
-    Forwarded,
 }
 
 impl OriginPolicy {
@@ -105,13 +95,12 @@ impl OriginPolicy {
 
     /// The origin that the request was sent to.
     fn own(&self, request: &impl RequestInfo) -> Option<Own> {
-        let forwarded = self.trusted_proxy.map(|proxy| forwarded(request, proxy));
-        let (host, proto) = match forwarded {
-            Some(Forwarded { host, proto }) => {
-                (host.or_else(|| request.host().map(str::to_owned)), proto)
-            }
-            None => (request.host().map(str::to_owned), None),
+        let (host, scheme) = match self.proxies {
+            Some(proxies) => proxies.host_and_scheme(request),
+            None => (None, None),
         };
+        let host = host.or_else(|| request.host().map(str::to_owned));
+        let proto = scheme.as_deref().and_then(Scheme::parse);
         let host = host.filter(|host| !host.is_empty() && !host.starts_with(':'))?;
         let (scheme, is_guess) = match proto {
             Some(proto) => (proto, false),
@@ -240,44 +229,6 @@ impl Scheme {
         match self {
             Self::Http => "http",
             Self::Https => "https",
-        }
-    }
-}
-
-/// What a proxy says of the connection that it received.
-struct Forwarded {
-    host: Option<String>,
-    proto: Option<Scheme>,
-}
-
-/// The last element counts where there are several: the proxy next to us wrote it.
-fn forwarded(request: &impl RequestInfo, proxy: TrustedProxy) -> Forwarded {
-    let last = |name| -> Option<String> {
-        let value = std::str::from_utf8(request.header(name).last()?).ok()?;
-        value
-            .rsplit(',')
-            .next()
-            .map(|element| element.trim().to_owned())
-    };
-    match proxy {
-        TrustedProxy::XForwarded => Forwarded {
-            host: last("x-forwarded-host"),
-            proto: last("x-forwarded-proto").as_deref().and_then(Scheme::parse),
-        },
-        TrustedProxy::Forwarded => {
-            let element = last("forwarded").unwrap_or_default();
-            let pair = |name: &str| {
-                element.split(';').find_map(|pair| {
-                    let (key, value) = pair.trim().split_once('=')?;
-                    let value = value.trim().trim_matches('"');
-                    let is_meant = key.trim().eq_ignore_ascii_case(name);
-                    is_meant.then(|| value.to_owned())
-                })
-            };
-            Forwarded {
-                host: pair("host"),
-                proto: pair("proto").as_deref().and_then(Scheme::parse),
-            }
         }
     }
 }

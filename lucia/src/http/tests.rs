@@ -89,3 +89,34 @@ fn cookies_are_sensitive_and_others_stay() {
     assert_eq!(cookies, ["a=1", "c=3"]);
     assert!(cookies.iter().all(|cookie| cookie.is_sensitive()));
 }
+
+#[test]
+fn the_peer_is_what_the_server_says_and_no_header() {
+    let peer = IpAddr::from([192, 0, 2, 1]);
+    let mut parts = parts(Request::get("/").header("x-forwarded-for", "9.9.9.9"));
+    assert_eq!(RequestInfo::peer_address(&parts), None);
+    parts.extensions.insert(PeerAddress(peer));
+    assert_eq!(RequestInfo::peer_address(&parts), Some(peer));
+    let head = RequestHead::new(&parts.method, &parts.uri, &parts.headers, &parts.extensions);
+    assert_eq!(RequestInfo::peer_address(&head), Some(peer));
+    let other = IpAddr::from([192, 0, 2, 2]);
+    let told = RequestHead::peer_address(head, Some(other));
+    assert_eq!(RequestInfo::peer_address(&told), Some(other));
+    let request = Request::from_parts(parts, ());
+    assert_eq!(RequestInfo::peer_address(&request), Some(peer));
+}
+
+#[cfg(feature = "axum")]
+#[test]
+fn the_peer_is_that_of_axums_connect_info() {
+    use std::net::SocketAddr;
+
+    use axum::extract::connect_info::{ConnectInfo, MockConnectInfo};
+
+    let at = |host| SocketAddr::from(([192, 0, 2, host], 4711));
+    let mut parts = parts(Request::get("/"));
+    parts.extensions.insert(MockConnectInfo(at(1)));
+    assert_eq!(RequestInfo::peer_address(&parts), Some(at(1).ip()));
+    parts.extensions.insert(ConnectInfo(at(2)));
+    assert_eq!(RequestInfo::peer_address(&parts), Some(at(2).ip()));
+}

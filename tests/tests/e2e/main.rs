@@ -10,6 +10,7 @@ mod support;
 mod actix {
     use crate::support::actix as framework;
 
+    mod addresses;
     mod behaviour;
     mod budget;
     mod candidates;
@@ -41,6 +42,7 @@ mod actix {
 mod axum {
     use crate::support::axum as framework;
 
+    mod addresses;
     mod behaviour;
     mod budget;
     mod candidates;
@@ -70,6 +72,7 @@ mod axum {
 mod actix_handlers;
 mod actix_middleware;
 mod actix_nested;
+mod addresses;
 mod attributes;
 mod axum_nested;
 mod axum_routers;

@@ -96,3 +96,15 @@ async fn no_store_answers_in_no_time() {
     let (setting, _) = refused(|auth| auth.store_timeout(Duration::ZERO)).await;
     assert_eq!(setting, "store_timeout");
 }
+
+#[tokio::test]
+async fn r30_proxies_are_counted_where_one_is_trusted() {
+    let (setting, reason) = refused(|auth| auth.proxy_hops(1)).await;
+    assert_eq!(setting, "proxy_hops");
+    assert!(reason.contains("`trusted_proxy`"), "{reason}");
+    let trusting = |auth: AuthBuilder| auth.trusted_proxy(lucia::TrustedProxy::Forwarded);
+    let (setting, _) = refused(|auth| trusting(auth).proxy_hops(0)).await;
+    assert_eq!(setting, "proxy_hops");
+    accepted(|auth| trusting(auth).proxy_hops(2)).await;
+    accepted(trusting).await;
+}

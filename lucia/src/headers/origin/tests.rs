@@ -1,4 +1,5 @@
 use super::*;
+use crate::headers::TrustedProxy;
 
 struct Fake {
     method: &'static str,
@@ -41,11 +42,15 @@ fn post(headers: &[(&'static str, &'static str)]) -> Fake {
     }
 }
 
+fn one(kind: TrustedProxy) -> Proxies {
+    Proxies { kind, hops: 1 }
+}
+
 fn policy() -> OriginPolicy {
     OriginPolicy {
         allowed: Vec::new(),
         secure: true,
-        trusted_proxy: None,
+        proxies: None,
         allow_missing: false,
     }
 }
@@ -215,7 +220,7 @@ fn a_scheme_that_cannot_be_known_is_what_the_browser_says_and_one_that_is_known_
         ..policy()
     };
     let proxied = OriginPolicy {
-        trusted_proxy: Some(TrustedProxy::XForwarded),
+        proxies: Some(one(TrustedProxy::XForwarded)),
         ..policy()
     };
     let same = ("sec-fetch-site", "same-origin");
@@ -280,7 +285,7 @@ fn forwarded_headers_count_only_from_a_trusted_proxy_and_only_the_kind_that_it_s
         ),
     ];
     let trusting = |proxy| OriginPolicy {
-        trusted_proxy: Some(proxy),
+        proxies: Some(one(proxy)),
         ..policy()
     };
     for headers in [x_forwarded.as_slice(), standard.as_slice()] {
@@ -295,7 +300,7 @@ fn forwarded_headers_count_only_from_a_trusted_proxy_and_only_the_kind_that_it_s
 #[test]
 fn the_proxy_nearest_to_us_is_the_one_believed() {
     let policy = OriginPolicy {
-        trusted_proxy: Some(TrustedProxy::XForwarded),
+        proxies: Some(one(TrustedProxy::XForwarded)),
         ..policy()
     };
     let spoofed = post(&[

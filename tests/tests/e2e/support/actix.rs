@@ -3,6 +3,7 @@
 #[path = "front_page.rs"]
 mod front_page;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use actix_web::dev::{Payload, Service};
@@ -158,6 +159,16 @@ impl Routes {
 /// A site whose users are those of `auth`.
 pub(crate) async fn serve(auth: Auth, routes: Routes) -> Site {
     Site::serve(auth, move |config: &mut ServiceConfig| {
+        routes.configure(config);
+    })
+    .await
+}
+
+/// As [`serve`], on another address.
+pub(crate) async fn serve_at(auth: Auth, at: IpAddr, routes: Routes) -> Site {
+    let data = Data::new(auth.clone());
+    Site::serve_at(auth, at, move |config: &mut ServiceConfig| {
+        config.app_data(data.clone());
         routes.configure(config);
     })
     .await

@@ -5,7 +5,7 @@
 mod front_page;
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use axum::Router;
@@ -16,10 +16,12 @@ use axum::http::header::{self, HeaderValue};
 use axum::http::request::Parts;
 use axum::response::IntoResponse;
 use axum::routing::{any, get, post};
+use axum::serve::IncomingStream;
 use futures_util::stream;
 use lucia::{Auth, Guard, RequestSlot};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
+use tower::Service;
 use tower::util::MapRequestLayer;
 
 use super::{Polls, Site};
@@ -117,8 +119,38 @@ pub(crate) async fn serve_without_auth(auth: Auth, Routes(router): Routes) -> Si
     serve_router(auth, router).await
 }
 
+/// As [`serve`], on another address.
+pub(crate) async fn serve_at(auth: Auth, at: IpAddr, routes: Routes) -> Site {
+    let Routes(router) = routes.give(auth.clone()).of(&auth);
+    run(
+        auth,
+        at,
+        router.into_make_service_with_connect_info::<SocketAddr>(),
+    )
+    .await
+}
+
+/// A site whose requests do not know their peers.
+pub(crate) async fn serve_without_peers(auth: Auth, routes: Routes) -> Site {
+    let Routes(router) = routes.give(auth.clone()).of(&auth);
+    run(auth, Ipv4Addr::LOCALHOST.into(), router.into_make_service()).await
+}
+
 /// A site that is this router.
 pub(crate) async fn serve_router(auth: Auth, router: Router) -> Site {
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    run(auth, Ipv4Addr::LOCALHOST.into(), service).await
+}
+
+async fn run<M, S>(auth: Auth, at: IpAddr, service: M) -> Site
+where
+    M: for<'a> Service<IncomingStream<'a, TcpListener>, Error = Infallible, Response = S>
+        + Send
+        + 'static,
+    for<'a> <M as Service<IncomingStream<'a, TcpListener>>>::Future: Send,
+    S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send,
+{
     let (started, starting) = oneshot::channel::<SocketAddr>();
     let (running, stopped) = oneshot::channel::<Infallible>();
     std::thread::spawn(move || {
@@ -128,10 +160,10 @@ pub(crate) async fn serve_router(auth: Auth, router: Router) -> Site {
             .build()
             .unwrap();
         runtime.block_on(async {
-            let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+            let listener = TcpListener::bind((at, 0)).await.unwrap();
             started.send(listener.local_addr().unwrap()).unwrap();
             tokio::select! {
-                served = axum::serve(listener, router) => served.unwrap(),
+                served = axum::serve(listener, service) => served.unwrap(),
                 // Until the site is dropped, and `running` with it.
                 _ = stopped => {}
             }

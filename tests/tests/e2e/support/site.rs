@@ -1,6 +1,6 @@
 //! A site over real HTTP.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServerHandle, ServiceFactory, ServiceRequest, ServiceResponse};
@@ -19,7 +19,11 @@ pub(crate) struct Site {
 }
 
 impl Site {
-    pub(super) fn new(auth: Auth, address: SocketAddr, running: impl Send + 'static) -> Self {
+    pub(super) fn new(auth: Auth, mut address: SocketAddr, running: impl Send + 'static) -> Self {
+        // One that listens everywhere is reached by IPv4.
+        if address.ip().is_unspecified() {
+            address.set_ip(Ipv4Addr::LOCALHOST.into());
+        }
         Self {
             auth,
             address,
@@ -45,12 +49,39 @@ impl Site {
         auth: Auth,
         routes: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
     ) -> Self {
-        Self::serve_app(auth, move || App::new().configure(routes.clone())).await
+        Self::serve_at(auth, Ipv4Addr::LOCALHOST.into(), routes).await
+    }
+
+    /// As [`serve_with`](Self::serve_with), on another address.
+    pub(super) async fn serve_at(
+        auth: Auth,
+        at: IpAddr,
+        routes: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
+    ) -> Self {
+        Self::serve_app_at(auth, at, move || App::new().configure(routes.clone())).await
     }
 
     /// A site that is this `App`, with what is wrapped around it.
     pub(crate) async fn serve_app<T, B>(
         auth: Auth,
+        app: impl Fn() -> App<T> + Clone + Send + 'static,
+    ) -> Self
+    where
+        T: ServiceFactory<
+                ServiceRequest,
+                Config = (),
+                Response = ServiceResponse<B>,
+                Error = Error,
+                InitError = (),
+            > + 'static,
+        B: MessageBody + 'static,
+    {
+        Self::serve_app_at(auth, Ipv4Addr::LOCALHOST.into(), app).await
+    }
+
+    async fn serve_app_at<T, B>(
+        auth: Auth,
+        at: IpAddr,
         app: impl Fn() -> App<T> + Clone + Send + 'static,
     ) -> Self
     where
@@ -70,7 +101,7 @@ impl Site {
                     .workers(2)
                     .disable_signals()
                     .shutdown_timeout(0)
-                    .bind(("127.0.0.1", 0))
+                    .bind((at, 0))
                     .unwrap();
                 let address = server.addrs()[0];
                 let running = server.run();
