@@ -22,7 +22,7 @@ use proc_macro::TokenStream;
 /// #[post("/login")]
 /// #[auth_request]
 /// async fn login(auth: web::Data<Auth>, form: web::Form<Credentials>) -> lucia::Result<impl Responder> {
-///     let key = auth.use_key("username", &form.username, Some(&form.password)).await?;
+///     let key = auth.verify_password(("username", &form.username), &form.password).await?;
 ///     let session = auth.create_session(&key).await?;
 ///     auth_request.set_session(Some(&session));
 ///     Ok(HttpResponse::NoContent())
@@ -132,7 +132,7 @@ pub fn authenticated(args: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// #[auth_request]
 /// async fn login(State(auth): State<Auth>, Form(form): Form<Credentials>) -> lucia::Result<impl IntoResponse> {
-///     let key = auth.use_key("username", &form.username, Some(&form.password)).await?;
+///     let key = auth.verify_password(("username", &form.username), &form.password).await?;
 ///     let session = auth.create_session(&key).await?;
 ///     auth_request.set_session(Some(&session));
 ///     Ok(StatusCode::NO_CONTENT)

@@ -17,7 +17,7 @@
 //! async fn signup(auth: web::Data<Auth>, form: web::Form<Credentials>) -> lucia::Result<impl Responder> {
 //!     let user = auth
 //!         .create_user(
-//!             NewUser::with_password("username", &form.username, &form.password)
+//!             NewUser::with_password(("username", &form.username), &form.password)
 //!                 .attributes(&Profile { username: form.username.clone() }),
 //!         )
 //!         .await?;
@@ -29,7 +29,7 @@
 //! #[post("/login")]
 //! #[auth_request]
 //! async fn login(auth: web::Data<Auth>, form: web::Form<Credentials>) -> lucia::Result<impl Responder> {
-//!     let key = auth.use_key("username", &form.username, Some(&form.password)).await?;
+//!     let key = auth.verify_password(("username", &form.username), &form.password).await?;
 //!     let session = auth.create_session(&key).await?;
 //!     auth_request.set_session(Some(&session));
 //!     Ok(HttpResponse::NoContent())
@@ -86,7 +86,7 @@
 //! | whole scopes | [`Auth::middleware`], [`Guard`] |
 //! | who sent a request | [`AuthRequest`], [`User`], [`Session`], [`MaybeUser`] |
 //! | changing passwords | [`Auth::change_password`], [`Auth::reset_password`] |
-//! | limiting attempts to sign in | [`UseKey::address`], [`AuthBuilder::sign_in_limit`] |
+//! | limiting attempts to sign in | [`VerifyPassword::address`], [`AuthBuilder::sign_in_limit`] |
 //! | a list of "your sessions" | [`Auth::user_sessions`], [`SessionInfo`] |
 //! | deleting expired sessions | [`Auth::sweeper`] |
 //! | the database | [`PgStore`], [`SqliteStore`], [`store`] |
@@ -157,7 +157,7 @@ pub use request::response::{Answer, HeadersMut};
 pub use request::{AuthRequest, ResponseHeaders, TokenSource};
 pub use session::token::{InvalidSessionId, SessionId, SessionToken};
 pub use session::{Session, SessionInfo, SessionState};
-pub use sign_in::{Reauthenticate, UseKey};
+pub use sign_in::{Reauthenticate, VerifyPassword};
 #[cfg(feature = "cache")]
 #[cfg_attr(docsrs, doc(cfg(feature = "cache")))]
 pub use store::postgres::CacheOptions;
@@ -167,7 +167,7 @@ pub use store::postgres::{PgStore, PgStoreBuilder, StoredIds};
 #[cfg(feature = "sqlite")]
 #[cfg_attr(docsrs, doc(cfg(feature = "sqlite")))]
 pub use store::sqlite::{SqliteStore, SqliteStoreBuilder};
-pub use user::key::{NewKey, UserKey, VerifiedKey};
+pub use user::key::{KeyId, NewKey, UserKey, VerifiedKey};
 pub use user::{MaybeUser, NewUser, NoAttributes, User, UserId};
 
 /// For the code that the attributes generate. What differs between frameworks is in their modules.

@@ -3,7 +3,8 @@
 mod attempts;
 mod reauthenticate;
 mod spelling;
-mod use_key;
+mod trusted_key;
+mod verify_password;
 
 pub use reauthenticate::Reauthenticate;
-pub use use_key::UseKey;
+pub use verify_password::VerifyPassword;

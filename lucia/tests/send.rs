@@ -25,15 +25,15 @@ fn users(auth: &Auth, id: &UserId) {
 }
 
 fn keys(auth: &Auth, id: &UserId, session: &Session) {
-    send(auth.use_key("a", "b", Some("c")).into_future());
-    send(auth.create_key(id, NewKey::without_password("a", "b")));
-    send(auth.key("a", "b"));
+    send(auth.verify_password(("a", "b"), "c").into_future());
+    send(auth.create_key(id, NewKey::without_password(("a", "b"))));
+    send(auth.key(("a", "b")));
     send(auth.user_keys(id));
-    send(auth.update_key_password("a", "b", Some("c")));
-    send(auth.change_password(session, "a", "b", "c"));
-    send(auth.reset_password("a", "b", "c"));
-    send(auth.delete_key("a", "b").into_future());
-    send(auth.delete_key("a", "b").even_if_last().into_future());
+    send(auth.update_key_password(("a", "b"), "c"));
+    send(auth.change_password(session, ("a", "b"), "c"));
+    send(auth.reset_password(("a", "b"), "c"));
+    send(auth.delete_key(("a", "b")).into_future());
+    send(auth.delete_key(("a", "b")).even_if_last().into_future());
 }
 
 fn sessions(
@@ -68,7 +68,7 @@ fn sessions(
     send(auth.invalidate_other_sessions(info));
     send(auth.update_session_attributes(id, "a"));
     send(auth.rotate_session(session));
-    send(auth.reauthenticate(session, "a", "b", "c").into_future());
+    send(auth.reauthenticate(session, ("a", "b"), "c").into_future());
     send(auth.delete_expired_sessions());
     send(auth.delete_expired_user_sessions(user_id));
 }

@@ -27,7 +27,7 @@ async fn signup(
     let profile = Profile {
         username: form.username.clone(),
     };
-    let new_user = NewUser::with_password("username", &form.username, &form.password);
+    let new_user = NewUser::with_password(("username", &form.username), &form.password);
     let user = auth.create_user(new_user.attributes(&profile)).await;
     let user = user.map_err(refuse)?;
     let session = auth.create_session(&user.id).await.map_err(refuse)?;

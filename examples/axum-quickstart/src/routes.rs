@@ -70,7 +70,7 @@ pub async fn sign_up(
     let signed_up = async {
         let username = form.username();
         check(&username)?;
-        let user = NewUser::with_password("username", &username, &form.password);
+        let user = NewUser::with_password(("username", &username), &form.password);
         let profile = Profile {
             username: username.clone(),
         };
@@ -101,7 +101,7 @@ pub async fn log_in(
 
     let logged_in = async {
         let key = auth
-            .use_key("username", &form.username(), Some(&form.password))
+            .verify_password(("username", &form.username()), &form.password)
             .address(peer.ip())
             .await?;
         begin_session(&auth, &auth_request, &key, &headers).await

@@ -21,7 +21,7 @@ async fn signup(
 ) -> lucia::Result<impl Responder> {
     let user = auth
         .create_user(
-            NewUser::with_password("username", &form.username, &form.password).attributes(
+            NewUser::with_password(("username", &form.username), &form.password).attributes(
                 &Profile {
                     username: form.username.clone(),
                 },
@@ -40,7 +40,7 @@ async fn login(
     form: web::Form<Credentials>,
 ) -> lucia::Result<impl Responder> {
     let key = auth
-        .use_key("username", &form.username, Some(&form.password))
+        .verify_password(("username", &form.username), &form.password)
         .await?;
     let session = auth.create_session(&key).await?;
     auth_request.set_session(Some(&session));

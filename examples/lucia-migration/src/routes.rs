@@ -27,8 +27,9 @@ async fn login(
     form: web::Form<Credentials>,
 ) -> lucia::Result<impl Responder> {
     auth_request.check_origin()?;
-    let password = Some(form.password.as_str());
-    let key = auth.use_key(PROVIDER, &form.username, password).await?;
+    let key = auth
+        .verify_password((PROVIDER, &form.username), &form.password)
+        .await?;
     let session = auth.create_session(&key).await?;
     auth_request.set_session(Some(&session));
     Ok(HttpResponse::NoContent())

@@ -40,7 +40,7 @@ impl Auth {
             None => UserId::from(random_text(&*self.0.random, UserId::LENGTH)?),
         };
         let key = match new_user.key {
-            Some(key) => Some(self.key_row(key, id.clone()).await?),
+            Some(key) => Some(self.key_row(&key.id, key.password, id.clone()).await?),
             None => None,
         };
         let user = NewUserRow { id, attributes };

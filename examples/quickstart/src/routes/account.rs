@@ -40,7 +40,7 @@ pub async fn sign_up(
     let signed_up = async {
         let username = username::one_form(&form.username);
         username::check(&username)?;
-        let user = NewUser::with_password(username::PROVIDER, &username, &form.password)
+        let user = NewUser::with_password((username::PROVIDER, &username), &form.password)
             .attributes(&Profile {
                 username: username.clone(),
             });
@@ -86,7 +86,7 @@ pub async fn log_in(
     let logged_in = async {
         let username = username::one_form(&form.username);
         let key = auth
-            .use_key(username::PROVIDER, &username, Some(&form.password))
+            .verify_password((username::PROVIDER, &username), &form.password)
             .address(peer.ip())
             .await?;
         begin_session(&auth, &auth_request, &key, &device).await

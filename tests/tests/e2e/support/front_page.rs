@@ -28,7 +28,7 @@ async fn signup(auth: Data<Auth>, Form(form): Form<Credentials>) -> lucia::Resul
     let profile = Profile {
         username: form.username.clone(),
     };
-    let new_user = NewUser::with_password("username", &form.username, &form.password);
+    let new_user = NewUser::with_password(("username", &form.username), &form.password);
     let user = auth.create_user(new_user.attributes(&profile)).await?;
     let session = auth.create_session(&user.id).await?;
     auth_request.set_session(Some(&session));
@@ -38,7 +38,7 @@ async fn signup(auth: Data<Auth>, Form(form): Form<Credentials>) -> lucia::Resul
 #[auth_request]
 async fn login(auth: Data<Auth>, Form(form): Form<Credentials>) -> lucia::Result<Response> {
     let key = auth
-        .use_key("username", &form.username, Some(&form.password))
+        .verify_password(("username", &form.username), &form.password)
         .await?;
     let session = auth.create_session(&key).await?;
     auth_request.set_session(Some(&session));
