@@ -178,6 +178,19 @@ impl CreateSession<'_> {
         self
     }
 
+    /// As [`replace`](Self::replace), for a session of which only the id is known.
+    pub(crate) fn replace_id(mut self, id: Option<SessionId>) -> Self {
+        self.replaces = id;
+        self
+    }
+
+    /// As [`attributes`](Self::attributes), by what
+    /// [`session_columns`](Auth::session_columns) has made of them.
+    pub(crate) fn columns(mut self, columns: Map<String, Value>) -> Self {
+        self.attributes = Ok(columns);
+        self
+    }
+
     /// Says that nobody has proved just now to be this user, as when an administrator looks at
     /// the site as somebody else: `#[authenticated(recent = "..")]` does not let the session pass
     /// before [`reauthenticate`](Auth::reauthenticate).

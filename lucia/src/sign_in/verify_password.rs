@@ -105,6 +105,12 @@ impl<'a> VerifyPassword<'a> {
         self
     }
 
+    /// As [`address`](Self::address), where the address is known.
+    pub(crate) fn counted_at(mut self, address: Option<IpAddr>) -> Self {
+        self.address = address;
+        self
+    }
+
     /// Refuses the key, as one with a wrong password, unless it is this user's.
     pub(crate) fn of(mut self, owner: &'a UserId) -> Self {
         self.owner = Some(owner);

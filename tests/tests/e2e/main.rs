@@ -31,6 +31,7 @@ mod actix {
     mod redirects;
     mod self_types;
     mod sessions;
+    mod sign_in;
     mod throttling;
     mod two_auths;
 }
@@ -61,6 +62,7 @@ mod axum {
     mod redirects;
     mod self_types;
     mod sessions;
+    mod sign_in;
     mod throttling;
     mod two_auths;
 }
