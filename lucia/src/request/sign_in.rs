@@ -121,9 +121,8 @@ impl<'a> SessionOptions<'a> {
 
     /// Finds out whether there are attributes that cannot be columns, before anything is done.
     fn check(&mut self) -> Result<()> {
-        match self.columns.take() {
-            Some(columns) => self.columns = Some(Ok(columns?)),
-            None => {}
+        if let Some(columns) = self.columns.take() {
+            self.columns = Some(Ok(columns?));
         }
         Ok(())
     }

@@ -85,8 +85,8 @@ pub async fn reauthenticate(
 
 #[post("/logout")]
 #[authenticated(bearer)]
-pub async fn log_out(auth: web::Data<Auth>, session: Session) -> lucia::Result<impl Responder> {
-    auth.invalidate_session(&session.id).await?;
+pub async fn log_out() -> lucia::Result<impl Responder> {
+    auth_request.sign_out().await?;
     Ok(HttpResponse::NoContent())
 }
 

@@ -2,7 +2,7 @@
 
 use actix_web::dev::PeerAddr;
 use actix_web::{HttpResponse, get, post, web};
-use lucia::{Auth, AuthRequest, LocalPath, NewUser, Session, SignsIn, auth_request, authenticated};
+use lucia::{Auth, LocalPath, NewUser, auth_request, authenticated};
 
 use crate::device::Device;
 use crate::forms::{Credentials, Link};
@@ -29,14 +29,7 @@ pub async fn sign_up_page(link: web::Query<Link>) -> lucia::Result<HttpResponse>
 
 #[post("/signup")]
 #[auth_request]
-pub async fn sign_up(
-    auth: web::Data<Auth>,
-    device: Device,
-    form: web::Form<Credentials>,
-) -> lucia::Result<HttpResponse> {
-    // Nobody has to be signed in here, so nothing else keeps another site from posting this form.
-    auth_request.check_origin()?;
-
+pub async fn sign_up(device: Device, form: web::Form<Credentials>) -> lucia::Result<HttpResponse> {
     let signed_up = async {
         let username = username::one_form(&form.username);
         username::check(&username)?;
@@ -44,12 +37,11 @@ pub async fn sign_up(
             .attributes(&Profile {
                 username: username.clone(),
             });
-        let user = auth.create_user(user).await?;
-        begin_session(&auth, &auth_request, &user.id, &device).await
+        auth_request.sign_up(user).device(&device.0).await
     };
     let next = form.next.path();
     match signed_up.await {
-        Ok(()) => Ok(welcome(next)),
+        Ok(_) => Ok(welcome(next)),
         Err(error) => again(error, |problem| SignUp {
             username: &form.username,
             next,
@@ -81,6 +73,7 @@ pub async fn log_in(
     device: Device,
     form: web::Form<Credentials>,
 ) -> lucia::Result<HttpResponse> {
+    // Another site must not use up a visitor's attempts either.
     auth_request.check_origin()?;
 
     let logged_in = async {
@@ -89,11 +82,11 @@ pub async fn log_in(
             .verify_password((username::PROVIDER, &username), &form.password)
             .address(peer.ip())
             .await?;
-        begin_session(&auth, &auth_request, &key, &device).await
+        auth_request.sign_in(key).device(&device.0).await
     };
     let next = form.next.path();
     match logged_in.await {
-        Ok(()) => Ok(welcome(next)),
+        Ok(_) => Ok(welcome(next)),
         Err(error) => again(error, |problem| LogIn {
             username: &form.username,
             next,
@@ -104,28 +97,9 @@ pub async fn log_in(
 
 #[post("/logout")]
 #[authenticated(redirect = "/login")]
-pub async fn log_out(auth: web::Data<Auth>, session: Session) -> lucia::Result<HttpResponse> {
-    auth.invalidate_session(&session.id).await?;
-    auth_request.set_session(None);
+pub async fn log_out() -> lucia::Result<HttpResponse> {
+    auth_request.sign_out().await?;
     Ok(see_other("/"))
-}
-
-/// Signs the browser in. The session that it had before is ended: nobody could use it any more,
-/// except who has stolen it.
-async fn begin_session(
-    auth: &Auth,
-    auth_request: &AuthRequest,
-    who: &impl SignsIn,
-    device: &Device,
-) -> lucia::Result<()> {
-    let before = auth_request.validate().await?;
-    let session = auth
-        .create_session(who)
-        .device(&device.0)
-        .replace(before.as_deref())
-        .await?;
-    auth_request.set_session(Some(&session));
-    Ok(())
 }
 
 fn welcome(next: Option<&LocalPath>) -> HttpResponse {

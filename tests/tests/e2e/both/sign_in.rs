@@ -164,7 +164,8 @@ async fn at_once(Form(form): Form<Name>) -> lucia::Result<String> {
     let one = auth_request.sign_in(password(&form.name)).into_future();
     let other = auth_request.sign_in(password(&form.name)).into_future();
     let (one, other) = tokio::join!(one, other);
-    (one?, other?);
+    one?;
+    other?;
     Ok(String::new())
 }
 
