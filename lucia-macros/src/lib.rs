@@ -21,10 +21,8 @@ use proc_macro::TokenStream;
 /// ```text
 /// #[post("/login")]
 /// #[auth_request]
-/// async fn login(auth: web::Data<Auth>, form: web::Form<Credentials>) -> lucia::Result<impl Responder> {
-///     let key = auth.use_key("username", &form.username, Some(&form.password)).await?;
-///     let session = auth.create_session(&key).await?;
-///     auth_request.set_session(Some(&session));
+/// async fn login(form: web::Form<Credentials>) -> lucia::Result<impl Responder> {
+///     auth_request.sign_in(Password::new(("username", &form.username), &form.password)).await?;
 ///     Ok(HttpResponse::NoContent())
 /// }
 /// ```
@@ -131,10 +129,8 @@ pub fn authenticated(args: TokenStream, item: TokenStream) -> TokenStream {
 /// use lucia::axum::auth_request;
 ///
 /// #[auth_request]
-/// async fn login(State(auth): State<Auth>, Form(form): Form<Credentials>) -> lucia::Result<impl IntoResponse> {
-///     let key = auth.use_key("username", &form.username, Some(&form.password)).await?;
-///     let session = auth.create_session(&key).await?;
-///     auth_request.set_session(Some(&session));
+/// async fn login(Form(form): Form<Credentials>) -> lucia::Result<impl IntoResponse> {
+///     auth_request.sign_in(Password::new(("username", &form.username), &form.password)).await?;
 ///     Ok(StatusCode::NO_CONTENT)
 /// }
 /// ```

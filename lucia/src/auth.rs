@@ -47,13 +47,13 @@ use crate::{Error, Result};
 /// async fn sign_up(auth: &Auth, username: &str, password: &str) -> lucia::Result<Session> {
 ///     let profile = Profile { username: username.to_owned() };
 ///     let user: User<Profile> = auth
-///         .create_user(NewUser::with_password("username", username, password).attributes(&profile))
+///         .create_user(NewUser::with_password(("username", username), password).attributes(&profile))
 ///         .await?;
 ///     auth.create_session(&user.id).await
 /// }
 ///
 /// async fn log_in(auth: &Auth, username: &str, password: &str) -> lucia::Result<Session> {
-///     let key = auth.use_key("username", username, Some(password)).await?;
+///     let key = auth.verify_password(("username", username), password).await?;
 ///     auth.create_session(&key).await
 /// }
 ///

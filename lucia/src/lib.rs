@@ -3,7 +3,7 @@
 //!
 //! ```no_run
 //! use actix_web::{get, post, web, App, HttpResponse, HttpServer, Responder};
-//! use lucia::{auth_request, authenticated, Auth, NewUser, PgStore, Session, User};
+//! use lucia::{auth_request, authenticated, Auth, NewUser, Password, PgStore, Session, User};
 //! use serde::{Deserialize, Serialize};
 //!
 //! #[derive(Serialize, Deserialize)]
@@ -14,24 +14,20 @@
 //!
 //! #[post("/signup")]
 //! #[auth_request]
-//! async fn signup(auth: web::Data<Auth>, form: web::Form<Credentials>) -> lucia::Result<impl Responder> {
-//!     let user = auth
-//!         .create_user(
-//!             NewUser::with_password("username", &form.username, &form.password)
+//! async fn signup(form: web::Form<Credentials>) -> lucia::Result<impl Responder> {
+//!     auth_request
+//!         .sign_up(
+//!             NewUser::with_password(("username", &form.username), &form.password)
 //!                 .attributes(&Profile { username: form.username.clone() }),
 //!         )
 //!         .await?;
-//!     let session = auth.create_session(&user.id).await?;
-//!     auth_request.set_session(Some(&session));
 //!     Ok(HttpResponse::Created())
 //! }
 //!
 //! #[post("/login")]
 //! #[auth_request]
-//! async fn login(auth: web::Data<Auth>, form: web::Form<Credentials>) -> lucia::Result<impl Responder> {
-//!     let key = auth.use_key("username", &form.username, Some(&form.password)).await?;
-//!     let session = auth.create_session(&key).await?;
-//!     auth_request.set_session(Some(&session));
+//! async fn login(form: web::Form<Credentials>) -> lucia::Result<impl Responder> {
+//!     auth_request.sign_in(Password::new(("username", &form.username), &form.password)).await?;
 //!     Ok(HttpResponse::NoContent())
 //! }
 //!
@@ -44,7 +40,7 @@
 //! #[post("/logout")]
 //! #[authenticated]
 //! async fn logout(auth: web::Data<Auth>, session: Session) -> lucia::Result<impl Responder> {
-//!     auth.invalidate_session(&session.id).await?;
+//!     auth.invalidate_session(&session.id).await?;   // or both in one: auth_request.sign_out().await?
 //!     auth_request.set_session(None);
 //!     Ok(HttpResponse::NoContent())
 //! }
@@ -85,9 +81,10 @@
 //! | handlers | [`macro@authenticated`], [`macro@auth_request`], [`actix`], [`axum`] |
 //! | whole scopes | [`Auth::middleware`], [`Guard`] |
 //! | who sent a request | [`AuthRequest`], [`User`], [`Session`], [`MaybeUser`] |
+//! | signing up, in and out | [`AuthRequest::sign_up`], [`AuthRequest::sign_in`], [`AuthRequest::sign_out`] |
 //! | changing passwords | [`Auth::change_password`], [`Auth::reset_password`] |
-//! | limiting attempts to sign in | [`UseKey::address`], [`AuthBuilder::sign_in_limit`] |
-//! | "remember me" | [`CreateSession::remember`] |
+//! | limiting attempts to sign in | [`VerifyPassword::address`], [`AuthBuilder::sign_in_limit`] |
+//! | "remember me" | [`SignIn::remember`] |
 //! | a list of "your sessions" | [`Auth::user_sessions`], [`SessionInfo`] |
 //! | deleting expired sessions | [`Auth::sweeper`] |
 //! | the database | [`PgStore`], [`SqliteStore`], [`store`] |
@@ -155,10 +152,10 @@ pub use request::context::{RequestContext, RequestSlot};
 pub use request::guard::{self, Guard};
 pub use request::redirect::LocalPath;
 pub use request::response::{Answer, HeadersMut};
-pub use request::{AuthRequest, ResponseHeaders, TokenSource};
+pub use request::{AuthRequest, ResponseHeaders, SignIn, SignUp, TokenSource};
 pub use session::token::{InvalidSessionId, SessionId, SessionToken};
 pub use session::{Session, SessionInfo, SessionState};
-pub use sign_in::{Reauthenticate, UseKey};
+pub use sign_in::{Password, Proof, Reauthenticate, VerifyPassword};
 #[cfg(feature = "cache")]
 #[cfg_attr(docsrs, doc(cfg(feature = "cache")))]
 pub use store::postgres::CacheOptions;
@@ -168,7 +165,7 @@ pub use store::postgres::{PgStore, PgStoreBuilder, StoredIds};
 #[cfg(feature = "sqlite")]
 #[cfg_attr(docsrs, doc(cfg(feature = "sqlite")))]
 pub use store::sqlite::{SqliteStore, SqliteStoreBuilder};
-pub use user::key::{NewKey, UserKey, VerifiedKey};
+pub use user::key::{KeyId, NewKey, UserKey, VerifiedKey};
 pub use user::{MaybeUser, NewUser, NoAttributes, User, UserId};
 
 /// For the code that the attributes generate. What differs between frameworks is in their modules.

@@ -5,6 +5,10 @@ pub mod guard;
 pub(crate) mod redirect;
 pub(crate) mod response;
 mod sender;
+mod sign_in;
+mod sign_out;
+
+pub use sign_in::{SignIn, SignUp};
 
 use std::fmt;
 use std::net::IpAddr;
@@ -12,7 +16,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use serde::de::DeserializeOwned;
-use tokio::sync::OnceCell;
 
 use crate::auth::Auth;
 use crate::clock::UnixMillis;
@@ -69,8 +72,8 @@ struct Shared {
     /// What is known of the sender by the cookie. [`AuthRequest::set_session`] puts another in
     /// its place.
     sender: Mutex<Arc<Sender>>,
-    /// The tokens of its session cookies, where it has several.
-    several: Option<Arc<[SessionToken]>>,
+    /// What its cookies say, whatever has been put in its place since.
+    first: Arc<Sender>,
     /// What is known of the sender by the `Authorization` header.
     bearer: Claim,
     /// Whether the request authenticates by its bearer token.
@@ -187,17 +190,13 @@ impl AuthRequest {
         refusal: Option<Refusal>,
         client: Client,
     ) -> Self {
-        let several = match &cookie {
-            Presented::Several(tokens) => Some(tokens.clone()),
-            _ => None,
-        };
-        let sender = Sender::from(Source::Presented(Claim::new(cookie)));
+        let first = Arc::new(Sender::from(Source::Presented(Claim::new(cookie))));
         Self(Arc::new(Shared {
             auth,
             refusal,
             client,
-            sender: Mutex::new(Arc::new(sender)),
-            several,
+            sender: Mutex::new(first.clone()),
+            first,
             bearer: Claim::new(bearer),
             by_bearer: AtomicBool::new(false),
             for_want_of_bearer: AtomicBool::new(false),
@@ -331,8 +330,8 @@ impl AuthRequest {
     /// [`validate`](Self::validate) answers accordingly without a query.
     ///
     /// The database is not touched: signing out is
-    /// [`invalidate_session`](Auth::invalidate_session) *and* `set_session(None)`. There is one
-    /// exception. A response can replace or remove one cookie only, so where the request has
+    /// [`invalidate_session`](Auth::invalidate_session) *and* `set_session(None)`, or both by
+    /// [`sign_out`](Self::sign_out). There is one exception. A response can replace or remove one cookie only, so where the request has
     /// [several](Self::validate), the sessions of the others end with it.
     ///
     /// The cookie of a session that another request has ended or rotated by the time of the response
@@ -350,15 +349,7 @@ impl AuthRequest {
         if let Some(refusal) = &self.0.refusal {
             tracing::warn!(reason = %refusal, "the session cookie of a cross-origin request is left alone");
         }
-        let source = match session {
-            Some(session) => Source::Set {
-                session: session.clone(),
-                user: OnceCell::new(),
-            },
-            None => Source::SignedOut,
-        };
-        *self.0.sender.lock().unwrap_or_else(PoisonError::into_inner) =
-            Arc::new(Sender::from(source));
+        self.replace_session(session);
     }
 
     /// Says that the caller is going to put [`response_headers`](Self::response_headers) on the
@@ -380,14 +371,14 @@ impl AuthRequest {
     pub async fn response_headers(&self) -> ResponseHeaders {
         let sender = self.sender();
         if !self.0.leaves_cookie_alone(&sender) {
-            let several = self.0.several.as_deref();
+            let several = self.0.first.several();
             sender.settle(&self.0.auth, several).await;
         }
         let set_cookie = self.0.set_cookie(&sender);
         let is_known = sender.is_known();
         // That there was no cookie decides as well as what it says.
         let by_cookie = set_cookie.is_some() || is_known || self.0.asked.load(Ordering::Relaxed);
-        let by_bearer = self.0.bearer.found().is_some();
+        let by_bearer = self.0.bearer.was_found();
         // Where a token would have come first, that there was none has decided, too.
         let no_bearer = by_cookie && self.0.for_want_of_bearer.load(Ordering::Relaxed);
         ResponseHeaders {

@@ -1,9 +1,14 @@
 //! Proofs of who a user is, and the limit of attempts to give one.
 
 mod attempts;
+mod proof;
 mod reauthenticate;
 mod spelling;
-mod use_key;
+mod trusted_key;
+mod verify_password;
 
+pub use proof::{Password, Proof};
 pub use reauthenticate::Reauthenticate;
-pub use use_key::UseKey;
+pub use verify_password::VerifyPassword;
+
+pub(crate) use proof::Evidence;

@@ -25,7 +25,7 @@ async fn signup(
 ) -> lucia::Result<impl Responder> {
     let user = auth
         .create_user(
-            NewUser::with_password("username", &form.username, &form.password).attributes(
+            NewUser::with_password(("username", &form.username), &form.password).attributes(
                 &Profile {
                     username: form.username.clone(),
                 },
@@ -44,7 +44,7 @@ async fn login(
     form: web::Form<Credentials>,
 ) -> lucia::Result<impl Responder> {
     let key = auth
-        .use_key("username", &form.username, Some(&form.password))
+        .verify_password(("username", &form.username), &form.password)
         .await?;
     let session = auth.create_session(&key.user_id).await?;
     auth_request.set_session(Some(&session));

@@ -3,8 +3,8 @@
 #![allow(dead_code, let_underscore_drop)]
 
 use lucia::{
-    Auth, AuthRequest, Guard, NewKey, NewUser, Session, SessionId, SessionInfo, SessionToken,
-    SignsIn, Sweeper, User, UserId, VerifiedKey,
+    Auth, AuthRequest, Guard, NewKey, NewUser, Password, Session, SessionId, SessionInfo,
+    SessionToken, SignsIn, Sweeper, User, UserId, VerifiedKey,
 };
 use serde::Deserialize;
 
@@ -25,15 +25,32 @@ fn users(auth: &Auth, id: &UserId) {
 }
 
 fn keys(auth: &Auth, id: &UserId, session: &Session) {
-    send(auth.use_key("a", "b", Some("c")).into_future());
-    send(auth.create_key(id, NewKey::without_password("a", "b")));
-    send(auth.key("a", "b"));
+    send(auth.verify_password(("a", "b"), "c").into_future());
+    send(auth.create_key(id, NewKey::without_password(("a", "b"))));
+    send(auth.key(("a", "b")));
     send(auth.user_keys(id));
-    send(auth.update_key_password("a", "b", Some("c")));
-    send(auth.change_password(session, "a", "b", "c"));
-    send(auth.reset_password("a", "b", "c"));
-    send(auth.delete_key("a", "b").into_future());
-    send(auth.delete_key("a", "b").even_if_last().into_future());
+    send(auth.update_key_password(("a", "b"), "c"));
+    send(auth.change_password(session, ("a", "b"), "c"));
+    send(auth.remove_key_password(("a", "b")));
+    send(auth.trusted_key(("a", "b")));
+    send(auth.reset_password(("a", "b"), "c"));
+    send(auth.delete_key(("a", "b")).into_future());
+    send(auth.delete_key(("a", "b")).even_if_last().into_future());
+}
+
+fn sign_ins(request: &AuthRequest, key: &VerifiedKey, name: String) {
+    send(
+        request
+            .sign_in(Password::new(("a", &name), "c"))
+            .into_future(),
+    );
+    send(request.sign_in(key).device("d").into_future());
+    send(request.sign_in(key.clone()).into_future());
+    let new_user = NewUser::without_key().returning::<Profile>();
+    send(request.sign_up(new_user).into_future());
+    send(request.sign_out());
+    send(request.sign_out_everywhere());
+    send(request.sign_out_others());
 }
 
 fn sessions(
@@ -68,7 +85,7 @@ fn sessions(
     send(auth.invalidate_other_sessions(info));
     send(auth.update_session_attributes(id, "a"));
     send(auth.rotate_session(session));
-    send(auth.reauthenticate(session, "a", "b", "c").into_future());
+    send(auth.reauthenticate(session, ("a", "b"), "c").into_future());
     send(auth.delete_expired_sessions());
     send(auth.delete_expired_user_sessions(user_id));
 }

@@ -27,7 +27,9 @@ async fn medians(auth: &Auth) -> [Duration; 4] {
     for _ in 0..ROUNDS {
         for (times, (username, password)) in times.iter_mut().zip(refused()) {
             let start = Instant::now();
-            let answer = auth.use_key("username", username, Some(&password)).await;
+            let answer = auth
+                .verify_password(("username", username), &password)
+                .await;
             times.push(start.elapsed());
             assert!(
                 matches!(answer, Err(Error::InvalidCredentials)),
@@ -46,9 +48,9 @@ async fn r38_whoever_is_refused_waits_as_long() {
     let store = SqliteStore::in_memory().await.unwrap();
     store.migrate(&[]).await.unwrap();
     let auth = Auth::builder(store).build().unwrap();
-    let ada = NewUser::with_password("username", "ada", PASSWORD);
+    let ada = NewUser::with_password(("username", "ada"), PASSWORD);
     let ada = auth.create_user(ada).await.unwrap();
-    let key = NewKey::without_password("username", "passwordless");
+    let key = NewKey::without_password(("username", "passwordless"));
     auth.create_key(&ada.id, key).await.unwrap();
     // The machine may have other things to do: what is asked for is a quiet moment, which
     // somebody who waits a different time on purpose never has.

@@ -20,18 +20,15 @@ struct Credentials {
 
 #[handler]
 async fn signup(
-    Data(auth): Data<&Auth>,
     Data(auth_request): Data<&AuthRequest>,
     Json(form): Json<Credentials>,
 ) -> poem::Result<String> {
     let profile = Profile {
         username: form.username.clone(),
     };
-    let new_user = NewUser::with_password("username", &form.username, &form.password);
-    let user = auth.create_user(new_user.attributes(&profile)).await;
-    let user = user.map_err(refuse)?;
-    let session = auth.create_session(&user.id).await.map_err(refuse)?;
-    auth_request.set_session(Some(&session));
+    let new_user = NewUser::with_password(("username", &form.username), &form.password);
+    let signed_up = auth_request.sign_up(new_user.attributes(&profile)).await;
+    let (user, _) = signed_up.map_err(refuse)?;
     Ok(format!("Welcome, {}!", user.username))
 }
 

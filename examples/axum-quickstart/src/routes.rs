@@ -1,16 +1,13 @@
 //! What the site answers.
 
 use std::cmp::Reverse;
-use std::net::SocketAddr;
 
-use axum::extract::{ConnectInfo, Form, Path, Query, State};
+use axum::extract::{Form, Path, Query, State};
 use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_TYPE, USER_AGENT};
 use axum::response::{IntoResponse, Redirect, Response};
 use lucia::axum::{auth_request, authenticated};
-use lucia::{
-    Auth, AuthRequest, Error, LocalPath, MaybeUser, NewUser, Session, SessionId, SignsIn, User,
-};
+use lucia::{Auth, Error, LocalPath, MaybeUser, NewUser, Password, Session, SessionId, User};
 use serde::Deserialize;
 
 use crate::Profile;
@@ -61,27 +58,24 @@ pub async fn sign_up_page(Query(link): Query<Link>) -> lucia::Result<Response> {
 }
 
 #[auth_request]
-pub async fn sign_up(
-    State(auth): State<Auth>,
-    headers: HeaderMap,
-    Form(form): Form<Credentials>,
-) -> lucia::Result<Response> {
-    // Nobody has to be signed in here, so nothing else keeps another site from posting this form.
-    auth_request.check_origin()?;
-
+pub async fn sign_up(headers: HeaderMap, Form(form): Form<Credentials>) -> lucia::Result<Response> {
     let signed_up = async {
         let username = form.username();
         check(&username)?;
-        let user = NewUser::with_password("username", &username, &form.password);
+        let user = NewUser::with_password(("username", &username), &form.password);
         let profile = Profile {
             username: username.clone(),
         };
-        let user = auth.create_user(user.attributes(&profile)).await?;
-        begin_session(&auth, &auth_request, &user.id, &headers, form.remember).await
+        let user = user.attributes(&profile);
+        auth_request
+            .sign_up(user)
+            .device(device(&headers))
+            .remember(form.remember)
+            .await
     };
     let next = path(&form.next);
     match signed_up.await {
-        Ok(()) => Ok(Redirect::to(next.as_str()).into_response()),
+        Ok(_) => Ok(Redirect::to(next.as_str()).into_response()),
         Err(error) => again(
             error,
             Account::sign_up(&form.username, &next).remember(form.remember),
@@ -95,25 +89,18 @@ pub async fn log_in_page(Query(link): Query<Link>) -> lucia::Result<Response> {
 }
 
 #[auth_request]
-pub async fn log_in(
-    State(auth): State<Auth>,
-    // Behind a proxy this is the proxy's: read what it says of the client instead.
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    headers: HeaderMap,
-    Form(form): Form<Credentials>,
-) -> lucia::Result<Response> {
-    auth_request.check_origin()?;
-
+pub async fn log_in(headers: HeaderMap, Form(form): Form<Credentials>) -> lucia::Result<Response> {
     let logged_in = async {
-        let key = auth
-            .use_key("username", &form.username(), Some(&form.password))
-            .address(peer.ip())
-            .await?;
-        begin_session(&auth, &auth_request, &key, &headers, form.remember).await
+        let password = Password::new(("username", form.username()), &form.password);
+        auth_request
+            .sign_in(password)
+            .device(device(&headers))
+            .remember(form.remember)
+            .await
     };
     let next = path(&form.next);
     match logged_in.await {
-        Ok(()) => Ok(Redirect::to(next.as_str()).into_response()),
+        Ok(_) => Ok(Redirect::to(next.as_str()).into_response()),
         Err(error) => again(
             error,
             Account::log_in(&form.username, &next).remember(form.remember),
@@ -122,9 +109,8 @@ pub async fn log_in(
 }
 
 #[authenticated(redirect = "/login")]
-pub async fn log_out(State(auth): State<Auth>, session: Session) -> lucia::Result<Redirect> {
-    auth.invalidate_session(&session.id).await?;
-    auth_request.set_session(None);
+pub async fn log_out() -> lucia::Result<Redirect> {
+    auth_request.sign_out().await?;
     Ok(Redirect::to("/"))
 }
 
@@ -181,24 +167,9 @@ fn check(username: &str) -> lucia::Result<()> {
     })
 }
 
-/// Signs the browser in. The session that it had before ends: nobody could use it any more, except
-/// who has stolen it.
-async fn begin_session(
-    auth: &Auth,
-    auth_request: &AuthRequest,
-    who: &impl SignsIn,
-    headers: &HeaderMap,
-    remember: bool,
-) -> lucia::Result<()> {
+/// What a user may recognise the device by.
+fn device(headers: &HeaderMap) -> &str {
     let device = headers.get(USER_AGENT);
     let device = device.and_then(|value| value.to_str().ok());
-    let before = auth_request.validate().await?;
-    let session = auth
-        .create_session(who)
-        .device(device.unwrap_or("unknown"))
-        .remember(remember)
-        .replace(before.as_deref())
-        .await?;
-    auth_request.set_session(Some(&session));
-    Ok(())
+    device.unwrap_or("unknown")
 }

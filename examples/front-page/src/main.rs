@@ -1,5 +1,5 @@
 use actix_web::{App, HttpResponse, HttpServer, Responder, get, post, web};
-use lucia::{Auth, NewUser, PgStore, Session, User, auth_request, authenticated};
+use lucia::{Auth, NewUser, Password, PgStore, Session, User, auth_request, authenticated};
 use serde::{Deserialize, Serialize};
 
 #[derive(Serialize, Deserialize)]
@@ -15,35 +15,25 @@ struct Credentials {
 
 #[post("/signup")]
 #[auth_request]
-async fn signup(
-    auth: web::Data<Auth>,
-    form: web::Form<Credentials>,
-) -> lucia::Result<impl Responder> {
-    let user = auth
-        .create_user(
-            NewUser::with_password("username", &form.username, &form.password).attributes(
+async fn signup(form: web::Form<Credentials>) -> lucia::Result<impl Responder> {
+    auth_request
+        .sign_up(
+            NewUser::with_password(("username", &form.username), &form.password).attributes(
                 &Profile {
                     username: form.username.clone(),
                 },
             ),
         )
         .await?;
-    let session = auth.create_session(&user.id).await?;
-    auth_request.set_session(Some(&session));
     Ok(HttpResponse::Created())
 }
 
 #[post("/login")]
 #[auth_request]
-async fn login(
-    auth: web::Data<Auth>,
-    form: web::Form<Credentials>,
-) -> lucia::Result<impl Responder> {
-    let key = auth
-        .use_key("username", &form.username, Some(&form.password))
+async fn login(form: web::Form<Credentials>) -> lucia::Result<impl Responder> {
+    auth_request
+        .sign_in(Password::new(("username", &form.username), &form.password))
         .await?;
-    let session = auth.create_session(&key).await?;
-    auth_request.set_session(Some(&session));
     Ok(HttpResponse::NoContent())
 }
 
@@ -56,7 +46,7 @@ async fn me(user: User<Profile>) -> impl Responder {
 #[post("/logout")]
 #[authenticated]
 async fn logout(auth: web::Data<Auth>, session: Session) -> lucia::Result<impl Responder> {
-    auth.invalidate_session(&session.id).await?;
+    auth.invalidate_session(&session.id).await?; // or both in one: auth_request.sign_out().await?
     auth_request.set_session(None);
     Ok(HttpResponse::NoContent())
 }

@@ -32,7 +32,7 @@ pub async fn open(database: &str) -> lucia::Result<Auth> {
 ///
 /// [`Error::UnknownKey`] when nobody has this username, and those of the store.
 pub async fn make_admin(auth: &Auth, username: &str) -> lucia::Result<()> {
-    let key = auth.key(PROVIDER, username).await?;
+    let key = auth.key((PROVIDER, username)).await?;
     let user_id = key.ok_or(Error::UnknownKey)?.user_id;
     let is_admin = json!({ "is_admin": true });
     auth.update_user_attributes::<Profile>(&user_id, &is_admin)

@@ -345,7 +345,7 @@ async fn deleting_an_account_asks_for_a_recent_password() {
         api.send("GET", "/me", renewed, Value::Null).await.status,
         401
     );
-    let key = api.auth.key("username", "ada").await.unwrap();
+    let key = api.auth.key(("username", "ada")).await.unwrap();
     assert!(key.is_none());
 }
 

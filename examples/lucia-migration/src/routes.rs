@@ -1,7 +1,7 @@
 //! What the application does with lucia: log in, see oneself and one's sessions, log out.
 
 use actix_web::{HttpResponse, Responder, get, post, web};
-use lucia::{Auth, Session, User, auth_request, authenticated};
+use lucia::{Auth, Password, Session, User, auth_request, authenticated};
 use serde::{Deserialize, Serialize};
 
 /// The columns of a user that the Node application made.
@@ -22,15 +22,9 @@ struct Credentials {
 
 #[post("/login")]
 #[auth_request]
-async fn login(
-    auth: web::Data<Auth>,
-    form: web::Form<Credentials>,
-) -> lucia::Result<impl Responder> {
-    auth_request.check_origin()?;
-    let password = Some(form.password.as_str());
-    let key = auth.use_key(PROVIDER, &form.username, password).await?;
-    let session = auth.create_session(&key).await?;
-    auth_request.set_session(Some(&session));
+async fn login(form: web::Form<Credentials>) -> lucia::Result<impl Responder> {
+    let proof = Password::new((PROVIDER, &form.username), &form.password);
+    auth_request.sign_in(proof).await?;
     Ok(HttpResponse::NoContent())
 }
 

@@ -117,7 +117,7 @@ async fn what_the_database_holds_is_never_markup() {
     let hostile = Profile {
         username: "<script>alert(1)</script>".to_owned(),
     };
-    let user = NewUser::with_password("username", "mallory", PASSWORD).attributes(&hostile);
+    let user = NewUser::with_password(("username", "mallory"), PASSWORD).attributes(&hostile);
     let user = auth.create_user(user).await.unwrap();
     let device = "<img src=x onerror=alert(1)>";
     auth.create_session(&user.id).device(device).await.unwrap();

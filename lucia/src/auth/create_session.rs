@@ -19,9 +19,10 @@ use crate::{Error, Result};
 const DEVICE_LENGTH: usize = 255;
 
 impl Auth {
-    /// Creates a session for whoever has opened a key: `auth.create_session(&key).await?` after
-    /// [`use_key`](Self::use_key). Somebody who has just signed up has opened none yet:
-    /// `auth.create_session(&user.id).await?`.
+    /// Creates a session for the user of a verified key: `auth.create_session(&key).await?` after
+    /// [`verify_password`](Self::verify_password). A user who has just signed up has no verified key
+    /// yet: `auth.create_session(&user.id).await?`. In a handler,
+    /// [`auth_request.sign_in(..)`](crate::AuthRequest::sign_in) does all of it.
     ///
     /// Between the check of a password and the session for it, the password can be replaced, and
     /// all sessions of the user ended. By a key, the session is only stored where the key is still
@@ -64,8 +65,8 @@ impl Auth {
 /// application lets its user in all the same, it says so by `&key.user_id`.
 #[diagnostic::on_unimplemented(
     message = "nobody signs in by `{Self}`",
-    label = "neither an `VerifiedKey` nor a `UserId`",
-    note = "`use_key` returns an `VerifiedKey`: write `auth.create_session(&key)` after a sign-in",
+    label = "neither a `VerifiedKey` nor a `UserId`",
+    note = "`verify_password` returns a `VerifiedKey`: write `auth.create_session(&key)` after a sign-in",
     note = "write `auth.create_session(&user.id)` where the application vouches for the user"
 )]
 pub trait SignsIn: sealed::Sealed + Sync {}
@@ -176,6 +177,19 @@ impl CreateSession<'_> {
     /// ```
     pub fn replace(mut self, session: Option<&SessionInfo>) -> Self {
         self.replaces = session.map(|session| session.id.clone());
+        self
+    }
+
+    /// As [`replace`](Self::replace), for a session of which only the id is known.
+    pub(crate) fn replace_id(mut self, id: Option<SessionId>) -> Self {
+        self.replaces = id;
+        self
+    }
+
+    /// As [`attributes`](Self::attributes), by what
+    /// [`session_columns`](Auth::session_columns) has made of them.
+    pub(crate) fn columns(mut self, columns: Map<String, Value>) -> Self {
+        self.attributes = Ok(columns);
         self
     }
 

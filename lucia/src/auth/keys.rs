@@ -6,7 +6,7 @@ use std::pin::Pin;
 use super::Auth;
 use crate::store::{KeyDeletion, KeyRow};
 use crate::user::UserId;
-use crate::user::key::{NewKey, UserKey, key_id};
+use crate::user::key::{KeyId, NewKey, UserKey};
 use crate::{Error, Result};
 
 impl Auth {
@@ -19,29 +19,25 @@ impl Auth {
     /// [`Error::Busy`] when too many passwords wait to be hashed, [`Error::Unavailable`] when the
     /// store is.
     pub async fn create_key(&self, user_id: &UserId, key: NewKey<'_>) -> Result<UserKey> {
-        let row = self.key_row(key, user_id.clone()).await?;
+        let (id, password) = (key.id, key.password);
+        let row = self.key_row(&id, password, user_id.clone()).await?;
         if user_id.cannot_be_stored() {
             return Err(Error::UnknownUser);
         }
         self.ask(self.store().insert_key(row.clone())).await?;
-        tracing::info!(%user_id, provider_id = key.provider_id, "key created");
+        tracing::info!(%user_id, provider_id = id.provider_id(), "key created");
         UserKey::from_row(row)
     }
 
-    /// A key, `None` when there is no such key.
+    /// A key, `None` when there is no such key: `auth.key(("username", "ada")).await?`.
     ///
     /// # Errors
     ///
     /// [`Error::Unavailable`] when the store is.
     #[doc(alias = "getKey")]
-    pub async fn key(&self, provider_id: &str, provider_user_id: &str) -> Result<Option<UserKey>> {
-        match key_id(provider_id, provider_user_id) {
-            Ok(id) => {
-                let row = self.ask(self.store().key(&id)).await?;
-                row.map(UserKey::from_row).transpose()
-            }
-            Err(_) => Ok(None),
-        }
+    pub async fn key(&self, key: impl Into<KeyId>) -> Result<Option<UserKey>> {
+        let row = self.find_key(&key.into()).await?;
+        row.map(UserKey::from_row).transpose()
     }
 
     /// All keys of a user, in the order of their ids.
@@ -58,7 +54,8 @@ impl Auth {
         rows.into_iter().map(UserKey::from_row).collect()
     }
 
-    /// Deletes a key: `auth.delete_key("github", "1234").await?`. Silent when there is none.
+    /// Deletes a key: `auth.delete_key(("github", "1234")).await?`, or `auth.delete_key(&key.id)` for
+    /// one that was looked up. Silent when there is none.
     ///
     /// The last key of a user stays, unless
     /// [`even_if_last`](DeleteKey::even_if_last) says otherwise.
@@ -66,41 +63,43 @@ impl Auth {
     /// # Errors
     ///
     /// [`Error::LastKey`], [`Error::Unavailable`] when the store is.
-    pub fn delete_key<'a>(
-        &'a self,
-        provider_id: &'a str,
-        provider_user_id: &'a str,
-    ) -> DeleteKey<'a> {
+    pub fn delete_key(&self, key: impl Into<KeyId>) -> DeleteKey<'_> {
         DeleteKey {
             auth: self,
-            provider_id,
-            provider_user_id,
+            id: key.into(),
             even_last: false,
         }
     }
 
+    /// The row of a key. `None` also for an id that no key can have.
+    pub(crate) async fn find_key(&self, id: &KeyId) -> Result<Option<KeyRow>> {
+        match id.valid() {
+            Ok(id) => self.ask(self.store().key(id)).await,
+            Err(_) => Ok(None),
+        }
+    }
+
     /// A new key with its password hashed.
-    pub(super) async fn key_row(&self, key: NewKey<'_>, user_id: UserId) -> Result<KeyRow> {
-        let id = key_id(key.provider_id, key.provider_user_id)?;
-        let hashed_password = match key.password {
+    pub(super) async fn key_row(
+        &self,
+        id: &KeyId,
+        password: Option<&str>,
+        user_id: UserId,
+    ) -> Result<KeyRow> {
+        let id = id.valid()?;
+        let hashed_password = match password {
             Some(password) => Some(self.0.passwords.hash(password).await?),
             None => None,
         };
         Ok(KeyRow {
-            id,
+            id: id.to_owned(),
             user_id,
             hashed_password,
         })
     }
 
-    pub(super) async fn known_key(
-        &self,
-        provider_id: &str,
-        provider_user_id: &str,
-    ) -> Result<KeyRow> {
-        let id = key_id(provider_id, provider_user_id).map_err(|_| Error::UnknownKey)?;
-        let row = self.ask(self.store().key(&id)).await?;
-        row.ok_or(Error::UnknownKey)
+    pub(super) async fn known_key(&self, id: &KeyId) -> Result<KeyRow> {
+        self.find_key(id).await?.ok_or(Error::UnknownKey)
     }
 }
 
@@ -108,8 +107,7 @@ impl Auth {
 #[must_use = "a key is deleted by `.await`"]
 pub struct DeleteKey<'a> {
     auth: &'a Auth,
-    provider_id: &'a str,
-    provider_user_id: &'a str,
+    id: KeyId,
     even_last: bool,
 }
 
@@ -121,13 +119,13 @@ impl DeleteKey<'_> {
     }
 
     async fn delete(self) -> Result<()> {
-        let Ok(id) = key_id(self.provider_id, self.provider_user_id) else {
+        let Ok(id) = self.id.valid() else {
             return Ok(());
         };
-        let deletion = self.auth.store().delete_key(&id, self.even_last);
+        let deletion = self.auth.store().delete_key(id, self.even_last);
         match self.auth.ask(deletion).await? {
             KeyDeletion::Deleted => {
-                tracing::info!(provider_id = self.provider_id, "key deleted");
+                tracing::info!(provider_id = self.id.provider_id(), "key deleted");
                 Ok(())
             }
             KeyDeletion::Unknown => Ok(()),
@@ -148,8 +146,7 @@ impl<'a> IntoFuture for DeleteKey<'a> {
 impl fmt::Debug for DeleteKey<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DeleteKey")
-            .field("provider_id", &self.provider_id)
-            .field("provider_user_id", &self.provider_user_id)
+            .field("id", &self.id)
             .field("even_last", &self.even_last)
             .finish_non_exhaustive()
     }

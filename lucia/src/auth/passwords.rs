@@ -4,7 +4,7 @@ use super::Auth;
 use crate::error::chain;
 use crate::session::Session;
 use crate::store::{KeyRow, PasswordChange};
-use crate::user::key::{UserKey, VerifiedKey};
+use crate::user::key::{KeyId, UserKey, VerifiedKey};
 use crate::{Error, Result};
 
 impl Auth {
@@ -21,7 +21,7 @@ impl Auth {
         self.passwords().check(password).await.map(drop)
     }
 
-    /// Replaces the password of a key, or with `None` takes it away, and leaves the user's
+    /// Replaces the password of a key, or gives one to a key that has none, and leaves the user's
     /// sessions alone. Where the user or somebody else may hold a session that should end with
     /// the old password, take [`change_password`](Self::change_password) or
     /// [`reset_password`](Self::reset_password).
@@ -35,34 +35,45 @@ impl Auth {
     /// wait to be hashed, [`Error::Unavailable`] when the store is.
     pub async fn update_key_password(
         &self,
-        provider_id: &str,
-        provider_user_id: &str,
-        password: Option<&str>,
+        key: impl Into<KeyId>,
+        password: &str,
     ) -> Result<UserKey> {
-        let mut row = self.known_key(provider_id, provider_user_id).await?;
-        row.hashed_password = match password {
-            Some(password) => Some(self.0.passwords.hash(password).await?),
-            None => None,
-        };
+        let row = self.known_key(&key.into()).await?;
+        let hash = self.0.passwords.hash(password).await?;
+        self.set_key_password(row, Some(hash)).await
+    }
+
+    /// Removes the password of a key, and leaves the user's sessions alone. The key then opens only by
+    /// [`trusted_key`](Self::trusted_key), on the word of the application. A sign-in by the password
+    /// that is under way is refused, as in [`update_key_password`](Self::update_key_password).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownKey`], [`Error::Unavailable`] when the store is.
+    pub async fn remove_key_password(&self, key: impl Into<KeyId>) -> Result<UserKey> {
+        let row = self.known_key(&key.into()).await?;
+        self.set_key_password(row, None).await
+    }
+
+    async fn set_key_password(&self, mut row: KeyRow, hash: Option<String>) -> Result<UserKey> {
+        row.hashed_password = hash;
         let hash = row.hashed_password.as_deref();
-        if !self
-            .ask(
-                self.store()
-                    .update_key_password(&row.id, &row.user_id, hash, None),
-            )
-            .await?
-        {
+        let store = self.store();
+        let updated = store.update_key_password(&row.id, &row.user_id, hash, None);
+        if !self.ask(updated).await? {
             return Err(Error::UnknownKey);
         }
-        tracing::info!(user_id = %row.user_id, provider_id, "password changed");
-        UserKey::from_row(row)
+        let key = UserKey::from_row(row)?;
+        let (user_id, provider_id) = (&key.user_id, key.id.provider_id());
+        tracing::info!(%user_id, provider_id, removed = !key.has_password, "password changed");
+        Ok(key)
     }
 
     /// Changes the password of somebody who is signed in. In the same transaction all their other
     /// sessions end, and this one goes on under another token (OWASP ASVS 5.0, 7.4.3): set its
     /// cookie by [`set_session`](crate::AuthRequest::set_session).
     ///
-    /// Ask for the old password first, by [`use_key`](Self::use_key). A sign-in by the old password
+    /// Ask for the old password first, by [`verify_password`](Self::verify_password). A sign-in by the old password
     /// that is under way at this moment leaves no session:
     /// [`create_session(&key)`](Self::create_session) comes first, and this ends what it made, or
     /// it comes after, and is refused. (`create_session(&user_id)` knows nothing of passwords, and
@@ -83,11 +94,11 @@ impl Auth {
     pub async fn change_password<A>(
         &self,
         session: &Session<A>,
-        provider_id: &str,
-        provider_user_id: &str,
+        key: impl Into<KeyId>,
         password: &str,
     ) -> Result<Session> {
-        let row = self.known_key(provider_id, provider_user_id).await?;
+        let key = key.into();
+        let row = self.known_key(&key).await?;
         if row.user_id != session.user_id {
             return Err(Error::UnknownKey);
         }
@@ -104,7 +115,7 @@ impl Auth {
         }
         tracing::info!(
             user_id = %session.user_id,
-            provider_id,
+            provider_id = key.provider_id(),
             "password changed, other sessions revoked"
         );
         Ok(session.info().clone().rotated(&rotation, self.now()))
@@ -116,7 +127,7 @@ impl Auth {
     ///
     /// The key counts as opened: to sign the user in right away, hand it to
     /// [`create_session`](Self::create_session). Failed attempts that are
-    /// [counted](crate::UseKey::address) stay counted, for a reset says nothing of who made them:
+    /// [counted](crate::VerifyPassword::address) stay counted, for a reset says nothing of who made them:
     /// from an address that has used up its attempts, the new password is refused until the count
     /// ends.
     ///
@@ -126,11 +137,10 @@ impl Auth {
     /// wait to be hashed, [`Error::Unavailable`] when the store is.
     pub async fn reset_password(
         &self,
-        provider_id: &str,
-        provider_user_id: &str,
+        key: impl Into<KeyId>,
         password: &str,
     ) -> Result<VerifiedKey> {
-        let mut row = self.known_key(provider_id, provider_user_id).await?;
+        let mut row = self.known_key(&key.into()).await?;
         let hashed_password = self.0.passwords.hash(password).await?;
         let change = PasswordChange {
             key_id: row.id.clone(),
@@ -141,9 +151,11 @@ impl Auth {
         if !self.ask(self.store().change_password(change)).await? {
             return Err(Error::UnknownKey);
         }
-        tracing::info!(user_id = %row.user_id, provider_id, "password reset, sessions revoked");
         row.hashed_password = Some(hashed_password);
-        VerifiedKey::from_row(row)
+        let key = VerifiedKey::from_row(row)?;
+        let (user_id, provider_id) = (&key.user_id, key.id.provider_id());
+        tracing::info!(%user_id, provider_id, "password reset, sessions revoked");
+        Ok(key)
     }
 
     /// Puts a hash of today's settings in the place of an outdated one that `password` has just

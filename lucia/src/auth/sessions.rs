@@ -240,7 +240,7 @@ impl Auth {
         })
     }
 
-    pub(super) fn session_columns(
+    pub(crate) fn session_columns(
         &self,
         attributes: &(impl Serialize + ?Sized),
     ) -> Result<Map<String, Value>> {

@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 
 use super::Auth;
 use crate::clock::random_text;
-use crate::store::NewUserRow;
+use crate::store::{KeyRow, NewUserRow};
 use crate::user::{NewUser, User, UserId, Verdict, object, refused, try_columns};
 use crate::{Error, Result};
 
@@ -31,6 +31,15 @@ impl Auth {
         &self,
         new_user: NewUser<'_, A>,
     ) -> Result<User<A>> {
+        let (user, _) = self.create_user_and_key(new_user).await?;
+        Ok(user)
+    }
+
+    /// As [`create_user`](Self::create_user), with the key as it is in the database.
+    pub(crate) async fn create_user_and_key<A: DeserializeOwned>(
+        &self,
+        new_user: NewUser<'_, A>,
+    ) -> Result<(User<A>, Option<KeyRow>)> {
         let table = self.store().user_table();
         let attributes = new_user
             .attributes
@@ -40,14 +49,14 @@ impl Auth {
             None => UserId::from(random_text(&*self.0.random, UserId::LENGTH)?),
         };
         let key = match new_user.key {
-            Some(key) => Some(self.key_row(key, id.clone()).await?),
+            Some(key) => Some(self.key_row(&key.id, key.password, id.clone()).await?),
             None => None,
         };
         let user = NewUserRow { id, attributes };
-        let inserted = self.ask(self.store().insert_user(user, key)).await;
+        let inserted = self.ask(self.store().insert_user(user, key.clone())).await;
         let row = inserted.map_err(refused)?;
         tracing::info!(user_id = %row.id, "user created");
-        User::from_row(&row, table)
+        Ok((User::from_row(&row, table)?, key))
     }
 
     /// The user of this id.

@@ -1,6 +1,7 @@
 //! What is known of who sent a request.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::OnceCell;
 
@@ -35,6 +36,8 @@ pub(super) enum Source {
 pub(super) struct Claim {
     pub(super) presented: Presented,
     lookup: OnceCell<Lookup>,
+    /// Whether the application has ended the session that was found.
+    ended: AtomicBool,
 }
 
 /// A session with its user's row.
@@ -51,11 +54,18 @@ impl Claim {
         Self {
             presented,
             lookup: OnceCell::new(),
+            ended: AtomicBool::new(false),
         }
     }
 
+    /// From now on this is nobody's.
+    pub(super) fn end(&self) {
+        self.ended.store(true, Ordering::Relaxed);
+    }
+
     pub(super) async fn look_up(&self, auth: &Auth) -> Result<Option<&Found>> {
-        if matches!(self.presented, Presented::Nothing | Presented::Unreadable) {
+        let is_nothing = matches!(self.presented, Presented::Nothing | Presented::Unreadable);
+        if is_nothing || self.ended.load(Ordering::Relaxed) {
             return Ok(None);
         }
         let found = self.lookup.get_or_try_init(async || {
@@ -76,11 +86,31 @@ impl Claim {
         Ok(self.found())
     }
 
+    /// Whether a session has been found, also one that has ended since.
+    pub(super) fn was_found(&self) -> bool {
+        matches!(self.lookup.get(), Some(Lookup::Alive(_)))
+    }
+
     /// What has been found so far.
     pub(super) fn found(&self) -> Option<&Found> {
+        if self.ended.load(Ordering::Relaxed) {
+            return None;
+        }
         match self.lookup.get()? {
             Lookup::Alive(found) => Some(found),
             Lookup::Dead => None,
+        }
+    }
+}
+
+impl From<Option<&Session>> for Source {
+    fn from(session: Option<&Session>) -> Self {
+        match session {
+            Some(session) => Self::Set {
+                session: session.clone(),
+                user: OnceCell::new(),
+            },
+            None => Self::SignedOut,
         }
     }
 }
@@ -118,6 +148,17 @@ impl Sender {
             }
             Source::SignedOut => Ok(None),
             Source::Presented(claim) => Ok(claim.look_up(auth).await?.cloned()),
+        }
+    }
+
+    /// The tokens of a request that has several.
+    pub(super) fn several(&self) -> Option<&[SessionToken]> {
+        match &self.source {
+            Source::Presented(claim) => match &claim.presented {
+                Presented::Several(tokens) => Some(tokens),
+                _ => None,
+            },
+            Source::Set { .. } | Source::SignedOut => None,
         }
     }
 

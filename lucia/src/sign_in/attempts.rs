@@ -10,6 +10,7 @@ use crate::clock::UnixMillis;
 use crate::error::chain;
 use crate::session::ascii::Ascii;
 use crate::store::NewAttempt;
+use crate::user::key::KeyId;
 use crate::{Error, Result};
 
 /// An attempt that was counted as one that fails. It stays counted unless it is found to be
@@ -31,14 +32,13 @@ impl Auth {
     /// [`Error::TooManyAttempts`] when as many have failed as may fail.
     pub(crate) async fn count_attempt(
         &self,
-        provider_id: &str,
-        provider_user_id: &str,
+        key: &KeyId,
         address: IpAddr,
     ) -> Result<Option<Attempt<'_>>> {
         let Some(limit) = self.sign_in_limit() else {
             return Ok(None);
         };
-        let id = attempt_id(provider_id, provider_user_id, address)?;
+        let id = attempt_id(key, address)?;
         let now = self.now();
         let attempt = NewAttempt {
             id: id.clone(),
@@ -88,9 +88,9 @@ impl Attempt<'_> {
 /// # Errors
 ///
 /// Those of [`one_spelling`].
-fn attempt_id(provider_id: &str, provider_user_id: &str, address: IpAddr) -> Result<String> {
+fn attempt_id(key: &KeyId, address: IpAddr) -> Result<String> {
     let mut sha256 = Sha256::new();
-    for text in [provider_id, provider_user_id] {
+    for text in [key.provider_id(), key.provider_user_id()] {
         // With its length, so that no two keys are one text.
         let text = one_spelling(text)?;
         sha256.update((text.len() as u64).to_be_bytes());
@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     fn id(address: &str) -> String {
-        attempt_id("username", "ada", address.parse().unwrap()).unwrap()
+        attempt_id(&("username", "ada").into(), address.parse().unwrap()).unwrap()
     }
 
     #[test]
@@ -154,16 +154,17 @@ mod tests {
             ("", "abc"),
             ("a", "bd"),
         ];
-        let mut ids = ids.map(|(provider, user)| attempt_id(provider, user, address).unwrap());
+        let mut ids =
+            ids.map(|(provider, user)| attempt_id(&(provider, user).into(), address).unwrap());
         ids.sort_unstable();
         assert!(ids.windows(2).all(|two| two[0] != two[1]), "{ids:?}");
     }
 
     #[test]
     fn r34_all_spellings_of_a_key_are_counted_together() {
-        let id = |provider, user| {
+        let id = |provider: &str, user: &str| {
             let address = "192.0.2.1".parse().unwrap();
-            attempt_id(provider, user, address).unwrap()
+            attempt_id(&(provider, user).into(), address).unwrap()
         };
         assert_eq!(id("email", "ada"), id("Email", "\u{ff21}DA"));
         assert_ne!(id("email", "ada"), id("email", "adb"));
@@ -174,7 +175,7 @@ mod tests {
     fn an_id_shows_neither_key_nor_address_and_has_one_length() {
         let long = "x".repeat(10_000);
         for user in ["ada", "", &long] {
-            let id = attempt_id("username", user, "192.0.2.1".parse().unwrap()).unwrap();
+            let id = attempt_id(&("username", user).into(), "192.0.2.1".parse().unwrap()).unwrap();
             assert_eq!(id.len(), 64);
             assert!(id.bytes().all(|byte| byte.is_ascii_hexdigit()), "{id}");
         }

@@ -4,10 +4,11 @@ use std::fmt;
 use std::net::IpAddr;
 use std::pin::Pin;
 
-use super::UseKey;
+use super::VerifyPassword;
 use crate::Result;
 use crate::auth::Auth;
 use crate::session::{Session, SessionInfo};
+use crate::user::key::KeyId;
 
 impl Auth {
     /// Has the user of a session prove once more who they are, for
@@ -16,21 +17,20 @@ impl Auth {
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidCredentials`](crate::Error::InvalidCredentials) as in [`use_key`](Self::use_key), and when the key is
+    /// [`Error::InvalidCredentials`](crate::Error::InvalidCredentials) as in [`verify_password`](Self::verify_password), and when the key is
     /// somebody else's; [`Error::TooManyAttempts`](crate::Error::TooManyAttempts) where attempts are counted;
     /// [`Error::Unauthenticated`](crate::Error::Unauthenticated) when the session has ended meanwhile; [`Error::Busy`](crate::Error::Busy) when too
     /// many passwords wait to be checked; [`Error::Unavailable`](crate::Error::Unavailable) when the store is.
     pub fn reauthenticate<'a, A>(
         &'a self,
         session: &'a Session<A>,
-        provider_id: &'a str,
-        provider_user_id: &'a str,
+        key: impl Into<KeyId>,
         password: &'a str,
     ) -> Reauthenticate<'a> {
         Reauthenticate {
             auth: self,
             session,
-            use_key: self.use_key(provider_id, provider_user_id, Some(password)),
+            check: self.verify_password(key, password),
         }
     }
 }
@@ -40,19 +40,19 @@ impl Auth {
 pub struct Reauthenticate<'a> {
     auth: &'a Auth,
     session: &'a SessionInfo,
-    use_key: UseKey<'a>,
+    check: VerifyPassword<'a>,
 }
 
 impl Reauthenticate<'_> {
     /// Says which address the attempt comes from, and has it counted together with those to sign
-    /// in: see [`UseKey::address`].
+    /// in: see [`VerifyPassword::address`].
     pub fn address(mut self, address: IpAddr) -> Self {
-        self.use_key = self.use_key.address(address);
+        self.check = self.check.address(address);
         self
     }
 
     async fn reauthenticate(self) -> Result<Session> {
-        self.use_key.of(&self.session.user_id).await?;
+        self.check.of(&self.session.user_id).await?;
         let now = self.auth.now();
         self.auth.rotate(self.session, Some(now)).await
     }
@@ -71,7 +71,7 @@ impl fmt::Debug for Reauthenticate<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reauthenticate")
             .field("session", &self.session.id)
-            .field("use_key", &self.use_key)
+            .field("check", &self.check)
             .finish_non_exhaustive()
     }
 }

@@ -7,22 +7,121 @@ use crate::store::KeyRow;
 use crate::user::UserId;
 use crate::{Error, Result};
 
+/// Names a key: the id of the provider, and the id of the user there.
+///
+/// All calls that take a key take `impl Into<KeyId>`, so that a pair of texts is enough:
+///
+/// ```
+/// # async fn f(auth: lucia::Auth, name: String) -> lucia::Result<()> {
+/// let key = auth.key(("username", &name)).await?;
+/// # Ok(()) }
+/// ```
+///
+/// The provider id names the way to sign in (`"username"`, `"email"`, `"github"`). It has no colon,
+/// since the two are stored as `provider_id:provider_user_id`. The provider user id is the username,
+/// the e-mail address, or the id of the account at GitHub. Neither is empty, neither contains U+0000,
+/// and each has 255 characters at most. lucia compares both as they are, so bring a username into
+/// one form first if `Ada` and `ada` are to be one user.
+///
+/// Pairs that break these rules can come from a client. A call that creates a key refuses them with
+/// [`Error::InvalidKey`]. A call that looks for a key treats them as a key that no user has.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct KeyId {
+    /// `provider_id:provider_user_id`, as in Lucia and in the database. Of a part that is too long
+    /// it has only the beginning.
+    text: String,
+    /// Where the provider id ends.
+    colon: usize,
+    /// Why no key can have this id.
+    invalid: Option<&'static str>,
+}
+
+impl KeyId {
+    fn new(provider_id: &str, provider_user_id: &str) -> Self {
+        let invalid = problem(provider_id, provider_user_id);
+        let (provider_id, provider_user_id) = (bounded(provider_id), bounded(provider_user_id));
+        Self {
+            text: format!("{provider_id}:{provider_user_id}"),
+            colon: provider_id.len(),
+            invalid,
+        }
+    }
+
+    /// The id of a key that is in the database, whatever lucia would say of it today.
+    fn stored(text: String) -> Result<Self> {
+        let Some(colon) = text.find(':') else {
+            return Err(Error::Misuse(
+                "the database holds a key whose id has no colon".to_owned(),
+            ));
+        };
+        Ok(Self {
+            text,
+            colon,
+            invalid: None,
+        })
+    }
+
+    /// The way to sign in: `"username"`, `"email"`, `"github"`.
+    #[must_use]
+    pub fn provider_id(&self) -> &str {
+        &self.text[..self.colon]
+    }
+
+    /// Who the user is there: the username, for example.
+    #[must_use]
+    pub fn provider_user_id(&self) -> &str {
+        &self.text[self.colon + 1..]
+    }
+
+    /// The id that the key has in the database.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidKey`] says why no key can have this id.
+    pub(crate) fn valid(&self) -> Result<&str> {
+        match self.invalid {
+            None => Ok(&self.text),
+            Some(reason) => Err(Error::InvalidKey { reason }),
+        }
+    }
+}
+
+impl<P: AsRef<str>, U: AsRef<str>> From<(P, U)> for KeyId {
+    fn from((provider_id, provider_user_id): (P, U)) -> Self {
+        Self::new(provider_id.as_ref(), provider_user_id.as_ref())
+    }
+}
+
+impl From<&KeyId> for KeyId {
+    fn from(id: &KeyId) -> Self {
+        id.clone()
+    }
+}
+
+impl fmt::Debug for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyId")
+            .field("provider_id", &self.provider_id())
+            .field("provider_user_id", &self.provider_user_id())
+            .finish_non_exhaustive()
+    }
+}
+
 /// One way in which a user signs in, for example the username `ada` with a password.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct UserKey {
-    /// The way to sign in: `"username"`, `"email"`, `"github"`.
-    pub provider_id: String,
-    /// Who the user is there.
-    pub provider_user_id: String,
+    /// Which key this is: `auth.delete_key(&key.id)` deletes it.
+    pub id: KeyId,
     /// Whose key it is.
     pub user_id: UserId,
     /// Whether it opens with a password.
     pub has_password: bool,
 }
 
-/// A key that somebody has just opened: what [`use_key`](crate::Auth::use_key) and
-/// [`reset_password`](crate::Auth::reset_password) return. It dereferences to the [`UserKey`].
+/// A key that has just been verified: what [`verify_password`](crate::Auth::verify_password),
+/// [`trusted_key`](crate::Auth::trusted_key) and [`reset_password`](crate::Auth::reset_password)
+/// return. It dereferences to the [`UserKey`].
 ///
 /// It remembers what it was opened with. A session that is created
 /// [by it](crate::Auth::create_session) begins only where that still opens the key, so that no
@@ -44,39 +143,30 @@ impl Deref for VerifiedKey {
 
 /// A way to sign in that a user gets, for [`NewUser::with_key`](crate::NewUser::with_key) and
 /// [`create_key`](crate::Auth::create_key).
-///
-/// `provider_id` names the way (`"username"`, `"email"`, `"github"`), without a colon;
-/// `provider_user_id` is who the user is there: the username or e-mail address itself. lucia
-/// compares it as it is, so bring it into one form first if `Ada` and `ada` shall be one user.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct NewKey<'a> {
-    pub(crate) provider_id: &'a str,
-    pub(crate) provider_user_id: &'a str,
+    pub(crate) id: KeyId,
     pub(crate) password: Option<&'a str>,
 }
 
 impl<'a> NewKey<'a> {
-    /// A key that opens with this password.
+    /// A key that opens with this password: `NewKey::with_password(("username", "ada"), password)`.
     #[must_use]
-    pub fn with_password(
-        provider_id: &'a str,
-        provider_user_id: &'a str,
-        password: &'a str,
-    ) -> Self {
+    pub fn with_password(key: impl Into<KeyId>, password: &'a str) -> Self {
         Self {
-            provider_id,
-            provider_user_id,
+            id: key.into(),
             password: Some(password),
         }
     }
 
-    /// A key that opens without a password, since somebody else vouches for the user: an OAuth
-    /// provider, or a link sent by e-mail. It never passes a password check.
+    /// A key that opens without a password, since the application vouches for the user after an
+    /// OAuth provider, or a link sent by e-mail, has proved who they are:
+    /// `NewKey::without_password(("github", "1815"))`. It never passes a password check;
+    /// [`trusted_key`](crate::Auth::trusted_key) opens it.
     #[must_use]
-    pub fn without_password(provider_id: &'a str, provider_user_id: &'a str) -> Self {
+    pub fn without_password(key: impl Into<KeyId>) -> Self {
         Self {
-            provider_id,
-            provider_user_id,
+            id: key.into(),
             password: None,
         }
     }
@@ -85,8 +175,7 @@ impl<'a> NewKey<'a> {
 impl fmt::Debug for NewKey<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("NewKey")
-            .field("provider_id", &self.provider_id)
-            .field("provider_user_id", &self.provider_user_id)
+            .field("id", &self.id)
             .field("password", &self.password.map(|_| "[redacted]"))
             .finish()
     }
@@ -114,31 +203,21 @@ fn is_too_long(text: &str) -> bool {
     text.len() > MAX_BYTES || text.chars().count() > MAX_LENGTH
 }
 
-/// The id that a key has in the database: `provider:provider_user_id`, as in Lucia.
-///
-/// # Errors
-///
-/// [`Error::InvalidKey`] says which of the two is at fault and why.
-pub(crate) fn key_id(provider_id: &str, provider_user_id: &str) -> Result<String> {
-    let invalid = |reason| Err(Error::InvalidKey { reason });
+/// Why no key can have this id.
+fn problem(provider_id: &str, provider_user_id: &str) -> Option<&'static str> {
     if is_too_long(provider_id) || is_too_long(provider_user_id) {
-        return invalid("each part of a key has 255 characters at the most");
+        Some("each part of a key has 255 characters at the most")
+    } else if provider_id.is_empty() {
+        Some("the provider id is empty")
+    } else if provider_id.contains(':') {
+        Some("the provider id holds a colon")
+    } else if provider_user_id.is_empty() {
+        Some("the provider user id is empty")
+    } else if provider_id.contains('\0') || provider_user_id.contains('\0') {
+        Some("a key cannot hold the character U+0000")
+    } else {
+        None
     }
-    if provider_id.is_empty() {
-        return invalid("the provider id is empty");
-    }
-    if provider_id.contains(':') {
-        return invalid("the provider id holds a colon");
-    }
-    if provider_user_id.is_empty() {
-        return invalid("the provider user id is empty");
-    }
-    for text in [provider_id, provider_user_id] {
-        if text.contains('\0') {
-            return invalid("a key cannot hold the character U+0000");
-        }
-    }
-    Ok(format!("{provider_id}:{provider_user_id}"))
 }
 
 impl VerifiedKey {
@@ -156,14 +235,8 @@ impl VerifiedKey {
 
 impl UserKey {
     pub(crate) fn from_row(row: KeyRow) -> Result<Self> {
-        let Some((provider_id, provider_user_id)) = row.id.split_once(':') else {
-            return Err(Error::Misuse(
-                "the database holds a key whose id has no colon".to_owned(),
-            ));
-        };
         Ok(Self {
-            provider_id: provider_id.to_owned(),
-            provider_user_id: provider_user_id.to_owned(),
+            id: KeyId::stored(row.id)?,
             user_id: row.user_id,
             has_password: row.hashed_password.is_some(),
         })
@@ -176,14 +249,26 @@ mod tests {
 
     #[test]
     fn a_key_id_joins_provider_and_user() {
+        for (provider, user) in [("email", "ada@example.com"), ("oidc", "issuer:subject")] {
+            let id = KeyId::from((provider, user));
+            assert_eq!(id.valid().unwrap(), format!("{provider}:{user}"));
+            assert_eq!((id.provider_id(), id.provider_user_id()), (provider, user));
+            assert_eq!(KeyId::stored(format!("{provider}:{user}")).unwrap(), id);
+        }
+    }
+
+    #[test]
+    fn all_kinds_of_text_name_a_key() {
+        let (provider, user) = ("username".to_owned(), "ada".to_owned());
+        let id = KeyId::from(("username", "ada"));
+        assert_eq!(KeyId::from(("username", &user)), id);
+        assert_eq!(KeyId::from((&provider, &&*user)), id);
         assert_eq!(
-            key_id("email", "ada@example.com").unwrap(),
-            "email:ada@example.com"
+            KeyId::from(("username", &std::borrow::Cow::from("ada"))),
+            id
         );
-        assert_eq!(
-            key_id("oidc", "issuer:subject").unwrap(),
-            "oidc:issuer:subject"
-        );
+        assert_eq!(KeyId::from(&id), id);
+        assert_eq!(KeyId::from((provider, user)), id);
     }
 
     #[test]
@@ -192,14 +277,56 @@ mod tests {
         for (provider, user) in [
             ("", "ada"),
             ("a:b", "ada"),
+            (":", "ada"),
             ("email", ""),
             ("email", "a\0"),
+            ("a\0", "ada"),
             ("email", &long),
+            (&long, "ada"),
         ] {
+            let id = KeyId::from((provider, user));
+            assert!(
+                matches!(id.valid(), Err(Error::InvalidKey { .. })),
+                "{id:?}"
+            );
+            assert_eq!((id.provider_id(), id.provider_user_id()), (provider, user));
             assert!(matches!(
-                key_id(provider, user),
+                KeyId::from(&id).valid(),
                 Err(Error::InvalidKey { .. })
             ));
+        }
+        let longest = "\u{1f600}".repeat(255);
+        assert!(KeyId::from((&longest, &longest)).valid().is_ok());
+    }
+
+    #[test]
+    fn r34_an_id_of_megabytes_is_not_copied() {
+        for part in ["x", "\u{1f600}", "a\u{1f600}"] {
+            let long = part.repeat((2 << 20) / part.len());
+            for (provider, user) in [("email", &*long), (&*long, "ada"), (&*long, &*long)] {
+                let id = KeyId::from((provider, user));
+                assert!(id.valid().is_err());
+                assert!(
+                    id.text.capacity() <= 4 * MAX_BYTES,
+                    "{}",
+                    id.text.capacity()
+                );
+                assert!(provider.starts_with(id.provider_id()));
+                assert!(user.starts_with(id.provider_user_id()));
+            }
+        }
+    }
+
+    #[test]
+    fn an_id_that_is_stored_stays_as_it_is() {
+        let long = "x".repeat(5000);
+        for text in [
+            format!("email:{long}"),
+            "email:".to_owned(),
+            ":ada".to_owned(),
+        ] {
+            let id = KeyId::stored(text.clone()).unwrap();
+            assert_eq!(id.valid().unwrap(), text);
         }
     }
 
@@ -224,7 +351,7 @@ mod tests {
         });
         let key = key.unwrap();
         assert_eq!(
-            (&*key.provider_id, &*key.provider_user_id),
+            (key.id.provider_id(), key.id.provider_user_id()),
             ("oidc", "issuer:subject")
         );
     }

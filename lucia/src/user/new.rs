@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::{NoAttributes, UserId};
-use crate::user::key::NewKey;
+use crate::user::key::{KeyId, NewKey};
 use crate::{Error, Result};
 
 /// Someone who signs up, for [`create_user`](crate::Auth::create_user).
@@ -21,9 +21,9 @@ use crate::{Error, Result};
 ///
 /// let profile = Profile { username: "ada".to_owned() };
 /// // Signs in by a username and a password:
-/// let ada = NewUser::with_password("username", "ada", "correct horse battery").attributes(&profile);
+/// let ada = NewUser::with_password(("username", "ada"), "correct horse battery").attributes(&profile);
 /// // Signs in by an OAuth provider, which vouches for the user:
-/// let ada = NewUser::with_key(NewKey::without_password("github", "1234")).attributes(&profile);
+/// let ada = NewUser::with_key(NewKey::without_password(("github", "1234"))).attributes(&profile);
 /// ```
 #[must_use = "a new user is made by `auth.create_user(..)`"]
 pub struct NewUser<'a, A = NoAttributes> {
@@ -35,17 +35,9 @@ pub struct NewUser<'a, A = NoAttributes> {
 
 impl<'a> NewUser<'a> {
     /// A user who signs in with a password: short for
-    /// [`with_key`](Self::with_key)`(NewKey::with_password(..))`, which says more.
-    pub fn with_password(
-        provider_id: &'a str,
-        provider_user_id: &'a str,
-        password: &'a str,
-    ) -> Self {
-        Self::with_key(NewKey::with_password(
-            provider_id,
-            provider_user_id,
-            password,
-        ))
+    /// [`with_key`](Self::with_key)`(NewKey::with_password(..))`.
+    pub fn with_password(key: impl Into<KeyId>, password: &'a str) -> Self {
+        Self::with_key(NewKey::with_password(key, password))
     }
 
     /// A user who signs in by this key.
@@ -95,7 +87,7 @@ impl<'a, A> NewUser<'a, A> {
     /// # async fn sign_up(auth: &lucia::Auth) -> lucia::Result<()> {
     /// let user: User<Profile> = auth
     ///     .create_user(
-    ///         NewUser::with_password("username", "ada", "correct horse battery")
+    ///         NewUser::with_password(("username", "ada"), "correct horse battery")
     ///             .attributes(&SignUp { username: "Ada" })
     ///             .returning(),
     ///     )
@@ -310,7 +302,7 @@ mod tests {
 
     #[test]
     fn debug_of_a_new_user_shows_no_password() {
-        let user = NewUser::with_password("username", "ada", "correct horse battery");
+        let user = NewUser::with_password(("username", "ada"), "correct horse battery");
         assert!(!format!("{user:?}").contains("correct horse"));
     }
 }

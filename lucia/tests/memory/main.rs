@@ -46,7 +46,7 @@ async fn r37_the_memory_of_hashing_is_bounded_whichever_threads_it_runs_on() {
     let before = status("VmRSS");
 
     let sign_in = |auth: Auth| async move {
-        let refused = auth.use_key("username", "ada", Some("a wrong password"));
+        let refused = auth.verify_password(("username", "ada"), "a wrong password");
         let refused = refused.await.unwrap_err();
         assert!(matches!(refused, Error::InvalidCredentials), "{refused:?}");
     };

@@ -54,7 +54,7 @@ async fn r25_a_sign_in_dropped_at_any_await_leaves_at_most_n(stage: Stage) {
     let settings = stage.builder().await.max_sessions_per_user(2);
     let auth = settings.build().unwrap();
     let first = sign_up(&auth, "ada").await;
-    let key = auth.use_key("username", "ada", Some(PASSWORD)).await;
+    let key = auth.verify_password(("username", "ada"), PASSWORD).await;
     let key = key.unwrap();
     stage.clock.advance(SECOND);
     auth.create_session(&key).await.unwrap();
@@ -86,7 +86,7 @@ async fn r25_a_sign_in_dropped_at_any_await_leaves_at_most_n(stage: Stage) {
 }
 
 async fn opens(auth: &Auth, name: &str, password: &str) -> bool {
-    let opened = auth.use_key("username", name, Some(password)).await;
+    let opened = auth.verify_password(("username", name), password).await;
     opened.is_ok()
 }
 
@@ -96,7 +96,7 @@ async fn r49_a_password_change_dropped_at_any_await_happens_as_a_whole_or_not_at
         let name = format!("user {polls}");
         let session = sign_up(&auth, &name).await;
         auth.create_session(&session.user_id).await.unwrap();
-        let change = auth.change_password(&session, "username", &name, NEW);
+        let change = auth.change_password(&session, ("username", &name), NEW);
         let changed = dropped_after(polls, change).await;
         settled(&auth, &session.user_id).await;
         let alive = auth.user_sessions(&session.user_id).await.unwrap();

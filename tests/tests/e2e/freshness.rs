@@ -57,7 +57,7 @@ async fn prove(
     session: Session,
     form: web::Form<Proof>,
 ) -> Result<HttpResponse> {
-    let proven = auth.reauthenticate(&session, "username", &form.username, &form.password);
+    let proven = auth.reauthenticate(&session, ("username", &form.username), &form.password);
     let session = proven.await?;
     auth_request.set_session(Some(&session));
     Ok(HttpResponse::NoContent().finish())
@@ -175,7 +175,7 @@ async fn r24_a_new_password_is_no_proof(stage: Stage) {
     let password = "another horse battery";
     let changed = site
         .auth
-        .change_password(&session, "username", "ada", password);
+        .change_password(&session, ("username", "ada"), password);
     let browser = site.browser_of(&changed.await.unwrap());
     assert_stale(&browser).await;
     prove_by(&browser, "ada", password).await;
@@ -249,7 +249,7 @@ async fn r24_a_session_revoked_meanwhile_is_not_proven(stage: Stage) {
     };
     let proof = site
         .auth
-        .reauthenticate(&session, "username", "ada", PASSWORD);
+        .reauthenticate(&session, ("username", "ada"), PASSWORD);
     let (refused, ()) = tokio::join!(proof, revoking);
     assert!(
         matches!(refused, Err(Error::Unauthenticated)),

@@ -60,7 +60,7 @@ async fn an_account_with_rights_to_the_columns_that_are_named_can_do_everything(
         .unwrap();
 
     auth.check_schema::<Profile>().await.unwrap();
-    let new = NewUser::with_password("username", "ada", PASSWORD)
+    let new = NewUser::with_password(("username", "ada"), PASSWORD)
         .attributes(&json!({ "username": "ada", "age": 36 }))
         .returning::<Profile>();
     let ada = auth.create_user(new).await.unwrap();
@@ -96,7 +96,7 @@ async fn an_account_with_rights_to_the_columns_that_are_named_can_do_everything(
     for _ in 0..2 {
         let address = "192.0.2.1".parse().unwrap();
         let key = auth
-            .use_key("username", "ada", Some(PASSWORD))
+            .verify_password(("username", "ada"), PASSWORD)
             .address(address);
         let key = key.await.unwrap();
         let first = auth
@@ -121,21 +121,21 @@ async fn an_account_with_rights_to_the_columns_that_are_named_can_do_everything(
         assert!(!auth.user_sessions(&ada.id).await.unwrap().is_empty());
         let rotated = auth.rotate_session(&second).await.unwrap();
         let kept = auth
-            .change_password(&rotated, "username", "ada", PASSWORD)
+            .change_password(&rotated, ("username", "ada"), PASSWORD)
             .await
             .unwrap();
         auth.invalidate_session(&kept.id).await.unwrap();
     }
     auth.create_session(&ada.id).await.unwrap();
-    auth.reset_password("username", "ada", PASSWORD)
+    auth.reset_password(("username", "ada"), PASSWORD)
         .await
         .unwrap();
-    auth.update_key_password("username", "ada", Some(PASSWORD))
+    auth.update_key_password(("username", "ada"), PASSWORD)
         .await
         .unwrap();
-    let key = NewKey::without_password("github", "1815");
+    let key = NewKey::without_password(("github", "1815"));
     auth.create_key(&ada.id, key).await.unwrap();
-    auth.delete_key("github", "1815").await.unwrap();
+    auth.delete_key(("github", "1815")).await.unwrap();
     auth.invalidate_user_sessions(&ada.id).await.unwrap();
     auth.delete_expired_sessions().await.unwrap();
     auth.delete_user(&ada.id).await.unwrap();

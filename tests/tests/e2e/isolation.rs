@@ -71,7 +71,7 @@ async fn r48_parallel_sign_ins_all_succeed(stage: Stage) {
     let auth = auth(&stage).await;
     sign_up(&auth, "ada").await;
     let sign_ins = (0..PARALLEL).map(async |_| {
-        let key = auth.use_key("username", "ada", Some(PASSWORD));
+        let key = auth.verify_password(("username", "ada"), PASSWORD);
         auth.create_session(&key.address(ADDRESS).await?).await
     });
     for session in join_all(sign_ins).await {
@@ -83,7 +83,7 @@ async fn r48_parallel_sign_ins_all_succeed(stage: Stage) {
 async fn r48_parallel_failures_all_count(stage: Stage) {
     let auth = auth(&stage).await;
     let failures = (0..PARALLEL).map(async |_| {
-        let key = auth.use_key("username", "nobody", Some(PASSWORD));
+        let key = auth.verify_password(("username", "nobody"), PASSWORD);
         key.address(ADDRESS).await
     });
     for failure in join_all(failures).await {
@@ -129,7 +129,7 @@ async fn r51_parallel_sign_ups_make_one_user(stage: Stage) {
     let auths = [auth(&stage).await, auth(&stage).await];
     let sign_ups = (0..PARALLEL).map(async |at| {
         let username = "ada".to_owned();
-        let new_user = NewUser::with_key(NewKey::without_password("github", "1815"))
+        let new_user = NewUser::with_key(NewKey::without_password(("github", "1815")))
             .attributes(&Profile { username });
         auths[at % 2].create_user(new_user).await
     });

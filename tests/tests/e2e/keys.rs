@@ -2,7 +2,9 @@
 
 use lucia::{Auth, Error, NewKey, NewUser, Result, UserId, UserKey};
 
-use crate::support::{PASSWORD, Profile, Site, Stage, front_page, on_each_store, sign_up};
+use crate::support::{
+    PASSWORD, Profile, Site, Stage, front_page, on_each_store, open_key, sign_up,
+};
 
 on_each_store![
     a_user_signs_in_by_each_of_several_keys,
@@ -25,7 +27,7 @@ on_each_store![
 const OTHER_PASSWORD: &str = "another horse battery";
 
 async fn opens(auth: &Auth, name: &str, password: Option<&str>) -> Option<UserId> {
-    match auth.use_key("username", name, password).await {
+    match open_key(auth, ("username", name), password).await {
         Ok(key) => Some(key.user_id.clone()),
         Err(Error::InvalidCredentials) => None,
         Err(other) => panic!("{other:?}"),
@@ -34,19 +36,19 @@ async fn opens(auth: &Auth, name: &str, password: Option<&str>) -> Option<UserId
 
 fn ids(keys: &[UserKey]) -> Vec<(&str, &str)> {
     keys.iter()
-        .map(|key| (&*key.provider_id, &*key.provider_user_id))
+        .map(|key| (key.id.provider_id(), key.id.provider_user_id()))
         .collect()
 }
 
 async fn a_user_signs_in_by_each_of_several_keys(stage: Stage) {
     let auth = stage.auth().await;
     let ada = sign_up(&auth, "ada").await;
-    let second = NewKey::with_password("username", "countess", OTHER_PASSWORD);
+    let second = NewKey::with_password(("username", "countess"), OTHER_PASSWORD);
     let second = auth.create_key(&ada.user_id, second).await.unwrap();
     assert_eq!(second.user_id, ada.user_id);
-    let github = NewKey::without_password("github", "1815");
+    let github = NewKey::without_password(("github", "1815"));
     auth.create_key(&ada.user_id, github).await.unwrap();
-    let vouched = auth.use_key("github", "1815", None).await.unwrap();
+    let vouched = auth.trusted_key(("github", "1815")).await.unwrap();
     assert_eq!(vouched.user_id, ada.user_id);
 
     let site = Site::serve(auth, front_page).await;
@@ -70,9 +72,9 @@ async fn a_user_signs_in_by_each_of_several_keys(stage: Stage) {
 async fn a_key_is_found_by_its_parts_and_says_whether_it_has_a_password(stage: Stage) {
     let auth = stage.auth().await;
     let ada = sign_up(&auth, "ada").await;
-    let oidc = NewKey::without_password("oidc", "issuer:subject");
+    let oidc = NewKey::without_password(("oidc", "issuer:subject"));
     let created = auth.create_key(&ada.user_id, oidc).await.unwrap();
-    let found = auth.key("oidc", "issuer:subject").await.unwrap().unwrap();
+    let found = auth.key(("oidc", "issuer:subject")).await.unwrap().unwrap();
     assert_eq!(found, created);
     assert_eq!(
         ids(std::slice::from_ref(&found)),
@@ -83,7 +85,7 @@ async fn a_key_is_found_by_its_parts_and_says_whether_it_has_a_password(stage: S
         (false, ada.user_id.clone())
     );
     assert!(
-        auth.key("username", "ada")
+        auth.key(("username", "ada"))
             .await
             .unwrap()
             .unwrap()
@@ -97,7 +99,7 @@ async fn a_key_is_found_by_its_parts_and_says_whether_it_has_a_password(stage: S
         ("oidc:issuer", "subject"),
         ("username", "a\0da"),
     ] {
-        let found = auth.key(provider, user).await.unwrap();
+        let found = auth.key((provider, user)).await.unwrap();
         assert_eq!(found, None, "{provider} {user:?}");
     }
 }
@@ -107,7 +109,7 @@ async fn the_keys_of_a_user_are_listed_in_the_order_of_their_ids(stage: Stage) {
     let ada = sign_up(&auth, "ada").await.user_id.clone();
     let bob = sign_up(&auth, "bob").await.user_id.clone();
     for provider in ["webauthn", "email", "github"] {
-        let key = NewKey::without_password(provider, "ada");
+        let key = NewKey::without_password((provider, "ada"));
         auth.create_key(&ada, key).await.unwrap();
     }
     let keys = auth.user_keys(&ada).await.unwrap();
@@ -131,9 +133,9 @@ async fn keys_never_cross_users(stage: Stage) {
     let ada = sign_up(&auth, "ada").await.user_id.clone();
     let bob = sign_up(&auth, "bob").await.user_id.clone();
     // Neither by a key of their own under the same name, nor by signing up once more.
-    let taken = NewKey::with_password("username", "ada", OTHER_PASSWORD);
+    let taken = NewKey::with_password(("username", "ada"), OTHER_PASSWORD);
     for user in [&ada, &bob] {
-        let refused = auth.create_key(user, taken).await;
+        let refused = auth.create_key(user, taken.clone()).await;
         assert!(matches!(refused, Err(Error::DuplicateKey)), "{refused:?}");
     }
     let profile = Profile {
@@ -145,11 +147,11 @@ async fn keys_never_cross_users(stage: Stage) {
     assert_eq!(opens(&auth, "ada", Some(OTHER_PASSWORD)).await, None);
     assert_eq!(stage.count("auth_user").await, 2);
 
-    let changed = auth.update_key_password("username", "bob", Some(OTHER_PASSWORD));
+    let changed = auth.update_key_password(("username", "bob"), OTHER_PASSWORD);
     assert_eq!(changed.await.unwrap().user_id, bob);
     assert_eq!(opens(&auth, "ada", Some(PASSWORD)).await, Some(ada.clone()));
     assert_eq!(opens(&auth, "bob", Some(OTHER_PASSWORD)).await, Some(bob));
-    auth.delete_key("username", "bob")
+    auth.delete_key(("username", "bob"))
         .even_if_last()
         .await
         .unwrap();
@@ -157,7 +159,7 @@ async fn keys_never_cross_users(stage: Stage) {
     assert_eq!(opens(&auth, "ada", Some(PASSWORD)).await, Some(ada.clone()));
 
     // A name that is free again is whose it is given to.
-    let key = NewKey::with_password("username", "bob", PASSWORD);
+    let key = NewKey::with_password(("username", "bob"), PASSWORD);
     auth.create_key(&ada, key).await.unwrap();
     assert_eq!(opens(&auth, "bob", Some(PASSWORD)).await, Some(ada));
 }
@@ -166,7 +168,7 @@ async fn a_key_for_nobody_is_refused(stage: Stage) {
     let auth = stage.auth().await;
     sign_up(&auth, "ada").await;
     for nobody in ["nobody", "", "a\0"] {
-        let key = NewKey::without_password("email", "nobody");
+        let key = NewKey::without_password(("email", "nobody"));
         let refused = auth.create_key(&UserId::from(nobody), key).await;
         assert!(matches!(refused, Err(Error::UnknownUser)), "{refused:?}");
     }
@@ -186,10 +188,10 @@ async fn keys_that_cannot_be_are_refused_with_a_reason(stage: Stage) {
         ("username", &long, "255 characters"),
     ] {
         for key in [
-            NewKey::with_password(provider, user, PASSWORD),
-            NewKey::without_password(provider, user),
+            NewKey::with_password((provider, user), PASSWORD),
+            NewKey::without_password((provider, user)),
         ] {
-            let created = auth.create_key(&ada, key).await.map(drop);
+            let created = auth.create_key(&ada, key.clone()).await.map(drop);
             let signed_up = auth.create_user(NewUser::with_key(key)).await.map(drop);
             for refused in [created, signed_up] {
                 let error = refused.unwrap_err();
@@ -198,7 +200,7 @@ async fn keys_that_cannot_be_are_refused_with_a_reason(stage: Stage) {
                 assert_eq!(error.status(), 400);
             }
         }
-        let changed = auth.update_key_password(provider, user, None).await;
+        let changed = auth.remove_key_password((provider, user)).await;
         assert!(matches!(changed, Err(Error::UnknownKey)), "{changed:?}");
     }
     assert_eq!(stage.probe.calls(), [""; 0], "the store was asked");
@@ -209,7 +211,13 @@ async fn a_password_is_replaced_added_and_taken_away(stage: Stage) {
     let session = sign_up(&auth, "ada").await;
     let ada = Some(session.user_id.clone());
     let change = async |password: Option<&str>| -> Result<UserKey> {
-        auth.update_key_password("username", "ada", password).await
+        match password {
+            Some(password) => {
+                auth.update_key_password(("username", "ada"), password)
+                    .await
+            }
+            None => auth.remove_key_password(("username", "ada")).await,
+        }
     };
     assert!(change(Some(OTHER_PASSWORD)).await.unwrap().has_password);
     assert_eq!(opens(&auth, "ada", Some(PASSWORD)).await, None);
@@ -218,7 +226,7 @@ async fn a_password_is_replaced_added_and_taken_away(stage: Stage) {
     assert!(!change(None).await.unwrap().has_password);
     assert!(
         !auth
-            .key("username", "ada")
+            .key(("username", "ada"))
             .await
             .unwrap()
             .unwrap()
@@ -235,7 +243,7 @@ async fn a_password_is_replaced_added_and_taken_away(stage: Stage) {
     // This is not the function that ends sessions.
     let alive = auth.validate_session(session.token()).await.unwrap();
     assert!(alive.is_some());
-    let unknown = auth.update_key_password("username", "bob", Some(PASSWORD));
+    let unknown = auth.update_key_password(("username", "bob"), PASSWORD);
     assert!(matches!(unknown.await, Err(Error::UnknownKey)));
 }
 
@@ -251,17 +259,23 @@ async fn a_password_is_never_written_over_that_of_the_next_owner_of_a_key(stage:
             stage.probe.halt(method);
             match method {
                 "update_key_password" => {
-                    let changed = auth.update_key_password("username", "ada", Some(NEW));
+                    let changed = auth.update_key_password(("username", "ada"), NEW);
                     changed.await.map(drop)
                 }
-                _ => auth.reset_password("username", "ada", NEW).await.map(drop),
+                _ => auth
+                    .reset_password(("username", "ada"), NEW)
+                    .await
+                    .map(drop),
             }
         };
         let moving = async {
             stage.probe.arrived(method).await;
-            let deleted = elsewhere.delete_key("username", "ada").even_if_last().await;
+            let deleted = elsewhere
+                .delete_key(("username", "ada"))
+                .even_if_last()
+                .await;
             deleted.unwrap();
-            let key = NewKey::with_password("username", "ada", OTHER_PASSWORD);
+            let key = NewKey::with_password(("username", "ada"), OTHER_PASSWORD);
             elsewhere.create_key(&bob.user_id, key).await.unwrap();
             stage.probe.release(method);
         };
@@ -281,9 +295,9 @@ async fn a_refused_password_leaves_the_old_one(stage: Stage) {
     let ada = sign_up(&auth, "ada").await.user_id.clone();
     let before = stage.dump().await;
     for password in ["", "short", &"x".repeat(1024)] {
-        let changed = auth.update_key_password("username", "ada", Some(password));
+        let changed = auth.update_key_password(("username", "ada"), password);
         assert!(matches!(changed.await, Err(Error::InvalidPassword(_))));
-        let key = NewKey::with_password("username", "countess", password);
+        let key = NewKey::with_password(("username", "countess"), password);
         let created = auth.create_key(&ada, key).await;
         assert!(matches!(created, Err(Error::InvalidPassword(_))));
     }
@@ -293,7 +307,7 @@ async fn a_refused_password_leaves_the_old_one(stage: Stage) {
 async fn r45_a_created_key_without_a_password_never_passes_a_password_check(stage: Stage) {
     let auth = stage.auth().await;
     let ada = sign_up(&auth, "ada").await.user_id.clone();
-    let key = NewKey::without_password("username", "countess");
+    let key = NewKey::without_password(("username", "countess"));
     auth.create_key(&ada, key).await.unwrap();
     let site = Site::serve(auth, front_page).await;
     for password in [PASSWORD, "", "null", "None"] {
@@ -310,18 +324,18 @@ async fn the_last_key_of_a_user_stays_unless_it_is_asked_for(stage: Stage) {
     let ada = sign_up(&auth, "ada").await.user_id.clone();
     // The keys of others do not count.
     sign_up(&auth, "bob").await;
-    let error = auth.delete_key("username", "ada").await.unwrap_err();
+    let error = auth.delete_key(("username", "ada")).await.unwrap_err();
     assert!(matches!(error, Error::LastKey), "{error:?}");
     assert_eq!(error.status(), 409);
     assert_eq!(opens(&auth, "ada", Some(PASSWORD)).await, Some(ada.clone()));
 
-    let key = NewKey::without_password("github", "1815");
+    let key = NewKey::without_password(("github", "1815"));
     auth.create_key(&ada, key).await.unwrap();
-    auth.delete_key("username", "ada").await.unwrap();
+    auth.delete_key(("username", "ada")).await.unwrap();
     assert_eq!(opens(&auth, "ada", Some(PASSWORD)).await, None);
-    let last = auth.delete_key("github", "1815").await;
+    let last = auth.delete_key(("github", "1815")).await;
     assert!(matches!(last, Err(Error::LastKey)));
-    auth.delete_key("github", "1815")
+    auth.delete_key(("github", "1815"))
         .even_if_last()
         .await
         .unwrap();
@@ -335,14 +349,14 @@ async fn of_two_keys_that_are_deleted_at_once_one_stays(stage: Stage) {
     for round in 0..10 {
         let keys = auth.user_keys(&ada).await.unwrap();
         assert_eq!(keys.len(), 1, "round {round}");
-        let remaining = keys[0].provider_user_id.clone();
+        let remaining = keys[0].id.clone();
         let other = format!("ada {round}");
-        let key = NewKey::without_password("username", &other);
+        let key = NewKey::without_password(("username", &other));
         auth.create_key(&ada, key).await.unwrap();
         stage.probe.halt("delete_key");
         let both = async {
-            let one = async { auth.delete_key("username", &remaining).await };
-            let two = async { auth.delete_key("username", &other).await };
+            let one = async { auth.delete_key(&remaining).await };
+            let two = async { auth.delete_key(("username", &other)).await };
             tokio::join!(one, two)
         };
         let at_once = async {
@@ -361,14 +375,14 @@ async fn deleting_what_is_not_there_is_silent(stage: Stage) {
     let auth = stage.auth().await;
     sign_up(&auth, "ada").await;
     for (provider, user) in [("username", "bob"), ("", ""), ("a:b", "c"), ("a", "\0")] {
-        auth.delete_key(provider, user).await.unwrap();
-        auth.delete_key(provider, user)
+        auth.delete_key((provider, user)).await.unwrap();
+        auth.delete_key((provider, user))
             .even_if_last()
             .await
             .unwrap();
     }
     // Nothing is deleted without `.await`.
-    drop(auth.delete_key("username", "ada").even_if_last());
+    drop(auth.delete_key(("username", "ada")).even_if_last());
     assert_eq!(stage.count("user_key").await, 1);
 }
 
@@ -382,7 +396,7 @@ async fn a_user_without_a_key_signs_in_once_they_have_one(stage: Stage) {
     assert_eq!(stage.count("user_key").await, 0);
     assert_eq!(opens(&auth, "ada", Some(PASSWORD)).await, None);
     assert_eq!(opens(&auth, "ada", None).await, None);
-    let key = NewKey::with_password("username", "ada", PASSWORD);
+    let key = NewKey::with_password(("username", "ada"), PASSWORD);
     auth.create_key(&ada.id, key).await.unwrap();
     let site = Site::serve(auth, front_page).await;
     let form = [("username", "ada"), ("password", PASSWORD)];
@@ -395,7 +409,7 @@ async fn a_user_gets_the_id_that_the_application_chose(stage: Stage) {
         let profile = Profile {
             username: name.to_owned(),
         };
-        let key = NewKey::without_password("username", name);
+        let key = NewKey::without_password(("username", name));
         auth.create_user(NewUser::with_key(key).id(id).attributes(&profile))
     };
     let hostile = "o'\"; -- \u{1f511}";

@@ -33,6 +33,7 @@ mod actix {
     mod remember;
     mod self_types;
     mod sessions;
+    mod sign_in;
     mod throttling;
     mod two_auths;
 }
@@ -65,6 +66,7 @@ mod axum {
     mod remember;
     mod self_types;
     mod sessions;
+    mod sign_in;
     mod throttling;
     mod two_auths;
 }

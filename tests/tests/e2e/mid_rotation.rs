@@ -30,7 +30,8 @@ impl How {
             Self::Replace => auth.create_session(&old.user_id).replace(Some(old)).await,
             Self::ChangePassword => {
                 let password = format!("password number {round}");
-                auth.change_password(old, "username", name, &password).await
+                auth.change_password(old, ("username", name), &password)
+                    .await
             }
         }
     }
@@ -44,7 +45,7 @@ async fn assert_one_is_alive(auth: &Auth, known: &Session, name: &str, password:
     let is_known = list[0].id == known.id;
     assert_eq!(is_alive(auth, known).await, is_known, "{name}");
     if let Some(password) = password {
-        let opened = auth.use_key("username", name, Some(password)).await;
+        let opened = auth.verify_password(("username", name), password).await;
         assert_eq!(opened.is_ok(), is_known, "{name}: {opened:?}");
     }
 }

@@ -322,7 +322,7 @@ async fn a_bad_definition_names_itself_and_nothing_is_made() {
         assert!(reason.contains(definition), "{reason}");
     }
     store.migrate(COLUMNS).await.unwrap();
-    let user = NewUser::with_password("username", "ada", PASSWORD);
+    let user = NewUser::with_password(("username", "ada"), PASSWORD);
     let columns = Profile {
         username: "ada".into(),
     };

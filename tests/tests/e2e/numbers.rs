@@ -188,7 +188,7 @@ async fn on_postgres_numeric_keeps_its_digits() {
         back_and_forth::<Flat>(&auth, &stage).await;
         back_and_forth::<Stored>(&auth, &stage).await;
         let name = format!("user {number}");
-        let new = NewUser::with_password("username", &name, PASSWORD);
+        let new = NewUser::with_password(("username", &name), PASSWORD);
         let new = new.attributes(&json!({ "username": name, "balance": balance }));
         let created = auth.create_user(new.returning::<Balance>()).await.unwrap();
         assert_eq!(created.balance, balance);

@@ -41,9 +41,9 @@ async fn change(
     session: Session,
     form: web::Form<Change>,
 ) -> Result<HttpResponse> {
-    auth.use_key("username", "ada", Some(&form.old)).await?;
+    auth.verify_password(("username", "ada"), &form.old).await?;
     let session = auth
-        .change_password(&session, "username", "ada", &form.new)
+        .change_password(&session, ("username", "ada"), &form.new)
         .await?;
     auth_request.set_session(Some(&session));
     Ok(HttpResponse::NoContent().finish())
@@ -80,7 +80,7 @@ impl Scene {
 
     async fn change(&self) -> Result<Session> {
         let auth = &self.site.auth;
-        auth.change_password(&self.here, "username", "ada", NEW)
+        auth.change_password(&self.here, ("username", "ada"), NEW)
             .await
     }
 
@@ -96,7 +96,7 @@ impl Scene {
             let key = self
                 .site
                 .auth
-                .use_key("username", "ada", Some(password))
+                .verify_password(("username", "ada"), password)
                 .await;
             opening.extend(key.ok().map(|_| password));
         }
@@ -162,7 +162,7 @@ async fn r21_the_key_of_somebody_else_is_out_of_reach(stage: Stage) {
     let auth = &scene.site.auth;
     for name in ["ada", "nobody", ""] {
         let refused = auth
-            .change_password(&scene.bob, "username", name, NEW)
+            .change_password(&scene.bob, ("username", name), NEW)
             .await;
         assert!(matches!(refused, Err(Error::UnknownKey)), "{refused:?}");
     }
@@ -194,9 +194,9 @@ async fn r21_a_refused_password_ends_no_session(stage: Stage) {
     let scene = Scene::on(stage).await;
     for password in ["", "short", &"x".repeat(1024)] {
         let auth = &scene.site.auth;
-        let changed = auth.change_password(&scene.here, "username", "ada", password);
+        let changed = auth.change_password(&scene.here, ("username", "ada"), password);
         assert!(matches!(changed.await, Err(Error::InvalidPassword(_))));
-        let reset = auth.reset_password("username", "ada", password).await;
+        let reset = auth.reset_password(("username", "ada"), password).await;
         assert!(matches!(reset, Err(Error::InvalidPassword(_))));
     }
     scene.assert_unchanged().await;
@@ -318,7 +318,7 @@ async fn r21_of_two_new_passwords_at_once_one_wins(stage: Stage) {
 async fn a_reset_password_ends_all_sessions(stage: Stage) {
     let scene = Scene::on(stage).await;
     let auth = &scene.site.auth;
-    let key = auth.reset_password("username", "ada", NEW).await.unwrap();
+    let key = auth.reset_password(("username", "ada"), NEW).await.unwrap();
     assert!(key.has_password);
     assert_eq!(key.user_id, scene.here.user_id);
     for expired in [&scene.here, &scene.elsewhere] {
@@ -329,11 +329,13 @@ async fn a_reset_password_ends_all_sessions(stage: Stage) {
     assert_eq!(scene.stage.count("user_session").await, 1);
 
     // A key without a password gets one.
-    let key = NewKey::without_password("email", "ada@example.com");
+    let key = NewKey::without_password(("email", "ada@example.com"));
     auth.create_key(&scene.here.user_id, key).await.unwrap();
-    let reset = auth.reset_password("email", "ada@example.com", NEW).await;
+    let reset = auth.reset_password(("email", "ada@example.com"), NEW).await;
     assert!(reset.unwrap().has_password);
-    let opened = auth.use_key("email", "ada@example.com", Some(NEW)).await;
+    let opened = auth
+        .verify_password(("email", "ada@example.com"), NEW)
+        .await;
     assert!(opened.is_ok());
 }
 
@@ -341,20 +343,20 @@ async fn a_reset_of_what_cannot_be_reset_changes_nothing(stage: Stage) {
     let scene = Scene::on(stage).await;
     let auth = &scene.site.auth;
     for (provider, name) in [("username", "nobody"), ("", "ada"), ("user:name", "ada")] {
-        let refused = auth.reset_password(provider, name, NEW).await;
+        let refused = auth.reset_password((provider, name), NEW).await;
         assert!(matches!(refused, Err(Error::UnknownKey)), "{refused:?}");
     }
     // A key that is deleted meanwhile takes its sessions along by nobody's wish.
     let probe = &scene.stage.probe;
-    let key = NewKey::with_password("email", "ada@example.com", PASSWORD);
+    let key = NewKey::with_password(("email", "ada@example.com"), PASSWORD);
     auth.create_key(&scene.here.user_id, key).await.unwrap();
     probe.halt("change_password");
     let deleting = async {
         probe.arrived("change_password").await;
-        auth.delete_key("email", "ada@example.com").await.unwrap();
+        auth.delete_key(("email", "ada@example.com")).await.unwrap();
         probe.release("change_password");
     };
-    let reset = auth.reset_password("email", "ada@example.com", NEW);
+    let reset = auth.reset_password(("email", "ada@example.com"), NEW);
     let (refused, ()) = tokio::join!(reset, deleting);
     assert!(matches!(refused, Err(Error::UnknownKey)), "{refused:?}");
     scene.assert_unchanged().await;

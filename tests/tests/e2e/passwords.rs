@@ -3,7 +3,7 @@
 use lucia::store::KeyRow;
 use lucia::{Auth, Error};
 
-use crate::support::{PASSWORD, Stage, on_each_store, sign_up};
+use crate::support::{PASSWORD, Stage, on_each_store, open_key, sign_up};
 
 on_each_store![r45_a_key_without_a_password_never_passes_a_password_check,];
 
@@ -33,7 +33,7 @@ async fn r45_a_key_without_a_password_never_passes_a_password_check(stage: Stage
     sign_up(&auth, "ada").await;
     key_without_password(&stage, &auth).await;
     let refused = async |username: &str, password: Option<&str>| {
-        let answer = auth.use_key("username", username, password).await;
+        let answer = open_key(&auth, ("username", username), password).await;
         matches!(answer, Err(Error::InvalidCredentials))
     };
     for password in ["", "null", "unopenable", PASSWORD] {

@@ -80,11 +80,11 @@ async fn of_two_keys_deleted_at_the_same_instant_one_stays() {
     let stage = Stage::postgres().await;
     let auth = stage.auth().await;
     let session = sign_up(&auth, "ada").await;
-    let key = NewKey::without_password("github", "1815");
+    let key = NewKey::without_password(("github", "1815"));
     auth.create_key(&session.user_id, key).await.unwrap();
     let deletions = async {
-        let one = async { auth.delete_key("username", "ada").await };
-        let two = async { auth.delete_key("github", "1815").await };
+        let one = async { auth.delete_key(("username", "ada")).await };
+        let two = async { auth.delete_key(("github", "1815")).await };
         tokio::join!(one, two)
     };
     let deleted = at_the_same_instant(&stage, "user_key", 2, deletions).await;
@@ -176,7 +176,7 @@ async fn r51_a_connection_cut_at_any_statement_leaves_all_or_nothing() {
         let profile = Profile {
             username: name.clone(),
         };
-        let new_user = NewUser::with_password("username", &name, PASSWORD).attributes(&profile);
+        let new_user = NewUser::with_password(("username", &name), PASSWORD).attributes(&profile);
         let created = auth.create_user(new_user).await;
         stage.proxy().heal();
         assert!(stage.rows(ORPHANS).await.is_empty());

@@ -45,7 +45,7 @@ fn assert_referenced<T: std::fmt::Debug>(
 async fn ada(stage: &Stage) -> (Auth, Session) {
     let auth = stage.auth().await;
     let session = sign_up(&auth, "ada").await;
-    let key = NewKey::without_password("github", "1815");
+    let key = NewKey::without_password(("github", "1815"));
     auth.create_key(&session.user_id, key).await.unwrap();
     (auth, session)
 }
@@ -119,9 +119,9 @@ async fn a_key_that_is_referred_to_is_not_deleted(stage: Stage) {
         )
         .await;
     let at = ("grant_of", "key", "grant_of_key_fkey");
-    assert_referenced(auth.delete_key("github", "1815").await, &stage, at);
+    assert_referenced(auth.delete_key(("github", "1815")).await, &stage, at);
     assert_referenced(auth.delete_user(&session.user_id).await, &stage, at);
-    auth.delete_key("username", "ada").await.unwrap();
+    auth.delete_key(("username", "ada")).await.unwrap();
 }
 
 /// A table that refers to the session, in which it is.

@@ -39,8 +39,8 @@ async fn login_replacing(
     form: web::Form<Credentials>,
 ) -> Result<HttpResponse> {
     let before = auth_request.validate().await?;
-    let password = Some(&*form.password);
-    let key = auth.use_key("username", &form.username, password).await?;
+    let key = auth.verify_password(("username", &form.username), &form.password);
+    let key = key.await?;
     let creation = auth.create_session(&key);
     let session = creation.replace(before.as_deref()).await?;
     auth_request.set_session(Some(&session));
@@ -197,10 +197,10 @@ async fn a_session_past_its_idle_limit_is_not_rotated(stage: Stage) {
     let password = "another horse battery";
     let rotated = auth.rotate_session(&session).await;
     let changed = auth
-        .change_password(&session, "username", "ada", password)
+        .change_password(&session, ("username", "ada"), password)
         .await;
     let proven = auth
-        .reauthenticate(&session, "username", "ada", PASSWORD)
+        .reauthenticate(&session, ("username", "ada"), PASSWORD)
         .await;
     for refused in [rotated, changed, proven] {
         assert!(
@@ -211,7 +211,7 @@ async fn a_session_past_its_idle_limit_is_not_rotated(stage: Stage) {
     assert!(!is_alive(&auth, &session).await);
     let list = auth.user_sessions(&session.user_id).await.unwrap();
     assert!(list.is_empty(), "{list:?}");
-    let old_password = auth.use_key("username", "ada", Some(PASSWORD)).await;
+    let old_password = auth.verify_password(("username", "ada"), PASSWORD).await;
     assert!(old_password.is_ok());
 }
 

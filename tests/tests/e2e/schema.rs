@@ -31,7 +31,7 @@ fn routes(config: &mut ServiceConfig) {
 
 /// Creates a user of whom only the id is read.
 async fn create(auth: &Auth, name: &str, columns: &Value) -> lucia::Result<User> {
-    let new_user = NewUser::with_password("username", name, PASSWORD).attributes(columns);
+    let new_user = NewUser::with_password(("username", name), PASSWORD).attributes(columns);
     auth.create_user(new_user.returning::<NoAttributes>()).await
 }
 

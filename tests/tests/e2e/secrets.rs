@@ -64,7 +64,7 @@ async fn foreseen() -> [String; 2] {
     let profile = Profile {
         username: "ada".to_owned(),
     };
-    let new_user = lucia::NewUser::with_password("username", "ada", PASSWORD);
+    let new_user = lucia::NewUser::with_password(("username", "ada"), PASSWORD);
     let user = auth.create_user(new_user.attributes(&profile)).await;
     let session = auth.create_session(&user.unwrap().id).await.unwrap();
     let hash = stage.value("SELECT hashed_password FROM user_key").await;

@@ -186,11 +186,11 @@ async fn attributes_outlive_renewals_and_rotations(stage: Stage) {
     session = auth.rotate_session(&renewed).await.unwrap();
     is_whole(&session).await;
     session = auth
-        .change_password(&session, "username", "ada", "another horse battery")
+        .change_password(&session, ("username", "ada"), "another horse battery")
         .await
         .unwrap();
     is_whole(&session).await;
-    let proven = auth.reauthenticate(&session, "username", "ada", "another horse battery");
+    let proven = auth.reauthenticate(&session, ("username", "ada"), "another horse battery");
     is_whole(&proven.await.unwrap()).await;
 }
 

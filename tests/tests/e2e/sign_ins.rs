@@ -53,19 +53,19 @@ impl Fate {
         let (provider, name) = ("username", "ada");
         match self {
             Self::Changed => {
-                let changed = auth.change_password(session, provider, name, NEW);
+                let changed = auth.change_password(session, (provider, name), NEW);
                 changed.await.map(drop)
             }
-            Self::Reset => auth.reset_password(provider, name, NEW).await.map(drop),
+            Self::Reset => auth.reset_password((provider, name), NEW).await.map(drop),
             Self::Updated => {
-                let updated = auth.update_key_password(provider, name, Some(NEW));
+                let updated = auth.update_key_password((provider, name), NEW);
                 updated.await.map(drop)
             }
             Self::Withdrawn => {
-                let updated = auth.update_key_password(provider, name, None);
+                let updated = auth.remove_key_password((provider, name));
                 updated.await.map(drop)
             }
-            Self::Deleted => auth.delete_key(provider, name).even_if_last().await,
+            Self::Deleted => auth.delete_key((provider, name)).even_if_last().await,
             Self::UserDeleted => auth.delete_user(&session.user_id).await,
         }
     }
@@ -80,7 +80,7 @@ impl Fate {
 }
 
 async fn open(auth: &Auth) -> VerifiedKey {
-    let opened = auth.use_key("username", "ada", Some(PASSWORD)).await;
+    let opened = auth.verify_password(("username", "ada"), PASSWORD).await;
     opened.unwrap()
 }
 
@@ -134,7 +134,7 @@ async fn r21_hammering_with_the_old_password_leaves_no_session_of_it(stage: Stag
         while successes.load(Ordering::Relaxed) < 16 {
             tokio::task::yield_now().await;
         }
-        let reset = site.auth.reset_password("username", "ada", NEW).await;
+        let reset = site.auth.reset_password(("username", "ada"), NEW).await;
         reset.map(drop).unwrap();
         site.auth.user_sessions(&ada.user_id).await.unwrap()
     };
@@ -165,7 +165,7 @@ async fn r21_a_sign_in_that_is_refused_at_the_last_moment_ends_no_other_session(
 async fn r21_of_two_resets_at_once_the_first_one_signs_nobody_in(stage: Stage) {
     let auth = stage.auth().await;
     let ada = sign_up(&auth, "ada").await;
-    let reset = async |password| auth.reset_password("username", "ada", password).await;
+    let reset = async |password| auth.reset_password(("username", "ada"), password).await;
     let first = reset("the password of a thief").await.unwrap();
     let second = reset(NEW).await.unwrap();
     assert_refused(auth.create_session(&first).await);
@@ -180,7 +180,7 @@ async fn a_key_that_nobody_changed_signs_in_as_often_as_it_is_asked(stage: Stage
     let ada = sign_up(&auth, "ada").await;
     let key = open(&auth).await;
     assert_eq!(key.user_id, ada.user_id);
-    let others = NewKey::without_password("github", "1815");
+    let others = NewKey::without_password(("github", "1815"));
     auth.create_key(&ada.user_id, others).await.unwrap();
     let sessions = join_all((0..10).map(async |_| auth.create_session(&key).await)).await;
     assert!(sessions.iter().all(Result::is_ok), "{sessions:?}");
@@ -190,14 +190,14 @@ async fn a_key_that_nobody_changed_signs_in_as_often_as_it_is_asked(stage: Stage
 async fn a_key_without_a_password_signs_in_as_long_as_it_is_there_and_has_none(stage: Stage) {
     let auth = stage.auth().await;
     let ada = sign_up(&auth, "ada").await;
-    let new = || auth.create_key(&ada.user_id, NewKey::without_password("github", "1815"));
+    let new = || auth.create_key(&ada.user_id, NewKey::without_password(("github", "1815")));
     new().await.unwrap();
-    let opened = auth.use_key("github", "1815", None).await.unwrap();
+    let opened = auth.trusted_key(("github", "1815")).await.unwrap();
     auth.create_session(&opened).await.unwrap();
-    let updated = auth.update_key_password("github", "1815", Some(NEW)).await;
+    let updated = auth.update_key_password(("github", "1815"), NEW).await;
     assert!(updated.unwrap().has_password);
     assert_refused(auth.create_session(&opened).await);
-    auth.delete_key("github", "1815").await.unwrap();
+    auth.delete_key(("github", "1815")).await.unwrap();
     assert_refused(auth.create_session(&opened).await);
     // The same one once more.
     new().await.unwrap();
@@ -249,7 +249,7 @@ async fn r21_a_change_that_waits_for_a_sign_in_ends_its_session() {
         let sign_in = async { limited.create_session(&key).replace(Some(&before)).await };
         let changing = async {
             until_waiting(&stage, 1).await;
-            auth.reset_password("username", "ada", NEW).await
+            auth.reset_password(("username", "ada"), NEW).await
         };
         let unlocking = async {
             until_waiting(&stage, 2).await;
@@ -311,7 +311,7 @@ async fn a_sign_in_that_was_given_up_does_not_wait_on_in_the_database() {
     client.batch_execute(lock).await.unwrap();
     let attempts = join_all((0..4).map(async |_| impatient.create_session(&session.user_id).await));
     let changes = join_all((0..4).map(async |_| {
-        let changed = impatient.reset_password("username", "ada", NEW).await;
+        let changed = impatient.reset_password(("username", "ada"), NEW).await;
         changed.map(drop)
     }));
     let (created, changed) = tokio::join!(attempts, changes);

@@ -25,7 +25,7 @@ async fn change(
     form: web::Form<Change>,
 ) -> Result<HttpResponse> {
     let session = auth
-        .change_password(&session, "username", "ada", &form.new)
+        .change_password(&session, ("username", "ada"), &form.new)
         .await?;
     auth_request.set_session(Some(&session));
     Ok(HttpResponse::NoContent().finish())
@@ -170,7 +170,7 @@ async fn a_new_password_ends_all_other_sessions(split: Split) {
         assert_eq!(reply.status, status);
     }
     let refused = auth
-        .change_password(&bob, "username", "ada", PASSWORD)
+        .change_password(&bob, ("username", "ada"), PASSWORD)
         .await;
     assert!(matches!(refused, Err(Error::UnknownKey)), "{refused:?}");
 }
@@ -181,7 +181,7 @@ async fn r21_a_sign_in_under_way_when_the_password_changes_gets_no_session(split
         let sessions = split.sessions.store().await;
         let settings = Auth::builder(split.users.store().await).sessions(sessions);
         let auth = settings.build().unwrap();
-        auth.reset_password("username", "ada", NEW).await.unwrap();
+        auth.reset_password(("username", "ada"), NEW).await.unwrap();
     };
     // Before anything is stored, and between the look at the key and the insertion.
     for (stage, method) in [(&split.users, "key"), (&split.sessions, "insert_session")] {
@@ -189,7 +189,7 @@ async fn r21_a_sign_in_under_way_when_the_password_changes_gets_no_session(split
         let key = split
             .site
             .auth
-            .use_key("username", "ada", Some(PASSWORD))
+            .verify_password(("username", "ada"), PASSWORD)
             .await
             .unwrap();
         stage.probe.halt(method);
@@ -233,7 +233,7 @@ async fn a_password_change_that_fails_half_way_keeps_nobody_else_in(split: Split
             stage.probe.set_down(true);
             stage.probe.release(method);
         };
-        let changing = auth.change_password(session, "username", "ada", NEW);
+        let changing = auth.change_password(session, ("username", "ada"), NEW);
         let (changed, ()) = tokio::join!(changing, failing);
         stage.probe.set_down(false);
         assert!(matches!(changed, Err(Error::Unavailable(_))), "{changed:?}");
@@ -243,18 +243,18 @@ async fn a_password_change_that_fails_half_way_keeps_nobody_else_in(split: Split
     for session in [&here, &elsewhere] {
         assert_eq!(split.site.browser_of(session).get("/me").await.status, 200);
     }
-    let key = auth.use_key("username", "ada", Some(PASSWORD)).await;
+    let key = auth.verify_password(("username", "ada"), PASSWORD).await;
     assert!(key.is_ok());
     // From here on the session is lost to whoever asked, who is told, and signs in again.
     fails_at(&here, &split.sessions, "delete_user_sessions").await;
     assert_eq!(split.site.browser_of(&here).get("/me").await.status, 401);
-    let key = auth.use_key("username", "ada", Some(PASSWORD)).await;
+    let key = auth.verify_password(("username", "ada"), PASSWORD).await;
     let here = auth.create_session(&key.unwrap()).await.unwrap();
     fails_at(&here, &split.users, "update_key_password").await;
     for session in [&here, &elsewhere] {
         assert_eq!(split.site.browser_of(session).get("/me").await.status, 401);
     }
-    let key = auth.use_key("username", "ada", Some(PASSWORD)).await;
+    let key = auth.verify_password(("username", "ada"), PASSWORD).await;
     assert!(key.is_ok());
 }
 
@@ -269,7 +269,7 @@ async fn a_password_change_that_fails_at_its_end_leaves_no_session_of_before(spl
         split.sessions.probe.set_down(true);
         split.users.probe.release("update_key_password");
     };
-    let changing = auth.change_password(&here, "username", "ada", NEW);
+    let changing = auth.change_password(&here, ("username", "ada"), NEW);
     let (changed, ()) = tokio::join!(changing, failing);
     split.sessions.probe.set_down(false);
     assert!(matches!(changed, Err(Error::Unavailable(_))), "{changed:?}");
@@ -277,7 +277,7 @@ async fn a_password_change_that_fails_at_its_end_leaves_no_session_of_before(spl
         assert_eq!(split.site.browser_of(session).get("/me").await.status, 401);
     }
     for (password, opens) in [(PASSWORD, false), (NEW, true)] {
-        let key = auth.use_key("username", "ada", Some(password)).await;
+        let key = auth.verify_password(("username", "ada"), password).await;
         assert_eq!(key.is_ok(), opens);
     }
 }
@@ -285,7 +285,7 @@ async fn a_password_change_that_fails_at_its_end_leaves_no_session_of_before(spl
 async fn a_session_that_begins_while_the_password_changes_ends_with_it(split: Split) {
     let auth = &split.site.auth;
     let here = sign_up(auth, "ada").await;
-    let key = auth.use_key("username", "ada", Some(PASSWORD)).await;
+    let key = auth.verify_password(("username", "ada"), PASSWORD).await;
     let key = key.unwrap();
     // When the others have ended, and before the password changes.
     split.users.probe.halt("update_key_password");
@@ -295,7 +295,7 @@ async fn a_session_that_begins_while_the_password_changes_ends_with_it(split: Sp
         split.users.probe.release("update_key_password");
         began
     };
-    let changing = auth.change_password(&here, "username", "ada", NEW);
+    let changing = auth.change_password(&here, ("username", "ada"), NEW);
     let (changed, began) = tokio::join!(changing, beginning);
     for (session, status) in [(&changed.unwrap(), 200), (&began, 401)] {
         assert_eq!(

@@ -28,7 +28,7 @@ pub(crate) use polls::Polls;
 pub(crate) use probe::Probe;
 pub(crate) use raw::Raw;
 pub(crate) use site::{Site, front_page};
-pub(crate) use stage::{PASSWORD, Profile, Stage, sign_up};
+pub(crate) use stage::{PASSWORD, Profile, Stage, open_key, sign_up};
 
 /// Makes each function a test on each store: `postgres::name` and `sqlite::name`.
 macro_rules! on_each_store {

@@ -35,7 +35,7 @@ const WRONG: &str = "wrong horse battery";
 const MINUTE: Duration = Duration::from_secs(60);
 
 async fn sign_in(auth: &Auth, username: &str, password: &str) -> lucia::Result<()> {
-    let key = auth.use_key("username", username, Some(password));
+    let key = auth.verify_password(("username", username), password);
     key.address(HERE).await.map(drop)
 }
 
@@ -66,7 +66,7 @@ async fn without_an_address_nothing_is_counted(stage: Stage) {
     let auth = stage.auth().await;
     sign_up(&auth, "ada").await;
     for _ in 0..11 {
-        let refused = auth.use_key("username", "ada", Some(WRONG)).await;
+        let refused = auth.verify_password(("username", "ada"), WRONG).await;
         assert!(
             matches!(refused, Err(Error::InvalidCredentials)),
             "{refused:?}"
@@ -87,17 +87,17 @@ async fn a_key_that_is_used_without_a_password_is_not_counted(stage: Stage) {
     let auth = stage.builder().await.sign_in_limit(1, MINUTE);
     let auth = auth.build().unwrap();
     let session = sign_up(&auth, "ada").await;
-    let use_key = async |id| auth.use_key("github", id, None).address(HERE).await;
+    let trusted = async |id| auth.trusted_key(("github", id)).await;
     for _ in 0..2 {
-        let unknown = use_key("1815").await;
+        let unknown = trusted("1815").await;
         assert!(
             matches!(unknown, Err(Error::InvalidCredentials)),
             "{unknown:?}"
         );
     }
-    let key = NewKey::without_password("github", "1815");
+    let key = NewKey::without_password(("github", "1815"));
     auth.create_key(&session.user_id, key).await.unwrap();
-    assert_eq!(use_key("1815").await.unwrap().user_id, session.user_id);
+    assert_eq!(trusted("1815").await.unwrap().user_id, session.user_id);
     assert_eq!(stage.count("sign_in_attempt").await, 0);
 }
 
@@ -152,7 +152,13 @@ async fn a_first_sign_in_by_a_provider_logs_no_refusal(stage: Stage) {
     let session = sign_up(&auth, "ada").await;
     let told = async |user, password| {
         let before = logs.lines().len();
-        let used = auth.use_key(provider, user, password).address(HERE).await;
+        let used = match password {
+            Some(password) => {
+                let check = auth.verify_password((provider, user), password);
+                check.address(HERE).await
+            }
+            None => auth.trusted_key((provider, user)).await,
+        };
         assert!(
             matches!(used, Err(Error::InvalidCredentials)),
             "{user}: {used:?}"
@@ -171,7 +177,7 @@ async fn a_first_sign_in_by_a_provider_logs_no_refusal(stage: Stage) {
         );
     }
     // Guesses are refused, whether there is such a key, and so is a key without its password.
-    let key = NewKey::with_password(provider, "1815", PASSWORD);
+    let key = NewKey::with_password((provider, "1815"), PASSWORD);
     auth.create_key(&session.user_id, key).await.unwrap();
     for (user, password) in [("1815", Some(WRONG)), ("1816", Some(WRONG)), ("1815", None)] {
         let lines = told(user, password).await;
@@ -186,7 +192,7 @@ async fn r24_proofs_are_counted_together_with_sign_ins(stage: Stage) {
     let auth = stage.auth().await;
     let session = sign_up(&auth, "ada").await;
     let prove = async |password| {
-        auth.reauthenticate(&session, "username", "ada", password)
+        auth.reauthenticate(&session, ("username", "ada"), password)
             .address(HERE)
             .await
     };
@@ -217,12 +223,12 @@ async fn r34_second_proofs_buy_no_guesses(stage: Stage) {
         let guess = match number % 3 {
             0 => sign_in(auth, "ada", WRONG).await,
             _ => {
-                let guess = auth.reauthenticate(session, "username", "ada", WRONG);
+                let guess = auth.reauthenticate(session, ("username", "ada"), WRONG);
                 guess.address(HERE).await.map(drop)
             }
         };
         guesses += usize::from(matches!(guess, Err(Error::InvalidCredentials)));
-        let proof = auths[0].reauthenticate(session, "username", "Ada", PASSWORD);
+        let proof = auths[0].reauthenticate(session, ("username", "Ada"), PASSWORD);
         match proof.address(HERE).await {
             Ok(session) => own = [session.clone(), session],
             Err(error) => assert!(matches!(error, Error::TooManyAttempts { .. }), "{error:?}"),
@@ -236,7 +242,7 @@ async fn r34_a_second_proof_by_the_key_of_somebody_else_stays_counted(stage: Sta
     let session = sign_up(&auth, "ada").await;
     sign_up(&auth, "bob").await;
     for attempts in 1..=10 {
-        let proof = auth.reauthenticate(&session, "username", "bob", PASSWORD);
+        let proof = auth.reauthenticate(&session, ("username", "bob"), PASSWORD);
         let refused = proof.address(HERE).await;
         assert!(
             matches!(refused, Err(Error::InvalidCredentials)),
@@ -434,21 +440,24 @@ async fn r34_names_and_passwords_of_megabytes_are_refused_as_unknown_ones_are(st
         }
         assert_eq!(stage.probe.calls(), ["count_attempt"; 10], "{part:?}");
         assert_too_many(sign_in(&auth, &long, PASSWORD).await);
-        let used = auth.use_key(&long, "ada", Some(WRONG)).address(HERE).await;
+        let used = auth
+            .verify_password((&long, "ada"), WRONG)
+            .address(HERE)
+            .await;
         assert!(matches!(used, Err(Error::InvalidCredentials)), "{used:?}");
         // All others that take the name of a key.
-        assert!(auth.key("username", &long).await.unwrap().is_none());
-        auth.delete_key("username", &long).await.unwrap();
-        let reset = auth.reset_password("username", &long, PASSWORD).await;
+        assert!(auth.key(("username", &long)).await.unwrap().is_none());
+        auth.delete_key(("username", &long)).await.unwrap();
+        let reset = auth.reset_password(("username", &long), PASSWORD).await;
         assert!(matches!(reset, Err(Error::UnknownKey)), "{reset:?}");
         stage.probe.calls();
-        let new_user = NewUser::with_password("username", &long, PASSWORD);
+        let new_user = NewUser::with_password(("username", &long), PASSWORD);
         let created = auth.create_user(new_user).await;
         assert!(
             matches!(created, Err(Error::InvalidKey { .. })),
             "{created:?}"
         );
-        let key = NewUser::with_password("username", "ada", &long);
+        let key = NewUser::with_password(("username", "ada"), &long);
         let created = auth.create_user(key).await;
         assert!(
             matches!(created, Err(Error::InvalidPassword(_))),
@@ -482,7 +491,7 @@ async fn without_its_table_attempts_are_refused_by_its_name_and_all_else_works(s
         .await
         .unwrap();
     sign_in(&uncounted, "ada", PASSWORD).await.unwrap();
-    let key = auth.use_key("username", "ada", Some(PASSWORD)).await;
+    let key = auth.verify_password(("username", "ada"), PASSWORD).await;
     auth.create_session(&key.unwrap().user_id).await.unwrap();
     stage
         .clock
@@ -520,7 +529,7 @@ async fn r34_a_key_of_many_spellings_has_one_count_whether_it_is_known_or_not() 
 /// Whether an attempt at this name is the first one that is counted for its key and this address. No
 /// password is hashed for it: the attempt is given up when it has been counted.
 async fn is_first(stage: &Stage, auth: &Auth, name: &str, address: u32) -> bool {
-    let attempt = auth.use_key("username", name, Some(WRONG));
+    let attempt = auth.verify_password(("username", name), WRONG);
     tokio::select! {
         attempt = attempt.address(Ipv4Addr::from(address).into()) => {
             assert_too_many(attempt);

@@ -57,7 +57,7 @@ async fn store_hash(stage: &Stage, hash: &str) {
 }
 
 async fn login(auth: &Auth) -> Result<VerifiedKey> {
-    auth.use_key("username", "ada", Some(PASSWORD)).await
+    auth.verify_password(("username", "ada"), PASSWORD).await
 }
 
 fn upgrades(stage: &Stage) -> usize {
@@ -95,7 +95,7 @@ async fn r43_a_hash_of_today_is_left_alone(stage: Stage) {
 async fn r43_a_wrong_password_upgrades_nothing(stage: Stage) {
     let (auth, old) = ada(&stage).await;
     for password in ["", "wrong horse battery", &PASSWORD.repeat(20)] {
-        let refused = auth.use_key("username", "ada", Some(password)).await;
+        let refused = auth.verify_password(("username", "ada"), password).await;
         assert!(refused.is_err());
     }
     assert_eq!(upgrades(&stage), 0);
@@ -209,7 +209,7 @@ async fn r43_no_hash_is_replaced_where_new_ones_are_those_of_lucia(stage: Stage)
         login(&lucia).await.unwrap();
         assert_eq!(hash(&stage).await, stored);
     }
-    let changed = lucia.reset_password("username", "ada", PASSWORD);
+    let changed = lucia.reset_password(("username", "ada"), PASSWORD);
     changed.await.unwrap();
     let new = hash(&stage).await;
     assert!(new.starts_with("s2:"), "{new}");

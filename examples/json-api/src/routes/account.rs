@@ -40,7 +40,7 @@ pub async fn sign_up(
     let username = one_form(&body.username);
     let user: User<Profile> = auth
         .create_user(
-            NewUser::with_password(PROVIDER, &username, &body.password)
+            NewUser::with_password((PROVIDER, &username), &body.password)
                 .attributes(&json!({ "username": username }))
                 .returning(),
         )
@@ -59,7 +59,7 @@ pub async fn log_in(
 ) -> lucia::Result<impl Responder> {
     let username = one_form(&body.username);
     let key = auth
-        .use_key(PROVIDER, &username, Some(&body.password))
+        .verify_password((PROVIDER, &username), &body.password)
         .address(peer.ip())
         .await?;
     let session = begin_session(&auth, &key, &request).await?;
@@ -77,7 +77,7 @@ pub async fn reauthenticate(
     body: web::Json<Password>,
 ) -> lucia::Result<impl Responder> {
     let session = auth
-        .reauthenticate(&session, PROVIDER, &user.username, &body.password)
+        .reauthenticate(&session, (PROVIDER, &user.username), &body.password)
         .address(peer.ip())
         .await?;
     Ok(with_token(HttpResponse::Ok(), &session))
@@ -85,8 +85,8 @@ pub async fn reauthenticate(
 
 #[post("/logout")]
 #[authenticated(bearer)]
-pub async fn log_out(auth: web::Data<Auth>, session: Session) -> lucia::Result<impl Responder> {
-    auth.invalidate_session(&session.id).await?;
+pub async fn log_out() -> lucia::Result<impl Responder> {
+    auth_request.sign_out().await?;
     Ok(HttpResponse::NoContent())
 }
 

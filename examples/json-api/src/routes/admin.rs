@@ -12,7 +12,7 @@ pub async fn user(
     auth: web::Data<Auth>,
     username: web::Path<String>,
 ) -> lucia::Result<HttpResponse> {
-    let Some(key) = auth.key(PROVIDER, &username).await? else {
+    let Some(key) = auth.key((PROVIDER, &*username)).await? else {
         return Ok(HttpResponse::NotFound().finish());
     };
     let user: Option<User<Profile>> = auth.user(&key.user_id).await?;

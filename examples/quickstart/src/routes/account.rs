@@ -1,8 +1,7 @@
 //! Signing up, logging in, logging out.
 
-use actix_web::dev::PeerAddr;
 use actix_web::{HttpResponse, get, post, web};
-use lucia::{Auth, AuthRequest, LocalPath, NewUser, Session, SignsIn, auth_request, authenticated};
+use lucia::{LocalPath, NewUser, Password, auth_request, authenticated};
 
 use crate::device::Device;
 use crate::forms::{Credentials, Link};
@@ -30,27 +29,23 @@ pub async fn sign_up_page(link: web::Query<Link>) -> lucia::Result<HttpResponse>
 
 #[post("/signup")]
 #[auth_request]
-pub async fn sign_up(
-    auth: web::Data<Auth>,
-    device: Device,
-    form: web::Form<Credentials>,
-) -> lucia::Result<HttpResponse> {
-    // Nobody has to be signed in here, so nothing else keeps another site from posting this form.
-    auth_request.check_origin()?;
-
+pub async fn sign_up(device: Device, form: web::Form<Credentials>) -> lucia::Result<HttpResponse> {
     let signed_up = async {
         let username = username::one_form(&form.username);
         username::check(&username)?;
-        let user = NewUser::with_password(username::PROVIDER, &username, &form.password)
+        let user = NewUser::with_password((username::PROVIDER, &username), &form.password)
             .attributes(&Profile {
                 username: username.clone(),
             });
-        let user = auth.create_user(user).await?;
-        begin_session(&auth, &auth_request, &user.id, &device, form.remember).await
+        auth_request
+            .sign_up(user)
+            .device(&device.0)
+            .remember(form.remember)
+            .await
     };
     let next = form.next.path();
     match signed_up.await {
-        Ok(()) => Ok(welcome(next)),
+        Ok(_) => Ok(welcome(next)),
         Err(error) => again(error, |problem| SignUp {
             username: &form.username,
             remember: form.remember,
@@ -77,26 +72,19 @@ pub async fn log_in_page(link: web::Query<Link>) -> lucia::Result<HttpResponse> 
 
 #[post("/login")]
 #[auth_request]
-pub async fn log_in(
-    auth: web::Data<Auth>,
-    // Behind a proxy this is the proxy's: read what it says of the client instead.
-    PeerAddr(peer): PeerAddr,
-    device: Device,
-    form: web::Form<Credentials>,
-) -> lucia::Result<HttpResponse> {
-    auth_request.check_origin()?;
-
+pub async fn log_in(device: Device, form: web::Form<Credentials>) -> lucia::Result<HttpResponse> {
     let logged_in = async {
         let username = username::one_form(&form.username);
-        let key = auth
-            .use_key(username::PROVIDER, &username, Some(&form.password))
-            .address(peer.ip())
-            .await?;
-        begin_session(&auth, &auth_request, &key, &device, form.remember).await
+        let password = Password::new((username::PROVIDER, &username), &form.password);
+        auth_request
+            .sign_in(password)
+            .device(&device.0)
+            .remember(form.remember)
+            .await
     };
     let next = form.next.path();
     match logged_in.await {
-        Ok(()) => Ok(welcome(next)),
+        Ok(_) => Ok(welcome(next)),
         Err(error) => again(error, |problem| LogIn {
             username: &form.username,
             remember: form.remember,
@@ -108,30 +96,9 @@ pub async fn log_in(
 
 #[post("/logout")]
 #[authenticated(redirect = "/login")]
-pub async fn log_out(auth: web::Data<Auth>, session: Session) -> lucia::Result<HttpResponse> {
-    auth.invalidate_session(&session.id).await?;
-    auth_request.set_session(None);
+pub async fn log_out() -> lucia::Result<HttpResponse> {
+    auth_request.sign_out().await?;
     Ok(see_other("/"))
-}
-
-/// Signs the browser in. The session that it had before is ended: nobody could use it any more,
-/// except who has stolen it.
-async fn begin_session(
-    auth: &Auth,
-    auth_request: &AuthRequest,
-    who: &impl SignsIn,
-    device: &Device,
-    remember: bool,
-) -> lucia::Result<()> {
-    let before = auth_request.validate().await?;
-    let session = auth
-        .create_session(who)
-        .device(&device.0)
-        .remember(remember)
-        .replace(before.as_deref())
-        .await?;
-    auth_request.set_session(Some(&session));
-    Ok(())
 }
 
 fn welcome(next: Option<&LocalPath>) -> HttpResponse {

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use lucia::{Auth, TrustedProxy};
+use lucia::{Password, TrustedProxy};
 use lucia_tests::watch;
 use serde::Deserialize;
 
@@ -29,13 +29,9 @@ struct Attempt {
 }
 
 #[auth_request]
-async fn login(auth: Data<Auth>, Form(form): Form<Attempt>) -> lucia::Result<Response> {
-    let mut key = auth.use_key("username", &form.username, Some(&form.password));
-    if let Some(address) = auth_request.client_address() {
-        key = key.address(address);
-    }
-    let session = auth.create_session(&key.await?).await?;
-    auth_request.set_session(Some(&session));
+async fn login(Form(form): Form<Attempt>) -> lucia::Result<Response> {
+    let password = Password::new(("username", &form.username), &form.password);
+    auth_request.sign_in(password).await?;
     Ok(answer(204, &[], ""))
 }
 

@@ -58,7 +58,7 @@ async fn sign_up(auth: Data<Auth>, Form(form): Form<Name>) -> lucia::Result<Stri
     let profile = Profile {
         username: form.name.clone(),
     };
-    let new_user = NewUser::with_password("username", &form.name, PASSWORD);
+    let new_user = NewUser::with_password(("username", &form.name), PASSWORD);
     let user = auth.create_user(new_user.attributes(&profile)).await?;
     let session = auth.create_session(&user.id).await?;
     Ok(is_set(&auth_request, &session))
@@ -67,7 +67,9 @@ async fn sign_up(auth: Data<Auth>, Form(form): Form<Name>) -> lucia::Result<Stri
 #[auth_request]
 async fn sign_in(auth: Data<Auth>, Form(form): Form<Name>) -> lucia::Result<String> {
     let before = auth_request.validate().await?;
-    let key = auth.use_key("username", &form.name, Some(PASSWORD)).await?;
+    let key = auth
+        .verify_password(("username", &form.name), PASSWORD)
+        .await?;
     let session = auth.create_session(&key).replace(before.as_deref()).await?;
     Ok(is_set(&auth_request, &session))
 }
@@ -75,7 +77,9 @@ async fn sign_in(auth: Data<Auth>, Form(form): Form<Name>) -> lucia::Result<Stri
 /// Leaves the session that the browser had.
 #[auth_request]
 async fn sign_in_beside(auth: Data<Auth>, Form(form): Form<Name>) -> lucia::Result<String> {
-    let key = auth.use_key("username", &form.name, Some(PASSWORD)).await?;
+    let key = auth
+        .verify_password(("username", &form.name), PASSWORD)
+        .await?;
     let session = auth.create_session(&key).await?;
     Ok(is_set(&auth_request, &session))
 }
@@ -99,7 +103,7 @@ async fn reauthenticate(
     session: Session,
     Form(form): Form<Name>,
 ) -> lucia::Result<String> {
-    let proof = auth.reauthenticate(&session, "username", &form.name, PASSWORD);
+    let proof = auth.reauthenticate(&session, ("username", &form.name), PASSWORD);
     let session = proof.await?;
     Ok(is_set(&auth_request, &session))
 }
@@ -110,7 +114,7 @@ async fn change_password(
     session: Session,
     Form(form): Form<Name>,
 ) -> lucia::Result<String> {
-    let changed = auth.change_password(&session, "username", &form.name, PASSWORD);
+    let changed = auth.change_password(&session, ("username", &form.name), PASSWORD);
     let session = changed.await?;
     Ok(is_set(&auth_request, &session))
 }
@@ -118,7 +122,7 @@ async fn change_password(
 #[auth_request]
 async fn reset_password(auth: Data<Auth>, Form(form): Form<Name>) -> lucia::Result<String> {
     let key = auth
-        .reset_password("username", &form.name, PASSWORD)
+        .reset_password(("username", &form.name), PASSWORD)
         .await?;
     let session = auth.create_session(&key).await?;
     Ok(is_set(&auth_request, &session))

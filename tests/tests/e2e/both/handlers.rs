@@ -94,7 +94,7 @@ async fn a_renewal_reaches_the_client_on_an_error_of_the_handler(stage: Stage) {
 #[authenticated]
 async fn lucia_error(session: Session) -> lucia::Result<String> {
     let auth = auth_request.auth();
-    auth.use_key("username", session.user_id.as_str(), Some("wrong horse"))
+    auth.verify_password(("username", session.user_id.as_str()), "wrong horse")
         .await?;
     Ok("not reached".to_owned())
 }

@@ -53,15 +53,15 @@ impl Change {
         match self {
             Self::Rotate => drop(auth.rotate_session(session).await.unwrap()),
             Self::Reauthenticate => {
-                let proof = auth.reauthenticate(session, "username", name, PASSWORD);
+                let proof = auth.reauthenticate(session, ("username", name), PASSWORD);
                 proof.await.unwrap();
             }
             Self::NewPassword => {
-                let change = auth.change_password(session, "username", name, NEW);
+                let change = auth.change_password(session, ("username", name), NEW);
                 change.await.unwrap();
             }
             Self::ResetPassword => {
-                let key = auth.reset_password("username", name, NEW).await.unwrap();
+                let key = auth.reset_password(("username", name), NEW).await.unwrap();
                 auth.create_session(&key).await.unwrap();
             }
             Self::Replace => {
@@ -210,7 +210,7 @@ async fn held_failing_by_extractor(
 /// Sets a session, and works on.
 #[auth_request]
 async fn held_sign_in(auth: Data<Auth>, gate: AtGate, name: String) -> lucia::Result<String> {
-    let key = auth.use_key("username", &name, Some(PASSWORD)).await?;
+    let key = auth.verify_password(("username", &name), PASSWORD).await?;
     let session = auth.create_session(&key).await?;
     auth_request.set_session(Some(&session));
     gate.pass().await;

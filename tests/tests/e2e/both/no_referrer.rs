@@ -79,7 +79,7 @@ async fn change(all: Data<All>, name: Path<String>, headers: Headers) -> lucia::
 
 #[auth_request]
 async fn sign_in(auth: Data<Auth>) -> lucia::Result<&'static str> {
-    let key = auth.use_key("username", "ada", Some(PASSWORD)).await?;
+    let key = auth.verify_password(("username", "ada"), PASSWORD).await?;
     let session = auth.create_session(&key).await?;
     auth_request.set_session(Some(&session));
     Ok("signed in")

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use lucia::{Auth, AuthBuilder, Environment, Session};
+use lucia::{Auth, AuthBuilder, Environment, Password, Session};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -43,17 +43,11 @@ fn routes() -> Routes {
 }
 
 #[auth_request]
-async fn sign_in(auth: Data<Auth>, Form(form): Form<SignIn>) -> lucia::Result<&'static str> {
-    let before = auth_request.validate().await?;
-    let key = auth
-        .use_key("username", &form.username, Some(PASSWORD))
-        .await?;
-    let session = auth
-        .create_session(&key)
-        .replace(before.as_deref())
+async fn sign_in(Form(form): Form<SignIn>) -> lucia::Result<&'static str> {
+    auth_request
+        .sign_in(Password::new(("username", &form.username), PASSWORD))
         .remember(form.remember.is_some())
         .await?;
-    auth_request.set_session(Some(&session));
     Ok("")
 }
 
@@ -66,14 +60,14 @@ async fn rotate(auth: Data<Auth>, session: Session) -> lucia::Result<&'static st
 
 #[authenticated]
 async fn reauthenticate(auth: Data<Auth>, session: Session) -> lucia::Result<&'static str> {
-    let proof = auth.reauthenticate(&session, "username", "ada", PASSWORD);
+    let proof = auth.reauthenticate(&session, ("username", "ada"), PASSWORD);
     auth_request.set_session(Some(&proof.await?));
     Ok("")
 }
 
 #[authenticated]
 async fn change_password(auth: Data<Auth>, session: Session) -> lucia::Result<&'static str> {
-    let changed = auth.change_password(&session, "username", "ada", PASSWORD);
+    let changed = auth.change_password(&session, ("username", "ada"), PASSWORD);
     auth_request.set_session(Some(&changed.await?));
     Ok("")
 }

@@ -43,7 +43,7 @@ struct Attempt {
 #[auth_request]
 async fn login(auth: Data<Auth>, Form(form): Form<Attempt>) -> lucia::Result<Response> {
     let key = auth
-        .use_key("username", &form.username, Some(&form.password))
+        .verify_password(("username", &form.username), &form.password)
         .address(form.address)
         .await?;
     let session = auth.create_session(&key).await?;
@@ -196,7 +196,12 @@ async fn r34_good_sign_ins_with_a_key_of_the_same_spelling_buy_no_guesses(stage:
         // So that the next pair begins anew where it is counted together with this one.
         stage.clock.advance(PERIOD);
         for name in [own, victim] {
-            let key = sites[0].auth.key("username", name).await.unwrap().unwrap();
+            let key = sites[0]
+                .auth
+                .key(("username", name))
+                .await
+                .unwrap()
+                .unwrap();
             sites[0].auth.delete_user(&key.user_id).await.unwrap();
         }
     }

@@ -57,13 +57,15 @@ async fn r54_what_another_process_revokes_is_seen_within_a_second() {
     .await;
     is_seen("password changed", async |auth, session| {
         let new = "another horse battery";
-        let changed = auth.change_password(session, "username", "ada", new);
+        let changed = auth.change_password(session, ("username", "ada"), new);
         changed.await.map(drop)
     })
     .await;
     is_seen("password reset", async |auth, _| {
         let new = "another horse battery";
-        auth.reset_password("username", "ada", new).await.map(drop)
+        auth.reset_password(("username", "ada"), new)
+            .await
+            .map(drop)
     })
     .await;
     is_seen("replaced", async |auth, session| {
@@ -162,7 +164,7 @@ async fn r54_a_user_with_an_id_of_any_text_is_told_apart() {
         let profile = Profile {
             username: id.to_owned(),
         };
-        let new_user = lucia::NewUser::with_password("username", id, PASSWORD);
+        let new_user = lucia::NewUser::with_password(("username", id), PASSWORD);
         let new_user = new_user.id(id).attributes(&profile);
         let user = caching.auth.create_user(new_user).await.unwrap();
         let session = caching.auth.create_session(&user.id).await.unwrap();

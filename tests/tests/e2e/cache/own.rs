@@ -49,19 +49,21 @@ async fn r54_a_revocation_that_has_returned_is_seen_by_whoever_asks_then() {
         is_good_after(async |auth, session| auth.delete_user(&session.user_id).await).await,
         is_good_after(async |auth, session| auth.rotate_session(session).await.map(drop)).await,
         is_good_after(async |auth, session| {
-            let again = auth.reauthenticate(session, "username", "ada", PASSWORD);
+            let again = auth.reauthenticate(session, ("username", "ada"), PASSWORD);
             again.await.map(drop)
         })
         .await,
         is_good_after(async |auth, session| {
             let new = "another horse battery";
-            let changed = auth.change_password(session, "username", "ada", new);
+            let changed = auth.change_password(session, ("username", "ada"), new);
             changed.await.map(drop)
         })
         .await,
         is_good_after(async |auth, _| {
             let new = "another horse battery";
-            auth.reset_password("username", "ada", new).await.map(drop)
+            auth.reset_password(("username", "ada"), new)
+                .await
+                .map(drop)
         })
         .await,
         is_good_after(async |auth, session| {

@@ -95,11 +95,11 @@ async fn r48_whatever_is_read_alone_leaves_a_server_that_is_read_only() {
         let found = match read {
             0 => auth.session(&ada.id).await.unwrap().is_some(),
             1 => auth.user::<NoAttributes>(id).await.unwrap().is_some(),
-            2 => auth.key("username", "ada").await.unwrap().is_some(),
+            2 => auth.key(("username", "ada")).await.unwrap().is_some(),
             3 => !auth.user_keys(id).await.unwrap().is_empty(),
             4 => !auth.user_sessions(id).await.unwrap().is_empty(),
             // What is not there is said by a server that can be believed as well.
-            5 => auth.key("username", "eve").await.unwrap().is_none(),
+            5 => auth.key(("username", "eve")).await.unwrap().is_none(),
             _ => apart.validate_session(ada.token()).await.unwrap().is_some(),
         };
         assert!(found, "{read}");

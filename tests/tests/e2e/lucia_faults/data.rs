@@ -40,7 +40,7 @@ async fn lucia_fault_22_attributes_reach_no_column_of_lucias_own(stage: Stage) {
     let id = json!({ "username": "eve", "id": "eve" });
     let updated = auth.update_user_attributes::<Value>(&session.user_id, &id);
     assert!(is_refused(updated.await.err()));
-    let new = NewUser::with_password("username", "eve", PASSWORD);
+    let new = NewUser::with_password(("username", "eve"), PASSWORD);
     let created = auth.create_user(new.attributes(&id).returning::<NoAttributes>());
     assert!(is_refused(created.await.err()));
     for column in [
@@ -94,7 +94,7 @@ async fn lucia_fault_23_each_conflict_is_told_apart_and_leaves_nothing(stage: St
     let auth = stage.auth().await;
     let create = async |id: &str, key: &str, username: &str| {
         let columns = json!({ "username": username });
-        let new = NewUser::with_password("username", key, PASSWORD).id(id);
+        let new = NewUser::with_password(("username", key), PASSWORD).id(id);
         let new = new.attributes(&columns).returning::<NoAttributes>();
         auth.create_user(new).await
     };

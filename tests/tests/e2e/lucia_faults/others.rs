@@ -31,8 +31,8 @@ async fn lucia_fault_25_nothing_shows_a_password_or_token(stage: Stage) {
     let shown = format!(
         "{auth:#?} {auth_request:#?} {found:#?} {session:#?} {:#?} {cookie:#?} {:#?} {key:#?} {:#?}",
         session.token(),
-        NewUser::with_password("username", "ada", PASSWORD),
-        auth.use_key("username", "ada", Some(PASSWORD)).await,
+        NewUser::with_password(("username", "ada"), PASSWORD),
+        auth.verify_password(("username", "ada"), PASSWORD).await,
     );
     for secret in [PASSWORD, session.token().expose(), &hash.unwrap()] {
         assert!(!shown.contains(secret), "{shown}");

@@ -5,7 +5,7 @@ use lucia::{Auth, Error, NewKey, NewUser, NoAttributes, PasswordOptions, Passwor
 use serde_json::json;
 
 use super::ada;
-use crate::support::{PASSWORD, Stage, on_each_store, sign_up};
+use crate::support::{PASSWORD, Stage, on_each_store, open_key, sign_up};
 
 on_each_store![
     lucia_fault_16_an_empty_password_is_refused_and_opens_nothing,
@@ -25,7 +25,7 @@ fn assert_empty<T: std::fmt::Debug>(outcome: lucia::Result<T>) {
 }
 
 async fn opens(auth: &Auth, username: &str, password: Option<&str>) -> bool {
-    match auth.use_key("username", username, password).await {
+    match open_key(auth, ("username", username), password).await {
         Ok(_) => true,
         Err(Error::InvalidCredentials) => false,
         Err(error) => panic!("{error:?}"),
@@ -35,18 +35,18 @@ async fn opens(auth: &Auth, username: &str, password: Option<&str>) -> bool {
 async fn lucia_fault_16_an_empty_password_is_refused_and_opens_nothing(stage: Stage) {
     let auth = stage.auth().await;
     let columns = json!({ "username": "ada" });
-    let new = NewUser::with_password("username", "ada", "");
+    let new = NewUser::with_password(("username", "ada"), "");
     let new = new.attributes(&columns).returning::<NoAttributes>();
     assert_empty(auth.create_user(new).await);
     assert_eq!(stage.count("auth_user").await, 0);
 
     let session = sign_up(&auth, "bob").await;
-    let key = NewKey::with_password("username", "robert", "");
+    let key = NewKey::with_password(("username", "robert"), "");
     assert_empty(auth.create_key(&session.user_id, key).await);
     assert_eq!(stage.count("user_key").await, 1);
 
     // A key that has no password: none opens it.
-    let key = NewKey::without_password("username", "robert");
+    let key = NewKey::without_password(("username", "robert"));
     auth.create_key(&session.user_id, key).await.unwrap();
     for password in ["", "null", "undefined", PASSWORD] {
         assert!(!opens(&auth, "robert", Some(password)).await, "{password}");
@@ -58,10 +58,13 @@ async fn lucia_fault_17_an_empty_password_is_no_password_to_change_to(stage: Sta
     let (site, session) = ada(&stage).await;
     let auth = &site.auth;
     let before = stage.dump().await;
-    let update = auth.update_key_password("username", "ada", Some(""));
+    let update = auth.update_key_password(("username", "ada"), "");
     assert_empty(update.await);
-    assert_empty(auth.change_password(&session, "username", "ada", "").await);
-    assert_empty(auth.reset_password("username", "ada", "").await);
+    assert_empty(
+        auth.change_password(&session, ("username", "ada"), "")
+            .await,
+    );
+    assert_empty(auth.reset_password(("username", "ada"), "").await);
     assert_eq!(stage.dump().await, before);
     assert!(opens(auth, "ada", Some(PASSWORD)).await);
     assert!(!opens(auth, "ada", Some("")).await);
@@ -72,7 +75,7 @@ async fn lucia_fault_18_a_password_is_the_same_on_every_keyboard(stage: Stage) {
     sign_up(&auth, "ada").await;
     let forms = ["pässwörd ﬁ", "pa\u{308}sswo\u{308}rd fi"];
     for (created, used) in [(forms[0], forms[1]), (forms[1], forms[0])] {
-        let update = auth.update_key_password("username", "ada", Some(created));
+        let update = auth.update_key_password(("username", "ada"), created);
         update.await.unwrap();
         assert!(opens(&auth, "ada", Some(used)).await);
         assert!(opens(&auth, "ada", Some(created)).await);
@@ -95,7 +98,7 @@ async fn lucia_fault_19_an_unknown_key_is_told_the_same_after_the_same_work(stag
     let passwords = PasswordOptions::new().at_once(1).waiting(0);
     let auth = stage.builder().await.passwords(passwords).build().unwrap();
     for username in ["ada", "nobody"] {
-        let login = || auth.use_key("username", username, Some("wrong horse"));
+        let login = || auth.verify_password(("username", username), "wrong horse");
         let logins = (0..20).map(|_| login().into_future());
         let answers = join_all(logins).await;
         let is_busy = |answer: &lucia::Result<_>| matches!(answer, Err(Error::Busy));
@@ -106,7 +109,7 @@ async fn lucia_fault_19_an_unknown_key_is_told_the_same_after_the_same_work(stag
 async fn lucia_fault_19_nobody_guesses_for_long(stage: Stage) {
     let (site, _) = ada(&stage).await;
     let guess = async |password| {
-        let login = site.auth.use_key("username", "ada", Some(password));
+        let login = site.auth.verify_password(("username", "ada"), password);
         login.address([192, 0, 2, 1].into()).await
     };
     for _ in 0..10 {

@@ -146,13 +146,13 @@ async fn lucia_fault_07_a_changed_password_ends_the_other_sessions(stage: Stage)
     let here = sign_up(&auth, "ada").await;
     let elsewhere = auth.create_session(&here.user_id).await.unwrap();
     let new = "another horse battery";
-    let changed = auth.change_password(&here, "username", "ada", new);
+    let changed = auth.change_password(&here, ("username", "ada"), new);
     let changed = changed.await.unwrap();
     for (session, lives) in [(&elsewhere, false), (&here, false), (&changed, true)] {
         let found = auth.validate_session(session.token()).await.unwrap();
         assert_eq!(found.is_some(), lives);
     }
-    auth.reset_password("username", "ada", PASSWORD)
+    auth.reset_password(("username", "ada"), PASSWORD)
         .await
         .unwrap();
     let found = auth.validate_session(changed.token()).await.unwrap();

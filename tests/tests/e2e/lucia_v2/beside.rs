@@ -46,9 +46,9 @@ async fn a_password_changed_there_is_the_one_that_counts_here() {
     let auth = both.auth(PLAIN).await;
     let key = json!({ "username": "ada", "password": "another horse battery" });
     both.call("updateKeyPassword", key).await;
-    let old = auth.use_key("username", "ada", Some(PASSWORD)).await;
+    let old = auth.verify_password(("username", "ada"), PASSWORD).await;
     assert!(matches!(old, Err(Error::InvalidCredentials)));
-    let new = auth.use_key("username", "ada", Some("another horse battery"));
+    let new = auth.verify_password(("username", "ada"), "another horse battery");
     assert!(new.await.is_ok());
 }
 
@@ -340,7 +340,7 @@ async fn a_session_made_there_can_get_another_token_here() {
     assert!(both.is_known(rotated.token().expose()).await);
 
     // Changing a password ends the others, whoever made them.
-    let changed = auth.change_password(&rotated, "username", "ada", "another horse battery");
+    let changed = auth.change_password(&rotated, ("username", "ada"), "another horse battery");
     let changed = changed.await.unwrap();
     assert!(both.is_known(changed.token().expose()).await);
     assert!(!both.is_known(rotated.token().expose()).await);

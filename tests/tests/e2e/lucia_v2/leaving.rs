@@ -194,7 +194,7 @@ async fn everything_that_can_be_done_with_a_session_can_be_done_at_its_first_use
         found.unwrap()
     };
     let session = first(&session).await;
-    let changed = auth.change_password(&session, "username", "ada", PASSWORD);
+    let changed = auth.change_password(&session, ("username", "ada"), PASSWORD);
     let changed = changed.await.unwrap();
     assert_eq!(both.stored_ids().await, [changed.id.as_str()]);
     assert!(!both.is_known(other.token()).await);

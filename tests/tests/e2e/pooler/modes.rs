@@ -162,7 +162,7 @@ async fn columns_of_types_that_the_driver_does_not_know_take_no_named_statement(
     assert_eq!(found.unwrap().user_id, session.user_id);
     // Such a column takes upper and lower case for the same, as without a pooler.
     let key = auth
-        .use_key("username", "ADA", Some(PASSWORD))
+        .verify_password(("username", "ADA"), PASSWORD)
         .await
         .unwrap();
     assert_eq!(key.user_id, session.user_id);
@@ -170,7 +170,7 @@ async fn columns_of_types_that_the_driver_does_not_know_take_no_named_statement(
         .user_sessions(&session.user_id.as_str().to_uppercase().into())
         .await;
     assert_eq!(found.unwrap().len(), 1);
-    auth.change_password(&session, "username", "ada", "another horse battery")
+    auth.change_password(&session, ("username", "ada"), "another horse battery")
         .await
         .unwrap();
     auth.invalidate_user_sessions(&session.user_id)
@@ -206,13 +206,13 @@ async fn in_statement_mode_what_takes_a_transaction_fails_and_says_why() {
         assert_eq!(found.unwrap().user_id, session.user_id);
     }
     let new = "another horse battery";
-    let changed = auth.change_password(&session, "username", "ada", new);
+    let changed = auth.change_password(&session, ("username", "ada"), new);
     let changed = changed.await.map(drop);
     assert!(matches!(changed, Err(Error::Unavailable(_))), "{changed:?}");
     // PgBouncer closes the connection when the transaction may have been on its way as a whole: it was
     // done or not, and nothing in between.
     let opens = async |password| {
-        let key = auth.use_key("username", "ada", Some(password)).await;
+        let key = auth.verify_password(("username", "ada"), password).await;
         key.is_ok()
     };
     assert_ne!(opens(PASSWORD).await, opens(new).await);

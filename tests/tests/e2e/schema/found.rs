@@ -39,7 +39,7 @@ async fn stage() -> Stage {
 
 async fn sign_up(auth: &Auth, name: &str, mut columns: Value) -> Session {
     columns["username"] = json!(name);
-    let new_user = NewUser::with_password("username", name, PASSWORD).attributes(&columns);
+    let new_user = NewUser::with_password(("username", name), PASSWORD).attributes(&columns);
     let user = auth.create_user(new_user.returning::<Value>()).await;
     auth.create_session(&user.unwrap().id).await.unwrap()
 }

@@ -34,8 +34,8 @@ async fn uses(
             outcomes.push(("user", auth.user::<Profile>(id).await.map(drop)));
         }
         "user_key" => {
-            let used = auth.use_key("username", "ada", Some(PASSWORD)).await;
-            outcomes.push(("use_key", used.map(drop)));
+            let used = auth.verify_password(("username", "ada"), PASSWORD).await;
+            outcomes.push(("verify_password", used.map(drop)));
         }
         _ => {
             let created = auth.create_session(id).await;

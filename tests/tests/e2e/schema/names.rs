@@ -66,21 +66,21 @@ async fn live(settings: AuthBuilder, name: &str) {
         name: "ada".into(),
         user_name: Some("Ada".into()),
     };
-    let new_user = || NewUser::with_password("username", "ada", PASSWORD).attributes(&ada);
+    let new_user = || NewUser::with_password(("username", "ada"), PASSWORD).attributes(&ada);
     let user = auth.create_user(new_user()).await.unwrap();
     assert_eq!(user.attributes, ada, "{name}");
     let taken = auth.create_user(new_user()).await;
     assert!(matches!(taken, Err(Error::DuplicateKey)), "{taken:?}");
-    let use_key = async |password| {
-        let key = auth.use_key("username", "ada", Some(password));
+    let verify = async |password| {
+        let key = auth.verify_password(("username", "ada"), password);
         key.address([192, 0, 2, 1].into()).await
     };
-    let refused = use_key("wrong horse battery").await;
+    let refused = verify("wrong horse battery").await;
     assert!(
         matches!(refused, Err(Error::InvalidCredentials)),
         "{refused:?}"
     );
-    assert_eq!(use_key(PASSWORD).await.unwrap().user_id, user.id, "{name}");
+    assert_eq!(verify(PASSWORD).await.unwrap().user_id, user.id, "{name}");
 
     let session = auth.create_session(&user.id).await.unwrap();
     let site = Site::serve(auth.clone(), routes).await;
@@ -259,7 +259,7 @@ async fn columns_may_be_called_as_lucias_statements_call_their_parts() {
             .into_iter()
             .collect();
         let name = format!("ada{number}");
-        let new_user = NewUser::with_password("username", &name, PASSWORD).attributes(&given);
+        let new_user = NewUser::with_password(("username", &name), PASSWORD).attributes(&given);
         let user = auth.create_user(new_user).await.unwrap();
         let session = auth
             .create_session(&user.id)

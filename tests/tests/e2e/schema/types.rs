@@ -117,7 +117,7 @@ fn routes(config: &mut ServiceConfig) {
 async fn columns_of_every_type_come_back_as_they_were_written() {
     let stage = stage().await;
     let auth = stage.auth().await;
-    let new_user = NewUser::with_password("username", "ada", PASSWORD).attributes(&ada());
+    let new_user = NewUser::with_password(("username", "ada"), PASSWORD).attributes(&ada());
     let created = auth.create_user(new_user).await.unwrap();
     assert_eq!(created.attributes, ada());
     let read = auth.user::<Everything>(&created.id).await.unwrap();
@@ -137,7 +137,7 @@ async fn columns_of_every_type_come_back_as_they_were_written() {
 #[tokio::test]
 async fn the_database_holds_the_columns_in_their_own_types() {
     let stage = stage().await;
-    let new_user = NewUser::with_password("username", "ada", PASSWORD).attributes(&ada());
+    let new_user = NewUser::with_password(("username", "ada"), PASSWORD).attributes(&ada());
     stage.auth().await.create_user(new_user).await.unwrap();
     let sql = "SELECT plan = 'pro'::plan AND external_id = '00112233445566778899aabbccddeeff'::UUID \
         AND seen = '1815-12-10 01:02:03.456789 UTC'::TIMESTAMPTZ AND tags[1] = 'a, \"b\"' \
@@ -166,7 +166,7 @@ async fn a_created_user_has_the_defaults_of_the_database() {
         rest: Everything,
     }
     let auth = stage.auth().await;
-    let new_user = NewUser::with_password("username", "ada", PASSWORD)
+    let new_user = NewUser::with_password(("username", "ada"), PASSWORD)
         .attributes(&json!({ "username": "ada" }))
         .returning::<Computed>();
     let created = auth.create_user(new_user).await.unwrap().attributes;
@@ -205,7 +205,7 @@ async fn a_created_user_has_the_defaults_of_the_database() {
 async fn an_update_leaves_columns_of_every_type_that_it_does_not_name() {
     let stage = stage().await;
     let auth = stage.auth().await;
-    let new_user = NewUser::with_password("username", "ada", PASSWORD).attributes(&ada());
+    let new_user = NewUser::with_password(("username", "ada"), PASSWORD).attributes(&ada());
     let id = auth.create_user(new_user).await.unwrap().id;
     let update = serde_json::from_value(json!({ "small": 7, "plan": "free", "age": 36 }));
     let store = stage.pg_store().await;
@@ -250,13 +250,13 @@ async fn numbers_booleans_and_json_come_back_as_they_were_written(stage: Stage) 
         ])
         .await;
     let auth = stage.auth().await;
-    let new_user = NewUser::with_password("username", "ada", PASSWORD).attributes(&common);
+    let new_user = NewUser::with_password(("username", "ada"), PASSWORD).attributes(&common);
     let created = auth.create_user(new_user).await.unwrap();
     assert_eq!(created.attributes, common);
     let read = auth.user::<Common>(&created.id).await.unwrap();
     assert_eq!(read.unwrap().attributes, common);
 
-    let new_user = NewUser::with_password("username", "bob", PASSWORD)
+    let new_user = NewUser::with_password(("username", "bob"), PASSWORD)
         .attributes(&json!({ "username": "bob" }))
         .returning::<serde_json::Value>();
     let bob = auth.create_user(new_user).await.unwrap();
@@ -266,7 +266,7 @@ async fn numbers_booleans_and_json_come_back_as_they_were_written(stage: Stage) 
 async fn columns_may_change_while_the_application_runs(stage: Stage) {
     let auth = stage.auth().await;
     let create = async |name: &str, columns: serde_json::Value| {
-        let new_user = NewUser::with_password("username", name, PASSWORD).attributes(&columns);
+        let new_user = NewUser::with_password(("username", name), PASSWORD).attributes(&columns);
         let created = auth.create_user(new_user.returning::<serde_json::Value>());
         created.await.unwrap()
     };

@@ -18,7 +18,7 @@ on_each_store![
 ];
 
 fn new_user<A: serde::Serialize>(attributes: &A) -> NewUser<'static, A> {
-    NewUser::with_password("username", "ada", PASSWORD).attributes(attributes)
+    NewUser::with_password(("username", "ada"), PASSWORD).attributes(attributes)
 }
 
 async fn create(auth: &Auth, columns: serde_json::Value) -> Result<User, Error> {
@@ -41,13 +41,13 @@ async fn r46_nothing_that_an_application_holds_shows_a_secret(stage: Stage) {
     let created = create(&auth, columns).await.unwrap();
     show(&created);
     show(&MaybeUser(Some(created.clone())));
-    let key = auth.use_key("username", "ada", Some(PASSWORD)).await;
+    let key = auth.verify_password(("username", "ada"), PASSWORD).await;
     show(&key.unwrap());
-    show(&auth.use_key("username", "ada", Some(PASSWORD)));
+    show(&auth.verify_password(("username", "ada"), PASSWORD));
     show(&auth.create_session(&created.id));
 
     let session = auth.create_session(&created.id).await.unwrap();
-    show(&auth.reauthenticate(&session, "username", "ada", PASSWORD));
+    show(&auth.reauthenticate(&session, ("username", "ada"), PASSWORD));
     show(&session);
     show(session.info());
     show(session.token());
@@ -127,12 +127,14 @@ async fn r46_no_error_shows_a_secret(stage: Stage) {
     let mut note = |error: Option<Error>| errors.push(error.expect("it fails"));
     // One of each kind that a value, a password or a token can be near to.
     note(create(&auth, columns.clone()).await.err());
-    let refused = auth.use_key("username", "ada", Some(WRONG_PASSWORD)).await;
+    let refused = auth
+        .verify_password(("username", "ada"), WRONG_PASSWORD)
+        .await;
     note(refused.err());
     let long = PASSWORD.repeat(40);
-    let new = NewUser::with_password("username", "bob", &long);
+    let new = NewUser::with_password(("username", "bob"), &long);
     note(auth.create_user(new).await.err());
-    let new = NewUser::with_password(NEW_VALUE, "a\0", PASSWORD);
+    let new = NewUser::with_password((NEW_VALUE, "a\0"), PASSWORD);
     note(auth.create_user(new).await.err());
     let numbered = auth.user::<std::collections::HashMap<String, u8>>(&user.id);
     note(numbered.await.err());

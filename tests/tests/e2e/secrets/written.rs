@@ -22,7 +22,7 @@ async fn join(
     auth: web::Data<Auth>,
     columns: web::Json<Map<String, Value>>,
 ) -> lucia::Result<HttpResponse> {
-    let new_user = NewUser::with_password("username", "joined", PASSWORD);
+    let new_user = NewUser::with_password(("username", "joined"), PASSWORD);
     let new_user = new_user.attributes(&columns.into_inner());
     auth.create_user(new_user.returning::<NoAttributes>())
         .await?;

@@ -1,6 +1,6 @@
 //! The handlers of the front page, and `/who` and `/forget`.
 
-use lucia::{Auth, AuthRequest, NewUser, Session, User};
+use lucia::{Auth, AuthRequest, NewUser, Password, Session, User};
 use serde::Deserialize;
 
 use super::{Data, Form, Response, Routes, answer, auth_request, authenticated};
@@ -24,24 +24,24 @@ struct Credentials {
 }
 
 #[auth_request]
-async fn signup(auth: Data<Auth>, Form(form): Form<Credentials>) -> lucia::Result<Response> {
-    let profile = Profile {
-        username: form.username.clone(),
-    };
-    let new_user = NewUser::with_password("username", &form.username, &form.password);
-    let user = auth.create_user(new_user.attributes(&profile)).await?;
-    let session = auth.create_session(&user.id).await?;
-    auth_request.set_session(Some(&session));
+async fn signup(Form(form): Form<Credentials>) -> lucia::Result<Response> {
+    auth_request
+        .sign_up(
+            NewUser::with_password(("username", &form.username), &form.password).attributes(
+                &Profile {
+                    username: form.username.clone(),
+                },
+            ),
+        )
+        .await?;
     Ok(answer(201, &[], ""))
 }
 
 #[auth_request]
-async fn login(auth: Data<Auth>, Form(form): Form<Credentials>) -> lucia::Result<Response> {
-    let key = auth
-        .use_key("username", &form.username, Some(&form.password))
+async fn login(Form(form): Form<Credentials>) -> lucia::Result<Response> {
+    auth_request
+        .sign_in(Password::new(("username", &form.username), &form.password))
         .await?;
-    let session = auth.create_session(&key).await?;
-    auth_request.set_session(Some(&session));
     Ok(answer(204, &[], ""))
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use lucia::store::Store;
-use lucia::{Auth, AuthBuilder, NewUser, PgStore, Session, SqliteStore};
+use lucia::{Auth, AuthBuilder, KeyId, NewUser, PgStore, Session, SqliteStore, VerifiedKey};
 use lucia_tests::{Database, Proxy, TestClock};
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
@@ -231,12 +231,24 @@ fn text(value: rusqlite::types::ValueRef<'_>) -> Option<String> {
     }
 }
 
+/// Opens a key by its password, or without one on the word of the application.
+pub(crate) async fn open_key(
+    auth: &Auth,
+    key: impl Into<KeyId>,
+    password: Option<&str>,
+) -> lucia::Result<VerifiedKey> {
+    match password {
+        Some(password) => auth.verify_password(key, password).await,
+        None => auth.trusted_key(key).await,
+    }
+}
+
 /// Somebody new with a session.
 pub(crate) async fn sign_up(auth: &Auth, username: &str) -> Session {
     let profile = Profile {
         username: username.to_owned(),
     };
-    let new_user = NewUser::with_password("username", username, PASSWORD).attributes(&profile);
+    let new_user = NewUser::with_password(("username", username), PASSWORD).attributes(&profile);
     let user = auth.create_user(new_user).await.unwrap();
     auth.create_session(&user.id).await.unwrap()
 }

@@ -1,4 +1,4 @@
-//! [`UseKey`]: what is said of an attempt to sign in before it is made.
+//! [`VerifyPassword`]: a password that is about to be checked.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -9,14 +9,14 @@ use crate::auth::Auth;
 use crate::password::Verdict;
 use crate::store::KeyRow;
 use crate::user::UserId;
-use crate::user::key::{VerifiedKey, bounded, key_id};
+use crate::user::key::{KeyId, VerifiedKey};
 use crate::{Error, Result};
 
 impl Auth {
-    /// Checks a key and its password, and tells whose it is:
-    /// `auth.use_key("username", "ada", Some(password)).await?`. `None` is for keys that have no
-    /// password because somebody else vouches for the user. Hand what it returns to
-    /// [`create_session`](Self::create_session), which checks that it still holds.
+    /// Checks the password of a key, and tells whose it is:
+    /// `auth.verify_password(("username", "ada"), password).await?`. Lucia for Node calls this
+    /// `useKey`. Hand the result to [`create_session`](Self::create_session), which checks that it
+    /// still holds, or to [`AuthRequest::sign_in`](crate::AuthRequest::sign_in).
     ///
     /// Whoever is refused waits as long and is told the same, whether there is no such user, the
     /// password is wrong, or the key has none (OWASP ASVS 5.0, 6.3.8). Where the stored hash is an
@@ -26,24 +26,23 @@ impl Auth {
     /// A stored hash that cannot be verified is refused in the same way. An event at `ERROR` names
     /// the user, and says why and which hashes can be.
     ///
-    /// Say by [`address`](UseKey::address) where the attempt comes from, or nobody counts how
-    /// often it is made.
+    /// Say by [`address`](VerifyPassword::address) where the attempt comes from: without an address
+    /// attempts are not counted, and their number has no limit.
     ///
     /// # Errors
     ///
     /// [`Error::InvalidCredentials`], [`Error::TooManyAttempts`] where attempts are counted,
     /// [`Error::Busy`] when too many passwords wait to be checked, [`Error::Unavailable`] when the
     /// store is.
-    pub fn use_key<'a>(
+    #[doc(alias = "useKey")]
+    pub fn verify_password<'a>(
         &'a self,
-        provider_id: &'a str,
-        provider_user_id: &'a str,
-        password: Option<&'a str>,
-    ) -> UseKey<'a> {
-        UseKey {
+        key: impl Into<KeyId>,
+        password: &'a str,
+    ) -> VerifyPassword<'a> {
+        VerifyPassword {
             auth: self,
-            provider_id,
-            provider_user_id,
+            key: key.into(),
             password,
             address: None,
             owner: None,
@@ -64,21 +63,20 @@ impl Auth {
 ///     password: &str,
 ///     from: IpAddr,
 /// ) -> lucia::Result<VerifiedKey> {
-///     auth.use_key("username", username, Some(password)).address(from).await
+///     auth.verify_password(("username", username), password).address(from).await
 /// }
 /// ```
-#[must_use = "a key is used by `.await`"]
-pub struct UseKey<'a> {
+#[must_use = "a password is verified by `.await`"]
+pub struct VerifyPassword<'a> {
     auth: &'a Auth,
-    provider_id: &'a str,
-    provider_user_id: &'a str,
-    password: Option<&'a str>,
+    key: KeyId,
+    password: &'a str,
     address: Option<IpAddr>,
     /// Whose key it has to be.
     owner: Option<&'a UserId>,
 }
 
-impl<'a> UseKey<'a> {
+impl<'a> VerifyPassword<'a> {
     /// Says which address the attempt comes from, and has it counted. After 10 failures within 15
     /// minutes ([`sign_in_limit`](crate::AuthBuilder::sign_in_limit)), further attempts at this
     /// key from this address are [`Error::TooManyAttempts`], a 429 with `Retry-After`, without the
@@ -102,10 +100,14 @@ impl<'a> UseKey<'a> {
     /// Where a form is sent, call [`check_origin()?`](crate::AuthRequest::check_origin) before: a
     /// page of another site could otherwise send forms by a visitor's browser, and so from their
     /// address, until their own attempts are used up.
-    ///
-    /// A key that is used without a password is not counted, since there is nothing to guess.
     pub fn address(mut self, address: IpAddr) -> Self {
         self.address = Some(address);
+        self
+    }
+
+    /// As [`address`](Self::address), where the address is known.
+    pub(crate) fn counted_at(mut self, address: Option<IpAddr>) -> Self {
+        self.address = address;
         self
     }
 
@@ -116,9 +118,9 @@ impl<'a> UseKey<'a> {
     }
 
     async fn check(self) -> Result<VerifiedKey> {
-        let attempt = match (self.address, self.password) {
-            (Some(address), Some(_)) => self.count(address).await?,
-            _ => None,
+        let attempt = match self.address {
+            Some(address) => self.count(address).await?,
+            None => None,
         };
         let opened = self.open().await;
         if let Some(attempt) = attempt {
@@ -127,33 +129,19 @@ impl<'a> UseKey<'a> {
         opened
     }
 
-    async fn row(&self) -> Result<Option<KeyRow>> {
-        match key_id(self.provider_id, self.provider_user_id) {
-            Ok(id) => self.auth.ask(self.auth.store().key(&id)).await,
-            // What cannot be a key is one that nobody has.
-            Err(_) => Ok(None),
-        }
-    }
-
     async fn open(&self) -> Result<VerifiedKey> {
-        let provider_id = bounded(self.provider_id);
-        let row = self.row().await?;
-        let is_known = row.is_some();
+        let provider_id = self.key.provider_id();
+        let row = self.auth.find_key(&self.key).await?;
         let mut opened = self.verify(row).await?;
-        if let (Some((row, Verdict::OpensOutdated)), Some(password)) = (&mut opened, self.password)
-            && !self.auth.upgrade_hash(row, password).await
+        if let Some((row, Verdict::OpensOutdated)) = &mut opened
+            && !self.auth.upgrade_hash(row, self.password).await
         {
-            // Somebody else was faster: with another hash of this password, or another password.
-            opened = self.verify(self.row().await?).await?;
+            // Another call was faster: with another hash of this password, or another password.
+            opened = self.verify(self.auth.find_key(&self.key).await?).await?;
         }
         let is_owned = |row: &KeyRow| self.owner.is_none_or(|owner| row.user_id == *owner);
         let Some(row) = opened.map(|(row, _)| row).filter(is_owned) else {
-            if self.password.is_none() && !is_known {
-                // The first sign-in of somebody whom an OAuth provider vouches for.
-                tracing::debug!(provider_id, "no such key");
-            } else {
-                tracing::info!(provider_id, "key refused");
-            }
+            tracing::info!(provider_id, "key refused");
             return Err(Error::InvalidCredentials);
         };
         tracing::debug!(user_id = %row.user_id, provider_id, "key accepted");
@@ -162,13 +150,9 @@ impl<'a> UseKey<'a> {
 
     /// The key, if it opens, and how; after work that is the same if there is no such key.
     async fn verify(&self, row: Option<KeyRow>) -> Result<Option<(KeyRow, Verdict)>> {
-        let provider_id = bounded(self.provider_id);
+        let provider_id = self.key.provider_id();
         let hash = row.as_ref().and_then(|row| row.hashed_password.as_deref());
-        let verdict = match self.password {
-            Some(password) => self.auth.passwords().verify(password, hash).await?,
-            None if hash.is_none() => Verdict::Opens,
-            None => Verdict::Refused,
-        };
+        let verdict = self.auth.passwords().verify(self.password, hash).await?;
         if let (Some(row), Verdict::Unreadable(problem)) = (&row, verdict) {
             // Not an error to whoever signs in: that would tell them that there is such a user.
             tracing::error!(user_id = %row.user_id, provider_id, error = %problem, "password hash not verified");
@@ -177,19 +161,17 @@ impl<'a> UseKey<'a> {
     }
 
     async fn count(&self, address: IpAddr) -> Result<Option<Attempt<'_>>> {
-        let counted = self
-            .auth
-            .count_attempt(self.provider_id, self.provider_user_id, address);
+        let counted = self.auth.count_attempt(&self.key, address);
         counted.await.inspect_err(|error| {
             if let Error::TooManyAttempts { .. } = error {
-                let provider_id = bounded(self.provider_id);
+                let provider_id = self.key.provider_id();
                 tracing::warn!(provider_id, "too many attempts to sign in");
             }
         })
     }
 }
 
-impl<'a> IntoFuture for UseKey<'a> {
+impl<'a> IntoFuture for VerifyPassword<'a> {
     type Output = Result<VerifiedKey>;
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;
 
@@ -198,12 +180,10 @@ impl<'a> IntoFuture for UseKey<'a> {
     }
 }
 
-impl fmt::Debug for UseKey<'_> {
+impl fmt::Debug for VerifyPassword<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("UseKey")
-            .field("provider_id", &self.provider_id)
-            .field("provider_user_id", &self.provider_user_id)
-            .field("password", &self.password.map(|_| "[redacted]"))
+        f.debug_struct("VerifyPassword")
+            .field("key", &self.key)
             .finish_non_exhaustive()
     }
 }

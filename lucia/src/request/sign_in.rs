@@ -1,0 +1,287 @@
+//! [`SignIn`] and [`SignUp`]: a browser gets a new session.
+
+use std::fmt;
+use std::pin::Pin;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use super::AuthRequest;
+use crate::Result;
+use crate::auth::CreateSession;
+use crate::error::chain;
+use crate::session::Session;
+use crate::sign_in::{Evidence, Proof};
+use crate::user::key::VerifiedKey;
+use crate::user::{NewUser, User};
+
+impl AuthRequest {
+    /// Signs a user in: `auth_request.sign_in(Password::new(("username", name), password)).await?`.
+    ///
+    /// In this order, it
+    ///
+    /// 1. refuses an unsafe request from another origin, so that no other site can sign a visitor in;
+    /// 2. counts the attempt for the key and the
+    ///    [address of the client](Self::client_address), and refuses it where too many have failed;
+    /// 3. checks the proof, in the same time whether or not the user exists;
+    /// 4. creates the session, only where the key still is as it was verified, and ends the session
+    ///    of the request's cookie in the same transaction, whoever it belongs to (OWASP ASVS 5.0,
+    ///    7.2.4);
+    /// 5. makes the response set the cookie of the new session.
+    ///
+    /// If a step fails, the steps after it do not happen: a wrong password leaves the browser's
+    /// session alone. Where a request has several session cookies, all their sessions end: one in
+    /// the transaction, the others right after it.
+    ///
+    /// A request that authenticated by its bearer token gets a session, but no cookie. Its own
+    /// session stays.
+    ///
+    /// To check a password and do nothing else, use
+    /// [`Auth::verify_password`](crate::Auth::verify_password).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::CrossOrigin`](crate::Error::CrossOrigin); [`Error::TooManyAttempts`](crate::Error::TooManyAttempts); [`Error::InvalidCredentials`](crate::Error::InvalidCredentials);
+    /// [`Error::Constraint`](crate::Error::Constraint) and the other errors of
+    /// [`update_session_attributes`](crate::Auth::update_session_attributes) for
+    /// [attributes](SignIn::attributes) that do not fit; [`Error::Busy`](crate::Error::Busy) when too many passwords wait
+    /// to be checked; [`Error::Unavailable`](crate::Error::Unavailable) when the store is.
+    pub fn sign_in<'a>(&'a self, proof: impl Proof + 'a) -> SignIn<'a> {
+        SignIn {
+            request: self,
+            evidence: proof.evidence(),
+            options: SessionOptions::default(),
+        }
+    }
+
+    /// Creates a user with their key, and signs them in:
+    ///
+    /// ```
+    /// use lucia::{AuthRequest, NewUser};
+    ///
+    /// async fn sign_up(auth_request: &AuthRequest, name: &str, password: &str) -> lucia::Result<()> {
+    ///     let new_user = NewUser::with_password(("username", name), password);
+    ///     let (user, session) = auth_request.sign_up(new_user).await?;
+    ///     assert_eq!(user.id, session.user_id);
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
+    /// It refuses an unsafe request from another origin. Then it creates the user, as
+    /// [`Auth::create_user`](crate::Auth::create_user) does, and signs them in, as
+    /// [`sign_in`](Self::sign_in) does once the proof is checked.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::CrossOrigin`](crate::Error::CrossOrigin), and those of [`Auth::create_user`](crate::Auth::create_user) and
+    /// [`Auth::create_session`](crate::Auth::create_session). The user is created first: if the
+    /// session cannot be, as when the store fails in between, the user exists and can sign in.
+    pub fn sign_up<'a, A>(&'a self, new_user: NewUser<'a, A>) -> SignUp<'a, A> {
+        SignUp {
+            request: self,
+            new_user,
+            options: SessionOptions::default(),
+        }
+    }
+
+    /// Creates the session in place of those that the browser has.
+    async fn begin_session(
+        &self,
+        create: CreateSession<'_>,
+        options: SessionOptions<'_>,
+    ) -> Result<Session> {
+        let before = self.browser_sessions();
+        let create = options.apply(create)?.replace_id(before.first().cloned());
+        let session = create.await?;
+        let overtaken = self.replace_session(Some(&session));
+        // What one transaction cannot end: further cookies, and what this request set meanwhile.
+        let others = before.iter().skip(1);
+        let overtaken = overtaken.as_ref().filter(|id| !before.contains(id));
+        for id in others.chain(overtaken) {
+            if let Err(error) = self.auth().invalidate_session(id).await {
+                let error = chain(&error);
+                tracing::warn!(%error, session_id = %id, "another session of the browser is left");
+            }
+        }
+        Ok(session)
+    }
+}
+
+/// What is said of the session before it is created.
+#[derive(Default)]
+struct SessionOptions<'a> {
+    device: Option<&'a str>,
+    columns: Option<Result<Map<String, Value>>>,
+    is_temporary: bool,
+}
+
+impl<'a> SessionOptions<'a> {
+    fn set_attributes(&mut self, request: &AuthRequest, attributes: &(impl Serialize + ?Sized)) {
+        self.columns = Some(request.auth().session_columns(attributes));
+    }
+
+    /// Finds out whether there are attributes that cannot be columns, before anything is done.
+    fn check(&mut self) -> Result<()> {
+        if let Some(columns) = self.columns.take() {
+            self.columns = Some(Ok(columns?));
+        }
+        Ok(())
+    }
+
+    fn apply(self, mut create: CreateSession<'a>) -> Result<CreateSession<'a>> {
+        if let Some(device) = self.device {
+            create = create.device(device);
+        }
+        if let Some(columns) = self.columns {
+            create = create.columns(columns?);
+        }
+        Ok(create.remember(!self.is_temporary))
+    }
+}
+
+/// A sign-in that is about to be made; `.await` makes it. [`AuthRequest::sign_in`] says what it does.
+///
+/// ```
+/// use lucia::{AuthRequest, Password, Session};
+///
+/// async fn log_in(
+///     auth_request: &AuthRequest,
+///     username: &str,
+///     password: &str,
+///     user_agent: &str,
+/// ) -> lucia::Result<Session> {
+///     auth_request
+///         .sign_in(Password::new(("username", username), password))
+///         .device(user_agent)
+///         .await
+/// }
+/// ```
+#[must_use = "a sign-in is made by `.await`"]
+pub struct SignIn<'a> {
+    request: &'a AuthRequest,
+    evidence: Evidence<'a>,
+    options: SessionOptions<'a>,
+}
+
+impl<'a> SignIn<'a> {
+    /// Keeps with the session what the user may recognise the device by: see
+    /// [`CreateSession::device`](crate::CreateSession::device).
+    pub fn device(mut self, device: &'a str) -> Self {
+        self.options.device = Some(device);
+        self
+    }
+
+    /// Sets your own columns in the session's row: see
+    /// [`CreateSession::attributes`](crate::CreateSession::attributes).
+    pub fn attributes(mut self, attributes: &(impl Serialize + ?Sized)) -> Self {
+        self.options.set_attributes(self.request, attributes);
+        self
+    }
+
+    /// Whether the browser keeps the session when it is closed; it does by default. See
+    /// [`CreateSession::remember`](crate::CreateSession::remember).
+    pub fn remember(mut self, remember: bool) -> Self {
+        self.options.is_temporary = !remember;
+        self
+    }
+
+    async fn sign_in(mut self) -> Result<Session> {
+        let request = self.request;
+        request.check_forgery()?;
+        self.options.check()?;
+        let auth = request.auth();
+        let key = self
+            .evidence
+            .verify(auth, || request.client_address())
+            .await?;
+        let create = auth.create_session(&*key);
+        request.begin_session(create, self.options).await
+    }
+}
+
+impl<'a> IntoFuture for SignIn<'a> {
+    type Output = Result<Session>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.sign_in())
+    }
+}
+
+impl fmt::Debug for SignIn<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SignIn")
+            .field("proof", &self.evidence)
+            .field("device", &self.options.device)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A user who is about to be created and signed in; `.await` does both. [`AuthRequest::sign_up`]
+/// says what it does.
+#[must_use = "a user is signed up by `.await`"]
+pub struct SignUp<'a, A> {
+    request: &'a AuthRequest,
+    new_user: NewUser<'a, A>,
+    options: SessionOptions<'a>,
+}
+
+impl<'a, A> SignUp<'a, A> {
+    /// Keeps with the session what the user may recognise the device by: see
+    /// [`CreateSession::device`](crate::CreateSession::device).
+    pub fn device(mut self, device: &'a str) -> Self {
+        self.options.device = Some(device);
+        self
+    }
+
+    /// Sets your own columns in the session's row: see
+    /// [`CreateSession::attributes`](crate::CreateSession::attributes). Those of the user are said by
+    /// [`NewUser::attributes`].
+    pub fn session_attributes(mut self, attributes: &(impl Serialize + ?Sized)) -> Self {
+        self.options.set_attributes(self.request, attributes);
+        self
+    }
+
+    /// Whether the browser keeps the session when it is closed; it does by default. See
+    /// [`CreateSession::remember`](crate::CreateSession::remember).
+    pub fn remember(mut self, remember: bool) -> Self {
+        self.options.is_temporary = !remember;
+        self
+    }
+}
+
+impl<A: DeserializeOwned> SignUp<'_, A> {
+    async fn sign_up(mut self) -> Result<(User<A>, Session)> {
+        let request = self.request;
+        request.check_forgery()?;
+        self.options.check()?;
+        let auth = request.auth();
+        let (user, key) = auth.create_user_and_key(self.new_user).await?;
+        let key = key.map(VerifiedKey::from_row).transpose()?;
+        let create = match &key {
+            Some(key) => auth.create_session(key),
+            None => auth.create_session(&user.id),
+        };
+        let session = request.begin_session(create, self.options).await?;
+        Ok((user, session))
+    }
+}
+
+impl<'a, A: DeserializeOwned + Send + 'a> IntoFuture for SignUp<'a, A> {
+    type Output = Result<(User<A>, Session)>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.sign_up())
+    }
+}
+
+impl<A> fmt::Debug for SignUp<'_, A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SignUp")
+            .field("new_user", &self.new_user)
+            .field("device", &self.options.device)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,122 @@
+//! Signing out: sessions end, and the cookie goes.
+
+use std::sync::PoisonError;
+
+use super::AuthRequest;
+use super::sender::{Sender, Source};
+use crate::Result;
+use crate::session::Session;
+use crate::session::token::{Presented, SessionId, SessionToken};
+
+impl AuthRequest {
+    /// Signs the sender out: ends the session of the request in the store, and then makes the response
+    /// remove the cookie. Where a request has several session cookies, the sessions of all end. Does
+    /// nothing more than remove the cookie for an anonymous request.
+    ///
+    /// Behind a guard that let in a bearer token, the session of the token ends, and the cookie stays
+    /// as it is.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::CrossOrigin`](crate::Error::CrossOrigin) for an unsafe request from another origin, [`Error::Unavailable`](crate::Error::Unavailable) when
+    /// the store is: then the response leaves the cookie as it is.
+    pub async fn sign_out(&self) -> Result<()> {
+        self.check_forgery()?;
+        let ids = if self.is_by_bearer() {
+            session_ids(&self.0.bearer.presented)
+        } else {
+            self.browser_sessions()
+        };
+        for id in &ids {
+            self.auth().invalidate_session(id).await?;
+        }
+        self.forget_session();
+        Ok(())
+    }
+
+    /// Signs the user out everywhere: ends all sessions of the user in the store, and then makes the
+    /// response remove the cookie.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unauthenticated`](crate::Error::Unauthenticated) for an anonymous request, and those of
+    /// [`sign_out`](Self::sign_out).
+    pub async fn sign_out_everywhere(&self) -> Result<()> {
+        self.check_forgery()?;
+        let session = self.require().await?;
+        let user_id = &session.user_id;
+        self.auth().invalidate_user_sessions(user_id).await?;
+        self.forget_session();
+        Ok(())
+    }
+
+    /// Signs the user out everywhere else: ends all sessions of the user except the one of this
+    /// request.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`sign_out_everywhere`](Self::sign_out_everywhere).
+    pub async fn sign_out_others(&self) -> Result<()> {
+        self.check_forgery()?;
+        let session = self.require().await?;
+        self.auth().invalidate_other_sessions(&session).await
+    }
+
+    /// Refuses an unsafe request from another origin, unless a bearer token authenticates it, which
+    /// no browser sends by itself.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::CrossOrigin`](crate::Error::CrossOrigin).
+    pub(super) fn check_forgery(&self) -> Result<()> {
+        if self.is_by_bearer() {
+            return Ok(());
+        }
+        self.check_origin()
+    }
+
+    /// The sessions that the browser has: those of its cookies, whether they are valid or not, and
+    /// the one that the application has set. None where the cookie is not read.
+    pub(super) fn browser_sessions(&self) -> Vec<SessionId> {
+        if self.is_by_bearer() {
+            return Vec::new();
+        }
+        let mut ids = match &self.0.first.source {
+            Source::Presented(claim) => session_ids(&claim.presented),
+            Source::Set { .. } | Source::SignedOut => Vec::new(),
+        };
+        if let Source::Set { session, .. } = &self.sender().source
+            && !ids.contains(&session.id)
+        {
+            ids.push(session.id.clone());
+        }
+        ids
+    }
+
+    /// As [`set_session`](Self::set_session). Says which session had been set before.
+    pub(super) fn replace_session(&self, session: Option<&Session>) -> Option<SessionId> {
+        let new = Sender::from(Source::from(session)).into();
+        let mut sender = self.0.sender.lock().unwrap_or_else(PoisonError::into_inner);
+        match &std::mem::replace(&mut *sender, new).source {
+            Source::Set { session, .. } => Some(session.id.clone()),
+            Source::Presented(_) | Source::SignedOut => None,
+        }
+    }
+
+    /// From now on the request is anonymous.
+    fn forget_session(&self) {
+        if self.is_by_bearer() {
+            self.0.bearer.end();
+        } else {
+            self.set_session(None);
+        }
+    }
+}
+
+fn session_ids(presented: &Presented) -> Vec<SessionId> {
+    match presented {
+        Presented::Token(token) => vec![token.session_id()],
+        Presented::Several(tokens) => tokens.iter().map(SessionToken::session_id).collect(),
+        Presented::Nothing | Presented::Unreadable | Presented::TooMany => Vec::new(),
+    }
+}
