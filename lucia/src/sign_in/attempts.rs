@@ -1,11 +1,23 @@
-//! Counting attempts to sign in, so that nobody guesses for long.
+//! Counting attempts to sign in, so that no client guesses passwords for long.
+//!
+//! An attempt is counted in two places, each for one address:
+//!
+//! 1. Before the store is asked: by the key's [one form for all spellings](super::spelling). When it is
+//!    full, the answer is 429.
+//! 2. After the store was asked: by the id of the key as the store has it. The collation of a language
+//!    can take for one key what the first place holds apart: Danish `aa` and `å`. An unknown key is
+//!    counted by the id that was asked for, so that both cost the same statements.
+//!
+//! When only the second place is full, other spellings of the key have used it up. An answer of 429 would
+//! tell that there is a key of another spelling. So the password is not checked, and the answer is that of
+//! a wrong password, after the same work.
 
 use std::net::IpAddr;
 
 use sha2::{Digest, Sha256};
 
 use super::spelling::one_spelling;
-use crate::auth::Auth;
+use crate::auth::{Auth, SignInLimit};
 use crate::clock::UnixMillis;
 use crate::error::chain;
 use crate::session::ascii::Ascii;
@@ -14,12 +26,19 @@ use crate::user::key::KeyId;
 use crate::{Error, Result};
 
 /// An attempt that was counted as one that fails. It stays counted unless it is found to be
-/// something else: whoever goes away before the answer has had a guess all the same.
+/// something else: an attempt that is dropped before its answer was a guess as well.
 #[must_use]
-pub(crate) struct Attempt<'a> {
+pub(super) struct Attempt<'a> {
     auth: &'a Auth,
+    limit: SignInLimit,
+    address: IpAddr,
+    places: Vec<Place>,
+}
+
+/// A count that an attempt is in.
+struct Place {
     id: String,
-    /// When the count started that it is in.
+    /// When the count started.
     started_at: UnixMillis,
 }
 
@@ -30,7 +49,7 @@ impl Auth {
     /// # Errors
     ///
     /// [`Error::TooManyAttempts`] when as many have failed as may fail.
-    pub(crate) async fn count_attempt(
+    pub(super) async fn count_attempt(
         &self,
         key: &KeyId,
         address: IpAddr,
@@ -38,42 +57,65 @@ impl Auth {
         let Some(limit) = self.sign_in_limit() else {
             return Ok(None);
         };
-        let id = attempt_id(key, address)?;
-        let now = self.now();
-        let attempt = NewAttempt {
-            id: id.clone(),
-            now,
-            expires: now.plus(limit.period),
-            limit: limit.failures,
+        let mut attempt = Attempt {
+            auth: self,
+            limit,
+            address,
+            places: Vec::with_capacity(2),
         };
-        let counted = self.ask(self.store().count_attempt(attempt)).await?;
-        if counted.admitted {
-            return Ok(Some(Attempt {
-                auth: self,
-                id,
-                started_at: counted.started_at,
-            }));
-        }
-        Err(Error::TooManyAttempts {
-            retry_after: now.until(counted.expires),
-        })
+        let spellings = [key.provider_id(), key.provider_user_id()].map(one_spelling);
+        attempt.count(attempt_id(&spellings, address)).await?;
+        Ok(Some(attempt))
     }
 }
 
 impl Attempt<'_> {
+    /// Counts the attempt for the key as the store has it. `stored` is its id there, `None` for an unknown
+    /// key. Returns whether the password may be checked.
+    pub(super) async fn count_stored(&mut self, asked: &str, stored: Option<&str>) -> Result<bool> {
+        let id = stored.unwrap_or(asked);
+        let counted = self.count(attempt_id(&[id], self.address)).await;
+        match counted {
+            Err(Error::TooManyAttempts { .. }) => Ok(false),
+            counted => counted.map(|()| true),
+        }
+    }
+
+    async fn count(&mut self, id: String) -> Result<()> {
+        let now = self.auth.now();
+        let attempt = NewAttempt {
+            id: id.clone(),
+            now,
+            expires: now.plus(self.limit.period),
+            limit: self.limit.failures,
+        };
+        let store = self.auth.store();
+        let counted = self.auth.ask(store.count_attempt(attempt)).await?;
+        if !counted.admitted {
+            return Err(Error::TooManyAttempts {
+                retry_after: now.until(counted.expires),
+            });
+        }
+        let started_at = counted.started_at;
+        self.places.push(Place { id, started_at });
+        Ok(())
+    }
+
     /// Takes the attempt back, unless it has failed: where it has succeeded, and where it was not
     /// judged. It takes back itself and no other attempt. Different keys share a count, and the
     /// owner of one would otherwise wipe out their guesses at another by signing in.
     ///
-    /// An error here turns nobody away: the attempt then stays counted.
-    pub(crate) async fn end<T>(self, outcome: &Result<T>) {
+    /// An error here refuses no user: the attempt then stays counted.
+    pub(super) async fn end<T>(self, outcome: &Result<T>) {
         if let Err(Error::InvalidCredentials) = outcome {
             return;
         }
-        let store = self.auth.store();
-        let uncounted = store.uncount_attempt(&self.id, self.started_at);
-        if let Err(error) = self.auth.ask(uncounted).await {
-            tracing::warn!(error = %chain(&error), "an attempt to sign in stays counted as failed");
+        for place in &self.places {
+            let store = self.auth.store();
+            let uncounted = store.uncount_attempt(&place.id, place.started_at);
+            if let Err(error) = self.auth.ask(uncounted).await {
+                tracing::warn!(error = %chain(&error), "an attempt to sign in stays counted as failed");
+            }
         }
     }
 }
@@ -84,17 +126,13 @@ impl Attempt<'_> {
 /// An IPv4 address is one also where it is written in IPv6: mapped (`::ffff:0:0/96`), as a server
 /// that listens on IPv6 sees it, behind a translator (`64:ff9b::/96`, RFC 6052), where all of IPv4
 /// would be one network, and in 6to4 (`2002::/16`, RFC 3056), where each has 65,536 of them.
-///
-/// # Errors
-///
-/// Those of [`one_spelling`].
-fn attempt_id(key: &KeyId, address: IpAddr) -> Result<String> {
+fn attempt_id(parts: &[impl AsRef<[u8]>], address: IpAddr) -> String {
     let mut sha256 = Sha256::new();
-    for text in [key.provider_id(), key.provider_user_id()] {
+    for part in parts {
         // With its length, so that no two keys are one text.
-        let text = one_spelling(text)?;
-        sha256.update((text.len() as u64).to_be_bytes());
-        sha256.update(text);
+        let part = part.as_ref();
+        sha256.update((part.len() as u64).to_be_bytes());
+        sha256.update(part);
     }
     match address.to_canonical() {
         IpAddr::V4(address) => sha256.update(address.octets()),
@@ -105,15 +143,21 @@ fn attempt_id(key: &KeyId, address: IpAddr) -> Result<String> {
             octets => sha256.update(&octets[..8]),
         },
     }
-    Ok(Ascii::hex(sha256.finalize().into()).as_str().to_owned())
+    Ascii::hex(sha256.finalize().into()).as_str().to_owned()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// The id of the first place of a key.
+    fn of(key: (&str, &str), address: &str) -> String {
+        let spellings = [key.0, key.1].map(one_spelling);
+        attempt_id(&spellings, address.parse().unwrap())
+    }
+
     fn id(address: &str) -> String {
-        attempt_id(&("username", "ada").into(), address.parse().unwrap()).unwrap()
+        of(("username", "ada"), address)
     }
 
     #[test]
@@ -146,7 +190,6 @@ mod tests {
 
     #[test]
     fn attempts_at_different_keys_are_counted_apart() {
-        let address = "192.0.2.1".parse().unwrap();
         let ids = [
             ("a", "bc"),
             ("ab", "c"),
@@ -154,18 +197,14 @@ mod tests {
             ("", "abc"),
             ("a", "bd"),
         ];
-        let mut ids =
-            ids.map(|(provider, user)| attempt_id(&(provider, user).into(), address).unwrap());
+        let mut ids = ids.map(|key| of(key, "192.0.2.1"));
         ids.sort_unstable();
         assert!(ids.windows(2).all(|two| two[0] != two[1]), "{ids:?}");
     }
 
     #[test]
     fn r34_all_spellings_of_a_key_are_counted_together() {
-        let id = |provider: &str, user: &str| {
-            let address = "192.0.2.1".parse().unwrap();
-            attempt_id(&(provider, user).into(), address).unwrap()
-        };
+        let id = |provider, user| of((provider, user), "192.0.2.1");
         assert_eq!(id("email", "ada"), id("Email", "\u{ff21}DA"));
         assert_ne!(id("email", "ada"), id("email", "adb"));
         assert_ne!(id("email", "ada"), id("username", "ada"));
@@ -175,7 +214,7 @@ mod tests {
     fn an_id_shows_neither_key_nor_address_and_has_one_length() {
         let long = "x".repeat(10_000);
         for user in ["ada", "", &long] {
-            let id = attempt_id(&("username", user).into(), "192.0.2.1".parse().unwrap()).unwrap();
+            let id = of(("username", user), "192.0.2.1");
             assert_eq!(id.len(), 64);
             assert!(id.bytes().all(|byte| byte.is_ascii_hexdigit()), "{id}");
         }

@@ -1,10 +1,11 @@
 //! One form for all spellings of a name.
 
+use std::sync::LazyLock;
+
 use icu_collator::options::{AlternateHandling, CollatorOptions, Strength};
-use icu_collator::{Collator, CollatorPreferences};
+use icu_collator::{Collator, CollatorBorrowed, CollatorPreferences};
 
 use crate::user::key::bounded;
-use crate::{Error, Result};
 
 /// Bytes that are the same for all spellings of a name.
 ///
@@ -16,17 +17,7 @@ use crate::{Error, Result};
 /// no harm: they share a limit for one address.
 ///
 /// What is too long for a key is cut first, so that the work has a bound whatever is sent.
-///
-/// # Errors
-///
-/// [`Error::Internal`] when there is no data for collations, which is compiled in.
-pub(super) fn one_spelling(name: &str) -> Result<Vec<u8>> {
-    let mut options = CollatorOptions::default();
-    options.strength = Some(Strength::Primary);
-    // Blanks and punctuation are nothing.
-    options.alternate_handling = Some(AlternateHandling::Shifted);
-    let collator =
-        Collator::try_new(CollatorPreferences::default(), options).map_err(Error::internal)?;
+pub(super) fn one_spelling(name: &str) -> Vec<u8> {
     // Letters that are newer than the collations have a lower case all the same. The `i` without a
     // dot is another letter in the root, and the lower case of `I` in Turkish; the second one is its
     // mathematical form.
@@ -39,10 +30,19 @@ pub(super) fn one_spelling(name: &str) -> Result<Vec<u8>> {
         })
         .collect();
     let mut bytes = Vec::with_capacity(2 * name.len());
-    match collator.write_sort_key_to(&name, &mut bytes) {
-        Ok(()) => Ok(bytes),
+    match COLLATOR.write_sort_key_to(&name, &mut bytes) {
+        Ok(()) => bytes,
     }
 }
+
+static COLLATOR: LazyLock<CollatorBorrowed<'static>> = LazyLock::new(|| {
+    let mut options = CollatorOptions::default();
+    options.strength = Some(Strength::Primary);
+    // Blanks and punctuation are nothing.
+    options.alternate_handling = Some(AlternateHandling::Shifted);
+    Collator::try_new(CollatorPreferences::default(), options)
+        .expect("the data of the root collation is compiled in")
+});
 
 #[cfg(test)]
 mod tests {
@@ -50,9 +50,9 @@ mod tests {
 
     #[track_caller]
     fn assert_one(spellings: &[&str]) {
-        let one = one_spelling(spellings[0]).unwrap();
+        let one = one_spelling(spellings[0]);
         for spelling in spellings {
-            assert_eq!(one_spelling(spelling).unwrap(), one, "{spelling}");
+            assert_eq!(one_spelling(spelling), one, "{spelling}");
         }
     }
 
@@ -101,7 +101,7 @@ mod tests {
             "\u{1f600}",
             "\u{1f601}",
         ];
-        let mut spellings: Vec<_> = names.map(|name| one_spelling(name).unwrap()).to_vec();
+        let mut spellings: Vec<_> = names.map(one_spelling).to_vec();
         spellings.sort_unstable();
         spellings.dedup();
         assert_eq!(spellings.len(), names.len());
@@ -122,8 +122,8 @@ mod tests {
             let long = part.repeat(2_000_000 / part.len());
             let cut = bounded(&long);
             assert!(cut.len() <= 1020, "{part:?}: {}", cut.len());
-            let spelling = one_spelling(&long).unwrap();
-            assert_eq!(spelling, one_spelling(cut).unwrap());
+            let spelling = one_spelling(&long);
+            assert_eq!(spelling, one_spelling(cut));
             assert!(spelling.len() <= 32 * 1024, "{part:?}: {}", spelling.len());
         }
     }

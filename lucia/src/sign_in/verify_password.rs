@@ -118,20 +118,30 @@ impl<'a> VerifyPassword<'a> {
     }
 
     async fn check(self) -> Result<VerifiedKey> {
-        let attempt = match self.address {
+        let mut attempt = match self.address {
             Some(address) => self.count(address).await?,
             None => None,
         };
-        let opened = self.open().await;
+        let opened = self.open(attempt.as_mut()).await;
         if let Some(attempt) = attempt {
             attempt.end(&opened).await;
         }
         opened
     }
 
-    async fn open(&self) -> Result<VerifiedKey> {
+    async fn open(&self, attempt: Option<&mut Attempt<'_>>) -> Result<VerifiedKey> {
         let provider_id = self.key.provider_id();
-        let row = self.auth.find_key(&self.key).await?;
+        let mut row = self.auth.find_key(&self.key).await?;
+        if let Some(attempt) = attempt {
+            let stored = row.as_ref().map(|row| &*row.id);
+            if !attempt.count_stored(self.key.text(), stored).await? {
+                tracing::warn!(
+                    provider_id,
+                    "too many attempts to sign in, by several spellings"
+                );
+                row = None;
+            }
+        }
         let mut opened = self.verify(row).await?;
         if let Some((row, Verdict::OpensOutdated)) = &mut opened
             && !self.auth.upgrade_hash(row, self.password).await

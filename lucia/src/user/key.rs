@@ -73,6 +73,11 @@ impl KeyId {
         &self.text[self.colon + 1..]
     }
 
+    /// The id, whether a key can have it or not.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
     /// The id that the key has in the database.
     ///
     /// # Errors

@@ -114,6 +114,7 @@ mod settings;
 mod several_cookies;
 mod sign_ins;
 mod split;
+mod stored_spellings;
 mod sweeper;
 mod test_databases;
 mod throttling;
