@@ -3,9 +3,13 @@
 
 pub(crate) mod bearer;
 pub(crate) mod cookie;
+pub(crate) mod denial;
+#[cfg(any(feature = "actix", feature = "http"))]
+pub(crate) mod maps;
 pub(crate) mod origin;
 
 pub use cookie::{CookieOptions, SameSite, SessionCookie};
+pub use denial::{Denial, DenialBody};
 pub use origin::TrustedProxy;
 
 /// The head of a request, as far as authentication reads it.

@@ -8,6 +8,7 @@ use super::{Auth, Parts};
 use crate::auth::said::Said;
 use crate::clock::{RandomSource, TimeSource, os_random};
 use crate::headers::cookie::CookieOptions;
+use crate::headers::denial::{Denial, DenialBody, Denials};
 use crate::headers::origin::{OriginPolicy, TrustedProxy, parse_allowed};
 use crate::password::{PasswordOptions, Passwords};
 use crate::session::Lifetime;
@@ -84,6 +85,7 @@ pub struct AuthBuilder {
     trusted_proxy: Option<TrustedProxy>,
     passwords: PasswordOptions,
     store_timeout: Duration,
+    denials: Option<Denials>,
     clock: Arc<dyn TimeSource>,
     random: Arc<dyn RandomSource>,
 }
@@ -104,6 +106,7 @@ impl AuthBuilder {
             trusted_proxy: None,
             passwords: PasswordOptions::new(),
             store_timeout: Duration::from_secs(10),
+            denials: None,
             clock: Arc::new(SystemTime::now),
             random: Arc::new(os_random),
         }
@@ -229,6 +232,41 @@ impl AuthBuilder {
         self
     }
 
+    /// How lucia's errors look to clients: `look` gives the body and its type. Without this setting
+    /// the body is one sentence of plain text.
+    ///
+    /// It is called for each request that an attribute, a guard of the middleware or layer, or a
+    /// parameter refuses, and for each [`Error`](crate::Error) that a handler returns, where the response
+    /// passes an attribute, [`Auth::middleware`] or [`Auth::layer`]. Parameters of plain handlers in
+    /// actix-web need the middleware, as they do for cookies.
+    ///
+    /// lucia keeps to the status and puts on `Cache-Control`, `Vary`, `WWW-Authenticate`,
+    /// `Retry-After` and the session cookie. A redirection to the login page stays one. Where `look`
+    /// panics, or gives what cannot be sent, the response keeps its default look, and the log says so.
+    ///
+    /// ```
+    /// use lucia::{Auth, DenialBody};
+    ///
+    /// # fn build(store: impl lucia::store::Store) -> lucia::Result<Auth> {
+    /// Auth::builder(store)
+    ///     .denials(|denial| {
+    ///         if denial.wants_html() {
+    ///             DenialBody::html(format!("<h1>{}</h1>", denial.message()))
+    ///         } else {
+    ///             DenialBody::problem(denial) // RFC 9457
+    ///         }
+    ///     })
+    ///     .build()
+    /// # }
+    /// ```
+    pub fn denials(
+        mut self,
+        look: impl Fn(&Denial<'_>) -> DenialBody + Send + Sync + 'static,
+    ) -> Self {
+        self.denials = Some(Denials::new(look));
+        self
+    }
+
     /// The clock that decides whether a session is alive; for tests.
     pub fn clock(mut self, clock: impl TimeSource) -> Self {
         self.clock = Arc::new(clock);
@@ -291,6 +329,7 @@ impl AuthBuilder {
             sign_in_limit: self.sign_in_limit,
             store: self.store,
             store_timeout: self.store_timeout,
+            denials: self.denials,
             lifetime: Lifetime {
                 active: self.active_period,
                 idle: self.idle_period,
@@ -337,6 +376,7 @@ impl fmt::Debug for AuthBuilder {
             .field("trusted_proxy", &self.trusted_proxy)
             .field("passwords", &self.passwords)
             .field("store_timeout", &self.store_timeout)
+            .field("denials", &self.denials.is_some())
             .finish_non_exhaustive()
     }
 }

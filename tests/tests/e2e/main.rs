@@ -17,11 +17,13 @@ mod actix {
     mod cookies;
     mod csrf;
     mod denials;
+    mod errors;
     mod extractors;
     mod guards;
     mod handlers;
     mod late;
     mod login_circles;
+    mod looks;
     mod middleware;
     mod no_referrer;
     pub(crate) mod outage;
@@ -47,11 +49,13 @@ mod axum {
     mod cookies;
     mod csrf;
     mod denials;
+    mod errors;
     mod extractors;
     mod guards;
     mod handlers;
     mod late;
     mod login_circles;
+    mod looks;
     mod middleware;
     mod no_referrer;
     mod outage;
