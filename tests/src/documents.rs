@@ -23,3 +23,7 @@ mod coming_from_lucia {}
 /// `docs/coming-from-actix-identity.md`. What uses those crates is not compiled.
 #[doc = include_str!("../../docs/coming-from-actix-identity.md")]
 mod coming_from_actix_identity {}
+
+/// `docs/json-apis-and-spas.md`.
+#[doc = include_str!("../../docs/json-apis-and-spas.md")]
+mod json_apis_and_spas {}

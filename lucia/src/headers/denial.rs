@@ -172,7 +172,7 @@ impl DenialBody {
     /// ```
     ///
     /// ```json
-    /// {"type":"about:blank","title":"Unauthorized","status":401,"detail":"Not signed in.","code":"unauthenticated"}
+    /// {"code":"unauthenticated","detail":"Not signed in.","status":401,"title":"Unauthorized","type":"about:blank"}
     /// ```
     pub fn problem(denial: &Denial<'_>) -> Self {
         let detail = match denial.error() {

@@ -81,6 +81,7 @@ mod client_attributes;
 mod clocks;
 mod conformance;
 mod cookies;
+mod cors;
 mod drops;
 mod failover;
 mod freshness;
