@@ -174,11 +174,13 @@ fn check_parameter(framework: Framework, parameter: &PatType) -> Result<()> {
             "a parameter of a handler is always there: put `#[cfg(..)]` on one handler for each case",
         ));
     }
-    if let Some(inner) = optional(&parameter.ty) {
+    // In axum an `Option` of our extractors tells an outage from an anonymous request.
+    let optional = optional(&parameter.ty).filter(|_| framework == Framework::Actix);
+    if let Some(inner) = optional {
         let instead = if inner == "Session" {
-            "ask `auth_request.validate().await?` in the body, or take `MaybeUser<..>`"
+            "take `MaybeSession<..>`, which holds `None` only for an anonymous request"
         } else {
-            "take `MaybeUser<..>`, which holds `None` only for somebody who is not signed in"
+            "take `MaybeUser<..>`, which holds `None` only for an anonymous request"
         };
         return Err(Error::new_spanned(
             &parameter.ty,

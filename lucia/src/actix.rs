@@ -6,16 +6,21 @@
 //! | parameter | whom it lets in |
 //! |---|---|
 //! | [`User<A>`](crate::User), [`Session`](crate::Session) | only who is signed in: 401 for others, 403 for an unsafe request from another origin |
-//! | [`MaybeUser<A>`](crate::MaybeUser) | everybody |
+//! | [`MaybeUser<A>`](crate::MaybeUser), [`MaybeSession<A>`](crate::MaybeSession) | everybody |
 //! | [`AuthRequest`](crate::AuthRequest) | everybody; it answers when asked |
 //!
 //! All are 503 when the store is away: who is asking is not known then. However many are asked
-//! for, there is one query.
+//! for, there is one query. Do not take `Option<User<A>>` or `Option<Session<A>>`: actix-web makes `None` of
+//! every error of a parameter, so an outage would look like an anonymous request.
 //!
 //! A parameter alone cannot put a cookie or cache headers on the response, and actix reads the body
 //! of a request while it asks who sent it. `#[auth_request]`, `#[authenticated]` and
 //! [`Auth::middleware`](crate::Auth::middleware) put both on responses; `#[authenticated]` and
 //! the middleware's [`protect`](AuthMiddleware::protect) decide before a body is read.
+//!
+//! A response that was made of an [`Error`](crate::Error) carries it, whatever refused the request:
+//! `response.error().and_then(|error| error.as_error::<lucia::Error>())`. For how such responses look,
+//! see [`AuthBuilder::denials`](crate::AuthBuilder::denials).
 //!
 //! # Several `Auth`s
 //!
@@ -36,7 +41,7 @@ mod response;
 
 use std::net::IpAddr;
 
-use actix_web::http::header::HOST;
+use actix_web::http;
 use actix_web::{HttpMessage, HttpRequest};
 
 #[cfg(feature = "macros")]
@@ -52,8 +57,11 @@ pub mod __private {
 }
 
 use crate::headers::RequestInfo;
+use crate::headers::maps::header_map;
 use crate::request::context::{RequestContext, RequestSlot};
 use nearest::auth_request;
+
+header_map!(http);
 
 impl RequestInfo for HttpRequest {
     fn method(&self) -> &str {
@@ -61,22 +69,14 @@ impl RequestInfo for HttpRequest {
     }
 
     fn header<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-        let values = match response::known_name(name) {
-            Some(name) => self.headers().get_all(name),
-            None => self.headers().get_all(name),
-        };
-        values.map(|value| value.as_bytes())
+        values(self.headers(), name)
     }
 
     fn host(&self) -> Option<&str> {
         // HTTP/2 has no `Host` header; its `:authority` is that of the URI.
-        if let Some(authority) = self.head().uri.authority() {
-            return Some(authority.as_str());
-        }
-        let mut hosts = self.headers().get_all(HOST);
-        match (hosts.next(), hosts.next()) {
-            (Some(host), None) => host.to_str().ok(),
-            _ => None,
+        match self.head().uri.authority() {
+            Some(authority) => Some(authority.as_str()),
+            None => host_header(self.headers()),
         }
     }
 

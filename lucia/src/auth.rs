@@ -25,6 +25,7 @@ use said::Said;
 
 use crate::clock::{RandomSource, TimeSource, UnixMillis};
 use crate::headers::cookie::CookieConfig;
+use crate::headers::denial::Denials;
 use crate::headers::origin::OriginPolicy;
 use crate::password::Passwords;
 use crate::session::Lifetime;
@@ -79,6 +80,7 @@ struct Parts {
     passwords: Passwords,
     clock: Arc<dyn TimeSource>,
     random: Arc<dyn RandomSource>,
+    denials: Option<Denials>,
     said: Said,
 }
 
@@ -90,6 +92,10 @@ impl Auth {
 
     pub(crate) fn cookie(&self) -> &CookieConfig {
         &self.0.cookie
+    }
+
+    pub(crate) fn denials(&self) -> Option<&Denials> {
+        self.0.denials.as_ref()
     }
 
     pub(crate) fn origin(&self) -> &OriginPolicy {

@@ -40,17 +40,20 @@
 //! | parameter | whom it lets in |
 //! |---|---|
 //! | [`User<A>`](crate::User), [`Session<A>`](crate::Session) | only who is signed in: 401 for others, 403 for an unsafe request from another origin |
-//! | [`MaybeUser<A>`](crate::MaybeUser) | everybody |
+//! | [`MaybeUser<A>`](crate::MaybeUser), [`MaybeSession<A>`](crate::MaybeSession), `Option<User<A>>`, `Option<Session<A>>` | everybody |
 //! | [`AuthRequest`] | everybody; it answers when asked |
+//! | [`Auth`](crate::Auth) | everybody: it is the layer's |
 //!
 //! All are 503 when the store is away: who is asking is not known then. However many are asked
 //! for, there is one query. They are extracted in the order in which they are declared: put them
 //! first, so that nobody learns from another extractor what is not theirs to know.
 //!
 //! `#[authenticated]`, and the layer's [`protect`](AuthLayer::protect) and
-//! [`guard`](AuthLayer::guard), decide before anything else is looked at. A response to a request
-//! that they refused has the [`Error`] in its extensions, as an `Arc<lucia::Error>`, for the
-//! application's own error pages; so has every response that was made of one.
+//! [`guard`](AuthLayer::guard), decide before anything else is looked at.
+//!
+//! A response that was made of an [`Error`] has it in its extensions, whatever refused the request:
+//! `response.extensions().get::<Arc<lucia::Error>>()`. For how such responses look, see
+//! [`AuthBuilder::denials`](crate::AuthBuilder::denials).
 
 mod extractors;
 #[cfg(feature = "macros")]
@@ -81,13 +84,12 @@ pub mod __private {
     };
 }
 
-use crate::auth::Auth;
 use crate::{AuthRequest, Error, Result};
 
-/// The `Auth` of a layer, in the extensions of a request. An `Auth` that an application puts there
-/// itself is none: then there is no layer, and no slot that guard and parameters share.
+/// The `AuthRequest` by the `Auth` of a layer, in the extensions of a request. The innermost layer
+/// replaces it.
 #[derive(Clone)]
-struct LayersAuth(Auth);
+struct LayersAuthRequest(AuthRequest);
 
 /// The peer of a connection, which the server or a test has put there.
 pub(crate) fn peer(extensions: &Extensions) -> Option<SocketAddr> {
@@ -103,8 +105,8 @@ pub(crate) fn peer(extensions: &Extensions) -> Option<SocketAddr> {
 ///
 /// [`Error::Misuse`] when it has passed none.
 fn auth_request(parts: &Parts) -> Result<AuthRequest> {
-    match parts.extensions.get::<LayersAuth>() {
-        Some(LayersAuth(auth)) => Ok(auth.handle_request(parts)),
+    match parts.extensions.get::<LayersAuthRequest>() {
+        Some(LayersAuthRequest(auth_request)) => Ok(auth_request.clone()),
         None => Err(Error::Misuse(format!(
             "the handler of `{} {}` asks who sent the request, and no `auth.layer()` is around it: \
              add `.layer(auth.layer())` to the `Router`, after its last `.route(..)`",

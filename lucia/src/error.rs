@@ -14,45 +14,93 @@ pub type Source = Box<dyn StdError + Send + Sync + 'static>;
 /// Returned from a handler it becomes a response with the status of [`Error::status`] and a body
 /// that says no more than [`Error::public_message`]. `Display` and [`source`](StdError::source)
 /// are for logs; neither they nor `Debug` show passwords, tokens or hashes.
+/// [`denials`](crate::AuthBuilder::denials) gives such responses another look.
+///
+/// | error | status | code |
+/// |---|---|---|
+/// | [`InvalidPassword`](Self::InvalidPassword) | 400 | `invalid_password` |
+/// | [`InvalidKey`](Self::InvalidKey) | 400 | `invalid_key` |
+/// | [`InvalidAttribute`](Self::InvalidAttribute) | 400 | `invalid_attribute` |
+/// | [`InvalidCredentials`](Self::InvalidCredentials) | 401 | `invalid_credentials` |
+/// | [`Unauthenticated`](Self::Unauthenticated) | 401 | `unauthenticated` |
+/// | [`ReauthenticationRequired`](Self::ReauthenticationRequired) | 401 | `reauthentication_required` |
+/// | [`CrossOrigin`](Self::CrossOrigin) | 403 | `cross_origin` |
+/// | [`Forbidden`](Self::Forbidden) | 403 | `forbidden` |
+/// | [`UnknownUser`](Self::UnknownUser) | 404 | `unknown_user` |
+/// | [`UnknownKey`](Self::UnknownKey) | 404 | `unknown_key` |
+/// | [`UnknownSession`](Self::UnknownSession) | 404 | `unknown_session` |
+/// | [`DuplicateKey`](Self::DuplicateKey) | 409 | `duplicate_key` |
+/// | [`DuplicateUser`](Self::DuplicateUser) | 409 | `duplicate_user` |
+/// | [`LastKey`](Self::LastKey) | 409 | `last_key` |
+/// | [`Constraint`](Self::Constraint), [`Unique`](ConstraintKind::Unique) | 409 | `duplicate_value` |
+/// | [`Constraint`](Self::Constraint), [`Referenced`](ConstraintKind::Referenced) | 409 | `still_referenced` |
+/// | [`Constraint`](Self::Constraint), any other | 400 | `invalid_value` |
+/// | [`TooManyAttempts`](Self::TooManyAttempts) | 429 | `too_many_attempts` |
+/// | [`Busy`](Self::Busy) | 503 | `busy` |
+/// | [`Unavailable`](Self::Unavailable) | 503 | `unavailable` |
+/// | [`Setting`](Self::Setting) | 500 | `internal` |
+/// | [`Schema`](Self::Schema) | 500 | `internal` |
+/// | [`Misuse`](Self::Misuse) | 500 | `internal` |
+/// | [`Internal`](Self::Internal) | 500 | `internal` |
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     // Wrong credentials ------------------------------------------------------------------------
     /// There is no such key, or it does not open with this password, or with any. Which of these
     /// it was is not told, so that nobody can find out who has an account (OWASP ASVS 5.0, 6.3.8).
+    ///
+    /// Status 401, code `invalid_credentials`.
     #[error("wrong credentials")]
     InvalidCredentials,
 
     // Nobody, or nobody we may believe -----------------------------------------------------------
     /// The request carries no living session.
+    ///
+    /// Status 401, code `unauthenticated`.
     #[error("not signed in")]
     Unauthenticated,
     /// An unsafe request that does not come from this site or from an allowed origin.
+    ///
+    /// Status 403, code `cross_origin`.
     #[error("a cross-origin request was refused")]
     CrossOrigin,
     /// The session is good, and its user has to prove again who they are.
+    ///
+    /// Status 401, code `reauthentication_required`.
     #[error("the sign-in is too long ago")]
     ReauthenticationRequired,
     /// Somebody known, who may not do this.
+    ///
+    /// Status 403, code `forbidden`.
     #[error("not permitted")]
     Forbidden,
 
     // Not there ----------------------------------------------------------------------------------
     /// There is no user of this id (any more).
+    ///
+    /// Status 404, code `unknown_user`.
     #[error("there is no such user")]
     UnknownUser,
     /// There is no such key (any more).
+    ///
+    /// Status 404, code `unknown_key`.
     #[error("there is no such key")]
     UnknownKey,
     /// There is no living session of this id (any more).
+    ///
+    /// Status 404, code `unknown_session`.
     #[error("there is no such session")]
     UnknownSession,
 
     // What the client sent -----------------------------------------------------------------------
     /// A new password that breaks the policy.
+    ///
+    /// Status 400, code `invalid_password`.
     #[error("the password was refused: {0}")]
     InvalidPassword(PasswordProblem),
     /// A provider id or provider user id that is not allowed.
+    ///
+    /// Status 400, code `invalid_key`.
     #[error("the key was refused: {reason}")]
     InvalidKey {
         /// What is wrong with it.
@@ -61,6 +109,8 @@ pub enum Error {
     /// An attribute that cannot be written: a value that its column cannot hold (no number, too
     /// long, out of range, of no such enum), no column of this name, or one of lucia's own. Such
     /// names come from clients where an application passes on what they send.
+    ///
+    /// Status 400, code `invalid_attribute`.
     #[error("a value does not fit {}: {reason}", place(table, column.as_deref()))]
     InvalidAttribute {
         /// The table.
@@ -73,15 +123,23 @@ pub enum Error {
 
     // Conflict -----------------------------------------------------------------------------------
     /// The key is taken: someone has signed up with this username already.
+    ///
+    /// Status 409, code `duplicate_key`.
     #[error("the key is taken")]
     DuplicateKey,
     /// The user id is taken.
+    ///
+    /// Status 409, code `duplicate_user`.
     #[error("the user id is taken")]
     DuplicateUser,
     /// The last key of a user, who could not sign in without it.
+    ///
+    /// Status 409, code `last_key`.
     #[error("the last key of a user is not deleted unless asked for")]
     LastKey,
     /// What was written, or deleted, broke a rule of one of your tables.
+    ///
+    /// The status and the code depend on the kind of rule: see the table above.
     #[error("{0}")]
     Constraint(ConstraintViolation),
 
@@ -89,21 +147,29 @@ pub enum Error {
     /// As many attempts to sign in have failed as
     /// [`sign_in_limit`](crate::AuthBuilder::sign_in_limit) allows: the password was not looked
     /// at.
+    ///
+    /// Status 429, code `too_many_attempts`.
     #[error("too many attempts; again in {} s", whole_seconds(*retry_after))]
     TooManyAttempts {
         /// How long to wait before the next attempt is looked at.
         retry_after: Duration,
     },
     /// As many passwords are being hashed, and as many wait for it, as the settings allow.
+    ///
+    /// Status 503, code `busy`.
     #[error("too many passwords are waiting to be hashed")]
     Busy,
     /// The store cannot answer now: away, too slow, or out of connections. Who the client is
     /// remains unknown.
+    ///
+    /// Status 503, code `unavailable`.
     #[error("the store is unavailable")]
     Unavailable(#[source] Source),
 
     // Programmer's and operator's mistakes ---------------------------------------------------------
     /// A setting that makes no sense.
+    ///
+    /// Status 500, code `internal`.
     #[error("setting `{setting}`: {reason}")]
     Setting {
         /// The setting, as its method is called; one of the options of another setting stands behind
@@ -113,6 +179,8 @@ pub enum Error {
         reason: String,
     },
     /// The tables are not as the code expects them.
+    ///
+    /// Status 500, code `internal`.
     #[error("{} does not fit: {reason}", place(table, column.as_deref()))]
     Schema {
         /// The table.
@@ -123,9 +191,13 @@ pub enum Error {
         reason: String,
     },
     /// lucia is used in a way that cannot work.
+    ///
+    /// Status 500, code `internal`.
     #[error("{0}")]
     Misuse(String),
     /// What should not happen.
+    ///
+    /// Status 500, code `internal`.
     #[error("internal error")]
     Internal(#[source] Source),
 }
@@ -271,49 +343,49 @@ impl Error {
     /// The HTTP status of a response to a client who ran into this.
     #[must_use]
     pub fn status(&self) -> u16 {
-        match self {
-            Self::InvalidPassword(_) | Self::InvalidKey { .. } | Self::InvalidAttribute { .. } => {
-                400
-            }
-            Self::InvalidCredentials | Self::Unauthenticated | Self::ReauthenticationRequired => {
-                401
-            }
-            Self::CrossOrigin | Self::Forbidden => 403,
-            Self::UnknownUser | Self::UnknownKey | Self::UnknownSession => 404,
-            Self::DuplicateKey | Self::DuplicateUser | Self::LastKey => 409,
-            Self::Constraint(violation) => match violation.kind {
-                ConstraintKind::Unique | ConstraintKind::Referenced => 409,
-                _ => 400,
-            },
-            Self::TooManyAttempts { .. } => 429,
-            Self::Busy | Self::Unavailable(_) => 503,
-            Self::Setting { .. } | Self::Schema { .. } | Self::Misuse(_) | Self::Internal(_) => 500,
-        }
+        self.meaning().0
+    }
+
+    /// A word for API clients, which stays the same in all versions: the table above lists them. What
+    /// a client cannot cause is `internal`.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        self.meaning().1
     }
 
     /// What a client may read of this: one sentence, the same for all errors of a kind.
     #[must_use]
     pub fn public_message(&self) -> &'static str {
+        self.meaning().2
+    }
+
+    /// The status, the code and the message.
+    fn meaning(&self) -> (u16, &'static str, &'static str) {
         match self {
-            Self::InvalidPassword(_) => "The password was refused.",
-            Self::InvalidKey { .. } | Self::InvalidAttribute { .. } => "A value was refused.",
-            Self::InvalidCredentials => "Wrong credentials.",
-            Self::UnknownUser | Self::UnknownKey | Self::UnknownSession => "Not found.",
-            Self::Unauthenticated => "Not signed in.",
-            Self::ReauthenticationRequired => "Sign in again.",
-            Self::CrossOrigin => "Cross-origin request refused.",
-            Self::Forbidden => "Not permitted.",
-            Self::LastKey => "This is the only way to sign in.",
-            Self::DuplicateKey | Self::DuplicateUser => "Already taken.",
+            Self::InvalidPassword(_) => (400, "invalid_password", "The password was refused."),
+            Self::InvalidKey { .. } => (400, "invalid_key", "A value was refused."),
+            Self::InvalidAttribute { .. } => (400, "invalid_attribute", "A value was refused."),
+            Self::InvalidCredentials => (401, "invalid_credentials", "Wrong credentials."),
+            Self::Unauthenticated => (401, "unauthenticated", "Not signed in."),
+            Self::ReauthenticationRequired => (401, "reauthentication_required", "Sign in again."),
+            Self::CrossOrigin => (403, "cross_origin", "Cross-origin request refused."),
+            Self::Forbidden => (403, "forbidden", "Not permitted."),
+            Self::UnknownUser => (404, "unknown_user", "Not found."),
+            Self::UnknownKey => (404, "unknown_key", "Not found."),
+            Self::UnknownSession => (404, "unknown_session", "Not found."),
+            Self::DuplicateKey => (409, "duplicate_key", "Already taken."),
+            Self::DuplicateUser => (409, "duplicate_user", "Already taken."),
+            Self::LastKey => (409, "last_key", "This is the only way to sign in."),
             Self::Constraint(violation) => match violation.kind {
-                ConstraintKind::Unique => "Already taken.",
-                ConstraintKind::Referenced => "Still in use.",
-                _ => "A value was refused.",
+                ConstraintKind::Unique => (409, "duplicate_value", "Already taken."),
+                ConstraintKind::Referenced => (409, "still_referenced", "Still in use."),
+                _ => (400, "invalid_value", "A value was refused."),
             },
-            Self::TooManyAttempts { .. } => "Too many attempts.",
-            Self::Busy | Self::Unavailable(_) => "Try again in a moment.",
+            Self::TooManyAttempts { .. } => (429, "too_many_attempts", "Too many attempts."),
+            Self::Busy => (503, "busy", "Try again in a moment."),
+            Self::Unavailable(_) => (503, "unavailable", "Try again in a moment."),
             Self::Setting { .. } | Self::Schema { .. } | Self::Misuse(_) | Self::Internal(_) => {
-                "Internal error."
+                (500, "internal", "Internal error.")
             }
         }
     }
@@ -363,38 +435,4 @@ fn named(constraint: Option<&str>) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_violation_names_table_column_and_constraint() {
-        let violation = ConstraintViolation::new(ConstraintKind::Unique, "auth_user")
-            .column(Some("email".into()))
-            .constraint(Some("auth_user_email_key".into()));
-        assert_eq!(
-            Error::Constraint(violation).to_string(),
-            "a value is taken in column `email` of table `auth_user` (`auth_user_email_key`)"
-        );
-    }
-
-    #[test]
-    fn an_outage_is_503_and_never_401() {
-        assert_eq!(Error::unavailable("gone").status(), 503);
-        assert_eq!(Error::Busy.status(), 503);
-        assert_eq!(Error::Unauthenticated.status(), 401);
-    }
-
-    #[test]
-    fn the_store_and_the_schema_are_not_told_to_clients() {
-        let schema = Error::Schema {
-            table: "auth_user".into(),
-            column: Some("age".into()),
-            reason: "it is missing".into(),
-        };
-        assert_eq!(schema.public_message(), "Internal error.");
-        assert_eq!(
-            schema.to_string(),
-            "column `age` of table `auth_user` does not fit: it is missing"
-        );
-    }
-}
+mod tests;

@@ -3,12 +3,16 @@
 
 pub(crate) mod bearer;
 pub(crate) mod cookie;
+pub(crate) mod denial;
 pub(crate) mod forwarded;
+#[cfg(any(feature = "actix", feature = "http"))]
+pub(crate) mod maps;
 pub(crate) mod origin;
 
 use std::net::IpAddr;
 
 pub use cookie::{CookieOptions, SameSite, SessionCookie};
+pub use denial::{Denial, DenialBody};
 pub use forwarded::TrustedProxy;
 
 /// The head of a request, as far as authentication reads it.

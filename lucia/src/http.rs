@@ -6,25 +6,26 @@
 //!
 //! ```
 //! use http::{Request, Response};
-//! use lucia::{Auth, Guard};
+//! use lucia::{Auth, Guard, adapter};
 //!
 //! async fn respond<B>(auth: &Auth, guard: &Guard, request: Request<B>) -> Response<String> {
 //!     let (mut parts, _body) = request.into_parts();
-//!     // First of all: whoever asks later finds the same `AuthRequest`.
+//!     // First of all: all who ask later find the same `AuthRequest`.
 //!     lucia::http::keep_slot(&mut parts.extensions);
+//!     let asked = lucia::http::Asked::new(&parts.method, &parts.uri, &parts.headers);
 //!     let auth_request = auth.handle_request(&parts);
 //!     // From here on every response carries what the `AuthRequest` asks for.
-//!     auth_request.adopt();
-//!     let mut response = match guard.check(&auth_request).await {
-//!         Ok(()) => Response::new("Hello!".to_owned()), // Here the body may be read.
-//!         Err(denial) => {
-//!             let target = lucia::http::target(&parts.method, &parts.uri);
-//!             let answer = guard.answer(&denial, &auth_request, target);
-//!             lucia::http::response(answer).map(str::to_owned)
+//!     adapter::adopt(&auth_request);
+//!     match guard.check(&auth_request).await {
+//!         Ok(()) => {
+//!             let response = Response::new("Hello!".to_owned()); // Here the body may be read.
+//!             adapter::finish(response, &auth_request, &asked).await
 //!         }
-//!     };
-//!     lucia::http::put_headers(response.headers_mut(), &auth_request).await;
-//!     response
+//!         Err(denial) => {
+//!             let response = lucia::http::response(denial);
+//!             adapter::deny(response, guard, &auth_request, &asked).await
+//!         }
+//!     }
 //! }
 //! ```
 //!
@@ -47,17 +48,18 @@
 
 use std::net::IpAddr;
 
-use http::header::{
-    AUTHORIZATION, CACHE_CONTROL, COOKIE, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN,
-    SET_COOKIE, UPGRADE, VARY,
-};
-use http::request::Parts;
-use http::{Extensions, Method, Request, Response, StatusCode, Uri};
+use std::sync::Arc;
 
-use crate::AuthRequest;
+use http::request::Parts;
+use http::{Extensions, Request, Response, StatusCode};
+
+use crate::adapter::{self, Answer, DefaultLook};
 use crate::headers::RequestInfo;
+use crate::headers::maps::header_map;
 use crate::request::context::{RequestContext, RequestSlot};
-use crate::request::response::{Answer, HeadersMut};
+use crate::{AuthRequest, Error};
+
+header_map!(pub http);
 
 /// Says in the extensions of a request that its own connection is encrypted. To be put there by
 /// whoever accepted the connection, and not after what a proxy or client says.
@@ -237,58 +239,16 @@ impl RequestContext for RequestHead<'_> {
     }
 }
 
-fn values<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-    let values = match known_name(name) {
-        Some(name) => headers.get_all(name),
-        None => headers.get_all(name),
-    };
-    values.into_iter().map(HeaderValue::as_bytes)
-}
-
-fn header_name(name: &'static str) -> HeaderName {
-    known_name(name).unwrap_or_else(|| HeaderName::from_static(name))
-}
-
-/// The names that most requests and responses are asked for, which need not be read.
-fn known_name(name: &str) -> Option<HeaderName> {
-    Some(match name {
-        "authorization" => AUTHORIZATION,
-        "cache-control" => CACHE_CONTROL,
-        "cookie" => COOKIE,
-        "origin" => ORIGIN,
-        "set-cookie" => SET_COOKIE,
-        "upgrade" => UPGRADE,
-        "vary" => VARY,
-        _ => return None,
-    })
-}
-
-/// The value of a header. Those that are on most responses are not copied.
-fn header_value(value: &str) -> Option<HeaderValue> {
-    static BY_COOKIE: HeaderValue = HeaderValue::from_static("Cookie");
-    static NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
-
-    match value {
-        "Cookie" => Some(BY_COOKIE.clone()),
-        "no-store" => Some(NO_STORE.clone()),
-        other => HeaderValue::try_from(other).ok(),
-    }
-}
-
 /// The host that a request was sent to, and the port where there is one: that of its URI, and
-/// otherwise of the one `Host` header. For the [`RequestContext::host`] of a framework with
+/// otherwise of the one `Host` header. For the [`RequestInfo::host`] of a framework with
 /// requests of its own.
 #[must_use]
 pub fn host<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Option<&'a str> {
     // HTTP/2 has no `Host` header; its `:authority` is that of the URI. So is that of a request in
     // absolute form, which counts more than the header (RFC 9112, 3.2.2).
-    if let Some(authority) = uri.authority() {
-        return Some(authority.as_str());
-    }
-    let mut hosts = headers.get_all(HOST).into_iter();
-    match (hosts.next(), hosts.next()) {
-        (Some(host), None) => host.to_str().ok(),
-        _ => None,
+    match uri.authority() {
+        Some(authority) => Some(authority.as_str()),
+        None => host_header(headers),
     }
 }
 
@@ -305,56 +265,56 @@ pub fn keep_slot(extensions: &mut Extensions) {
     }
 }
 
-/// The path and query that a request asked for, where a client that comes back from the login page
-/// can ask for it again: `None` for an unsafe method. For [`Guard::answer`](crate::Guard::answer).
-#[must_use]
-pub fn target<'a>(method: &Method, uri: &'a Uri) -> Option<&'a str> {
-    let target = uri.path_and_query().filter(|_| method.is_safe());
-    target.map(|target| target.as_str())
-}
-
 /// Puts on a response what the request's `AuthRequest` asks for, when the handler has finished: see
-/// [`AuthRequest::response_headers`]. Doing it again changes nothing.
+/// [`adapter::response_headers`]. Doing it again changes nothing.
 pub async fn put_headers(headers: &mut HeaderMap, auth_request: &AuthRequest) {
-    auth_request.response_headers().await.put_on(headers);
+    adapter::response_headers(auth_request)
+        .await
+        .put_on(headers);
 }
 
-/// The response that an [`Answer`] is. `.map(..)` makes the body of a framework of it.
+/// The response to a client who ran into `error`: see [`Answer::of`]. It has the error in its extensions,
+/// as an `Arc<Error>`.
 #[must_use]
-pub fn response(answer: Answer) -> Response<&'static str> {
-    let mut response = Response::new(answer.body);
-    *response.status_mut() =
-        StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+pub fn response<B: From<String>>(error: Error) -> Response<B> {
+    let answer = Answer::of(&error);
+    let mut response = Response::new(answer.body.to_owned().into());
+    *response.status_mut() = status_code(answer.status);
     for (name, value) in answer.headers {
-        HeadersMut::append(response.headers_mut(), name, &value);
+        adapter::HeadersMut::append(response.headers_mut(), name, &value);
     }
+    response.extensions_mut().insert(DefaultLook);
+    response.extensions_mut().insert(Arc::new(error));
     response
 }
 
-impl HeadersMut for HeaderMap {
-    fn values<'a>(&'a self, name: &'static str) -> impl Iterator<Item = &'a [u8]> {
-        values(self, name)
+fn status_code(status: u16) -> StatusCode {
+    StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+impl<B: From<String>> adapter::Response for Response<B> {
+    type Headers = HeaderMap;
+
+    fn error(&self) -> Option<&Error> {
+        self.extensions().get::<DefaultLook>()?;
+        self.extensions().get::<Arc<Error>>().map(|error| &**error)
     }
 
-    fn append(&mut self, name: &'static str, value: &str) {
-        let name = header_name(name);
-        // What cannot stand in a header was refused when `Auth` was built.
-        if let Some(mut value) = header_value(value) {
-            value.set_sensitive(name == SET_COOKIE);
-            Self::append(self, name, value);
-        }
+    fn status(&self) -> u16 {
+        self.status().as_u16()
     }
 
-    fn remove(&mut self, name: &'static str, is_meant: impl Fn(&[u8]) -> bool) {
-        if !values(self, name).any(&is_meant) {
-            return;
-        }
-        let name = header_name(name);
-        let all: Vec<_> = self.get_all(&name).into_iter().cloned().collect();
-        Self::remove(self, &name);
-        for other in all.into_iter().filter(|value| !is_meant(value.as_bytes())) {
-            Self::append(self, &name, other);
-        }
+    fn headers_mut(&mut self) -> &mut HeaderMap {
+        self.headers_mut()
+    }
+
+    fn set_status(&mut self, status: u16) {
+        *self.status_mut() = status_code(status);
+    }
+
+    fn with_body(mut self, body: String) -> Self {
+        self.extensions_mut().remove::<DefaultLook>();
+        self.map(|_| body.into())
     }
 }
 

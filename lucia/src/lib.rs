@@ -80,7 +80,7 @@
 //! | plain HTTP on your own machine | [`Environment`] |
 //! | handlers | [`macro@authenticated`], [`macro@auth_request`], [`actix`], [`axum`] |
 //! | whole scopes | [`Auth::middleware`], [`Guard`] |
-//! | who sent a request | [`AuthRequest`], [`User`], [`Session`], [`MaybeUser`] |
+//! | who sent a request | [`AuthRequest`], [`User`], [`Session`], [`MaybeUser`], [`MaybeSession`] |
 //! | signing up, in and out | [`AuthRequest::sign_up`], [`AuthRequest::sign_in`], [`AuthRequest::sign_out`] |
 //! | changing passwords | [`Auth::change_password`], [`Auth::reset_password`] |
 //! | limiting attempts to sign in | [`VerifyPassword::address`], [`AuthBuilder::sign_in_limit`] |
@@ -90,7 +90,8 @@
 //! | the database | [`PgStore`], [`SqliteStore`], [`store`] |
 //! | what can go wrong | [`Error`] |
 //! | tests of your application | [`testing`] |
-//! | another framework | [`http`], [`RequestContext`] |
+//! | how errors look to clients | [`AuthBuilder::denials`] |
+//! | another framework | [`http`], [`adapter`] |
 //!
 //! The repository has recipes, and guides for those who come from Lucia for Node or from
 //! actix-identity, in its folder `docs`.
@@ -115,6 +116,7 @@
 #[cfg(feature = "actix")]
 #[cfg_attr(docsrs, doc(cfg(feature = "actix")))]
 pub mod actix;
+pub mod adapter;
 mod auth;
 #[cfg(feature = "axum")]
 #[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
@@ -143,18 +145,16 @@ pub use clock::{RandomSource, TimeSource};
 #[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
 pub use deadpool_postgres;
 pub use error::{ConstraintKind, ConstraintViolation, Error, PasswordProblem, Result, Source};
-pub use headers::{CookieOptions, RequestInfo, SameSite, SessionCookie, TrustedProxy};
+pub use headers::{CookieOptions, Denial, DenialBody, SameSite, SessionCookie, TrustedProxy};
 #[cfg(all(feature = "actix", feature = "macros"))]
 #[cfg_attr(docsrs, doc(cfg(all(feature = "actix", feature = "macros"))))]
 pub use lucia_attributes::{auth_request, authenticated};
 pub use password::{NewHashes, PasswordOptions};
-pub use request::context::{RequestContext, RequestSlot};
 pub use request::guard::{self, Guard};
 pub use request::redirect::LocalPath;
-pub use request::response::{Answer, HeadersMut};
-pub use request::{AuthRequest, ResponseHeaders, SignIn, SignUp, TokenSource};
+pub use request::{AuthRequest, SignIn, SignUp, TokenSource};
 pub use session::token::{InvalidSessionId, SessionId, SessionToken};
-pub use session::{Session, SessionInfo, SessionState};
+pub use session::{MaybeSession, Session, SessionInfo, SessionState};
 pub use sign_in::{Password, Proof, Reauthenticate, VerifyPassword};
 #[cfg(feature = "cache")]
 #[cfg_attr(docsrs, doc(cfg(feature = "cache")))]

@@ -150,7 +150,7 @@ impl Auth {
     /// For what lucia has no adapter for. [`AuthRequest::set_session`] puts it on the response. A
     /// handler that does so by itself keeps to the same rules where the response passes an
     /// attribute, `Auth::middleware` or `Auth::layer`:
-    /// [`ResponseHeaders::put_on`](crate::ResponseHeaders::put_on) says which.
+    /// [`ResponseHeaders::put_on`](crate::adapter::ResponseHeaders::put_on) says which.
     #[must_use]
     #[doc(alias = "createSessionCookie")]
     pub fn session_cookie(&self, session: Option<&Session>) -> SessionCookie {
@@ -271,10 +271,8 @@ impl AuthRequest {
         self.typed(found.map(|found| found.cloned()))
     }
 
-    /// Sets whether the cookie, the bearer token or either counts. Without a call, the cookie does.
-    /// [`validate`](Self::validate), [`require`](Self::require) and the parameters of handlers go
-    /// by it. [`Guard`](crate::Guard) calls this.
-    pub fn accept(&self, source: TokenSource) {
+    /// See [`adapter::accept`](crate::adapter::accept).
+    pub(crate) fn accept(&self, source: TokenSource) {
         let shown = self.0.bearer.presented != Presented::Nothing;
         let (by_bearer, for_want_of_bearer) = match source {
             TokenSource::Cookie => (false, false),
@@ -352,23 +350,13 @@ impl AuthRequest {
         self.replace_session(session);
     }
 
-    /// Says that the caller is going to put [`response_headers`](Self::response_headers) on the
-    /// response, whatever becomes of it. For adapters. A change of the cookie that nobody has
-    /// taken care of is a mistake, and is logged as such.
-    pub fn adopt(&self) {
+    /// See [`adapter::adopt`](crate::adapter::adopt).
+    pub(crate) fn adopt(&self) {
         self.0.adopted.store(true, Ordering::Relaxed);
     }
 
-    /// What the response to this request is to carry, as things stand. For adapters: call it when
-    /// the handler has finished, put this on the response, and say so before by
-    /// [`adopt`](Self::adopt).
-    ///
-    /// The cookie of a session that another request has ended or rotated meanwhile would take the
-    /// place of a newer one. So where a cookie is to be set, and at least a millisecond has passed
-    /// since the store last answered for its session, the store is asked once more, by one query.
-    /// Nothing is sent for a session that is gone, nor for a renewal while the store is away. Called
-    /// again, this says the same and asks nothing.
-    pub async fn response_headers(&self) -> ResponseHeaders {
+    /// See [`adapter::response_headers`](crate::adapter::response_headers).
+    pub(crate) async fn response_headers(&self) -> ResponseHeaders {
         let sender = self.sender();
         if !self.0.leaves_cookie_alone(&sender) {
             let several = self.0.first.several();

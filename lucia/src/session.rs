@@ -81,6 +81,22 @@ impl Session {
     }
 }
 
+/// The session of the user who sent a request, or `None` for an anonymous request, as a parameter of a
+/// handler that is open to both.
+///
+/// An outage of the store is an error, and not `None`. In actix-web, `Option<Session<A>>` is `None` then.
+#[derive(Clone, Debug)]
+#[allow(clippy::exhaustive_structs)]
+pub struct MaybeSession<A = NoAttributes>(pub Option<Session<A>>);
+
+impl<A> MaybeSession<A> {
+    /// The session, if there is one.
+    #[must_use]
+    pub fn into_inner(self) -> Option<Session<A>> {
+        self.0
+    }
+}
+
 impl<A> Session<A> {
     /// What can be shown of this session.
     #[must_use]

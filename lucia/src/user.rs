@@ -145,9 +145,11 @@ impl<A> DerefMut for User<A> {
     }
 }
 
-/// The user who sent a request, or nobody, as a parameter of a handler that is open to both.
+/// The user who sent a request, or `None` for an anonymous request, as a parameter of a handler that is
+/// open to both.
 ///
-/// An outage of the store is an error and not nobody, which `Option<User<A>>` would make of it.
+/// An outage of the store is an error, and not `None`. In actix-web, `Option<User<A>>` is `None` then; in
+/// axum it means the same as `MaybeUser<A>`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(clippy::exhaustive_structs)]
 pub struct MaybeUser<A = NoAttributes>(pub Option<User<A>>);

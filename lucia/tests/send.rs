@@ -119,5 +119,5 @@ fn what_an_application_shares_can_be_shared() {
     shared::<AuthRequest>();
     shared::<Guard>();
     shared::<lucia::Error>();
-    shared::<lucia::RequestSlot>();
+    shared::<lucia::adapter::RequestSlot>();
 }

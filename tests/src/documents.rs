@@ -27,3 +27,7 @@ mod coming_from_actix_identity {}
 /// `docs/behind-a-proxy-and-a-pooler.md`.
 #[doc = include_str!("../../docs/behind-a-proxy-and-a-pooler.md")]
 mod behind_a_proxy_and_a_pooler {}
+
+/// `docs/json-apis-and-spas.md`.
+#[doc = include_str!("../../docs/json-apis-and-spas.md")]
+mod json_apis_and_spas {}

@@ -1,12 +1,13 @@
 //! lucia in [poem](https://docs.rs/poem): a middleware and an extractor. `docs/adapters.md` goes
 //! through it.
 
-use lucia::http::RequestHead;
-use lucia::{Answer, Auth, AuthRequest, Error, Guard, User};
+use lucia::http::{Asked, RequestHead};
+use lucia::{Auth, AuthRequest, Error, Guard, User, adapter};
+use poem::http::StatusCode;
 use poem::http::uri::Scheme;
 use poem::web::Data;
 use poem::{
-    Endpoint, FromRequest, IntoResponse, Middleware, Request, RequestBody, Response, Result,
+    Body, Endpoint, FromRequest, IntoResponse, Middleware, Request, RequestBody, Response, Result,
 };
 use serde::de::DeserializeOwned;
 
@@ -34,18 +35,27 @@ impl<E: Endpoint> Endpoint for Guarded<E> {
     async fn call(&self, mut request: Request) -> Result<Response> {
         let Self(Lucia(auth, guard), inner) = self;
         lucia::http::keep_slot(request.extensions_mut());
+        let asked = Asked::new(request.method(), request.original_uri(), request.headers());
         let auth_request = auth.handle_request(&head(&request));
-        auth_request.adopt();
+        adapter::adopt(&auth_request);
         request.set_data(auth_request.clone());
-        let mut response = match guard.check(&auth_request).await {
-            Ok(()) => inner.get_response(request).await, // an error is a response, too
+        let response = match guard.check(&auth_request).await {
+            Ok(()) => {
+                let response = match inner.call(request).await {
+                    Ok(output) => to_http(output.into_response()),
+                    Err(error) => match error.downcast::<Error>() {
+                        Ok(error) => lucia::http::response(error),
+                        Err(other) => to_http(other.into_response()),
+                    },
+                };
+                adapter::finish(response, &auth_request, &asked).await
+            }
             Err(denial) => {
-                let target = lucia::http::target(request.method(), request.original_uri());
-                respond(guard.answer(&denial, &auth_request, target))
+                let response = lucia::http::response(denial);
+                adapter::deny(response, guard, &auth_request, &asked).await
             }
         };
-        lucia::http::put_headers(response.headers_mut(), &auth_request).await;
-        Ok(response)
+        Ok(from_http(response))
     }
 }
 
@@ -71,10 +81,22 @@ impl<'a, A: DeserializeOwned + Send> FromRequest<'a> for SignedIn<A> {
 
 /// An error as poem's, for `?` in a handler: `.map_err(refuse)?`.
 pub fn refuse(error: Error) -> poem::Error {
-    poem::Error::from_response(respond(error.answer()))
+    let status = StatusCode::from_u16(error.status());
+    poem::Error::new(error, status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR))
 }
 
-fn respond(answer: Answer) -> Response {
-    let (head, body) = lucia::http::response(answer).into_parts();
-    (head.status, head.headers, body).into_response()
+fn to_http(response: Response) -> poem::http::Response<Body> {
+    let (head, body) = response.into_parts();
+    let mut response = poem::http::Response::new(body);
+    *response.status_mut() = head.status;
+    *response.headers_mut() = head.headers;
+    *response.extensions_mut() = head.extensions;
+    response
+}
+
+fn from_http(response: poem::http::Response<Body>) -> Response {
+    let (head, body) = response.into_parts();
+    let mut response = (head.status, head.headers, body).into_response();
+    *response.extensions_mut() = head.extensions;
+    response
 }

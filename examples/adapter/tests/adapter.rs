@@ -7,10 +7,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use adapter::{Lucia, SignedIn};
+use adapter::{Lucia, SignedIn, refuse};
 use lucia::deadpool_postgres::{Manager, Pool, tokio_postgres};
 use lucia::testing::{self, login_as};
-use lucia::{Auth, AuthRequest, Guard, NewUser, NoAttributes, PgStore};
+use lucia::{Auth, AuthRequest, DenialBody, Error, Guard, NewUser, NoAttributes, PgStore};
 use poem::http::{Method, StatusCode};
 use poem::web::Data;
 use poem::{Body, Endpoint, EndpointExt, Request, Response, Route, get, handler};
@@ -31,7 +31,7 @@ async fn forget_inside(Data(auth_request): Data<&AuthRequest>) {
 async fn tells_outside(inner: impl Endpoint, request: Request) -> poem::Result<String> {
     let outer = request.data::<AuthRequest>().unwrap().clone();
     inner.get_response(request).await;
-    let cookie = outer.response_headers().await.set_cookie;
+    let cookie = lucia::adapter::response_headers(&outer).await.set_cookie;
     Ok(cookie.is_some().to_string())
 }
 
@@ -45,13 +45,19 @@ async fn echo(body: String) -> String {
     body
 }
 
+#[handler]
+async fn taken() -> poem::Result<String> {
+    Err(refuse(Error::DuplicateKey))
+}
+
 /// Of a database that is away.
 fn away() -> Auth {
     let mut config = tokio_postgres::Config::new();
     config.host("127.0.0.1").port(1).user("nobody");
     let pool = Pool::builder(Manager::new(config, tokio_postgres::NoTls));
     let store = PgStore::new(pool.build().unwrap());
-    Auth::builder(store).build().unwrap()
+    let builder = Auth::builder(store).denials(DenialBody::problem);
+    builder.build().unwrap()
 }
 
 fn app(auth: &Auth) -> impl Endpoint {
@@ -63,6 +69,8 @@ fn app(auth: &Auth) -> impl Endpoint {
     Route::new()
         .at("/forget", get(forget))
         .at("/user", get(who))
+        .at("/taken", get(taken))
+        .at("/guarded", get(who).with(lucia(Guard::authenticated())))
         .at("/told", told)
         .nest("/private", pages.with(private))
         .with(lucia(Guard::anyone()))
@@ -123,6 +131,21 @@ async fn a_cookie_reaches_an_error() {
 async fn all_who_ask_share_one_auth_request() {
     let response = ask("/told", None).await;
     assert_eq!(response.into_body().into_string().await.unwrap(), "true");
+}
+
+#[tokio::test]
+async fn every_error_of_lucia_has_the_look_of_the_application() {
+    for (path, status) in [("/user", 401), ("/guarded", 401), ("/taken", 409)] {
+        let response = ask(path, None).await;
+        assert_eq!(response.status().as_u16(), status, "{path}");
+        let media_type = response.header("content-type");
+        assert_eq!(media_type, Some("application/problem+json"), "{path}");
+        assert_eq!(response.header("cache-control"), Some("no-store"), "{path}");
+        let body = response.into_body().into_string().await.unwrap();
+        assert!(body.contains(r#""code":"#), "{path}: {body}");
+    }
+    // The errors of the application are its own.
+    assert!(ask("/forget", None).await.header("content-type") != Some("application/problem+json"));
 }
 
 /// A body that must not be read.

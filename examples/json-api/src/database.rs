@@ -1,6 +1,7 @@
 //! From a database to an [`Auth`].
 
-use lucia::{Auth, Error, PgStore, SqliteStore};
+use lucia::store::Store;
+use lucia::{Auth, AuthBuilder, DenialBody, Error, PgStore, SqliteStore};
 use serde_json::json;
 
 use crate::routes::PROVIDER;
@@ -16,14 +17,19 @@ pub async fn open(database: &str) -> lucia::Result<Auth> {
     let auth = if database.starts_with("postgres://") || database.starts_with("postgresql://") {
         let store = PgStore::connect(database).await?;
         store.migrate(COLUMNS).await?;
-        Auth::builder(store).build()?
+        settings(store).build()?
     } else {
         let store = SqliteStore::open(database).await?;
         store.migrate(COLUMNS).await?;
-        Auth::builder(store).build()?
+        settings(store).build()?
     };
     auth.check_schema::<Profile>().await?;
     Ok(auth)
+}
+
+/// The settings of the [`Auth`]: lucia's errors are problem details.
+pub fn settings(store: impl Store) -> AuthBuilder {
+    Auth::builder(store).denials(DenialBody::problem)
 }
 
 /// Makes somebody who has signed up an administrator.

@@ -17,7 +17,7 @@ use actix_web::middleware::ErrorHandlers;
 use actix_web::web::Data;
 use lucia::Auth;
 
-pub use database::{make_admin, open};
+pub use database::{make_admin, open, settings};
 pub use user::{COLUMNS, Profile};
 
 /// The application, for the server and for the tests.

@@ -1,4 +1,5 @@
-//! Errors as JSON: problem details (RFC 9457).
+//! The errors of actix-web as problem details (RFC 9457). Those of lucia are made by
+//! `AuthBuilder::denials`.
 
 use actix_web::Error;
 use actix_web::body::{BoxBody, EitherBody};
@@ -6,6 +7,8 @@ use actix_web::dev::ServiceResponse;
 use actix_web::http::header::{CONTENT_TYPE, HeaderValue};
 use actix_web::middleware::ErrorHandlerResponse;
 use serde::Serialize;
+
+const PROBLEM: &str = "application/problem+json";
 
 #[derive(Serialize)]
 struct Problem {
@@ -20,6 +23,12 @@ struct Problem {
 pub fn as_json<B: 'static>(
     response: ServiceResponse<B>,
 ) -> actix_web::Result<ErrorHandlerResponse<B>> {
+    let is_problem = |value: &HeaderValue| value == PROBLEM;
+    if response.headers().get(CONTENT_TYPE).is_some_and(is_problem) {
+        return Ok(ErrorHandlerResponse::Response(
+            response.map_into_left_body(),
+        ));
+    }
     let status = response.status();
     let problem = Problem {
         status: status.as_u16(),
@@ -29,28 +38,16 @@ pub fn as_json<B: 'static>(
     let body = serde_json::to_string(&problem)?;
     let (request, response) = response.into_parts();
     let mut response = response.set_body(body);
-    response.headers_mut().insert(
-        CONTENT_TYPE,
-        HeaderValue::from_static("application/problem+json"),
-    );
+    let problem = HeaderValue::from_static(PROBLEM);
+    response.headers_mut().insert(CONTENT_TYPE, problem);
     let response = response.map_body(|_, body| EitherBody::right(BoxBody::new(body)));
     Ok(ErrorHandlerResponse::Response(ServiceResponse::new(
         request, response,
     )))
 }
 
-/// What a client may know of an error.
+/// actix-web says what is wrong with a body or a path.
 fn detail(error: &Error) -> Option<String> {
-    use lucia::Error::{InvalidKey, InvalidPassword};
-
-    match error.as_error::<lucia::Error>() {
-        // These say what to do better, and nothing else.
-        Some(error @ (InvalidPassword(_) | InvalidKey { .. })) => Some(error.to_string()),
-        Some(error) => Some(error.public_message().to_owned()),
-        // actix-web says what is wrong with a body or a path.
-        None if error.as_response_error().status_code().is_client_error() => {
-            Some(error.to_string())
-        }
-        None => None,
-    }
+    let is_mistake = error.as_response_error().status_code().is_client_error();
+    is_mistake.then(|| error.to_string())
 }

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use actix_web::{HttpServer, rt};
-use json_api::{COLUMNS, Profile, app, make_admin, open};
+use json_api::{COLUMNS, Profile, app, make_admin, open, settings};
 use lucia::testing::{self, Clock, LoggedIn, login_as};
 use lucia::{Auth, NewUser, User};
 use lucia_tests::Database;
@@ -32,7 +32,7 @@ impl Api {
     async fn start() -> Self {
         let clock = Clock::new();
         let store = testing::store(COLUMNS).await;
-        let auth = Auth::builder(store).clock(clock.clone()).build().unwrap();
+        let auth = settings(store).clock(clock.clone()).build().unwrap();
         Self::serve(auth, clock)
     }
 
@@ -201,6 +201,7 @@ async fn without_a_good_token_the_answer_is_401_before_the_body_is_read() {
         assert_eq!(reply.status, 401);
         assert_eq!(reply.headers["www-authenticate"], challenge);
         assert_eq!(reply.body["detail"], "Not signed in.");
+        assert_eq!(reply.body["code"], "unauthenticated");
     }
     // The same secret is of no use in a cookie.
     let by_cookie = Client::new()

@@ -199,12 +199,6 @@ fn one_mistake_is_one_message_and_a_function_of_that_name() {
                 async fn handler() -> String {}
             ),
         ),
-        (
-            quote!(bearer),
-            quote!(
-                async fn handler(user: Option<User<Profile>>) -> String {}
-            ),
-        ),
     ];
     for (args, item) in mistakes {
         let text = item.to_string();
@@ -216,6 +210,17 @@ fn one_mistake_is_one_message_and_a_function_of_that_name() {
             let output = output.to_string();
             assert!(output.contains("async fn handler"), "{output}");
         }
+    }
+}
+
+#[test]
+fn an_option_of_our_extractors_is_a_mistake_in_actix_web_alone() {
+    let item = quote!(
+        async fn handler(user: Option<User<Profile>>) -> String {}
+    );
+    for (framework, expected) in [(Framework::Actix, 1), (Framework::Axum, 0)] {
+        let count = messages_of(framework, quote!(bearer), item.clone());
+        assert_eq!(count, expected);
     }
 }
 

@@ -9,7 +9,7 @@ use actix_web::{FromRequest, HttpRequest};
 use serde::de::DeserializeOwned;
 
 use super::auth_request;
-use crate::session::Session;
+use crate::session::{MaybeSession, Session};
 use crate::user::{MaybeUser, User};
 use crate::{AuthRequest, Error, Result};
 
@@ -94,6 +94,23 @@ impl<A: DeserializeOwned + 'static> FromRequest for MaybeUser<A> {
             Ok(Self(
                 auth_request.validate_user().await?.map(|(user, _)| user),
             ))
+        })
+    }
+}
+
+impl<A: DeserializeOwned + 'static> FromRequest for MaybeSession<A> {
+    type Error = Error;
+    type Future = Extraction<Self>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let known = |auth_request: &AuthRequest| {
+            let session = auth_request.known_session()?.typed();
+            Some(session.map(|session| Self(Some(session))))
+        };
+        extract(request, known, async |auth_request| {
+            let session = auth_request.validate().await?;
+            let session = session.map(|session| session.typed()).transpose()?;
+            Ok(Self(session))
         })
     }
 }

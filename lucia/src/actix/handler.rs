@@ -9,7 +9,8 @@ use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, Responder};
 
 use super::auth_request;
-use super::response::{deny, put_headers};
+use super::response::deny;
+use crate::adapter;
 use crate::request::guard::{Admission, Guard};
 use crate::{AuthRequest, Result};
 
@@ -73,9 +74,8 @@ impl Admitted {
     }
 
     /// Puts the cookie changes of the request on its response.
-    pub async fn finish(&self, mut response: Response) -> Response {
-        put_headers(response.headers_mut(), &self.auth_request).await;
-        response
+    pub async fn finish(&self, response: Response) -> Response {
+        adapter::finish(response, &self.auth_request, &self.request).await
     }
 }
 

@@ -10,8 +10,10 @@ use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
 
 use super::level::Level;
-use super::nearest;
-use super::response::{deny, put_headers};
+use super::response::deny;
+use super::{Asked, nearest};
+use crate::Error;
+use crate::adapter::{self, DefaultLook};
 use crate::auth::Auth;
 use crate::request::guard::Guard;
 
@@ -129,24 +131,40 @@ where
         let service = self.service.clone();
         Box::pin(async move {
             if let Err(misuse) = nearest::enter(request.request(), &auth, is_on_app) {
-                let response = request.into_response(HttpResponse::from_error(misuse));
+                let (request, _) = request.into_parts();
+                let response = ServiceResponse::new(request, HttpResponse::from_error(misuse));
                 return Ok(response.map_into_right_body());
             }
+            // Routers change the request, and cannot while there is another handle to it.
+            let asked = Asked::new(request.method(), request.uri(), request.headers());
             let auth_request = auth.handle_request(request.request());
-            auth_request.adopt();
+            adapter::adopt(&auth_request);
             if let Err(denial) = guard.check(&auth_request).await {
                 let response = deny(&guard, request.request(), &auth_request, denial).await;
-                return Ok(request.into_response(response).map_into_right_body());
+                // `ServiceRequest::into_response` would lose the error.
+                let (request, _) = request.into_parts();
+                return Ok(ServiceResponse::new(request, response).map_into_right_body());
             }
             match service.call(request).await {
-                Ok(mut response) => {
-                    put_headers(response.headers_mut(), &auth_request).await;
-                    Ok(response.map_into_left_body())
+                Ok(response) => {
+                    let response = response.map_into_left_body();
+                    Ok(adapter::finish(response, &auth_request, &asked).await)
                 }
                 Err(mut error) => {
                     // The error stays what it is, for whatever looks at it further out.
+                    let look = error
+                        .as_error::<Error>()
+                        .and_then(|error| adapter::look(error, &auth, &asked));
                     let headers = auth_request.response_headers().await;
-                    error.add_response_mapper(move |mut response| {
+                    error.add_response_mapper(move |response| {
+                        let is_default = response.extensions().get::<DefaultLook>().is_some();
+                        let mut response = match &look {
+                            // A middleware further in may have given it another.
+                            Some(look) if is_default => {
+                                adapter::put_content(response, look.clone())
+                            }
+                            _ => response,
+                        };
                         headers.put_on(response.headers_mut());
                         response
                     });

@@ -1,35 +1,38 @@
-//! lucia's answers and headers in the types of actix-web.
+//! lucia's responses in the types of actix-web.
 
+use std::borrow::Cow;
+
+use actix_web::body::{BoxBody, EitherBody};
+use actix_web::dev::ServiceResponse;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{
-    AUTHORIZATION, CACHE_CONTROL, COOKIE, HeaderMap, HeaderName, HeaderValue, ORIGIN, SET_COOKIE,
-    UPGRADE, VARY, WWW_AUTHENTICATE,
-};
+use actix_web::http::header::HeaderMap;
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, ResponseError};
 
+use super::accept;
+use crate::adapter::{self, Answer, AskedFor, DefaultLook, Response};
 use crate::request::guard::Guard;
-use crate::request::response::{Answer, HeadersMut};
 use crate::{AuthRequest, Error};
 
-/// See [`Error::answer`].
+/// See [`Answer::of`]. The response has the error in its `error()`.
 impl ResponseError for Error {
     fn status_code(&self) -> StatusCode {
-        StatusCode::from_u16(self.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+        status_code(self.status())
     }
 
     fn error_response(&self) -> HttpResponse {
-        response(self.answer())
+        let answer = Answer::of(self);
+        let mut response = HttpResponseBuilder::new(status_code(answer.status));
+        for header in answer.headers {
+            response.append_header(header);
+        }
+        let mut response = response.body(answer.body);
+        response.extensions_mut().insert(DefaultLook);
+        response
     }
 }
 
-fn response(answer: Answer) -> HttpResponse {
-    let status = StatusCode::from_u16(answer.status);
-    let mut response =
-        HttpResponseBuilder::new(status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR));
-    for header in answer.headers {
-        response.append_header(header);
-    }
-    response.body(answer.body)
+fn status_code(status: u16) -> StatusCode {
+    StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
 /// The response to a request that `guard` refused. It carries the error, for the application's
@@ -40,81 +43,80 @@ pub(super) async fn deny(
     auth_request: &AuthRequest,
     denial: Error,
 ) -> HttpResponse {
-    let target = request.uri().path_and_query().map(|target| target.as_str());
-    let target = target.filter(|_| request.method().is_safe());
-    let mut response = match guard.redirection(&denial, auth_request, target) {
-        Some(location) => response(Answer::see_other(location)),
-        None => {
-            let challenge = guard.challenge(&denial, auth_request);
-            let mut response = HttpResponse::from_error(denial);
-            if let Some(challenge) = challenge {
-                let challenge = HeaderValue::from_static(challenge);
-                response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
-            }
-            response
-        }
-    };
-    put_headers(response.headers_mut(), auth_request).await;
-    response
+    adapter::deny(
+        HttpResponse::from_error(denial),
+        guard,
+        auth_request,
+        request,
+    )
+    .await
 }
 
-/// Puts on a response what the request's `AuthRequest` asks for. Doing it again changes nothing.
-pub(super) async fn put_headers(headers: &mut HeaderMap, auth_request: &AuthRequest) {
-    auth_request.response_headers().await.put_on(headers);
-}
-
-impl HeadersMut for HeaderMap {
-    fn values<'a>(&'a self, name: &'static str) -> impl Iterator<Item = &'a [u8]> {
-        self.get_all(header_name(name)).map(HeaderValue::as_bytes)
+impl AskedFor for HttpRequest {
+    fn method(&self) -> &str {
+        self.head().method.as_str()
     }
 
-    fn append(&mut self, name: &'static str, value: &str) {
-        let name = header_name(name);
-        // What cannot stand in a header was refused when `Auth` was built.
-        if let Some(mut value) = header_value(value) {
-            value.set_sensitive(name == SET_COOKIE);
-            Self::append(self, name, value);
-        }
+    fn target(&self) -> Option<&str> {
+        self.uri().path_and_query().map(|target| target.as_str())
     }
 
-    fn remove(&mut self, name: &'static str, is_meant: impl Fn(&[u8]) -> bool) {
-        if !HeadersMut::values(self, name).any(&is_meant) {
-            return;
-        }
-        let name = header_name(name);
-        let all: Vec<_> = Self::remove(self, &name).collect();
-        for other in all.into_iter().filter(|value| !is_meant(value.as_bytes())) {
-            Self::append(self, name.clone(), other);
-        }
+    fn accept(&self) -> Cow<'_, str> {
+        accept(self.headers().get_all(actix_web::http::header::ACCEPT))
     }
 }
 
-fn header_name(name: &'static str) -> HeaderName {
-    known_name(name).unwrap_or_else(|| HeaderName::from_static(name))
-}
+impl Response for HttpResponse {
+    type Headers = HeaderMap;
 
-/// The names that most requests and responses are asked for, which need not be read.
-pub(super) fn known_name(name: &str) -> Option<HeaderName> {
-    Some(match name {
-        "authorization" => AUTHORIZATION,
-        "cache-control" => CACHE_CONTROL,
-        "cookie" => COOKIE,
-        "origin" => ORIGIN,
-        "set-cookie" => SET_COOKIE,
-        "upgrade" => UPGRADE,
-        "vary" => VARY,
-        _ => return None,
-    })
-}
-
-/// The value of a header. Those that are on most responses are not copied.
-fn header_value(value: &str) -> Option<HeaderValue> {
-    static BY_COOKIE: HeaderValue = HeaderValue::from_static("Cookie");
-    static NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
-
-    match value {
-        "Cookie" => Some(BY_COOKIE.clone()),
-        "no-store" => Some(NO_STORE.clone()),
-        other => HeaderValue::try_from(other).ok(),
+    fn error(&self) -> Option<&Error> {
+        error(self)
     }
+
+    fn status(&self) -> u16 {
+        HttpResponse::status(self).as_u16()
+    }
+
+    fn headers_mut(&mut self) -> &mut HeaderMap {
+        HttpResponse::headers_mut(self)
+    }
+
+    fn set_status(&mut self, status: u16) {
+        *self.status_mut() = status_code(status);
+    }
+
+    fn with_body(mut self, body: String) -> Self {
+        self.extensions_mut().remove::<DefaultLook>();
+        self.set_body(BoxBody::new(body))
+    }
+}
+
+impl<B> Response for ServiceResponse<EitherBody<B>> {
+    type Headers = HeaderMap;
+
+    fn error(&self) -> Option<&Error> {
+        error(self.response())
+    }
+
+    fn status(&self) -> u16 {
+        ServiceResponse::status(self).as_u16()
+    }
+
+    fn headers_mut(&mut self) -> &mut HeaderMap {
+        ServiceResponse::headers_mut(self)
+    }
+
+    fn set_status(&mut self, status: u16) {
+        *self.response_mut().status_mut() = status_code(status);
+    }
+
+    fn with_body(mut self, body: String) -> Self {
+        self.response_mut().extensions_mut().remove::<DefaultLook>();
+        self.map_body(|_, _| EitherBody::right(BoxBody::new(body)))
+    }
+}
+
+fn error<B>(response: &HttpResponse<B>) -> Option<&Error> {
+    response.extensions().get::<DefaultLook>()?;
+    response.error()?.as_error()
 }

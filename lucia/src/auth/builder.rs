@@ -8,6 +8,7 @@ use super::{Auth, Parts};
 use crate::auth::said::Said;
 use crate::clock::{RandomSource, TimeSource, os_random};
 use crate::headers::cookie::CookieOptions;
+use crate::headers::denial::{Denial, DenialBody, Denials};
 use crate::headers::forwarded::{Proxies, TrustedProxy};
 use crate::headers::origin::{OriginPolicy, parse_allowed};
 use crate::password::{PasswordOptions, Passwords};
@@ -87,6 +88,7 @@ pub struct AuthBuilder {
     proxy_hops: Option<u8>,
     passwords: PasswordOptions,
     store_timeout: Duration,
+    denials: Option<Denials>,
     clock: Arc<dyn TimeSource>,
     random: Arc<dyn RandomSource>,
 }
@@ -109,6 +111,7 @@ impl AuthBuilder {
             proxy_hops: None,
             passwords: PasswordOptions::new(),
             store_timeout: Duration::from_secs(10),
+            denials: None,
             clock: Arc::new(SystemTime::now),
             random: Arc::new(os_random),
         }
@@ -262,6 +265,41 @@ impl AuthBuilder {
         self
     }
 
+    /// How lucia's errors look to clients: `look` gives the body and its type. Without this setting
+    /// the body is one sentence of plain text.
+    ///
+    /// It is called for each request that an attribute, a guard of the middleware or layer, or a
+    /// parameter refuses, and for each [`Error`](crate::Error) that a handler returns, where the response
+    /// passes an attribute, [`Auth::middleware`] or [`Auth::layer`]. Parameters of plain handlers in
+    /// actix-web need the middleware, as they do for cookies.
+    ///
+    /// lucia keeps to the status and puts on `Cache-Control`, `Vary`, `WWW-Authenticate`,
+    /// `Retry-After` and the session cookie. A redirection to the login page stays one. Where `look`
+    /// panics, or gives what cannot be sent, the response keeps its default look, and the log says so.
+    ///
+    /// ```
+    /// use lucia::{Auth, DenialBody};
+    ///
+    /// # fn build(store: impl lucia::store::Store) -> lucia::Result<Auth> {
+    /// Auth::builder(store)
+    ///     .denials(|denial| {
+    ///         if denial.wants_html() {
+    ///             DenialBody::html(format!("<h1>{}</h1>", denial.message()))
+    ///         } else {
+    ///             DenialBody::problem(denial) // RFC 9457
+    ///         }
+    ///     })
+    ///     .build()
+    /// # }
+    /// ```
+    pub fn denials(
+        mut self,
+        look: impl Fn(&Denial<'_>) -> DenialBody + Send + Sync + 'static,
+    ) -> Self {
+        self.denials = Some(Denials::new(look));
+        self
+    }
+
     /// The clock that decides whether a session is alive; for tests.
     pub fn clock(mut self, clock: impl TimeSource) -> Self {
         self.clock = Arc::new(clock);
@@ -346,6 +384,7 @@ impl AuthBuilder {
             sign_in_limit: self.sign_in_limit,
             store: self.store,
             store_timeout: self.store_timeout,
+            denials: self.denials,
             lifetime: Lifetime {
                 active: self.active_period,
                 idle: self.idle_period,
@@ -400,6 +439,7 @@ impl fmt::Debug for AuthBuilder {
             .field("proxy_hops", &self.proxy_hops)
             .field("passwords", &self.passwords)
             .field("store_timeout", &self.store_timeout)
+            .field("denials", &self.denials.is_some())
             .finish_non_exhaustive()
     }
 }

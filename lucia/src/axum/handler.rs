@@ -10,8 +10,9 @@ use axum::response::IntoResponse;
 use serde::de::DeserializeOwned;
 
 use super::auth_request;
-use super::response::Asked;
-use crate::http::put_headers;
+use super::response::asked;
+use crate::adapter;
+use crate::http::Asked;
 use crate::request::guard::{Admission, Guard};
 use crate::session::Session;
 use crate::user::{MaybeUser, User};
@@ -48,7 +49,7 @@ where
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Infallible> {
         let (parts, body) = request.into_parts();
-        let asked = Asked::of(&parts);
+        let asked = asked(&parts);
         let auth_request = auth_request(&parts);
         let request = Request::from_parts(parts, body);
         let state = state.clone();
@@ -71,7 +72,10 @@ impl<T> Incoming<T> {
         let auth_request = self.auth_request.map_err(IntoResponse::into_response)?;
         match guard.check(&auth_request).await {
             Ok(()) => Ok((Admitted(auth_request), self.parameters)),
-            Err(denial) => Err(self.asked.deny(&guard, &auth_request, denial).await),
+            Err(denial) => {
+                let response = crate::http::response(denial);
+                Err(adapter::deny(response, &guard, &auth_request, &self.asked).await)
+            }
         }
     }
 }
@@ -99,9 +103,8 @@ impl Admitted {
         }
     }
 
-    /// Puts the cookie changes of the request on its response.
-    pub async fn finish(&self, mut response: Response) -> Response {
-        put_headers(response.headers_mut(), &self.0).await;
+    /// The layer completes the response.
+    pub async fn finish(&self, response: Response) -> Response {
         response
     }
 }

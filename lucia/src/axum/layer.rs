@@ -9,10 +9,11 @@ use axum::response::{IntoResponse, Response};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::LayersAuth;
-use super::response::Asked;
+use super::LayersAuthRequest;
+use super::response::asked;
+use crate::adapter;
 use crate::auth::Auth;
-use crate::http::{keep_slot, put_headers};
+use crate::http::keep_slot;
 use crate::request::guard::Guard;
 
 impl Auth {
@@ -115,16 +116,18 @@ where
         let (mut parts, body) = request.into_parts();
         keep_slot(&mut parts.extensions);
         let auth_request = auth.handle_request(&parts);
-        parts.extensions.insert(LayersAuth(auth));
-        auth_request.adopt();
+        adapter::adopt(&auth_request);
+        let layers = LayersAuthRequest(auth_request.clone());
+        parts.extensions.insert(layers);
         Box::pin(async move {
+            let asked = asked(&parts);
             if let Err(denial) = guard.check(&auth_request).await {
-                return Ok(Asked::of(&parts).deny(&guard, &auth_request, denial).await);
+                let response = denial.into_response();
+                return Ok(adapter::deny(response, &guard, &auth_request, &asked).await);
             }
             let request = Request::from_parts(parts, body);
-            let mut response = inner.call(request).await?.into_response();
-            put_headers(response.headers_mut(), &auth_request).await;
-            Ok(response)
+            let response = inner.call(request).await?.into_response();
+            Ok(adapter::finish(response, &auth_request, &asked).await)
         })
     }
 }

@@ -1,57 +1,23 @@
-//! lucia's answers as responses of axum.
-
-use std::sync::Arc;
+//! lucia's responses in the types of axum.
 
 use axum::extract::OriginalUri;
 use axum::http::request::Parts;
-use axum::http::{Method, Uri};
 use axum::response::{IntoResponse, Response};
 
-use crate::http::{put_headers, target};
-use crate::request::guard::Guard;
-use crate::request::response::Answer;
-use crate::{AuthRequest, Error};
+use crate::Error;
+use crate::http::Asked;
 
-/// See [`Error::answer`]. The response has the error in its extensions, as an `Arc<Error>`.
+/// See [`Answer::of`](crate::adapter::Answer::of). The response has the error in its extensions, as an
+/// `Arc<Error>`.
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
-        response(self.answer(), self)
+        crate::http::response(self)
     }
 }
 
-fn response(answer: Answer, error: Error) -> Response {
-    let mut response = crate::http::response(answer).map(Into::into);
-    response.extensions_mut().insert(Arc::new(error));
-    response
-}
-
-/// What a client asked for, kept for its denial while the request goes its way.
-pub(super) struct Asked {
-    method: Method,
-    uri: Uri,
-}
-
-impl Asked {
-    pub(super) fn of(parts: &Parts) -> Self {
-        // A nested router sees only its part of the path.
-        let original = parts.extensions.get::<OriginalUri>();
-        Self {
-            method: parts.method.clone(),
-            uri: original.map_or(&parts.uri, |original| &original.0).clone(),
-        }
-    }
-
-    /// The response to this request, which `guard` refused.
-    pub(super) async fn deny(
-        &self,
-        guard: &Guard,
-        auth_request: &AuthRequest,
-        denial: Error,
-    ) -> Response {
-        let target = target(&self.method, &self.uri);
-        let answer = guard.answer(&denial, auth_request, target);
-        let mut response = response(answer, denial);
-        put_headers(response.headers_mut(), auth_request).await;
-        response
-    }
+/// What a client asked for. A nested router sees only its part of the path.
+pub(super) fn asked(parts: &Parts) -> Asked {
+    let original = parts.extensions.get::<OriginalUri>();
+    let uri = original.map_or(&parts.uri, |original| &original.0);
+    Asked::new(&parts.method, uri, &parts.headers)
 }

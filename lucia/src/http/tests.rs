@@ -1,6 +1,7 @@
-use http::header::{CONTENT_TYPE, HOST};
+use http::header::{CONTENT_TYPE, HOST, SET_COOKIE};
 
 use super::*;
+use crate::adapter::HeadersMut;
 
 fn parts(request: http::request::Builder) -> Parts {
     request.body(()).unwrap().into_parts().0
@@ -60,22 +61,27 @@ fn headers_are_given_in_their_order_as_bytes() {
 }
 
 #[test]
-fn only_what_can_be_asked_again_is_a_target() {
-    let uri = Uri::from_static("https://a.example/b?c=d");
-    assert_eq!(target(&Method::GET, &uri), Some("/b?c=d"));
-    assert_eq!(target(&Method::HEAD, &uri), Some("/b?c=d"));
-    assert_eq!(target(&Method::POST, &uri), None);
+fn what_a_client_asked_for_is_its_target_and_every_accept() {
+    let request = Request::get("https://a.example/b?c=d");
+    let request = request.header("accept", "text/html");
+    let parts = parts(request.header("accept", "*/*;q=0.1"));
+    let asked = Asked::new(&parts.method, &parts.uri, &parts.headers);
+    assert_eq!(adapter::AskedFor::method(&asked), "GET");
+    assert_eq!(adapter::AskedFor::target(&asked), Some("/b?c=d"));
+    assert_eq!(adapter::AskedFor::accept(&asked), "text/html,*/*;q=0.1");
 }
 
 #[test]
-fn an_answer_is_a_response_with_its_headers() {
-    let response = response(crate::Error::Unauthenticated.answer());
+fn an_error_is_a_response_that_carries_it() {
+    let response: Response<String> = response(Error::Unauthenticated);
     assert_eq!(response.status(), 401);
     assert_eq!(
         response.headers()[CONTENT_TYPE],
         "text/plain; charset=utf-8"
     );
     assert_eq!(*response.body(), "Not signed in.");
+    let error = response.extensions().get::<Arc<Error>>().unwrap();
+    assert!(matches!(**error, Error::Unauthenticated));
 }
 
 #[test]

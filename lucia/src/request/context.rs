@@ -9,7 +9,7 @@ use crate::headers::RequestInfo;
 /// A request: what it says, and where it keeps its [`AuthRequest`].
 ///
 /// An adapter for a framework implements this and [`RequestInfo`] for its request type, and puts
-/// [`AuthRequest::response_headers`] on the response. lucia implements both for the requests of
+/// [`response_headers`](crate::adapter::response_headers) on the response. lucia implements both for the requests of
 /// actix-web, axum and the crate `http`.
 pub trait RequestContext: RequestInfo {
     /// The slot that is kept with this request, in its extensions or what the framework calls

@@ -168,8 +168,7 @@ impl Guard {
     ///
     /// It sends nobody in a circle: where `target` is the login page itself, or the client has been
     /// sent from there to the login page and back, there is no redirection, and the log says so once.
-    #[must_use]
-    pub fn redirection(
+    pub(crate) fn redirection(
         &self,
         denial: &Error,
         request: &AuthRequest,
@@ -208,8 +207,7 @@ impl Guard {
 
     /// The `WWW-Authenticate` of a 401 to a client that may authenticate by a bearer token
     /// (RFC 6750, 3).
-    #[must_use]
-    pub fn challenge(&self, denial: &Error, request: &AuthRequest) -> Option<&'static str> {
+    pub(crate) fn challenge(&self, denial: &Error, request: &AuthRequest) -> Option<&'static str> {
         match (self.token_source, denial) {
             (None | Some(TokenSource::Cookie), _) => None,
             (_, Error::Unauthenticated) if request.shows_bad_bearer_token() => {

@@ -1,8 +1,8 @@
 //! What goes back to the client, in no framework's types: adapters turn it into theirs.
 
+use crate::Error;
 use crate::error::{chain, whole_seconds};
 use crate::request::ResponseHeaders;
-use crate::{Error, Guard};
 
 /// The headers of a response, as far as lucia reads and writes them. An adapter whose framework
 /// has a type of its own for them implements this, for the sake of
@@ -87,7 +87,8 @@ fn varies_by(headers: &impl HeadersMut, wanted: &str) -> bool {
     has("*") || wanted.split(',').all(|name| has(name.trim()))
 }
 
-/// A response that lucia gives by itself.
+/// The response that lucia makes of an error, before the application gives it another
+/// [look](crate::AuthBuilder::denials).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Answer {
@@ -99,74 +100,36 @@ pub struct Answer {
     pub body: &'static str,
 }
 
-impl Error {
-    /// What a client gets who ran into this: the [`status`](Self::status), the
-    /// [`public_message`](Self::public_message) as plain text, and when to ask again. What an
+impl Answer {
+    pub(crate) const CONTENT_TYPE: &str = "text/plain; charset=utf-8";
+
+    /// What a client gets who ran into `error`: the [`status`](Error::status), the
+    /// [`public_message`](Error::public_message) as plain text, and when to ask again. What an
     /// operator has to know of a 500, or of a refused column, goes to the log.
     #[must_use]
-    pub fn answer(&self) -> Answer {
-        match self {
-            _ if self.status() == 500 => tracing::error!("{}", chain(self)),
+    pub fn of(error: &Error) -> Self {
+        match error {
+            _ if error.status() == 500 => tracing::error!("{}", chain(error)),
             // The client is not told which column: it may be a mistake of the application's.
-            Self::Constraint { .. } | Self::InvalidAttribute { .. } => {
-                tracing::info!("{}", chain(self));
+            Error::Constraint { .. } | Error::InvalidAttribute { .. } => {
+                tracing::info!("{}", chain(error));
             }
-            Self::InvalidKey { .. } | Self::InvalidPassword { .. } | Self::DuplicateKey => {
-                tracing::debug!("{}", chain(self));
+            Error::InvalidKey { .. } | Error::InvalidPassword { .. } | Error::DuplicateKey => {
+                tracing::debug!("{}", chain(error));
             }
             _ => {}
         }
         let mut headers = vec![
-            ("content-type", "text/plain; charset=utf-8".to_owned()),
+            ("content-type", Self::CONTENT_TYPE.to_owned()),
             ("cache-control", "no-store".to_owned()),
         ];
-        if let Some(wait) = self.retry_after() {
+        if let Some(wait) = error.retry_after() {
             headers.push(("retry-after", whole_seconds(wait).to_string()));
         }
-        Answer {
-            status: self.status(),
-            headers,
-            body: self.public_message(),
-        }
-    }
-}
-
-impl Guard {
-    /// What a client gets whose request [`check`](Self::check) refused: the way to the login page
-    /// where there is one, and otherwise [`Error::answer`] with the
-    /// [`challenge`](Self::challenge). `target` is the path and query of a safe request, as for
-    /// [`redirection`](Self::redirection).
-    ///
-    /// What the request's [`AuthRequest`](crate::AuthRequest) asks for has still to be put on it.
-    #[must_use]
-    pub fn answer(
-        &self,
-        denial: &Error,
-        auth_request: &crate::AuthRequest,
-        target: Option<&str>,
-    ) -> Answer {
-        if let Some(location) = self.redirection(denial, auth_request, target) {
-            return Answer::see_other(location);
-        }
-        let mut answer = denial.answer();
-        if let Some(challenge) = self.challenge(denial, auth_request) {
-            let challenge = ("www-authenticate", challenge.to_owned());
-            answer.headers.push(challenge);
-        }
-        answer
-    }
-}
-
-impl Answer {
-    /// Sends a client to another page of this site, whatever the method of its request was.
-    pub(crate) fn see_other(location: String) -> Self {
         Self {
-            status: 303,
-            headers: vec![
-                ("location", location),
-                ("cache-control", "no-store".to_owned()),
-            ],
-            body: "",
+            status: error.status(),
+            headers,
+            body: error.public_message(),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What is in the types of actix-web when it passes `auth.middleware()`: above all, errors.
 
+use std::future::{Ready, ready};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{Error, HttpResponse};
 use futures_util::TryFutureExt;
-use lucia::{Auth, Session, User, authenticated};
+use lucia::{Auth, Denial, DenialBody, Session, User, authenticated};
 
 use crate::support::{Browser, Profile, Site, Stage, Teapot, sign_up};
 
@@ -183,4 +184,44 @@ async fn a_login_page_that_is_no_path_of_this_site_panics_when_it_is_set() {
         assert!(message.contains(&format!("not `{login}`")), "{message}");
     }
     drop(auth.middleware().protect_or_redirect("/login?lang=en"));
+}
+
+#[tokio::test]
+async fn an_error_of_lucia_from_inner_middleware_has_the_look_of_the_application() {
+    let stage = Stage::sqlite().await;
+    let look = |name: &'static str| move |_: &Denial<'_>| DenialBody::text(name);
+    let outer = stage
+        .builder()
+        .await
+        .denials(look("outer"))
+        .build()
+        .unwrap();
+    let inner = stage
+        .builder()
+        .await
+        .denials(look("inner"))
+        .build()
+        .unwrap();
+    let (outer_of_site, inner_of_site) = (outer.clone(), inner.clone());
+    let site = Site::serve(outer, move |config| {
+        let refusing = || {
+            let refuse = |_, _: &_| -> Ready<Result<ServiceResponse, Error>> {
+                ready(Err(lucia::Error::Forbidden.into()))
+            };
+            let scope = web::scope("").wrap_fn(refuse);
+            scope.route("/page", web::get().to(failing_with_attribute))
+        };
+        let inner = web::scope("/inner").wrap(inner_of_site.middleware());
+        config.service(
+            web::scope("")
+                .wrap(outer_of_site.middleware())
+                .service(inner.service(refusing()))
+                .service(web::scope("/outer").service(refusing())),
+        );
+    })
+    .await;
+    for (path, name) in [("/inner/page", "inner"), ("/outer/page", "outer")] {
+        let reply = site.browser().get(path).await;
+        assert_eq!((reply.status, reply.body.as_str()), (403, name), "{path}");
+    }
 }

@@ -172,10 +172,10 @@ fn vary_gets_what_is_missing() {
 
 #[test]
 fn who_has_to_wait_is_told_how_long() {
-    let busy = Error::Busy.answer();
+    let busy = Answer::of(&Error::Busy);
     assert_eq!((busy.status, busy.body), (503, "Try again in a moment."));
     assert!(busy.headers.contains(&("retry-after", "1".to_owned())));
-    let unauthenticated = Error::Unauthenticated.answer();
+    let unauthenticated = Answer::of(&Error::Unauthenticated);
     assert_eq!(unauthenticated.status, 401);
     let headers = &unauthenticated.headers;
     assert!(headers.iter().all(|(name, _)| *name != "retry-after"));

@@ -1,10 +1,13 @@
 //! `User`, `Session`, `MaybeUser` and `AuthRequest` as parameters of plain handlers.
 
-use lucia::{AuthRequest, MaybeUser, Session, User};
+use lucia::{AuthRequest, MaybeSession, MaybeUser, Session, User};
 use lucia_tests::watch;
 use reqwest::Method;
 
-use super::framework::{NO_AUTH, Routes, auth_request, authenticated, serve, serve_without_auth};
+use super::framework::{
+    NO_AUTH, OPTION_DURING_AN_OUTAGE, Routes, auth_request, authenticated, serve,
+    serve_without_auth,
+};
 use crate::support::{Profile, Reply, Site, Stage, on_each_store, sign_up};
 
 on_each_store![
@@ -21,9 +24,22 @@ const SESSION: &str = "/session";
 const BOTH: &str = "/both";
 const MAYBE_USER: &str = "/maybe-user";
 const MAYBE_ID: &str = "/maybe-id";
+const MAYBE_SESSION: &str = "/maybe-session";
+const OPTIONAL_USER: &str = "/optional-user";
+const OPTIONAL_SESSION: &str = "/optional-session";
 const VALIDATING: &str = "/validating";
 const AUTHENTICATING: &str = "/authenticating";
 const UNASKED: &str = "/unasked";
+
+/// Those that an anonymous request reaches.
+const ASKING_NOBODY_TO_SIGN_IN: [&str; 6] = [
+    MAYBE_USER,
+    MAYBE_ID,
+    MAYBE_SESSION,
+    OPTIONAL_USER,
+    OPTIONAL_SESSION,
+    VALIDATING,
+];
 
 fn routes() -> Routes {
     Routes::default()
@@ -32,6 +48,9 @@ fn routes() -> Routes {
         .any(BOTH, both)
         .any(MAYBE_USER, maybe_user)
         .any(MAYBE_ID, maybe_id)
+        .any(MAYBE_SESSION, maybe_session)
+        .any(OPTIONAL_USER, optional_user)
+        .any(OPTIONAL_SESSION, optional_session)
         .any(VALIDATING, validating)
         .any(AUTHENTICATING, authenticating)
         .any(UNASKED, unasked)
@@ -58,6 +77,18 @@ async fn maybe_user(MaybeUser(user): MaybeUser<Profile>) -> String {
 
 async fn maybe_id(MaybeUser(user): MaybeUser) -> String {
     user.map_or("nobody".to_owned(), |user| user.id.to_string())
+}
+
+async fn maybe_session(MaybeSession(session): MaybeSession) -> String {
+    session.map_or("nobody".to_owned(), |session| session.user_id.to_string())
+}
+
+async fn optional_user(user: Option<User<Profile>>) -> String {
+    user.map_or("nobody".to_owned(), |user| user.attributes.username)
+}
+
+async fn optional_session(session: Option<Session>) -> String {
+    session.map_or("nobody".to_owned(), |session| session.user_id.to_string())
 }
 
 async fn validating(auth_request: AuthRequest) -> lucia::Result<String> {
@@ -114,6 +145,9 @@ async fn who_is_signed_in_is_there_in_every_parameter(stage: Stage) {
         (BOTH, "true"),
         (MAYBE_USER, "ada"),
         (MAYBE_ID, id),
+        (MAYBE_SESSION, id),
+        (OPTIONAL_USER, "ada"),
+        (OPTIONAL_SESSION, id),
         (VALIDATING, id),
         (AUTHENTICATING, "ada"),
         (UNASKED, "nobody was asked"),
@@ -131,7 +165,7 @@ async fn who_is_anonymous_is_401_where_somebody_is_asked_for(stage: Stage) {
         assert_reply(&browser.get(path).await, path, 401, "Not signed in.");
         assert_reply(&browser.post(path, &[]).await, path, 401, "Not signed in.");
     }
-    for path in [MAYBE_USER, MAYBE_ID, VALIDATING] {
+    for path in ASKING_NOBODY_TO_SIGN_IN {
         assert_reply(&browser.get(path).await, path, 200, "nobody");
     }
     assert_reply(
@@ -150,7 +184,7 @@ async fn the_cookie_of_a_expired_session_is_anonymous(stage: Stage) {
         let reply = site.browser_of(&session).get(path).await;
         assert_reply(&reply, path, 401, "Not signed in.");
     }
-    for path in [MAYBE_USER, MAYBE_ID, VALIDATING] {
+    for path in ASKING_NOBODY_TO_SIGN_IN {
         let reply = site.browser_of(&session).get(path).await;
         assert_reply(&reply, path, 200, "nobody");
     }
@@ -172,7 +206,7 @@ async fn an_unsafe_request_of_another_origin_is_403_where_somebody_is_asked_for(
         let sentence = "Cross-origin request refused.";
         assert_reply(&post(path).await, path, 403, sentence);
     }
-    for path in [MAYBE_USER, MAYBE_ID, VALIDATING] {
+    for path in ASKING_NOBODY_TO_SIGN_IN {
         assert_reply(&post(path).await, path, 200, "nobody");
     }
     assert!(stage.probe.calls().is_empty());
@@ -188,6 +222,7 @@ async fn r48_an_outage_is_503_and_never_anonymous(stage: Stage) {
         BOTH,
         MAYBE_USER,
         MAYBE_ID,
+        MAYBE_SESSION,
         VALIDATING,
         AUTHENTICATING,
     ] {
@@ -195,6 +230,11 @@ async fn r48_an_outage_is_503_and_never_anonymous(stage: Stage) {
         assert_reply(&reply, path, 503, "Try again in a moment.");
         assert!(reply.header("retry-after").is_some(), "{path}");
         assert!(reply.set_cookies().is_empty(), "{path}");
+    }
+    for path in [OPTIONAL_USER, OPTIONAL_SESSION] {
+        // actix-web makes `None` of every error, before lucia sees the `Option`.
+        let (status, body) = OPTION_DURING_AN_OUTAGE;
+        assert_reply(&browser.get(path).await, path, status, body);
     }
     // Nobody has asked the store here.
     assert_reply(

@@ -67,7 +67,7 @@ async fn r46_nothing_that_an_application_holds_shows_a_secret(stage: Stage) {
     assert!(found.is_some());
     auth_request.set_session(Some(&session));
     show(&auth_request);
-    show(&auth_request.response_headers().await);
+    show(&lucia::adapter::response_headers(&auth_request).await);
 
     let stored = store.user_keys(&created.id).await.unwrap();
     let hash = stored[0].hashed_password.clone().unwrap();

@@ -13,7 +13,8 @@ use actix_web::web::{self, Bytes, ServiceConfig};
 use actix_web::{FromRequest, Handler, HttpMessage, HttpRequest, Responder};
 use futures_util::stream;
 use lucia::actix::AuthMiddleware;
-use lucia::{Auth, Guard, RequestSlot};
+use lucia::adapter::RequestSlot;
+use lucia::{Auth, Guard};
 
 use super::{Polls, Site};
 
@@ -24,6 +25,9 @@ pub(crate) use lucia::actix::{auth_request, authenticated};
 
 /// The answer to a path that is there, and whose parts do not parse.
 pub(crate) const BAD_PATH: u16 = 404;
+
+/// The answer of a handler with an `Option` of our parameters while the store is away.
+pub(crate) const OPTION_DURING_AN_OUTAGE: (u16, &str) = (200, "nobody");
 
 /// What the log says where there is no `Auth`, and what to do about it.
 pub(crate) const NO_AUTH: (&str, &str) = (
@@ -139,6 +143,27 @@ impl Routes {
                     payload: Box::pin(body),
                 });
                 service.call(request)
+            });
+            config.service(scope.configure(|config| self.configure(config)));
+        })
+    }
+
+    /// These routes, with the error of lucia that a response carries in its `x-lucia-error`.
+    pub(crate) fn telling_errors(self) -> Self {
+        Self::default().and(move |config| {
+            let scope = web::scope("").wrap_fn(|request, service| {
+                let response = service.call(request);
+                async {
+                    let mut response = response.await?;
+                    let error = response.response().error();
+                    let error = error.and_then(|error| error.as_error::<lucia::Error>());
+                    if let Some(code) = error.map(lucia::Error::code) {
+                        let code = HeaderValue::from_static(code);
+                        let name = header::HeaderName::from_static("x-lucia-error");
+                        response.headers_mut().insert(name, code);
+                    }
+                    Ok(response)
+                }
             });
             config.service(scope.configure(|config| self.configure(config)));
         })

@@ -18,11 +18,12 @@ use axum::response::IntoResponse;
 use axum::routing::{any, get, post};
 use axum::serve::IncomingStream;
 use futures_util::stream;
-use lucia::{Auth, Guard, RequestSlot};
+use lucia::adapter::RequestSlot;
+use lucia::{Auth, Guard};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tower::Service;
-use tower::util::MapRequestLayer;
+use tower::util::{MapRequestLayer, MapResponseLayer};
 
 use super::{Polls, Site};
 
@@ -36,6 +37,9 @@ pub(crate) type Data<T> = Extension<Arc<T>>;
 
 /// The answer to a path that is there, and whose parts do not parse.
 pub(crate) const BAD_PATH: u16 = 400;
+
+/// The answer of a handler with an `Option` of our parameters while the store is away.
+pub(crate) const OPTION_DURING_AN_OUTAGE: (u16, &str) = (503, "Try again in a moment.");
 
 /// What the log says where there is no `Auth`, and what to do about it.
 pub(crate) const NO_AUTH: (&str, &str) = (
@@ -105,6 +109,21 @@ impl Routes {
             request.map(|body| Body::from_stream(polls.of(body.into_data_stream())))
         };
         Self(self.0.layer(MapRequestLayer::new(count)))
+    }
+
+    /// These routes, with the error of lucia that a response carries in its `x-lucia-error`.
+    pub(crate) fn telling_errors(self) -> Self {
+        Self(
+            self.0
+                .layer(MapResponseLayer::new(|mut response: Response| {
+                    let error = response.extensions().get::<Arc<lucia::Error>>();
+                    if let Some(code) = error.map(|error| error.code()) {
+                        let code = HeaderValue::from_static(code);
+                        response.headers_mut().insert("x-lucia-error", code);
+                    }
+                    response
+                })),
+        )
     }
 }
 

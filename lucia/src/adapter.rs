@@ -1,0 +1,158 @@
+//! What stands between lucia and a web framework. Applications do not need this module.
+//!
+//! An adapter says what a request of its framework is ([`RequestInfo`], [`RequestContext`]) and what a
+//! response is ([`Response`], [`HeadersMut`]). Then each request takes four steps:
+//!
+//! 1. [`Auth::handle_request`](crate::Auth::handle_request) gives its [`AuthRequest`], and [`adopt`]
+//!    says that the adapter takes care of its headers.
+//! 2. [`Guard::check`] decides.
+//! 3. [`deny`] makes the response to a request that was refused.
+//! 4. [`finish`] completes every other response.
+//!
+//! For the requests and responses of the crate `http`, all is there: `lucia::http` has an adapter in
+//! 20 lines. `docs/adapters.md` and `examples/adapter` in the repository go through another.
+
+use crate::headers::denial::{Content, Denial};
+use crate::{Auth, AuthRequest, Error, Guard, TokenSource};
+
+pub use crate::headers::RequestInfo;
+pub use crate::headers::denial::AskedFor;
+pub use crate::request::ResponseHeaders;
+pub use crate::request::context::{RequestContext, RequestSlot};
+pub use crate::request::response::{Answer, HeadersMut};
+
+/// A response of a framework, as far as lucia reads and changes it. lucia implements it for those of
+/// actix-web and of the crate `http`.
+pub trait Response: Sized {
+    /// Its headers.
+    type Headers: HeadersMut;
+
+    /// The error that the response was made of by [`Answer::of`], as long as it has that body:
+    /// `None` after [`with_body`](Self::with_body).
+    fn error(&self) -> Option<&Error>;
+
+    /// The HTTP status.
+    fn status(&self) -> u16;
+
+    /// The headers.
+    fn headers_mut(&mut self) -> &mut Self::Headers;
+
+    /// Replaces the status.
+    fn set_status(&mut self, status: u16);
+
+    /// Replaces the body. The headers stay.
+    #[must_use]
+    fn with_body(self, body: String) -> Self;
+}
+
+/// Says that the caller is going to put [`response_headers`] on the response, whatever becomes of
+/// it; [`deny`] and [`finish`] do so. A change of the cookie that no adapter has taken care of is
+/// logged as a mistake.
+pub fn adopt(auth_request: &AuthRequest) {
+    auth_request.adopt();
+}
+
+/// Sets whether the cookie, the bearer token or either counts. Without a call, the cookie does.
+/// [`AuthRequest::validate`], [`AuthRequest::require`] and the parameters of handlers go by it.
+/// [`Guard::check`] calls this.
+pub fn accept(auth_request: &AuthRequest, source: TokenSource) {
+    auth_request.accept(source);
+}
+
+/// What the response to a request is to carry, as things stand: call it when the handler has finished,
+/// put this on the response, and say so before by [`adopt`].
+///
+/// The cookie of a session that another request has ended or rotated meanwhile would take the
+/// place of a newer one. So where a cookie is to be set, and at least a millisecond has passed
+/// since the store last answered for its session, the store is asked once more, by one query.
+/// Nothing is sent for a session that is gone, nor for a renewal while the store is unavailable. Called
+/// again, this says the same and asks nothing.
+pub async fn response_headers(auth_request: &AuthRequest) -> ResponseHeaders {
+    auth_request.response_headers().await
+}
+
+/// Turns the default response to an error of [`Guard::check`] into the one that the client gets: a
+/// redirection to the login page where the guard has one, and otherwise the
+/// [look](crate::AuthBuilder::denials) of the application, with the `WWW-Authenticate` of a guard that
+/// accepts bearer tokens. Cookie and cache headers are on it.
+pub async fn deny<R: Response>(
+    mut response: R,
+    guard: &Guard,
+    auth_request: &AuthRequest,
+    asked: &impl AskedFor,
+) -> R {
+    let Some(denial) = response.error() else {
+        return finish(response, auth_request, asked).await;
+    };
+    // The client can ask again only for what a safe method asked for (RFC 9110, 9.2.1).
+    let is_safe = matches!(asked.method(), "GET" | "HEAD" | "OPTIONS" | "TRACE");
+    let target = asked.target().filter(|_| is_safe);
+    let location = guard.redirection(denial, auth_request, target);
+    let challenge = guard.challenge(denial, auth_request);
+    if let Some(location) = location {
+        response.set_status(303);
+        response.headers_mut().remove("content-type", |_| true);
+        response.headers_mut().append("location", &location);
+        response = response.with_body(String::new());
+    } else if let Some(challenge) = challenge {
+        response.headers_mut().append("www-authenticate", challenge);
+    }
+    finish(response, auth_request, asked).await
+}
+
+/// Completes a response when the handler has finished: an error of lucia gets the
+/// [look](crate::AuthBuilder::denials) of the application, and cookie and cache headers are put on.
+/// Doing it again changes nothing.
+pub async fn finish<R: Response>(
+    response: R,
+    auth_request: &AuthRequest,
+    asked: &impl AskedFor,
+) -> R {
+    let mut response = dress(response, auth_request.auth(), asked);
+    let headers = auth_request.response_headers().await;
+    headers.put_on(response.headers_mut());
+    response
+}
+
+/// Gives the response to an error of lucia the application's look.
+fn dress<R: Response>(mut response: R, auth: &Auth, asked: &impl AskedFor) -> R {
+    if auth.denials().is_none() || !is_default(&mut response) {
+        return response;
+    }
+    let content = response.error().and_then(|error| look(error, auth, asked));
+    match content {
+        Some(content) => put_content(response, content),
+        None => response,
+    }
+}
+
+/// What the application shows of an error.
+pub(crate) fn look(error: &Error, auth: &Auth, asked: &impl AskedFor) -> Option<Content> {
+    auth.denials()?.content(&Denial::new(error, asked))
+}
+
+/// Whether this is the response that lucia made of an error. An application that has changed its status or
+/// type since has chosen its look already.
+fn is_default(response: &mut impl Response) -> bool {
+    let status = response.status();
+    let is_of_error = response
+        .error()
+        .is_some_and(|error| error.status() == status);
+    let is_text = |value: &[u8]| value == Answer::CONTENT_TYPE.as_bytes();
+    is_of_error && response.headers_mut().values("content-type").all(is_text)
+}
+
+pub(crate) fn put_content<R: Response>(mut response: R, content: Content) -> R {
+    let headers = response.headers_mut();
+    // Those that describe the body.
+    for name in ["content-type", "content-length", "content-encoding", "etag"] {
+        headers.remove(name, |_| true);
+    }
+    headers.append("content-type", &content.media_type);
+    response.with_body(content.text.into_owned())
+}
+
+/// In the extensions of a response that lucia made of an error, as long as it has that body.
+#[cfg(any(feature = "actix", feature = "http"))]
+#[derive(Clone, Copy)]
+pub(crate) struct DefaultLook;
