@@ -129,14 +129,19 @@ impl PgStore {
     /// that `user_columns` defines in the table of users, such as
     /// `"username TEXT NOT NULL UNIQUE"`. A column that is there is left as it is.
     ///
+    /// lucia's own tables come from numbered files, each of which runs once. The table
+    /// `lucia_migration`, in the schema of the others, records the files that have run. Tables that are
+    /// there without a record, from another tool or an earlier version, are completed.
+    ///
     /// It can run at every start, in as many processes at once as you like: it does all or
     /// nothing, one process after the other. Applications with a migration tool of their own use
     /// the SQL files in `migrations/postgres` instead.
     ///
     /// # Errors
     ///
-    /// [`Error::Misuse`] for what defines no column, [`Error::Schema`] for a column that cannot be
-    /// added, and [`Error::Unavailable`].
+    /// [`Error::Misuse`] for what defines no column; [`Error::Schema`] for a column that cannot be
+    /// added, for a database that a newer version of lucia has migrated, and for a file that was
+    /// changed after it ran; [`Error::Unavailable`].
     pub async fn migrate(&self, user_columns: &[&str]) -> Result<()> {
         migrate::migrate(&self.0, user_columns).await
     }

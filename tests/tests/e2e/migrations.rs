@@ -1,5 +1,7 @@
 //! Making the tables: again, at once, interrupted, over what is there, and by hand.
 
+mod numbered;
+
 use std::future::Future as _;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -259,7 +261,10 @@ async fn the_shipped_file_run_by_hand_does_without_migrate() {
     let sql = "ALTER TABLE auth_user ADD COLUMN username TEXT NOT NULL UNIQUE, \
                ADD COLUMN age INT DEFAULT 7";
     client.batch_execute(sql).await.unwrap();
-    assert_eq!(catalog(&database).await, complete().await);
+    // A tool of the application's has a record of its own.
+    let mut complete = complete().await;
+    complete.retain(|line| !line.contains("lucia_migration") && !line.contains("(tables, number)"));
+    assert_eq!(catalog(&database).await, complete);
     assert_works(&database).await;
 }
 

@@ -5,6 +5,7 @@ mod conformance;
 mod connections;
 mod errors;
 mod migrate;
+mod numbered;
 mod sessions;
 mod values;
 
