@@ -138,7 +138,8 @@ pub mod testing;
 mod user;
 
 pub use auth::{
-    Auth, AuthBuilder, CreateSession, DeleteKey, Environment, SignsIn, Sweeper, SweeperBuilder,
+    Auth, AuthBuilder, CreateKey, CreateSession, CreateUser, DeleteKey, Environment, SignsIn,
+    Sweeper, SweeperBuilder,
 };
 pub use clock::{RandomSource, TimeSource};
 #[cfg(feature = "postgres")]

@@ -45,7 +45,11 @@ use std::fmt;
 
 use async_trait::async_trait;
 use serde_json::{Map, Value};
+#[cfg(feature = "postgres")]
+use tokio_postgres::Transaction;
 
+#[cfg(feature = "postgres")]
+use crate::Error;
 use crate::Result;
 pub use crate::clock::UnixMillis;
 pub use crate::session::Expiries;
@@ -95,6 +99,29 @@ pub trait UserStore: fmt::Debug + Send + Sync + 'static {
 
     /// Stores a key.
     async fn insert_key(&self, key: KeyRow) -> Result<()>;
+
+    /// Stores a user as [`insert_user`](Self::insert_user) does, in this open transaction of the
+    /// application's, which it leaves open. Without an implementation, [`Error::Misuse`] says that
+    /// the store cannot.
+    #[cfg(feature = "postgres")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
+    async fn insert_user_in(
+        &self,
+        _: &Transaction<'_>,
+        _: NewUserRow,
+        _: Option<KeyRow>,
+    ) -> Result<UserRow> {
+        Err(no_transactions())
+    }
+
+    /// Stores a key as [`insert_key`](Self::insert_key) does, in this open transaction of the
+    /// application's, which it leaves open. Without an implementation, [`Error::Misuse`] says that
+    /// the store cannot.
+    #[cfg(feature = "postgres")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
+    async fn insert_key_in(&self, _: &Transaction<'_>, _: KeyRow) -> Result<()> {
+        Err(no_transactions())
+    }
 
     /// The key of this id.
     async fn key(&self, id: &str) -> Result<Option<KeyRow>>;
@@ -242,6 +269,13 @@ pub trait Store: UserStore + SessionStore {
     /// Those that [`insert_session_by_key`](Self::insert_session_by_key) stores at the same time
     /// by the old hash are among the sessions that end.
     async fn change_password(&self, change: PasswordChange) -> Result<bool>;
+}
+
+#[cfg(feature = "postgres")]
+fn no_transactions() -> Error {
+    let what = "`transaction(..)` is for users in a `PgStore`, and the store of users is another one, \
+                which cannot write in a transaction of Postgres: leave `transaction(..)` out";
+    Error::Misuse(what.to_owned())
 }
 
 /// lucia's own columns of the table of sessions, which attributes cannot be.

@@ -10,24 +10,6 @@ use crate::user::key::{NewKey, UserKey, key_id};
 use crate::{Error, Result};
 
 impl Auth {
-    /// Gives a user one more way to sign in.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::InvalidKey`] and [`Error::InvalidPassword`] for what cannot be accepted,
-    /// [`Error::DuplicateKey`] when somebody has this key already, [`Error::UnknownUser`],
-    /// [`Error::Busy`] when too many passwords wait to be hashed, [`Error::Unavailable`] when the
-    /// store is.
-    pub async fn create_key(&self, user_id: &UserId, key: NewKey<'_>) -> Result<UserKey> {
-        let row = self.key_row(key, user_id.clone()).await?;
-        if user_id.cannot_be_stored() {
-            return Err(Error::UnknownUser);
-        }
-        self.ask(self.store().insert_key(row.clone())).await?;
-        tracing::info!(%user_id, provider_id = key.provider_id, "key created");
-        UserKey::from_row(row)
-    }
-
     /// A key, `None` when there is no such key.
     ///
     /// # Errors

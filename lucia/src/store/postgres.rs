@@ -29,7 +29,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use deadpool_postgres::Pool;
 use serde_json::{Map, Value};
-use tokio_postgres::Row;
+use tokio_postgres::{Row, Transaction};
 
 use attempts::AttemptStatements;
 pub use builder::PgStoreBuilder;
@@ -201,8 +201,63 @@ impl PgStore {
         written: Written<'_>,
         row: fn(&Row) -> Result<T, Failure>,
     ) -> Result<Option<T>> {
-        let rows = self.0.read(sql, params, Some(written), row).await?;
+        self.write_by(None, sql, params, written, row).await
+    }
+
+    /// As [`write`](Self::write), in the open transaction of the application's if there is one.
+    async fn write_by<T>(
+        &self,
+        transaction: Option<&Transaction<'_>>,
+        sql: &str,
+        params: Params<'_>,
+        written: Written<'_>,
+        row: fn(&Row) -> Result<T, Failure>,
+    ) -> Result<Option<T>> {
+        let answer = match transaction {
+            Some(transaction) => self.0.run_in(transaction, sql, params).await,
+            None => self.0.run(sql, params).await,
+        };
+        let rows = self.0.understand(answer, Some(written), row).await?;
         Ok(rows.into_iter().next())
+    }
+
+    async fn insert_user_by(
+        &self,
+        transaction: Option<&Transaction<'_>>,
+        user: NewUserRow,
+        key: Option<KeyRow>,
+    ) -> Result<UserRow> {
+        let attributes = attributes_json(self.user_table(), &user.attributes, &["id"])?;
+        let sql = self
+            .0
+            .statements
+            .insert_user(&self.0.tables, &user.attributes, key.is_some());
+        let id = user.id.as_str();
+        let written = Written::User(&user.attributes);
+        let inserted = match &key {
+            Some(key) => {
+                let params: Params<'_> = &[&id, &attributes, &key.id, &key.hashed_password];
+                self.write_by(transaction, &sql, params, written, user_row)
+                    .await?
+            }
+            None => {
+                self.write_by(transaction, &sql, &[&id, &attributes], written, user_row)
+                    .await?
+            }
+        };
+        inserted.ok_or_else(|| self.0.kept_out(&self.0.tables.user))
+    }
+
+    async fn insert_key_by(
+        &self,
+        transaction: Option<&Transaction<'_>>,
+        key: KeyRow,
+    ) -> Result<()> {
+        let params: Params<'_> = &[&key.id, &key.user_id.as_str(), &key.hashed_password];
+        let sql = &self.0.statements.insert_key;
+        self.write_by(transaction, sql, params, Written::Key, |_| Ok(()))
+            .await
+            .map(drop)
     }
 }
 
@@ -286,24 +341,16 @@ impl UserStore for PgStore {
     }
 
     async fn insert_user(&self, user: NewUserRow, key: Option<KeyRow>) -> Result<UserRow> {
-        let attributes = attributes_json(self.user_table(), &user.attributes, &["id"])?;
-        let sql = self
-            .0
-            .statements
-            .insert_user(&self.0.tables, &user.attributes, key.is_some());
-        let id = user.id.as_str();
-        let written = Written::User(&user.attributes);
-        let inserted = match &key {
-            Some(key) => {
-                let params: Params<'_> = &[&id, &attributes, &key.id, &key.hashed_password];
-                self.write(&sql, params, written, user_row).await?
-            }
-            None => {
-                self.write(&sql, &[&id, &attributes], written, user_row)
-                    .await?
-            }
-        };
-        inserted.ok_or_else(|| self.0.kept_out(&self.0.tables.user))
+        self.insert_user_by(None, user, key).await
+    }
+
+    async fn insert_user_in(
+        &self,
+        transaction: &Transaction<'_>,
+        user: NewUserRow,
+        key: Option<KeyRow>,
+    ) -> Result<UserRow> {
+        self.insert_user_by(Some(transaction), user, key).await
     }
 
     async fn user(&self, id: &UserId) -> Result<Option<UserRow>> {
@@ -351,11 +398,11 @@ impl UserStore for PgStore {
     }
 
     async fn insert_key(&self, key: KeyRow) -> Result<()> {
-        let params: Params<'_> = &[&key.id, &key.user_id.as_str(), &key.hashed_password];
-        let sql = &self.0.statements.insert_key;
-        self.write(sql, params, Written::Key, |_| Ok(()))
-            .await
-            .map(drop)
+        self.insert_key_by(None, key).await
+    }
+
+    async fn insert_key_in(&self, transaction: &Transaction<'_>, key: KeyRow) -> Result<()> {
+        self.insert_key_by(Some(transaction), key).await
     }
 
     async fn key(&self, id: &str) -> Result<Option<KeyRow>> {

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde_json::{Map, Value};
+#[cfg(feature = "postgres")]
+use tokio_postgres::Transaction;
 
 use super::{
     CountedAttempt, Expiries, KeyDeletion, KeyRow, NewAttempt, NewSessionRow, NewUserRow,
@@ -41,6 +43,21 @@ shared! {
     UserStore {
         fn user_table(&self) -> &str {
             (**self).user_table()
+        }
+
+        #[cfg(feature = "postgres")]
+        async fn insert_user_in(
+            &self,
+            transaction: &Transaction<'_>,
+            user: NewUserRow,
+            key: Option<KeyRow>,
+        ) -> Result<UserRow> {
+            (**self).insert_user_in(transaction, user, key).await
+        }
+
+        #[cfg(feature = "postgres")]
+        async fn insert_key_in(&self, transaction: &Transaction<'_>, key: KeyRow) -> Result<()> {
+            (**self).insert_key_in(transaction, key).await
         }
     }
     describe_users() -> UserTable;

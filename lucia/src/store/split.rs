@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde_json::{Map, Value};
+#[cfg(feature = "postgres")]
+use tokio_postgres::Transaction;
 
 use super::{
     CountedAttempt, Expiries, KeyDeletion, KeyRow, NewAttempt, NewSessionRow, NewUserRow,
@@ -144,6 +146,21 @@ impl UserStore for Split {
 
     async fn insert_key(&self, key: KeyRow) -> Result<()> {
         self.users.insert_key(key).await
+    }
+
+    #[cfg(feature = "postgres")]
+    async fn insert_user_in(
+        &self,
+        transaction: &Transaction<'_>,
+        user: NewUserRow,
+        key: Option<KeyRow>,
+    ) -> Result<UserRow> {
+        self.users.insert_user_in(transaction, user, key).await
+    }
+
+    #[cfg(feature = "postgres")]
+    async fn insert_key_in(&self, transaction: &Transaction<'_>, key: KeyRow) -> Result<()> {
+        self.users.insert_key_in(transaction, key).await
     }
 
     async fn key(&self, id: &str) -> Result<Option<KeyRow>> {

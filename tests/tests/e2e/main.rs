@@ -110,5 +110,6 @@ mod split;
 mod sweeper;
 mod test_databases;
 mod throttling;
+mod transactions;
 mod upgrades;
 mod user_ids;
