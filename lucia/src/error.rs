@@ -52,6 +52,9 @@ pub enum Error {
     /// A new password that breaks the policy.
     #[error("the password was refused: {0}")]
     InvalidPassword(PasswordProblem),
+    /// A text that no user can have as an id.
+    #[error(transparent)]
+    InvalidUserId(#[from] InvalidUserId),
     /// A provider id or provider user id that is not allowed.
     #[error("the key was refused: {reason}")]
     InvalidKey {
@@ -128,6 +131,24 @@ pub enum Error {
     /// What should not happen.
     #[error("internal error")]
     Internal(#[source] Source),
+}
+
+/// Why a text cannot be the id of a user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidUserId {
+    /// It is empty.
+    #[error("the user id is empty")]
+    Empty,
+    /// It has more characters than an id may have.
+    #[error("the user id has more than {max} characters")]
+    TooLong {
+        /// The largest number of characters.
+        max: usize,
+    },
+    /// It holds the character U+0000, which Postgres does not store in text.
+    #[error("the user id holds the character U+0000")]
+    Nul,
 }
 
 /// Why a new password is refused.
@@ -272,9 +293,10 @@ impl Error {
     #[must_use]
     pub fn status(&self) -> u16 {
         match self {
-            Self::InvalidPassword(_) | Self::InvalidKey { .. } | Self::InvalidAttribute { .. } => {
-                400
-            }
+            Self::InvalidPassword(_)
+            | Self::InvalidUserId(_)
+            | Self::InvalidKey { .. }
+            | Self::InvalidAttribute { .. } => 400,
             Self::InvalidCredentials | Self::Unauthenticated | Self::ReauthenticationRequired => {
                 401
             }
@@ -296,7 +318,9 @@ impl Error {
     pub fn public_message(&self) -> &'static str {
         match self {
             Self::InvalidPassword(_) => "The password was refused.",
-            Self::InvalidKey { .. } | Self::InvalidAttribute { .. } => "A value was refused.",
+            Self::InvalidUserId(_) | Self::InvalidKey { .. } | Self::InvalidAttribute { .. } => {
+                "A value was refused."
+            }
             Self::InvalidCredentials => "Wrong credentials.",
             Self::UnknownUser | Self::UnknownKey | Self::UnknownSession => "Not found.",
             Self::Unauthenticated => "Not signed in.",

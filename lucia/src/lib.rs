@@ -145,7 +145,9 @@ pub use clock::{RandomSource, TimeSource};
 #[cfg(feature = "postgres")]
 #[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
 pub use deadpool_postgres;
-pub use error::{ConstraintKind, ConstraintViolation, Error, PasswordProblem, Result, Source};
+pub use error::{
+    ConstraintKind, ConstraintViolation, Error, InvalidUserId, PasswordProblem, Result, Source,
+};
 pub use headers::{CookieOptions, RequestInfo, SameSite, SessionCookie, TrustedProxy};
 #[cfg(all(feature = "actix", feature = "macros"))]
 #[cfg_attr(docsrs, doc(cfg(all(feature = "actix", feature = "macros"))))]

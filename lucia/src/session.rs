@@ -349,7 +349,7 @@ mod tests {
         let expiries = lifetime.expiries(UnixMillis(created), UnixMillis(renewed));
         SessionRow {
             id: "0".repeat(64).parse().unwrap(),
-            user_id: UserId::from("ada"),
+            user_id: UserId::new("ada").unwrap(),
             created_at: UnixMillis(created),
             authenticated_at: Some(UnixMillis(created)),
             renewed_at: expiries.renewed_at,

@@ -34,7 +34,7 @@ impl Fixed {
         Self {
             session: SessionRow {
                 id: token.session_id(),
-                user_id: UserId::from("u00000000000001"),
+                user_id: UserId::new("u00000000000001").unwrap(),
                 created_at: now,
                 authenticated_at: Some(now),
                 renewed_at: now,
@@ -45,7 +45,7 @@ impl Fixed {
                 attributes: "{}".to_owned(),
             },
             user: UserRow {
-                id: UserId::from("u00000000000001"),
+                id: UserId::new("u00000000000001").unwrap(),
                 attributes: r#"{"id":"u00000000000001","username":"ada"}"#.to_owned(),
             },
         }

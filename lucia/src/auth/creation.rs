@@ -9,11 +9,13 @@ use serde::de::DeserializeOwned;
 use tokio_postgres::Transaction;
 
 use super::Auth;
+#[cfg(doc)]
+use crate::Error;
+use crate::Result;
 use crate::clock::random_text;
 use crate::store::NewUserRow;
 use crate::user::key::{NewKey, UserKey};
 use crate::user::{NewUser, User, UserId, refused};
-use crate::{Error, Result};
 
 impl Auth {
     /// Creates a user together with their key, both or neither. Returns the user as the database
@@ -125,8 +127,8 @@ impl<'a, A: DeserializeOwned> CreateUser<'a, A> {
             .attributes
             .map_err(|problem| problem.into_error(table))?;
         let id = match new_user.id {
-            Some(id) => check_id(id, table)?,
-            None => UserId::from(random_text(&*auth.0.random, UserId::LENGTH)?),
+            Some(id) => id,
+            None => UserId::new(random_text(&*auth.0.random, UserId::LENGTH)?)?,
         };
         let key = match new_user.key {
             Some(key) => Some(auth.key_row(key, id.clone()).await?),
@@ -189,9 +191,6 @@ impl<'a> CreateKey<'a> {
             auth, user_id, key, ..
         } = self;
         let row = auth.key_row(key, user_id.clone()).await?;
-        if user_id.cannot_be_stored() {
-            return Err(Error::UnknownUser);
-        }
         #[cfg(feature = "postgres")]
         if let Some(transaction) = self.transaction {
             let inserting = auth.store().insert_key_in(transaction, row.clone());
@@ -221,22 +220,4 @@ impl fmt::Debug for CreateKey<'_> {
             .field("key", &self.key)
             .finish_non_exhaustive()
     }
-}
-
-/// The id that an application chose for a user.
-fn check_id(id: UserId, table: &str) -> Result<UserId> {
-    let reason = if id.as_str().is_empty() {
-        "the id is empty"
-    } else if id.cannot_be_stored() {
-        "text cannot hold the character U+0000"
-    } else if id.as_str().chars().count() > UserId::MAX_LENGTH {
-        "the id has more than 255 characters"
-    } else {
-        return Ok(id);
-    };
-    Err(Error::InvalidAttribute {
-        table: table.to_owned(),
-        column: Some("id".to_owned()),
-        reason: reason.to_owned(),
-    })
 }

@@ -33,9 +33,6 @@ impl Auth {
     /// [`Error::Unavailable`] when the store is.
     #[doc(alias = "getAllUserKeys")]
     pub async fn user_keys(&self, user_id: &UserId) -> Result<Vec<UserKey>> {
-        if user_id.cannot_be_stored() {
-            return Ok(Vec::new());
-        }
         let rows = self.ask(self.store().user_keys(user_id)).await?;
         rows.into_iter().map(UserKey::from_row).collect()
     }

@@ -15,9 +15,6 @@ impl Auth {
     /// [`Error::Schema`] when the row does not fit `A`, [`Error::Unavailable`] when the store is.
     #[doc(alias = "getUser")]
     pub async fn user<A: DeserializeOwned>(&self, id: &UserId) -> Result<Option<User<A>>> {
-        if id.cannot_be_stored() {
-            return Ok(None);
-        }
         let row = self.ask(self.store().user(id)).await?;
         row.map(|row| User::from_row(&row, self.store().user_table()))
             .transpose()
@@ -52,9 +49,6 @@ impl Auth {
         let table = self.store().user_table();
         let attributes =
             object(attributes, &["id"]).map_err(|problem| problem.into_error(table))?;
-        if id.cannot_be_stored() {
-            return Err(Error::UnknownUser);
-        }
         let updated = self.ask(self.store().update_user(id, attributes)).await;
         let row = updated.map_err(refused)?;
         User::from_row(&row.ok_or(Error::UnknownUser)?, table)
@@ -70,9 +64,6 @@ impl Auth {
     /// row of your own tables still refers to the user, or to one of their keys or sessions: then
     /// nothing has been deleted. [`Error::Unavailable`] when the store is.
     pub async fn delete_user(&self, id: &UserId) -> Result<()> {
-        if id.cannot_be_stored() {
-            return Ok(());
-        }
         self.ask(self.store().delete_user(id)).await?;
         tracing::info!(user_id = %id, "user deleted");
         Ok(())

@@ -392,7 +392,7 @@ impl UserStore for PgStore {
         let deleted = self.0.read_behind(lock, statement, None, read).await?;
         // The database may know them by another spelling (`citext`).
         for id in deleted {
-            changing.user_changed(&id.into());
+            changing.user_changed(&UserId::from_stored(id));
         }
         Ok(())
     }

@@ -230,7 +230,7 @@ async fn the_users_of_lucia_v2_have_sessions_of_both_and_a_list_of_ours() {
     let store = PgStore::connect(&database.url()).await.unwrap();
     store.migrate(COLUMNS).await.unwrap();
     let auth = Auth::builder(store).build().unwrap();
-    let ada = UserId::from("abcdefghij01234");
+    let ada = UserId::new("abcdefghij01234").unwrap();
     let session = auth.create_session(&ada).await.unwrap();
 
     let listed = auth.user_sessions(&ada).await.unwrap();

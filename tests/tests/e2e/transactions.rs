@@ -160,7 +160,7 @@ async fn errors_are_those_of_a_call_without_a_transaction() {
     drop(transaction);
 
     let transaction = client.transaction().await.unwrap();
-    let nobody = "nobody".into();
+    let nobody = "nobody".parse().unwrap();
     let key = NewKey::without_password("github", "1");
     let refused = auth.create_key(&nobody, key).transaction(&transaction);
     let refused = refused.await;

@@ -39,7 +39,7 @@ pub(super) async fn all_keys_of_a_user_are_listed_and_no_others(store: &dyn Stor
         insert_key(store, &key(id, user)).await;
     }
     assert_eq!(key_ids(store, ADA).await, ["a:1", "b:1"]);
-    let keys = store.user_keys(&BOB.into()).await;
+    let keys = store.user_keys(&BOB.parse().unwrap()).await;
     let keys = keys.expect("keys are listed");
     assert_eq!(keys, [key("a:2", BOB)], "each is listed as it is stored");
 }
@@ -81,7 +81,7 @@ pub(super) async fn hostile_keys_are_stored_as_they_are(store: &dyn Store) {
 }
 
 pub(super) async fn a_password_is_replaced_or_taken_away(store: &dyn Store) {
-    let ada = ADA.into();
+    let ada = ADA.parse().unwrap();
     insert_user(store, ADA).await;
     insert_key(store, &key("a:1", ADA)).await;
     insert_key(store, &key("a:2", ADA)).await;
@@ -98,7 +98,7 @@ pub(super) async fn a_password_is_replaced_or_taken_away(store: &dyn Store) {
 }
 
 pub(super) async fn updating_the_password_of_an_unknown_key_is_false(store: &dyn Store) {
-    let ada = ADA.into();
+    let ada = ADA.parse().unwrap();
     for only_if in [None, Some("a hash")] {
         let updated = store.update_key_password("a:1", &ada, Some("a hash"), only_if);
         assert!(!updated.await.expect("there is nothing to update"));
@@ -112,7 +112,7 @@ pub(super) async fn a_password_of_a_key_that_is_somebody_elses_by_now_stays(stor
     insert_user(store, BOB).await;
     insert_key(store, &key("a:1", BOB)).await;
     for user in [ADA, "nobody", "", "BOB"] {
-        let user = user.into();
+        let user = user.parse().unwrap();
         for only_if in [None, Some("hash of a:1")] {
             for hash in [Some("a hash"), None] {
                 let updated = store.update_key_password("a:1", &user, hash, only_if);
@@ -127,7 +127,7 @@ pub(super) async fn a_password_of_a_key_that_is_somebody_elses_by_now_stays(stor
 }
 
 pub(super) async fn a_password_is_swapped_when_its_hash_is_still_there(store: &dyn Store) {
-    let ada = ADA.into();
+    let ada = ADA.parse().unwrap();
     insert_user(store, ADA).await;
     insert_key(store, &key("a:1", ADA)).await;
     insert_key(store, &key("a:2", ADA)).await;
@@ -144,7 +144,7 @@ pub(super) async fn a_password_is_swapped_when_its_hash_is_still_there(store: &d
 }
 
 pub(super) async fn a_password_that_changed_is_not_swapped(store: &dyn Store) {
-    let ada = ADA.into();
+    let ada = ADA.parse().unwrap();
     insert_user(store, ADA).await;
     insert_key(store, &key("a:1", ADA)).await;
     for old in [
@@ -169,7 +169,7 @@ pub(super) async fn a_password_that_changed_is_not_swapped(store: &dyn Store) {
 }
 
 pub(super) async fn of_parallel_swaps_of_a_password_one_succeeds(store: &dyn Store) {
-    let ada = ADA.into();
+    let ada = ADA.parse().unwrap();
     insert_user(store, ADA).await;
     insert_key(store, &key("a:1", ADA)).await;
     let hashes: Vec<_> = (0..20).map(|number| format!("hash {number}")).collect();

@@ -91,7 +91,7 @@ pub(super) async fn of_two_new_passwords_that_keep_one_session_one_wins(store: &
 pub(super) async fn new_passwords_beside_all_that_ends_sessions_do_not_get_stuck(
     store: &dyn Store,
 ) {
-    let ada = ADA.into();
+    let ada = ADA.parse().unwrap();
     two_users(store).await;
     for round in 1..=3 {
         let first = round * 100;
@@ -177,7 +177,7 @@ async fn change(
 ) -> bool {
     let change = PasswordChange {
         key_id: key_id.to_owned(),
-        user_id: user.into(),
+        user_id: user.parse().unwrap(),
         hashed_password: "another hash".to_owned(),
         kept: kept.map(|(number, rotation)| (session_id(number), rotation.clone())),
     };

@@ -141,14 +141,14 @@ pub(super) async fn a_key_that_changes_beside_its_sign_ins_does_not_get_stuck(st
         all((round..round + 20).map(async |number| match number % 5 {
             0 => {
                 let change = store
-                    .update_key_password("a:1", &ADA.into(), Some(changed), None)
+                    .update_key_password("a:1", &ADA.parse().unwrap(), Some(changed), None)
                     .await;
                 assert!(change.expect("a password is replaced"));
             }
             1 => {
                 let hash = opened.hashed_password.as_deref();
                 let change = store
-                    .update_key_password("a:1", &ADA.into(), hash, Some(changed))
+                    .update_key_password("a:1", &ADA.parse().unwrap(), hash, Some(changed))
                     .await;
                 change.map(drop).expect("a password is swapped or not");
             }

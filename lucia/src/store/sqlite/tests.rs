@@ -60,7 +60,7 @@ fn new_user(id: &str, attributes: Value) -> NewUserRow {
         panic!("no object")
     };
     NewUserRow {
-        id: id.into(),
+        id: id.parse().unwrap(),
         attributes,
     }
 }
@@ -68,7 +68,7 @@ fn new_user(id: &str, attributes: Value) -> NewUserRow {
 fn key(id: &str, user: &str) -> KeyRow {
     KeyRow {
         id: id.to_owned(),
-        user_id: user.into(),
+        user_id: user.parse().unwrap(),
         hashed_password: None,
     }
 }
@@ -76,7 +76,7 @@ fn key(id: &str, user: &str) -> KeyRow {
 fn session(user: &str) -> NewSessionRow {
     NewSessionRow {
         token: SessionToken::parse(&"0".repeat(40)).unwrap(),
-        user_id: user.into(),
+        user_id: user.parse().unwrap(),
         created_at: UnixMillis(1),
         authenticated_at: None,
         expiries: Expiries {

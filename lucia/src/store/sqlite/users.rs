@@ -296,7 +296,7 @@ fn insert_key(connection: &Connection, tables: &Tables, key: &KeyRow) -> Outcome
 fn key_row(row: &Row<'_>) -> rusqlite::Result<KeyRow> {
     Ok(KeyRow {
         id: row.get(0)?,
-        user_id: row.get::<_, String>(1)?.into(),
+        user_id: UserId::from_stored(row.get::<_, String>(1)?),
         hashed_password: row.get(2)?,
     })
 }

@@ -76,16 +76,16 @@ async fn r46_nothing_that_an_application_holds_shows_a_secret(stage: Stage) {
     show(&store.describe_users().await.unwrap());
     show(&store.session_and_user(&session.id).await.unwrap());
     show(&NewUserRow {
-        id: "ada".into(),
+        id: "ada".parse().unwrap(),
         attributes: serde_json::from_value(json!({ "nickname": NEW_VALUE })).unwrap(),
     });
     show(&UserRow {
-        id: "ada".into(),
+        id: "ada".parse().unwrap(),
         attributes: NEW_VALUE.to_owned(),
     });
     show(&KeyRow {
         id: "username:ada".to_owned(),
-        user_id: "ada".into(),
+        user_id: "ada".parse().unwrap(),
         hashed_password: Some(BROKEN_HASH.to_owned()),
     });
     show(&(PasswordOptions::new(), CookieOptions::new()));
@@ -171,7 +171,7 @@ async fn r46_the_password_of_the_database_is_not_shown() {
     let store = PgStore::connect(&url).await.unwrap();
     secrets.assert_not_in(&format!("{store:?} {:?}", PgStore::builder()), "Debug");
     stage.proxy().cut();
-    let refused = store.user(&"ada".into()).await.unwrap_err();
+    let refused = store.user(&"ada".parse().unwrap()).await.unwrap_err();
     secrets.assert_not_in(&everything_of(&refused), "an outage");
     for url in [
         url.clone(),
