@@ -287,6 +287,22 @@ pub struct Expiries {
     pub idle_expires: UnixMillis,
 }
 
+impl Expiries {
+    /// The times of a session that is created or renewed at the first of them.
+    #[must_use]
+    pub fn new(
+        renewed_at: UnixMillis,
+        active_expires: UnixMillis,
+        idle_expires: UnixMillis,
+    ) -> Self {
+        Self {
+            renewed_at,
+            active_expires,
+            idle_expires,
+        }
+    }
+}
+
 impl Lifetime {
     /// The expiries of a session created at `created_at` that is created or renewed `now`.
     pub(crate) fn expiries(&self, created_at: UnixMillis, now: UnixMillis) -> Expiries {

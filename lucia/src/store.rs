@@ -57,8 +57,8 @@ use crate::session::token::SessionId;
 use crate::user::UserId;
 
 pub use rows::{
-    CountedAttempt, KeyDeletion, KeyRow, NewAttempt, NewSessionRow, NewUserRow, PasswordChange,
-    Rotation, SessionRow, UserRow, UserTable,
+    CountedAttempt, KeyDeletion, KeyRow, LastKey, NewAttempt, NewSessionRow, NewUserRow,
+    PasswordChange, Rotation, SessionRow, UserRow, UserTable,
 };
 pub(crate) use split::Split;
 
@@ -140,9 +140,9 @@ pub trait UserStore: fmt::Debug + Send + Sync + 'static {
         only_if: Option<&str>,
     ) -> Result<bool>;
 
-    /// Removes a key, unless it is the last one of its user and `even_last` does not say that it
-    /// may go all the same. However many are asked to go at once, one stays.
-    async fn delete_key(&self, id: &str, even_last: bool) -> Result<KeyDeletion>;
+    /// Removes a key. With [`LastKey::Keep`], the last one of its user stays: however many are asked
+    /// to go at once, one is left.
+    async fn delete_key(&self, id: &str, last: LastKey) -> Result<KeyDeletion>;
 
     /// Checks that attempts to sign in can be counted. Asked only where they are.
     ///

@@ -4,7 +4,7 @@ use std::fmt;
 use std::pin::Pin;
 
 use super::Auth;
-use crate::store::{KeyDeletion, KeyRow};
+use crate::store::{KeyDeletion, KeyRow, LastKey};
 use crate::user::UserId;
 use crate::user::key::{NewKey, UserKey, key_id};
 use crate::{Error, Result};
@@ -103,7 +103,11 @@ impl DeleteKey<'_> {
         let Ok(id) = key_id(self.provider_id, self.provider_user_id) else {
             return Ok(());
         };
-        let deletion = self.auth.store().delete_key(&id, self.even_last);
+        let last = match self.even_last {
+            true => LastKey::Delete,
+            false => LastKey::Keep,
+        };
+        let deletion = self.auth.store().delete_key(&id, last);
         match self.auth.ask(deletion).await? {
             KeyDeletion::Deleted => {
                 tracing::info!(provider_id = self.provider_id, "key deleted");

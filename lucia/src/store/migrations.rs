@@ -24,13 +24,16 @@ use crate::{Error, Result};
 /// The table that says which files have run, one row for each file and set of tables.
 pub(crate) const RECORD: &str = "lucia_migration";
 
+/// One of the tables, by the name that it has.
+type TableOf = fn(&TableNames) -> &str;
+
 /// A numbered file.
 pub(crate) struct Migration {
     pub(crate) number: i64,
     pub(crate) file: &'static str,
     pub(crate) sql: &'static str,
     /// The table and column that the file adds, and nothing else, on SQLite.
-    pub(crate) adds: Option<(fn(&TableNames) -> &str, &'static str)>,
+    pub(crate) adds: Option<(TableOf, &'static str)>,
 }
 
 impl Migration {

@@ -47,8 +47,8 @@ pub use stored_ids::StoredIds;
 use unnamed::{Param, Params};
 
 use super::{
-    CountedAttempt, KeyDeletion, KeyRow, NewAttempt, NewUserRow, UnixMillis, UserRow, UserStore,
-    UserTable,
+    CountedAttempt, KeyDeletion, KeyRow, LastKey, NewAttempt, NewUserRow, UnixMillis, UserRow,
+    UserStore, UserTable,
 };
 use crate::store::tables::{MAX_NAME, SessionColumn, TableNames};
 use crate::user::UserId;
@@ -429,8 +429,8 @@ impl UserStore for PgStore {
         Ok(!rows.is_empty())
     }
 
-    async fn delete_key(&self, id: &str, even_last: bool) -> Result<KeyDeletion> {
-        let params: Params<'_> = &[&id, &even_last];
+    async fn delete_key(&self, id: &str, last: LastKey) -> Result<KeyDeletion> {
+        let params: Params<'_> = &[&id, &(last == LastKey::Delete)];
         let read = |row: &Row| Ok((row.try_get(0)?, row.try_get(1)?));
         let rows = self
             .read(&self.0.statements.delete_key, params, read)

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use tokio_postgres::Transaction;
 
 use super::{
-    CountedAttempt, Expiries, KeyDeletion, KeyRow, NewAttempt, NewSessionRow, NewUserRow,
+    CountedAttempt, Expiries, KeyDeletion, KeyRow, LastKey, NewAttempt, NewSessionRow, NewUserRow,
     PasswordChange, Rotation, SessionRow, SessionStore, Store, UnixMillis, UserRow, UserStore,
     UserTable,
 };
@@ -184,8 +184,8 @@ impl UserStore for Split {
             .await
     }
 
-    async fn delete_key(&self, id: &str, even_last: bool) -> Result<KeyDeletion> {
-        self.users.delete_key(id, even_last).await
+    async fn delete_key(&self, id: &str, last: LastKey) -> Result<KeyDeletion> {
+        self.users.delete_key(id, last).await
     }
 
     async fn check_attempts(&self) -> Result<()> {

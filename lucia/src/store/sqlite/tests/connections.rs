@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::*;
-use crate::store::{SessionStore as _, UserStore as _};
+use crate::store::{LastKey, SessionStore as _, UserStore as _};
 
 #[tokio::test]
 async fn a_file_is_created_and_keeps_what_is_stored() {
@@ -228,7 +228,7 @@ async fn a_dropped_future_leaves_nothing_half_written() {
         }
     }
     // Writers queue, so that this one comes after all that went on by itself.
-    store.delete_key("nobody's", true).await.unwrap();
+    store.delete_key("nobody's", LastKey::Delete).await.unwrap();
     for id in &ids {
         let user = store
             .user(&id.as_str().parse().unwrap())

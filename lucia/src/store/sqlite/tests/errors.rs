@@ -3,7 +3,9 @@
 use serde_json::json;
 
 use super::*;
-use crate::store::{PasswordChange, Rotation, SessionStore as _, Store as _, UserStore as _};
+use crate::store::{
+    LastKey, PasswordChange, Rotation, SessionStore as _, Store as _, UserStore as _,
+};
 use crate::user::UserId;
 
 #[tokio::test]
@@ -113,7 +115,7 @@ async fn missing_tables_are_named_whatever_is_asked() {
         store.delete_user(&ada).await,
         store.insert_key(key("a:1", "ada")).await,
         store.key("a:1").await.map(drop),
-        store.delete_key("a:1", false).await.map(drop),
+        store.delete_key("a:1", LastKey::Keep).await.map(drop),
         store.insert_session(session.clone()).await.map(drop),
         store
             .insert_session_by_key(session, key("a:1", "ada"))
