@@ -60,7 +60,7 @@ fn new_user(id: &str, attributes: Value) -> NewUserRow {
         panic!("no object")
     };
     NewUserRow {
-        id: id.parse().unwrap(),
+        id: crate::UserId::from_stored(id),
         attributes,
     }
 }
@@ -68,7 +68,7 @@ fn new_user(id: &str, attributes: Value) -> NewUserRow {
 fn key(id: &str, user: &str) -> KeyRow {
     KeyRow {
         id: id.to_owned(),
-        user_id: user.parse().unwrap(),
+        user_id: crate::UserId::from_stored(user),
         hashed_password: None,
     }
 }
@@ -76,7 +76,7 @@ fn key(id: &str, user: &str) -> KeyRow {
 fn session(user: &str) -> NewSessionRow {
     NewSessionRow {
         token: SessionToken::parse(&"0".repeat(40)).unwrap(),
-        user_id: user.parse().unwrap(),
+        user_id: crate::UserId::from_stored(user),
         created_at: UnixMillis(1),
         authenticated_at: None,
         expiries: Expiries {

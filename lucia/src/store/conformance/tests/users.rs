@@ -282,7 +282,7 @@ impl Memory {
 
 pub(super) fn user_row(id: &str, row: &Map<String, Value>) -> UserRow {
     UserRow {
-        id: id.parse().unwrap(),
+        id: crate::UserId::from_stored(id),
         attributes: Value::Object(row.clone()).to_string(),
     }
 }
