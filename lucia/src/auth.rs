@@ -3,6 +3,7 @@
 mod builder;
 mod candidates;
 mod create_session;
+mod creation;
 mod keys;
 mod passwords;
 pub(crate) mod said;
@@ -16,6 +17,7 @@ use std::time::Duration;
 
 pub use builder::{AuthBuilder, Environment};
 pub use create_session::{CreateSession, SignsIn};
+pub use creation::{CreateKey, CreateUser};
 pub use keys::DeleteKey;
 pub use sweeper::{Sweeper, SweeperBuilder};
 

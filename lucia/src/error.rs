@@ -19,6 +19,7 @@ pub type Source = Box<dyn StdError + Send + Sync + 'static>;
 /// | error | status | code |
 /// |---|---|---|
 /// | [`InvalidPassword`](Self::InvalidPassword) | 400 | `invalid_password` |
+/// | [`InvalidUserId`](Self::InvalidUserId) | 400 | `invalid_user_id` |
 /// | [`InvalidKey`](Self::InvalidKey) | 400 | `invalid_key` |
 /// | [`InvalidAttribute`](Self::InvalidAttribute) | 400 | `invalid_attribute` |
 /// | [`InvalidCredentials`](Self::InvalidCredentials) | 401 | `invalid_credentials` |
@@ -98,6 +99,11 @@ pub enum Error {
     /// Status 400, code `invalid_password`.
     #[error("the password was refused: {0}")]
     InvalidPassword(PasswordProblem),
+    /// A text that no user can have as an id.
+    ///
+    /// Status 400, code `invalid_user_id`.
+    #[error(transparent)]
+    InvalidUserId(#[from] InvalidUserId),
     /// A provider id or provider user id that is not allowed.
     ///
     /// Status 400, code `invalid_key`.
@@ -200,6 +206,24 @@ pub enum Error {
     /// Status 500, code `internal`.
     #[error("internal error")]
     Internal(#[source] Source),
+}
+
+/// Why a text cannot be the id of a user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidUserId {
+    /// It is empty.
+    #[error("the user id is empty")]
+    Empty,
+    /// It has more characters than an id may have.
+    #[error("the user id has more than {max} characters")]
+    TooLong {
+        /// The largest number of characters.
+        max: usize,
+    },
+    /// It holds the character U+0000, which Postgres does not store in text.
+    #[error("the user id holds the character U+0000")]
+    Nul,
 }
 
 /// Why a new password is refused.
@@ -363,6 +387,7 @@ impl Error {
     fn meaning(&self) -> (u16, &'static str, &'static str) {
         match self {
             Self::InvalidPassword(_) => (400, "invalid_password", "The password was refused."),
+            Self::InvalidUserId(_) => (400, "invalid_user_id", "A value was refused."),
             Self::InvalidKey { .. } => (400, "invalid_key", "A value was refused."),
             Self::InvalidAttribute { .. } => (400, "invalid_attribute", "A value was refused."),
             Self::InvalidCredentials => (401, "invalid_credentials", "Wrong credentials."),

@@ -138,13 +138,16 @@ pub mod testing;
 mod user;
 
 pub use auth::{
-    Auth, AuthBuilder, CreateSession, DeleteKey, Environment, SignsIn, Sweeper, SweeperBuilder,
+    Auth, AuthBuilder, CreateKey, CreateSession, CreateUser, DeleteKey, Environment, SignsIn,
+    Sweeper, SweeperBuilder,
 };
 pub use clock::{RandomSource, TimeSource};
 #[cfg(feature = "postgres")]
 #[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
 pub use deadpool_postgres;
-pub use error::{ConstraintKind, ConstraintViolation, Error, PasswordProblem, Result, Source};
+pub use error::{
+    ConstraintKind, ConstraintViolation, Error, InvalidUserId, PasswordProblem, Result, Source,
+};
 pub use headers::{CookieOptions, Denial, DenialBody, SameSite, SessionCookie, TrustedProxy};
 #[cfg(all(feature = "actix", feature = "macros"))]
 #[cfg_attr(docsrs, doc(cfg(all(feature = "actix", feature = "macros"))))]

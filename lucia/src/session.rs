@@ -311,6 +311,22 @@ pub struct Expiries {
     pub idle_expires: UnixMillis,
 }
 
+impl Expiries {
+    /// The times of a session that is created or renewed at the first of them.
+    #[must_use]
+    pub fn new(
+        renewed_at: UnixMillis,
+        active_expires: UnixMillis,
+        idle_expires: UnixMillis,
+    ) -> Self {
+        Self {
+            renewed_at,
+            active_expires,
+            idle_expires,
+        }
+    }
+}
+
 impl Lifetime {
     /// The expiries of a session created at `created_at` that is created or renewed `now`.
     pub(crate) fn expiries(
@@ -382,7 +398,7 @@ mod tests {
         let expiries = lifetime.expiries(UnixMillis(created), true, UnixMillis(renewed));
         SessionRow {
             id: "0".repeat(64).parse().unwrap(),
-            user_id: UserId::from("ada"),
+            user_id: UserId::new("ada").unwrap(),
             created_at: UnixMillis(created),
             authenticated_at: Some(UnixMillis(created)),
             renewed_at: expiries.renewed_at,

@@ -29,6 +29,8 @@
 #[cfg(feature = "conformance")]
 #[cfg_attr(docsrs, doc(cfg(feature = "conformance")))]
 pub mod conformance;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod migrations;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
 mod rows;
@@ -43,7 +45,11 @@ use std::fmt;
 
 use async_trait::async_trait;
 use serde_json::{Map, Value};
+#[cfg(feature = "postgres")]
+use tokio_postgres::Transaction;
 
+#[cfg(feature = "postgres")]
+use crate::Error;
 use crate::Result;
 pub use crate::clock::UnixMillis;
 pub use crate::session::Expiries;
@@ -51,8 +57,8 @@ use crate::session::token::SessionId;
 use crate::user::UserId;
 
 pub use rows::{
-    CountedAttempt, KeyDeletion, KeyRow, NewAttempt, NewSessionRow, NewUserRow, PasswordChange,
-    Rotation, SessionRow, UserRow, UserTable,
+    CountedAttempt, KeyDeletion, KeyRow, LastKey, NewAttempt, NewSessionRow, NewUserRow,
+    PasswordChange, Rotation, SessionRow, UserRow, UserTable,
 };
 pub(crate) use split::Split;
 
@@ -94,6 +100,29 @@ pub trait UserStore: fmt::Debug + Send + Sync + 'static {
     /// Stores a key.
     async fn insert_key(&self, key: KeyRow) -> Result<()>;
 
+    /// Stores a user as [`insert_user`](Self::insert_user) does, in this open transaction of the
+    /// application's, which it leaves open. Without an implementation, [`Error::Misuse`] says that
+    /// the store cannot.
+    #[cfg(feature = "postgres")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
+    async fn insert_user_in(
+        &self,
+        _: &Transaction<'_>,
+        _: NewUserRow,
+        _: Option<KeyRow>,
+    ) -> Result<UserRow> {
+        Err(no_transactions())
+    }
+
+    /// Stores a key as [`insert_key`](Self::insert_key) does, in this open transaction of the
+    /// application's, which it leaves open. Without an implementation, [`Error::Misuse`] says that
+    /// the store cannot.
+    #[cfg(feature = "postgres")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
+    async fn insert_key_in(&self, _: &Transaction<'_>, _: KeyRow) -> Result<()> {
+        Err(no_transactions())
+    }
+
     /// The key of this id.
     async fn key(&self, id: &str) -> Result<Option<KeyRow>>;
 
@@ -111,9 +140,9 @@ pub trait UserStore: fmt::Debug + Send + Sync + 'static {
         only_if: Option<&str>,
     ) -> Result<bool>;
 
-    /// Removes a key, unless it is the last one of its user and `even_last` does not say that it
-    /// may go all the same. However many are asked to go at once, one stays.
-    async fn delete_key(&self, id: &str, even_last: bool) -> Result<KeyDeletion>;
+    /// Removes a key. With [`LastKey::Keep`], the last one of its user stays: however many are asked
+    /// to go at once, one is left.
+    async fn delete_key(&self, id: &str, last: LastKey) -> Result<KeyDeletion>;
 
     /// Checks that attempts to sign in can be counted. Asked only where they are.
     ///
@@ -240,6 +269,13 @@ pub trait Store: UserStore + SessionStore {
     /// Those that [`insert_session_by_key`](Self::insert_session_by_key) stores at the same time
     /// by the old hash are among the sessions that end.
     async fn change_password(&self, change: PasswordChange) -> Result<bool>;
+}
+
+#[cfg(feature = "postgres")]
+fn no_transactions() -> Error {
+    let what = "`transaction(..)` is for users in a `PgStore`, and the store of users is another one, \
+                which cannot write in a transaction of Postgres: leave `transaction(..)` out";
+    Error::Misuse(what.to_owned())
 }
 
 /// lucia's own columns of the table of sessions, which attributes cannot be.

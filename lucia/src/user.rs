@@ -8,51 +8,99 @@ mod numbers;
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
+use std::str::FromStr;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize, Serializer, ser};
 use serde_json::Value;
 
 use crate::Result;
+use crate::error::InvalidUserId;
 use crate::store::UserRow;
 
 pub(crate) use blank::{Verdict, try_columns};
 pub use new::NewUser;
 pub(crate) use new::{object, refused};
 
-/// The id of a user: any text, 15 characters of `[a-z0-9]` when lucia made it.
+/// The id of a user: text of 1 to 255 characters without U+0000, 15 characters of `[a-z0-9]` when lucia
+/// made it.
+///
+/// Text becomes an id by [`new`](Self::new), `parse`, `try_into` or serde, all of which refuse what
+/// no new user can have as an id.
+///
+/// ```
+/// use lucia::{InvalidUserId, UserId};
+///
+/// let id: UserId = "ada".parse()?;
+/// assert_eq!(id.as_str(), "ada");
+/// assert_eq!(UserId::new(""), Err(InvalidUserId::Empty));
+/// # Ok::<_, InvalidUserId>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(try_from = "String")]
 pub struct UserId(String);
 
 impl UserId {
     /// How many characters an id has that lucia makes.
     pub const LENGTH: usize = 15;
 
-    /// How many characters an id of the application's may have, so that it fits into an index.
+    /// How many characters an id may have, so that it fits into an index.
     pub const MAX_LENGTH: usize = 255;
+
+    /// The id that this text is.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidUserId`] says why no user can get this id.
+    pub fn new(id: impl Into<String>) -> Result<Self, InvalidUserId> {
+        let id = id.into();
+        if id.is_empty() {
+            Err(InvalidUserId::Empty)
+        } else if id.contains('\0') {
+            Err(InvalidUserId::Nul)
+        } else if id.chars().count() > Self::MAX_LENGTH {
+            Err(InvalidUserId::TooLong {
+                max: Self::MAX_LENGTH,
+            })
+        } else {
+            Ok(Self(id))
+        }
+    }
+
+    /// An id that was read from a table of users or from a column that refers to one. It is not
+    /// checked: the database holds it, whatever it is.
+    pub fn from_stored(id: impl Into<String>) -> Self {
+        Self(id.into())
+    }
 
     /// The id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
 
-    /// Whether no database can hold it, so that nobody has it. Ids come with requests.
-    pub(crate) fn cannot_be_stored(&self) -> bool {
-        self.0.contains('\0')
+impl TryFrom<String> for UserId {
+    type Error = InvalidUserId;
+
+    fn try_from(id: String) -> Result<Self, InvalidUserId> {
+        Self::new(id)
     }
 }
 
-impl From<String> for UserId {
-    fn from(id: String) -> Self {
-        Self(id)
+impl TryFrom<&str> for UserId {
+    type Error = InvalidUserId;
+
+    fn try_from(id: &str) -> Result<Self, InvalidUserId> {
+        Self::new(id)
     }
 }
 
-impl From<&str> for UserId {
-    fn from(id: &str) -> Self {
-        Self(id.to_owned())
+impl FromStr for UserId {
+    type Err = InvalidUserId;
+
+    fn from_str(id: &str) -> Result<Self, InvalidUserId> {
+        Self::new(id)
     }
 }
 
@@ -179,8 +227,34 @@ mod tests {
 
     fn row(attributes: &str) -> UserRow {
         UserRow {
-            id: UserId::from("ada"),
+            id: UserId::new("ada").unwrap(),
             attributes: attributes.to_owned(),
+        }
+    }
+
+    #[test]
+    fn what_no_user_can_have_as_an_id_is_none_however_it_is_made() {
+        let too_long = InvalidUserId::TooLong { max: 255 };
+        for (text, why) in [
+            ("", InvalidUserId::Empty),
+            ("a\0", InvalidUserId::Nul),
+            ("\0", InvalidUserId::Nul),
+            (&"é".repeat(256), too_long),
+        ] {
+            assert_eq!(UserId::new(text), Err(why));
+            assert_eq!(text.parse::<UserId>(), Err(why));
+            assert_eq!(UserId::try_from(text), Err(why));
+            assert_eq!(UserId::try_from(text.to_owned()), Err(why));
+            let json = Value::from(text);
+            let refused = serde_json::from_value::<UserId>(json).unwrap_err();
+            assert_eq!(refused.to_string(), why.to_string());
+        }
+        for text in ["a", " ", "o'\"; -- \u{1f511}", &"é".repeat(255)] {
+            let id = UserId::new(text).unwrap();
+            assert_eq!(id, UserId::from_stored(text));
+            let json = serde_json::to_value(&id).unwrap();
+            assert_eq!(json, text);
+            assert_eq!(serde_json::from_value::<UserId>(json).unwrap(), id);
         }
     }
 
@@ -198,7 +272,7 @@ mod tests {
     #[test]
     fn a_user_is_serialized_as_one_object() {
         let user = User {
-            id: "ada".into(),
+            id: "ada".parse().unwrap(),
             attributes: Profile {
                 username: "Ada".to_owned(),
                 age: None,
@@ -209,7 +283,7 @@ mod tests {
             serde_json::json!({ "id": "ada", "username": "Ada", "age": null })
         );
         let with_id = User {
-            id: "ada".into(),
+            id: "ada".parse().unwrap(),
             attributes: serde_json::json!({ "id": "ada", "age": 36 }),
         };
         let text = serde_json::to_string(&with_id).unwrap();

@@ -70,7 +70,7 @@ async fn patterns(
     _: HeaderMap,
     all @ Form(_): Form<Vec<(String, String)>>,
 ) -> Response {
-    user.id = lucia::UserId::from("");
+    user.id = lucia::UserId::new("ada").unwrap();
     pairs.push((id.to_string(), user.id.to_string()));
     Json((pairs, all.0)).into_response()
 }

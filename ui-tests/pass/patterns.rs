@@ -20,7 +20,7 @@ async fn structure(web::Json(Profile { username }): web::Json<Profile>) -> Strin
 
 #[authenticated]
 async fn mutable(mut user: User<Profile>, web::Json(mut numbers): web::Json<Vec<u32>>) -> String {
-    user.id = lucia::UserId::from("");
+    user.id = lucia::UserId::new("ada").unwrap();
     numbers.push(1);
     format!("{} {numbers:?}", user.username)
 }

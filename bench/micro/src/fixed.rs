@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use async_trait::async_trait;
 use lucia::store::{
-    CountedAttempt, Expiries, KeyDeletion, KeyRow, NewAttempt, NewSessionRow, NewUserRow,
+    CountedAttempt, Expiries, KeyDeletion, KeyRow, LastKey, NewAttempt, NewSessionRow, NewUserRow,
     PasswordChange, Rotation, SessionRow, SessionStore, Store, UnixMillis, UserRow, UserStore,
     UserTable,
 };
@@ -31,24 +31,17 @@ impl Fixed {
         let token = SessionToken::parse(TOKEN).expect("a token");
         let now = UnixMillis::from(SystemTime::now());
         let day = 24 * 60 * 60 * 1000;
+        let id = UserId::from_stored("u00000000000001");
+        let expiries = Expiries::new(
+            now,
+            UnixMillis(now.0 + day),
+            UnixMillis(now.0 + 15 * day),
+        );
+        let mut session = SessionRow::new(token.session_id(), id.clone(), now, expiries);
+        session.authenticated_at = Some(now);
         Self {
-            session: SessionRow {
-                id: token.session_id(),
-                user_id: UserId::from("u00000000000001"),
-                created_at: now,
-                authenticated_at: Some(now),
-                renewed_at: now,
-                active_expires: UnixMillis(now.0 + day),
-                idle_expires: UnixMillis(now.0 + 15 * day),
-                device: None,
-                address: None,
-                persistent: true,
-                attributes: "{}".to_owned(),
-            },
-            user: UserRow {
-                id: UserId::from("u00000000000001"),
-                attributes: r#"{"id":"u00000000000001","username":"ada"}"#.to_owned(),
-            },
+            session,
+            user: UserRow::new(id, r#"{"id":"u00000000000001","username":"ada"}"#),
         }
     }
 }
@@ -105,7 +98,7 @@ impl UserStore for Fixed {
         Ok(false)
     }
 
-    async fn delete_key(&self, _: &str, _: bool) -> Result<KeyDeletion> {
+    async fn delete_key(&self, _: &str, _: LastKey) -> Result<KeyDeletion> {
         Ok(KeyDeletion::Unknown)
     }
 

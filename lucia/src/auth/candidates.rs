@@ -122,7 +122,7 @@ mod tests {
     fn row(id: char, user: &str, created_at: i64) -> Row {
         let session = SessionRow {
             id: id.to_string().repeat(64).parse().unwrap(),
-            user_id: UserId::from(user),
+            user_id: UserId::new(user).unwrap(),
             created_at: UnixMillis(created_at),
             authenticated_at: None,
             renewed_at: UnixMillis(created_at),
@@ -134,7 +134,7 @@ mod tests {
             attributes: "{}".to_owned(),
         };
         let user = UserRow {
-            id: UserId::from(user),
+            id: UserId::new(user).unwrap(),
             attributes: "{}".to_owned(),
         };
         (session, user)

@@ -233,9 +233,6 @@ impl CreateSession<'_> {
         let Self { auth, sign_in, .. } = self;
         let sealed::SignIn { user_id, key } = sign_in;
         let attributes = self.attributes?;
-        if user_id.cannot_be_stored() {
-            return Err(Error::UnknownUser);
-        }
         let token = SessionToken::generate(&*auth.0.random)?;
         let now = auth.now();
         let new = NewSessionRow {

@@ -4,31 +4,12 @@ use std::fmt;
 use std::pin::Pin;
 
 use super::Auth;
-use crate::store::{KeyDeletion, KeyRow};
+use crate::store::{KeyDeletion, KeyRow, LastKey};
 use crate::user::UserId;
-use crate::user::key::{KeyId, NewKey, UserKey};
+use crate::user::key::{KeyId, UserKey};
 use crate::{Error, Result};
 
 impl Auth {
-    /// Gives a user one more way to sign in.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::InvalidKey`] and [`Error::InvalidPassword`] for what cannot be accepted,
-    /// [`Error::DuplicateKey`] when somebody has this key already, [`Error::UnknownUser`],
-    /// [`Error::Busy`] when too many passwords wait to be hashed, [`Error::Unavailable`] when the
-    /// store is.
-    pub async fn create_key(&self, user_id: &UserId, key: NewKey<'_>) -> Result<UserKey> {
-        let (id, password) = (key.id, key.password);
-        let row = self.key_row(&id, password, user_id.clone()).await?;
-        if user_id.cannot_be_stored() {
-            return Err(Error::UnknownUser);
-        }
-        self.ask(self.store().insert_key(row.clone())).await?;
-        tracing::info!(%user_id, provider_id = id.provider_id(), "key created");
-        UserKey::from_row(row)
-    }
-
     /// A key, `None` when there is no such key: `auth.key(("username", "ada")).await?`.
     ///
     /// # Errors
@@ -47,9 +28,6 @@ impl Auth {
     /// [`Error::Unavailable`] when the store is.
     #[doc(alias = "getAllUserKeys")]
     pub async fn user_keys(&self, user_id: &UserId) -> Result<Vec<UserKey>> {
-        if user_id.cannot_be_stored() {
-            return Ok(Vec::new());
-        }
         let rows = self.ask(self.store().user_keys(user_id)).await?;
         rows.into_iter().map(UserKey::from_row).collect()
     }
@@ -122,7 +100,11 @@ impl DeleteKey<'_> {
         let Ok(id) = self.id.valid() else {
             return Ok(());
         };
-        let deletion = self.auth.store().delete_key(id, self.even_last);
+        let last = match self.even_last {
+            true => LastKey::Delete,
+            false => LastKey::Keep,
+        };
+        let deletion = self.auth.store().delete_key(id, last);
         match self.auth.ask(deletion).await? {
             KeyDeletion::Deleted => {
                 tracing::info!(provider_id = self.id.provider_id(), "key deleted");

@@ -52,9 +52,6 @@ impl Auth {
     /// [`Error::Unavailable`](crate::Error::Unavailable) when the store is.
     #[doc(alias = "getAllUserSessions")]
     pub async fn user_sessions(&self, user_id: &UserId) -> Result<Vec<SessionInfo>> {
-        if user_id.cannot_be_stored() {
-            return Ok(Vec::new());
-        }
         let rows = self.ask(self.store().user_sessions(user_id)).await?;
         Ok(rows.into_iter().filter_map(|row| self.alive(row)).collect())
     }
@@ -82,9 +79,6 @@ impl Auth {
     ///
     /// [`Error::Unavailable`](crate::Error::Unavailable) when the store is.
     pub async fn invalidate_user_session(&self, user_id: &UserId, id: &SessionId) -> Result<bool> {
-        if user_id.cannot_be_stored() {
-            return Ok(false);
-        }
         let revoked = self
             .ask(self.store().delete_session(id, Some(user_id)))
             .await?;
@@ -179,9 +173,6 @@ impl Auth {
     ///
     /// [`Error::Unavailable`](crate::Error::Unavailable) when the store is.
     pub async fn delete_expired_user_sessions(&self, user_id: &UserId) -> Result<u64> {
-        if user_id.cannot_be_stored() {
-            return Ok(0);
-        }
         self.sweep_sessions(Some(user_id), SWEEP).await
     }
 
@@ -304,9 +295,6 @@ impl Auth {
         user_id: &UserId,
         except: Option<&SessionId>,
     ) -> Result<()> {
-        if user_id.cannot_be_stored() {
-            return Ok(());
-        }
         self.ask(self.store().delete_user_sessions(user_id, except))
             .await?;
         tracing::info!(%user_id, kept = except.map(SessionId::as_str), "sessions revoked");

@@ -13,6 +13,7 @@ fn variant(error: &Error) -> &'static str {
         Error::UnknownKey => "UnknownKey",
         Error::UnknownSession => "UnknownSession",
         Error::InvalidPassword(_) => "InvalidPassword",
+        Error::InvalidUserId(_) => "InvalidUserId",
         Error::InvalidKey { .. } => "InvalidKey",
         Error::InvalidAttribute { .. } => "InvalidAttribute",
         Error::DuplicateKey => "DuplicateKey",
@@ -34,6 +35,7 @@ fn all() -> Vec<Error> {
     let broken = |kind| Error::Constraint(ConstraintViolation::new(kind, "auth_user"));
     vec![
         Error::InvalidPassword(PasswordProblem::Empty),
+        Error::InvalidUserId(InvalidUserId::Empty),
         Error::InvalidKey { reason: "" },
         Error::InvalidAttribute {
             table: table(),

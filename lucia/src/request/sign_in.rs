@@ -257,7 +257,7 @@ impl<A: DeserializeOwned> SignUp<'_, A> {
         request.check_forgery()?;
         self.options.check()?;
         let auth = request.auth();
-        let (user, key) = auth.create_user_and_key(self.new_user).await?;
+        let (user, key) = auth.create_user(self.new_user).create().await?;
         let key = key.map(VerifiedKey::from_row).transpose()?;
         let create = match &key {
             Some(key) => auth.create_session(key),

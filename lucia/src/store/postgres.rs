@@ -30,7 +30,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use deadpool_postgres::Pool;
 use serde_json::{Map, Value};
-use tokio_postgres::Row;
+use tokio_postgres::{Row, Transaction};
 
 use attempts::AttemptStatements;
 use batch::Queues;
@@ -48,8 +48,8 @@ pub use stored_ids::StoredIds;
 use unnamed::{Param, Params};
 
 use super::{
-    CountedAttempt, KeyDeletion, KeyRow, NewAttempt, NewUserRow, UnixMillis, UserRow, UserStore,
-    UserTable,
+    CountedAttempt, KeyDeletion, KeyRow, LastKey, NewAttempt, NewUserRow, UnixMillis, UserRow,
+    UserStore, UserTable,
 };
 use crate::store::tables::{MAX_NAME, SessionColumn, TableNames};
 use crate::user::UserId;
@@ -130,14 +130,19 @@ impl PgStore {
     /// that `user_columns` defines in the table of users, such as
     /// `"username TEXT NOT NULL UNIQUE"`. A column that is there is left as it is.
     ///
+    /// lucia's own tables come from numbered files, each of which runs once. The table
+    /// `lucia_migration`, in the schema of the others, records the files that have run. Tables that are
+    /// there without a record, from another tool or an earlier version, are completed.
+    ///
     /// It can run at every start, in as many processes at once as you like: it does all or
     /// nothing, one process after the other. Applications with a migration tool of their own use
     /// the SQL files in `migrations/postgres` instead.
     ///
     /// # Errors
     ///
-    /// [`Error::Misuse`] for what defines no column, [`Error::Schema`] for a column that cannot be
-    /// added, and [`Error::Unavailable`].
+    /// [`Error::Misuse`] for what defines no column; [`Error::Schema`] for a column that cannot be
+    /// added, for a database that a newer version of lucia has migrated, and for a file that was
+    /// changed after it ran; [`Error::Unavailable`].
     pub async fn migrate(&self, user_columns: &[&str]) -> Result<()> {
         migrate::migrate(&self.0, user_columns).await
     }
@@ -197,8 +202,63 @@ impl PgStore {
         written: Written<'_>,
         row: fn(&Row) -> Result<T, Failure>,
     ) -> Result<Option<T>> {
-        let rows = self.0.read(sql, params, Some(written), row).await?;
+        self.write_by(None, sql, params, written, row).await
+    }
+
+    /// As [`write`](Self::write), in the open transaction of the application's if there is one.
+    async fn write_by<T>(
+        &self,
+        transaction: Option<&Transaction<'_>>,
+        sql: &str,
+        params: Params<'_>,
+        written: Written<'_>,
+        row: fn(&Row) -> Result<T, Failure>,
+    ) -> Result<Option<T>> {
+        let answer = match transaction {
+            Some(transaction) => self.0.run_in(transaction, sql, params).await,
+            None => self.0.run(sql, params).await,
+        };
+        let rows = self.0.understand(answer, Some(written), row).await?;
         Ok(rows.into_iter().next())
+    }
+
+    async fn insert_user_by(
+        &self,
+        transaction: Option<&Transaction<'_>>,
+        user: NewUserRow,
+        key: Option<KeyRow>,
+    ) -> Result<UserRow> {
+        let attributes = attributes_json(self.user_table(), &user.attributes, &["id"])?;
+        let sql = self
+            .0
+            .statements
+            .insert_user(&self.0.tables, &user.attributes, key.is_some());
+        let id = user.id.as_str();
+        let written = Written::User(&user.attributes);
+        let inserted = match &key {
+            Some(key) => {
+                let params: Params<'_> = &[&id, &attributes, &key.id, &key.hashed_password];
+                self.write_by(transaction, &sql, params, written, user_row)
+                    .await?
+            }
+            None => {
+                self.write_by(transaction, &sql, &[&id, &attributes], written, user_row)
+                    .await?
+            }
+        };
+        inserted.ok_or_else(|| self.0.kept_out(&self.0.tables.user))
+    }
+
+    async fn insert_key_by(
+        &self,
+        transaction: Option<&Transaction<'_>>,
+        key: KeyRow,
+    ) -> Result<()> {
+        let params: Params<'_> = &[&key.id, &key.user_id.as_str(), &key.hashed_password];
+        let sql = &self.0.statements.insert_key;
+        self.write_by(transaction, sql, params, Written::Key, |_| Ok(()))
+            .await
+            .map(drop)
     }
 }
 
@@ -282,24 +342,16 @@ impl UserStore for PgStore {
     }
 
     async fn insert_user(&self, user: NewUserRow, key: Option<KeyRow>) -> Result<UserRow> {
-        let attributes = attributes_json(self.user_table(), &user.attributes, &["id"])?;
-        let sql = self
-            .0
-            .statements
-            .insert_user(&self.0.tables, &user.attributes, key.is_some());
-        let id = user.id.as_str();
-        let written = Written::User(&user.attributes);
-        let inserted = match &key {
-            Some(key) => {
-                let params: Params<'_> = &[&id, &attributes, &key.id, &key.hashed_password];
-                self.write(&sql, params, written, user_row).await?
-            }
-            None => {
-                self.write(&sql, &[&id, &attributes], written, user_row)
-                    .await?
-            }
-        };
-        inserted.ok_or_else(|| self.0.kept_out(&self.0.tables.user))
+        self.insert_user_by(None, user, key).await
+    }
+
+    async fn insert_user_in(
+        &self,
+        transaction: &Transaction<'_>,
+        user: NewUserRow,
+        key: Option<KeyRow>,
+    ) -> Result<UserRow> {
+        self.insert_user_by(Some(transaction), user, key).await
     }
 
     async fn user(&self, id: &UserId) -> Result<Option<UserRow>> {
@@ -341,17 +393,17 @@ impl UserStore for PgStore {
         let deleted = self.0.read_behind(lock, statement, None, read).await?;
         // The database may know them by another spelling (`citext`).
         for id in deleted {
-            changing.user_changed(&id.into());
+            changing.user_changed(&UserId::from_stored(id));
         }
         Ok(())
     }
 
     async fn insert_key(&self, key: KeyRow) -> Result<()> {
-        let params: Params<'_> = &[&key.id, &key.user_id.as_str(), &key.hashed_password];
-        let sql = &self.0.statements.insert_key;
-        self.write(sql, params, Written::Key, |_| Ok(()))
-            .await
-            .map(drop)
+        self.insert_key_by(None, key).await
+    }
+
+    async fn insert_key_in(&self, transaction: &Transaction<'_>, key: KeyRow) -> Result<()> {
+        self.insert_key_by(Some(transaction), key).await
     }
 
     async fn key(&self, id: &str) -> Result<Option<KeyRow>> {
@@ -378,8 +430,8 @@ impl UserStore for PgStore {
         Ok(!rows.is_empty())
     }
 
-    async fn delete_key(&self, id: &str, even_last: bool) -> Result<KeyDeletion> {
-        let params: Params<'_> = &[&id, &even_last];
+    async fn delete_key(&self, id: &str, last: LastKey) -> Result<KeyDeletion> {
+        let params: Params<'_> = &[&id, &(last == LastKey::Delete)];
         let read = |row: &Row| Ok((row.try_get(0)?, row.try_get(1)?));
         let rows = self
             .read(&self.0.statements.delete_key, params, read)

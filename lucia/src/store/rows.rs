@@ -10,12 +10,20 @@ use crate::user::UserId;
 
 /// A user to be stored.
 #[derive(Clone)]
-#[allow(clippy::exhaustive_structs)]
+#[non_exhaustive]
 pub struct NewUserRow {
     /// The id.
     pub id: UserId,
     /// The other columns by name. Columns that are not here get the database's defaults.
     pub attributes: Map<String, Value>,
+}
+
+impl NewUserRow {
+    /// A user of this id, with these other columns.
+    #[must_use]
+    pub fn new(id: UserId, attributes: Map<String, Value>) -> Self {
+        Self { id, attributes }
+    }
 }
 
 impl fmt::Debug for NewUserRow {
@@ -30,11 +38,23 @@ impl fmt::Debug for NewUserRow {
 
 /// A stored user.
 #[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct UserRow {
     /// The id.
     pub id: UserId,
     /// All columns, `id` included, as the text of a JSON object.
     pub attributes: String,
+}
+
+impl UserRow {
+    /// A user of this id, with all columns, `id` included, as the text of a JSON object.
+    #[must_use]
+    pub fn new(id: UserId, attributes: impl Into<String>) -> Self {
+        Self {
+            id,
+            attributes: attributes.into(),
+        }
+    }
 }
 
 impl fmt::Debug for UserRow {
@@ -47,6 +67,7 @@ impl fmt::Debug for UserRow {
 
 /// What a store knows of its table of users.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct UserTable {
     /// The names of the columns.
     pub columns: Vec<String>,
@@ -54,8 +75,17 @@ pub struct UserTable {
     pub sample: Option<UserRow>,
 }
 
+impl UserTable {
+    /// A table with these columns, and some row of it if there is one.
+    #[must_use]
+    pub fn new(columns: Vec<String>, sample: Option<UserRow>) -> Self {
+        Self { columns, sample }
+    }
+}
+
 /// A stored key.
 #[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct KeyRow {
     /// `provider:provider_user_id`.
     pub id: String,
@@ -63,6 +93,18 @@ pub struct KeyRow {
     pub user_id: UserId,
     /// The hash of its password, `None` for a key without one.
     pub hashed_password: Option<String>,
+}
+
+impl KeyRow {
+    /// A key of this id, and the hash of its password if it has one.
+    #[must_use]
+    pub fn new(id: impl Into<String>, user_id: UserId, hashed_password: Option<String>) -> Self {
+        Self {
+            id: id.into(),
+            user_id,
+            hashed_password,
+        }
+    }
 }
 
 impl fmt::Debug for KeyRow {
@@ -76,6 +118,16 @@ impl fmt::Debug for KeyRow {
             )
             .finish()
     }
+}
+
+/// What to do with a key that is to be deleted and is the last one of its user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums)]
+pub enum LastKey {
+    /// It stays.
+    Keep,
+    /// It is deleted like any other.
+    Delete,
 }
 
 /// What became of a key that was to be deleted.
@@ -92,7 +144,7 @@ pub enum KeyDeletion {
 
 /// An attempt to sign in that is about to be made.
 #[derive(Clone, Debug)]
-#[allow(clippy::exhaustive_structs)]
+#[non_exhaustive]
 pub struct NewAttempt {
     /// Attempts of the same id are counted together. 64 hexadecimal digits.
     pub id: String,
@@ -106,9 +158,22 @@ pub struct NewAttempt {
     pub limit: u32,
 }
 
+impl NewAttempt {
+    /// An attempt of this id that is made `now`.
+    #[must_use]
+    pub fn new(id: impl Into<String>, now: UnixMillis, expires: UnixMillis, limit: u32) -> Self {
+        Self {
+            id: id.into(),
+            now,
+            expires,
+            limit,
+        }
+    }
+}
+
 /// What became of an attempt that was to be counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(clippy::exhaustive_structs)]
+#[non_exhaustive]
 pub struct CountedAttempt {
     /// Whether it may be made, and was counted.
     pub admitted: bool,
@@ -118,9 +183,31 @@ pub struct CountedAttempt {
     pub expires: UnixMillis,
 }
 
+impl CountedAttempt {
+    /// An attempt that may be made, and was counted.
+    #[must_use]
+    pub fn admitted(started_at: UnixMillis, expires: UnixMillis) -> Self {
+        Self {
+            admitted: true,
+            started_at,
+            expires,
+        }
+    }
+
+    /// An attempt that was not counted: the limit is reached until the count ends.
+    #[must_use]
+    pub fn refused(started_at: UnixMillis, expires: UnixMillis) -> Self {
+        Self {
+            admitted: false,
+            started_at,
+            expires,
+        }
+    }
+}
+
 /// A password to be replaced, and the sessions that end with the old one.
 #[derive(Clone)]
-#[allow(clippy::exhaustive_structs)]
+#[non_exhaustive]
 pub struct PasswordChange {
     /// The key.
     pub key_id: String,
@@ -130,6 +217,19 @@ pub struct PasswordChange {
     pub hashed_password: String,
     /// The session of the user that goes on, under another token. All others end.
     pub kept: Option<(SessionId, Rotation)>,
+}
+
+impl PasswordChange {
+    /// A change of the password of this user's key that ends all their sessions.
+    #[must_use]
+    pub fn new(key_id: impl Into<String>, user_id: UserId, hashed_password: String) -> Self {
+        Self {
+            key_id: key_id.into(),
+            user_id,
+            hashed_password,
+            kept: None,
+        }
+    }
 }
 
 impl fmt::Debug for PasswordChange {
@@ -144,7 +244,7 @@ impl fmt::Debug for PasswordChange {
 
 /// A session to be stored.
 #[derive(Clone)]
-#[allow(clippy::exhaustive_structs)]
+#[non_exhaustive]
 pub struct NewSessionRow {
     /// Its secret, whose SHA-256 is the id of the row.
     pub token: SessionToken,
@@ -172,6 +272,31 @@ pub struct NewSessionRow {
     pub limit: Option<u32>,
 }
 
+impl NewSessionRow {
+    /// A session of this user, which nothing else is said of.
+    #[must_use]
+    pub fn new(
+        token: SessionToken,
+        user_id: UserId,
+        created_at: UnixMillis,
+        expiries: Expiries,
+    ) -> Self {
+        Self {
+            token,
+            user_id,
+            created_at,
+            authenticated_at: None,
+            expiries,
+            device: None,
+            address: None,
+            persistent: true,
+            attributes: Map::new(),
+            replaces: None,
+            limit: None,
+        }
+    }
+}
+
 impl fmt::Debug for NewSessionRow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("NewSessionRow")
@@ -185,7 +310,7 @@ impl fmt::Debug for NewSessionRow {
 
 /// Another token for a session.
 #[derive(Clone, Debug)]
-#[allow(clippy::exhaustive_structs)]
+#[non_exhaustive]
 pub struct Rotation {
     /// The new token.
     pub token: SessionToken,
@@ -195,9 +320,21 @@ pub struct Rotation {
     pub authenticated_at: Option<UnixMillis>,
 }
 
+impl Rotation {
+    /// Another token, and the times from now on.
+    #[must_use]
+    pub fn new(token: SessionToken, expiries: Expiries) -> Self {
+        Self {
+            token,
+            expiries,
+            authenticated_at: None,
+        }
+    }
+}
+
 /// A stored session.
 #[derive(Clone, PartialEq, Eq)]
-#[allow(clippy::exhaustive_structs)]
+#[non_exhaustive]
 pub struct SessionRow {
     /// The SHA-256 of the token.
     pub id: SessionId,
@@ -222,6 +359,26 @@ pub struct SessionRow {
     pub persistent: bool,
     /// The columns of the application's own, as the text of a JSON object.
     pub attributes: String,
+}
+
+impl SessionRow {
+    /// A session of this id and user, which nothing else is known of.
+    #[must_use]
+    pub fn new(id: SessionId, user_id: UserId, created_at: UnixMillis, expiries: Expiries) -> Self {
+        Self {
+            id,
+            user_id,
+            created_at,
+            authenticated_at: None,
+            renewed_at: expiries.renewed_at,
+            active_expires: expiries.active_expires,
+            idle_expires: expiries.idle_expires,
+            device: None,
+            address: None,
+            persistent: true,
+            attributes: "{}".to_owned(),
+        }
+    }
 }
 
 impl fmt::Debug for SessionRow {

@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde_json::{Map, Value};
+#[cfg(feature = "postgres")]
+use tokio_postgres::Transaction;
 
 use super::{
-    CountedAttempt, Expiries, KeyDeletion, KeyRow, NewAttempt, NewSessionRow, NewUserRow,
+    CountedAttempt, Expiries, KeyDeletion, KeyRow, LastKey, NewAttempt, NewSessionRow, NewUserRow,
     PasswordChange, Rotation, SessionRow, SessionStore, Store, UnixMillis, UserRow, UserStore,
     UserTable,
 };
@@ -42,6 +44,21 @@ shared! {
         fn user_table(&self) -> &str {
             (**self).user_table()
         }
+
+        #[cfg(feature = "postgres")]
+        async fn insert_user_in(
+            &self,
+            transaction: &Transaction<'_>,
+            user: NewUserRow,
+            key: Option<KeyRow>,
+        ) -> Result<UserRow> {
+            (**self).insert_user_in(transaction, user, key).await
+        }
+
+        #[cfg(feature = "postgres")]
+        async fn insert_key_in(&self, transaction: &Transaction<'_>, key: KeyRow) -> Result<()> {
+            (**self).insert_key_in(transaction, key).await
+        }
     }
     describe_users() -> UserTable;
     insert_user(user: NewUserRow, key: Option<KeyRow>) -> UserRow;
@@ -52,7 +69,7 @@ shared! {
     key(id: &str) -> Option<KeyRow>;
     user_keys(user_id: &UserId) -> Vec<KeyRow>;
     update_key_password(id: &str, user_id: &UserId, hashed_password: Option<&str>, only_if: Option<&str>) -> bool;
-    delete_key(id: &str, even_last: bool) -> KeyDeletion;
+    delete_key(id: &str, last: LastKey) -> KeyDeletion;
     check_attempts() -> ();
     count_attempt(attempt: NewAttempt) -> CountedAttempt;
     uncount_attempt(id: &str, started_at: UnixMillis) -> ();

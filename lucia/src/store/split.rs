@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde_json::{Map, Value};
+#[cfg(feature = "postgres")]
+use tokio_postgres::Transaction;
 
 use super::{
-    CountedAttempt, Expiries, KeyDeletion, KeyRow, NewAttempt, NewSessionRow, NewUserRow,
+    CountedAttempt, Expiries, KeyDeletion, KeyRow, LastKey, NewAttempt, NewSessionRow, NewUserRow,
     PasswordChange, Rotation, SessionRow, SessionStore, Store, UnixMillis, UserRow, UserStore,
     UserTable,
 };
@@ -146,6 +148,21 @@ impl UserStore for Split {
         self.users.insert_key(key).await
     }
 
+    #[cfg(feature = "postgres")]
+    async fn insert_user_in(
+        &self,
+        transaction: &Transaction<'_>,
+        user: NewUserRow,
+        key: Option<KeyRow>,
+    ) -> Result<UserRow> {
+        self.users.insert_user_in(transaction, user, key).await
+    }
+
+    #[cfg(feature = "postgres")]
+    async fn insert_key_in(&self, transaction: &Transaction<'_>, key: KeyRow) -> Result<()> {
+        self.users.insert_key_in(transaction, key).await
+    }
+
     async fn key(&self, id: &str) -> Result<Option<KeyRow>> {
         self.users.key(id).await
     }
@@ -167,8 +184,8 @@ impl UserStore for Split {
             .await
     }
 
-    async fn delete_key(&self, id: &str, even_last: bool) -> Result<KeyDeletion> {
-        self.users.delete_key(id, even_last).await
+    async fn delete_key(&self, id: &str, last: LastKey) -> Result<KeyDeletion> {
+        self.users.delete_key(id, last).await
     }
 
     async fn check_attempts(&self) -> Result<()> {

@@ -110,19 +110,26 @@ impl SqliteStore {
     /// Columns that are there already are left as they are. It can run at every start, and in
     /// several processes at once; all of it happens or nothing.
     ///
+    /// lucia's own tables come from numbered files, each of which runs once. The table
+    /// `lucia_migration` records the files that have run. Tables that are there without a record, from
+    /// another tool or an earlier version, are completed.
+    ///
     /// To a table that is there already, SQLite adds no column that is `UNIQUE`, and none that is
     /// `NOT NULL` without a default if the table has rows: write such a step with SQLite's own
     /// statements.
     ///
     /// # Errors
     ///
-    /// [`Error::Misuse`] for a definition without a name or a type, [`Error::Schema`] names the
-    /// table and column that SQLite does not make and says why, [`Error::Unavailable`] when the
-    /// database is locked for longer than the time-out.
+    /// [`Error::Misuse`] for a definition without a name or a type; [`Error::Schema`] names the
+    /// table and column that SQLite does not make and says why, and is also for a database that a
+    /// newer version of lucia has migrated and for a file that was changed after it ran;
+    /// [`Error::Unavailable`] when the database is locked for longer than the time-out.
     pub async fn migrate(&self, user_columns: &[&str]) -> Result<()> {
         let columns = migrate::columns(user_columns)?;
-        self.write(move |connection, tables| migrate::migrate(connection, tables, &columns))
-            .await
+        self.write(move |connection, tables| {
+            migrate::migrate(connection, tables, &columns, &migrate::MIGRATIONS)
+        })
+        .await
     }
 
     /// Reads, beside other readers and the writer.

@@ -1,6 +1,7 @@
 //! What the SQL stores share: names of tables and columns, and the definitions of columns.
 
 use super::SESSION_COLUMNS;
+use super::migrations::RECORD;
 use crate::{Error, Result};
 
 /// Postgres cuts longer names off silently; SQLite has no limit.
@@ -44,6 +45,10 @@ impl TableNames {
         }
         for (setting, name) in self.by_setting() {
             check_name(setting, name)?;
+            if name.eq_ignore_ascii_case(RECORD) {
+                let reason = format!("`{RECORD}` is the table that says which migrations have run");
+                return Err(Error::setting(setting, reason));
+            }
         }
         self.check_distinct(|one, other| one == other)
     }

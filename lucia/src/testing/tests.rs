@@ -60,7 +60,7 @@ async fn who_is_logged_in_is_known_by_the_cookie_and_by_the_bearer_token() {
 #[should_panic(expected = "nobody can be signed in as `nobody`")]
 async fn a_user_who_is_not_there_is_told() {
     let auth = Auth::builder(store(COLUMNS).await).build().unwrap();
-    login_as(&auth, &"nobody".into()).await;
+    login_as(&auth, &"nobody".parse().unwrap()).await;
 }
 
 #[tokio::test]

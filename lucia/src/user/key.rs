@@ -339,7 +339,7 @@ mod tests {
     fn an_opened_key_does_not_show_what_opens_it() {
         let key = VerifiedKey::from_row(KeyRow {
             id: "username:ada".into(),
-            user_id: "ada".into(),
+            user_id: "ada".parse().unwrap(),
             hashed_password: Some("canary".into()),
         });
         let key = key.unwrap();
@@ -351,7 +351,7 @@ mod tests {
     fn only_the_first_colon_divides_a_stored_key() {
         let key = UserKey::from_row(KeyRow {
             id: "oidc:issuer:subject".into(),
-            user_id: "ada".into(),
+            user_id: "ada".parse().unwrap(),
             hashed_password: None,
         });
         let key = key.unwrap();

@@ -61,8 +61,8 @@ impl<'a> NewUser<'a> {
 
 impl<'a, A> NewUser<'a, A> {
     /// The id of the user, instead of a random one.
-    pub fn id(mut self, id: impl Into<UserId>) -> Self {
-        self.id = Some(id.into());
+    pub fn id(mut self, id: UserId) -> Self {
+        self.id = Some(id);
         self
     }
 

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use lucia::store::{
-    CountedAttempt, Expiries, KeyDeletion, KeyRow, NewAttempt, NewSessionRow, NewUserRow,
+    CountedAttempt, Expiries, KeyDeletion, KeyRow, LastKey, NewAttempt, NewSessionRow, NewUserRow,
     PasswordChange, Rotation, SessionRow, SessionStore, Store, UnixMillis, UserRow, UserStore,
     UserTable,
 };
@@ -64,7 +64,7 @@ impl UserStore for Nobody {
         Ok(false)
     }
 
-    async fn delete_key(&self, _: &str, _: bool) -> Result<KeyDeletion> {
+    async fn delete_key(&self, _: &str, _: LastKey) -> Result<KeyDeletion> {
         Ok(KeyDeletion::Unknown)
     }
 

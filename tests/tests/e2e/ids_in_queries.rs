@@ -26,7 +26,7 @@ async fn an_id_is_a_parameter_wherever_text_is() {
     }
 
     let sql = "SELECT FROM auth_user WHERE id = ANY ($1)";
-    let ids = [user.id.clone(), UserId::from("nobody")];
+    let ids = [user.id.clone(), UserId::new("nobody").unwrap()];
     let rows = client.query(sql, &[&ids.as_slice()]).await.unwrap();
     assert_eq!(rows.len(), 1);
     let nobody: Option<UserId> = None;

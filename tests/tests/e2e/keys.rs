@@ -122,8 +122,8 @@ async fn the_keys_of_a_user_are_listed_in_the_order_of_their_ids(stage: Stage) {
         ids(&auth.user_keys(&bob).await.unwrap()),
         [("username", "bob")]
     );
-    for nobody in ["nobody", "", "a\0"] {
-        let keys = auth.user_keys(&UserId::from(nobody)).await.unwrap();
+    for nobody in ["nobody", "NOBODY", " "] {
+        let keys = auth.user_keys(&UserId::new(nobody).unwrap()).await.unwrap();
         assert!(keys.is_empty(), "{nobody:?}");
     }
 }
@@ -167,9 +167,9 @@ async fn keys_never_cross_users(stage: Stage) {
 async fn a_key_for_nobody_is_refused(stage: Stage) {
     let auth = stage.auth().await;
     sign_up(&auth, "ada").await;
-    for nobody in ["nobody", "", "a\0"] {
+    for nobody in ["nobody", "NOBODY", " "] {
         let key = NewKey::without_password(("email", "nobody"));
-        let refused = auth.create_key(&UserId::from(nobody), key).await;
+        let refused = auth.create_key(&UserId::new(nobody).unwrap(), key).await;
         assert!(matches!(refused, Err(Error::UnknownUser)), "{refused:?}");
     }
     assert_eq!(stage.count("user_key").await, 1);
@@ -410,7 +410,11 @@ async fn a_user_gets_the_id_that_the_application_chose(stage: Stage) {
             username: name.to_owned(),
         };
         let key = NewKey::without_password(("username", name));
-        auth.create_user(NewUser::with_key(key).id(id).attributes(&profile))
+        auth.create_user(
+            NewUser::with_key(key)
+                .id(id.parse().unwrap())
+                .attributes(&profile),
+        )
     };
     let hostile = "o'\"; -- \u{1f511}";
     let ada = new_user(hostile, "ada").await.unwrap();
@@ -421,14 +425,9 @@ async fn a_user_gets_the_id_that_the_application_chose(stage: Stage) {
 
     let taken = new_user(hostile, "eve").await;
     assert!(matches!(taken, Err(Error::DuplicateUser)), "{taken:?}");
-    for id in ["", "a\0", &"x".repeat(256)] {
-        match new_user(id, "eve").await {
-            Err(Error::InvalidAttribute { column, .. }) => {
-                assert_eq!(column.as_deref(), Some("id"));
-            }
-            other => panic!("{other:?}"),
-        }
-    }
-    assert_eq!(stage.count("auth_user").await, 1);
-    assert_eq!(stage.count("user_key").await, 1);
+    let longest = "é".repeat(255);
+    let eve = new_user(&longest, "eve").await.unwrap();
+    assert_eq!(opens(&auth, "eve", None).await, Some(eve.id));
+    assert_eq!(stage.count("auth_user").await, 2);
+    assert_eq!(stage.count("user_key").await, 2);
 }

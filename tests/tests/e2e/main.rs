@@ -123,5 +123,6 @@ mod stored_spellings;
 mod sweeper;
 mod test_databases;
 mod throttling;
+mod transactions;
 mod upgrades;
 mod user_ids;

@@ -1,5 +1,7 @@
 //! Making the tables: again, at once, interrupted, over what is there, and by hand.
 
+mod numbered;
+
 use std::future::Future as _;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -228,7 +230,7 @@ async fn the_users_of_lucia_v2_have_sessions_of_both_and_a_list_of_ours() {
     let store = PgStore::connect(&database.url()).await.unwrap();
     store.migrate(COLUMNS).await.unwrap();
     let auth = Auth::builder(store).build().unwrap();
-    let ada = UserId::from("abcdefghij01234");
+    let ada = UserId::new("abcdefghij01234").unwrap();
     let session = auth.create_session(&ada).await.unwrap();
 
     let listed = auth.user_sessions(&ada).await.unwrap();
@@ -259,7 +261,10 @@ async fn the_shipped_file_run_by_hand_does_without_migrate() {
     let sql = "ALTER TABLE auth_user ADD COLUMN username TEXT NOT NULL UNIQUE, \
                ADD COLUMN age INT DEFAULT 7";
     client.batch_execute(sql).await.unwrap();
-    assert_eq!(catalog(&database).await, complete().await);
+    // A tool of the application's has a record of its own.
+    let mut complete = complete().await;
+    complete.retain(|line| !line.contains("lucia_migration") && !line.contains("(tables, number)"));
+    assert_eq!(catalog(&database).await, complete);
     assert_works(&database).await;
 }
 

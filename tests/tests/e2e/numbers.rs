@@ -21,7 +21,8 @@ async fn back_and_forth<A: Serialize + DeserializeOwned>(auth: &Auth, stage: &St
         .await
         .unwrap()
         .as_str()
-        .into();
+        .parse()
+        .unwrap();
     let before = stage.rows("SELECT * FROM auth_user").await;
     for _ in 0..2 {
         let user: User<A> = auth.user(&id).await.unwrap().unwrap();

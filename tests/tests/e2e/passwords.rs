@@ -10,11 +10,7 @@ on_each_store![r45_a_key_without_a_password_never_passes_a_password_check,];
 /// Gives a user a key that somebody else vouches for.
 pub(crate) async fn key_without_password(stage: &Stage, auth: &Auth) {
     let session = sign_up(auth, "eve").await;
-    let key = KeyRow {
-        id: "username:passwordless".to_owned(),
-        user_id: session.user_id.clone(),
-        hashed_password: None,
-    };
+    let key = KeyRow::new("username:passwordless", session.user_id.clone(), None);
     stage.store().await.insert_key(key).await.unwrap();
 }
 

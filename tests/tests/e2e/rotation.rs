@@ -127,7 +127,7 @@ async fn r05_a_refused_sign_in_replaces_nothing(stage: Stage) {
     assert!(reply.set_cookies().is_empty());
     assert_eq!(browser.get("/who").await.body, "ada");
     // Nor one that cannot be stored.
-    let nobody = UserId::from("nobody");
+    let nobody = UserId::new("nobody").unwrap();
     let refused = site.auth.create_session(&nobody).replace(Some(&old)).await;
     assert!(matches!(refused, Err(Error::UnknownUser)), "{refused:?}");
     assert_eq!(browser.get("/who").await.body, "ada");

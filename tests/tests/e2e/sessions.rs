@@ -73,7 +73,10 @@ async fn r23_the_list_shows_living_sessions_by_public_ids(stage: Stage) {
     assert_eq!(ids(list), std::slice::from_ref(&phone.id));
     assert!(auth.session(&old.id).await.unwrap().is_none());
     assert!(auth.user_sessions(&other.user_id).await.unwrap().is_empty());
-    let nobody = auth.user_sessions(&UserId::from("nobody")).await.unwrap();
+    let nobody = auth
+        .user_sessions(&UserId::new("nobody").unwrap())
+        .await
+        .unwrap();
     assert!(nobody.is_empty());
 }
 

@@ -119,7 +119,7 @@ async fn people_sign_up_sign_in_and_out(split: Split) {
     assert_eq!(split.users.count("user_session").await, 0);
     assert_eq!(split.sessions.count("user_session").await, 1);
     assert_eq!(split.sessions.count("auth_user").await, 0);
-    let nobody = UserId::from("nobody");
+    let nobody = UserId::new("nobody").unwrap();
     let refused = split.site.auth.create_session(&nobody).await;
     assert!(matches!(refused, Err(Error::UnknownUser)), "{refused:?}");
 }

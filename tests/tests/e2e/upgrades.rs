@@ -144,7 +144,10 @@ async fn r43_a_key_deleted_meanwhile_does_not_come_back(stage: Stage) {
     let deleting = async {
         stage.probe.arrived(UPGRADE).await;
         let store = stage.store().await;
-        store.delete_key("username:ada", true).await.unwrap();
+        store
+            .delete_key("username:ada", lucia::store::LastKey::Delete)
+            .await
+            .unwrap();
         stage.probe.release(UPGRADE);
     };
     let (login, ()) = tokio::join!(login(&auth), deleting);

@@ -48,7 +48,7 @@ async fn on_postgres_a_column_of_ids_that_is_no_text_is_named_with_what_to_write
         assert_says(auth.check_schema::<lucia::NoAttributes>().await, at, &write);
         // Padded text can be compared with text, all others cannot.
         if !sql_type.starts_with("CHAR") {
-            let id = "ada".into();
+            let id = "ada".parse().unwrap();
             assert_says(auth.user::<lucia::NoAttributes>(&id).await, at, &write);
             let created = auth.create_user(NewUser::without_key()).await;
             assert!(created.is_err(), "{sql_type}");
@@ -145,7 +145,7 @@ async fn on_sqlite_a_column_of_ids_that_takes_text_for_numbers_is_named() {
         store.migrate(&[]).await.unwrap();
         let auth = lucia::Auth::builder(store).build().unwrap();
         let user = auth
-            .create_user(NewUser::without_key().id("0123456789"))
+            .create_user(NewUser::without_key().id("0123456789".parse().unwrap()))
             .await;
         assert_eq!(user.unwrap().id.as_str(), "0123456789");
     }

@@ -2,7 +2,8 @@
 
 use super::values::{HOSTILE, all, insert_key, insert_user, key, key_ids, long, stored_key};
 use crate::Error;
-use crate::store::{KeyDeletion, KeyRow, Store};
+use crate::store::{KeyDeletion, KeyRow, LastKey, Store};
+use crate::user::UserId;
 
 const ADA: &str = "ada";
 const BOB: &str = "bob";
@@ -39,7 +40,7 @@ pub(super) async fn all_keys_of_a_user_are_listed_and_no_others(store: &dyn Stor
         insert_key(store, &key(id, user)).await;
     }
     assert_eq!(key_ids(store, ADA).await, ["a:1", "b:1"]);
-    let keys = store.user_keys(&BOB.into()).await;
+    let keys = store.user_keys(&UserId::from_stored(BOB)).await;
     let keys = keys.expect("keys are listed");
     assert_eq!(keys, [key("a:2", BOB)], "each is listed as it is stored");
 }
@@ -81,7 +82,7 @@ pub(super) async fn hostile_keys_are_stored_as_they_are(store: &dyn Store) {
 }
 
 pub(super) async fn a_password_is_replaced_or_taken_away(store: &dyn Store) {
-    let ada = ADA.into();
+    let ada = UserId::from_stored(ADA);
     insert_user(store, ADA).await;
     insert_key(store, &key("a:1", ADA)).await;
     insert_key(store, &key("a:2", ADA)).await;
@@ -98,7 +99,7 @@ pub(super) async fn a_password_is_replaced_or_taken_away(store: &dyn Store) {
 }
 
 pub(super) async fn updating_the_password_of_an_unknown_key_is_false(store: &dyn Store) {
-    let ada = ADA.into();
+    let ada = UserId::from_stored(ADA);
     for only_if in [None, Some("a hash")] {
         let updated = store.update_key_password("a:1", &ada, Some("a hash"), only_if);
         assert!(!updated.await.expect("there is nothing to update"));
@@ -112,7 +113,7 @@ pub(super) async fn a_password_of_a_key_that_is_somebody_elses_by_now_stays(stor
     insert_user(store, BOB).await;
     insert_key(store, &key("a:1", BOB)).await;
     for user in [ADA, "nobody", "", "BOB"] {
-        let user = user.into();
+        let user = UserId::from_stored(user);
         for only_if in [None, Some("hash of a:1")] {
             for hash in [Some("a hash"), None] {
                 let updated = store.update_key_password("a:1", &user, hash, only_if);
@@ -127,7 +128,7 @@ pub(super) async fn a_password_of_a_key_that_is_somebody_elses_by_now_stays(stor
 }
 
 pub(super) async fn a_password_is_swapped_when_its_hash_is_still_there(store: &dyn Store) {
-    let ada = ADA.into();
+    let ada = UserId::from_stored(ADA);
     insert_user(store, ADA).await;
     insert_key(store, &key("a:1", ADA)).await;
     insert_key(store, &key("a:2", ADA)).await;
@@ -144,7 +145,7 @@ pub(super) async fn a_password_is_swapped_when_its_hash_is_still_there(store: &d
 }
 
 pub(super) async fn a_password_that_changed_is_not_swapped(store: &dyn Store) {
-    let ada = ADA.into();
+    let ada = UserId::from_stored(ADA);
     insert_user(store, ADA).await;
     insert_key(store, &key("a:1", ADA)).await;
     for old in [
@@ -169,7 +170,7 @@ pub(super) async fn a_password_that_changed_is_not_swapped(store: &dyn Store) {
 }
 
 pub(super) async fn of_parallel_swaps_of_a_password_one_succeeds(store: &dyn Store) {
-    let ada = ADA.into();
+    let ada = UserId::from_stored(ADA);
     insert_user(store, ADA).await;
     insert_key(store, &key("a:1", ADA)).await;
     let hashes: Vec<_> = (0..20).map(|number| format!("hash {number}")).collect();
@@ -189,7 +190,10 @@ pub(super) async fn a_deleted_key_is_gone_and_others_stay(store: &dyn Store) {
     insert_user(store, ADA).await;
     insert_key(store, &key("a:1", ADA)).await;
     insert_key(store, &key("a:2", ADA)).await;
-    assert_eq!(delete(store, "a:1", false).await, KeyDeletion::Deleted);
+    assert_eq!(
+        delete(store, "a:1", LastKey::Keep).await,
+        KeyDeletion::Deleted
+    );
     assert_eq!(stored_key(store, "a:1").await, None);
     assert_eq!(key_ids(store, ADA).await, ["a:2"]);
 }
@@ -201,7 +205,7 @@ pub(super) async fn the_last_key_of_a_user_stays(store: &dyn Store) {
     for id in ["b:1", "b:2"] {
         insert_key(store, &key(id, BOB)).await;
     }
-    assert_eq!(delete(store, "a:1", false).await, KeyDeletion::Last);
+    assert_eq!(delete(store, "a:1", LastKey::Keep).await, KeyDeletion::Last);
     assert_eq!(stored_key(store, "a:1").await, Some(key("a:1", ADA)));
 }
 
@@ -210,7 +214,10 @@ pub(super) async fn the_last_key_of_a_user_goes_when_it_is_asked_for(store: &dyn
     insert_key(store, &key("a:1", ADA)).await;
     insert_key(store, &key("a:2", ADA)).await;
     for id in ["a:1", "a:2"] {
-        assert_eq!(delete(store, id, true).await, KeyDeletion::Deleted);
+        assert_eq!(
+            delete(store, id, LastKey::Delete).await,
+            KeyDeletion::Deleted
+        );
     }
     assert!(key_ids(store, ADA).await.is_empty());
 }
@@ -225,8 +232,8 @@ pub(super) async fn of_two_keys_deleted_at_once_one_stays(store: &dyn Store) {
         }
     }
     let rounds = (0..10).map(async |round| {
-        let both =
-            (1..=2).map(async |number| delete(store, &format!("{round}:{number}"), false).await);
+        let both = (1..=2)
+            .map(async |number| delete(store, &format!("{round}:{number}"), LastKey::Keep).await);
         all(both).await
     });
     for (round, mut both) in (0..).zip(all(rounds).await) {
@@ -239,8 +246,8 @@ pub(super) async fn of_two_keys_deleted_at_once_one_stays(store: &dyn Store) {
 pub(super) async fn deleting_an_unknown_key_says_so(store: &dyn Store) {
     insert_user(store, ADA).await;
     insert_key(store, &key("a:1", ADA)).await;
-    for even_last in [false, true] {
-        let deletion = delete(store, "a:2", even_last).await;
+    for last in [LastKey::Keep, LastKey::Delete] {
+        let deletion = delete(store, "a:2", last).await;
         assert_eq!(deletion, KeyDeletion::Unknown);
     }
     assert_eq!(key_ids(store, ADA).await, ["a:1"]);
@@ -251,7 +258,7 @@ async fn stored_hash(store: &dyn Store, id: &str) -> Option<String> {
     key.expect("the key is there").hashed_password
 }
 
-async fn delete(store: &dyn Store, id: &str, even_last: bool) -> KeyDeletion {
-    let deletion = store.delete_key(id, even_last).await;
+async fn delete(store: &dyn Store, id: &str, last: LastKey) -> KeyDeletion {
+    let deletion = store.delete_key(id, last).await;
     deletion.expect("a key is deleted or not")
 }

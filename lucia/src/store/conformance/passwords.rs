@@ -5,6 +5,7 @@ use super::values::{
     session_id, session_ids, stored_key, stored_session,
 };
 use crate::store::{KeyRow, NewSessionRow, PasswordChange, Rotation, Store, UnixMillis};
+use crate::user::UserId;
 
 const ADA: &str = "ada";
 const BOB: &str = "bob";
@@ -91,7 +92,7 @@ pub(super) async fn of_two_new_passwords_that_keep_one_session_one_wins(store: &
 pub(super) async fn new_passwords_beside_all_that_ends_sessions_do_not_get_stuck(
     store: &dyn Store,
 ) {
-    let ada = ADA.into();
+    let ada = UserId::from_stored(ADA);
     two_users(store).await;
     for round in 1..=3 {
         let first = round * 100;
@@ -177,7 +178,7 @@ async fn change(
 ) -> bool {
     let change = PasswordChange {
         key_id: key_id.to_owned(),
-        user_id: user.into(),
+        user_id: UserId::from_stored(user),
         hashed_password: "another hash".to_owned(),
         kept: kept.map(|(number, rotation)| (session_id(number), rotation.clone())),
     };

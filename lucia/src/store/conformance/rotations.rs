@@ -7,6 +7,7 @@ use super::values::{
     stored_session,
 };
 use crate::store::{NewSessionRow, Rotation, SessionStore, UnixMillis};
+use crate::user::UserId;
 
 const ADA: &str = "ada";
 
@@ -67,7 +68,7 @@ pub(super) async fn a_rotation_beside_a_deletion_leaves_no_session(store: &dyn S
     for number in 0..20 {
         insert_session(store, &session(number, ADA)).await;
     }
-    let user = ADA.into();
+    let user = UserId::from_stored(ADA);
     // Both ways to delete, of which only the second finds a session under its new id.
     all((0..21).map(async |number| {
         if number == 20 {

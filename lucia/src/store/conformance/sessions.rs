@@ -106,7 +106,7 @@ pub(super) async fn a_session_is_persistent_or_not_for_as_long_as_it_lives(
         let updated = store.update_session(&second, visited).await;
         let updated = updated.expect("a session is updated");
         assert_eq!(updated.expect("it is there").persistent, persistent);
-        let listed = store.user_sessions(&ADA.into()).await;
+        let listed = store.user_sessions(&UserId::from_stored(ADA)).await;
         let listed = listed.expect("sessions are listed");
         let listed = listed.iter().find(|session| session.id == second);
         assert_eq!(listed.expect("it is listed").persistent, persistent);
@@ -154,7 +154,7 @@ pub(super) async fn the_sessions_of_a_user_are_listed_the_oldest_first(store: &d
     let ids = [1, 2, 3, 4].map(session_id);
     assert_eq!(session_ids(store, ADA).await, ids);
 
-    let listed = store.user_sessions(&BOB.into()).await;
+    let listed = store.user_sessions(&UserId::from_stored(BOB)).await;
     let listed = listed.expect("sessions are listed");
     let listed: Vec<_> = listed.into_iter().map(comparable).collect();
     assert_eq!(
@@ -252,7 +252,7 @@ pub(super) async fn a_deleted_session_is_gone_and_others_stay(store: &dyn Sessio
 
 pub(super) async fn deleting_an_unknown_session_is_false(store: &dyn SessionStore) {
     insert_session(store, &session(1, ADA)).await;
-    let ada = UserId::from(ADA);
+    let ada = UserId::from_stored(ADA);
     for owner in [None, Some(&ada)] {
         let deleted = store.delete_session(&session_id(2), owner).await;
         assert!(!deleted.expect("there is nothing to delete"));
@@ -264,11 +264,15 @@ pub(super) async fn a_session_is_deleted_for_its_owner_only(store: &dyn SessionS
     insert_session(store, &session(1, ADA)).await;
     let id = session_id(1);
     for stranger in [BOB, "nobody", "", "ADA"] {
-        let deleted = store.delete_session(&id, Some(&stranger.into())).await;
+        let deleted = store
+            .delete_session(&id, Some(&UserId::from_stored(stranger)))
+            .await;
         assert!(!deleted.expect("it is not theirs"), "{stranger:?}");
     }
     assert_eq!(session_ids(store, ADA).await, [session_id(1)]);
-    let deleted = store.delete_session(&id, Some(&ADA.into())).await;
+    let deleted = store
+        .delete_session(&id, Some(&UserId::from_stored(ADA)))
+        .await;
     assert!(deleted.expect("it is theirs"));
     assert_eq!(session_ids(store, ADA).await, []);
 }
@@ -348,7 +352,7 @@ pub(super) async fn the_expired_sessions_of_one_user_are_deleted_and_no_others(
 ) {
     for (number, user) in [(1, ADA), (2, BOB), (3, ADA), (4, BOB)] {
         let expired = NewSessionRow {
-            user_id: user.into(),
+            user_id: UserId::from_stored(user),
             ..expired_at(number, NOW - 1)
         };
         insert_session(store, &expired).await;
@@ -361,7 +365,7 @@ pub(super) async fn the_expired_sessions_of_one_user_are_deleted_and_no_others(
         ("nobody", 100, 0),
     ] {
         let some = store
-            .delete_expired_sessions(UnixMillis(NOW), Some(&user.into()), limit)
+            .delete_expired_sessions(UnixMillis(NOW), Some(&UserId::from_stored(user)), limit)
             .await;
         assert_eq!(
             some.expect("expired sessions are deleted"),
@@ -404,7 +408,7 @@ async fn delete(store: &dyn SessionStore, number: u64) {
 
 async fn delete_all(store: &dyn SessionStore, user: &str, except: Option<u64>) {
     let except = except.map(session_id);
-    let user = user.into();
+    let user = UserId::from_stored(user);
     let deleted = store.delete_user_sessions(&user, except.as_ref()).await;
     deleted.expect("sessions are deleted");
 }

@@ -4,7 +4,8 @@ use super::values::{
     NOW, all, comparable, insert_key, insert_session, insert_user, key, rotation, row, session,
     session_id, session_ids, stored_key,
 };
-use crate::store::{KeyRow, NewSessionRow, PasswordChange, Store};
+use crate::store::{KeyRow, LastKey, NewSessionRow, PasswordChange, Store};
+use crate::user::UserId;
 
 const ADA: &str = "ada";
 const BOB: &str = "bob";
@@ -141,19 +142,19 @@ pub(super) async fn a_key_that_changes_beside_its_sign_ins_does_not_get_stuck(st
         all((round..round + 20).map(async |number| match number % 5 {
             0 => {
                 let change = store
-                    .update_key_password("a:1", &ADA.into(), Some(changed), None)
+                    .update_key_password("a:1", &UserId::from_stored(ADA), Some(changed), None)
                     .await;
                 assert!(change.expect("a password is replaced"));
             }
             1 => {
                 let hash = opened.hashed_password.as_deref();
                 let change = store
-                    .update_key_password("a:1", &ADA.into(), hash, Some(changed))
+                    .update_key_password("a:1", &UserId::from_stored(ADA), hash, Some(changed))
                     .await;
                 change.map(drop).expect("a password is swapped or not");
             }
             2 => {
-                let deletion = store.delete_key("a:2", false).await;
+                let deletion = store.delete_key("a:2", LastKey::Keep).await;
                 deletion.map(drop).expect("a key is deleted or not");
             }
             _ => {
@@ -167,7 +168,7 @@ pub(super) async fn a_key_that_changes_beside_its_sign_ins_does_not_get_stuck(st
         }))
         .await;
     }
-    let deleted = store.delete_key("a:1", true).await;
+    let deleted = store.delete_key("a:1", LastKey::Delete).await;
     deleted.expect("a key is deleted");
     assert_eq!(sign_in(store, &session(1000, ADA), &opened).await, None);
 }

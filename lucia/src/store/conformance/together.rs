@@ -10,8 +10,9 @@ use super::values::{
 };
 use crate::Error;
 use crate::store::{
-    Expiries, NewSessionRow, PasswordChange, SessionRow, Store, UnixMillis, UserRow,
+    Expiries, LastKey, NewSessionRow, PasswordChange, SessionRow, Store, UnixMillis, UserRow,
 };
+use crate::user::UserId;
 
 const ADA: &str = "ada";
 const BOB: &str = "bob";
@@ -86,7 +87,13 @@ pub(super) async fn several_sessions_and_their_users_come_together(store: &dyn S
         both.sort();
         let mut found: Vec<_> = found
             .iter()
-            .map(|(number, user)| (session_id(*number), (*user).into(), (*user).into()))
+            .map(|(number, user)| {
+                (
+                    session_id(*number),
+                    UserId::from_stored(*user),
+                    UserId::from_stored(*user),
+                )
+            })
             .collect();
         found.sort();
         assert_eq!(both, found, "{asked:?}");
@@ -96,7 +103,7 @@ pub(super) async fn several_sessions_and_their_users_come_together(store: &dyn S
 pub(super) async fn a_deleted_user_leaves_neither_session_nor_user(store: &dyn Store) {
     insert_user(store, ADA).await;
     insert_session(store, &session(1, ADA)).await;
-    let deleted = store.delete_user(&ADA.into()).await;
+    let deleted = store.delete_user(&UserId::from_stored(ADA)).await;
     deleted.expect("a user is deleted");
     assert!(both(store, 1).await.is_none());
 }
@@ -139,7 +146,7 @@ pub(super) async fn a_session_that_cannot_be_stored_ends_no_other(store: &dyn St
 
 pub(super) async fn deleting_a_user_beside_their_sign_ins_leaves_no_session(store: &dyn Store) {
     insert_user(store, ADA).await;
-    let ada = ADA.into();
+    let ada = UserId::from_stored(ADA);
     for number in 100..121 {
         insert_session(store, &session(number, ADA)).await;
     }
@@ -168,7 +175,7 @@ pub(super) async fn deleting_a_user_beside_their_sign_ins_leaves_no_session(stor
 pub(super) async fn deleting_a_user_succeeds_however_often_they_sign_in(store: &dyn Store) {
     for round in 0..80 {
         let user = format!("user {round}");
-        let id = user.as_str().into();
+        let id = UserId::from_stored(user.as_str());
         insert_user(store, &user).await;
         insert_key(store, &key(&format!("a:{user}"), &user)).await;
         let is_deleted = AtomicBool::new(false);
@@ -226,13 +233,16 @@ pub(super) async fn deleting_users_beside_all_that_they_do_leaves_nothing(store:
     }
     // Everything of theirs that takes more than one row, or makes one.
     let meetings = (0..).zip(&users).map(async |(number, user)| {
-        let (id, first) = (user.as_str().into(), 10 * number);
+        let (id, first) = (UserId::from_stored(user.as_str()), 10 * number);
         let meeting = (0..10).map(async |part| match part {
             0 => store
-                .delete_key(&format!("0:{user}"), false)
+                .delete_key(&format!("0:{user}"), LastKey::Keep)
                 .await
                 .map(drop),
-            1 => store.delete_key(&format!("1:{user}"), true).await.map(drop),
+            1 => store
+                .delete_key(&format!("1:{user}"), LastKey::Delete)
+                .await
+                .map(drop),
             2 => store.delete_user(&id).await,
             3 | 4 => {
                 let new = NewSessionRow {

@@ -20,7 +20,7 @@ pub(super) async fn a_user_comes_back_as_they_were_stored(store: &dyn Store) {
     let returned = returned.expect("a user is stored");
     let found = stored_user(store, ADA).await.expect("the user is there");
     for user in [returned, found] {
-        assert_eq!(user.id, UserId::from(ADA));
+        assert_eq!(user.id, UserId::from_stored(ADA));
         let mut expected = given.clone();
         expected["id"] = json!(ADA);
         assert_eq!(columns(&user), expected);
@@ -63,7 +63,7 @@ pub(super) async fn a_taken_key_goes_before_a_taken_value(store: &dyn Store) {
     insert_user(store, ADA).await;
     insert_key(store, &key("username:ada", ADA)).await;
     let second = NewUserRow {
-        id: BOB.into(),
+        id: UserId::from_stored(BOB),
         ..new_user(ADA)
     };
     let key = Some(key("username:ada", BOB));
@@ -118,7 +118,7 @@ pub(super) async fn fifty_sign_ups_of_one_name_make_one_user(store: &dyn Store) 
     let ids: Vec<String> = (0..50).map(|number| format!("user-{number}")).collect();
     let sign_ups = ids.iter().map(|id| {
         let user = NewUserRow {
-            id: id.as_str().into(),
+            id: UserId::from_stored(id.as_str()),
             ..new_user(ADA)
         };
         store.insert_user(user, Some(key("username:ada", id)))
@@ -197,7 +197,7 @@ pub(super) async fn hostile_users_are_stored_as_they_are(store: &dyn Store) {
         assert_eq!(columns(&updated)["nickname"], nickname);
     }
     for id in HOSTILE {
-        let deleted = store.delete_user(&id.into()).await;
+        let deleted = store.delete_user(&UserId::from_stored(id)).await;
         deleted.expect("a user is deleted");
         assert!(stored_user(store, id).await.is_none());
     }
@@ -263,7 +263,7 @@ pub(super) async fn an_update_to_a_taken_value_changes_nothing(store: &dyn Store
 pub(super) async fn errors_show_no_values(store: &dyn Store) {
     const CANARY: &str = "swordfish";
     let user = NewUserRow {
-        id: CANARY.into(),
+        id: UserId::from_stored(CANARY),
         attributes: attributes(json!({ "username": CANARY, "nickname": CANARY })),
     };
     let first = store.insert_user(user.clone(), Some(key(CANARY, CANARY)));
@@ -278,7 +278,7 @@ pub(super) async fn errors_show_no_values(store: &dyn Store) {
     let same_name = store
         .insert_user(
             NewUserRow {
-                id: BOB.into(),
+                id: UserId::from_stored(BOB),
                 ..user
             },
             None,
@@ -320,7 +320,7 @@ pub(super) async fn deleting_a_user_deletes_their_keys_and_sessions_and_no_other
         insert_key(store, &key(&format!("username:{user}"), user)).await;
         insert_session(store, &session(number, user)).await;
     }
-    let deleted = store.delete_user(&ADA.into()).await;
+    let deleted = store.delete_user(&UserId::from_stored(ADA)).await;
     deleted.expect("a user is deleted");
     assert!(stored_user(store, ADA).await.is_none());
     assert_eq!(stored_key(store, "username:ada").await, None);
@@ -332,7 +332,7 @@ pub(super) async fn deleting_a_user_deletes_their_keys_and_sessions_and_no_other
 
 pub(super) async fn deleting_an_unknown_user_is_silent(store: &dyn Store) {
     insert_user(store, ADA).await;
-    let deleted = store.delete_user(&BOB.into()).await;
+    let deleted = store.delete_user(&UserId::from_stored(BOB)).await;
     deleted.expect("nothing is deleted");
     assert!(stored_user(store, ADA).await.is_some());
 }
@@ -352,7 +352,7 @@ pub(super) async fn the_table_of_users_is_described(store: &dyn Store) {
 
 async fn insert(store: &dyn Store, id: &str, given: Value) -> Result<crate::store::UserRow> {
     let user = NewUserRow {
-        id: id.into(),
+        id: UserId::from_stored(id),
         attributes: attributes(given),
     };
     store.insert_user(user, None).await
@@ -363,7 +363,9 @@ async fn update(
     id: &str,
     change: Value,
 ) -> Result<Option<crate::store::UserRow>> {
-    store.update_user(&id.into(), attributes(change)).await
+    store
+        .update_user(&UserId::from_stored(id), attributes(change))
+        .await
 }
 
 async fn column(store: &dyn Store, id: &str, name: &str) -> Value {

@@ -48,7 +48,7 @@ pub(super) fn session(number: u64, user: &str) -> NewSessionRow {
     let created_at = NOW + 1000 * i64::try_from(number).expect("a small number");
     NewSessionRow {
         token: token(number),
-        user_id: user.into(),
+        user_id: UserId::from_stored(user),
         created_at: UnixMillis(created_at),
         authenticated_at: Some(UnixMillis(created_at - 1)),
         expiries: Expiries {
@@ -137,7 +137,7 @@ pub(super) async fn stored_session(store: &dyn SessionStore, id: &SessionId) -> 
 
 /// The ids of a user's sessions in the order of the list.
 pub(super) async fn session_ids(store: &dyn SessionStore, user: &str) -> Vec<SessionId> {
-    let sessions = store.user_sessions(&user.into()).await;
+    let sessions = store.user_sessions(&UserId::from_stored(user)).await;
     let sessions = sessions.expect("sessions are listed");
     sessions.into_iter().map(|session| session.id).collect()
 }
@@ -145,7 +145,7 @@ pub(super) async fn session_ids(store: &dyn SessionStore, user: &str) -> Vec<Ses
 /// A user whose name is their id.
 pub(super) fn new_user(id: &str) -> NewUserRow {
     NewUserRow {
-        id: id.into(),
+        id: UserId::from_stored(id),
         attributes: attributes(json!({ "username": id })),
     }
 }
@@ -153,7 +153,7 @@ pub(super) fn new_user(id: &str) -> NewUserRow {
 pub(super) fn key(id: &str, user: &str) -> KeyRow {
     KeyRow {
         id: id.to_owned(),
-        user_id: user.into(),
+        user_id: UserId::from_stored(user),
         hashed_password: Some(format!("hash of {id}")),
     }
 }
@@ -171,7 +171,7 @@ pub(super) async fn insert_key(store: &dyn Store, key: &KeyRow) {
 }
 
 pub(super) async fn stored_user(store: &dyn Store, id: &str) -> Option<UserRow> {
-    let user = store.user(&id.into()).await;
+    let user = store.user(&UserId::from_stored(id)).await;
     user.expect("a user is looked up")
 }
 
@@ -181,11 +181,17 @@ pub(super) async fn stored_key(store: &dyn Store, id: &str) -> Option<KeyRow> {
 
 /// The ids of a user's keys in alphabetic order.
 pub(super) async fn key_ids(store: &dyn Store, user: &str) -> Vec<String> {
-    let keys = store.user_keys(&user.into()).await;
+    let keys = store.user_keys(&UserId::from_stored(user)).await;
     let mut ids: Vec<_> = keys
         .expect("keys are listed")
         .into_iter()
-        .inspect(|key| assert_eq!(key.user_id, UserId::from(user), "a key of somebody else"))
+        .inspect(|key| {
+            assert_eq!(
+                key.user_id,
+                UserId::from_stored(user),
+                "a key of somebody else"
+            )
+        })
         .map(|key| key.id)
         .collect();
     ids.sort();

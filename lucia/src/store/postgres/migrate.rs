@@ -6,12 +6,19 @@ use tokio_postgres::{Client, GenericClient, IsolationLevel};
 
 use super::Parts;
 use super::error::Failure;
-use super::unnamed::query_unnamed;
+use super::unnamed::{Params, query_unnamed};
 use crate::store::SESSION_COLUMNS;
+use crate::store::migrations::{Migration, RECORD, Ran, pending, recorded_as};
 use crate::store::tables::{column_name, index, quote};
 use crate::{Error, Result};
 
-const TABLES: &str = include_str!("../../../migrations/postgres/0001_tables.sql");
+/// The numbered files, the oldest first. How to add one is said in `store/migrations.rs`.
+const MIGRATIONS: [Migration; 1] = [Migration {
+    number: 1,
+    file: "0001_tables.sql",
+    sql: include_str!("../../../migrations/postgres/0001_tables.sql"),
+    adds: None,
+}];
 
 /// What finds a session by the hash of the token that is stored.
 pub(super) const PUBLIC_IDS: &str =
@@ -57,8 +64,9 @@ pub(super) async fn migrate(parts: &Parts, user_columns: &[&str]) -> Result<()> 
     // Whoever waits to change a table makes all others wait who want to read it.
     limit_waiting(parts, &transaction, parts.timeout).await?;
     parts.check_types(&transaction).await?;
-    if !is_complete(parts, &transaction).await? {
-        make_tables(parts, &transaction).await?;
+    run_pending(parts, &transaction).await?;
+    if parts.ids.need_index() {
+        make_index_of_tokens(parts, &transaction).await?;
     }
     for (name, definition) in user_columns {
         add_column(parts, &transaction, &parts.tables.user, &name, definition).await?;
@@ -93,64 +101,140 @@ async fn limit_waiting(
         .map_err(|error| failed(parts, error))
 }
 
-/// Whether lucia's own tables, columns and indexes are all there. Then nothing is to be made, and
-/// no table is locked, not even for a moment: `ADD COLUMN IF NOT EXISTS` keeps everybody out to
-/// find out that there is nothing to do.
-async fn is_complete(parts: &Parts, transaction: &impl GenericClient) -> Result<bool> {
-    const SQL: &str = "SELECT (SELECT bool_and(to_regclass(name) IS NOT NULL) FROM unnest($1::TEXT[]) AS name) \
-             AND (SELECT count(*) FROM pg_attribute WHERE attrelid = to_regclass($2::TEXT) \
-                 AND attname = ANY ($3::TEXT[]) AND NOT attisdropped) = cardinality($3::TEXT[]) \
-             AND EXISTS (SELECT 1 FROM pg_attribute WHERE attrelid = to_regclass($2::TEXT) \
-                 AND attname = 'authenticated_at' AND atthasdef) \
-             AND EXISTS (SELECT 1 FROM pg_attribute WHERE attrelid = to_regclass($4::TEXT) \
-                 AND attname = 'started_at' AND NOT attisdropped)";
-
+/// Runs the numbered files that have not run, and records them. Where a table is missing or incomplete
+/// all the same, all of them run again. Where nothing is missing, no table is locked, not even for a moment: `ADD COLUMN IF NOT EXISTS` would keep everybody out to find out that there is
+/// nothing to do.
+async fn run_pending(parts: &Parts, transaction: &impl GenericClient) -> Result<()> {
     let tables = &parts.tables;
-    let in_schema = |index: String| match &tables.schema {
-        Some(schema) => format!("{}.{index}", quote(schema)),
-        None => index,
-    };
-    let mut names = vec![
-        tables.quoted(&tables.user),
-        tables.quoted(&tables.key),
-        in_schema(index(&tables.key, "_user_id_idx")),
-        in_schema(index(&tables.session, "_user_id_idx")),
-        in_schema(index(&tables.session, "_idle_expires_idx")),
-        tables.quoted(&tables.attempt),
-        in_schema(index(&tables.attempt, "_expires_idx")),
-    ];
-    if parts.ids.need_index() {
-        names.push(in_schema(index(&tables.session, "_public_id_idx")));
-    }
-    let columns = SESSION_COLUMNS.map(str::to_owned).to_vec();
-    let (session, attempt) = (
-        tables.quoted(&tables.session),
-        tables.quoted(&tables.attempt),
-    );
-    let rows = query_unnamed(transaction, SQL, &[&names, &session, &columns, &attempt])
-        .await
-        .map_err(|error| failed(parts, error))?;
-    let complete: Option<bool> = match rows.first() {
-        Some(row) => row.try_get(0).map_err(|error| failed(parts, error))?,
-        None => None,
-    };
-    Ok(complete == Some(true))
-}
+    let record = tables.quoted(RECORD);
+    let is_recorded = are_there(parts, transaction, std::slice::from_ref(&record)).await?;
+    let set = recorded_as(tables);
 
-/// Makes the schema, lucia's own tables and their indexes, as far as they are missing.
-async fn make_tables(parts: &Parts, transaction: &impl GenericClient) -> Result<()> {
+    let mut ran = Vec::new();
+    if is_recorded {
+        let sql = format!(r#"SELECT "number", "checksum" FROM {record} WHERE "tables" = $1"#);
+        let rows = query_unnamed(transaction, &sql, &[&set])
+            .await
+            .map_err(|error| failed(parts, error))?;
+        for row in rows {
+            let read = || {
+                Ok(Ran {
+                    number: row.try_get(0)?,
+                    checksum: row.try_get(1)?,
+                })
+            };
+            ran.push(read().map_err(|error| failed(parts, error))?);
+        }
+    }
+    let mut pending = pending(&MIGRATIONS, &ran)?;
+    // Columns can be missing because of the files that are pending.
+    let columns: &[&str] = match pending.is_empty() {
+        true => &SESSION_COLUMNS,
+        false => &[],
+    };
+    if !are_tables_there(parts, transaction, columns).await? {
+        // Dropped, or replaced by others without lucia's columns.
+        pending = MIGRATIONS.iter().collect();
+    }
+    if pending.is_empty() {
+        return Ok(());
+    }
+
     let mut sql = String::new();
-    if let Some(schema) = &parts.tables.schema {
+    if let Some(schema) = &tables.schema {
         sql.push_str(&format!("CREATE SCHEMA IF NOT EXISTS {};\n", quote(schema)));
     }
-    sql.push_str(&parts.tables.apply(TABLES));
-    if parts.ids.need_index() {
-        sql.push_str(&parts.tables.apply(PUBLIC_IDS));
+    if !is_recorded {
+        sql.push_str(&format!(
+            r#"CREATE TABLE {record} (
+                "tables" TEXT NOT NULL,
+                "number" BIGINT NOT NULL,
+                "checksum" TEXT NOT NULL,
+                "ran_at" BIGINT NOT NULL,
+                PRIMARY KEY ("tables", "number")
+            );"#
+        ));
+    }
+    for migration in &pending {
+        sql.push_str(&tables.apply(migration.sql));
     }
     transaction
         .batch_execute(&sql)
         .await
+        .map_err(|error| failed(parts, error))?;
+
+    let sql = format!(
+        r#"INSERT INTO {record} ("tables", "number", "checksum", "ran_at")
+        VALUES ($1, $2, $3, (extract(epoch FROM now()) * 1000)::BIGINT)
+        ON CONFLICT ("tables", "number") DO UPDATE
+            SET "checksum" = excluded."checksum", "ran_at" = excluded."ran_at""#
+    );
+    for migration in pending {
+        let params: Params<'_> = &[&set, &migration.number, &migration.checksum()];
+        query_unnamed(transaction, &sql, params)
+            .await
+            .map_err(|error| failed(parts, error))?;
+        tracing::info!(file = migration.file, tables = set, "migration has run");
+    }
+    Ok(())
+}
+
+/// Whether there are lucia's tables, with these columns in that of sessions.
+async fn are_tables_there(
+    parts: &Parts,
+    transaction: &impl GenericClient,
+    columns: &[&str],
+) -> Result<bool> {
+    const SQL: &str = "SELECT count(*) FROM pg_attribute WHERE attrelid = to_regclass($1::TEXT) \
+                       AND attname = ANY ($2::TEXT[]) AND NOT attisdropped";
+    let tables = &parts.tables;
+    let names = tables.by_setting().map(|(_, name)| tables.quoted(name));
+    if !are_there(parts, transaction, &names).await? {
+        return Ok(false);
+    }
+    let sessions = tables.quoted(&tables.session);
+    let rows = query_unnamed(transaction, SQL, &[&sessions, &columns])
+        .await
+        .map_err(|error| failed(parts, error))?;
+    let count: i64 = match rows.first() {
+        Some(row) => row.try_get(0).map_err(|error| failed(parts, error))?,
+        None => 0,
+    };
+    Ok(usize::try_from(count) == Ok(columns.len()))
+}
+
+/// Makes the index that finds a session by the hash of the token that is stored.
+async fn make_index_of_tokens(parts: &Parts, transaction: &impl GenericClient) -> Result<()> {
+    let name = index(&parts.tables.session, "_public_id_idx");
+    let name = match &parts.tables.schema {
+        Some(schema) => format!("{}.{name}", quote(schema)),
+        None => name,
+    };
+    if are_there(parts, transaction, &[name]).await? {
+        return Ok(());
+    }
+    transaction
+        .batch_execute(&parts.tables.apply(PUBLIC_IDS))
+        .await
         .map_err(|error| failed(parts, error))
+}
+
+/// Whether there are tables or indexes of all these quoted names.
+async fn are_there(
+    parts: &Parts,
+    transaction: &impl GenericClient,
+    names: &[String],
+) -> Result<bool> {
+    const SQL: &str = "SELECT COALESCE(bool_and(to_regclass(name) IS NOT NULL), TRUE) \
+                       FROM unnest($1::TEXT[]) AS name";
+    let names = names.to_vec();
+    let rows = query_unnamed(transaction, SQL, &[&names])
+        .await
+        .map_err(|error| failed(parts, error))?;
+    match rows.first() {
+        Some(row) => row.try_get(0).map_err(|error| failed(parts, error)),
+        None => Ok(false),
+    }
 }
 
 /// Adds a column to a table, unless there is one of this name.

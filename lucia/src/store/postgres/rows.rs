@@ -20,7 +20,7 @@ pub(super) fn session_row(row: &Row) -> Result<Option<SessionRow>, Failure> {
     };
     Ok(Some(SessionRow {
         id,
-        user_id: UserId::from(row.try_get::<_, &str>(1)?),
+        user_id: UserId::from_stored(row.try_get::<_, &str>(1)?),
         created_at: millis(2)?,
         authenticated_at: row.try_get::<_, Option<i64>>(3)?.map(UnixMillis),
         renewed_at: millis(4)?,
@@ -67,7 +67,7 @@ pub(super) fn user_row(row: &Row) -> Result<UserRow, Failure> {
 /// A user's id and JSON, from column `first` on.
 fn user_row_from(row: &Row, first: usize) -> Result<UserRow, Failure> {
     Ok(UserRow {
-        id: UserId::from(row.try_get::<_, &str>(first)?),
+        id: UserId::from_stored(row.try_get::<_, &str>(first)?),
         attributes: row.try_get(first + 1)?,
     })
 }
@@ -75,7 +75,7 @@ fn user_row_from(row: &Row, first: usize) -> Result<UserRow, Failure> {
 pub(super) fn key_row(row: &Row) -> Result<KeyRow, Failure> {
     Ok(KeyRow {
         id: row.try_get(0)?,
-        user_id: UserId::from(row.try_get::<_, &str>(1)?),
+        user_id: UserId::from_stored(row.try_get::<_, &str>(1)?),
         hashed_password: row.try_get(2)?,
     })
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use deadpool_postgres::Object;
-use tokio_postgres::{Client, Error, Row};
+use tokio_postgres::{Client, Error, Row, Transaction};
 
 use super::connections::take_near;
 use super::error::{Failure, Fault};
@@ -85,6 +85,21 @@ impl Parts {
         statement: Statement<'_>,
     ) -> Result<Vec<Row>, Failure> {
         self.run_all(&mut None, Some(lock), statement).await
+    }
+
+    /// Runs one statement in an open transaction of the application's, within the time-out. It is sent
+    /// once: a failure has aborted the transaction. It has no name, since a pooler may stand between.
+    pub(super) async fn run_in(
+        &self,
+        transaction: &Transaction<'_>,
+        sql: &str,
+        params: Params<'_>,
+    ) -> Result<Vec<Row>, Failure> {
+        let answer = query_unnamed(transaction, sql, params);
+        match tokio::time::timeout(self.timeout, answer).await {
+            Ok(answer) => Ok(answer?),
+            Err(_) => Err(Failure::TimedOut(self.timeout)),
+        }
     }
 
     /// Runs a statement, and once more where its failure says that this helps and does no harm.

@@ -6,11 +6,18 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use super::errors::{self, Failure, Outcome};
 use super::tables::{self, Tables};
-use crate::store::UnixMillis;
+use crate::store::migrations::{Migration, RECORD, Ran, pending, recorded_as};
 use crate::store::tables::{column_name, quote};
+use crate::store::{SESSION_COLUMNS, UnixMillis};
 use crate::{Error, Result};
 
-const TABLES: &str = include_str!("../../../migrations/sqlite/0001_tables.sql");
+/// The numbered files, the oldest first. How to add one is said in `store/migrations.rs`.
+pub(super) const MIGRATIONS: [Migration; 1] = [Migration {
+    number: 1,
+    file: "0001_tables.sql",
+    sql: include_str!("../../../migrations/sqlite/0001_tables.sql"),
+    adds: None,
+}];
 
 /// A column of the application's that shall be there.
 pub(super) struct NewColumn {
@@ -43,13 +50,15 @@ fn is_same(one: &str, other: &str) -> bool {
     one.eq_ignore_ascii_case(other)
 }
 
-/// Makes what is missing, all or nothing.
+/// Makes what is missing by the `known` files, all or nothing.
 pub(super) fn migrate(
     connection: &mut Connection,
     tables: &Tables,
     columns: &[NewColumn],
+    known: &[Migration],
 ) -> Outcome<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let pending = find_pending(&transaction, tables, known)?;
     let existing = tables::columns(&transaction, &tables.names.user)?;
     let is_missing = |column: &&NewColumn| {
         !existing
@@ -69,12 +78,84 @@ pub(super) fn migrate(
             )?;
         }
     }
-    add_own_columns(&transaction, tables)?;
-    transaction.execute_batch(&tables.names.apply(TABLES))?;
+    for migration in pending {
+        run(&transaction, tables, migration)?;
+    }
     add_session_columns(&transaction, tables)?;
     tables.check(&transaction)?;
     tables.check_attempts(&transaction)?;
     transaction.commit()?;
+    Ok(())
+}
+
+/// The files that have not run. Where a table is missing or incomplete all the same, all of them.
+fn find_pending<'a>(
+    connection: &Connection,
+    tables: &Tables,
+    known: &'a [Migration],
+) -> Outcome<Vec<&'a Migration>> {
+    let mut ran = Vec::new();
+    if !tables::columns(connection, RECORD)?.is_empty() {
+        let sql = format!(
+            r#"SELECT "number", "checksum" FROM {} WHERE "tables" = ?1"#,
+            quote(RECORD)
+        );
+        let mut statement = connection.prepare(&sql)?;
+        let rows = statement.query_map([recorded_as(&tables.names)], |row| {
+            Ok(Ran {
+                number: row.get(0)?,
+                checksum: row.get(1)?,
+            })
+        })?;
+        ran = rows.collect::<Result<_, _>>()?;
+    }
+    let pending = pending(known, &ran).map_err(Failure::Told)?;
+    let sessions = tables::columns(connection, &tables.names.session)?;
+    let is_there = |column: &&str| sessions.iter().any(|other| is_same(&other.name, column));
+    // Columns can be missing because of the files that are pending.
+    let mut is_complete = !pending.is_empty() || SESSION_COLUMNS.iter().all(is_there);
+    for (_, table) in tables.names.by_setting() {
+        is_complete &= !tables::columns(connection, table)?.is_empty();
+    }
+    if is_complete {
+        Ok(pending)
+    } else {
+        // Nothing has run yet, or a table was dropped or replaced by one without lucia's columns.
+        Ok(known.iter().collect())
+    }
+}
+
+/// Runs a file, and records it.
+fn run(connection: &Connection, tables: &Tables, migration: &Migration) -> Outcome<()> {
+    if migration.number == 1 {
+        add_own_columns(connection, tables)?;
+    }
+    let is_added = match migration.adds {
+        Some((table, column)) => tables::columns(connection, table(&tables.names))?
+            .iter()
+            .any(|other| is_same(&other.name, column)),
+        None => false,
+    };
+    if !is_added {
+        connection.execute_batch(&tables.names.apply(migration.sql))?;
+    }
+    let record = quote(RECORD);
+    connection.execute_batch(&format!(
+        r#"CREATE TABLE IF NOT EXISTS {record} (
+            "tables" TEXT NOT NULL,
+            "number" BIGINT NOT NULL,
+            "checksum" TEXT NOT NULL,
+            "ran_at" BIGINT NOT NULL,
+            PRIMARY KEY ("tables", "number")
+        )"#
+    ))?;
+    let sql = format!(
+        r#"INSERT OR REPLACE INTO {record} ("tables", "number", "checksum", "ran_at")
+        VALUES (?1, ?2, ?3, unixepoch() * 1000)"#
+    );
+    let set = recorded_as(&tables.names);
+    connection.execute(&sql, (&set, migration.number, migration.checksum()))?;
+    tracing::info!(file = migration.file, tables = set, "migration has run");
     Ok(())
 }
 

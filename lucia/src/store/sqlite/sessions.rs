@@ -398,7 +398,7 @@ fn session_row(row: &Row<'_>, tables: &Tables) -> Outcome<Option<SessionRow>> {
     let attributes = SESSION_COLUMNS.len()..session_width(tables);
     Ok(Some(SessionRow {
         id,
-        user_id: text(1)?.into(),
+        user_id: UserId::from_stored(text(1)?),
         created_at: millis(2)?,
         authenticated_at: authenticated_at.map(UnixMillis),
         renewed_at: millis(4)?,

@@ -5,6 +5,7 @@ mod conformance;
 mod connections;
 mod errors;
 mod migrate;
+mod numbered;
 mod sessions;
 mod values;
 
@@ -59,7 +60,7 @@ fn new_user(id: &str, attributes: Value) -> NewUserRow {
         panic!("no object")
     };
     NewUserRow {
-        id: id.into(),
+        id: crate::UserId::from_stored(id),
         attributes,
     }
 }
@@ -67,7 +68,7 @@ fn new_user(id: &str, attributes: Value) -> NewUserRow {
 fn key(id: &str, user: &str) -> KeyRow {
     KeyRow {
         id: id.to_owned(),
-        user_id: user.into(),
+        user_id: crate::UserId::from_stored(user),
         hashed_password: None,
     }
 }
@@ -75,7 +76,7 @@ fn key(id: &str, user: &str) -> KeyRow {
 fn session(user: &str) -> NewSessionRow {
     NewSessionRow {
         token: SessionToken::parse(&"0".repeat(40)).unwrap(),
-        user_id: user.into(),
+        user_id: crate::UserId::from_stored(user),
         created_at: UnixMillis(1),
         authenticated_at: None,
         expiries: Expiries {

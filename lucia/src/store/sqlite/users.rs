@@ -11,8 +11,8 @@ use super::references;
 use super::tables::{self, Tables};
 use super::values::{self, Attributes};
 use crate::store::{
-    CountedAttempt, KeyDeletion, KeyRow, NewAttempt, NewUserRow, UnixMillis, UserRow, UserStore,
-    UserTable,
+    CountedAttempt, KeyDeletion, KeyRow, LastKey, NewAttempt, NewUserRow, UnixMillis, UserRow,
+    UserStore, UserTable,
 };
 use crate::user::UserId;
 use crate::{Error, Result};
@@ -167,11 +167,11 @@ impl UserStore for SqliteStore {
         .await
     }
 
-    async fn delete_key(&self, id: &str, even_last: bool) -> Result<KeyDeletion> {
+    async fn delete_key(&self, id: &str, last: LastKey) -> Result<KeyDeletion> {
         let id = id.to_owned();
         self.write(move |connection, tables| {
             let doomed = [(tables.names.key.as_str(), "id", &id as &dyn ToSql)];
-            delete_key(connection, tables, &id, even_last)
+            delete_key(connection, tables, &id, last)
                 .map_err(|error| references::explain(connection, tables, error, &doomed))
         })
         .await
@@ -253,12 +253,12 @@ fn delete_key(
     connection: &mut Connection,
     tables: &Tables,
     id: &str,
-    even_last: bool,
+    last: LastKey,
 ) -> rusqlite::Result<KeyDeletion> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let deleted = transaction
         .prepare_cached(&tables.sql.delete_key)?
-        .execute((id, even_last))?;
+        .execute((id, last == LastKey::Delete))?;
     let is_there = transaction.prepare_cached(&tables.sql.key)?.exists([id])?;
     transaction.commit()?;
     Ok(match (deleted > 0, is_there) {
@@ -296,7 +296,7 @@ fn insert_key(connection: &Connection, tables: &Tables, key: &KeyRow) -> Outcome
 fn key_row(row: &Row<'_>) -> rusqlite::Result<KeyRow> {
     Ok(KeyRow {
         id: row.get(0)?,
-        user_id: row.get::<_, String>(1)?.into(),
+        user_id: UserId::from_stored(row.get::<_, String>(1)?),
         hashed_password: row.get(2)?,
     })
 }

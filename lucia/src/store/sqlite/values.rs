@@ -12,6 +12,7 @@ use super::errors::{About, Outcome, Subject};
 use super::tables::{self, Column, Tables};
 use crate::store::UserRow;
 use crate::store::tables::quote;
+use crate::user::UserId;
 use crate::{Error, Result};
 
 /// What the declared type of a column makes of a value that could be two things.
@@ -40,7 +41,7 @@ pub(super) fn user(row: &Row<'_>, first: usize, table: &str) -> Outcome<UserRow>
     let id: String = row.get(first).about(Subject::User)?;
     let columns = first + 1..row.as_ref().column_count();
     Ok(UserRow {
-        id: id.into(),
+        id: UserId::from_stored(id),
         attributes: object(row, columns, Subject::User, table)?,
     })
 }

@@ -6,7 +6,7 @@ use lucia::{Password, TrustedProxy};
 use lucia_tests::watch;
 use serde::Deserialize;
 
-use super::framework::{Data, Form, Response, Routes, answer, auth_request, serve, serve_at};
+use super::framework::{Form, Response, Routes, answer, auth_request, serve, serve_at};
 use crate::support::{PASSWORD, Site, Stage, on_each_store, sign_up};
 
 on_each_store![

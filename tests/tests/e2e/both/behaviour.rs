@@ -265,7 +265,7 @@ async fn an_unsafe_request_from_another_origin_is_nobody_without_a_query_or_a_co
 
 #[auth_request]
 async fn set(auth: Data<Auth>, user_id: String) -> lucia::Result<String> {
-    let session = auth.create_session(&UserId::from(user_id)).await?;
+    let session = auth.create_session(&UserId::new(user_id).unwrap()).await?;
     auth_request.set_session(Some(&session));
     let answer = auth_request.validate().await?;
     Ok((answer.map(|answer| answer.id.clone()) == Some(session.id.clone())).to_string())

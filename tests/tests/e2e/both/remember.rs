@@ -105,7 +105,7 @@ fn kept_for(reply: &Reply) -> Option<Duration> {
 
 /// The only session that Ada has.
 async fn only_session(auth: &Auth) -> lucia::SessionInfo {
-    let key = auth.key("username", "ada").await.unwrap().unwrap();
+    let key = auth.key(("username", "ada")).await.unwrap().unwrap();
     let sessions = auth.user_sessions(&key.user_id).await.unwrap();
     let [session] = sessions.try_into().unwrap();
     session
@@ -196,7 +196,7 @@ async fn r10_its_removal_is_that_of_any_session(stage: Stage) {
 
 async fn r14_among_several_cookies_the_session_that_counts_is_renewed_as_what_it_is(stage: Stage) {
     let site = site(&stage).await;
-    let key = site.auth.key("username", "ada").await.unwrap().unwrap();
+    let key = site.auth.key(("username", "ada")).await.unwrap().unwrap();
     for remember in [false, true] {
         let older = site
             .auth
@@ -263,7 +263,7 @@ async fn r16_the_shorter_idle_period_is_a_day_or_the_idle_period(stage: Stage) {
     for (idle, browser_idle) in [(14 * DAY, DAY), (DAY, DAY), (HOUR, HOUR)] {
         let settings = stage.builder().await.active_period(HOUR);
         let auth = settings.idle_period(idle).build().unwrap();
-        let key = auth.key("username", "ada").await.unwrap().unwrap();
+        let key = auth.key(("username", "ada")).await.unwrap().unwrap();
         for (remember, idle) in [(true, idle), (false, browser_idle)] {
             let session = auth.create_session(&key.user_id).remember(remember).await;
             let session = session.unwrap();
@@ -345,7 +345,7 @@ async fn r54_a_cache_remembers_what_is_not_remembered() {
     let caching = Caching::on(&stage).await;
     let plain = site(&stage).await;
     let cached = serve(caching.auth.clone(), routes()).await;
-    let key = plain.auth.key("username", "ada").await.unwrap().unwrap();
+    let key = plain.auth.key(("username", "ada")).await.unwrap().unwrap();
     for remember in [false, true] {
         let session = plain.auth.create_session(&key.user_id).remember(remember);
         let mut session = session.await.unwrap();

@@ -165,7 +165,7 @@ async fn r54_a_user_with_an_id_of_any_text_is_told_apart() {
             username: id.to_owned(),
         };
         let new_user = lucia::NewUser::with_password(("username", id), PASSWORD);
-        let new_user = new_user.id(id).attributes(&profile);
+        let new_user = new_user.id(id.parse().unwrap()).attributes(&profile);
         let user = caching.auth.create_user(new_user).await.unwrap();
         let session = caching.auth.create_session(&user.id).await.unwrap();
         caching.remember(&stage, &session).await;

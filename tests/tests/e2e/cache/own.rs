@@ -100,7 +100,7 @@ async fn r54_a_user_whose_id_is_spelled_in_another_way_is_revoked_at_once() {
         let session = sign_up(&caching.auth, "ada").await;
         caching.remember(&stage, &session).await;
         caching.listener.stall();
-        let spelled = UserId::from(session.user_id.as_str().to_uppercase());
+        let spelled = UserId::new(session.user_id.as_str().to_uppercase()).unwrap();
         assert_ne!(spelled, session.user_id);
         change(&caching.auth, &spelled).await.unwrap();
         let found = caching

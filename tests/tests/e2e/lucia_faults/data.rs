@@ -94,7 +94,7 @@ async fn lucia_fault_23_each_conflict_is_told_apart_and_leaves_nothing(stage: St
     let auth = stage.auth().await;
     let create = async |id: &str, key: &str, username: &str| {
         let columns = json!({ "username": username });
-        let new = NewUser::with_password(("username", key), PASSWORD).id(id);
+        let new = NewUser::with_password(("username", key), PASSWORD).id(id.parse().unwrap());
         let new = new.attributes(&columns).returning::<NoAttributes>();
         auth.create_user(new).await
     };
@@ -137,7 +137,7 @@ async fn lucia_fault_24_nobody_unknown_gets_a_session(stage: Stage) {
     let elsewhere = sessions.probe.before(sessions.store().await);
     let split = stage.builder().await.sessions(elsewhere).build().unwrap();
     for auth in [&stage.auth().await, &split] {
-        let session = auth.create_session(&UserId::from("nobody")).await;
+        let session = auth.create_session(&UserId::new("nobody").unwrap()).await;
         assert!(matches!(session, Err(Error::UnknownUser)), "{session:?}");
     }
     for stage in [&stage, &sessions] {

@@ -412,7 +412,7 @@ async fn an_unknown_user_has_no_sessions_on_either_side() {
         return;
     };
     let auth = both.auth(PLAIN).await;
-    let nobody = UserId::from("nobody");
+    let nobody = UserId::new("nobody").unwrap();
     let here = auth.create_session(&nobody).await;
     assert!(matches!(here, Err(Error::UnknownUser)));
     let there = both.peer.call("createSession", json!({ "userId": nobody }));

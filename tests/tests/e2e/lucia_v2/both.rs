@@ -75,7 +75,7 @@ impl Both {
 
     /// Somebody whom Lucia signs up.
     pub(super) async fn user(&self, username: &str) -> UserId {
-        UserId::from(super::create_user(&self.peer, username).await.as_str())
+        UserId::new(super::create_user(&self.peer, username).await).unwrap()
     }
 
     /// A session that Lucia makes.

@@ -167,7 +167,7 @@ async fn columns_of_types_that_the_driver_does_not_know_take_no_named_statement(
         .unwrap();
     assert_eq!(key.user_id, session.user_id);
     let found = auth
-        .user_sessions(&session.user_id.as_str().to_uppercase().into())
+        .user_sessions(&session.user_id.as_str().to_uppercase().parse().unwrap())
         .await;
     assert_eq!(found.unwrap().len(), 1);
     auth.change_password(&session, ("username", "ada"), "another horse battery")

@@ -67,7 +67,9 @@ async fn asking_leaves_nothing_behind_for_the_application_that_shares_the_pool()
     drop(connection);
     let store = PgStore::new(pool.clone());
     let auth = Auth::builder(store).build().unwrap();
-    auth.user::<Profile>(&"nobody".into()).await.unwrap_err();
+    auth.user::<Profile>(&"nobody".parse().unwrap())
+        .await
+        .unwrap_err();
     let connection = pool.get().await.unwrap();
     assert_eq!(read(&connection).await, before);
     let row = connection.query_one(&mine, &[]).await.unwrap();

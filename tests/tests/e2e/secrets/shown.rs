@@ -6,6 +6,7 @@ use std::fmt::Debug;
 use lucia::store::{KeyRow, NewUserRow, UserRow, UserStore as _};
 use lucia::{
     Auth, CookieOptions, Error, MaybeUser, NewUser, NoAttributes, PasswordOptions, PgStore, User,
+    UserId,
 };
 use serde_json::json;
 
@@ -75,19 +76,12 @@ async fn r46_nothing_that_an_application_holds_shows_a_secret(stage: Stage) {
     show(&store.user(&created.id).await.unwrap());
     show(&store.describe_users().await.unwrap());
     show(&store.session_and_user(&session.id).await.unwrap());
-    show(&NewUserRow {
-        id: "ada".into(),
-        attributes: serde_json::from_value(json!({ "nickname": NEW_VALUE })).unwrap(),
-    });
-    show(&UserRow {
-        id: "ada".into(),
-        attributes: NEW_VALUE.to_owned(),
-    });
-    show(&KeyRow {
-        id: "username:ada".to_owned(),
-        user_id: "ada".into(),
-        hashed_password: Some(BROKEN_HASH.to_owned()),
-    });
+    let ada: UserId = "ada".parse().unwrap();
+    let attributes = serde_json::from_value(json!({ "nickname": NEW_VALUE })).unwrap();
+    show(&NewUserRow::new(ada.clone(), attributes));
+    show(&UserRow::new(ada.clone(), NEW_VALUE));
+    let broken = Some(BROKEN_HASH.to_owned());
+    show(&KeyRow::new("username:ada", ada, broken));
     show(&(PasswordOptions::new(), CookieOptions::new()));
 
     let secrets = Secrets::with([session.token().expose().to_owned(), hash]);
@@ -173,7 +167,7 @@ async fn r46_the_password_of_the_database_is_not_shown() {
     let store = PgStore::connect(&url).await.unwrap();
     secrets.assert_not_in(&format!("{store:?} {:?}", PgStore::builder()), "Debug");
     stage.proxy().cut();
-    let refused = store.user(&"ada".into()).await.unwrap_err();
+    let refused = store.user(&"ada".parse().unwrap()).await.unwrap_err();
     secrets.assert_not_in(&everything_of(&refused), "an outage");
     for url in [
         url.clone(),

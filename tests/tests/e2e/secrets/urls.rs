@@ -113,7 +113,7 @@ async fn r46_no_password_of_a_database_url_is_shown_in_an_outage() {
         eventually(async || store.is_cache_answering()).await;
         stage.proxy().cut();
         eventually(async || !store.is_cache_answering()).await;
-        let error = store.user(&UserId::from("ada")).await.unwrap_err();
+        let error = store.user(&UserId::new("ada").unwrap()).await.unwrap_err();
         texts.extend([shown(&error), format!("{store:?}")]);
         for text in texts {
             assert!(!text.contains(SECRET), "{text}");

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use lucia::store::{
-    CountedAttempt, Expiries, KeyDeletion, KeyRow, NewAttempt, NewSessionRow, NewUserRow,
+    CountedAttempt, Expiries, KeyDeletion, KeyRow, LastKey, NewAttempt, NewSessionRow, NewUserRow,
     PasswordChange, Rotation, SessionRow, SessionStore, Store, UnixMillis, UserRow, UserStore,
     UserTable,
 };
@@ -147,7 +147,7 @@ probed! {
     key(id: &str) -> Option<KeyRow>;
     user_keys(user_id: &UserId) -> Vec<KeyRow>;
     update_key_password(id: &str, user_id: &UserId, hashed_password: Option<&str>, only_if: Option<&str>) -> bool;
-    delete_key(id: &str, even_last: bool) -> KeyDeletion;
+    delete_key(id: &str, last: LastKey) -> KeyDeletion;
     check_attempts() -> ();
     count_attempt(attempt: NewAttempt) -> CountedAttempt;
     uncount_attempt(id: &str, started_at: UnixMillis) -> ();

@@ -7,8 +7,8 @@ use super::faults::Fault;
 use super::memory::{self, Memory, State, USER_COLUMNS, USERS};
 use crate::error::ConstraintKind;
 use crate::store::{
-    CountedAttempt, KeyDeletion, KeyRow, NewAttempt, NewUserRow, SessionRow, UnixMillis, UserRow,
-    UserStore, UserTable,
+    CountedAttempt, KeyDeletion, KeyRow, LastKey, NewAttempt, NewUserRow, SessionRow, UnixMillis,
+    UserRow, UserStore, UserTable,
 };
 use crate::user::UserId;
 use crate::{Error, Result};
@@ -198,7 +198,7 @@ impl UserStore for Memory {
         Ok(true)
     }
 
-    async fn delete_key(&self, id: &str, even_last: bool) -> Result<KeyDeletion> {
+    async fn delete_key(&self, id: &str, last: LastKey) -> Result<KeyDeletion> {
         let everybodys = self.has(Fault::CountsEverybodysKeys);
         let others = {
             let state = self.state();
@@ -213,7 +213,7 @@ impl UserStore for Memory {
             state.keys.values().filter(is_other).count()
         };
         self.pause(Fault::DeletesKeysInTwoSteps).await;
-        let even_last = even_last && !self.has(Fault::NeverDeletesTheLastKey);
+        let even_last = last == LastKey::Delete && !self.has(Fault::NeverDeletesTheLastKey);
         if others == 0 && !even_last && !self.has(Fault::DeletesTheLastKey) {
             return Ok(KeyDeletion::Last);
         }
@@ -282,7 +282,7 @@ impl Memory {
 
 pub(super) fn user_row(id: &str, row: &Map<String, Value>) -> UserRow {
     UserRow {
-        id: id.into(),
+        id: UserId::from_stored(id),
         attributes: Value::Object(row.clone()).to_string(),
     }
 }

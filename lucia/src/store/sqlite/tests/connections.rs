@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::*;
-use crate::store::{SessionStore as _, UserStore as _};
+use crate::store::{LastKey, SessionStore as _, UserStore as _};
 
 #[tokio::test]
 async fn a_file_is_created_and_keeps_what_is_stored() {
@@ -20,7 +20,7 @@ async fn a_file_is_created_and_keeps_what_is_stored() {
         .unwrap();
     drop(store);
     let store = SqliteStore::open(&file.path).await.unwrap();
-    assert!(store.user(&"ada".into()).await.unwrap().is_some());
+    assert!(store.user(&"ada".parse().unwrap()).await.unwrap().is_some());
 }
 
 #[cfg(unix)]
@@ -75,8 +75,14 @@ async fn two_databases_in_memory_are_two() {
     one.insert_user(new_user("ada", json!({})), None)
         .await
         .unwrap();
-    assert!(other.user(&"ada".into()).await.unwrap().is_none());
-    assert!(one.clone().user(&"ada".into()).await.unwrap().is_some());
+    assert!(other.user(&"ada".parse().unwrap()).await.unwrap().is_none());
+    assert!(
+        one.clone()
+            .user(&"ada".parse().unwrap())
+            .await
+            .unwrap()
+            .is_some()
+    );
 }
 
 #[tokio::test]
@@ -92,7 +98,7 @@ async fn memory_outlives_its_connection() {
     let error = broken.unwrap_err();
     assert!(matches!(error, Error::Internal(_)), "{error:?}");
     assert!(!format!("{error:?}").contains("swordfish"));
-    assert!(store.user(&"ada".into()).await.unwrap().is_some());
+    assert!(store.user(&"ada".parse().unwrap()).await.unwrap().is_some());
 }
 
 #[tokio::test]
@@ -177,7 +183,7 @@ async fn a_locked_database_is_unavailable_to_writers_and_open_to_readers() {
     assert!(matches!(refused, Err(Error::Unavailable(_))), "{refused:?}");
     let refused = store.migrate(&[]).await;
     assert!(matches!(refused, Err(Error::Unavailable(_))), "{refused:?}");
-    assert!(store.user(&"ada".into()).await.unwrap().is_none());
+    assert!(store.user(&"ada".parse().unwrap()).await.unwrap().is_none());
     somebody_else.execute_batch("COMMIT").unwrap();
     store
         .insert_user(new_user("ada", json!({})), None)
@@ -200,7 +206,7 @@ async fn what_is_too_late_to_begin_is_not_done() {
     assert!(matches!(slow, Err(Error::Unavailable(_))), "{slow:?}");
     assert!(matches!(late, Err(Error::Unavailable(_))), "{late:?}");
     release.send(()).unwrap();
-    assert!(store.user(&"ada".into()).await.unwrap().is_none());
+    assert!(store.user(&"ada".parse().unwrap()).await.unwrap().is_none());
 }
 
 #[tokio::test]
@@ -222,9 +228,13 @@ async fn a_dropped_future_leaves_nothing_half_written() {
         }
     }
     // Writers queue, so that this one comes after all that went on by itself.
-    store.delete_key("nobody's", true).await.unwrap();
+    store.delete_key("nobody's", LastKey::Delete).await.unwrap();
     for id in &ids {
-        let user = store.user(&id.as_str().into()).await.unwrap().is_some();
+        let user = store
+            .user(&id.as_str().parse().unwrap())
+            .await
+            .unwrap()
+            .is_some();
         let key = store.key(id).await.unwrap().is_some();
         assert_eq!(user, key, "{id}");
     }

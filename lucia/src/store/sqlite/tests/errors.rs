@@ -3,7 +3,9 @@
 use serde_json::json;
 
 use super::*;
-use crate::store::{PasswordChange, Rotation, SessionStore as _, Store as _, UserStore as _};
+use crate::store::{
+    LastKey, PasswordChange, Rotation, SessionStore as _, Store as _, UserStore as _,
+};
 use crate::user::UserId;
 
 #[tokio::test]
@@ -29,9 +31,9 @@ async fn rules_of_the_users_table_are_violations_of_their_kind() {
     assert_eq!(violation.column, None, "it is about two");
 
     insert("bob", json!({ "team": "ada" })).await.unwrap();
-    let deleted = store.delete_user(&"ada".into()).await;
+    let deleted = store.delete_user(&"ada".parse().unwrap()).await;
     assert_violation(deleted, ConstraintKind::Referenced);
-    assert!(store.user(&"ada".into()).await.unwrap().is_some());
+    assert!(store.user(&"ada".parse().unwrap()).await.unwrap().is_some());
 }
 
 #[tokio::test]
@@ -85,7 +87,7 @@ async fn a_value_that_a_strict_table_refuses_is_named_by_its_column() {
 #[tokio::test]
 async fn missing_tables_are_named_whatever_is_asked() {
     let store = SqliteStore::in_memory().await.unwrap();
-    let ada: UserId = "ada".into();
+    let ada: UserId = "ada".parse().unwrap();
     let session = session("ada");
     let id = session.token.session_id();
     let expiries = session.expiries;
@@ -113,7 +115,7 @@ async fn missing_tables_are_named_whatever_is_asked() {
         store.delete_user(&ada).await,
         store.insert_key(key("a:1", "ada")).await,
         store.key("a:1").await.map(drop),
-        store.delete_key("a:1", false).await.map(drop),
+        store.delete_key("a:1", LastKey::Keep).await.map(drop),
         store.insert_session(session.clone()).await.map(drop),
         store
             .insert_session_by_key(session, key("a:1", "ada"))
@@ -157,7 +159,7 @@ async fn missing_columns_are_named() {
         .execute_batch("ALTER TABLE auth_user DROP COLUMN shoe_size")
         .unwrap();
     assert_schema(
-        store.user(&"ada".into()).await,
+        store.user(&"ada".parse().unwrap()).await,
         "auth_user",
         Some("shoe_size"),
     );

@@ -94,7 +94,7 @@ async fn rules_of_the_table_of_sessions_are_violations_of_their_kind() {
     let violation = assert_violation(inserted, ConstraintKind::ForeignKey);
     assert_eq!(violation.table, "user_session");
     let nobody = NewSessionRow {
-        user_id: "nobody".into(),
+        user_id: "nobody".parse().unwrap(),
         ..session_with(json!({ "lender": "ada" }))
     };
     let refused = store.insert_session(nobody).await;

@@ -59,7 +59,7 @@ async fn json_columns_keep_any_json() {
         let stored = store.insert_user(user, None).await.unwrap();
         assert_eq!(columns(&stored)["settings"], value);
         assert_eq!(columns(&stored)["other"], value);
-        store.delete_user(&"ada".into()).await.unwrap();
+        store.delete_user(&"ada".parse().unwrap()).await.unwrap();
     }
 }
 
@@ -71,7 +71,7 @@ async fn numbers_are_exact_or_refused() {
         let stored = store.insert_user(user, None).await.unwrap();
         assert_eq!(columns(&stored)["n"], n);
         assert_eq!(columns(&stored)["r"], 0.1);
-        store.delete_user(&"ada".into()).await.unwrap();
+        store.delete_user(&"ada".parse().unwrap()).await.unwrap();
     }
     let user = new_user("ada", json!({ "n": u64::MAX }));
     match store.insert_user(user, None).await {
@@ -87,9 +87,9 @@ async fn a_blob_reads_as_hexadecimal_text() {
     store.migrate(&["picture BLOB"]).await.unwrap();
     let sql = "INSERT INTO auth_user VALUES ('ada', x'00FF7a'), ('bob', x'')";
     file.by_hand().execute(sql, []).unwrap();
-    let ada = store.user(&"ada".into()).await.unwrap().unwrap();
+    let ada = store.user(&"ada".parse().unwrap()).await.unwrap().unwrap();
     assert_eq!(columns(&ada)["picture"], "00ff7a");
-    let bob = store.user(&"bob".into()).await.unwrap().unwrap();
+    let bob = store.user(&"bob".parse().unwrap()).await.unwrap().unwrap();
     assert_eq!(columns(&bob)["picture"], "");
 }
 
@@ -105,7 +105,7 @@ async fn what_json_cannot_express_is_named_and_not_shown() {
                ('b', NULL, 9e999, NULL), ('c', NULL, NULL, CAST(x'ff' AS TEXT))";
     file.by_hand().execute(sql, []).unwrap();
     for (id, column) in [("a", "settings"), ("b", "score"), ("c", "name")] {
-        let read = store.user(&id.into()).await;
+        let read = store.user(&id.parse().unwrap()).await;
         let reason = assert_schema(read, "auth_user", Some(column));
         assert!(!reason.contains("swordfish"), "{reason}");
     }
@@ -153,7 +153,7 @@ async fn columns_that_come_later_are_seen_at_once() {
     file.by_hand()
         .execute_batch("ALTER TABLE auth_user ADD COLUMN admin BOOLEAN NOT NULL DEFAULT 1")
         .unwrap();
-    let ada = store.user(&"ada".into()).await.unwrap().unwrap();
+    let ada = store.user(&"ada".parse().unwrap()).await.unwrap().unwrap();
     assert_eq!(columns(&ada)["admin"], true);
 }
 
@@ -166,7 +166,7 @@ async fn the_character_nul_is_no_reason_to_panic() {
         .await
         .unwrap();
     assert_eq!(columns(&stored)["name"], "x\0y");
-    assert!(store.user(&"a".into()).await.unwrap().is_none());
+    assert!(store.user(&"a".parse().unwrap()).await.unwrap().is_none());
     assert!(store.key("k\0").await.unwrap().is_some());
     let user = new_user("b", json!({ "name\0": 1 }));
     let refused = store.insert_user(user, None).await;

@@ -23,7 +23,7 @@ fn entries() -> Entries {
 fn row(session: u8, version: u32) -> (SessionRow, UserRow) {
     let session = SessionRow {
         id: format!("{session:02x}").repeat(32).parse().unwrap(),
-        user_id: "ada".into(),
+        user_id: "ada".parse().unwrap(),
         created_at: UnixMillis(0),
         authenticated_at: None,
         renewed_at: UnixMillis(0),
@@ -35,7 +35,7 @@ fn row(session: u8, version: u32) -> (SessionRow, UserRow) {
         attributes: "{}".to_owned(),
     };
     let user = UserRow {
-        id: "ada".into(),
+        id: "ada".parse().unwrap(),
         attributes: format!("{{\"version\":{version}}}"),
     };
     (session, user)

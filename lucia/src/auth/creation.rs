@@ -1,0 +1,225 @@
+//! [`CreateUser`] and [`CreateKey`]: users and keys about to be created, if asked for in a transaction
+//! of the application's.
+
+use std::fmt;
+use std::pin::Pin;
+
+use serde::de::DeserializeOwned;
+#[cfg(feature = "postgres")]
+use tokio_postgres::Transaction;
+
+use super::Auth;
+#[cfg(doc)]
+use crate::Error;
+use crate::Result;
+use crate::clock::random_text;
+use crate::store::{KeyRow, NewUserRow};
+use crate::user::key::{NewKey, UserKey};
+use crate::user::{NewUser, User, UserId, refused};
+
+impl Auth {
+    /// Creates a user together with their key, both or neither. Returns the user as the database
+    /// stored it, with the defaults of the columns that were left out.
+    ///
+    /// `A` is the type of the [`attributes`](NewUser::attributes) given. If it does not implement
+    /// `Deserialize`, say by [`returning`](NewUser::returning) what the user is read as.
+    ///
+    /// To create rows of your own with the user, see [`CreateUser::transaction`].
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::InvalidPassword`] and [`Error::InvalidKey`] for what cannot be accepted;
+    /// - [`Error::DuplicateKey`] when somebody has signed up with this key already;
+    /// - [`Error::Constraint`] and [`Error::InvalidAttribute`] when an attribute breaks a rule of
+    ///   your table or does not fit its column;
+    /// - [`Error::Schema`] when a table or column is missing, or when the row does not fit `A`: then
+    ///   the user has been created, as [`check_schema`](Self::check_schema) could have told before
+    ///   from any row of the table;
+    /// - [`Error::Busy`] when too many passwords wait to be hashed;
+    /// - [`Error::Unavailable`] when the store is.
+    pub fn create_user<'a, A: DeserializeOwned>(
+        &'a self,
+        new_user: NewUser<'a, A>,
+    ) -> CreateUser<'a, A> {
+        CreateUser {
+            auth: self,
+            new_user,
+            #[cfg(feature = "postgres")]
+            transaction: None,
+        }
+    }
+
+    /// Gives a user one more way to sign in.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidKey`] and [`Error::InvalidPassword`] for what cannot be accepted,
+    /// [`Error::DuplicateKey`] when somebody has this key already, [`Error::UnknownUser`],
+    /// [`Error::Busy`] when too many passwords wait to be hashed, [`Error::Unavailable`] when the
+    /// store is.
+    pub fn create_key<'a>(&'a self, user_id: &'a UserId, key: NewKey<'a>) -> CreateKey<'a> {
+        CreateKey {
+            auth: self,
+            user_id,
+            key,
+            #[cfg(feature = "postgres")]
+            transaction: None,
+        }
+    }
+}
+
+/// A user about to be created; `.await` creates them.
+#[must_use = "a user is created by `.await`"]
+pub struct CreateUser<'a, A> {
+    auth: &'a Auth,
+    new_user: NewUser<'a, A>,
+    #[cfg(feature = "postgres")]
+    transaction: Option<&'a Transaction<'a>>,
+}
+
+impl<'a, A: DeserializeOwned> CreateUser<'a, A> {
+    /// Creates the user in this transaction of yours, together with rows of your own that refer to
+    /// them. You commit it or roll it back, and until you commit it, no lookup and no sign-in sees the
+    /// user.
+    ///
+    /// ```no_run
+    /// use lucia::deadpool_postgres::Pool;
+    /// use lucia::{Auth, NewUser, User};
+    ///
+    /// async fn sign_up(
+    ///     auth: &Auth,
+    ///     pool: &Pool,
+    ///     new_user: NewUser<'_>,
+    /// ) -> Result<User, Box<dyn std::error::Error>> {
+    ///     let mut client = pool.get().await?;
+    ///     let transaction = client.transaction().await?;
+    ///     let user = auth.create_user(new_user).transaction(&transaction).await?;
+    ///     transaction
+    ///         .execute("INSERT INTO settings (user_id) VALUES ($1)", &[&user.id])
+    ///         .await?;
+    ///     transaction.commit().await?;
+    ///     Ok(user)
+    /// }
+    /// ```
+    ///
+    /// The transaction is one of `deadpool-postgres` or `tokio-postgres`, on the database (and with the
+    /// `search_path`) of the [`PgStore`](crate::PgStore) that holds the users. The password is hashed
+    /// before the first statement, but begin the transaction late all the same: hashing can have to wait
+    /// for its turn.
+    ///
+    /// The errors are those of [`Auth::create_user`], and [`Error::Misuse`] where the users are not in a
+    /// `PgStore`. After an error of the database the transaction is aborted: Postgres refuses all that
+    /// follows in it, so roll it back. To go on, create the user in a savepoint
+    /// (`transaction.savepoint("user")`) and roll that back. To find out which rule was broken, the
+    /// store may take another connection of its pool.
+    #[cfg(feature = "postgres")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
+    pub fn transaction(mut self, transaction: &'a Transaction<'a>) -> Self {
+        self.transaction = Some(transaction);
+        self
+    }
+
+    /// Creates the user. Returns them with their key as it is in the database.
+    pub(crate) async fn create(self) -> Result<(User<A>, Option<KeyRow>)> {
+        let Self { auth, new_user, .. } = self;
+        let store = auth.store();
+        let table = store.user_table();
+        let attributes = new_user
+            .attributes
+            .map_err(|problem| problem.into_error(table))?;
+        let id = match new_user.id {
+            Some(id) => id,
+            None => UserId::new(random_text(&*auth.0.random, UserId::LENGTH)?)?,
+        };
+        let key = match new_user.key {
+            Some(key) => Some(auth.key_row(&key.id, key.password, id.clone()).await?),
+            None => None,
+        };
+        let user = NewUserRow { id, attributes };
+        #[cfg(feature = "postgres")]
+        if let Some(transaction) = self.transaction {
+            let inserting = store.insert_user_in(transaction, user, key.clone());
+            let row = auth.ask(inserting).await.map_err(refused)?;
+            tracing::info!(user_id = %row.id, "user created, once the transaction is committed");
+            return Ok((User::from_row(&row, table)?, key));
+        }
+        let row = auth.ask(store.insert_user(user, key.clone())).await;
+        let row = row.map_err(refused)?;
+        tracing::info!(user_id = %row.id, "user created");
+        Ok((User::from_row(&row, table)?, key))
+    }
+}
+
+impl<'a, A: DeserializeOwned + 'a> IntoFuture for CreateUser<'a, A> {
+    type Output = Result<User<A>>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async { self.create().await.map(|(user, _)| user) })
+    }
+}
+
+impl<A> fmt::Debug for CreateUser<'_, A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CreateUser")
+            .field("new_user", &self.new_user)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A key about to be created; `.await` creates it.
+#[must_use = "a key is created by `.await`"]
+pub struct CreateKey<'a> {
+    auth: &'a Auth,
+    user_id: &'a UserId,
+    key: NewKey<'a>,
+    #[cfg(feature = "postgres")]
+    transaction: Option<&'a Transaction<'a>>,
+}
+
+impl<'a> CreateKey<'a> {
+    /// Creates the key in this transaction of yours, such as that in which its user was created. All
+    /// that [`CreateUser::transaction`] says is true of keys as well.
+    #[cfg(feature = "postgres")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
+    pub fn transaction(mut self, transaction: &'a Transaction<'a>) -> Self {
+        self.transaction = Some(transaction);
+        self
+    }
+
+    async fn create(self) -> Result<UserKey> {
+        let Self {
+            auth, user_id, key, ..
+        } = self;
+        let (id, password) = (key.id, key.password);
+        let row = auth.key_row(&id, password, user_id.clone()).await?;
+        #[cfg(feature = "postgres")]
+        if let Some(transaction) = self.transaction {
+            let inserting = auth.store().insert_key_in(transaction, row.clone());
+            auth.ask(inserting).await?;
+            tracing::info!(%user_id, "key created, once the transaction is committed");
+            return UserKey::from_row(row);
+        }
+        auth.ask(auth.store().insert_key(row.clone())).await?;
+        tracing::info!(%user_id, provider_id = id.provider_id(), "key created");
+        UserKey::from_row(row)
+    }
+}
+
+impl<'a> IntoFuture for CreateKey<'a> {
+    type Output = Result<UserKey>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.create())
+    }
+}
+
+impl fmt::Debug for CreateKey<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CreateKey")
+            .field("user_id", &self.user_id)
+            .field("key", &self.key)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,179 @@
+//! The numbered files that make lucia's tables, and which of them have run.
+//!
+//! A file is never edited after a release: a later change is a file with the next number. To add one:
+//!
+//! 1. Write `migrations/postgres/0002_NAME.sql` and `migrations/sqlite/0002_NAME.sql` for the default
+//!    names of tables, each name in double quotes. A tool of the application can have run the file
+//!    before, and a table can have been dropped since, so running it again changes nothing: write
+//!    `IF NOT EXISTS`.
+//! 2. Append it to `MIGRATIONS` in `store/postgres/migrate.rs` and in `store/sqlite/migrate.rs`. SQLite
+//!    has no `ADD COLUMN IF NOT EXISTS`; a file that adds a column names it in
+//!    [`adds`](Migration::adds), and is not run where the column is there.
+//! 3. Put a copy of the file for Postgres into `examples/sqlx-sea-orm/migrations/`.
+//!
+//! `refinery` does not fit: its current version needs Rust 1.92 and an older rusqlite than lucia has,
+//! and it commits its files by themselves, while `migrate` does all of its work in one transaction.
+
+use std::fmt::Write as _;
+
+use sha2::{Digest, Sha256};
+
+use super::tables::TableNames;
+use crate::{Error, Result};
+
+/// The table that says which files have run, one row for each file and set of tables.
+pub(crate) const RECORD: &str = "lucia_migration";
+
+/// One of the tables, by the name that it has.
+type TableOf = fn(&TableNames) -> &str;
+
+/// A numbered file.
+pub(crate) struct Migration {
+    pub(crate) number: i64,
+    pub(crate) file: &'static str,
+    pub(crate) sql: &'static str,
+    /// The table and column that the file adds, and nothing else, on SQLite.
+    pub(crate) adds: Option<(TableOf, &'static str)>,
+}
+
+impl Migration {
+    /// The SHA-256 of the file, in hexadecimal. Git can have changed the ends of its lines.
+    pub(crate) fn checksum(&self) -> String {
+        let mut text = String::with_capacity(64);
+        for byte in Sha256::digest(self.sql.replace('\r', "")) {
+            // Writing to a `String` does not fail.
+            let _ = write!(text, "{byte:02x}");
+        }
+        text
+    }
+}
+
+/// A file that has run, as the database recorded it.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) number: i64,
+    pub(crate) checksum: String,
+}
+
+/// Those of the `known` files that have not run.
+///
+/// # Errors
+///
+/// [`Error::Schema`] when a file has run that is not known, or that was another one when it ran.
+pub(crate) fn pending<'a>(known: &'a [Migration], ran: &[Ran]) -> Result<Vec<&'a Migration>> {
+    let refuse = |reason: String| {
+        Err(Error::Schema {
+            table: RECORD.to_owned(),
+            column: None,
+            reason,
+        })
+    };
+    let newest = known.iter().map(|migration| migration.number).max();
+    if let Some(newer) = ran.iter().find(|ran| Some(ran.number) > newest) {
+        return refuse(format!(
+            "the database is newer than this version of lucia: migration {:04} has run, and the last \
+             one that this version knows is {:04}; use a version of lucia that knows it",
+            newer.number,
+            newest.unwrap_or(0)
+        ));
+    }
+    let mut pending = Vec::new();
+    for migration in known {
+        let Some(ran) = ran.iter().find(|ran| ran.number == migration.number) else {
+            pending.push(migration);
+            continue;
+        };
+        if ran.checksum != migration.checksum() {
+            return refuse(format!(
+                "`{}` was changed after it ran: its SHA-256 was {}, and is {}; restore the file, and \
+                 write the change as a migration with the next number",
+                migration.file,
+                ran.checksum,
+                migration.checksum()
+            ));
+        }
+    }
+    Ok(pending)
+}
+
+/// What the record calls a set of tables: two stores can have tables in one database.
+pub(crate) fn recorded_as(tables: &TableNames) -> String {
+    tables
+        .by_setting()
+        .map(|(_, name)| super::tables::quote(name))
+        .join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn migration(number: i64, sql: &'static str) -> Migration {
+        Migration {
+            number,
+            file: "000N_file.sql",
+            sql,
+            adds: None,
+        }
+    }
+
+    const KNOWN: [Migration; 2] = [migration(1, "SELECT 1;\n"), migration(2, "SELECT 2;\n")];
+
+    fn ran(migration: &Migration) -> Ran {
+        Ran {
+            number: migration.number,
+            checksum: migration.checksum(),
+        }
+    }
+
+    fn reason<T: std::fmt::Debug>(refused: Result<T>) -> String {
+        match refused {
+            Err(Error::Schema { table, reason, .. }) if table == RECORD => reason,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn numbers(ran: &[Ran]) -> Vec<i64> {
+        let pending = pending(&KNOWN, ran).map_err(|error| error.to_string());
+        pending.unwrap().iter().map(|it| it.number).collect()
+    }
+
+    #[test]
+    fn what_has_not_run_is_pending() {
+        assert_eq!(numbers(&[]), [1, 2]);
+        assert_eq!(numbers(&[ran(&KNOWN[0])]), [2]);
+        assert!(numbers(&[ran(&KNOWN[1]), ran(&KNOWN[0])]).is_empty());
+    }
+
+    #[test]
+    fn a_newer_database_is_refused() {
+        let newer = migration(3, "");
+        let refused = pending(&KNOWN, &[ran(&KNOWN[0]), ran(&newer)]).map(|_| ());
+        let reason = reason(refused);
+        assert!(
+            reason.contains("newer") && reason.contains("0003"),
+            "{reason}"
+        );
+    }
+
+    #[test]
+    fn a_file_that_was_changed_after_it_ran_is_refused_by_its_name() {
+        let before = migration(1, "SELECT 0;\n");
+        let refused = pending(&KNOWN, &[ran(&before)]).map(|_| ());
+        let reason = reason(refused);
+        assert!(
+            reason.contains("000N_file.sql") && reason.contains("changed"),
+            "{reason}"
+        );
+    }
+
+    #[test]
+    fn the_ends_of_lines_are_not_part_of_a_file() {
+        let windows = migration(1, "SELECT 1;\r\n");
+        assert_eq!(windows.checksum(), KNOWN[0].checksum());
+        assert_eq!(
+            KNOWN[0].checksum(),
+            "b4e0497804e46e0a0b0b8c31975b062152d551bac49c3c2e80932567b4085dcd"
+        );
+    }
+}
