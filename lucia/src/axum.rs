@@ -32,7 +32,7 @@
 //! # Ok(app) }
 //! ```
 //!
-//! The [layer](AuthLayer) is all that has to be added: it tells handlers which [`Auth`] they belong
+//! The [layer](AuthLayer) is all that has to be added: it tells handlers which [`Auth`](crate::Auth) they belong
 //! to, and puts cookie changes on every response, those of rejected extractors and of fallbacks
 //! included. Without it a request to a handler that asks who sent it is answered with 500, and the
 //! log says what to add.

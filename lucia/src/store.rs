@@ -9,7 +9,7 @@
 //!
 //! # Errors
 //!
-//! All methods tell what went wrong by the same [`Error`](crate::Error) that applications see:
+//! All methods tell what went wrong by the same [`Error`] that applications see:
 //!
 //! | when | error |
 //! |---|---|

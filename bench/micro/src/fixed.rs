@@ -32,11 +32,7 @@ impl Fixed {
         let now = UnixMillis::from(SystemTime::now());
         let day = 24 * 60 * 60 * 1000;
         let id = UserId::from_stored("u00000000000001");
-        let expiries = Expiries::new(
-            now,
-            UnixMillis(now.0 + day),
-            UnixMillis(now.0 + 15 * day),
-        );
+        let expiries = Expiries::new(now, UnixMillis(now.0 + day), UnixMillis(now.0 + 15 * day));
         let mut session = SessionRow::new(token.session_id(), id.clone(), now, expiries);
         session.authenticated_at = Some(now);
         Self {
@@ -165,7 +161,12 @@ impl SessionStore for Fixed {
         Ok(())
     }
 
-    async fn delete_expired_sessions(&self, _: UnixMillis, _: Option<&UserId>, _: u32) -> Result<u64> {
+    async fn delete_expired_sessions(
+        &self,
+        _: UnixMillis,
+        _: Option<&UserId>,
+        _: u32,
+    ) -> Result<u64> {
         Ok(0)
     }
 }

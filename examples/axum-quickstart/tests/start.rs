@@ -71,7 +71,10 @@ async fn it_prints_its_address_answers_there_and_stops_when_asked_to() {
     let mut command = program(&directory);
     let mut running = Running(command.stdout(Stdio::piped()).spawn().unwrap());
     let mut lines = BufReader::new(running.0.stdout.take().unwrap()).lines();
-    let line = lines.next().unwrap().unwrap();
+    let mut printed = lines.by_ref().map(Result::unwrap);
+    // The log says before that the tables have been made.
+    let line = printed.find(|line| line.starts_with("Listening on "));
+    let line = line.expect("an address");
     let address = line.strip_prefix("Listening on ").unwrap();
     let page = reqwest::get(format!("{address}/?secret=swordfish"));
     assert_eq!(page.await.unwrap().status(), 200);

@@ -1,5 +1,5 @@
-//! The errors of actix-web as problem details (RFC 9457). Those of lucia are made by
-//! `AuthBuilder::denials`.
+//! Errors as problem details (RFC 9457): those of actix-web, and those of lucia from handlers without an
+//! attribute. `AuthBuilder::denials` makes the others.
 
 use actix_web::Error;
 use actix_web::body::{BoxBody, EitherBody};
@@ -46,8 +46,24 @@ pub fn as_json<B: 'static>(
     )))
 }
 
-/// actix-web says what is wrong with a body or a path.
+/// What a client may know of an error.
 fn detail(error: &Error) -> Option<String> {
-    let is_mistake = error.as_response_error().status_code().is_client_error();
-    is_mistake.then(|| error.to_string())
+    match error.as_error::<lucia::Error>() {
+        Some(error) => Some(lucia_detail(error)),
+        // actix-web says what is wrong with a body or a path.
+        None if error.as_response_error().status_code().is_client_error() => {
+            Some(error.to_string())
+        }
+        None => None,
+    }
+}
+
+fn lucia_detail(error: &lucia::Error) -> String {
+    use lucia::Error::{InvalidKey, InvalidPassword};
+
+    match error {
+        // These say what to do better, and nothing else.
+        InvalidPassword(_) | InvalidKey { .. } => error.to_string(),
+        error => error.public_message().to_owned(),
+    }
 }

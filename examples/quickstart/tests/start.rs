@@ -110,7 +110,11 @@ async fn it_prints_its_address_answers_there_and_stops_when_asked_to() {
     let mut stdout = BufReader::new(running.0.stdout.take().unwrap());
 
     let mut line = String::new();
-    stdout.read_line(&mut line).unwrap();
+    // The log says before that the tables have been made.
+    while !line.starts_with("Listening on ") {
+        line.clear();
+        assert_ne!(stdout.read_line(&mut line).unwrap(), 0, "no address");
+    }
     let address = line.trim().strip_prefix("Listening on ").unwrap();
     let page = reqwest::get(address).await.unwrap();
     assert_eq!(page.status(), 200);

@@ -33,6 +33,7 @@ pub(crate) struct Migration {
     pub(crate) file: &'static str,
     pub(crate) sql: &'static str,
     /// The table and column that the file adds, and nothing else, on SQLite.
+    #[cfg_attr(not(feature = "sqlite"), allow(dead_code))]
     pub(crate) adds: Option<(TableOf, &'static str)>,
 }
 

@@ -62,7 +62,7 @@ impl Probe {
             .batch_execute("SET session_replication_role = replica")
             .await
             .context("triggers cannot be switched off")?;
-        let id = UserId::new(format!("probe-{}", places.port)).unwrap();
+        let id = UserId::new(format!("probe-{}", places.port)).expect("an id");
         let name = json!({ "username": name(&id, 0) });
         let user = NewUser::without_key().id(id).attributes(&name);
         Ok(Self {

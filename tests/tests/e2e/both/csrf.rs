@@ -249,11 +249,11 @@ async fn a_login_that_another_site_sends_gets_no_cookie_and_is_logged() {
         .header("origin", "https://login-csrf.example")
         .form(&[("username", "ada"), ("password", PASSWORD)]);
     let reply = stranger.send(login).await;
-    assert_eq!(reply.status, 204);
+    assert_eq!(reply.status, 403);
     assert!(reply.set_cookies().is_empty());
     let logged = logged.lines();
     assert!(
-        logged.iter().any(|line| line.contains("left alone")),
+        logged.iter().any(|line| line.contains("was refused")),
         "{logged:?}"
     );
 }

@@ -167,9 +167,9 @@ async fn r22_a_deleted_users_next_request_is_anonymous(stage: Stage) {
     let reply = browser.get("/me").await;
     assert_eq!(reply.status, 401);
     assert!(reply.set_cookies().is_empty());
+    assert!(stage.dump().await.is_empty());
     let form = [("username", "ada"), ("password", PASSWORD)];
     assert_eq!(browser.post("/login", &form).await.status, 401);
-    assert!(stage.dump().await.is_empty());
     // And the name is free again.
     assert_eq!(browser.post("/signup", &form).await.status, 201);
 }

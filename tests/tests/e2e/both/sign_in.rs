@@ -425,7 +425,9 @@ async fn a_session_that_has_expired_is_replaced_without_being_looked_up(stage: S
     stage.probe.calls();
     let reply = browser.post("/login", &login("ada", PASSWORD)).await;
     assert_eq!(reply.status, 204, "{reply:?}");
-    assert_eq!(stage.probe.calls(), ["key", "insert_session_by_key"]);
+    let mut calls = stage.probe.calls();
+    calls.retain(|call| !call.ends_with("count_attempt"));
+    assert_eq!(calls, ["key", "insert_session_by_key"]);
     assert_eq!(sessions(&stage).await, 1);
     // As is one that the store never had.
     let unknown = site.browser();
