@@ -317,11 +317,13 @@ async fn r34_the_table_shows_neither_names_nor_addresses(stage: Stage) {
     let auth = stage.auth().await;
     fail(&auth, "ada-of-london", 2).await;
     let rows = stage.rows("SELECT * FROM sign_in_attempt").await;
-    let [row] = &rows[..] else { panic!("{rows:?}") };
-    assert_eq!(row[0].as_ref().unwrap().len(), 64);
-    let row = format!("{row:?}");
-    for shown in ["ada", "london", "username", "192.0.2.1"] {
-        assert!(!row.contains(shown), "{row}");
+    assert_eq!(rows.len(), 2, "{rows:?}");
+    for row in &rows {
+        assert_eq!(row[0].as_ref().unwrap().len(), 64);
+        let row = format!("{row:?}");
+        for shown in ["ada", "london", "username", "192.0.2.1"] {
+            assert!(!row.contains(shown), "{row}");
+        }
     }
 }
 
@@ -345,7 +347,8 @@ async fn r52_counts_that_have_ended_are_swept_and_no_others(stage: Stage) {
     let mut calls = stage.probe.calls();
     calls.retain(|call| *call == "delete_old_attempts");
     assert_eq!(calls.len(), 2, "in batches of a thousand");
-    assert_eq!(stage.count("sign_in_attempt").await, 2);
+    // Two users, each in two places.
+    assert_eq!(stage.count("sign_in_attempt").await, 4);
     stage.clock.advance(15 * MINUTE);
     assert_eq!(auth.delete_expired_sessions().await.unwrap(), 0);
     assert_eq!(stage.count("sign_in_attempt").await, 0);
@@ -420,7 +423,8 @@ async fn a_table_of_an_earlier_version_is_told_and_migrated_with_its_counts(stag
     );
     stage.execute(&sql).await;
     auth.delete_expired_sessions().await.unwrap();
-    assert_eq!(stage.count("sign_in_attempt").await, 2);
+    // That one, and those of the key, as it is spelled and as it is stored.
+    assert_eq!(stage.count("sign_in_attempt").await, 3);
     stage.clock.advance(15 * MINUTE);
     sign_in(&auth, "ada", PASSWORD).await.unwrap();
     auth.delete_expired_sessions().await.unwrap();
@@ -438,7 +442,8 @@ async fn r34_names_and_passwords_of_megabytes_are_refused_as_unknown_ones_are(st
             let name = format!("{long}{number}");
             fail(&auth, &name, 1).await;
         }
-        assert_eq!(stage.probe.calls(), ["count_attempt"; 10], "{part:?}");
+        // In two places each, and no key is looked for.
+        assert_eq!(stage.probe.calls(), ["count_attempt"; 20], "{part:?}");
         assert_too_many(sign_in(&auth, &long, PASSWORD).await);
         let used = auth
             .verify_password((&long, "ada"), WRONG)
