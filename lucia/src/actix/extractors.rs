@@ -16,7 +16,7 @@ use crate::{AuthRequest, Error, Result};
 /// A parameter on its way.
 #[allow(missing_debug_implementations)] // A future has none.
 pub enum Extraction<T> {
-    /// It is there: whoever sent the request was asked for before.
+    /// It is there, since the sender was looked up before.
     Known(Ready<Result<T>>),
     /// It has to be asked for.
     Asked(Pin<Box<dyn Future<Output = Result<T>>>>),

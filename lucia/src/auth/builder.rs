@@ -181,8 +181,9 @@ impl AuthBuilder {
     /// the first of them on; 10 in 15 minutes by default, which leaves a guesser 40 an hour (OWASP
     /// ASVS 5.0, 6.3.1; NIST SP 800-63B-4 allows 100 failures in a row at the most).
     ///
-    /// It is for attempts that say their [`address`](crate::VerifyPassword::address), and for no others. The
-    /// clocks of your servers must differ by less than this time: a server takes a count that begins
+    /// [`sign_in`](crate::AuthRequest::sign_in) counts each attempt by the address of the client.
+    /// [`verify_password`](Auth::verify_password) counts only attempts that say their
+    /// [`address`](crate::VerifyPassword::address). The clocks of your servers must differ by less than this time: a server takes a count that begins
     /// later than its own clock allows for one that a wrong clock has begun.
     ///
     /// With other settings in another process or another `Auth` on the same table, all attempts are

@@ -61,7 +61,7 @@ impl Auth {
 /// For whom [`create_session`](Auth::create_session) creates a session: the [`VerifiedKey`] of
 /// somebody who signs in, or the [`UserId`] of somebody whom the application vouches for.
 ///
-/// A [`UserKey`](crate::UserKey) that was merely looked up is neither: nobody has opened it. Where the
+/// A [`UserKey`](crate::UserKey) that was only looked up is neither, since it has not been verified. Where the
 /// application lets its user in all the same, it says so by `&key.user_id`.
 #[diagnostic::on_unimplemented(
     message = "nobody signs in by `{Self}`",
