@@ -30,6 +30,7 @@ mod extractors;
 mod handler;
 mod middleware;
 mod nearest;
+mod permit;
 mod response;
 
 use actix_web::http::header::HOST;
@@ -39,6 +40,7 @@ use actix_web::{HttpMessage, HttpRequest};
 #[cfg_attr(docsrs, doc(cfg(feature = "macros")))]
 pub use lucia_attributes::{auth_request, authenticated};
 pub use middleware::{AuthMiddleware, AuthMiddlewareService};
+pub use permit::{Asks, PermitArgument};
 
 /// For the code that the attributes generate.
 #[cfg(feature = "macros")]

@@ -32,7 +32,7 @@
 //! # Ok(app) }
 //! ```
 //!
-//! The [layer](AuthLayer) is all that has to be added: it tells handlers which [`Auth`] they belong
+//! The [layer](AuthLayer) is all that has to be added: it tells handlers which [`Auth`](crate::Auth) they belong
 //! to, and puts cookie changes on every response, those of rejected extractors and of fallbacks
 //! included. Without it a request to a handler that asks who sent it is answered with 500, and the
 //! log says what to add.
@@ -56,6 +56,7 @@ mod extractors;
 #[cfg(feature = "macros")]
 mod handler;
 mod layer;
+mod permit;
 mod response;
 
 use axum::http::request::Parts;
@@ -66,6 +67,7 @@ pub use layer::{AuthLayer, AuthService};
 pub use lucia_attributes::{
     axum_auth_request as auth_request, axum_authenticated as authenticated,
 };
+pub use permit::{Asks, PermitArgument};
 
 /// For the code that the attributes generate.
 #[cfg(feature = "macros")]
@@ -77,13 +79,13 @@ pub mod __private {
     };
 }
 
-use crate::auth::Auth;
 use crate::{AuthRequest, Error, Result};
 
-/// The `Auth` of a layer, in the extensions of a request. An `Auth` that an application puts there
-/// itself is none: then there is no layer, and no slot that guard and parameters share.
+/// The `AuthRequest` that a layer has made, in the extensions of a request. An `Auth` that an
+/// application puts there itself is none: then there is no layer, and no slot that guard and
+/// parameters share.
 #[derive(Clone)]
-struct LayersAuth(Auth);
+struct LayersAuth(AuthRequest);
 
 /// The `AuthRequest` of a request, by the `Auth` of the innermost layer that it has passed.
 ///
@@ -92,7 +94,7 @@ struct LayersAuth(Auth);
 /// [`Error::Misuse`] when it has passed none.
 fn auth_request(parts: &Parts) -> Result<AuthRequest> {
     match parts.extensions.get::<LayersAuth>() {
-        Some(LayersAuth(auth)) => Ok(auth.handle_request(parts)),
+        Some(LayersAuth(auth_request)) => Ok(auth_request.clone()),
         None => Err(Error::Misuse(format!(
             "the handler of `{} {}` asks who sent the request, and no `auth.layer()` is around it: \
              add `.layer(auth.layer())` to the `Router`, after its last `.route(..)`",

@@ -11,8 +11,19 @@ use crate::{AuthRequest, Error, Result};
 /// The innermost middleware that a request has passed, kept in its extensions.
 #[derive(Clone)]
 struct Passed {
-    auth: Auth,
+    auth_request: AuthRequest,
     seen: Places,
+}
+
+/// The `AuthRequest` of the handler that a request has arrived at, kept in its extensions: nothing
+/// that its parameters find is nearer.
+struct Arrived(AuthRequest);
+
+/// Notes that a request has arrived at its handler.
+#[cfg(feature = "macros")]
+pub(super) fn arrive(request: &HttpRequest, auth_request: &AuthRequest) {
+    let arrived = Arrived(auth_request.clone());
+    request.extensions_mut().insert(arrived);
 }
 
 /// Where in the application's data a request finds an `Auth` of each type. actix-web keeps the data
@@ -40,9 +51,10 @@ impl Places {
 
 /// Notes that a request enters the middleware of `auth`. The data of a scope is there before its
 /// middleware is called.
-pub(super) fn enter(request: &HttpRequest, auth: &Auth) {
+pub(super) fn enter(request: &HttpRequest, auth: &Auth) -> AuthRequest {
+    let auth_request = auth.handle_request(request);
     let passed = Passed {
-        auth: auth.clone(),
+        auth_request: auth_request.clone(),
         seen: Places::of(request),
     };
     request.extensions_mut().insert(passed);
@@ -56,6 +68,7 @@ pub(super) fn enter(request: &HttpRequest, auth: &Auth) {
              `.app_data(web::Data::new(auth))` to the scope of the middleware, with the same `Auth`"
         );
     }
+    auth_request
 }
 
 /// The `AuthRequest` of a request by the nearest `Auth`: that of the scope's data, if the request has
@@ -65,6 +78,9 @@ pub(super) fn enter(request: &HttpRequest, auth: &Auth) {
 ///
 /// [`Error::Misuse`] when there is none, and when the nearest one cannot be told.
 pub(super) fn auth_request(request: &HttpRequest) -> Result<AuthRequest> {
+    if let Some(Arrived(auth_request)) = request.extensions().get() {
+        return Ok(auth_request.clone());
+    }
     let passed = request.extensions().get::<Passed>().cloned();
     let seen = passed.as_ref().map_or(Places::NONE, |passed| passed.seen);
     let places = Places::of(request);
@@ -80,7 +96,7 @@ pub(super) fn auth_request(request: &HttpRequest) -> Result<AuthRequest> {
                 .to_owned(),
         )),
         (Some(auth), ..) | (None, Some(auth), _) => Ok(auth.handle_request(request)),
-        (None, None, Some(passed)) => Ok(passed.auth.handle_request(request)),
+        (None, None, Some(passed)) => Ok(passed.auth_request),
         (None, None, None) => request.slot().only().ok_or_else(|| {
             Error::Misuse(
                 "there is no `Auth` in the application's data: add \

@@ -7,7 +7,8 @@ use actix_web::http::header::{
 };
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, ResponseError};
 
-use crate::request::guard::Guard;
+use super::permit::Asks;
+use crate::request::guard::{Asked, Guard, settle};
 use crate::request::response::{Answer, HeadersMut};
 use crate::{AuthRequest, Error};
 
@@ -34,8 +35,8 @@ fn response(answer: Answer) -> HttpResponse {
 
 /// The response to a request that `guard` refused. It carries the error, for the application's
 /// own error pages: `response.error()`.
-pub(super) async fn deny(
-    guard: &Guard,
+async fn deny<P>(
+    guard: &Guard<P>,
     request: &HttpRequest,
     auth_request: &AuthRequest,
     denial: Error,
@@ -56,6 +57,31 @@ pub(super) async fn deny(
     };
     put_headers(response.headers_mut(), auth_request).await;
     response
+}
+
+/// Decides by `guard` and `permit` whether a request may go on. `Err` is the response to one that may
+/// not.
+pub(super) async fn admit<P>(
+    guard: &Guard<P>,
+    permit: &impl Asks,
+    request: &mut HttpRequest,
+    auth_request: &AuthRequest,
+) -> Result<(), HttpResponse> {
+    let decision = match guard.admit(auth_request).await {
+        Ok(()) => match permit.ask(request).await {
+            Asked::Answered(answer) => settle(auth_request, answer),
+            Asked::Rejected(rejection) => {
+                let mut response = HttpResponse::from_error(rejection);
+                put_headers(response.headers_mut(), auth_request).await;
+                return Err(response);
+            }
+        },
+        Err(denial) => Err(denial),
+    };
+    match decision {
+        Ok(()) => Ok(()),
+        Err(denial) => Err(deny(guard, request, auth_request, denial).await),
+    }
 }
 
 /// Puts on a response what the request's `AuthRequest` asks for. Doing it again changes nothing.

@@ -7,8 +7,9 @@ use axum::http::request::Parts;
 use axum::http::{Method, Uri};
 use axum::response::{IntoResponse, Response};
 
+use super::permit::Asks;
 use crate::http::{put_headers, target};
-use crate::request::guard::Guard;
+use crate::request::guard::{self, Guard, settle};
 use crate::request::response::Answer;
 use crate::{AuthRequest, Error};
 
@@ -32,7 +33,7 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    pub(super) fn of(parts: &Parts) -> Self {
+    fn of(parts: &Parts) -> Self {
         // A nested router sees only its part of the path.
         let original = parts.extensions.get::<OriginalUri>();
         Self {
@@ -41,10 +42,34 @@ impl Asked {
         }
     }
 
+    /// Decides by `guard` and `permit` whether a request may go on. `Err` is the response to one that
+    /// may not.
+    pub(super) async fn admit<P: Sync>(
+        guard: &Guard<P>,
+        permit: &impl Asks,
+        parts: &mut Parts,
+        auth_request: &AuthRequest,
+    ) -> Result<(), Response> {
+        let decision = match guard.admit(auth_request).await {
+            Ok(()) => match permit.ask(parts).await {
+                guard::Asked::Answered(answer) => settle(auth_request, answer),
+                guard::Asked::Rejected(mut response) => {
+                    put_headers(response.headers_mut(), auth_request).await;
+                    return Err(response);
+                }
+            },
+            Err(denial) => Err(denial),
+        };
+        match decision {
+            Ok(()) => Ok(()),
+            Err(denial) => Err(Self::of(parts).deny(guard, auth_request, denial).await),
+        }
+    }
+
     /// The response to this request, which `guard` refused.
-    pub(super) async fn deny(
+    async fn deny<P>(
         &self,
-        guard: &Guard,
+        guard: &Guard<P>,
         auth_request: &AuthRequest,
         denial: Error,
     ) -> Response {

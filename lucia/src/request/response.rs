@@ -131,7 +131,7 @@ impl Error {
     }
 }
 
-impl Guard {
+impl<P> Guard<P> {
     /// What a client gets whose request [`check`](Self::check) refused: the way to the login page
     /// where there is one, and otherwise [`Error::answer`] with the
     /// [`challenge`](Self::challenge). `target` is the path and query of a safe request, as for
