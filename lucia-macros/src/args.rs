@@ -1,6 +1,7 @@
 //! What stands in the parentheses of the attribute.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens, quote_spanned};
 use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
 use syn::{Error, Expr, Ident, Lit, LitStr, Path, Result, Token};
@@ -30,9 +31,44 @@ pub(crate) struct Options {
     pub(crate) permit: Option<Path>,
 }
 
+/// What stands in the parentheses.
+#[derive(Clone)]
+pub(crate) struct Args {
+    pub(crate) guard: Guard,
+    pub(crate) lucia: Lucia,
+}
+
+/// The path of the crate `lucia`, for those who renamed or re-export it.
+#[derive(Clone)]
+pub(crate) struct Lucia(Option<Path>);
+
+impl Lucia {
+    /// `::lucia`, which everybody has who did not say otherwise.
+    pub(crate) const DEFAULT: Self = Self(None);
+
+    /// The path, for code that is not the subject of a message.
+    pub(crate) fn path(&self) -> TokenStream {
+        self.path_at(Span::call_site())
+    }
+
+    /// The path, for code that a message about what stands at `span` is to point at.
+    pub(crate) fn path_at(&self, span: Span) -> TokenStream {
+        let Some(path) = &self.0 else {
+            return quote_spanned!(span=> ::lucia);
+        };
+        let tokens = path.to_token_stream().into_iter();
+        tokens
+            .map(|mut token| {
+                token.set_span(token.span().located_at(span));
+                token
+            })
+            .collect()
+    }
+}
+
 /// They all, for the messages.
 const OPTIONS: &str = "`#[authenticated]` knows `redirect = \"/login\"`, `permit = function`, \
-                       `recent = \"10m\"`, `bearer` and `cookie`";
+                       `recent = \"10m\"`, `bearer`, `cookie` and `crate = path`";
 
 impl Attribute {
     /// The attribute that a path ending in `name` names.
@@ -51,39 +87,51 @@ impl Attribute {
         }
     }
 
-    /// The guard of the attribute without options; also what stands in for options that are wrong, so
-    /// that a mistake in them leaves the handler as it is.
-    pub(crate) fn guard(self) -> Guard {
-        match self {
+    /// The attribute without options; also what stands in for options that are wrong, so that a
+    /// mistake in them leaves the handler as it is.
+    pub(crate) fn args(self) -> Args {
+        let guard = match self {
             Attribute::AuthRequest => Guard::Anyone,
             Attribute::Authenticated => Guard::Authenticated(Options::default()),
-        }
+        };
+        let lucia = Lucia::DEFAULT;
+        Args { guard, lucia }
     }
 
     /// Reads the options.
-    pub(crate) fn parse_guard(self, args: TokenStream) -> Result<Guard> {
+    pub(crate) fn parse_args(self, args: TokenStream) -> Result<Args> {
         match self {
-            Attribute::AuthRequest => no_options.parse2(args).map(|()| Guard::Anyone),
-            Attribute::Authenticated => Options::parse.parse2(args).map(Guard::Authenticated),
+            Attribute::AuthRequest => crate_alone.parse2(args),
+            Attribute::Authenticated => Options::parse.parse2(args),
         }
     }
 }
 
-fn no_options(input: ParseStream<'_>) -> Result<()> {
+fn crate_alone(input: ParseStream<'_>) -> Result<Args> {
+    let mut args = Attribute::AuthRequest.args();
     if input.is_empty() {
-        return Ok(());
+        return Ok(args);
+    }
+    if input.peek(Token![crate]) {
+        let name = input.call(Ident::parse_any)?;
+        args.lucia = Lucia(Some(krate(&name, input)?));
+        input.parse::<Option<Token![,]>>()?;
+        if input.is_empty() {
+            return Ok(args);
+        }
     }
     let rest: TokenStream = input.parse()?;
     Err(Error::new_spanned(
         rest,
-        "`#[auth_request]` takes no options: write `#[auth_request]` alone, \
+        "`#[auth_request]` takes no options but `crate = path`: write `#[auth_request]` alone, \
          or `#[authenticated(..)]` to let only signed-in users in",
     ))
 }
 
 impl Options {
-    fn parse(input: ParseStream<'_>) -> Result<Self> {
+    fn parse(input: ParseStream<'_>) -> Result<Args> {
         let mut options = Options::default();
+        let mut lucia = None;
         while !input.is_empty() {
             if !input.peek(Ident::peek_any) {
                 return Err(input.error(format!("expected the name of an option: {OPTIONS}")));
@@ -95,6 +143,7 @@ impl Options {
                 "redirect" => set(&mut options.redirect, &name, redirect(&name, input)?)?,
                 "recent" => set(&mut options.recent, &name, recent(&name, input)?)?,
                 "permit" => set(&mut options.permit, &name, permit(&name, input)?)?,
+                "crate" => set(&mut lucia, &name, krate(&name, input)?)?,
                 unknown => {
                     return Err(Error::new(
                         name.span(),
@@ -106,7 +155,10 @@ impl Options {
                 input.parse::<Token![,]>()?;
             }
         }
-        options.check()
+        Ok(Args {
+            guard: Guard::Authenticated(options.check()?),
+            lucia: Lucia(lucia),
+        })
     }
 
     fn check(self) -> Result<Self> {
@@ -195,6 +247,19 @@ fn permit(name: &Ident, input: ParseStream<'_>) -> Result<Path> {
     }
 }
 
+/// `= path` or `= "path"`, after the word `crate`.
+fn krate(name: &Ident, input: ParseStream<'_>) -> Result<Path> {
+    const USAGE: &str = "write the path of the crate `lucia`: `crate = my_auth::lucia` or \
+                         `crate = \"my_auth::lucia\"`";
+
+    let value: Expr = value(name, input, USAGE)?;
+    let found = match literal(&value) {
+        Some(Lit::Str(text)) => text.parse_with(Path::parse_mod_style).ok(),
+        _ => path(&value).cloned(),
+    };
+    found.ok_or_else(|| Error::new_spanned(value, USAGE))
+}
+
 /// `= value`, after the name of an option.
 fn value(name: &Ident, input: ParseStream<'_>, usage: &str) -> Result<Expr> {
     if !input.peek(Token![=]) {
@@ -249,12 +314,15 @@ fn check_redirect(literal: &LitStr) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Attribute, Guard, seconds};
+    use super::{Args, Attribute, Guard, seconds};
     use quote::quote;
 
     fn redirect(path: &str) -> Result<String, String> {
         let args = quote!(redirect = #path);
-        match Attribute::Authenticated.parse_guard(args) {
+        match Attribute::Authenticated
+            .parse_args(args)
+            .map(|args| args.guard)
+        {
             Ok(Guard::Authenticated(options)) => {
                 Ok(options.redirect.expect("the redirect is kept").value())
             }
@@ -304,13 +372,21 @@ mod tests {
             quote!(cookie),
             quote!(cookie, bearer, redirect = "/login"),
             quote!(permit = crate::rules::is_admin, recent = "10m"),
+            quote!(crate = my_auth::lucia),
+            quote!(bearer, crate = "my_auth::lucia"),
         ] {
-            assert!(Attribute::Authenticated.parse_guard(args).is_ok());
+            assert!(Attribute::Authenticated.parse_args(args).is_ok());
         }
-        assert!(matches!(
-            Attribute::AuthRequest.parse_guard(quote!()),
-            Ok(Guard::Anyone),
-        ));
+        for args in [quote!(), quote!(crate = auth), quote!(crate = "auth",)] {
+            let args = Attribute::AuthRequest.parse_args(args);
+            assert!(matches!(
+                args,
+                Ok(Args {
+                    guard: Guard::Anyone,
+                    ..
+                })
+            ));
+        }
     }
 
     #[test]
@@ -367,20 +443,24 @@ mod tests {
             quote!(redirect = concat!("/", "login")),
             quote!(redirect = "/a", redirect = "/a"),
             quote!(redirect = "/a" redirect = "/b"),
+            quote!(crate),
+            quote!(crate = 1),
+            quote!(crate = "my auth"),
+            quote!(crate = a, crate = b),
             quote!(,),
             quote!(admin),
             quote!("/login"),
         ] {
             let text = args.to_string();
-            assert!(
-                Attribute::Authenticated.parse_guard(args).is_err(),
-                "{text}"
-            );
+            assert!(Attribute::Authenticated.parse_args(args).is_err(), "{text}");
         }
-        assert!(
-            Attribute::AuthRequest
-                .parse_guard(quote!(redirect = "/a"))
-                .is_err()
-        );
+        for args in [
+            quote!(redirect = "/a"),
+            quote!(crate),
+            quote!(crate = a, bearer),
+        ] {
+            let text = args.to_string();
+            assert!(Attribute::AuthRequest.parse_args(args).is_err(), "{text}");
+        }
     }
 }

@@ -4,13 +4,13 @@ mod guard;
 mod own_type;
 mod signature;
 
-use guard::expand_guard;
+use guard::{expand_guard, expand_permit};
 use signature::{AUTH_REQUEST, nameable, turbofish};
 
 pub(crate) use own_type::Place;
-pub(crate) use signature::names_auth_request;
+pub(crate) use signature::binds_auth_request;
 
-use crate::args::{Attribute, Guard};
+use crate::args::{Args, Attribute, Guard, Lucia};
 use crate::framework::Framework;
 use crate::item::{Attributes, Handler};
 use crate::{check, fallback};
@@ -37,12 +37,14 @@ pub(crate) fn attribute(
     };
     if let Err(mistakes) = check::signature(framework, &handler.sig) {
         let mistakes = mistakes.into_compile_error();
-        let fallback = fallback::expand(framework, handler);
+        let lucia = attribute.parse_args(args).map(|args| args.lucia);
+        let lucia = lucia.unwrap_or(Lucia::DEFAULT);
+        let fallback = fallback::expand(framework, handler, &lucia);
         return quote!(#mistakes #fallback);
     }
-    let guard = attribute.parse_guard(args);
+    let args = attribute.parse_args(args);
     let repetition = check::repetition(attribute, &handler);
-    let mistakes = [guard.as_ref().err().cloned(), repetition.err()];
+    let mistakes = [args.as_ref().err().cloned(), repetition.err()];
     let mistakes = mistakes
         .into_iter()
         .flatten()
@@ -50,7 +52,7 @@ pub(crate) fn attribute(
     let handler = expand(
         framework,
         &handler,
-        &guard.unwrap_or_else(|_| attribute.guard()),
+        &args.unwrap_or_else(|_| attribute.args()),
     );
     quote!(#(#mistakes)* #handler)
 }
@@ -79,7 +81,8 @@ pub(crate) fn attribute(
 // The name stays, so that a route attribute may stand above or below; so does the user's function, inside:
 // its return type, its `?` and its errors are its own. In an `impl` whose type it names, it goes beside the
 // handler instead, as `__lucia_me`, and is called as `Self::__lucia_me::<T>(..)`.
-fn expand(framework: Framework, handler: &Handler, guard: &Guard) -> TokenStream {
+fn expand(framework: Framework, handler: &Handler, args: &Args) -> TokenStream {
+    let Args { guard, lucia } = args;
     let Handler {
         attrs,
         vis,
@@ -99,9 +102,9 @@ fn expand(framework: Framework, handler: &Handler, guard: &Guard) -> TokenStream
     let debug = can_be_copied.then(|| debug_handler(debug, sig));
     let repeated = repeated.iter().map(syn::Attribute::path);
     let name = &sig.ident;
-    let private = framework.private();
-    let injects = !names_auth_request(sig);
-    let function = function(handler, injects, place);
+    let private = framework.private(lucia);
+    let injects = !binds_auth_request(sig);
+    let function = function(handler, injects, place, lucia);
     let (inside, beside) = match place {
         Place::Inside => (Some(function), None),
         Place::Beside => (None, Some(function)),
@@ -116,7 +119,9 @@ fn expand(framework: Framework, handler: &Handler, guard: &Guard) -> TokenStream
         name: place.name(handler),
         path: place.path(),
         injects,
-        guard: expand_guard(guard),
+        guard: static_guard(guard, lucia),
+        permit: expand_permit(guard, lucia),
+        lucia,
         // The `impl` may be.
         is_generic: generics.type_params().next().is_some() || place == Place::Beside,
         types,
@@ -159,15 +164,30 @@ struct Call<'a> {
     path: Option<TokenStream>,
     /// Whether it takes an `AuthRequest` that the user did not write.
     injects: bool,
+    /// A statement that defines the guard, under the name of [`GUARD`].
     guard: TokenStream,
+    permit: TokenStream,
+    lucia: &'a Lucia,
     /// Whether what it is called with may depend on type parameters.
     is_generic: bool,
     /// The types of its parameters.
     types: Vec<Type>,
 }
 
+/// The name of the guard.
+const GUARD: &str = "__GUARD";
+
 // Output:
-//     let mut __admitted = match __lucia.admit(::lucia::__private::Guard::authenticated()).await {
+//     static __GUARD: ::lucia::__private::Guard = ::lucia::__private::Guard::of_attribute(..);
+fn static_guard(guard: &Guard, lucia: &Lucia) -> TokenStream {
+    let (name, value) = (hidden(GUARD), expand_guard(guard, lucia));
+    let lucia = lucia.path();
+    quote!(static #name: #lucia::__private::Guard = #value;)
+}
+
+// Output:
+//     static __GUARD: ::lucia::__private::Guard = ..;
+//     let mut __admitted = match __lucia.admit(&__GUARD, ::lucia::__private::permit(is_admin)).await {
 //         Ok(__admitted) => __admitted,
 //         Err(__response) => return __response,
 //     };
@@ -180,18 +200,16 @@ struct Call<'a> {
 //     __admitted.finish(__response).await
 fn actix(call: &Call<'_>, incoming: &Ident) -> TokenStream {
     let admitted = hidden("__admitted");
-    let guard = &call.guard;
-    let admission = or_return(
-        &quote!(mut #admitted),
-        &quote!(#incoming.admit(#guard).await),
-    );
+    let Call { guard, lucia, .. } = call;
+    let admission = or_return(&quote!(mut #admitted), &call.admit(incoming));
     let values = call.values();
     let extractions = values
         .iter()
         .zip(&call.types)
-        .map(|(value, ty)| or_return(value, &extract(ty, &admitted)));
+        .map(|(value, ty)| or_return(value, &extract(ty, &admitted, lucia)));
     let respond = call.respond(Framework::Actix, &admitted, &values);
     quote! {
+        #guard
         #[allow(unused_mut)]
         #admission
         #(#extractions)*
@@ -200,7 +218,8 @@ fn actix(call: &Call<'_>, incoming: &Ident) -> TokenStream {
 }
 
 // Output:
-//     let (__admitted, __parameters) = match __lucia.admit(::lucia::__private::Guard::authenticated()).await {
+//     static __GUARD: ::lucia::__private::Guard = ..;
+//     let (__admitted, __parameters) = match __lucia.admit(&__GUARD, ()).await {
 //         Ok(__admitted) => __admitted,
 //         Err(__response) => return __response,
 //     };
@@ -226,14 +245,13 @@ fn axum(call: &Call<'_>, incoming: &Ident) -> TokenStream {
         );
         (parameters.to_token_stream(), Some(extraction))
     };
-    let admission = or_return(
-        &quote!((#admitted, #kept)),
-        &quote!(#incoming.admit(#guard).await),
-    );
+    let admission = or_return(&quote!((#admitted, #kept)), &call.admit(incoming));
     let respond = call.respond(Framework::Axum, &admitted, &values);
-    let checks = call.types.iter().filter(|_| !call.is_generic).map(check);
+    let checks = call.types.iter().filter(|_| !call.is_generic);
+    let checks = checks.map(|ty| check(ty, call.lucia));
     quote! {
         #(#checks)*
+        #guard
         #admission
         #extraction
         #respond
@@ -249,9 +267,9 @@ fn axum(call: &Call<'_>, incoming: &Ident) -> TokenStream {
 //         use ::lucia::axum::__private::Fallback as _;
 //         ::lucia::axum::__private::Parameter::<User<Profile>>::new().check();
 //     }
-fn check(ty: &Type) -> TokenStream {
+fn check(ty: &Type, lucia: &Lucia) -> TokenStream {
     let (start, end) = ends(ty);
-    let private = Framework::Axum.private_at(start);
+    let private = Framework::Axum.private_at(lucia, start);
     let parameter = quote_spanned!(start=> Parameter::);
     let new_and_check = quote_spanned!(end=> ::new().check());
     let (open, close) = (quote_spanned!(start=> <), quote_spanned!(end=> >));
@@ -265,6 +283,13 @@ fn check(ty: &Type) -> TokenStream {
 }
 
 impl Call<'_> {
+    // Output:
+    //     __lucia.admit(&__GUARD, ::lucia::__private::permit(is_admin)).await
+    fn admit(&self, incoming: &Ident) -> TokenStream {
+        let (guard, permit) = (hidden(GUARD), &self.permit);
+        quote!(#incoming.admit(&#guard, #permit).await)
+    }
+
     /// Names for the parameters.
     fn values(&self) -> Vec<Ident> {
         let count = self.types.len();
@@ -283,7 +308,7 @@ impl Call<'_> {
             ReturnType::Type(_, ty) => ends(ty),
             ReturnType::Default => ends(&self.sig.ident),
         };
-        let private = framework.private();
+        let private = framework.private(self.lucia);
         let path = &self.path;
         let mut function = self.name.clone();
         function.set_span(function.span().located_at(start));
@@ -295,7 +320,7 @@ impl Call<'_> {
         // axum would say that the handler is none, without the line that is at fault. Whether a generic
         // one is sent between threads is for its caller to see to.
         if framework == Framework::Axum && !self.is_generic {
-            let private = framework.private_at(start);
+            let private = framework.private_at(self.lucia, start);
             let sent = quote_spanned!(start=> sent);
             let future_of_it = quote_spanned!(end=> (#future));
             future = quote!(#private::#sent #future_of_it);
@@ -359,9 +384,10 @@ fn or_return(value: &impl ToTokens, result: &TokenStream) -> TokenStream {
 //
 // The compiler complains about a type that is no extractor at the type, at the call and at the `await`.
 // All of them stand where the user wrote the type, and what is said thrice of one place is shown once.
-fn extract(ty: &Type, admitted: &Ident) -> TokenStream {
+fn extract(ty: &Type, admitted: &Ident, lucia: &Lucia) -> TokenStream {
     let (start, end) = ends(ty);
-    let path = quote_spanned!(start=> ::lucia::actix::__private::extract);
+    let private = Framework::Actix.private_at(lucia, start);
+    let path = quote_spanned!(start=> #private::extract);
     let arguments = quote_spanned!(end=> (&mut #admitted));
     let dot = quote_spanned!(start=> .);
     let r#await = quote_spanned!(end=> await);
@@ -384,7 +410,12 @@ fn extract(ty: &Type, admitted: &Ident) -> TokenStream {
 //
 // What takes an `Admission` is no handler: an attribute below ours that registers the function by itself,
 // past the guard, does not compile. `auth_request` is the one name that the body sees and the user did not write. The body is not looked at.
-pub(crate) fn function(handler: &Handler, injects: bool, place: Place) -> TokenStream {
+pub(crate) fn function(
+    handler: &Handler,
+    injects: bool,
+    place: Place,
+    lucia: &Lucia,
+) -> TokenStream {
     let Handler {
         attrs:
             Attributes {
@@ -404,14 +435,15 @@ pub(crate) fn function(handler: &Handler, injects: bool, place: Place) -> TokenS
     let inner_attrs = inner_attrs.iter().filter(|_| is_beside);
     let mut sig = sig.clone();
     sig.ident = place.name(handler);
+    let lucia = lucia.path();
     sig.inputs
-        .insert(0, syn::parse_quote!(_: ::lucia::__private::Admission));
+        .insert(0, syn::parse_quote!(_: #lucia::__private::Admission));
     if injects {
         let auth_request = Ident::new(AUTH_REQUEST, Span::call_site());
         sig.inputs.insert(
             1,
             syn::parse_quote! {
-                #[allow(unused_variables)] #auth_request: ::lucia::__private::AuthRequest
+                #[allow(unused_variables)] #auth_request: #lucia::__private::AuthRequest
             },
         );
     }

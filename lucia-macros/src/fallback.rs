@@ -1,5 +1,6 @@
 //! What takes the place of a handler that cannot be built.
 
+use crate::args::Lucia;
 use crate::expand::{self, Place};
 use crate::framework::Framework;
 use crate::item::{Attributes, Handler};
@@ -21,11 +22,11 @@ use syn::{FnArg, Safety};
 //         async fn me<T>(auth_request: .., user: User<T>) -> impl Responder { .. }
 //         loop {}
 //     }
-pub(crate) fn expand(framework: Framework, mut handler: Handler) -> TokenStream {
+pub(crate) fn expand(framework: Framework, mut handler: Handler, lucia: &Lucia) -> TokenStream {
     let place = Place::of(&handler);
     let function = mend(&mut handler).then(|| {
-        let injects = !expand::names_auth_request(&handler.sig);
-        let function = expand::function(&handler, injects, place);
+        let injects = !expand::binds_auth_request(&handler.sig);
+        let function = expand::function(&handler, injects, place, lucia);
         quote!(#[allow(dead_code)] #function)
     });
     let (inside, beside) = match place {
@@ -40,7 +41,7 @@ pub(crate) fn expand(framework: Framework, mut handler: Handler) -> TokenStream 
         ..
     } = &handler;
     let name = &sig.ident;
-    let private = framework.private();
+    let private = framework.private(lucia);
     let (generics, _, where_clause) = sig.generics.split_for_impl();
     quote! {
         #beside

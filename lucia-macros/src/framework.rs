@@ -1,5 +1,6 @@
 //! The frameworks whose handlers can have the attributes, and what each calls things.
 
+use crate::args::Lucia;
 use proc_macro2::{Span, TokenStream};
 use quote::quote_spanned;
 
@@ -13,15 +14,16 @@ pub(crate) enum Framework {
 
 impl Framework {
     /// The module with what generated code is made of.
-    pub(crate) fn private(self) -> TokenStream {
-        self.private_at(Span::call_site())
+    pub(crate) fn private(self, lucia: &Lucia) -> TokenStream {
+        self.private_at(lucia, Span::call_site())
     }
 
     /// The same, for code that a message about what stands at `span` is to point at.
-    pub(crate) fn private_at(self, span: Span) -> TokenStream {
+    pub(crate) fn private_at(self, lucia: &Lucia, span: Span) -> TokenStream {
+        let lucia = lucia.path_at(span);
         match self {
-            Framework::Actix => quote_spanned!(span=> ::lucia::actix::__private),
-            Framework::Axum => quote_spanned!(span=> ::lucia::axum::__private),
+            Framework::Actix => quote_spanned!(span=> #lucia::actix::__private),
+            Framework::Axum => quote_spanned!(span=> #lucia::axum::__private),
         }
     }
 

@@ -37,6 +37,7 @@ mod handler;
 mod level;
 mod middleware;
 mod nearest;
+mod permit;
 mod response;
 
 use std::net::IpAddr;
@@ -48,6 +49,7 @@ use actix_web::{HttpMessage, HttpRequest};
 #[cfg_attr(docsrs, doc(cfg(feature = "macros")))]
 pub use lucia_attributes::{auth_request, authenticated};
 pub use middleware::{AuthMiddleware, AuthMiddlewareService};
+pub use permit::{Asks, PermitArgument};
 
 /// For the code that the attributes generate.
 #[cfg(feature = "macros")]

@@ -59,6 +59,7 @@ mod extractors;
 #[cfg(feature = "macros")]
 mod handler;
 mod layer;
+mod permit;
 mod response;
 
 use std::net::SocketAddr;
@@ -73,6 +74,7 @@ pub use layer::{AuthLayer, AuthService};
 pub use lucia_attributes::{
     axum_auth_request as auth_request, axum_authenticated as authenticated,
 };
+pub use permit::{Asks, PermitArgument};
 
 /// For the code that the attributes generate.
 #[cfg(feature = "macros")]

@@ -491,15 +491,9 @@ impl AuthRequest {
         Err(Error::Forbidden)
     }
 
-    /// The session that a guard let in, with the row of its user.
-    pub(crate) async fn authenticated_row(&self) -> Result<Found> {
-        let found = if self.is_by_bearer() {
-            let found = self.0.bearer.look_up(&self.0.auth).await;
-            found.map(|found| found.cloned())
-        } else {
-            self.session_and_user().await
-        };
-        self.admit(found)
+    /// The session that a guard has let in.
+    pub(crate) fn admitted(&self) -> Option<&Session> {
+        self.0.admitted.get()
     }
 
     /// What [`require`](Self::require) says, if that has been asked before and has an

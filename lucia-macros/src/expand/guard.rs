@@ -1,43 +1,72 @@
 //! The guard that the options of an attribute stand for.
 
 use super::ends;
-use crate::args::Guard;
+use crate::args::{Guard, Lucia};
 use proc_macro2::{Ident, TokenStream};
-use quote::quote;
+use quote::{ToTokens, quote, quote_spanned};
 
 // Input:
-//     #[authenticated(cookie, bearer, redirect = "/login", recent = "10m", permit = is_admin)]
+//     #[authenticated(cookie, bearer, redirect = "/login", recent = "10m")]
 //
 // Output:
-//     ::lucia::__private::Guard::authenticated()
-//         .token_source(::lucia::__private::TokenSource::CookieOrBearer)
-//         .redirect("/login")
-//         .recent(::core::time::Duration::from_secs(600u64))
-//         .permit(is_admin)
-pub(super) fn expand_guard(guard: &Guard) -> TokenStream {
+//     ::lucia::__private::Guard::of_attribute(
+//         ::lucia::__private::TokenSource::CookieOrBearer,
+//         ::core::option::Option::Some("/login"),
+//         ::core::option::Option::Some(600u64),
+//     )
+//
+// It is a constant: it is made when the program is compiled.
+pub(super) fn expand_guard(guard: &Guard, lucia: &Lucia) -> TokenStream {
+    let lucia = lucia.path();
     let options = match guard {
-        Guard::Anyone => return quote!(::lucia::__private::Guard::anyone()),
+        Guard::Anyone => return quote!(#lucia::__private::Guard::anyone()),
         Guard::Authenticated(options) => options,
     };
-    let credentials = options.bearer.as_ref().map(|_| {
-        let accepted = match options.cookie {
-            Some(_) => quote!(CookieOrBearer),
-            None => quote!(Bearer),
-        };
-        quote!(.token_source(::lucia::__private::TokenSource::#accepted))
-    });
-    let redirect = options
-        .redirect
-        .as_ref()
-        .map(|path| quote!(.redirect(#path)));
-    let within = options
-        .recent
-        .map(|seconds| quote!(.recent(::core::time::Duration::from_secs(#seconds))));
-    let permit = options.permit.as_ref().map(|permit| {
-        // A complaint about the function is to stand where the user named it.
-        let (start, _) = ends(permit);
-        let method = Ident::new("permit", start);
-        quote!(.#method(#permit))
-    });
-    quote!(::lucia::__private::Guard::authenticated() #credentials #redirect #within #permit)
+    let source = match (&options.cookie, &options.bearer) {
+        (Some(_), Some(_)) => quote!(CookieOrBearer),
+        (None, Some(_)) => quote!(Bearer),
+        (_, None) => quote!(Cookie),
+    };
+    let redirect = option(options.redirect.as_ref());
+    let recent = option(options.recent.as_ref());
+    quote! {
+        #lucia::__private::Guard::of_attribute(
+            #lucia::__private::TokenSource::#source,
+            #redirect,
+            #recent,
+        )
+    }
+}
+
+fn option(value: Option<&impl ToTokens>) -> TokenStream {
+    match value {
+        Some(value) => quote!(::core::option::Option::Some(#value)),
+        None => quote!(::core::option::Option::None),
+    }
+}
+
+// Input:
+//     #[authenticated(permit = is_admin)]
+//
+// Output:
+//     ::lucia::__private::permit(is_admin)
+//
+// It is passed beside the guard, since its types may be those of the handler.
+pub(super) fn expand_permit(guard: &Guard, lucia: &Lucia) -> TokenStream {
+    let permit = match guard {
+        Guard::Authenticated(options) => options.permit.as_ref(),
+        Guard::Anyone => None,
+    };
+    match permit {
+        Some(permit) => {
+            // A complaint about the function is to stand where the user named it.
+            let (start, end) = ends(permit);
+            let lucia = lucia.path_at(start);
+            let function = Ident::new("permit", start);
+            let argument = quote_spanned!(end=> (#permit));
+            let private = quote_spanned!(start=> #lucia::__private::#function);
+            quote!(#private #argument)
+        }
+        None => quote!(()),
+    }
 }

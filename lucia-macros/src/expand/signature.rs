@@ -1,5 +1,5 @@
-//! What a signature names: types that are written a second time, generics that are passed on, and the
-//! user's own `AuthRequest`.
+//! What a signature names: types that are written a second time, generics that are passed on, and a
+//! parameter `auth_request` that the user wrote.
 
 use crate::check;
 use proc_macro2::{TokenStream, TokenTree};
@@ -78,25 +78,9 @@ pub(super) fn turbofish(generics: &Generics) -> Option<TokenStream> {
 /// The binding that the body of a handler has.
 pub(super) const AUTH_REQUEST: &str = "auth_request";
 
-/// Whether the user has an `AuthRequest` under a name of their own, or uses our name for something else:
-/// perhaps the same type under an alias.
-pub(crate) fn names_auth_request(sig: &Signature) -> bool {
-    check::parameters(sig).any(|parameter| {
-        is_auth_request(&parameter.ty) || binds(parameter.pat.to_token_stream(), AUTH_REQUEST)
-    })
-}
-
-fn is_auth_request(ty: &Type) -> bool {
-    match ty {
-        Type::Path(ty) => ty
-            .path
-            .segments
-            .last()
-            .is_some_and(|last| last.ident == "AuthRequest"),
-        Type::Paren(ty) => is_auth_request(&ty.elem),
-        Type::Group(ty) => is_auth_request(&ty.elem),
-        _ => false,
-    }
+/// Whether the user has a parameter of this name already, whatever its type.
+pub(crate) fn binds_auth_request(sig: &Signature) -> bool {
+    check::parameters(sig).any(|parameter| binds(parameter.pat.to_token_stream(), AUTH_REQUEST))
 }
 
 /// Whether a pattern has a variable of this name: the name is in it, and not as that of a field.

@@ -1,6 +1,6 @@
-use super::signature::{nameable, names_auth_request, turbofish};
-use super::{attribute, expand_guard};
-use crate::args::Attribute;
+use super::signature::{binds_auth_request, nameable, turbofish};
+use super::{attribute, expand_guard, expand_permit};
+use crate::args::{Args, Attribute};
 use crate::framework::Framework;
 use quote::{ToTokens, quote};
 use syn::{Generics, Signature, Type, parse_quote};
@@ -20,20 +20,20 @@ fn messages_of(
 
 #[test]
 fn the_binding_is_injected_unless_the_signature_names_it() {
-    let names: [Signature; 5] = [
-        parse_quote!(async fn a(request: AuthRequest)),
-        parse_quote!(async fn a(b: String, _: ::lucia::AuthRequest)),
+    let names: [Signature; 3] = [
         parse_quote!(async fn a(auth_request: Alias)),
         parse_quote!(async fn a((mut auth_request, _): (Alias, u8))),
         parse_quote!(async fn a(Form { auth_request, .. }: Form)),
     ];
-    assert!(names.iter().all(names_auth_request));
-    let does_not: [Signature; 3] = [
+    assert!(names.iter().all(binds_auth_request));
+    let does_not: [Signature; 5] = [
         parse_quote!(async fn a()),
+        parse_quote!(async fn a(request: AuthRequest)),
+        parse_quote!(async fn a(b: String, _: ::lucia::AuthRequest)),
         parse_quote!(async fn a(requests: Vec<AuthRequest>)),
         parse_quote!(async fn a(Form { auth_request: b }: Form)),
     ];
-    assert!(!does_not.iter().any(names_auth_request));
+    assert!(!does_not.iter().any(binds_auth_request));
 }
 
 #[test]
@@ -55,40 +55,42 @@ fn impl_trait_becomes_a_type_parameter() {
     );
 }
 
-/// The methods that the options become, after `Guard::authenticated()`.
-fn guard(options: proc_macro2::TokenStream) -> String {
-    let guard = Attribute::Authenticated.parse_guard(options);
-    let text = expand_guard(&guard.expect("the options are right")).to_string();
-    let start = quote!(::lucia::__private::Guard::authenticated()).to_string();
-    let methods = text.strip_prefix(&start).expect("it begins with a guard");
-    methods.replace(' ', "")
+/// The guard that the options become, and its function.
+fn guard(options: proc_macro2::TokenStream) -> (String, String) {
+    let args = Attribute::Authenticated.parse_args(options);
+    let Args { guard, lucia } = args.expect("the options are right");
+    let guards = [expand_guard(&guard, &lucia), expand_permit(&guard, &lucia)];
+    let [guard, permit] = guards.map(|tokens| tokens.to_string().replace(' ', ""));
+    (guard.replace("::core::option::Option::", ""), permit)
 }
 
 #[test]
-fn each_option_is_a_method_of_the_guard() {
-    let credentials =
-        |accepted| format!(".token_source(::lucia::__private::TokenSource::{accepted})");
-    for (options, methods) in [
-        (quote!(), String::new()),
-        (quote!(cookie), String::new()),
-        (quote!(bearer), credentials("Bearer")),
-        (quote!(cookie, bearer), credentials("CookieOrBearer")),
-        (quote!(bearer, cookie), credentials("CookieOrBearer")),
+fn each_option_is_an_argument_of_the_guard() {
+    let of = |source: &str, rest: &str| {
+        format!(
+            "::lucia::__private::Guard::of_attribute(::lucia::__private::TokenSource::{source},{rest},)"
+        )
+    };
+    for (options, expected) in [
+        (quote!(), of("Cookie", "None,None")),
+        (quote!(cookie), of("Cookie", "None,None")),
+        (quote!(bearer), of("Bearer", "None,None")),
+        (quote!(cookie, bearer), of("CookieOrBearer", "None,None")),
+        (quote!(bearer, cookie), of("CookieOrBearer", "None,None")),
         (
             quote!(redirect = "/login"),
-            r#".redirect("/login")"#.to_owned(),
+            of("Cookie", "Some(\"/login\"),None"),
         ),
-        (
-            quote!(recent = "10m"),
-            ".recent(::core::time::Duration::from_secs(600u64))".to_owned(),
-        ),
-        (
-            quote!(permit = rules::is_admin::<Profile>),
-            ".permit(rules::is_admin::<Profile>)".to_owned(),
-        ),
+        (quote!(recent = "10m"), of("Cookie", "None,Some(600u64)")),
     ] {
-        assert_eq!(guard(options.clone()), methods, "{options}");
+        let (guard, permit) = guard(options.clone());
+        assert_eq!((guard, permit.as_str()), (expected, "()"), "{options}");
     }
+    let (_, permit) = guard(quote!(permit = rules::is_admin::<Profile>));
+    assert_eq!(
+        permit,
+        "::lucia::__private::permit(rules::is_admin::<Profile>)"
+    );
 }
 
 #[test]
@@ -108,8 +110,47 @@ fn the_order_of_the_options_does_not_matter() {
         cookie
     ));
     assert_eq!(one, other);
-    assert_eq!(one.matches("::lucia").count(), 1);
-    assert!(one.ends_with(".permit(f)"), "{one}");
+}
+
+#[test]
+fn generated_code_finds_a_crate_of_another_name() {
+    for krate in [
+        quote!(crate = my_auth::lucia),
+        quote!(crate = "my_auth::lucia"),
+        quote!(crate = "my_auth::lucia",),
+    ] {
+        for framework in [Framework::Actix, Framework::Axum] {
+            for kind in [Attribute::AuthRequest, Attribute::Authenticated] {
+                for item in [
+                    quote!(
+                        async fn handler(user: User, body: String) -> String {
+                            body
+                        }
+                    ),
+                    quote!(
+                        async fn handler(user: &str) -> String {
+                            body
+                        }
+                    ),
+                ] {
+                    let output = attribute(framework, kind, krate.clone(), item).to_string();
+                    let all = output.matches("lucia ::").count();
+                    assert_eq!(
+                        output.matches("my_auth :: lucia ::").count(),
+                        all,
+                        "{output}"
+                    );
+                    assert!(all > 0, "{output}");
+                }
+            }
+        }
+    }
+    for wrong in [quote!(crate), quote!(crate = 1), quote!(crate = "a b")] {
+        let item = quote!(
+            async fn handler() -> String {}
+        );
+        assert_eq!(messages(wrong, item), 1);
+    }
 }
 
 #[test]
@@ -143,7 +184,7 @@ fn options_that_are_wrong_let_nobody_in_who_is_not_signed_in() {
         let output =
             attribute(Framework::Actix, Attribute::Authenticated, options, item).to_string();
         assert!(output.contains("compile_error"), "{output}");
-        assert!(output.contains("Guard :: authenticated ()"), "{output}");
+        assert!(output.contains("Guard :: of_attribute"), "{output}");
     }
 }
 

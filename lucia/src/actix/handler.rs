@@ -8,8 +8,9 @@ use std::pin::Pin;
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, Responder};
 
-use super::auth_request;
-use super::response::deny;
+use super::permit::Asks;
+use super::response::admit;
+use super::{auth_request, nearest};
 use crate::adapter;
 use crate::request::guard::{Admission, Guard};
 use crate::{AuthRequest, Result};
@@ -39,18 +40,20 @@ impl FromRequest for Incoming {
 impl Incoming {
     /// Decides by `guard` whether the request may go on. `Err` is the response to one that may
     /// not. Nothing of its body is read.
-    pub async fn admit(self, guard: Guard) -> Result<Admitted, Response> {
-        let Self { request, payload } = self;
+    pub async fn admit(self, guard: &Guard, permit: impl Asks) -> Result<Admitted, Response> {
+        let Self {
+            mut request,
+            payload,
+        } = self;
         let auth_request = auth_request(&request).map_err(HttpResponse::from_error)?;
         auth_request.adopt();
-        match guard.check(&auth_request).await {
-            Ok(()) => Ok(Admitted {
-                request,
-                payload,
-                auth_request,
-            }),
-            Err(denial) => Err(deny(&guard, &request, &auth_request, denial).await),
-        }
+        nearest::arrive(&request, &auth_request);
+        admit(guard, &permit, &mut request, &auth_request).await?;
+        Ok(Admitted {
+            request,
+            payload,
+            auth_request,
+        })
     }
 }
 

@@ -10,7 +10,8 @@ use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
 
 use super::level::Level;
-use super::response::deny;
+use super::permit::Asks;
+use super::response::admit;
 use super::{Asked, nearest};
 use crate::Error;
 use crate::adapter::{self, DefaultLook};
@@ -49,12 +50,12 @@ impl Auth {
 /// Made by [`Auth::middleware`].
 #[derive(Clone, Debug)]
 #[must_use = "a middleware takes effect by `.wrap(..)`"]
-pub struct AuthMiddleware {
+pub struct AuthMiddleware<P = ()> {
     auth: Auth,
-    guard: Guard,
+    guard: Guard<P>,
 }
 
-impl AuthMiddleware {
+impl<P> AuthMiddleware<P> {
     /// Lets only those in who are signed in, before anything of a request's body is read:
     /// `web::scope("/admin").wrap(auth.middleware().protect())`. Others get 401, an unsafe
     /// request from another origin 403, and everybody 503 while the store is away.
@@ -77,26 +78,29 @@ impl AuthMiddleware {
 
     /// Lets only those in whom this guard lets in, whatever was said before, and before anything of a request's body is read:
     /// `auth.middleware().guard(Guard::authenticated().permit(is_admin))`.
-    pub fn guard(mut self, guard: Guard) -> Self {
-        self.guard = guard;
-        self
+    pub fn guard<Q: Asks>(self, guard: Guard<Q>) -> AuthMiddleware<Q> {
+        AuthMiddleware {
+            auth: self.auth,
+            guard,
+        }
     }
 }
 
-impl<S, B> Transform<S, ServiceRequest> for AuthMiddleware
+impl<S, B, P> Transform<S, ServiceRequest> for AuthMiddleware<P>
 where
+    P: Asks + Clone,
     S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = actix_web::Error> + 'static,
     B: MessageBody + 'static,
 {
     type Response = ServiceResponse<EitherBody<B>>;
     type Error = actix_web::Error;
-    type Transform = AuthMiddlewareService<S>;
+    type Transform = AuthMiddlewareService<S, P>;
     type InitError = ();
     type Future = Ready<Result<Self::Transform, ()>>;
 
     fn new_transform(&self, service: S) -> Self::Future {
         ready(Ok(AuthMiddlewareService {
-            middleware: self.clone(),
+            middleware: Rc::new(self.clone()),
             level: Level::around::<S>(),
             service: Rc::new(service),
         }))
@@ -105,14 +109,15 @@ where
 
 /// What [`AuthMiddleware`] wraps a service into.
 #[derive(Debug)]
-pub struct AuthMiddlewareService<S> {
-    middleware: AuthMiddleware,
+pub struct AuthMiddlewareService<S, P = ()> {
+    middleware: Rc<AuthMiddleware<P>>,
     level: Level,
     service: Rc<S>,
 }
 
-impl<S, B> Service<ServiceRequest> for AuthMiddlewareService<S>
+impl<S, B, P> Service<ServiceRequest> for AuthMiddlewareService<S, P>
 where
+    P: Asks,
     S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = actix_web::Error> + 'static,
     B: MessageBody + 'static,
 {
@@ -126,21 +131,26 @@ where
     }
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
-        let AuthMiddleware { auth, guard } = self.middleware.clone();
+        let middleware = self.middleware.clone();
         let is_on_app = self.level.is_app(request.request());
         let service = self.service.clone();
         Box::pin(async move {
-            if let Err(misuse) = nearest::enter(request.request(), &auth, is_on_app) {
-                let (request, _) = request.into_parts();
-                let response = ServiceResponse::new(request, HttpResponse::from_error(misuse));
-                return Ok(response.map_into_right_body());
-            }
+            let AuthMiddleware { auth, guard } = &*middleware;
+            let auth_request = match nearest::enter(request.request(), auth, is_on_app) {
+                Ok(auth_request) => auth_request,
+                Err(misuse) => {
+                    let (request, _) = request.into_parts();
+                    let response = ServiceResponse::new(request, HttpResponse::from_error(misuse));
+                    return Ok(response.map_into_right_body());
+                }
+            };
+            adapter::adopt(&auth_request);
             // Routers change the request, and cannot while there is another handle to it.
             let asked = Asked::new(request.method(), request.uri(), request.headers());
-            let auth_request = auth.handle_request(request.request());
-            adapter::adopt(&auth_request);
-            if let Err(denial) = guard.check(&auth_request).await {
-                let response = deny(&guard, request.request(), &auth_request, denial).await;
+            let mut handle = request.request().clone();
+            let admission = admit(guard, &guard.permit, &mut handle, &auth_request).await;
+            drop(handle);
+            if let Err(response) = admission {
                 // `ServiceRequest::into_response` would lose the error.
                 let (request, _) = request.into_parts();
                 return Ok(ServiceResponse::new(request, response).map_into_right_body());

@@ -11,8 +11,19 @@ use crate::{AuthRequest, Error, Result};
 /// The innermost middleware that a request has passed, kept in its extensions.
 #[derive(Clone)]
 struct Passed {
-    auth: Auth,
+    auth_request: AuthRequest,
     seen: Places,
+}
+
+/// The `AuthRequest` of the handler that a request has arrived at, kept in its extensions: nothing
+/// that its parameters find is nearer.
+struct Arrived(AuthRequest);
+
+/// Notes that a request has arrived at its handler.
+#[cfg(feature = "macros")]
+pub(super) fn arrive(request: &HttpRequest, auth_request: &AuthRequest) {
+    let arrived = Arrived(auth_request.clone());
+    request.extensions_mut().insert(arrived);
 }
 
 /// Where in the application's data a request finds an `Auth` of each type. actix-web keeps the data
@@ -46,7 +57,7 @@ impl Places {
 /// [`Error::Misuse`] when the middleware is around the `App` and another `Auth` is in its data.
 /// Further in, the data can be of a level around the middleware, where it may differ: the log says
 /// so once.
-pub(super) fn enter(request: &HttpRequest, auth: &Auth, is_on_app: bool) -> Result<()> {
+pub(super) fn enter(request: &HttpRequest, auth: &Auth, is_on_app: bool) -> Result<AuthRequest> {
     let wrapped = request.app_data::<web::Data<Auth>>();
     let wrapped = wrapped.map(web::Data::get_ref);
     let plain = request.app_data::<Auth>();
@@ -67,12 +78,13 @@ pub(super) fn enter(request: &HttpRequest, auth: &Auth, is_on_app: bool) -> Resu
              `.app_data(web::Data::new(auth))` to the scope of the middleware, with the same `Auth`"
         );
     }
+    let auth_request = auth.handle_request(request);
     let passed = Passed {
-        auth: auth.clone(),
+        auth_request: auth_request.clone(),
         seen: Places::of(request),
     };
     request.extensions_mut().insert(passed);
-    Ok(())
+    Ok(auth_request)
 }
 
 /// The `AuthRequest` of a request by the nearest `Auth`: that of the scope's data, if the request has
@@ -82,6 +94,9 @@ pub(super) fn enter(request: &HttpRequest, auth: &Auth, is_on_app: bool) -> Resu
 ///
 /// [`Error::Misuse`] when there is none, and when the nearest one cannot be told.
 pub(super) fn auth_request(request: &HttpRequest) -> Result<AuthRequest> {
+    if let Some(Arrived(auth_request)) = request.extensions().get() {
+        return Ok(auth_request.clone());
+    }
     let passed = request.extensions().get::<Passed>().cloned();
     let seen = passed.as_ref().map_or(Places::NONE, |passed| passed.seen);
     let places = Places::of(request);
@@ -97,7 +112,7 @@ pub(super) fn auth_request(request: &HttpRequest) -> Result<AuthRequest> {
                 .to_owned(),
         )),
         (Some(auth), ..) | (None, Some(auth), _) => Ok(auth.handle_request(request)),
-        (None, None, Some(passed)) => Ok(passed.auth.handle_request(request)),
+        (None, None, Some(passed)) => Ok(passed.auth_request),
         (None, None, None) => request.slot().only().ok_or_else(|| {
             Error::Misuse(
                 "there is no `Auth` in the application's data: add \

@@ -9,8 +9,9 @@ use actix_web::http::header::HeaderMap;
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, ResponseError};
 
 use super::accept;
+use super::permit::Asks;
 use crate::adapter::{self, Answer, AskedFor, DefaultLook, Response};
-use crate::request::guard::Guard;
+use crate::request::guard::{Asked, Guard, settle};
 use crate::{AuthRequest, Error};
 
 /// See [`Answer::of`]. The response has the error in its `error()`.
@@ -37,8 +38,8 @@ fn status_code(status: u16) -> StatusCode {
 
 /// The response to a request that `guard` refused. It carries the error, for the application's
 /// own error pages: `response.error()`.
-pub(super) async fn deny(
-    guard: &Guard,
+async fn deny<P>(
+    guard: &Guard<P>,
     request: &HttpRequest,
     auth_request: &AuthRequest,
     denial: Error,
@@ -50,6 +51,30 @@ pub(super) async fn deny(
         request,
     )
     .await
+}
+
+/// Decides by `guard` and `permit` whether a request may go on. `Err` is the response to one that
+/// may not.
+pub(super) async fn admit<P>(
+    guard: &Guard<P>,
+    permit: &impl Asks,
+    request: &mut HttpRequest,
+    auth_request: &AuthRequest,
+) -> Result<(), HttpResponse> {
+    let decision = match guard.admit(auth_request).await {
+        Ok(()) => match permit.ask(request).await {
+            Asked::Answered(answer) => settle(auth_request, answer),
+            Asked::Rejected(rejection) => {
+                let response = HttpResponse::from_error(rejection);
+                return Err(adapter::finish(response, auth_request, request).await);
+            }
+        },
+        Err(denial) => Err(denial),
+    };
+    match decision {
+        Ok(()) => Ok(()),
+        Err(denial) => Err(deny(guard, request, auth_request, denial).await),
+    }
 }
 
 impl AskedFor for HttpRequest {

@@ -10,9 +10,9 @@ use axum::response::IntoResponse;
 use serde::de::DeserializeOwned;
 
 use super::auth_request;
-use super::response::asked;
-use crate::adapter;
-use crate::http::Asked;
+use super::permit::Asks;
+use super::response::admit;
+use crate::MaybeSession;
 use crate::request::guard::{Admission, Guard};
 use crate::session::Session;
 use crate::user::{MaybeUser, User};
@@ -24,17 +24,19 @@ pub type Response = axum::response::Response;
 /// The parameters of a handler, not extracted yet: a tuple of them.
 ///
 /// Only axum knows how they come from the request and the state of the router, and only when it
-/// calls. So it is asked for the future that will extract them, which is kept until the guard has
-/// decided.
-pub type Parameters<T> = Pin<Box<dyn Future<Output = Result<T, Response>> + Send>>;
+/// calls. So a function that knows both is kept until the guard has decided.
+#[allow(missing_debug_implementations)] // A function has none.
+pub struct Parameters<T> {
+    request: Request,
+    extract: Extract<T>,
+}
+
+type Extract<T> = Box<dyn FnOnce(Request) -> Extraction<T> + Send>;
+type Extraction<T> = Pin<Box<dyn Future<Output = Result<T, Response>> + Send>>;
 
 /// A request of which nobody has read anything.
-#[allow(missing_debug_implementations)] // A future has none.
-pub struct Incoming<T> {
-    asked: Asked,
-    auth_request: Result<AuthRequest>,
-    parameters: Parameters<T>,
-}
+#[allow(missing_debug_implementations)] // A function has none.
+pub struct Incoming<T>(Parameters<T>);
 
 /// Tells the extraction of [`Incoming`] apart from others; `M` is that of its parameters.
 #[derive(Debug)]
@@ -48,35 +50,34 @@ where
     type Rejection = Infallible;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Infallible> {
-        let (parts, body) = request.into_parts();
-        let asked = asked(&parts);
-        let auth_request = auth_request(&parts);
-        let request = Request::from_parts(parts, body);
         let state = state.clone();
-        let parameters = async move {
-            let extracted = T::from_request(request, &state).await;
-            extracted.map_err(IntoResponse::into_response)
+        let extract = |request| -> Extraction<T> {
+            Box::pin(async move {
+                let extracted = T::from_request(request, &state).await;
+                extracted.map_err(IntoResponse::into_response)
+            })
         };
-        Ok(Self {
-            asked,
-            auth_request,
-            parameters: Box::pin(parameters),
-        })
+        Ok(Self(Parameters {
+            request,
+            extract: Box::new(extract),
+        }))
     }
 }
 
 impl<T> Incoming<T> {
-    /// Decides by `guard` whether the request may go on. `Err` is the response to one that may
-    /// not. Nothing is extracted from it before.
-    pub async fn admit(self, guard: Guard) -> Result<(Admitted, Parameters<T>), Response> {
-        let auth_request = self.auth_request.map_err(IntoResponse::into_response)?;
-        match guard.check(&auth_request).await {
-            Ok(()) => Ok((Admitted(auth_request), self.parameters)),
-            Err(denial) => {
-                let response = crate::http::response(denial);
-                Err(adapter::deny(response, &guard, &auth_request, &self.asked).await)
-            }
-        }
+    /// Decides by `guard` and `permit` whether the request may go on. `Err` is the response to one
+    /// that may not. Nothing of its body is read before.
+    pub async fn admit(
+        self,
+        guard: &Guard,
+        permit: impl Asks,
+    ) -> Result<(Admitted, Parameters<T>), Response> {
+        let Parameters { request, extract } = self.0;
+        let (mut parts, body) = request.into_parts();
+        let auth_request = auth_request(&parts).map_err(IntoResponse::into_response)?;
+        admit(guard, &permit, &mut parts, &auth_request).await?;
+        let request = Request::from_parts(parts, body);
+        Ok((Admitted(auth_request), Parameters { request, extract }))
     }
 }
 
@@ -97,7 +98,7 @@ impl Admitted {
 
     /// The parameters. `Err` is the response to a request that they cannot be had from.
     pub async fn extract<T>(&self, parameters: Parameters<T>) -> Result<T, Response> {
-        match parameters.await {
+        match (parameters.extract)(parameters.request).await {
             Ok(parameters) => Ok(parameters),
             Err(rejection) => Err(self.finish(rejection).await),
         }
@@ -151,6 +152,15 @@ impl<A> Parameter<MaybeUser<A>> {
     }
 }
 
+impl<A> Parameter<MaybeSession<A>> {
+    /// Whether it has attributes that can be read.
+    pub fn check(self)
+    where
+        A: Attributes,
+    {
+    }
+}
+
 impl<A> Parameter<Session<A>> {
     /// Whether it has attributes that can be read.
     pub fn check(self)
@@ -160,7 +170,7 @@ impl<A> Parameter<Session<A>> {
     }
 }
 
-/// What a `User`, a `MaybeUser` or a `Session` can have for attributes.
+/// What a `User`, a `Session`, a `MaybeUser` or a `MaybeSession` can have for attributes.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be read from the database",
     label = "its `{Self}` does not implement `serde::Deserialize`",

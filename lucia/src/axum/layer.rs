@@ -2,6 +2,7 @@
 
 use std::mem;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use axum::http::Request;
@@ -10,7 +11,8 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::LayersAuthRequest;
-use super::response::asked;
+use super::permit::Asks;
+use super::response::{admit, asked};
 use crate::adapter;
 use crate::auth::Auth;
 use crate::http::keep_slot;
@@ -37,12 +39,12 @@ impl Auth {
 /// says which `Auth` the handler belongs to.
 #[derive(Clone, Debug)]
 #[must_use = "a layer takes effect by `.layer(..)`"]
-pub struct AuthLayer {
+pub struct AuthLayer<P = ()> {
     auth: Auth,
-    guard: Guard,
+    guard: Guard<P>,
 }
 
-impl AuthLayer {
+impl<P> AuthLayer<P> {
     /// Lets only those in who are signed in, before anything of a request's body is read:
     /// `Router::new().route("/admin", get(admin)).layer(auth.layer().protect())`. Others get 401,
     /// an unsafe request from another origin 403, and everybody 503 while the store is away.
@@ -70,32 +72,44 @@ impl AuthLayer {
 
     /// Lets only those in whom this guard lets in, whatever was said before, and before anything of a request's body is read:
     /// `auth.layer().guard(Guard::authenticated().permit(is_admin))`.
-    pub fn guard(mut self, guard: Guard) -> Self {
-        self.guard = guard;
-        self
+    pub fn guard<Q: Asks>(self, guard: Guard<Q>) -> AuthLayer<Q> {
+        AuthLayer {
+            auth: self.auth,
+            guard,
+        }
     }
 }
 
-impl<S> Layer<S> for AuthLayer {
-    type Service = AuthService<S>;
+impl<S, P: Clone> Layer<S> for AuthLayer<P> {
+    type Service = AuthService<S, P>;
 
     fn layer(&self, inner: S) -> Self::Service {
         AuthService {
-            layer: self.clone(),
+            layer: Arc::new(self.clone()),
             inner,
         }
     }
 }
 
 /// What [`AuthLayer`] wraps a service into.
-#[derive(Clone, Debug)]
-pub struct AuthService<S> {
-    layer: AuthLayer,
+#[derive(Debug)]
+pub struct AuthService<S, P = ()> {
+    layer: Arc<AuthLayer<P>>,
     inner: S,
 }
 
-impl<S, B> Service<Request<B>> for AuthService<S>
+impl<S: Clone, P> Clone for AuthService<S, P> {
+    fn clone(&self) -> Self {
+        Self {
+            layer: self.layer.clone(),
+            inner: self.inner.clone(),
+        }
+    }
+}
+
+impl<S, B, P> Service<Request<B>> for AuthService<S, P>
 where
+    P: Asks,
     S: Service<Request<B>, Response: IntoResponse, Future: Send> + Clone + Send + 'static,
     B: Send + 'static,
 {
@@ -111,19 +125,20 @@ where
         // The clone is another service, which is not ready. This one is.
         let clone = self.inner.clone();
         let mut inner = mem::replace(&mut self.inner, clone);
-        let AuthLayer { auth, guard } = self.layer.clone();
+        let layer = self.layer.clone();
 
         let (mut parts, body) = request.into_parts();
         keep_slot(&mut parts.extensions);
-        let auth_request = auth.handle_request(&parts);
+        let auth_request = layer.auth.handle_request(&parts);
         adapter::adopt(&auth_request);
         let layers = LayersAuthRequest(auth_request.clone());
         parts.extensions.insert(layers);
         Box::pin(async move {
             let asked = asked(&parts);
-            if let Err(denial) = guard.check(&auth_request).await {
-                let response = denial.into_response();
-                return Ok(adapter::deny(response, &guard, &auth_request, &asked).await);
+            let guard = &layer.guard;
+            let admission = admit(guard, &guard.permit, &mut parts, &auth_request).await;
+            if let Err(response) = admission {
+                return Ok(response);
             }
             let request = Request::from_parts(parts, body);
             let response = inner.call(request).await?.into_response();

@@ -1,20 +1,20 @@
 //! [`Guard`]: whom a handler or a scope lets in. Knows no framework; the adapters turn its denials
 //! into responses.
 
-mod permit;
+pub(crate) mod permit;
 
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
-pub use permit::{Decision, Permit, PermitArgument, kind};
+#[doc(hidden)]
+pub use permit::{Asked, Permitted, permitted};
+pub use permit::{Asks, Decision, Permit, PermitArgument, kind};
 
 use crate::error::chain;
 use crate::request::redirect::LocalPath;
 use crate::request::{AuthRequest, TokenSource};
 use crate::{Error, Result};
-use permit::BoxedPermit;
 
 /// Whom a handler or a scope lets in.
 ///
@@ -32,33 +32,59 @@ use permit::BoxedPermit;
 /// ```
 #[derive(Clone)]
 #[must_use = "a guard lets nobody in or out by itself"]
-pub struct Guard {
+pub struct Guard<P = ()> {
     /// `None` lets everybody in.
     token_source: Option<TokenSource>,
     login: Option<Cow<'static, str>>,
     within: Option<Duration>,
-    permit: Option<Arc<dyn BoxedPermit>>,
+    pub(crate) permit: P,
 }
 
 impl Guard {
     /// Lets everybody in.
-    pub fn anyone() -> Self {
+    pub const fn anyone() -> Self {
         Self {
             token_source: None,
             login: None,
             within: None,
-            permit: None,
+            permit: (),
         }
     }
 
     /// Lets only those in who are signed in, by their cookie.
-    pub fn authenticated() -> Self {
+    pub const fn authenticated() -> Self {
         Self {
             token_source: Some(TokenSource::Cookie),
-            ..Self::anyone()
+            login: None,
+            within: None,
+            permit: (),
         }
     }
 
+    /// The guard of an attribute, whose options were checked when it was compiled. `recent` is in
+    /// seconds.
+    #[doc(hidden)]
+    pub const fn of_attribute(
+        token_source: TokenSource,
+        login: Option<&'static str>,
+        recent: Option<u64>,
+    ) -> Self {
+        Self {
+            token_source: Some(token_source),
+            login: match login {
+                Some(login) => Some(Cow::Borrowed(login)),
+                None => None,
+            },
+            within: match recent {
+                Some(seconds) => Some(Duration::from_secs(seconds)),
+                None => None,
+            },
+            permit: (),
+        }
+    }
+}
+
+impl<P> Guard<P> {
     /// By what those have to be signed in.
     pub fn token_source(mut self, source: TokenSource) -> Self {
         self.token_source = Some(source);
@@ -90,20 +116,30 @@ impl Guard {
         self.signed_in()
     }
 
-    /// Lets only those in whom `permit` lets in: a function of the user, the session or both, such
-    /// as `fn(User<Profile>) -> bool`. It may be `async`, and it may return a `Result`, whose error
-    /// is 503 and goes to the log: it cannot be said now.
-    pub fn permit<P, Arguments, Kind>(mut self, permit: P) -> Self
+    /// Lets only those in whom `permit` lets in: a function of the user, the session, and any other
+    /// extractor that leaves the body alone, such as `fn(User<Profile>) -> bool` or, in actix-web,
+    /// `fn(User<Profile>, web::Path<DocumentId>) -> bool`. It takes up to four arguments, may be
+    /// `async`, and may return a `Result`, whose error is answered with 503 and goes to the log.
+    ///
+    /// What it takes is extracted once the sender is known and before the body is read. If an
+    /// extractor rejects the request, its rejection is the answer. A later call takes the place of
+    /// an earlier one.
+    ///
+    /// In actix-web an argument implements `FromRequest`; one that takes the body is answered with
+    /// 500, and the log says so. In axum it implements `FromRequestParts<()>`: the state of the
+    /// router is not known to a guard, so take `Extension` in place of `State`.
+    pub fn permit<F, Arguments, Kind>(self, permit: F) -> Guard<Permitted<F, Arguments, Kind>>
     where
-        P: Permit<Arguments>,
-        P::First: PermitArgument,
-        P::Second: PermitArgument,
-        P::Answer: Decision<Kind>,
-        Arguments: 'static,
-        Kind: 'static,
+        F: Permit<Arguments>,
+        F::Answer: Decision<Kind>,
     {
-        self.permit = Some(permit::boxed(permit));
-        self.signed_in()
+        let guard = self.signed_in();
+        Guard {
+            token_source: guard.token_source,
+            login: guard.login,
+            within: guard.within,
+            permit: permitted(permit),
+        }
     }
 
     /// Lets nobody in who is not signed in, by the cookie unless it says by what else. What more a
@@ -121,45 +157,31 @@ impl Guard {
     /// [`Error::Forbidden`], and [`Error::Unavailable`] when it cannot be said now. Where several
     /// guards stand one behind the other, all have to let the same session in: what the outer one
     /// asks of the cookie's would otherwise not be asked of the token's.
-    pub async fn check(&self, request: &AuthRequest) -> Result<()> {
+    pub async fn check(&self, request: &AuthRequest) -> Result<()>
+    where
+        P: Asks,
+    {
+        self.admit(request).await?;
+        match self.permit.ask(&mut request.clone()).await {
+            Asked::Answered(answer) => settle(request, answer),
+            Asked::Rejected(error) => Err(error),
+        }
+    }
+
+    /// As [`check`](Self::check), short of asking the function of [`permit`](Self::permit).
+    pub(crate) async fn admit(&self, request: &AuthRequest) -> Result<()> {
         let Some(token_source) = self.token_source else {
             return Ok(());
         };
         request.accept(token_source);
-        if self.within.is_none() && self.permit.is_none() {
-            let session = request.require().await?;
-            return request.admit_as(&session);
-        }
-        let (session, row) = request.authenticated_row().await?;
+        let session = request.require().await?;
         request.admit_as(&session)?;
-        let auth = request.auth();
-        let denial = match (self.within, &self.permit) {
-            (Some(period), _) if !auth.is_recently_authenticated(&session, period) => {
-                Error::ReauthenticationRequired
+        match self.within {
+            Some(period) if !request.auth().is_recently_authenticated(&session, period) => {
+                Err(denied(request, Error::ReauthenticationRequired))
             }
-            (_, Some(permit)) => {
-                let asked = permit.check(&permit::Admitted {
-                    user_table: auth.user_table(),
-                    session: &session,
-                    row: &row,
-                });
-                match asked?.await {
-                    Ok(true) => return Ok(()),
-                    Ok(false) => Error::Forbidden,
-                    Err(error) => {
-                        // The client is told no more than that it cannot be said now.
-                        if let Error::Unavailable(source) = &error {
-                            let error = chain(source.as_ref());
-                            tracing::error!(%error, "a function for `permit` failed");
-                        }
-                        return Err(error);
-                    }
-                }
-            }
-            (_, None) => return Ok(()),
-        };
-        tracing::info!(user_id = %session.user_id, reason = %denial, "request denied");
-        Err(denial)
+            _ => Ok(()),
+        }
     }
 
     /// Where a response to a request that `check` refused sends the client, if it does: to the
@@ -223,20 +245,41 @@ impl Guard {
     }
 }
 
+/// What follows from the answer of a function for `permit`.
+pub(crate) fn settle(request: &AuthRequest, answer: Result<bool>) -> Result<()> {
+    match answer {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(denied(request, Error::Forbidden)),
+        Err(error) => {
+            // The client is told no more than that it cannot be said now.
+            if let Error::Unavailable(source) = &error {
+                let error = chain(source.as_ref());
+                tracing::error!(%error, "a function for `permit` failed");
+            }
+            Err(error)
+        }
+    }
+}
+
+fn denied(request: &AuthRequest, denial: Error) -> Error {
+    let user_id = request.admitted().map(|session| session.user_id.as_str());
+    tracing::info!(user_id, reason = %denial, "request denied");
+    denial
+}
+
 /// Taken by the function that the user wrote, which nobody but the handler around it shall call.
 /// It is deliberately no extractor.
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct Admission(#[allow(dead_code)] pub(crate) ());
 
-impl fmt::Debug for Guard {
+impl<P> fmt::Debug for Guard<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Guard")
             .field("token_source", &self.token_source)
             .field("login", &self.login)
             .field("within", &self.within)
-            .field("permit", &self.permit.is_some())
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
@@ -253,12 +296,13 @@ mod tests {
     fn whatever_more_is_asked_is_asked_of_those_who_are_signed_in() {
         let minute = Duration::from_secs(60);
         for guard in [
-            Guard::anyone().permit(nobody),
             Guard::anyone().recent(minute),
             Guard::anyone().redirect("/login"),
         ] {
             assert_eq!(guard.token_source, Some(TokenSource::Cookie), "{guard:?}");
         }
+        let permitted = Guard::anyone().permit(nobody);
+        assert_eq!(permitted.token_source, Some(TokenSource::Cookie));
         let by_bearer = Guard::anyone()
             .token_source(TokenSource::Bearer)
             .permit(nobody);

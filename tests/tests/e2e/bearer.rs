@@ -9,8 +9,8 @@ use lucia::{AuthRequest, Guard, MaybeUser, Session, User};
 use reqwest::Method;
 
 use crate::support::{
-    Either, Framework, Profile, Reply, Stage, bearer, handlers, on_each_store_with_each_framework,
-    sign_up,
+    Either, Framework, Profile, Reply, Stage, bearer, below, handlers,
+    on_each_store_with_each_framework, sign_up,
 };
 
 on_each_store_with_each_framework![
@@ -167,12 +167,12 @@ impl Scene {
         let (ada, bob) = (sign_up(&auth, "ada").await, sign_up(&auth, "bob").await);
         stage.probe.calls();
         let guards = [
-            ("/by-bearer", Guard::authenticated().token_source(Bearer)),
-            (
+            below("/by-bearer", Guard::authenticated().token_source(Bearer)),
+            below(
                 "/by-either",
                 Guard::authenticated().token_source(CookieOrBearer),
             ),
-            ("/by-cookie", Guard::authenticated()),
+            below("/by-cookie", Guard::authenticated()),
         ];
         let site = Either::serve(framework, auth, HANDLERS, guards).await;
         Self {

@@ -1,5 +1,6 @@
 //! Functions that say what somebody may do, in `permit = ..` and in guards of scopes and layers.
 
+mod arguments;
 mod denials;
 
 use std::io;
@@ -12,7 +13,7 @@ use lucia_tests::watch;
 use serde::Deserialize;
 
 use crate::support::{
-    Either, Framework, Profile, Stage, handlers, on_each_store_with_each_framework, sign_up,
+    Either, Framework, Profile, Stage, below, handlers, on_each_store_with_each_framework, sign_up,
 };
 
 on_each_store_with_each_framework![
@@ -221,9 +222,9 @@ impl Scene {
             is_ada(user)
         };
         let guards = [
-            ("/scope", Guard::authenticated().permit(is_ada)),
-            ("/counting", Guard::authenticated().permit(counting)),
-            (
+            below("/scope", Guard::authenticated().permit(is_ada)),
+            below("/counting", Guard::authenticated().permit(counting)),
+            below(
                 "/by-bearer",
                 Guard::authenticated()
                     .token_source(lucia::TokenSource::Bearer)

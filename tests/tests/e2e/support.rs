@@ -19,8 +19,8 @@ mod stage;
 pub(crate) use browser::{Browser, Reply};
 pub(crate) use caching::{Caching, eventually};
 pub(crate) use either::{
-    Either, Framework, Handlers, bearer, handlers, on_each_store_with_each_framework,
-    with_each_framework,
+    Either, Framework, Handlers, bearer, below, below_each, handlers,
+    on_each_store_with_each_framework, with_each_framework,
 };
 pub(crate) use errors::{Taken, Teapot};
 pub(crate) use gate::Gate;

@@ -1,57 +1,14 @@
-//! [`Permit`]: functions that say what somebody may do.
+//! [`Permit`]: functions that say what a user may do.
 
+use std::fmt;
+use std::future::{Ready, ready};
 use std::marker::PhantomData;
-use std::pin::Pin;
-use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 
 use crate::session::Session;
-use crate::store::UserRow;
 use crate::user::User;
-use crate::{Error, Result, Source};
-
-/// Who was let in so far.
-#[derive(Debug)]
-pub struct Admitted<'a> {
-    pub(super) user_table: &'a str,
-    pub(super) session: &'a Session,
-    pub(super) row: &'a UserRow,
-}
-
-/// What a function for `permit` can take.
-#[diagnostic::on_unimplemented(
-    message = "a function for `permit` cannot take `{Self}`",
-    label = "takes neither a `User<A>` nor a `Session<A>` where `A` implements `serde::Deserialize`",
-    note = "write `fn is_admin(user: User<Profile>) -> bool` with `#[derive(serde::Deserialize)] struct Profile`"
-)]
-pub trait PermitArgument: Sized {
-    #[doc(hidden)]
-    fn of(admitted: &Admitted<'_>) -> Result<Self>;
-}
-
-#[diagnostic::do_not_recommend]
-impl<A: DeserializeOwned> PermitArgument for User<A> {
-    fn of(admitted: &Admitted<'_>) -> Result<Self> {
-        User::from_row(admitted.row, admitted.user_table)
-    }
-}
-
-#[diagnostic::do_not_recommend]
-impl<A: DeserializeOwned> PermitArgument for Session<A> {
-    fn of(admitted: &Admitted<'_>) -> Result<Self> {
-        let session = admitted.session;
-        Ok(Session::with_attributes(session, session.attributes_as()?))
-    }
-}
-
-/// The second argument of a function of one.
-#[diagnostic::do_not_recommend]
-impl PermitArgument for () {
-    fn of(_: &Admitted<'_>) -> Result<Self> {
-        Ok(())
-    }
-}
+use crate::{AuthRequest, Error, Result, Source};
 
 /// The kinds of answers that a function for `permit` can give. They tell the implementations of
 /// [`Decision`] apart, and mean nothing else.
@@ -71,25 +28,43 @@ pub mod kind {
 #[diagnostic::on_unimplemented(
     message = "a function for `permit` cannot return `{Self}`",
     label = "returns neither `bool` nor a `Result<bool, E>` with an error `E`",
-    note = "write `fn is_admin(user: User<Profile>) -> bool`, or `async fn` with a future that is `Send`; what can fail returns `Result<bool, E>`, where `E` implements `std::error::Error + Send + Sync`"
+    note = "write `fn is_admin(user: User<Profile>) -> bool`, or an `async fn`; what can fail returns `Result<bool, E>`, where `E` implements `std::error::Error + Send + Sync`"
 )]
 pub trait Decision<Kind> {
     #[doc(hidden)]
-    fn decide(self) -> impl Future<Output = Result<bool>> + Send;
+    type Future: Future;
+
+    #[doc(hidden)]
+    fn into_future(self) -> Self::Future;
+
+    #[doc(hidden)]
+    fn settle(output: <Self::Future as Future>::Output) -> Result<bool>;
 }
 
 #[diagnostic::do_not_recommend]
 impl Decision<kind::Plain> for bool {
-    async fn decide(self) -> Result<bool> {
-        Ok(self)
+    type Future = Ready<bool>;
+
+    fn into_future(self) -> Ready<bool> {
+        ready(self)
+    }
+
+    fn settle(output: bool) -> Result<bool> {
+        Ok(output)
     }
 }
 
 #[diagnostic::do_not_recommend]
-impl<E: Into<Source> + Send> Decision<kind::Fallible> for Result<bool, E> {
-    async fn decide(self) -> Result<bool> {
-        // What lucia says itself is known to be an outage or a mistake.
-        self.map_err(|error| match error.into().downcast::<Error>() {
+impl<E: Into<Source>> Decision<kind::Fallible> for Result<bool, E> {
+    type Future = Ready<Self>;
+
+    fn into_future(self) -> Ready<Self> {
+        ready(self)
+    }
+
+    fn settle(output: Self) -> Result<bool> {
+        // An error of lucia says by itself whether it is an outage or a mistake.
+        output.map_err(|error| match error.into().downcast::<Error>() {
             Ok(error) => *error,
             Err(error) => Error::unavailable(error),
         })
@@ -99,94 +74,208 @@ impl<E: Into<Source> + Send> Decision<kind::Fallible> for Result<bool, E> {
 #[diagnostic::do_not_recommend]
 impl<F, O, K> Decision<kind::Later<K>> for F
 where
-    F: Future<Output = O> + Send,
-    O: Decision<K> + Send,
+    F: Future<Output = O>,
+    O: Decision<K, Future = Ready<O>>,
 {
-    async fn decide(self) -> Result<bool> {
-        self.await.decide().await
+    type Future = F;
+
+    fn into_future(self) -> F {
+        self
+    }
+
+    fn settle(output: O) -> Result<bool> {
+        O::settle(output)
     }
 }
 
-/// A function that says whether somebody who is signed in may go on: of [`User<A>`](crate::User),
-/// of [`Session<A>`](crate::Session), or of both in this order.
+/// A function that says whether a signed-in user may go on: of [`User<A>`](crate::User),
+/// [`Session<A>`](crate::Session) and up to four extractors in all that leave the body alone.
 //
-// Any function of one or two arguments is one. What these and its answer may be is asked of each by
+// Any function of one to four arguments is one. What these and its answer may be is asked of each by
 // itself, so that the compiler says which of them is wrong.
 #[diagnostic::on_unimplemented(
     message = "this is no function for `permit`",
-    label = "not a function of one or two arguments",
-    note = "write `fn is_admin(user: User<Profile>) -> bool`, `fn is_recent(session: Session) -> bool` or `fn may_edit(user: User<Profile>, session: Session) -> bool`"
+    label = "not a function of one to four arguments",
+    note = "write `fn is_admin(user: User<Profile>) -> bool`, `fn is_recent(session: Session) -> bool` or `fn may_edit(user: User<Profile>, document: web::Path<u64>) -> bool`"
 )]
 pub trait Permit<Arguments>: Send + Sync + 'static {
-    /// What it takes.
-    type First;
-    /// What it takes besides, `()` for nothing.
-    type Second;
     /// What it returns.
     type Answer;
 
     #[doc(hidden)]
-    fn ask(&self, first: Self::First, second: Self::Second) -> Self::Answer;
+    fn call(&self, arguments: Arguments) -> Self::Answer;
+}
+
+/// A guard's function, with the types that are inferred of it.
+#[doc(hidden)]
+pub struct Permitted<F, Arguments, Kind> {
+    pub(crate) function: F,
+    types: PhantomData<fn() -> (Arguments, Kind)>,
+}
+
+impl<F: Clone, Arguments, Kind> Clone for Permitted<F, Arguments, Kind> {
+    fn clone(&self) -> Self {
+        Self {
+            function: self.function.clone(),
+            types: PhantomData,
+        }
+    }
+}
+
+impl<F, Arguments, Kind> fmt::Debug for Permitted<F, Arguments, Kind> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Permitted")
+    }
+}
+
+/// See [`Guard::permit`](super::Guard::permit).
+#[doc(hidden)]
+pub const fn permitted<F, Arguments, Kind>(function: F) -> Permitted<F, Arguments, Kind>
+where
+    F: Permit<Arguments>,
+    F::Answer: Decision<Kind>,
+{
+    Permitted {
+        function,
+        types: PhantomData,
+    }
+}
+
+/// What a function for `permit` says of a request.
+#[doc(hidden)]
+#[allow(missing_debug_implementations)] // A rejection may have none.
+pub enum Asked<R> {
+    /// The function has been called.
+    Answered(Result<bool>),
+    /// One of its arguments cannot be had from the request, and says so in its own way.
+    Rejected(R),
+}
+
+macro_rules! functions {
+    ($($argument:ident)+) => {
+        #[diagnostic::do_not_recommend]
+        impl<F, D, $($argument),+> Permit<($($argument,)+)> for F
+        where
+            F: Fn($($argument),+) -> D + Send + Sync + 'static,
+        {
+            type Answer = D;
+
+            #[allow(non_snake_case)] // Named as their types.
+            fn call(&self, ($($argument,)+): ($($argument,)+)) -> D {
+                self($($argument),+)
+            }
+        }
+    };
+}
+
+functions!(A);
+functions!(A B);
+functions!(A B C);
+functions!(A B C D4);
+
+/// Defines `Arguments` and `Asks` for one kind of request, whose extraction is `PermitArgument`.
+/// With `Send`, all futures are.
+macro_rules! permits {
+    ($request:ty => $rejection:ty $(, $send:ident)?) => {
+        /// The arguments of a function for `permit`, as a tuple.
+        pub trait Arguments: Sized {
+            #[doc(hidden)]
+            fn extract(
+                request: &mut $request,
+            ) -> impl Future<Output = Result<Self, $rejection>> $(+ $send)?;
+        }
+
+        /// What a [`Guard`](crate::Guard) asks of a request once its sender is known: nothing, or the
+        /// function of [`Guard::permit`](crate::Guard::permit).
+        pub trait Asks: Send + Sync + 'static {
+            #[doc(hidden)]
+            fn ask(
+                &self,
+                request: &mut $request,
+            ) -> impl Future<Output = $crate::request::guard::Asked<$rejection>> $(+ $send)?;
+        }
+
+        #[diagnostic::do_not_recommend]
+        impl Asks for () {
+            async fn ask(&self, _: &mut $request) -> $crate::request::guard::Asked<$rejection> {
+                $crate::request::guard::Asked::Answered(Ok(true))
+            }
+        }
+
+        #[diagnostic::do_not_recommend]
+        impl<F, A, K> Asks for $crate::request::guard::Permitted<F, A, K>
+        where
+            F: $crate::request::guard::Permit<A>,
+            F::Answer: $crate::request::guard::Decision<K>,
+            $(<F::Answer as $crate::request::guard::Decision<K>>::Future: $send,)?
+            A: Arguments + 'static,
+            K: 'static,
+        {
+            async fn ask(
+                &self,
+                request: &mut $request,
+            ) -> $crate::request::guard::Asked<$rejection> {
+                use $crate::request::guard::{Asked, Decision};
+
+                let future = match A::extract(request).await {
+                    Ok(arguments) => self.function.call(arguments).into_future(),
+                    Err(rejection) => return Asked::Rejected(rejection),
+                };
+                Asked::Answered(F::Answer::settle(future.await))
+            }
+        }
+
+        $crate::request::guard::permit::arguments!($request => $rejection; A);
+        $crate::request::guard::permit::arguments!($request => $rejection; A B);
+        $crate::request::guard::permit::arguments!($request => $rejection; A B C);
+        $crate::request::guard::permit::arguments!($request => $rejection; A B C D);
+    };
+}
+
+macro_rules! arguments {
+    ($request:ty => $rejection:ty; $($argument:ident)+) => {
+        #[diagnostic::do_not_recommend]
+        impl<$($argument: PermitArgument),+> Arguments for ($($argument,)+) {
+            async fn extract(request: &mut $request) -> Result<Self, $rejection> {
+                Ok(($($argument::extract(request).await?,)+))
+            }
+        }
+    };
+}
+
+pub(crate) use {arguments, permits};
+
+/// What a function for `permit` can take where no framework is known, in
+/// [`Guard::check`](super::Guard::check).
+#[diagnostic::on_unimplemented(
+    message = "a function for `permit` cannot take `{Self}` here",
+    label = "takes neither `User<A>`, `Session<A>` nor `AuthRequest`",
+    note = "`A` implements `serde::Deserialize`; other extractors are known to the attributes, `auth.middleware()` and `auth.layer()` alone"
+)]
+pub trait PermitArgument: Sized + Send {
+    #[doc(hidden)]
+    fn extract(request: &mut AuthRequest) -> impl Future<Output = Result<Self>> + Send;
 }
 
 #[diagnostic::do_not_recommend]
-impl<F, A, D> Permit<(A,)> for F
-where
-    F: Fn(A) -> D + Send + Sync + 'static,
-{
-    type First = A;
-    type Second = ();
-    type Answer = D;
-
-    fn ask(&self, first: A, (): ()) -> D {
-        self(first)
+impl PermitArgument for AuthRequest {
+    async fn extract(request: &mut AuthRequest) -> Result<Self> {
+        Ok(request.clone())
     }
 }
 
 #[diagnostic::do_not_recommend]
-impl<F, A, B, D> Permit<(A, B)> for F
-where
-    F: Fn(A, B) -> D + Send + Sync + 'static,
-{
-    type First = A;
-    type Second = B;
-    type Answer = D;
-
-    fn ask(&self, first: A, second: B) -> D {
-        self(first, second)
+impl<A: DeserializeOwned + Send> PermitArgument for User<A> {
+    async fn extract(request: &mut AuthRequest) -> Result<Self> {
+        request.require_user().await.map(|(user, _)| user)
     }
 }
 
-type Asked<'a> = Pin<Box<dyn Future<Output = Result<bool>> + Send + 'a>>;
-
-/// A [`Permit`] whose types are forgotten.
-pub(super) trait BoxedPermit: Send + Sync {
-    fn check(&self, admitted: &Admitted<'_>) -> Result<Asked<'_>>;
-}
-
-struct Typed<P, Arguments, Kind>(P, PhantomData<fn() -> (Arguments, Kind)>);
-
-impl<P, Arguments, Kind> BoxedPermit for Typed<P, Arguments, Kind>
-where
-    P: Permit<Arguments>,
-    P::First: PermitArgument,
-    P::Second: PermitArgument,
-    P::Answer: Decision<Kind>,
-{
-    fn check(&self, admitted: &Admitted<'_>) -> Result<Asked<'_>> {
-        let (first, second) = (P::First::of(admitted)?, P::Second::of(admitted)?);
-        Ok(Box::pin(self.0.ask(first, second).decide()))
+#[diagnostic::do_not_recommend]
+impl<A: DeserializeOwned + Send> PermitArgument for Session<A> {
+    async fn extract(request: &mut AuthRequest) -> Result<Self> {
+        request.require().await?.typed()
     }
 }
 
-pub(super) fn boxed<P, Arguments, Kind>(permit: P) -> Arc<dyn BoxedPermit>
-where
-    P: Permit<Arguments>,
-    P::First: PermitArgument,
-    P::Second: PermitArgument,
-    P::Answer: Decision<Kind>,
-    Arguments: 'static,
-    Kind: 'static,
-{
-    Arc::new(Typed(permit, PhantomData))
-}
+permits!(AuthRequest => Error, Send);

@@ -121,11 +121,17 @@ impl Routes {
         self.within(auth.middleware().protect_or_redirect(login))
     }
 
-    pub(crate) fn guarded(self, auth: &Auth, guard: Guard) -> Self {
+    pub(crate) fn guarded<P>(self, auth: &Auth, guard: Guard<P>) -> Self
+    where
+        P: lucia::actix::Asks + Clone,
+    {
         self.within(auth.middleware().guard(guard))
     }
 
-    fn within(self, middleware: AuthMiddleware) -> Self {
+    fn within<P>(self, middleware: AuthMiddleware<P>) -> Self
+    where
+        P: lucia::actix::Asks + Clone,
+    {
         Self::default().and(move |config| {
             let scope = web::scope("").wrap(middleware.clone());
             config.service(scope.configure(|config| self.configure(config)));

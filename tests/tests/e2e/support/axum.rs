@@ -98,7 +98,10 @@ impl Routes {
         Self(self.0.layer(auth.layer().protect_or_redirect(login)))
     }
 
-    pub(crate) fn guarded(self, auth: &Auth, guard: Guard) -> Self {
+    pub(crate) fn guarded<P>(self, auth: &Auth, guard: Guard<P>) -> Self
+    where
+        P: lucia::axum::Asks + Clone,
+    {
         Self(self.0.layer(auth.layer().guard(guard)))
     }
 

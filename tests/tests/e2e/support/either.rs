@@ -1,6 +1,7 @@
 //! The same handlers, served by actix-web or by axum.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use actix_web::web::{self, ServiceConfig};
 use axum::Router;
@@ -23,6 +24,39 @@ pub(crate) struct Handlers {
     pub(crate) axum: fn() -> Router,
 }
 
+/// The handlers below a path, behind a guard.
+#[derive(Clone)]
+pub(crate) struct Below {
+    actix: Arc<dyn Fn(&mut ServiceConfig, &Auth, Handlers) + Send + Sync>,
+    axum: Arc<dyn Fn(Router, &Auth, Handlers) -> Router + Send + Sync>,
+}
+
+/// The handlers below `path`, behind a guard that both frameworks know.
+pub(crate) fn below<P>(path: &'static str, guard: Guard<P>) -> Below
+where
+    P: lucia::actix::Asks + lucia::axum::Asks + Clone,
+{
+    below_each(path, guard.clone(), guard)
+}
+
+/// The handlers below `path`, behind a guard of each framework.
+pub(crate) fn below_each<P, Q>(path: &'static str, actix: Guard<P>, axum: Guard<Q>) -> Below
+where
+    P: lucia::actix::Asks + Clone,
+    Q: lucia::axum::Asks + Clone,
+{
+    Below {
+        actix: Arc::new(move |config, auth, handlers| {
+            let scope = web::scope(path).configure(handlers.actix);
+            config.service(scope.wrap(auth.middleware().guard(actix.clone())));
+        }),
+        axum: Arc::new(move |router, auth, handlers| {
+            let scope = (handlers.axum)().layer(auth.layer().guard(axum.clone()));
+            router.nest(path, scope)
+        }),
+    }
+}
+
 /// A site on a port of 127.0.0.1, until it is dropped.
 pub(crate) struct Either {
     pub(crate) auth: Auth,
@@ -40,25 +74,23 @@ impl Either {
         framework: Framework,
         auth: Auth,
         handlers: Handlers,
-        guards: [(&'static str, Guard); N],
+        guards: [Below; N],
     ) -> Self {
         let server = match framework {
             Framework::Actix => {
                 let inner = auth.clone();
                 let routes = move |config: &mut ServiceConfig| {
                     (handlers.actix)(config);
-                    for (path, guard) in guards.clone() {
-                        let scope = web::scope(path).configure(handlers.actix);
-                        config.service(scope.wrap(inner.middleware().guard(guard)));
+                    for below in &guards {
+                        (below.actix)(config, &inner, handlers);
                     }
                 };
                 Server::Actix(Site::serve(auth.clone(), routes).await)
             }
             Framework::Axum => {
                 let mut router = (handlers.axum)().layer(auth.layer());
-                for (path, guard) in guards {
-                    let scope = (handlers.axum)().layer(auth.layer().guard(guard));
-                    router = router.nest(path, scope);
+                for below in guards {
+                    router = (below.axum)(router, &auth, handlers);
                 }
                 let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
                 let address = listener.local_addr().unwrap();
@@ -142,6 +174,8 @@ macro_rules! handlers {
         mod by_actix {
             use super::*;
             #[allow(unused_imports)]
+            use actix_web::web as extract;
+            #[allow(unused_imports)]
             use lucia::actix::{auth_request, authenticated};
 
             $($definitions)*
@@ -153,6 +187,8 @@ macro_rules! handlers {
 
         mod by_axum {
             use super::*;
+            #[allow(unused_imports)]
+            use axum::extract;
             #[allow(unused_imports)]
             use lucia::axum::{auth_request, authenticated};
 

@@ -1,0 +1,32 @@
+//! What functions for `permit` can take.
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::response::{IntoResponse, Response};
+
+use crate::request::guard::permit::permits;
+
+/// What a function for `permit` can take: an extractor that leaves the body and the router's state
+/// alone.
+///
+/// A guard does not know the state of the router. Take `Extension` in place of `State`.
+#[diagnostic::on_unimplemented(
+    message = "a function for `permit` cannot take `{Self}`",
+    label = "takes something that is no extractor, or one that needs the body or the router's state",
+    note = "write `fn is_admin(user: User<Profile>) -> bool` with `#[derive(serde::Deserialize)] struct Profile`",
+    note = "an argument implements `axum::extract::FromRequestParts<()>`: `User<..>`, `Session`, `Path<..>`, `Query<..>`, `HeaderMap`, or `Extension<..>` in place of `State<..>`, ..."
+)]
+pub trait PermitArgument: Sized + Send {
+    #[doc(hidden)]
+    fn extract(parts: &mut Parts) -> impl Future<Output = Result<Self, Response>> + Send;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: FromRequestParts<()> + Send> PermitArgument for T {
+    async fn extract(parts: &mut Parts) -> Result<Self, Response> {
+        let extraction = T::from_request_parts(parts, &());
+        extraction.await.map_err(IntoResponse::into_response)
+    }
+}
+
+permits!(Parts => Response, Send);
