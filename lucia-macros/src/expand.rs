@@ -120,7 +120,7 @@ fn expand(framework: Framework, handler: &Handler, args: &Args) -> TokenStream {
         path: place.path(),
         injects,
         guard: static_guard(guard, lucia),
-        permit: expand_permit(guard, lucia),
+        permit: expand_permit(framework, guard, lucia),
         lucia,
         // The `impl` may be.
         is_generic: generics.type_params().next().is_some() || place == Place::Beside,
@@ -166,6 +166,7 @@ struct Call<'a> {
     injects: bool,
     /// A statement that defines the guard, under the name of [`GUARD`].
     guard: TokenStream,
+    /// Empty if there is none.
     permit: TokenStream,
     lucia: &'a Lucia,
     /// Whether what it is called with may depend on type parameters.
@@ -187,7 +188,7 @@ fn static_guard(guard: &Guard, lucia: &Lucia) -> TokenStream {
 
 // Output:
 //     static __GUARD: ::lucia::__private::Guard = ..;
-//     let mut __admitted = match __lucia.admit(&__GUARD, ::lucia::__private::permit(is_admin)).await {
+//     let mut __admitted = match __lucia.admit(&__GUARD, ::lucia::actix::__private::permit(is_admin)).await {
 //         Ok(__admitted) => __admitted,
 //         Err(__response) => return __response,
 //     };
@@ -284,10 +285,21 @@ fn check(ty: &Type, lucia: &Lucia) -> TokenStream {
 
 impl Call<'_> {
     // Output:
-    //     __lucia.admit(&__GUARD, ::lucia::__private::permit(is_admin)).await
+    //     __lucia.admit(&__GUARD, ::lucia::actix::__private::permit(is_admin)).await
     fn admit(&self, incoming: &Ident) -> TokenStream {
         let (guard, permit) = (hidden(GUARD), &self.permit);
-        quote!(#incoming.admit(&#guard, #permit).await)
+        if permit.is_empty() {
+            return quote!(#incoming.admit(&#guard, ()).await);
+        }
+        // As in `extract`: a complaint about the function is to stand where the user named it, once.
+        let (start, end) = ends(permit);
+        let mut incoming = incoming.clone();
+        incoming.set_span(incoming.span().located_at(start));
+        let dot_admit = quote_spanned!(start=> .admit);
+        let arguments = quote_spanned!(end=> (&#guard, #permit));
+        let dot = quote_spanned!(start=> .);
+        let r#await = quote_spanned!(end=> await);
+        quote!(#incoming #dot_admit #arguments #dot #r#await)
     }
 
     /// Names for the parameters.

@@ -56,6 +56,7 @@ pub use permit::{Asks, PermitArgument};
 #[doc(hidden)]
 pub mod __private {
     pub use super::handler::{Admitted, Extractor, Incoming, Reply, Response, extract, respond};
+    pub use super::permit::permit;
 }
 
 use crate::headers::RequestInfo;

@@ -84,6 +84,7 @@ pub mod __private {
         Admitted, Attributes, Fallback, Incoming, Parameter, Parameters, Reply, Response, respond,
         sent,
     };
+    pub use super::permit::permit;
 }
 
 use crate::{AuthRequest, Error, Result};

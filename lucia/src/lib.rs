@@ -175,6 +175,6 @@ pub use user::{MaybeUser, NewUser, NoAttributes, User, UserId};
 #[cfg(feature = "macros")]
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::request::guard::{Admission, Guard, permitted as permit};
+    pub use crate::request::guard::{Admission, Guard};
     pub use crate::request::{AuthRequest, TokenSource};
 }

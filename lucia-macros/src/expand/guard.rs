@@ -2,6 +2,7 @@
 
 use super::ends;
 use crate::args::{Guard, Lucia};
+use crate::framework::Framework;
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 
@@ -49,10 +50,10 @@ fn option(value: Option<&impl ToTokens>) -> TokenStream {
 //     #[authenticated(permit = is_admin)]
 //
 // Output:
-//     ::lucia::__private::permit(is_admin)
+//     ::lucia::actix::__private::permit(is_admin)
 //
 // It is passed beside the guard, since its types may be those of the handler.
-pub(super) fn expand_permit(guard: &Guard, lucia: &Lucia) -> TokenStream {
+pub(super) fn expand_permit(framework: Framework, guard: &Guard, lucia: &Lucia) -> TokenStream {
     let permit = match guard {
         Guard::Authenticated(options) => options.permit.as_ref(),
         Guard::Anyone => None,
@@ -61,12 +62,12 @@ pub(super) fn expand_permit(guard: &Guard, lucia: &Lucia) -> TokenStream {
         Some(permit) => {
             // A complaint about the function is to stand where the user named it.
             let (start, end) = ends(permit);
-            let lucia = lucia.path_at(start);
+            let private = framework.private_at(lucia, start);
             let function = Ident::new("permit", start);
             let argument = quote_spanned!(end=> (#permit));
-            let private = quote_spanned!(start=> #lucia::__private::#function);
-            quote!(#private #argument)
+            let path = quote_spanned!(start=> #private::#function);
+            quote!(#path #argument)
         }
-        None => quote!(()),
+        None => TokenStream::new(),
     }
 }

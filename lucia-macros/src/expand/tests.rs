@@ -59,7 +59,10 @@ fn impl_trait_becomes_a_type_parameter() {
 fn guard(options: proc_macro2::TokenStream) -> (String, String) {
     let args = Attribute::Authenticated.parse_args(options);
     let Args { guard, lucia } = args.expect("the options are right");
-    let guards = [expand_guard(&guard, &lucia), expand_permit(&guard, &lucia)];
+    let guards = [
+        expand_guard(&guard, &lucia),
+        expand_permit(Framework::Actix, &guard, &lucia),
+    ];
     let [guard, permit] = guards.map(|tokens| tokens.to_string().replace(' ', ""));
     (guard.replace("::core::option::Option::", ""), permit)
 }
@@ -84,12 +87,12 @@ fn each_option_is_an_argument_of_the_guard() {
         (quote!(recent = "10m"), of("Cookie", "None,Some(600u64)")),
     ] {
         let (guard, permit) = guard(options.clone());
-        assert_eq!((guard, permit.as_str()), (expected, "()"), "{options}");
+        assert_eq!((guard, permit.as_str()), (expected, ""), "{options}");
     }
     let (_, permit) = guard(quote!(permit = rules::is_admin::<Profile>));
     assert_eq!(
         permit,
-        "::lucia::__private::permit(rules::is_admin::<Profile>)"
+        "::lucia::actix::__private::permit(rules::is_admin::<Profile>)"
     );
 }
 

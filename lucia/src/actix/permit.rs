@@ -11,7 +11,7 @@ use crate::request::guard::permit::permits;
 /// Whether an extractor takes the body is known only when it does: then the answer is 500, and the
 /// log says so.
 #[diagnostic::on_unimplemented(
-    message = "a function for `permit` cannot take `{Self}`",
+    message = "a function for `permit` cannot take `{Self}`: it takes extractors by value",
     label = "takes something that is not an extractor",
     note = "write `fn is_admin(user: User<Profile>) -> bool` with `#[derive(serde::Deserialize)] struct Profile`",
     note = "an argument implements `actix_web::FromRequest` and leaves the body alone: `User<..>`, `Session`, `web::Path<..>`, `web::Data<..>`, `web::Query<..>`, `HttpRequest`, ..."
@@ -45,3 +45,30 @@ impl<T: FromRequest> PermitArgument for T {
 }
 
 permits!(HttpRequest => actix_web::Error);
+
+#[cfg(feature = "macros")]
+mod named {
+    use super::*;
+    use crate::request::guard::permit::named;
+    use crate::request::guard::{Decision, Permit, permitted};
+
+    named!(HttpRequest => actix_web::Error);
+
+    /// See [`Guard::permit`](crate::Guard::permit).
+    pub fn permit<F, A, K>(function: F) -> Named
+    where
+        F: Permit<A>,
+        F::First: PermitArgument,
+        F::Second: PermitArgument,
+        F::Third: PermitArgument,
+        F::Fourth: PermitArgument,
+        F::Answer: Decision<K>,
+        A: 'static,
+        K: 'static,
+    {
+        Named(Box::new(permitted(function)))
+    }
+}
+
+#[cfg(feature = "macros")]
+pub use named::permit;

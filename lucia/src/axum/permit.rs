@@ -11,7 +11,7 @@ use crate::request::guard::permit::permits;
 ///
 /// A guard does not know the state of the router. Take `Extension` in place of `State`.
 #[diagnostic::on_unimplemented(
-    message = "a function for `permit` cannot take `{Self}`",
+    message = "a function for `permit` cannot take `{Self}`: it takes extractors by value",
     label = "takes something that is no extractor, or one that needs the body or the router's state",
     note = "write `fn is_admin(user: User<Profile>) -> bool` with `#[derive(serde::Deserialize)] struct Profile`",
     note = "an argument implements `axum::extract::FromRequestParts<()>`: `User<..>`, `Session`, `Path<..>`, `Query<..>`, `HeaderMap`, or `Extension<..>` in place of `State<..>`, ..."
@@ -30,3 +30,31 @@ impl<T: FromRequestParts<()> + Send> PermitArgument for T {
 }
 
 permits!(Parts => Response, Send);
+
+#[cfg(feature = "macros")]
+mod named {
+    use super::*;
+    use crate::request::guard::permit::named;
+    use crate::request::guard::{Decision, Permit, permitted};
+
+    named!(Parts => Response, Send);
+
+    /// See [`Guard::permit`](crate::Guard::permit).
+    pub fn permit<F, A, K>(function: F) -> Named
+    where
+        F: Permit<A>,
+        F::First: PermitArgument,
+        F::Second: PermitArgument,
+        F::Third: PermitArgument,
+        F::Fourth: PermitArgument,
+        F::Answer: Decision<K>,
+        <F::Answer as Decision<K>>::Future: Send,
+        A: 'static,
+        K: 'static,
+    {
+        Named(Box::new(permitted(function)))
+    }
+}
+
+#[cfg(feature = "macros")]
+pub use named::permit;

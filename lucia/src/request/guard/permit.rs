@@ -99,11 +99,25 @@ where
     note = "write `fn is_admin(user: User<Profile>) -> bool`, `fn is_recent(session: Session) -> bool` or `fn may_edit(user: User<Profile>, document: web::Path<u64>) -> bool`"
 )]
 pub trait Permit<Arguments>: Send + Sync + 'static {
+    /// Its first argument.
+    type First;
+    /// Its second argument, or `()` if it takes one.
+    type Second;
+    /// Its third argument, or `()` if it takes fewer.
+    type Third;
+    /// Its fourth argument, or `()` if it takes fewer.
+    type Fourth;
     /// What it returns.
     type Answer;
 
     #[doc(hidden)]
-    fn call(&self, arguments: Arguments) -> Self::Answer;
+    fn call(
+        &self,
+        first: Self::First,
+        second: Self::Second,
+        third: Self::Third,
+        fourth: Self::Fourth,
+    ) -> Self::Answer;
 }
 
 /// A guard's function, with the types that are inferred of it.
@@ -152,39 +166,34 @@ pub enum Asked<R> {
 }
 
 macro_rules! functions {
-    ($($argument:ident)+) => {
+    ($($argument:ident)+, $($none:ident)*) => {
         #[diagnostic::do_not_recommend]
         impl<F, D, $($argument),+> Permit<($($argument,)+)> for F
         where
             F: Fn($($argument),+) -> D + Send + Sync + 'static,
         {
+            $(type $argument = $argument;)+
+            $(type $none = ();)*
             type Answer = D;
 
             #[allow(non_snake_case)] // Named as their types.
-            fn call(&self, ($($argument,)+): ($($argument,)+)) -> D {
+            fn call(&self, $($argument: $argument,)+ $($none: (),)*) -> D {
+                $(let () = $none;)*
                 self($($argument),+)
             }
         }
     };
 }
 
-functions!(A);
-functions!(A B);
-functions!(A B C);
-functions!(A B C D4);
+functions!(First, Second Third Fourth);
+functions!(First Second, Third Fourth);
+functions!(First Second Third, Fourth);
+functions!(First Second Third Fourth,);
 
-/// Defines `Arguments` and `Asks` for one kind of request, whose extraction is `PermitArgument`.
-/// With `Send`, all futures are.
+/// Defines `Asks` for one kind of request, whose extraction is `PermitArgument`. With `Send`, all
+/// futures are.
 macro_rules! permits {
     ($request:ty => $rejection:ty $(, $send:ident)?) => {
-        /// The arguments of a function for `permit`, as a tuple.
-        pub trait Arguments: Sized {
-            #[doc(hidden)]
-            fn extract(
-                request: &mut $request,
-            ) -> impl Future<Output = Result<Self, $rejection>> $(+ $send)?;
-        }
-
         /// What a [`Guard`](crate::Guard) asks of a request once its sender is known: nothing, or the
         /// function of [`Guard::permit`](crate::Guard::permit).
         pub trait Asks: Send + Sync + 'static {
@@ -206,9 +215,13 @@ macro_rules! permits {
         impl<F, A, K> Asks for $crate::request::guard::Permitted<F, A, K>
         where
             F: $crate::request::guard::Permit<A>,
+            F::First: PermitArgument,
+            F::Second: PermitArgument,
+            F::Third: PermitArgument,
+            F::Fourth: PermitArgument,
             F::Answer: $crate::request::guard::Decision<K>,
             $(<F::Answer as $crate::request::guard::Decision<K>>::Future: $send,)?
-            A: Arguments + 'static,
+            A: 'static,
             K: 'static,
         {
             async fn ask(
@@ -217,44 +230,78 @@ macro_rules! permits {
             ) -> $crate::request::guard::Asked<$rejection> {
                 use $crate::request::guard::{Asked, Decision};
 
-                let future = match A::extract(request).await {
-                    Ok(arguments) => self.function.call(arguments).into_future(),
+                let extracted = async {
+                    Ok((
+                        F::First::extract(request).await?,
+                        F::Second::extract(request).await?,
+                        F::Third::extract(request).await?,
+                        F::Fourth::extract(request).await?,
+                    ))
+                };
+                let future = match extracted.await {
+                    Ok((first, second, third, fourth)) => {
+                        self.function.call(first, second, third, fourth).into_future()
+                    }
                     Err(rejection) => return Asked::Rejected(rejection),
                 };
                 Asked::Answered(F::Answer::settle(future.await))
             }
         }
-
-        $crate::request::guard::permit::arguments!($request => $rejection; A);
-        $crate::request::guard::permit::arguments!($request => $rejection; A B);
-        $crate::request::guard::permit::arguments!($request => $rejection; A B C);
-        $crate::request::guard::permit::arguments!($request => $rejection; A B C D);
     };
 }
 
-macro_rules! arguments {
-    ($request:ty => $rejection:ty; $($argument:ident)+) => {
-        #[diagnostic::do_not_recommend]
-        impl<$($argument: PermitArgument),+> Arguments for ($($argument,)+) {
-            async fn extract(request: &mut $request) -> Result<Self, $rejection> {
-                Ok(($($argument::extract(request).await?,)+))
+/// Defines `Named`, a function for `permit` that an attribute names. It is one type for all functions,
+/// so that the compiler complains about a wrong one where it is named, and not once more where it is
+/// called. Only its future is allocated: a function that is named has no size.
+#[cfg(feature = "macros")]
+macro_rules! named {
+    ($request:ty => $rejection:ty $(, $send:ident)?) => {
+        #[allow(missing_debug_implementations)] // A function has none.
+        pub struct Named(Box<dyn Boxed>);
+
+        type Answer<'a> = std::pin::Pin<
+            Box<dyn Future<Output = $crate::request::guard::Asked<$rejection>> $(+ $send)? + 'a>,
+        >;
+
+        trait Boxed: Send + Sync {
+            fn ask<'a>(&'a self, request: &'a mut $request) -> Answer<'a>;
+        }
+
+        impl<P: Asks> Boxed for P {
+            fn ask<'a>(&'a self, request: &'a mut $request) -> Answer<'a> {
+                Box::pin(Asks::ask(self, request))
+            }
+        }
+
+        impl Asks for Named {
+            async fn ask(&self, request: &mut $request) -> $crate::request::guard::Asked<$rejection> {
+                Boxed::ask(&*self.0, request).await
             }
         }
     };
 }
 
-pub(crate) use {arguments, permits};
+#[cfg(feature = "macros")]
+pub(crate) use named;
+pub(crate) use permits;
 
 /// What a function for `permit` can take where no framework is known, in
 /// [`Guard::check`](super::Guard::check).
 #[diagnostic::on_unimplemented(
-    message = "a function for `permit` cannot take `{Self}` here",
+    message = "a function for `permit` cannot take `{Self}` here: it takes what is asked of an `AuthRequest`, by value",
     label = "takes neither `User<A>`, `Session<A>` nor `AuthRequest`",
     note = "`A` implements `serde::Deserialize`; other extractors are known to the attributes, `auth.middleware()` and `auth.layer()` alone"
 )]
 pub trait PermitArgument: Sized + Send {
     #[doc(hidden)]
     fn extract(request: &mut AuthRequest) -> impl Future<Output = Result<Self>> + Send;
+}
+
+#[diagnostic::do_not_recommend]
+impl PermitArgument for () {
+    async fn extract(_: &mut AuthRequest) -> Result<Self> {
+        Ok(())
+    }
 }
 
 #[diagnostic::do_not_recommend]

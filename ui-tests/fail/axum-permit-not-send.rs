@@ -1,4 +1,5 @@
-use lucia::{User, authenticated};
+use lucia::User;
+use lucia::axum::authenticated;
 use std::future::ready;
 use std::rc::Rc;
 
