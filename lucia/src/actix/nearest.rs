@@ -38,34 +38,26 @@ impl Places {
     }
 }
 
-/// Notes that a request enters the middleware of `auth`. The data of a scope is there before its
+/// Notes that a request enters the middleware of `auth`. The data of a level is there before its
 /// middleware is called.
 ///
 /// # Errors
 ///
-/// [`Error::Misuse`] when the middleware is around the `App` and another `Auth` is in its data.
-/// Further in, the data can be of a level around the middleware, where it may differ: the log says
-/// so once.
-pub(super) fn enter(request: &HttpRequest, auth: &Auth, is_on_app: bool) -> Result<()> {
+/// [`Error::Misuse`] when another `Auth` is in the application's data. Whether it was added to the level
+/// of the middleware or to one around it makes no difference, since handlers would get that one as
+/// `web::Data<Auth>`, and actix-web does not tell.
+pub(super) fn enter(request: &HttpRequest, auth: &Auth) -> Result<()> {
     let wrapped = request.app_data::<web::Data<Auth>>();
-    let wrapped = wrapped.map(web::Data::get_ref);
     let plain = request.app_data::<Auth>();
-    let differs = |given: Option<&Auth>| given.is_some_and(|given| !given.is(auth));
-    if (differs(wrapped) || differs(plain)) && is_on_app {
+    let mut given = wrapped.map(web::Data::get_ref).into_iter().chain(plain);
+    if given.any(|given| !given.is(auth)) {
         return Err(Error::Misuse(
-            "the `App` has the middleware of one `Auth` and the data of another: give it both of the \
-             same, `.app_data(web::Data::new(auth.clone())).wrap(auth.middleware())`, and move the \
-             other `Auth` to the scope that it is for"
+            "a request meets the middleware of one `Auth` and the data of another: give the `App`, scope \
+             or resource that has the middleware the same `Auth`, \
+             `.app_data(web::Data::new(auth.clone())).wrap(auth.middleware())`, and add each `Auth` as \
+             `web::Data<Auth>`"
                 .to_owned(),
         ));
-    }
-    if differs(wrapped.or(plain)) && auth.is_said_first("middleware and data") {
-        tracing::warn!(
-            path = request.path(),
-            "handlers have another `Auth` than the middleware around them in their `web::Data<Auth>`; \
-             attributes and extractors go by the middleware: add \
-             `.app_data(web::Data::new(auth))` to the scope of the middleware, with the same `Auth`"
-        );
     }
     let passed = Passed {
         auth: auth.clone(),
