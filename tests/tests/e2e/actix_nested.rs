@@ -65,8 +65,8 @@ fn all_levels() -> impl Iterator<Item = Levels> {
 enum Expected {
     /// What the users of this level get.
     Level(usize),
-    /// The nearest `Auth` cannot be told: `web::Data<Auth>` and `Auth` have been added by different
-    /// levels since the last middleware. Who asks for it gets 500.
+    /// The nearest `Auth` cannot be told: there is none, or `web::Data<Auth>` and `Auth` are of
+    /// different levels. Who asks for it gets 500.
     Untold,
     /// A middleware has met the data of another level: all get 500.
     Refused,
@@ -74,25 +74,22 @@ enum Expected {
 
 /// A request meets the data of a level before its middleware.
 fn expected(levels: Levels) -> Expected {
-    // The innermost data of each type, and which of it has been added since the last middleware.
-    let (mut data, mut plain) = (None, None);
-    let (mut new_data, mut new_plain) = (None, None);
-    let mut middleware = None;
+    let (mut data, mut plain, mut middleware) = (None, None, None);
     for (level, given) in levels.into_iter().enumerate() {
         if given.has_data() {
-            (data, new_data) = (Some(level), Some(level));
+            data = Some(level);
         }
         if given.has_plain() {
-            (plain, new_plain) = (Some(level), Some(level));
+            plain = Some(level);
         }
         if given.has_middleware() {
             if [data, plain].into_iter().flatten().any(|of| of != level) {
                 return Expected::Refused;
             }
-            (new_data, new_plain, middleware) = (None, None, Some(level));
+            middleware = Some(level);
         }
     }
-    match (new_data, new_plain) {
+    match (data, plain) {
         (Some(_), Some(_)) => Expected::Untold,
         (Some(level), None) | (None, Some(level)) => Expected::Level(level),
         (None, None) => middleware.map_or(Expected::Untold, Expected::Level),
@@ -345,27 +342,32 @@ async fn each_middleware_asks_by_its_own_auth() {
     }
 }
 
+/// Handlers would have the outer one as `web::Data<Auth>`, and attributes the inner one.
 #[tokio::test]
 async fn where_the_nearest_cannot_be_told_the_log_says_what_to_write() {
     let three = Three::new().await;
-    let [outer, _, inner] = three.auths.clone();
-    let logged = watch(["two `Auth`s"]);
-    let site = Site::serve_with(outer.clone(), move |config: &mut ServiceConfig| {
-        let scope = web::scope("/mixed")
-            .app_data(inner.clone())
-            .configure(handlers);
-        config
-            .app_data(web::Data::new(outer.clone()))
-            .service(scope);
-    })
-    .await;
-    let reply = three.browser(&site, 0..3).get("/mixed/attribute").await;
-    assert_eq!(reply.status, 500);
-    assert!(reply.set_cookies().is_empty());
-    let logged = logged.lines();
-    let advice = "`.app_data(web::Data::new(auth))`";
-    assert!(
-        logged.iter().any(|line| line.contains(advice)),
-        "{logged:?}"
-    );
+    for has_middleware in [false, true] {
+        let [outer, _, inner] = three.auths.clone();
+        let logged = watch(["two `Auth`s"]);
+        let site = Site::serve_with(outer.clone(), move |config: &mut ServiceConfig| {
+            let scope = web::scope("/mixed")
+                .app_data(inner.clone())
+                .configure(handlers);
+            let outermost = web::scope("")
+                .app_data(web::Data::new(outer.clone()))
+                .service(scope)
+                .wrap(Condition::new(has_middleware, outer.middleware()));
+            config.service(outermost);
+        })
+        .await;
+        let reply = three.browser(&site, 0..3).get("/mixed/attribute").await;
+        assert_eq!(reply.status, 500, "{has_middleware}");
+        assert!(reply.set_cookies().is_empty());
+        let logged = logged.lines();
+        let advice = "`.app_data(web::Data::new(auth))`";
+        assert!(
+            logged.iter().any(|line| line.contains(advice)),
+            "{logged:?}"
+        );
+    }
 }
