@@ -25,16 +25,14 @@
 //! # Several `Auth`s
 //!
 //! An application with customers and staff can have an `Auth` for each. The nearest one decides for
-//! attributes and extractors: the data of a resource counts more than that of the scope around it, and
-//! the middleware of a scope more than the data of the same scope. Give each scope both, or the data
-//! alone, always as `web::Data<Auth>`: what a handler takes as `web::Data<Auth>` goes by the data
-//! only. An `App` whose data and middleware have different `Auth`s refuses every request; of a scope,
-//! the log warns: see [`Auth::middleware`](crate::Auth::middleware).
+//! attributes and extractors: that of the innermost scope or resource that has one, in its data or as
+//! a middleware. Give each scope the data, or the data and the middleware, always as
+//! `web::Data<Auth>`. A middleware that finds another `Auth` in the data refuses every request: see
+//! [`Auth::middleware`](crate::Auth::middleware).
 
 mod extractors;
 #[cfg(feature = "macros")]
 mod handler;
-mod level;
 mod middleware;
 mod nearest;
 mod permit;

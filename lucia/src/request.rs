@@ -553,7 +553,9 @@ impl AuthRequest {
             },
             Err(error) => error,
         };
-        tracing::debug!(reason = %denial, "request denied");
+        if denial.status() < 500 {
+            tracing::debug!(reason = %denial, "request denied");
+        }
         Err(denial)
     }
 }

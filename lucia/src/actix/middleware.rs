@@ -3,13 +3,11 @@
 use std::future::{Ready, ready};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
 
 use actix_web::HttpResponse;
 use actix_web::body::{EitherBody, MessageBody};
-use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
+use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
 
-use super::level::Level;
 use super::permit::Asks;
 use super::response::admit;
 use super::{Asked, nearest};
@@ -25,20 +23,13 @@ impl Auth {
     /// With [`protect`](AuthMiddleware::protect) it also keeps everything below it private. It
     /// does no harm together with the attributes: a response has one session cookie at the most.
     ///
-    /// Handlers in it belong to this `Auth`, unless a scope or resource further in has another one
-    /// in its data or in a middleware. What a handler takes as `web::Data<Auth>` goes by the data
-    /// alone, so a level with this middleware needs the same `Auth` in its data. Where they differ:
+    /// Handlers in it belong to this `Auth`, unless a scope or resource further in has another one.
     ///
-    /// - On the `App`, every request is refused with 500, and an error in the log says what to write.
-    /// - On a scope or a resource, the middleware decides for attributes and extractors, a handler
-    ///   gets the `Auth` of the data as `web::Data<Auth>`, and one warning in the log says so. It
-    ///   cannot be refused: actix-web does not tell the data of a scope from that around it, and a
-    ///   scope with a middleware alone may differ from what is around it.
-    ///
-    /// The `App` is told by the type of what the middleware is wrapped around. Where middleware by
-    /// [`from_fn`](actix_web::middleware::from_fn) further in hides that type, it is told by the
-    /// server's question whether the service is ready, which tests by `test::init_service` do not
-    /// ask: there, the log warns.
+    /// Where the application has several `Auth`s, the `App`, scope or resource with this middleware needs
+    /// the same `Auth` in its data, since a handler's `web::Data<Auth>` comes from there:
+    /// `.app_data(web::Data::new(auth.clone())).wrap(auth.middleware())`. The middleware refuses every
+    /// request with 500 when it finds another `Auth` in the application's data, that of its own level or
+    /// of a level around it, and the error in the log says what to write.
     pub fn middleware(&self) -> AuthMiddleware {
         AuthMiddleware {
             auth: self.clone(),
@@ -101,7 +92,6 @@ where
     fn new_transform(&self, service: S) -> Self::Future {
         ready(Ok(AuthMiddlewareService {
             middleware: Rc::new(self.clone()),
-            level: Level::around::<S>(),
             service: Rc::new(service),
         }))
     }
@@ -111,7 +101,6 @@ where
 #[derive(Debug)]
 pub struct AuthMiddlewareService<S, P = ()> {
     middleware: Rc<AuthMiddleware<P>>,
-    level: Level,
     service: Rc<S>,
 }
 
@@ -125,18 +114,14 @@ where
     type Error = actix_web::Error;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>>>>;
 
-    fn poll_ready(&self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.level.asked();
-        self.service.poll_ready(context)
-    }
+    forward_ready!(service);
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
         let middleware = self.middleware.clone();
-        let is_on_app = self.level.is_app(request.request());
         let service = self.service.clone();
         Box::pin(async move {
             let AuthMiddleware { auth, guard } = &*middleware;
-            let auth_request = match nearest::enter(request.request(), auth, is_on_app) {
+            let auth_request = match nearest::enter(request.request(), auth) {
                 Ok(auth_request) => auth_request,
                 Err(misuse) => {
                     let (request, _) = request.into_parts();

@@ -211,7 +211,9 @@ async fn an_error_of_lucia_from_inner_middleware_has_the_look_of_the_application
             let scope = web::scope("").wrap_fn(refuse);
             scope.route("/page", web::get().to(failing_with_attribute))
         };
-        let inner = web::scope("/inner").wrap(inner_of_site.middleware());
+        let inner = web::scope("/inner")
+            .app_data(web::Data::new(inner_of_site.clone()))
+            .wrap(inner_of_site.middleware());
         config.service(
             web::scope("")
                 .wrap(outer_of_site.middleware())

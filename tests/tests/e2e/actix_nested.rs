@@ -1,5 +1,6 @@
 //! Applications with several `Auth`s in actix-web, one inside of another: the nearest one decides.
 
+mod each_level;
 mod one_level;
 
 use std::fmt::Write;
@@ -20,14 +21,33 @@ enum Given {
     Plain,
     Middleware,
     DataAndMiddleware,
+    PlainAndMiddleware,
 }
 
-const ALL: [Given; 5] = [
+impl Given {
+    fn has_data(self) -> bool {
+        matches!(self, Self::Data | Self::DataAndMiddleware)
+    }
+
+    fn has_plain(self) -> bool {
+        matches!(self, Self::Plain | Self::PlainAndMiddleware)
+    }
+
+    fn has_middleware(self) -> bool {
+        matches!(
+            self,
+            Self::Middleware | Self::DataAndMiddleware | Self::PlainAndMiddleware
+        )
+    }
+}
+
+const ALL: [Given; 6] = [
     Given::Nothing,
     Given::Data,
     Given::Plain,
     Given::Middleware,
     Given::DataAndMiddleware,
+    Given::PlainAndMiddleware,
 ];
 
 /// From the outermost level to the innermost one.
@@ -40,28 +60,39 @@ fn all_levels() -> impl Iterator<Item = Levels> {
     })
 }
 
-/// Whose handlers the innermost level has: by the order in which a request meets what the levels
-/// were given, application data before the middleware of the same level. `Err` where that order
-/// cannot be seen: `web::Data<Auth>` and `Auth` have been added by different levels since the last
-/// middleware.
-fn nearest(levels: Levels) -> Result<usize, ()> {
-    let mut data = None;
-    let mut plain = None;
-    let mut middleware = None;
+/// What a request gets at the innermost level.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Expected {
+    /// What the users of this level get.
+    Level(usize),
+    /// The nearest `Auth` cannot be told: there is none, or `web::Data<Auth>` and `Auth` are of
+    /// different levels. Who asks for it gets 500.
+    Untold,
+    /// A middleware has met the data of another level: all get 500.
+    Refused,
+}
+
+/// A request meets the data of a level before its middleware.
+fn expected(levels: Levels) -> Expected {
+    let (mut data, mut plain, mut middleware) = (None, None, None);
     for (level, given) in levels.into_iter().enumerate() {
-        match given {
-            Given::Nothing => {}
-            Given::Data => data = Some(level),
-            Given::Plain => plain = Some(level),
-            Given::Middleware | Given::DataAndMiddleware => {
-                (data, plain, middleware) = (None, None, Some(level));
+        if given.has_data() {
+            data = Some(level);
+        }
+        if given.has_plain() {
+            plain = Some(level);
+        }
+        if given.has_middleware() {
+            if [data, plain].into_iter().flatten().any(|of| of != level) {
+                return Expected::Refused;
             }
+            middleware = Some(level);
         }
     }
     match (data, plain) {
-        (Some(_), Some(_)) => Err(()),
-        (Some(level), None) | (None, Some(level)) => Ok(level),
-        (None, None) => middleware.ok_or(()),
+        (Some(_), Some(_)) => Expected::Untold,
+        (Some(level), None) | (None, Some(level)) => Expected::Level(level),
+        (None, None) => middleware.map_or(Expected::Untold, Expected::Level),
     }
 }
 
@@ -173,9 +204,7 @@ fn path(levels: Levels) -> String {
 fn configure(config: &mut ServiceConfig, levels: Levels, auths: &[Auth; 3], from: usize) {
     let given = levels[from];
     let auth = &auths[from];
-    let has_data = matches!(given, Given::Data | Given::DataAndMiddleware);
-    let has_middleware = matches!(given, Given::Middleware | Given::DataAndMiddleware);
-    let middleware = || Condition::new(has_middleware, auth.middleware());
+    let middleware = || Condition::new(given.has_middleware(), auth.middleware());
     let mut scope = web::scope(if from == 0 { "/" } else { "" });
     if from == 0 {
         scope = web::scope(&path(levels));
@@ -183,9 +212,9 @@ fn configure(config: &mut ServiceConfig, levels: Levels, auths: &[Auth; 3], from
     if from == 2 {
         for name in HANDLERS {
             let mut resource = resource(name);
-            if has_data {
+            if given.has_data() {
                 resource = resource.app_data(web::Data::new(auth.clone()));
-            } else if given == Given::Plain {
+            } else if given.has_plain() {
                 resource = resource.app_data(auth.clone());
             }
             config.service(resource.wrap(middleware()));
@@ -196,11 +225,11 @@ fn configure(config: &mut ServiceConfig, levels: Levels, auths: &[Auth; 3], from
     }
     // By `configure`, as by the scope itself.
     scope = scope.configure(|config| {
-        if has_data {
+        if given.has_data() {
             config.app_data(web::Data::new(auth.clone()));
         }
     });
-    if given == Given::Plain {
+    if given.has_plain() {
         scope = scope.app_data(auth.clone());
     }
     config.service(scope.wrap(middleware()));
@@ -219,18 +248,19 @@ async fn the_nearest_auth_decides_three_levels_deep_however_each_is_given() {
     let everybody = three.browser(&site, 0..3);
     let mut wrong = String::new();
     for levels in all_levels() {
-        let expected = nearest(levels);
-        let others = three.browser(&site, (0..3).filter(|level| Ok(*level) != expected));
+        let expected = expected(levels);
+        let is_other = |level: &usize| expected != Expected::Level(*level);
+        let others = three.browser(&site, (0..3).filter(is_other));
         for handler in HANDLERS {
             for kind in ["", "/resource"] {
                 let path = format!("{}{kind}/{handler}", path(levels));
                 let reply = everybody.get(&path).await;
                 let answer = (reply.status, reply.body.as_str());
                 let right = match expected {
-                    Ok(level) => answer == (200, &*format!("level{level}")),
+                    Expected::Level(level) => answer == (200, &*format!("level{level}")),
                     // actix's `Option` makes `None` of every error.
-                    Err(()) if handler == "optional" => answer.0 == 401,
-                    Err(()) => answer.0 == 500,
+                    Expected::Untold if handler == "optional" => answer.0 == 401,
+                    Expected::Untold | Expected::Refused => answer.0 == 500,
                 };
                 if !right {
                     writeln!(wrong, "{path}: {answer:?}, and not {expected:?}").unwrap();
@@ -286,6 +316,7 @@ async fn each_middleware_asks_by_its_own_auth() {
     let [outer, middle, inner] = three.auths.clone();
     let site = Site::serve_with(outer.clone(), move |config: &mut ServiceConfig| {
         let innermost = web::scope("")
+            .app_data(web::Data::new(inner.clone()))
             .wrap(inner.middleware().protect())
             .configure(handlers);
         let scope = web::scope("")
@@ -311,55 +342,32 @@ async fn each_middleware_asks_by_its_own_auth() {
     }
 }
 
+/// Handlers would have the outer one as `web::Data<Auth>`, and attributes the inner one.
 #[tokio::test]
 async fn where_the_nearest_cannot_be_told_the_log_says_what_to_write() {
     let three = Three::new().await;
-    let [outer, _, inner] = three.auths.clone();
-    let logged = watch(["two `Auth`s"]);
-    let site = Site::serve_with(outer.clone(), move |config: &mut ServiceConfig| {
-        let scope = web::scope("/mixed")
-            .app_data(inner.clone())
-            .configure(handlers);
-        config
-            .app_data(web::Data::new(outer.clone()))
-            .service(scope);
-    })
-    .await;
-    let reply = three.browser(&site, 0..3).get("/mixed/attribute").await;
-    assert_eq!(reply.status, 500);
-    assert!(reply.set_cookies().is_empty());
-    let logged = logged.lines();
-    let advice = "`.app_data(web::Data::new(auth))`";
-    assert!(
-        logged.iter().any(|line| line.contains(advice)),
-        "{logged:?}"
-    );
-}
-
-#[tokio::test]
-async fn a_middleware_whose_handlers_have_another_auth_in_their_data_says_so_once() {
-    let three = Three::new().await;
-    let [outer, _, inner] = three.auths.clone();
-    let logged = watch(["/says_so_once"]);
-    let site = Site::serve_with(outer.clone(), move |config: &mut ServiceConfig| {
-        let scope = web::scope("/says_so_once")
-            .wrap(inner.middleware())
-            .configure(handlers);
-        config
-            .app_data(web::Data::new(outer.clone()))
-            .service(scope);
-    })
-    .await;
-    for _ in 0..3 {
-        let reply = three
-            .browser(&site, 0..3)
-            .get("/says_so_once/attribute")
-            .await;
-        assert_eq!(reply.body, "level2");
+    for has_middleware in [false, true] {
+        let [outer, _, inner] = three.auths.clone();
+        let logged = watch(["two `Auth`s"]);
+        let site = Site::serve_with(outer.clone(), move |config: &mut ServiceConfig| {
+            let scope = web::scope("/mixed")
+                .app_data(inner.clone())
+                .configure(handlers);
+            let outermost = web::scope("")
+                .app_data(web::Data::new(outer.clone()))
+                .service(scope)
+                .wrap(Condition::new(has_middleware, outer.middleware()));
+            config.service(outermost);
+        })
+        .await;
+        let reply = three.browser(&site, 0..3).get("/mixed/attribute").await;
+        assert_eq!(reply.status, 500, "{has_middleware}");
+        assert!(reply.set_cookies().is_empty());
+        let logged = logged.lines();
+        let advice = "`.app_data(web::Data::new(auth))`";
+        assert!(
+            logged.iter().any(|line| line.contains(advice)),
+            "{logged:?}"
+        );
     }
-    let warnings = logged.lines();
-    let warnings = warnings
-        .iter()
-        .filter(|line| line.contains("another `Auth` than the middleware"));
-    assert_eq!(warnings.count(), 1, "{logged:?}");
 }

@@ -1,33 +1,35 @@
-//! The data and the middleware of one level have different `Auth`s.
+//! An `App` with the middleware of one `Auth` and the data of another.
 
-use std::future::{Ready, poll_fn, ready};
-use std::pin::Pin;
-use std::rc::Rc;
+use std::future::{Ready, ready};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use actix_web::body::{BoxBody, MessageBody};
-use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
+use actix_web::dev::{Service, ServiceRequest, ServiceResponse};
 use actix_web::middleware::{Logger, Next, NormalizePath, from_fn};
 
 use super::*;
 
-const REFUSED: &str = "middleware of one `Auth` and the data of another";
-const WARNED: &str = "another `Auth` than the middleware";
+pub(super) const REFUSED: &str = "middleware of one `Auth` and the data of another";
 
 /// How often a handler was reached that asks nothing about its client.
-type Reached = Arc<AtomicU32>;
+pub(super) type Reached = Arc<AtomicU32>;
 
 /// The cookie of the `Auth` in the data.
-async fn data(auth: web::Data<Auth>) -> String {
+pub(super) async fn data(auth: web::Data<Auth>) -> String {
     auth.session_cookie(None).name().to_owned()
 }
 
-/// Our handlers, and two that ask nothing about their client.
-fn routes(reached: &Reached) -> impl FnOnce(&mut ServiceConfig) + use<> {
+/// A handler that counts how often it was reached.
+pub(super) fn counting(reached: &Reached) -> impl Fn() -> Ready<String> + Clone + use<> {
     let reached = reached.clone();
+    move || ready(reached.fetch_add(1, Ordering::Relaxed).to_string())
+}
+
+/// Our handlers, and two that ask nothing about their client.
+pub(super) fn routes(reached: &Reached) -> impl FnOnce(&mut ServiceConfig) + use<> {
+    let count = counting(reached);
     move |config| {
-        let count = move || ready(reached.fetch_add(1, Ordering::Relaxed).to_string());
         config.configure(handlers);
         config.route("/data", web::get().to(data));
         config.route("/open", web::get().to(count));
@@ -35,7 +37,7 @@ fn routes(reached: &Reached) -> impl FnOnce(&mut ServiceConfig) + use<> {
 }
 
 /// Middleware that hides the type of what it is wrapped around.
-async fn hiding(
+pub(super) async fn hiding(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> actix_web::Result<ServiceResponse<BoxBody>> {
@@ -155,72 +157,10 @@ async fn it_is_refused_among_other_middleware_as_well() {
             .app_data(web::Data::new(a.clone()))
             .wrap(a.middleware())
             .wrap(b.middleware());
-        "a scope within has its own": |app, a, b| app
+        "a scope within has the same as the middleware": |app, a, b| app
             .app_data(web::Data::new(a.clone()))
             .service(web::scope("/scope").app_data(web::Data::new(b.clone())))
             .wrap(b.middleware());
-    }
-}
-
-/// Without a server, as in the unit tests of an application.
-#[tokio::test]
-async fn it_is_refused_without_a_server_as_well() {
-    let three = Three::new().await;
-    let [a, b, _] = three.auths.clone();
-    let app = App::new()
-        .app_data(web::Data::new(a))
-        .wrap(Logger::default())
-        .wrap(b.middleware())
-        .configure(handlers);
-    let app = test::init_service(app).await;
-    let request = test::TestRequest::get().uri("/attribute").to_request();
-    let response = test::call_service(&app, request).await;
-    assert_eq!(response.status(), 500);
-    assert_eq!(test::read_body(response).await, "Internal error.");
-}
-
-/// Asks what it is wrapped around whether it is ready, before each call: few do so.
-struct Asking;
-
-impl<S, B> Transform<S, ServiceRequest> for Asking
-where
-    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = actix_web::Error> + 'static,
-    B: MessageBody,
-{
-    type Response = ServiceResponse<B>;
-    type Error = actix_web::Error;
-    type Transform = AskingService<S>;
-    type InitError = ();
-    type Future = Ready<Result<Self::Transform, ()>>;
-
-    fn new_transform(&self, service: S) -> Self::Future {
-        ready(Ok(AskingService {
-            service: Rc::new(service),
-        }))
-    }
-}
-
-struct AskingService<S> {
-    service: Rc<S>,
-}
-
-impl<S, B> Service<ServiceRequest> for AskingService<S>
-where
-    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = actix_web::Error> + 'static,
-    B: MessageBody,
-{
-    type Response = ServiceResponse<B>;
-    type Error = actix_web::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<ServiceResponse<B>, Self::Error>>>>;
-
-    forward_ready!(service);
-
-    fn call(&self, request: ServiceRequest) -> Self::Future {
-        let service = self.service.clone();
-        Box::pin(async move {
-            poll_fn(|context| service.poll_ready(context)).await?;
-            service.call(request).await
-        })
     }
 }
 
@@ -240,110 +180,64 @@ async fn what_agrees_and_what_stands_further_in_is_not_refused() {
     }
 }
 
-/// `$nested` is what `|scope, B|` makes of a scope with the handlers, in an `App` of A.
-macro_rules! assert_nested {
-    ($three:ident, $($name:literal: |$scope:ident, $b:ident| $nested:expr;)*) => {$(
-        let [a, $b, _] = $three.auths.clone();
-        let factory = move || {
-            let $scope = web::scope("").app_data(0_u8).configure(routes(&Reached::default()));
-            App::new()
-                .app_data(web::Data::new(a.clone()))
-                .wrap(from_fn(hiding))
-                .wrap(a.middleware())
-                .service($nested)
-        };
-        let site = Site::serve_app($three.auths[0].clone(), factory).await;
-        let everybody = $three.browser(&site, 0..3);
-        for handler in HANDLERS {
-            let reply = everybody.get(&format!("/{handler}")).await;
-            let answer = (reply.status, &*reply.body);
-            assert_eq!(answer, (200, "level1"), "{}: {handler}", $name);
-        }
-        let reply = everybody.get("/data").await;
-        assert_eq!(reply.body, "__Host-level0", "{}", $name);
+/// Without a server, as in the unit tests of an application: of the `App` by `$app`, of
+/// `|App, A, B|`.
+macro_rules! assert_refused_in_tests {
+    ($three:ident, $($name:literal: |$app:ident, $a:ident, $b:ident| $build:expr;)*) => {$(
+        let [$a, $b, _] = $three.auths.clone();
+        let $app = App::new();
+        let app = test::init_service($build).await;
+        let request = test::TestRequest::get().uri("/attribute").to_request();
+        let response = test::call_service(&app, request).await;
+        assert_eq!(response.status(), 500, "{}", $name);
+        assert_eq!(test::read_body(response).await, "Internal error.", "{}", $name);
     )*};
 }
 
 #[tokio::test]
-async fn a_scope_without_data_whose_middleware_differs_from_what_is_around_it_is_not_refused() {
+async fn it_is_refused_without_a_server_as_well() {
     let three = Three::new().await;
-    assert_nested! { three,
-        "an empty scope": |scope, b| scope.wrap(b.middleware());
-        "among middleware": |scope, b| scope
+    assert_refused_in_tests! { three,
+        "app": |app, a, b| app
+            .app_data(web::Data::new(a))
             .wrap(Logger::default())
             .wrap(b.middleware())
-            .wrap(from_fn(hiding));
-        "around middleware that hides": |scope, b| scope.wrap(from_fn(hiding)).wrap(b.middleware());
-        "inside of one that asks": |scope, b| scope.wrap(b.middleware()).wrap(Asking);
-        "two empty scopes": |scope, b| web::scope("")
-            .service(scope.wrap(from_fn(hiding)).wrap(b.middleware()));
-        "around an empty scope": |scope, b| web::scope("").service(scope).wrap(b.middleware());
+            .configure(handlers);
+        "around one that hides what it is around": |app, a, b| app
+            .app_data(web::Data::new(a))
+            .wrap(from_fn(hiding))
+            .wrap(b.middleware())
+            .configure(handlers);
+        "scope": |app, a, b| app
+            .app_data(web::Data::new(a))
+            .service(web::scope("").wrap(b.middleware()).configure(handlers));
+        "resource": |app, a, b| app
+            .app_data(web::Data::new(a))
+            .service(web::resource("/attribute").route(web::get().to(attribute)).wrap(b.middleware()));
     }
 }
 
+/// An `App` whose scope has data that the middleware does not see, since it stands around it.
 #[tokio::test]
-async fn a_path_that_is_matched_is_not_refused_even_if_its_type_is_hidden_and_it_is_asked() {
+async fn the_data_of_a_scope_further_in_decides_for_web_data_as_well() {
     let three = Three::new().await;
-    let [outer, inner, _] = three.auths.clone();
-    let site = Site::serve(outer, move |config: &mut ServiceConfig| {
-        let scope = web::scope("/scope").configure(handlers);
-        let scope = scope.wrap(from_fn(hiding)).wrap(inner.middleware());
-        config.service(scope.wrap(Asking));
-        let resource = resource("attribute").wrap(inner.middleware());
-        config.service(resource.wrap(Asking));
+    let [_, inner, _] = three.auths.clone();
+    let reached = Reached::default();
+    let outer = three.auths[0].clone();
+    let site = Site::serve_app(three.auths[0].clone(), move || {
+        let innermost = web::scope("")
+            .app_data(web::Data::new(inner.clone()))
+            .configure(routes(&reached));
+        App::new()
+            .app_data(web::Data::new(outer.clone()))
+            .wrap(outer.middleware())
+            .service(innermost)
     })
     .await;
     let everybody = three.browser(&site, 0..3);
     for handler in HANDLERS {
-        let reply = everybody.get(&format!("/scope/{handler}")).await;
+        let reply = everybody.get(&format!("/{handler}")).await;
         assert_eq!((reply.status, &*reply.body), (200, "level1"), "{handler}");
     }
-    let reply = everybody.get("/resource/attribute").await;
-    assert_eq!((reply.status, &*reply.body), (200, "level1"));
-}
-
-/// The data of a scope cannot be told from that around it: attributes and extractors go by the
-/// middleware, `web::Data<Auth>` goes by the data, and the log says so.
-#[tokio::test]
-async fn in_a_scope_or_a_resource_the_middleware_decides_and_the_log_warns() {
-    let three = Three::new().await;
-    for plain in [false, true] {
-        let [outer, a, b] = three.auths.clone();
-        let logged = watch([WARNED]);
-        let site = Site::serve(outer, move |config: &mut ServiceConfig| {
-            let mut scope = web::scope("/scope").configure(routes(&Reached::default()));
-            let mut resource = resource("attribute");
-            if plain {
-                scope = scope.app_data(a.clone());
-                resource = resource.app_data(a.clone());
-            } else {
-                scope = scope.app_data(web::Data::new(a.clone()));
-                resource = resource.app_data(web::Data::new(a.clone()));
-            }
-            config.service(scope.wrap(b.middleware()));
-            config.service(resource.wrap(b.middleware()));
-        })
-        .await;
-        let everybody = three.browser(&site, 0..3);
-        for handler in HANDLERS {
-            let reply = everybody.get(&format!("/scope/{handler}")).await;
-            assert_eq!(reply.body, "level2", "{handler}");
-        }
-        let reply = everybody.get("/resource/attribute").await;
-        assert_eq!(reply.body, "level2");
-        let reply = everybody.get("/scope/data").await;
-        let in_data = if plain {
-            "__Host-level0"
-        } else {
-            "__Host-level1"
-        };
-        assert_eq!(reply.body, in_data);
-        if !plain {
-            let lines = logged.lines();
-            assert!(
-                lines.iter().any(|line| line.starts_with("WARN")),
-                "{lines:?}"
-            );
-        }
-    }
+    assert_eq!(everybody.get("/data").await.body, "__Host-level1");
 }

@@ -393,7 +393,7 @@ async fn of_two_auths_the_one_that_refuses_gives_the_look() {
             .any("/attribute", attribute)
     };
     let routes = Routes::default()
-        .below("/inner", plain().of(&inner).wrapped(&inner))
+        .below("/inner", plain().wrapped(&inner).of(&inner))
         .any("/user", user)
         .any("/attribute", attribute)
         .wrapped(&outer);
