@@ -4,17 +4,16 @@ use std::fmt;
 use std::pin::Pin;
 
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::AuthRequest;
 use crate::Result;
-use crate::auth::CreateSession;
+use crate::auth::{CreateSession, CreateUser};
 use crate::error::chain;
 use crate::session::Session;
 use crate::sign_in::{Evidence, Proof};
 use crate::user::key::VerifiedKey;
-use crate::user::{NewUser, User};
+use crate::user::{NewUser, OwnedOrCallReturning, User};
 
 impl AuthRequest {
     /// Signs a user in: `auth_request.sign_in(Password::new(("username", name), password)).await?`.
@@ -77,10 +76,13 @@ impl AuthRequest {
     /// [`Error::CrossOrigin`](crate::Error::CrossOrigin), and those of [`Auth::create_user`](crate::Auth::create_user) and
     /// [`Auth::create_session`](crate::Auth::create_session). The user is created first: if the
     /// session cannot be, as when the store fails in between, the user exists and can sign in.
-    pub fn sign_up<'a, A>(&'a self, new_user: NewUser<'a, A>) -> SignUp<'a, A> {
+    pub fn sign_up<'a, A: for<'de> OwnedOrCallReturning<'de>>(
+        &'a self,
+        new_user: NewUser<'a, A>,
+    ) -> SignUp<'a, A> {
         SignUp {
             request: self,
-            new_user,
+            create_user: self.auth().create_user(new_user),
             options: SessionOptions::default(),
         }
     }
@@ -223,7 +225,7 @@ impl fmt::Debug for SignIn<'_> {
 #[must_use = "a user is signed up by `.await`"]
 pub struct SignUp<'a, A> {
     request: &'a AuthRequest,
-    new_user: NewUser<'a, A>,
+    create_user: CreateUser<'a, A>,
     options: SessionOptions<'a>,
 }
 
@@ -251,13 +253,13 @@ impl<'a, A> SignUp<'a, A> {
     }
 }
 
-impl<A: DeserializeOwned> SignUp<'_, A> {
+impl<A> SignUp<'_, A> {
     async fn sign_up(mut self) -> Result<(User<A>, Session)> {
         let request = self.request;
         request.check_forgery()?;
         self.options.check()?;
         let auth = request.auth();
-        let (user, key) = auth.create_user(self.new_user).create().await?;
+        let (user, key) = self.create_user.create().await?;
         let key = key.map(VerifiedKey::from_row).transpose()?;
         let create = match &key {
             Some(key) => auth.create_session(key),
@@ -268,7 +270,7 @@ impl<A: DeserializeOwned> SignUp<'_, A> {
     }
 }
 
-impl<'a, A: DeserializeOwned + Send + 'a> IntoFuture for SignUp<'a, A> {
+impl<'a, A: Send + 'a> IntoFuture for SignUp<'a, A> {
     type Output = Result<(User<A>, Session)>;
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;
 
@@ -280,7 +282,7 @@ impl<'a, A: DeserializeOwned + Send + 'a> IntoFuture for SignUp<'a, A> {
 impl<A> fmt::Debug for SignUp<'_, A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SignUp")
-            .field("new_user", &self.new_user)
+            .field("create_user", &self.create_user)
             .field("device", &self.options.device)
             .finish_non_exhaustive()
     }
