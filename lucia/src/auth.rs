@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use builder::{AuthBuilder, Environment};
+pub(crate) use create_session::SessionOptions;
 pub use create_session::{CreateSession, SignsIn};
 pub use creation::{CreateKey, CreateUser};
 pub use keys::DeleteKey;

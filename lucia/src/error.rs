@@ -1,7 +1,13 @@
-//! [`Error`]: all that can go wrong, and what each kind means to a client.
+//! [`Error`]: all that can go wrong.
+
+mod constraint;
+mod status;
 
 use std::error::Error as StdError;
 use std::time::Duration;
+
+pub use constraint::{ConstraintKind, ConstraintViolation};
+pub(crate) use status::whole_seconds;
 
 /// The result of lucia's functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -251,83 +257,6 @@ pub enum PasswordProblem {
     Banned,
 }
 
-/// A rule of your own table that a write broke.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-#[error("{kind} {} {}{}", kind.preposition(), place(table, column.as_deref()), named(constraint.as_deref()))]
-pub struct ConstraintViolation {
-    /// The kind of rule.
-    pub kind: ConstraintKind,
-    /// The table.
-    pub table: String,
-    /// The column, where the database tells.
-    pub column: Option<String>,
-    /// The name of the rule, where it has one.
-    pub constraint: Option<String>,
-}
-
-impl ConstraintViolation {
-    /// A rule of `kind` in `table` was broken.
-    #[must_use]
-    pub fn new(kind: ConstraintKind, table: impl Into<String>) -> Self {
-        Self {
-            kind,
-            table: table.into(),
-            column: None,
-            constraint: None,
-        }
-    }
-
-    /// Names the column at fault.
-    #[must_use]
-    pub fn column(mut self, column: Option<String>) -> Self {
-        self.column = column;
-        self
-    }
-
-    /// Names the broken rule.
-    #[must_use]
-    pub fn constraint(mut self, constraint: Option<String>) -> Self {
-        self.constraint = constraint;
-        self
-    }
-}
-
-/// The kinds of rules that a table can have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ConstraintKind {
-    /// Another row has this value.
-    #[error("a value is taken")]
-    Unique,
-    /// The column has to have a value.
-    #[error("a value is missing")]
-    NotNull,
-    /// A `CHECK` said no.
-    #[error("a check failed")]
-    Check,
-    /// It refers to a row that is not there.
-    #[error("a reference leads nowhere")]
-    ForeignKey,
-    /// A row that is to be deleted, or to get another id, is still referenced. The table, column
-    /// and constraint are those of the reference. Declare it `ON DELETE CASCADE` or
-    /// `ON DELETE SET NULL`, or delete the row that refers to it first.
-    #[error("the row is still referenced")]
-    Referenced,
-    /// Any other rule.
-    #[error("a rule was broken")]
-    Other,
-}
-
-impl ConstraintKind {
-    fn preposition(self) -> &'static str {
-        match self {
-            Self::Referenced => "by",
-            _ => "in",
-        }
-    }
-}
-
 impl Error {
     /// An [`Error::Internal`] of this source.
     pub fn internal(source: impl Into<Source>) -> Self {
@@ -363,72 +292,6 @@ impl Error {
             reason: reason.into(),
         }
     }
-
-    /// The HTTP status of a response to a client who ran into this.
-    #[must_use]
-    pub fn status(&self) -> u16 {
-        self.meaning().0
-    }
-
-    /// A word for API clients, which stays the same in all versions: the table above lists them. What
-    /// a client cannot cause is `internal`.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        self.meaning().1
-    }
-
-    /// What a client may read of this: one sentence, the same for all errors of a kind.
-    #[must_use]
-    pub fn public_message(&self) -> &'static str {
-        self.meaning().2
-    }
-
-    /// The status, the code and the message.
-    fn meaning(&self) -> (u16, &'static str, &'static str) {
-        match self {
-            Self::InvalidPassword(_) => (400, "invalid_password", "The password was refused."),
-            Self::InvalidUserId(_) => (400, "invalid_user_id", "A value was refused."),
-            Self::InvalidKey { .. } => (400, "invalid_key", "A value was refused."),
-            Self::InvalidAttribute { .. } => (400, "invalid_attribute", "A value was refused."),
-            Self::InvalidCredentials => (401, "invalid_credentials", "Wrong credentials."),
-            Self::Unauthenticated => (401, "unauthenticated", "Not signed in."),
-            Self::ReauthenticationRequired => (401, "reauthentication_required", "Sign in again."),
-            Self::CrossOrigin => (403, "cross_origin", "Cross-origin request refused."),
-            Self::Forbidden => (403, "forbidden", "Not permitted."),
-            Self::UnknownUser => (404, "unknown_user", "Not found."),
-            Self::UnknownKey => (404, "unknown_key", "Not found."),
-            Self::UnknownSession => (404, "unknown_session", "Not found."),
-            Self::DuplicateKey => (409, "duplicate_key", "Already taken."),
-            Self::DuplicateUser => (409, "duplicate_user", "Already taken."),
-            Self::LastKey => (409, "last_key", "This is the only way to sign in."),
-            Self::Constraint(violation) => match violation.kind {
-                ConstraintKind::Unique => (409, "duplicate_value", "Already taken."),
-                ConstraintKind::Referenced => (409, "still_referenced", "Still in use."),
-                _ => (400, "invalid_value", "A value was refused."),
-            },
-            Self::TooManyAttempts { .. } => (429, "too_many_attempts", "Too many attempts."),
-            Self::Busy => (503, "busy", "Try again in a moment."),
-            Self::Unavailable(_) => (503, "unavailable", "Try again in a moment."),
-            Self::Setting { .. } | Self::Schema { .. } | Self::Misuse(_) | Self::Internal(_) => {
-                (500, "internal", "Internal error.")
-            }
-        }
-    }
-
-    /// How long the client shall wait before it asks again, for `Retry-After`.
-    #[must_use]
-    pub fn retry_after(&self) -> Option<Duration> {
-        match self {
-            Self::TooManyAttempts { retry_after } => Some(*retry_after),
-            Self::Busy | Self::Unavailable(_) => Some(Duration::from_secs(1)),
-            _ => None,
-        }
-    }
-}
-
-/// How long to wait in whole seconds, and never too short: what `Retry-After` can say.
-pub(crate) fn whole_seconds(wait: Duration) -> u128 {
-    wait.as_millis().div_ceil(1000).max(1)
 }
 
 /// An error with all that it came from, for a log line.
@@ -451,12 +314,6 @@ fn place(table: &str, column: Option<&str>) -> String {
         Some(column) => format!("column `{column}` of table `{table}`"),
         None => format!("table `{table}`"),
     }
-}
-
-fn named(constraint: Option<&str>) -> String {
-    constraint
-        .map(|name| format!(" (`{name}`)"))
-        .unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -169,7 +169,7 @@ pub use store::postgres::{PgStore, PgStoreBuilder, StoredIds};
 #[cfg_attr(docsrs, doc(cfg(feature = "sqlite")))]
 pub use store::sqlite::{SqliteStore, SqliteStoreBuilder};
 pub use user::key::{KeyId, NewKey, UserKey, VerifiedKey};
-pub use user::{MaybeUser, NewUser, NoAttributes, User, UserId};
+pub use user::{MaybeUser, NewUser, NoAttributes, OwnedOrCallReturning, User, UserId};
 
 /// For the code that the attributes generate. What differs between frameworks is in their modules.
 #[cfg(feature = "macros")]

@@ -19,7 +19,7 @@ use crate::error::InvalidUserId;
 use crate::store::UserRow;
 
 pub(crate) use blank::{Verdict, try_columns};
-pub use new::NewUser;
+pub use new::{NewUser, OwnedOrCallReturning};
 pub(crate) use new::{object, refused};
 
 /// The id of a user: text of 1 to 255 characters without U+0000, 15 characters of `[a-z0-9]` when lucia

@@ -48,12 +48,10 @@ impl Auth {
         CreateSession {
             auth: self,
             sign_in: who.sign_in(),
-            device: None,
+            options: SessionOptions::default(),
             address: None,
-            attributes: Ok(Map::new()),
             replaces: None,
             proven: true,
-            persistent: true,
         }
     }
 }
@@ -110,6 +108,42 @@ mod sealed {
     }
 }
 
+/// What every way to create a session takes: [`CreateSession`], and the sign-ins of a request.
+pub(crate) struct SessionOptions {
+    pub(crate) device: Option<String>,
+    attributes: Result<Map<String, Value>>,
+    pub(crate) persistent: bool,
+}
+
+impl Default for SessionOptions {
+    fn default() -> Self {
+        Self {
+            device: None,
+            attributes: Ok(Map::new()),
+            persistent: true,
+        }
+    }
+}
+
+impl SessionOptions {
+    pub(crate) fn set_device(&mut self, device: &str) {
+        let printable = device.chars().filter(|letter| !letter.is_control());
+        self.device = Some(printable.take(DEVICE_LENGTH).collect());
+    }
+
+    pub(crate) fn set_attributes(&mut self, auth: &Auth, attributes: &(impl Serialize + ?Sized)) {
+        self.attributes = auth.session_columns(attributes);
+    }
+
+    /// Refuses attributes that cannot be columns, before anything is done.
+    pub(crate) fn check(self) -> Result<Self> {
+        Ok(Self {
+            attributes: Ok(self.attributes?),
+            ..self
+        })
+    }
+}
+
 /// A session about to be created; `.await` creates it.
 ///
 /// ```
@@ -130,20 +164,17 @@ mod sealed {
 pub struct CreateSession<'a> {
     auth: &'a Auth,
     sign_in: sealed::SignIn<'a>,
-    device: Option<String>,
+    options: SessionOptions,
     address: Option<IpAddr>,
-    attributes: Result<Map<String, Value>>,
     replaces: Option<SessionId>,
     proven: bool,
-    persistent: bool,
 }
 
 impl CreateSession<'_> {
     /// Keeps with the session what the user may recognise the device by, for a page of "your
     /// sessions". The first 255 characters are kept, without control characters.
     pub fn device(mut self, device: &str) -> Self {
-        let printable = device.chars().filter(|letter| !letter.is_control());
-        self.device = Some(printable.take(DEVICE_LENGTH).collect());
+        self.options.set_device(device);
         self
     }
 
@@ -162,7 +193,7 @@ impl CreateSession<'_> {
     ///
     /// [`PgStoreBuilder::session_columns`]: https://docs.rs/lucia/latest/lucia/struct.PgStoreBuilder.html#method.session_columns
     pub fn attributes(mut self, attributes: &(impl Serialize + ?Sized)) -> Self {
-        self.attributes = self.auth.session_columns(attributes);
+        self.options.set_attributes(self.auth, attributes);
         self
     }
 
@@ -186,10 +217,9 @@ impl CreateSession<'_> {
         self
     }
 
-    /// As [`attributes`](Self::attributes), by what
-    /// [`session_columns`](Auth::session_columns) has made of them.
-    pub(crate) fn columns(mut self, columns: Map<String, Value>) -> Self {
-        self.attributes = Ok(columns);
+    /// Sets all that [`SessionOptions`] holds.
+    pub(crate) fn options(mut self, options: SessionOptions) -> Self {
+        self.options = options;
         self
     }
 
@@ -225,14 +255,15 @@ impl CreateSession<'_> {
     /// }
     /// ```
     pub fn remember(mut self, remember: bool) -> Self {
-        self.persistent = remember;
+        self.options.persistent = remember;
         self
     }
 
     async fn create(self) -> Result<Session> {
         let Self { auth, sign_in, .. } = self;
         let sealed::SignIn { user_id, key } = sign_in;
-        let attributes = self.attributes?;
+        let options = self.options;
+        let attributes = options.attributes?;
         let token = SessionToken::generate(&*auth.0.random)?;
         let now = auth.now();
         let new = NewSessionRow {
@@ -240,10 +271,10 @@ impl CreateSession<'_> {
             user_id: user_id.clone(),
             created_at: now,
             authenticated_at: self.proven.then_some(now),
-            expiries: auth.0.lifetime.expiries(now, self.persistent, now),
-            device: self.device,
+            expiries: auth.0.lifetime.expiries(now, options.persistent, now),
+            device: options.device,
             address: self.address.map(|address| address.to_string()),
-            persistent: self.persistent,
+            persistent: options.persistent,
             attributes,
             replaces: self.replaces,
             limit: auth.0.max_sessions,
@@ -284,8 +315,8 @@ impl fmt::Debug for CreateSession<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CreateSession")
             .field("user_id", &self.sign_in.user_id)
-            .field("device", &self.device)
-            .field("remember", &self.persistent)
+            .field("device", &self.options.device)
+            .field("remember", &self.options.persistent)
             .finish_non_exhaustive()
     }
 }

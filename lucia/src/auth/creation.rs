@@ -4,7 +4,6 @@
 use std::fmt;
 use std::pin::Pin;
 
-use serde::de::DeserializeOwned;
 #[cfg(feature = "postgres")]
 use tokio_postgres::Transaction;
 
@@ -13,16 +12,16 @@ use super::Auth;
 use crate::Error;
 use crate::Result;
 use crate::clock::random_text;
-use crate::store::{KeyRow, NewUserRow};
+use crate::store::{KeyRow, NewUserRow, UserRow};
 use crate::user::key::{NewKey, UserKey};
-use crate::user::{NewUser, User, UserId, refused};
+use crate::user::{NewUser, OwnedOrCallReturning, User, UserId, refused};
 
 impl Auth {
     /// Creates a user together with their key, both or neither. Returns the user as the database
     /// stored it, with the defaults of the columns that were left out.
     ///
-    /// `A` is the type of the [`attributes`](NewUser::attributes) given. If it does not implement
-    /// `Deserialize`, say by [`returning`](NewUser::returning) what the user is read as.
+    /// `A` is the type of the [`attributes`](NewUser::attributes) given. If it borrows, or does not
+    /// implement `Deserialize`, say by [`returning`](NewUser::returning) what the user is read as.
     ///
     /// To create rows of your own with the user, see [`CreateUser::transaction`].
     ///
@@ -37,13 +36,14 @@ impl Auth {
     ///   from any row of the table;
     /// - [`Error::Busy`] when too many passwords wait to be hashed;
     /// - [`Error::Unavailable`] when the store is.
-    pub fn create_user<'a, A: DeserializeOwned>(
+    pub fn create_user<'a, A: for<'de> OwnedOrCallReturning<'de>>(
         &'a self,
         new_user: NewUser<'a, A>,
     ) -> CreateUser<'a, A> {
         CreateUser {
             auth: self,
             new_user,
+            read: User::from_row,
             #[cfg(feature = "postgres")]
             transaction: None,
         }
@@ -73,11 +73,14 @@ impl Auth {
 pub struct CreateUser<'a, A> {
     auth: &'a Auth,
     new_user: NewUser<'a, A>,
+    /// Kept from [`Auth::create_user`], so that its bound on `A` is the only one: each further bound
+    /// would be one more message of the compiler about the same mistake.
+    read: fn(&UserRow, &str) -> Result<User<A>>,
     #[cfg(feature = "postgres")]
     transaction: Option<&'a Transaction<'a>>,
 }
 
-impl<'a, A: DeserializeOwned> CreateUser<'a, A> {
+impl<'a, A> CreateUser<'a, A> {
     /// Creates the user in this transaction of yours, together with rows of your own that refer to
     /// them. You commit it or roll it back, and until you commit it, no lookup and no sign-in sees the
     /// user.
@@ -121,7 +124,12 @@ impl<'a, A: DeserializeOwned> CreateUser<'a, A> {
 
     /// Creates the user. Returns them with their key as it is in the database.
     pub(crate) async fn create(self) -> Result<(User<A>, Option<KeyRow>)> {
-        let Self { auth, new_user, .. } = self;
+        let Self {
+            auth,
+            new_user,
+            read,
+            ..
+        } = self;
         let store = auth.store();
         let table = store.user_table();
         let attributes = new_user
@@ -141,16 +149,16 @@ impl<'a, A: DeserializeOwned> CreateUser<'a, A> {
             let inserting = store.insert_user_in(transaction, user, key.clone());
             let row = auth.ask(inserting).await.map_err(refused)?;
             tracing::info!(user_id = %row.id, "user created, once the transaction is committed");
-            return Ok((User::from_row(&row, table)?, key));
+            return Ok((read(&row, table)?, key));
         }
         let row = auth.ask(store.insert_user(user, key.clone())).await;
         let row = row.map_err(refused)?;
         tracing::info!(user_id = %row.id, "user created");
-        Ok((User::from_row(&row, table)?, key))
+        Ok((read(&row, table)?, key))
     }
 }
 
-impl<'a, A: DeserializeOwned + 'a> IntoFuture for CreateUser<'a, A> {
+impl<'a, A: 'a> IntoFuture for CreateUser<'a, A> {
     type Output = Result<User<A>>;
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;
 

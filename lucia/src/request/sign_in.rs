@@ -4,17 +4,15 @@ use std::fmt;
 use std::pin::Pin;
 
 use serde::Serialize;
-use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
 
 use super::AuthRequest;
 use crate::Result;
-use crate::auth::CreateSession;
+use crate::auth::{CreateSession, CreateUser, SessionOptions};
 use crate::error::chain;
 use crate::session::Session;
 use crate::sign_in::{Evidence, Proof};
 use crate::user::key::VerifiedKey;
-use crate::user::{NewUser, User};
+use crate::user::{NewUser, OwnedOrCallReturning, User};
 
 impl AuthRequest {
     /// Signs a user in: `auth_request.sign_in(Password::new(("username", name), password)).await?`.
@@ -77,10 +75,13 @@ impl AuthRequest {
     /// [`Error::CrossOrigin`](crate::Error::CrossOrigin), and those of [`Auth::create_user`](crate::Auth::create_user) and
     /// [`Auth::create_session`](crate::Auth::create_session). The user is created first: if the
     /// session cannot be, as when the store fails in between, the user exists and can sign in.
-    pub fn sign_up<'a, A>(&'a self, new_user: NewUser<'a, A>) -> SignUp<'a, A> {
+    pub fn sign_up<'a, A: for<'de> OwnedOrCallReturning<'de>>(
+        &'a self,
+        new_user: NewUser<'a, A>,
+    ) -> SignUp<'a, A> {
         SignUp {
             request: self,
-            new_user,
+            create_user: self.auth().create_user(new_user),
             options: SessionOptions::default(),
         }
     }
@@ -89,10 +90,10 @@ impl AuthRequest {
     async fn begin_session(
         &self,
         create: CreateSession<'_>,
-        options: SessionOptions<'_>,
+        options: SessionOptions,
     ) -> Result<Session> {
         let before = self.browser_sessions();
-        let create = options.apply(create)?.replace_id(before.first().cloned());
+        let create = create.options(options).replace_id(before.first().cloned());
         let session = create.await?;
         let overtaken = self.replace_session(Some(&session));
         // What one transaction cannot end: further cookies, and what this request set meanwhile.
@@ -105,38 +106,6 @@ impl AuthRequest {
             }
         }
         Ok(session)
-    }
-}
-
-/// What is said of the session before it is created.
-#[derive(Default)]
-struct SessionOptions<'a> {
-    device: Option<&'a str>,
-    columns: Option<Result<Map<String, Value>>>,
-    is_temporary: bool,
-}
-
-impl<'a> SessionOptions<'a> {
-    fn set_attributes(&mut self, request: &AuthRequest, attributes: &(impl Serialize + ?Sized)) {
-        self.columns = Some(request.auth().session_columns(attributes));
-    }
-
-    /// Finds out whether there are attributes that cannot be columns, before anything is done.
-    fn check(&mut self) -> Result<()> {
-        if let Some(columns) = self.columns.take() {
-            self.columns = Some(Ok(columns?));
-        }
-        Ok(())
-    }
-
-    fn apply(self, mut create: CreateSession<'a>) -> Result<CreateSession<'a>> {
-        if let Some(device) = self.device {
-            create = create.device(device);
-        }
-        if let Some(columns) = self.columns {
-            create = create.columns(columns?);
-        }
-        Ok(create.remember(!self.is_temporary))
     }
 }
 
@@ -161,42 +130,42 @@ impl<'a> SessionOptions<'a> {
 pub struct SignIn<'a> {
     request: &'a AuthRequest,
     evidence: Evidence<'a>,
-    options: SessionOptions<'a>,
+    options: SessionOptions,
 }
 
-impl<'a> SignIn<'a> {
+impl SignIn<'_> {
     /// Keeps with the session what the user may recognise the device by: see
     /// [`CreateSession::device`](crate::CreateSession::device).
-    pub fn device(mut self, device: &'a str) -> Self {
-        self.options.device = Some(device);
+    pub fn device(mut self, device: &str) -> Self {
+        self.options.set_device(device);
         self
     }
 
     /// Sets your own columns in the session's row: see
     /// [`CreateSession::attributes`](crate::CreateSession::attributes).
     pub fn attributes(mut self, attributes: &(impl Serialize + ?Sized)) -> Self {
-        self.options.set_attributes(self.request, attributes);
+        self.options.set_attributes(self.request.auth(), attributes);
         self
     }
 
     /// Whether the browser keeps the session when it is closed; it does by default. See
     /// [`CreateSession::remember`](crate::CreateSession::remember).
     pub fn remember(mut self, remember: bool) -> Self {
-        self.options.is_temporary = !remember;
+        self.options.persistent = remember;
         self
     }
 
-    async fn sign_in(mut self) -> Result<Session> {
+    async fn sign_in(self) -> Result<Session> {
         let request = self.request;
         request.check_forgery()?;
-        self.options.check()?;
+        let options = self.options.check()?;
         let auth = request.auth();
         let key = self
             .evidence
             .verify(auth, || request.client_address())
             .await?;
         let create = auth.create_session(&*key);
-        request.begin_session(create, self.options).await
+        request.begin_session(create, options).await
     }
 }
 
@@ -223,15 +192,15 @@ impl fmt::Debug for SignIn<'_> {
 #[must_use = "a user is signed up by `.await`"]
 pub struct SignUp<'a, A> {
     request: &'a AuthRequest,
-    new_user: NewUser<'a, A>,
-    options: SessionOptions<'a>,
+    create_user: CreateUser<'a, A>,
+    options: SessionOptions,
 }
 
-impl<'a, A> SignUp<'a, A> {
+impl<A> SignUp<'_, A> {
     /// Keeps with the session what the user may recognise the device by: see
     /// [`CreateSession::device`](crate::CreateSession::device).
-    pub fn device(mut self, device: &'a str) -> Self {
-        self.options.device = Some(device);
+    pub fn device(mut self, device: &str) -> Self {
+        self.options.set_device(device);
         self
     }
 
@@ -239,36 +208,34 @@ impl<'a, A> SignUp<'a, A> {
     /// [`CreateSession::attributes`](crate::CreateSession::attributes). Those of the user are said by
     /// [`NewUser::attributes`].
     pub fn session_attributes(mut self, attributes: &(impl Serialize + ?Sized)) -> Self {
-        self.options.set_attributes(self.request, attributes);
+        self.options.set_attributes(self.request.auth(), attributes);
         self
     }
 
     /// Whether the browser keeps the session when it is closed; it does by default. See
     /// [`CreateSession::remember`](crate::CreateSession::remember).
     pub fn remember(mut self, remember: bool) -> Self {
-        self.options.is_temporary = !remember;
+        self.options.persistent = remember;
         self
     }
-}
 
-impl<A: DeserializeOwned> SignUp<'_, A> {
-    async fn sign_up(mut self) -> Result<(User<A>, Session)> {
+    async fn sign_up(self) -> Result<(User<A>, Session)> {
         let request = self.request;
         request.check_forgery()?;
-        self.options.check()?;
+        let options = self.options.check()?;
         let auth = request.auth();
-        let (user, key) = auth.create_user(self.new_user).create().await?;
+        let (user, key) = self.create_user.create().await?;
         let key = key.map(VerifiedKey::from_row).transpose()?;
         let create = match &key {
             Some(key) => auth.create_session(key),
             None => auth.create_session(&user.id),
         };
-        let session = request.begin_session(create, self.options).await?;
+        let session = request.begin_session(create, options).await?;
         Ok((user, session))
     }
 }
 
-impl<'a, A: DeserializeOwned + Send + 'a> IntoFuture for SignUp<'a, A> {
+impl<'a, A: Send + 'a> IntoFuture for SignUp<'a, A> {
     type Output = Result<(User<A>, Session)>;
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;
 
@@ -280,7 +247,7 @@ impl<'a, A: DeserializeOwned + Send + 'a> IntoFuture for SignUp<'a, A> {
 impl<A> fmt::Debug for SignUp<'_, A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SignUp")
-            .field("new_user", &self.new_user)
+            .field("create_user", &self.create_user)
             .field("device", &self.options.device)
             .finish_non_exhaustive()
     }

@@ -3,8 +3,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{NoAttributes, UserId};
@@ -73,7 +72,8 @@ impl<'a, A> NewUser<'a, A> {
     /// columns that can be set, and [`create_user`](crate::Auth::create_user) refuses it.
     ///
     /// The user that comes back has these attributes, too, so `B` implements `Deserialize` as
-    /// well. If it does not, as a struct that borrows cannot, say what is read instead:
+    /// well, and owns its values. For a type that does not, [`returning`](Self::returning) says
+    /// what is read instead:
     ///
     /// ```
     /// use lucia::{NewUser, User};
@@ -105,8 +105,8 @@ impl<'a, A> NewUser<'a, A> {
     }
 
     /// Reads the created user as a `B`: for when the type written is not the type read, or cannot
-    /// be read because it only implements `Serialize`.
-    pub fn returning<B: DeserializeOwned>(self) -> NewUser<'a, B> {
+    /// be read because it borrows or only implements `Serialize`.
+    pub fn returning<B>(self) -> NewUser<'a, B> {
         NewUser {
             id: self.id,
             key: self.key,
@@ -115,6 +115,22 @@ impl<'a, A> NewUser<'a, A> {
         }
     }
 }
+
+/// Attributes that a created user can be read as. A type that derives `serde::Deserialize` and owns
+/// its values implements this for every `'de`. For a type that borrows or only implements
+/// `Serialize`, call [`returning`](NewUser::returning) to say what the user is read as.
+// Another name for `Deserialize`. The compiler takes no message of ours for a lifetime that does not
+// fit, but it names the trait, so the name says what to write.
+#[diagnostic::on_unimplemented(
+    message = "a created user cannot be read as `{Self}`",
+    label = "its attributes are a `{Self}`, which does not implement `serde::Deserialize`",
+    note = "if `{Self}` owns its values, write `#[derive(serde::Deserialize)]` above it",
+    note = "otherwise write `.returning::<OwnedProfile>()` after `.attributes(..)`, where `OwnedProfile` owns its values and derives `serde::Deserialize`, as `NoAttributes` does"
+)]
+pub trait OwnedOrCallReturning<'de>: Deserialize<'de> {}
+
+#[diagnostic::do_not_recommend]
+impl<'de, A: Deserialize<'de>> OwnedOrCallReturning<'de> for A {}
 
 impl<A> fmt::Debug for NewUser<'_, A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
