@@ -29,6 +29,7 @@
 #[cfg(feature = "conformance")]
 #[cfg_attr(docsrs, doc(cfg(feature = "conformance")))]
 pub mod conformance;
+mod from_rows;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod migrations;
 #[cfg(feature = "postgres")]
@@ -52,13 +53,13 @@ use tokio_postgres::Transaction;
 use crate::Error;
 use crate::Result;
 pub use crate::clock::UnixMillis;
-pub use crate::session::Expiries;
 use crate::session::token::SessionId;
+pub use crate::session::{Expiries, Rotation};
 use crate::user::UserId;
 
 pub use rows::{
     CountedAttempt, KeyDeletion, KeyRow, LastKey, NewAttempt, NewSessionRow, NewUserRow,
-    PasswordChange, Rotation, SessionRow, UserRow, UserTable,
+    PasswordChange, SessionRow, UserRow, UserTable,
 };
 pub(crate) use split::Split;
 

@@ -261,10 +261,10 @@ impl Auth {
     ) -> Result<Option<(Session, UserRow)>> {
         let now = self.now();
         let (created_at, persistent) = (row.created_at, row.persistent);
-        let Some(state) = self.0.lifetime.state(&row, now) else {
+        let Some(state) = self.0.lifetime.state(created_at, row.expiries(), now) else {
             return Ok(None);
         };
-        let mut info = SessionInfo::new(row, &self.0.session_table, state, false);
+        let mut info = SessionInfo::from_row(row, &self.0.session_table, state, false);
         let mut confirmed_at = now;
         if state == SessionState::Idle {
             let expiries = self.0.lifetime.expiries(created_at, persistent, now);
@@ -302,7 +302,13 @@ impl Auth {
     }
 
     fn alive(&self, row: SessionRow) -> Option<SessionInfo> {
-        let state = self.0.lifetime.state(&row, self.now())?;
-        Some(SessionInfo::new(row, &self.0.session_table, state, false))
+        let lifetime = &self.0.lifetime;
+        let state = lifetime.state(row.created_at, row.expiries(), self.now())?;
+        Some(SessionInfo::from_row(
+            row,
+            &self.0.session_table,
+            state,
+            false,
+        ))
     }
 }

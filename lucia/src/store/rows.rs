@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use super::{Expiries, UnixMillis};
+use super::{Expiries, Rotation, UnixMillis};
 use crate::session::token::{SessionId, SessionToken};
 use crate::user::UserId;
 
@@ -308,30 +308,6 @@ impl fmt::Debug for NewSessionRow {
     }
 }
 
-/// Another token for a session.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Rotation {
-    /// The new token.
-    pub token: SessionToken,
-    /// The times from now on: a rotation renews as well.
-    pub expiries: Expiries,
-    /// When its user last proved who they are, if that is now.
-    pub authenticated_at: Option<UnixMillis>,
-}
-
-impl Rotation {
-    /// Another token, and the times from now on.
-    #[must_use]
-    pub fn new(token: SessionToken, expiries: Expiries) -> Self {
-        Self {
-            token,
-            expiries,
-            authenticated_at: None,
-        }
-    }
-}
-
 /// A stored session.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -378,6 +354,13 @@ impl SessionRow {
             persistent: true,
             attributes: "{}".to_owned(),
         }
+    }
+}
+
+impl SessionRow {
+    /// What its last renewal wrote.
+    pub(crate) fn expiries(&self) -> Expiries {
+        Expiries::new(self.renewed_at, self.active_expires, self.idle_expires)
     }
 }
 
