@@ -74,7 +74,7 @@ pub trait UserStore: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     ///
     /// [`Schema`](crate::Error::Schema) when one of lucia's own tables or columns is not as the
-    /// store needs it, but for those of [`check_attempts`](Self::check_attempts).
+    /// store needs it, but for those of [`check_attempts`](AttemptStore::check_attempts).
     async fn describe_users(&self) -> Result<UserTable>;
 
     /// Stores a user and, in the same transaction, their key. Returns the row as the database
@@ -144,34 +144,6 @@ pub trait UserStore: fmt::Debug + Send + Sync + 'static {
     /// Removes a key. With [`LastKey::Keep`], the last one of its user stays: however many are asked
     /// to go at once, one is left.
     async fn delete_key(&self, id: &str, last: LastKey) -> Result<KeyDeletion>;
-
-    /// Checks that attempts to sign in can be counted. Asked only where they are.
-    ///
-    /// # Errors
-    ///
-    /// [`Schema`](crate::Error::Schema) when the table for it is not as the store needs it.
-    async fn check_attempts(&self) -> Result<()>;
-
-    /// Counts an attempt to sign in, unless as many as its limit are counted already: then nothing
-    /// changes. However many are made at once, no more are admitted. The first attempt after the end
-    /// of a count begins another one.
-    ///
-    /// The stored row alone says how long its count lasts, from its start to its end. An attempt
-    /// that is admitted moves the end where its own period, from the start of the count on, ends
-    /// later. No attempt moves it back.
-    ///
-    /// A count that starts further ahead of the attempt than it lasts was begun by a wrong clock,
-    /// and has ended. (A start that is merely ahead does not say so: the clocks of two servers
-    /// differ, and of two attempts at once the later one can be counted first.)
-    async fn count_attempt(&self, attempt: NewAttempt) -> Result<CountedAttempt>;
-
-    /// Takes one attempt back out of the count of this id that started at `started_at`, and removes
-    /// the count when it was the only one in it. Silent when there is none (any more).
-    async fn uncount_attempt(&self, id: &str, started_at: UnixMillis) -> Result<()>;
-
-    /// Removes up to `limit` counts that have ended at `now`, those of a wrong clock included.
-    /// Returns how many.
-    async fn delete_old_attempts(&self, now: UnixMillis, limit: u32) -> Result<u64>;
 }
 
 /// Sessions.
@@ -240,9 +212,41 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     ) -> Result<u64>;
 }
 
-/// A store of users, keys and sessions together: what most applications have.
+/// Counts of attempts to sign in.
 #[async_trait]
-pub trait Store: UserStore + SessionStore {
+pub trait AttemptStore: fmt::Debug + Send + Sync + 'static {
+    /// Checks that attempts to sign in can be counted. Asked only where they are.
+    ///
+    /// # Errors
+    ///
+    /// [`Schema`](crate::Error::Schema) when the table for it is not as the store needs it.
+    async fn check_attempts(&self) -> Result<()>;
+
+    /// Counts an attempt to sign in, unless as many as its limit are counted already: then nothing
+    /// changes. However many are made at once, no more are admitted. The first attempt after the end
+    /// of a count begins another one.
+    ///
+    /// The stored row alone says how long its count lasts, from its start to its end. An attempt
+    /// that is admitted moves the end where its own period, from the start of the count on, ends
+    /// later. No attempt moves it back.
+    ///
+    /// A count that starts further ahead of the attempt than it lasts was begun by a wrong clock,
+    /// and has ended. (A start that is merely ahead does not say so: the clocks of two servers
+    /// differ, and of two attempts at once the later one can be counted first.)
+    async fn count_attempt(&self, attempt: NewAttempt) -> Result<CountedAttempt>;
+
+    /// Takes one attempt back out of the count of this id that started at `started_at`, and removes
+    /// the count when it was the only one in it. Silent when there is none (any more).
+    async fn uncount_attempt(&self, id: &str, started_at: UnixMillis) -> Result<()>;
+
+    /// Removes up to `limit` counts that have ended at `now`, those of a wrong clock included.
+    /// Returns how many.
+    async fn delete_old_attempts(&self, now: UnixMillis, limit: u32) -> Result<u64>;
+}
+
+/// A store of users, keys, sessions and attempts together: what most applications have.
+#[async_trait]
+pub trait Store: UserStore + SessionStore + AttemptStore {
     /// A session and its user, by one query: both or neither.
     async fn session_and_user(&self, id: &SessionId) -> Result<Option<(SessionRow, UserRow)>>;
 

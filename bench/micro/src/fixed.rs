@@ -4,9 +4,9 @@ use std::time::SystemTime;
 
 use async_trait::async_trait;
 use lucia::store::{
-    CountedAttempt, Expiries, KeyDeletion, KeyRow, LastKey, NewAttempt, NewSessionRow, NewUserRow,
-    PasswordChange, Rotation, SessionRow, SessionStore, Store, UnixMillis, UserRow, UserStore,
-    UserTable,
+    AttemptStore, CountedAttempt, Expiries, KeyDeletion, KeyRow, LastKey, NewAttempt,
+    NewSessionRow, NewUserRow, PasswordChange, Rotation, SessionRow, SessionStore, Store,
+    UnixMillis, UserRow, UserStore, UserTable,
 };
 use lucia::{Error, Result, SessionId, SessionToken, UserId};
 use serde_json::{Map, Value};
@@ -97,7 +97,10 @@ impl UserStore for Fixed {
     async fn delete_key(&self, _: &str, _: LastKey) -> Result<KeyDeletion> {
         Ok(KeyDeletion::Unknown)
     }
+}
 
+#[async_trait]
+impl AttemptStore for Fixed {
     async fn check_attempts(&self) -> Result<()> {
         unavailable()
     }

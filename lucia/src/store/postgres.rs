@@ -48,8 +48,8 @@ pub use stored_ids::StoredIds;
 use unnamed::{Param, Params};
 
 use super::{
-    CountedAttempt, KeyDeletion, KeyRow, LastKey, NewAttempt, NewUserRow, UnixMillis, UserRow,
-    UserStore, UserTable,
+    AttemptStore, CountedAttempt, KeyDeletion, KeyRow, LastKey, NewAttempt, NewUserRow, UnixMillis,
+    UserRow, UserStore, UserTable,
 };
 use crate::store::tables::{MAX_NAME, SessionColumn, TableNames};
 use crate::user::UserId;
@@ -442,7 +442,10 @@ impl UserStore for PgStore {
             Some((false, false)) | None => KeyDeletion::Unknown,
         })
     }
+}
 
+#[async_trait]
+impl AttemptStore for PgStore {
     async fn check_attempts(&self) -> Result<()> {
         self.0.check_attempts().await
     }

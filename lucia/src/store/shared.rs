@@ -8,9 +8,9 @@ use serde_json::{Map, Value};
 use tokio_postgres::Transaction;
 
 use super::{
-    CountedAttempt, Expiries, KeyDeletion, KeyRow, LastKey, NewAttempt, NewSessionRow, NewUserRow,
-    PasswordChange, Rotation, SessionRow, SessionStore, Store, UnixMillis, UserRow, UserStore,
-    UserTable,
+    AttemptStore, CountedAttempt, Expiries, KeyDeletion, KeyRow, LastKey, NewAttempt,
+    NewSessionRow, NewUserRow, PasswordChange, Rotation, SessionRow, SessionStore, Store,
+    UnixMillis, UserRow, UserStore, UserTable,
 };
 use crate::Result;
 use crate::session::token::SessionId;
@@ -70,6 +70,10 @@ shared! {
     user_keys(user_id: &UserId) -> Vec<KeyRow>;
     update_key_password(id: &str, user_id: &UserId, hashed_password: Option<&str>, only_if: Option<&str>) -> bool;
     delete_key(id: &str, last: LastKey) -> KeyDeletion;
+}
+
+shared! {
+    AttemptStore {}
     check_attempts() -> ();
     count_attempt(attempt: NewAttempt) -> CountedAttempt;
     uncount_attempt(id: &str, started_at: UnixMillis) -> ();

@@ -8,9 +8,9 @@ use serde_json::{Map, Value};
 use tokio_postgres::Transaction;
 
 use super::{
-    CountedAttempt, Expiries, KeyDeletion, KeyRow, LastKey, NewAttempt, NewSessionRow, NewUserRow,
-    PasswordChange, Rotation, SessionRow, SessionStore, Store, UnixMillis, UserRow, UserStore,
-    UserTable,
+    AttemptStore, CountedAttempt, Expiries, KeyDeletion, KeyRow, LastKey, NewAttempt,
+    NewSessionRow, NewUserRow, PasswordChange, Rotation, SessionRow, SessionStore, Store,
+    UnixMillis, UserRow, UserStore, UserTable,
 };
 use crate::session::token::SessionId;
 use crate::user::UserId;
@@ -187,7 +187,10 @@ impl UserStore for Split {
     async fn delete_key(&self, id: &str, last: LastKey) -> Result<KeyDeletion> {
         self.users.delete_key(id, last).await
     }
+}
 
+#[async_trait]
+impl AttemptStore for Split {
     async fn check_attempts(&self) -> Result<()> {
         self.users.check_attempts().await
     }

@@ -2,9 +2,9 @@
 
 use async_trait::async_trait;
 use lucia::store::{
-    CountedAttempt, Expiries, KeyDeletion, KeyRow, LastKey, NewAttempt, NewSessionRow, NewUserRow,
-    PasswordChange, Rotation, SessionRow, SessionStore, Store, UnixMillis, UserRow, UserStore,
-    UserTable,
+    AttemptStore, CountedAttempt, Expiries, KeyDeletion, KeyRow, LastKey, NewAttempt,
+    NewSessionRow, NewUserRow, PasswordChange, Rotation, SessionRow, SessionStore, Store,
+    UnixMillis, UserRow, UserStore, UserTable,
 };
 use lucia::{Error, Result, SessionId, UserId};
 use serde_json::{Map, Value};
@@ -67,7 +67,10 @@ impl UserStore for Nobody {
     async fn delete_key(&self, _: &str, _: LastKey) -> Result<KeyDeletion> {
         Ok(KeyDeletion::Unknown)
     }
+}
 
+#[async_trait]
+impl AttemptStore for Nobody {
     async fn check_attempts(&self) -> Result<()> {
         unavailable()
     }

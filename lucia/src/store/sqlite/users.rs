@@ -11,8 +11,8 @@ use super::references;
 use super::tables::{self, Tables};
 use super::values::{self, Attributes};
 use crate::store::{
-    CountedAttempt, KeyDeletion, KeyRow, LastKey, NewAttempt, NewUserRow, UnixMillis, UserRow,
-    UserStore, UserTable,
+    AttemptStore, CountedAttempt, KeyDeletion, KeyRow, LastKey, NewAttempt, NewUserRow, UnixMillis,
+    UserRow, UserStore, UserTable,
 };
 use crate::user::UserId;
 use crate::{Error, Result};
@@ -176,7 +176,10 @@ impl UserStore for SqliteStore {
         })
         .await
     }
+}
 
+#[async_trait]
+impl AttemptStore for SqliteStore {
     async fn check_attempts(&self) -> Result<()> {
         self.read(|connection, tables| tables.check_attempts(connection))
             .await

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use lucia::store::{
-    CountedAttempt, Expiries, KeyDeletion, KeyRow, LastKey, NewAttempt, NewSessionRow, NewUserRow,
-    PasswordChange, Rotation, SessionRow, SessionStore, Store, UnixMillis, UserRow, UserStore,
-    UserTable,
+    AttemptStore, CountedAttempt, Expiries, KeyDeletion, KeyRow, LastKey, NewAttempt,
+    NewSessionRow, NewUserRow, PasswordChange, Rotation, SessionRow, SessionStore, Store,
+    UnixMillis, UserRow, UserStore, UserTable,
 };
 use lucia::{Error, Result, SessionId, UserId};
 use serde_json::{Map, Value};
@@ -148,6 +148,10 @@ probed! {
     user_keys(user_id: &UserId) -> Vec<KeyRow>;
     update_key_password(id: &str, user_id: &UserId, hashed_password: Option<&str>, only_if: Option<&str>) -> bool;
     delete_key(id: &str, last: LastKey) -> KeyDeletion;
+}
+
+probed! {
+    AttemptStore {}
     check_attempts() -> ();
     count_attempt(attempt: NewAttempt) -> CountedAttempt;
     uncount_attempt(id: &str, started_at: UnixMillis) -> ();

@@ -7,8 +7,8 @@ use super::faults::Fault;
 use super::memory::{self, Memory, State, USER_COLUMNS, USERS};
 use crate::error::ConstraintKind;
 use crate::store::{
-    CountedAttempt, KeyDeletion, KeyRow, LastKey, NewAttempt, NewUserRow, SessionRow, UnixMillis,
-    UserRow, UserStore, UserTable,
+    AttemptStore, CountedAttempt, KeyDeletion, KeyRow, LastKey, NewAttempt, NewUserRow, SessionRow,
+    UnixMillis, UserRow, UserStore, UserTable,
 };
 use crate::user::UserId;
 use crate::{Error, Result};
@@ -222,7 +222,10 @@ impl UserStore for Memory {
         }
         Ok(KeyDeletion::Deleted)
     }
+}
 
+#[async_trait]
+impl AttemptStore for Memory {
     async fn check_attempts(&self) -> Result<()> {
         Ok(())
     }
