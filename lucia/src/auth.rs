@@ -31,7 +31,7 @@ use crate::headers::denial::Denials;
 use crate::headers::origin::OriginPolicy;
 use crate::password::Passwords;
 use crate::session::Lifetime;
-use crate::store::Store;
+use crate::store::{self, Store};
 use crate::{Error, Result};
 
 /// Users, keys and sessions of an application.
@@ -131,9 +131,9 @@ impl Auth {
     }
 
     /// Bounds the time that a store may take, whatever the store itself promises.
-    pub(crate) async fn ask<T>(&self, answer: impl Future<Output = Result<T>>) -> Result<T> {
+    pub(crate) async fn ask<T>(&self, answer: impl Future<Output = store::Result<T>>) -> Result<T> {
         match tokio::time::timeout(self.0.store_timeout, answer).await {
-            Ok(answer) => answer,
+            Ok(answer) => answer.map_err(Error::from),
             Err(elapsed) => Err(Error::unavailable(elapsed)),
         }
         .inspect_err(|error| {

@@ -9,26 +9,14 @@
 //!
 //! # Errors
 //!
-//! All methods tell what went wrong by the same [`Error`] that applications see:
-//!
-//! | when | error |
-//! |---|---|
-//! | a key of this id is there already | [`DuplicateKey`](crate::Error::DuplicateKey) |
-//! | a user of this id is there already | [`DuplicateUser`](crate::Error::DuplicateUser) |
-//! | a key or session is for a user who is not there | [`UnknownUser`](crate::Error::UnknownUser) |
-//! | a row to be deleted is still referenced by one of the application's | [`Constraint`](crate::Error::Constraint) of the kind [`Referenced`](crate::ConstraintKind::Referenced) |
-//! | the application's columns break a rule of the table | [`Constraint`](crate::Error::Constraint) |
-//! | a value does not fit its column, or there is no such column | [`InvalidAttribute`](crate::Error::InvalidAttribute) |
-//! | a table or one of lucia's columns is missing or of another type | [`Schema`](crate::Error::Schema) |
-//! | the database is away, slow, or out of connections | [`Unavailable`](crate::Error::Unavailable) |
-//! | anything else | [`Internal`](crate::Error::Internal) |
-//!
-//! What is not there is `None`, `false` or an empty list, and never an error. An error, and what
-//! it wraps, must not show values: they end in logs.
+//! All methods tell what went wrong by a [`StoreError`], which becomes the [`Error`](crate::Error) of the
+//! same name that applications see. What is not there is `None`, `false` or an empty
+//! list, and never an error. An error, and what it wraps, must not show values: they end in logs.
 
 #[cfg(feature = "conformance")]
 #[cfg_attr(docsrs, doc(cfg(feature = "conformance")))]
 pub mod conformance;
+mod error;
 mod from_rows;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod migrations;
@@ -49,14 +37,12 @@ use serde_json::{Map, Value};
 #[cfg(feature = "postgres")]
 use tokio_postgres::Transaction;
 
-#[cfg(feature = "postgres")]
-use crate::Error;
-use crate::Result;
 pub use crate::clock::UnixMillis;
 use crate::session::token::SessionId;
 pub use crate::session::{Expiries, Rotation};
 use crate::user::UserId;
 
+pub use error::{Result, StoreError};
 pub use rows::{
     CountedAttempt, KeyDeletion, KeyRow, LastKey, NewAttempt, NewSessionRow, NewUserRow,
     PasswordChange, SessionRow, UserRow, UserTable,
@@ -73,13 +59,13 @@ pub trait UserStore: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`Schema`](crate::Error::Schema) when one of lucia's own tables or columns is not as the
+    /// [`Schema`](StoreError::Schema) when one of lucia's own tables or columns is not as the
     /// store needs it, but for those of [`check_attempts`](AttemptStore::check_attempts).
     async fn describe_users(&self) -> Result<UserTable>;
 
     /// Stores a user and, in the same transaction, their key. Returns the row as the database
     /// holds it, its defaults included. On an error nothing is stored; where both the key and a
-    /// column are taken, the error is [`DuplicateKey`](crate::Error::DuplicateKey).
+    /// column are taken, the error is [`DuplicateKey`](StoreError::DuplicateKey).
     async fn insert_user(&self, user: NewUserRow, key: Option<KeyRow>) -> Result<UserRow>;
 
     /// The user of this id.
@@ -95,14 +81,14 @@ pub trait UserStore: fmt::Debug + Send + Sync + 'static {
 
     /// Removes a user with their keys, and with their sessions where this store holds those too.
     /// It succeeds whatever is created for the user at the same time: that is removed as well, or
-    /// comes too late and is refused with [`UnknownUser`](crate::Error::UnknownUser).
+    /// comes too late and is refused with [`UnknownUser`](StoreError::UnknownUser).
     async fn delete_user(&self, id: &UserId) -> Result<()>;
 
     /// Stores a key.
     async fn insert_key(&self, key: KeyRow) -> Result<()>;
 
     /// Stores a user as [`insert_user`](Self::insert_user) does, in this open transaction of the
-    /// application's, which it leaves open. Without an implementation, [`Error::Misuse`] says that
+    /// application's, which it leaves open. Without an implementation, [`StoreError::Misuse`] says that
     /// the store cannot.
     #[cfg(feature = "postgres")]
     #[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
@@ -116,7 +102,7 @@ pub trait UserStore: fmt::Debug + Send + Sync + 'static {
     }
 
     /// Stores a key as [`insert_key`](Self::insert_key) does, in this open transaction of the
-    /// application's, which it leaves open. Without an implementation, [`Error::Misuse`] says that
+    /// application's, which it leaves open. Without an implementation, [`StoreError::Misuse`] says that
     /// the store cannot.
     #[cfg(feature = "postgres")]
     #[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
@@ -157,7 +143,7 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
 
     /// Stores a session, and in the same transaction removes the one that it replaces and those
     /// of its user that are too many with it: all of it or nothing. Returns the row as the
-    /// database holds it, its defaults included. [`UnknownUser`](crate::Error::UnknownUser) where
+    /// database holds it, its defaults included. [`UnknownUser`](StoreError::UnknownUser) where
     /// this store knows the users and this one is not among them.
     ///
     /// With a [`limit`](NewSessionRow::limit), those stay that were renewed last. Dead ones go
@@ -219,7 +205,7 @@ pub trait AttemptStore: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`Schema`](crate::Error::Schema) when the table for it is not as the store needs it.
+    /// [`Schema`](StoreError::Schema) when the table for it is not as the store needs it.
     async fn check_attempts(&self) -> Result<()>;
 
     /// Counts an attempt to sign in, unless as many as its limit are counted already: then nothing
@@ -277,10 +263,10 @@ pub trait Store: UserStore + SessionStore + AttemptStore {
 }
 
 #[cfg(feature = "postgres")]
-fn no_transactions() -> Error {
+fn no_transactions() -> StoreError {
     let what = "`transaction(..)` is for users in a `PgStore`, and the store of users is another one, \
                 which cannot write in a transaction of Postgres: leave `transaction(..)` out";
-    Error::Misuse(what.to_owned())
+    StoreError::Misuse(what.to_owned())
 }
 
 /// lucia's own columns of the table of sessions, which attributes cannot be.

@@ -5,10 +5,10 @@ use std::time::SystemTime;
 use async_trait::async_trait;
 use lucia::store::{
     AttemptStore, CountedAttempt, Expiries, KeyDeletion, KeyRow, LastKey, NewAttempt,
-    NewSessionRow, NewUserRow, PasswordChange, Rotation, SessionRow, SessionStore, Store,
+    NewSessionRow, NewUserRow, PasswordChange, Result, Rotation, SessionRow, SessionStore, Store, StoreError,
     UnixMillis, UserRow, UserStore, UserTable,
 };
-use lucia::{Error, Result, SessionId, SessionToken, UserId};
+use lucia::{SessionId, SessionToken, UserId};
 use serde_json::{Map, Value};
 
 /// The store.
@@ -43,7 +43,7 @@ impl Fixed {
 }
 
 fn unavailable<T>() -> Result<T> {
-    Err(Error::unavailable("nobody is here"))
+    Err(StoreError::unavailable("nobody is here"))
 }
 
 #[async_trait]

@@ -2,8 +2,10 @@
 
 mod support;
 
-use lucia::store::{Expiries, NewSessionRow, Rotation, SessionRow, SessionStore, UnixMillis};
-use lucia::{Auth, Error, NewUser, Result, SessionId, UserId};
+use lucia::store::{
+    Expiries, NewSessionRow, Result, Rotation, SessionRow, SessionStore, StoreError, UnixMillis,
+};
+use lucia::{Auth, NewUser, SessionId, UserId};
 use quickstart::Profile;
 use serde_json::{Map, Value};
 use support::RunningSite;
@@ -173,27 +175,27 @@ impl SessionStore for Away {
     }
 
     async fn insert_session(&self, _: NewSessionRow) -> Result<SessionRow> {
-        Err(Error::unavailable("away"))
+        Err(StoreError::unavailable("away"))
     }
 
     async fn session(&self, _: &SessionId) -> Result<Option<SessionRow>> {
-        Err(Error::unavailable("away"))
+        Err(StoreError::unavailable("away"))
     }
 
     async fn sessions(&self, _: &[SessionId]) -> Result<Vec<SessionRow>> {
-        Err(Error::unavailable("away"))
+        Err(StoreError::unavailable("away"))
     }
 
     async fn user_sessions(&self, _: &UserId) -> Result<Vec<SessionRow>> {
-        Err(Error::unavailable("away"))
+        Err(StoreError::unavailable("away"))
     }
 
     async fn renew_session(&self, _: &SessionId, _: Expiries) -> Result<bool> {
-        Err(Error::unavailable("away"))
+        Err(StoreError::unavailable("away"))
     }
 
     async fn rotate_session(&self, _: &SessionId, _: Rotation) -> Result<bool> {
-        Err(Error::unavailable("away"))
+        Err(StoreError::unavailable("away"))
     }
 
     async fn update_session(
@@ -201,15 +203,15 @@ impl SessionStore for Away {
         _: &SessionId,
         _: Map<String, Value>,
     ) -> Result<Option<SessionRow>> {
-        Err(Error::unavailable("away"))
+        Err(StoreError::unavailable("away"))
     }
 
     async fn delete_session(&self, _: &SessionId, _: Option<&UserId>) -> Result<bool> {
-        Err(Error::unavailable("away"))
+        Err(StoreError::unavailable("away"))
     }
 
     async fn delete_user_sessions(&self, _: &UserId, _: Option<&SessionId>) -> Result<()> {
-        Err(Error::unavailable("away"))
+        Err(StoreError::unavailable("away"))
     }
 
     async fn delete_expired_sessions(
@@ -218,6 +220,6 @@ impl SessionStore for Away {
         _: Option<&UserId>,
         _: u32,
     ) -> Result<u64> {
-        Err(Error::unavailable("away"))
+        Err(StoreError::unavailable("away"))
     }
 }

@@ -12,8 +12,8 @@ use super::{
     NewSessionRow, NewUserRow, PasswordChange, Rotation, SessionRow, SessionStore, Store,
     UnixMillis, UserRow, UserStore, UserTable,
 };
-use crate::Result;
 use crate::session::token::SessionId;
+use crate::store::Result;
 use crate::user::UserId;
 
 /// Writes each method out as: ask the store in the `Arc`.

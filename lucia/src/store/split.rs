@@ -13,8 +13,8 @@ use super::{
     UnixMillis, UserRow, UserStore, UserTable,
 };
 use crate::session::token::SessionId;
+use crate::store::{Result, StoreError};
 use crate::user::UserId;
-use crate::{Error, Result};
 
 /// A store put together from two. A lookup asks one after the other.
 #[derive(Debug)]
@@ -221,7 +221,7 @@ impl SessionStore for Split {
     async fn insert_session(&self, session: NewSessionRow) -> Result<SessionRow> {
         let user_id = session.user_id.clone();
         if self.users.user(&user_id).await?.is_none() {
-            return Err(Error::UnknownUser);
+            return Err(StoreError::UnknownUser);
         }
         let inserted = self.sessions.insert_session(session).await?;
         let found = self.users.user(&user_id).await;
@@ -229,7 +229,7 @@ impl SessionStore for Split {
             return Ok(inserted);
         }
         self.sessions.delete_session(&inserted.id, None).await?;
-        found.and(Err(Error::UnknownUser))
+        found.and(Err(StoreError::UnknownUser))
     }
 
     async fn session(&self, id: &SessionId) -> Result<Option<SessionRow>> {

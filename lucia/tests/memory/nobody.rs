@@ -3,17 +3,17 @@
 use async_trait::async_trait;
 use lucia::store::{
     AttemptStore, CountedAttempt, Expiries, KeyDeletion, KeyRow, LastKey, NewAttempt,
-    NewSessionRow, NewUserRow, PasswordChange, Rotation, SessionRow, SessionStore, Store,
-    UnixMillis, UserRow, UserStore, UserTable,
+    NewSessionRow, NewUserRow, PasswordChange, Result, Rotation, SessionRow, SessionStore, Store,
+    StoreError, UnixMillis, UserRow, UserStore, UserTable,
 };
-use lucia::{Error, Result, SessionId, UserId};
+use lucia::{SessionId, UserId};
 use serde_json::{Map, Value};
 
 #[derive(Debug)]
 pub(crate) struct Nobody;
 
 fn unavailable<T>() -> Result<T> {
-    Err(Error::unavailable("nobody is here"))
+    Err(StoreError::unavailable("nobody is here"))
 }
 
 #[async_trait]

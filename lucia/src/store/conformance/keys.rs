@@ -1,7 +1,7 @@
 //! Keys.
 
 use super::values::{HOSTILE, all, insert_key, insert_user, key, key_ids, long, stored_key};
-use crate::Error;
+use crate::store::StoreError;
 use crate::store::{KeyDeletion, KeyRow, LastKey, Store};
 use crate::user::UserId;
 
@@ -53,7 +53,10 @@ pub(super) async fn a_user_without_keys_has_an_empty_list(store: &dyn Store) {
 
 pub(super) async fn a_key_of_an_unknown_user_is_refused(store: &dyn Store) {
     let refused = store.insert_key(key("username:ada", ADA)).await;
-    assert!(matches!(refused, Err(Error::UnknownUser)), "{refused:?}");
+    assert!(
+        matches!(refused, Err(StoreError::UnknownUser)),
+        "{refused:?}"
+    );
     assert_eq!(stored_key(store, "username:ada").await, None);
 }
 
@@ -64,7 +67,10 @@ pub(super) async fn a_taken_key_stays_whose_it_is(store: &dyn Store) {
     insert_key(store, &first).await;
     for second in [key(&first.id, BOB), key(&first.id, ADA)] {
         let refused = store.insert_key(second).await;
-        assert!(matches!(refused, Err(Error::DuplicateKey)), "{refused:?}");
+        assert!(
+            matches!(refused, Err(StoreError::DuplicateKey)),
+            "{refused:?}"
+        );
     }
     assert_eq!(stored_key(store, &first.id).await, Some(first));
     assert!(key_ids(store, BOB).await.is_empty());

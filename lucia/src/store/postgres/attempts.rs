@@ -1,7 +1,7 @@
 //! Counting attempts to sign in.
 
 use super::{Params, Parts};
-use crate::Result;
+use crate::store::Result;
 use crate::store::tables::TableNames;
 use crate::store::{CountedAttempt, NewAttempt, UnixMillis};
 

@@ -65,8 +65,8 @@ use tokio::task::JoinHandle;
 use tokio_postgres::GenericClient;
 
 use super::Parts;
-use crate::Result;
 use crate::session::token::SessionId;
+use crate::store::Result;
 use crate::store::{NewSessionRow, SessionRow, UserRow};
 use crate::user::UserId;
 use changes::{Change, Digest};

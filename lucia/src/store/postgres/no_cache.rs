@@ -6,8 +6,8 @@ use std::sync::Arc;
 use tokio_postgres::GenericClient;
 
 use super::Parts;
-use crate::Result;
 use crate::session::token::SessionId;
+use crate::store::Result;
 use crate::store::{NewSessionRow, SessionRow, UserRow};
 use crate::user::UserId;
 

@@ -4,7 +4,7 @@ use tokio_postgres::Row;
 
 use super::error::Failure;
 use super::lookups::Found;
-use crate::Result;
+use crate::store::Result;
 use crate::store::{KeyRow, SessionRow, UnixMillis, UserRow};
 use crate::user::UserId;
 

@@ -11,8 +11,8 @@ use super::rows::{inserted_row, session_row};
 use super::run::Statement;
 use super::statements::Insertion;
 use super::{Param, Params, Parts, PgStore, attributes_json};
-use crate::Result;
 use crate::session::token::SessionId;
+use crate::store::Result;
 use crate::store::{
     Expiries, KeyRow, NewSessionRow, PasswordChange, Rotation, SESSION_COLUMNS, SessionRow,
     SessionStore, Store, UnixMillis, UserRow,

@@ -15,8 +15,8 @@ use crate::store::{
     Expiries, KeyRow, NewSessionRow, PasswordChange, Rotation, SESSION_COLUMNS, SessionRow,
     SessionStore, Store, UnixMillis, UserRow,
 };
+use crate::store::{Result, StoreError};
 use crate::user::UserId;
-use crate::{Error, Result};
 
 #[async_trait]
 impl SessionStore for SqliteStore {
@@ -246,7 +246,7 @@ fn insert(
     let id = session.token.session_id();
     let Some(stored) = stored_session(connection, tables, &id)? else {
         let table = &tables.names.session;
-        return Err(Error::Misuse(format!(
+        return Err(StoreError::Misuse(format!(
             "table `{table}` has a trigger that keeps rows from being inserted"
         ))
         .into());
@@ -286,7 +286,7 @@ fn insert_row(connection: &Connection, tables: &Tables, session: &NewSessionRow)
                     .prepare_cached(&tables.sql.user)?
                     .exists([session.user_id.as_str()])? =>
         {
-            Err(Error::UnknownUser.into())
+            Err(StoreError::UnknownUser.into())
         }
         inserted => inserted.about(Subject::Session).map(drop),
     }

@@ -4,6 +4,7 @@ use rusqlite::Connection;
 
 use super::errors::{Failure, Outcome};
 use crate::store::SESSION_COLUMNS;
+use crate::store::StoreError;
 use crate::store::tables::{SessionColumn, TableNames, check_name, quote};
 use crate::{Error, Result};
 
@@ -134,7 +135,7 @@ impl Tables {
 fn check_tables(connection: &Connection, tables: &[(&str, Vec<&str>)]) -> Outcome<()> {
     for &(table, ref needed) in tables {
         let misfit = |column: Option<&str>, reason: String| {
-            Failure::Told(Error::Schema {
+            Failure::Told(StoreError::Schema {
                 table: table.to_owned(),
                 column: column.map(str::to_owned),
                 reason,

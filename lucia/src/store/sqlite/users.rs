@@ -14,8 +14,8 @@ use crate::store::{
     AttemptStore, CountedAttempt, KeyDeletion, KeyRow, LastKey, NewAttempt, NewUserRow, UnixMillis,
     UserRow, UserStore, UserTable,
 };
+use crate::store::{Result, StoreError};
 use crate::user::UserId;
-use crate::{Error, Result};
 
 #[async_trait]
 impl UserStore for SqliteStore {
@@ -59,7 +59,7 @@ impl UserStore for SqliteStore {
             if let Some(key) = &key
                 && is_taken(&transaction, tables, &key.id)?
             {
-                return Err(Error::DuplicateKey.into());
+                return Err(StoreError::DuplicateKey.into());
             }
             let id = user.id.as_str();
             let inserted = attributes.insert(&transaction, table, &[("id", &id)]);
@@ -69,7 +69,7 @@ impl UserStore for SqliteStore {
             }
             let stored = stored_user(&transaction, tables, &user.id)?;
             // It was inserted a moment ago: only a trigger can have taken it away.
-            let stored = stored.ok_or(Error::UnknownUser)?;
+            let stored = stored.ok_or(StoreError::UnknownUser)?;
             transaction.commit().about(Subject::User)?;
             Ok(stored)
         })

@@ -8,10 +8,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use lucia::store::{
     AttemptStore, CountedAttempt, Expiries, KeyDeletion, KeyRow, LastKey, NewAttempt,
-    NewSessionRow, NewUserRow, PasswordChange, Rotation, SessionRow, SessionStore, Store,
-    UnixMillis, UserRow, UserStore, UserTable,
+    NewSessionRow, NewUserRow, PasswordChange, Result, Rotation, SessionRow, SessionStore, Store,
+    StoreError, UnixMillis, UserRow, UserStore, UserTable,
 };
-use lucia::{Error, Result, SessionId, UserId};
+use lucia::{SessionId, UserId};
 use serde_json::{Map, Value};
 use tokio::sync::Semaphore;
 
@@ -87,7 +87,7 @@ impl Probe {
             let _ = gate.released.acquire().await;
         }
         if self.state().down {
-            return Err(Error::unavailable("the probe is down"));
+            return Err(StoreError::unavailable("the probe is down"));
         }
         Ok(())
     }

@@ -12,8 +12,8 @@ use crate::store::{
     Expiries, NewSessionRow, Rotation, SESSION_COLUMNS as OWN_COLUMNS, SessionRow, SessionStore,
     UnixMillis,
 };
+use crate::store::{Result, StoreError};
 use crate::user::UserId;
-use crate::{Error, Result};
 
 #[async_trait]
 impl SessionStore for Memory {
@@ -32,13 +32,13 @@ impl SessionStore for Memory {
         }
         let is_known = state.users.contains_key(new.user_id.as_str());
         if !is_known && !self.has(Fault::TakesSessionsOfNobody) {
-            return Err(self.refuse(Error::UnknownUser, new.user_id.as_str()));
+            return Err(self.refuse(StoreError::UnknownUser, new.user_id.as_str()));
         }
         let replaced = new.replaces.as_ref();
         let replaced = replaced.and_then(|id| state.sessions.get(id.as_str()));
         if new.replaces.is_some() && replaced.is_none() && self.has(Fault::InsistsOnWhatItReplaces)
         {
-            return Err(Error::internal("it is not there"));
+            return Err(StoreError::internal("it is not there"));
         }
         let is_own = replaced.is_some_and(|row| row.user_id == new.user_id);
         let spares = self.has(Fault::ReplacesItsOwnOnly) && !is_own;
@@ -129,7 +129,7 @@ impl SessionStore for Memory {
         let mut state = self.state();
         let Some(row) = state.sessions.get_mut(id.as_str()) else {
             return match self.has(Fault::UpdatesASessionThatIsNotThere) {
-                true => Err(Error::internal("it is not there")),
+                true => Err(StoreError::internal("it is not there")),
                 false => Ok(None),
             };
         };
@@ -316,7 +316,7 @@ impl Memory {
         if let Some(own) = own
             && !self.has(Fault::WritesItsOwnColumns)
         {
-            return Err(Error::Misuse(format!("`{own}` is not an attribute")));
+            return Err(StoreError::Misuse(format!("`{own}` is not an attribute")));
         }
         let anything = self.has(Fault::TakesAnyAttributeOfASession);
         let mut given = given.clone();

@@ -9,7 +9,7 @@ use crate::session::token::SessionId;
 use crate::store::{
     KeyRow, NewSessionRow, PasswordChange, SessionRow, SessionStore, Store, UserRow,
 };
-use crate::{Error, Result};
+use crate::store::{Result, StoreError};
 
 #[async_trait]
 impl Store for Memory {
@@ -34,7 +34,7 @@ impl Store for Memory {
             match self.session_and_user(id).await? {
                 Some(found) => both.push(found),
                 None if self.has(Fault::FailsForWhatIsNotThere) => {
-                    return Err(Error::internal("it is not there"));
+                    return Err(StoreError::internal("it is not there"));
                 }
                 None => {}
             }

@@ -10,8 +10,8 @@ use crate::store::{
     AttemptStore, CountedAttempt, KeyDeletion, KeyRow, LastKey, NewAttempt, NewUserRow, SessionRow,
     UnixMillis, UserRow, UserStore, UserTable,
 };
+use crate::store::{Result, StoreError};
 use crate::user::UserId;
-use crate::{Error, Result};
 
 #[async_trait]
 impl UserStore for Memory {
@@ -56,10 +56,10 @@ impl UserStore for Memory {
             if self.has(Fault::LeavesTheUserOfATakenKey) {
                 state.users.insert(id.to_owned(), row);
             }
-            return Err(self.refuse(Error::DuplicateKey, id));
+            return Err(self.refuse(StoreError::DuplicateKey, id));
         }
         if state.users.contains_key(id) && !self.has(Fault::TakesATakenId) {
-            return Err(self.refuse(Error::DuplicateUser, id));
+            return Err(self.refuse(StoreError::DuplicateUser, id));
         }
         if !self.has(Fault::SignsUpInTwoSteps) {
             self.refuse_taken_name(&state, id, &row)?;
@@ -92,7 +92,7 @@ impl UserStore for Memory {
         let mut state = self.state();
         let Some(before) = state.users.get(id.as_str()).cloned() else {
             return match self.has(Fault::UpdatesAUserWhoIsNotThere) {
-                true => Err(Error::UnknownUser),
+                true => Err(StoreError::UnknownUser),
                 false => Ok(None),
             };
         };
@@ -119,7 +119,7 @@ impl UserStore for Memory {
         let before = theirs(&self.state());
         self.pause(Fault::DeletesAUserAsTheyWere).await;
         if theirs(&self.state()) > before {
-            return Err(Error::UnknownUser);
+            return Err(StoreError::UnknownUser);
         }
         if self.has(Fault::DeletesSessionsBeforeTheirUser) {
             let is_other = |session: &SessionRow| session.user_id != *id;
@@ -143,10 +143,10 @@ impl UserStore for Memory {
         let mut state = self.state();
         let is_known = state.users.contains_key(key.user_id.as_str());
         if !is_known && !self.has(Fault::TakesKeysOfNobody) {
-            return Err(self.refuse(Error::UnknownUser, key.user_id.as_str()));
+            return Err(self.refuse(StoreError::UnknownUser, key.user_id.as_str()));
         }
         if state.keys.contains_key(&key.id) && !self.has(Fault::TakesATakenKey) {
-            return Err(Error::DuplicateKey);
+            return Err(StoreError::DuplicateKey);
         }
         let mut key = key;
         if self.has(Fault::LosesThePassword) {
@@ -249,7 +249,7 @@ impl Memory {
         let mut given = given.clone();
         if given.contains_key("id") {
             if !self.has(Fault::WritesTheId) {
-                return Err(Error::Misuse("`id` is not an attribute".to_owned()));
+                return Err(StoreError::Misuse("`id` is not an attribute".to_owned()));
             }
             given.remove("id");
         }
@@ -257,11 +257,11 @@ impl Memory {
         let written = memory::set(row, &given, USERS, USER_COLUMNS, anything);
         let checked = written.and_then(|()| memory::check(row, USERS, USER_COLUMNS));
         match checked {
-            Err(Error::Constraint(_)) if self.has(Fault::TakesNobodysName) => Ok(()),
-            Err(Error::InvalidAttribute { table, reason, .. })
+            Err(StoreError::Constraint(_)) if self.has(Fault::TakesNobodysName) => Ok(()),
+            Err(StoreError::InvalidAttribute { table, reason, .. })
                 if self.has(Fault::NamesNoColumn) =>
             {
-                Err(Error::InvalidAttribute {
+                Err(StoreError::InvalidAttribute {
                     table,
                     column: None,
                     reason,

@@ -77,7 +77,7 @@ async fn a_value_that_a_strict_table_refuses_is_named_by_its_column() {
     let refused = store.insert_user(user, None).await.unwrap_err();
     assert!(!format!("{refused:?}").contains("swordfish"));
     match refused {
-        Error::InvalidAttribute { table, column, .. } => {
+        StoreError::InvalidAttribute { table, column, .. } => {
             assert_eq!((&*table, column.as_deref()), ("auth_user", Some("age")));
         }
         other => panic!("{other:?}"),
