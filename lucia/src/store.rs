@@ -141,6 +141,13 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// The name of the table of sessions, for messages.
     fn session_table(&self) -> &str;
 
+    /// A setting of this store that has an effect only where users and sessions are in one store, by its
+    /// name. [`AuthBuilder::build`](crate::AuthBuilder::build) refuses it beside
+    /// [`sessions`](crate::AuthBuilder::sessions).
+    fn joint_setting(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Stores a session, and in the same transaction removes the one that it replaces and those
     /// of its user that are too many with it: all of it or nothing. Returns the row as the
     /// database holds it, its defaults included. [`UnknownUser`](StoreError::UnknownUser) where
@@ -230,9 +237,18 @@ pub trait AttemptStore: fmt::Debug + Send + Sync + 'static {
     async fn delete_old_attempts(&self, now: UnixMillis, limit: u32) -> Result<u64>;
 }
 
-/// A store of users, keys, sessions and attempts together: what most applications have.
+/// A store of users, keys and sessions together: what most applications have.
+///
+/// What not every store can do is asked for by a method that says `None` by default.
+/// [`AuthBuilder::build`](crate::AuthBuilder::build) refuses a setting that needs what is missing.
 #[async_trait]
-pub trait Store: UserStore + SessionStore + AttemptStore {
+pub trait Store: UserStore + SessionStore {
+    /// Where attempts to sign in are counted. `None` if this store cannot count them: then
+    /// [`without_sign_in_limit`](crate::AuthBuilder::without_sign_in_limit) has to be set.
+    fn attempts(&self) -> Option<&dyn AttemptStore> {
+        None
+    }
+
     /// A session and its user, by one query: both or neither.
     async fn session_and_user(&self, id: &SessionId) -> Result<Option<(SessionRow, UserRow)>>;
 

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use async_trait::async_trait;
 use lucia::store::{
-    AttemptStore, CountedAttempt, Expiries, KeyDeletion, KeyRow, LastKey, NewAttempt,
+    Expiries, KeyDeletion, KeyRow, LastKey,
     NewSessionRow, NewUserRow, PasswordChange, Result, Rotation, SessionRow, SessionStore, Store, StoreError,
     UnixMillis, UserRow, UserStore, UserTable,
 };
@@ -96,25 +96,6 @@ impl UserStore for Fixed {
 
     async fn delete_key(&self, _: &str, _: LastKey) -> Result<KeyDeletion> {
         Ok(KeyDeletion::Unknown)
-    }
-}
-
-#[async_trait]
-impl AttemptStore for Fixed {
-    async fn check_attempts(&self) -> Result<()> {
-        unavailable()
-    }
-
-    async fn count_attempt(&self, _: NewAttempt) -> Result<CountedAttempt> {
-        unavailable()
-    }
-
-    async fn uncount_attempt(&self, _: &str, _: UnixMillis) -> Result<()> {
-        Ok(())
-    }
-
-    async fn delete_old_attempts(&self, _: UnixMillis, _: u32) -> Result<u64> {
-        Ok(0)
     }
 }
 

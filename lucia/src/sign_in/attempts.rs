@@ -89,8 +89,8 @@ impl Attempt<'_> {
             expires: now.plus(self.limit.period),
             limit: self.limit.failures,
         };
-        let store = self.auth.store();
-        let counted = self.auth.ask(store.count_attempt(attempt)).await?;
+        let counting = self.auth.attempts()?.count_attempt(attempt);
+        let counted = self.auth.ask(counting).await?;
         if !counted.admitted {
             return Err(Error::TooManyAttempts {
                 retry_after: now.until(counted.expires),
@@ -111,9 +111,12 @@ impl Attempt<'_> {
             return;
         }
         for place in &self.places {
-            let store = self.auth.store();
-            let uncounted = store.uncount_attempt(&place.id, place.started_at);
-            if let Err(error) = self.auth.ask(uncounted).await {
+            let uncounted = async {
+                let attempts = self.auth.attempts()?;
+                let uncounting = attempts.uncount_attempt(&place.id, place.started_at);
+                self.auth.ask(uncounting).await
+            };
+            if let Err(error) = uncounted.await {
                 tracing::warn!(error = %chain(&error), "an attempt to sign in stays counted as failed");
             }
         }

@@ -55,7 +55,7 @@ mod values;
 use std::fmt;
 use std::pin::Pin;
 
-use super::{SessionStore, Store};
+use super::{AttemptStore, SessionStore, Store};
 
 /// The columns that the table of users needs besides `id`, as SQL defines them.
 pub const USER_COLUMNS: [&str; 3] = [
@@ -79,6 +79,7 @@ pub struct Case {
 #[derive(Clone, Copy)]
 enum Body {
     Store(for<'a> fn(&'a dyn Store) -> Running<'a>),
+    Attempts(for<'a> fn(&'a dyn AttemptStore) -> Running<'a>),
     Sessions(SessionCase),
 }
 
@@ -90,13 +91,14 @@ pub struct SessionCase {
 }
 
 impl Case {
-    /// All cases: those for sessions, and those for users and keys.
+    /// All cases: those for sessions, those for users and keys, and those for attempts to sign in.
     pub fn all() -> impl Iterator<Item = Self> {
         let of_sessions = SessionCase::all().map(|case| Self {
             name: case.name,
             body: Body::Sessions(case),
         });
-        of_sessions.chain(STORE_CASES.iter().copied())
+        let others = STORE_CASES.iter().chain(ATTEMPT_CASES);
+        of_sessions.chain(others.copied())
     }
 
     /// The case of this name.
@@ -116,7 +118,8 @@ impl Case {
         self.name
     }
 
-    /// Runs the case on a fresh store.
+    /// Runs the case on a fresh store. A case for attempts to sign in does nothing where the store
+    /// [cannot count them](Store::attempts).
     ///
     /// # Panics
     ///
@@ -124,6 +127,11 @@ impl Case {
     pub async fn run(&self, store: &dyn Store) {
         match self.body {
             Body::Store(body) => body(store).await,
+            Body::Attempts(body) => {
+                if let Some(attempts) = store.attempts() {
+                    body(attempts).await;
+                }
+            }
             Body::Sessions(case) => {
                 sessions::insert_users(store).await;
                 case.run(store).await;
@@ -185,6 +193,7 @@ macro_rules! store_conformance {
     ($(#[$attribute:meta])+ $on_a_fresh_store:path) => {
         $crate::__session_cases! { tests Case [$(#[$attribute])+] [$on_a_fresh_store] }
         $crate::__store_cases! { tests Case [$(#[$attribute])+] [$on_a_fresh_store] }
+        $crate::__attempt_cases! { tests Case [$(#[$attribute])+] [$on_a_fresh_store] }
     };
 }
 
@@ -321,29 +330,6 @@ macro_rules! __store_cases {
                 of_two_keys_deleted_at_once_one_stays
                 deleting_an_unknown_key_says_so
             }
-            attempts {
-                as_many_attempts_are_admitted_as_the_limit_says
-                a_count_ends_when_its_first_attempt_said
-                when_a_count_has_ended_another_one_begins
-                a_count_of_a_clock_that_was_wrong_has_ended
-                a_count_of_a_clock_that_is_ahead_goes_on
-                the_count_says_whether_its_clock_was_wrong
-                attempts_of_different_limits_are_counted_together
-                an_attempt_of_a_longer_period_extends_the_count
-                an_attempt_of_a_shorter_period_does_not_cut_the_count_short
-                an_attempt_that_is_refused_extends_no_count
-                attempts_of_different_ids_are_counted_apart
-                of_fifty_attempts_at_once_as_many_are_admitted_as_the_limit_says
-                an_attempt_that_is_taken_back_makes_room_for_one
-                no_more_attempts_are_taken_back_than_were_counted
-                an_attempt_is_taken_back_out_of_its_own_count
-                attempts_that_are_all_taken_back_leave_no_count
-                an_attempt_is_taken_back_out_of_a_count_that_was_extended
-                counts_that_have_ended_are_deleted_and_no_others
-                counts_of_a_clock_that_was_wrong_are_deleted
-                a_count_that_was_extended_is_deleted_after_its_new_end
-                no_more_counts_are_deleted_than_asked
-            }
             together {
                 a_session_and_its_user_come_together
                 a_expired_session_still_comes_with_its_user
@@ -379,6 +365,39 @@ macro_rules! __store_cases {
     };
 }
 
+/// The cases for attempts to sign in.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __attempt_cases {
+    ($($purpose:tt)*) => {
+        $crate::__conformance! { $($purpose)*
+            attempts {
+                as_many_attempts_are_admitted_as_the_limit_says
+                a_count_ends_when_its_first_attempt_said
+                when_a_count_has_ended_another_one_begins
+                a_count_of_a_clock_that_was_wrong_has_ended
+                a_count_of_a_clock_that_is_ahead_goes_on
+                the_count_says_whether_its_clock_was_wrong
+                attempts_of_different_limits_are_counted_together
+                an_attempt_of_a_longer_period_extends_the_count
+                an_attempt_of_a_shorter_period_does_not_cut_the_count_short
+                an_attempt_that_is_refused_extends_no_count
+                attempts_of_different_ids_are_counted_apart
+                of_fifty_attempts_at_once_as_many_are_admitted_as_the_limit_says
+                an_attempt_that_is_taken_back_makes_room_for_one
+                no_more_attempts_are_taken_back_than_were_counted
+                an_attempt_is_taken_back_out_of_its_own_count
+                attempts_that_are_all_taken_back_leave_no_count
+                an_attempt_is_taken_back_out_of_a_count_that_was_extended
+                counts_that_have_ended_are_deleted_and_no_others
+                counts_of_a_clock_that_was_wrong_are_deleted
+                a_count_that_was_extended_is_deleted_after_its_new_end
+                no_more_counts_are_deleted_than_asked
+            }
+        }
+    };
+}
+
 /// What is made of a list of cases: tests, or the list itself.
 #[doc(hidden)]
 #[macro_export]
@@ -404,6 +423,8 @@ macro_rules! __conformance {
 const SESSION_CASES: &[SessionCase] = __session_cases! { list std::convert::identity, SessionCase };
 
 const STORE_CASES: &[Case] = __store_cases! { list Body::Store, Case };
+
+const ATTEMPT_CASES: &[Case] = __attempt_cases! { list Body::Attempts, Case };
 
 #[cfg(test)]
 mod tests;

@@ -8,9 +8,9 @@ use serde_json::{Map, Value};
 use tokio_postgres::Transaction;
 
 use super::{
-    AttemptStore, CountedAttempt, Expiries, KeyDeletion, KeyRow, LastKey, NewAttempt,
-    NewSessionRow, NewUserRow, PasswordChange, Rotation, SessionRow, SessionStore, Store,
-    UnixMillis, UserRow, UserStore, UserTable,
+    AttemptStore, Expiries, KeyDeletion, KeyRow, LastKey, NewSessionRow, NewUserRow,
+    PasswordChange, Rotation, SessionRow, SessionStore, Store, UnixMillis, UserRow, UserStore,
+    UserTable,
 };
 use crate::session::token::SessionId;
 use crate::store::Result;
@@ -32,7 +32,11 @@ macro_rules! shared {
 }
 
 shared! {
-    Store {}
+    Store {
+        fn attempts(&self) -> Option<&dyn AttemptStore> {
+            (**self).attempts()
+        }
+    }
     session_and_user(id: &SessionId) -> Option<(SessionRow, UserRow)>;
     sessions_and_users(ids: &[SessionId]) -> Vec<(SessionRow, UserRow)>;
     insert_session_by_key(session: NewSessionRow, key: KeyRow) -> Option<SessionRow>;
@@ -73,17 +77,13 @@ shared! {
 }
 
 shared! {
-    AttemptStore {}
-    check_attempts() -> ();
-    count_attempt(attempt: NewAttempt) -> CountedAttempt;
-    uncount_attempt(id: &str, started_at: UnixMillis) -> ();
-    delete_old_attempts(now: UnixMillis, limit: u32) -> u64;
-}
-
-shared! {
     SessionStore {
         fn session_table(&self) -> &str {
             (**self).session_table()
+        }
+
+        fn joint_setting(&self) -> Option<&'static str> {
+            (**self).joint_setting()
         }
     }
     insert_session(session: NewSessionRow) -> SessionRow;

@@ -8,9 +8,9 @@ use serde_json::{Map, Value};
 use tokio_postgres::Transaction;
 
 use super::{
-    AttemptStore, CountedAttempt, Expiries, KeyDeletion, KeyRow, LastKey, NewAttempt,
-    NewSessionRow, NewUserRow, PasswordChange, Rotation, SessionRow, SessionStore, Store,
-    UnixMillis, UserRow, UserStore, UserTable,
+    AttemptStore, Expiries, KeyDeletion, KeyRow, LastKey, NewSessionRow, NewUserRow,
+    PasswordChange, Rotation, SessionRow, SessionStore, Store, UnixMillis, UserRow, UserStore,
+    UserTable,
 };
 use crate::session::token::SessionId;
 use crate::store::{Result, StoreError};
@@ -25,6 +25,10 @@ pub(crate) struct Split {
 
 #[async_trait]
 impl Store for Split {
+    fn attempts(&self) -> Option<&dyn AttemptStore> {
+        self.users.attempts()
+    }
+
     async fn session_and_user(&self, id: &SessionId) -> Result<Option<(SessionRow, UserRow)>> {
         let Some(session) = self.sessions.session(id).await? else {
             return Ok(None);
@@ -186,25 +190,6 @@ impl UserStore for Split {
 
     async fn delete_key(&self, id: &str, last: LastKey) -> Result<KeyDeletion> {
         self.users.delete_key(id, last).await
-    }
-}
-
-#[async_trait]
-impl AttemptStore for Split {
-    async fn check_attempts(&self) -> Result<()> {
-        self.users.check_attempts().await
-    }
-
-    async fn count_attempt(&self, attempt: NewAttempt) -> Result<CountedAttempt> {
-        self.users.count_attempt(attempt).await
-    }
-
-    async fn uncount_attempt(&self, id: &str, started_at: UnixMillis) -> Result<()> {
-        self.users.uncount_attempt(id, started_at).await
-    }
-
-    async fn delete_old_attempts(&self, now: UnixMillis, limit: u32) -> Result<u64> {
-        self.users.delete_old_attempts(now, limit).await
     }
 }
 

@@ -2,9 +2,9 @@
 
 use async_trait::async_trait;
 use lucia::store::{
-    AttemptStore, CountedAttempt, Expiries, KeyDeletion, KeyRow, LastKey, NewAttempt,
-    NewSessionRow, NewUserRow, PasswordChange, Result, Rotation, SessionRow, SessionStore, Store,
-    StoreError, UnixMillis, UserRow, UserStore, UserTable,
+    Expiries, KeyDeletion, KeyRow, LastKey, NewSessionRow, NewUserRow, PasswordChange, Result,
+    Rotation, SessionRow, SessionStore, Store, StoreError, UnixMillis, UserRow, UserStore,
+    UserTable,
 };
 use lucia::{SessionId, UserId};
 use serde_json::{Map, Value};
@@ -66,25 +66,6 @@ impl UserStore for Nobody {
 
     async fn delete_key(&self, _: &str, _: LastKey) -> Result<KeyDeletion> {
         Ok(KeyDeletion::Unknown)
-    }
-}
-
-#[async_trait]
-impl AttemptStore for Nobody {
-    async fn check_attempts(&self) -> Result<()> {
-        unavailable()
-    }
-
-    async fn count_attempt(&self, _: NewAttempt) -> Result<CountedAttempt> {
-        unavailable()
-    }
-
-    async fn uncount_attempt(&self, _: &str, _: UnixMillis) -> Result<()> {
-        Ok(())
-    }
-
-    async fn delete_old_attempts(&self, _: UnixMillis, _: u32) -> Result<u64> {
-        Ok(0)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Counting attempts to sign in.
 
 use super::values::{NOW, all};
-use crate::store::{CountedAttempt, NewAttempt, Store, UnixMillis};
+use crate::store::{AttemptStore, CountedAttempt, NewAttempt, UnixMillis};
 
 /// How many attempts are admitted.
 const LIMIT: u32 = 3;
@@ -9,13 +9,13 @@ const LIMIT: u32 = 3;
 /// How long after an attempt its count ends, in milliseconds.
 const PERIOD: i64 = 1000;
 
-pub(super) async fn as_many_attempts_are_admitted_as_the_limit_says(store: &dyn Store) {
+pub(super) async fn as_many_attempts_are_admitted_as_the_limit_says(store: &dyn AttemptStore) {
     for admitted in [true, true, true, false, false] {
         assert_eq!(count(store, 1, NOW).await.admitted, admitted);
     }
 }
 
-pub(super) async fn a_count_ends_when_its_first_attempt_said(store: &dyn Store) {
+pub(super) async fn a_count_ends_when_its_first_attempt_said(store: &dyn AttemptStore) {
     for now in [NOW, NOW + 1, NOW + 2, NOW + 3, NOW + PERIOD - 1] {
         let counted = count(store, 1, now).await;
         assert_eq!(counted.expires, UnixMillis(NOW + PERIOD), "{now}");
@@ -23,7 +23,7 @@ pub(super) async fn a_count_ends_when_its_first_attempt_said(store: &dyn Store) 
     }
 }
 
-pub(super) async fn when_a_count_has_ended_another_one_begins(store: &dyn Store) {
+pub(super) async fn when_a_count_has_ended_another_one_begins(store: &dyn AttemptStore) {
     count_full(store, 1, NOW).await;
     let end = NOW + PERIOD;
     assert!(!count(store, 1, end - 1).await.admitted);
@@ -33,7 +33,7 @@ pub(super) async fn when_a_count_has_ended_another_one_begins(store: &dyn Store)
     }
 }
 
-pub(super) async fn a_count_of_a_clock_that_was_wrong_has_ended(store: &dyn Store) {
+pub(super) async fn a_count_of_a_clock_that_was_wrong_has_ended(store: &dyn AttemptStore) {
     count_full(store, 1, NOW + PERIOD + 1).await;
     for admitted in [true, true, true, false] {
         let counted = count(store, 1, NOW).await;
@@ -41,14 +41,14 @@ pub(super) async fn a_count_of_a_clock_that_was_wrong_has_ended(store: &dyn Stor
     }
 }
 
-pub(super) async fn a_count_of_a_clock_that_is_ahead_goes_on(store: &dyn Store) {
+pub(super) async fn a_count_of_a_clock_that_is_ahead_goes_on(store: &dyn AttemptStore) {
     count_full(store, 1, NOW + PERIOD).await;
     let counted = count(store, 1, NOW).await;
     let expires = UnixMillis(NOW + 2 * PERIOD);
     assert_eq!((counted.admitted, counted.expires), (false, expires));
 }
 
-pub(super) async fn the_count_says_whether_its_clock_was_wrong(store: &dyn Store) {
+pub(super) async fn the_count_says_whether_its_clock_was_wrong(store: &dyn AttemptStore) {
     // One that starts as far ahead as it lasts, and one that starts further ahead; whatever the
     // period of the attempt that finds it.
     for (number, ahead, goes_on) in [(1, 10, true), (2, 10, true), (3, 11, false), (4, 11, false)] {
@@ -67,7 +67,7 @@ pub(super) async fn the_count_says_whether_its_clock_was_wrong(store: &dyn Store
     }
 }
 
-pub(super) async fn attempts_of_different_limits_are_counted_together(store: &dyn Store) {
+pub(super) async fn attempts_of_different_limits_are_counted_together(store: &dyn AttemptStore) {
     for (limit, admitted) in [
         (3, true),
         (5, true),
@@ -83,7 +83,7 @@ pub(super) async fn attempts_of_different_limits_are_counted_together(store: &dy
     }
 }
 
-pub(super) async fn an_attempt_of_a_longer_period_extends_the_count(store: &dyn Store) {
+pub(super) async fn an_attempt_of_a_longer_period_extends_the_count(store: &dyn AttemptStore) {
     count(store, 1, NOW).await;
     let counted = count_for(store, 1, NOW + 10, 5 * PERIOD, LIMIT).await;
     // From its start on.
@@ -94,7 +94,9 @@ pub(super) async fn an_attempt_of_a_longer_period_extends_the_count(store: &dyn 
     assert!(count(store, 1, end).await.admitted);
 }
 
-pub(super) async fn an_attempt_of_a_shorter_period_does_not_cut_the_count_short(store: &dyn Store) {
+pub(super) async fn an_attempt_of_a_shorter_period_does_not_cut_the_count_short(
+    store: &dyn AttemptStore,
+) {
     let end = NOW + 5 * PERIOD;
     count_for(store, 1, NOW, 5 * PERIOD, LIMIT).await;
     for (now, admitted) in [
@@ -107,14 +109,14 @@ pub(super) async fn an_attempt_of_a_shorter_period_does_not_cut_the_count_short(
     }
 }
 
-pub(super) async fn an_attempt_that_is_refused_extends_no_count(store: &dyn Store) {
+pub(super) async fn an_attempt_that_is_refused_extends_no_count(store: &dyn AttemptStore) {
     count_full(store, 1, NOW).await;
     let refused = count_for(store, 1, NOW + 1, 5 * PERIOD, LIMIT).await;
     assert_eq!(refused, lasting(false, NOW, NOW + PERIOD));
     assert!(count(store, 1, NOW + PERIOD).await.admitted);
 }
 
-pub(super) async fn attempts_of_different_ids_are_counted_apart(store: &dyn Store) {
+pub(super) async fn attempts_of_different_ids_are_counted_apart(store: &dyn AttemptStore) {
     count_full(store, 1, NOW).await;
     count_full(store, 2, NOW).await;
     for number in [1, 2] {
@@ -123,7 +125,7 @@ pub(super) async fn attempts_of_different_ids_are_counted_apart(store: &dyn Stor
 }
 
 pub(super) async fn of_fifty_attempts_at_once_as_many_are_admitted_as_the_limit_says(
-    store: &dyn Store,
+    store: &dyn AttemptStore,
 ) {
     // Where there is no count, one that goes on, and one that has ended.
     for now in [NOW, NOW + 1, NOW + PERIOD] {
@@ -136,7 +138,7 @@ pub(super) async fn of_fifty_attempts_at_once_as_many_are_admitted_as_the_limit_
     }
 }
 
-pub(super) async fn an_attempt_that_is_taken_back_makes_room_for_one(store: &dyn Store) {
+pub(super) async fn an_attempt_that_is_taken_back_makes_room_for_one(store: &dyn AttemptStore) {
     count_full(store, 1, NOW).await;
     for _ in 0..2 {
         assert!(!count(store, 1, NOW).await.admitted);
@@ -146,7 +148,7 @@ pub(super) async fn an_attempt_that_is_taken_back_makes_room_for_one(store: &dyn
     assert!(!count(store, 1, NOW + 1).await.admitted);
 }
 
-pub(super) async fn no_more_attempts_are_taken_back_than_were_counted(store: &dyn Store) {
+pub(super) async fn no_more_attempts_are_taken_back_than_were_counted(store: &dyn AttemptStore) {
     uncount(store, 1, NOW).await;
     count(store, 1, NOW).await;
     for _ in 0..5 {
@@ -156,7 +158,7 @@ pub(super) async fn no_more_attempts_are_taken_back_than_were_counted(store: &dy
     assert!(!count(store, 1, NOW).await.admitted);
 }
 
-pub(super) async fn an_attempt_is_taken_back_out_of_its_own_count(store: &dyn Store) {
+pub(super) async fn an_attempt_is_taken_back_out_of_its_own_count(store: &dyn AttemptStore) {
     count_full(store, 1, NOW).await;
     count_full(store, 1, NOW + PERIOD).await;
     count_full(store, 2, NOW).await;
@@ -165,7 +167,7 @@ pub(super) async fn an_attempt_is_taken_back_out_of_its_own_count(store: &dyn St
     assert!(!count(store, 2, NOW).await.admitted);
 }
 
-pub(super) async fn attempts_that_are_all_taken_back_leave_no_count(store: &dyn Store) {
+pub(super) async fn attempts_that_are_all_taken_back_leave_no_count(store: &dyn AttemptStore) {
     // One after the other, and at once.
     count_full(store, 1, NOW).await;
     for _ in 0..LIMIT {
@@ -176,7 +178,9 @@ pub(super) async fn attempts_that_are_all_taken_back_leave_no_count(store: &dyn 
     assert_eq!(delete_old(store, NOW + PERIOD, 100).await, 0);
 }
 
-pub(super) async fn an_attempt_is_taken_back_out_of_a_count_that_was_extended(store: &dyn Store) {
+pub(super) async fn an_attempt_is_taken_back_out_of_a_count_that_was_extended(
+    store: &dyn AttemptStore,
+) {
     count_full(store, 1, NOW).await;
     assert!(
         count_for(store, 1, NOW, 5 * PERIOD, LIMIT + 1)
@@ -190,7 +194,7 @@ pub(super) async fn an_attempt_is_taken_back_out_of_a_count_that_was_extended(st
     assert!(!count(store, 1, NOW + PERIOD).await.admitted);
 }
 
-pub(super) async fn counts_that_have_ended_are_deleted_and_no_others(store: &dyn Store) {
+pub(super) async fn counts_that_have_ended_are_deleted_and_no_others(store: &dyn AttemptStore) {
     let end = NOW + PERIOD;
     for (number, begun) in [(1, NOW - 1), (2, NOW), (3, NOW + 1)] {
         count_full(store, number, begun).await;
@@ -204,14 +208,16 @@ pub(super) async fn counts_that_have_ended_are_deleted_and_no_others(store: &dyn
     }
 }
 
-pub(super) async fn counts_of_a_clock_that_was_wrong_are_deleted(store: &dyn Store) {
+pub(super) async fn counts_of_a_clock_that_was_wrong_are_deleted(store: &dyn AttemptStore) {
     count_full(store, 1, NOW + PERIOD + 1).await;
     count_full(store, 2, NOW + PERIOD).await;
     assert_eq!(delete_old(store, NOW, 100).await, 1);
     assert!(!count(store, 2, NOW).await.admitted);
 }
 
-pub(super) async fn a_count_that_was_extended_is_deleted_after_its_new_end(store: &dyn Store) {
+pub(super) async fn a_count_that_was_extended_is_deleted_after_its_new_end(
+    store: &dyn AttemptStore,
+) {
     count(store, 1, NOW).await;
     let end = count_for(store, 1, NOW, 5 * PERIOD, LIMIT).await.expires.0;
     for (now, deleted) in [(NOW + PERIOD, 0), (end - 1, 0), (end, 1)] {
@@ -219,7 +225,7 @@ pub(super) async fn a_count_that_was_extended_is_deleted_after_its_new_end(store
     }
 }
 
-pub(super) async fn no_more_counts_are_deleted_than_asked(store: &dyn Store) {
+pub(super) async fn no_more_counts_are_deleted_than_asked(store: &dyn AttemptStore) {
     for number in 0..7 {
         count(store, number, NOW).await;
     }
@@ -232,12 +238,12 @@ fn id(number: u64) -> String {
     format!("{number:064x}")
 }
 
-async fn count(store: &dyn Store, number: u64, now: i64) -> CountedAttempt {
+async fn count(store: &dyn AttemptStore, number: u64, now: i64) -> CountedAttempt {
     count_for(store, number, now, PERIOD, LIMIT).await
 }
 
 async fn count_for(
-    store: &dyn Store,
+    store: &dyn AttemptStore,
     number: u64,
     now: i64,
     period: i64,
@@ -262,19 +268,19 @@ fn lasting(admitted: bool, start: i64, end: i64) -> CountedAttempt {
 }
 
 /// Makes as many attempts as are admitted.
-async fn count_full(store: &dyn Store, number: u64, now: i64) {
+async fn count_full(store: &dyn AttemptStore, number: u64, now: i64) {
     for _ in 0..LIMIT {
         assert!(count(store, number, now).await.admitted, "{number}");
     }
 }
 
-async fn uncount(store: &dyn Store, number: u64, started_at: i64) {
+async fn uncount(store: &dyn AttemptStore, number: u64, started_at: i64) {
     let started_at = UnixMillis(started_at);
     let uncounted = store.uncount_attempt(&id(number), started_at).await;
     uncounted.expect("an attempt is taken back");
 }
 
-async fn delete_old(store: &dyn Store, now: i64, limit: u32) -> u64 {
+async fn delete_old(store: &dyn AttemptStore, now: i64, limit: u32) -> u64 {
     let deleted = store.delete_old_attempts(UnixMillis(now), limit);
     deleted.await.expect("counts are deleted")
 }

@@ -7,8 +7,7 @@ use super::values::{
     session_ids, stored_session,
 };
 use crate::error::ConstraintKind;
-use crate::store::{NewSessionRow, SESSION_COLUMNS, SessionRow, SessionStore};
-use crate::store::{Result, StoreError};
+use crate::store::{NewSessionRow, Result, SESSION_COLUMNS, SessionRow, SessionStore, StoreError};
 
 const ADA: &str = "ada";
 

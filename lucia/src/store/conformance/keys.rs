@@ -1,8 +1,7 @@
 //! Keys.
 
 use super::values::{HOSTILE, all, insert_key, insert_user, key, key_ids, long, stored_key};
-use crate::store::StoreError;
-use crate::store::{KeyDeletion, KeyRow, LastKey, Store};
+use crate::store::{KeyDeletion, KeyRow, LastKey, Store, StoreError};
 use crate::user::UserId;
 
 const ADA: &str = "ada";

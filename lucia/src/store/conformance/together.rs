@@ -8,9 +8,9 @@ use super::values::{
     NOW, all, attributes, columns, comparable, give_way, insert_key, insert_session, insert_user,
     key, key_ids, rotation, row, session, session_id, session_ids, stored_session, stored_user,
 };
-use crate::store::StoreError;
 use crate::store::{
-    Expiries, LastKey, NewSessionRow, PasswordChange, SessionRow, Store, UnixMillis, UserRow,
+    Expiries, LastKey, NewSessionRow, PasswordChange, SessionRow, Store, StoreError, UnixMillis,
+    UserRow,
 };
 use crate::user::UserId;
 

@@ -7,8 +7,7 @@ use super::values::{
     key_ids, long, new_user, session, session_ids, stored_key, stored_user,
 };
 use crate::error::{ConstraintKind, ConstraintViolation};
-use crate::store::{NewUserRow, Store};
-use crate::store::{Result, StoreError};
+use crate::store::{NewUserRow, Result, Store, StoreError};
 use crate::user::UserId;
 
 const ADA: &str = "ada";

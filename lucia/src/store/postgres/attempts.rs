@@ -1,9 +1,8 @@
 //! Counting attempts to sign in.
 
 use super::{Params, Parts};
-use crate::store::Result;
 use crate::store::tables::TableNames;
-use crate::store::{CountedAttempt, NewAttempt, UnixMillis};
+use crate::store::{CountedAttempt, NewAttempt, Result, UnixMillis};
 
 /// Every statement about the counts.
 pub(super) struct AttemptStatements {

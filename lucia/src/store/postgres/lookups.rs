@@ -13,8 +13,7 @@ use super::rows::found_row;
 use super::run::Statement;
 use super::{Params, Parts};
 use crate::session::token::SessionId;
-use crate::store::{Result, StoreError};
-use crate::store::{SessionRow, UserRow};
+use crate::store::{Result, SessionRow, StoreError, UserRow};
 
 /// For how long the batches of a queue use one connection. Then the pool checks it again.
 const CONNECTION_KEPT: Duration = Duration::from_millis(100);

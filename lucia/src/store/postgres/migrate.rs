@@ -7,10 +7,9 @@ use tokio_postgres::{Client, GenericClient, IsolationLevel};
 use super::Parts;
 use super::error::Failure;
 use super::unnamed::{Params, query_unnamed};
-use crate::store::SESSION_COLUMNS;
 use crate::store::migrations::{Migration, RECORD, Ran, pending, recorded_as};
 use crate::store::tables::{column_name, index, quote};
-use crate::store::{Result, StoreError};
+use crate::store::{Result, SESSION_COLUMNS, StoreError};
 
 /// The numbered files, the oldest first. How to add one is said in `store/migrations.rs`.
 const MIGRATIONS: [Migration; 1] = [Migration {

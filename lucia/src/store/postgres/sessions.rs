@@ -12,15 +12,18 @@ use super::run::Statement;
 use super::statements::Insertion;
 use super::{Param, Params, Parts, PgStore, attributes_json};
 use crate::session::token::SessionId;
-use crate::store::Result;
 use crate::store::{
-    Expiries, KeyRow, NewSessionRow, PasswordChange, Rotation, SESSION_COLUMNS, SessionRow,
-    SessionStore, Store, UnixMillis, UserRow,
+    AttemptStore, Expiries, KeyRow, NewSessionRow, PasswordChange, Result, Rotation,
+    SESSION_COLUMNS, SessionRow, SessionStore, Store, UnixMillis, UserRow,
 };
 use crate::user::UserId;
 
 #[async_trait]
 impl Store for PgStore {
+    fn attempts(&self) -> Option<&dyn AttemptStore> {
+        Some(self)
+    }
+
     async fn session_and_user(&self, id: &SessionId) -> Result<Option<(SessionRow, UserRow)>> {
         if let Some(found) = self.0.cache.find(id) {
             return Ok(Some(found));
@@ -93,6 +96,11 @@ impl Store for PgStore {
 impl SessionStore for PgStore {
     fn session_table(&self) -> &str {
         &self.0.tables.session
+    }
+
+    fn joint_setting(&self) -> Option<&'static str> {
+        // It holds sessions with their users.
+        self.0.cache.is_on().then_some("cache")
     }
 
     async fn insert_session(&self, session: NewSessionRow) -> Result<SessionRow> {

@@ -8,8 +8,7 @@ use super::errors::{self, Failure, Outcome};
 use super::tables::{self, Tables};
 use crate::store::migrations::{Migration, RECORD, Ran, pending, recorded_as};
 use crate::store::tables::{column_name, quote};
-use crate::store::{Result, StoreError};
-use crate::store::{SESSION_COLUMNS, UnixMillis};
+use crate::store::{Result, SESSION_COLUMNS, StoreError, UnixMillis};
 
 /// The numbered files, the oldest first. How to add one is said in `store/migrations.rs`.
 pub(super) const MIGRATIONS: [Migration; 1] = [Migration {

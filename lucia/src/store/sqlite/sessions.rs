@@ -12,10 +12,9 @@ use super::tables::Tables;
 use super::values::{self, Attributes};
 use crate::session::token::SessionId;
 use crate::store::{
-    Expiries, KeyRow, NewSessionRow, PasswordChange, Rotation, SESSION_COLUMNS, SessionRow,
-    SessionStore, Store, UnixMillis, UserRow,
+    AttemptStore, Expiries, KeyRow, NewSessionRow, PasswordChange, Result, Rotation,
+    SESSION_COLUMNS, SessionRow, SessionStore, Store, StoreError, UnixMillis, UserRow,
 };
-use crate::store::{Result, StoreError};
 use crate::user::UserId;
 
 #[async_trait]
@@ -155,6 +154,10 @@ impl SessionStore for SqliteStore {
 
 #[async_trait]
 impl Store for SqliteStore {
+    fn attempts(&self) -> Option<&dyn AttemptStore> {
+        Some(self)
+    }
+
     async fn session_and_user(&self, id: &SessionId) -> Result<Option<(SessionRow, UserRow)>> {
         let id = id.clone();
         self.read(move |connection, tables| {

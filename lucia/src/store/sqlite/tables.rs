@@ -3,9 +3,8 @@
 use rusqlite::Connection;
 
 use super::errors::{Failure, Outcome};
-use crate::store::SESSION_COLUMNS;
-use crate::store::StoreError;
 use crate::store::tables::{SessionColumn, TableNames, check_name, quote};
+use crate::store::{SESSION_COLUMNS, StoreError};
 use crate::{Error, Result};
 
 /// lucia's own columns of the table of keys.

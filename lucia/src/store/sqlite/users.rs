@@ -11,10 +11,9 @@ use super::references;
 use super::tables::{self, Tables};
 use super::values::{self, Attributes};
 use crate::store::{
-    AttemptStore, CountedAttempt, KeyDeletion, KeyRow, LastKey, NewAttempt, NewUserRow, UnixMillis,
-    UserRow, UserStore, UserTable,
+    AttemptStore, CountedAttempt, KeyDeletion, KeyRow, LastKey, NewAttempt, NewUserRow, Result,
+    StoreError, UnixMillis, UserRow, UserStore, UserTable,
 };
-use crate::store::{Result, StoreError};
 use crate::user::UserId;
 
 #[async_trait]

@@ -10,9 +10,8 @@ use serde_json::{Map, Number, Value};
 
 use super::errors::{About, Outcome, Subject};
 use super::tables::{self, Column, Tables};
-use crate::store::UserRow;
 use crate::store::tables::quote;
-use crate::store::{Result, StoreError};
+use crate::store::{Result, StoreError, UserRow};
 use crate::user::UserId;
 
 /// What the declared type of a column makes of a value that could be two things.

@@ -1,6 +1,7 @@
 //! Stands before a store: notes what it is asked, fails and halts where a test wants it.
 
 use std::collections::HashMap;
+use std::convert::identity;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -23,6 +24,7 @@ pub(crate) struct Probe(Arc<Mutex<State>>);
 struct State {
     calls: Vec<&'static str>,
     down: bool,
+    counts_no_attempts: bool,
     gates: HashMap<&'static str, Gate>,
 }
 
@@ -50,6 +52,11 @@ impl Probe {
     /// From now on every call fails, or none does.
     pub(crate) fn set_down(&self, down: bool) {
         self.state().down = down;
+    }
+
+    /// From now on the store cannot count attempts to sign in.
+    pub(crate) fn count_no_attempts(&self) {
+        self.state().counts_no_attempts = true;
     }
 
     /// Makes calls of `method` wait before they reach the store.
@@ -108,9 +115,13 @@ impl fmt::Debug for Probed {
     }
 }
 
+fn attempts(store: &Arc<dyn Store>) -> &dyn AttemptStore {
+    store.attempts().unwrap()
+}
+
 /// Writes each method out as: enter the probe, then ask the store.
 macro_rules! probed {
-    ($interface:ident { $($head:item)* } $(
+    ($interface:ident as $behind:expr, { $($head:item)* } $(
         $method:ident($($argument:ident: $type:ty),*) -> $answer:ty;
     )*) => {
         #[async_trait]
@@ -118,14 +129,19 @@ macro_rules! probed {
             $($head)*
             $(async fn $method(&self, $($argument: $type),*) -> Result<$answer> {
                 self.probe.enter(stringify!($method)).await?;
-                self.store.$method($($argument),*).await
+                $behind(&self.store).$method($($argument),*).await
             })*
         }
     };
 }
 
 probed! {
-    Store {}
+    Store as identity, {
+        fn attempts(&self) -> Option<&dyn AttemptStore> {
+            let attempts = self.store.attempts().map(|_| self as &dyn AttemptStore);
+            attempts.filter(|_| !self.probe.state().counts_no_attempts)
+        }
+    }
     session_and_user(id: &SessionId) -> Option<(SessionRow, UserRow)>;
     sessions_and_users(ids: &[SessionId]) -> Vec<(SessionRow, UserRow)>;
     insert_session_by_key(session: NewSessionRow, key: KeyRow) -> Option<SessionRow>;
@@ -133,7 +149,7 @@ probed! {
 }
 
 probed! {
-    UserStore {
+    UserStore as identity, {
         fn user_table(&self) -> &str {
             self.store.user_table()
         }
@@ -151,7 +167,7 @@ probed! {
 }
 
 probed! {
-    AttemptStore {}
+    AttemptStore as attempts, {}
     check_attempts() -> ();
     count_attempt(attempt: NewAttempt) -> CountedAttempt;
     uncount_attempt(id: &str, started_at: UnixMillis) -> ();
@@ -159,7 +175,7 @@ probed! {
 }
 
 probed! {
-    SessionStore {
+    SessionStore as identity, {
         fn session_table(&self) -> &str {
             self.store.session_table()
         }

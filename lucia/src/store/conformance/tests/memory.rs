@@ -8,8 +8,7 @@ use serde_json::{Map, Value, json};
 use super::attempts::Count;
 use super::faults::Fault;
 use crate::error::{ConstraintKind, ConstraintViolation};
-use crate::store::{KeyRow, SessionRow};
-use crate::store::{Result, StoreError};
+use crate::store::{KeyRow, Result, SessionRow, StoreError};
 
 #[derive(Debug, Default)]
 pub(super) struct Memory {

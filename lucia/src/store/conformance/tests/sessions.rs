@@ -9,10 +9,9 @@ use super::faults::Fault;
 use super::memory::{self, Memory, SESSION_COLUMNS, SESSIONS, State};
 use crate::session::token::SessionId;
 use crate::store::{
-    Expiries, NewSessionRow, Rotation, SESSION_COLUMNS as OWN_COLUMNS, SessionRow, SessionStore,
-    UnixMillis,
+    Expiries, NewSessionRow, Result, Rotation, SESSION_COLUMNS as OWN_COLUMNS, SessionRow,
+    SessionStore, StoreError, UnixMillis,
 };
-use crate::store::{Result, StoreError};
 use crate::user::UserId;
 
 #[async_trait]

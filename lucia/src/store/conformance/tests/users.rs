@@ -7,10 +7,9 @@ use super::faults::Fault;
 use super::memory::{self, Memory, State, USER_COLUMNS, USERS};
 use crate::error::ConstraintKind;
 use crate::store::{
-    AttemptStore, CountedAttempt, KeyDeletion, KeyRow, LastKey, NewAttempt, NewUserRow, SessionRow,
-    UnixMillis, UserRow, UserStore, UserTable,
+    AttemptStore, CountedAttempt, KeyDeletion, KeyRow, LastKey, NewAttempt, NewUserRow, Result,
+    SessionRow, StoreError, UnixMillis, UserRow, UserStore, UserTable,
 };
-use crate::store::{Result, StoreError};
 use crate::user::UserId;
 
 #[async_trait]
