@@ -44,8 +44,8 @@ use crate::user::UserId;
 
 pub use error::{Result, StoreError};
 pub use rows::{
-    CountedAttempt, KeyDeletion, KeyRow, LastKey, NewAttempt, NewSessionRow, NewUserRow,
-    PasswordChange, SessionRow, UserRow, UserTable,
+    CountedAttempt, KeyDeletion, KeyRow, LastKey, NewAttempt, NewSessionRow, NewUserRow, OldHash,
+    Owner, PasswordChange, SessionRow, UserRow, UserTable,
 };
 pub(crate) use split::Split;
 
@@ -117,14 +117,14 @@ pub trait UserStore: fmt::Debug + Send + Sync + 'static {
     async fn user_keys(&self, user_id: &UserId) -> Result<Vec<KeyRow>>;
 
     /// Replaces the hash of the password of a key, if the key is (still) that user's; `None` takes
-    /// the password away. With `only_if`, it does so only where that hash is still there, as one
+    /// the password away. With [`OldHash::Is`], it does so only where that hash is still there, as one
     /// step that nothing comes between. Returns whether it did.
     async fn update_key_password(
         &self,
         id: &str,
         user_id: &UserId,
         hashed_password: Option<&str>,
-        only_if: Option<&str>,
+        old: OldHash<'_>,
     ) -> Result<bool>;
 
     /// Removes a key. With [`LastKey::Keep`], the last one of its user stays: however many are asked
@@ -185,8 +185,8 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
         attributes: Map<String, Value>,
     ) -> Result<Option<SessionRow>>;
 
-    /// Removes a session, if `owner` is `None` or its user. Returns whether it did.
-    async fn delete_session(&self, id: &SessionId, owner: Option<&UserId>) -> Result<bool>;
+    /// Removes a session if it is its owner's. Returns whether it did.
+    async fn delete_session(&self, id: &SessionId, owner: Owner<'_>) -> Result<bool>;
 
     /// Removes the sessions of a user, except the one named.
     async fn delete_user_sessions(
@@ -195,12 +195,11 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
         except: Option<&SessionId>,
     ) -> Result<()>;
 
-    /// Removes up to `limit` sessions whose idle expiry is before `now`, of one user or of all.
-    /// Returns how many.
+    /// Removes up to `limit` sessions whose idle expiry is before `now`. Returns how many.
     async fn delete_expired_sessions(
         &self,
         now: UnixMillis,
-        user_id: Option<&UserId>,
+        owner: Owner<'_>,
         limit: u32,
     ) -> Result<u64>;
 }

@@ -3,11 +3,7 @@
 use std::time::SystemTime;
 
 use async_trait::async_trait;
-use lucia::store::{
-    Expiries, KeyDeletion, KeyRow, LastKey,
-    NewSessionRow, NewUserRow, PasswordChange, Result, Rotation, SessionRow, SessionStore, Store, StoreError,
-    UnixMillis, UserRow, UserStore, UserTable,
-};
+use lucia::store::{Expiries, KeyDeletion, KeyRow, LastKey, NewSessionRow, NewUserRow, OldHash, Owner, PasswordChange, Result, Rotation, SessionRow, SessionStore, Store, StoreError, UnixMillis, UserRow, UserStore, UserTable};
 use lucia::{SessionId, SessionToken, UserId};
 use serde_json::{Map, Value};
 
@@ -89,7 +85,7 @@ impl UserStore for Fixed {
         _: &str,
         _: &UserId,
         _: Option<&str>,
-        _: Option<&str>,
+        _: OldHash<'_>,
     ) -> Result<bool> {
         Ok(false)
     }
@@ -137,7 +133,7 @@ impl SessionStore for Fixed {
         Ok(None)
     }
 
-    async fn delete_session(&self, _: &SessionId, _: Option<&UserId>) -> Result<bool> {
+    async fn delete_session(&self, _: &SessionId, _: Owner<'_>) -> Result<bool> {
         Ok(false)
     }
 
@@ -148,7 +144,7 @@ impl SessionStore for Fixed {
     async fn delete_expired_sessions(
         &self,
         _: UnixMillis,
-        _: Option<&UserId>,
+        _: Owner<'_>,
         _: u32,
     ) -> Result<u64> {
         Ok(0)

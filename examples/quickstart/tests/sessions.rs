@@ -3,7 +3,8 @@
 mod support;
 
 use lucia::store::{
-    Expiries, NewSessionRow, Result, Rotation, SessionRow, SessionStore, StoreError, UnixMillis,
+    Expiries, NewSessionRow, Owner, Result, Rotation, SessionRow, SessionStore, StoreError,
+    UnixMillis,
 };
 use lucia::{Auth, NewUser, SessionId, UserId};
 use quickstart::Profile;
@@ -206,7 +207,7 @@ impl SessionStore for Away {
         Err(StoreError::unavailable("away"))
     }
 
-    async fn delete_session(&self, _: &SessionId, _: Option<&UserId>) -> Result<bool> {
+    async fn delete_session(&self, _: &SessionId, _: Owner<'_>) -> Result<bool> {
         Err(StoreError::unavailable("away"))
     }
 
@@ -214,12 +215,7 @@ impl SessionStore for Away {
         Err(StoreError::unavailable("away"))
     }
 
-    async fn delete_expired_sessions(
-        &self,
-        _: UnixMillis,
-        _: Option<&UserId>,
-        _: u32,
-    ) -> Result<u64> {
+    async fn delete_expired_sessions(&self, _: UnixMillis, _: Owner<'_>, _: u32) -> Result<u64> {
         Err(StoreError::unavailable("away"))
     }
 }

@@ -48,8 +48,8 @@ pub use stored_ids::StoredIds;
 use unnamed::{Param, Params};
 
 use super::{
-    AttemptStore, CountedAttempt, KeyDeletion, KeyRow, LastKey, NewAttempt, NewUserRow, UnixMillis,
-    UserRow, UserStore, UserTable,
+    AttemptStore, CountedAttempt, KeyDeletion, KeyRow, LastKey, NewAttempt, NewUserRow, OldHash,
+    UnixMillis, UserRow, UserStore, UserTable,
 };
 use crate::Error;
 use crate::store::tables::{MAX_NAME, SessionColumn, TableNames};
@@ -422,9 +422,9 @@ impl UserStore for PgStore {
         id: &str,
         user_id: &UserId,
         hashed_password: Option<&str>,
-        only_if: Option<&str>,
+        old: OldHash<'_>,
     ) -> Result<bool> {
-        let params: Params<'_> = &[&id, &user_id.as_str(), &hashed_password, &only_if];
+        let params: Params<'_> = &[&id, &user_id.as_str(), &hashed_password, &old.required()];
         let rows = self
             .query(&self.0.statements.update_key_password, params)
             .await?;

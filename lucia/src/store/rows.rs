@@ -130,6 +130,57 @@ pub enum LastKey {
     Delete,
 }
 
+/// Which hash a new one of a password takes the place of.
+#[derive(Clone, Copy)]
+#[allow(clippy::exhaustive_enums)]
+pub enum OldHash<'a> {
+    /// Whatever is there, and also nothing.
+    Any,
+    /// This one. If another one is there by now, or none, nothing changes.
+    Is(&'a str),
+}
+
+impl<'a> OldHash<'a> {
+    /// The hash that has to be there.
+    #[must_use]
+    pub fn required(self) -> Option<&'a str> {
+        match self {
+            Self::Any => None,
+            Self::Is(hash) => Some(hash),
+        }
+    }
+}
+
+impl fmt::Debug for OldHash<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Any => "Any",
+            Self::Is(_) => "Is([redacted])",
+        })
+    }
+}
+
+/// Whose sessions are deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums)]
+pub enum Owner<'a> {
+    /// Those of all users.
+    Anyone,
+    /// Those of this user, and no others.
+    User(&'a UserId),
+}
+
+impl<'a> Owner<'a> {
+    /// The user, if it is a certain one.
+    #[must_use]
+    pub fn user_id(self) -> Option<&'a UserId> {
+        match self {
+            Self::Anyone => None,
+            Self::User(id) => Some(id),
+        }
+    }
+}
+
 /// What became of a key that was to be deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(clippy::exhaustive_enums)]

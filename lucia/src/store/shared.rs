@@ -8,9 +8,9 @@ use serde_json::{Map, Value};
 use tokio_postgres::Transaction;
 
 use super::{
-    AttemptStore, Expiries, KeyDeletion, KeyRow, LastKey, NewSessionRow, NewUserRow,
-    PasswordChange, Rotation, SessionRow, SessionStore, Store, UnixMillis, UserRow, UserStore,
-    UserTable,
+    AttemptStore, Expiries, KeyDeletion, KeyRow, LastKey, NewSessionRow, NewUserRow, OldHash,
+    Owner, PasswordChange, Rotation, SessionRow, SessionStore, Store, UnixMillis, UserRow,
+    UserStore, UserTable,
 };
 use crate::session::token::SessionId;
 use crate::store::Result;
@@ -72,7 +72,7 @@ shared! {
     insert_key(key: KeyRow) -> ();
     key(id: &str) -> Option<KeyRow>;
     user_keys(user_id: &UserId) -> Vec<KeyRow>;
-    update_key_password(id: &str, user_id: &UserId, hashed_password: Option<&str>, only_if: Option<&str>) -> bool;
+    update_key_password(id: &str, user_id: &UserId, hashed_password: Option<&str>, old: OldHash<'_>) -> bool;
     delete_key(id: &str, last: LastKey) -> KeyDeletion;
 }
 
@@ -93,7 +93,7 @@ shared! {
     renew_session(id: &SessionId, expiries: Expiries) -> bool;
     rotate_session(id: &SessionId, rotation: Rotation) -> bool;
     update_session(id: &SessionId, attributes: Map<String, Value>) -> Option<SessionRow>;
-    delete_session(id: &SessionId, owner: Option<&UserId>) -> bool;
+    delete_session(id: &SessionId, owner: Owner<'_>) -> bool;
     delete_user_sessions(user_id: &UserId, except: Option<&SessionId>) -> ();
-    delete_expired_sessions(now: UnixMillis, user_id: Option<&UserId>, limit: u32) -> u64;
+    delete_expired_sessions(now: UnixMillis, owner: Owner<'_>, limit: u32) -> u64;
 }

@@ -13,7 +13,7 @@ use super::{
     UserTable,
 };
 use crate::session::token::SessionId;
-use crate::store::{Result, StoreError};
+use crate::store::{OldHash, Owner, Result, StoreError};
 use crate::user::UserId;
 
 /// A store put together from two. A lookup asks one after the other.
@@ -69,7 +69,9 @@ impl Store for Split {
         if matches!(&found, Ok(Some(found)) if *found == key) {
             return Ok(Some(inserted));
         }
-        self.sessions.delete_session(&inserted.id, None).await?;
+        self.sessions
+            .delete_session(&inserted.id, Owner::Anyone)
+            .await?;
         found.map(|_| None)
     }
 
@@ -103,7 +105,7 @@ impl Store for Split {
         let hash = Some(change.hashed_password.as_str());
         let users = &self.users;
         if !users
-            .update_key_password(&change.key_id, &change.user_id, hash, None)
+            .update_key_password(&change.key_id, &change.user_id, hash, OldHash::Any)
             .await?
         {
             return Ok(false);
@@ -180,11 +182,11 @@ impl UserStore for Split {
         id: &str,
         user_id: &UserId,
         hashed_password: Option<&str>,
-        only_if: Option<&str>,
+        old: OldHash<'_>,
     ) -> Result<bool> {
         let users = &self.users;
         users
-            .update_key_password(id, user_id, hashed_password, only_if)
+            .update_key_password(id, user_id, hashed_password, old)
             .await
     }
 
@@ -213,7 +215,9 @@ impl SessionStore for Split {
         if matches!(found, Ok(Some(_))) {
             return Ok(inserted);
         }
-        self.sessions.delete_session(&inserted.id, None).await?;
+        self.sessions
+            .delete_session(&inserted.id, Owner::Anyone)
+            .await?;
         found.and(Err(StoreError::UnknownUser))
     }
 
@@ -245,7 +249,7 @@ impl SessionStore for Split {
         self.sessions.update_session(id, attributes).await
     }
 
-    async fn delete_session(&self, id: &SessionId, owner: Option<&UserId>) -> Result<bool> {
+    async fn delete_session(&self, id: &SessionId, owner: Owner<'_>) -> Result<bool> {
         self.sessions.delete_session(id, owner).await
     }
 
@@ -260,11 +264,11 @@ impl SessionStore for Split {
     async fn delete_expired_sessions(
         &self,
         now: UnixMillis,
-        user_id: Option<&UserId>,
+        owner: Owner<'_>,
         limit: u32,
     ) -> Result<u64> {
         self.sessions
-            .delete_expired_sessions(now, user_id, limit)
+            .delete_expired_sessions(now, owner, limit)
             .await
     }
 }

@@ -2,9 +2,9 @@
 
 use async_trait::async_trait;
 use lucia::store::{
-    Expiries, KeyDeletion, KeyRow, LastKey, NewSessionRow, NewUserRow, PasswordChange, Result,
-    Rotation, SessionRow, SessionStore, Store, StoreError, UnixMillis, UserRow, UserStore,
-    UserTable,
+    Expiries, KeyDeletion, KeyRow, LastKey, NewSessionRow, NewUserRow, OldHash, Owner,
+    PasswordChange, Result, Rotation, SessionRow, SessionStore, Store, StoreError, UnixMillis,
+    UserRow, UserStore, UserTable,
 };
 use lucia::{SessionId, UserId};
 use serde_json::{Map, Value};
@@ -59,7 +59,7 @@ impl UserStore for Nobody {
         _: &str,
         _: &UserId,
         _: Option<&str>,
-        _: Option<&str>,
+        _: OldHash<'_>,
     ) -> Result<bool> {
         Ok(false)
     }
@@ -107,7 +107,7 @@ impl SessionStore for Nobody {
         Ok(None)
     }
 
-    async fn delete_session(&self, _: &SessionId, _: Option<&UserId>) -> Result<bool> {
+    async fn delete_session(&self, _: &SessionId, _: Owner<'_>) -> Result<bool> {
         Ok(false)
     }
 
@@ -115,12 +115,7 @@ impl SessionStore for Nobody {
         Ok(())
     }
 
-    async fn delete_expired_sessions(
-        &self,
-        _: UnixMillis,
-        _: Option<&UserId>,
-        _: u32,
-    ) -> Result<u64> {
+    async fn delete_expired_sessions(&self, _: UnixMillis, _: Owner<'_>, _: u32) -> Result<u64> {
         Ok(0)
     }
 }

@@ -12,7 +12,7 @@ use super::tables::Tables;
 use super::values::{self, Attributes};
 use crate::session::token::SessionId;
 use crate::store::{
-    AttemptStore, Expiries, KeyRow, NewSessionRow, PasswordChange, Result, Rotation,
+    AttemptStore, Expiries, KeyRow, NewSessionRow, Owner, PasswordChange, Result, Rotation,
     SESSION_COLUMNS, SessionRow, SessionStore, Store, StoreError, UnixMillis, UserRow,
 };
 use crate::user::UserId;
@@ -100,9 +100,9 @@ impl SessionStore for SqliteStore {
         .await
     }
 
-    async fn delete_session(&self, id: &SessionId, owner: Option<&UserId>) -> Result<bool> {
+    async fn delete_session(&self, id: &SessionId, owner: Owner<'_>) -> Result<bool> {
         let id = id.clone();
-        let owner = owner.cloned();
+        let owner = owner.user_id().cloned();
         self.write(move |connection, tables| {
             let mut statement = connection.prepare_cached(&tables.sql.delete_session)?;
             let owner = owner.as_ref().map(UserId::as_str);
@@ -131,10 +131,10 @@ impl SessionStore for SqliteStore {
     async fn delete_expired_sessions(
         &self,
         now: UnixMillis,
-        user_id: Option<&UserId>,
+        owner: Owner<'_>,
         limit: u32,
     ) -> Result<u64> {
-        let user_id = user_id.cloned();
+        let user_id = owner.user_id().cloned();
         self.write(move |connection, tables| {
             let mut statement = connection.prepare_cached(&tables.sql.delete_expired_sessions)?;
             let user_id = user_id.as_ref().map(UserId::as_str);

@@ -11,8 +11,8 @@ use super::references;
 use super::tables::{self, Tables};
 use super::values::{self, Attributes};
 use crate::store::{
-    AttemptStore, CountedAttempt, KeyDeletion, KeyRow, LastKey, NewAttempt, NewUserRow, Result,
-    StoreError, UnixMillis, UserRow, UserStore, UserTable,
+    AttemptStore, CountedAttempt, KeyDeletion, KeyRow, LastKey, NewAttempt, NewUserRow, OldHash,
+    Result, StoreError, UnixMillis, UserRow, UserStore, UserTable,
 };
 use crate::user::UserId;
 
@@ -153,14 +153,14 @@ impl UserStore for SqliteStore {
         id: &str,
         user_id: &UserId,
         hashed_password: Option<&str>,
-        only_if: Option<&str>,
+        old: OldHash<'_>,
     ) -> Result<bool> {
         let (id, user_id) = (id.to_owned(), user_id.clone());
         let hashed_password = hashed_password.map(str::to_owned);
-        let only_if = only_if.map(str::to_owned);
+        let old = old.required().map(str::to_owned);
         self.write(move |connection, tables| {
             let mut statement = connection.prepare_cached(&tables.sql.update_key_password)?;
-            let updated = statement.execute((&id, user_id.as_str(), &hashed_password, &only_if));
+            let updated = statement.execute((&id, user_id.as_str(), &hashed_password, &old));
             Ok(updated.about(Subject::Key)? > 0)
         })
         .await

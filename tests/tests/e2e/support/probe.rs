@@ -9,8 +9,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use lucia::store::{
     AttemptStore, CountedAttempt, Expiries, KeyDeletion, KeyRow, LastKey, NewAttempt,
-    NewSessionRow, NewUserRow, PasswordChange, Result, Rotation, SessionRow, SessionStore, Store,
-    StoreError, UnixMillis, UserRow, UserStore, UserTable,
+    NewSessionRow, NewUserRow, OldHash, Owner, PasswordChange, Result, Rotation, SessionRow,
+    SessionStore, Store, StoreError, UnixMillis, UserRow, UserStore, UserTable,
 };
 use lucia::{SessionId, UserId};
 use serde_json::{Map, Value};
@@ -162,7 +162,7 @@ probed! {
     insert_key(key: KeyRow) -> ();
     key(id: &str) -> Option<KeyRow>;
     user_keys(user_id: &UserId) -> Vec<KeyRow>;
-    update_key_password(id: &str, user_id: &UserId, hashed_password: Option<&str>, only_if: Option<&str>) -> bool;
+    update_key_password(id: &str, user_id: &UserId, hashed_password: Option<&str>, old: OldHash<'_>) -> bool;
     delete_key(id: &str, last: LastKey) -> KeyDeletion;
 }
 
@@ -187,7 +187,7 @@ probed! {
     renew_session(id: &SessionId, expiries: Expiries) -> bool;
     rotate_session(id: &SessionId, rotation: Rotation) -> bool;
     update_session(id: &SessionId, attributes: Map<String, Value>) -> Option<SessionRow>;
-    delete_session(id: &SessionId, owner: Option<&UserId>) -> bool;
+    delete_session(id: &SessionId, owner: Owner<'_>) -> bool;
     delete_user_sessions(user_id: &UserId, except: Option<&SessionId>) -> ();
-    delete_expired_sessions(now: UnixMillis, user_id: Option<&UserId>, limit: u32) -> u64;
+    delete_expired_sessions(now: UnixMillis, owner: Owner<'_>, limit: u32) -> u64;
 }

@@ -9,7 +9,7 @@ use super::faults::Fault;
 use super::memory::{self, Memory, SESSION_COLUMNS, SESSIONS, State};
 use crate::session::token::SessionId;
 use crate::store::{
-    Expiries, NewSessionRow, Result, Rotation, SESSION_COLUMNS as OWN_COLUMNS, SessionRow,
+    Expiries, NewSessionRow, Owner, Result, Rotation, SESSION_COLUMNS as OWN_COLUMNS, SessionRow,
     SessionStore, StoreError, UnixMillis,
 };
 use crate::user::UserId;
@@ -143,12 +143,12 @@ impl SessionStore for Memory {
         Ok(Some(row.clone()))
     }
 
-    async fn delete_session(&self, id: &SessionId, owner: Option<&UserId>) -> Result<bool> {
+    async fn delete_session(&self, id: &SessionId, owner: Owner<'_>) -> Result<bool> {
         let mut state = self.state();
         let Some(row) = state.sessions.get(id.as_str()) else {
             return Ok(false);
         };
-        let is_theirs = owner.is_none_or(|owner| row.user_id == *owner);
+        let is_theirs = owner.user_id().is_none_or(|owner| row.user_id == *owner);
         if is_theirs || self.has(Fault::IgnoresTheOwner) {
             if !self.has(Fault::DeletesNothing) {
                 state.sessions.remove(id.as_str());
@@ -180,10 +180,12 @@ impl SessionStore for Memory {
     async fn delete_expired_sessions(
         &self,
         now: UnixMillis,
-        user_id: Option<&UserId>,
+        owner: Owner<'_>,
         limit: u32,
     ) -> Result<u64> {
-        let user_id = user_id.filter(|_| !self.has(Fault::SweepsEverybodysSessions));
+        let user_id = owner
+            .user_id()
+            .filter(|_| !self.has(Fault::SweepsEverybodysSessions));
         let mut left = match self.has(Fault::SweepsWithoutLimit) {
             true => u64::MAX,
             false => u64::from(limit),

@@ -7,8 +7,8 @@ use super::faults::Fault;
 use super::memory::{self, Memory, State, USER_COLUMNS, USERS};
 use crate::error::ConstraintKind;
 use crate::store::{
-    AttemptStore, CountedAttempt, KeyDeletion, KeyRow, LastKey, NewAttempt, NewUserRow, Result,
-    SessionRow, StoreError, UnixMillis, UserRow, UserStore, UserTable,
+    AttemptStore, CountedAttempt, KeyDeletion, KeyRow, LastKey, NewAttempt, NewUserRow, OldHash,
+    Result, SessionRow, StoreError, UnixMillis, UserRow, UserStore, UserTable,
 };
 use crate::user::UserId;
 
@@ -172,21 +172,21 @@ impl UserStore for Memory {
         id: &str,
         user_id: &UserId,
         hashed_password: Option<&str>,
-        only_if: Option<&str>,
+        old: OldHash<'_>,
     ) -> Result<bool> {
         let mut state = self.state();
         let Some(key) = state.keys.get_mut(id) else {
             return Ok(self.has(Fault::UpdatesAnUnknownKey));
         };
-        let any_owner = match only_if {
-            None => Fault::UpdatesAKeyOfAnybody,
-            Some(_) => Fault::SwapsThePasswordOfAnybody,
+        let any_owner = match old {
+            OldHash::Any => Fault::UpdatesAKeyOfAnybody,
+            OldHash::Is(_) => Fault::SwapsThePasswordOfAnybody,
         };
         if key.user_id != *user_id && !self.has(any_owner) {
             return Ok(false);
         }
-        if only_if.is_some()
-            && key.hashed_password.as_deref() != only_if
+        if old.required().is_some()
+            && key.hashed_password.as_deref() != old.required()
             && !self.has(Fault::SwapsWhateverIsThere)
         {
             return Ok(false);

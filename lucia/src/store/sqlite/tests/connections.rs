@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::*;
-use crate::store::{LastKey, SessionStore as _, UserStore as _};
+use crate::store::{LastKey, Owner, SessionStore as _, UserStore as _};
 
 #[tokio::test]
 async fn a_file_is_created_and_keeps_what_is_stored() {
@@ -271,7 +271,7 @@ async fn debug_shows_where_and_which_tables() {
         "{text}"
     );
     store
-        .delete_expired_sessions(UnixMillis(0), None, 1)
+        .delete_expired_sessions(UnixMillis(0), Owner::Anyone, 1)
         .await
         .unwrap();
 }
