@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use async_trait::async_trait;
 use lucia::store::{
-    AttemptStore, CountedAttempt, Expiries, KeyDeletion, KeyRow, LastKey, NewAttempt,
+    AttemptStore, CountedAttempt, CountedPlace, Expiries, KeyDeletion, KeyRow, LastKey, NewAttempt,
     NewSessionRow, NewUserRow, PasswordChange, Rotation, SessionRow, SessionStore, Store,
     UnixMillis, UserRow, UserStore, UserTable,
 };
@@ -109,7 +109,7 @@ impl AttemptStore for Fixed {
         unavailable()
     }
 
-    async fn uncount_attempt(&self, _: &str, _: UnixMillis) -> Result<()> {
+    async fn uncount_attempt(&self, _: &[CountedPlace]) -> Result<()> {
         Ok(())
     }
 

@@ -44,6 +44,7 @@ mod attempts;
 mod attributes;
 mod keys;
 mod passwords;
+mod places;
 mod replacements;
 mod rotations;
 mod sessions;
@@ -343,6 +344,17 @@ macro_rules! __store_cases {
                 counts_of_a_clock_that_was_wrong_are_deleted
                 a_count_that_was_extended_is_deleted_after_its_new_end
                 no_more_counts_are_deleted_than_asked
+            }
+            places {
+                an_attempt_finds_its_key
+                attempts_at_one_key_are_counted_together_in_the_second_place
+                attempts_at_a_key_of_another_salt_are_counted_apart
+                where_the_first_place_is_full_nothing_else_happens
+                where_the_second_place_is_full_the_first_one_is_filled
+                each_place_has_a_count_of_its_own
+                an_attempt_is_taken_back_out_of_all_its_places
+                of_fifty_attempts_by_many_first_places_as_many_are_admitted_as_the_limit_says
+                attempts_that_share_places_crosswise_neither_block_nor_leave_anything
             }
             together {
                 a_session_and_its_user_come_together

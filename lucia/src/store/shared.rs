@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use tokio_postgres::Transaction;
 
 use super::{
-    AttemptStore, CountedAttempt, Expiries, KeyDeletion, KeyRow, LastKey, NewAttempt,
+    AttemptStore, CountedAttempt, CountedPlace, Expiries, KeyDeletion, KeyRow, LastKey, NewAttempt,
     NewSessionRow, NewUserRow, PasswordChange, Rotation, SessionRow, SessionStore, Store,
     UnixMillis, UserRow, UserStore, UserTable,
 };
@@ -76,7 +76,7 @@ shared! {
     AttemptStore {}
     check_attempts() -> ();
     count_attempt(attempt: NewAttempt) -> CountedAttempt;
-    uncount_attempt(id: &str, started_at: UnixMillis) -> ();
+    uncount_attempt(places: &[CountedPlace]) -> ();
     delete_old_attempts(now: UnixMillis, limit: u32) -> u64;
 }
 

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use tokio_postgres::Transaction;
 
 use super::{
-    AttemptStore, CountedAttempt, Expiries, KeyDeletion, KeyRow, LastKey, NewAttempt,
+    AttemptStore, CountedAttempt, CountedPlace, Expiries, KeyDeletion, KeyRow, LastKey, NewAttempt,
     NewSessionRow, NewUserRow, PasswordChange, Rotation, SessionRow, SessionStore, Store,
     UnixMillis, UserRow, UserStore, UserTable,
 };
@@ -199,8 +199,8 @@ impl AttemptStore for Split {
         self.users.count_attempt(attempt).await
     }
 
-    async fn uncount_attempt(&self, id: &str, started_at: UnixMillis) -> Result<()> {
-        self.users.uncount_attempt(id, started_at).await
+    async fn uncount_attempt(&self, places: &[CountedPlace]) -> Result<()> {
+        self.users.uncount_attempt(places).await
     }
 
     async fn delete_old_attempts(&self, now: UnixMillis, limit: u32) -> Result<u64> {

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use lucia::store::{
-    AttemptStore, CountedAttempt, Expiries, KeyDeletion, KeyRow, LastKey, NewAttempt,
+    AttemptStore, CountedAttempt, CountedPlace, Expiries, KeyDeletion, KeyRow, LastKey, NewAttempt,
     NewSessionRow, NewUserRow, PasswordChange, Rotation, SessionRow, SessionStore, Store,
     UnixMillis, UserRow, UserStore, UserTable,
 };
@@ -79,7 +79,7 @@ impl AttemptStore for Nobody {
         unavailable()
     }
 
-    async fn uncount_attempt(&self, _: &str, _: UnixMillis) -> Result<()> {
+    async fn uncount_attempt(&self, _: &[CountedPlace]) -> Result<()> {
         Ok(())
     }
 

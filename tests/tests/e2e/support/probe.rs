@@ -7,13 +7,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use lucia::store::{
-    AttemptStore, CountedAttempt, Expiries, KeyDeletion, KeyRow, LastKey, NewAttempt,
+    AttemptStore, CountedAttempt, CountedPlace, Expiries, KeyDeletion, KeyRow, LastKey, NewAttempt,
     NewSessionRow, NewUserRow, PasswordChange, Rotation, SessionRow, SessionStore, Store,
     UnixMillis, UserRow, UserStore, UserTable,
 };
 use lucia::{Error, Result, SessionId, UserId};
 use serde_json::{Map, Value};
 use tokio::sync::Semaphore;
+
+/// Where an attempt waits that was counted, in place of a method.
+pub(crate) const ADMITTED: &str = "an attempt that was counted";
 
 /// The handle of a test on the stores behind it.
 #[derive(Clone, Default)]
@@ -76,20 +79,22 @@ impl Probe {
     }
 
     async fn enter(&self, method: &'static str) -> Result<()> {
-        let gate = {
-            let mut state = self.state();
-            state.calls.push(method);
-            state.gates.get(method).cloned()
-        };
+        self.state().calls.push(method);
+        self.pass(method).await;
+        if self.state().down {
+            return Err(Error::unavailable("the probe is down"));
+        }
+        Ok(())
+    }
+
+    /// Waits at a gate, if there is one.
+    async fn pass(&self, gate: &'static str) {
+        let gate = self.state().gates.get(gate).cloned();
         if let Some(gate) = gate {
             gate.arrived.add_permits(1);
             // Closed is released.
             let _ = gate.released.acquire().await;
         }
-        if self.state().down {
-            return Err(Error::unavailable("the probe is down"));
-        }
-        Ok(())
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -151,10 +156,18 @@ probed! {
 }
 
 probed! {
-    AttemptStore {}
+    AttemptStore {
+        async fn count_attempt(&self, attempt: NewAttempt) -> Result<CountedAttempt> {
+            self.probe.enter("count_attempt").await?;
+            let counted = self.store.count_attempt(attempt).await?;
+            if !counted.places.is_empty() {
+                self.probe.pass(ADMITTED).await;
+            }
+            Ok(counted)
+        }
+    }
     check_attempts() -> ();
-    count_attempt(attempt: NewAttempt) -> CountedAttempt;
-    uncount_attempt(id: &str, started_at: UnixMillis) -> ();
+    uncount_attempt(places: &[CountedPlace]) -> ();
     delete_old_attempts(now: UnixMillis, limit: u32) -> u64;
 }
 
