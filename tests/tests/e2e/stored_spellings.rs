@@ -320,6 +320,34 @@ async fn is_checked(spellings: &Spellings, number: usize) -> bool {
     is_checked
 }
 
+#[tokio::test]
+async fn r38_a_full_count_of_a_stored_key_is_answered_after_a_hash() {
+    let spellings = danish().await;
+    // All but one of those that are hashed at once find the only place taken.
+    let passwords = PasswordOptions::new().at_once(1).waiting(0);
+    let settings = spellings.stage.builder().await.passwords(passwords);
+    let auth = settings.sign_in_limit(5, 15 * MINUTE).build().unwrap();
+    let attempt = async |name, password| {
+        let used = auth.verify_password(("username", name), password);
+        used.address(address(0)).await
+    };
+    for _ in 0..LIMIT {
+        let refused = attempt("aase", WRONG).await;
+        assert!(matches!(refused, Err(Error::InvalidCredentials)));
+    }
+    let at_once = (0..LIMIT).map(|_| attempt("\u{e5}se", PASSWORD));
+    let mut hashed = 0;
+    let mut too_busy = 0;
+    for refused in futures_util::future::join_all(at_once).await {
+        match refused {
+            Err(Error::InvalidCredentials) => hashed += 1,
+            Err(Error::Busy) => too_busy += 1,
+            refused => panic!("{refused:?}"),
+        }
+    }
+    assert!(hashed > 0 && too_busy > 0, "{hashed} and {too_busy}");
+}
+
 /// An attempt that is given up is a guess in both places, or in none.
 #[tokio::test]
 async fn r34_an_attempt_that_is_given_up_is_counted_in_both_places_or_in_none() {
