@@ -43,9 +43,10 @@ pub use crate::session::{Expiries, Rotation};
 use crate::user::UserId;
 
 pub use error::{Result, StoreError};
+pub(crate) use rows::attempt_place;
 pub use rows::{
-    CountedAttempt, KeyDeletion, KeyRow, LastKey, NewAttempt, NewSessionRow, NewUserRow, OldHash,
-    Owner, PasswordChange, SessionRow, UserRow, UserTable,
+    CountedAttempt, CountedPlace, KeyDeletion, KeyRow, LastKey, NewAttempt, NewSessionRow,
+    NewUserRow, OldHash, Owner, PasswordChange, SessionRow, UserRow, UserTable,
 };
 pub(crate) use split::Split;
 
@@ -204,9 +205,9 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     ) -> Result<u64>;
 }
 
-/// Counts of attempts to sign in.
+/// Counts of attempts to open the keys of a store by their passwords.
 #[async_trait]
-pub trait AttemptStore: fmt::Debug + Send + Sync + 'static {
+pub trait AttemptStore: UserStore {
     /// Checks that attempts to sign in can be counted. Asked only where they are.
     ///
     /// # Errors
@@ -214,9 +215,19 @@ pub trait AttemptStore: fmt::Debug + Send + Sync + 'static {
     /// [`Schema`](StoreError::Schema) when the table for it is not as the store needs it.
     async fn check_attempts(&self) -> Result<()>;
 
-    /// Counts an attempt to sign in, unless as many as its limit are counted already: then nothing
-    /// changes. However many are made at once, no more are admitted. The first attempt after the end
-    /// of a count begins another one.
+    /// Counts an attempt in two places and finds its key, in one step: where it fails, or the caller
+    /// stops waiting for an answer, the attempt is counted as if it had been answered, or not at all.
+    ///
+    /// 1. The first place is that of [`NewAttempt::place`]. Where it is full, nothing else happens: the
+    ///    key is not looked for, so that the answer takes as long whether there is one.
+    /// 2. The key is looked for, as by [`key`](UserStore::key).
+    /// 3. The second place is that of [`NewAttempt::stored_place`], for the id that the key has in the
+    ///    database. Where it is full, the attempt stays counted in the first one: so an unknown key and
+    ///    one that other spellings have used up fill the first place alike.
+    ///
+    /// A place is full when as many attempts are counted there as the limit of this one. Its count is
+    /// left as it is then. However many are made at once, no more are admitted. The first attempt after
+    /// the end of a count begins another one.
     ///
     /// The stored row alone says how long its count lasts, from its start to its end. An attempt
     /// that is admitted moves the end where its own period, from the start of the count on, ends
@@ -227,9 +238,11 @@ pub trait AttemptStore: fmt::Debug + Send + Sync + 'static {
     /// differ, and of two attempts at once the later one can be counted first.)
     async fn count_attempt(&self, attempt: NewAttempt) -> Result<CountedAttempt>;
 
-    /// Takes one attempt back out of the count of this id that started at `started_at`, and removes
-    /// the count when it was the only one in it. Silent when there is none (any more).
-    async fn uncount_attempt(&self, id: &str, started_at: UnixMillis) -> Result<()>;
+    /// Takes one attempt back out of the counts of these places that started when they say, all or
+    /// none, and removes each count when it was the only one in it. Silent where there is none (any
+    /// more). The places are those of one attempt, in the order in which it was counted; lock them in
+    /// this order.
+    async fn uncount_attempt(&self, places: &[CountedPlace]) -> Result<()>;
 
     /// Removes up to `limit` counts that have ended at `now`, those of a wrong clock included.
     /// Returns how many.

@@ -3,7 +3,11 @@
 use std::time::SystemTime;
 
 use async_trait::async_trait;
-use lucia::store::{Expiries, KeyDeletion, KeyRow, LastKey, NewSessionRow, NewUserRow, OldHash, Owner, PasswordChange, Result, Rotation, SessionRow, SessionStore, Store, StoreError, UnixMillis, UserRow, UserStore, UserTable};
+use lucia::store::{
+    Expiries, KeyDeletion, KeyRow, LastKey, NewSessionRow, NewUserRow, OldHash, Owner,
+    PasswordChange, Result, Rotation, SessionRow, SessionStore, Store, StoreError, UnixMillis,
+    UserRow, UserStore, UserTable,
+};
 use lucia::{SessionId, SessionToken, UserId};
 use serde_json::{Map, Value};
 
@@ -141,12 +145,7 @@ impl SessionStore for Fixed {
         Ok(())
     }
 
-    async fn delete_expired_sessions(
-        &self,
-        _: UnixMillis,
-        _: Owner<'_>,
-        _: u32,
-    ) -> Result<u64> {
+    async fn delete_expired_sessions(&self, _: UnixMillis, _: Owner<'_>, _: u32) -> Result<u64> {
         Ok(0)
     }
 }

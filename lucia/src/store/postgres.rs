@@ -48,8 +48,8 @@ pub use stored_ids::StoredIds;
 use unnamed::{Param, Params};
 
 use super::{
-    AttemptStore, CountedAttempt, KeyDeletion, KeyRow, LastKey, NewAttempt, NewUserRow, OldHash,
-    UnixMillis, UserRow, UserStore, UserTable,
+    AttemptStore, CountedAttempt, CountedPlace, KeyDeletion, KeyRow, LastKey, NewAttempt,
+    NewUserRow, OldHash, UnixMillis, UserRow, UserStore, UserTable,
 };
 use crate::Error;
 use crate::store::tables::{MAX_NAME, SessionColumn, TableNames};
@@ -455,9 +455,8 @@ impl AttemptStore for PgStore {
         self.0.count_attempt(attempt).await
     }
 
-    async fn uncount_attempt(&self, id: &str, started_at: UnixMillis) -> Result<()> {
-        let sql = &self.0.attempt_statements.uncount;
-        self.query(sql, &[&id, &started_at.0]).await.map(drop)
+    async fn uncount_attempt(&self, places: &[CountedPlace]) -> Result<()> {
+        self.0.uncount_attempt(places).await
     }
 
     async fn delete_old_attempts(&self, now: UnixMillis, limit: u32) -> Result<u64> {

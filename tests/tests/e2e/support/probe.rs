@@ -8,13 +8,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use lucia::store::{
-    AttemptStore, CountedAttempt, Expiries, KeyDeletion, KeyRow, LastKey, NewAttempt,
+    AttemptStore, CountedAttempt, CountedPlace, Expiries, KeyDeletion, KeyRow, LastKey, NewAttempt,
     NewSessionRow, NewUserRow, OldHash, Owner, PasswordChange, Result, Rotation, SessionRow,
     SessionStore, Store, StoreError, UnixMillis, UserRow, UserStore, UserTable,
 };
 use lucia::{SessionId, UserId};
 use serde_json::{Map, Value};
 use tokio::sync::Semaphore;
+
+/// Where an attempt waits that was counted, in place of a method.
+pub(crate) const ADMITTED: &str = "an attempt that was counted";
 
 /// The handle of a test on the stores behind it.
 #[derive(Clone, Default)]
@@ -83,20 +86,22 @@ impl Probe {
     }
 
     async fn enter(&self, method: &'static str) -> Result<()> {
-        let gate = {
-            let mut state = self.state();
-            state.calls.push(method);
-            state.gates.get(method).cloned()
-        };
+        self.state().calls.push(method);
+        self.pass(method).await;
+        if self.state().down {
+            return Err(StoreError::unavailable("the probe is down"));
+        }
+        Ok(())
+    }
+
+    /// Waits at a gate, if there is one.
+    async fn pass(&self, gate: &'static str) {
+        let gate = self.state().gates.get(gate).cloned();
         if let Some(gate) = gate {
             gate.arrived.add_permits(1);
             // Closed is released.
             let _ = gate.released.acquire().await;
         }
-        if self.state().down {
-            return Err(StoreError::unavailable("the probe is down"));
-        }
-        Ok(())
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -167,10 +172,18 @@ probed! {
 }
 
 probed! {
-    AttemptStore as attempts, {}
+    AttemptStore as attempts, {
+        async fn count_attempt(&self, attempt: NewAttempt) -> Result<CountedAttempt> {
+            self.probe.enter("count_attempt").await?;
+            let counted = attempts(&self.store).count_attempt(attempt).await?;
+            if !counted.places.is_empty() {
+                self.probe.pass(ADMITTED).await;
+            }
+            Ok(counted)
+        }
+    }
     check_attempts() -> ();
-    count_attempt(attempt: NewAttempt) -> CountedAttempt;
-    uncount_attempt(id: &str, started_at: UnixMillis) -> ();
+    uncount_attempt(places: &[CountedPlace]) -> ();
     delete_old_attempts(now: UnixMillis, limit: u32) -> u64;
 }
 

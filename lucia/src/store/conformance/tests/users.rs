@@ -7,8 +7,8 @@ use super::faults::Fault;
 use super::memory::{self, Memory, State, USER_COLUMNS, USERS};
 use crate::error::ConstraintKind;
 use crate::store::{
-    AttemptStore, CountedAttempt, KeyDeletion, KeyRow, LastKey, NewAttempt, NewUserRow, OldHash,
-    Result, SessionRow, StoreError, UnixMillis, UserRow, UserStore, UserTable,
+    AttemptStore, CountedAttempt, CountedPlace, KeyDeletion, KeyRow, LastKey, NewAttempt,
+    NewUserRow, OldHash, Result, SessionRow, StoreError, UnixMillis, UserRow, UserStore, UserTable,
 };
 use crate::user::UserId;
 
@@ -233,8 +233,8 @@ impl AttemptStore for Memory {
         Ok(self.count(attempt).await)
     }
 
-    async fn uncount_attempt(&self, id: &str, started_at: UnixMillis) -> Result<()> {
-        self.uncount(id, started_at);
+    async fn uncount_attempt(&self, places: &[CountedPlace]) -> Result<()> {
+        self.uncount(places);
         Ok(())
     }
 
