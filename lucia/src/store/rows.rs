@@ -3,8 +3,10 @@
 use std::fmt;
 
 use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
 
-use super::{Expiries, UnixMillis};
+use super::{Expiries, Rotation, UnixMillis};
+use crate::session::ascii::Ascii;
 use crate::session::token::{SessionId, SessionToken};
 use crate::user::UserId;
 
@@ -130,6 +132,57 @@ pub enum LastKey {
     Delete,
 }
 
+/// Which hash a new one of a password takes the place of.
+#[derive(Clone, Copy)]
+#[allow(clippy::exhaustive_enums)]
+pub enum OldHash<'a> {
+    /// Whatever is there, and also nothing.
+    Any,
+    /// This one. If another one is there by now, or none, nothing changes.
+    Is(&'a str),
+}
+
+impl<'a> OldHash<'a> {
+    /// The hash that has to be there.
+    #[must_use]
+    pub fn required(self) -> Option<&'a str> {
+        match self {
+            Self::Any => None,
+            Self::Is(hash) => Some(hash),
+        }
+    }
+}
+
+impl fmt::Debug for OldHash<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Any => "Any",
+            Self::Is(_) => "Is([redacted])",
+        })
+    }
+}
+
+/// Whose sessions are deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums)]
+pub enum Owner<'a> {
+    /// Those of all users.
+    Anyone,
+    /// Those of this user, and no others.
+    User(&'a UserId),
+}
+
+impl<'a> Owner<'a> {
+    /// The user, if it is a certain one.
+    #[must_use]
+    pub fn user_id(self) -> Option<&'a UserId> {
+        match self {
+            Self::Anyone => None,
+            Self::User(id) => Some(id),
+        }
+    }
+}
+
 /// What became of a key that was to be deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(clippy::exhaustive_enums)]
@@ -142,12 +195,21 @@ pub enum KeyDeletion {
     Last,
 }
 
-/// An attempt to sign in that is about to be made.
-#[derive(Clone, Debug)]
+/// An attempt to open a key by its password that is about to be made.
+///
+/// It is counted in two places. Attempts in the same place are counted together. The name of a place
+/// has 64 hexadecimal digits.
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct NewAttempt {
-    /// Attempts of the same id are counted together. 64 hexadecimal digits.
-    pub id: String,
+    /// The first place: the same for all spellings of the key that lucia takes for one.
+    pub place: String,
+    /// The id of the key, as it was asked for. `None` for one that no key can have.
+    pub key_id: Option<String>,
+    /// What [`stored_place`](Self::stored_place) hashes in front of the id of a key that was found.
+    pub salt: String,
+    /// The second place of an attempt that finds no key.
+    pub unknown_place: String,
     /// When it is made: the start of the count that this attempt begins, if it begins one.
     pub now: UnixMillis,
     /// When the count ends that this attempt begins, if it begins one. A count has ended when the
@@ -159,49 +221,84 @@ pub struct NewAttempt {
 }
 
 impl NewAttempt {
-    /// An attempt of this id that is made `now`.
+    /// The second place: that of the key with this id in the database, or of an attempt that finds no
+    /// key. For a key it is the SHA-256 of the text of `salt` and the id, in lower-case hexadecimal
+    /// digits.
     #[must_use]
-    pub fn new(id: impl Into<String>, now: UnixMillis, expires: UnixMillis, limit: u32) -> Self {
+    pub fn stored_place(&self, key_id: Option<&str>) -> String {
+        match key_id {
+            Some(key_id) => attempt_place(&self.salt, key_id),
+            None => self.unknown_place.clone(),
+        }
+    }
+}
+
+/// The second place of attempts at a key.
+pub(crate) fn attempt_place(salt: &str, key_id: &str) -> String {
+    let digest = Sha256::new().chain_update(salt).chain_update(key_id);
+    Ascii::hex(digest.finalize().into()).as_str().to_owned()
+}
+
+impl fmt::Debug for NewAttempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewAttempt")
+            .field("place", &self.place)
+            .field("now", &self.now)
+            .field("expires", &self.expires)
+            .field("limit", &self.limit)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A place that an attempt is counted in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CountedPlace {
+    /// The name of the place.
+    pub place: String,
+    /// When the count started, which tells it from other counts of the same place.
+    pub started_at: UnixMillis,
+}
+
+impl CountedPlace {
+    /// A place with a count that started at `started_at`.
+    #[must_use]
+    pub fn new(place: impl Into<String>, started_at: UnixMillis) -> Self {
         Self {
-            id: id.into(),
-            now,
-            expires,
-            limit,
+            place: place.into(),
+            started_at,
         }
     }
 }
 
 /// What became of an attempt that was to be counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct CountedAttempt {
-    /// Whether it may be made, and was counted.
-    pub admitted: bool,
-    /// When the count started, which tells it from other counts of the same id.
-    pub started_at: UnixMillis,
-    /// When the count ends.
+    /// The places that it is counted in: none where the first one is full, the first one where the
+    /// second one is full, or both.
+    pub places: Vec<CountedPlace>,
+    /// When the count of the first place ends.
     pub expires: UnixMillis,
+    /// The key, if there is one and the first place is not full.
+    pub key: Option<KeyRow>,
 }
 
 impl CountedAttempt {
-    /// An attempt that may be made, and was counted.
+    /// An attempt that is counted in these places.
     #[must_use]
-    pub fn admitted(started_at: UnixMillis, expires: UnixMillis) -> Self {
+    pub fn new(places: Vec<CountedPlace>, expires: UnixMillis, key: Option<KeyRow>) -> Self {
         Self {
-            admitted: true,
-            started_at,
+            places,
             expires,
+            key,
         }
     }
 
-    /// An attempt that was not counted: the limit is reached until the count ends.
+    /// An attempt whose first place is full until the count ends.
     #[must_use]
-    pub fn refused(started_at: UnixMillis, expires: UnixMillis) -> Self {
-        Self {
-            admitted: false,
-            started_at,
-            expires,
-        }
+    pub fn refused(expires: UnixMillis) -> Self {
+        Self::new(Vec::new(), expires, None)
     }
 }
 
@@ -308,30 +405,6 @@ impl fmt::Debug for NewSessionRow {
     }
 }
 
-/// Another token for a session.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Rotation {
-    /// The new token.
-    pub token: SessionToken,
-    /// The times from now on: a rotation renews as well.
-    pub expiries: Expiries,
-    /// When its user last proved who they are, if that is now.
-    pub authenticated_at: Option<UnixMillis>,
-}
-
-impl Rotation {
-    /// Another token, and the times from now on.
-    #[must_use]
-    pub fn new(token: SessionToken, expiries: Expiries) -> Self {
-        Self {
-            token,
-            expiries,
-            authenticated_at: None,
-        }
-    }
-}
-
 /// A stored session.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -378,6 +451,13 @@ impl SessionRow {
             persistent: true,
             attributes: "{}".to_owned(),
         }
+    }
+}
+
+impl SessionRow {
+    /// What its last renewal wrote.
+    pub(crate) fn expiries(&self) -> Expiries {
+        Expiries::new(self.renewed_at, self.active_expires, self.idle_expires)
     }
 }
 
