@@ -26,6 +26,7 @@
 //! What is not there is `None`, `false` or an empty list, and never an error. An error, and what
 //! it wraps, must not show values: they end in logs.
 
+mod attempts;
 #[cfg(feature = "conformance")]
 #[cfg_attr(docsrs, doc(cfg(feature = "conformance")))]
 pub mod conformance;
@@ -56,10 +57,11 @@ pub use crate::session::Expiries;
 use crate::session::token::SessionId;
 use crate::user::UserId;
 
-pub(crate) use rows::attempt_place;
+pub(crate) use attempts::attempt_place;
+pub use attempts::{CountedAttempt, CountedPlace, NewAttempt};
 pub use rows::{
-    CountedAttempt, CountedPlace, KeyDeletion, KeyRow, LastKey, NewAttempt, NewSessionRow,
-    NewUserRow, PasswordChange, Rotation, SessionRow, UserRow, UserTable,
+    KeyDeletion, KeyRow, LastKey, NewSessionRow, NewUserRow, PasswordChange, Rotation, SessionRow,
+    UserRow, UserTable,
 };
 pub(crate) use split::Split;
 
