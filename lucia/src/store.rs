@@ -13,6 +13,7 @@
 //! same name that applications see. What is not there is `None`, `false` or an empty
 //! list, and never an error. An error, and what it wraps, must not show values: they end in logs.
 
+mod attempts;
 #[cfg(feature = "conformance")]
 #[cfg_attr(docsrs, doc(cfg(feature = "conformance")))]
 pub mod conformance;
@@ -42,11 +43,12 @@ use crate::session::token::SessionId;
 pub use crate::session::{Expiries, Rotation};
 use crate::user::UserId;
 
+pub(crate) use attempts::attempt_place;
+pub use attempts::{CountedAttempt, CountedPlace, NewAttempt};
 pub use error::{Result, StoreError};
-pub(crate) use rows::attempt_place;
 pub use rows::{
-    CountedAttempt, CountedPlace, KeyDeletion, KeyRow, LastKey, NewAttempt, NewSessionRow,
-    NewUserRow, OldHash, Owner, PasswordChange, SessionRow, UserRow, UserTable,
+    KeyDeletion, KeyRow, LastKey, NewSessionRow, NewUserRow, OldHash, Owner, PasswordChange,
+    SessionRow, UserRow, UserTable,
 };
 pub(crate) use split::Split;
 
