@@ -253,7 +253,7 @@ macro_rules! permits {
 /// Defines `Named`, a function for `permit` that an attribute names. It is one type for all functions,
 /// so that the compiler complains about a wrong one where it is named, and not once more where it is
 /// called. Only its future is allocated: a function that is named has no size.
-#[cfg(feature = "macros")]
+#[cfg(all(feature = "macros", any(feature = "actix", feature = "axum")))]
 macro_rules! named {
     ($request:ty => $rejection:ty $(, $send:ident)?) => {
         #[allow(missing_debug_implementations)] // A function has none.
@@ -281,8 +281,9 @@ macro_rules! named {
     };
 }
 
-#[cfg(feature = "macros")]
+#[cfg(all(feature = "macros", any(feature = "actix", feature = "axum")))]
 pub(crate) use named;
+#[cfg(any(feature = "actix", feature = "axum"))]
 pub(crate) use permits;
 
 /// What a function for `permit` can take where no framework is known, in
