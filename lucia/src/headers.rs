@@ -33,13 +33,11 @@ pub trait RequestInfo {
         }
     }
 
-    /// Whether the connection itself is encrypted. What a proxy says of its own connection does
-    /// not count here.
+    /// Whether the connection itself is encrypted, regardless of proxy headers.
     fn is_tls(&self) -> bool;
 
     /// The IP address of the peer of the connection, which is a proxy where there is one. `None`
-    /// where it is not known, and for a connection over a Unix socket. What a header says does not count
-    /// here.
+    /// where it is not known, and for a connection over a Unix socket. Headers do not count here.
     ///
     /// Attempts to sign in are counted by it: see
     /// [`AuthRequest::client_address`](crate::AuthRequest::client_address).

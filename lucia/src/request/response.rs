@@ -4,9 +4,9 @@ use crate::Error;
 use crate::error::{chain, whole_seconds};
 use crate::request::ResponseHeaders;
 
-/// The headers of a response, as far as lucia reads and writes them. An adapter whose framework
-/// has a type of its own for them implements this, for the sake of
-/// [`ResponseHeaders::put_on`]; for the crate `http` it is done.
+/// The headers of a response, as far as lucia reads and writes them. An adapter for a framework
+/// with its own header type implements this, for the sake of [`ResponseHeaders::put_on`]; for the
+/// crate `http` it is done.
 pub trait HeadersMut {
     /// Every value of a header, as bytes. `name` is in lower case.
     fn values<'a>(&'a self, name: &'static str) -> impl Iterator<Item = &'a [u8]>;
@@ -20,8 +20,8 @@ pub trait HeadersMut {
 
 impl ResponseHeaders {
     /// Puts this on a response: its cookie in place of one of the same name, `Cache-Control:
-    /// no-store` where the handler has said nothing, and what is missing in `Vary`. Doing it again
-    /// changes nothing.
+    /// no-store` where the handler has said nothing, and the missing headers in `Vary`. Doing it
+    /// again changes nothing.
     ///
     /// A session cookie that the handler put there by itself is taken off where none is allowed: from
     /// the response to a refused request of another origin, and to one that authenticated by its
