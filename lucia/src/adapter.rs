@@ -15,11 +15,11 @@
 use crate::headers::denial::{Content, Denial};
 use crate::{Auth, AuthRequest, Error, Guard, TokenSource};
 
-pub use crate::headers::RequestInfo;
 pub use crate::headers::denial::AskedFor;
+pub use crate::headers::{HeadersMut, RequestInfo};
 pub use crate::request::ResponseHeaders;
 pub use crate::request::context::{RequestContext, RequestSlot};
-pub use crate::request::response::{Answer, HeadersMut};
+pub use crate::request::response::Answer;
 
 /// A response of a framework, as far as lucia reads and changes it. lucia implements it for those of
 /// actix-web and of the crate `http`.

@@ -32,7 +32,7 @@ use crate::headers::denial::Denials;
 use crate::headers::origin::OriginPolicy;
 use crate::password::Passwords;
 use crate::session::Lifetime;
-use crate::store::Store;
+use crate::store::{self, AttemptStore, Store};
 use crate::{Error, Result};
 
 /// Users, keys and sessions of an application.
@@ -131,10 +131,20 @@ impl Auth {
         &*self.0.store
     }
 
+    /// The store of attempts to sign in, where these are limited: `build` has checked that there is one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Misuse`] when the store has changed its mind.
+    pub(crate) fn attempts(&self) -> Result<&dyn AttemptStore> {
+        let counts_none = || Error::Misuse("the store counts no attempts to sign in".to_owned());
+        self.store().attempts().ok_or_else(counts_none)
+    }
+
     /// Bounds the time that a store may take, whatever the store itself promises.
-    pub(crate) async fn ask<T>(&self, answer: impl Future<Output = Result<T>>) -> Result<T> {
+    pub(crate) async fn ask<T>(&self, answer: impl Future<Output = store::Result<T>>) -> Result<T> {
         match tokio::time::timeout(self.0.store_timeout, answer).await {
-            Ok(answer) => answer,
+            Ok(answer) => answer.map_err(Error::from),
             Err(elapsed) => Err(Error::unavailable(elapsed)),
         }
         .inspect_err(|error| {

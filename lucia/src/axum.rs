@@ -63,10 +63,6 @@ mod layer;
 mod permit;
 mod response;
 
-use std::net::SocketAddr;
-
-use axum::extract::connect_info::{ConnectInfo, MockConnectInfo};
-use axum::http::Extensions;
 use axum::http::request::Parts;
 
 pub use layer::{AuthLayer, AuthService};
@@ -94,14 +90,6 @@ use crate::{AuthRequest, Error, Result};
 /// replaces it.
 #[derive(Clone)]
 struct LayersAuthRequest(AuthRequest);
-
-/// The peer of a connection, which the server or a test has put there.
-pub(crate) fn peer(extensions: &Extensions) -> Option<SocketAddr> {
-    match extensions.get() {
-        Some(ConnectInfo(peer)) => Some(*peer),
-        None => extensions.get().map(|MockConnectInfo(peer)| *peer),
-    }
-}
 
 /// The `AuthRequest` of a request, by the `Auth` of the innermost layer that it has passed.
 ///

@@ -268,24 +268,6 @@ impl Error {
         Self::Unavailable(source.into())
     }
 
-    /// An error of the same kind for each of those who share it.
-    #[cfg(feature = "postgres")]
-    pub(crate) fn shared(error: &std::sync::Arc<Self>) -> Self {
-        match &**error {
-            Self::Unavailable(_) => Self::unavailable(error.clone()),
-            Self::Schema {
-                table,
-                column,
-                reason,
-            } => Self::Schema {
-                table: table.clone(),
-                column: column.clone(),
-                reason: reason.clone(),
-            },
-            _ => Self::internal(error.clone()),
-        }
-    }
-
     pub(crate) fn setting(setting: &'static str, reason: impl Into<String>) -> Self {
         Self::Setting {
             setting,
@@ -309,7 +291,7 @@ pub(crate) fn chain(error: &dyn StdError) -> String {
     text
 }
 
-fn place(table: &str, column: Option<&str>) -> String {
+pub(crate) fn place(table: &str, column: Option<&str>) -> String {
     match column {
         Some(column) => format!("column `{column}` of table `{table}`"),
         None => format!("table `{table}`"),

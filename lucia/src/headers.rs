@@ -45,3 +45,18 @@ pub trait RequestInfo {
         None
     }
 }
+
+/// The headers of a response, as far as lucia reads and writes them. An adapter for a framework
+/// with its own header type implements this, for the sake of
+/// [`ResponseHeaders::put_on`](crate::adapter::ResponseHeaders::put_on); for the crate `http` it is
+/// done.
+pub trait HeadersMut {
+    /// Every value of a header, as bytes. `name` is in lower case.
+    fn values<'a>(&'a self, name: &'static str) -> impl Iterator<Item = &'a [u8]>;
+
+    /// Adds a value to those that a header has. `name` is in lower case.
+    fn append(&mut self, name: &'static str, value: &str);
+
+    /// Takes away those values of a header that `is_meant` names. `name` is in lower case.
+    fn remove(&mut self, name: &'static str, is_meant: impl Fn(&[u8]) -> bool);
+}

@@ -47,7 +47,6 @@
 //!   so by [`PeerAddress`].
 
 use std::net::IpAddr;
-
 use std::sync::Arc;
 
 use http::request::Parts;
@@ -88,10 +87,21 @@ fn peer_address(extensions: &Extensions) -> Option<IpAddr> {
         return Some(*address);
     }
     #[cfg(feature = "axum")]
-    if let Some(peer) = crate::axum::peer(extensions) {
+    if let Some(peer) = axum_peer(extensions) {
         return Some(peer.ip());
     }
     None
+}
+
+/// The peer of a connection, which axum's server or a test of it has put there.
+#[cfg(feature = "axum")]
+fn axum_peer(extensions: &Extensions) -> Option<std::net::SocketAddr> {
+    use axum::extract::connect_info::{ConnectInfo, MockConnectInfo};
+
+    match extensions.get() {
+        Some(ConnectInfo(peer)) => Some(*peer),
+        None => extensions.get().map(|MockConnectInfo(peer)| *peer),
+    }
 }
 
 impl RequestInfo for Parts {

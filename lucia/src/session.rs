@@ -1,13 +1,14 @@
-//! What a session is, and every rule about its time.
+//! What a session is.
 
 pub(crate) mod ascii;
+mod lifetime;
 pub(crate) mod token;
 
 use std::fmt;
 use std::net::IpAddr;
 use std::ops::Deref;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use serde::de::DeserializeOwned;
 use serde::ser::{Serialize, SerializeStruct, Serializer};
@@ -15,8 +16,10 @@ use serde::ser::{Serialize, SerializeStruct, Serializer};
 use crate::Result;
 use crate::clock::UnixMillis;
 use crate::session::token::{SessionId, SessionToken};
-use crate::store::{Rotation, SessionRow};
 use crate::user::{NoAttributes, UserId, read_columns};
+
+pub(crate) use lifetime::Lifetime;
+pub use lifetime::{Expiries, Rotation};
 
 /// A user's session, with the secret that proves it.
 ///
@@ -176,14 +179,16 @@ pub struct SessionInfo {
     pub state: SessionState,
     /// Whether this request created or renewed it, so that its cookie is to be sent.
     pub fresh: bool,
-    attributes: RowAttributes,
+    pub(crate) attributes: RowAttributes,
 }
 
 /// The application's own columns of a session, as they came from the store.
 #[derive(Clone, PartialEq, Eq)]
-struct RowAttributes {
-    json: String,
-    table: Arc<str>,
+pub(crate) struct RowAttributes {
+    /// The text of a JSON object.
+    pub(crate) json: String,
+    /// The table of sessions, for messages.
+    pub(crate) table: Arc<str>,
 }
 
 /// What a page of "your sessions" needs. Moments are in milliseconds since the Unix epoch.
@@ -234,28 +239,6 @@ pub enum SessionState {
 }
 
 impl SessionInfo {
-    /// A session of the table `table`.
-    pub(crate) fn new(row: SessionRow, table: &Arc<str>, state: SessionState, fresh: bool) -> Self {
-        Self {
-            id: row.id,
-            user_id: row.user_id,
-            created_at: row.created_at.into(),
-            authenticated_at: row.authenticated_at.map(SystemTime::from),
-            renewed_at: row.renewed_at.into(),
-            active_expires: row.active_expires.into(),
-            idle_expires: row.idle_expires.into(),
-            device: row.device,
-            address: row.address.and_then(|address| address.parse().ok()),
-            persistent: row.persistent,
-            state,
-            fresh,
-            attributes: RowAttributes {
-                json: row.attributes,
-                table: table.clone(),
-            },
-        }
-    }
-
     /// The application's own columns of this session as an `A`.
     ///
     /// # Errors
@@ -283,217 +266,5 @@ impl SessionInfo {
             self.authenticated_at = Some(moment.into());
         }
         Session::new(self, rotation.token.clone(), now)
-    }
-}
-
-/// How long sessions live.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Lifetime {
-    /// How long a session is used without a renewal.
-    pub(crate) active: Duration,
-    /// How long after that a request still renews it.
-    pub(crate) idle: Duration,
-    /// The same of a session that is not persistent.
-    pub(crate) browser_idle: Duration,
-    /// How long after its creation it dies whatever happens.
-    pub(crate) absolute: Option<Duration>,
-}
-
-/// What a creation or a renewal writes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Expiries {
-    /// The moment of the creation or renewal.
-    pub renewed_at: UnixMillis,
-    /// The end of the active period.
-    pub active_expires: UnixMillis,
-    /// The end of the idle period, and of the session.
-    pub idle_expires: UnixMillis,
-}
-
-impl Expiries {
-    /// The times of a session that is created or renewed at the first of them.
-    #[must_use]
-    pub fn new(
-        renewed_at: UnixMillis,
-        active_expires: UnixMillis,
-        idle_expires: UnixMillis,
-    ) -> Self {
-        Self {
-            renewed_at,
-            active_expires,
-            idle_expires,
-        }
-    }
-}
-
-impl Lifetime {
-    /// The expiries of a session created at `created_at` that is created or renewed `now`.
-    pub(crate) fn expiries(
-        &self,
-        created_at: UnixMillis,
-        persistent: bool,
-        now: UnixMillis,
-    ) -> Expiries {
-        let end = self.end(created_at);
-        let idle = match persistent {
-            true => self.idle,
-            false => self.browser_idle,
-        };
-        Expiries {
-            renewed_at: now,
-            active_expires: now.plus(self.active).min(end),
-            idle_expires: now.plus(self.active).plus(idle).min(end),
-        }
-    }
-
-    /// The state of a session `now`, `None` when it is expired. Both ends are part of their period.
-    pub(crate) fn state(&self, row: &SessionRow, now: UnixMillis) -> Option<SessionState> {
-        if self.is_over(row.created_at, row.idle_expires, now) {
-            None
-        } else if now > row.active_expires {
-            Some(SessionState::Idle)
-        } else {
-            Some(SessionState::Active)
-        }
-    }
-
-    /// Whether a session created at `created_at` is expired `now`.
-    pub(crate) fn is_over(
-        &self,
-        created_at: UnixMillis,
-        idle_expires: UnixMillis,
-        now: UnixMillis,
-    ) -> bool {
-        now > idle_expires || now > self.end(created_at)
-    }
-
-    /// Whether an authentication at `authenticated_at` was within `period`.
-    pub(crate) fn is_recent(
-        authenticated_at: Option<SystemTime>,
-        period: Duration,
-        now: UnixMillis,
-    ) -> bool {
-        authenticated_at.is_some_and(|moment| now <= UnixMillis::from(moment).plus(period))
-    }
-
-    fn end(&self, created_at: UnixMillis) -> UnixMillis {
-        self.absolute
-            .map_or(UnixMillis(i64::MAX), |absolute| created_at.plus(absolute))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const LIFETIME: Lifetime = Lifetime {
-        active: Duration::from_secs(100),
-        idle: Duration::from_secs(1000),
-        browser_idle: Duration::from_secs(10),
-        absolute: None,
-    };
-
-    fn session(lifetime: &Lifetime, created: i64, renewed: i64) -> SessionRow {
-        let expiries = lifetime.expiries(UnixMillis(created), true, UnixMillis(renewed));
-        SessionRow {
-            id: "0".repeat(64).parse().unwrap(),
-            user_id: UserId::new("ada").unwrap(),
-            created_at: UnixMillis(created),
-            authenticated_at: Some(UnixMillis(created)),
-            renewed_at: expiries.renewed_at,
-            active_expires: expiries.active_expires,
-            idle_expires: expiries.idle_expires,
-            device: None,
-            address: None,
-            persistent: true,
-            attributes: "{}".to_owned(),
-        }
-    }
-
-    #[test]
-    fn a_session_is_active_up_to_and_including_its_active_expiry() {
-        let row = session(&LIFETIME, 0, 0);
-        assert_eq!(
-            LIFETIME.state(&row, UnixMillis(100_000)),
-            Some(SessionState::Active)
-        );
-        assert_eq!(
-            LIFETIME.state(&row, UnixMillis(100_001)),
-            Some(SessionState::Idle)
-        );
-    }
-
-    #[test]
-    fn the_idle_period_counts_from_the_end_of_the_active_one() {
-        let row = session(&LIFETIME, 0, 0);
-        assert_eq!(
-            LIFETIME.state(&row, UnixMillis(1_100_000)),
-            Some(SessionState::Idle)
-        );
-        assert_eq!(LIFETIME.state(&row, UnixMillis(1_100_001)), None);
-    }
-
-    #[test]
-    fn a_session_that_is_not_persistent_has_an_idle_period_that_differs() {
-        let at = UnixMillis(5000);
-        let persistent = LIFETIME.expiries(UnixMillis(0), true, at);
-        let other = LIFETIME.expiries(UnixMillis(0), false, at);
-        assert_eq!(persistent.idle_expires, UnixMillis(1_105_000));
-        assert_eq!(
-            other,
-            Expiries {
-                idle_expires: UnixMillis(115_000),
-                ..persistent
-            }
-        );
-    }
-
-    #[test]
-    fn an_absolute_lifetime_bounds_both_kinds_of_sessions() {
-        let lifetime = Lifetime {
-            absolute: Some(Duration::from_secs(105)),
-            ..LIFETIME
-        };
-        for persistent in [true, false] {
-            let expiries = lifetime.expiries(UnixMillis(0), persistent, UnixMillis(2000));
-            assert_eq!(expiries.active_expires, UnixMillis(102_000));
-            assert_eq!(expiries.idle_expires, UnixMillis(105_000));
-        }
-    }
-
-    #[test]
-    fn a_proof_is_recent_up_to_and_including_the_end_of_its_period() {
-        let proof = Some(SystemTime::from(UnixMillis(1000)));
-        let minute = Duration::from_secs(60);
-        assert!(Lifetime::is_recent(proof, minute, UnixMillis(61_000)));
-        assert!(!Lifetime::is_recent(proof, minute, UnixMillis(61_001)));
-        assert!(!Lifetime::is_recent(None, minute, UnixMillis(1000)));
-    }
-
-    #[test]
-    fn an_absolute_lifetime_bounds_what_renewal_can_reach() {
-        let lifetime = Lifetime {
-            absolute: Some(Duration::from_secs(150)),
-            ..LIFETIME
-        };
-        let row = session(&lifetime, 0, 120_000);
-        assert_eq!(row.active_expires, UnixMillis(150_000));
-        assert_eq!(row.idle_expires, UnixMillis(150_000));
-        assert_eq!(
-            lifetime.state(&row, UnixMillis(150_000)),
-            Some(SessionState::Active)
-        );
-        assert_eq!(lifetime.state(&row, UnixMillis(150_001)), None);
-    }
-
-    #[test]
-    fn an_absolute_lifetime_holds_for_sessions_from_before_it_was_set() {
-        let row = session(&LIFETIME, 0, 0);
-        let lifetime = Lifetime {
-            absolute: Some(Duration::from_secs(50)),
-            ..LIFETIME
-        };
-        assert_eq!(lifetime.state(&row, UnixMillis(50_001)), None);
     }
 }

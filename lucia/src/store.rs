@@ -9,26 +9,16 @@
 //!
 //! # Errors
 //!
-//! All methods tell what went wrong by the same [`Error`] that applications see:
-//!
-//! | when | error |
-//! |---|---|
-//! | a key of this id is there already | [`DuplicateKey`](crate::Error::DuplicateKey) |
-//! | a user of this id is there already | [`DuplicateUser`](crate::Error::DuplicateUser) |
-//! | a key or session is for a user who is not there | [`UnknownUser`](crate::Error::UnknownUser) |
-//! | a row to be deleted is still referenced by one of the application's | [`Constraint`](crate::Error::Constraint) of the kind [`Referenced`](crate::ConstraintKind::Referenced) |
-//! | the application's columns break a rule of the table | [`Constraint`](crate::Error::Constraint) |
-//! | a value does not fit its column, or there is no such column | [`InvalidAttribute`](crate::Error::InvalidAttribute) |
-//! | a table or one of lucia's columns is missing or of another type | [`Schema`](crate::Error::Schema) |
-//! | the database is away, slow, or out of connections | [`Unavailable`](crate::Error::Unavailable) |
-//! | anything else | [`Internal`](crate::Error::Internal) |
-//!
-//! What is not there is `None`, `false` or an empty list, and never an error. An error, and what
-//! it wraps, must not show values: they end in logs.
+//! All methods tell what went wrong by a [`StoreError`], which becomes the [`Error`](crate::Error) of the
+//! same name that applications see. What is not there is `None`, `false` or an empty
+//! list, and never an error. An error, and what it wraps, must not show values: they end in logs.
 
+mod attempts;
 #[cfg(feature = "conformance")]
 #[cfg_attr(docsrs, doc(cfg(feature = "conformance")))]
 pub mod conformance;
+mod error;
+mod from_rows;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod migrations;
 #[cfg(feature = "postgres")]
@@ -48,17 +38,17 @@ use serde_json::{Map, Value};
 #[cfg(feature = "postgres")]
 use tokio_postgres::Transaction;
 
-#[cfg(feature = "postgres")]
-use crate::Error;
-use crate::Result;
 pub use crate::clock::UnixMillis;
-pub use crate::session::Expiries;
 use crate::session::token::SessionId;
+pub use crate::session::{Expiries, Rotation};
 use crate::user::UserId;
 
+pub(crate) use attempts::attempt_place;
+pub use attempts::{CountedAttempt, CountedPlace, NewAttempt};
+pub use error::{Result, StoreError};
 pub use rows::{
-    CountedAttempt, KeyDeletion, KeyRow, LastKey, NewAttempt, NewSessionRow, NewUserRow,
-    PasswordChange, Rotation, SessionRow, UserRow, UserTable,
+    KeyDeletion, KeyRow, LastKey, NewSessionRow, NewUserRow, OldHash, Owner, PasswordChange,
+    SessionRow, UserRow, UserTable,
 };
 pub(crate) use split::Split;
 
@@ -72,13 +62,13 @@ pub trait UserStore: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`Schema`](crate::Error::Schema) when one of lucia's own tables or columns is not as the
-    /// store needs it, but for those of [`check_attempts`](Self::check_attempts).
+    /// [`Schema`](StoreError::Schema) when one of lucia's own tables or columns is not as the
+    /// store needs it, but for those of [`check_attempts`](AttemptStore::check_attempts).
     async fn describe_users(&self) -> Result<UserTable>;
 
     /// Stores a user and, in the same transaction, their key. Returns the row as the database
     /// holds it, its defaults included. On an error nothing is stored; where both the key and a
-    /// column are taken, the error is [`DuplicateKey`](crate::Error::DuplicateKey).
+    /// column are taken, the error is [`DuplicateKey`](StoreError::DuplicateKey).
     async fn insert_user(&self, user: NewUserRow, key: Option<KeyRow>) -> Result<UserRow>;
 
     /// The user of this id.
@@ -94,14 +84,14 @@ pub trait UserStore: fmt::Debug + Send + Sync + 'static {
 
     /// Removes a user with their keys, and with their sessions where this store holds those too.
     /// It succeeds whatever is created for the user at the same time: that is removed as well, or
-    /// comes too late and is refused with [`UnknownUser`](crate::Error::UnknownUser).
+    /// comes too late and is refused with [`UnknownUser`](StoreError::UnknownUser).
     async fn delete_user(&self, id: &UserId) -> Result<()>;
 
     /// Stores a key.
     async fn insert_key(&self, key: KeyRow) -> Result<()>;
 
     /// Stores a user as [`insert_user`](Self::insert_user) does, in this open transaction of the
-    /// application's, which it leaves open. Without an implementation, [`Error::Misuse`] says that
+    /// application's, which it leaves open. Without an implementation, [`StoreError::Misuse`] says that
     /// the store cannot.
     #[cfg(feature = "postgres")]
     #[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
@@ -115,7 +105,7 @@ pub trait UserStore: fmt::Debug + Send + Sync + 'static {
     }
 
     /// Stores a key as [`insert_key`](Self::insert_key) does, in this open transaction of the
-    /// application's, which it leaves open. Without an implementation, [`Error::Misuse`] says that
+    /// application's, which it leaves open. Without an implementation, [`StoreError::Misuse`] says that
     /// the store cannot.
     #[cfg(feature = "postgres")]
     #[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
@@ -130,47 +120,19 @@ pub trait UserStore: fmt::Debug + Send + Sync + 'static {
     async fn user_keys(&self, user_id: &UserId) -> Result<Vec<KeyRow>>;
 
     /// Replaces the hash of the password of a key, if the key is (still) that user's; `None` takes
-    /// the password away. With `only_if`, it does so only where that hash is still there, as one
+    /// the password away. With [`OldHash::Is`], it does so only where that hash is still there, as one
     /// step that nothing comes between. Returns whether it did.
     async fn update_key_password(
         &self,
         id: &str,
         user_id: &UserId,
         hashed_password: Option<&str>,
-        only_if: Option<&str>,
+        old: OldHash<'_>,
     ) -> Result<bool>;
 
     /// Removes a key. With [`LastKey::Keep`], the last one of its user stays: however many are asked
     /// to go at once, one is left.
     async fn delete_key(&self, id: &str, last: LastKey) -> Result<KeyDeletion>;
-
-    /// Checks that attempts to sign in can be counted. Asked only where they are.
-    ///
-    /// # Errors
-    ///
-    /// [`Schema`](crate::Error::Schema) when the table for it is not as the store needs it.
-    async fn check_attempts(&self) -> Result<()>;
-
-    /// Counts an attempt to sign in, unless as many as its limit are counted already: then nothing
-    /// changes. However many are made at once, no more are admitted. The first attempt after the end
-    /// of a count begins another one.
-    ///
-    /// The stored row alone says how long its count lasts, from its start to its end. An attempt
-    /// that is admitted moves the end where its own period, from the start of the count on, ends
-    /// later. No attempt moves it back.
-    ///
-    /// A count that starts further ahead of the attempt than it lasts was begun by a wrong clock,
-    /// and has ended. (A start that is merely ahead does not say so: the clocks of two servers
-    /// differ, and of two attempts at once the later one can be counted first.)
-    async fn count_attempt(&self, attempt: NewAttempt) -> Result<CountedAttempt>;
-
-    /// Takes one attempt back out of the count of this id that started at `started_at`, and removes
-    /// the count when it was the only one in it. Silent when there is none (any more).
-    async fn uncount_attempt(&self, id: &str, started_at: UnixMillis) -> Result<()>;
-
-    /// Removes up to `limit` counts that have ended at `now`, those of a wrong clock included.
-    /// Returns how many.
-    async fn delete_old_attempts(&self, now: UnixMillis, limit: u32) -> Result<u64>;
 }
 
 /// Sessions.
@@ -182,9 +144,16 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// The name of the table of sessions, for messages.
     fn session_table(&self) -> &str;
 
+    /// A setting of this store that has an effect only where users and sessions are in one store, by its
+    /// name. [`AuthBuilder::build`](crate::AuthBuilder::build) refuses it beside
+    /// [`sessions`](crate::AuthBuilder::sessions).
+    fn joint_setting(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Stores a session, and in the same transaction removes the one that it replaces and those
     /// of its user that are too many with it: all of it or nothing. Returns the row as the
-    /// database holds it, its defaults included. [`UnknownUser`](crate::Error::UnknownUser) where
+    /// database holds it, its defaults included. [`UnknownUser`](StoreError::UnknownUser) where
     /// this store knows the users and this one is not among them.
     ///
     /// With a [`limit`](NewSessionRow::limit), those stay that were renewed last. Dead ones go
@@ -219,8 +188,8 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
         attributes: Map<String, Value>,
     ) -> Result<Option<SessionRow>>;
 
-    /// Removes a session, if `owner` is `None` or its user. Returns whether it did.
-    async fn delete_session(&self, id: &SessionId, owner: Option<&UserId>) -> Result<bool>;
+    /// Removes a session if it is its owner's. Returns whether it did.
+    async fn delete_session(&self, id: &SessionId, owner: Owner<'_>) -> Result<bool>;
 
     /// Removes the sessions of a user, except the one named.
     async fn delete_user_sessions(
@@ -229,19 +198,71 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
         except: Option<&SessionId>,
     ) -> Result<()>;
 
-    /// Removes up to `limit` sessions whose idle expiry is before `now`, of one user or of all.
-    /// Returns how many.
+    /// Removes up to `limit` sessions whose idle expiry is before `now`. Returns how many.
     async fn delete_expired_sessions(
         &self,
         now: UnixMillis,
-        user_id: Option<&UserId>,
+        owner: Owner<'_>,
         limit: u32,
     ) -> Result<u64>;
 }
 
+/// Counts of attempts to open the keys of a store by their passwords.
+#[async_trait]
+pub trait AttemptStore: UserStore {
+    /// Checks that attempts to sign in can be counted. Asked only where they are.
+    ///
+    /// # Errors
+    ///
+    /// [`Schema`](StoreError::Schema) when the table for it is not as the store needs it.
+    async fn check_attempts(&self) -> Result<()>;
+
+    /// Counts an attempt in two places and finds its key, in one step: where it fails, or the caller
+    /// stops waiting for an answer, the attempt is counted as if it had been answered, or not at all.
+    ///
+    /// 1. The first place is that of [`NewAttempt::place`]. Where it is full, nothing else happens: the
+    ///    key is not looked for, so that the answer takes as long whether there is one.
+    /// 2. The key is looked for, as by [`key`](UserStore::key).
+    /// 3. The second place is that of [`NewAttempt::stored_place`], for the id that the key has in the
+    ///    database. Where it is full, the attempt stays counted in the first one: so an unknown key and
+    ///    one that other spellings have used up fill the first place alike.
+    ///
+    /// A place is full when as many attempts are counted there as the limit of this one. Its count is
+    /// left as it is then. However many are made at once, no more are admitted. The first attempt after
+    /// the end of a count begins another one.
+    ///
+    /// The stored row alone says how long its count lasts, from its start to its end. An attempt
+    /// that is admitted moves the end where its own period, from the start of the count on, ends
+    /// later. No attempt moves it back.
+    ///
+    /// A count that starts further ahead of the attempt than it lasts was begun by a wrong clock,
+    /// and has ended. (A start that is merely ahead does not say so: the clocks of two servers
+    /// differ, and of two attempts at once the later one can be counted first.)
+    async fn count_attempt(&self, attempt: NewAttempt) -> Result<CountedAttempt>;
+
+    /// Takes one attempt back out of the counts of these places that started when they say, all or
+    /// none, and removes each count when it was the only one in it. Silent where there is none (any
+    /// more). The places are those of one attempt, in the order in which it was counted; lock them in
+    /// this order.
+    async fn uncount_attempt(&self, places: &[CountedPlace]) -> Result<()>;
+
+    /// Removes up to `limit` counts that have ended at `now`, those of a wrong clock included.
+    /// Returns how many.
+    async fn delete_old_attempts(&self, now: UnixMillis, limit: u32) -> Result<u64>;
+}
+
 /// A store of users, keys and sessions together: what most applications have.
+///
+/// What not every store can do is asked for by a method that says `None` by default.
+/// [`AuthBuilder::build`](crate::AuthBuilder::build) refuses a setting that needs what is missing.
 #[async_trait]
 pub trait Store: UserStore + SessionStore {
+    /// Where attempts to sign in are counted. `None` if this store cannot count them: then
+    /// [`without_sign_in_limit`](crate::AuthBuilder::without_sign_in_limit) has to be set.
+    fn attempts(&self) -> Option<&dyn AttemptStore> {
+        None
+    }
+
     /// A session and its user, by one query: both or neither.
     async fn session_and_user(&self, id: &SessionId) -> Result<Option<(SessionRow, UserRow)>>;
 
@@ -272,10 +293,10 @@ pub trait Store: UserStore + SessionStore {
 }
 
 #[cfg(feature = "postgres")]
-fn no_transactions() -> Error {
+fn no_transactions() -> StoreError {
     let what = "`transaction(..)` is for users in a `PgStore`, and the store of users is another one, \
                 which cannot write in a transaction of Postgres: leave `transaction(..)` out";
-    Error::Misuse(what.to_owned())
+    StoreError::Misuse(what.to_owned())
 }
 
 /// lucia's own columns of the table of sessions, which attributes cannot be.

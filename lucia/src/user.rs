@@ -16,7 +16,6 @@ use serde_json::Value;
 
 use crate::Result;
 use crate::error::InvalidUserId;
-use crate::store::UserRow;
 
 pub(crate) use blank::{Verdict, try_columns};
 pub use new::{NewUser, OwnedOrCallReturning};
@@ -141,16 +140,6 @@ pub struct User<A = NoAttributes> {
     pub attributes: A,
 }
 
-impl<A: DeserializeOwned> User<A> {
-    /// Reads the row of a user of table `table`.
-    pub(crate) fn from_row(row: &UserRow, table: &str) -> Result<Self> {
-        Ok(Self {
-            id: row.id.clone(),
-            attributes: read_columns(&row.attributes, table, "the row has no such column")?,
-        })
-    }
-}
-
 /// Reads the columns of a row, given as a JSON object, as an `A`. `lacking` is what to say of a
 /// column that is not there.
 ///
@@ -225,13 +214,6 @@ mod tests {
         age: Option<u32>,
     }
 
-    fn row(attributes: &str) -> UserRow {
-        UserRow {
-            id: UserId::new("ada").unwrap(),
-            attributes: attributes.to_owned(),
-        }
-    }
-
     #[test]
     fn what_no_user_can_have_as_an_id_is_none_however_it_is_made() {
         let too_long = InvalidUserId::TooLong { max: 255 };
@@ -259,17 +241,6 @@ mod tests {
     }
 
     #[test]
-    fn a_row_becomes_the_applications_type() {
-        let user = User::<Profile>::from_row(
-            &row(r#"{"id":"ada","username":"Ada","age":36,"unread":[1]}"#),
-            "auth_user",
-        );
-        let user = user.unwrap();
-        assert_eq!((user.username.as_str(), user.age), ("Ada", Some(36)));
-        assert!(User::<NoAttributes>::from_row(&row(r#"{"id":"ada"}"#), "auth_user").is_ok());
-    }
-
-    #[test]
     fn a_user_is_serialized_as_one_object() {
         let user = User {
             id: "ada".parse().unwrap(),
@@ -288,27 +259,5 @@ mod tests {
         };
         let text = serde_json::to_string(&with_id).unwrap();
         assert_eq!(text.matches("\"id\"").count(), 1, "{text}");
-    }
-
-    #[test]
-    fn a_missing_column_is_named() {
-        let error = User::<Profile>::from_row(&row(r#"{"id":"ada"}"#), "auth_user").unwrap_err();
-        let text = error.to_string();
-        assert!(
-            text.contains("`auth_user`") && text.contains("`username`"),
-            "{text}"
-        );
-    }
-
-    #[test]
-    fn a_column_of_another_type_is_named_and_its_value_is_not_shown() {
-        let error =
-            User::<Profile>::from_row(&row(r#"{"username":"Ada","age":"swordfish"}"#), "auth_user");
-        let text = error.unwrap_err().to_string();
-        assert!(
-            text.contains("`auth_user`") && text.contains("`age`"),
-            "{text}"
-        );
-        assert!(!text.contains("swordfish"), "{text}");
     }
 }

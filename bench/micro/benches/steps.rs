@@ -14,6 +14,7 @@ fn main() {
 
 fn auth() -> Auth {
     Auth::builder(Fixed::with_one_user())
+        .without_sign_in_limit()
         .build()
         .expect("settings")
 }

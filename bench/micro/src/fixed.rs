@@ -4,11 +4,11 @@ use std::time::SystemTime;
 
 use async_trait::async_trait;
 use lucia::store::{
-    CountedAttempt, Expiries, KeyDeletion, KeyRow, LastKey, NewAttempt, NewSessionRow, NewUserRow,
-    PasswordChange, Rotation, SessionRow, SessionStore, Store, UnixMillis, UserRow, UserStore,
-    UserTable,
+    Expiries, KeyDeletion, KeyRow, LastKey, NewSessionRow, NewUserRow, OldHash, Owner,
+    PasswordChange, Result, Rotation, SessionRow, SessionStore, Store, StoreError, UnixMillis,
+    UserRow, UserStore, UserTable,
 };
-use lucia::{Error, Result, SessionId, SessionToken, UserId};
+use lucia::{SessionId, SessionToken, UserId};
 use serde_json::{Map, Value};
 
 /// The store.
@@ -43,7 +43,7 @@ impl Fixed {
 }
 
 fn unavailable<T>() -> Result<T> {
-    Err(Error::unavailable("nobody is here"))
+    Err(StoreError::unavailable("nobody is here"))
 }
 
 #[async_trait]
@@ -89,29 +89,13 @@ impl UserStore for Fixed {
         _: &str,
         _: &UserId,
         _: Option<&str>,
-        _: Option<&str>,
+        _: OldHash<'_>,
     ) -> Result<bool> {
         Ok(false)
     }
 
     async fn delete_key(&self, _: &str, _: LastKey) -> Result<KeyDeletion> {
         Ok(KeyDeletion::Unknown)
-    }
-
-    async fn check_attempts(&self) -> Result<()> {
-        unavailable()
-    }
-
-    async fn count_attempt(&self, _: NewAttempt) -> Result<CountedAttempt> {
-        unavailable()
-    }
-
-    async fn uncount_attempt(&self, _: &str, _: UnixMillis) -> Result<()> {
-        Ok(())
-    }
-
-    async fn delete_old_attempts(&self, _: UnixMillis, _: u32) -> Result<u64> {
-        Ok(0)
     }
 }
 
@@ -153,7 +137,7 @@ impl SessionStore for Fixed {
         Ok(None)
     }
 
-    async fn delete_session(&self, _: &SessionId, _: Option<&UserId>) -> Result<bool> {
+    async fn delete_session(&self, _: &SessionId, _: Owner<'_>) -> Result<bool> {
         Ok(false)
     }
 
@@ -161,12 +145,7 @@ impl SessionStore for Fixed {
         Ok(())
     }
 
-    async fn delete_expired_sessions(
-        &self,
-        _: UnixMillis,
-        _: Option<&UserId>,
-        _: u32,
-    ) -> Result<u64> {
+    async fn delete_expired_sessions(&self, _: UnixMillis, _: Owner<'_>, _: u32) -> Result<u64> {
         Ok(0)
     }
 }

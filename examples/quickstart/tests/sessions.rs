@@ -2,8 +2,11 @@
 
 mod support;
 
-use lucia::store::{Expiries, NewSessionRow, Rotation, SessionRow, SessionStore, UnixMillis};
-use lucia::{Auth, Error, NewUser, Result, SessionId, UserId};
+use lucia::store::{
+    Expiries, NewSessionRow, Owner, Result, Rotation, SessionRow, SessionStore, StoreError,
+    UnixMillis,
+};
+use lucia::{Auth, NewUser, SessionId, UserId};
 use quickstart::Profile;
 use serde_json::{Map, Value};
 use support::RunningSite;
@@ -173,27 +176,27 @@ impl SessionStore for Away {
     }
 
     async fn insert_session(&self, _: NewSessionRow) -> Result<SessionRow> {
-        Err(Error::unavailable("away"))
+        Err(StoreError::unavailable("away"))
     }
 
     async fn session(&self, _: &SessionId) -> Result<Option<SessionRow>> {
-        Err(Error::unavailable("away"))
+        Err(StoreError::unavailable("away"))
     }
 
     async fn sessions(&self, _: &[SessionId]) -> Result<Vec<SessionRow>> {
-        Err(Error::unavailable("away"))
+        Err(StoreError::unavailable("away"))
     }
 
     async fn user_sessions(&self, _: &UserId) -> Result<Vec<SessionRow>> {
-        Err(Error::unavailable("away"))
+        Err(StoreError::unavailable("away"))
     }
 
     async fn renew_session(&self, _: &SessionId, _: Expiries) -> Result<bool> {
-        Err(Error::unavailable("away"))
+        Err(StoreError::unavailable("away"))
     }
 
     async fn rotate_session(&self, _: &SessionId, _: Rotation) -> Result<bool> {
-        Err(Error::unavailable("away"))
+        Err(StoreError::unavailable("away"))
     }
 
     async fn update_session(
@@ -201,23 +204,18 @@ impl SessionStore for Away {
         _: &SessionId,
         _: Map<String, Value>,
     ) -> Result<Option<SessionRow>> {
-        Err(Error::unavailable("away"))
+        Err(StoreError::unavailable("away"))
     }
 
-    async fn delete_session(&self, _: &SessionId, _: Option<&UserId>) -> Result<bool> {
-        Err(Error::unavailable("away"))
+    async fn delete_session(&self, _: &SessionId, _: Owner<'_>) -> Result<bool> {
+        Err(StoreError::unavailable("away"))
     }
 
     async fn delete_user_sessions(&self, _: &UserId, _: Option<&SessionId>) -> Result<()> {
-        Err(Error::unavailable("away"))
+        Err(StoreError::unavailable("away"))
     }
 
-    async fn delete_expired_sessions(
-        &self,
-        _: UnixMillis,
-        _: Option<&UserId>,
-        _: u32,
-    ) -> Result<u64> {
-        Err(Error::unavailable("away"))
+    async fn delete_expired_sessions(&self, _: UnixMillis, _: Owner<'_>, _: u32) -> Result<u64> {
+        Err(StoreError::unavailable("away"))
     }
 }

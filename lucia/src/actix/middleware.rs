@@ -150,7 +150,7 @@ where
                     // The error stays what it is, for whatever looks at it further out.
                     let look = error
                         .as_error::<Error>()
-                        .and_then(|error| adapter::look(error, &auth, &asked));
+                        .and_then(|error| adapter::look(error, auth, &asked));
                     let headers = auth_request.response_headers().await;
                     error.add_response_mapper(move |response| {
                         let is_default = response.extensions().get::<DefaultLook>().is_some();

@@ -74,6 +74,8 @@ impl Default for SignInLimit {
 #[must_use = "settings take effect by `build()`"]
 pub struct AuthBuilder {
     store: Arc<dyn Store>,
+    /// A setting of a store that has no effect, since the sessions are in another store.
+    joint_setting: Option<&'static str>,
     environment: Environment,
     active_period: Duration,
     idle_period: Duration,
@@ -97,6 +99,7 @@ impl AuthBuilder {
     pub(super) fn new(store: impl Store) -> Self {
         Self {
             store: Arc::new(store),
+            joint_setting: None,
             environment: Environment::default(),
             active_period: DAY,
             idle_period: 14 * DAY,
@@ -118,10 +121,12 @@ impl AuthBuilder {
     }
 
     /// Keeps sessions in a store of their own. A lookup then takes two queries, neither shared with
-    /// others nor answered by a cache of `PgStore`, and what concerns both users and sessions is no
+    /// others nor answered by a cache, so [`build`](Self::build) refuses a `PgStore` with one; and what concerns both users and sessions is no
     /// longer one transaction: deleting a user, changing a password, and
     /// [creating a session](Auth::create_session) by a key.
     pub fn sessions(mut self, sessions: impl SessionStore) -> Self {
+        let joint_setting = self.store.joint_setting().or(sessions.joint_setting());
+        self.joint_setting = self.joint_setting.or(joint_setting);
         self.store = Arc::new(Split {
             users: self.store,
             sessions: Arc::new(sessions),
@@ -317,7 +322,8 @@ impl AuthBuilder {
     ///
     /// # Errors
     ///
-    /// [`Error::Setting`] names the setting that makes no sense, and says why.
+    /// [`Error::Setting`] names the setting that makes no sense, or that a store cannot serve, and says
+    /// why.
     pub fn build(self) -> Result<Auth> {
         check_period("active_period", self.active_period)?;
         check_period("idle_period", self.idle_period)?;
@@ -348,6 +354,17 @@ impl AuthBuilder {
                 let reason = "nobody could ever sign in; `without_sign_in_limit` counts nothing";
                 return Err(Error::setting("sign_in_limit", reason));
             }
+            if self.store.attempts().is_none() {
+                let reason = "the store counts no attempts to sign in, and this setting is on by default: \
+                    implement `AttemptStore` and return it from `Store::attempts`, or write \
+                    `without_sign_in_limit()`";
+                return Err(Error::setting("sign_in_limit", reason));
+            }
+        }
+        if let Some(setting) = self.joint_setting {
+            let reason = "it has an effect only where users and sessions are in one store, and \
+                `sessions(..)` puts the sessions into another one: leave one of the two out";
+            return Err(Error::setting(setting, reason));
         }
         if self.store_timeout.is_zero() {
             return Err(Error::setting(

@@ -23,7 +23,8 @@ impl Auth {
         let ids: Vec<SessionId> = tokens.iter().map(SessionToken::session_id).collect();
         let mut living = self.ask(self.store().sessions_and_users(&ids)).await?;
         let now = self.now();
-        living.retain(|(row, _)| self.0.lifetime.state(row, now).is_some());
+        let lifetime = &self.0.lifetime;
+        living.retain(|(row, _)| !lifetime.is_over(row.created_at, row.idle_expires, now));
         let choice = choose(living);
         choice.log();
         let Some((row, user)) = choice.chosen else {

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::Auth;
 use crate::session::token::{SessionId, SessionToken};
 use crate::session::{Session, SessionInfo, SessionState};
-use crate::store::{KeyRow, NewSessionRow};
+use crate::store::NewSessionRow;
 use crate::user::key::VerifiedKey;
 use crate::user::{UserId, refused};
 use crate::{Error, Result};
@@ -74,7 +74,7 @@ impl SignsIn for VerifiedKey {}
 impl SignsIn for UserId {}
 
 mod sealed {
-    use super::{KeyRow, UserId, VerifiedKey};
+    use super::{UserId, VerifiedKey};
 
     pub trait Sealed {
         fn sign_in(&self) -> SignIn<'_>;
@@ -84,16 +84,14 @@ mod sealed {
     #[derive(Clone, Copy, Debug)]
     pub struct SignIn<'a> {
         pub(super) user_id: &'a UserId,
-        /// The key, as it was opened.
-        pub(super) key: Option<&'a KeyRow>,
+        pub(super) key: Option<&'a VerifiedKey>,
     }
 
     impl Sealed for VerifiedKey {
         fn sign_in(&self) -> SignIn<'_> {
-            let key = self.row();
             SignIn {
-                user_id: &key.user_id,
-                key: Some(key),
+                user_id: &self.user_id,
+                key: Some(self),
             }
         }
     }
@@ -286,9 +284,7 @@ impl CreateSession<'_> {
             }
             Some(key) => {
                 let store = auth.store();
-                let inserted = auth
-                    .ask(store.insert_session_by_key(new, key.clone()))
-                    .await;
+                let inserted = auth.ask(store.insert_session_by_key(new, key.row())).await;
                 inserted.map_err(refused)?.ok_or_else(|| {
                     tracing::info!(%user_id, "key changed before its session was created");
                     Error::InvalidCredentials
@@ -297,7 +293,7 @@ impl CreateSession<'_> {
         };
         tracing::info!(%user_id, session_id = %row.id, "signed in");
         let table = &auth.0.session_table;
-        let info = SessionInfo::new(row, table, SessionState::Active, true);
+        let info = SessionInfo::from_row(row, table, SessionState::Active, true);
         Ok(Session::new(info, token, auth.now()))
     }
 }

@@ -3,7 +3,7 @@
 use super::Auth;
 use crate::error::chain;
 use crate::session::Session;
-use crate::store::{KeyRow, PasswordChange};
+use crate::store::{KeyRow, OldHash, PasswordChange};
 use crate::user::key::{KeyId, UserKey, VerifiedKey};
 use crate::{Error, Result};
 
@@ -59,7 +59,7 @@ impl Auth {
         row.hashed_password = hash;
         let hash = row.hashed_password.as_deref();
         let store = self.store();
-        let updated = store.update_key_password(&row.id, &row.user_id, hash, None);
+        let updated = store.update_key_password(&row.id, &row.user_id, hash, OldHash::Any);
         if !self.ask(updated).await? {
             return Err(Error::UnknownKey);
         }
@@ -165,10 +165,12 @@ impl Auth {
     pub(crate) async fn upgrade_hash(&self, key: &mut KeyRow, password: &str) -> bool {
         let upgrade = async {
             let new_hash = self.0.passwords.rehash(password).await?;
-            let old_hash = key.hashed_password.as_deref();
+            let Some(old) = key.hashed_password.as_deref().map(OldHash::Is) else {
+                return Ok(None);
+            };
             let store = self.store();
             let (id, user_id) = (&key.id, &key.user_id);
-            let swap = store.update_key_password(id, user_id, Some(&new_hash), old_hash);
+            let swap = store.update_key_password(id, user_id, Some(&new_hash), old);
             Ok::<_, Error>(self.ask(swap).await?.then_some(new_hash))
         };
         let upgraded = upgrade.await;

@@ -10,7 +10,7 @@ use crate::clock::UnixMillis;
 use crate::error::chain;
 use crate::session::token::{SessionId, SessionToken};
 use crate::session::{Lifetime, Session, SessionInfo, SessionState};
-use crate::store::{Rotation, SESSION_COLUMNS, SessionRow, UserRow};
+use crate::store::{Owner, Rotation, SESSION_COLUMNS, SessionRow, UserRow};
 use crate::user::{UserId, object, refused};
 use crate::{Error, Result};
 
@@ -67,7 +67,10 @@ impl Auth {
     ///
     /// [`Error::Unavailable`](crate::Error::Unavailable) when the store is.
     pub async fn invalidate_session(&self, id: &SessionId) -> Result<()> {
-        if self.ask(self.store().delete_session(id, None)).await? {
+        if self
+            .ask(self.store().delete_session(id, Owner::Anyone))
+            .await?
+        {
             tracing::info!(session_id = %id, "session revoked");
         }
         Ok(())
@@ -80,7 +83,7 @@ impl Auth {
     /// [`Error::Unavailable`](crate::Error::Unavailable) when the store is.
     pub async fn invalidate_user_session(&self, user_id: &UserId, id: &SessionId) -> Result<bool> {
         let revoked = self
-            .ask(self.store().delete_session(id, Some(user_id)))
+            .ask(self.store().delete_session(id, Owner::User(user_id)))
             .await?;
         if revoked {
             tracing::info!(%user_id, session_id = %id, "session revoked");
@@ -173,12 +176,12 @@ impl Auth {
     ///
     /// [`Error::Unavailable`](crate::Error::Unavailable) when the store is.
     pub async fn delete_expired_user_sessions(&self, user_id: &UserId) -> Result<u64> {
-        self.sweep_sessions(Some(user_id), SWEEP).await
+        self.sweep_sessions(Owner::User(user_id), SWEEP).await
     }
 
     /// Deletes what is of no use any more, and says how many sessions there were.
     pub(super) async fn sweep(&self, batch: u32) -> Result<u64> {
-        let deleted = self.sweep_sessions(None, batch).await?;
+        let deleted = self.sweep_sessions(Owner::Anyone, batch).await?;
         if let Err(error) = self.sweep_attempts(batch).await {
             let error = chain(&error);
             tracing::warn!(%error, "counts of attempts to sign in not swept");
@@ -186,11 +189,11 @@ impl Auth {
         Ok(deleted)
     }
 
-    async fn sweep_sessions(&self, user_id: Option<&UserId>, batch: u32) -> Result<u64> {
+    async fn sweep_sessions(&self, owner: Owner<'_>, batch: u32) -> Result<u64> {
         let now = self.now();
-        let delete = || self.ask(self.store().delete_expired_sessions(now, user_id, batch));
+        let delete = || self.ask(self.store().delete_expired_sessions(now, owner, batch));
         // The sessions of one user are few, and a request may wait for this.
-        let rests = user_id.is_none();
+        let rests = owner == Owner::Anyone;
         let deleted = self.in_batches(batch, rests, delete).await?;
         tracing::debug!(deleted, "expired sessions deleted");
         Ok(deleted)
@@ -261,10 +264,10 @@ impl Auth {
     ) -> Result<Option<(Session, UserRow)>> {
         let now = self.now();
         let (created_at, persistent) = (row.created_at, row.persistent);
-        let Some(state) = self.0.lifetime.state(&row, now) else {
+        let Some(state) = self.0.lifetime.state(created_at, row.expiries(), now) else {
             return Ok(None);
         };
-        let mut info = SessionInfo::new(row, &self.0.session_table, state, false);
+        let mut info = SessionInfo::from_row(row, &self.0.session_table, state, false);
         let mut confirmed_at = now;
         if state == SessionState::Idle {
             let expiries = self.0.lifetime.expiries(created_at, persistent, now);
@@ -302,7 +305,13 @@ impl Auth {
     }
 
     fn alive(&self, row: SessionRow) -> Option<SessionInfo> {
-        let state = self.0.lifetime.state(&row, self.now())?;
-        Some(SessionInfo::new(row, &self.0.session_table, state, false))
+        let lifetime = &self.0.lifetime;
+        let state = lifetime.state(row.created_at, row.expiries(), self.now())?;
+        Some(SessionInfo::from_row(
+            row,
+            &self.0.session_table,
+            state,
+            false,
+        ))
     }
 }

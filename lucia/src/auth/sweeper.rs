@@ -33,7 +33,8 @@ impl Auth {
             return Ok(());
         }
         let now = self.now();
-        let delete = || self.ask(self.store().delete_old_attempts(now, batch));
+        let attempts = self.attempts()?;
+        let delete = || self.ask(attempts.delete_old_attempts(now, batch));
         match self.in_batches(batch, true, delete).await {
             // There is no such table. Each attempt that is counted says so, and where none is, it
             // is not needed.

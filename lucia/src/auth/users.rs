@@ -82,7 +82,7 @@ impl Auth {
     pub async fn check_schema<A: DeserializeOwned>(&self) -> Result<()> {
         let described = self.ask(self.store().describe_users()).await?;
         if self.0.sign_in_limit.is_some() {
-            self.ask(self.store().check_attempts()).await?;
+            self.ask(self.attempts()?.check_attempts()).await?;
         }
         let table = self.store().user_table();
         match try_columns::<A>(&described.columns) {

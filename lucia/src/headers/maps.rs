@@ -93,7 +93,7 @@ macro_rules! header_map {
             }
         }
 
-        impl crate::adapter::AskedFor for Asked {
+        impl crate::headers::denial::AskedFor for Asked {
             fn method(&self) -> &str {
                 self.method.as_str()
             }
@@ -107,7 +107,7 @@ macro_rules! header_map {
             }
         }
 
-        impl crate::adapter::HeadersMut for HeaderMap {
+        impl crate::headers::HeadersMut for HeaderMap {
             fn values<'a>(&'a self, name: &'static str) -> impl Iterator<Item = &'a [u8]> {
                 values(self, name)
             }

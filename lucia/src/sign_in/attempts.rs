@@ -1,12 +1,13 @@
 //! Counting attempts to sign in, so that no client guesses passwords for long.
 //!
-//! An attempt is counted in two places, each for one address:
+//! An attempt is counted in two places, each for one address, by [one step of the
+//! store](crate::store::AttemptStore::count_attempt), which finds the key as well:
 //!
-//! 1. Before the store is asked: by the key's [one form for all spellings](super::spelling). When it is
-//!    full, the answer is 429.
-//! 2. After the store was asked: by the id of the key as the store has it. The collation of a language
-//!    can take for one key what the first place holds apart: Danish `aa` and `å`. An unknown key is
-//!    counted by the id that was asked for, so that both cost the same statements.
+//! 1. By the key's [one form for all spellings](super::spelling). When it is full, the answer is 429, and
+//!    the key is not looked for.
+//! 2. By the id of the key as the store has it. The collation of a language can take for one key what the
+//!    first place holds apart: Danish `aa` and `å`. An unknown key is counted by the id that was asked for,
+//!    so that both cost the same.
 //!
 //! When only the second place is full, other spellings of the key have used it up. An answer of 429 would
 //! tell that there is a key of another spelling. So the password is not checked, and the answer is that of
@@ -17,11 +18,10 @@ use std::net::IpAddr;
 use sha2::{Digest, Sha256};
 
 use super::spelling::one_spelling;
-use crate::auth::{Auth, SignInLimit};
-use crate::clock::UnixMillis;
+use crate::auth::Auth;
 use crate::error::chain;
 use crate::session::ascii::Ascii;
-use crate::store::NewAttempt;
+use crate::store::{CountedPlace, KeyRow, NewAttempt, attempt_place};
 use crate::user::key::KeyId;
 use crate::{Error, Result};
 
@@ -30,21 +30,19 @@ use crate::{Error, Result};
 #[must_use]
 pub(super) struct Attempt<'a> {
     auth: &'a Auth,
-    limit: SignInLimit,
-    address: IpAddr,
-    places: Vec<Place>,
+    places: Vec<CountedPlace>,
 }
 
-/// A count that an attempt is in.
-struct Place {
-    id: String,
-    /// When the count started.
-    started_at: UnixMillis,
+/// What was found at the place of an attempt.
+pub(super) struct Found {
+    pub(super) key: Option<KeyRow>,
+    /// Whether its password may be checked.
+    pub(super) may_open: bool,
 }
 
 impl Auth {
-    /// Counts an attempt to open a key by its password, before any work is done for it. `None`
-    /// where attempts are not counted.
+    /// Counts an attempt to open a key by its password, and finds the key, before any work is done for
+    /// it. `None` where attempts are not counted.
     ///
     /// # Errors
     ///
@@ -53,54 +51,42 @@ impl Auth {
         &self,
         key: &KeyId,
         address: IpAddr,
-    ) -> Result<Option<Attempt<'_>>> {
+    ) -> Result<Option<(Attempt<'_>, Found)>> {
         let Some(limit) = self.sign_in_limit() else {
             return Ok(None);
         };
-        let mut attempt = Attempt {
-            auth: self,
-            limit,
-            address,
-            places: Vec::with_capacity(2),
-        };
+        let now = self.now();
         let spellings = [key.provider_id(), key.provider_user_id()].map(one_spelling);
-        attempt.count(attempt_id(&spellings, address)).await?;
-        Ok(Some(attempt))
-    }
-}
-
-impl Attempt<'_> {
-    /// Counts the attempt for the key as the store has it. `stored` is its id there, `None` for an unknown
-    /// key. Returns whether the password may be checked.
-    pub(super) async fn count_stored(&mut self, asked: &str, stored: Option<&str>) -> Result<bool> {
-        let id = stored.unwrap_or(asked);
-        let counted = self.count(attempt_id(&[id], self.address)).await;
-        match counted {
-            Err(Error::TooManyAttempts { .. }) => Ok(false),
-            counted => counted.map(|()| true),
-        }
-    }
-
-    async fn count(&mut self, id: String) -> Result<()> {
-        let now = self.auth.now();
+        let salt = place(&[b"stored"], address);
         let attempt = NewAttempt {
-            id: id.clone(),
+            place: place(&spellings, address),
+            key_id: key.valid().ok().map(str::to_owned),
+            unknown_place: attempt_place(&salt, key.text()),
+            salt,
             now,
-            expires: now.plus(self.limit.period),
-            limit: self.limit.failures,
+            expires: now.plus(limit.period),
+            limit: limit.failures,
         };
-        let store = self.auth.store();
-        let counted = self.auth.ask(store.count_attempt(attempt)).await?;
-        if !counted.admitted {
+        let counting = self.attempts()?.count_attempt(attempt);
+        let counted = self.ask(counting).await?;
+        if counted.places.is_empty() {
             return Err(Error::TooManyAttempts {
                 retry_after: now.until(counted.expires),
             });
         }
-        let started_at = counted.started_at;
-        self.places.push(Place { id, started_at });
-        Ok(())
+        let found = Found {
+            key: counted.key,
+            may_open: counted.places.len() == 2,
+        };
+        let attempt = Attempt {
+            auth: self,
+            places: counted.places,
+        };
+        Ok(Some((attempt, found)))
     }
+}
 
+impl Attempt<'_> {
     /// Takes the attempt back, unless it has failed: where it has succeeded, and where it was not
     /// judged. It takes back itself and no other attempt. Different keys share a count, and the
     /// owner of one would otherwise wipe out their guesses at another by signing in.
@@ -110,12 +96,12 @@ impl Attempt<'_> {
         if let Err(Error::InvalidCredentials) = outcome {
             return;
         }
-        for place in &self.places {
-            let store = self.auth.store();
-            let uncounted = store.uncount_attempt(&place.id, place.started_at);
-            if let Err(error) = self.auth.ask(uncounted).await {
-                tracing::warn!(error = %chain(&error), "an attempt to sign in stays counted as failed");
-            }
+        let uncounted = async {
+            let uncounting = self.auth.attempts()?.uncount_attempt(&self.places);
+            self.auth.ask(uncounting).await
+        };
+        if let Err(error) = uncounted.await {
+            tracing::warn!(error = %chain(&error), "an attempt to sign in stays counted as failed");
         }
     }
 }
@@ -126,7 +112,7 @@ impl Attempt<'_> {
 /// An IPv4 address is one also where it is written in IPv6: mapped (`::ffff:0:0/96`), as a server
 /// that listens on IPv6 sees it, behind a translator (`64:ff9b::/96`, RFC 6052), where all of IPv4
 /// would be one network, and in 6to4 (`2002::/16`, RFC 3056), where each has 65,536 of them.
-fn attempt_id(parts: &[impl AsRef<[u8]>], address: IpAddr) -> String {
+fn place(parts: &[impl AsRef<[u8]>], address: IpAddr) -> String {
     let mut sha256 = Sha256::new();
     for part in parts {
         // With its length, so that no two keys are one text.
@@ -153,7 +139,7 @@ mod tests {
     /// The id of the first place of a key.
     fn of(key: (&str, &str), address: &str) -> String {
         let spellings = [key.0, key.1].map(one_spelling);
-        attempt_id(&spellings, address.parse().unwrap())
+        place(&spellings, address.parse().unwrap())
     }
 
     fn id(address: &str) -> String {

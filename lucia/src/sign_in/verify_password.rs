@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::pin::Pin;
 
-use super::attempts::Attempt;
+use super::attempts::{Attempt, Found};
 use crate::auth::Auth;
 use crate::password::Verdict;
 use crate::store::KeyRow;
@@ -118,30 +118,29 @@ impl<'a> VerifyPassword<'a> {
     }
 
     async fn check(self) -> Result<VerifiedKey> {
-        let mut attempt = match self.address {
+        let counted = match self.address {
             Some(address) => self.count(address).await?,
             None => None,
         };
-        let opened = self.open(attempt.as_mut()).await;
-        if let Some(attempt) = attempt {
-            attempt.end(&opened).await;
+        let Some((attempt, found)) = counted else {
+            return self.open(self.auth.find_key(&self.key).await?).await;
+        };
+        let mut row = found.key;
+        if !found.may_open {
+            let provider_id = self.key.provider_id();
+            tracing::warn!(
+                provider_id,
+                "too many attempts to sign in, by several spellings"
+            );
+            row = None;
         }
+        let opened = self.open(row).await;
+        attempt.end(&opened).await;
         opened
     }
 
-    async fn open(&self, attempt: Option<&mut Attempt<'_>>) -> Result<VerifiedKey> {
+    async fn open(&self, row: Option<KeyRow>) -> Result<VerifiedKey> {
         let provider_id = self.key.provider_id();
-        let mut row = self.auth.find_key(&self.key).await?;
-        if let Some(attempt) = attempt {
-            let stored = row.as_ref().map(|row| &*row.id);
-            if !attempt.count_stored(self.key.text(), stored).await? {
-                tracing::warn!(
-                    provider_id,
-                    "too many attempts to sign in, by several spellings"
-                );
-                row = None;
-            }
-        }
         let mut opened = self.verify(row).await?;
         if let Some((row, Verdict::OpensOutdated)) = &mut opened
             && !self.auth.upgrade_hash(row, self.password).await
@@ -170,7 +169,7 @@ impl<'a> VerifyPassword<'a> {
         Ok(row.filter(|_| verdict.opens()).map(|row| (row, verdict)))
     }
 
-    async fn count(&self, address: IpAddr) -> Result<Option<Attempt<'_>>> {
+    async fn count(&self, address: IpAddr) -> Result<Option<(Attempt<'_>, Found)>> {
         let counted = self.auth.count_attempt(&self.key, address);
         counted.await.inspect_err(|error| {
             if let Error::TooManyAttempts { .. } = error {

@@ -44,6 +44,7 @@ mod attempts;
 mod attributes;
 mod keys;
 mod passwords;
+mod places;
 mod replacements;
 mod rotations;
 mod sessions;
@@ -79,6 +80,8 @@ pub struct Case {
 #[derive(Clone, Copy)]
 enum Body {
     Store(for<'a> fn(&'a dyn Store) -> Running<'a>),
+    /// For stores that count attempts.
+    Attempts(for<'a> fn(&'a dyn Store) -> Running<'a>),
     Sessions(SessionCase),
 }
 
@@ -90,13 +93,14 @@ pub struct SessionCase {
 }
 
 impl Case {
-    /// All cases: those for sessions, and those for users and keys.
+    /// All cases: those for sessions, those for users and keys, and those for attempts to sign in.
     pub fn all() -> impl Iterator<Item = Self> {
         let of_sessions = SessionCase::all().map(|case| Self {
             name: case.name,
             body: Body::Sessions(case),
         });
-        of_sessions.chain(STORE_CASES.iter().copied())
+        let others = STORE_CASES.iter().chain(ATTEMPT_CASES);
+        of_sessions.chain(others.copied())
     }
 
     /// The case of this name.
@@ -116,7 +120,8 @@ impl Case {
         self.name
     }
 
-    /// Runs the case on a fresh store.
+    /// Runs the case on a fresh store. A case for attempts to sign in does nothing where the store
+    /// [cannot count them](Store::attempts).
     ///
     /// # Panics
     ///
@@ -124,6 +129,11 @@ impl Case {
     pub async fn run(&self, store: &dyn Store) {
         match self.body {
             Body::Store(body) => body(store).await,
+            Body::Attempts(body) => {
+                if store.attempts().is_some() {
+                    body(store).await;
+                }
+            }
             Body::Sessions(case) => {
                 sessions::insert_users(store).await;
                 case.run(store).await;
@@ -185,6 +195,7 @@ macro_rules! store_conformance {
     ($(#[$attribute:meta])+ $on_a_fresh_store:path) => {
         $crate::__session_cases! { tests Case [$(#[$attribute])+] [$on_a_fresh_store] }
         $crate::__store_cases! { tests Case [$(#[$attribute])+] [$on_a_fresh_store] }
+        $crate::__attempt_cases! { tests Case [$(#[$attribute])+] [$on_a_fresh_store] }
     };
 }
 
@@ -321,29 +332,6 @@ macro_rules! __store_cases {
                 of_two_keys_deleted_at_once_one_stays
                 deleting_an_unknown_key_says_so
             }
-            attempts {
-                as_many_attempts_are_admitted_as_the_limit_says
-                a_count_ends_when_its_first_attempt_said
-                when_a_count_has_ended_another_one_begins
-                a_count_of_a_clock_that_was_wrong_has_ended
-                a_count_of_a_clock_that_is_ahead_goes_on
-                the_count_says_whether_its_clock_was_wrong
-                attempts_of_different_limits_are_counted_together
-                an_attempt_of_a_longer_period_extends_the_count
-                an_attempt_of_a_shorter_period_does_not_cut_the_count_short
-                an_attempt_that_is_refused_extends_no_count
-                attempts_of_different_ids_are_counted_apart
-                of_fifty_attempts_at_once_as_many_are_admitted_as_the_limit_says
-                an_attempt_that_is_taken_back_makes_room_for_one
-                no_more_attempts_are_taken_back_than_were_counted
-                an_attempt_is_taken_back_out_of_its_own_count
-                attempts_that_are_all_taken_back_leave_no_count
-                an_attempt_is_taken_back_out_of_a_count_that_was_extended
-                counts_that_have_ended_are_deleted_and_no_others
-                counts_of_a_clock_that_was_wrong_are_deleted
-                a_count_that_was_extended_is_deleted_after_its_new_end
-                no_more_counts_are_deleted_than_asked
-            }
             together {
                 a_session_and_its_user_come_together
                 a_expired_session_still_comes_with_its_user
@@ -379,6 +367,50 @@ macro_rules! __store_cases {
     };
 }
 
+/// The cases for attempts to sign in.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __attempt_cases {
+    ($($purpose:tt)*) => {
+        $crate::__conformance! { $($purpose)*
+            attempts {
+                as_many_attempts_are_admitted_as_the_limit_says
+                a_count_ends_when_its_first_attempt_said
+                when_a_count_has_ended_another_one_begins
+                a_count_of_a_clock_that_was_wrong_has_ended
+                a_count_of_a_clock_that_is_ahead_goes_on
+                the_count_says_whether_its_clock_was_wrong
+                attempts_of_different_limits_are_counted_together
+                an_attempt_of_a_longer_period_extends_the_count
+                an_attempt_of_a_shorter_period_does_not_cut_the_count_short
+                an_attempt_that_is_refused_extends_no_count
+                attempts_of_different_ids_are_counted_apart
+                of_fifty_attempts_at_once_as_many_are_admitted_as_the_limit_says
+                an_attempt_that_is_taken_back_makes_room_for_one
+                no_more_attempts_are_taken_back_than_were_counted
+                an_attempt_is_taken_back_out_of_its_own_count
+                attempts_that_are_all_taken_back_leave_no_count
+                an_attempt_is_taken_back_out_of_a_count_that_was_extended
+                counts_that_have_ended_are_deleted_and_no_others
+                counts_of_a_clock_that_was_wrong_are_deleted
+                a_count_that_was_extended_is_deleted_after_its_new_end
+                no_more_counts_are_deleted_than_asked
+            }
+            places {
+                an_attempt_finds_its_key
+                attempts_at_one_key_are_counted_together_in_the_second_place
+                attempts_at_a_key_of_another_salt_are_counted_apart
+                where_the_first_place_is_full_nothing_else_happens
+                where_the_second_place_is_full_the_first_one_is_filled
+                each_place_has_a_count_of_its_own
+                an_attempt_is_taken_back_out_of_all_its_places
+                of_fifty_attempts_by_many_first_places_as_many_are_admitted_as_the_limit_says
+                attempts_that_share_places_crosswise_neither_block_nor_leave_anything
+            }
+        }
+    };
+}
+
 /// What is made of a list of cases: tests, or the list itself.
 #[doc(hidden)]
 #[macro_export]
@@ -404,6 +436,8 @@ macro_rules! __conformance {
 const SESSION_CASES: &[SessionCase] = __session_cases! { list std::convert::identity, SessionCase };
 
 const STORE_CASES: &[Case] = __store_cases! { list Body::Store, Case };
+
+const ATTEMPT_CASES: &[Case] = __attempt_cases! { list Body::Attempts, Case };
 
 #[cfg(test)]
 mod tests;

@@ -19,7 +19,7 @@ use std::fmt::Write as _;
 use sha2::{Digest, Sha256};
 
 use super::tables::TableNames;
-use crate::{Error, Result};
+use crate::store::{Result, StoreError};
 
 /// The table that says which files have run, one row for each file and set of tables.
 pub(crate) const RECORD: &str = "lucia_migration";
@@ -60,10 +60,10 @@ pub(crate) struct Ran {
 ///
 /// # Errors
 ///
-/// [`Error::Schema`] when a file has run that is not known, or that was another one when it ran.
+/// [`StoreError::Schema`] when a file has run that is not known, or that was another one when it ran.
 pub(crate) fn pending<'a>(known: &'a [Migration], ran: &[Ran]) -> Result<Vec<&'a Migration>> {
     let refuse = |reason: String| {
-        Err(Error::Schema {
+        Err(StoreError::Schema {
             table: RECORD.to_owned(),
             column: None,
             reason,
@@ -129,7 +129,7 @@ mod tests {
 
     fn reason<T: std::fmt::Debug>(refused: Result<T>) -> String {
         match refused {
-            Err(Error::Schema { table, reason, .. }) if table == RECORD => reason,
+            Err(StoreError::Schema { table, reason, .. }) if table == RECORD => reason,
             other => panic!("{other:?}"),
         }
     }

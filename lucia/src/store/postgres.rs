@@ -48,12 +48,13 @@ pub use stored_ids::StoredIds;
 use unnamed::{Param, Params};
 
 use super::{
-    CountedAttempt, KeyDeletion, KeyRow, LastKey, NewAttempt, NewUserRow, UnixMillis, UserRow,
-    UserStore, UserTable,
+    AttemptStore, CountedAttempt, CountedPlace, KeyDeletion, KeyRow, LastKey, NewAttempt,
+    NewUserRow, OldHash, UnixMillis, UserRow, UserStore, UserTable,
 };
+use crate::Error;
 use crate::store::tables::{MAX_NAME, SessionColumn, TableNames};
+use crate::store::{Result, StoreError};
 use crate::user::UserId;
-use crate::{Error, Result};
 
 /// Users, keys and sessions in Postgres, over a `deadpool-postgres` pool. A clone is another
 /// handle to the same.
@@ -117,7 +118,7 @@ impl PgStore {
     ///
     /// [`Error::Setting`] for a URL that is none or asks for TLS, [`Error::Unavailable`] when the
     /// server cannot be reached or does not let us in.
-    pub async fn connect(url: &str) -> Result<Self> {
+    pub async fn connect(url: &str) -> Result<Self, Error> {
         Self::builder().connect(url).await
     }
 
@@ -143,8 +144,8 @@ impl PgStore {
     /// [`Error::Misuse`] for what defines no column; [`Error::Schema`] for a column that cannot be
     /// added, for a database that a newer version of lucia has migrated, and for a file that was
     /// changed after it ran; [`Error::Unavailable`].
-    pub async fn migrate(&self, user_columns: &[&str]) -> Result<()> {
-        migrate::migrate(&self.0, user_columns).await
+    pub async fn migrate(&self, user_columns: &[&str]) -> Result<(), Error> {
+        Ok(migrate::migrate(&self.0, user_columns).await?)
     }
 
     /// Whether the [cache](PgStoreBuilder::cache) answers at the moment: it does once it has heard
@@ -264,8 +265,8 @@ impl PgStore {
 
 impl Parts {
     /// The error of an insertion that inserted nothing.
-    fn kept_out(&self, table: &str) -> Error {
-        Error::Misuse(format!(
+    fn kept_out(&self, table: &str) -> StoreError {
+        StoreError::Misuse(format!(
             "table `{table}` has a trigger or rule that keeps rows from being inserted"
         ))
     }
@@ -421,9 +422,9 @@ impl UserStore for PgStore {
         id: &str,
         user_id: &UserId,
         hashed_password: Option<&str>,
-        only_if: Option<&str>,
+        old: OldHash<'_>,
     ) -> Result<bool> {
-        let params: Params<'_> = &[&id, &user_id.as_str(), &hashed_password, &only_if];
+        let params: Params<'_> = &[&id, &user_id.as_str(), &hashed_password, &old.required()];
         let rows = self
             .query(&self.0.statements.update_key_password, params)
             .await?;
@@ -442,7 +443,10 @@ impl UserStore for PgStore {
             Some((false, false)) | None => KeyDeletion::Unknown,
         })
     }
+}
 
+#[async_trait]
+impl AttemptStore for PgStore {
     async fn check_attempts(&self) -> Result<()> {
         self.0.check_attempts().await
     }
@@ -451,9 +455,8 @@ impl UserStore for PgStore {
         self.0.count_attempt(attempt).await
     }
 
-    async fn uncount_attempt(&self, id: &str, started_at: UnixMillis) -> Result<()> {
-        let sql = &self.0.attempt_statements.uncount;
-        self.query(sql, &[&id, &started_at.0]).await.map(drop)
+    async fn uncount_attempt(&self, places: &[CountedPlace]) -> Result<()> {
+        self.0.uncount_attempt(places).await
     }
 
     async fn delete_old_attempts(&self, now: UnixMillis, limit: u32) -> Result<u64> {
@@ -465,15 +468,17 @@ impl UserStore for PgStore {
 /// would cut off.
 fn attributes_json(table: &str, attributes: &Map<String, Value>, own: &[&str]) -> Result<String> {
     if let Some(name) = attributes.keys().find(|name| name.len() > MAX_NAME) {
-        return Err(Error::InvalidAttribute {
+        return Err(StoreError::InvalidAttribute {
             table: table.to_owned(),
             column: Some(name.clone()),
             reason: "there is no such column".to_owned(),
         });
     }
     match own.iter().find(|column| attributes.contains_key(**column)) {
-        Some(column) => Err(Error::Misuse(format!("`{column}` is not an attribute"))),
-        None => serde_json::to_string(attributes).map_err(Error::internal),
+        Some(column) => Err(StoreError::Misuse(format!(
+            "`{column}` is not an attribute"
+        ))),
+        None => serde_json::to_string(attributes).map_err(StoreError::internal),
     }
 }
 

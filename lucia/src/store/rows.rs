@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use super::{Expiries, UnixMillis};
+use super::{Expiries, Rotation, UnixMillis};
 use crate::session::token::{SessionId, SessionToken};
 use crate::user::UserId;
 
@@ -130,6 +130,57 @@ pub enum LastKey {
     Delete,
 }
 
+/// Which hash a new one of a password takes the place of.
+#[derive(Clone, Copy)]
+#[allow(clippy::exhaustive_enums)]
+pub enum OldHash<'a> {
+    /// Whatever is there, and also nothing.
+    Any,
+    /// This one. If another one is there by now, or none, nothing changes.
+    Is(&'a str),
+}
+
+impl<'a> OldHash<'a> {
+    /// The hash that has to be there.
+    #[must_use]
+    pub fn required(self) -> Option<&'a str> {
+        match self {
+            Self::Any => None,
+            Self::Is(hash) => Some(hash),
+        }
+    }
+}
+
+impl fmt::Debug for OldHash<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Any => "Any",
+            Self::Is(_) => "Is([redacted])",
+        })
+    }
+}
+
+/// Whose sessions are deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums)]
+pub enum Owner<'a> {
+    /// Those of all users.
+    Anyone,
+    /// Those of this user, and no others.
+    User(&'a UserId),
+}
+
+impl<'a> Owner<'a> {
+    /// The user, if it is a certain one.
+    #[must_use]
+    pub fn user_id(self) -> Option<&'a UserId> {
+        match self {
+            Self::Anyone => None,
+            Self::User(id) => Some(id),
+        }
+    }
+}
+
 /// What became of a key that was to be deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(clippy::exhaustive_enums)]
@@ -140,69 +191,6 @@ pub enum KeyDeletion {
     Unknown,
     /// It stays, as the last key of its user.
     Last,
-}
-
-/// An attempt to sign in that is about to be made.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct NewAttempt {
-    /// Attempts of the same id are counted together. 64 hexadecimal digits.
-    pub id: String,
-    /// When it is made: the start of the count that this attempt begins, if it begins one.
-    pub now: UnixMillis,
-    /// When the count ends that this attempt begins, if it begins one. A count has ended when the
-    /// time is this or later.
-    pub expires: UnixMillis,
-    /// How many are admitted until a count ends. Attempts of one count can have different limits
-    /// and periods: an application can change its settings, and two can share a table.
-    pub limit: u32,
-}
-
-impl NewAttempt {
-    /// An attempt of this id that is made `now`.
-    #[must_use]
-    pub fn new(id: impl Into<String>, now: UnixMillis, expires: UnixMillis, limit: u32) -> Self {
-        Self {
-            id: id.into(),
-            now,
-            expires,
-            limit,
-        }
-    }
-}
-
-/// What became of an attempt that was to be counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct CountedAttempt {
-    /// Whether it may be made, and was counted.
-    pub admitted: bool,
-    /// When the count started, which tells it from other counts of the same id.
-    pub started_at: UnixMillis,
-    /// When the count ends.
-    pub expires: UnixMillis,
-}
-
-impl CountedAttempt {
-    /// An attempt that may be made, and was counted.
-    #[must_use]
-    pub fn admitted(started_at: UnixMillis, expires: UnixMillis) -> Self {
-        Self {
-            admitted: true,
-            started_at,
-            expires,
-        }
-    }
-
-    /// An attempt that was not counted: the limit is reached until the count ends.
-    #[must_use]
-    pub fn refused(started_at: UnixMillis, expires: UnixMillis) -> Self {
-        Self {
-            admitted: false,
-            started_at,
-            expires,
-        }
-    }
 }
 
 /// A password to be replaced, and the sessions that end with the old one.
@@ -308,30 +296,6 @@ impl fmt::Debug for NewSessionRow {
     }
 }
 
-/// Another token for a session.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Rotation {
-    /// The new token.
-    pub token: SessionToken,
-    /// The times from now on: a rotation renews as well.
-    pub expiries: Expiries,
-    /// When its user last proved who they are, if that is now.
-    pub authenticated_at: Option<UnixMillis>,
-}
-
-impl Rotation {
-    /// Another token, and the times from now on.
-    #[must_use]
-    pub fn new(token: SessionToken, expiries: Expiries) -> Self {
-        Self {
-            token,
-            expiries,
-            authenticated_at: None,
-        }
-    }
-}
-
 /// A stored session.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -378,6 +342,13 @@ impl SessionRow {
             persistent: true,
             attributes: "{}".to_owned(),
         }
+    }
+}
+
+impl SessionRow {
+    /// What its last renewal wrote.
+    pub(crate) fn expiries(&self) -> Expiries {
+        Expiries::new(self.renewed_at, self.active_expires, self.idle_expires)
     }
 }
 

@@ -8,12 +8,12 @@ use serde_json::{Map, Value};
 use tokio_postgres::Transaction;
 
 use super::{
-    CountedAttempt, Expiries, KeyDeletion, KeyRow, LastKey, NewAttempt, NewSessionRow, NewUserRow,
-    PasswordChange, Rotation, SessionRow, SessionStore, Store, UnixMillis, UserRow, UserStore,
-    UserTable,
+    AttemptStore, Expiries, KeyDeletion, KeyRow, LastKey, NewSessionRow, NewUserRow, OldHash,
+    Owner, PasswordChange, Rotation, SessionRow, SessionStore, Store, UnixMillis, UserRow,
+    UserStore, UserTable,
 };
-use crate::Result;
 use crate::session::token::SessionId;
+use crate::store::Result;
 use crate::user::UserId;
 
 /// Writes each method out as: ask the store in the `Arc`.
@@ -32,7 +32,11 @@ macro_rules! shared {
 }
 
 shared! {
-    Store {}
+    Store {
+        fn attempts(&self) -> Option<&dyn AttemptStore> {
+            (**self).attempts()
+        }
+    }
     session_and_user(id: &SessionId) -> Option<(SessionRow, UserRow)>;
     sessions_and_users(ids: &[SessionId]) -> Vec<(SessionRow, UserRow)>;
     insert_session_by_key(session: NewSessionRow, key: KeyRow) -> Option<SessionRow>;
@@ -68,18 +72,18 @@ shared! {
     insert_key(key: KeyRow) -> ();
     key(id: &str) -> Option<KeyRow>;
     user_keys(user_id: &UserId) -> Vec<KeyRow>;
-    update_key_password(id: &str, user_id: &UserId, hashed_password: Option<&str>, only_if: Option<&str>) -> bool;
+    update_key_password(id: &str, user_id: &UserId, hashed_password: Option<&str>, old: OldHash<'_>) -> bool;
     delete_key(id: &str, last: LastKey) -> KeyDeletion;
-    check_attempts() -> ();
-    count_attempt(attempt: NewAttempt) -> CountedAttempt;
-    uncount_attempt(id: &str, started_at: UnixMillis) -> ();
-    delete_old_attempts(now: UnixMillis, limit: u32) -> u64;
 }
 
 shared! {
     SessionStore {
         fn session_table(&self) -> &str {
             (**self).session_table()
+        }
+
+        fn joint_setting(&self) -> Option<&'static str> {
+            (**self).joint_setting()
         }
     }
     insert_session(session: NewSessionRow) -> SessionRow;
@@ -89,7 +93,7 @@ shared! {
     renew_session(id: &SessionId, expiries: Expiries) -> bool;
     rotate_session(id: &SessionId, rotation: Rotation) -> bool;
     update_session(id: &SessionId, attributes: Map<String, Value>) -> Option<SessionRow>;
-    delete_session(id: &SessionId, owner: Option<&UserId>) -> bool;
+    delete_session(id: &SessionId, owner: Owner<'_>) -> bool;
     delete_user_sessions(user_id: &UserId, except: Option<&SessionId>) -> ();
-    delete_expired_sessions(now: UnixMillis, user_id: Option<&UserId>, limit: u32) -> u64;
+    delete_expired_sessions(now: UnixMillis, owner: Owner<'_>, limit: u32) -> u64;
 }

@@ -8,13 +8,13 @@ use serde_json::{Map, Value};
 use tokio_postgres::Transaction;
 
 use super::{
-    CountedAttempt, Expiries, KeyDeletion, KeyRow, LastKey, NewAttempt, NewSessionRow, NewUserRow,
+    AttemptStore, Expiries, KeyDeletion, KeyRow, LastKey, NewSessionRow, NewUserRow,
     PasswordChange, Rotation, SessionRow, SessionStore, Store, UnixMillis, UserRow, UserStore,
     UserTable,
 };
 use crate::session::token::SessionId;
+use crate::store::{OldHash, Owner, Result, StoreError};
 use crate::user::UserId;
-use crate::{Error, Result};
 
 /// A store put together from two. A lookup asks one after the other.
 #[derive(Debug)]
@@ -25,6 +25,10 @@ pub(crate) struct Split {
 
 #[async_trait]
 impl Store for Split {
+    fn attempts(&self) -> Option<&dyn AttemptStore> {
+        self.users.attempts()
+    }
+
     async fn session_and_user(&self, id: &SessionId) -> Result<Option<(SessionRow, UserRow)>> {
         let Some(session) = self.sessions.session(id).await? else {
             return Ok(None);
@@ -65,7 +69,9 @@ impl Store for Split {
         if matches!(&found, Ok(Some(found)) if *found == key) {
             return Ok(Some(inserted));
         }
-        self.sessions.delete_session(&inserted.id, None).await?;
+        self.sessions
+            .delete_session(&inserted.id, Owner::Anyone)
+            .await?;
         found.map(|_| None)
     }
 
@@ -99,7 +105,7 @@ impl Store for Split {
         let hash = Some(change.hashed_password.as_str());
         let users = &self.users;
         if !users
-            .update_key_password(&change.key_id, &change.user_id, hash, None)
+            .update_key_password(&change.key_id, &change.user_id, hash, OldHash::Any)
             .await?
         {
             return Ok(false);
@@ -176,32 +182,16 @@ impl UserStore for Split {
         id: &str,
         user_id: &UserId,
         hashed_password: Option<&str>,
-        only_if: Option<&str>,
+        old: OldHash<'_>,
     ) -> Result<bool> {
         let users = &self.users;
         users
-            .update_key_password(id, user_id, hashed_password, only_if)
+            .update_key_password(id, user_id, hashed_password, old)
             .await
     }
 
     async fn delete_key(&self, id: &str, last: LastKey) -> Result<KeyDeletion> {
         self.users.delete_key(id, last).await
-    }
-
-    async fn check_attempts(&self) -> Result<()> {
-        self.users.check_attempts().await
-    }
-
-    async fn count_attempt(&self, attempt: NewAttempt) -> Result<CountedAttempt> {
-        self.users.count_attempt(attempt).await
-    }
-
-    async fn uncount_attempt(&self, id: &str, started_at: UnixMillis) -> Result<()> {
-        self.users.uncount_attempt(id, started_at).await
-    }
-
-    async fn delete_old_attempts(&self, now: UnixMillis, limit: u32) -> Result<u64> {
-        self.users.delete_old_attempts(now, limit).await
     }
 }
 
@@ -218,15 +208,17 @@ impl SessionStore for Split {
     async fn insert_session(&self, session: NewSessionRow) -> Result<SessionRow> {
         let user_id = session.user_id.clone();
         if self.users.user(&user_id).await?.is_none() {
-            return Err(Error::UnknownUser);
+            return Err(StoreError::UnknownUser);
         }
         let inserted = self.sessions.insert_session(session).await?;
         let found = self.users.user(&user_id).await;
         if matches!(found, Ok(Some(_))) {
             return Ok(inserted);
         }
-        self.sessions.delete_session(&inserted.id, None).await?;
-        found.and(Err(Error::UnknownUser))
+        self.sessions
+            .delete_session(&inserted.id, Owner::Anyone)
+            .await?;
+        found.and(Err(StoreError::UnknownUser))
     }
 
     async fn session(&self, id: &SessionId) -> Result<Option<SessionRow>> {
@@ -257,7 +249,7 @@ impl SessionStore for Split {
         self.sessions.update_session(id, attributes).await
     }
 
-    async fn delete_session(&self, id: &SessionId, owner: Option<&UserId>) -> Result<bool> {
+    async fn delete_session(&self, id: &SessionId, owner: Owner<'_>) -> Result<bool> {
         self.sessions.delete_session(id, owner).await
     }
 
@@ -272,11 +264,11 @@ impl SessionStore for Split {
     async fn delete_expired_sessions(
         &self,
         now: UnixMillis,
-        user_id: Option<&UserId>,
+        owner: Owner<'_>,
         limit: u32,
     ) -> Result<u64> {
         self.sessions
-            .delete_expired_sessions(now, user_id, limit)
+            .delete_expired_sessions(now, owner, limit)
             .await
     }
 }

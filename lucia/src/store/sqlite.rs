@@ -23,6 +23,7 @@ use errors::Outcome;
 use rusqlite::Connection;
 use tables::Tables;
 
+use super::StoreError;
 use super::tables::{TableNames, fetched_columns};
 use crate::{Error, Result};
 
@@ -126,17 +127,17 @@ impl SqliteStore {
     /// [`Error::Unavailable`] when the database is locked for longer than the time-out.
     pub async fn migrate(&self, user_columns: &[&str]) -> Result<()> {
         let columns = migrate::columns(user_columns)?;
-        self.write(move |connection, tables| {
+        let migrated = self.write(move |connection, tables| {
             migrate::migrate(connection, tables, &columns, &migrate::MIGRATIONS)
-        })
-        .await
+        });
+        Ok(migrated.await?)
     }
 
     /// Reads, beside other readers and the writer.
     async fn read<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Connection, &Tables) -> Outcome<T> + Send + 'static,
-    ) -> Result<T> {
+    ) -> Result<T, StoreError> {
         self.0.connections.read(&self.0.tables, work).await
     }
 
@@ -144,7 +145,7 @@ impl SqliteStore {
     async fn write<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Connection, &Tables) -> Outcome<T> + Send + 'static,
-    ) -> Result<T> {
+    ) -> Result<T, StoreError> {
         self.0.connections.write(&self.0.tables, work).await
     }
 }

@@ -2,6 +2,7 @@
 
 use super::SESSION_COLUMNS;
 use super::migrations::RECORD;
+use crate::store::StoreError;
 use crate::{Error, Result};
 
 /// Postgres cuts longer names off silently; SQLite has no limit.
@@ -233,10 +234,13 @@ pub(crate) fn check_name(setting: &'static str, name: &str) -> Result<()> {
 ///
 /// # Errors
 ///
-/// [`Error::Misuse`] when the definition has no type, or no name of up to 63 bytes.
-pub(crate) fn column_name(definition: &str, fold: fn(&str) -> String) -> Result<String> {
+/// [`StoreError::Misuse`] when the definition has no type, or no name of up to 63 bytes.
+pub(crate) fn column_name(
+    definition: &str,
+    fold: fn(&str) -> String,
+) -> Result<String, StoreError> {
     let refuse = || {
-        Err(Error::Misuse(format!(
+        Err(StoreError::Misuse(format!(
             "`{definition}` defines no column; write a name of up to 63 bytes and a type, such as \
              `username TEXT NOT NULL UNIQUE`"
         )))

@@ -2,18 +2,18 @@
 
 use async_trait::async_trait;
 use lucia::store::{
-    CountedAttempt, Expiries, KeyDeletion, KeyRow, LastKey, NewAttempt, NewSessionRow, NewUserRow,
-    PasswordChange, Rotation, SessionRow, SessionStore, Store, UnixMillis, UserRow, UserStore,
-    UserTable,
+    Expiries, KeyDeletion, KeyRow, LastKey, NewSessionRow, NewUserRow, OldHash, Owner,
+    PasswordChange, Result, Rotation, SessionRow, SessionStore, Store, StoreError, UnixMillis,
+    UserRow, UserStore, UserTable,
 };
-use lucia::{Error, Result, SessionId, UserId};
+use lucia::{SessionId, UserId};
 use serde_json::{Map, Value};
 
 #[derive(Debug)]
 pub(crate) struct Nobody;
 
 fn unavailable<T>() -> Result<T> {
-    Err(Error::unavailable("nobody is here"))
+    Err(StoreError::unavailable("nobody is here"))
 }
 
 #[async_trait]
@@ -59,29 +59,13 @@ impl UserStore for Nobody {
         _: &str,
         _: &UserId,
         _: Option<&str>,
-        _: Option<&str>,
+        _: OldHash<'_>,
     ) -> Result<bool> {
         Ok(false)
     }
 
     async fn delete_key(&self, _: &str, _: LastKey) -> Result<KeyDeletion> {
         Ok(KeyDeletion::Unknown)
-    }
-
-    async fn check_attempts(&self) -> Result<()> {
-        unavailable()
-    }
-
-    async fn count_attempt(&self, _: NewAttempt) -> Result<CountedAttempt> {
-        unavailable()
-    }
-
-    async fn uncount_attempt(&self, _: &str, _: UnixMillis) -> Result<()> {
-        Ok(())
-    }
-
-    async fn delete_old_attempts(&self, _: UnixMillis, _: u32) -> Result<u64> {
-        Ok(0)
     }
 }
 
@@ -123,7 +107,7 @@ impl SessionStore for Nobody {
         Ok(None)
     }
 
-    async fn delete_session(&self, _: &SessionId, _: Option<&UserId>) -> Result<bool> {
+    async fn delete_session(&self, _: &SessionId, _: Owner<'_>) -> Result<bool> {
         Ok(false)
     }
 
@@ -131,12 +115,7 @@ impl SessionStore for Nobody {
         Ok(())
     }
 
-    async fn delete_expired_sessions(
-        &self,
-        _: UnixMillis,
-        _: Option<&UserId>,
-        _: u32,
-    ) -> Result<u64> {
+    async fn delete_expired_sessions(&self, _: UnixMillis, _: Owner<'_>, _: u32) -> Result<u64> {
         Ok(0)
     }
 }

@@ -1,6 +1,7 @@
 //! What documents show is what is compiled and tested.
 
 mod install;
+mod modules;
 mod requirements;
 mod rust_version;
 

@@ -36,6 +36,7 @@ mod actix {
     mod self_types;
     mod sessions;
     mod sign_in;
+    mod stored_spellings;
     mod throttling;
     mod two_auths;
 }
@@ -71,6 +72,7 @@ mod axum {
     mod self_types;
     mod sessions;
     mod sign_in;
+    mod stored_spellings;
     mod throttling;
     mod two_auths;
 }

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use lucia::{Auth, AuthBuilder, Error, SqliteStore};
 
+use crate::support::Stage;
+
 async fn refused(change: impl FnOnce(AuthBuilder) -> AuthBuilder) -> (&'static str, String) {
     let store = SqliteStore::in_memory().await.unwrap();
     match change(Auth::builder(store)).build() {
@@ -39,6 +41,34 @@ async fn r34_a_limit_of_attempts_leaves_one_and_has_a_period() {
     }
     accepted(|auth| auth.sign_in_limit(1, Duration::from_secs(1))).await;
     accepted(|auth| auth.sign_in_limit(0, HOUR).without_sign_in_limit()).await;
+}
+
+#[tokio::test]
+async fn r34_attempts_are_limited_only_by_a_store_that_counts_them() {
+    let stage = Stage::sqlite().await;
+    let sessions = Stage::sqlite().await;
+    stage.probe.count_no_attempts();
+    let limited = stage.builder().await;
+    let elsewhere = stage.builder().await.sessions(sessions.store().await);
+    for settings in [limited, elsewhere] {
+        let Err(Error::Setting { setting, reason }) = settings.build() else {
+            panic!("it counts none")
+        };
+        assert_eq!(setting, "sign_in_limit");
+        assert!(reason.contains("`without_sign_in_limit()`"), "{reason}");
+    }
+    let auth = stage
+        .builder()
+        .await
+        .without_sign_in_limit()
+        .build()
+        .unwrap();
+    auth.check_schema::<lucia::NoAttributes>().await.unwrap();
+    auth.delete_expired_sessions().await.unwrap();
+
+    // The sessions need not count them.
+    let users = sessions.builder().await.sessions(stage.store().await);
+    users.build().unwrap();
 }
 
 #[tokio::test]

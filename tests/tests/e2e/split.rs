@@ -63,7 +63,7 @@ impl Split {
 }
 
 /// The table of sessions, referring to no table of users.
-const WITHOUT_USERS: &str = "DROP TABLE user_session;
+pub(crate) const WITHOUT_USERS: &str = "DROP TABLE user_session;
     CREATE TABLE user_session (
         id TEXT NOT NULL PRIMARY KEY, user_id TEXT NOT NULL, active_expires BIGINT NOT NULL,
         idle_expires BIGINT NOT NULL, created_at BIGINT NOT NULL, renewed_at BIGINT NOT NULL,

@@ -25,7 +25,7 @@ pub(crate) use either::{
 pub(crate) use errors::{Taken, Teapot};
 pub(crate) use gate::Gate;
 pub(crate) use polls::Polls;
-pub(crate) use probe::Probe;
+pub(crate) use probe::{ADMITTED, Probe};
 pub(crate) use raw::Raw;
 pub(crate) use site::{Site, front_page};
 pub(crate) use stage::{PASSWORD, Profile, Stage, open_key, sign_up};

@@ -52,7 +52,12 @@ async fn hash(stage: &Stage) -> String {
 async fn store_hash(stage: &Stage, hash: &str) {
     let store = stage.store().await;
     let key = store.key("username:ada").await.unwrap().unwrap();
-    let stored = store.update_key_password(&key.id, &key.user_id, Some(hash), None);
+    let stored = store.update_key_password(
+        &key.id,
+        &key.user_id,
+        Some(hash),
+        lucia::store::OldHash::Any,
+    );
     assert!(stored.await.unwrap());
 }
 

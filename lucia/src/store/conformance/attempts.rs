@@ -1,13 +1,13 @@
 //! Counting attempts to sign in.
 
 use super::values::{NOW, all};
-use crate::store::{CountedAttempt, NewAttempt, Store, UnixMillis};
+use crate::store::{AttemptStore, CountedPlace, NewAttempt, Store, UnixMillis};
 
 /// How many attempts are admitted.
-const LIMIT: u32 = 3;
+pub(super) const LIMIT: u32 = 3;
 
 /// How long after an attempt its count ends, in milliseconds.
-const PERIOD: i64 = 1000;
+pub(super) const PERIOD: i64 = 1000;
 
 pub(super) async fn as_many_attempts_are_admitted_as_the_limit_says(store: &dyn Store) {
     for admitted in [true, true, true, false, false] {
@@ -195,7 +195,8 @@ pub(super) async fn counts_that_have_ended_are_deleted_and_no_others(store: &dyn
     for (number, begun) in [(1, NOW - 1), (2, NOW), (3, NOW + 1)] {
         count_full(store, number, begun).await;
     }
-    assert_eq!(delete_old(store, end, 100).await, 2);
+    // Each is counted in two places.
+    assert_eq!(delete_old(store, end, 100).await, 4);
     assert_eq!(delete_old(store, end, 100).await, 0);
     // A clock that goes back shows that they are gone.
     for (number, is_gone) in [(1, true), (2, true), (3, false)] {
@@ -207,14 +208,14 @@ pub(super) async fn counts_that_have_ended_are_deleted_and_no_others(store: &dyn
 pub(super) async fn counts_of_a_clock_that_was_wrong_are_deleted(store: &dyn Store) {
     count_full(store, 1, NOW + PERIOD + 1).await;
     count_full(store, 2, NOW + PERIOD).await;
-    assert_eq!(delete_old(store, NOW, 100).await, 1);
+    assert_eq!(delete_old(store, NOW, 100).await, 2);
     assert!(!count(store, 2, NOW).await.admitted);
 }
 
 pub(super) async fn a_count_that_was_extended_is_deleted_after_its_new_end(store: &dyn Store) {
     count(store, 1, NOW).await;
     let end = count_for(store, 1, NOW, 5 * PERIOD, LIMIT).await.expires.0;
-    for (now, deleted) in [(NOW + PERIOD, 0), (end - 1, 0), (end, 1)] {
+    for (now, deleted) in [(NOW + PERIOD, 0), (end - 1, 0), (end, 2)] {
         assert_eq!(delete_old(store, now, 100).await, deleted, "{now}");
     }
 }
@@ -223,40 +224,73 @@ pub(super) async fn no_more_counts_are_deleted_than_asked(store: &dyn Store) {
     for number in 0..7 {
         count(store, number, NOW).await;
     }
-    for (limit, deleted) in [(0, 0), (3, 3), (3, 3), (3, 1), (3, 0)] {
+    for (limit, deleted) in [(0, 0), (5, 5), (5, 5), (5, 4), (5, 0)] {
         assert_eq!(delete_old(store, NOW + PERIOD, limit).await, deleted);
     }
+}
+
+pub(super) fn attempts_of(store: &dyn Store) -> &dyn AttemptStore {
+    store.attempts().expect("a store that counts attempts")
 }
 
 fn id(number: u64) -> String {
     format!("{number:064x}")
 }
 
-async fn count(store: &dyn Store, number: u64, now: i64) -> CountedAttempt {
+/// The second place of an attempt that finds no key.
+fn unknown(number: u64) -> String {
+    format!("f{number:063x}")
+}
+
+/// An attempt at a key that is not there.
+pub(super) fn attempt(number: u64, now: i64) -> NewAttempt {
+    NewAttempt {
+        place: id(number),
+        key_id: Some(format!("test:nobody {number}")),
+        salt: "salt".repeat(16),
+        unknown_place: unknown(number),
+        now: UnixMillis(now),
+        expires: UnixMillis(now + PERIOD),
+        limit: LIMIT,
+    }
+}
+
+/// What became of an attempt.
+#[derive(Debug, PartialEq)]
+struct Count {
+    admitted: bool,
+    /// When the count started that it is in.
+    started_at: Option<UnixMillis>,
+    expires: UnixMillis,
+}
+
+async fn count(store: &dyn Store, number: u64, now: i64) -> Count {
     count_for(store, number, now, PERIOD, LIMIT).await
 }
 
-async fn count_for(
-    store: &dyn Store,
-    number: u64,
-    now: i64,
-    period: i64,
-    limit: u32,
-) -> CountedAttempt {
+async fn count_for(store: &dyn Store, number: u64, now: i64, period: i64, limit: u32) -> Count {
     let attempt = NewAttempt {
-        id: id(number),
-        now: UnixMillis(now),
         expires: UnixMillis(now + period),
         limit,
+        ..attempt(number, now)
     };
-    let counted = store.count_attempt(attempt).await;
-    counted.expect("an attempt is counted")
+    let counted = attempts_of(store).count_attempt(attempt).await;
+    let counted = counted.expect("an attempt is counted");
+    // Its two places are full together.
+    assert!([0, 2].contains(&counted.places.len()), "{counted:?}");
+    let starts: Vec<_> = counted.places.iter().map(|one| one.started_at).collect();
+    assert!(starts.windows(2).all(|two| two[0] == two[1]), "{counted:?}");
+    Count {
+        admitted: !starts.is_empty(),
+        started_at: starts.first().copied(),
+        expires: counted.expires,
+    }
 }
 
-fn lasting(admitted: bool, start: i64, end: i64) -> CountedAttempt {
-    CountedAttempt {
+fn lasting(admitted: bool, start: i64, end: i64) -> Count {
+    Count {
         admitted,
-        started_at: UnixMillis(start),
+        started_at: admitted.then_some(UnixMillis(start)),
         expires: UnixMillis(end),
     }
 }
@@ -270,11 +304,12 @@ async fn count_full(store: &dyn Store, number: u64, now: i64) {
 
 async fn uncount(store: &dyn Store, number: u64, started_at: i64) {
     let started_at = UnixMillis(started_at);
-    let uncounted = store.uncount_attempt(&id(number), started_at).await;
+    let places = [id(number), unknown(number)].map(|place| CountedPlace { place, started_at });
+    let uncounted = attempts_of(store).uncount_attempt(&places).await;
     uncounted.expect("an attempt is taken back");
 }
 
-async fn delete_old(store: &dyn Store, now: i64, limit: u32) -> u64 {
-    let deleted = store.delete_old_attempts(UnixMillis(now), limit);
+pub(super) async fn delete_old(store: &dyn Store, now: i64, limit: u32) -> u64 {
+    let deleted = attempts_of(store).delete_old_attempts(UnixMillis(now), limit);
     deleted.await.expect("counts are deleted")
 }

@@ -7,8 +7,7 @@ use super::values::{
     session_ids, stored_session,
 };
 use crate::error::ConstraintKind;
-use crate::store::{NewSessionRow, SESSION_COLUMNS, SessionRow, SessionStore};
-use crate::{Error, Result};
+use crate::store::{NewSessionRow, Result, SESSION_COLUMNS, SessionRow, SessionStore, StoreError};
 
 const ADA: &str = "ada";
 
@@ -109,7 +108,7 @@ pub(super) async fn a_session_breaks_no_rule_of_its_table(store: &dyn SessionSto
         let error = refused.expect_err("the number of visits is required");
         assert!(!everything_of(&error).contains("swordfish"), "{error:?}");
         match error {
-            Error::Constraint(violation) => {
+            StoreError::Constraint(violation) => {
                 assert_eq!(violation.kind, ConstraintKind::NotNull);
                 assert_eq!(violation.table, store.session_table());
                 assert_eq!(violation.column.as_deref(), Some("visits"));
@@ -127,9 +126,12 @@ pub(super) async fn an_attribute_of_a_session_never_reaches_a_column_of_lucias(
     for name in SESSION_COLUMNS {
         let given = json!({ "country": "NL", name: "mallory" });
         let inserted = store.insert_session(with(2, given.clone())).await;
-        assert!(matches!(inserted, Err(Error::Misuse(_))), "{inserted:?}");
+        assert!(
+            matches!(inserted, Err(StoreError::Misuse(_))),
+            "{inserted:?}"
+        );
         let updated = update(store, 1, given).await;
-        assert!(matches!(updated, Err(Error::Misuse(_))), "{updated:?}");
+        assert!(matches!(updated, Err(StoreError::Misuse(_))), "{updated:?}");
     }
     for name in [
         "ID",
@@ -159,7 +161,7 @@ pub(super) async fn an_attribute_of_a_session_without_a_column_is_named(store: &
     for refused in [inserted, update(store, 1, given).await.map(drop)] {
         let error = refused.expect_err("there is no such column");
         assert!(
-            matches!(&error, Error::InvalidAttribute { table, column: Some(column), .. }
+            matches!(&error, StoreError::InvalidAttribute { table, column: Some(column), .. }
                 if table == store.session_table() && column == "shoe_size"),
             "{error:?}"
         );

@@ -1,8 +1,7 @@
 //! Keys.
 
 use super::values::{HOSTILE, all, insert_key, insert_user, key, key_ids, long, stored_key};
-use crate::Error;
-use crate::store::{KeyDeletion, KeyRow, LastKey, Store};
+use crate::store::{KeyDeletion, KeyRow, LastKey, OldHash, Store, StoreError};
 use crate::user::UserId;
 
 const ADA: &str = "ada";
@@ -53,7 +52,10 @@ pub(super) async fn a_user_without_keys_has_an_empty_list(store: &dyn Store) {
 
 pub(super) async fn a_key_of_an_unknown_user_is_refused(store: &dyn Store) {
     let refused = store.insert_key(key("username:ada", ADA)).await;
-    assert!(matches!(refused, Err(Error::UnknownUser)), "{refused:?}");
+    assert!(
+        matches!(refused, Err(StoreError::UnknownUser)),
+        "{refused:?}"
+    );
     assert_eq!(stored_key(store, "username:ada").await, None);
 }
 
@@ -64,7 +66,10 @@ pub(super) async fn a_taken_key_stays_whose_it_is(store: &dyn Store) {
     insert_key(store, &first).await;
     for second in [key(&first.id, BOB), key(&first.id, ADA)] {
         let refused = store.insert_key(second).await;
-        assert!(matches!(refused, Err(Error::DuplicateKey)), "{refused:?}");
+        assert!(
+            matches!(refused, Err(StoreError::DuplicateKey)),
+            "{refused:?}"
+        );
     }
     assert_eq!(stored_key(store, &first.id).await, Some(first));
     assert!(key_ids(store, BOB).await.is_empty());
@@ -87,7 +92,9 @@ pub(super) async fn a_password_is_replaced_or_taken_away(store: &dyn Store) {
     insert_key(store, &key("a:1", ADA)).await;
     insert_key(store, &key("a:2", ADA)).await;
     for hash in [Some("another hash"), None, Some("a third one")] {
-        let updated = store.update_key_password("a:1", &ada, hash, None).await;
+        let updated = store
+            .update_key_password("a:1", &ada, hash, OldHash::Any)
+            .await;
         assert!(updated.expect("a password is replaced"));
         let after = KeyRow {
             hashed_password: hash.map(str::to_owned),
@@ -100,8 +107,8 @@ pub(super) async fn a_password_is_replaced_or_taken_away(store: &dyn Store) {
 
 pub(super) async fn updating_the_password_of_an_unknown_key_is_false(store: &dyn Store) {
     let ada = UserId::from_stored(ADA);
-    for only_if in [None, Some("a hash")] {
-        let updated = store.update_key_password("a:1", &ada, Some("a hash"), only_if);
+    for old in [OldHash::Any, OldHash::Is("a hash")] {
+        let updated = store.update_key_password("a:1", &ada, Some("a hash"), old);
         assert!(!updated.await.expect("there is nothing to update"));
     }
     assert_eq!(stored_key(store, "a:1").await, None);
@@ -114,9 +121,9 @@ pub(super) async fn a_password_of_a_key_that_is_somebody_elses_by_now_stays(stor
     insert_key(store, &key("a:1", BOB)).await;
     for user in [ADA, "nobody", "", "BOB"] {
         let user = UserId::from_stored(user);
-        for only_if in [None, Some("hash of a:1")] {
+        for old in [OldHash::Any, OldHash::Is("hash of a:1")] {
             for hash in [Some("a hash"), None] {
-                let updated = store.update_key_password("a:1", &user, hash, only_if);
+                let updated = store.update_key_password("a:1", &user, hash, old);
                 assert!(
                     !updated.await.expect("the key is somebody else's"),
                     "{user}"
@@ -137,7 +144,9 @@ pub(super) async fn a_password_is_swapped_when_its_hash_is_still_there(store: &d
         ("another hash", Some("another hash")),
         ("another hash", None),
     ] {
-        let swapped = store.update_key_password("a:1", &ada, new, Some(old)).await;
+        let swapped = store
+            .update_key_password("a:1", &ada, new, OldHash::Is(old))
+            .await;
         assert!(swapped.expect("a password is swapped"));
         assert_eq!(stored_hash(store, "a:1").await.as_deref(), new);
     }
@@ -155,15 +164,17 @@ pub(super) async fn a_password_that_changed_is_not_swapped(store: &dyn Store) {
         "hash of a:_",
         "",
     ] {
-        let swapped = store.update_key_password("a:1", &ada, Some("a hash"), Some(old));
+        let swapped = store.update_key_password("a:1", &ada, Some("a hash"), OldHash::Is(old));
         assert!(!swapped.await.expect("nothing is swapped"), "{old:?}");
     }
     assert_eq!(stored_key(store, "a:1").await, Some(key("a:1", ADA)));
 
-    let taken_away = store.update_key_password("a:1", &ada, None, None).await;
+    let taken_away = store
+        .update_key_password("a:1", &ada, None, OldHash::Any)
+        .await;
     assert!(taken_away.expect("a password is taken away"));
     for old in ["hash of a:1", ""] {
-        let swapped = store.update_key_password("a:1", &ada, Some("a hash"), Some(old));
+        let swapped = store.update_key_password("a:1", &ada, Some("a hash"), OldHash::Is(old));
         assert!(!swapped.await.expect("nothing is swapped"), "{old:?}");
     }
     assert_eq!(stored_hash(store, "a:1").await, None);
@@ -176,7 +187,7 @@ pub(super) async fn of_parallel_swaps_of_a_password_one_succeeds(store: &dyn Sto
     let hashes: Vec<_> = (0..20).map(|number| format!("hash {number}")).collect();
     let swaps = hashes
         .iter()
-        .map(|new| store.update_key_password("a:1", &ada, Some(new), Some("hash of a:1")));
+        .map(|new| store.update_key_password("a:1", &ada, Some(new), OldHash::Is("hash of a:1")));
     let outcomes = all(swaps).await.into_iter().zip(&hashes);
     let winners: Vec<_> = outcomes
         .filter(|(swapped, _)| *swapped.as_ref().expect("an answer"))

@@ -6,7 +6,7 @@ use super::values::{
     NOW, all, attributes, insert_session, rotated, rotation, row, session, session_id, session_ids,
     stored_session,
 };
-use crate::store::{NewSessionRow, Rotation, SessionStore, UnixMillis};
+use crate::store::{NewSessionRow, Owner, Rotation, SessionStore, UnixMillis};
 use crate::user::UserId;
 
 const ADA: &str = "ada";
@@ -81,7 +81,7 @@ pub(super) async fn a_rotation_beside_a_deletion_leaves_no_session(store: &dyn S
             if rotates {
                 rotate(store, number, &rotation(100 + number, NOW)).await;
             } else if number % 2 == 0 {
-                let deleted = store.delete_session(&id, None).await;
+                let deleted = store.delete_session(&id, Owner::Anyone).await;
                 deleted.map(drop).expect("deleted or not");
             }
         });

@@ -6,7 +6,7 @@ use super::values::{
     HOSTILE, NOW, all, attributes, comparable, expiries, insert_session, insert_user, rotation,
     row, session, session_id, session_ids, stored_session,
 };
-use crate::store::{Expiries, NewSessionRow, SessionRow, SessionStore, Store, UnixMillis};
+use crate::store::{Expiries, NewSessionRow, Owner, SessionRow, SessionStore, Store, UnixMillis};
 use crate::user::UserId;
 
 const ADA: &str = "ada";
@@ -213,7 +213,7 @@ pub(super) async fn a_renewal_beside_a_deletion_leaves_no_session(store: &dyn Se
                 let renewed = store.renew_session(&id, expiries(NOW)).await;
                 renewed.map(drop).expect("renewed or not");
             } else {
-                let deleted = store.delete_session(&id, None).await;
+                let deleted = store.delete_session(&id, Owner::Anyone).await;
                 assert!(deleted.expect("a session is deleted"));
             }
         });
@@ -246,14 +246,14 @@ pub(super) async fn a_deleted_session_is_gone_and_others_stay(store: &dyn Sessio
     delete(store, 1).await;
     assert_eq!(stored_session(store, &session_id(1)).await, None);
     assert_eq!(session_ids(store, ADA).await, [session_id(2)]);
-    let again = store.delete_session(&session_id(1), None).await;
+    let again = store.delete_session(&session_id(1), Owner::Anyone).await;
     assert!(!again.expect("it is gone already"));
 }
 
 pub(super) async fn deleting_an_unknown_session_is_false(store: &dyn SessionStore) {
     insert_session(store, &session(1, ADA)).await;
     let ada = UserId::from_stored(ADA);
-    for owner in [None, Some(&ada)] {
+    for owner in [Owner::Anyone, Owner::User(&ada)] {
         let deleted = store.delete_session(&session_id(2), owner).await;
         assert!(!deleted.expect("there is nothing to delete"));
     }
@@ -265,13 +265,13 @@ pub(super) async fn a_session_is_deleted_for_its_owner_only(store: &dyn SessionS
     let id = session_id(1);
     for stranger in [BOB, "nobody", "", "ADA"] {
         let deleted = store
-            .delete_session(&id, Some(&UserId::from_stored(stranger)))
+            .delete_session(&id, Owner::User(&UserId::from_stored(stranger)))
             .await;
         assert!(!deleted.expect("it is not theirs"), "{stranger:?}");
     }
     assert_eq!(session_ids(store, ADA).await, [session_id(1)]);
     let deleted = store
-        .delete_session(&id, Some(&UserId::from_stored(ADA)))
+        .delete_session(&id, Owner::User(&UserId::from_stored(ADA)))
         .await;
     assert!(deleted.expect("it is theirs"));
     assert_eq!(session_ids(store, ADA).await, []);
@@ -365,7 +365,11 @@ pub(super) async fn the_expired_sessions_of_one_user_are_deleted_and_no_others(
         ("nobody", 100, 0),
     ] {
         let some = store
-            .delete_expired_sessions(UnixMillis(NOW), Some(&UserId::from_stored(user)), limit)
+            .delete_expired_sessions(
+                UnixMillis(NOW),
+                Owner::User(&UserId::from_stored(user)),
+                limit,
+            )
             .await;
         assert_eq!(
             some.expect("expired sessions are deleted"),
@@ -396,13 +400,15 @@ fn expired_at(number: u64, idle_expires: i64) -> NewSessionRow {
 
 async fn sweep(store: &dyn SessionStore, now: i64, limit: u32) -> u64 {
     let deleted = store
-        .delete_expired_sessions(UnixMillis(now), None, limit)
+        .delete_expired_sessions(UnixMillis(now), Owner::Anyone, limit)
         .await;
     deleted.expect("expired sessions are deleted")
 }
 
 async fn delete(store: &dyn SessionStore, number: u64) {
-    let deleted = store.delete_session(&session_id(number), None).await;
+    let deleted = store
+        .delete_session(&session_id(number), Owner::Anyone)
+        .await;
     assert!(deleted.expect("a session is deleted"));
 }
 

@@ -4,7 +4,7 @@ use super::values::{
     NOW, all, comparable, insert_key, insert_session, insert_user, key, rotation, row, session,
     session_id, session_ids, stored_key,
 };
-use crate::store::{KeyRow, LastKey, NewSessionRow, PasswordChange, Store};
+use crate::store::{KeyRow, LastKey, NewSessionRow, OldHash, PasswordChange, Store};
 use crate::user::UserId;
 
 const ADA: &str = "ada";
@@ -142,14 +142,24 @@ pub(super) async fn a_key_that_changes_beside_its_sign_ins_does_not_get_stuck(st
         all((round..round + 20).map(async |number| match number % 5 {
             0 => {
                 let change = store
-                    .update_key_password("a:1", &UserId::from_stored(ADA), Some(changed), None)
+                    .update_key_password(
+                        "a:1",
+                        &UserId::from_stored(ADA),
+                        Some(changed),
+                        OldHash::Any,
+                    )
                     .await;
                 assert!(change.expect("a password is replaced"));
             }
             1 => {
                 let hash = opened.hashed_password.as_deref();
                 let change = store
-                    .update_key_password("a:1", &UserId::from_stored(ADA), hash, Some(changed))
+                    .update_key_password(
+                        "a:1",
+                        &UserId::from_stored(ADA),
+                        hash,
+                        OldHash::Is(changed),
+                    )
                     .await;
                 change.map(drop).expect("a password is swapped or not");
             }

@@ -8,9 +8,9 @@ use super::values::{
     NOW, all, attributes, columns, comparable, give_way, insert_key, insert_session, insert_user,
     key, key_ids, rotation, row, session, session_id, session_ids, stored_session, stored_user,
 };
-use crate::Error;
 use crate::store::{
-    Expiries, LastKey, NewSessionRow, PasswordChange, SessionRow, Store, UnixMillis, UserRow,
+    Expiries, LastKey, NewSessionRow, PasswordChange, SessionRow, Store, StoreError, UnixMillis,
+    UserRow,
 };
 use crate::user::UserId;
 
@@ -110,7 +110,10 @@ pub(super) async fn a_deleted_user_leaves_neither_session_nor_user(store: &dyn S
 
 pub(super) async fn a_session_of_an_unknown_user_is_refused(store: &dyn Store) {
     let refused = store.insert_session(session(1, ADA)).await;
-    assert!(matches!(refused, Err(Error::UnknownUser)), "{refused:?}");
+    assert!(
+        matches!(refused, Err(StoreError::UnknownUser)),
+        "{refused:?}"
+    );
     assert_eq!(session_ids(store, ADA).await, []);
 }
 
@@ -122,7 +125,10 @@ pub(super) async fn a_refused_session_replaces_nothing(store: &dyn Store) {
         ..session(2, BOB)
     };
     let refused = store.insert_session(refused).await;
-    assert!(matches!(refused, Err(Error::UnknownUser)), "{refused:?}");
+    assert!(
+        matches!(refused, Err(StoreError::UnknownUser)),
+        "{refused:?}"
+    );
     let stays = stored_session(store, &session_id(1)).await;
     assert_eq!(stays, Some(row(&session(1, ADA))));
     assert_eq!(session_ids(store, BOB).await, []);
@@ -140,7 +146,10 @@ pub(super) async fn a_session_that_cannot_be_stored_ends_no_other(store: &dyn St
         ..session(3, ADA)
     };
     let refused = store.insert_session(refused).await;
-    assert!(matches!(refused, Err(Error::Constraint(_))), "{refused:?}");
+    assert!(
+        matches!(refused, Err(StoreError::Constraint(_))),
+        "{refused:?}"
+    );
     assert_eq!(session_ids(store, ADA).await, [1, 2].map(session_id));
 }
 
@@ -161,7 +170,7 @@ pub(super) async fn deleting_a_user_beside_their_sign_ins_leaves_no_session(stor
                 ..session(number, ADA)
             };
             match store.insert_session(new).await {
-                Ok(_) | Err(Error::UnknownUser) => {}
+                Ok(_) | Err(StoreError::UnknownUser) => {}
                 Err(other) => panic!("signing in to a deleted account: {other:?}"),
             }
         }
@@ -209,7 +218,7 @@ pub(super) async fn deleting_a_user_succeeds_however_often_they_sign_in(store: &
                 };
                 match signed_in {
                     Ok(Some(_)) => assert!(!is_late, "a sign-in of a user who is deleted"),
-                    Ok(None) | Err(Error::UnknownUser) => return,
+                    Ok(None) | Err(StoreError::UnknownUser) => return,
                     Err(other) => panic!("signing in beside a deletion: {other:?}"),
                 }
                 give_way().await;
@@ -280,7 +289,7 @@ pub(super) async fn deleting_users_beside_all_that_they_do_leaves_nothing(store:
         });
         for (part, outcome) in all(meeting).await.into_iter().enumerate() {
             match outcome {
-                Ok(()) | Err(Error::UnknownUser) => {}
+                Ok(()) | Err(StoreError::UnknownUser) => {}
                 Err(other) => panic!("part {part} beside a deletion: {other:?}"),
             }
         }

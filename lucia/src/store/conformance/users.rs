@@ -7,9 +7,8 @@ use super::values::{
     key_ids, long, new_user, session, session_ids, stored_key, stored_user,
 };
 use crate::error::{ConstraintKind, ConstraintViolation};
-use crate::store::{NewUserRow, Store};
+use crate::store::{NewUserRow, Result, Store, StoreError};
 use crate::user::UserId;
-use crate::{Error, Result};
 
 const ADA: &str = "ada";
 const BOB: &str = "bob";
@@ -53,7 +52,10 @@ pub(super) async fn a_taken_key_leaves_no_user_behind(store: &dyn Store) {
     insert_key(store, &key("username:ada", ADA)).await;
     let key = key("username:ada", BOB);
     let refused = store.insert_user(new_user(BOB), Some(key)).await;
-    assert!(matches!(refused, Err(Error::DuplicateKey)), "{refused:?}");
+    assert!(
+        matches!(refused, Err(StoreError::DuplicateKey)),
+        "{refused:?}"
+    );
     assert!(stored_user(store, BOB).await.is_none());
     assert!(key_ids(store, BOB).await.is_empty());
     assert_eq!(key_ids(store, ADA).await, ["username:ada"]);
@@ -68,7 +70,10 @@ pub(super) async fn a_taken_key_goes_before_a_taken_value(store: &dyn Store) {
     };
     let key = Some(key("username:ada", BOB));
     let refused = store.insert_user(second, key).await;
-    assert!(matches!(refused, Err(Error::DuplicateKey)), "{refused:?}");
+    assert!(
+        matches!(refused, Err(StoreError::DuplicateKey)),
+        "{refused:?}"
+    );
     assert!(stored_user(store, BOB).await.is_none());
 }
 
@@ -79,7 +84,10 @@ pub(super) async fn a_taken_user_id_is_an_error_of_its_own(store: &dyn Store) {
         ..new_user(ADA)
     };
     let refused = store.insert_user(second, Some(key("a:1", ADA))).await;
-    assert!(matches!(refused, Err(Error::DuplicateUser)), "{refused:?}");
+    assert!(
+        matches!(refused, Err(StoreError::DuplicateUser)),
+        "{refused:?}"
+    );
     assert_eq!(column(store, ADA, "username").await, ADA);
     assert_eq!(stored_key(store, "a:1").await, None);
 }
@@ -127,7 +135,7 @@ pub(super) async fn fifty_sign_ups_of_one_name_make_one_user(store: &dyn Store) 
     for outcome in all(sign_ups).await {
         match outcome {
             Ok(user) => winners.push(user.id),
-            Err(Error::DuplicateKey) => {}
+            Err(StoreError::DuplicateKey) => {}
             Err(other) => panic!("a sign-up that came too late: {other:?}"),
         }
     }
@@ -144,9 +152,9 @@ pub(super) async fn fifty_sign_ups_of_one_name_make_one_user(store: &dyn Store) 
 pub(super) async fn an_attribute_without_a_column_is_named_and_nothing_is_stored(
     store: &dyn Store,
 ) {
-    let is_named = |error: Error| {
+    let is_named = |error: StoreError| {
         assert!(
-            matches!(&error, Error::InvalidAttribute { table, column: Some(column), .. }
+            matches!(&error, StoreError::InvalidAttribute { table, column: Some(column), .. }
                 if table == store.user_table() && column == "shoe_size"),
             "{error:?}"
         );
@@ -268,7 +276,7 @@ pub(super) async fn errors_show_no_values(store: &dyn Store) {
     };
     let first = store.insert_user(user.clone(), Some(key(CANARY, CANARY)));
     first.await.expect("a user is stored");
-    let silent = |doing: &str, error: Error| {
+    let silent = |doing: &str, error: StoreError| {
         let text = everything_of(&error);
         assert!(!text.contains(CANARY), "{doing} shows a value: {text}");
     };
@@ -375,7 +383,7 @@ async fn column(store: &dyn Store, id: &str, name: &str) -> Value {
 
 fn violation<T: std::fmt::Debug>(outcome: Result<T>) -> ConstraintViolation {
     match outcome {
-        Err(Error::Constraint(violation)) => violation,
+        Err(StoreError::Constraint(violation)) => violation,
         other => panic!("no violation of a constraint: {other:?}"),
     }
 }

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use crate::session::token::{SessionId, SessionToken};
 use crate::store::{
     Expiries, KeyRow, NewSessionRow, NewUserRow, Rotation, SessionRow, SessionStore, Store,
-    UnixMillis, UserRow,
+    StoreError, UnixMillis, UserRow,
 };
 use crate::user::UserId;
 
@@ -211,7 +211,7 @@ pub(super) fn columns(user: &UserRow) -> Value {
 }
 
 /// All that a log could show of an error.
-pub(super) fn everything_of(error: &crate::Error) -> String {
+pub(super) fn everything_of(error: &StoreError) -> String {
     let mut text = format!("{error} {error:?}");
     let mut source = error.source();
     while let Some(cause) = source {

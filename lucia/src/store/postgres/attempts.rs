@@ -1,63 +1,28 @@
 //! Counting attempts to sign in.
 
+use tokio_postgres::Row;
+
+use super::error::Failure;
+use super::statements::{as_text, text_or_null};
 use super::{Params, Parts};
-use crate::Result;
 use crate::store::tables::TableNames;
-use crate::store::{CountedAttempt, NewAttempt, UnixMillis};
+use crate::store::{CountedAttempt, CountedPlace, KeyRow, NewAttempt, Result, UnixMillis};
+use crate::user::UserId;
 
 /// Every statement about the counts.
 pub(super) struct AttemptStatements {
     count: String,
-    pub(super) uncount: String,
+    uncount: String,
     delete_old: String,
 }
 
 impl AttemptStatements {
     pub(super) fn new(tables: &TableNames) -> Self {
         let attempts = tables.quoted(&tables.attempt);
-        // By differences: a sum of such times can be out of range.
-        let has_ended = |now: &str| {
-            format!(
-                r#"(a."expires" <= {now}
-                    OR a."started_at" - {now} > a."expires" - a."started_at")"#
-            )
-        };
-        let (has_ended, is_old) = (has_ended("$2"), has_ended("$1"));
-        // The period of this attempt, from the start of the count on; from now on where a clock that
-        // is ahead began it.
-        let later_end = r#"GREATEST(a."expires", $3 - GREATEST($2 - a."started_at", 0))"#;
+        let is_old = has_ended("$1");
         Self {
-            // Attempts at once take turns at the row, so each finds what those before it have
-            // counted.
-            count: format!(
-                r#"WITH counted AS (
-                    INSERT INTO {attempts} AS a ("id", "attempts", "started_at", "expires")
-                    VALUES ($1, 1, $2, $3)
-                    ON CONFLICT ("id") DO UPDATE SET
-                        "attempts" = CASE WHEN {has_ended} THEN 1 ELSE a."attempts" + 1 END,
-                        "started_at" = CASE WHEN {has_ended} THEN $2 ELSE a."started_at" END,
-                        "expires" = CASE WHEN {has_ended} THEN $3 ELSE {later_end} END
-                    WHERE {has_ended} OR a."attempts" < $4
-                    RETURNING TRUE AS "admitted", "started_at", "expires"
-                ), found AS (
-                    SELECT FALSE, a."started_at", a."expires" FROM {attempts} AS a
-                    WHERE a."id" = $1 AND NOT {has_ended}
-                )
-                SELECT * FROM counted
-                UNION ALL SELECT * FROM found WHERE NOT EXISTS (SELECT 1 FROM counted)"#
-            ),
-            // The row is locked first, so that its count is known as those before have left it.
-            uncount: format!(
-                r#"WITH held AS (
-                    SELECT "id", "attempts" FROM {attempts}
-                    WHERE "id" = $1 AND "started_at" = $2 FOR UPDATE
-                ), ended AS (
-                    DELETE FROM {attempts} AS a USING held
-                    WHERE a."id" = held."id" AND held."attempts" <= 1
-                )
-                UPDATE {attempts} AS a SET "attempts" = held."attempts" - 1 FROM held
-                WHERE a."id" = held."id" AND held."attempts" > 1"#
-            ),
+            count: count_statement(tables),
+            uncount: uncount_statement(tables),
             // What another sweeper or an attempt holds is left to them. Counts of a wrong clock are
             // rare, and no index finds them: they are looked for when the others are gone.
             delete_old: format!(
@@ -78,30 +43,133 @@ impl AttemptStatements {
     }
 }
 
+/// Whether a count has ended at this time. By differences: a sum of such times can be out of range.
+fn has_ended(now: &str) -> String {
+    format!(r#"(a."expires" <= {now} OR a."started_at" - {now} > a."expires" - a."started_at")"#)
+}
+
+/// Counts an attempt in the first place, looks for its key, and counts it in the second place. Each
+/// part takes its rows from the one before, so that nothing happens after one that has none.
+///
+/// Attempts at once take turns at the rows, so each finds what those before it have counted. All
+/// lock a first place before a second one, and no place is both, so that none waits in a circle.
+fn count_statement(tables: &TableNames) -> String {
+    let attempts = tables.quoted(&tables.attempt);
+    let keys = tables.quoted(&tables.key);
+    let (id, user_id) = (as_text(r#""id""#), as_text(r#""user_id""#));
+    let hash = text_or_null(r#""hashed_password""#);
+    let has_ended = has_ended("$2");
+    // The period of this attempt, from the start of the count on; from now on where a clock that
+    // is ahead began it.
+    let later_end = r#"GREATEST(a."expires", $3 - GREATEST($2 - a."started_at", 0))"#;
+    let insert =
+        format!(r#"INSERT INTO {attempts} AS a ("id", "attempts", "started_at", "expires")"#);
+    let unless_full = format!(
+        r#"ON CONFLICT ("id") DO UPDATE SET
+            "attempts" = CASE WHEN {has_ended} THEN 1 ELSE a."attempts" + 1 END,
+            "started_at" = CASE WHEN {has_ended} THEN $2 ELSE a."started_at" END,
+            "expires" = CASE WHEN {has_ended} THEN $3 ELSE {later_end} END
+        WHERE {has_ended} OR a."attempts" < $4
+        RETURNING a."id"::TEXT AS "place", a."started_at", a."expires""#
+    );
+    format!(
+        r#"WITH "first" AS (
+            {insert} VALUES ($1, 1, $2, $3) {unless_full}
+        ), "found" AS (
+            SELECT {id} AS "id", {user_id} AS "user_id", {hash} AS "hashed_password" FROM {keys}
+            WHERE "id" = $5 AND EXISTS (SELECT 1 FROM "first") LIMIT 1
+        ), "stored" AS (
+            SELECT COALESCE(
+                (SELECT encode(sha256(convert_to($6::TEXT || "id", 'UTF8')), 'hex') FROM "found"),
+                $7::TEXT
+            ) AS "place" FROM "first"
+        ), "second" AS (
+            {insert} SELECT "place", 1, $2, $3 FROM "stored" {unless_full}
+        ), "full" AS (
+            SELECT a."expires" FROM {attempts} AS a WHERE a."id" = $1 AND NOT {has_ended}
+        )
+        SELECT
+            "first"."place", "first"."started_at",
+            "second"."place", "second"."started_at",
+            COALESCE("first"."expires", (SELECT "expires" FROM "full")),
+            "found"."id", "found"."user_id", "found"."hashed_password"
+        FROM (SELECT 1) AS "one"
+        LEFT JOIN "first" ON TRUE LEFT JOIN "second" ON TRUE LEFT JOIN "found" ON TRUE"#
+    )
+}
+
+/// Takes an attempt back. The rows are locked first, in the order of the places, so that their counts
+/// are known as those before have left them.
+fn uncount_statement(tables: &TableNames) -> String {
+    let attempts = tables.quoted(&tables.attempt);
+    format!(
+        r#"WITH held AS (
+            SELECT a."id", a."attempts" FROM {attempts} AS a
+            JOIN unnest($1::TEXT[], $2::BIGINT[]) WITH ORDINALITY AS p ("id", "started_at", "number")
+                ON a."id" = p."id" AND a."started_at" = p."started_at"
+            ORDER BY p."number" FOR UPDATE OF a
+        ), ended AS (
+            DELETE FROM {attempts} AS a USING held
+            WHERE a."id" = held."id" AND held."attempts" <= 1
+        )
+        UPDATE {attempts} AS a SET "attempts" = held."attempts" - 1 FROM held
+        WHERE a."id" = held."id" AND held."attempts" > 1"#
+    )
+}
+
+/// The answer of [`count_statement`]. Without an end of the count, others have begun it while the
+/// statement ran, and it is full.
+fn counted_row(row: &Row) -> Result<(CountedAttempt, bool), Failure> {
+    let mut places = Vec::with_capacity(2);
+    for column in [0, 2] {
+        if let Some(place) = row.try_get::<_, Option<String>>(column)? {
+            let started_at = UnixMillis(row.try_get(column + 1)?);
+            places.push(CountedPlace { place, started_at });
+        }
+    }
+    let expires: Option<i64> = row.try_get(4)?;
+    let key = match row.try_get::<_, Option<String>>(5)? {
+        Some(id) => Some(KeyRow {
+            id,
+            user_id: UserId::from_stored(row.try_get::<_, &str>(6)?),
+            hashed_password: row.try_get(7)?,
+        }),
+        None => None,
+    };
+    let counted = CountedAttempt {
+        places,
+        expires: UnixMillis(expires.unwrap_or_default()),
+        key,
+    };
+    Ok((counted, expires.is_some()))
+}
+
 impl Parts {
     pub(super) async fn count_attempt(&self, attempt: NewAttempt) -> Result<CountedAttempt> {
         let params: Params<'_> = &[
-            &attempt.id,
+            &attempt.place,
             &attempt.now.0,
             &attempt.expires.0,
             &i64::from(attempt.limit),
+            &attempt.key_id,
+            &attempt.salt,
+            &attempt.unknown_place,
         ];
         let sql = &self.attempt_statements.count;
-        let counted = self
-            .read(sql, params, None, |row| {
-                Ok(CountedAttempt {
-                    admitted: row.try_get(0)?,
-                    started_at: UnixMillis(row.try_get(1)?),
-                    expires: UnixMillis(row.try_get(2)?),
-                })
-            })
-            .await?;
-        // No row: others have begun a count while the statement ran, and it is full.
-        Ok(counted.first().copied().unwrap_or(CountedAttempt {
-            admitted: false,
-            started_at: attempt.now,
-            expires: attempt.expires,
-        }))
+        let counted = self.read(sql, params, None, counted_row).await?;
+        Ok(match counted.into_iter().next() {
+            Some((counted, true)) => counted,
+            _ => CountedAttempt::refused(attempt.expires),
+        })
+    }
+
+    pub(super) async fn uncount_attempt(&self, places: &[CountedPlace]) -> Result<()> {
+        let names: Vec<&str> = places.iter().map(|place| place.place.as_str()).collect();
+        let starts: Vec<i64> = places.iter().map(|place| place.started_at.0).collect();
+        let sql = &self.attempt_statements.uncount;
+        self.read(sql, &[&names.as_slice(), &starts], None, |_| Ok(()))
+            .await
+            .map(drop)
     }
 
     pub(super) async fn delete_old_attempts(&self, now: UnixMillis, limit: u32) -> Result<u64> {

@@ -37,7 +37,7 @@ use std::time::Duration;
 use queue::{Entered, Leader, Message, Queue, Waiter};
 
 use super::error::Failure;
-use crate::{Error, Result};
+use crate::store::{Result, StoreError};
 
 /// The most lookups of one batch. Their rows are in memory at once.
 const MAX_BATCH: usize = 64;
@@ -121,11 +121,11 @@ pub(super) async fn find<S: Source>(source: &Arc<S>, key: &S::Key) -> Result<Opt
             Ok(Ok(Message::Lead(leader))) => break leader,
             Ok(Ok(Message::Alone)) => return find_alone(&**source, key).await,
             // Every waiter gets a message or returns to the queue.
-            Ok(Err(closed)) => return Err(Error::internal(closed)),
+            Ok(Err(closed)) => return Err(StoreError::internal(closed)),
             Err(_) => time_left -= patience,
         }
         if time_left.is_zero() {
-            return Err(Error::unavailable(Failure::TimedOut(source.timeout())));
+            return Err(StoreError::unavailable(Failure::TimedOut(source.timeout())));
         }
         entered = Queue::enter_again(waiting, key, patience);
         patience *= 2;
@@ -164,7 +164,7 @@ async fn lead<S: Source>(mut leader: Leader<S>, key: &S::Key) -> Result<Option<S
     leader.keep(connection, &found);
     // The next batch need not wait until this one has its answers.
     drop(leader);
-    if let Err(Error::Internal(_)) = found {
+    if let Err(StoreError::Internal(_)) = found {
         // One row may be the reason.
         batch.split_up();
         return find_alone(&*source, key).await;
@@ -195,9 +195,9 @@ impl<S: Source> Batch<S> {
             Err(error) => {
                 let error = Arc::new(error);
                 for waiter in waiters {
-                    waiter.answer(Err(Error::shared(&error)));
+                    waiter.answer(Err(StoreError::shared(&error)));
                 }
-                return Err(Error::shared(&error));
+                return Err(StoreError::shared(&error));
             }
         };
         let own_row = rows.iter().find(|row| S::key(row) == own).cloned();

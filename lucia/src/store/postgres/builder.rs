@@ -191,9 +191,9 @@ impl PgStoreBuilder {
     ///
     /// It takes triggers, which [`migrate`](PgStore::migrate) makes from
     /// `migrations/postgres/cache.sql`, Postgres 14 or newer, and one connection more, beside the
-    /// pool. [`is_cache_answering`](PgStore::is_cache_answering) tells how it is. For a store of
-    /// users or sessions alone ([`AuthBuilder::sessions`](crate::AuthBuilder::sessions)) it is of no
-    /// use.
+    /// pool. [`is_cache_answering`](PgStore::is_cache_answering) tells how it is. A store of
+    /// users or sessions alone ([`AuthBuilder::sessions`](crate::AuthBuilder::sessions)) has no use for
+    /// it, and [`AuthBuilder::build`](crate::AuthBuilder::build) refuses it there.
     #[cfg(feature = "cache")]
     #[cfg_attr(docsrs, doc(cfg(feature = "cache")))]
     pub fn cache(mut self, options: CacheOptions) -> Self {

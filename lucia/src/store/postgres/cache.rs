@@ -65,9 +65,8 @@ use tokio::task::JoinHandle;
 use tokio_postgres::GenericClient;
 
 use super::Parts;
-use crate::Result;
 use crate::session::token::SessionId;
-use crate::store::{NewSessionRow, SessionRow, UserRow};
+use crate::store::{NewSessionRow, Result, SessionRow, UserRow};
 use crate::user::UserId;
 use changes::{Change, Digest};
 use connection::Connect;
@@ -116,6 +115,11 @@ impl Cache {
                 listener: Mutex::new(None),
             })
         }))
+    }
+
+    /// Whether the store has a cache.
+    pub(super) fn is_on(&self) -> bool {
+        self.0.is_some()
     }
 
     /// Starts the listener if there is a runtime, and again if its runtime has ended.

@@ -15,7 +15,7 @@ use super::statements::given;
 use super::unnamed::query_unnamed;
 use crate::error::{ConstraintKind, ConstraintViolation};
 use crate::store::tables::{SessionColumn, quote};
-use crate::{Error, Result};
+use crate::store::{Result, StoreError};
 
 /// The columns that lucia needs, and the kind of each.
 const KEY_COLUMNS: [(&str, Kind); 3] = [
@@ -95,11 +95,11 @@ const COLUMNS: &str = "SELECT attname::TEXT, format_type(atttypid, NULL), \
 impl Column {
     fn read(row: &Row) -> Result<Self> {
         Ok(Self {
-            name: row.try_get(0).map_err(Error::internal)?,
-            sql_type: row.try_get(1).map_err(Error::internal)?,
-            declared: row.try_get(2).map_err(Error::internal)?,
-            is_computed: row.try_get(3).map_err(Error::internal)?,
-            needs_value: row.try_get(4).map_err(Error::internal)?,
+            name: row.try_get(0).map_err(StoreError::internal)?,
+            sql_type: row.try_get(1).map_err(StoreError::internal)?,
+            declared: row.try_get(2).map_err(StoreError::internal)?,
+            is_computed: row.try_get(3).map_err(StoreError::internal)?,
+            needs_value: row.try_get(4).map_err(StoreError::internal)?,
         })
     }
 }
@@ -112,11 +112,11 @@ impl Parts {
         &'a self,
         failure: Failure,
         written: Option<Written<'a>>,
-    ) -> Pin<Box<dyn Future<Output = Error> + Send + 'a>> {
+    ) -> Pin<Box<dyn Future<Output = StoreError> + Send + 'a>> {
         Box::pin(self.find_out(failure, written))
     }
 
-    async fn find_out(&self, failure: Failure, written: Option<Written<'_>>) -> Error {
+    async fn find_out(&self, failure: Failure, written: Option<Written<'_>>) -> StoreError {
         let failure = match failure.meaning(&self.tables) {
             Ok(error) => return error,
             Err(failure) => failure,
@@ -147,7 +147,7 @@ impl Parts {
         match found {
             Ok(Some(error)) => error,
             // The failure itself is worth more than why its cause was not found.
-            Ok(None) | Err(_) => Error::internal(failure),
+            Ok(None) | Err(_) => StoreError::internal(failure),
         }
     }
 
@@ -165,7 +165,7 @@ impl Parts {
         let is_missing =
             |column: &&SessionColumn| !sessions.iter().any(|other| other.name == column.name);
         if let Some(column) = self.session_columns.iter().find(is_missing) {
-            return Err(Error::Schema {
+            return Err(StoreError::Schema {
                 table: tables.session.clone(),
                 column: Some(column.name.clone()),
                 reason: "there is no such column, and `session_columns` lists it".to_owned(),
@@ -190,7 +190,7 @@ impl Parts {
         }
         let table = self.tables.quoted(&self.tables.session);
         let found = self.run(SQL, &[&table]).await;
-        if found.map_err(Error::unavailable)?.is_empty() {
+        if found.map_err(StoreError::unavailable)?.is_empty() {
             tracing::warn!(
                 %table,
                 "each lookup of a session reads the whole table: there is no index for \
@@ -203,7 +203,7 @@ impl Parts {
 
     /// The columns of a table, after a check that the needed ones are there.
     async fn checked_columns(&self, table: &str, needed: &[(&str, Kind)]) -> Result<Vec<Column>> {
-        let schema_error = |column: Option<&str>, reason: String| Error::Schema {
+        let schema_error = |column: Option<&str>, reason: String| StoreError::Schema {
             table: table.to_owned(),
             column: column.map(str::to_owned),
             reason,
@@ -266,7 +266,7 @@ impl Parts {
                  \"Users who have numbers or UUIDs for ids\" shows both",
             );
         }
-        Err(Error::Schema {
+        Err(StoreError::Schema {
             table: table.to_owned(),
             column: Some(name.clone()),
             reason,
@@ -277,7 +277,7 @@ impl Parts {
         let rows = self
             .run(COLUMNS, &[&self.tables.quoted(table)])
             .await
-            .map_err(Error::unavailable)?;
+            .map_err(StoreError::unavailable)?;
         rows.iter().map(Column::read).collect()
     }
 
@@ -285,17 +285,17 @@ impl Parts {
     async fn unfit_schema(
         &self,
         written: Option<(&str, &Map<String, Value>)>,
-    ) -> Result<Option<Error>> {
+    ) -> Result<Option<StoreError>> {
         match self.check_tables().await {
             Ok(_) => {}
-            Err(error @ Error::Schema { .. }) => return Ok(Some(error)),
+            Err(error @ StoreError::Schema { .. }) => return Ok(Some(error)),
             Err(error) => return Err(error),
         }
         let Some((table, attributes)) = written else {
             // Last: an application that counts no attempts can do without this table.
             return match self.check_attempts().await {
                 Ok(()) => Ok(None),
-                Err(error @ Error::Schema { .. }) => Ok(Some(error)),
+                Err(error @ StoreError::Schema { .. }) => Ok(Some(error)),
                 Err(error) => Err(error),
             };
         };
@@ -303,7 +303,7 @@ impl Parts {
         let mut names = attributes.keys();
         Ok(names
             .find(|name| !columns.iter().any(|column| column.name == **name))
-            .map(|name| Error::InvalidAttribute {
+            .map(|name| StoreError::InvalidAttribute {
                 table: table.to_owned(),
                 column: Some(name.clone()),
                 reason: "there is no such column".to_owned(),
@@ -316,9 +316,9 @@ impl Parts {
         error: &ServerError,
         table: &str,
         attributes: &Map<String, Value>,
-    ) -> Result<Option<Error>> {
+    ) -> Result<Option<StoreError>> {
         let columns = self.columns(table).await?;
-        let invalid = |column: Option<String>, reason: String| Error::InvalidAttribute {
+        let invalid = |column: Option<String>, reason: String| StoreError::InvalidAttribute {
             table: table.to_owned(),
             column,
             reason,
@@ -341,7 +341,7 @@ impl Parts {
             let violation = ConstraintViolation::new(kind, table)
                 .column(column.map(|column| column.name.clone()))
                 .constraint(error.constraint.clone());
-            return Ok(Some(Error::Constraint(violation)));
+            return Ok(Some(StoreError::Constraint(violation)));
         }
         Ok(Some(match column {
             Some(column) => invalid(
@@ -351,7 +351,7 @@ impl Parts {
             // Each fits its type, and the database still refused: a column of lucia's own of another
             // type, or a trigger.
             None => match self.check_tables().await {
-                Err(error @ Error::Schema { .. }) => error,
+                Err(error @ StoreError::Schema { .. }) => error,
                 _ => invalid(None, "the database refused a value".to_owned()),
             },
         }))
@@ -386,7 +386,7 @@ impl Parts {
 
     /// What it means that a rule of the table of sessions was broken. A column that lucia does not
     /// know has to get along without it.
-    fn broken_session_rule(&self, error: &ServerError) -> Option<Error> {
+    fn broken_session_rule(&self, error: &ServerError) -> Option<StoreError> {
         let kind = error.broken_rule()?;
         let table = &self.tables.session;
         let is_attribute = |column: &SessionColumn| Some(&column.name) == error.column.as_ref();
@@ -396,11 +396,11 @@ impl Parts {
         let violation = ConstraintViolation::new(kind, table)
             .column(error.column.clone())
             .constraint(error.constraint.clone());
-        Some(Error::Constraint(violation))
+        Some(StoreError::Constraint(violation))
     }
 
     /// Which column is taken: the id of a user, or one of yours.
-    async fn broken_unique_rule(&self, error: &ServerError) -> Result<Option<Error>> {
+    async fn broken_unique_rule(&self, error: &ServerError) -> Result<Option<StoreError>> {
         const SQL: &str = "SELECT i.indisprimary, i.indnatts, a.attname::TEXT \
              FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid \
              LEFT JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0] \
@@ -408,24 +408,27 @@ impl Parts {
         let tables = &self.tables;
         let table = error.table.as_deref().unwrap_or(&tables.user);
         let params: super::Params<'_> = &[&tables.quoted(table), &error.constraint];
-        let rows = self.run(SQL, params).await.map_err(Error::unavailable)?;
+        let rows = self
+            .run(SQL, params)
+            .await
+            .map_err(StoreError::unavailable)?;
         let violation = ConstraintViolation::new(ConstraintKind::Unique, table)
             .constraint(error.constraint.clone());
         let Some(row) = rows.first() else {
-            return Ok(Some(Error::Constraint(violation)));
+            return Ok(Some(StoreError::Constraint(violation)));
         };
-        let is_primary: bool = row.try_get(0).map_err(Error::internal)?;
-        let column_count: i16 = row.try_get(1).map_err(Error::internal)?;
-        let first_column: Option<String> = row.try_get(2).map_err(Error::internal)?;
+        let is_primary: bool = row.try_get(0).map_err(StoreError::internal)?;
+        let column_count: i16 = row.try_get(1).map_err(StoreError::internal)?;
+        let first_column: Option<String> = row.try_get(2).map_err(StoreError::internal)?;
         if is_primary && table == tables.session {
             // Nobody draws a token twice.
             return Ok(None);
         }
         Ok(Some(if is_primary && table == tables.user {
-            Error::DuplicateUser
+            StoreError::DuplicateUser
         } else {
             let column = first_column.filter(|_| column_count == 1);
-            Error::Constraint(violation.column(column))
+            StoreError::Constraint(violation.column(column))
         }))
     }
 }

@@ -10,7 +10,7 @@ use tokio_postgres::types::WrongType;
 
 use crate::error::{ConstraintKind, ConstraintViolation, chain};
 use crate::store::tables::TableNames;
-use crate::{Error, Result};
+use crate::store::{Result, StoreError};
 
 /// Why a statement has no answer. It holds no values: neither `Debug` nor `Display` shows any.
 #[derive(Debug, thiserror::Error)]
@@ -118,16 +118,16 @@ impl ServerError {
         kind: ConstraintKind,
         table: &str,
         tables: &TableNames,
-    ) -> Error {
+    ) -> StoreError {
         let is_own = [&*tables.key, &tables.session, &tables.attempt].contains(&table);
         match kind {
-            ConstraintKind::Unique if table == tables.key => Error::DuplicateKey,
-            ConstraintKind::NotNull if is_own => Error::Schema {
+            ConstraintKind::Unique if table == tables.key => StoreError::DuplicateKey,
+            ConstraintKind::NotNull if is_own => StoreError::Schema {
                 table: table.to_owned(),
                 column: self.column.clone(),
                 reason: "it needs a default, since lucia does not know it".to_owned(),
             },
-            _ => Error::Constraint(
+            _ => StoreError::Constraint(
                 ConstraintViolation::new(kind, table)
                     .column(self.column.clone())
                     .constraint(self.constraint.clone()),
@@ -236,9 +236,9 @@ impl Failure {
 
     /// What it means, as far as it says so itself. `Err` gives the failure back if the database
     /// has to be asked for the rest.
-    pub(super) fn meaning(self, tables: &TableNames) -> Result<Error, Self> {
+    pub(super) fn meaning(self, tables: &TableNames) -> Result<StoreError, Self> {
         let error = match self {
-            Self::TimedOut(_) | Self::Connection(_) => return Ok(Error::unavailable(self)),
+            Self::TimedOut(_) | Self::Connection(_) => return Ok(StoreError::unavailable(self)),
             Self::Unfit(_) | Self::Driver(_) => return Err(self),
             Self::Server(error) => error,
         };
@@ -257,7 +257,7 @@ impl Failure {
             };
         }
         Ok(match error.code {
-            SqlState::PROGRAM_LIMIT_EXCEEDED => Error::InvalidAttribute {
+            SqlState::PROGRAM_LIMIT_EXCEEDED => StoreError::InvalidAttribute {
                 table: tables.user.clone(),
                 column: None,
                 reason: "a value is too long for an index".to_owned(),
@@ -266,7 +266,7 @@ impl Failure {
                 // No connection, wrong login, no such database, read-only after a failover,
                 // conflict, out of resources, canceled or shut down.
                 "08" | "28" | "3D" | "25" | "40" | "53" | "55" | "57" | "58" => {
-                    Error::unavailable(error)
+                    StoreError::unavailable(error)
                 }
                 _ => return Err(Self::Server(error)),
             },

@@ -13,8 +13,7 @@ use super::rows::found_row;
 use super::run::Statement;
 use super::{Params, Parts};
 use crate::session::token::SessionId;
-use crate::store::{SessionRow, UserRow};
-use crate::{Error, Result};
+use crate::store::{Result, SessionRow, StoreError, UserRow};
 
 /// For how long the batches of a queue use one connection. Then the pool checks it again.
 const CONNECTION_KEPT: Duration = Duration::from_millis(100);
@@ -134,7 +133,7 @@ impl Parts {
             // Another one was faster, or has ended it.
             let found = self.find(&mut None, id).await?;
             if found.as_ref().is_some_and(|found| found.is_to_be_hashed) {
-                return Err(Error::Misuse(format!(
+                return Err(StoreError::Misuse(format!(
                     "table `{}` has a trigger or rule that keeps ids from being hashed",
                     self.tables.session
                 )));

@@ -7,10 +7,9 @@ use tokio_postgres::{Client, GenericClient, IsolationLevel};
 use super::Parts;
 use super::error::Failure;
 use super::unnamed::{Params, query_unnamed};
-use crate::store::SESSION_COLUMNS;
 use crate::store::migrations::{Migration, RECORD, Ran, pending, recorded_as};
 use crate::store::tables::{column_name, index, quote};
-use crate::{Error, Result};
+use crate::store::{Result, SESSION_COLUMNS, StoreError};
 
 /// The numbered files, the oldest first. How to add one is said in `store/migrations.rs`.
 const MIGRATIONS: [Migration; 1] = [Migration {
@@ -41,7 +40,7 @@ pub(super) async fn migrate(parts: &Parts, user_columns: &[&str]) -> Result<()> 
         })
         .collect::<Result<_>>()?;
 
-    let unavailable = |failure: Failure| Error::unavailable(failure);
+    let unavailable = |failure: Failure| StoreError::unavailable(failure);
     let connection = tokio::time::timeout(parts.timeout, parts.pool.get()).await;
     let mut connection = connection
         .map_err(|_| unavailable(Failure::TimedOut(parts.timeout)))?
@@ -262,7 +261,7 @@ async fn add_column(
     match query_unnamed(transaction, &sql, &[]).await {
         Ok(_) => Ok(()),
         Err(error) => match Failure::from(error).meaning(&parts.tables) {
-            Ok(error @ Error::Unavailable(_)) => Err(error),
+            Ok(error @ StoreError::Unavailable(_)) => Err(error),
             Ok(error) => Err(cannot_add(table_name, name, definition, &error.to_string())),
             Err(failure) => Err(cannot_add(
                 table_name,
@@ -274,17 +273,17 @@ async fn add_column(
     }
 }
 
-fn cannot_add(table: &str, name: &str, definition: &str, why: &str) -> Error {
-    Error::Schema {
+fn cannot_add(table: &str, name: &str, definition: &str, why: &str) -> StoreError {
+    StoreError::Schema {
         table: table.to_owned(),
         column: Some(name.to_owned()),
         reason: format!("`{definition}` cannot be added: {why}"),
     }
 }
 
-pub(super) fn failed(parts: &Parts, error: tokio_postgres::Error) -> Error {
+pub(super) fn failed(parts: &Parts, error: tokio_postgres::Error) -> StoreError {
     match Failure::from(error).meaning(&parts.tables) {
         Ok(error) => error,
-        Err(failure) => Error::internal(failure),
+        Err(failure) => StoreError::internal(failure),
     }
 }

@@ -4,7 +4,7 @@ use super::Parts;
 use super::error::{Failure, ServerError, Written};
 use crate::error::{ConstraintKind, ConstraintViolation};
 use crate::store::tables::quote;
-use crate::{Error, Result};
+use crate::store::{Result, StoreError};
 
 /// A foreign key that keeps rows from being deleted.
 pub(super) struct Reference {
@@ -66,7 +66,7 @@ impl Parts {
         &self,
         error: &ServerError,
         written: Option<Written<'_>>,
-    ) -> Result<Option<Error>> {
+    ) -> Result<Option<StoreError>> {
         const SQL: &str = "SELECT a.attname::TEXT, \
                  c.confrelid = to_regclass($4::TEXT), c.confrelid = to_regclass($5::TEXT), \
                  r.relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = to_regclass($4::TEXT)) \
@@ -84,18 +84,21 @@ impl Parts {
             &users,
             &sessions,
         ];
-        let rows = self.run(SQL, params).await.map_err(Error::unavailable)?;
+        let rows = self
+            .run(SQL, params)
+            .await
+            .map_err(StoreError::unavailable)?;
         let Some(row) = rows.first() else {
             // Raised by a trigger, which need not say more.
             return Ok(Some(match written {
-                Some(Written::Key | Written::Session(_)) => Error::UnknownUser,
+                Some(Written::Key | Written::Session(_)) => StoreError::UnknownUser,
                 _ => reference(ConstraintKind::ForeignKey, &tables.user, None, error),
             }));
         };
-        let column: String = row.try_get(0).map_err(Error::internal)?;
-        let is_to_user: bool = row.try_get(1).map_err(Error::internal)?;
-        let is_to_session: bool = row.try_get(2).map_err(Error::internal)?;
-        let is_beside: bool = row.try_get(3).map_err(Error::internal)?;
+        let column: String = row.try_get(0).map_err(StoreError::internal)?;
+        let is_to_user: bool = row.try_get(1).map_err(StoreError::internal)?;
+        let is_to_session: bool = row.try_get(2).map_err(StoreError::internal)?;
+        let is_beside: bool = row.try_get(3).map_err(StoreError::internal)?;
         let table = error.table.as_deref().unwrap_or_default();
         let table = match &error.schema {
             Some(schema) if !is_beside => format!("{schema}.{table}"),
@@ -103,7 +106,7 @@ impl Parts {
         };
         let kind = match written {
             Some(Written::Key | Written::Session(_)) if is_to_user && column == "user_id" => {
-                return Ok(Some(Error::UnknownUser));
+                return Ok(Some(StoreError::UnknownUser));
             }
             // A session that is replaced, or in excess.
             Some(Written::Session(_)) if is_to_session && table != tables.session => {
@@ -136,7 +139,7 @@ fn reference(
     table: &str,
     column: Option<String>,
     error: &ServerError,
-) -> Error {
+) -> StoreError {
     let violation = ConstraintViolation::new(kind, table).column(column);
-    Error::Constraint(violation.constraint(error.constraint.clone()))
+    StoreError::Constraint(violation.constraint(error.constraint.clone()))
 }

@@ -4,8 +4,7 @@ use tokio_postgres::Row;
 
 use super::error::Failure;
 use super::lookups::Found;
-use crate::Result;
-use crate::store::{KeyRow, SessionRow, UnixMillis, UserRow};
+use crate::store::{KeyRow, Result, SessionRow, UnixMillis, UserRow};
 use crate::user::UserId;
 
 /// How many columns [`session_row`] reads.

@@ -10,7 +10,7 @@ use super::error::{Failure, Fault};
 use super::pooler::Route;
 use super::unnamed::{Hidden, query_unnamed};
 use super::{Params, Parts};
-use crate::Result;
+use crate::store::Result;
 
 /// How many prepared statements a connection keeps: all fixed ones, and many sets of attributes.
 const STATEMENTS: usize = 128;

@@ -11,16 +11,19 @@ use super::rows::{inserted_row, session_row};
 use super::run::Statement;
 use super::statements::Insertion;
 use super::{Param, Params, Parts, PgStore, attributes_json};
-use crate::Result;
 use crate::session::token::SessionId;
 use crate::store::{
-    Expiries, KeyRow, NewSessionRow, PasswordChange, Rotation, SESSION_COLUMNS, SessionRow,
-    SessionStore, Store, UnixMillis, UserRow,
+    AttemptStore, Expiries, KeyRow, NewSessionRow, Owner, PasswordChange, Result, Rotation,
+    SESSION_COLUMNS, SessionRow, SessionStore, Store, UnixMillis, UserRow,
 };
 use crate::user::UserId;
 
 #[async_trait]
 impl Store for PgStore {
+    fn attempts(&self) -> Option<&dyn AttemptStore> {
+        Some(self)
+    }
+
     async fn session_and_user(&self, id: &SessionId) -> Result<Option<(SessionRow, UserRow)>> {
         if let Some(found) = self.0.cache.find(id) {
             return Ok(Some(found));
@@ -95,6 +98,11 @@ impl SessionStore for PgStore {
         &self.0.tables.session
     }
 
+    fn joint_setting(&self) -> Option<&'static str> {
+        // It holds sessions with their users.
+        self.0.cache.is_on().then_some("cache")
+    }
+
     async fn insert_session(&self, session: NewSessionRow) -> Result<SessionRow> {
         let inserted = self.0.insert_session(&session, None).await?;
         inserted.ok_or_else(|| self.0.kept_out(&self.0.tables.session))
@@ -166,9 +174,9 @@ impl SessionStore for PgStore {
         Ok(updated.flatten())
     }
 
-    async fn delete_session(&self, id: &SessionId, owner: Option<&UserId>) -> Result<bool> {
+    async fn delete_session(&self, id: &SessionId, owner: Owner<'_>) -> Result<bool> {
         let _changing = self.0.cache.session_changes(id);
-        let params: Params<'_> = &[&id.as_str(), &owner.map(UserId::as_str)];
+        let params: Params<'_> = &[&id.as_str(), &owner.user_id().map(UserId::as_str)];
         let rows = self
             .query(&self.0.statements.delete_session, params)
             .await?;
@@ -194,12 +202,13 @@ impl SessionStore for PgStore {
     async fn delete_expired_sessions(
         &self,
         now: UnixMillis,
-        user_id: Option<&UserId>,
+        owner: Owner<'_>,
         limit: u32,
     ) -> Result<u64> {
         // The cache keeps what it has: these sessions are past their expiry, which is judged at
         // each use, and so they are expired in there, too. Their notifications remove them.
-        let params: Params<'_> = &[&now.0, &i64::from(limit), &user_id.map(UserId::as_str)];
+        let user_id = owner.user_id().map(UserId::as_str);
+        let params: Params<'_> = &[&now.0, &i64::from(limit), &user_id];
         let mut deleted = self
             .0
             .run(&self.0.statements.delete_expired_sessions, params)

@@ -367,13 +367,13 @@ pub(super) fn telling_access(query: &str) -> String {
 /// A column that holds text, of whatever type, as `TEXT`: about a type that does not come with
 /// Postgres the driver would ask, by a prepared statement with a name. A cast would take the blanks
 /// off a `CHAR`.
-fn as_text(column: &str) -> String {
+pub(super) fn as_text(column: &str) -> String {
     format!("concat({column})")
 }
 
 /// A column that holds text or NULL as `TEXT`. Where it is of another kind, such as `BYTEA`, the statement
 /// fails, and the column is named as one that does not fit.
-fn text_or_null(column: &str) -> String {
+pub(super) fn text_or_null(column: &str) -> String {
     format!("COALESCE({column}, NULL::TEXT)")
 }
 

@@ -53,6 +53,10 @@ impl Typed for &[&str] {
     const TYPE: Type = Type::TEXT_ARRAY;
 }
 
+impl Typed for Vec<i64> {
+    const TYPE: Type = Type::INT8_ARRAY;
+}
+
 impl Typed for Vec<String> {
     const TYPE: Type = Type::TEXT_ARRAY;
 }

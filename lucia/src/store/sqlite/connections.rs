@@ -13,7 +13,8 @@ use tokio::sync::Semaphore;
 use super::errors::{self, Outcome};
 use super::pool::{self, Pool, PoolError};
 use super::tables::Tables;
-use crate::{Error, Result};
+use crate::Error;
+use crate::store::{Result, StoreError};
 
 /// How many connections read a file at once. One of them writes.
 const CONNECTIONS: usize = 8;
@@ -45,7 +46,7 @@ impl Location {
     /// # Errors
     ///
     /// [`Error::Setting`] for what SQLite would take for something else than a file's path.
-    pub(super) fn file(path: &Path) -> Result<Self> {
+    pub(super) fn file(path: &Path) -> Result<Self, Error> {
         if path == Path::new(":memory:") {
             let reason = "a database in memory is made by `in_memory()`";
             return Err(Error::setting("path", reason));
@@ -83,7 +84,7 @@ impl Connections {
     /// # Errors
     ///
     /// [`Error::Setting`] when the file cannot be one, [`Error::Unavailable`] when it is locked.
-    pub(super) async fn open(location: Location, timeout: Duration) -> Result<Self> {
+    pub(super) async fn open(location: Location, timeout: Duration) -> Result<Self, Error> {
         let (path, size) = match &location {
             Location::File(path) => {
                 create_private(path);
@@ -117,7 +118,7 @@ impl Connections {
     }
 
     /// Finds out whether the file can be a database that we write to.
-    async fn first_contact(&self, path: &Path) -> Result<()> {
+    async fn first_contact(&self, path: &Path) -> Result<(), Error> {
         let timeout = self.timeout;
         let contact = async {
             let connection = match self.pool.get().await {
@@ -134,7 +135,7 @@ impl Connections {
         match tokio::time::timeout(timeout, contact).await {
             Ok(Ok(Ok(()))) => Ok(()),
             Ok(Ok(Err(error))) => Err(errors::of_opening(path, &error)),
-            Ok(Err(error)) => Err(error),
+            Ok(Err(error)) => Err(error.into()),
             Err(elapsed) => Err(Error::unavailable(elapsed)),
         }
     }
@@ -158,7 +159,7 @@ impl Connections {
     ) -> Result<T> {
         self.within_time(async {
             let turn = self.writer.clone().acquire_owned().await;
-            self.on_connection(tables, Some(turn.map_err(Error::internal)?), work)
+            self.on_connection(tables, Some(turn.map_err(StoreError::internal)?), work)
                 .await
         })
         .await
@@ -167,7 +168,7 @@ impl Connections {
     async fn within_time<T>(&self, answer: impl Future<Output = Result<T>>) -> Result<T> {
         match tokio::time::timeout(self.timeout, answer).await {
             Ok(answer) => answer,
-            Err(elapsed) => Err(Error::unavailable(elapsed)),
+            Err(elapsed) => Err(StoreError::unavailable(elapsed)),
         }
     }
 
@@ -187,7 +188,7 @@ impl Connections {
                 let left = deadline.saturating_duration_since(Instant::now());
                 if left.is_zero() {
                     // The caller has been told that it did not happen.
-                    return Err(Error::unavailable(
+                    return Err(StoreError::unavailable(
                         "the time was over before the work began",
                     ));
                 }
@@ -246,17 +247,17 @@ fn write_ahead(connection: &Connection, deadline: Instant) -> rusqlite::Result<(
     }
 }
 
-fn of_pool(error: PoolError) -> Error {
+fn of_pool(error: PoolError) -> StoreError {
     match error {
         PoolError::Backend(error) => errors::plain(&error),
-        _ => Error::internal("the pool of connections failed"),
+        _ => StoreError::internal("the pool of connections failed"),
     }
 }
 
-fn of_interact(error: InteractError) -> Error {
+fn of_interact(error: InteractError) -> StoreError {
     // What a panic says may hold values.
     match error {
-        InteractError::Panic(_) => Error::internal("the work on a connection panicked"),
-        InteractError::Cancelled => Error::unavailable("the runtime is shutting down"),
+        InteractError::Panic(_) => StoreError::internal("the work on a connection panicked"),
+        InteractError::Cancelled => StoreError::unavailable("the runtime is shutting down"),
     }
 }

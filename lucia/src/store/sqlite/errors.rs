@@ -6,6 +6,7 @@ use rusqlite::{Connection, ffi};
 
 use super::tables::{self, Tables};
 use crate::error::{ConstraintKind, ConstraintViolation};
+use crate::store::StoreError;
 use crate::{Error, Source};
 
 /// The result of work on a connection.
@@ -16,7 +17,7 @@ pub(super) enum Failure {
     /// SQLite said so; what it means depends on the table.
     Sqlite(Subject, rusqlite::Error),
     /// It is clear already.
-    Told(Error),
+    Told(StoreError),
 }
 
 /// Whose row was being read or written.
@@ -36,8 +37,8 @@ impl From<rusqlite::Error> for Failure {
     }
 }
 
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
         Self::Told(error)
     }
 }
@@ -55,14 +56,14 @@ impl<T> About<T> for rusqlite::Result<T> {
 
 /// The error that a failure is to the caller. Asks the database for names where SQLite's message
 /// would be the only source.
-pub(super) fn explain(failure: Failure, connection: &Connection, tables: &Tables) -> Error {
+pub(super) fn explain(failure: Failure, connection: &Connection, tables: &Tables) -> StoreError {
     let (subject, error) = match failure {
         Failure::Told(error) => return error,
         Failure::Sqlite(subject, error) => (subject, error),
     };
     let Some(code) = extended_code(&error) else {
         return unreadable(subject, &error, tables)
-            .unwrap_or_else(|| Error::internal(source(&error)));
+            .unwrap_or_else(|| StoreError::internal(source(&error)));
     };
     // Whether the application has columns of its own in the table, with rules of their own.
     let (table, with_rules) = match subject {
@@ -75,7 +76,7 @@ pub(super) fn explain(failure: Failure, connection: &Connection, tables: &Tables
     let violation = |kind| {
         let violation = ConstraintViolation::new(kind, table.clone());
         let violation = violation.column(at.column.clone());
-        Error::Constraint(violation.constraint(at.constraint.clone()))
+        StoreError::Constraint(violation.constraint(at.constraint.clone()))
     };
     match code {
         ffi::SQLITE_CONSTRAINT_PRIMARYKEY
@@ -84,35 +85,35 @@ pub(super) fn explain(failure: Failure, connection: &Connection, tables: &Tables
             let is_id =
                 code == ffi::SQLITE_CONSTRAINT_PRIMARYKEY || at.column.as_deref() == Some("id");
             match subject {
-                Subject::User if is_id => Error::DuplicateUser,
-                Subject::Key if is_id => Error::DuplicateKey,
-                Subject::Session if is_id => Error::internal(source(&error)),
-                Subject::Key | Subject::Attempt => Error::internal(source(&error)),
+                Subject::User if is_id => StoreError::DuplicateUser,
+                Subject::Key if is_id => StoreError::DuplicateKey,
+                Subject::Session if is_id => StoreError::internal(source(&error)),
+                Subject::Key | Subject::Attempt => StoreError::internal(source(&error)),
                 Subject::User | Subject::Session | Subject::Several => {
                     violation(ConstraintKind::Unique)
                 }
             }
         }
         ffi::SQLITE_CONSTRAINT_FOREIGNKEY if with_rules => violation(ConstraintKind::ForeignKey),
-        ffi::SQLITE_CONSTRAINT_FOREIGNKEY => Error::UnknownUser,
+        ffi::SQLITE_CONSTRAINT_FOREIGNKEY => StoreError::UnknownUser,
         ffi::SQLITE_CONSTRAINT_NOTNULL if with_rules => violation(ConstraintKind::NotNull),
-        ffi::SQLITE_CONSTRAINT_NOTNULL => Error::Schema {
+        ffi::SQLITE_CONSTRAINT_NOTNULL => StoreError::Schema {
             table: table.clone(),
             column: at.column,
             reason: "it needs a default, since lucia does not know it".to_owned(),
         },
         ffi::SQLITE_CONSTRAINT_CHECK if with_rules => violation(ConstraintKind::Check),
-        ffi::SQLITE_CONSTRAINT_DATATYPE => Error::InvalidAttribute {
+        ffi::SQLITE_CONSTRAINT_DATATYPE => StoreError::InvalidAttribute {
             table: table.clone(),
             column: at.column,
             reason: "the value is of another type than the column".to_owned(),
         },
-        ffi::SQLITE_MISMATCH => Error::Schema {
+        ffi::SQLITE_MISMATCH => StoreError::Schema {
             table: table.clone(),
             column: Some("id".to_owned()),
             reason: "its type is a number, ids are TEXT".to_owned(),
         },
-        ffi::SQLITE_TOOBIG => Error::InvalidAttribute {
+        ffi::SQLITE_TOOBIG => StoreError::InvalidAttribute {
             table: table.clone(),
             column: None,
             reason: "the value is longer than SQLite allows".to_owned(),
@@ -125,7 +126,7 @@ pub(super) fn explain(failure: Failure, connection: &Connection, tables: &Tables
                 .and_then(|()| tables.check_attempts(connection))
             {
                 Err(Failure::Told(misfit)) => misfit,
-                _ => Error::internal(source(&error)),
+                _ => StoreError::internal(source(&error)),
             },
             _ => by_code(code, &error),
         },
@@ -133,7 +134,7 @@ pub(super) fn explain(failure: Failure, connection: &Connection, tables: &Tables
 }
 
 /// An error that is about no row.
-pub(super) fn plain(error: &rusqlite::Error) -> Error {
+pub(super) fn plain(error: &rusqlite::Error) -> StoreError {
     by_code(extended_code(error).unwrap_or(ffi::SQLITE_ERROR), error)
 }
 
@@ -169,7 +170,7 @@ pub(super) fn of_opening(path: &Path, error: &rusqlite::Error) -> Error {
         Some(ffi::SQLITE_PERM | ffi::SQLITE_AUTH) => "access is denied".to_owned(),
         Some(ffi::SQLITE_CANTOPEN) => why_not_opened(path),
         None => what(error),
-        Some(_) => return plain(error),
+        Some(_) => return plain(error).into(),
     };
     Error::setting("path", format!("`{}`: {reason}", path.display()))
 }
@@ -194,7 +195,7 @@ fn why_not_opened(path: &Path) -> String {
     }
 }
 
-fn by_code(code: i32, error: &rusqlite::Error) -> Error {
+fn by_code(code: i32, error: &rusqlite::Error) -> StoreError {
     match code & 0xff {
         ffi::SQLITE_BUSY
         | ffi::SQLITE_LOCKED
@@ -204,13 +205,13 @@ fn by_code(code: i32, error: &rusqlite::Error) -> Error {
         | ffi::SQLITE_READONLY
         | ffi::SQLITE_PROTOCOL
         | ffi::SQLITE_INTERRUPT
-        | ffi::SQLITE_NOMEM => Error::unavailable(source(error)),
-        _ => Error::internal(source(error)),
+        | ffi::SQLITE_NOMEM => StoreError::unavailable(source(error)),
+        _ => StoreError::internal(source(error)),
     }
 }
 
 /// A value of one of lucia's own columns that is of another type than it has to be.
-fn unreadable(subject: Subject, error: &rusqlite::Error, tables: &Tables) -> Option<Error> {
+fn unreadable(subject: Subject, error: &rusqlite::Error, tables: &Tables) -> Option<StoreError> {
     let rusqlite::Error::InvalidColumnType(_, column, kind) = error else {
         return None;
     };
@@ -221,7 +222,7 @@ fn unreadable(subject: Subject, error: &rusqlite::Error, tables: &Tables) -> Opt
         Subject::Attempt => &tables.names.attempt,
         Subject::Several => return None,
     };
-    Some(Error::Schema {
+    Some(StoreError::Schema {
         table: table.clone(),
         column: Some(column.clone()),
         reason: format!("a row holds a value of type {kind} in it"),

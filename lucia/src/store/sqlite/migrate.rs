@@ -8,8 +8,7 @@ use super::errors::{self, Failure, Outcome};
 use super::tables::{self, Tables};
 use crate::store::migrations::{Migration, RECORD, Ran, pending, recorded_as};
 use crate::store::tables::{column_name, quote};
-use crate::store::{SESSION_COLUMNS, UnixMillis};
-use crate::{Error, Result};
+use crate::store::{Result, SESSION_COLUMNS, StoreError, UnixMillis};
 
 /// The numbered files, the oldest first. How to add one is said in `store/migrations.rs`.
 pub(super) const MIGRATIONS: [Migration; 1] = [Migration {
@@ -29,7 +28,7 @@ pub(super) struct NewColumn {
 ///
 /// # Errors
 ///
-/// [`Error::Misuse`] for one without a name or a type.
+/// [`StoreError::Misuse`] for one without a name or a type.
 pub(super) fn columns(definitions: &[&str]) -> Result<Vec<NewColumn>> {
     let mut columns: Vec<NewColumn> = Vec::with_capacity(definitions.len());
     for definition in definitions {
@@ -248,7 +247,7 @@ fn add_column(connection: &Connection, table: &str, name: &str, definition: &str
 /// The error of a definition that SQLite refuses. Other errors keep their meaning.
 fn refused(table: &str, column: Option<&str>, error: &rusqlite::Error, what: &str) -> Failure {
     match errors::refused_sql(error) {
-        Some(reason) => Failure::Told(Error::Schema {
+        Some(reason) => Failure::Told(StoreError::Schema {
             table: table.to_owned(),
             column: column.map(str::to_owned),
             reason: format!("{what}: {reason}"),

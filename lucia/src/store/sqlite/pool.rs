@@ -8,7 +8,7 @@ use deadpool_sync::SyncWrapper;
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 
-use crate::{Error, Result};
+use crate::store::{Result, StoreError};
 
 pub(super) type Pool = managed::Pool<Manager>;
 pub(super) type PoolError = managed::PoolError<rusqlite::Error>;
@@ -21,12 +21,12 @@ const STATEMENTS: usize = 64;
 ///
 /// # Errors
 ///
-/// [`Error::Internal`], which the settings here do not cause.
+/// [`StoreError::Internal`], which the settings here do not cause.
 pub(super) fn open(path: PathBuf, size: usize) -> Result<Pool> {
     Pool::builder(Manager { path })
         .max_size(size)
         .build()
-        .map_err(Error::internal)
+        .map_err(StoreError::internal)
 }
 
 /// Opens connections.

@@ -5,8 +5,8 @@ use rusqlite::types::ToSql;
 
 use super::errors::{self, Failure, Outcome};
 use super::tables::{Statements, Tables};
-use crate::Error;
 use crate::error::{ConstraintKind, ConstraintViolation};
+use crate::store::StoreError;
 use crate::store::tables::quote;
 
 /// A foreign key that keeps rows from being deleted, by the first of its columns.
@@ -78,7 +78,7 @@ pub(super) fn explain(
         Err(error) => return error.into(),
     };
     let violation = ConstraintViolation::new(ConstraintKind::Referenced, table);
-    Error::Constraint(violation.column(column)).into()
+    StoreError::Constraint(violation.column(column)).into()
 }
 
 fn find(

@@ -12,11 +12,10 @@ use super::tables::Tables;
 use super::values::{self, Attributes};
 use crate::session::token::SessionId;
 use crate::store::{
-    Expiries, KeyRow, NewSessionRow, PasswordChange, Rotation, SESSION_COLUMNS, SessionRow,
-    SessionStore, Store, UnixMillis, UserRow,
+    AttemptStore, Expiries, KeyRow, NewSessionRow, Owner, PasswordChange, Result, Rotation,
+    SESSION_COLUMNS, SessionRow, SessionStore, Store, StoreError, UnixMillis, UserRow,
 };
 use crate::user::UserId;
-use crate::{Error, Result};
 
 #[async_trait]
 impl SessionStore for SqliteStore {
@@ -101,9 +100,9 @@ impl SessionStore for SqliteStore {
         .await
     }
 
-    async fn delete_session(&self, id: &SessionId, owner: Option<&UserId>) -> Result<bool> {
+    async fn delete_session(&self, id: &SessionId, owner: Owner<'_>) -> Result<bool> {
         let id = id.clone();
-        let owner = owner.cloned();
+        let owner = owner.user_id().cloned();
         self.write(move |connection, tables| {
             let mut statement = connection.prepare_cached(&tables.sql.delete_session)?;
             let owner = owner.as_ref().map(UserId::as_str);
@@ -132,10 +131,10 @@ impl SessionStore for SqliteStore {
     async fn delete_expired_sessions(
         &self,
         now: UnixMillis,
-        user_id: Option<&UserId>,
+        owner: Owner<'_>,
         limit: u32,
     ) -> Result<u64> {
-        let user_id = user_id.cloned();
+        let user_id = owner.user_id().cloned();
         self.write(move |connection, tables| {
             let mut statement = connection.prepare_cached(&tables.sql.delete_expired_sessions)?;
             let user_id = user_id.as_ref().map(UserId::as_str);
@@ -155,6 +154,10 @@ impl SessionStore for SqliteStore {
 
 #[async_trait]
 impl Store for SqliteStore {
+    fn attempts(&self) -> Option<&dyn AttemptStore> {
+        Some(self)
+    }
+
     async fn session_and_user(&self, id: &SessionId) -> Result<Option<(SessionRow, UserRow)>> {
         let id = id.clone();
         self.read(move |connection, tables| {
@@ -246,7 +249,7 @@ fn insert(
     let id = session.token.session_id();
     let Some(stored) = stored_session(connection, tables, &id)? else {
         let table = &tables.names.session;
-        return Err(Error::Misuse(format!(
+        return Err(StoreError::Misuse(format!(
             "table `{table}` has a trigger that keeps rows from being inserted"
         ))
         .into());
@@ -286,7 +289,7 @@ fn insert_row(connection: &Connection, tables: &Tables, session: &NewSessionRow)
                     .prepare_cached(&tables.sql.user)?
                     .exists([session.user_id.as_str()])? =>
         {
-            Err(Error::UnknownUser.into())
+            Err(StoreError::UnknownUser.into())
         }
         inserted => inserted.about(Subject::Session).map(drop),
     }

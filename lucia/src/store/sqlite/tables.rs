@@ -3,8 +3,8 @@
 use rusqlite::Connection;
 
 use super::errors::{Failure, Outcome};
-use crate::store::SESSION_COLUMNS;
 use crate::store::tables::{SessionColumn, TableNames, check_name, quote};
+use crate::store::{SESSION_COLUMNS, StoreError};
 use crate::{Error, Result};
 
 /// lucia's own columns of the table of keys.
@@ -47,7 +47,7 @@ pub(super) struct Statements {
     pub(super) session_and_user: String,
     pub(super) sessions_and_users: String,
     pub(super) count_attempt: String,
-    pub(super) attempt_times: String,
+    pub(super) attempt_end: String,
     pub(super) uncount_attempt: String,
     pub(super) uncount_last_attempt: String,
     pub(super) delete_old_attempts: String,
@@ -134,7 +134,7 @@ impl Tables {
 fn check_tables(connection: &Connection, tables: &[(&str, Vec<&str>)]) -> Outcome<()> {
     for &(table, ref needed) in tables {
         let misfit = |column: Option<&str>, reason: String| {
-            Failure::Told(Error::Schema {
+            Failure::Told(StoreError::Schema {
                 table: table.to_owned(),
                 column: column.map(str::to_owned),
                 reason,
@@ -303,11 +303,10 @@ impl Statements {
                  \"attempts\" = CASE WHEN {has_ended} THEN 1 ELSE a.\"attempts\" + 1 END, \
                  \"started_at\" = CASE WHEN {has_ended} THEN ?2 ELSE a.\"started_at\" END, \
                  \"expires\" = CASE WHEN {has_ended} THEN ?3 ELSE {later_end} END \
-                 WHERE {has_ended} OR a.\"attempts\" < ?4"
+                 WHERE {has_ended} OR a.\"attempts\" < ?4 \
+                 RETURNING \"started_at\", \"expires\""
             ),
-            attempt_times: format!(
-                "SELECT \"started_at\", \"expires\" FROM {attempt} WHERE \"id\" = ?1"
-            ),
+            attempt_end: format!("SELECT \"expires\" FROM {attempt} WHERE \"id\" = ?1"),
             uncount_attempt: format!(
                 "UPDATE {attempt} SET \"attempts\" = \"attempts\" - 1 \
                  WHERE \"id\" = ?1 AND \"started_at\" = ?2 AND \"attempts\" > 1"

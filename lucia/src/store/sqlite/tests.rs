@@ -16,10 +16,12 @@ use serde_json::{Map, Value};
 use tempfile::TempDir;
 
 use super::SqliteStore;
+use crate::Error;
 use crate::error::{ConstraintKind, ConstraintViolation};
 use crate::session::token::SessionToken;
-use crate::store::{Expiries, KeyRow, NewSessionRow, NewUserRow, UnixMillis, UserRow};
-use crate::{Error, Result};
+use crate::store::{
+    Expiries, KeyRow, NewSessionRow, NewUserRow, Result, StoreError, UnixMillis, UserRow,
+};
 
 /// A database in a file, with a connection besides the store's own.
 struct File {
@@ -98,8 +100,12 @@ fn columns(user: &UserRow) -> Map<String, Value> {
 }
 
 #[track_caller]
-fn assert_schema<T>(outcome: Result<T>, table: &str, column: Option<&str>) -> String {
-    match outcome.err() {
+fn assert_schema<T>(
+    outcome: Result<T, impl Into<Error>>,
+    table: &str,
+    column: Option<&str>,
+) -> String {
+    match outcome.err().map(Into::into) {
         Some(Error::Schema {
             table: named,
             column: at,
@@ -115,7 +121,7 @@ fn assert_schema<T>(outcome: Result<T>, table: &str, column: Option<&str>) -> St
 #[track_caller]
 fn assert_no_such_column<T>(outcome: Result<T>, table: &str, column: &str) {
     match outcome.err() {
-        Some(Error::InvalidAttribute {
+        Some(StoreError::InvalidAttribute {
             table: named,
             column: at,
             ..
@@ -127,7 +133,7 @@ fn assert_no_such_column<T>(outcome: Result<T>, table: &str, column: &str) {
 #[track_caller]
 fn assert_violation<T>(outcome: Result<T>, kind: ConstraintKind) -> ConstraintViolation {
     match outcome.err() {
-        Some(Error::Constraint(violation)) => {
+        Some(StoreError::Constraint(violation)) => {
             assert_eq!(violation.kind, kind);
             violation
         }

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use rusqlite::types::ToSql;
-use rusqlite::{Connection, OptionalExtension as _, Row, TransactionBehavior};
+use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, TransactionBehavior};
 use serde_json::{Map, Value};
 
 use super::SqliteStore;
@@ -11,11 +11,10 @@ use super::references;
 use super::tables::{self, Tables};
 use super::values::{self, Attributes};
 use crate::store::{
-    CountedAttempt, KeyDeletion, KeyRow, LastKey, NewAttempt, NewUserRow, UnixMillis, UserRow,
-    UserStore, UserTable,
+    AttemptStore, CountedAttempt, CountedPlace, KeyDeletion, KeyRow, LastKey, NewAttempt,
+    NewUserRow, OldHash, Result, StoreError, UnixMillis, UserRow, UserStore, UserTable,
 };
 use crate::user::UserId;
-use crate::{Error, Result};
 
 #[async_trait]
 impl UserStore for SqliteStore {
@@ -59,7 +58,7 @@ impl UserStore for SqliteStore {
             if let Some(key) = &key
                 && is_taken(&transaction, tables, &key.id)?
             {
-                return Err(Error::DuplicateKey.into());
+                return Err(StoreError::DuplicateKey.into());
             }
             let id = user.id.as_str();
             let inserted = attributes.insert(&transaction, table, &[("id", &id)]);
@@ -69,7 +68,7 @@ impl UserStore for SqliteStore {
             }
             let stored = stored_user(&transaction, tables, &user.id)?;
             // It was inserted a moment ago: only a trigger can have taken it away.
-            let stored = stored.ok_or(Error::UnknownUser)?;
+            let stored = stored.ok_or(StoreError::UnknownUser)?;
             transaction.commit().about(Subject::User)?;
             Ok(stored)
         })
@@ -154,14 +153,14 @@ impl UserStore for SqliteStore {
         id: &str,
         user_id: &UserId,
         hashed_password: Option<&str>,
-        only_if: Option<&str>,
+        old: OldHash<'_>,
     ) -> Result<bool> {
         let (id, user_id) = (id.to_owned(), user_id.clone());
         let hashed_password = hashed_password.map(str::to_owned);
-        let only_if = only_if.map(str::to_owned);
+        let old = old.required().map(str::to_owned);
         self.write(move |connection, tables| {
             let mut statement = connection.prepare_cached(&tables.sql.update_key_password)?;
-            let updated = statement.execute((&id, user_id.as_str(), &hashed_password, &only_if));
+            let updated = statement.execute((&id, user_id.as_str(), &hashed_password, &old));
             Ok(updated.about(Subject::Key)? > 0)
         })
         .await
@@ -176,7 +175,10 @@ impl UserStore for SqliteStore {
         })
         .await
     }
+}
 
+#[async_trait]
+impl AttemptStore for SqliteStore {
     async fn check_attempts(&self) -> Result<()> {
         self.read(|connection, tables| tables.check_attempts(connection))
             .await
@@ -186,37 +188,27 @@ impl UserStore for SqliteStore {
         self.write(move |connection, tables| {
             let transaction =
                 connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let (id, limit) = (&attempt.id, attempt.limit);
-            let counted = transaction
-                .prepare_cached(&tables.sql.count_attempt)?
-                .execute((id, attempt.now.0, attempt.expires.0, limit))
-                .about(Subject::Attempt)?;
-            let (started_at, expires) = transaction
-                .prepare_cached(&tables.sql.attempt_times)?
-                .query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))
-                .about(Subject::Attempt)?;
+            let counted = count_attempt(&transaction, tables, &attempt)?;
             transaction.commit()?;
-            Ok(CountedAttempt {
-                admitted: counted > 0,
-                started_at: UnixMillis(started_at),
-                expires: UnixMillis(expires),
-            })
+            Ok(counted)
         })
         .await
     }
 
-    async fn uncount_attempt(&self, id: &str, started_at: UnixMillis) -> Result<()> {
-        let id = id.to_owned();
+    async fn uncount_attempt(&self, places: &[CountedPlace]) -> Result<()> {
+        let places = places.to_vec();
         self.write(move |connection, tables| {
             let transaction =
                 connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let uncounted = transaction
-                .prepare_cached(&tables.sql.uncount_attempt)?
-                .execute((&id, started_at.0))?;
-            if uncounted == 0 {
-                transaction
-                    .prepare_cached(&tables.sql.uncount_last_attempt)?
-                    .execute((&id, started_at.0))?;
+            for CountedPlace { place, started_at } in &places {
+                let uncounted = transaction
+                    .prepare_cached(&tables.sql.uncount_attempt)?
+                    .execute((place, started_at.0))?;
+                if uncounted == 0 {
+                    transaction
+                        .prepare_cached(&tables.sql.uncount_last_attempt)?
+                        .execute((place, started_at.0))?;
+                }
             }
             transaction.commit()?;
             Ok(())
@@ -232,6 +224,50 @@ impl UserStore for SqliteStore {
         })
         .await
     }
+}
+
+fn count_attempt(
+    transaction: &Transaction<'_>,
+    tables: &Tables,
+    attempt: &NewAttempt,
+) -> Outcome<CountedAttempt> {
+    let Some((first, expires)) = count_place(transaction, tables, attempt, &attempt.place)? else {
+        let expires = transaction
+            .prepare_cached(&tables.sql.attempt_end)?
+            .query_row([&attempt.place], |row| row.get(0))
+            .about(Subject::Attempt)?;
+        return Ok(CountedAttempt::refused(UnixMillis(expires)));
+    };
+    let key = transaction
+        .prepare_cached(&tables.sql.key)?
+        .query_row([&attempt.key_id], key_row)
+        .optional()?;
+    let stored = attempt.stored_place(key.as_ref().map(|key| &*key.id));
+    let mut places = vec![first];
+    let second = count_place(transaction, tables, attempt, &stored)?;
+    places.extend(second.map(|(second, _)| second));
+    Ok(CountedAttempt::new(places, expires, key))
+}
+
+/// Counts an attempt in one place, and says when that count ends; `None` when it is full.
+fn count_place(
+    transaction: &Transaction<'_>,
+    tables: &Tables,
+    attempt: &NewAttempt,
+    place: &str,
+) -> Outcome<Option<(CountedPlace, UnixMillis)>> {
+    let params = (place, attempt.now.0, attempt.expires.0, attempt.limit);
+    transaction
+        .prepare_cached(&tables.sql.count_attempt)?
+        .query_row(params, |row| {
+            let started_at = UnixMillis(row.get(0)?);
+            Ok((
+                CountedPlace::new(place, started_at),
+                UnixMillis(row.get(1)?),
+            ))
+        })
+        .optional()
+        .about(Subject::Attempt)
 }
 
 fn delete_user(connection: &mut Connection, tables: &Tables, id: &str) -> rusqlite::Result<()> {

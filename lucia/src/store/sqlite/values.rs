@@ -10,10 +10,9 @@ use serde_json::{Map, Number, Value};
 
 use super::errors::{About, Outcome, Subject};
 use super::tables::{self, Column, Tables};
-use crate::store::UserRow;
 use crate::store::tables::quote;
+use crate::store::{Result, StoreError, UserRow};
 use crate::user::UserId;
-use crate::{Error, Result};
 
 /// What the declared type of a column makes of a value that could be two things.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -59,7 +58,7 @@ pub(super) fn object(
         for (index, column) in all.iter().enumerate().take(columns.end).skip(columns.start) {
             let value = row.get_ref(index).about(subject)?;
             let declared = Declared::from(column.decl_type());
-            let json = json(value, declared).map_err(|reason| Error::Schema {
+            let json = json(value, declared).map_err(|reason| StoreError::Schema {
                 table: table.to_owned(),
                 column: Some(column.name().to_owned()),
                 reason: reason.to_owned(),
@@ -130,7 +129,7 @@ impl Attributes {
     ///
     /// [`Error::InvalidAttribute`] for an attribute without a column (SQLite would find one by another
     /// spelling, `ID` for `id` or `rowid`), for a value out of range and for a column that the
-    /// database computes, [`Error::Misuse`] for a column of lucia's.
+    /// database computes, [`StoreError::Misuse`] for a column of lucia's.
     pub(super) fn new(
         connection: &Connection,
         attributes: Map<String, Value>,
@@ -157,9 +156,9 @@ impl Attributes {
         let mut values = Vec::with_capacity(attributes.len());
         for (name, value) in attributes {
             if own.contains(&name.as_str()) {
-                return Err(Error::Misuse(format!("`{name}` is not an attribute")));
+                return Err(StoreError::Misuse(format!("`{name}` is not an attribute")));
             }
-            let invalid = |reason: &str| Error::InvalidAttribute {
+            let invalid = |reason: &str| StoreError::InvalidAttribute {
                 table: table.to_owned(),
                 column: Some(name.clone()),
                 reason: reason.to_owned(),

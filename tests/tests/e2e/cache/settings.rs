@@ -1,9 +1,10 @@
 //! Settings of a cache that make no sense.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use lucia::deadpool_postgres::{Manager, Pool};
-use lucia::{CacheOptions, Error, PgStore};
+use lucia::{Auth, CacheOptions, Error, PgStore, SqliteStore};
 use tokio_postgres::{Config, NoTls};
 
 fn pool() -> Pool {
@@ -67,4 +68,27 @@ fn the_options_show_no_password() {
         PgStore::builder().cache(options().listener(config, NoTls))
     );
     assert!(!shown.contains("swordfish"), "{shown}");
+}
+
+#[tokio::test]
+async fn a_cache_that_would_answer_no_lookup_is_refused() {
+    let cached = || built(options()).unwrap();
+    let other = SqliteStore::in_memory().await.unwrap();
+    for (which, settings) in [
+        ("users", Auth::builder(cached()).sessions(other.clone())),
+        ("sessions", Auth::builder(other.clone()).sessions(cached())),
+        ("both", Auth::builder(cached()).sessions(cached())),
+        ("shared", Auth::builder(Arc::new(cached())).sessions(other)),
+    ] {
+        match settings.build() {
+            Err(Error::Setting { setting, reason }) => {
+                assert_eq!(setting, "cache", "{which}");
+                assert!(reason.contains("`sessions(..)`"), "{reason}");
+            }
+            other => panic!("{which}: {other:?}"),
+        }
+    }
+    Auth::builder(cached()).build().unwrap();
+    let pg = || PgStore::new(pool());
+    Auth::builder(pg()).sessions(pg()).build().unwrap();
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use futures_util::poll;
-use lucia::store::{SessionStore as _, Store as _};
+use lucia::store::{Owner, SessionStore as _, Store as _};
 use lucia::{Auth, PgStore, Session, SessionId, SessionToken};
 use tokio::sync::Barrier;
 
@@ -49,7 +49,10 @@ impl Shared {
 
     async fn end(&self, store: &PgStore) {
         self.ends.store(true, Ordering::SeqCst);
-        store.delete_session(&self.session.id, None).await.unwrap();
+        store
+            .delete_session(&self.session.id, Owner::Anyone)
+            .await
+            .unwrap();
         self.has_ended.store(true, Ordering::SeqCst);
     }
 }

@@ -168,7 +168,7 @@ async fn r46_the_password_of_the_database_is_not_shown() {
     secrets.assert_not_in(&format!("{store:?} {:?}", PgStore::builder()), "Debug");
     stage.proxy().cut();
     let refused = store.user(&"ada".parse().unwrap()).await.unwrap_err();
-    secrets.assert_not_in(&everything_of(&refused), "an outage");
+    secrets.assert_not_in(&everything_of(&refused.into()), "an outage");
     for url in [
         url.clone(),
         url.replace("postgres://", "postgres:/"),

@@ -114,7 +114,7 @@ async fn r46_no_password_of_a_database_url_is_shown_in_an_outage() {
         stage.proxy().cut();
         eventually(async || !store.is_cache_answering()).await;
         let error = store.user(&UserId::new("ada").unwrap()).await.unwrap_err();
-        texts.extend([shown(&error), format!("{store:?}")]);
+        texts.extend([shown(&error.into()), format!("{store:?}")]);
         for text in texts {
             assert!(!text.contains(SECRET), "{text}");
         }

@@ -24,11 +24,14 @@ pub(crate) struct Handlers {
     pub(crate) axum: fn() -> Router,
 }
 
+type Configure = dyn Fn(&mut ServiceConfig, &Auth, Handlers) + Send + Sync;
+type Nest = dyn Fn(Router, &Auth, Handlers) -> Router + Send + Sync;
+
 /// The handlers below a path, behind a guard.
 #[derive(Clone)]
 pub(crate) struct Below {
-    actix: Arc<dyn Fn(&mut ServiceConfig, &Auth, Handlers) + Send + Sync>,
-    axum: Arc<dyn Fn(Router, &Auth, Handlers) -> Router + Send + Sync>,
+    actix: Arc<Configure>,
+    axum: Arc<Nest>,
 }
 
 /// The handlers below `path`, behind a guard that both frameworks know.

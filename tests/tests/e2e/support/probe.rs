@@ -1,19 +1,23 @@
 //! Stands before a store: notes what it is asked, fails and halts where a test wants it.
 
 use std::collections::HashMap;
+use std::convert::identity;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use lucia::store::{
-    CountedAttempt, Expiries, KeyDeletion, KeyRow, LastKey, NewAttempt, NewSessionRow, NewUserRow,
-    PasswordChange, Rotation, SessionRow, SessionStore, Store, UnixMillis, UserRow, UserStore,
-    UserTable,
+    AttemptStore, CountedAttempt, CountedPlace, Expiries, KeyDeletion, KeyRow, LastKey, NewAttempt,
+    NewSessionRow, NewUserRow, OldHash, Owner, PasswordChange, Result, Rotation, SessionRow,
+    SessionStore, Store, StoreError, UnixMillis, UserRow, UserStore, UserTable,
 };
-use lucia::{Error, Result, SessionId, UserId};
+use lucia::{SessionId, UserId};
 use serde_json::{Map, Value};
 use tokio::sync::Semaphore;
+
+/// Where an attempt waits that was counted, in place of a method.
+pub(crate) const ADMITTED: &str = "an attempt that was counted";
 
 /// The handle of a test on the stores behind it.
 #[derive(Clone, Default)]
@@ -23,6 +27,7 @@ pub(crate) struct Probe(Arc<Mutex<State>>);
 struct State {
     calls: Vec<&'static str>,
     down: bool,
+    counts_no_attempts: bool,
     gates: HashMap<&'static str, Gate>,
 }
 
@@ -52,6 +57,11 @@ impl Probe {
         self.state().down = down;
     }
 
+    /// From now on the store cannot count attempts to sign in.
+    pub(crate) fn count_no_attempts(&self) {
+        self.state().counts_no_attempts = true;
+    }
+
     /// Makes calls of `method` wait before they reach the store.
     pub(crate) fn halt(&self, method: &'static str) {
         let gate = Gate {
@@ -76,20 +86,22 @@ impl Probe {
     }
 
     async fn enter(&self, method: &'static str) -> Result<()> {
-        let gate = {
-            let mut state = self.state();
-            state.calls.push(method);
-            state.gates.get(method).cloned()
-        };
+        self.state().calls.push(method);
+        self.pass(method).await;
+        if self.state().down {
+            return Err(StoreError::unavailable("the probe is down"));
+        }
+        Ok(())
+    }
+
+    /// Waits at a gate, if there is one.
+    async fn pass(&self, gate: &'static str) {
+        let gate = self.state().gates.get(gate).cloned();
         if let Some(gate) = gate {
             gate.arrived.add_permits(1);
             // Closed is released.
             let _ = gate.released.acquire().await;
         }
-        if self.state().down {
-            return Err(Error::unavailable("the probe is down"));
-        }
-        Ok(())
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -108,9 +120,13 @@ impl fmt::Debug for Probed {
     }
 }
 
+fn attempts(store: &Arc<dyn Store>) -> &dyn AttemptStore {
+    store.attempts().unwrap()
+}
+
 /// Writes each method out as: enter the probe, then ask the store.
 macro_rules! probed {
-    ($interface:ident { $($head:item)* } $(
+    ($interface:ident as $behind:expr, { $($head:item)* } $(
         $method:ident($($argument:ident: $type:ty),*) -> $answer:ty;
     )*) => {
         #[async_trait]
@@ -118,14 +134,19 @@ macro_rules! probed {
             $($head)*
             $(async fn $method(&self, $($argument: $type),*) -> Result<$answer> {
                 self.probe.enter(stringify!($method)).await?;
-                self.store.$method($($argument),*).await
+                $behind(&self.store).$method($($argument),*).await
             })*
         }
     };
 }
 
 probed! {
-    Store {}
+    Store as identity, {
+        fn attempts(&self) -> Option<&dyn AttemptStore> {
+            let attempts = self.store.attempts().map(|_| self as &dyn AttemptStore);
+            attempts.filter(|_| !self.probe.state().counts_no_attempts)
+        }
+    }
     session_and_user(id: &SessionId) -> Option<(SessionRow, UserRow)>;
     sessions_and_users(ids: &[SessionId]) -> Vec<(SessionRow, UserRow)>;
     insert_session_by_key(session: NewSessionRow, key: KeyRow) -> Option<SessionRow>;
@@ -133,7 +154,7 @@ probed! {
 }
 
 probed! {
-    UserStore {
+    UserStore as identity, {
         fn user_table(&self) -> &str {
             self.store.user_table()
         }
@@ -146,16 +167,28 @@ probed! {
     insert_key(key: KeyRow) -> ();
     key(id: &str) -> Option<KeyRow>;
     user_keys(user_id: &UserId) -> Vec<KeyRow>;
-    update_key_password(id: &str, user_id: &UserId, hashed_password: Option<&str>, only_if: Option<&str>) -> bool;
+    update_key_password(id: &str, user_id: &UserId, hashed_password: Option<&str>, old: OldHash<'_>) -> bool;
     delete_key(id: &str, last: LastKey) -> KeyDeletion;
+}
+
+probed! {
+    AttemptStore as attempts, {
+        async fn count_attempt(&self, attempt: NewAttempt) -> Result<CountedAttempt> {
+            self.probe.enter("count_attempt").await?;
+            let counted = attempts(&self.store).count_attempt(attempt).await?;
+            if !counted.places.is_empty() {
+                self.probe.pass(ADMITTED).await;
+            }
+            Ok(counted)
+        }
+    }
     check_attempts() -> ();
-    count_attempt(attempt: NewAttempt) -> CountedAttempt;
-    uncount_attempt(id: &str, started_at: UnixMillis) -> ();
+    uncount_attempt(places: &[CountedPlace]) -> ();
     delete_old_attempts(now: UnixMillis, limit: u32) -> u64;
 }
 
 probed! {
-    SessionStore {
+    SessionStore as identity, {
         fn session_table(&self) -> &str {
             self.store.session_table()
         }
@@ -167,7 +200,7 @@ probed! {
     renew_session(id: &SessionId, expiries: Expiries) -> bool;
     rotate_session(id: &SessionId, rotation: Rotation) -> bool;
     update_session(id: &SessionId, attributes: Map<String, Value>) -> Option<SessionRow>;
-    delete_session(id: &SessionId, owner: Option<&UserId>) -> bool;
+    delete_session(id: &SessionId, owner: Owner<'_>) -> bool;
     delete_user_sessions(user_id: &UserId, except: Option<&SessionId>) -> ();
-    delete_expired_sessions(now: UnixMillis, user_id: Option<&UserId>, limit: u32) -> u64;
+    delete_expired_sessions(now: UnixMillis, owner: Owner<'_>, limit: u32) -> u64;
 }

@@ -2,7 +2,7 @@
 
 use super::faults::Fault;
 use super::memory::Memory;
-use crate::store::{CountedAttempt, NewAttempt, UnixMillis};
+use crate::store::{CountedAttempt, CountedPlace, NewAttempt, UnixMillis};
 
 /// How many attempts were counted, and from when to when the count lasts.
 #[derive(Clone, Copy, Debug)]
@@ -17,12 +17,49 @@ pub(super) struct Count {
 
 impl Memory {
     pub(super) async fn count(&self, attempt: NewAttempt) -> CountedAttempt {
+        let key_id = attempt.key_id.as_deref();
+        let find = || key_id.and_then(|id| self.state().keys.get(id).cloned());
+        let mut counted = CountedAttempt::refused(UnixMillis(0));
+        let (first, expires) = self.count_place(&attempt, attempt.place.clone()).await;
+        counted.expires = expires;
+        if first.is_some() || self.has(Fault::LooksForTheKeyOfTheRefused) {
+            counted.key = find();
+        }
+        if first.is_none() && !self.has(Fault::CountsTheRefusedInTheSecondPlace)
+            || self.has(Fault::CountsInTheFirstPlaceAlone)
+        {
+            counted.places.extend(first);
+            return counted;
+        }
+        let by_asked = self.has(Fault::CountsByTheKeyAsAsked);
+        let stored = counted.key.as_ref().filter(|_| !by_asked);
+        let second = attempt.stored_place(stored.map(|key| &*key.id));
+        let (second, _) = self.count_place(&attempt, second).await;
+        if self.has(Fault::FindsNoKeyOfAnAttempt) {
+            counted.key = None;
+        }
+        if second.is_none() && self.has(Fault::CountsInBothPlacesOrNone) {
+            self.uncount(first.as_slice());
+        }
+        if first.is_some() {
+            counted.places.extend(first.into_iter().chain(second));
+        }
+        counted
+    }
+
+    /// Where it is counted now, unless the place is full, and when the count ends.
+    async fn count_place(
+        &self,
+        attempt: &NewAttempt,
+        place: String,
+    ) -> (Option<CountedPlace>, UnixMillis) {
+        let mut id = place.clone();
         let NewAttempt {
-            mut id,
             now,
             expires,
             mut limit,
-        } = attempt;
+            ..
+        } = *attempt;
         if self.has(Fault::CountsAllAttemptsTogether) {
             id = String::new();
         }
@@ -73,15 +110,30 @@ impl Memory {
             }
         }
         self.state().counts.insert(id, count);
-        let own_end = self.has(Fault::TellsTheEndOfItsOwn);
-        CountedAttempt {
-            admitted,
-            started_at: count.started_at,
-            expires: if own_end { expires } else { count.expires },
+        let started_at = count.started_at;
+        let place = admitted.then_some(CountedPlace { place, started_at });
+        match self.has(Fault::TellsTheEndOfItsOwn) {
+            true => (place, expires),
+            false => (place, count.expires),
         }
     }
 
-    pub(super) fn uncount(&self, id: &str, started_at: UnixMillis) {
+    pub(super) fn uncount(&self, places: &[CountedPlace]) {
+        let places = match places {
+            [first, ..] if self.has(Fault::TakesTheFirstPlaceBackAlone) => {
+                std::slice::from_ref(first)
+            }
+            [.., second] if self.has(Fault::TakesTheSecondPlaceBackAlone) => {
+                std::slice::from_ref(second)
+            }
+            places => places,
+        };
+        for place in places {
+            self.uncount_place(&place.place, place.started_at);
+        }
+    }
+
+    fn uncount_place(&self, id: &str, started_at: UnixMillis) {
         let mut state = self.state();
         let Some(count) = state.counts.get_mut(id) else {
             return;

@@ -141,6 +141,16 @@ faults! {
     LeavesCountsOfAWrongClock
     DeletesCountsThatGoOn
 
+    // Their two places
+    CountsInTheFirstPlaceAlone
+    CountsInBothPlacesOrNone
+    CountsByTheKeyAsAsked
+    CountsTheRefusedInTheSecondPlace
+    LooksForTheKeyOfTheRefused
+    FindsNoKeyOfAnAttempt
+    TakesTheFirstPlaceBackAlone
+    TakesTheSecondPlaceBackAlone
+
     // Both together
     TakesSessionsOfNobody
     HidesTheDead

@@ -8,8 +8,7 @@ use serde_json::{Map, Value, json};
 use super::attempts::Count;
 use super::faults::Fault;
 use crate::error::{ConstraintKind, ConstraintViolation};
-use crate::store::{KeyRow, SessionRow};
-use crate::{Error, Result};
+use crate::store::{KeyRow, Result, SessionRow, StoreError};
 
 #[derive(Debug, Default)]
 pub(super) struct Memory {
@@ -67,9 +66,9 @@ impl Memory {
     }
 
     /// An error that may show a value.
-    pub(super) fn refuse(&self, error: Error, value: &str) -> Error {
+    pub(super) fn refuse(&self, error: StoreError, value: &str) -> StoreError {
         if self.has(Fault::ShowsValues) {
-            Error::internal(format!("{error}: {value}"))
+            StoreError::internal(format!("{error}: {value}"))
         } else {
             error
         }
@@ -88,7 +87,7 @@ pub(super) fn set(
         let column = columns.iter().find(|(column, ..)| column == name);
         match column {
             None if !anything_goes => {
-                return Err(Error::InvalidAttribute {
+                return Err(StoreError::InvalidAttribute {
                     table: table.to_owned(),
                     column: Some(name.clone()),
                     reason: "there is no such column".to_owned(),
@@ -117,7 +116,7 @@ pub(super) fn defaults(columns: &Columns) -> Map<String, Value> {
         .collect()
 }
 
-pub(super) fn violation(kind: ConstraintKind, table: &str, column: &str) -> Error {
+pub(super) fn violation(kind: ConstraintKind, table: &str, column: &str) -> StoreError {
     let violation = ConstraintViolation::new(kind, table);
-    Error::Constraint(violation.column(Some(column.to_owned())))
+    StoreError::Constraint(violation.column(Some(column.to_owned())))
 }

@@ -9,11 +9,10 @@ use super::faults::Fault;
 use super::memory::{self, Memory, SESSION_COLUMNS, SESSIONS, State};
 use crate::session::token::SessionId;
 use crate::store::{
-    Expiries, NewSessionRow, Rotation, SESSION_COLUMNS as OWN_COLUMNS, SessionRow, SessionStore,
-    UnixMillis,
+    Expiries, NewSessionRow, Owner, Result, Rotation, SESSION_COLUMNS as OWN_COLUMNS, SessionRow,
+    SessionStore, StoreError, UnixMillis,
 };
 use crate::user::UserId;
-use crate::{Error, Result};
 
 #[async_trait]
 impl SessionStore for Memory {
@@ -32,13 +31,13 @@ impl SessionStore for Memory {
         }
         let is_known = state.users.contains_key(new.user_id.as_str());
         if !is_known && !self.has(Fault::TakesSessionsOfNobody) {
-            return Err(self.refuse(Error::UnknownUser, new.user_id.as_str()));
+            return Err(self.refuse(StoreError::UnknownUser, new.user_id.as_str()));
         }
         let replaced = new.replaces.as_ref();
         let replaced = replaced.and_then(|id| state.sessions.get(id.as_str()));
         if new.replaces.is_some() && replaced.is_none() && self.has(Fault::InsistsOnWhatItReplaces)
         {
-            return Err(Error::internal("it is not there"));
+            return Err(StoreError::internal("it is not there"));
         }
         let is_own = replaced.is_some_and(|row| row.user_id == new.user_id);
         let spares = self.has(Fault::ReplacesItsOwnOnly) && !is_own;
@@ -129,7 +128,7 @@ impl SessionStore for Memory {
         let mut state = self.state();
         let Some(row) = state.sessions.get_mut(id.as_str()) else {
             return match self.has(Fault::UpdatesASessionThatIsNotThere) {
-                true => Err(Error::internal("it is not there")),
+                true => Err(StoreError::internal("it is not there")),
                 false => Ok(None),
             };
         };
@@ -144,12 +143,12 @@ impl SessionStore for Memory {
         Ok(Some(row.clone()))
     }
 
-    async fn delete_session(&self, id: &SessionId, owner: Option<&UserId>) -> Result<bool> {
+    async fn delete_session(&self, id: &SessionId, owner: Owner<'_>) -> Result<bool> {
         let mut state = self.state();
         let Some(row) = state.sessions.get(id.as_str()) else {
             return Ok(false);
         };
-        let is_theirs = owner.is_none_or(|owner| row.user_id == *owner);
+        let is_theirs = owner.user_id().is_none_or(|owner| row.user_id == *owner);
         if is_theirs || self.has(Fault::IgnoresTheOwner) {
             if !self.has(Fault::DeletesNothing) {
                 state.sessions.remove(id.as_str());
@@ -181,10 +180,12 @@ impl SessionStore for Memory {
     async fn delete_expired_sessions(
         &self,
         now: UnixMillis,
-        user_id: Option<&UserId>,
+        owner: Owner<'_>,
         limit: u32,
     ) -> Result<u64> {
-        let user_id = user_id.filter(|_| !self.has(Fault::SweepsEverybodysSessions));
+        let user_id = owner
+            .user_id()
+            .filter(|_| !self.has(Fault::SweepsEverybodysSessions));
         let mut left = match self.has(Fault::SweepsWithoutLimit) {
             true => u64::MAX,
             false => u64::from(limit),
@@ -316,7 +317,7 @@ impl Memory {
         if let Some(own) = own
             && !self.has(Fault::WritesItsOwnColumns)
         {
-            return Err(Error::Misuse(format!("`{own}` is not an attribute")));
+            return Err(StoreError::Misuse(format!("`{own}` is not an attribute")));
         }
         let anything = self.has(Fault::TakesAnyAttributeOfASession);
         let mut given = given.clone();

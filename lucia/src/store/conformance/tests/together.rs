@@ -7,12 +7,16 @@ use super::memory::Memory;
 use super::users::user_row;
 use crate::session::token::SessionId;
 use crate::store::{
-    KeyRow, NewSessionRow, PasswordChange, SessionRow, SessionStore, Store, UserRow,
+    AttemptStore, KeyRow, NewSessionRow, PasswordChange, Result, SessionRow, SessionStore, Store,
+    StoreError, UserRow,
 };
-use crate::{Error, Result};
 
 #[async_trait]
 impl Store for Memory {
+    fn attempts(&self) -> Option<&dyn AttemptStore> {
+        Some(self)
+    }
+
     async fn session_and_user(&self, id: &SessionId) -> Result<Option<(SessionRow, UserRow)>> {
         let state = self.state();
         let Some(session) = state.sessions.get(id.as_str()).cloned() else {
@@ -34,7 +38,7 @@ impl Store for Memory {
             match self.session_and_user(id).await? {
                 Some(found) => both.push(found),
                 None if self.has(Fault::FailsForWhatIsNotThere) => {
-                    return Err(Error::internal("it is not there"));
+                    return Err(StoreError::internal("it is not there"));
                 }
                 None => {}
             }

@@ -7,11 +7,10 @@ use super::faults::Fault;
 use super::memory::{self, Memory, State, USER_COLUMNS, USERS};
 use crate::error::ConstraintKind;
 use crate::store::{
-    CountedAttempt, KeyDeletion, KeyRow, LastKey, NewAttempt, NewUserRow, SessionRow, UnixMillis,
-    UserRow, UserStore, UserTable,
+    AttemptStore, CountedAttempt, CountedPlace, KeyDeletion, KeyRow, LastKey, NewAttempt,
+    NewUserRow, OldHash, Result, SessionRow, StoreError, UnixMillis, UserRow, UserStore, UserTable,
 };
 use crate::user::UserId;
-use crate::{Error, Result};
 
 #[async_trait]
 impl UserStore for Memory {
@@ -56,10 +55,10 @@ impl UserStore for Memory {
             if self.has(Fault::LeavesTheUserOfATakenKey) {
                 state.users.insert(id.to_owned(), row);
             }
-            return Err(self.refuse(Error::DuplicateKey, id));
+            return Err(self.refuse(StoreError::DuplicateKey, id));
         }
         if state.users.contains_key(id) && !self.has(Fault::TakesATakenId) {
-            return Err(self.refuse(Error::DuplicateUser, id));
+            return Err(self.refuse(StoreError::DuplicateUser, id));
         }
         if !self.has(Fault::SignsUpInTwoSteps) {
             self.refuse_taken_name(&state, id, &row)?;
@@ -92,7 +91,7 @@ impl UserStore for Memory {
         let mut state = self.state();
         let Some(before) = state.users.get(id.as_str()).cloned() else {
             return match self.has(Fault::UpdatesAUserWhoIsNotThere) {
-                true => Err(Error::UnknownUser),
+                true => Err(StoreError::UnknownUser),
                 false => Ok(None),
             };
         };
@@ -119,7 +118,7 @@ impl UserStore for Memory {
         let before = theirs(&self.state());
         self.pause(Fault::DeletesAUserAsTheyWere).await;
         if theirs(&self.state()) > before {
-            return Err(Error::UnknownUser);
+            return Err(StoreError::UnknownUser);
         }
         if self.has(Fault::DeletesSessionsBeforeTheirUser) {
             let is_other = |session: &SessionRow| session.user_id != *id;
@@ -143,10 +142,10 @@ impl UserStore for Memory {
         let mut state = self.state();
         let is_known = state.users.contains_key(key.user_id.as_str());
         if !is_known && !self.has(Fault::TakesKeysOfNobody) {
-            return Err(self.refuse(Error::UnknownUser, key.user_id.as_str()));
+            return Err(self.refuse(StoreError::UnknownUser, key.user_id.as_str()));
         }
         if state.keys.contains_key(&key.id) && !self.has(Fault::TakesATakenKey) {
-            return Err(Error::DuplicateKey);
+            return Err(StoreError::DuplicateKey);
         }
         let mut key = key;
         if self.has(Fault::LosesThePassword) {
@@ -173,21 +172,21 @@ impl UserStore for Memory {
         id: &str,
         user_id: &UserId,
         hashed_password: Option<&str>,
-        only_if: Option<&str>,
+        old: OldHash<'_>,
     ) -> Result<bool> {
         let mut state = self.state();
         let Some(key) = state.keys.get_mut(id) else {
             return Ok(self.has(Fault::UpdatesAnUnknownKey));
         };
-        let any_owner = match only_if {
-            None => Fault::UpdatesAKeyOfAnybody,
-            Some(_) => Fault::SwapsThePasswordOfAnybody,
+        let any_owner = match old {
+            OldHash::Any => Fault::UpdatesAKeyOfAnybody,
+            OldHash::Is(_) => Fault::SwapsThePasswordOfAnybody,
         };
         if key.user_id != *user_id && !self.has(any_owner) {
             return Ok(false);
         }
-        if only_if.is_some()
-            && key.hashed_password.as_deref() != only_if
+        if old.required().is_some()
+            && key.hashed_password.as_deref() != old.required()
             && !self.has(Fault::SwapsWhateverIsThere)
         {
             return Ok(false);
@@ -222,7 +221,10 @@ impl UserStore for Memory {
         }
         Ok(KeyDeletion::Deleted)
     }
+}
 
+#[async_trait]
+impl AttemptStore for Memory {
     async fn check_attempts(&self) -> Result<()> {
         Ok(())
     }
@@ -231,8 +233,8 @@ impl UserStore for Memory {
         Ok(self.count(attempt).await)
     }
 
-    async fn uncount_attempt(&self, id: &str, started_at: UnixMillis) -> Result<()> {
-        self.uncount(id, started_at);
+    async fn uncount_attempt(&self, places: &[CountedPlace]) -> Result<()> {
+        self.uncount(places);
         Ok(())
     }
 
@@ -246,7 +248,7 @@ impl Memory {
         let mut given = given.clone();
         if given.contains_key("id") {
             if !self.has(Fault::WritesTheId) {
-                return Err(Error::Misuse("`id` is not an attribute".to_owned()));
+                return Err(StoreError::Misuse("`id` is not an attribute".to_owned()));
             }
             given.remove("id");
         }
@@ -254,11 +256,11 @@ impl Memory {
         let written = memory::set(row, &given, USERS, USER_COLUMNS, anything);
         let checked = written.and_then(|()| memory::check(row, USERS, USER_COLUMNS));
         match checked {
-            Err(Error::Constraint(_)) if self.has(Fault::TakesNobodysName) => Ok(()),
-            Err(Error::InvalidAttribute { table, reason, .. })
+            Err(StoreError::Constraint(_)) if self.has(Fault::TakesNobodysName) => Ok(()),
+            Err(StoreError::InvalidAttribute { table, reason, .. })
                 if self.has(Fault::NamesNoColumn) =>
             {
-                Err(Error::InvalidAttribute {
+                Err(StoreError::InvalidAttribute {
                     table,
                     column: None,
                     reason,

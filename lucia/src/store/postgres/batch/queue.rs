@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::Source;
 use super::linked::{LinkedQueue, Position};
-use crate::{Error, Result};
+use crate::store::{Result, StoreError};
 
 /// The most lookups that wait in a queue. A longer queue could not be served within the time-out.
 const MAX_WAITING: usize = 16 * 1024;
@@ -69,7 +69,7 @@ impl<S: Source> State<S> {
             return Ok(Turn::Leads(self.begin_term()));
         }
         if self.waiting.len() >= MAX_WAITING {
-            return Err(Error::unavailable("too many lookups are waiting"));
+            return Err(StoreError::unavailable("too many lookups are waiting"));
         }
         let (waiter, message) = Waiter::new(key);
         Ok(Turn::Waits(self.waiting.push_back(waiter), message))
@@ -190,7 +190,7 @@ impl<S: Source> Queue<S> {
     ///
     /// # Errors
     ///
-    /// [`Error::Unavailable`] if the queue is full.
+    /// [`StoreError::Unavailable`] if the queue is full.
     pub(super) fn enter<'a>(
         source: &'a Arc<S>,
         queue: usize,

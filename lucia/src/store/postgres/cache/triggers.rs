@@ -10,7 +10,7 @@ use super::super::run::Statement;
 use super::super::unnamed::query_unnamed;
 use super::super::{Params, Parts};
 use crate::store::tables::CHANGED_FUNCTION;
-use crate::{Error, Result};
+use crate::store::{Result, StoreError};
 
 const TRIGGERS: &str = include_str!("../../../../migrations/postgres/cache.sql");
 
@@ -232,8 +232,8 @@ pub(super) async fn migrate(parts: &Parts, transaction: &impl GenericClient) -> 
     transaction.batch_execute(&sql).await.map_err(broken)
 }
 
-fn foreign(table: &str, what: &str) -> Error {
-    Error::Schema {
+fn foreign(table: &str, what: &str) -> StoreError {
+    StoreError::Schema {
         table: table.to_owned(),
         column: None,
         reason: format!(
@@ -249,10 +249,10 @@ pub(super) async fn check(parts: &Parts) -> Result<()> {
     let rows = parts
         .run(FAULTS, &[&sessions, &users, &CHANGED_FUNCTION, &MARK])
         .await
-        .map_err(Error::unavailable)?;
+        .map_err(StoreError::unavailable)?;
     for (row, table) in rows.iter().zip([&tables.session, &tables.user]) {
-        if let Some(fault) = fault(row).map_err(Error::internal)? {
-            return Err(Error::Schema {
+        if let Some(fault) = fault(row).map_err(StoreError::internal)? {
+            return Err(StoreError::Schema {
                 table: table.clone(),
                 column: None,
                 reason: fault.to_string(),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::*;
-use crate::store::{LastKey, SessionStore as _, UserStore as _};
+use crate::store::{LastKey, Owner, SessionStore as _, UserStore as _};
 
 #[tokio::test]
 async fn a_file_is_created_and_keeps_what_is_stored() {
@@ -96,7 +96,7 @@ async fn memory_outlives_its_connection() {
         .read(|_, _| -> super::super::Outcome<()> { panic!("swordfish") })
         .await;
     let error = broken.unwrap_err();
-    assert!(matches!(error, Error::Internal(_)), "{error:?}");
+    assert!(matches!(error, StoreError::Internal(_)), "{error:?}");
     assert!(!format!("{error:?}").contains("swordfish"));
     assert!(store.user(&"ada".parse().unwrap()).await.unwrap().is_some());
 }
@@ -180,7 +180,10 @@ async fn a_locked_database_is_unavailable_to_writers_and_open_to_readers() {
     let somebody_else = file.by_hand();
     somebody_else.execute_batch("BEGIN IMMEDIATE").unwrap();
     let refused = store.insert_user(new_user("ada", json!({})), None).await;
-    assert!(matches!(refused, Err(Error::Unavailable(_))), "{refused:?}");
+    assert!(
+        matches!(refused, Err(StoreError::Unavailable(_))),
+        "{refused:?}"
+    );
     let refused = store.migrate(&[]).await;
     assert!(matches!(refused, Err(Error::Unavailable(_))), "{refused:?}");
     assert!(store.user(&"ada".parse().unwrap()).await.unwrap().is_none());
@@ -203,8 +206,8 @@ async fn what_is_too_late_to_begin_is_not_done() {
     });
     let late = store.insert_user(new_user("ada", json!({})), None);
     let (slow, late) = tokio::join!(slow, late);
-    assert!(matches!(slow, Err(Error::Unavailable(_))), "{slow:?}");
-    assert!(matches!(late, Err(Error::Unavailable(_))), "{late:?}");
+    assert!(matches!(slow, Err(StoreError::Unavailable(_))), "{slow:?}");
+    assert!(matches!(late, Err(StoreError::Unavailable(_))), "{late:?}");
     release.send(()).unwrap();
     assert!(store.user(&"ada".parse().unwrap()).await.unwrap().is_none());
 }
@@ -268,7 +271,7 @@ async fn debug_shows_where_and_which_tables() {
         "{text}"
     );
     store
-        .delete_expired_sessions(UnixMillis(0), None, 1)
+        .delete_expired_sessions(UnixMillis(0), Owner::Anyone, 1)
         .await
         .unwrap();
 }

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::store::{
-    LastKey, PasswordChange, Rotation, SessionStore as _, Store as _, UserStore as _,
+    LastKey, Owner, PasswordChange, Rotation, SessionStore as _, Store as _, UserStore as _,
 };
 use crate::user::UserId;
 
@@ -77,7 +77,7 @@ async fn a_value_that_a_strict_table_refuses_is_named_by_its_column() {
     let refused = store.insert_user(user, None).await.unwrap_err();
     assert!(!format!("{refused:?}").contains("swordfish"));
     match refused {
-        Error::InvalidAttribute { table, column, .. } => {
+        StoreError::InvalidAttribute { table, column, .. } => {
             assert_eq!((&*table, column.as_deref()), ("auth_user", Some("age")));
         }
         other => panic!("{other:?}"),
@@ -128,7 +128,7 @@ async fn missing_tables_are_named_whatever_is_asked() {
         store.update_session(&id, attributes).await.map(drop),
         store.change_password(change).await.map(drop),
         store
-            .delete_expired_sessions(UnixMillis(0), None, 1)
+            .delete_expired_sessions(UnixMillis(0), Owner::Anyone, 1)
             .await
             .map(drop),
     ];

@@ -21,7 +21,7 @@ impl File {
     }
 }
 
-fn reason(refused: Result<()>) -> String {
+fn reason(refused: Result<(), Error>) -> String {
     match refused {
         Err(Error::Schema { table, reason, .. }) if table == "lucia_migration" => reason,
         other => panic!("{other:?}"),

@@ -98,13 +98,16 @@ async fn rules_of_the_table_of_sessions_are_violations_of_their_kind() {
         ..session_with(json!({ "lender": "ada" }))
     };
     let refused = store.insert_session(nobody).await;
-    assert!(matches!(refused, Err(Error::UnknownUser)), "{refused:?}");
+    assert!(
+        matches!(refused, Err(StoreError::UnknownUser)),
+        "{refused:?}"
+    );
 
     let stored = store.insert_session(session("ada")).await.unwrap();
     let updated = store.update_session(&stored.id, nowhere.attributes).await;
     assert_violation(updated, ConstraintKind::ForeignKey);
     let again = store.insert_session(session("ada")).await;
-    assert!(matches!(again, Err(Error::Internal(_))), "{again:?}");
+    assert!(matches!(again, Err(StoreError::Internal(_))), "{again:?}");
 }
 
 #[tokio::test]

@@ -75,7 +75,9 @@ async fn numbers_are_exact_or_refused() {
     }
     let user = new_user("ada", json!({ "n": u64::MAX }));
     match store.insert_user(user, None).await {
-        Err(Error::InvalidAttribute { column, .. }) => assert_eq!(column.as_deref(), Some("n")),
+        Err(StoreError::InvalidAttribute { column, .. }) => {
+            assert_eq!(column.as_deref(), Some("n"))
+        }
         other => panic!("{other:?}"),
     }
 }
@@ -123,7 +125,9 @@ async fn generated_columns_are_read_and_not_written() {
     assert_eq!(columns(&stored)["loud"], "ADA");
     let user = new_user("bob", json!({ "name": "Bob", "loud": "x" }));
     match store.insert_user(user, None).await {
-        Err(Error::InvalidAttribute { column, .. }) => assert_eq!(column.as_deref(), Some("loud")),
+        Err(StoreError::InvalidAttribute { column, .. }) => {
+            assert_eq!(column.as_deref(), Some("loud"))
+        }
         other => panic!("{other:?}"),
     }
 }

@@ -1,0 +1,115 @@
+//! What goes into a store of attempts, and what comes out of it.
+
+use std::fmt;
+
+use sha2::{Digest, Sha256};
+
+use super::{KeyRow, UnixMillis};
+use crate::session::ascii::Ascii;
+
+/// An attempt to open a key by its password that is about to be made.
+///
+/// It is counted in two places. Attempts in the same place are counted together. The name of a place
+/// has 64 hexadecimal digits.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct NewAttempt {
+    /// The first place: the same for all spellings of the key that lucia takes for one.
+    pub place: String,
+    /// The id of the key, as it was asked for. `None` for one that no key can have.
+    pub key_id: Option<String>,
+    /// What [`stored_place`](Self::stored_place) hashes in front of the id of a key that was found.
+    pub salt: String,
+    /// The second place of an attempt that finds no key.
+    pub unknown_place: String,
+    /// When it is made: the start of the count that this attempt begins, if it begins one.
+    pub now: UnixMillis,
+    /// When the count ends that this attempt begins, if it begins one. A count has ended when the
+    /// time is this or later.
+    pub expires: UnixMillis,
+    /// How many are admitted until a count ends. Attempts of one count can have different limits
+    /// and periods: an application can change its settings, and two can share a table.
+    pub limit: u32,
+}
+
+impl NewAttempt {
+    /// The second place: that of the key with this id in the database, or of an attempt that finds no
+    /// key. For a key it is the SHA-256 of the text of `salt` and the id, in lower-case hexadecimal
+    /// digits.
+    #[must_use]
+    pub fn stored_place(&self, key_id: Option<&str>) -> String {
+        match key_id {
+            Some(key_id) => attempt_place(&self.salt, key_id),
+            None => self.unknown_place.clone(),
+        }
+    }
+}
+
+/// The second place of attempts at a key.
+pub(crate) fn attempt_place(salt: &str, key_id: &str) -> String {
+    let digest = Sha256::new().chain_update(salt).chain_update(key_id);
+    Ascii::hex(digest.finalize().into()).as_str().to_owned()
+}
+
+impl fmt::Debug for NewAttempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewAttempt")
+            .field("place", &self.place)
+            .field("now", &self.now)
+            .field("expires", &self.expires)
+            .field("limit", &self.limit)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A place that an attempt is counted in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CountedPlace {
+    /// The name of the place.
+    pub place: String,
+    /// When the count started, which tells it from other counts of the same place.
+    pub started_at: UnixMillis,
+}
+
+impl CountedPlace {
+    /// A place with a count that started at `started_at`.
+    #[must_use]
+    pub fn new(place: impl Into<String>, started_at: UnixMillis) -> Self {
+        Self {
+            place: place.into(),
+            started_at,
+        }
+    }
+}
+
+/// The result of counting an attempt.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct CountedAttempt {
+    /// The places that it is counted in: none where the first one is full, the first one where the
+    /// second one is full, or both.
+    pub places: Vec<CountedPlace>,
+    /// When the count of the first place ends.
+    pub expires: UnixMillis,
+    /// The key, if there is one and the first place is not full.
+    pub key: Option<KeyRow>,
+}
+
+impl CountedAttempt {
+    /// An attempt that is counted in these places.
+    #[must_use]
+    pub fn new(places: Vec<CountedPlace>, expires: UnixMillis, key: Option<KeyRow>) -> Self {
+        Self {
+            places,
+            expires,
+            key,
+        }
+    }
+
+    /// An attempt whose first place is full until the count ends.
+    #[must_use]
+    pub fn refused(expires: UnixMillis) -> Self {
+        Self::new(Vec::new(), expires, None)
+    }
+}

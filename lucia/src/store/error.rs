@@ -1,0 +1,166 @@
+//! [`StoreError`]: all that a store can say of what went wrong.
+
+use crate::error::{ConstraintViolation, Error, Source, place};
+
+/// The result of a store's methods.
+pub type Result<T, E = StoreError> = std::result::Result<T, E>;
+
+/// What went wrong in a store. Each kind becomes the [`Error`] of the same name.
+///
+/// Neither the error nor what it wraps shows values: errors end in logs.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// There is a key of this id already.
+    #[error("the key is taken")]
+    DuplicateKey,
+    /// There is a user of this id already.
+    #[error("the user id is taken")]
+    DuplicateUser,
+    /// A key or session is for a user who is not there.
+    #[error("there is no such user")]
+    UnknownUser,
+    /// The application's columns break a rule of their table, or a row to be deleted is still
+    /// [referenced](crate::ConstraintKind::Referenced).
+    #[error("{0}")]
+    Constraint(ConstraintViolation),
+    /// A value does not fit its column, or there is no such column.
+    #[error("a value does not fit {}: {reason}", place(table, column.as_deref()))]
+    InvalidAttribute {
+        /// The table.
+        table: String,
+        /// The column, where the database tells.
+        column: Option<String>,
+        /// Why, without the value.
+        reason: String,
+    },
+    /// A table or one of lucia's columns is missing or of another type.
+    #[error("{} does not fit: {reason}", place(table, column.as_deref()))]
+    Schema {
+        /// The table.
+        table: String,
+        /// The column; `None` when it is about the table itself.
+        column: Option<String>,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The store is used in a way that cannot work.
+    #[error("{0}")]
+    Misuse(String),
+    /// The database is away, slow, or out of connections.
+    #[error("the store is unavailable")]
+    Unavailable(#[source] Source),
+    /// Anything else.
+    #[error("internal error")]
+    Internal(#[source] Source),
+}
+
+impl StoreError {
+    /// A [`StoreError::Internal`] of this source.
+    pub fn internal(source: impl Into<Source>) -> Self {
+        Self::Internal(source.into())
+    }
+
+    /// A [`StoreError::Unavailable`] of this source.
+    pub fn unavailable(source: impl Into<Source>) -> Self {
+        Self::Unavailable(source.into())
+    }
+
+    /// An error of the same kind for each of those who share it.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn shared(error: &std::sync::Arc<Self>) -> Self {
+        match &**error {
+            Self::Unavailable(_) => Self::unavailable(error.clone()),
+            Self::Schema {
+                table,
+                column,
+                reason,
+            } => Self::Schema {
+                table: table.clone(),
+                column: column.clone(),
+                reason: reason.clone(),
+            },
+            _ => Self::internal(error.clone()),
+        }
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::DuplicateKey => Self::DuplicateKey,
+            StoreError::DuplicateUser => Self::DuplicateUser,
+            StoreError::UnknownUser => Self::UnknownUser,
+            StoreError::Constraint(violation) => Self::Constraint(violation),
+            StoreError::InvalidAttribute {
+                table,
+                column,
+                reason,
+            } => Self::InvalidAttribute {
+                table,
+                column,
+                reason,
+            },
+            StoreError::Schema {
+                table,
+                column,
+                reason,
+            } => Self::Schema {
+                table,
+                column,
+                reason,
+            },
+            StoreError::Misuse(what) => Self::Misuse(what),
+            StoreError::Unavailable(source) => Self::Unavailable(source),
+            StoreError::Internal(source) => Self::Internal(source),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+
+    use super::*;
+    use crate::ConstraintKind;
+
+    #[test]
+    fn an_error_of_a_store_reads_the_same_as_the_error_that_it_becomes() {
+        let (table, column) = ("auth_user".to_owned(), Some("age".to_owned()));
+        let reason = "of another type".to_owned();
+        let violation = ConstraintViolation::new(ConstraintKind::Unique, "auth_user");
+        for (error, code) in [
+            (StoreError::DuplicateKey, "duplicate_key"),
+            (StoreError::DuplicateUser, "duplicate_user"),
+            (StoreError::UnknownUser, "unknown_user"),
+            (StoreError::Constraint(violation), "duplicate_value"),
+            (
+                StoreError::InvalidAttribute {
+                    table: table.clone(),
+                    column: column.clone(),
+                    reason: reason.clone(),
+                },
+                "invalid_attribute",
+            ),
+            (
+                StoreError::Schema {
+                    table,
+                    column,
+                    reason,
+                },
+                "internal",
+            ),
+            (StoreError::Misuse("write `x`".to_owned()), "internal"),
+            (StoreError::unavailable("away"), "unavailable"),
+            (StoreError::internal("broken"), "internal"),
+        ] {
+            let said = format!("{error:?} {error} {:?}", error.source());
+            let becomes = Error::from(error);
+            assert_eq!(
+                said,
+                format!("{becomes:?} {becomes} {:?}", becomes.source())
+            );
+            assert_eq!(becomes.code(), code);
+        }
+    }
+}
