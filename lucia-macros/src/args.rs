@@ -38,12 +38,12 @@ pub(crate) struct Args {
     pub(crate) lucia: Lucia,
 }
 
-/// The path of the crate `lucia`, for those who renamed or re-export it.
+/// The path of the crate `lucia`, for applications that rename or re-export it.
 #[derive(Clone)]
 pub(crate) struct Lucia(Option<Path>);
 
 impl Lucia {
-    /// `::lucia`, which everybody has who did not say otherwise.
+    /// `::lucia`, the path unless the user gives another.
     pub(crate) const DEFAULT: Self = Self(None);
 
     /// The path, for code that is not the subject of a message.

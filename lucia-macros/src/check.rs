@@ -148,7 +148,7 @@ fn check_body_is_last(framework: Framework, sig: &Signature) -> Result<()> {
     all(mistakes)
 }
 
-/// The name of a type that is known to read the body: under these names nobody has anything else.
+/// The name of a type that is known to read the body: these names are not used for other types.
 fn body_extractor(ty: &Type) -> Option<&'static str> {
     const NAMES: [&str; 6] = ["Bytes", "Form", "Json", "Multipart", "RawForm", "String"];
 

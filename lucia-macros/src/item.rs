@@ -27,9 +27,9 @@ pub(crate) struct Attributes {
     pub(crate) handler: Vec<Attribute>,
     /// To the user's function inside it, which has the signature that the user sees.
     pub(crate) function: Vec<Attribute>,
-    /// To a copy of the signature: axum's `debug_handler`, which says what is wrong with it.
+    /// To a copy of the signature: axum's `debug_handler`, which reports its mistakes.
     pub(crate) debug: Vec<Attribute>,
-    /// To nobody: ours, once more.
+    /// Not passed on: our own attributes, repeated.
     pub(crate) repeated: Vec<Attribute>,
 }
 
@@ -55,8 +55,8 @@ impl Handler {
     }
 }
 
-/// Says what is wrong at the first word of an item that is no function, before the parser of signatures
-/// would complain about some token after it.
+/// Reports the mistake at the first word of an item that is not a function, before the parser of
+/// signatures would complain about some token after it.
 fn expect_function(framework: Framework, input: ParseStream<'_>) -> Result<()> {
     let ahead = input.fork();
     ahead.parse::<Option<Token![const]>>()?;

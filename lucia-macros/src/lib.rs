@@ -16,7 +16,7 @@ use proc_macro::TokenStream;
 /// cookie on whatever the handler returns.
 ///
 /// The body of the handler has it as `auth_request`, unless the handler has a parameter of that
-/// type, under any name. Everybody may call such a handler.
+/// type, under any name. Any request can reach this handler.
 ///
 /// ```text
 /// #[post("/login")]
@@ -50,10 +50,10 @@ use proc_macro::TokenStream;
 ///
 /// # What a handler can be
 ///
-/// The function is `async`, takes no `self`, returns any `Responder` and has at most 16 parameters
-/// of its own. They are extracted in the order in which they are declared, and the first that
-/// cannot be had answers. A parameter `impl Trait` becomes the last type parameter of the handler:
-/// register it as `web::post().to(handler::<web::Json<Edit>>)`.
+/// The function is `async`, takes no `self`, returns any `Responder` and has at most 16 parameters.
+/// They are extracted in the order in which they are declared, and the first that cannot be had
+/// answers. A parameter `impl Trait` becomes the last type parameter of the handler: register it as
+/// `web::post().to(handler::<web::Json<Edit>>)`.
 ///
 /// It may be an associated function, registered as `web::get().to(Api::me)`, and use `Self`. If it
 /// uses a type parameter of its `impl` and not `Self`, the compiler complains about the function
@@ -65,16 +65,16 @@ pub fn auth_request(args: TokenStream, item: TokenStream) -> TokenStream {
     attribute(Framework::Actix, Attribute::AuthRequest, args, item)
 }
 
-/// Lets only those requests reach a handler of actix-web that carry a living session.
+/// Admits only requests with a valid session to an actix-web handler.
 ///
 /// The handler has all that `#[auth_request]` gives, and its parameters `User<A>` and `Session`
 /// come from the one query that decided. Others are answered with their body unread:
 ///
-/// | who asks | the answer |
+/// | request | response |
 /// |---|---|
-/// | somebody who is not signed in | 401 |
-/// | an unsafe request from another origin | 403 |
-/// | anybody while the store is away | 503 |
+/// | unauthenticated | 401 |
+/// | unsafe, from another origin | 403 |
+/// | with a token, while the store is unavailable | 503 |
 ///
 /// ```text
 /// #[get("/me")]
@@ -84,20 +84,20 @@ pub fn auth_request(args: TokenStream, item: TokenStream) -> TokenStream {
 /// }
 /// ```
 ///
-/// For pages, `#[authenticated(redirect = "/login")]` sends who is not signed in to the login page
-/// (303), with the page they asked for as `next=`: read it as a `lucia::LocalPath`.
-/// The path is a string literal that begins with one `/`; it is checked at compile time, so that a
-/// redirect cannot lead to another site.
+/// For pages, `#[authenticated(redirect = "/login")]` redirects an unauthenticated request to the
+/// login page (303), with the requested page as `next=`: read it as a `lucia::LocalPath`. The path
+/// is a string literal that begins with one `/`; it is checked at compile time, so that a redirect
+/// cannot lead to another site.
 ///
 /// # Options
 ///
-/// | option | who is let in |
+/// | option | admits |
 /// |---|---|
-/// | `redirect = "/login"` | others are sent to the login page |
-/// | `permit = rules::is_admin` | whom the function lets in; others get 403 |
-/// | `recent = "10m"` | who proved within this time who they are; `s`, `m`, `h` and `d` are units |
-/// | `bearer` | who has a session token in `Authorization: Bearer`, instead of a cookie |
-/// | `cookie, bearer` | who has either: the token decides where one is shown, and who shows it is not redirected |
+/// | `redirect = "/login"` | signed-in users; others are redirected to the login page |
+/// | `permit = rules::is_admin` | requests that the function permits; others get 403 |
+/// | `recent = "10m"` | users who authenticated within this time; the units are `s`, `m`, `h` and `d` |
+/// | `bearer` | requests with a session token in `Authorization: Bearer`; cookies are ignored |
+/// | `cookie, bearer` | requests with either; a bearer token takes precedence, and its request is not redirected |
 ///
 /// `permit` names a function of the user, the session or both, which may be `async` and may fail; an
 /// error is answered with 503:
@@ -109,9 +109,10 @@ pub fn auth_request(args: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// # Where it stands
 ///
-/// It stands where `#[auth_request]` may stand, and instead of it. What makes other items of the
-/// function or registers it by itself, such as `#[utoipa::path]`, stands **above**: below, it would
-/// take the function behind the guard for the handler, which does not compile. [More][registers].
+/// It replaces `#[auth_request]` and stands in the same places. Put attributes that create other
+/// items from the function or register it, such as `#[utoipa::path]`, **above** it. Below, they
+/// would take the function behind the guard for the handler, which does not compile.
+/// [More][registers].
 ///
 /// [registers]: macro@auth_request#what-registers-the-function-stands-above
 #[proc_macro_attribute]
@@ -123,7 +124,7 @@ pub fn authenticated(args: TokenStream, item: TokenStream) -> TokenStream {
 /// whatever the handler returns.
 ///
 /// The body of the handler has it as `auth_request`, unless the handler has a parameter of that
-/// type, under any name. Everybody may call such a handler.
+/// type, under any name. Any request can reach this handler.
 ///
 /// ```text
 /// use lucia::axum::auth_request;
@@ -138,17 +139,17 @@ pub fn authenticated(args: TokenStream, item: TokenStream) -> TokenStream {
 /// The router needs the layer of [`Auth`], `.layer(auth.layer())`.
 ///
 /// The function is `async`, takes no `self`, returns anything that implements `IntoResponse` and has
-/// at most 16 parameters of its own. They are extracted in the order in which they are declared, and
-/// the first that cannot be had answers; only the last may read the body. A parameter `impl Trait`
-/// becomes the last type parameter of the handler: register it as `post(handler::<Json<Edit>>)`.
-/// It may be an associated function, registered as `get(Api::me)`, and use `Self`. If it uses a type
+/// at most 16 parameters. They are extracted in the order in which they are declared, and the first
+/// that cannot be had answers; only the last may read the body. A parameter `impl Trait` becomes
+/// the last type parameter of the handler: register it as `post(handler::<Json<Edit>>)`. It may be
+/// an associated function, registered as `get(Api::me)`, and use `Self`. If it uses a type
 /// parameter of its `impl` and not `Self`, the compiler complains about the function (E0401): name
 /// the type by `Self`, as in `Self::load(..)`.
 ///
 /// Attributes below it, such as `#[tracing::instrument]`, see the function as you wrote it, with
 /// `auth_request` as its first parameter if you wrote none. Docs, `cfg`, `deprecated`, `must_use` and
-/// lint levels go to the handler that axum calls. `#[axum::debug_handler]` has to stand **below**, where
-/// it says which parameter is no extractor.
+/// lint levels go to the handler that axum calls. `#[axum::debug_handler]` goes **below**, where it
+/// names the parameter that is not an extractor.
 ///
 /// [`Auth`]: https://docs.rs/lucia/latest/lucia/struct.Auth.html
 /// [`AuthRequest`]: https://docs.rs/lucia/latest/lucia/struct.AuthRequest.html
@@ -157,16 +158,16 @@ pub fn axum_auth_request(args: TokenStream, item: TokenStream) -> TokenStream {
     attribute(Framework::Axum, Attribute::AuthRequest, args, item)
 }
 
-/// Lets only those requests reach a handler of axum that carry a living session.
+/// Admits only requests with a valid session to an axum handler.
 ///
 /// The handler has all that `#[auth_request]` gives, and its parameters `User<A>` and `Session`
 /// come from the one query that decided. Others are answered before any parameter is extracted:
 ///
-/// | who asks | the answer |
+/// | request | response |
 /// |---|---|
-/// | somebody who is not signed in | 401 |
-/// | an unsafe request from another origin | 403 |
-/// | anybody while the store is away | 503 |
+/// | unauthenticated | 401 |
+/// | unsafe, from another origin | 403 |
+/// | with a token, while the store is unavailable | 503 |
 ///
 /// ```text
 /// use lucia::axum::authenticated;

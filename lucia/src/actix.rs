@@ -3,15 +3,16 @@
 //! Put the `Auth` into the application's data once, `.app_data(web::Data::new(auth))`, and ask for
 //! what a handler needs:
 //!
-//! | parameter | whom it lets in |
+//! | parameter | admits |
 //! |---|---|
-//! | [`User<A>`](crate::User), [`Session`](crate::Session) | only who is signed in: 401 for others, 403 for an unsafe request from another origin |
-//! | [`MaybeUser<A>`](crate::MaybeUser), [`MaybeSession<A>`](crate::MaybeSession) | everybody |
-//! | [`AuthRequest`](crate::AuthRequest) | everybody; it answers when asked |
+//! | [`User<A>`](crate::User), [`Session`](crate::Session) | authenticated requests: 401 for others, 403 for an unsafe request from another origin |
+//! | [`MaybeUser<A>`](crate::MaybeUser), [`MaybeSession<A>`](crate::MaybeSession) | every request |
+//! | [`AuthRequest`](crate::AuthRequest) | every request; it looks up the session when a method asks for it |
 //!
-//! All are 503 when the store is away: who is asking is not known then. However many are asked
-//! for, there is one query. Do not take `Option<User<A>>` or `Option<Session<A>>`: actix-web makes `None` of
-//! every error of a parameter, so an outage would look like an anonymous request.
+//! A lookup while the store is unavailable is answered with 503: the sender is not known then.
+//! However many parameters a handler has, there is one query. Do not take `Option<User<A>>` or
+//! `Option<Session<A>>`: actix-web makes `None` of every error of a parameter, so an outage would
+//! look like an anonymous request.
 //!
 //! A parameter alone cannot put a cookie or cache headers on the response, and actix reads the body
 //! of a request while it asks who sent it. `#[auth_request]`, `#[authenticated]` and

@@ -1,4 +1,4 @@
-//! What stands between lucia and a web framework. Applications do not need this module.
+//! The interface between lucia and a web framework. Applications do not need this module.
 //!
 //! An adapter says what a request of its framework is ([`RequestInfo`], [`RequestContext`]) and what a
 //! response is ([`Response`], [`HeadersMut`]). Then each request takes four steps:
@@ -59,8 +59,8 @@ pub fn accept(auth_request: &AuthRequest, source: TokenSource) {
     auth_request.accept(source);
 }
 
-/// What the response to a request is to carry, as things stand: call it when the handler has finished,
-/// put this on the response, and say so before by [`adopt`].
+/// Returns the headers that the response to a request needs now. Call [`adopt`] first, call this
+/// when the handler has finished, and put the headers on the response.
 ///
 /// The cookie of a session that another request has ended or rotated meanwhile would take the
 /// place of a newer one. So where a cookie is to be set, and at least a millisecond has passed
@@ -126,7 +126,7 @@ fn dress<R: Response>(mut response: R, auth: &Auth, asked: &impl AskedFor) -> R 
     }
 }
 
-/// What the application shows of an error.
+/// The application's response body for an error, if it has one.
 pub(crate) fn look(error: &Error, auth: &Auth, asked: &impl AskedFor) -> Option<Content> {
     auth.denials()?.content(&Denial::new(error, asked))
 }

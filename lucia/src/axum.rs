@@ -37,16 +37,17 @@
 //! included. Without it a request to a handler that asks who sent it is answered with 500, and the
 //! log says what to add.
 //!
-//! | parameter | whom it lets in |
+//! | parameter | admits |
 //! |---|---|
-//! | [`User<A>`](crate::User), [`Session<A>`](crate::Session) | only who is signed in: 401 for others, 403 for an unsafe request from another origin |
-//! | [`MaybeUser<A>`](crate::MaybeUser), [`MaybeSession<A>`](crate::MaybeSession), `Option<User<A>>`, `Option<Session<A>>` | everybody |
-//! | [`AuthRequest`] | everybody; it answers when asked |
-//! | [`Auth`](crate::Auth) | everybody: it is the layer's |
+//! | [`User<A>`](crate::User), [`Session<A>`](crate::Session) | authenticated requests: 401 for others, 403 for an unsafe request from another origin |
+//! | [`MaybeUser<A>`](crate::MaybeUser), [`MaybeSession<A>`](crate::MaybeSession), `Option<User<A>>`, `Option<Session<A>>` | every request |
+//! | [`AuthRequest`] | every request; it looks up the session when a method asks for it |
+//! | [`Auth`](crate::Auth) | every request: it is the layer's `Auth` |
 //!
-//! All are 503 when the store is away: who is asking is not known then. However many are asked
-//! for, there is one query. They are extracted in the order in which they are declared: put them
-//! first, so that nobody learns from another extractor what is not theirs to know.
+//! A lookup while the store is unavailable is answered with 503: the sender is not known then.
+//! However many parameters a handler has, there is one query. They are extracted in the order in
+//! which they are declared: put them first, so that another extractor does not reveal private data
+//! first.
 //!
 //! `#[authenticated]`, and the layer's [`protect`](AuthLayer::protect) and
 //! [`guard`](AuthLayer::guard), decide before anything else is looked at.

@@ -68,7 +68,7 @@ pub(crate) fn random_text(random: &dyn RandomSource, length: usize) -> Result<St
     Ok(text)
 }
 
-/// A number below `bound`, each about equally likely; for what is no secret.
+/// A number below `bound`, each about equally likely; for values that are not secret.
 pub(crate) fn random_below(random: &dyn RandomSource, bound: u64) -> Result<u64> {
     let mut buffer = [0_u8; 8];
     random.fill(&mut buffer).map_err(Error::internal)?;

@@ -53,8 +53,8 @@ pub type Source = Box<dyn StdError + Send + Sync + 'static>;
 #[non_exhaustive]
 pub enum Error {
     // Wrong credentials ------------------------------------------------------------------------
-    /// There is no such key, or it does not open with this password, or with any. Which of these
-    /// it was is not told, so that nobody can find out who has an account (OWASP ASVS 5.0, 6.3.8).
+    /// The key does not exist, or the password is wrong, or the key has no password. The error does
+    /// not say which, so that clients cannot find out which accounts exist (OWASP ASVS 5.0, 6.3.8).
     ///
     /// Status 401, code `invalid_credentials`.
     #[error("wrong credentials")]
@@ -76,24 +76,24 @@ pub enum Error {
     /// Status 401, code `reauthentication_required`.
     #[error("the sign-in is too long ago")]
     ReauthenticationRequired,
-    /// Somebody known, who may not do this.
+    /// The user is signed in and may not do this.
     ///
     /// Status 403, code `forbidden`.
     #[error("not permitted")]
     Forbidden,
 
     // Not there ----------------------------------------------------------------------------------
-    /// There is no user of this id (any more).
+    /// The user does not exist (any more).
     ///
     /// Status 404, code `unknown_user`.
     #[error("there is no such user")]
     UnknownUser,
-    /// There is no such key (any more).
+    /// The key does not exist (any more).
     ///
     /// Status 404, code `unknown_key`.
     #[error("there is no such key")]
     UnknownKey,
-    /// There is no living session of this id (any more).
+    /// The session has expired or does not exist (any more).
     ///
     /// Status 404, code `unknown_session`.
     #[error("there is no such session")]
@@ -149,7 +149,7 @@ pub enum Error {
     /// Status 409, code `last_key`.
     #[error("the last key of a user is not deleted unless asked for")]
     LastKey,
-    /// What was written, or deleted, broke a rule of one of your tables.
+    /// A write or deletion broke a constraint of one of your tables.
     ///
     /// The status and the code depend on the kind of rule: see the table above.
     #[error("{0}")]
@@ -171,8 +171,8 @@ pub enum Error {
     /// Status 503, code `busy`.
     #[error("too many passwords are waiting to be hashed")]
     Busy,
-    /// The store cannot answer now: away, too slow, or out of connections. Who the client is
-    /// remains unknown.
+    /// The store cannot answer now: away, too slow, or out of connections. The sender remains
+    /// unknown.
     ///
     /// Status 503, code `unavailable`.
     #[error("the store is unavailable")]

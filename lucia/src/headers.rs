@@ -33,13 +33,11 @@ pub trait RequestInfo {
         }
     }
 
-    /// Whether the connection itself is encrypted. What a proxy says of its own connection does
-    /// not count here.
+    /// Whether the connection itself is encrypted, regardless of proxy headers.
     fn is_tls(&self) -> bool;
 
     /// The IP address of the peer of the connection, which is a proxy where there is one. `None`
-    /// where it is not known, and for a connection over a Unix socket. What a header says does not count
-    /// here.
+    /// where it is not known, and for a connection over a Unix socket. Headers do not count here.
     ///
     /// Attempts to sign in are counted by it: see
     /// [`AuthRequest::client_address`](crate::AuthRequest::client_address).
@@ -48,9 +46,10 @@ pub trait RequestInfo {
     }
 }
 
-/// The headers of a response, as far as lucia reads and writes them. An adapter whose framework
-/// has a type of its own for them implements this, for the sake of
-/// [`ResponseHeaders::put_on`](crate::adapter::ResponseHeaders::put_on); for the crate `http` it is done.
+/// The headers of a response, as far as lucia reads and writes them. An adapter for a framework
+/// with its own header type implements this, for the sake of
+/// [`ResponseHeaders::put_on`](crate::adapter::ResponseHeaders::put_on); for the crate `http` it is
+/// done.
 pub trait HeadersMut {
     /// Every value of a header, as bytes. `name` is in lower case.
     fn values<'a>(&'a self, name: &'static str) -> impl Iterator<Item = &'a [u8]>;

@@ -29,7 +29,7 @@
 //! }
 //! ```
 //!
-//! Where a framework has request types of its own, [`RequestHead`] stands for the parts.
+//! For a framework with its own request types, [`RequestHead`] represents the parts.
 //! `examples/adapter` in the repository is a whole adapter for such a framework.
 //!
 //! # What a request has to bring
@@ -60,8 +60,8 @@ use crate::{AuthRequest, Error};
 
 header_map!(pub http);
 
-/// Says in the extensions of a request that its own connection is encrypted. To be put there by
-/// whoever accepted the connection, and not after what a proxy or client says.
+/// Says in the extensions of a request that its own connection is encrypted. Only the code that
+/// accepted the connection may set it, and never from a header of the request.
 ///
 /// ```
 /// # let mut request = http::Request::new(());
@@ -160,8 +160,8 @@ impl<B> RequestContext for Request<B> {
     }
 }
 
-/// A request of a framework that has a type of its own for requests, and keeps in it what the crate
-/// `http` has types for. It is the [`RequestContext`] of such a framework's adapter:
+/// A request of a framework with its own request type, which is built from the types of the crate
+/// `http`. It is the [`RequestContext`] of such a framework's adapter:
 ///
 /// ```
 /// use http::{Extensions, HeaderMap, Method, Uri};
@@ -204,16 +204,16 @@ impl<'r> RequestHead<'r> {
         }
     }
 
-    /// Whether the connection itself is encrypted, where the framework knows. What a proxy or a
-    /// client says of it does not count. Otherwise it counts as encrypted after [`OverTls`].
+    /// Whether the connection itself is encrypted, where the framework knows. Proxy and client
+    /// headers do not count. Otherwise it counts as encrypted after [`OverTls`].
     #[must_use]
     pub fn over_tls(mut self, over_tls: bool) -> Self {
         self.over_tls = over_tls;
         self
     }
 
-    /// The address of the peer of the connection, where the framework knows it. What a header
-    /// says of it does not count. Otherwise it is that of [`PeerAddress`].
+    /// The address of the peer of the connection, where the framework knows it. Headers do not
+    /// count. Otherwise it is that of [`PeerAddress`].
     #[must_use]
     pub fn peer_address(mut self, address: Option<IpAddr>) -> Self {
         self.peer_address = address;
@@ -250,8 +250,8 @@ impl RequestContext for RequestHead<'_> {
 }
 
 /// The host that a request was sent to, and the port where there is one: that of its URI, and
-/// otherwise of the one `Host` header. For the [`RequestInfo::host`] of a framework with
-/// requests of its own.
+/// otherwise of the one `Host` header. For the [`RequestInfo::host`] of a framework with its own
+/// request type.
 #[must_use]
 pub fn host<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Option<&'a str> {
     // HTTP/2 has no `Host` header; its `:authority` is that of the URI. So is that of a request in
@@ -267,8 +267,8 @@ fn slot(extensions: &Extensions) -> RequestSlot {
     kept.cloned().unwrap_or_default()
 }
 
-/// Sees to it that a request has a slot for its [`AuthRequest`], before anybody asks for one. One
-/// that is there already stays.
+/// Sees to it that a request has a slot for its [`AuthRequest`], before the first use. One that is
+/// there already stays.
 pub fn keep_slot(extensions: &mut Extensions) {
     if extensions.get::<RequestSlot>().is_none() {
         extensions.insert(RequestSlot::default());

@@ -1,5 +1,6 @@
-//! Session authentication for Rust web applications: people sign up, log in, stay logged in and
-//! log out, and everything about them stays in your own Postgres database.
+//! Session authentication for [actix-web](https://actix.rs) and [axum](https://docs.rs/axum). Users
+//! and their sessions are kept in your own Postgres database, and `#[authenticated]` protects a
+//! handler in one line.
 //!
 //! ```no_run
 //! use actix_web::{get, post, web, App, HttpResponse, HttpServer, Responder};
@@ -62,14 +63,14 @@
 //!
 //! # What happens to a request
 //!
-//! 1. `#[authenticated]` finds the [`Auth`] in the application's data and makes the one
-//!    [`AuthRequest`] of this request: the token is read from the cookie, and an unsafe request of
-//!    another origin is told apart.
-//! 2. The store is asked for the session and its user, by one query. A session past its active
-//!    period is renewed. Who is not signed in is answered here, with the body unread.
-//! 3. The parameters are extracted. [`User`] and [`Session`] come from the answer that is there.
-//! 4. Your function runs. What it returns becomes the response, and the cookie of a session that
-//!    was created, renewed or ended is put on it.
+//! 1. `#[authenticated]` finds the [`Auth`] in the application's data and creates the
+//!    [`AuthRequest`] of this request. It reads the token from the cookie and checks the origin of
+//!    an unsafe request.
+//! 2. One query fetches the session and its user. A session past its active period is renewed. A
+//!    request that is refused gets its response here, before its body is read.
+//! 3. The parameters are extracted. [`User`] and [`Session`] reuse the result of the query.
+//! 4. Your function runs. Its return value becomes the response, with the cookie of a session that
+//!    was created, renewed or ended.
 //!
 //! # Where to look
 //!
@@ -80,7 +81,7 @@
 //! | plain HTTP on your own machine | [`Environment`] |
 //! | handlers | [`macro@authenticated`], [`macro@auth_request`], [`actix`], [`axum`] |
 //! | whole scopes | [`Auth::middleware`], [`Guard`] |
-//! | who sent a request | [`AuthRequest`], [`User`], [`Session`], [`MaybeUser`], [`MaybeSession`] |
+//! | the sender of a request | [`AuthRequest`], [`User`], [`Session`], [`MaybeUser`], [`MaybeSession`] |
 //! | signing up, in and out | [`AuthRequest::sign_up`], [`AuthRequest::sign_in`], [`AuthRequest::sign_out`] |
 //! | changing passwords | [`Auth::change_password`], [`Auth::reset_password`] |
 //! | limiting attempts to sign in | [`VerifyPassword::address`], [`AuthBuilder::sign_in_limit`] |
@@ -88,13 +89,13 @@
 //! | a list of "your sessions" | [`Auth::user_sessions`], [`SessionInfo`] |
 //! | deleting expired sessions | [`Auth::sweeper`] |
 //! | the database | [`PgStore`], [`SqliteStore`], [`store`] |
-//! | what can go wrong | [`Error`] |
+//! | errors | [`Error`] |
 //! | tests of your application | [`testing`] |
-//! | how errors look to clients | [`AuthBuilder::denials`] |
+//! | error bodies for clients | [`AuthBuilder::denials`] |
 //! | another framework | [`http`], [`adapter`] |
 //!
-//! The repository has recipes, and guides for those who come from Lucia for Node or from
-//! actix-identity, in its folder `docs`.
+//! The folder `docs` of the repository has recipes and guides, including guides for migrating from
+//! Lucia for Node and actix-identity.
 //!
 //! # Features
 //!
@@ -102,14 +103,14 @@
 //! |---|---|---|
 //! | `actix` | yes | extractors, middleware and error responses for actix-web |
 //! | `axum` | | extractors, layer and error responses for axum |
-//! | `http` | | what adapters for other frameworks are made of |
-//! | `macros` | yes | `#[auth_request]`, `#[authenticated]`, for the frameworks that are on: those at the root are for actix-web, others in [`axum`] |
+//! | `http` | | building blocks for adapters of other frameworks |
+//! | `macros` | yes | `#[auth_request]` and `#[authenticated]`, for each enabled framework: at the root for actix-web, in [`axum`] for axum |
 //! | `postgres` | yes | `PgStore` |
-//! | `cache` | | lookups answered from memory until the database tells of a change: `PgStoreBuilder::cache` |
-//! | `sqlite` | | `SqliteStore`: a file or memory, with SQLite compiled in |
-//! | `legacy-hashes` | | verifies password hashes of Lucia for Node (scrypt) and bcrypt, and makes those of Lucia while both are in use: [`PasswordOptions`] |
-//! | `conformance` | | the test suite for stores of your own |
-//! | `test-support` | | [`testing`], for the tests of your application; with `sqlite` it has a store in memory |
+//! | `cache` | | answers lookups from memory until the database reports a change: `PgStoreBuilder::cache` |
+//! | `sqlite` | | `SqliteStore`, in a file or in memory; bundles SQLite |
+//! | `legacy-hashes` | | verifies the scrypt hashes of Lucia for Node and bcrypt hashes, and can create those of Lucia: [`PasswordOptions`] |
+//! | `conformance` | | the test suite for your own stores |
+//! | `test-support` | | [`testing`], for the tests of an application; with `sqlite`, a store in memory |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -171,7 +172,8 @@ pub use store::sqlite::{SqliteStore, SqliteStoreBuilder};
 pub use user::key::{KeyId, NewKey, UserKey, VerifiedKey};
 pub use user::{MaybeUser, NewUser, NoAttributes, OwnedOrCallReturning, User, UserId};
 
-/// For the code that the attributes generate. What differs between frameworks is in their modules.
+/// For the code that the attributes generate. Items that differ between frameworks are in the
+/// modules of the frameworks.
 #[cfg(feature = "macros")]
 #[doc(hidden)]
 pub mod __private {

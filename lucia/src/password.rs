@@ -1,5 +1,5 @@
 //! Hashing and checking passwords: off the async threads, a bounded number at once, and as much
-//! work for somebody unknown as for somebody known.
+//! work for an unknown user as for a known one.
 
 mod cost;
 #[cfg(feature = "legacy-hashes")]
@@ -188,7 +188,7 @@ impl Passwords {
         Ok(password)
     }
 
-    /// Runs `work` on a thread of its own, if there is or will be a place for it.
+    /// Runs `work` on a separate thread, if there is or will be a place for it.
     async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Memory) -> Result<T> + Send + 'static,

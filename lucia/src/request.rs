@@ -42,11 +42,12 @@ use sender::{Claim, Found, Sender, Source};
 /// cookie of a session that has ended stays: a browser may have a newer cookie by the time of the
 /// response, and would lose that.
 ///
-/// A token in the `Authorization` header is a matter of its own: it is asked for by
-/// [`validate_bearer_token`](Self::validate_bearer_token), and never meets the cookie's session.
+/// A token in the `Authorization` header is separate:
+/// [`validate_bearer_token`](Self::validate_bearer_token) validates it, and it never affects the
+/// session of the cookie.
 ///
 /// `#[auth_request]` and `#[authenticated]` give it to a handler as `auth_request`. Helper functions
-/// take it as a parameter, and ask for whoever was let in, by cookie or by token:
+/// take it as a parameter, and ask for the authenticated user, by cookie or by token:
 ///
 /// ```
 /// use lucia::{AuthRequest, User};
@@ -80,9 +81,9 @@ struct Shared {
     by_bearer: AtomicBool,
     /// Whether it does not only because there is none.
     for_want_of_bearer: AtomicBool,
-    /// Whom a guard has let in.
+    /// The session that a guard has admitted.
     admitted: OnceLock<Session>,
-    /// Whether somebody has asked whose the cookie is.
+    /// Whether the session of the cookie has been asked for.
     asked: AtomicBool,
     /// Whether somebody has taken on to put the headers on the response.
     adopted: AtomicBool,
@@ -113,11 +114,11 @@ pub struct ResponseHeaders {
     /// Whether the response is for one person: `Cache-Control: no-store`, unless the handler chose
     /// otherwise.
     pub private: bool,
-    /// The request header that decided who the person is, which belongs into `Vary`.
+    /// The request header that decided who the person is, for `Vary`.
     pub vary: Option<&'static str>,
     /// Whether the application chose what `set_cookie` says.
     pub(crate) set_by_application: bool,
-    /// Why the response may have no session cookie, whoever puts it there.
+    /// Why the response must not carry a session cookie.
     pub(crate) no_cookie: Option<&'static str>,
     pub(crate) cookie_name: Arc<str>,
 }
@@ -164,18 +165,18 @@ impl Auth {
         }
     }
 
-    /// The token in a request's cookie. It is checked for its form only: nobody is signed in by
-    /// it before [`validate_session`](Self::validate_session) said so. `None` also where the
-    /// request has several session cookies with different tokens: only
-    /// [`AuthRequest::validate`] asks the store which of them counts.
+    /// The token in a request's cookie. Only its form is checked: it authenticates a request only
+    /// if [`validate_session`](Self::validate_session) accepts it. `None` also where the request
+    /// has several session cookies with different tokens: only [`AuthRequest::validate`] asks the
+    /// store which of them counts.
     #[must_use]
     #[doc(alias = "readSessionCookie")]
     pub fn read_session_cookie(&self, request: &impl RequestContext) -> Option<SessionToken> {
         self.cookie().read(request.header("cookie")).token()
     }
 
-    /// The token in a request's `Authorization: Bearer`. It is checked for its form only: nobody
-    /// is signed in by it before [`validate_session`](Self::validate_session) said so.
+    /// The token in a request's `Authorization: Bearer`. Only its form is checked: it authenticates
+    /// a request only if [`validate_session`](Self::validate_session) accepts it.
     #[must_use]
     pub fn read_bearer_token(&self, request: &impl RequestContext) -> Option<SessionToken> {
         bearer::read(request.header("authorization")).token()
@@ -246,7 +247,7 @@ impl AuthRequest {
         }
     }
 
-    /// The session of the token in `Authorization: Bearer`; `None` for somebody anonymous. The
+    /// The session of the token in `Authorization: Bearer`; `None` if the request is anonymous. The
     /// cookie is neither read nor written, and the origin does not matter: no browser sends this
     /// header by itself. A session past its active period is renewed by this.
     ///
@@ -307,9 +308,8 @@ impl AuthRequest {
         self.admit(self.validate_user().await)
     }
 
-    /// Refuses an unsafe request that comes from another site: for handlers that anybody may
-    /// call, such as signing in, which [`require`](Self::require) cannot protect from
-    /// forged requests.
+    /// Refuses an unsafe request that comes from another site: for public handlers, such as one
+    /// that signs in, which [`require`](Self::require) cannot protect from forged requests.
     ///
     /// # Errors
     ///
@@ -340,9 +340,9 @@ impl AuthRequest {
     /// one log-out serves both, `#[authenticated(cookie, bearer)]`.
     ///
     /// A response to an unsafe request from another origin never has a session cookie on it, also
-    /// when a session was set: another site cannot sign anybody in or out. This is logged. The same
-    /// holds for a [`session_cookie`](Auth::session_cookie) that a handler puts on the response by
-    /// itself.
+    /// when a session was set: another site cannot sign a browser in or out. This is logged. The
+    /// same holds for a [`session_cookie`](Auth::session_cookie) that a handler puts on the
+    /// response by itself.
     pub fn set_session(&self, session: Option<&Session>) {
         if let Some(refusal) = &self.0.refusal {
             tracing::warn!(reason = %refusal, "the session cookie of a cross-origin request is left alone");
@@ -473,7 +473,7 @@ impl AuthRequest {
         }
     }
 
-    /// Notes whom a guard has let in.
+    /// Notes the session that a guard has admitted.
     ///
     /// # Errors
     ///

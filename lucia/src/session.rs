@@ -21,15 +21,15 @@ use crate::user::{NoAttributes, UserId, read_columns};
 pub(crate) use lifetime::Lifetime;
 pub use lifetime::{Expiries, Rotation};
 
-/// Someone who is signed in, with the secret that proves it.
+/// A user's session, with the secret that proves it.
 ///
 /// Only [`create_session`](crate::Auth::create_session) and the validating functions make one, so
-/// that a cookie can be set for no other session. What the application may show of it is its
-/// [`SessionInfo`], to which a session dereferences: `session.id`, `session.user_id`, ...
+/// that a cookie can be set for no other session. The part of it that the application may show is
+/// its [`SessionInfo`], to which a session dereferences: `session.id`, `session.user_id`, ...
 ///
-/// A `Session<Device>` has in `attributes` the columns of your own in the table of sessions, as
-/// any `serde` type. Handlers take it as a parameter; [`typed`](Self::typed) makes one of a
-/// `Session`, and [`untyped`](Self::untyped) goes back.
+/// A `Session<Device>` has your columns of the table of sessions in `attributes`, as any `serde`
+/// type. Handlers take it as a parameter; [`typed`](Self::typed) makes one of a `Session`, and
+/// [`untyped`](Self::untyped) goes back.
 ///
 /// ```
 /// use lucia::{Auth, Session};
@@ -101,7 +101,7 @@ impl<A> MaybeSession<A> {
 }
 
 impl<A> Session<A> {
-    /// What can be shown of this session.
+    /// The public part of this session.
     #[must_use]
     pub fn info(&self) -> &SessionInfo {
         &self.known.info
@@ -159,7 +159,7 @@ pub struct SessionInfo {
     /// When its user signed in.
     pub created_at: SystemTime,
     /// When its user last proved who they are: at the sign-in, or later by
-    /// [`reauthenticate`](crate::Auth::reauthenticate). A renewal is no proof. `None` when the
+    /// [`reauthenticate`](crate::Auth::reauthenticate). A renewal does not count. `None` when the
     /// session was created [`unproven`](crate::CreateSession::unproven), or before lucia kept this.
     pub authenticated_at: Option<SystemTime>,
     /// When it was renewed last; its creation if it never was.

@@ -1,4 +1,4 @@
-//! What lucia asks of a database, for those who write a store.
+//! The traits that a store implements.
 //!
 //! A store is plain data access: the rules are in [`Auth`](crate::Auth). It is in order when it
 //! passes the [`conformance`] suite (feature `conformance`). An `Arc` of a store is a store, and so
@@ -10,8 +10,8 @@
 //! # Errors
 //!
 //! All methods tell what went wrong by a [`StoreError`], which becomes the [`Error`](crate::Error) of the
-//! same name that applications see. What is not there is `None`, `false` or an empty
-//! list, and never an error. An error, and what it wraps, must not show values: they end in logs.
+//! same name that applications see. A missing row is `None`, `false` or an empty list, never an
+//! error. An error, and what it wraps, must not show values: they end in logs.
 
 mod attempts;
 #[cfg(feature = "conformance")]
@@ -75,7 +75,7 @@ pub trait UserStore: fmt::Debug + Send + Sync + 'static {
     async fn user(&self, id: &UserId) -> Result<Option<UserRow>>;
 
     /// Sets the given columns of a user's row, and leaves the others as they are. Returns the new
-    /// row, or `None` when there is no such user.
+    /// row, or `None` if the user does not exist.
     async fn update_user(
         &self,
         id: &UserId,
@@ -158,7 +158,7 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     ///
     /// With a [`limit`](NewSessionRow::limit), those stay that were renewed last. Dead ones go
     /// first. However many are stored at once, each with the same limit, as many are left when
-    /// all have returned: no more, and no fewer. Whoever stops waiting for an answer, or is
+    /// all have returned: no more, and no fewer. A call that is dropped, or whose process is
     /// killed, leaves no more either.
     async fn insert_session(&self, session: NewSessionRow) -> Result<SessionRow>;
 
@@ -181,7 +181,7 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     async fn rotate_session(&self, id: &SessionId, rotation: Rotation) -> Result<bool>;
 
     /// Sets the given columns of the application's own in a session's row, and leaves the others
-    /// as they are. Returns the new row, or `None` when there is no such session.
+    /// as they are. Returns the new row, or `None` if the session does not exist.
     async fn update_session(
         &self,
         id: &SessionId,

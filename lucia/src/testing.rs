@@ -67,7 +67,7 @@
 //! let request = TestRequest::post().uri("/orders").login_as(&ada).to_request();
 //! assert_eq!(call_service(&app, request).await.status(), 201);
 //!
-//! // Nobody is signed in here.
+//! // The request is anonymous here.
 //! let request = TestRequest::get().uri("/me").to_request();
 //! assert_eq!(call_service(&app, request).await.status(), 401);
 //!

@@ -1,4 +1,4 @@
-//! Users: whom a session belongs to, and how their row becomes the application's own type.
+//! Users, and how their row becomes the application's own type.
 
 mod blank;
 mod columns;
@@ -115,7 +115,7 @@ impl fmt::Display for UserId {
     }
 }
 
-/// A user, with the columns of your own user table as `A`.
+/// A user, with the columns of your user table as `A`.
 ///
 /// It dereferences to `A`: with `struct Profile { username: String }`, a `User<Profile>` has
 /// `user.id` and `user.username`. `A` sees every column, `id` included, under its name in the
@@ -154,8 +154,8 @@ pub(crate) fn read_columns<A: DeserializeOwned>(
     numbers::read(json).map_err(|error| columns::explain::<A>(json, table, lacking, error))
 }
 
-/// The attributes with the `id` among them, as the row in the table. What is no attribute of `A`
-/// is not there.
+/// The attributes with the `id` among them, as the row in the table. It has only the attributes of
+/// `A`.
 impl<A: Serialize> Serialize for User<A> {
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
         let columns = serde_json::to_value(&self.attributes).map_err(ser::Error::custom)?;
@@ -199,7 +199,7 @@ impl<A> MaybeUser<A> {
     }
 }
 
-/// For a user of whom only the id is asked: reads none of the columns.
+/// For a user whose id alone is needed: reads none of the columns.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct NoAttributes {}

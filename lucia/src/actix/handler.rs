@@ -1,5 +1,5 @@
-//! What handlers with `#[auth_request]` and `#[authenticated]` are made of. Public for the code
-//! that the attributes generate, and for nobody else.
+//! What handlers with `#[auth_request]` and `#[authenticated]` are made of. Public only for the
+//! code that the attributes generate.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
@@ -18,7 +18,7 @@ use crate::{AuthRequest, Result};
 /// What a generated handler returns.
 pub type Response = HttpResponse;
 
-/// A request whose body nobody has read.
+/// A request with an unread body.
 #[allow(missing_debug_implementations)] // A payload has none.
 pub struct Incoming {
     request: HttpRequest,
@@ -82,8 +82,8 @@ impl Admitted {
     }
 }
 
-/// Never the case. It is here for its message: without it, the compiler would list what extractors
-/// there are to somebody who wrote none.
+/// Never the case. It is here for its message: without it, the compiler would list all extractors,
+/// although the user wrote none.
 #[diagnostic::on_unimplemented(
     message = "an attribute below `#[authenticated]` or `#[auth_request]` registers the function past it",
     label = "registers the function that is behind the guard",
@@ -107,7 +107,7 @@ where
 /// The next parameter of a handler. `Err` is the response to a request that it cannot be had from.
 ///
 /// Boxed, so that the type of the future asks nothing of `T`: the compiler would complain about a
-/// `T` that is no extractor once more where it is awaited.
+/// `T` that is not an extractor once more where it is awaited.
 pub fn extract<'a, T: Extractor + 'a>(
     admitted: &'a mut Admitted,
 ) -> Pin<Box<dyn Future<Output = Result<T, Response>> + 'a>> {

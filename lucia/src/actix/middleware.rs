@@ -47,17 +47,18 @@ pub struct AuthMiddleware<P = ()> {
 }
 
 impl<P> AuthMiddleware<P> {
-    /// Lets only those in who are signed in, before anything of a request's body is read:
-    /// `web::scope("/admin").wrap(auth.middleware().protect())`. Others get 401, an unsafe
-    /// request from another origin 403, and everybody 503 while the store is away.
+    /// Admits only requests with a valid session, and decides before the body is read:
+    /// `web::scope("/admin").wrap(auth.middleware().protect())`. Other requests get 401, an unsafe
+    /// request from another origin 403, and a request with a token 503 while the store is
+    /// unavailable.
     pub fn protect(mut self) -> Self {
         self.guard = self.guard.signed_in();
         self
     }
 
-    /// As [`protect`](Self::protect), and sends those who are not signed in to the page `login`
-    /// (303), with the page that they asked for as `next=`, a [`LocalPath`](crate::LocalPath). The
-    /// login page has to stand outside: inside it is 401, and the log says so once.
+    /// As [`protect`](Self::protect), and redirects unauthenticated requests to the page `login`
+    /// (303), with the requested page as `next=`, a [`LocalPath`](crate::LocalPath). The login page
+    /// has to stand outside: inside it is 401, and the log says so once.
     ///
     /// # Panics
     ///
@@ -67,8 +68,8 @@ impl<P> AuthMiddleware<P> {
         self
     }
 
-    /// Lets only those in whom this guard lets in, whatever was said before, and before anything of a request's body is read:
-    /// `auth.middleware().guard(Guard::authenticated().permit(is_admin))`.
+    /// Admits only the requests that this guard admits, in place of an earlier guard, and decides
+    /// before the body is read: `auth.middleware().guard(Guard::authenticated().permit(is_admin))`.
     pub fn guard<Q: Asks>(self, guard: Guard<Q>) -> AuthMiddleware<Q> {
         AuthMiddleware {
             auth: self.auth,

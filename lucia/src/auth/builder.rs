@@ -120,10 +120,10 @@ impl AuthBuilder {
         }
     }
 
-    /// Keeps sessions in a store of their own. A lookup then takes two queries, neither shared with
-    /// others nor answered by a cache, so [`build`](Self::build) refuses a `PgStore` with one; and what concerns both users and sessions is no
-    /// longer one transaction: deleting a user, changing a password, and
-    /// [creating a session](Auth::create_session) by a key.
+    /// Keeps sessions in a separate store. A lookup then takes two queries, which are neither
+    /// batched nor answered by a cache, so [`build`](Self::build) refuses a `PgStore` with one.
+    /// Changes of both users and sessions are no longer one transaction: deleting a user, changing
+    /// a password, and [creating a session](Auth::create_session) by a key.
     pub fn sessions(mut self, sessions: impl SessionStore) -> Self {
         let joint_setting = self.store.joint_setting().or(sessions.joint_setting());
         self.joint_setting = self.joint_setting.or(joint_setting);
@@ -192,15 +192,15 @@ impl AuthBuilder {
     /// later than its own clock allows for one that a wrong clock has begun.
     ///
     /// With other settings in another process or another `Auth` on the same table, all attempts are
-    /// counted together. Each is admitted by the limit of its own `Auth`, and a count lasts as long
-    /// as the longest period of those that were admitted to it.
+    /// counted together. Each `Auth` admits attempts by its own limit, and a count lasts as long as
+    /// the longest period of those that were admitted to it.
     pub fn sign_in_limit(mut self, failures: u32, period: Duration) -> Self {
         self.sign_in_limit = Some(SignInLimit { failures, period });
         self
     }
 
     /// Counts no attempts to sign in, whether they say their address or not: for applications with
-    /// a limit of their own.
+    /// their own limit.
     pub fn without_sign_in_limit(mut self) -> Self {
         self.sign_in_limit = None;
         self
@@ -213,7 +213,7 @@ impl AuthBuilder {
     }
 
     /// Origins besides the site's own that unsafe requests may come from, each written as a
-    /// browser does: `https://app.example.com`. There are no wildcards.
+    /// browser does: `https://app.example.com`. Wildcards are refused.
     ///
     /// The site's own origin is the host that the request was sent to, over TLS in production. On
     /// `localhost`, and in development, it is the scheme of the connection, and the other one where
@@ -228,17 +228,17 @@ impl AuthBuilder {
     }
 
     /// Lets unsafe requests with a session cookie through that bear neither an `Origin` nor a
-    /// `Sec-Fetch-Site` header. All current browsers send at least one of them; only clients that
-    /// are no browsers do not.
+    /// `Sec-Fetch-Site` header. All current browsers send at least one of them; other clients may
+    /// send neither.
     pub fn allow_missing_origin(mut self, allow: bool) -> Self {
         self.allow_missing_origin = allow;
         self
     }
 
     /// Believes what a reverse proxy says of the client's address and of the host and scheme that it
-    /// asked for. By default such headers are ignored, since anybody can send them. Where this is set,
-    /// the address of the connection is never taken for that of a client: all requests have to come by the
-    /// proxy.
+    /// asked for. By default lucia ignores these headers, because any client can send them. Where
+    /// this is set, the address of the connection is never taken for that of a client: all requests
+    /// have to come by the proxy.
     pub fn trusted_proxy(mut self, proxy: TrustedProxy) -> Self {
         self.trusted_proxy = Some(proxy);
         self
@@ -265,7 +265,7 @@ impl AuthBuilder {
     }
 
     /// How long the store may take for one answer before it counts as unavailable; 10 seconds by
-    /// default. Stores have shorter limits of their own for each part of the way.
+    /// default. Stores have shorter limits for each step.
     pub fn store_timeout(mut self, timeout: Duration) -> Self {
         self.store_timeout = timeout;
         self
@@ -312,7 +312,8 @@ impl AuthBuilder {
         self
     }
 
-    /// Where random bytes come from; for tests. Whoever can foresee them can sign in as anybody.
+    /// The source of random bytes; for tests. An attacker who can predict them can sign in as any
+    /// user.
     pub fn random(mut self, random: impl RandomSource) -> Self {
         self.random = Arc::new(random);
         self

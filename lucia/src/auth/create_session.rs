@@ -27,20 +27,21 @@ impl Auth {
     /// Between the check of a password and the session for it, the password can be replaced, and
     /// all sessions of the user ended. By a key, the session is only stored where the key is still
     /// as it was when it was opened, in the same transaction: whichever comes first, no session
-    /// is left that the old password began. By the id of a user there is no such protection.
+    /// is left that the old password began. A session that is created by a user id has no such
+    /// protection.
     ///
     /// Where [`max_sessions_per_user`](crate::AuthBuilder::max_sessions_per_user) is set, the
     /// sessions that are too many end in the same transaction, too.
     ///
-    /// With a store of sessions of their own ([`AuthBuilder::sessions`](crate::AuthBuilder::sessions))
+    /// With a separate store for sessions ([`AuthBuilder::sessions`](crate::AuthBuilder::sessions))
     /// the key is looked at before and after the session is stored, and the session taken back
-    /// where it has changed: nobody gets it, but what it [replaced](CreateSession::replace) is
-    /// gone.
+    /// where it has changed: no client gets it, but the session that it
+    /// [replaced](CreateSession::replace) has ended.
     ///
     /// # Errors
     ///
     /// [`Error::InvalidCredentials`] when the key is not any more as it was opened;
-    /// [`Error::UnknownUser`] when there is no such user; [`Error::Constraint`] and the other
+    /// [`Error::UnknownUser`] when the user does not exist; [`Error::Constraint`] and the other
     /// errors of [`update_session_attributes`](Self::update_session_attributes) for
     /// [attributes](CreateSession::attributes) that do not fit; [`Error::Unavailable`] when the
     /// store is.
@@ -56,8 +57,8 @@ impl Auth {
     }
 }
 
-/// For whom [`create_session`](Auth::create_session) creates a session: the [`VerifiedKey`] of
-/// somebody who signs in, or the [`UserId`] of somebody whom the application vouches for.
+/// For whom [`create_session`](Auth::create_session) creates a session: the [`VerifiedKey`] of a
+/// sign-in, or the [`UserId`] of a user whom the application vouches for.
 ///
 /// A [`UserKey`](crate::UserKey) that was only looked up is neither, since it has not been verified. Where the
 /// application lets its user in all the same, it says so by `&key.user_id`.
@@ -221,9 +222,9 @@ impl CreateSession<'_> {
         self
     }
 
-    /// Says that nobody has proved just now to be this user, as when an administrator looks at
-    /// the site as somebody else: `#[authenticated(recent = "..")]` does not let the session pass
-    /// before [`reauthenticate`](Auth::reauthenticate).
+    /// Creates the session without a time of authentication, as when an administrator views the
+    /// site as another user: `#[authenticated(recent = "..")]` does not let the session pass before
+    /// [`reauthenticate`](Auth::reauthenticate).
     pub fn unproven(mut self) -> Self {
         self.proven = false;
         self

@@ -23,12 +23,12 @@ impl Auth {
     /// `A` is the type of the [`attributes`](NewUser::attributes) given. If it borrows, or does not
     /// implement `Deserialize`, say by [`returning`](NewUser::returning) what the user is read as.
     ///
-    /// To create rows of your own with the user, see [`CreateUser::transaction`].
+    /// To create your rows together with the user, see [`CreateUser::transaction`].
     ///
     /// # Errors
     ///
     /// - [`Error::InvalidPassword`] and [`Error::InvalidKey`] for what cannot be accepted;
-    /// - [`Error::DuplicateKey`] when somebody has signed up with this key already;
+    /// - [`Error::DuplicateKey`] when a user has this key already;
     /// - [`Error::Constraint`] and [`Error::InvalidAttribute`] when an attribute breaks a rule of
     ///   your table or does not fit its column;
     /// - [`Error::Schema`] when a table or column is missing, or when the row does not fit `A`: then
@@ -54,7 +54,7 @@ impl Auth {
     /// # Errors
     ///
     /// [`Error::InvalidKey`] and [`Error::InvalidPassword`] for what cannot be accepted,
-    /// [`Error::DuplicateKey`] when somebody has this key already, [`Error::UnknownUser`],
+    /// [`Error::DuplicateKey`] when a user has this key already, [`Error::UnknownUser`],
     /// [`Error::Busy`] when too many passwords wait to be hashed, [`Error::Unavailable`] when the
     /// store is.
     pub fn create_key<'a>(&'a self, user_id: &'a UserId, key: NewKey<'a>) -> CreateKey<'a> {
@@ -81,9 +81,8 @@ pub struct CreateUser<'a, A> {
 }
 
 impl<'a, A> CreateUser<'a, A> {
-    /// Creates the user in this transaction of yours, together with rows of your own that refer to
-    /// them. You commit it or roll it back, and until you commit it, no lookup and no sign-in sees the
-    /// user.
+    /// Creates the user in this transaction, together with your rows that refer to them. You commit
+    /// it or roll it back, and until you commit it, no lookup and no sign-in sees the user.
     ///
     /// ```no_run
     /// use lucia::deadpool_postgres::Pool;

@@ -10,7 +10,7 @@ use crate::user::key::{KeyId, UserKey};
 use crate::{Error, Result};
 
 impl Auth {
-    /// A key, `None` when there is no such key: `auth.key(("username", "ada")).await?`.
+    /// A key, or `None` if it does not exist: `auth.key(("username", "ada")).await?`.
     ///
     /// # Errors
     ///

@@ -22,8 +22,8 @@ impl Auth {
     }
 
     /// Replaces the password of a key, or gives one to a key that has none, and leaves the user's
-    /// sessions alone. Where the user or somebody else may hold a session that should end with
-    /// the old password, take [`change_password`](Self::change_password) or
+    /// sessions alone. If the user or an attacker may hold a session that should end with the old
+    /// password, take [`change_password`](Self::change_password) or
     /// [`reset_password`](Self::reset_password).
     ///
     /// A sign-in by the old password that is under way makes a session before this, or none:
@@ -69,22 +69,22 @@ impl Auth {
         Ok(key)
     }
 
-    /// Changes the password of somebody who is signed in. In the same transaction all their other
-    /// sessions end, and this one goes on under another token (OWASP ASVS 5.0, 7.4.3): set its
-    /// cookie by [`set_session`](crate::AuthRequest::set_session).
+    /// Changes the password of a signed-in user. All their other sessions end in the same
+    /// transaction, and this one gets another token (OWASP ASVS 5.0, 7.4.3). Set its cookie with
+    /// [`set_session`](crate::AuthRequest::set_session).
     ///
-    /// Ask for the old password first, by [`verify_password`](Self::verify_password). A sign-in by the old password
-    /// that is under way at this moment leaves no session:
+    /// Ask for the old password first, by [`verify_password`](Self::verify_password). A sign-in
+    /// with the old password that is in progress leaves no session:
     /// [`create_session(&key)`](Self::create_session) comes first, and this ends what it made, or
     /// it comes after, and is refused. (`create_session(&user_id)` knows nothing of passwords, and
     /// is not.)
     ///
-    /// With a store of sessions of their own ([`AuthBuilder::sessions`](crate::AuthBuilder::sessions))
+    /// With a separate store for sessions ([`AuthBuilder::sessions`](crate::AuthBuilder::sessions))
     /// it is several steps: this session gets its token, the others end, the password changes, and
     /// what began meanwhile ends. Where a store fails on the way, this is an error, the user has to
-    /// sign in again, and the password is the new one or still the old one. Sessions of before are
-    /// never left beside a new password; one that began by the old password during the call can be.
-    /// [`reset_password`](Self::reset_password) then ends all.
+    /// sign in again, and the password is the new one or still the old one. No session from before
+    /// the call remains beside a new password; one that began with the old password during the call
+    /// can. [`reset_password`](Self::reset_password) then ends all.
     ///
     /// # Errors
     ///
@@ -121,9 +121,9 @@ impl Auth {
         Ok(session.info().clone().rotated(&rotation, self.now()))
     }
 
-    /// Sets the password of somebody who has forgotten theirs and proved by other means who they
-    /// are. In the same transaction all their sessions end. A sign-in by the old password that is
-    /// under way leaves none either, as with [`change_password`](Self::change_password).
+    /// Sets the password of a user who has forgotten it and proved their identity by other means.
+    /// In the same transaction all their sessions end. A sign-in by the old password that is under
+    /// way leaves none either, as with [`change_password`](Self::change_password).
     ///
     /// The key counts as opened: to sign the user in right away, hand it to
     /// [`create_session`](Self::create_session). Failed attempts that are
@@ -161,7 +161,7 @@ impl Auth {
     /// Puts a hash of today's settings in the place of an outdated one that `password` has just
     /// opened, unless it was changed in the meantime: then it is `false`.
     ///
-    /// This is for the next time: nobody is turned away because it cannot be done now.
+    /// This is for the next time: a failure does not refuse the sign-in.
     pub(crate) async fn upgrade_hash(&self, key: &mut KeyRow, password: &str) -> bool {
         let upgrade = async {
             let new_hash = self.0.passwords.rehash(password).await?;

@@ -56,11 +56,11 @@ impl Auth {
         Ok(rows.into_iter().filter_map(|row| self.alive(row)).collect())
     }
 
-    /// Ends a session, whoever's it is. Silent when there is none. It leaves the cookie alone:
-    /// signing out is this and
+    /// Ends a session of any user. Does nothing if the session does not exist. It leaves the cookie
+    /// alone: signing out is this and
     /// [`auth_request.set_session(None)`](crate::AuthRequest::set_session).
     ///
-    /// An id that came with a request may be somebody else's session:
+    /// An id from a request may name another user's session:
     /// [`invalidate_user_session`](Self::invalidate_user_session) looks at that.
     ///
     /// # Errors
@@ -111,18 +111,18 @@ impl Auth {
             .await
     }
 
-    /// Sets columns of your own in a session's row: those that `attributes`, a struct or map, has
-    /// as fields. The others stay as they are, and lucia's own are out of reach. Returns the
-    /// session as it is then; [`attributes_as`](SessionInfo::attributes_as) reads the columns.
+    /// Sets your columns in a session's row: those that `attributes`, a struct or map, has as
+    /// fields. The others stay as they are, and lucia's own are out of reach. Returns the session
+    /// as it is then; [`attributes_as`](SessionInfo::attributes_as) reads the columns.
     ///
     /// The store has to know of them: see [`PgStoreBuilder::session_columns`].
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownSession`] when there is no such living session; [`Error::Constraint`] and
-    /// [`Error::InvalidAttribute`] when an attribute breaks a rule of your table or does not fit
-    /// its column; [`Error::Schema`] when there is no such column; [`Error::Misuse`] for a column
-    /// of lucia's; [`Error::Unavailable`] when the store is.
+    /// [`Error::UnknownSession`] when the session does not exist or has expired;
+    /// [`Error::Constraint`] and [`Error::InvalidAttribute`] when an attribute breaks a rule of
+    /// your table or does not fit its column; [`Error::Schema`] when the column does not exist;
+    /// [`Error::Misuse`] for a column of lucia's; [`Error::Unavailable`] when the store is.
     ///
     /// [`PgStoreBuilder::session_columns`]: https://docs.rs/lucia/latest/lucia/struct.PgStoreBuilder.html#method.session_columns
     pub async fn update_session_attributes(
@@ -159,13 +159,13 @@ impl Auth {
 
     /// Deletes the sessions that are expired, of all users, and says how many there were. Counts of
     /// attempts to sign in that are over go with them. It works in batches, and rests after each nine
-    /// times as long as it took, so that it has a tenth of the database at the most. It belongs in a
-    /// job of its own, not in a handler: see [`sweeper`](Self::sweeper).
+    /// times as long as it took, so that it has a tenth of the database at the most. Call it in a
+    /// separate job, not in a handler: see [`sweeper`](Self::sweeper).
     ///
     /// # Errors
     ///
-    /// [`Error::Unavailable`](crate::Error::Unavailable) when the store is. What was deleted
-    /// before stays deleted. Counts that cannot be deleted are logged, and no error.
+    /// [`Error::Unavailable`](crate::Error::Unavailable) when the store is. Rows that were deleted
+    /// before the error stay deleted. Counts that cannot be deleted are logged, and no error.
     pub async fn delete_expired_sessions(&self) -> Result<u64> {
         self.sweep(SWEEP).await
     }

@@ -116,8 +116,8 @@ impl SweeperBuilder {
     ///
     /// # Errors
     ///
-    /// [`Error::Setting`] names the setting that makes no sense, [`Error::Misuse`] when there is
-    /// no Tokio runtime.
+    /// [`Error::Setting`] names the setting that makes no sense, [`Error::Misuse`] outside a Tokio
+    /// runtime.
     pub fn start(self) -> Result<Sweeper> {
         if self.interval.is_zero() {
             let reason = "it would never rest";

@@ -38,9 +38,8 @@ impl Auth {
     ///
     /// [`Error::UnknownUser`]; [`Error::Constraint`] and [`Error::InvalidAttribute`] when an
     /// attribute breaks a rule of your table or does not fit its column, for an attribute `id`, and
-    /// when there is no such column; [`Error::Schema`] when the row does not fit `A`, which is found
-    /// when the columns have been set;
-    /// [`Error::Unavailable`] when the store is.
+    /// when a column does not exist; [`Error::Schema`] when the row does not fit `A`, which is
+    /// found when the columns have been set; [`Error::Unavailable`] when the store is.
     pub async fn update_user_attributes<A: DeserializeOwned>(
         &self,
         id: &UserId,
@@ -55,8 +54,8 @@ impl Auth {
     }
 
     /// Deletes a user with their keys and sessions: their next request is anonymous. Silent when
-    /// there is no such user. A sign-in at the same time comes first, and its session is deleted as
-    /// well, or it comes too late and is [`Error::UnknownUser`].
+    /// the user does not exist. A sign-in at the same time comes first, and its session is deleted
+    /// as well, or it comes too late and is [`Error::UnknownUser`].
     ///
     /// # Errors
     ///
@@ -70,7 +69,7 @@ impl Auth {
     }
 
     /// Checks that the tables are there and that an `A` can be read from the table of users: once
-    /// at the start, instead of at somebody's first request.
+    /// at startup, instead of at the first request.
     ///
     /// Each field of `A`, under its serde name, has to be a column, unless `A` can do without it.
     /// If there is a user already, one row is read as well, which finds columns of the wrong type.

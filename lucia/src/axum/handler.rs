@@ -1,5 +1,5 @@
-//! What handlers with `#[auth_request]` and `#[authenticated]` are made of. Public for the code
-//! that the attributes generate, and for nobody else.
+//! What handlers with `#[auth_request]` and `#[authenticated]` are made of. Public only for the
+//! code that the attributes generate.
 
 use std::convert::Infallible;
 use std::marker::PhantomData;
@@ -34,7 +34,7 @@ pub struct Parameters<T> {
 type Extract<T> = Box<dyn FnOnce(Request) -> Extraction<T> + Send>;
 type Extraction<T> = Pin<Box<dyn Future<Output = Result<T, Response>> + Send>>;
 
-/// A request of which nobody has read anything.
+/// An unread request.
 #[allow(missing_debug_implementations)] // A function has none.
 pub struct Incoming<T>(Parameters<T>);
 

@@ -45,22 +45,23 @@ pub struct AuthLayer<P = ()> {
 }
 
 impl<P> AuthLayer<P> {
-    /// Lets only those in who are signed in, before anything of a request's body is read:
-    /// `Router::new().route("/admin", get(admin)).layer(auth.layer().protect())`. Others get 401,
-    /// an unsafe request from another origin 403, and everybody 503 while the store is away.
+    /// Admits only requests with a valid session, and decides before the body is read:
+    /// `Router::new().route("/admin", get(admin)).layer(auth.layer().protect())`. Other requests
+    /// get 401, an unsafe request from another origin 403, and a request with a token 503 while the
+    /// store is unavailable.
     ///
     /// The fallback of a router is behind its layers, too: there, what does not exist is 401 as
     /// well. `.route_layer(..)` protects the routes alone. A nested router that was given no
-    /// fallback leaves what does not exist to the outer one, whatever its own layers: give it one
-    /// if nobody is to learn which of its pages exist.
+    /// fallback leaves what does not exist to the outer one, whatever its own layers: add one if
+    /// clients must not learn which of its pages exist.
     pub fn protect(mut self) -> Self {
         self.guard = self.guard.signed_in();
         self
     }
 
-    /// As [`protect`](Self::protect), and sends those who are not signed in to the page `login`
-    /// (303), with the page that they asked for as `next=`, a [`LocalPath`](crate::LocalPath). The
-    /// login page has to stand outside: inside it is 401, and the log says so once.
+    /// As [`protect`](Self::protect), and redirects unauthenticated requests to the page `login`
+    /// (303), with the requested page as `next=`, a [`LocalPath`](crate::LocalPath). The login page
+    /// has to stand outside: inside it is 401, and the log says so once.
     ///
     /// # Panics
     ///
@@ -70,8 +71,8 @@ impl<P> AuthLayer<P> {
         self
     }
 
-    /// Lets only those in whom this guard lets in, whatever was said before, and before anything of a request's body is read:
-    /// `auth.layer().guard(Guard::authenticated().permit(is_admin))`.
+    /// Admits only the requests that this guard admits, in place of an earlier guard, and decides
+    /// before the body is read: `auth.layer().guard(Guard::authenticated().permit(is_admin))`.
     pub fn guard<Q: Asks>(self, guard: Guard<Q>) -> AuthLayer<Q> {
         AuthLayer {
             auth: self.auth,

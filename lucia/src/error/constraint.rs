@@ -2,7 +2,7 @@
 
 use super::place;
 
-/// A rule of your own table that a write broke.
+/// A constraint of your table that a write broke.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 #[error("{kind} {} {}{}", kind.preposition(), place(table, column.as_deref()), named(constraint.as_deref()))]

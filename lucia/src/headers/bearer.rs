@@ -2,8 +2,8 @@
 
 use crate::session::token::Presented;
 
-/// What the `Authorization` headers of a request say. Other schemes than `Bearer` are somebody
-/// else's. The name of a scheme is the same in any case (RFC 9110, 11.1).
+/// What the `Authorization` headers of a request say. Schemes other than `Bearer` are ignored. The
+/// name of a scheme is the same in any case (RFC 9110, 11.1).
 ///
 /// A request has one such header. Where a token is among several, it is not for their order to say
 /// whether it counts.

@@ -28,7 +28,7 @@ const CANDIDATES: usize = 4;
 pub enum SameSite {
     /// Never.
     Strict,
-    /// When somebody follows a link.
+    /// Only with top-level navigation, such as a followed link.
     #[default]
     Lax,
     /// Always. Browsers ask for `Secure` then.
@@ -47,9 +47,9 @@ impl From<SameSite> for cookie::SameSite {
 
 /// How the session cookie differs from the default one.
 ///
-/// What is not set here stays as it is: in production the cookie is `__Host-auth_session` with
-/// `Secure`, `HttpOnly`, `SameSite=Lax` and `Path=/`; in development it is `auth_session` without
-/// `Secure`. `HttpOnly` is always there.
+/// Settings that are not given keep their defaults: in production the cookie is
+/// `__Host-auth_session` with `Secure`, `HttpOnly`, `SameSite=Lax` and `Path=/`; in development it
+/// is `auth_session` without `Secure`. `HttpOnly` is always there.
 #[derive(Clone, Debug, Default)]
 #[must_use = "options take effect by `builder.cookie(options)`"]
 pub struct CookieOptions {
@@ -84,8 +84,8 @@ impl CookieOptions {
 
     /// The domain that the cookie is sent to, with all of its subdomains. By default it is sent
     /// to the host alone that set it. Two sites of one domain need different
-    /// [names](Self::name), or a browser sends the cookies of both to one of them. What was said of
-    /// a change of the [path](Self::path) holds for the domain as well.
+    /// [names](Self::name), or a browser sends the cookies of both to one of them. The notes on a
+    /// change of the [path](Self::path) apply to the domain as well.
     pub fn domain(mut self, domain: impl Into<String>) -> Self {
         self.domain = Some(domain.into());
         self

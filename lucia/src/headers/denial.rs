@@ -160,8 +160,7 @@ impl DenialBody {
     }
 
     /// Problem details (RFC 9457): `type`, `title`, `status`, `detail`, and the
-    /// [`code`](Error::code). The detail of a refused new password or key says what is wrong with
-    /// it.
+    /// [`code`](Error::code). The detail of a refused new password or key says why it was refused.
     ///
     /// ```
     /// # fn build(store: impl lucia::store::Store) -> lucia::Result<lucia::Auth> {

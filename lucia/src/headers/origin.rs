@@ -12,7 +12,8 @@ use crate::headers::forwarded::Proxies;
 pub(crate) struct OriginPolicy {
     /// Origins allowed besides the site's own, as a browser writes them.
     pub(crate) allowed: Vec<String>,
-    /// Whether this site is reached over TLS, whoever ends it: the cookie is `Secure`.
+    /// Whether this site is reached over TLS, even if a proxy terminates it: the cookie is
+    /// `Secure`.
     pub(crate) secure: bool,
     /// Whose word on the client's side of a proxy counts.
     pub(crate) proxies: Option<Proxies>,

@@ -1,4 +1,4 @@
-//! What it takes to verify a hash, so that nobody is refused sooner than somebody unknown.
+//! What it takes to verify a hash, so that a known user is not refused sooner than an unknown one.
 
 /// The work of verifying one hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -99,7 +99,8 @@ impl LegacyHash {
     }
 
     /// Whether another password cannot open it as well. From 72 bytes on, a bcrypt hash is the
-    /// same whatever follows: to replace it by the hash of what was typed could lock the owner out.
+    /// same whatever follows: to replace it by the hash of the typed password could lock the owner
+    /// out.
     fn looks_at_all_of(&self, password: &str) -> bool {
         match self.kind {
             Kind::Scrypt(_) => true,

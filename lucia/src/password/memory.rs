@@ -12,9 +12,9 @@ use argon2::{Block, Error, Result};
 /// is asked for and not touched takes no memory.
 const GIVEN_BACK: usize = 33 * 1024;
 
-/// What is in nobody's hands.
+/// The memory that is not in use.
 ///
-/// Whoever takes has a place to run, so that there is never more than one for each place. The
+/// A hash in progress has a place to run, so that there is never more than one for each place. The
 /// last one that came back goes out first: those that only a flood needed are not touched again.
 pub(super) struct Pool {
     idle: Mutex<Vec<Memory>>,
@@ -58,10 +58,11 @@ impl Pool {
 impl Memory {
     /// Does `work` in `length` blocks. What they hold before does not matter to Argon2.
     ///
-    /// The kept ones are wiped: from what Argon2 leaves in them, whoever reads the memory of an
-    /// idle process, or its core dump, could try passwords at no cost, and they would be there
-    /// until the next sign-in. It takes about a fortieth of the time of a hash. The password itself,
-    /// which came through buffers that are not ours, is not wiped, and so is none of what was freed.
+    /// The kept ones are wiped: from what Argon2 leaves in them, a reader of the memory of an idle
+    /// process, or of its core dump, could try passwords at no cost, and they would be there until
+    /// the next sign-in. It takes about a fortieth of the time of a hash. The password itself,
+    /// which came through buffers that are not ours, is not wiped, and so is none of what was
+    /// freed.
     pub(super) fn with<T>(
         &mut self,
         length: usize,

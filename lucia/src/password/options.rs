@@ -42,9 +42,8 @@ use crate::{Error, Result};
 /// - A wrong password for an account with such a hash is refused after a longer time than one for
 ///   an unknown account, which takes the time of these settings: bcrypt at cost 12 takes several
 ///   times as long, and after a hash that is cheaper, or may be, the work of these settings is done
-///   as well. Until the hashes are replaced, somebody who measures can tell which accounts exist
-///   and have not signed in since (OWASP ASVS 5.0, 6.3.8). This goes for Argon2 hashes of another
-///   cost, too.
+///   as well. Until the hashes are replaced, timing reveals which accounts exist and have not
+///   signed in since (OWASP ASVS 5.0, 6.3.8). This goes for Argon2 hashes of another cost, too.
 /// - `scrypt` allocates its memory for each hash. glibc gives the 32 MiB of `s2` back to the system;
 ///   16 MiB of a two-part hash it keeps for each thread that has verified one.
 #[derive(Clone, Debug)]
@@ -63,7 +62,7 @@ pub struct PasswordOptions {
     pub(super) new_hashes: NewHashes,
 }
 
-/// What new password hashes are.
+/// The format of new password hashes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NewHashes {
@@ -187,7 +186,8 @@ impl PasswordOptions {
 
     /// Whether hashes of Lucia for Node and bcrypt are replaced by Argon2id ones when their owners
     /// sign in; they are not by default. A Node application that works on the same tables cannot
-    /// read Argon2id, and would let nobody in whose hash was replaced: allow this when it is gone.
+    /// verify Argon2id, and would refuse users whose hash was replaced. Enable this after it has
+    /// stopped.
     #[cfg(feature = "legacy-hashes")]
     #[cfg_attr(docsrs, doc(cfg(feature = "legacy-hashes")))]
     pub fn upgrade_legacy_hashes(mut self, allow: bool) -> Self {
@@ -195,18 +195,18 @@ impl PasswordOptions {
         self
     }
 
-    /// What new hashes are; [`Argon2id`](NewHashes::Argon2id) by default.
+    /// The format of new hashes; [`Argon2id`](NewHashes::Argon2id) by default.
     ///
     /// With the cargo feature `legacy-hashes`, they can be those of Lucia for Node:
-    /// `NewHashes::LuciaScrypt`. A Node application with Lucia v2 on the same tables does not read
-    /// Argon2id, and would not let anybody in who signs up or changes their password here. No hash
+    /// `NewHashes::LuciaScrypt`. A Node application with Lucia v2 on the same tables does not
+    /// verify Argon2id, and would refuse users who sign up or change their password here. No hash
     /// is replaced at sign-in then, weaker ones of Argon2 included, so it cannot be set together
     /// with `upgrade_legacy_hashes`. Hashes of Argon2id that are stored already keep working here;
     /// Node cannot read them.
     ///
     /// This is for the time of a migration only. OWASP's Password Storage Cheat Sheet asks for three
     /// times the work where scrypt has that memory, which is 32 MiB for each password that is hashed
-    /// [at once](Self::at_once), and for somebody unknown as well. When the Node application is gone,
+    /// [at once](Self::at_once), and for unknown users as well. When the Node application is gone,
     /// take this setting away and allow `upgrade_legacy_hashes`.
     pub fn new_hashes(mut self, new_hashes: NewHashes) -> Self {
         self.new_hashes = new_hashes;

@@ -33,7 +33,7 @@ impl Recipe {
         }
     }
 
-    /// The hash of a password with a salt of its own. It takes the work.
+    /// The hash of a password with a new salt. It takes the work.
     pub(super) fn hash(
         &self,
         password: &Password,

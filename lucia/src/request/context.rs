@@ -14,8 +14,8 @@ use crate::headers::RequestInfo;
 pub trait RequestContext: RequestInfo {
     /// The slot that is kept with this request, in its extensions or what the framework calls
     /// them: all parts of an application get the same one. Where nothing can be added to a
-    /// request by a shared reference, the adapter puts a slot there before anybody asks, and this
-    /// answers with an empty one for a request that did not pass it.
+    /// request by a shared reference, the adapter puts a slot there before the first lookup, and
+    /// this answers with an empty one for a request that did not pass it.
     fn slot(&self) -> RequestSlot;
 }
 

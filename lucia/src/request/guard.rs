@@ -1,5 +1,5 @@
-//! [`Guard`]: whom a handler or a scope lets in. Knows no framework; the adapters turn its denials
-//! into responses.
+//! [`Guard`]: which requests a handler or a scope admits. Knows no framework; the adapters turn its
+//! denials into responses.
 
 pub(crate) mod permit;
 
@@ -16,7 +16,7 @@ use crate::request::redirect::LocalPath;
 use crate::request::{AuthRequest, TokenSource};
 use crate::{Error, Result};
 
-/// Whom a handler or a scope lets in.
+/// Which requests a handler or a scope admits.
 ///
 /// `#[authenticated(..)]` makes one of its options; the middleware takes one:
 ///
@@ -33,7 +33,7 @@ use crate::{Error, Result};
 #[derive(Clone)]
 #[must_use = "a guard lets nobody in or out by itself"]
 pub struct Guard<P = ()> {
-    /// `None` lets everybody in.
+    /// `None` admits every request.
     token_source: Option<TokenSource>,
     login: Option<Cow<'static, str>>,
     within: Option<Duration>,
@@ -41,7 +41,7 @@ pub struct Guard<P = ()> {
 }
 
 impl Guard {
-    /// Lets everybody in.
+    /// Admits every request.
     pub const fn anyone() -> Self {
         Self {
             token_source: None,
@@ -51,7 +51,7 @@ impl Guard {
         }
     }
 
-    /// Lets only those in who are signed in, by their cookie.
+    /// Admits only requests with the cookie of a valid session.
     pub const fn authenticated() -> Self {
         Self {
             token_source: Some(TokenSource::Cookie),
@@ -85,15 +85,15 @@ impl Guard {
 }
 
 impl<P> Guard<P> {
-    /// By what those have to be signed in.
+    /// Sets which token authenticates a request.
     pub fn token_source(mut self, source: TokenSource) -> Self {
         self.token_source = Some(source);
         self
     }
 
-    /// Sends those who are not signed in, or too long ago, to the page `login`, with the page that
-    /// they asked for as `next=`, a [`LocalPath`]. A client that shows a bearer token where one is
-    /// accepted has no use for a page, and gets its 401.
+    /// Redirects requests without a session, or without a [`recent`](Self::recent) authentication,
+    /// to the page `login`, with the requested page as `next=`, a [`LocalPath`]. A client that
+    /// shows a bearer token where one is accepted has no use for a page, and gets its 401.
     ///
     /// # Panics
     ///
@@ -108,18 +108,19 @@ impl<P> Guard<P> {
         self.signed_in()
     }
 
-    /// Lets only those in who proved within the last `period` who they are: at their sign-in, or
-    /// by [`reauthenticate`](crate::Auth::reauthenticate) (OWASP ASVS 5.0, 7.5.3). A renewal is no
-    /// proof.
+    /// Admits only users who authenticated within the last `period`: at their sign-in, or by
+    /// [`reauthenticate`](crate::Auth::reauthenticate) (OWASP ASVS 5.0, 7.5.3). A renewal does not
+    /// count.
     pub fn recent(mut self, period: Duration) -> Self {
         self.within = Some(period);
         self.signed_in()
     }
 
-    /// Lets only those in whom `permit` lets in: a function of the user, the session, and any other
-    /// extractor that leaves the body alone, such as `fn(User<Profile>) -> bool` or, in actix-web,
-    /// `fn(User<Profile>, web::Path<DocumentId>) -> bool`. It takes up to four arguments, may be
-    /// `async`, and may return a `Result`, whose error is answered with 503 and goes to the log.
+    /// Admits only requests that `permit` admits: a function of the user, the session, and any
+    /// other extractor that leaves the body alone, such as `fn(User<Profile>) -> bool` or, in
+    /// actix-web, `fn(User<Profile>, web::Path<DocumentId>) -> bool`. It takes up to four
+    /// arguments, may be `async`, and may return a `Result`, whose error is answered with 503 and
+    /// goes to the log.
     ///
     /// What it takes is extracted once the sender is known and before the body is read. If an
     /// extractor rejects the request, its rejection is the answer. A later call takes the place of
@@ -142,8 +143,8 @@ impl<P> Guard<P> {
         }
     }
 
-    /// Lets nobody in who is not signed in, by the cookie unless it says by what else. What more a
-    /// guard asks of people can only be asked of those.
+    /// Admits only requests with a valid session, that of the cookie by default. The other
+    /// conditions of a guard need one.
     pub(crate) fn signed_in(mut self) -> Self {
         self.token_source.get_or_insert_default();
         self
@@ -188,8 +189,9 @@ impl<P> Guard<P> {
     /// login page. `target` is the path and query that a safe request asked for, and `None` for an
     /// unsafe one, which cannot be asked again by a redirect.
     ///
-    /// It sends nobody in a circle: where `target` is the login page itself, or the client has been
-    /// sent from there to the login page and back, there is no redirection, and the log says so once.
+    /// It never redirects in a circle: if `target` is the login page itself, or the client has been
+    /// sent from there to the login page and back, there is no redirection, and the log says so
+    /// once.
     pub(crate) fn redirection(
         &self,
         denial: &Error,
@@ -267,8 +269,8 @@ fn denied(request: &AuthRequest, denial: Error) -> Error {
     denial
 }
 
-/// Taken by the function that the user wrote, which nobody but the handler around it shall call.
-/// It is deliberately no extractor.
+/// Taken by the function that the user wrote, which only the handler around it may call. It is
+/// deliberately not an extractor.
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct Admission(#[allow(dead_code)] pub(crate) ());

@@ -4,11 +4,11 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer};
 
-/// A path of this site, with its query: safe to redirect to, whoever wrote it.
+/// A path of this site with its query. It is safe to redirect to, even if an attacker chose it.
 ///
-/// Login pages get it as `next=`. Anybody can make a link with any `next=`, so it is taken for
-/// what it says only when browsers cannot read another site in it: `//evil.example`,
-/// `/\evil.example`, `https://evil.example` and everything with control characters are refused.
+/// Login pages get it as `next=`. Any site can link to the login page with any `next=`, so it is
+/// accepted only if browsers cannot read another site in it: `//evil.example`, `/\evil.example`,
+/// `https://evil.example` and everything with control characters are refused.
 ///
 /// ```
 /// use lucia::LocalPath;
@@ -18,8 +18,8 @@ use serde::{Deserialize, Deserializer};
 /// assert_eq!(next("//evil.example").as_str(), "/");
 /// ```
 ///
-/// It can be a field of a form or a query. What could lead to another site becomes the front page then,
-/// and is not an error: a forged link keeps nobody from signing in.
+/// It can be a field of a form or a query. A value that could lead to another site becomes the
+/// front page instead of an error, so a forged link does not prevent a sign-in.
 ///
 /// ```
 /// use actix_web::web::Query;
@@ -61,9 +61,9 @@ impl LocalPath {
         path(&self.0)
     }
 
-    /// Whether who is sent from here to the login page `login` comes back here: this is that page,
-    /// or they have been here before, which the `next=` of each redirect on the way says. A proxy may
-    /// know the login page by another path than we do.
+    /// Whether a client that is sent from here to the login page `login` comes back here: this is
+    /// that page, or they have been here before, which the `next=` of each redirect on the way
+    /// says. A proxy may know the login page by another path than we do.
     pub(crate) fn comes_back_from(&self, login: &str) -> bool {
         if decoded(self.path()) == decoded(path(login)) {
             return true;

@@ -7,8 +7,8 @@ use crate::request::ResponseHeaders;
 
 impl ResponseHeaders {
     /// Puts this on a response: its cookie in place of one of the same name, `Cache-Control:
-    /// no-store` where the handler has said nothing, and what is missing in `Vary`. Doing it again
-    /// changes nothing.
+    /// no-store` where the handler has said nothing, and the missing headers in `Vary`. Doing it
+    /// again changes nothing.
     ///
     /// A session cookie that the handler put there by itself is taken off where none is allowed: from
     /// the response to a refused request of another origin, and to one that authenticated by its

@@ -58,7 +58,7 @@ impl Claim {
         }
     }
 
-    /// From now on this is nobody's.
+    /// From now on this sender is anonymous.
     pub(super) fn end(&self) {
         self.ended.store(true, Ordering::Relaxed);
     }
@@ -162,7 +162,7 @@ impl Sender {
         }
     }
 
-    /// Whether somebody is known to be signed in.
+    /// Whether the sender is known to be signed in.
     pub(super) fn is_known(&self) -> bool {
         match &self.source {
             Source::Set { .. } => true,

@@ -24,8 +24,8 @@ impl AuthRequest {
     ///    [address of the client](Self::client_address), and refuses it where too many have failed;
     /// 3. checks the proof, in the same time whether or not the user exists;
     /// 4. creates the session, only where the key still is as it was verified, and ends the session
-    ///    of the request's cookie in the same transaction, whoever it belongs to (OWASP ASVS 5.0,
-    ///    7.2.4);
+    ///    of the request's cookie in the same transaction, whichever user it belongs to (OWASP ASVS
+    ///    5.0, 7.2.4);
     /// 5. makes the response set the cookie of the new session.
     ///
     /// If a step fails, the steps after it do not happen: a wrong password leaves the browser's

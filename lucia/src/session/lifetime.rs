@@ -118,7 +118,7 @@ impl Lifetime {
         now > idle_expires || now > self.end(created_at)
     }
 
-    /// Whether somebody who proved who they are at `authenticated_at` did so within `period`.
+    /// Whether an authentication at `authenticated_at` was within `period`.
     pub(crate) fn is_recent(
         authenticated_at: Option<SystemTime>,
         period: Duration,

@@ -15,8 +15,8 @@ use crate::{Error, Result};
 /// about 206 bits from the operating system's generator (OWASP ASVS 5.0, 7.2.3 asks for 128).
 ///
 /// It exists only in the cookie and in a [`Session`](crate::Session) that was just created or
-/// validated. The database holds its SHA-256, so a stolen dump logs nobody in. `Debug` does not
-/// show it.
+/// validated. The database holds its SHA-256, so a stolen dump cannot be used to sign in. `Debug`
+/// does not show it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SessionToken(Ascii<{ Self::LENGTH }>);
 
@@ -37,7 +37,7 @@ impl SessionToken {
         .map(Self)
     }
 
-    /// The token itself. Whoever reads it can act as the user: put it into the cookie or the
+    /// The token itself. Anyone who reads it can act as the user: put it into the cookie or the
     /// `Authorization` header of the person it belongs to, and nowhere else.
     #[must_use]
     pub fn expose(&self) -> &str {

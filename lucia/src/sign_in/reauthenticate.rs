@@ -17,10 +17,12 @@ impl Auth {
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidCredentials`](crate::Error::InvalidCredentials) as in [`verify_password`](Self::verify_password), and when the key is
-    /// somebody else's; [`Error::TooManyAttempts`](crate::Error::TooManyAttempts) where attempts are counted;
-    /// [`Error::Unauthenticated`](crate::Error::Unauthenticated) when the session has ended meanwhile; [`Error::Busy`](crate::Error::Busy) when too
-    /// many passwords wait to be checked; [`Error::Unavailable`](crate::Error::Unavailable) when the store is.
+    /// [`Error::InvalidCredentials`](crate::Error::InvalidCredentials) as in
+    /// [`verify_password`](Self::verify_password), and when the key belongs to another user;
+    /// [`Error::TooManyAttempts`](crate::Error::TooManyAttempts) where attempts are counted;
+    /// [`Error::Unauthenticated`](crate::Error::Unauthenticated) when the session has ended
+    /// meanwhile; [`Error::Busy`](crate::Error::Busy) when too many passwords wait to be checked;
+    /// [`Error::Unavailable`](crate::Error::Unavailable) when the store is.
     pub fn reauthenticate<'a, A>(
         &'a self,
         session: &'a Session<A>,

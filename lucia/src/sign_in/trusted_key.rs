@@ -13,7 +13,7 @@ impl Auth {
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidCredentials`] when there is no such key and when it has a password,
+    /// [`Error::InvalidCredentials`] when the key does not exist or has a password,
     /// [`Error::Unavailable`] when the store is.
     #[doc(alias = "useKey")]
     pub async fn trusted_key(&self, key: impl Into<KeyId>) -> Result<VerifiedKey> {

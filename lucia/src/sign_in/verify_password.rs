@@ -18,10 +18,10 @@ impl Auth {
     /// `useKey`. Hand the result to [`create_session`](Self::create_session), which checks that it
     /// still holds, or to [`AuthRequest::sign_in`](crate::AuthRequest::sign_in).
     ///
-    /// Whoever is refused waits as long and is told the same, whether there is no such user, the
-    /// password is wrong, or the key has none (OWASP ASVS 5.0, 6.3.8). Where the stored hash is an
-    /// [older one](crate::PasswordOptions#older-hashes), it takes longer. Once its password has
-    /// opened it, a hash that is weaker than the settings is replaced.
+    /// Every refusal takes the same time and returns the same error, whether the user is unknown,
+    /// the password is wrong, or the key has no password (OWASP ASVS 5.0, 6.3.8). Where the stored
+    /// hash is an [older one](crate::PasswordOptions#older-hashes), it takes longer. Once its
+    /// password has opened it, a hash that is weaker than the settings is replaced.
     ///
     /// A stored hash that cannot be verified is refused in the same way. An event at `ERROR` names
     /// the user, and says why and which hashes can be.
@@ -85,7 +85,7 @@ impl<'a> VerifyPassword<'a> {
     ///
     /// An attempt that succeeds is not counted, but the failures before it stay counted until the 15
     /// minutes are over: a success proves nothing about who made them. An attempt that is refused as
-    /// one too many is not counted either: it makes nobody wait longer. One that is dropped before
+    /// one too many is not counted either: it does not extend the wait. One that is dropped before
     /// it is answered is counted as a failure.
     ///
     /// All processes on one store count together. So do all keys that are the same but for case,
@@ -93,9 +93,9 @@ impl<'a> VerifyPassword<'a> {
     /// addresses are counted by their first 64 bits, and those that hold an IPv4 address by that:
     /// mapped, `64:ff9b::/96` (NAT64) and `2002::/16` (6to4).
     ///
-    /// Without an address nothing is counted. To count by the key alone would let anybody lock
-    /// out its owner. Behind a proxy the address of the connection is the proxy's: take the one
-    /// that your proxy tells, or all your users are one to this.
+    /// Without an address lucia counts nothing: a count by key alone would let any client lock out
+    /// its owner. Behind a proxy the address of the connection is the proxy's: take the one that
+    /// your proxy tells, or all your users are one to this.
     ///
     /// Where a form is sent, call [`check_origin()?`](crate::AuthRequest::check_origin) before: a
     /// page of another site could otherwise send forms by a visitor's browser, and so from their

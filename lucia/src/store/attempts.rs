@@ -83,7 +83,7 @@ impl CountedPlace {
     }
 }
 
-/// What became of an attempt that was to be counted.
+/// The result of counting an attempt.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct CountedAttempt {

@@ -70,8 +70,8 @@ use crate::user::UserId;
 /// transaction (SQLSTATE 40001 and 40P01), and a lookup also where its connection broke. The database may
 /// have any isolation by default.
 ///
-/// [`PgStore::connect`] makes a pool of its own; [`PgStore::new`] shares your application's, with
-/// its TLS and its settings. [`PgStore::builder`] has the rest.
+/// [`PgStore::connect`] creates a pool; [`PgStore::new`] shares your application's, with its TLS
+/// and settings. [`PgStore::builder`] has the rest.
 #[derive(Clone)]
 pub struct PgStore(Arc<Parts>);
 
@@ -136,8 +136,8 @@ impl PgStore {
     /// there without a record, from another tool or an earlier version, are completed.
     ///
     /// It can run at every start, in as many processes at once as you like: it does all or
-    /// nothing, one process after the other. Applications with a migration tool of their own use
-    /// the SQL files in `migrations/postgres` instead.
+    /// nothing, one process after the other. Applications with another migration tool use the SQL
+    /// files in `migrations/postgres` instead.
     ///
     /// # Errors
     ///

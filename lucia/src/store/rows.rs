@@ -1,4 +1,4 @@
-//! What goes into a store, and what comes out of it.
+//! The rows that a store receives and returns.
 
 use std::fmt;
 
@@ -120,7 +120,7 @@ impl fmt::Debug for KeyRow {
     }
 }
 
-/// What to do with a key that is to be deleted and is the last one of its user.
+/// How to treat the deletion of a user's last key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(clippy::exhaustive_enums)]
 pub enum LastKey {
@@ -181,7 +181,7 @@ impl<'a> Owner<'a> {
     }
 }
 
-/// What became of a key that was to be deleted.
+/// The result of deleting a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(clippy::exhaustive_enums)]
 pub enum KeyDeletion {

@@ -143,7 +143,7 @@ impl UserStore for Split {
         self.users.update_user(id, attributes).await
     }
 
-    /// The user goes first: a session without a user authenticates nobody, while a user without
+    /// The user goes first: a session without a user does not authenticate, while a user without
     /// sessions could sign in again between the two.
     async fn delete_user(&self, id: &UserId) -> Result<()> {
         self.users.delete_user(id).await?;

@@ -32,8 +32,7 @@ const LONGEST_TIMEOUT: Duration = Duration::from_secs(60 * 60);
 
 /// Users, keys and sessions in SQLite: a file, or memory.
 ///
-/// For sites on one machine, examples and tests: there is no server to run. SQLite itself is
-/// compiled in.
+/// For sites on one machine, examples and tests: no server is needed. SQLite itself is compiled in.
 ///
 /// ```
 /// # async fn example() -> lucia::Result<()> {
@@ -79,8 +78,8 @@ impl SqliteStore {
     /// # Errors
     ///
     /// [`Error::Setting`] says why the file cannot be used as a database: its directory is
-    /// missing, it may not be written, it is something else. [`Error::Unavailable`] when somebody
-    /// else keeps it locked.
+    /// missing, it may not be written, it is something else. [`Error::Unavailable`] when another
+    /// connection keeps it locked.
     pub async fn open(path: impl AsRef<Path>) -> Result<Self> {
         Self::builder().open(path).await
     }
@@ -201,10 +200,10 @@ impl SqliteStoreBuilder {
         self
     }
 
-    /// The columns of your own in the table of sessions, for
-    /// [`attributes`](crate::CreateSession::attributes) of sessions; none by default. Each is a
-    /// name, or a definition such as `"country TEXT"`, by which [`migrate`](SqliteStore::migrate)
-    /// makes the column where it is missing. SQLite cannot add a `UNIQUE` column so.
+    /// Your columns in the table of sessions, for [`attributes`](crate::CreateSession::attributes)
+    /// of sessions; none by default. Each is a name, or a definition such as `"country TEXT"`, by
+    /// which [`migrate`](SqliteStore::migrate) makes the column where it is missing. SQLite cannot
+    /// add a `UNIQUE` column so.
     pub fn session_columns<S: Into<String>>(
         mut self,
         columns: impl IntoIterator<Item = S>,

@@ -7,7 +7,7 @@ use crate::{Auth, Session, UserId};
 ///
 /// # Panics
 ///
-/// When there is no such user.
+/// If the user does not exist.
 pub async fn login_as(auth: &Auth, user_id: &UserId) -> LoggedIn {
     match auth.create_session(user_id).await {
         Ok(session) => LoggedIn::new(auth, session),
@@ -15,7 +15,7 @@ pub async fn login_as(auth: &Auth, user_id: &UserId) -> LoggedIn {
     }
 }
 
-/// Somebody who is signed in: what their browser, or their client with a bearer token, sends.
+/// A signed-in user: the headers that their browser, or their client with a bearer token, sends.
 #[derive(Clone, Debug)]
 pub struct LoggedIn {
     session: Session,
@@ -23,7 +23,7 @@ pub struct LoggedIn {
 }
 
 impl LoggedIn {
-    /// Who holds this session of `auth`.
+    /// The user of this session of `auth`.
     #[must_use]
     pub fn new(auth: &Auth, session: Session) -> Self {
         Self {
@@ -54,7 +54,7 @@ impl LoggedIn {
         format!("{name}={value}")
     }
 
-    /// The header by which a browser says that a request comes from a page of the site itself.
+    /// The header in which a browser says that a request comes from a page of the site itself.
     /// Without one like it, an unsafe request with the cookie is refused with 403.
     #[must_use]
     pub fn origin_header(&self) -> (&'static str, &'static str) {

@@ -70,7 +70,8 @@ impl PgDatabase {
     /// Creates a database on the server of this URL, such as `postgres://app@localhost/postgres`.
     ///
     /// The account needs the right to create databases (`CREATEDB`). The database that the URL names is
-    /// connected to, and not changed. The new one has its user and its parameters. There is no TLS.
+    /// connected to, and not changed. The new one has its user and its parameters. Connections do
+    /// not use TLS.
     ///
     /// # Panics
     ///
@@ -232,7 +233,7 @@ fn block_on<F: Future>(future: F) -> std::io::Result<F::Output> {
     Ok(runtime.block_on(future))
 }
 
-/// The URL with another database in it. `None` if it is no URL.
+/// The URL with another database in it. `None` if it is not a URL.
 fn with_database(url: &str, name: &str) -> Option<String> {
     let (scheme, rest) = url.split_once("://")?;
     if !["postgres", "postgresql"].contains(&scheme) {

@@ -1,4 +1,4 @@
-//! A row without values, to find out what a type asks for while there is no row to read.
+//! A row without values, to find out what a type reads when no row exists.
 
 use serde::de::{
     self, DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, MapAccess,

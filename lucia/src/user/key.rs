@@ -66,7 +66,7 @@ impl KeyId {
         &self.text[..self.colon]
     }
 
-    /// Who the user is there: the username, for example.
+    /// The user's identifier there: the username, for example.
     #[must_use]
     pub fn provider_user_id(&self) -> &str {
         &self.text[self.colon + 1..]
@@ -128,8 +128,8 @@ pub struct UserKey {
 /// return. It dereferences to the [`UserKey`].
 ///
 /// It remembers what it was opened with. A session that is created
-/// [by it](crate::Auth::create_session) begins only where that still opens the key, so that no
-/// password signs anybody in once it has been replaced.
+/// [by it](crate::Auth::create_session) begins only if that still opens the key, so a replaced
+/// password cannot create a session.
 #[derive(Clone)]
 pub struct VerifiedKey {
     pub(crate) key: UserKey,

@@ -72,8 +72,8 @@ impl<'a, A> NewUser<'a, A> {
     /// columns that can be set, and [`create_user`](crate::Auth::create_user) refuses it.
     ///
     /// The user that comes back has these attributes, too, so `B` implements `Deserialize` as
-    /// well, and owns its values. For a type that does not, [`returning`](Self::returning) says
-    /// what is read instead:
+    /// well, and owns its values. For a type that does not, [`returning`](Self::returning) names
+    /// the type to read instead:
     ///
     /// ```
     /// use lucia::{NewUser, User};

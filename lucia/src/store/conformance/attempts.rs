@@ -255,7 +255,7 @@ pub(super) fn attempt(number: u64, now: i64) -> NewAttempt {
     }
 }
 
-/// What became of an attempt.
+/// The result of an attempt.
 #[derive(Debug, PartialEq)]
 struct Count {
     admitted: bool,

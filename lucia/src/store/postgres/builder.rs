@@ -112,10 +112,9 @@ impl PgStoreBuilder {
         self
     }
 
-    /// The columns of your own in the table of sessions, for
-    /// [`attributes`](crate::CreateSession::attributes) of sessions; none by default. Each is a
-    /// name, or a definition such as `"country TEXT"`, by which [`migrate`](PgStore::migrate)
-    /// makes the column where it is missing.
+    /// Your columns in the table of sessions, for [`attributes`](crate::CreateSession::attributes)
+    /// of sessions; none by default. Each is a name, or a definition such as `"country TEXT"`, by
+    /// which [`migrate`](PgStore::migrate) makes the column where it is missing.
     pub fn session_columns<S: Into<String>>(
         mut self,
         columns: impl IntoIterator<Item = S>,
@@ -126,15 +125,15 @@ impl PgStoreBuilder {
 
     /// What is stored as the id of a session; the hash of its token by default. The
     /// other settings are for a table that Lucia v2 uses or has used, and **keep tokens in the
-    /// database that sign in whoever reads them**: see [`StoredIds`].
+    /// database with which any reader can sign in**: see [`StoredIds`].
     pub fn stored_ids(mut self, ids: StoredIds) -> Self {
         self.ids = ids;
         self
     }
 
-    /// Whether lookups of sessions that meet go out as one statement; they do by default. Nobody
-    /// waits for company: those that arrive while one is on its way go out together once it is
-    /// back. Each sees all that was committed before it was called, as it would alone.
+    /// Whether lookups of sessions that meet go out as one statement; they do by default. No lookup
+    /// is held back to collect others: those that arrive while one is on its way go out together
+    /// once it is back. Each sees all that was committed before it was called, as it would alone.
     ///
     /// At one time there are no more of these statements than cores, and half as many at the most as
     /// connections that the pool may have (one in a pool of one). Where one has not come back for a
@@ -163,10 +162,11 @@ impl PgStoreBuilder {
         self
     }
 
-    /// How long a statement may take, waiting for a connection included; 5 seconds by default. What
-    /// takes longer is [`Error::Unavailable`]. A lookup can wait for as long for the statement of
-    /// others before it makes its own.
-    /// [`AuthBuilder::store_timeout`](crate::AuthBuilder::store_timeout) bounds the whole of a call.
+    /// How long a statement may take, waiting for a connection included; 5 seconds by default. A
+    /// call that takes longer returns [`Error::Unavailable`]. A lookup can wait for as long for the
+    /// statement of others before it makes its own.
+    /// [`AuthBuilder::store_timeout`](crate::AuthBuilder::store_timeout) bounds the whole of a
+    /// call.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
@@ -201,7 +201,7 @@ impl PgStoreBuilder {
         self
     }
 
-    /// A store over a pool of your own.
+    /// A store over your own pool.
     ///
     /// # Errors
     ///

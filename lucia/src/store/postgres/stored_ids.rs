@@ -9,45 +9,45 @@ use crate::session::token::SessionToken;
 ///
 /// | | sessions that Lucia makes | sessions that are made here | a dump of the database |
 /// |---|---|---|---|
-/// | [`PlainTokens`](Self::PlainTokens) | are good here | are good there | **signs in as everybody** |
-/// | [`HashedOnUse`](Self::HashedOnUse) | are good here, and no more there from then on | are not | signs in as those who have not been here since |
-/// | [`Hashed`](Self::Hashed) | are not good | are not | signs in as nobody |
+/// | [`PlainTokens`](Self::PlainTokens) | are valid here | are valid there | **authenticates as every user** |
+/// | [`HashedOnUse`](Self::HashedOnUse) | are valid here, and no longer there from then on | are not | authenticates as users who have not been here since |
+/// | [`Hashed`](Self::Hashed) | are not valid | are not | does not authenticate |
 ///
 /// The application never sees a difference: the public id of a session, its
-/// [`SessionId`](crate::SessionId), is the SHA-256 of its token in each of them. PendingChange the
-/// setting leaves everybody signed in whose sessions the new one accepts.
+/// [`SessionId`](crate::SessionId), is the SHA-256 of its token in each of them. Changing the
+/// setting keeps users signed in whose sessions the new one accepts.
 ///
 /// **While an application of Lucia's works on the table, what is stored signs in there**, with each
 /// setting: Lucia takes any text for a session that is the id of a row, also a hash. Sessions are
-/// safe from a stolen dump when that application has stopped and nobody's token is stored any more.
+/// safe from a stolen dump when that application has stopped and no token is stored any more.
 ///
 /// A session is accepted whose token has the form of Lucia's own, 40 characters of `[a-z0-9]`.
 /// Those whose ids an application has chosen are listed among their user's sessions and can be
-/// ended, and authenticate nobody.
+/// ended, but do not authenticate.
 ///
 /// [`PgStoreBuilder::stored_ids`]: crate::PgStoreBuilder::stored_ids
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StoredIds {
-    /// By the SHA-256 of its token: what is stored signs nobody in.
+    /// By the SHA-256 of its token: the stored value does not authenticate.
     ///
-    /// Rows of Lucia's in the same table are left alone: they authenticate nobody, are in no list,
-    /// and end when they are expired, or with their user.
+    /// Rows of Lucia's in the same table are left alone: they do not authenticate, appear in no
+    /// list, and end when they are expired, or with their user.
     #[default]
     Hashed,
     /// By its token, in plain text, as Lucia v2 does: for the time in which its application and
     /// this one work on the same table. A session that is made, renewed or ended by one is so for
     /// the other.
     ///
-    /// **Whoever reads the database, or a backup of it, can sign in as anybody.** That is so with
-    /// Lucia v2, and stays so with this setting. The ids that are shown and logged here are hashes
-    /// all the same, and are good for nothing, here or there.
+    /// **A reader of the database, or of a backup, can sign in as any user.** That is so with Lucia
+    /// v2, and stays so with this setting. The ids that are shown and logged here are hashes all
+    /// the same, and are good for nothing, here or there.
     ///
     /// [`migrate`](crate::PgStore::migrate) makes an index for this. Without it, each lookup reads
     /// the whole table, and [`check_schema`](crate::Auth::check_schema) logs a warning.
     PlainTokens,
     /// By the SHA-256 of its token from its first use on: for the time after the application of
-    /// Lucia v2. Who had signed in there stays signed in.
+    /// Lucia v2. Users who signed in there stay signed in.
     ///
     /// A token that is stored in plain text is accepted; before the request gets its answer, the
     /// hash has taken its place. **The tokens of those who do not come back stay readable** until

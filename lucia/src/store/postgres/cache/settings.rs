@@ -61,9 +61,9 @@ impl CacheOptions {
         self
     }
 
-    /// How long an entry is kept at the most; 60 seconds by default. It bounds what nobody tells of:
-    /// changes by those who switch triggers off, such as logical replication, and of composite types
-    /// and functions that columns are made of.
+    /// How long an entry is kept at the most; 60 seconds by default. It bounds changes without a
+    /// notification: changes by those who switch triggers off, such as logical replication, and of
+    /// composite types and functions that columns are made of.
     pub fn max_age(mut self, max_age: Duration) -> Self {
         self.max_age = max_age;
         self
@@ -77,13 +77,13 @@ impl CacheOptions {
         self
     }
 
-    /// How the listener connects, which needs a connection of its own to the same database.
+    /// How the listener connects, which needs a separate connection to the same database.
     /// [`connect`](crate::PgStoreBuilder::connect) knows by itself; a pool that is handed to
     /// [`build`](crate::PgStoreBuilder::build) does not tell.
     ///
     /// It must not be by a pooler that lends a connection for each transaction, such as PgBouncer
-    /// in transaction mode, where nobody can listen. The cache notices, says so in the log, and does
-    /// not answer.
+    /// in transaction mode, where `LISTEN` does not work. The cache notices, says so in the log,
+    /// and does not answer.
     pub fn listener<T>(mut self, config: Config, tls: T) -> Self
     where
         T: MakeTlsConnect<Socket> + Clone + Send + Sync + 'static,
