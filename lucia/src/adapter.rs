@@ -13,6 +13,7 @@
 //! 20 lines. `docs/adapters.md` and `examples/adapter` in the repository go through another.
 
 use crate::headers::denial::{Content, Denial};
+use crate::headers::origin::is_safe;
 use crate::{Auth, AuthRequest, Error, Guard, TokenSource};
 
 pub use crate::headers::denial::AskedFor;
@@ -85,8 +86,7 @@ pub async fn deny<R: Response, P>(
         return finish(response, auth_request, asked).await;
     };
     // The client can ask again only for what a safe method asked for (RFC 9110, 9.2.1).
-    let is_safe = matches!(asked.method(), "GET" | "HEAD" | "OPTIONS" | "TRACE");
-    let target = asked.target().filter(|_| is_safe);
+    let target = asked.target().filter(|_| is_safe(asked.method()));
     let location = guard.redirection(denial, auth_request, target);
     let challenge = guard.challenge(denial, auth_request);
     if let Some(location) = location {

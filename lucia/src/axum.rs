@@ -98,7 +98,10 @@ struct LayersAuthRequest(AuthRequest);
 /// [`Error::Misuse`] when it has passed none.
 fn auth_request(parts: &Parts) -> Result<AuthRequest> {
     match parts.extensions.get::<LayersAuthRequest>() {
-        Some(LayersAuthRequest(auth_request)) => Ok(auth_request.clone()),
+        Some(LayersAuthRequest(auth_request)) => {
+            auth_request.look_again(parts);
+            Ok(auth_request.clone())
+        }
         None => Err(Error::Misuse(format!(
             "the handler of `{} {}` asks who sent the request, and no `auth.layer()` is around it: \
              add `.layer(auth.layer())` to the `Router`, after its last `.route(..)`",

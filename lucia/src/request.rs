@@ -19,10 +19,11 @@ use serde::de::DeserializeOwned;
 
 use crate::auth::Auth;
 use crate::clock::UnixMillis;
+use crate::headers::RequestInfo;
 use crate::headers::bearer;
 use crate::headers::cookie::SessionCookie;
 use crate::headers::forwarded::Client;
-use crate::headers::origin::Refusal;
+use crate::headers::origin::{self, Refusal};
 use crate::session::Session;
 use crate::session::token::{Presented, SessionToken};
 use crate::user::User;
@@ -66,8 +67,11 @@ pub struct AuthRequest(Arc<Shared>);
 
 struct Shared {
     auth: Auth,
-    /// Why this is an unsafe request that may come from another site.
-    refusal: Option<Refusal>,
+    /// Why this is an unsafe request that may come from another site. It may be found later than the
+    /// rest, see [`AuthRequest::look_again`], and is never taken back.
+    refusal: OnceLock<Refusal>,
+    /// The method that `refusal` was decided by.
+    is_safe: bool,
     /// From where it was sent.
     client: Client,
     /// What is known of the sender by the cookie. [`AuthRequest::set_session`] puts another in
@@ -135,14 +139,17 @@ impl Auth {
     /// With actix-web and axum you rarely need this: `#[auth_request]` and the extractors do it.
     #[doc(alias = "handleRequest")]
     pub fn handle_request(&self, request: &impl RequestContext) -> AuthRequest {
-        request.slot().get_or_keep(self, || {
+        let auth_request = request.slot().get_or_keep(self, || {
             let cookie = self.cookie().read(request.header("cookie"));
             let bearer = bearer::read(request.header("authorization"));
             let with_cookie = cookie != Presented::Nothing;
             let refusal = self.origin().check(request, with_cookie).err();
+            let is_safe = origin::is_safe(request.method());
             let client = Client::of(request, self.origin().proxies);
-            AuthRequest::new(self.clone(), cookie, bearer, refusal, client)
-        })
+            AuthRequest::new(self.clone(), cookie, bearer, (refusal, is_safe), client)
+        });
+        auth_request.look_again(request);
+        auth_request
     }
 
     /// The cookie that carries a session, or with `None` the one that removes it. That of a session
@@ -188,13 +195,14 @@ impl AuthRequest {
         auth: Auth,
         cookie: Presented,
         bearer: Presented,
-        refusal: Option<Refusal>,
+        (refusal, is_safe): (Option<Refusal>, bool),
         client: Client,
     ) -> Self {
         let first = Arc::new(Sender::from(Source::Presented(Claim::new(cookie))));
         Self(Arc::new(Shared {
             auth,
-            refusal,
+            refusal: refusal.map_or_else(OnceLock::new, OnceLock::from),
+            is_safe,
             client,
             sender: Mutex::new(first.clone()),
             first,
@@ -308,6 +316,19 @@ impl AuthRequest {
         self.admit(self.validate_user().await)
     }
 
+    /// Decides anew where the request comes from, if a middleware has given it an unsafe method since it
+    /// was decided, as those do that read `_method`.
+    pub(crate) fn look_again(&self, request: &impl RequestInfo) {
+        if !self.0.is_safe || origin::is_safe(request.method()) {
+            return;
+        }
+        let cookie = self.0.auth.cookie().read(request.header("cookie"));
+        let with_cookie = cookie != Presented::Nothing;
+        if let Err(refusal) = self.0.auth.origin().check(request, with_cookie) {
+            self.0.refusal.get_or_init(|| refusal);
+        }
+    }
+
     /// Refuses an unsafe request that comes from another site: for public handlers, such as one
     /// that signs in, which [`require`](Self::require) cannot protect from forged requests.
     ///
@@ -315,7 +336,7 @@ impl AuthRequest {
     ///
     /// [`Error::CrossOrigin`].
     pub fn check_origin(&self) -> Result<()> {
-        match &self.0.refusal {
+        match self.0.refusal.get() {
             None => Ok(()),
             Some(refusal) => {
                 tracing::warn!(reason = %refusal, "a cross-origin request was refused");
@@ -344,7 +365,7 @@ impl AuthRequest {
     /// same holds for a [`session_cookie`](Auth::session_cookie) that a handler puts on the
     /// response by itself.
     pub fn set_session(&self, session: Option<&Session>) {
-        if let Some(refusal) = &self.0.refusal {
+        if let Some(refusal) = self.0.refusal.get() {
             tracing::warn!(reason = %refusal, "the session cookie of a cross-origin request is left alone");
         }
         self.replace_session(session);
@@ -449,7 +470,7 @@ impl AuthRequest {
                 return None;
             }
             self.0.asked.store(true, Ordering::Relaxed);
-            if self.0.refusal.is_some() {
+            if self.0.refusal.get().is_some() {
                 return None;
             }
         }
@@ -563,7 +584,7 @@ impl AuthRequest {
 impl Shared {
     /// Why a response to this request may not have a session cookie.
     fn no_cookie(&self) -> Option<&'static str> {
-        if self.refusal.is_some() {
+        if self.refusal.get().is_some() {
             Some("the request comes from another origin")
         } else if self.by_bearer.load(Ordering::Relaxed) {
             Some("the request authenticates by its bearer token")
@@ -583,7 +604,7 @@ impl Shared {
     fn leaves_cookie_alone(&self, sender: &Sender) -> bool {
         // A client that came by a token is not a browser, and knows no cookie.
         let is_change = !matches!(sender.source, Source::Presented(_));
-        self.refusal.is_some() || (is_change && self.by_bearer.load(Ordering::Relaxed))
+        self.refusal.get().is_some() || (is_change && self.by_bearer.load(Ordering::Relaxed))
     }
 
     fn set_cookie(&self, sender: &Sender) -> Option<SessionCookie> {
@@ -613,7 +634,7 @@ impl fmt::Debug for AuthRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sender = self.sender();
         f.debug_struct("AuthRequest")
-            .field("cross_origin", &self.0.refusal.is_some())
+            .field("cross_origin", &self.0.refusal.get().is_some())
             .field("signed_in", &sender.is_known())
             .finish_non_exhaustive()
     }

@@ -78,11 +78,14 @@ pub(super) fn auth_request(request: &HttpRequest) -> Result<AuthRequest> {
     // `handle_request` writes to the extensions, so no borrow of them may be left.
     let passed = request.extensions().get::<Passed>().cloned();
     match (wrapped.or(plain), passed) {
-        (Some(auth), Some(Passed(auth_request))) if auth.is(auth_request.auth()) => {
+        (Some(auth), Some(Passed(passed))) if !auth.is(passed.auth()) => {
+            Ok(auth.handle_request(request))
+        }
+        (_, Some(Passed(auth_request))) => {
+            auth_request.look_again(request);
             Ok(auth_request)
         }
-        (Some(auth), _) => Ok(auth.handle_request(request)),
-        (None, Some(Passed(auth_request))) => Ok(auth_request),
+        (Some(auth), None) => Ok(auth.handle_request(request)),
         (None, None) => request.slot().only().ok_or_else(|| {
             Error::Misuse(
                 "there is no `Auth` in the application's data: add \

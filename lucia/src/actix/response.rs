@@ -66,7 +66,7 @@ pub(super) async fn admit<P>(
             Asked::Answered(answer) => settle(auth_request, answer),
             Asked::Rejected(rejection) => {
                 let response = HttpResponse::from_error(rejection);
-                return Err(adapter::finish(response, auth_request, request).await);
+                return Err(adapter::deny(response, guard, auth_request, request).await);
             }
         },
         Err(denial) => Err(denial),

@@ -37,7 +37,7 @@ pub(super) async fn admit<P: Sync>(
         Ok(()) => match permit.ask(parts).await {
             guard::Asked::Answered(answer) => settle(auth_request, answer),
             guard::Asked::Rejected(rejection) => {
-                return Err(adapter::finish(rejection, auth_request, &asked(parts)).await);
+                return Err(adapter::deny(rejection, guard, auth_request, &asked(parts)).await);
             }
         },
         Err(denial) => Err(denial),

@@ -21,6 +21,11 @@ pub(crate) struct OriginPolicy {
     pub(crate) allow_missing: bool,
 }
 
+/// Whether a method only reads (RFC 9110, 9.2.1).
+pub(crate) fn is_safe(method: &str) -> bool {
+    matches!(method, "GET" | "HEAD" | "OPTIONS" | "TRACE")
+}
+
 impl OriginPolicy {
     /// Whether the request is safe, or may be believed to come from an allowed origin.
     ///
@@ -35,8 +40,7 @@ impl OriginPolicy {
         request: &impl RequestInfo,
         with_cookie: bool,
     ) -> Result<(), Refusal> {
-        let is_safe = matches!(request.method(), "GET" | "HEAD" | "OPTIONS" | "TRACE");
-        if is_safe && !opens_web_socket(request) {
+        if is_safe(request.method()) && !opens_web_socket(request) {
             return Ok(());
         }
         let origin = single(request.header("origin")).map_err(|()| Refusal::Unreadable)?;

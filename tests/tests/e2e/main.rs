@@ -102,6 +102,7 @@ mod limits;
 mod lookups;
 mod lucia_faults;
 mod lucia_v2;
+mod method_override;
 mod mid_rotation;
 mod migrations;
 mod numbers;
