@@ -30,6 +30,9 @@
 //! a middleware. Give each scope the data, or the data and the middleware, always as
 //! `web::Data<Auth>`. A middleware that finds another `Auth` in the data refuses every request: see
 //! [`Auth::middleware`](crate::Auth::middleware).
+//!
+//! A scope without a default service serves that of the `App`, within its own data and middleware. So the
+//! `Auth` of the scope decides there. Give each scope that has an `Auth` its own `.default_service(..)`.
 
 mod extractors;
 #[cfg(feature = "macros")]

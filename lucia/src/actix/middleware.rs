@@ -70,6 +70,10 @@ impl<P> AuthMiddleware<P> {
 
     /// Admits only the requests that this guard admits, in place of an earlier guard, and decides
     /// before the body is read: `auth.middleware().guard(Guard::authenticated().permit(is_admin))`.
+    ///
+    /// The function sees the parts of the path that are matched so far: those of the scope, and not those
+    /// of the routes in it. If it takes the `HttpRequest`, it must not keep it: actix-web panics when it
+    /// routes a request of which there is another handle.
     pub fn guard<Q: Asks>(self, guard: Guard<Q>) -> AuthMiddleware<Q> {
         AuthMiddleware {
             auth: self.auth,
