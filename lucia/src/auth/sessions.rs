@@ -83,7 +83,7 @@ impl Auth {
     /// [`Error::Unavailable`](crate::Error::Unavailable) when the store is.
     pub async fn invalidate_user_session(&self, user_id: &UserId, id: &SessionId) -> Result<bool> {
         let revoked = self
-            .ask(self.store().delete_session(id, Owner::User(user_id)))
+            .ask(self.store().delete_session(id, Owner::Is(user_id)))
             .await?;
         if revoked {
             tracing::info!(%user_id, session_id = %id, "session revoked");
@@ -176,7 +176,7 @@ impl Auth {
     ///
     /// [`Error::Unavailable`](crate::Error::Unavailable) when the store is.
     pub async fn delete_expired_user_sessions(&self, user_id: &UserId) -> Result<u64> {
-        self.sweep_sessions(Owner::User(user_id), SWEEP).await
+        self.sweep_sessions(Owner::Is(user_id), SWEEP).await
     }
 
     /// Deletes what is of no use any more, and says how many sessions there were.

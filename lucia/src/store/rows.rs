@@ -167,7 +167,7 @@ pub enum Owner<'a> {
     /// Those of all users.
     Anyone,
     /// Those of this user, and no others.
-    User(&'a UserId),
+    Is(&'a UserId),
 }
 
 impl<'a> Owner<'a> {
@@ -176,7 +176,7 @@ impl<'a> Owner<'a> {
     pub fn user_id(self) -> Option<&'a UserId> {
         match self {
             Self::Anyone => None,
-            Self::User(id) => Some(id),
+            Self::Is(id) => Some(id),
         }
     }
 }

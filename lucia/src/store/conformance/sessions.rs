@@ -253,7 +253,7 @@ pub(super) async fn a_deleted_session_is_gone_and_others_stay(store: &dyn Sessio
 pub(super) async fn deleting_an_unknown_session_is_false(store: &dyn SessionStore) {
     insert_session(store, &session(1, ADA)).await;
     let ada = UserId::from_stored(ADA);
-    for owner in [Owner::Anyone, Owner::User(&ada)] {
+    for owner in [Owner::Anyone, Owner::Is(&ada)] {
         let deleted = store.delete_session(&session_id(2), owner).await;
         assert!(!deleted.expect("there is nothing to delete"));
     }
@@ -265,13 +265,13 @@ pub(super) async fn a_session_is_deleted_for_its_owner_only(store: &dyn SessionS
     let id = session_id(1);
     for stranger in [BOB, "nobody", "", "ADA"] {
         let deleted = store
-            .delete_session(&id, Owner::User(&UserId::from_stored(stranger)))
+            .delete_session(&id, Owner::Is(&UserId::from_stored(stranger)))
             .await;
         assert!(!deleted.expect("it is not theirs"), "{stranger:?}");
     }
     assert_eq!(session_ids(store, ADA).await, [session_id(1)]);
     let deleted = store
-        .delete_session(&id, Owner::User(&UserId::from_stored(ADA)))
+        .delete_session(&id, Owner::Is(&UserId::from_stored(ADA)))
         .await;
     assert!(deleted.expect("it is theirs"));
     assert_eq!(session_ids(store, ADA).await, []);
@@ -367,7 +367,7 @@ pub(super) async fn the_expired_sessions_of_one_user_are_deleted_and_no_others(
         let some = store
             .delete_expired_sessions(
                 UnixMillis(NOW),
-                Owner::User(&UserId::from_stored(user)),
+                Owner::Is(&UserId::from_stored(user)),
                 limit,
             )
             .await;
