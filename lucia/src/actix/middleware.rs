@@ -28,8 +28,8 @@ impl Auth {
     /// Where the application has several `Auth`s, the `App`, scope or resource with this middleware needs
     /// the same `Auth` in its data, since a handler's `web::Data<Auth>` comes from there:
     /// `.app_data(web::Data::new(auth.clone())).wrap(auth.middleware())`. The middleware refuses every
-    /// request with 500 when it finds another `Auth` in the application's data, that of its own level or
-    /// of a level around it, and the error in the log says what to write.
+    /// request with 500 when it finds another `Auth` in the application's data, on its own or
+    /// an outer level, and the error in the log says what to write.
     pub fn middleware(&self) -> AuthMiddleware {
         AuthMiddleware {
             auth: self.clone(),
@@ -135,7 +135,8 @@ where
                 }
             };
             adapter::adopt(&auth_request);
-            // Routers change the request, and cannot while there is another handle to it.
+            // Routers change the request, and cannot while there is another handle to it. So what was
+            // asked for is copied, and the handle for the guard is dropped.
             let asked = Asked::new(request.method(), request.uri(), request.headers());
             let mut handle = request.request().clone();
             let admission = admit(guard, &guard.permit, &mut handle, &auth_request).await;
