@@ -166,7 +166,6 @@ struct Call<'a> {
     injects: bool,
     /// A statement that defines the guard, under the name of [`GUARD`].
     guard: TokenStream,
-    /// Empty if there is none.
     permit: TokenStream,
     lucia: &'a Lucia,
     /// Whether what it is called with may depend on type parameters.
@@ -188,7 +187,7 @@ fn static_guard(guard: &Guard, lucia: &Lucia) -> TokenStream {
 
 // Output:
 //     static __GUARD: ::lucia::__private::Guard = ..;
-//     let mut __admitted = match __lucia.admit(&__GUARD, ::lucia::actix::__private::permit(is_admin)).await {
+//     let mut __admitted = match __lucia.admit(&__GUARD, ::core::option::Option::None).await {
 //         Ok(__admitted) => __admitted,
 //         Err(__response) => return __response,
 //     };
@@ -220,7 +219,7 @@ fn actix(call: &Call<'_>, incoming: &Ident) -> TokenStream {
 
 // Output:
 //     static __GUARD: ::lucia::__private::Guard = ..;
-//     let (__admitted, __parameters) = match __lucia.admit(&__GUARD, ()).await {
+//     let (__admitted, __parameters) = match __lucia.admit(&__GUARD, ::core::option::Option::None).await {
 //         Ok(__admitted) => __admitted,
 //         Err(__response) => return __response,
 //     };
@@ -285,21 +284,10 @@ fn check(ty: &Type, lucia: &Lucia) -> TokenStream {
 
 impl Call<'_> {
     // Output:
-    //     __lucia.admit(&__GUARD, ::lucia::actix::__private::permit(is_admin)).await
+    //     __lucia.admit(&__GUARD, ::core::option::Option::None).await
     fn admit(&self, incoming: &Ident) -> TokenStream {
         let (guard, permit) = (hidden(GUARD), &self.permit);
-        if permit.is_empty() {
-            return quote!(#incoming.admit(&#guard, ()).await);
-        }
-        // As in `extract`: a complaint about the function is to stand where the user named it, once.
-        let (start, end) = ends(permit);
-        let mut incoming = incoming.clone();
-        incoming.set_span(incoming.span().located_at(start));
-        let dot_admit = quote_spanned!(start=> .admit);
-        let arguments = quote_spanned!(end=> (&#guard, #permit));
-        let dot = quote_spanned!(start=> .);
-        let r#await = quote_spanned!(end=> await);
-        quote!(#incoming #dot_admit #arguments #dot #r#await)
+        quote!(#incoming.admit(&#guard, #permit).await)
     }
 
     /// Names for the parameters.

@@ -51,14 +51,14 @@ use actix_web::{HttpMessage, HttpRequest};
 #[cfg_attr(docsrs, doc(cfg(feature = "macros")))]
 pub use lucia_attributes::{auth_request, authenticated};
 pub use middleware::{AuthMiddleware, AuthMiddlewareService};
-pub use permit::{Asks, PermitArgument};
+pub use permit::PermitArgument;
 
 /// For the code that the attributes generate.
-#[cfg(feature = "macros")]
 #[doc(hidden)]
 pub mod __private {
+    #[cfg(feature = "macros")]
     pub use super::handler::{Admitted, Extractor, Incoming, Reply, Response, extract, respond};
-    pub use super::permit::permit;
+    pub use super::permit::{Permitted, permit};
 }
 
 use crate::headers::RequestInfo;

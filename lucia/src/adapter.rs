@@ -76,9 +76,9 @@ pub async fn response_headers(auth_request: &AuthRequest) -> ResponseHeaders {
 /// redirection to the login page where the guard has one, and otherwise the
 /// [look](crate::AuthBuilder::denials) of the application, with the `WWW-Authenticate` of a guard that
 /// accepts bearer tokens. Cookie and cache headers are on it.
-pub async fn deny<R: Response, P>(
+pub async fn deny<R: Response>(
     mut response: R,
-    guard: &Guard<P>,
+    guard: &Guard,
     auth_request: &AuthRequest,
     asked: &impl AskedFor,
 ) -> R {

@@ -71,17 +71,17 @@ pub use layer::{AuthLayer, AuthService};
 pub use lucia_attributes::{
     axum_auth_request as auth_request, axum_authenticated as authenticated,
 };
-pub use permit::{Asks, PermitArgument};
+pub use permit::PermitArgument;
 
 /// For the code that the attributes generate.
-#[cfg(feature = "macros")]
 #[doc(hidden)]
 pub mod __private {
+    #[cfg(feature = "macros")]
     pub use super::handler::{
         Admitted, Attributes, Fallback, Incoming, Parameter, Parameters, Reply, Response, respond,
         sent,
     };
-    pub use super::permit::permit;
+    pub use super::permit::{Permitted, permit};
 }
 
 use crate::{AuthRequest, Error, Result};

@@ -4,7 +4,7 @@
 
 use lucia::{
     Auth, AuthRequest, Guard, NewKey, NewUser, Password, Session, SessionId, SessionInfo,
-    SessionToken, SignsIn, Sweeper, User, UserId, VerifiedKey,
+    SessionToken, SignsIn, Sweeper, UserId, VerifiedKey,
 };
 use serde::Deserialize;
 
@@ -100,12 +100,7 @@ fn requests(request: &AuthRequest) {
 }
 
 fn guards(guard: &Guard, request: &AuthRequest) {
-    async fn asks_another(user: User<Profile>) -> Result<bool, std::io::Error> {
-        let found = tokio::task::spawn_blocking(move || user.username == "ada").await;
-        found.map_err(std::io::Error::other)
-    }
     send(guard.check(request));
-    send(Guard::authenticated().permit(asks_another));
 }
 
 fn sweepers(sweeper: Sweeper) {

@@ -50,7 +50,7 @@ fn option(value: Option<&impl ToTokens>) -> TokenStream {
 //     #[authenticated(permit = is_admin)]
 //
 // Output:
-//     ::lucia::actix::__private::permit(is_admin)
+//     ::core::option::Option::Some(::lucia::actix::__private::permit(is_admin))
 //
 // It is passed beside the guard, since its types may be those of the handler.
 pub(super) fn expand_permit(framework: Framework, guard: &Guard, lucia: &Lucia) -> TokenStream {
@@ -66,8 +66,8 @@ pub(super) fn expand_permit(framework: Framework, guard: &Guard, lucia: &Lucia) 
             let function = Ident::new("permit", start);
             let argument = quote_spanned!(end=> (#permit));
             let path = quote_spanned!(start=> #private::#function);
-            quote!(#path #argument)
+            option(Some(&quote!(#path #argument)))
         }
-        None => TokenStream::new(),
+        None => option(None::<&TokenStream>),
     }
 }

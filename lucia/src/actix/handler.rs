@@ -8,8 +8,7 @@ use std::pin::Pin;
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, Responder};
 
-use super::permit::Asks;
-use super::response::admit;
+use super::permit::{Permitted, admit};
 use super::{auth_request, nearest};
 use crate::adapter;
 use crate::request::guard::{Admission, Guard};
@@ -38,9 +37,13 @@ impl FromRequest for Incoming {
 }
 
 impl Incoming {
-    /// Decides by `guard` whether the request may go on. `Err` is the response to one that may
-    /// not. Nothing of its body is read.
-    pub async fn admit(self, guard: &Guard, permit: impl Asks) -> Result<Admitted, Response> {
+    /// Decides by `guard` and `permit` whether the request may go on. `Err` is the response to one
+    /// that may not. Nothing of its body is read.
+    pub async fn admit(
+        self,
+        guard: &Guard,
+        permit: Option<Permitted>,
+    ) -> Result<Admitted, Response> {
         let Self {
             mut request,
             payload,
@@ -48,7 +51,7 @@ impl Incoming {
         let auth_request = auth_request(&request).map_err(HttpResponse::from_error)?;
         auth_request.adopt();
         nearest::arrive(&request, &auth_request);
-        admit(guard, &permit, &mut request, &auth_request).await?;
+        admit(guard, permit.as_ref(), &mut request, &auth_request).await?;
         Ok(Admitted {
             request,
             payload,

@@ -3,14 +3,16 @@
 use std::future::{Ready, ready};
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use actix_web::HttpResponse;
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
 
-use super::permit::Asks;
-use super::response::admit;
-use super::{Asked, nearest};
+use super::nearest;
+use super::permit::{Permitted, admit};
+use super::response::asked;
+
 use crate::Error;
 use crate::adapter::{self, DefaultLook};
 use crate::auth::Auth;
@@ -34,6 +36,7 @@ impl Auth {
         AuthMiddleware {
             auth: self.clone(),
             guard: Guard::anyone(),
+            permit: None,
         }
     }
 }
@@ -41,12 +44,13 @@ impl Auth {
 /// Made by [`Auth::middleware`].
 #[derive(Clone, Debug)]
 #[must_use = "a middleware takes effect by `.wrap(..)`"]
-pub struct AuthMiddleware<P = ()> {
+pub struct AuthMiddleware {
     auth: Auth,
-    guard: Guard<P>,
+    pub(super) guard: Guard,
+    pub(super) permit: Option<Arc<Permitted>>,
 }
 
-impl<P> AuthMiddleware<P> {
+impl AuthMiddleware {
     /// Admits only requests with a valid session, and decides before the body is read:
     /// `web::scope("/admin").wrap(auth.middleware().protect())`. Other requests get 401, an unsafe
     /// request from another origin 403, and a request with a token 503 while the store is
@@ -69,28 +73,25 @@ impl<P> AuthMiddleware<P> {
     }
 
     /// Admits only the requests that this guard admits, in place of an earlier guard, and decides
-    /// before the body is read: `auth.middleware().guard(Guard::authenticated().permit(is_admin))`.
-    ///
-    /// The function sees the parts of the path that are matched so far: those of the scope, and not those
-    /// of the routes in it. If it takes the `HttpRequest`, it must not keep it: actix-web panics when it
-    /// routes a request of which there is another handle.
-    pub fn guard<Q: Asks>(self, guard: Guard<Q>) -> AuthMiddleware<Q> {
-        AuthMiddleware {
-            auth: self.auth,
-            guard,
-        }
+    /// before the body is read: `auth.middleware().guard(Guard::authenticated().redirect("/login"))`. A
+    /// function of [`permit`](Self::permit) stays.
+    pub fn guard(mut self, guard: Guard) -> Self {
+        self.guard = match self.permit {
+            Some(_) => guard.signed_in(),
+            None => guard,
+        };
+        self
     }
 }
 
-impl<S, B, P> Transform<S, ServiceRequest> for AuthMiddleware<P>
+impl<S, B> Transform<S, ServiceRequest> for AuthMiddleware
 where
-    P: Asks + Clone,
     S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = actix_web::Error> + 'static,
     B: MessageBody + 'static,
 {
     type Response = ServiceResponse<EitherBody<B>>;
     type Error = actix_web::Error;
-    type Transform = AuthMiddlewareService<S, P>;
+    type Transform = AuthMiddlewareService<S>;
     type InitError = ();
     type Future = Ready<Result<Self::Transform, ()>>;
 
@@ -104,14 +105,13 @@ where
 
 /// What [`AuthMiddleware`] wraps a service into.
 #[derive(Debug)]
-pub struct AuthMiddlewareService<S, P = ()> {
-    middleware: Rc<AuthMiddleware<P>>,
+pub struct AuthMiddlewareService<S> {
+    middleware: Rc<AuthMiddleware>,
     service: Rc<S>,
 }
 
-impl<S, B, P> Service<ServiceRequest> for AuthMiddlewareService<S, P>
+impl<S, B> Service<ServiceRequest> for AuthMiddlewareService<S>
 where
-    P: Asks,
     S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = actix_web::Error> + 'static,
     B: MessageBody + 'static,
 {
@@ -121,11 +121,15 @@ where
 
     forward_ready!(service);
 
-    fn call(&self, request: ServiceRequest) -> Self::Future {
+    fn call(&self, mut request: ServiceRequest) -> Self::Future {
         let middleware = self.middleware.clone();
         let service = self.service.clone();
         Box::pin(async move {
-            let AuthMiddleware { auth, guard } = &*middleware;
+            let AuthMiddleware {
+                auth,
+                guard,
+                permit,
+            } = &*middleware;
             let auth_request = match nearest::enter(request.request(), auth) {
                 Ok(auth_request) => auth_request,
                 Err(misuse) => {
@@ -136,11 +140,10 @@ where
             };
             adapter::adopt(&auth_request);
             // Routers change the request, and cannot while there is another handle to it. So what was
-            // asked for is copied, and the handle for the guard is dropped.
-            let asked = Asked::new(request.method(), request.uri(), request.headers());
-            let mut handle = request.request().clone();
-            let admission = admit(guard, &guard.permit, &mut handle, &auth_request).await;
-            drop(handle);
+            // asked for is copied.
+            let asked = asked(request.request());
+            let (head, _) = request.parts_mut();
+            let admission = admit(guard, permit.as_deref(), head, &auth_request).await;
             if let Err(response) = admission {
                 // `ServiceRequest::into_response` would lose the error.
                 let (request, _) = request.into_parts();

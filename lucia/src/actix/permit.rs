@@ -1,10 +1,14 @@
 //! What functions for `permit` can take.
 
-use actix_web::dev::Payload;
-use actix_web::{FromRequest, HttpRequest};
+use std::sync::Arc;
 
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpRequest, HttpResponse};
+
+use super::AuthMiddleware;
+use super::response::{asked, respond};
 use crate::Error;
-use crate::request::guard::permit::permits;
+use crate::request::guard::permit::{Decision, Function, Permit, permits};
 
 /// What a function for `permit` can take: an extractor that leaves the body alone.
 ///
@@ -18,14 +22,14 @@ use crate::request::guard::permit::permits;
 )]
 pub trait PermitArgument: Sized {
     #[doc(hidden)]
-    fn extract(request: &mut HttpRequest) -> impl Future<Output = Result<Self, actix_web::Error>>;
+    fn extract(request: &HttpRequest) -> impl Future<Output = Result<Self, HttpResponse>>;
 }
 
 #[diagnostic::do_not_recommend]
 impl<T: FromRequest> PermitArgument for T {
-    async fn extract(request: &mut HttpRequest) -> Result<Self, actix_web::Error> {
-        // It is empty, and another than none, so that it shows who takes it: an extractor gets hold
-        // of a body only by taking it, at once, for its future cannot borrow it.
+    async fn extract(request: &HttpRequest) -> Result<Self, HttpResponse> {
+        // It is empty, and not `None`, so that it shows who takes it: an extractor gets hold of a body
+        // only by taking it, at once, for its future cannot borrow it.
         let none: Payload = Payload::None;
         let mut body: Payload = Payload::Stream {
             payload: Box::pin(none),
@@ -38,24 +42,44 @@ impl<T: FromRequest> PermitArgument for T {
                  body in the handler and check it there",
                 std::any::type_name::<T>(),
             ));
-            return Err(mistake.into());
+            return Err(respond(mistake));
         }
-        extraction.await.map_err(Into::into)
+        extraction
+            .await
+            .map_err(|error| HttpResponse::from_error(error.into()))
     }
 }
 
-permits!(HttpRequest => actix_web::Error);
+permits!(HttpRequest => HttpResponse);
 
-#[cfg(feature = "macros")]
-mod named {
-    use super::*;
-    use crate::request::guard::permit::named;
-    use crate::request::guard::{Decision, Permit, permitted};
+/// Makes a function for `permit` a [`Permitted`].
+pub fn permit<F, A, K>(function: F) -> Permitted
+where
+    F: Permit<A>,
+    F::First: PermitArgument,
+    F::Second: PermitArgument,
+    F::Third: PermitArgument,
+    F::Fourth: PermitArgument,
+    F::Answer: Decision<K>,
+    A: 'static,
+    K: 'static,
+{
+    Permitted(Box::new(Function::new(function)))
+}
 
-    named!(HttpRequest => actix_web::Error);
-
-    /// See [`Guard::permit`](crate::Guard::permit).
-    pub fn permit<F, A, K>(function: F) -> Named
+impl AuthMiddleware {
+    /// Admits only requests with a valid session that `function` permits, and decides before the body is
+    /// read: `auth.middleware().permit(is_admin)`. A later call replaces an earlier one.
+    ///
+    /// The function takes the user, the session, and any other [extractor](PermitArgument) that leaves
+    /// the body alone, up to four in all. It may be `async`, and may return a `Result`: an error is
+    /// logged and answered with 503. If an argument cannot be extracted, the extractor's rejection is
+    /// the response.
+    ///
+    /// It sees the parts of the path that are matched so far: those of the scope, and not those of the
+    /// routes in it. If it takes the `HttpRequest`, it must not keep it: actix-web panics when it routes
+    /// a request of which there is another handle.
+    pub fn permit<F, A, K>(mut self, function: F) -> Self
     where
         F: Permit<A>,
         F::First: PermitArgument,
@@ -66,9 +90,8 @@ mod named {
         A: 'static,
         K: 'static,
     {
-        Named(Box::new(permitted(function)))
+        self.guard = self.guard.signed_in();
+        self.permit = Some(Arc::new(permit(function)));
+        self
     }
 }
-
-#[cfg(feature = "macros")]
-pub use named::permit;

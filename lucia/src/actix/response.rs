@@ -8,11 +8,9 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::HeaderMap;
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, ResponseError};
 
-use super::accept;
-use super::permit::Asks;
-use crate::adapter::{self, Answer, AskedFor, DefaultLook, Response};
-use crate::request::guard::{Asked, Guard, settle};
-use crate::{AuthRequest, Error};
+use super::{Asked, accept};
+use crate::Error;
+use crate::adapter::{Answer, AskedFor, DefaultLook, Response};
 
 /// See [`Answer::of`]. The response has the error in its `error()`.
 impl ResponseError for Error {
@@ -36,45 +34,15 @@ fn status_code(status: u16) -> StatusCode {
     StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
-/// The response to a request that `guard` refused. It carries the error, for the application's
-/// own error pages: `response.error()`.
-async fn deny<P>(
-    guard: &Guard<P>,
-    request: &HttpRequest,
-    auth_request: &AuthRequest,
-    denial: Error,
-) -> HttpResponse {
-    adapter::deny(
-        HttpResponse::from_error(denial),
-        guard,
-        auth_request,
-        request,
-    )
-    .await
+/// The default response to an error. It carries the error, for the application's own error pages:
+/// `response.error()`.
+pub(super) fn respond(error: Error) -> HttpResponse {
+    HttpResponse::from_error(error)
 }
 
-/// Decides by `guard` and `permit` whether a request may go on. `Err` is the response to one that
-/// may not.
-pub(super) async fn admit<P>(
-    guard: &Guard<P>,
-    permit: &impl Asks,
-    request: &mut HttpRequest,
-    auth_request: &AuthRequest,
-) -> Result<(), HttpResponse> {
-    let decision = match guard.admit(auth_request).await {
-        Ok(()) => match permit.ask(request).await {
-            Asked::Answered(answer) => settle(auth_request, answer),
-            Asked::Rejected(rejection) => {
-                let response = HttpResponse::from_error(rejection);
-                return Err(adapter::deny(response, guard, auth_request, request).await);
-            }
-        },
-        Err(denial) => Err(denial),
-    };
-    match decision {
-        Ok(()) => Ok(()),
-        Err(denial) => Err(deny(guard, request, auth_request, denial).await),
-    }
+/// What a client asked for.
+pub(super) fn asked(request: &HttpRequest) -> Asked {
+    Asked::new(request.method(), request.uri(), request.headers())
 }
 
 impl AskedFor for HttpRequest {

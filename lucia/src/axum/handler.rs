@@ -10,8 +10,7 @@ use axum::response::IntoResponse;
 use serde::de::DeserializeOwned;
 
 use super::auth_request;
-use super::permit::Asks;
-use super::response::admit;
+use super::permit::{Permitted, admit};
 use crate::MaybeSession;
 use crate::request::guard::{Admission, Guard};
 use crate::session::Session;
@@ -70,12 +69,12 @@ impl<T> Incoming<T> {
     pub async fn admit(
         self,
         guard: &Guard,
-        permit: impl Asks,
+        permit: Option<Permitted>,
     ) -> Result<(Admitted, Parameters<T>), Response> {
         let Parameters { request, extract } = self.0;
         let (mut parts, body) = request.into_parts();
         let auth_request = auth_request(&parts).map_err(IntoResponse::into_response)?;
-        admit(guard, &permit, &mut parts, &auth_request).await?;
+        admit(guard, permit.as_ref(), &mut parts, &auth_request).await?;
         let request = Request::from_parts(parts, body);
         Ok((Admitted(auth_request), Parameters { request, extract }))
     }

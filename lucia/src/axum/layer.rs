@@ -11,8 +11,8 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::LayersAuthRequest;
-use super::permit::Asks;
-use super::response::{admit, asked};
+use super::permit::{Permitted, admit};
+use super::response::asked;
 use crate::adapter;
 use crate::auth::Auth;
 use crate::http::keep_slot;
@@ -28,6 +28,7 @@ impl Auth {
         AuthLayer {
             auth: self.clone(),
             guard: Guard::anyone(),
+            permit: None,
         }
     }
 }
@@ -39,12 +40,13 @@ impl Auth {
 /// says which `Auth` the handler belongs to.
 #[derive(Clone, Debug)]
 #[must_use = "a layer takes effect by `.layer(..)`"]
-pub struct AuthLayer<P = ()> {
+pub struct AuthLayer {
     auth: Auth,
-    guard: Guard<P>,
+    pub(super) guard: Guard,
+    pub(super) permit: Option<Arc<Permitted>>,
 }
 
-impl<P> AuthLayer<P> {
+impl AuthLayer {
     /// Admits only requests with a valid session, and decides before the body is read:
     /// `Router::new().route("/admin", get(admin)).layer(auth.layer().protect())`. Other requests
     /// get 401, an unsafe request from another origin 403, and a request with a token 503 while the
@@ -72,17 +74,19 @@ impl<P> AuthLayer<P> {
     }
 
     /// Admits only the requests that this guard admits, in place of an earlier guard, and decides
-    /// before the body is read: `auth.layer().guard(Guard::authenticated().permit(is_admin))`.
-    pub fn guard<Q: Asks>(self, guard: Guard<Q>) -> AuthLayer<Q> {
-        AuthLayer {
-            auth: self.auth,
-            guard,
-        }
+    /// before the body is read: `auth.layer().guard(Guard::authenticated().redirect("/login"))`. A
+    /// function of [`permit`](Self::permit) stays.
+    pub fn guard(mut self, guard: Guard) -> Self {
+        self.guard = match self.permit {
+            Some(_) => guard.signed_in(),
+            None => guard,
+        };
+        self
     }
 }
 
-impl<S, P: Clone> Layer<S> for AuthLayer<P> {
-    type Service = AuthService<S, P>;
+impl<S> Layer<S> for AuthLayer {
+    type Service = AuthService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
         AuthService {
@@ -93,24 +97,14 @@ impl<S, P: Clone> Layer<S> for AuthLayer<P> {
 }
 
 /// What [`AuthLayer`] wraps a service into.
-#[derive(Debug)]
-pub struct AuthService<S, P = ()> {
-    layer: Arc<AuthLayer<P>>,
+#[derive(Clone, Debug)]
+pub struct AuthService<S> {
+    layer: Arc<AuthLayer>,
     inner: S,
 }
 
-impl<S: Clone, P> Clone for AuthService<S, P> {
-    fn clone(&self) -> Self {
-        Self {
-            layer: self.layer.clone(),
-            inner: self.inner.clone(),
-        }
-    }
-}
-
-impl<S, B, P> Service<Request<B>> for AuthService<S, P>
+impl<S, B> Service<Request<B>> for AuthService<S>
 where
-    P: Asks,
     S: Service<Request<B>, Response: IntoResponse, Future: Send> + Clone + Send + 'static,
     B: Send + 'static,
 {
@@ -136,8 +130,8 @@ where
         parts.extensions.insert(layers);
         Box::pin(async move {
             let asked = asked(&parts);
-            let guard = &layer.guard;
-            let admission = admit(guard, &guard.permit, &mut parts, &auth_request).await;
+            let permit = layer.permit.as_deref();
+            let admission = admit(&layer.guard, permit, &mut parts, &auth_request).await;
             if let Err(response) = admission {
                 return Ok(response);
             }

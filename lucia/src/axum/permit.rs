@@ -1,10 +1,14 @@
 //! What functions for `permit` can take.
 
+use std::sync::Arc;
+
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 
-use crate::request::guard::permit::permits;
+use super::AuthLayer;
+use super::response::{asked, respond};
+use crate::request::guard::permit::{Decision, Function, Permit, permits};
 
 /// What a function for `permit` can take: an extractor that leaves the body and the router's state
 /// alone.
@@ -12,7 +16,7 @@ use crate::request::guard::permit::permits;
 /// A guard does not know the state of the router. Take `Extension` in place of `State`.
 #[diagnostic::on_unimplemented(
     message = "a function for `permit` cannot take `{Self}`: it takes extractors by value",
-    label = "takes something that is no extractor, or one that needs the body or the router's state",
+    label = "takes something that is not an extractor, or one that needs the body or the router's state",
     note = "write `fn is_admin(user: User<Profile>) -> bool` with `#[derive(serde::Deserialize)] struct Profile`",
     note = "an argument implements `axum::extract::FromRequestParts<()>`: `User<..>`, `Session`, `Path<..>`, `Query<..>`, `HeaderMap`, or `Extension<..>` in place of `State<..>`, ..."
 )]
@@ -31,16 +35,33 @@ impl<T: FromRequestParts<()> + Send> PermitArgument for T {
 
 permits!(Parts => Response, Send);
 
-#[cfg(feature = "macros")]
-mod named {
-    use super::*;
-    use crate::request::guard::permit::named;
-    use crate::request::guard::{Decision, Permit, permitted};
+/// Makes a function for `permit` a [`Permitted`].
+pub fn permit<F, A, K>(function: F) -> Permitted
+where
+    F: Permit<A>,
+    F::First: PermitArgument,
+    F::Second: PermitArgument,
+    F::Third: PermitArgument,
+    F::Fourth: PermitArgument,
+    F::Answer: Decision<K>,
+    <F::Answer as Decision<K>>::Future: Send,
+    A: 'static,
+    K: 'static,
+{
+    Permitted(Box::new(Function::new(function)))
+}
 
-    named!(Parts => Response, Send);
-
-    /// See [`Guard::permit`](crate::Guard::permit).
-    pub fn permit<F, A, K>(function: F) -> Named
+impl AuthLayer {
+    /// Admits only requests with a valid session that `function` permits, and decides before the body is
+    /// read: `auth.layer().permit(is_admin)`. A later call replaces an earlier one.
+    ///
+    /// The function takes the user, the session, and any other [extractor](PermitArgument) that leaves
+    /// the body alone, up to four in all. It may be `async`, and may return a `Result`: an error is
+    /// logged and answered with 503. If an argument cannot be extracted, the extractor's rejection is
+    /// the response.
+    ///
+    /// The state of the router is not known here: take `Extension` in place of `State`.
+    pub fn permit<F, A, K>(mut self, function: F) -> Self
     where
         F: Permit<A>,
         F::First: PermitArgument,
@@ -52,9 +73,8 @@ mod named {
         A: 'static,
         K: 'static,
     {
-        Named(Box::new(permitted(function)))
+        self.guard = self.guard.signed_in();
+        self.permit = Some(Arc::new(permit(function)));
+        self
     }
 }
-
-#[cfg(feature = "macros")]
-pub use named::permit;

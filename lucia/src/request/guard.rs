@@ -1,43 +1,37 @@
 //! [`Guard`]: which requests a handler or a scope admits. Knows no framework; the adapters turn its
 //! denials into responses.
 
+#[cfg(any(feature = "actix", feature = "axum"))]
 pub(crate) mod permit;
 
 use std::borrow::Cow;
-use std::fmt;
 use std::time::Duration;
 
-#[doc(hidden)]
-pub use permit::{Asked, Permitted, permitted};
-pub use permit::{Asks, Decision, Permit, PermitArgument, kind};
+#[cfg(any(feature = "actix", feature = "axum"))]
+pub use permit::{Decision, Permit, kind};
 
-use crate::error::chain;
 use crate::request::redirect::LocalPath;
 use crate::request::{AuthRequest, TokenSource};
 use crate::{Error, Result};
 
 /// Which requests a handler or a scope admits.
 ///
-/// `#[authenticated(..)]` makes one of its options; the middleware takes one:
+/// `#[authenticated(..)]` makes one of its options. For a whole scope,
+/// [`Auth::middleware`](crate::Auth::middleware) and `Auth::layer` take one:
 ///
 /// ```
-/// use lucia::{Guard, User};
-/// # #[derive(serde::Deserialize)] struct Profile { is_admin: bool }
+/// use std::time::Duration;
+/// use lucia::Guard;
 ///
-/// fn is_admin(user: User<Profile>) -> bool {
-///     user.is_admin
-/// }
-///
-/// let guard = Guard::authenticated().redirect("/login").permit(is_admin);
+/// let guard = Guard::authenticated().redirect("/login").recent(Duration::from_secs(600));
 /// ```
-#[derive(Clone)]
-#[must_use = "a guard lets nobody in or out by itself"]
-pub struct Guard<P = ()> {
+#[derive(Clone, Debug)]
+#[must_use = "a guard takes effect in a middleware, or by `check`"]
+pub struct Guard {
     /// `None` admits every request.
     token_source: Option<TokenSource>,
     login: Option<Cow<'static, str>>,
     within: Option<Duration>,
-    pub(crate) permit: P,
 }
 
 impl Guard {
@@ -47,7 +41,6 @@ impl Guard {
             token_source: None,
             login: None,
             within: None,
-            permit: (),
         }
     }
 
@@ -57,7 +50,6 @@ impl Guard {
             token_source: Some(TokenSource::Cookie),
             login: None,
             within: None,
-            permit: (),
         }
     }
 
@@ -79,12 +71,9 @@ impl Guard {
                 Some(seconds) => Some(Duration::from_secs(seconds)),
                 None => None,
             },
-            permit: (),
         }
     }
-}
 
-impl<P> Guard<P> {
     /// Sets which token authenticates a request.
     pub fn token_source(mut self, source: TokenSource) -> Self {
         self.token_source = Some(source);
@@ -116,33 +105,6 @@ impl<P> Guard<P> {
         self.signed_in()
     }
 
-    /// Admits only requests that `permit` admits: a function of the user, the session, and any
-    /// other extractor that leaves the body alone, such as `fn(User<Profile>) -> bool` or, in
-    /// actix-web, `fn(User<Profile>, web::Path<DocumentId>) -> bool`. It takes up to four
-    /// arguments, may be `async`, and may return a `Result`, whose error is answered with 503 and
-    /// goes to the log.
-    ///
-    /// What it takes is extracted once the sender is known and before the body is read. If an
-    /// extractor rejects the request, its rejection is the answer. A later call takes the place of
-    /// an earlier one.
-    ///
-    /// In actix-web an argument implements `FromRequest`; one that takes the body is answered with
-    /// 500, and the log says so. In axum it implements `FromRequestParts<()>`: the state of the
-    /// router is not known to a guard, so take `Extension` in place of `State`.
-    pub fn permit<F, Arguments, Kind>(self, permit: F) -> Guard<Permitted<F, Arguments, Kind>>
-    where
-        F: Permit<Arguments>,
-        F::Answer: Decision<Kind>,
-    {
-        let guard = self.signed_in();
-        Guard {
-            token_source: guard.token_source,
-            login: guard.login,
-            within: guard.within,
-            permit: permitted(permit),
-        }
-    }
-
     /// Admits only requests with a valid session, that of the cookie by default. The other
     /// conditions of a guard need one.
     pub(crate) fn signed_in(mut self) -> Self {
@@ -158,19 +120,7 @@ impl<P> Guard<P> {
     /// [`Error::Forbidden`], and [`Error::Unavailable`] when it cannot be said now. Where several
     /// guards stand one behind the other, all have to let the same session in: what the outer one
     /// asks of the cookie's would otherwise not be asked of the token's.
-    pub async fn check(&self, request: &AuthRequest) -> Result<()>
-    where
-        P: Asks,
-    {
-        self.admit(request).await?;
-        match self.permit.ask(&mut request.clone()).await {
-            Asked::Answered(answer) => settle(request, answer),
-            Asked::Rejected(error) => Err(error),
-        }
-    }
-
-    /// As [`check`](Self::check), short of asking the function of [`permit`](Self::permit).
-    pub(crate) async fn admit(&self, request: &AuthRequest) -> Result<()> {
+    pub async fn check(&self, request: &AuthRequest) -> Result<()> {
         let Some(token_source) = self.token_source else {
             return Ok(());
         };
@@ -247,22 +197,6 @@ impl<P> Guard<P> {
     }
 }
 
-/// What follows from the answer of a function for `permit`.
-pub(crate) fn settle(request: &AuthRequest, answer: Result<bool>) -> Result<()> {
-    match answer {
-        Ok(true) => Ok(()),
-        Ok(false) => Err(denied(request, Error::Forbidden)),
-        Err(error) => {
-            // The client is told no more than that it cannot be said now.
-            if let Error::Unavailable(source) = &error {
-                let error = chain(source.as_ref());
-                tracing::error!(%error, "a function for `permit` failed");
-            }
-            Err(error)
-        }
-    }
-}
-
 fn denied(request: &AuthRequest, denial: Error) -> Error {
     let user_id = request.admitted().map(|session| session.user_id.as_str());
     tracing::info!(user_id, reason = %denial, "request denied");
@@ -275,27 +209,12 @@ fn denied(request: &AuthRequest, denial: Error) -> Error {
 #[derive(Debug)]
 pub struct Admission(#[allow(dead_code)] pub(crate) ());
 
-impl<P> fmt::Debug for Guard<P> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Guard")
-            .field("token_source", &self.token_source)
-            .field("login", &self.login)
-            .field("within", &self.within)
-            .finish_non_exhaustive()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::user::{NoAttributes, User};
-
-    fn nobody(_: User<NoAttributes>) -> bool {
-        false
-    }
 
     #[test]
-    fn whatever_more_is_asked_is_asked_of_those_who_are_signed_in() {
+    fn every_condition_needs_a_valid_session() {
         let minute = Duration::from_secs(60);
         for guard in [
             Guard::anyone().recent(minute),
@@ -303,11 +222,9 @@ mod tests {
         ] {
             assert_eq!(guard.token_source, Some(TokenSource::Cookie), "{guard:?}");
         }
-        let permitted = Guard::anyone().permit(nobody);
-        assert_eq!(permitted.token_source, Some(TokenSource::Cookie));
         let by_bearer = Guard::anyone()
             .token_source(TokenSource::Bearer)
-            .permit(nobody);
+            .recent(minute);
         assert_eq!(by_bearer.token_source, Some(TokenSource::Bearer));
         assert_eq!(Guard::anyone().token_source, None);
     }

@@ -13,7 +13,8 @@ use lucia_tests::watch;
 use serde::Deserialize;
 
 use crate::support::{
-    Either, Framework, Profile, Stage, below, handlers, on_each_store_with_each_framework, sign_up,
+    Either, Framework, Profile, Stage, below_each, handlers, on_each_store_with_each_framework,
+    sign_up,
 };
 
 on_each_store_with_each_framework![
@@ -27,7 +28,7 @@ on_each_store_with_each_framework![
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A `permit` of each shape, all of which let ada in by her session on a laptop.
-const PATHS: [&str; 9] = [
+const PATHS: [&str; 10] = [
     "/user",
     "/session",
     "/both",
@@ -36,12 +37,20 @@ const PATHS: [&str; 9] = [
     "/fallible-later",
     "/page",
     "/scope/plain",
+    "/guard-after/plain",
     // Behind two that agree.
     "/scope/both",
 ];
 
 /// Those of them that look at the user alone, or at the session alone.
-const BY_USER: [&str; 5] = ["/user", "/later", "/fallible", "/page", "/scope/plain"];
+const BY_USER: [&str; 6] = [
+    "/user",
+    "/later",
+    "/fallible",
+    "/page",
+    "/scope/plain",
+    "/guard-after/plain",
+];
 const BY_SESSION: [&str; 1] = ["/session"];
 
 fn is_ada(user: User<Profile>) -> bool {
@@ -54,6 +63,10 @@ fn is_on_a_laptop(session: Session) -> bool {
 
 fn is_ada_on_a_laptop(user: User<Profile>, session: Session) -> bool {
     session.user_id == user.id && is_ada(user) && is_on_a_laptop(session)
+}
+
+fn by_bearer() -> Guard {
+    Guard::authenticated().token_source(lucia::TokenSource::Bearer)
 }
 
 async fn is_ada_later(user: User<Profile>) -> bool {
@@ -221,14 +234,28 @@ impl Scene {
             counter.fetch_add(1, Ordering::SeqCst);
             is_ada(user)
         };
+        let same = counting.clone();
         let guards = [
-            below("/scope", Guard::authenticated().permit(is_ada)),
-            below("/counting", Guard::authenticated().permit(counting)),
-            below(
+            below_each(
+                "/scope",
+                |middleware| middleware.permit(is_ada),
+                |layer| layer.permit(is_ada),
+            ),
+            below_each(
+                "/counting",
+                move |middleware| middleware.permit(counting.clone()),
+                move |layer| layer.permit(same.clone()),
+            ),
+            // The guard stays whichever comes first.
+            below_each(
                 "/by-bearer",
-                Guard::authenticated()
-                    .token_source(lucia::TokenSource::Bearer)
-                    .permit(async |user: User<Profile>| is_ada(user)),
+                |middleware| middleware.guard(by_bearer()).permit(is_ada_later),
+                |layer| layer.permit(is_ada_later).guard(by_bearer()),
+            ),
+            below_each(
+                "/guard-after",
+                |middleware| middleware.permit(is_ada).guard(Guard::anyone()),
+                |layer| layer.permit(is_ada).guard(Guard::anyone()),
             ),
         ];
         let site = Either::serve(framework, auth, HANDLERS, guards).await;

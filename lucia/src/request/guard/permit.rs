@@ -1,13 +1,9 @@
 //! [`Permit`]: functions that say what a user may do.
 
-use std::fmt;
 use std::future::{Ready, ready};
 use std::marker::PhantomData;
 
-use serde::de::DeserializeOwned;
-
-use crate::session::Session;
-use crate::user::User;
+use crate::error::chain;
 use crate::{AuthRequest, Error, Result, Source};
 
 /// The kinds of answers that a function for `permit` can give. They tell the implementations of
@@ -120,49 +116,33 @@ pub trait Permit<Arguments>: Send + Sync + 'static {
     ) -> Self::Answer;
 }
 
-/// A guard's function, with the types that are inferred of it.
-#[doc(hidden)]
-pub struct Permitted<F, Arguments, Kind> {
+/// A function for `permit`, with the types that are inferred for it.
+pub(crate) struct Function<F, Arguments, Kind> {
     pub(crate) function: F,
     types: PhantomData<fn() -> (Arguments, Kind)>,
 }
 
-impl<F: Clone, Arguments, Kind> Clone for Permitted<F, Arguments, Kind> {
-    fn clone(&self) -> Self {
-        Self {
-            function: self.function.clone(),
-            types: PhantomData,
+impl<F, Arguments, Kind> Function<F, Arguments, Kind> {
+    pub(crate) const fn new(function: F) -> Self {
+        let types = PhantomData;
+        Self { function, types }
+    }
+}
+
+/// Decides by the answer of a function for `permit`.
+pub(crate) fn settle(request: &AuthRequest, answer: Result<bool>) -> Result<()> {
+    match answer {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(super::denied(request, Error::Forbidden)),
+        Err(error) => {
+            // The client learns only that there is no answer now.
+            if let Error::Unavailable(source) = &error {
+                let error = chain(source.as_ref());
+                tracing::error!(%error, "a function for `permit` failed");
+            }
+            Err(error)
         }
     }
-}
-
-impl<F, Arguments, Kind> fmt::Debug for Permitted<F, Arguments, Kind> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Permitted")
-    }
-}
-
-/// See [`Guard::permit`](super::Guard::permit).
-#[doc(hidden)]
-pub const fn permitted<F, Arguments, Kind>(function: F) -> Permitted<F, Arguments, Kind>
-where
-    F: Permit<Arguments>,
-    F::Answer: Decision<Kind>,
-{
-    Permitted {
-        function,
-        types: PhantomData,
-    }
-}
-
-/// What a function for `permit` says of a request.
-#[doc(hidden)]
-#[allow(missing_debug_implementations)] // A rejection may have none.
-pub enum Asked<R> {
-    /// The function has been called.
-    Answered(Result<bool>),
-    /// One of its arguments cannot be had from the request, and says so in its own way.
-    Rejected(R),
 }
 
 macro_rules! functions {
@@ -190,140 +170,85 @@ functions!(First Second, Third Fourth);
 functions!(First Second Third, Fourth);
 functions!(First Second Third Fourth,);
 
-/// Defines `Asks` for one kind of request, whose extraction is `PermitArgument`. With `Send`, all
-/// futures are.
+/// Defines `Permitted` for the requests and responses of a framework, and `admit`, which decides about a
+/// request. Expects `PermitArgument`, and of `response.rs` `respond`, which makes the default response to
+/// an error, and `asked`. With `Send`, all futures are. What the compiler shows of it in a message stands
+/// outside.
 macro_rules! permits {
-    ($request:ty => $rejection:ty $(, $send:ident)?) => {
-        /// What a [`Guard`](crate::Guard) asks of a request once its sender is known: nothing, or the
-        /// function of [`Guard::permit`](crate::Guard::permit).
-        pub trait Asks: Send + Sync + 'static {
-            #[doc(hidden)]
-            fn ask(
-                &self,
-                request: &mut $request,
-            ) -> impl Future<Output = $crate::request::guard::Asked<$rejection>> $(+ $send)?;
+    ($request:ty => $response:ty $(, $send:ident)?) => {
+        use $crate::request::guard::permit::settle;
+
+        /// A function for `permit`. It is one type for all functions, so that the compiler reports a
+        /// wrong function once, where it is named.
+        pub struct Permitted(Box<dyn Ask>);
+
+        type Answer<'a> =
+            std::pin::Pin<Box<dyn Future<Output = Result<(), $response>> $(+ $send)? + 'a>>;
+
+        trait Ask: Send + Sync {
+            /// `Err` is the response to a request that is not permitted, or that an argument cannot
+            /// be extracted from.
+            fn ask<'a>(
+                &'a self,
+                request: &'a mut $request,
+                auth_request: &'a $crate::AuthRequest,
+            ) -> Answer<'a>;
         }
 
-        #[diagnostic::do_not_recommend]
-        impl Asks for () {
-            async fn ask(&self, _: &mut $request) -> $crate::request::guard::Asked<$rejection> {
-                $crate::request::guard::Asked::Answered(Ok(true))
-            }
-        }
-
-        #[diagnostic::do_not_recommend]
-        impl<F, A, K> Asks for $crate::request::guard::Permitted<F, A, K>
+        impl<F, A, K> Ask for Function<F, A, K>
         where
-            F: $crate::request::guard::Permit<A>,
+            F: Permit<A>,
             F::First: PermitArgument,
             F::Second: PermitArgument,
             F::Third: PermitArgument,
             F::Fourth: PermitArgument,
-            F::Answer: $crate::request::guard::Decision<K>,
-            $(<F::Answer as $crate::request::guard::Decision<K>>::Future: $send,)?
-            A: 'static,
-            K: 'static,
+            F::Answer: Decision<K>,
+            $(<F::Answer as Decision<K>>::Future: $send,)?
         {
-            async fn ask(
-                &self,
-                request: &mut $request,
-            ) -> $crate::request::guard::Asked<$rejection> {
-                use $crate::request::guard::{Asked, Decision};
+            fn ask<'a>(
+                &'a self,
+                request: &'a mut $request,
+                auth_request: &'a $crate::AuthRequest,
+            ) -> Answer<'a> {
+                Box::pin(async move {
+                    let first = F::First::extract(request).await?;
+                    let second = F::Second::extract(request).await?;
+                    let third = F::Third::extract(request).await?;
+                    let fourth = F::Fourth::extract(request).await?;
+                    let answer = self.function.call(first, second, third, fourth);
+                    let answer = F::Answer::settle(answer.into_future().await);
+                    settle(auth_request, answer).map_err(respond)
+                })
+            }
+        }
 
-                let extracted = async {
-                    Ok((
-                        F::First::extract(request).await?,
-                        F::Second::extract(request).await?,
-                        F::Third::extract(request).await?,
-                        F::Fourth::extract(request).await?,
-                    ))
-                };
-                let future = match extracted.await {
-                    Ok((first, second, third, fourth)) => {
-                        self.function.call(first, second, third, fourth).into_future()
-                    }
-                    Err(rejection) => return Asked::Rejected(rejection),
-                };
-                Asked::Answered(F::Answer::settle(future.await))
+        impl std::fmt::Debug for Permitted {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("Permitted")
+            }
+        }
+
+        /// Decides by `guard` and `permit` whether a request may go on. `Err` is the response to one
+        /// that may not.
+        pub(super) async fn admit(
+            guard: &$crate::Guard,
+            permit: Option<&Permitted>,
+            request: &mut $request,
+            auth_request: &$crate::AuthRequest,
+        ) -> Result<(), $response> {
+            let admission = match (guard.check(auth_request).await, permit) {
+                (Ok(()), None) => return Ok(()),
+                (Ok(()), Some(Permitted(permit))) => permit.ask(request, auth_request).await,
+                (Err(denial), _) => Err(respond(denial)),
+            };
+            match admission {
+                Ok(()) => Ok(()),
+                Err(response) => {
+                    let asked = asked(request);
+                    Err($crate::adapter::deny(response, guard, auth_request, &asked).await)
+                }
             }
         }
     };
 }
-
-/// Defines `Named`, a function for `permit` that an attribute names. It is one type for all functions,
-/// so that the compiler complains about a wrong one where it is named, and not once more where it is
-/// called. Only its future is allocated: a function that is named has no size.
-#[cfg(all(feature = "macros", any(feature = "actix", feature = "axum")))]
-macro_rules! named {
-    ($request:ty => $rejection:ty $(, $send:ident)?) => {
-        #[allow(missing_debug_implementations)] // A function has none.
-        pub struct Named(Box<dyn Boxed>);
-
-        type Answer<'a> = std::pin::Pin<
-            Box<dyn Future<Output = $crate::request::guard::Asked<$rejection>> $(+ $send)? + 'a>,
-        >;
-
-        trait Boxed: Send + Sync {
-            fn ask<'a>(&'a self, request: &'a mut $request) -> Answer<'a>;
-        }
-
-        impl<P: Asks> Boxed for P {
-            fn ask<'a>(&'a self, request: &'a mut $request) -> Answer<'a> {
-                Box::pin(Asks::ask(self, request))
-            }
-        }
-
-        impl Asks for Named {
-            async fn ask(&self, request: &mut $request) -> $crate::request::guard::Asked<$rejection> {
-                Boxed::ask(&*self.0, request).await
-            }
-        }
-    };
-}
-
-#[cfg(all(feature = "macros", any(feature = "actix", feature = "axum")))]
-pub(crate) use named;
-#[cfg(any(feature = "actix", feature = "axum"))]
 pub(crate) use permits;
-
-/// What a function for `permit` can take where no framework is known, in
-/// [`Guard::check`](super::Guard::check).
-#[diagnostic::on_unimplemented(
-    message = "a function for `permit` cannot take `{Self}` here: it takes what is asked of an `AuthRequest`, by value",
-    label = "takes neither `User<A>`, `Session<A>` nor `AuthRequest`",
-    note = "`A` implements `serde::Deserialize`; other extractors are known to the attributes, `auth.middleware()` and `auth.layer()` alone"
-)]
-pub trait PermitArgument: Sized + Send {
-    #[doc(hidden)]
-    fn extract(request: &mut AuthRequest) -> impl Future<Output = Result<Self>> + Send;
-}
-
-#[diagnostic::do_not_recommend]
-impl PermitArgument for () {
-    async fn extract(_: &mut AuthRequest) -> Result<Self> {
-        Ok(())
-    }
-}
-
-#[diagnostic::do_not_recommend]
-impl PermitArgument for AuthRequest {
-    async fn extract(request: &mut AuthRequest) -> Result<Self> {
-        Ok(request.clone())
-    }
-}
-
-#[diagnostic::do_not_recommend]
-impl<A: DeserializeOwned + Send> PermitArgument for User<A> {
-    async fn extract(request: &mut AuthRequest) -> Result<Self> {
-        request.require_user().await.map(|(user, _)| user)
-    }
-}
-
-#[diagnostic::do_not_recommend]
-impl<A: DeserializeOwned + Send> PermitArgument for Session<A> {
-    async fn extract(request: &mut AuthRequest) -> Result<Self> {
-        request.require().await?.typed()
-    }
-}
-
-permits!(AuthRequest => Error, Send);

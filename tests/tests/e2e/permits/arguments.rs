@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use lucia::{Guard, Session, User};
+use lucia::{Session, User};
 use lucia_tests::watch;
 use serde::Deserialize;
 use serde_json::Value;
@@ -139,13 +139,13 @@ impl Scene {
         let guards = [
             below_each(
                 "/scope/{owner}",
-                Guard::authenticated().permit(by_actix::owns),
-                Guard::authenticated().permit(by_axum::owns),
+                |middleware| middleware.permit(by_actix::owns),
+                |layer| layer.permit(by_axum::owns),
             ),
             below_each(
                 "/odd/{number}",
-                Guard::authenticated().permit(by_actix::is_odd),
-                Guard::authenticated().permit(by_axum::is_odd),
+                |middleware| middleware.permit(by_actix::is_odd),
+                |layer| layer.permit(by_axum::is_odd),
             ),
         ];
         let site = Either::serve(framework, auth, HANDLERS, guards).await;

@@ -14,9 +14,9 @@ use actix_web::{FromRequest, Handler, HttpMessage, HttpRequest, Responder};
 use futures_util::stream;
 use lucia::actix::AuthMiddleware;
 use lucia::adapter::RequestSlot;
-use lucia::{Auth, Guard};
+use lucia::{Auth, Guard, User};
 
-use super::{Polls, Site};
+use super::{Polls, Profile, Site};
 
 pub(crate) use actix_web::HttpResponse as Response;
 pub(crate) use actix_web::web::{Data, Form, Json, Path, Query, Redirect};
@@ -121,17 +121,19 @@ impl Routes {
         self.within(auth.middleware().protect_or_redirect(login))
     }
 
-    pub(crate) fn guarded<P>(self, auth: &Auth, guard: Guard<P>) -> Self
-    where
-        P: lucia::actix::Asks + Clone,
-    {
+    pub(crate) fn guarded(self, auth: &Auth, guard: Guard) -> Self {
         self.within(auth.middleware().guard(guard))
     }
 
-    fn within<P>(self, middleware: AuthMiddleware<P>) -> Self
+    /// These routes in the middleware with a function for `permit`.
+    pub(crate) fn permitted<F>(self, auth: &Auth, permit: F) -> Self
     where
-        P: lucia::actix::Asks + Clone,
+        F: Fn(User<Profile>) -> bool + Send + Sync + 'static,
     {
+        self.within(auth.middleware().permit(permit))
+    }
+
+    fn within(self, middleware: AuthMiddleware) -> Self {
         Self::default().and(move |config| {
             let scope = web::scope("").wrap(middleware.clone());
             config.service(scope.configure(|config| self.configure(config)));

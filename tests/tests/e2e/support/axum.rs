@@ -19,13 +19,13 @@ use axum::routing::{any, get, post};
 use axum::serve::IncomingStream;
 use futures_util::stream;
 use lucia::adapter::RequestSlot;
-use lucia::{Auth, Guard};
+use lucia::{Auth, Guard, User};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tower::Service;
 use tower::util::{MapRequestLayer, MapResponseLayer};
 
-use super::{Polls, Site};
+use super::{Polls, Profile, Site};
 
 pub(crate) use axum::extract::{Form, Json, Path, Query};
 pub(crate) use axum::response::{Redirect, Response};
@@ -98,11 +98,16 @@ impl Routes {
         Self(self.0.layer(auth.layer().protect_or_redirect(login)))
     }
 
-    pub(crate) fn guarded<P>(self, auth: &Auth, guard: Guard<P>) -> Self
-    where
-        P: lucia::axum::Asks + Clone,
-    {
+    pub(crate) fn guarded(self, auth: &Auth, guard: Guard) -> Self {
         Self(self.0.layer(auth.layer().guard(guard)))
+    }
+
+    /// These routes in the layer with a function for `permit`.
+    pub(crate) fn permitted<F>(self, auth: &Auth, permit: F) -> Self
+    where
+        F: Fn(User<Profile>) -> bool + Send + Sync + 'static,
+    {
+        Self(self.0.layer(auth.layer().permit(permit)))
     }
 
     /// These routes, with the polls of bodies counted.

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use actix_web::web::{self, ServiceConfig};
 use axum::Router;
+use lucia::actix::AuthMiddleware;
+use lucia::axum::AuthLayer;
 use lucia::{Auth, Guard, Session};
 use reqwest::Method;
 use tokio::task::JoinHandle;
@@ -34,27 +36,29 @@ pub(crate) struct Below {
     axum: Arc<Nest>,
 }
 
-/// The handlers below `path`, behind a guard that both frameworks know.
-pub(crate) fn below<P>(path: &'static str, guard: Guard<P>) -> Below
-where
-    P: lucia::actix::Asks + lucia::axum::Asks + Clone,
-{
-    below_each(path, guard.clone(), guard)
+/// The handlers below `path`, behind a guard.
+pub(crate) fn below(path: &'static str, guard: Guard) -> Below {
+    let same = guard.clone();
+    below_each(
+        path,
+        move |middleware| middleware.guard(guard.clone()),
+        move |layer| layer.guard(same.clone()),
+    )
 }
 
-/// The handlers below `path`, behind a guard of each framework.
-pub(crate) fn below_each<P, Q>(path: &'static str, actix: Guard<P>, axum: Guard<Q>) -> Below
-where
-    P: lucia::actix::Asks + Clone,
-    Q: lucia::axum::Asks + Clone,
-{
+/// The handlers below `path`, behind the middleware of each framework.
+pub(crate) fn below_each(
+    path: &'static str,
+    actix: impl Fn(AuthMiddleware) -> AuthMiddleware + Send + Sync + 'static,
+    axum: impl Fn(AuthLayer) -> AuthLayer + Send + Sync + 'static,
+) -> Below {
     Below {
         actix: Arc::new(move |config, auth, handlers| {
             let scope = web::scope(path).configure(handlers.actix);
-            config.service(scope.wrap(auth.middleware().guard(actix.clone())));
+            config.service(scope.wrap(actix(auth.middleware())));
         }),
         axum: Arc::new(move |router, auth, handlers| {
-            let scope = (handlers.axum)().layer(auth.layer().guard(axum.clone()));
+            let scope = (handlers.axum)().layer(axum(auth.layer()));
             router.nest(path, scope)
         }),
     }

@@ -1,6 +1,6 @@
-//! `protect()`, `protect_or_redirect(..)` and `guard(..)`. That they read no body is in `denials.rs`.
+//! `protect()`, `protect_or_redirect(..)` and `permit(..)`. That they read no body is in `denials.rs`.
 
-use lucia::{Auth, Guard, User};
+use lucia::{Auth, User};
 use reqwest::Method;
 
 use super::super::framework::Routes;
@@ -98,13 +98,10 @@ async fn a_protected_scope_that_redirects_sends_nobody_away_who_is_signed_in_or_
 #[tokio::test]
 async fn a_guard_of_ones_own_decides_for_a_whole_scope() {
     let (site, _, browser) = idle(&Stage::sqlite().await, |auth| {
-        let guard = |name: &'static str| {
-            let permit = move |user: User<Profile>| user.username == name;
-            Guard::authenticated().permit(permit)
-        };
+        let is = |name: &'static str| move |user: User<Profile>| user.username == name;
         Routes::default()
-            .below("/of-ada", handlers().guarded(auth, guard("ada")))
-            .below("/of-eve", handlers().guarded(auth, guard("eve")))
+            .below("/of-ada", handlers().permitted(auth, is("ada")))
+            .below("/of-eve", handlers().permitted(auth, is("eve")))
     })
     .await;
     assert_eq!(browser.get("/of-ada/user").await.body, "ada");
