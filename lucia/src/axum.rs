@@ -84,12 +84,8 @@ pub mod __private {
     pub use super::permit::{Permitted, permit};
 }
 
+use crate::adapter::RequestContext;
 use crate::{AuthRequest, Error, Result};
-
-/// The `AuthRequest` by the `Auth` of a layer, in the extensions of a request. The innermost layer
-/// replaces it.
-#[derive(Clone)]
-struct LayersAuthRequest(AuthRequest);
 
 /// The `AuthRequest` of a request, by the `Auth` of the innermost layer that it has passed.
 ///
@@ -97,10 +93,10 @@ struct LayersAuthRequest(AuthRequest);
 ///
 /// [`Error::Misuse`] when it has passed none.
 fn auth_request(parts: &Parts) -> Result<AuthRequest> {
-    match parts.extensions.get::<LayersAuthRequest>() {
-        Some(LayersAuthRequest(auth_request)) => {
+    match parts.slot().passed() {
+        Some(auth_request) => {
             auth_request.look_again(parts);
-            Ok(auth_request.clone())
+            Ok(auth_request)
         }
         None => Err(Error::Misuse(format!(
             "the handler of `{} {}` asks who sent the request, and no `auth.layer()` is around it: \

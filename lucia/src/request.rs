@@ -29,7 +29,7 @@ use crate::session::token::{Presented, SessionToken};
 use crate::user::User;
 use crate::{Error, Result};
 use context::RequestContext;
-use sender::{Claim, Found, Sender, Source};
+use sender::{Claim, Current, Found, Sender, Source};
 
 /// Who sent a request.
 ///
@@ -74,11 +74,10 @@ struct Shared {
     is_safe: bool,
     /// From where it was sent.
     client: Client,
-    /// What is known of the sender by the cookie. [`AuthRequest::set_session`] puts another in
-    /// its place.
-    sender: Mutex<Arc<Sender>>,
-    /// What its cookies say, whatever has been put in its place since.
-    first: Arc<Sender>,
+    /// What is known of the sender by the cookie.
+    first: Sender,
+    /// What [`AuthRequest::set_session`] has put in its place.
+    replacement: Mutex<Option<Arc<Sender>>>,
     /// What is known of the sender by the `Authorization` header.
     bearer: Claim,
     /// Whether the request authenticates by its bearer token.
@@ -198,14 +197,13 @@ impl AuthRequest {
         (refusal, is_safe): (Option<Refusal>, bool),
         client: Client,
     ) -> Self {
-        let first = Arc::new(Sender::from(Source::Presented(Claim::new(cookie))));
         Self(Arc::new(Shared {
             auth,
             refusal: refusal.map_or_else(OnceLock::new, OnceLock::from),
             is_safe,
             client,
-            sender: Mutex::new(first.clone()),
-            first,
+            first: Sender::from(Source::Presented(Claim::new(cookie))),
+            replacement: Mutex::new(None),
             bearer: Claim::new(bearer),
             by_bearer: AtomicBool::new(false),
             for_want_of_bearer: AtomicBool::new(false),
@@ -444,7 +442,7 @@ impl AuthRequest {
         &self.0.auth
     }
 
-    fn sender(&self) -> Arc<Sender> {
+    fn sender(&self) -> Current<'_> {
         self.0.sender()
     }
 
@@ -463,7 +461,7 @@ impl AuthRequest {
 
     /// The present sender, unless a cookie says so and another site may have sent it, or a bearer
     /// token was accepted: cookies are not read then.
-    fn credible_sender(&self) -> Option<Arc<Sender>> {
+    fn credible_sender(&self) -> Option<Current<'_>> {
         let sender = self.sender();
         if matches!(sender.source, Source::Presented(_)) {
             if self.is_by_bearer() {
@@ -478,8 +476,8 @@ impl AuthRequest {
     }
 
     /// Whether the application has not set another session meanwhile, which then is to be asked.
-    fn is_current(&self, sender: &Arc<Sender>) -> bool {
-        Arc::ptr_eq(sender, &self.sender())
+    fn is_current(&self, sender: &Sender) -> bool {
+        std::ptr::eq(sender, &*self.sender())
     }
 
     async fn session_and_user(&self) -> Result<Option<Found>> {
@@ -593,11 +591,12 @@ impl Shared {
         }
     }
 
-    fn sender(&self) -> Arc<Sender> {
-        self.sender
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+    fn sender(&self) -> Current<'_> {
+        let replacement = self.replacement.lock();
+        match &*replacement.unwrap_or_else(PoisonError::into_inner) {
+            Some(replacement) => Current::Replacement(replacement.clone()),
+            None => Current::First(&self.first),
+        }
     }
 
     /// Whether the response has no session cookie on it, whatever became of the session.

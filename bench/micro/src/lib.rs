@@ -42,17 +42,60 @@ pub struct Kind {
     /// What it is called.
     pub name: &'static str,
     path: &'static str,
+    route: fn(&mut web::ServiceConfig),
     signed_in: bool,
 }
 
 /// What is asked, the cheapest first.
 pub const KINDS: [Kind; 6] = [
-    Kind::new("plain", "/plain", false),
-    Kind::new("plain, cookie sent", "/plain", true),
-    Kind::new("AuthRequest, anonymous", "/open", false),
-    Kind::new("MaybeUser, anonymous", "/greeting", false),
-    Kind::new("MaybeUser, signed in", "/greeting", true),
-    Kind::new("#[authenticated]", "/me", true),
+    Kind::new(
+        "plain",
+        "/plain",
+        |app| {
+            app.service(plain);
+        },
+        false,
+    ),
+    Kind::new(
+        "plain, cookie sent",
+        "/plain",
+        |app| {
+            app.service(plain);
+        },
+        true,
+    ),
+    Kind::new(
+        "AuthRequest, anonymous",
+        "/open",
+        |app| {
+            app.service(open);
+        },
+        false,
+    ),
+    Kind::new(
+        "MaybeUser, anonymous",
+        "/greeting",
+        |app| {
+            app.service(greeting);
+        },
+        false,
+    ),
+    Kind::new(
+        "MaybeUser, signed in",
+        "/greeting",
+        |app| {
+            app.service(greeting);
+        },
+        true,
+    ),
+    Kind::new(
+        "#[authenticated]",
+        "/me",
+        |app| {
+            app.service(me);
+        },
+        true,
+    ),
 ];
 
 impl std::fmt::Display for Kind {
@@ -62,10 +105,16 @@ impl std::fmt::Display for Kind {
 }
 
 impl Kind {
-    const fn new(name: &'static str, path: &'static str, signed_in: bool) -> Self {
+    const fn new(
+        name: &'static str,
+        path: &'static str,
+        route: fn(&mut web::ServiceConfig),
+        signed_in: bool,
+    ) -> Self {
         Self {
             name,
             path,
+            route,
             signed_in,
         }
     }
@@ -98,12 +147,10 @@ pub async fn send(kind: Kind, count: usize) {
         .without_sign_in_limit()
         .build()
         .expect("settings");
+    // One route only, so that none of them is found later than another.
     let app = App::new()
         .app_data(web::Data::new(auth))
-        .service(plain)
-        .service(me)
-        .service(open)
-        .service(greeting);
+        .configure(kind.route);
     let service = init_service(app).await;
     for _ in 0..count {
         let response = call_service(&service, kind.request().to_request()).await;

@@ -8,9 +8,9 @@ use std::pin::Pin;
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, Responder};
 
+use super::auth_request;
 use super::permit::{Permitted, admit};
-use super::{auth_request, nearest};
-use crate::adapter;
+use crate::adapter::{self, RequestContext};
 use crate::request::guard::{Admission, Guard};
 use crate::{AuthRequest, Result};
 
@@ -50,7 +50,7 @@ impl Incoming {
         } = self;
         let auth_request = auth_request(&request).map_err(HttpResponse::from_error)?;
         auth_request.adopt();
-        nearest::arrive(&request, &auth_request);
+        request.slot().arrive(&auth_request);
         admit(guard, permit.as_ref(), &mut request, &auth_request).await?;
         Ok(Admitted {
             request,

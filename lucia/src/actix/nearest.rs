@@ -1,25 +1,10 @@
 //! Which `Auth` a handler belongs to, where an application has several: the nearest one.
 
-use actix_web::{HttpMessage, HttpRequest, web};
+use actix_web::{HttpRequest, web};
 
 use crate::auth::Auth;
 use crate::request::context::RequestContext;
 use crate::{AuthRequest, Error, Result};
-
-/// The `AuthRequest` of the innermost middleware that a request has passed, kept in its extensions.
-#[derive(Clone)]
-struct Passed(AuthRequest);
-
-/// The `AuthRequest` of the handler that a request has arrived at, kept in its extensions: nothing
-/// that the parameters of the handler find is nearer.
-struct Arrived(AuthRequest);
-
-/// Notes that a request has arrived at its handler.
-#[cfg(feature = "macros")]
-pub(super) fn arrive(request: &HttpRequest, auth_request: &AuthRequest) {
-    let arrived = Arrived(auth_request.clone());
-    request.extensions_mut().insert(arrived);
-}
 
 /// The `Auth`s in the application's data. actix-web answers with the innermost value of each type.
 fn given(request: &HttpRequest) -> (Option<&Auth>, Option<&Auth>) {
@@ -48,8 +33,7 @@ pub(super) fn enter(request: &HttpRequest, auth: &Auth) -> Result<AuthRequest> {
         ));
     }
     let auth_request = auth.handle_request(request);
-    let passed = Passed(auth_request.clone());
-    request.extensions_mut().insert(passed);
+    request.slot().pass(&auth_request);
     Ok(auth_request)
 }
 
@@ -61,8 +45,9 @@ pub(super) fn enter(request: &HttpRequest, auth: &Auth) -> Result<AuthRequest> {
 ///
 /// [`Error::Misuse`] when there is none, and when the nearest one cannot be told.
 pub(super) fn auth_request(request: &HttpRequest) -> Result<AuthRequest> {
-    if let Some(Arrived(auth_request)) = request.extensions().get() {
-        return Ok(auth_request.clone());
+    let slot = request.slot();
+    if let Some(auth_request) = slot.arrived() {
+        return Ok(auth_request);
     }
     let (wrapped, plain) = given(request);
     if let (Some(wrapped), Some(plain)) = (wrapped, plain)
@@ -75,18 +60,14 @@ pub(super) fn auth_request(request: &HttpRequest) -> Result<AuthRequest> {
                 .to_owned(),
         ));
     }
-    // `handle_request` writes to the extensions, so no borrow of them may be left.
-    let passed = request.extensions().get::<Passed>().cloned();
-    match (wrapped.or(plain), passed) {
-        (Some(auth), Some(Passed(passed))) if !auth.is(passed.auth()) => {
-            Ok(auth.handle_request(request))
-        }
-        (_, Some(Passed(auth_request))) => {
+    match (wrapped.or(plain), slot.passed()) {
+        (Some(auth), Some(passed)) if !auth.is(passed.auth()) => Ok(auth.handle_request(request)),
+        (_, Some(auth_request)) => {
             auth_request.look_again(request);
             Ok(auth_request)
         }
         (Some(auth), None) => Ok(auth.handle_request(request)),
-        (None, None) => request.slot().only().ok_or_else(|| {
+        (None, None) => slot.only().ok_or_else(|| {
             Error::Misuse(
                 "there is no `Auth` in the application's data: add \
                  `.app_data(web::Data::new(auth))` to the `App`"

@@ -10,10 +10,9 @@ use axum::response::{IntoResponse, Response};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::LayersAuthRequest;
 use super::permit::{Permitted, admit};
 use super::response::asked;
-use crate::adapter;
+use crate::adapter::{self, RequestContext};
 use crate::auth::Auth;
 use crate::http::keep_slot;
 use crate::request::guard::Guard;
@@ -126,8 +125,7 @@ where
         keep_slot(&mut parts.extensions);
         let auth_request = layer.auth.handle_request(&parts);
         adapter::adopt(&auth_request);
-        let layers = LayersAuthRequest(auth_request.clone());
-        parts.extensions.insert(layers);
+        parts.slot().pass(&auth_request);
         Box::pin(async move {
             let asked = asked(&parts);
             let permit = layer.permit.as_deref();

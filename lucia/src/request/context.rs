@@ -1,6 +1,6 @@
 //! [`RequestContext`]: what a web framework must give so that a request can be authenticated.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::AuthRequest;
 use crate::auth::Auth;
@@ -22,13 +22,17 @@ pub trait RequestContext: RequestInfo {
 /// Where a request keeps its [`AuthRequest`], so that all who ask share one. A clone is another
 /// handle to the same slot.
 #[derive(Clone, Debug, Default)]
-pub struct RequestSlot(Arc<Slot>);
+pub struct RequestSlot(Arc<Mutex<Kept>>);
 
 #[derive(Debug, Default)]
-struct Slot {
-    first: OnceLock<AuthRequest>,
+struct Kept {
+    first: Option<AuthRequest>,
     /// Those of further [`Auth`]s, which few applications have.
-    others: Mutex<Vec<AuthRequest>>,
+    others: Vec<AuthRequest>,
+    /// That of the middleware or layer that the request has passed last.
+    passed: Option<AuthRequest>,
+    /// That of the handler that the request has arrived at.
+    arrived: Option<AuthRequest>,
 }
 
 impl RequestSlot {
@@ -36,24 +40,55 @@ impl RequestSlot {
     /// [`Auth`]s have been asked: which of them a handler belongs to is not known here.
     #[must_use]
     pub fn only(&self) -> Option<AuthRequest> {
-        let others = self.0.others.lock().unwrap_or_else(PoisonError::into_inner);
-        self.0.first.get().filter(|_| others.is_empty()).cloned()
+        let kept = self.lock();
+        kept.first.clone().filter(|_| kept.others.is_empty())
     }
 
     /// The `AuthRequest` that is here for `auth`, after keeping the one of `new` if there is none.
-    pub(crate) fn get_or_keep(&self, auth: &Auth, new: impl Fn() -> AuthRequest) -> AuthRequest {
-        let first = self.0.first.get_or_init(&new);
-        if first.auth().is(auth) {
-            return first.clone();
+    pub(crate) fn get_or_keep(
+        &self,
+        auth: &Auth,
+        new: impl FnOnce() -> AuthRequest,
+    ) -> AuthRequest {
+        let mut kept = self.lock();
+        let mut all = kept.first.iter().chain(&kept.others);
+        if let Some(found) = all.find(|auth_request| auth_request.auth().is(auth)) {
+            return found.clone();
         }
-        let mut others = self.0.others.lock().unwrap_or_else(PoisonError::into_inner);
-        match others.iter().find(|other| other.auth().is(auth)) {
-            Some(other) => other.clone(),
-            None => {
-                let new = new();
-                others.push(new.clone());
-                new
-            }
+        let new = new();
+        match kept.first {
+            None => kept.first = Some(new.clone()),
+            Some(_) => kept.others.push(new.clone()),
         }
+        new
+    }
+
+    /// Notes that the request has passed the middleware or layer of an `Auth`.
+    #[cfg(any(feature = "actix", feature = "axum"))]
+    pub(crate) fn pass(&self, auth_request: &AuthRequest) {
+        self.lock().passed = Some(auth_request.clone());
+    }
+
+    /// The `AuthRequest` of the innermost middleware or layer that the request has passed.
+    #[cfg(any(feature = "actix", feature = "axum"))]
+    pub(crate) fn passed(&self) -> Option<AuthRequest> {
+        self.lock().passed.clone()
+    }
+
+    /// Notes that the request has arrived at a handler of an `Auth`: nothing that the parameters of the
+    /// handler find is nearer.
+    #[cfg(all(feature = "actix", feature = "macros"))]
+    pub(crate) fn arrive(&self, auth_request: &AuthRequest) {
+        self.lock().arrived = Some(auth_request.clone());
+    }
+
+    /// The `AuthRequest` of the handler that the request has arrived at.
+    #[cfg(feature = "actix")]
+    pub(crate) fn arrived(&self) -> Option<AuthRequest> {
+        self.lock().arrived.clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,5 +1,6 @@
 //! What is known of who sent a request.
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -17,6 +18,25 @@ pub(super) struct Sender {
     pub(super) source: Source,
     /// Whether the cookie of the session may be sent, once that has been found out.
     sendable: OnceCell<bool>,
+}
+
+/// The sender that counts now.
+pub(super) enum Current<'a> {
+    /// The one that the request came with.
+    First(&'a Sender),
+    /// The one that the application has put in its place.
+    Replacement(Arc<Sender>),
+}
+
+impl Deref for Current<'_> {
+    type Target = Sender;
+
+    fn deref(&self) -> &Sender {
+        match self {
+            Self::First(sender) => sender,
+            Self::Replacement(sender) => sender,
+        }
+    }
 }
 
 /// Where the session of a request comes from.

@@ -1,6 +1,6 @@
 //! Signing out: sessions end, and the cookie goes.
 
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 use super::AuthRequest;
 use super::sender::{Sender, Source};
@@ -95,9 +95,12 @@ impl AuthRequest {
 
     /// As [`set_session`](Self::set_session). Says which session had been set before.
     pub(super) fn replace_session(&self, session: Option<&Session>) -> Option<SessionId> {
-        let new = Sender::from(Source::from(session)).into();
-        let mut sender = self.0.sender.lock().unwrap_or_else(PoisonError::into_inner);
-        match &std::mem::replace(&mut *sender, new).source {
+        let new = Arc::new(Sender::from(Source::from(session)));
+        let replacement = self.0.replacement.lock();
+        let old = replacement
+            .unwrap_or_else(PoisonError::into_inner)
+            .replace(new)?;
+        match &old.source {
             Source::Set { session, .. } => Some(session.id.clone()),
             Source::Presented(_) | Source::SignedOut => None,
         }
