@@ -89,9 +89,9 @@ impl Claim {
             return Ok(None);
         }
         let found = self.lookup.get_or_try_init(async || {
-            // Boxed, so that no request is larger by it that never asks, or has asked.
+            // The rare one is boxed, so that no request is larger by it.
             let found = match &self.presented {
-                Presented::Token(token) => Box::pin(auth.validate_token(token)).await?,
+                Presented::Token(token) => auth.validate_token(token).await?,
                 Presented::Several(tokens) => Box::pin(auth.validate_one_of(tokens)).await?,
                 Presented::TooMany => {
                     warn_of_too_many();
