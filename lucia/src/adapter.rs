@@ -12,6 +12,9 @@
 //! For the requests and responses of the crate `http`, all is there: `lucia::http` has an adapter in
 //! 20 lines. `docs/adapters.md` and `examples/adapter` in the repository go through another.
 
+#[cfg(any(feature = "actix", feature = "axum"))]
+pub mod permit;
+
 use crate::headers::denial::{Content, Denial};
 use crate::headers::origin::is_safe;
 use crate::{Auth, AuthRequest, Error, Guard, TokenSource};

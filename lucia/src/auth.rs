@@ -12,10 +12,7 @@ mod sweeper;
 mod users;
 
 use std::fmt;
-use std::future::poll_fn;
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 pub use builder::{AuthBuilder, Environment};
@@ -36,6 +33,7 @@ use crate::headers::origin::OriginPolicy;
 use crate::password::Passwords;
 use crate::session::Lifetime;
 use crate::store::{self, AttemptStore, Store};
+use crate::time_limit::within;
 use crate::{Error, Result};
 
 /// Users, keys and sessions of an application.
@@ -146,13 +144,7 @@ impl Auth {
 
     /// Bounds the time that a store may take, whatever the store itself promises.
     pub(crate) async fn ask<T>(&self, answer: impl Future<Output = store::Result<T>>) -> Result<T> {
-        let mut answer = pin!(answer);
-        // A store that answers at once, as one with a cache does, needs no timer.
-        let answer = match poll_fn(|context| Poll::Ready(answer.as_mut().poll(context))).await {
-            Poll::Ready(answer) => Ok(answer),
-            Poll::Pending => tokio::time::timeout(self.0.store_timeout, answer).await,
-        };
-        match answer {
+        match within(self.0.store_timeout, answer).await {
             Ok(answer) => answer.map_err(Error::from),
             Err(elapsed) => Err(Error::unavailable(elapsed)),
         }

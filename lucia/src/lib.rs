@@ -136,6 +136,7 @@ pub mod store;
 #[cfg(feature = "test-support")]
 #[cfg_attr(docsrs, doc(cfg(feature = "test-support")))]
 pub mod testing;
+mod time_limit;
 mod user;
 
 pub use auth::{
@@ -154,7 +155,7 @@ pub use headers::{CookieOptions, Denial, DenialBody, SameSite, SessionCookie, Tr
 #[cfg_attr(docsrs, doc(cfg(all(feature = "actix", feature = "macros"))))]
 pub use lucia_attributes::{auth_request, authenticated};
 pub use password::{NewHashes, PasswordOptions};
-pub use request::guard::{self, Guard};
+pub use request::guard::Guard;
 pub use request::redirect::LocalPath;
 pub use request::{AuthRequest, SignIn, SignUp, TokenSource};
 pub use session::token::{InvalidSessionId, SessionId, SessionToken};

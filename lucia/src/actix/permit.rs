@@ -8,7 +8,7 @@ use actix_web::{FromRequest, HttpRequest, HttpResponse};
 use super::AuthMiddleware;
 use super::response::{asked, respond};
 use crate::Error;
-use crate::request::guard::permit::{Decision, Function, Permit, permits};
+use crate::adapter::permit::{Decision, Function, Permit, permits};
 
 /// What a function for `permit` can take: an extractor that leaves the body alone.
 ///

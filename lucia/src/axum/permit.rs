@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::AuthLayer;
 use super::response::{asked, respond};
-use crate::request::guard::permit::{Decision, Function, Permit, permits};
+use crate::adapter::permit::{Decision, Function, Permit, permits};
 
 /// What a function for `permit` can take: an extractor that leaves the body and the router's state
 /// alone.

@@ -30,8 +30,10 @@ struct Kept {
     /// Those of further [`Auth`]s, which few applications have.
     others: Vec<AuthRequest>,
     /// That of the middleware or layer that the request has passed last.
+    #[cfg(any(feature = "actix", feature = "axum"))]
     passed: Option<AuthRequest>,
     /// That of the handler that the request has arrived at.
+    #[cfg(feature = "actix")]
     arrived: Option<AuthRequest>,
 }
 

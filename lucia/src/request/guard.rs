@@ -1,14 +1,8 @@
 //! [`Guard`]: which requests a handler or a scope admits. Knows no framework; the adapters turn its
 //! denials into responses.
 
-#[cfg(any(feature = "actix", feature = "axum"))]
-pub(crate) mod permit;
-
 use std::borrow::Cow;
 use std::time::Duration;
-
-#[cfg(any(feature = "actix", feature = "axum"))]
-pub use permit::{Decision, Permit, kind};
 
 use crate::request::redirect::LocalPath;
 use crate::request::{AuthRequest, TokenSource};
@@ -197,7 +191,7 @@ impl Guard {
     }
 }
 
-fn denied(request: &AuthRequest, denial: Error) -> Error {
+pub(crate) fn denied(request: &AuthRequest, denial: Error) -> Error {
     let user_id = request.admitted().map(|session| session.user_id.as_str());
     tracing::info!(user_id, reason = %denial, "request denied");
     denial

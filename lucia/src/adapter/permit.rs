@@ -1,9 +1,11 @@
-//! [`Permit`]: functions that say what a user may do.
+//! Functions for `permit`, which say what a user may do. `#[authenticated(permit = ..)]`,
+//! `AuthMiddleware::permit` and `AuthLayer::permit` take one.
 
 use std::future::{Ready, ready};
 use std::marker::PhantomData;
 
 use crate::error::chain;
+use crate::request::guard::denied;
 use crate::{AuthRequest, Error, Result, Source};
 
 /// The kinds of answers that a function for `permit` can give. They tell the implementations of
@@ -133,7 +135,7 @@ impl<F, Arguments, Kind> Function<F, Arguments, Kind> {
 pub(crate) fn settle(request: &AuthRequest, answer: Result<bool>) -> Result<()> {
     match answer {
         Ok(true) => Ok(()),
-        Ok(false) => Err(super::denied(request, Error::Forbidden)),
+        Ok(false) => Err(denied(request, Error::Forbidden)),
         Err(error) => {
             // The client learns only that there is no answer now.
             if let Error::Unavailable(source) = &error {
@@ -176,7 +178,7 @@ functions!(First Second Third Fourth,);
 /// outside.
 macro_rules! permits {
     ($request:ty => $response:ty $(, $send:ident)?) => {
-        use $crate::request::guard::permit::settle;
+        use $crate::adapter::permit::settle;
 
         /// A function for `permit`. It is one type for all functions, so that the compiler reports a
         /// wrong function once, where it is named.
