@@ -159,3 +159,10 @@ pub(crate) fn put_content<R: Response>(mut response: R, content: Content) -> R {
 #[cfg(any(feature = "actix", feature = "http"))]
 #[derive(Clone, Copy)]
 pub(crate) struct DefaultLook;
+
+/// Taken by the function that the user wrote, which only the handler around it may call. It is
+/// deliberately not an extractor.
+#[cfg(feature = "macros")]
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Admission(#[allow(dead_code)] pub(crate) ());

@@ -178,6 +178,7 @@ pub use user::{MaybeUser, NewUser, NoAttributes, OwnedOrCallReturning, User, Use
 #[cfg(feature = "macros")]
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::request::guard::{Admission, Guard};
+    pub use crate::adapter::Admission;
+    pub use crate::request::guard::Guard;
     pub use crate::request::{AuthRequest, TokenSource};
 }

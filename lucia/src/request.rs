@@ -1,7 +1,7 @@
 //! [`AuthRequest`]: who sent this request, asked once, and what the response says of it.
 
 pub(crate) mod context;
-pub mod guard;
+pub(crate) mod guard;
 pub(crate) mod redirect;
 pub(crate) mod response;
 mod sender;

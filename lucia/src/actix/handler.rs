@@ -10,8 +10,8 @@ use actix_web::{FromRequest, HttpRequest, HttpResponse, Responder};
 
 use super::auth_request;
 use super::permit::{Permitted, admit};
-use crate::adapter::{self, RequestContext};
-use crate::request::guard::{Admission, Guard};
+use crate::adapter::{self, Admission, RequestContext};
+use crate::request::guard::Guard;
 use crate::{AuthRequest, Result};
 
 /// What a generated handler returns.

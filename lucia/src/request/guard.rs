@@ -197,12 +197,6 @@ pub(crate) fn denied(request: &AuthRequest, denial: Error) -> Error {
     denial
 }
 
-/// Taken by the function that the user wrote, which only the handler around it may call. It is
-/// deliberately not an extractor.
-#[doc(hidden)]
-#[derive(Debug)]
-pub struct Admission(#[allow(dead_code)] pub(crate) ());
-
 #[cfg(test)]
 mod tests {
     use super::*;
