@@ -26,7 +26,7 @@ pub(crate) use builder::SignInLimit;
 pub(crate) use candidates::warn_of_too_many;
 use said::Said;
 
-use crate::clock::{RandomSource, TimeSource, UnixMillis};
+use crate::clock::{TimeSource, UnixMillis};
 use crate::headers::cookie::CookieConfig;
 use crate::headers::denial::Denials;
 use crate::headers::origin::OriginPolicy;
@@ -82,7 +82,6 @@ struct Parts {
     origin: OriginPolicy,
     passwords: Passwords,
     clock: Arc<dyn TimeSource>,
-    random: Arc<dyn RandomSource>,
     denials: Option<Denials>,
     said: Said,
 }

@@ -142,7 +142,7 @@ pub use auth::{
     Auth, AuthBuilder, CreateKey, CreateSession, CreateUser, DeleteKey, Environment, SignsIn,
     Sweeper, SweeperBuilder,
 };
-pub use clock::{RandomSource, TimeSource};
+pub use clock::TimeSource;
 #[cfg(feature = "postgres")]
 #[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
 pub use deadpool_postgres;

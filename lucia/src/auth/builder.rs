@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use super::{Auth, Parts};
 use crate::auth::said::Said;
-use crate::clock::{RandomSource, TimeSource, os_random};
+use crate::clock::TimeSource;
 use crate::headers::cookie::CookieOptions;
 use crate::headers::denial::{Denial, DenialBody, Denials};
 use crate::headers::forwarded::{Proxies, TrustedProxy};
@@ -92,7 +92,6 @@ pub struct AuthBuilder {
     store_timeout: Duration,
     denials: Option<Denials>,
     clock: Arc<dyn TimeSource>,
-    random: Arc<dyn RandomSource>,
 }
 
 impl AuthBuilder {
@@ -116,7 +115,6 @@ impl AuthBuilder {
             store_timeout: Duration::from_secs(10),
             denials: None,
             clock: Arc::new(SystemTime::now),
-            random: Arc::new(os_random),
         }
     }
 
@@ -312,13 +310,6 @@ impl AuthBuilder {
         self
     }
 
-    /// The source of random bytes; for tests. An attacker who can predict them can sign in as any
-    /// user.
-    pub fn random(mut self, random: impl RandomSource) -> Self {
-        self.random = Arc::new(random);
-        self
-    }
-
     /// Checks the settings.
     ///
     /// # Errors
@@ -419,9 +410,8 @@ impl AuthBuilder {
                 allow_missing: self.allow_missing_origin,
             },
             cookie,
-            passwords: Passwords::new(&self.passwords, self.random.clone())?,
+            passwords: Passwords::new(&self.passwords)?,
             clock: self.clock,
-            random: self.random,
             said: Said::default(),
         })))
     }

@@ -263,7 +263,7 @@ impl CreateSession<'_> {
         let sealed::SignIn { user_id, key } = sign_in;
         let options = self.options;
         let attributes = options.attributes?;
-        let token = SessionToken::generate(&*auth.0.random)?;
+        let token = SessionToken::generate()?;
         let now = auth.now();
         let new = NewSessionRow {
             token: token.clone(),

@@ -136,7 +136,7 @@ impl<'a, A> CreateUser<'a, A> {
             .map_err(|problem| problem.into_error(table))?;
         let id = match new_user.id {
             Some(id) => id,
-            None => UserId::new(random_text(&*auth.0.random, UserId::LENGTH)?)?,
+            None => UserId::new(random_text(UserId::LENGTH)?)?,
         };
         let key = match new_user.key {
             Some(key) => Some(auth.key_row(&key.id, key.password, id.clone()).await?),

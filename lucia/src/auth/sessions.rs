@@ -228,7 +228,7 @@ impl Auth {
             return Err(Error::Unauthenticated);
         }
         Ok(Rotation {
-            token: SessionToken::generate(&*self.0.random)?,
+            token: SessionToken::generate()?,
             expiries: lifetime.expiries(created_at, session.persistent, now),
             authenticated_at,
         })

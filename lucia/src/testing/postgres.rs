@@ -10,7 +10,7 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Config, NoTls};
 
 use crate::PgStore;
-use crate::clock::{os_random, random_text};
+use crate::clock::random_text;
 use crate::error::chain;
 
 /// How long a server may take to let us in.
@@ -147,7 +147,7 @@ impl PgDatabase {
             .await
             .map_err(failed)?;
         let now: i64 = now.try_get(0).map_err(failed)?;
-        let random = random_text(&os_random, 12).map_err(|error| error.to_string())?;
+        let random = random_text(12).map_err(|error| error.to_string())?;
         let name = format!("lucia_test_{now}_{random}");
         // Nobody can be connected to `template0`, which would make the creation fail.
         let sql = format!("CREATE DATABASE \"{name}\" TEMPLATE template0");
