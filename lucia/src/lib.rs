@@ -169,8 +169,10 @@ pub use store::postgres::{PgStore, PgStoreBuilder, StoredIds};
 #[cfg(feature = "sqlite")]
 #[cfg_attr(docsrs, doc(cfg(feature = "sqlite")))]
 pub use store::sqlite::{SqliteStore, SqliteStoreBuilder};
+#[doc(hidden)]
+pub use user::OwnedOrCallReturning;
 pub use user::key::{KeyId, NewKey, UserKey, VerifiedKey};
-pub use user::{MaybeUser, NewUser, NoAttributes, OwnedOrCallReturning, User, UserId};
+pub use user::{MaybeUser, NewUser, NoAttributes, User, UserId};
 
 /// For the code that the attributes generate. Items that differ between frameworks are in the
 /// modules of the frameworks.

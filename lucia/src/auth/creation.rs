@@ -20,8 +20,9 @@ impl Auth {
     /// Creates a user together with their key, both or neither. Returns the user as the database
     /// stored it, with the defaults of the columns that were left out.
     ///
-    /// `A` is the type of the [`attributes`](NewUser::attributes) given. If it borrows, or does not
-    /// implement `Deserialize`, say by [`returning`](NewUser::returning) what the user is read as.
+    /// `A` is the type of the [`attributes`](NewUser::attributes) given. Its bound is another name for
+    /// `serde`'s `Deserialize`. If it borrows, or does not implement `Deserialize`, say by
+    /// [`returning`](NewUser::returning) what the user is read as.
     ///
     /// To create your rows together with the user, see [`CreateUser::transaction`].
     ///
