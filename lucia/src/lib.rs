@@ -83,7 +83,7 @@
 //! | whole scopes | [`Auth::middleware`], [`Guard`] |
 //! | the sender of a request | [`AuthRequest`], [`User`], [`Session`], [`MaybeUser`], [`MaybeSession`] |
 //! | signing up, in and out | [`AuthRequest::sign_up`], [`AuthRequest::sign_in`], [`AuthRequest::sign_out`] |
-//! | changing passwords | [`Auth::change_password`], [`Auth::reset_password`] |
+//! | changing passwords | [`AuthRequest::change_password`], [`Auth::reset_password`] |
 //! | limiting attempts to sign in | [`VerifyPassword::address`], [`AuthBuilder::sign_in_limit`] |
 //! | "remember me" | [`SignIn::remember`] |
 //! | a list of "your sessions" | [`Auth::user_sessions`], [`SessionInfo`] |

@@ -73,7 +73,10 @@ impl Auth {
     /// transaction, and this one gets another token (OWASP ASVS 5.0, 7.4.3). Set its cookie with
     /// [`set_session`](crate::AuthRequest::set_session).
     ///
-    /// Ask for the old password first, by [`verify_password`](Self::verify_password). A sign-in
+    /// Ask for the old password first, by [`verify_password`](Self::verify_password). In a handler,
+    /// [`auth_request.change_password(..)`](crate::AuthRequest::change_password) does all of it.
+    ///
+    /// A sign-in
     /// with the old password that is in progress leaves no session:
     /// [`create_session(&key)`](Self::create_session) comes first, and this ends what it made, or
     /// it comes after, and is refused. (`create_session(&user_id)` knows nothing of passwords, and
