@@ -207,7 +207,7 @@ impl Passwords {
             let mut memory = pool.take();
             let result = work(&mut memory);
             pool.put_back(memory);
-            // The places are free when the work is done, even if nobody waits for it any more.
+            // The places are free when the work is done, even if the caller has stopped waiting.
             drop((admitted, running));
             result
         };

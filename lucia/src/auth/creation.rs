@@ -132,9 +132,7 @@ impl<'a, A> CreateUser<'a, A> {
         } = self;
         let store = auth.store();
         let table = store.user_table();
-        let attributes = new_user
-            .attributes
-            .map_err(|problem| problem.into_error(table))?;
+        let attributes = new_user.attributes.columns(table, &["id"])?;
         let id = match new_user.id {
             Some(id) => id,
             None => UserId::new(random_text(UserId::LENGTH)?)?,

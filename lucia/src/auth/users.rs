@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::Auth;
-use crate::user::{User, UserId, Verdict, object, refused, try_columns};
+use crate::user::{Attributes, User, UserId, Verdict, refused, try_columns};
 use crate::{Error, Result};
 
 impl Auth {
@@ -46,8 +46,7 @@ impl Auth {
         attributes: &(impl Serialize + ?Sized),
     ) -> Result<User<A>> {
         let table = self.store().user_table();
-        let attributes =
-            object(attributes, &["id"]).map_err(|problem| problem.into_error(table))?;
+        let attributes = Attributes::of(attributes).columns(table, &["id"])?;
         let updated = self.ask(self.store().update_user(id, attributes)).await;
         let row = updated.map_err(refused)?;
         User::from_row(&row.ok_or(Error::UnknownUser)?, table)

@@ -13,10 +13,23 @@ pub(crate) struct Lifetime {
     pub(crate) active: Duration,
     /// How long after that a request still renews it.
     pub(crate) idle: Duration,
-    /// The same of a session that is not persistent.
-    pub(crate) browser_idle: Duration,
+    /// The same of a session that is not persistent. `None` is a day, or `idle` where that is shorter.
+    pub(crate) browser_idle: Option<Duration>,
     /// How long after its creation it dies whatever happens.
     pub(crate) absolute: Option<Duration>,
+}
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+impl Default for Lifetime {
+    fn default() -> Self {
+        Self {
+            active: DAY,
+            idle: 14 * DAY,
+            browser_idle: None,
+            absolute: None,
+        }
+    }
 }
 
 /// What a creation or a renewal writes.
@@ -82,7 +95,7 @@ impl Lifetime {
         let end = self.end(created_at);
         let idle = match persistent {
             true => self.idle,
-            false => self.browser_idle,
+            false => self.browser_idle.unwrap_or(DAY.min(self.idle)),
         };
         Expiries {
             renewed_at: now,
@@ -140,7 +153,7 @@ mod tests {
     const LIFETIME: Lifetime = Lifetime {
         active: Duration::from_secs(100),
         idle: Duration::from_secs(1000),
-        browser_idle: Duration::from_secs(10),
+        browser_idle: Some(Duration::from_secs(10)),
         absolute: None,
     };
 

@@ -1,6 +1,5 @@
 //! [`Reauthenticate`]: what is said of a second proof before it is asked for.
 
-use std::fmt;
 use std::net::IpAddr;
 use std::pin::Pin;
 
@@ -38,6 +37,7 @@ impl Auth {
 }
 
 /// A second proof that is about to be asked for; `.await` asks for it.
+#[derive(Debug)]
 #[must_use = "a session is reauthenticated by `.await`"]
 pub struct Reauthenticate<'a> {
     auth: &'a Auth,
@@ -66,14 +66,5 @@ impl<'a> IntoFuture for Reauthenticate<'a> {
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(self.reauthenticate())
-    }
-}
-
-impl fmt::Debug for Reauthenticate<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Reauthenticate")
-            .field("session", &self.session.id)
-            .field("check", &self.check)
-            .finish_non_exhaustive()
     }
 }

@@ -163,7 +163,7 @@ impl<'a> VerifyPassword<'a> {
         let hash = row.as_ref().and_then(|row| row.hashed_password.as_deref());
         let verdict = self.auth.passwords().verify(self.password, hash).await?;
         if let (Some(row), Verdict::Unreadable(problem)) = (&row, verdict) {
-            // Not an error to whoever signs in: that would tell them that there is such a user.
+            // The client gets no other error: it would tell that there is such a user.
             tracing::error!(user_id = %row.user_id, provider_id, error = %problem, "password hash not verified");
         }
         Ok(row.filter(|_| verdict.opens()).map(|row| (row, verdict)))
