@@ -16,8 +16,8 @@ use serde_json::Value;
 use crate::Result;
 use crate::error::InvalidUserId;
 
-pub(crate) use blank::{Verdict, try_columns};
-pub(crate) use columns::read_columns;
+pub(crate) use blank::try_columns;
+pub(crate) use columns::{Problem, read_columns};
 pub(crate) use new::{Attributes, refused};
 pub use new::{NewUser, OwnedOrCallReturning};
 

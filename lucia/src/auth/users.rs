@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::Auth;
-use crate::user::{Attributes, User, UserId, Verdict, refused, try_columns};
+use crate::user::{Attributes, Problem, User, UserId, refused, try_columns};
 use crate::{Error, Result};
 
 impl Auth {
@@ -84,22 +84,16 @@ impl Auth {
         }
         let table = self.store().user_table();
         match try_columns::<A>(&described.columns) {
-            Verdict::Missing(column) => {
-                return Err(Error::Schema {
-                    table: table.to_owned(),
-                    column: Some(column.to_owned()),
-                    reason: format!(
-                        "`{}` asks for it, and it is not among the columns that are fetched",
-                        std::any::type_name::<A>()
-                    ),
-                });
+            Err(problem @ Problem::Missing(_)) => {
+                let lacking = "it is not among the columns that are fetched";
+                return Err(problem.into_error::<A>(table, lacking));
             }
-            Verdict::Unknown if described.sample.is_none() => tracing::debug!(
+            Err(_) if described.sample.is_none() => tracing::debug!(
                 "`{}` looks at values, and table `{table}` has none yet: whether its columns are \
                  all there shows with the first user",
                 std::any::type_name::<A>()
             ),
-            Verdict::Fits | Verdict::Unknown => {}
+            Ok(()) | Err(_) => {}
         }
         match described.sample {
             Some(row) => User::<A>::from_row(&row, table).map(drop),

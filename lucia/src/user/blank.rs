@@ -11,23 +11,15 @@ use serde::forward_to_deserialize_any;
 
 use super::columns::Problem;
 
-/// Whether an `A` can be read from a row with these columns.
-pub(crate) enum Verdict {
-    /// It can, as far as a row without values shows.
-    Fits,
-    /// It asks for a column that is not there.
-    Missing(&'static str),
-    /// It looks at the values, of which there are none yet.
-    Unknown,
-}
-
-pub(crate) fn try_columns<A: DeserializeOwned>(columns: &[String]) -> Verdict {
+/// Whether an `A` can be read from a row with these columns, as far as a row without values shows.
+///
+/// # Errors
+///
+/// [`Problem::Missing`] names a column that it asks for. Another problem says nothing: it looks at the
+/// values, of which there are none yet.
+pub(crate) fn try_columns<A: DeserializeOwned>(columns: &[String]) -> Result<(), Problem> {
     let row = columns.iter().map(|column| (column.as_str(), Blank));
-    match A::deserialize(MapDeserializer::new(row)) {
-        Ok(_) => Verdict::Fits,
-        Err(Problem::Missing(column)) => Verdict::Missing(column),
-        Err(_) => Verdict::Unknown,
-    }
+    A::deserialize(MapDeserializer::new(row)).map(drop)
 }
 
 /// A value of whatever type is asked for: nothing, zero or empty.
@@ -185,8 +177,8 @@ mod tests {
     fn missing<A: DeserializeOwned>(columns: &[&str]) -> Option<&'static str> {
         let columns: Vec<_> = columns.iter().map(|&column| column.to_owned()).collect();
         match try_columns::<A>(&columns) {
-            Verdict::Missing(column) => Some(column),
-            Verdict::Fits | Verdict::Unknown => None,
+            Err(Problem::Missing(column)) => Some(column),
+            Ok(()) | Err(_) => None,
         }
     }
 

@@ -5,7 +5,6 @@
 //! in it.
 
 use std::collections::{BTreeMap, btree_map};
-use std::fmt;
 
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, DeserializeOwned, DeserializeSeed, IntoDeserializer, MapAccess};
@@ -34,35 +33,14 @@ pub(crate) fn read_columns<A: DeserializeOwned>(
     }
     // A type that takes no text there, such as one that serde reads by way of a copy, gets the number as
     // `serde_json` reads it.
-    serde_json::from_str(row).map_err(|error| explain::<A>(row, table, lacking, error))
-}
-
-fn explain<A: DeserializeOwned>(
-    row: &str,
-    table: &str,
-    lacking: &str,
-    error: serde_json::Error,
-) -> Error {
-    let type_name = std::any::type_name::<A>();
-    let Ok(columns) = serde_json::from_str(row) else {
-        return Error::internal(error);
-    };
-    let (column, reason) = match by_column::<A>(columns, false).err() {
-        Some(Problem::Missing(column)) => (
-            Some(column.to_owned()),
-            format!("`{type_name}` asks for it, and {lacking}"),
-        ),
-        Some(Problem::Misfit { column, holds }) => (
-            Some(column),
-            format!("it holds {holds}, which `{type_name}` cannot read there"),
-        ),
-        Some(Problem::Other) | None => (None, format!("`{type_name}` cannot be read from the row")),
-    };
-    Error::Schema {
-        table: table.to_owned(),
-        column,
-        reason,
-    }
+    serde_json::from_str(row).map_err(|error| {
+        let Ok(columns) = serde_json::from_str(row) else {
+            return Error::internal(error);
+        };
+        let problem = by_column::<A>(columns, false).err();
+        let problem = problem.unwrap_or(Problem::Other);
+        problem.into_error::<A>(table, lacking)
+    })
 }
 
 /// The columns of a row, each as JSON.
@@ -78,23 +56,38 @@ fn by_column<A: DeserializeOwned>(row: Row<'_>, exact: bool) -> Result<A, Proble
 }
 
 /// Which column is at fault.
-#[derive(Debug)]
-pub(super) enum Problem {
+#[derive(Debug, thiserror::Error)]
+#[error("{self:?}")]
+pub(crate) enum Problem {
     Missing(&'static str),
     Misfit { column: String, holds: &'static str },
     Other,
 }
 
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self:?}")
+impl Problem {
+    pub(crate) fn into_error<A>(self, table: &str, lacking: &str) -> Error {
+        let type_name = std::any::type_name::<A>();
+        let (column, reason) = match self {
+            Self::Missing(column) => (
+                Some(column.to_owned()),
+                format!("`{type_name}` asks for it, and {lacking}"),
+            ),
+            Self::Misfit { column, holds } => (
+                Some(column),
+                format!("it holds {holds}, which `{type_name}` cannot read there"),
+            ),
+            Self::Other => (None, format!("`{type_name}` cannot be read from the row")),
+        };
+        Error::Schema {
+            table: table.to_owned(),
+            column,
+            reason,
+        }
     }
 }
 
-impl std::error::Error for Problem {}
-
 impl de::Error for Problem {
-    fn custom<T: fmt::Display>(_: T) -> Self {
+    fn custom<T: std::fmt::Display>(_: T) -> Self {
         Self::Other
     }
 

@@ -94,43 +94,28 @@ fn is_exact(number: &str) -> bool {
         return true;
     }
     let nearest = number.parse::<f64>().ok().filter(|float| float.is_finite());
-    nearest.is_some_and(|nearest| Decimal::of(number) == Decimal::of(&format!("{nearest:e}")))
+    nearest.is_some_and(|nearest| decimal(number) == decimal(&format!("{nearest:e}")))
 }
 
-/// A number in one of its spellings: `0.` and the digits, times ten to the exponent.
-#[derive(PartialEq, Eq)]
-struct Decimal {
-    is_negative: bool,
-    digits: String,
-    exponent: i64,
-}
-
-impl Decimal {
-    /// `None` where the exponent is beyond all numbers.
-    fn of(number: &str) -> Option<Self> {
-        let (number, exponent) = match number.split_once(['e', 'E']) {
-            Some((number, exponent)) => (number, exponent.parse::<i32>().ok()?),
-            None => (number, 0),
-        };
-        let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-        let is_negative = whole.starts_with('-');
-        let whole = whole.trim_start_matches(['-', '0']);
-        let digits = format!("{whole}{fraction}");
-        let significant = digits.trim_start_matches('0');
-        let leading = digits.len() - significant.len();
-        let places = i64::try_from(whole.len()).ok()? - i64::try_from(leading).ok()?;
-        let digits = significant.trim_end_matches('0').to_owned();
-        let is_zero = digits.is_empty();
-        Some(Self {
-            is_negative: is_negative && !is_zero,
-            digits,
-            exponent: if is_zero {
-                0
-            } else {
-                places + i64::from(exponent)
-            },
-        })
+/// The same for all spellings of a number: whether it is negative, and its digits and exponent, as in
+/// `0.` and the digits, times ten to the exponent. `None` where the exponent is beyond all numbers.
+fn decimal(number: &str) -> Option<(bool, String, i64)> {
+    let (number, exponent) = match number.split_once(['e', 'E']) {
+        Some((number, exponent)) => (number, exponent.parse::<i32>().ok()?),
+        None => (number, 0),
+    };
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    let is_negative = whole.starts_with('-');
+    let whole = whole.trim_start_matches(['-', '0']);
+    let digits = format!("{whole}{fraction}");
+    let significant = digits.trim_start_matches('0');
+    if significant.is_empty() {
+        return Some((false, String::new(), 0));
     }
+    let leading = digits.len() - significant.len();
+    let places = i64::try_from(whole.len()).ok()? - i64::try_from(leading).ok()?;
+    let digits = significant.trim_end_matches('0').to_owned();
+    Some((is_negative, digits, places + i64::from(exponent)))
 }
 
 /// The JSON text with each such number as a string.
