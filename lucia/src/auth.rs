@@ -165,3 +165,18 @@ impl fmt::Debug for Auth {
             .finish_non_exhaustive()
     }
 }
+
+/// Makes `.await` call an async method of a call that takes options, such as `CreateSession::create`.
+macro_rules! awaited {
+    ($call:ident::$method:ident -> $output:ty) => {
+        impl<'a> IntoFuture for $call<'a> {
+            type Output = Result<$output>;
+            type IntoFuture = std::pin::Pin<Box<dyn Future<Output = Result<$output>> + Send + 'a>>;
+
+            fn into_future(self) -> Self::IntoFuture {
+                Box::pin(self.$method())
+            }
+        }
+    };
+}
+pub(crate) use awaited;

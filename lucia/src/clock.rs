@@ -1,6 +1,5 @@
 //! The time, from a source that tests replace, and random bytes.
 
-use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::{Error, Result};
@@ -84,12 +83,6 @@ impl From<UnixMillis> for SystemTime {
             UNIX_EPOCH.checked_add(distance)
         };
         moment.unwrap_or(UNIX_EPOCH)
-    }
-}
-
-impl fmt::Display for UnixMillis {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ms", self.0)
     }
 }
 

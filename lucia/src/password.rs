@@ -189,17 +189,9 @@ impl Passwords {
         &self,
         work: impl FnOnce(&mut Memory) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let admitted = self
-            .admitted
-            .clone()
-            .try_acquire_owned()
-            .map_err(|_| Error::Busy)?;
-        let running = self
-            .running
-            .clone()
-            .acquire_owned()
-            .await
-            .map_err(|_| Error::Busy)?;
+        let (admitted, running) = (self.admitted.clone(), self.running.clone());
+        let admitted = admitted.try_acquire_owned().map_err(|_| Error::Busy)?;
+        let running = running.acquire_owned().await.map_err(|_| Error::Busy)?;
         let pool = self.memory.clone();
         let span = tracing::Span::current();
         let work = move || {

@@ -2,12 +2,11 @@
 
 use std::fmt;
 use std::net::IpAddr;
-use std::pin::Pin;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::Auth;
+use super::{Auth, awaited};
 use crate::session::token::{SessionId, SessionToken};
 use crate::session::{Session, SessionInfo, SessionState};
 use crate::store::NewSessionRow;
@@ -297,14 +296,7 @@ impl CreateSession<'_> {
     }
 }
 
-impl<'a> IntoFuture for CreateSession<'a> {
-    type Output = Result<Session>;
-    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;
-
-    fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.create())
-    }
-}
+awaited!(CreateSession::create -> Session);
 
 impl fmt::Debug for CreateSession<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

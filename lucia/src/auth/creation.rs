@@ -7,7 +7,7 @@ use std::pin::Pin;
 #[cfg(feature = "postgres")]
 use tokio_postgres::Transaction;
 
-use super::Auth;
+use super::{Auth, awaited};
 #[cfg(doc)]
 use crate::Error;
 use crate::Result;
@@ -212,14 +212,7 @@ impl<'a> CreateKey<'a> {
     }
 }
 
-impl<'a> IntoFuture for CreateKey<'a> {
-    type Output = Result<UserKey>;
-    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;
-
-    fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.create())
-    }
-}
+awaited!(CreateKey::create -> UserKey);
 
 impl fmt::Debug for CreateKey<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,8 +1,6 @@
 //! Keys: the ways to sign in that a user has.
 
-use std::pin::Pin;
-
-use super::Auth;
+use super::{Auth, awaited};
 use crate::store::{KeyDeletion, KeyRow, LastKey};
 use crate::user::UserId;
 use crate::user::key::{KeyId, UserKey};
@@ -112,11 +110,4 @@ impl DeleteKey<'_> {
     }
 }
 
-impl<'a> IntoFuture for DeleteKey<'a> {
-    type Output = Result<()>;
-    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;
-
-    fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.delete())
-    }
-}
+awaited!(DeleteKey::delete -> ());

@@ -20,7 +20,7 @@ pub(super) const SWEEP: u32 = 1000;
 impl Auth {
     /// The living session that a token proves, renewed if its active period is over. `None` when
     /// there is none. This may renew the session, but cannot send its cookie, which the browser then
-    /// forgets too early: in a request, use [`AuthRequest`](crate::AuthRequest).
+    /// removes too early: in a request, use [`AuthRequest`](crate::AuthRequest).
     ///
     /// # Errors
     ///
@@ -167,7 +167,7 @@ impl Auth {
     /// # Errors
     ///
     /// [`Error::Unavailable`](crate::Error::Unavailable) when the store is. Rows that were deleted
-    /// before the error stay deleted. Counts that cannot be deleted are logged, and no error.
+    /// before the error stay deleted. A failure to delete counts is logged, and is not an error.
     pub async fn delete_expired_sessions(&self) -> Result<u64> {
         self.sweep(SWEEP).await
     }

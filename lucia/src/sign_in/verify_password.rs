@@ -2,10 +2,9 @@
 
 use std::fmt;
 use std::net::IpAddr;
-use std::pin::Pin;
 
 use super::attempts::{Attempt, Found};
-use crate::auth::Auth;
+use crate::auth::{Auth, awaited};
 use crate::password::Verdict;
 use crate::store::KeyRow;
 use crate::user::UserId;
@@ -180,14 +179,7 @@ impl<'a> VerifyPassword<'a> {
     }
 }
 
-impl<'a> IntoFuture for VerifyPassword<'a> {
-    type Output = Result<VerifiedKey>;
-    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;
-
-    fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.check())
-    }
-}
+awaited!(VerifyPassword::check -> VerifiedKey);
 
 impl fmt::Debug for VerifyPassword<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
