@@ -26,7 +26,7 @@ pub(crate) use builder::SignInLimit;
 pub(crate) use candidates::warn_of_too_many;
 use said::Said;
 
-use crate::clock::{RandomSource, TimeSource, UnixMillis};
+use crate::clock::{TimeSource, UnixMillis};
 use crate::headers::cookie::CookieConfig;
 use crate::headers::denial::Denials;
 use crate::headers::origin::OriginPolicy;
@@ -83,7 +83,6 @@ struct Parts {
     origin: OriginPolicy,
     passwords: Passwords,
     clock: Arc<dyn TimeSource>,
-    random: Arc<dyn RandomSource>,
     denials: Option<Denials>,
     said: Said,
 }
@@ -167,3 +166,18 @@ impl fmt::Debug for Auth {
             .finish_non_exhaustive()
     }
 }
+
+/// Makes `.await` call an async method of a call that takes options, such as `CreateSession::create`.
+macro_rules! awaited {
+    ($call:ident::$method:ident -> $output:ty) => {
+        impl<'a> IntoFuture for $call<'a> {
+            type Output = Result<$output>;
+            type IntoFuture = std::pin::Pin<Box<dyn Future<Output = Result<$output>> + Send + 'a>>;
+
+            fn into_future(self) -> Self::IntoFuture {
+                Box::pin(self.$method())
+            }
+        }
+    };
+}
+pub(crate) use awaited;

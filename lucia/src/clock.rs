@@ -1,6 +1,5 @@
-//! Where the time and the random bytes come from, so that tests can hold both.
+//! The time, from a source that tests replace, and random bytes.
 
-use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::{Error, Result};
@@ -24,55 +23,30 @@ where
     }
 }
 
-/// Gives the random bytes that tokens, user ids and password salts are made of.
-///
-/// Outside of tests this is the operating system's generator, and nothing else is safe. Every
-/// function that fills a buffer is a source.
-pub trait RandomSource: Send + Sync + 'static {
-    /// Fills `buffer` with random bytes.
-    ///
-    /// # Errors
-    ///
-    /// When the generator has none to give.
-    fn fill(&self, buffer: &mut [u8]) -> std::io::Result<()>;
-}
-
-impl<F> RandomSource for F
-where
-    F: Fn(&mut [u8]) -> std::io::Result<()> + Send + Sync + 'static,
-{
-    fn fill(&self, buffer: &mut [u8]) -> std::io::Result<()> {
-        self(buffer)
-    }
-}
-
-/// The operating system's generator.
-pub(crate) fn os_random(buffer: &mut [u8]) -> std::io::Result<()> {
-    getrandom::fill(buffer).map_err(std::io::Error::from)
+/// Bytes of the operating system's generator.
+pub(crate) fn random_bytes<const LENGTH: usize>() -> Result<[u8; LENGTH]> {
+    let mut bytes = [0; LENGTH];
+    getrandom::fill(&mut bytes).map_err(Error::internal)?;
+    Ok(bytes)
 }
 
 /// A string of `length` characters of `[a-z0-9]`, each equally likely.
-pub(crate) fn random_text(random: &dyn RandomSource, length: usize) -> Result<String> {
+pub(crate) fn random_text(length: usize) -> Result<String> {
+    text_of(random_bytes, length)
+}
+
+fn text_of(random: impl Fn() -> Result<[u8; 64]>, length: usize) -> Result<String> {
     const ALPHABET: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
     /// The largest multiple of 36 in a byte: bytes from here on would favour the first letters.
     const FAIR: u8 = 252;
 
     let mut text = String::with_capacity(length);
-    let mut buffer = [0_u8; 64];
     while text.len() < length {
-        random.fill(&mut buffer).map_err(Error::internal)?;
-        let fair = buffer.iter().filter(|byte| **byte < FAIR);
+        let fair = random()?.into_iter().filter(|byte| *byte < FAIR);
         let letters = fair.map(|byte| char::from(ALPHABET[usize::from(byte % 36)]));
         text.extend(letters.take(length - text.len()));
     }
     Ok(text)
-}
-
-/// A number below `bound`, each about equally likely; for values that are not secret.
-pub(crate) fn random_below(random: &dyn RandomSource, bound: u64) -> Result<u64> {
-    let mut buffer = [0_u8; 8];
-    random.fill(&mut buffer).map_err(Error::internal)?;
-    Ok(u64::from_ne_bytes(buffer) % bound.max(1))
 }
 
 /// A moment as the tables hold it: milliseconds since the Unix epoch.
@@ -112,12 +86,6 @@ impl From<UnixMillis> for SystemTime {
     }
 }
 
-impl fmt::Display for UnixMillis {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ms", self.0)
-    }
-}
-
 fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
@@ -128,7 +96,7 @@ mod tests {
 
     #[test]
     fn random_text_uses_each_letter_about_equally_often() {
-        let text = random_text(&os_random, 36_000).unwrap();
+        let text = random_text(36_000).unwrap();
         for letter in "abcdefghijklmnopqrstuvwxyz0123456789".chars() {
             let count = text.chars().filter(|other| *other == letter).count();
             assert!((800..1200).contains(&count), "{letter}: {count}");
@@ -137,8 +105,8 @@ mod tests {
 
     #[test]
     fn a_generator_that_fails_is_an_error_and_not_a_weak_token() {
-        let broken = |_: &mut [u8]| Err(std::io::Error::other("no entropy"));
-        assert!(matches!(random_text(&broken, 40), Err(Error::Internal(_))));
+        let broken = || Err(Error::internal("no entropy"));
+        assert!(matches!(text_of(broken, 40), Err(Error::Internal(_))));
     }
 
     #[test]

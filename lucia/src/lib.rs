@@ -83,7 +83,7 @@
 //! | whole scopes | [`Auth::middleware`], [`Guard`] |
 //! | the sender of a request | [`AuthRequest`], [`User`], [`Session`], [`MaybeUser`], [`MaybeSession`] |
 //! | signing up, in and out | [`AuthRequest::sign_up`], [`AuthRequest::sign_in`], [`AuthRequest::sign_out`] |
-//! | changing passwords | [`Auth::change_password`], [`Auth::reset_password`] |
+//! | changing passwords | [`AuthRequest::change_password`], [`Auth::reset_password`] |
 //! | limiting attempts to sign in | [`VerifyPassword::address`], [`AuthBuilder::sign_in_limit`] |
 //! | "remember me" | [`SignIn::remember`] |
 //! | a list of "your sessions" | [`Auth::user_sessions`], [`SessionInfo`] |
@@ -143,7 +143,7 @@ pub use auth::{
     Auth, AuthBuilder, CreateKey, CreateSession, CreateUser, DeleteKey, Environment, SignsIn,
     Sweeper, SweeperBuilder,
 };
-pub use clock::{RandomSource, TimeSource};
+pub use clock::TimeSource;
 #[cfg(feature = "postgres")]
 #[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
 pub use deadpool_postgres;
@@ -170,8 +170,10 @@ pub use store::postgres::{PgStore, PgStoreBuilder, StoredIds};
 #[cfg(feature = "sqlite")]
 #[cfg_attr(docsrs, doc(cfg(feature = "sqlite")))]
 pub use store::sqlite::{SqliteStore, SqliteStoreBuilder};
+#[doc(hidden)]
+pub use user::OwnedOrCallReturning;
 pub use user::key::{KeyId, NewKey, UserKey, VerifiedKey};
-pub use user::{MaybeUser, NewUser, NoAttributes, OwnedOrCallReturning, User, UserId};
+pub use user::{MaybeUser, NewUser, NoAttributes, User, UserId};
 
 /// For the code that the attributes generate. Items that differ between frameworks are in the
 /// modules of the frameworks.

@@ -20,7 +20,6 @@ use recipe::Recipe;
 use stored::StoredHash;
 pub(crate) use stored::UnknownHash;
 
-use crate::clock::RandomSource;
 use crate::error::PasswordProblem;
 use crate::{Error, Result};
 
@@ -28,7 +27,6 @@ use crate::{Error, Result};
 pub(crate) struct Passwords {
     recipe: Recipe,
     options: PasswordOptions,
-    random: Arc<dyn RandomSource>,
     /// A place for each password that is being hashed.
     running: Arc<Semaphore>,
     /// A place for each password that is being hashed or waits for it.
@@ -61,16 +59,15 @@ pub(crate) struct Password {
 }
 
 impl Passwords {
-    pub(crate) fn new(options: &PasswordOptions, random: Arc<dyn RandomSource>) -> Result<Self> {
+    pub(crate) fn new(options: &PasswordOptions) -> Result<Self> {
         let params = options.check()?;
         let memory = Pool::new(params.block_count());
         let recipe = Recipe::new(options, params);
-        let unopenable = recipe.unopenable(random.as_ref())?;
+        let unopenable = recipe.unopenable()?;
         let unopenable = StoredHash::read(&unopenable, options).map_err(Error::internal)?;
         Ok(Self {
             recipe,
             options: options.clone(),
-            random,
             running: Arc::new(Semaphore::new(options.at_once)),
             admitted: Arc::new(Semaphore::new(options.at_once + options.waiting)),
             memory: Arc::new(memory),
@@ -116,9 +113,8 @@ impl Passwords {
     }
 
     async fn hash_accepted(&self, password: Password) -> Result<String> {
-        let (recipe, random) = (self.recipe.clone(), self.random.clone());
-        self.run(move |memory| recipe.hash(&password, random.as_ref(), memory))
-            .await
+        let recipe = self.recipe.clone();
+        self.run(move |memory| recipe.hash(&password, memory)).await
     }
 
     /// Whether `password` opens `hash`, and whether the hash is outdated. Where there is no hash,
@@ -193,17 +189,9 @@ impl Passwords {
         &self,
         work: impl FnOnce(&mut Memory) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let admitted = self
-            .admitted
-            .clone()
-            .try_acquire_owned()
-            .map_err(|_| Error::Busy)?;
-        let running = self
-            .running
-            .clone()
-            .acquire_owned()
-            .await
-            .map_err(|_| Error::Busy)?;
+        let (admitted, running) = (self.admitted.clone(), self.running.clone());
+        let admitted = admitted.try_acquire_owned().map_err(|_| Error::Busy)?;
+        let running = running.acquire_owned().await.map_err(|_| Error::Busy)?;
         let pool = self.memory.clone();
         let span = tracing::Span::current();
         let work = move || {
@@ -211,7 +199,7 @@ impl Passwords {
             let mut memory = pool.take();
             let result = work(&mut memory);
             pool.put_back(memory);
-            // The places are free when the work is done, even if nobody waits for it any more.
+            // The places are free when the work is done, even if the caller has stopped waiting.
             drop((admitted, running));
             result
         };

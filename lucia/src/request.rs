@@ -1,5 +1,6 @@
 //! [`AuthRequest`]: who sent this request, asked once, and what the response says of it.
 
+mod change_password;
 pub(crate) mod context;
 pub(crate) mod guard;
 pub(crate) mod redirect;

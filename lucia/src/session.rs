@@ -28,8 +28,7 @@ pub use lifetime::{Expiries, Rotation};
 /// its [`SessionInfo`], to which a session dereferences: `session.id`, `session.user_id`, ...
 ///
 /// A `Session<Device>` has your columns of the table of sessions in `attributes`, as any `serde`
-/// type. Handlers take it as a parameter; [`typed`](Self::typed) makes one of a `Session`, and
-/// [`untyped`](Self::untyped) goes back.
+/// type. Handlers take it as a parameter; [`typed`](Self::typed) makes one of a `Session`.
 ///
 /// ```
 /// use lucia::{Auth, Session};
@@ -117,15 +116,6 @@ impl<A> Session<A> {
         Self {
             known: session.known.clone(),
             attributes,
-        }
-    }
-
-    /// This session as functions take it that do not care for its attributes.
-    #[must_use]
-    pub fn untyped(&self) -> Session {
-        Session {
-            known: self.known.clone(),
-            attributes: NoAttributes::default(),
         }
     }
 }

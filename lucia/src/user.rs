@@ -10,16 +10,16 @@ use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::str::FromStr;
 
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize, Serializer, ser};
 use serde_json::Value;
 
 use crate::Result;
 use crate::error::InvalidUserId;
 
-pub(crate) use blank::{Verdict, try_columns};
+pub(crate) use blank::try_columns;
+pub(crate) use columns::{Problem, read_columns};
+pub(crate) use new::{Attributes, refused};
 pub use new::{NewUser, OwnedOrCallReturning};
-pub(crate) use new::{object, refused};
 
 /// The id of a user: text of 1 to 255 characters without U+0000, 15 characters of `[a-z0-9]` when lucia
 /// made it.
@@ -138,20 +138,6 @@ pub struct User<A = NoAttributes> {
     pub id: UserId,
     /// The other columns of the user's row.
     pub attributes: A,
-}
-
-/// Reads the columns of a row, given as a JSON object, as an `A`. `lacking` is what to say of a
-/// column that is not there.
-///
-/// # Errors
-///
-/// [`Error::Schema`](crate::Error::Schema) names the column that does not fit.
-pub(crate) fn read_columns<A: DeserializeOwned>(
-    json: &str,
-    table: &str,
-    lacking: &str,
-) -> Result<A> {
-    numbers::read(json).map_err(|error| columns::explain::<A>(json, table, lacking, error))
 }
 
 /// The attributes with the `id` among them, as the row in the table. It has only the attributes of

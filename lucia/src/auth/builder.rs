@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use super::{Auth, Parts};
 use crate::auth::said::Said;
-use crate::clock::{RandomSource, TimeSource, os_random};
+use crate::clock::TimeSource;
 use crate::headers::cookie::CookieOptions;
 use crate::headers::denial::{Denial, DenialBody, Denials};
 use crate::headers::forwarded::{Proxies, TrustedProxy};
@@ -15,8 +15,6 @@ use crate::password::{PasswordOptions, Passwords};
 use crate::session::Lifetime;
 use crate::store::{SessionStore, Split, Store};
 use crate::{Error, Result};
-
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Periods are shorter than this, so that no expiry leaves the range of dates.
 const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
@@ -77,10 +75,7 @@ pub struct AuthBuilder {
     /// A setting of a store that has no effect, since the sessions are in another store.
     joint_setting: Option<&'static str>,
     environment: Environment,
-    active_period: Duration,
-    idle_period: Duration,
-    browser_session_idle_period: Option<Duration>,
-    absolute_period: Option<Duration>,
+    lifetime: Lifetime,
     max_sessions: Option<u32>,
     sign_in_limit: Option<SignInLimit>,
     cookie: CookieOptions,
@@ -92,7 +87,6 @@ pub struct AuthBuilder {
     store_timeout: Duration,
     denials: Option<Denials>,
     clock: Arc<dyn TimeSource>,
-    random: Arc<dyn RandomSource>,
 }
 
 impl AuthBuilder {
@@ -101,10 +95,7 @@ impl AuthBuilder {
             store: Arc::new(store),
             joint_setting: None,
             environment: Environment::default(),
-            active_period: DAY,
-            idle_period: 14 * DAY,
-            browser_session_idle_period: None,
-            absolute_period: None,
+            lifetime: Lifetime::default(),
             max_sessions: None,
             sign_in_limit: Some(SignInLimit::default()),
             cookie: CookieOptions::new(),
@@ -116,7 +107,6 @@ impl AuthBuilder {
             store_timeout: Duration::from_secs(10),
             denials: None,
             clock: Arc::new(SystemTime::now),
-            random: Arc::new(os_random),
         }
     }
 
@@ -142,7 +132,7 @@ impl AuthBuilder {
 
     /// How long a session is used as it is, from its creation or last renewal; 1 day by default.
     pub fn active_period(mut self, period: Duration) -> Self {
-        self.active_period = period;
+        self.lifetime.active = period;
         self
     }
 
@@ -150,7 +140,7 @@ impl AuthBuilder {
     /// default. A session that is not used for both
     /// periods together is expired.
     pub fn idle_period(mut self, period: Duration) -> Self {
-        self.idle_period = period;
+        self.lifetime.idle = period;
         self
     }
 
@@ -162,14 +152,14 @@ impl AuthBuilder {
     /// bounds how long after its last use such a session is still good, in a browser that restores
     /// cookies when it starts, or for a thief: the active period and this one together.
     pub fn browser_session_idle_period(mut self, period: Duration) -> Self {
-        self.browser_session_idle_period = Some(period);
+        self.lifetime.browser_idle = Some(period);
         self
     }
 
     /// How long after its creation a session is expired however much it is used (OWASP ASVS 5.0,
     /// 7.3.2). Without this setting, renewals can go on for ever.
     pub fn absolute_period(mut self, period: Duration) -> Self {
-        self.absolute_period = Some(period);
+        self.lifetime.absolute = Some(period);
         self
     }
 
@@ -312,13 +302,6 @@ impl AuthBuilder {
         self
     }
 
-    /// The source of random bytes; for tests. An attacker who can predict them can sign in as any
-    /// user.
-    pub fn random(mut self, random: impl RandomSource) -> Self {
-        self.random = Arc::new(random);
-        self
-    }
-
     /// Checks the settings.
     ///
     /// # Errors
@@ -326,52 +309,61 @@ impl AuthBuilder {
     /// [`Error::Setting`] names the setting that makes no sense, or that a store cannot serve, and says
     /// why.
     pub fn build(self) -> Result<Auth> {
-        check_period("active_period", self.active_period)?;
-        check_period("idle_period", self.idle_period)?;
-        if let Some(period) = self.browser_session_idle_period {
-            check_period("browser_session_idle_period", period)?;
-            if period > self.idle_period {
-                let reason = "it is longer than the idle period: a session that is not remembered would \
-                    outlive one that is";
-                return Err(Error::setting("browser_session_idle_period", reason));
+        let refuse = |setting, reason: &str| Err(Error::setting(setting, reason));
+        let Lifetime {
+            active,
+            idle,
+            browser_idle,
+            absolute,
+        } = self.lifetime;
+        for (setting, period) in [
+            ("active_period", Some(active)),
+            ("idle_period", Some(idle)),
+            ("browser_session_idle_period", browser_idle),
+            ("absolute_period", absolute),
+            (
+                "sign_in_limit",
+                self.sign_in_limit.map(|limit| limit.period),
+            ),
+        ] {
+            if period.is_some_and(|period| period < Duration::from_secs(1)) {
+                return refuse(setting, "it is shorter than a second");
+            }
+            if period.is_some_and(|period| period > LONGEST) {
+                return refuse(setting, "it is longer than 100 years");
             }
         }
-        if let Some(absolute) = self.absolute_period {
-            check_period("absolute_period", absolute)?;
-            if absolute < self.active_period {
-                let reason = "it is shorter than the active period, which then never ends";
-                return Err(Error::setting("absolute_period", reason));
-            }
+        if browser_idle.is_some_and(|period| period > idle) {
+            let reason = "it is longer than the idle period: a session that is not remembered would \
+                outlive one that is";
+            return refuse("browser_session_idle_period", reason);
+        }
+        if absolute.is_some_and(|period| period < active) {
+            let reason = "it is shorter than the active period, which then never ends";
+            return refuse("absolute_period", reason);
         }
         if self.max_sessions == Some(0) {
-            return Err(Error::setting(
-                "max_sessions_per_user",
-                "nobody could ever sign in",
-            ));
+            return refuse("max_sessions_per_user", "nobody could ever sign in");
         }
         if let Some(limit) = self.sign_in_limit {
-            check_period("sign_in_limit", limit.period)?;
             if limit.failures == 0 {
                 let reason = "nobody could ever sign in; `without_sign_in_limit` counts nothing";
-                return Err(Error::setting("sign_in_limit", reason));
+                return refuse("sign_in_limit", reason);
             }
             if self.store.attempts().is_none() {
                 let reason = "the store counts no attempts to sign in, and this setting is on by default: \
                     implement `AttemptStore` and return it from `Store::attempts`, or write \
                     `without_sign_in_limit()`";
-                return Err(Error::setting("sign_in_limit", reason));
+                return refuse("sign_in_limit", reason);
             }
         }
         if let Some(setting) = self.joint_setting {
             let reason = "it has an effect only where users and sessions are in one store, and \
                 `sessions(..)` puts the sessions into another one: leave one of the two out";
-            return Err(Error::setting(setting, reason));
+            return refuse(setting, reason);
         }
         if self.store_timeout.is_zero() {
-            return Err(Error::setting(
-                "store_timeout",
-                "no store answers in no time",
-            ));
+            return refuse("store_timeout", "no store answers in no time");
         }
         let allowed = self
             .allowed_origins
@@ -382,11 +374,11 @@ impl AuthBuilder {
         let proxies = match (self.trusted_proxy, self.proxy_hops) {
             (_, Some(0)) => {
                 let reason = "no proxy is in front; leave it out, and `trusted_proxy` as well";
-                return Err(Error::setting("proxy_hops", reason));
+                return refuse("proxy_hops", reason);
             }
             (None, Some(_)) => {
                 let reason = "set `trusted_proxy` as well: it says which headers the proxies write";
-                return Err(Error::setting("proxy_hops", reason));
+                return refuse("proxy_hops", reason);
             }
             (kind, hops) => kind.map(|kind| Proxies {
                 kind,
@@ -404,14 +396,7 @@ impl AuthBuilder {
             store: self.store,
             store_timeout: self.store_timeout,
             denials: self.denials,
-            lifetime: Lifetime {
-                active: self.active_period,
-                idle: self.idle_period,
-                browser_idle: self
-                    .browser_session_idle_period
-                    .unwrap_or(DAY.min(self.idle_period)),
-                absolute: self.absolute_period,
-            },
+            lifetime: self.lifetime,
             origin: OriginPolicy {
                 allowed,
                 secure: cookie.is_secure(),
@@ -419,21 +404,10 @@ impl AuthBuilder {
                 allow_missing: self.allow_missing_origin,
             },
             cookie,
-            passwords: Passwords::new(&self.passwords, self.random.clone())?,
+            passwords: Passwords::new(&self.passwords)?,
             clock: self.clock,
-            random: self.random,
             said: Said::default(),
         })))
-    }
-}
-
-fn check_period(setting: &'static str, period: Duration) -> Result<()> {
-    if period < Duration::from_secs(1) {
-        Err(Error::setting(setting, "it is shorter than a second"))
-    } else if period > LONGEST {
-        Err(Error::setting(setting, "it is longer than 100 years"))
-    } else {
-        Ok(())
     }
 }
 
@@ -442,23 +416,9 @@ impl fmt::Debug for AuthBuilder {
         f.debug_struct("AuthBuilder")
             .field("store", &self.store)
             .field("environment", &self.environment)
-            .field("active_period", &self.active_period)
-            .field("idle_period", &self.idle_period)
-            .field(
-                "browser_session_idle_period",
-                &self.browser_session_idle_period,
-            )
-            .field("absolute_period", &self.absolute_period)
-            .field("max_sessions_per_user", &self.max_sessions)
-            .field("sign_in_limit", &self.sign_in_limit)
+            .field("lifetime", &self.lifetime)
             .field("cookie", &self.cookie)
-            .field("allowed_origins", &self.allowed_origins)
-            .field("allow_missing_origin", &self.allow_missing_origin)
-            .field("trusted_proxy", &self.trusted_proxy)
-            .field("proxy_hops", &self.proxy_hops)
             .field("passwords", &self.passwords)
-            .field("store_timeout", &self.store_timeout)
-            .field("denials", &self.denials.is_some())
             .finish_non_exhaustive()
     }
 }

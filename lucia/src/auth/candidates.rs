@@ -25,9 +25,9 @@ impl Auth {
         let now = self.now();
         let lifetime = &self.0.lifetime;
         living.retain(|(row, _)| !lifetime.is_over(row.created_at, row.idle_expires, now));
-        let choice = choose(living);
-        choice.log();
-        let Some((row, user)) = choice.chosen else {
+        let (chosen, passed_over) = choose(living);
+        log(chosen.as_ref(), &passed_over);
+        let Some((row, user)) = chosen else {
             return Ok(None);
         };
         let Some(at) = ids.iter().position(|id| *id == row.id) else {
@@ -63,54 +63,39 @@ pub(crate) fn warn_of_too_many() {
     );
 }
 
-/// What becomes of several living sessions.
-#[derive(Debug, PartialEq)]
-struct Choice {
-    chosen: Option<Row>,
-    /// The living sessions that do not count.
-    passed_over: Vec<SessionId>,
-}
-
-fn choose(mut living: Vec<Row>) -> Choice {
+/// Which of several living sessions counts, and the ids of the others.
+fn choose(mut living: Vec<Row>) -> (Option<Row>, Vec<SessionId>) {
     living.sort_by(|(one, _), (other, _)| {
         (one.created_at, &one.id).cmp(&(other.created_at, &other.id))
     });
     let is_one_user = living.windows(2).all(|two| two[0].1.id == two[1].1.id);
-    Choice {
-        chosen: if is_one_user { living.pop() } else { None },
-        passed_over: living.into_iter().map(|(row, _)| row.id).collect(),
-    }
+    let chosen = if is_one_user { living.pop() } else { None };
+    (chosen, living.into_iter().map(|(row, _)| row.id).collect())
 }
 
-impl Choice {
-    /// Once for each request that looks up several. An operator cannot see these cookies otherwise:
-    /// a browser shows the server no path and no domain of a cookie.
-    fn log(&self) {
-        let Self {
-            chosen,
+/// Once for each request that looks up several. An operator cannot see these cookies otherwise:
+/// a browser shows the server no path and no domain of a cookie.
+fn log(chosen: Option<&Row>, passed_over: &[SessionId]) {
+    if passed_over.is_empty() {
+        return;
+    }
+    let passed_over: Vec<_> = passed_over.iter().map(SessionId::as_str).collect();
+    let passed_over = passed_over.join(" ");
+    match chosen {
+        Some((row, user)) => tracing::warn!(
+            user_id = %user.id, session_id = %row.id, passed_over,
+            "a request has several session cookies with living sessions of one user, and the \
+             newest session counts: the cookie is set for more than one path or domain, as \
+             after a change of `CookieOptions`; have a response remove the cookie of the old \
+             path or domain"
+        ),
+        None => tracing::warn!(
             passed_over,
-        } = self;
-        if passed_over.is_empty() {
-            return;
-        }
-        let passed_over: Vec<_> = passed_over.iter().map(SessionId::as_str).collect();
-        let passed_over = passed_over.join(" ");
-        match chosen {
-            Some((row, user)) => tracing::warn!(
-                user_id = %user.id, session_id = %row.id, passed_over,
-                "a request has several session cookies with living sessions of one user, and the \
-                 newest session counts: the cookie is set for more than one path or domain, as \
-                 after a change of `CookieOptions`; have a response remove the cookie of the old \
-                 path or domain"
-            ),
-            None => tracing::warn!(
-                passed_over,
-                "a request has several session cookies with living sessions of different users, and \
-                 is anonymous: the cookie is set for more than one path or domain, as by another \
-                 site on a parent domain; signing in again ends these sessions; give each site a \
-                 cookie name, or one that begins with `__Host-`, which other hosts cannot set"
-            ),
-        }
+            "a request has several session cookies with living sessions of different users, and \
+             is anonymous: the cookie is set for more than one path or domain, as by another \
+             site on a parent domain; signing in again ends these sessions; give each site a \
+             cookie name, or one that begins with `__Host-`, which other hosts cannot set"
+        ),
     }
 }
 
@@ -145,9 +130,10 @@ mod tests {
     fn chosen(rows: &[Row]) -> Option<String> {
         let mut rows = rows.to_vec();
         let choice = choose(rows.clone());
+        let (chosen, passed_over) = &choice;
         assert_eq!(
-            choice.passed_over.len(),
-            rows.len() - usize::from(choice.chosen.is_some())
+            passed_over.len(),
+            rows.len() - usize::from(chosen.is_some())
         );
         for _ in 0..rows.len() {
             rows.rotate_left(1);
@@ -155,7 +141,7 @@ mod tests {
             let reversed: Vec<_> = rows.iter().rev().cloned().collect();
             assert_eq!(choose(reversed), choice);
         }
-        let (session, _) = choice.chosen?;
+        let (session, _) = choice.0?;
         Some(session.id.as_str()[..1].to_owned())
     }
 

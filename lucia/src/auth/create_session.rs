@@ -2,12 +2,11 @@
 
 use std::fmt;
 use std::net::IpAddr;
-use std::pin::Pin;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::Auth;
+use super::{Auth, awaited};
 use crate::session::token::{SessionId, SessionToken};
 use crate::session::{Session, SessionInfo, SessionState};
 use crate::store::NewSessionRow;
@@ -48,7 +47,8 @@ impl Auth {
     pub fn create_session<'a>(&'a self, who: &'a impl SignsIn) -> CreateSession<'a> {
         CreateSession {
             auth: self,
-            sign_in: who.sign_in(),
+            user_id: who.user_id(),
+            key: who.key(),
             options: SessionOptions::default(),
             address: None,
             replaces: None,
@@ -78,31 +78,28 @@ mod sealed {
     use super::{UserId, VerifiedKey};
 
     pub trait Sealed {
-        fn sign_in(&self) -> SignIn<'_>;
-    }
+        fn user_id(&self) -> &UserId;
 
-    /// Who signs in, and by what.
-    #[derive(Clone, Copy, Debug)]
-    pub struct SignIn<'a> {
-        pub(super) user_id: &'a UserId,
-        pub(super) key: Option<&'a VerifiedKey>,
+        fn key(&self) -> Option<&VerifiedKey>;
     }
 
     impl Sealed for VerifiedKey {
-        fn sign_in(&self) -> SignIn<'_> {
-            SignIn {
-                user_id: &self.user_id,
-                key: Some(self),
-            }
+        fn user_id(&self) -> &UserId {
+            &self.user_id
+        }
+
+        fn key(&self) -> Option<&VerifiedKey> {
+            Some(self)
         }
     }
 
     impl Sealed for UserId {
-        fn sign_in(&self) -> SignIn<'_> {
-            SignIn {
-                user_id: self,
-                key: None,
-            }
+        fn user_id(&self) -> &UserId {
+            self
+        }
+
+        fn key(&self) -> Option<&VerifiedKey> {
+            None
         }
     }
 }
@@ -162,7 +159,8 @@ impl SessionOptions {
 #[must_use = "a session is created by `.await`"]
 pub struct CreateSession<'a> {
     auth: &'a Auth,
-    sign_in: sealed::SignIn<'a>,
+    user_id: &'a UserId,
+    key: Option<&'a VerifiedKey>,
     options: SessionOptions,
     address: Option<IpAddr>,
     replaces: Option<SessionId>,
@@ -196,7 +194,7 @@ impl CreateSession<'_> {
         self
     }
 
-    /// Ends the session that the browser had before, whosever it was, in the same transaction: after
+    /// Ends the session that the browser had before, whichever user it belongs to, in the same transaction: after
     /// a sign-in nothing is worth anything that was known before it (OWASP ASVS 5.0, 7.2.4).
     ///
     /// ```no_run
@@ -259,11 +257,15 @@ impl CreateSession<'_> {
     }
 
     async fn create(self) -> Result<Session> {
-        let Self { auth, sign_in, .. } = self;
-        let sealed::SignIn { user_id, key } = sign_in;
-        let options = self.options;
+        let Self {
+            auth,
+            user_id,
+            key,
+            options,
+            ..
+        } = self;
         let attributes = options.attributes?;
-        let token = SessionToken::generate(&*auth.0.random)?;
+        let token = SessionToken::generate()?;
         let now = auth.now();
         let new = NewSessionRow {
             token: token.clone(),
@@ -278,20 +280,15 @@ impl CreateSession<'_> {
             replaces: self.replaces,
             limit: auth.0.max_sessions,
         };
-        let row = match key {
-            None => {
-                let inserted = auth.ask(auth.store().insert_session(new)).await;
-                inserted.map_err(refused)?
-            }
-            Some(key) => {
-                let store = auth.store();
-                let inserted = auth.ask(store.insert_session_by_key(new, key.row())).await;
-                inserted.map_err(refused)?.ok_or_else(|| {
-                    tracing::info!(%user_id, "key changed before its session was created");
-                    Error::InvalidCredentials
-                })?
-            }
+        let store = auth.store();
+        let inserted = match key {
+            None => auth.ask(store.insert_session(new)).await.map(Some),
+            Some(key) => auth.ask(store.insert_session_by_key(new, key.row())).await,
         };
+        let row = inserted.map_err(refused)?.ok_or_else(|| {
+            tracing::info!(%user_id, "key changed before its session was created");
+            Error::InvalidCredentials
+        })?;
         tracing::info!(%user_id, session_id = %row.id, "signed in");
         let table = &auth.0.session_table;
         let info = SessionInfo::from_row(row, table, SessionState::Active, true);
@@ -299,19 +296,12 @@ impl CreateSession<'_> {
     }
 }
 
-impl<'a> IntoFuture for CreateSession<'a> {
-    type Output = Result<Session>;
-    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;
-
-    fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.create())
-    }
-}
+awaited!(CreateSession::create -> Session);
 
 impl fmt::Debug for CreateSession<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CreateSession")
-            .field("user_id", &self.sign_in.user_id)
+            .field("user_id", &self.user_id)
             .field("device", &self.options.device)
             .field("remember", &self.options.persistent)
             .finish_non_exhaustive()

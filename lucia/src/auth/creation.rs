@@ -7,7 +7,7 @@ use std::pin::Pin;
 #[cfg(feature = "postgres")]
 use tokio_postgres::Transaction;
 
-use super::Auth;
+use super::{Auth, awaited};
 #[cfg(doc)]
 use crate::Error;
 use crate::Result;
@@ -20,8 +20,9 @@ impl Auth {
     /// Creates a user together with their key, both or neither. Returns the user as the database
     /// stored it, with the defaults of the columns that were left out.
     ///
-    /// `A` is the type of the [`attributes`](NewUser::attributes) given. If it borrows, or does not
-    /// implement `Deserialize`, say by [`returning`](NewUser::returning) what the user is read as.
+    /// `A` is the type of the [`attributes`](NewUser::attributes) given. Its bound is another name for
+    /// `serde`'s `Deserialize`. If it borrows, or does not implement `Deserialize`, say by
+    /// [`returning`](NewUser::returning) what the user is read as.
     ///
     /// To create your rows together with the user, see [`CreateUser::transaction`].
     ///
@@ -131,12 +132,10 @@ impl<'a, A> CreateUser<'a, A> {
         } = self;
         let store = auth.store();
         let table = store.user_table();
-        let attributes = new_user
-            .attributes
-            .map_err(|problem| problem.into_error(table))?;
+        let attributes = new_user.attributes.columns(table, &["id"])?;
         let id = match new_user.id {
             Some(id) => id,
-            None => UserId::new(random_text(&*auth.0.random, UserId::LENGTH)?)?,
+            None => UserId::new(random_text(UserId::LENGTH)?)?,
         };
         let key = match new_user.key {
             Some(key) => Some(auth.key_row(&key.id, key.password, id.clone()).await?),
@@ -213,14 +212,7 @@ impl<'a> CreateKey<'a> {
     }
 }
 
-impl<'a> IntoFuture for CreateKey<'a> {
-    type Output = Result<UserKey>;
-    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;
-
-    fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.create())
-    }
-}
+awaited!(CreateKey::create -> UserKey);
 
 impl fmt::Debug for CreateKey<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

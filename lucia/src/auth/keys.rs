@@ -1,9 +1,6 @@
 //! Keys: the ways to sign in that a user has.
 
-use std::fmt;
-use std::pin::Pin;
-
-use super::Auth;
+use super::{Auth, awaited};
 use crate::store::{KeyDeletion, KeyRow, LastKey};
 use crate::user::UserId;
 use crate::user::key::{KeyId, UserKey};
@@ -45,7 +42,7 @@ impl Auth {
         DeleteKey {
             auth: self,
             id: key.into(),
-            even_last: false,
+            last: LastKey::Keep,
         }
     }
 
@@ -82,17 +79,18 @@ impl Auth {
 }
 
 /// A key about to be deleted; `.await` deletes it.
+#[derive(Debug)]
 #[must_use = "a key is deleted by `.await`"]
 pub struct DeleteKey<'a> {
     auth: &'a Auth,
     id: KeyId,
-    even_last: bool,
+    last: LastKey,
 }
 
 impl DeleteKey<'_> {
     /// Deletes the key even if its user cannot sign in without it.
     pub fn even_if_last(mut self) -> Self {
-        self.even_last = true;
+        self.last = LastKey::Delete;
         self
     }
 
@@ -100,11 +98,7 @@ impl DeleteKey<'_> {
         let Ok(id) = self.id.valid() else {
             return Ok(());
         };
-        let last = match self.even_last {
-            true => LastKey::Delete,
-            false => LastKey::Keep,
-        };
-        let deletion = self.auth.store().delete_key(id, last);
+        let deletion = self.auth.store().delete_key(id, self.last);
         match self.auth.ask(deletion).await? {
             KeyDeletion::Deleted => {
                 tracing::info!(provider_id = self.id.provider_id(), "key deleted");
@@ -116,20 +110,4 @@ impl DeleteKey<'_> {
     }
 }
 
-impl<'a> IntoFuture for DeleteKey<'a> {
-    type Output = Result<()>;
-    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;
-
-    fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.delete())
-    }
-}
-
-impl fmt::Debug for DeleteKey<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DeleteKey")
-            .field("id", &self.id)
-            .field("even_last", &self.even_last)
-            .finish_non_exhaustive()
-    }
-}
+awaited!(DeleteKey::delete -> ());

@@ -73,18 +73,20 @@ impl Auth {
     /// transaction, and this one gets another token (OWASP ASVS 5.0, 7.4.3). Set its cookie with
     /// [`set_session`](crate::AuthRequest::set_session).
     ///
-    /// Ask for the old password first, by [`verify_password`](Self::verify_password). A sign-in
-    /// with the old password that is in progress leaves no session:
-    /// [`create_session(&key)`](Self::create_session) comes first, and this ends what it made, or
-    /// it comes after, and is refused. (`create_session(&user_id)` knows nothing of passwords, and
-    /// is not.)
+    /// Ask for the old password first, by [`verify_password`](Self::verify_password). In a handler,
+    /// [`auth_request.change_password(..)`](crate::AuthRequest::change_password) does all of it.
+    ///
+    /// A sign-in with the old password that is in progress leaves no session:
+    /// [`create_session(&key)`](Self::create_session) comes first, and this ends its session, or
+    /// it comes after, and is refused. `create_session(&user_id)` knows nothing of passwords, and
+    /// is not refused.
     ///
     /// With a separate store for sessions ([`AuthBuilder::sessions`](crate::AuthBuilder::sessions))
-    /// it is several steps: this session gets its token, the others end, the password changes, and
-    /// what began meanwhile ends. Where a store fails on the way, this is an error, the user has to
-    /// sign in again, and the password is the new one or still the old one. No session from before
-    /// the call remains beside a new password; one that began with the old password during the call
-    /// can. [`reset_password`](Self::reset_password) then ends all.
+    /// it takes several steps: this session gets its token, the others end, the password changes, and
+    /// sessions that began meanwhile end. If a step fails, this returns an error, the user has to sign
+    /// in again, and the password is the new one or still the old one. No session from before the
+    /// call remains beside a new password. One that began with the old password during the call can
+    /// remain; [`reset_password`](Self::reset_password) then ends all.
     ///
     /// # Errors
     ///
@@ -158,10 +160,8 @@ impl Auth {
         Ok(key)
     }
 
-    /// Puts a hash of today's settings in the place of an outdated one that `password` has just
-    /// opened, unless it was changed in the meantime: then it is `false`.
-    ///
-    /// This is for the next time: a failure does not refuse the sign-in.
+    /// Replaces an outdated hash that `password` has just opened. `false` if it was changed in the
+    /// meantime. A failure is logged, and does not refuse the sign-in.
     pub(crate) async fn upgrade_hash(&self, key: &mut KeyRow, password: &str) -> bool {
         let upgrade = async {
             let new_hash = self.0.passwords.rehash(password).await?;

@@ -5,13 +5,13 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::Auth;
+use super::{Auth, Parts};
 use crate::clock::UnixMillis;
 use crate::error::chain;
 use crate::session::token::{SessionId, SessionToken};
 use crate::session::{Lifetime, Session, SessionInfo, SessionState};
 use crate::store::{Owner, Rotation, SESSION_COLUMNS, SessionRow, UserRow};
-use crate::user::{UserId, object, refused};
+use crate::user::{Attributes, UserId, refused};
 use crate::{Error, Result};
 
 /// How many expired sessions are deleted by one statement.
@@ -20,7 +20,7 @@ pub(super) const SWEEP: u32 = 1000;
 impl Auth {
     /// The living session that a token proves, renewed if its active period is over. `None` when
     /// there is none. This may renew the session, but cannot send its cookie, which the browser then
-    /// forgets too early: in a request, use [`AuthRequest`](crate::AuthRequest).
+    /// removes too early: in a request, use [`AuthRequest`](crate::AuthRequest).
     ///
     /// # Errors
     ///
@@ -42,7 +42,7 @@ impl Auth {
     #[doc(alias = "getSession")]
     pub async fn session(&self, id: &SessionId) -> Result<Option<SessionInfo>> {
         let row = self.ask(self.store().session(id)).await?;
-        Ok(row.and_then(|row| self.alive(row)))
+        Ok(row.and_then(|row| self.alive(row, self.now())))
     }
 
     /// The living sessions of a user, the oldest first.
@@ -53,7 +53,9 @@ impl Auth {
     #[doc(alias = "getAllUserSessions")]
     pub async fn user_sessions(&self, user_id: &UserId) -> Result<Vec<SessionInfo>> {
         let rows = self.ask(self.store().user_sessions(user_id)).await?;
-        Ok(rows.into_iter().filter_map(|row| self.alive(row)).collect())
+        let now = self.now();
+        let living = rows.into_iter().filter_map(|row| self.alive(row, now));
+        Ok(living.collect())
     }
 
     /// Ends a session of any user. Does nothing if the session does not exist. It leaves the cookie
@@ -133,7 +135,7 @@ impl Auth {
         let attributes = self.session_columns(attributes)?;
         let updated = self.ask(self.store().update_session(id, attributes)).await;
         let row = updated.map_err(refused)?;
-        row.and_then(|row| self.alive(row))
+        row.and_then(|row| self.alive(row, self.now()))
             .ok_or(Error::UnknownSession)
     }
 
@@ -165,7 +167,7 @@ impl Auth {
     /// # Errors
     ///
     /// [`Error::Unavailable`](crate::Error::Unavailable) when the store is. Rows that were deleted
-    /// before the error stay deleted. Counts that cannot be deleted are logged, and no error.
+    /// before the error stay deleted. A failure to delete counts is logged, and is not an error.
     pub async fn delete_expired_sessions(&self) -> Result<u64> {
         self.sweep(SWEEP).await
     }
@@ -228,7 +230,7 @@ impl Auth {
             return Err(Error::Unauthenticated);
         }
         Ok(Rotation {
-            token: SessionToken::generate(&*self.0.random)?,
+            token: SessionToken::generate()?,
             expiries: lifetime.expiries(created_at, session.persistent, now),
             authenticated_at,
         })
@@ -238,8 +240,7 @@ impl Auth {
         &self,
         attributes: &(impl Serialize + ?Sized),
     ) -> Result<Map<String, Value>> {
-        object(attributes, &SESSION_COLUMNS)
-            .map_err(|problem| problem.into_error(&self.0.session_table))
+        Attributes::of(attributes).columns(&self.0.session_table, &SESSION_COLUMNS)
     }
 
     /// The living session of a token with its user's row: one query, and one more where a renewal
@@ -262,15 +263,13 @@ impl Auth {
         row: SessionRow,
         user: UserRow,
     ) -> Result<Option<(Session, UserRow)>> {
-        let now = self.now();
-        let (created_at, persistent) = (row.created_at, row.persistent);
-        let Some(state) = self.0.lifetime.state(created_at, row.expiries(), now) else {
+        let mut now = self.now();
+        let Some(mut info) = self.alive(row, now) else {
             return Ok(None);
         };
-        let mut info = SessionInfo::from_row(row, &self.0.session_table, state, false);
-        let mut confirmed_at = now;
-        if state == SessionState::Idle {
-            let expiries = self.0.lifetime.expiries(created_at, persistent, now);
+        if info.state == SessionState::Idle {
+            let lifetime = &self.0.lifetime;
+            let expiries = lifetime.expiries(info.created_at.into(), info.persistent, now);
             let renewed = self.ask(self.store().renew_session(&info.id, expiries));
             if !renewed.await? {
                 // It was revoked between the two statements.
@@ -278,10 +277,9 @@ impl Auth {
             }
             tracing::debug!(user_id = %info.user_id, session_id = %info.id, "session renewed");
             info.renewed(expiries);
-            confirmed_at = self.now();
+            now = self.now();
         }
-        let session = Session::new(info, token.clone(), confirmed_at);
-        Ok(Some((session, user)))
+        Ok(Some((Session::new(info, token.clone(), now), user)))
     }
 
     /// The row of a session's user, for a session that was set and not looked up.
@@ -304,14 +302,13 @@ impl Auth {
         Ok(())
     }
 
-    fn alive(&self, row: SessionRow) -> Option<SessionInfo> {
-        let lifetime = &self.0.lifetime;
-        let state = lifetime.state(row.created_at, row.expiries(), self.now())?;
-        Some(SessionInfo::from_row(
-            row,
-            &self.0.session_table,
-            state,
-            false,
-        ))
+    fn alive(&self, row: SessionRow, now: UnixMillis) -> Option<SessionInfo> {
+        let Parts {
+            lifetime,
+            session_table,
+            ..
+        } = &*self.0;
+        let state = lifetime.state(row.created_at, row.expiries(), now)?;
+        Some(SessionInfo::from_row(row, session_table, state, false))
     }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
 
 use super::Auth;
-use crate::clock::random_below;
+use crate::clock::random_bytes;
 use crate::{Error, Result};
 
 /// How many times as long as it took to delete a batch nothing is deleted after it.
@@ -147,9 +147,9 @@ impl SweeperBuilder {
     }
 
     fn random_jitter(&self) -> Duration {
-        let millis = u64::try_from(self.jitter.as_millis()).unwrap_or(u64::MAX);
-        let millis = random_below(&*self.auth.0.random, millis.saturating_add(1));
-        Duration::from_millis(millis.unwrap_or(0))
+        let random = random_bytes().map_or(0, u32::from_ne_bytes);
+        let below_one = f64::from(random) / (f64::from(u32::MAX) + 1.0);
+        self.jitter.mul_f64(below_one)
     }
 }
 

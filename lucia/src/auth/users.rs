@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::Auth;
-use crate::user::{User, UserId, Verdict, object, refused, try_columns};
+use crate::user::{Attributes, Problem, User, UserId, refused, try_columns};
 use crate::{Error, Result};
 
 impl Auth {
@@ -46,8 +46,7 @@ impl Auth {
         attributes: &(impl Serialize + ?Sized),
     ) -> Result<User<A>> {
         let table = self.store().user_table();
-        let attributes =
-            object(attributes, &["id"]).map_err(|problem| problem.into_error(table))?;
+        let attributes = Attributes::of(attributes).columns(table, &["id"])?;
         let updated = self.ask(self.store().update_user(id, attributes)).await;
         let row = updated.map_err(refused)?;
         User::from_row(&row.ok_or(Error::UnknownUser)?, table)
@@ -85,22 +84,16 @@ impl Auth {
         }
         let table = self.store().user_table();
         match try_columns::<A>(&described.columns) {
-            Verdict::Missing(column) => {
-                return Err(Error::Schema {
-                    table: table.to_owned(),
-                    column: Some(column.to_owned()),
-                    reason: format!(
-                        "`{}` asks for it, and it is not among the columns that are fetched",
-                        std::any::type_name::<A>()
-                    ),
-                });
+            Err(problem @ Problem::Missing(_)) => {
+                let lacking = "it is not among the columns that are fetched";
+                return Err(problem.into_error::<A>(table, lacking));
             }
-            Verdict::Unknown if described.sample.is_none() => tracing::debug!(
+            Err(_) if described.sample.is_none() => tracing::debug!(
                 "`{}` looks at values, and table `{table}` has none yet: whether its columns are \
                  all there shows with the first user",
                 std::any::type_name::<A>()
             ),
-            Verdict::Fits | Verdict::Unknown => {}
+            Ok(()) | Err(_) => {}
         }
         match described.sample {
             Some(row) => User::<A>::from_row(&row, table).map(drop),

@@ -67,27 +67,23 @@ impl LegacyHash {
     }
 
     pub(super) fn verify(&self, password: &Password) -> Result<Verdict, UnknownHash> {
-        for text in self.texts(password) {
-            if self.is_of(text.as_bytes())? {
-                let replace = self.upgrade && self.looks_at_all_of(text);
-                return Ok(if replace {
-                    Verdict::OpensOutdated
-                } else {
-                    Verdict::Opens
-                });
-            }
-        }
-        Ok(Verdict::Refused)
-    }
-
-    /// The password in the forms that may have been hashed.
-    fn texts<'a>(&self, password: &'a Password) -> impl Iterator<Item = &'a str> + use<'a> {
         let as_typed = match &self.kind {
             // `s2` has always been hashed in the Unicode form NFKC.
             Kind::Scrypt(scrypt) if !scrypt.two_parts => None,
             Kind::Scrypt(_) | Kind::Bcrypt { .. } => password.as_typed.as_deref(),
         };
-        as_typed.into_iter().chain([password.normal.as_str()])
+        for text in as_typed.into_iter().chain([password.normal.as_str()]) {
+            if self.is_of(text.as_bytes())? {
+                // From 72 bytes on, a bcrypt hash is the same whatever follows: to replace it by the
+                // hash of the typed password could lock the owner out.
+                let is_cut = matches!(self.kind, Kind::Bcrypt { .. }) && text.len() >= BCRYPT_BYTES;
+                return Ok(match self.upgrade && !is_cut {
+                    true => Verdict::OpensOutdated,
+                    false => Verdict::Opens,
+                });
+            }
+        }
+        Ok(Verdict::Refused)
     }
 
     fn is_of(&self, password: &[u8]) -> Result<bool, UnknownHash> {
@@ -95,16 +91,6 @@ impl LegacyHash {
             Kind::Scrypt(scrypt) => scrypt.is_of(password),
             // Compares in constant time.
             Kind::Bcrypt { hash, .. } => bcrypt::verify(password, hash).map_err(|_| NO_BCRYPT),
-        }
-    }
-
-    /// Whether another password cannot open it as well. From 72 bytes on, a bcrypt hash is the
-    /// same whatever follows: to replace it by the hash of the typed password could lock the owner
-    /// out.
-    fn looks_at_all_of(&self, password: &str) -> bool {
-        match self.kind {
-            Kind::Scrypt(_) => true,
-            Kind::Bcrypt { .. } => password.len() < BCRYPT_BYTES,
         }
     }
 }

@@ -7,7 +7,7 @@ use argon2::{Algorithm, Argon2, Params, Version};
 use super::legacy::{SCRYPT_KEY_BYTES, lucia_scrypt, write_lucia_scrypt};
 use super::memory::Memory;
 use super::{NewHashes, Password, PasswordOptions};
-use crate::clock::RandomSource;
+use crate::clock::random_bytes;
 #[cfg(feature = "legacy-hashes")]
 use crate::clock::random_text;
 use crate::{Error, Result};
@@ -34,16 +34,11 @@ impl Recipe {
     }
 
     /// The hash of a password with a new salt. It takes the work.
-    pub(super) fn hash(
-        &self,
-        password: &Password,
-        random: &dyn RandomSource,
-        memory: &mut Memory,
-    ) -> Result<String> {
+    pub(super) fn hash(&self, password: &Password, memory: &mut Memory) -> Result<String> {
         let password = password.normal.as_bytes();
         match self {
             Self::Argon2id(params) => {
-                let salt: [u8; SALT_LENGTH] = bytes(random)?;
+                let salt: [u8; SALT_LENGTH] = random_bytes()?;
                 let mut output = [0; Params::DEFAULT_OUTPUT_LEN];
                 let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone());
                 let hashed = memory.with(params.block_count(), |blocks| {
@@ -54,7 +49,7 @@ impl Recipe {
             }
             #[cfg(feature = "legacy-hashes")]
             Self::LuciaScrypt => {
-                let salt = random_text(random, SALT_LENGTH)?;
+                let salt = random_text(SALT_LENGTH)?;
                 let key = lucia_scrypt(password, &salt).map_err(Error::internal)?;
                 Ok(write_lucia_scrypt(&salt, &key))
             }
@@ -63,27 +58,21 @@ impl Recipe {
 
     /// Random bytes in place of a hash. Verifying it takes the work of a real one, and no password
     /// opens it.
-    pub(super) fn unopenable(&self, random: &dyn RandomSource) -> Result<String> {
+    pub(super) fn unopenable(&self) -> Result<String> {
         match self {
             Self::Argon2id(params) => {
-                let salt: [u8; SALT_LENGTH] = bytes(random)?;
-                let output: [u8; Params::DEFAULT_OUTPUT_LEN] = bytes(random)?;
+                let salt: [u8; SALT_LENGTH] = random_bytes()?;
+                let output: [u8; Params::DEFAULT_OUTPUT_LEN] = random_bytes()?;
                 phc(params, &salt, &output)
             }
             #[cfg(feature = "legacy-hashes")]
             Self::LuciaScrypt => {
-                let salt = random_text(random, SALT_LENGTH)?;
-                let key: [u8; SCRYPT_KEY_BYTES] = bytes(random)?;
+                let salt = random_text(SALT_LENGTH)?;
+                let key: [u8; SCRYPT_KEY_BYTES] = random_bytes()?;
                 Ok(write_lucia_scrypt(&salt, &key))
             }
         }
     }
-}
-
-fn bytes<const LENGTH: usize>(random: &dyn RandomSource) -> Result<[u8; LENGTH]> {
-    let mut bytes = [0; LENGTH];
-    random.fill(&mut bytes).map_err(Error::internal)?;
-    Ok(bytes)
 }
 
 /// A PHC string.

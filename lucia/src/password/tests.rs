@@ -8,11 +8,10 @@ use argon2::password_hash::phc::PasswordHash;
 
 use super::recipe::SALT_LENGTH;
 use super::*;
-use crate::clock::os_random;
 use crate::error::chain;
 
 fn with(options: PasswordOptions) -> Passwords {
-    Passwords::new(&options, Arc::new(os_random)).unwrap()
+    Passwords::new(&options).unwrap()
 }
 
 fn passwords() -> Passwords {
@@ -76,7 +75,7 @@ fn r42_settings_below_the_recommended_floor_are_refused() {
             "passwords.min_length",
         ),
     ] {
-        match Passwords::new(&options, Arc::new(os_random)) {
+        match Passwords::new(&options) {
             Err(Error::Setting { setting, .. }) => assert_eq!(setting, named),
             other => panic!("{named}: {other:?}"),
         }
@@ -314,7 +313,7 @@ async fn r45_an_empty_password_does_not_open_its_own_hash() {
 #[tokio::test]
 async fn more_than_may_wait_are_refused_at_once() {
     let options = PasswordOptions::new().at_once(1).waiting(1);
-    let passwords = Passwords::new(&options, Arc::new(os_random)).unwrap();
+    let passwords = Passwords::new(&options).unwrap();
     let hash = || passwords.hash("correct horse");
     let (a, b, c) = tokio::join!(hash(), hash(), hash());
     assert!(a.is_ok() && b.is_ok());

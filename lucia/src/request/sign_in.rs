@@ -204,10 +204,9 @@ impl<A> SignUp<'_, A> {
         self
     }
 
-    /// Sets your own columns in the session's row: see
-    /// [`CreateSession::attributes`](crate::CreateSession::attributes). Those of the user are said by
-    /// [`NewUser::attributes`].
-    pub fn session_attributes(mut self, attributes: &(impl Serialize + ?Sized)) -> Self {
+    /// Sets your own columns in the session's row, as in [`SignIn::attributes`]. The columns of the
+    /// user are set by [`NewUser::attributes`].
+    pub fn attributes(mut self, attributes: &(impl Serialize + ?Sized)) -> Self {
         self.options.set_attributes(self.request.auth(), attributes);
         self
     }

@@ -13,10 +13,23 @@ pub(crate) struct Lifetime {
     pub(crate) active: Duration,
     /// How long after that a request still renews it.
     pub(crate) idle: Duration,
-    /// The same of a session that is not persistent.
-    pub(crate) browser_idle: Duration,
+    /// The same of a session that is not persistent. `None` is a day, or `idle` where that is shorter.
+    pub(crate) browser_idle: Option<Duration>,
     /// How long after its creation it dies whatever happens.
     pub(crate) absolute: Option<Duration>,
+}
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+impl Default for Lifetime {
+    fn default() -> Self {
+        Self {
+            active: DAY,
+            idle: 14 * DAY,
+            browser_idle: None,
+            absolute: None,
+        }
+    }
 }
 
 /// What a creation or a renewal writes.
@@ -82,7 +95,7 @@ impl Lifetime {
         let end = self.end(created_at);
         let idle = match persistent {
             true => self.idle,
-            false => self.browser_idle,
+            false => self.browser_idle.unwrap_or(DAY.min(self.idle)),
         };
         Expiries {
             renewed_at: now,
@@ -140,13 +153,17 @@ mod tests {
     const LIFETIME: Lifetime = Lifetime {
         active: Duration::from_secs(100),
         idle: Duration::from_secs(1000),
-        browser_idle: Duration::from_secs(10),
+        browser_idle: Some(Duration::from_secs(10)),
         absolute: None,
     };
 
-    /// The state `now` of a session created at 0 whose last renewal gave it these expiries.
-    fn state(lifetime: &Lifetime, expiries: Expiries, now: i64) -> Option<SessionState> {
-        lifetime.state(UnixMillis(0), expiries, UnixMillis(now))
+    /// The states at these times of a session created at 0 whose last renewal gave it these expiries.
+    fn states<const N: usize>(
+        lifetime: &Lifetime,
+        expiries: Expiries,
+        times: [i64; N],
+    ) -> [Option<SessionState>; N] {
+        times.map(|now| lifetime.state(UnixMillis(0), expiries, UnixMillis(now)))
     }
 
     fn renewed_at(lifetime: &Lifetime, now: i64) -> Expiries {
@@ -155,25 +172,17 @@ mod tests {
 
     #[test]
     fn a_session_is_active_up_to_and_including_its_active_expiry() {
-        let expiries = renewed_at(&LIFETIME, 0);
+        let states = states(&LIFETIME, renewed_at(&LIFETIME, 0), [100_000, 100_001]);
         assert_eq!(
-            state(&LIFETIME, expiries, 100_000),
-            Some(SessionState::Active)
-        );
-        assert_eq!(
-            state(&LIFETIME, expiries, 100_001),
-            Some(SessionState::Idle)
+            states,
+            [Some(SessionState::Active), Some(SessionState::Idle)]
         );
     }
 
     #[test]
     fn the_idle_period_counts_from_the_end_of_the_active_one() {
-        let expiries = renewed_at(&LIFETIME, 0);
-        assert_eq!(
-            state(&LIFETIME, expiries, 1_100_000),
-            Some(SessionState::Idle)
-        );
-        assert_eq!(state(&LIFETIME, expiries, 1_100_001), None);
+        let states = states(&LIFETIME, renewed_at(&LIFETIME, 0), [1_100_000, 1_100_001]);
+        assert_eq!(states, [Some(SessionState::Idle), None]);
     }
 
     #[test]
@@ -222,11 +231,8 @@ mod tests {
         let expiries = renewed_at(&lifetime, 120_000);
         assert_eq!(expiries.active_expires, UnixMillis(150_000));
         assert_eq!(expiries.idle_expires, UnixMillis(150_000));
-        assert_eq!(
-            state(&lifetime, expiries, 150_000),
-            Some(SessionState::Active)
-        );
-        assert_eq!(state(&lifetime, expiries, 150_001), None);
+        let states = states(&lifetime, expiries, [150_000, 150_001]);
+        assert_eq!(states, [Some(SessionState::Active), None]);
     }
 
     #[test]
@@ -236,6 +242,6 @@ mod tests {
             absolute: Some(Duration::from_secs(50)),
             ..LIFETIME
         };
-        assert_eq!(state(&lifetime, expiries, 50_001), None);
+        assert_eq!(states(&lifetime, expiries, [50_001]), [None]);
     }
 }

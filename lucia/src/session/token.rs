@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest, Sha256};
 
-use crate::clock::{RandomSource, random_text};
+use crate::clock::random_text;
 use crate::session::ascii::Ascii;
 use crate::{Error, Result};
 
@@ -50,8 +50,8 @@ impl SessionToken {
         SessionId(Ascii::hex(Sha256::digest(self.0.as_bytes()).into()))
     }
 
-    pub(crate) fn generate(random: &dyn RandomSource) -> Result<Self> {
-        let text = random_text(random, Self::LENGTH)?;
+    pub(crate) fn generate() -> Result<Self> {
+        let text = random_text(Self::LENGTH)?;
         Self::parse(&text).ok_or_else(|| Error::internal("a token of other characters"))
     }
 }
@@ -160,13 +160,12 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
-    use crate::clock::os_random;
 
     #[test]
     fn r01_a_million_tokens_have_one_format_and_no_duplicate() {
         let mut seen = HashSet::with_capacity(1_000_000);
         for _ in 0..1_000_000 {
-            let token = SessionToken::generate(&os_random).unwrap();
+            let token = SessionToken::generate().unwrap();
             assert!(
                 SessionToken::parse(token.expose()).is_some(),
                 "{}",
@@ -206,7 +205,7 @@ mod tests {
 
     #[test]
     fn a_session_id_is_never_a_token() {
-        let token = SessionToken::generate(&os_random).unwrap();
+        let token = SessionToken::generate().unwrap();
         assert!(SessionToken::parse(token.session_id().as_str()).is_none());
     }
 

@@ -1,19 +1,17 @@
-//! [`Reauthenticate`]: what is said of a second proof before it is asked for.
+//! [`Reauthenticate`]: the user of a session proves once more who they are.
 
-use std::fmt;
 use std::net::IpAddr;
-use std::pin::Pin;
 
 use super::VerifyPassword;
 use crate::Result;
-use crate::auth::Auth;
+use crate::auth::{Auth, awaited};
 use crate::session::{Session, SessionInfo};
 use crate::user::key::KeyId;
 
 impl Auth {
-    /// Has the user of a session prove once more who they are, for
-    /// `#[authenticated(recent = "10m")]` and what else is worth it. The session goes on under
-    /// another token; set its cookie by [`set_session`](crate::AuthRequest::set_session).
+    /// Checks the password of a session's user once more, for `#[authenticated(recent = "10m")]`. The
+    /// session goes on under another token; set its cookie with
+    /// [`set_session`](crate::AuthRequest::set_session).
     ///
     /// # Errors
     ///
@@ -37,7 +35,8 @@ impl Auth {
     }
 }
 
-/// A second proof that is about to be asked for; `.await` asks for it.
+/// A session that is about to be reauthenticated by `.await`.
+#[derive(Debug)]
 #[must_use = "a session is reauthenticated by `.await`"]
 pub struct Reauthenticate<'a> {
     auth: &'a Auth,
@@ -60,20 +59,4 @@ impl Reauthenticate<'_> {
     }
 }
 
-impl<'a> IntoFuture for Reauthenticate<'a> {
-    type Output = Result<Session>;
-    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;
-
-    fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.reauthenticate())
-    }
-}
-
-impl fmt::Debug for Reauthenticate<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Reauthenticate")
-            .field("session", &self.session.id)
-            .field("check", &self.check)
-            .finish_non_exhaustive()
-    }
-}
+awaited!(Reauthenticate::reauthenticate -> Session);

@@ -11,7 +11,7 @@ use crate::user::key::bounded;
 ///
 /// A database can compare keys by a collation, and has one key of many spellings then: without
 /// case (`citext`, SQLite's `NOCASE`), without accents, kana of either kind, digits of any script.
-/// Each spelling would have a count of its own. These bytes are the name's sort key of the Unicode
+/// Each spelling would then have a separate count. These bytes are the name's sort key of the Unicode
 /// Collation Algorithm (UTS #10) without blanks and punctuation, in the order of CLDR's root, which is
 /// coarser than all of these. Symbols such as `+` count. That names are counted together that the database holds apart does
 /// no harm: they share a limit for one address.

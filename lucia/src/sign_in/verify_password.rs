@@ -2,10 +2,9 @@
 
 use std::fmt;
 use std::net::IpAddr;
-use std::pin::Pin;
 
 use super::attempts::{Attempt, Found};
-use crate::auth::Auth;
+use crate::auth::{Auth, awaited};
 use crate::password::Verdict;
 use crate::store::KeyRow;
 use crate::user::UserId;
@@ -163,7 +162,7 @@ impl<'a> VerifyPassword<'a> {
         let hash = row.as_ref().and_then(|row| row.hashed_password.as_deref());
         let verdict = self.auth.passwords().verify(self.password, hash).await?;
         if let (Some(row), Verdict::Unreadable(problem)) = (&row, verdict) {
-            // Not an error to whoever signs in: that would tell them that there is such a user.
+            // The client gets no other error: it would tell that there is such a user.
             tracing::error!(user_id = %row.user_id, provider_id, error = %problem, "password hash not verified");
         }
         Ok(row.filter(|_| verdict.opens()).map(|row| (row, verdict)))
@@ -180,14 +179,7 @@ impl<'a> VerifyPassword<'a> {
     }
 }
 
-impl<'a> IntoFuture for VerifyPassword<'a> {
-    type Output = Result<VerifiedKey>;
-    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;
-
-    fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.check())
-    }
-}
+awaited!(VerifyPassword::check -> VerifiedKey);
 
 impl fmt::Debug for VerifyPassword<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -10,7 +10,7 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Config, NoTls};
 
 use crate::PgStore;
-use crate::clock::{os_random, random_text};
+use crate::clock::random_text;
 use crate::error::chain;
 
 /// How long a server may take to let us in.
@@ -82,12 +82,10 @@ impl PgDatabase {
         // A thread with a runtime, since that of the test may have a clock that stands still. If the
         // test stops waiting, `send` gives the database back, and it is dropped here.
         thread::spawn(move || drop(created.send(block_on(Self::try_create(server)))));
-        match creation.await {
-            Ok(Ok(Ok(database))) => database,
-            Ok(Ok(Err(reason))) => panic!("cannot create a database for the test: {reason}"),
-            Ok(Err(error)) => panic!("cannot create a database for the test: {error}"),
-            Err(_) => panic!("cannot create a database for the test: its thread panicked"),
-        }
+        let created = creation.await;
+        created
+            .unwrap_or_else(|_| Err("its thread panicked".to_owned()))
+            .unwrap_or_else(|reason| panic!("cannot create a database for the test: {reason}"))
     }
 
     /// The URL of the database, for any client.
@@ -147,9 +145,9 @@ impl PgDatabase {
             .await
             .map_err(failed)?;
         let now: i64 = now.try_get(0).map_err(failed)?;
-        let random = random_text(&os_random, 12).map_err(|error| error.to_string())?;
+        let random = random_text(12).map_err(|error| error.to_string())?;
         let name = format!("lucia_test_{now}_{random}");
-        // Nobody can be connected to `template0`, which would make the creation fail.
+        // No client can be connected to `template0`, which would make the creation fail.
         let sql = format!("CREATE DATABASE \"{name}\" TEMPLATE template0");
         client.batch_execute(&sql).await.map_err(failed)?;
         Ok(Self { server, name })
@@ -167,9 +165,12 @@ impl Drop for PgDatabase {
         };
         // Another thread, since the runtime of the test may be about to end.
         let dropping = thread::spawn(|| {
-            block_on(async { tokio::time::timeout(DROP_TIMEOUT, dropping).await })
+            block_on(async {
+                let dropped = tokio::time::timeout(DROP_TIMEOUT, dropping).await;
+                dropped.map_err(|elapsed| elapsed.to_string())?
+            })
         });
-        if let Ok(Ok(Ok(Err(reason)))) = dropping.join() {
+        if let Ok(Err(reason)) = dropping.join() {
             // The server may have been stopped. What is left, a later process sweeps.
             tracing::warn!("the test database `{}` is not dropped: {reason}", self.name);
         }
@@ -197,7 +198,7 @@ async fn sweep(client: &Client, server: &str) {
     }
     for row in client.query(ABANDONED, &[]).await.unwrap_or_default() {
         if let Ok(name) = row.try_get::<_, String>(0) {
-            // Not by force: somebody may have connected in the meantime.
+            // Not by force: a test may have connected in the meantime.
             let sql = format!("DROP DATABASE IF EXISTS \"{name}\"");
             if let Err(error) = client.batch_execute(&sql).await {
                 tracing::debug!("the old test database `{name}` stays: {}", chain(&error));
@@ -226,11 +227,11 @@ async fn connect(url: &str) -> Result<Client, String> {
     Ok(client)
 }
 
-fn block_on<F: Future>(future: F) -> std::io::Result<F::Output> {
+fn block_on<T>(future: impl Future<Output = Result<T, String>>) -> Result<T, String> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        .build()?;
-    Ok(runtime.block_on(future))
+        .build();
+    runtime.map_err(|error| error.to_string())?.block_on(future)
 }
 
 /// The URL with another database in it. `None` if it is not a URL.

@@ -1,73 +1,48 @@
 //! A row without values, to find out what a type reads when no row exists.
 
+use std::iter::{empty, repeat_n};
+
+use serde::de::value::{MapDeserializer, SeqDeserializer, StrDeserializer};
 use serde::de::{
-    self, DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, MapAccess,
-    SeqAccess, VariantAccess, Visitor,
+    DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, VariantAccess,
+    Visitor,
 };
+use serde::forward_to_deserialize_any;
 
 use super::columns::Problem;
 
-/// Whether an `A` can be read from a row with these columns.
-pub(crate) enum Verdict {
-    /// It can, as far as a row without values shows.
-    Fits,
-    /// It asks for a column that is not there.
-    Missing(&'static str),
-    /// It looks at the values, of which there are none yet.
-    Unknown,
-}
-
-pub(crate) fn try_columns<A: DeserializeOwned>(columns: &[String]) -> Verdict {
-    match A::deserialize(BlankRow(columns)) {
-        Ok(_) => Verdict::Fits,
-        Err(Problem::Missing(column)) => Verdict::Missing(column),
-        Err(_) => Verdict::Unknown,
-    }
-}
-
-/// Columns in which there is whatever is asked for.
-struct BlankRow<'a>(&'a [String]);
-
-impl<'de> Deserializer<'de> for BlankRow<'_> {
-    type Error = Problem;
-
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
-        visitor.visit_map(Names(self.0.iter()))
-    }
-
-    serde::forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf
-        option unit unit_struct newtype_struct seq tuple tuple_struct map struct enum identifier
-        ignored_any
-    }
-}
-
-struct Names<'a>(std::slice::Iter<'a, String>);
-
-impl<'de> MapAccess<'de> for Names<'_> {
-    type Error = Problem;
-
-    fn next_key_seed<K: DeserializeSeed<'de>>(
-        &mut self,
-        seed: K,
-    ) -> Result<Option<K::Value>, Problem> {
-        let name = self.0.next();
-        name.map(|name| seed.deserialize(name.as_str().into_deserializer()))
-            .transpose()
-    }
-
-    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Problem> {
-        seed.deserialize(Blank)
-    }
+/// Whether an `A` can be read from a row with these columns, as far as a row without values shows.
+///
+/// # Errors
+///
+/// [`Problem::Missing`] names a column that it asks for. Another problem says nothing: it looks at the
+/// values, of which there are none yet.
+pub(crate) fn try_columns<A: DeserializeOwned>(columns: &[String]) -> Result<(), Problem> {
+    let row = columns.iter().map(|column| (column.as_str(), Blank));
+    A::deserialize(MapDeserializer::new(row)).map(drop)
 }
 
 /// A value of whatever type is asked for: nothing, zero or empty.
+#[derive(Clone)]
 struct Blank;
 
+impl IntoDeserializer<'_, Problem> for Blank {
+    type Deserializer = Self;
+
+    fn into_deserializer(self) -> Self {
+        self
+    }
+}
+
+/// So many of them.
+fn blanks(length: usize) -> SeqDeserializer<impl Iterator<Item = Blank>, Problem> {
+    SeqDeserializer::new(repeat_n(Blank, length))
+}
+
 macro_rules! blank {
-    ($($method:ident => $visit:ident($value:expr),)*) => {
+    ($($method:ident => $visit:ident($($value:expr)?),)*) => {
         $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
-            visitor.$visit($value)
+            visitor.$visit($($value)?)
         })*
     };
 }
@@ -94,34 +69,14 @@ impl<'de> Deserializer<'de> for Blank {
         deserialize_string => visit_str(""),
         deserialize_bytes => visit_bytes(&[]),
         deserialize_byte_buf => visit_bytes(&[]),
-        deserialize_seq => visit_seq(Blanks(0)),
-        deserialize_map => visit_map(Names([].iter())),
+        deserialize_seq => visit_seq(blanks(0)),
+        deserialize_map => visit_map(MapDeserializer::new(empty::<(Blank, Blank)>())),
         deserialize_identifier => visit_str(""),
+        deserialize_any => visit_unit(),
+        deserialize_option => visit_none(),
     }
 
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
-        visitor.visit_unit()
-    }
-
-    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
-        visitor.visit_unit()
-    }
-
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
-        visitor.visit_none()
-    }
-
-    fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
-        visitor.visit_unit()
-    }
-
-    fn deserialize_unit_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, Problem> {
-        visitor.visit_unit()
-    }
+    forward_to_deserialize_any! { unit unit_struct ignored_any }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(
         self,
@@ -136,7 +91,7 @@ impl<'de> Deserializer<'de> for Blank {
         length: usize,
         visitor: V,
     ) -> Result<V::Value, Problem> {
-        visitor.visit_seq(Blanks(length))
+        visitor.visit_seq(blanks(length))
     }
 
     fn deserialize_tuple_struct<V: Visitor<'de>>(
@@ -145,7 +100,7 @@ impl<'de> Deserializer<'de> for Blank {
         length: usize,
         visitor: V,
     ) -> Result<V::Value, Problem> {
-        visitor.visit_seq(Blanks(length))
+        self.deserialize_tuple(length, visitor)
     }
 
     fn deserialize_struct<V: Visitor<'de>>(
@@ -154,7 +109,7 @@ impl<'de> Deserializer<'de> for Blank {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Problem> {
-        visitor.visit_seq(Blanks(fields.len()))
+        visitor.visit_seq(blanks(fields.len()))
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -170,26 +125,6 @@ impl<'de> Deserializer<'de> for Blank {
     }
 }
 
-/// So many values.
-struct Blanks(usize);
-
-impl<'de> SeqAccess<'de> for Blanks {
-    type Error = Problem;
-
-    fn next_element_seed<T: DeserializeSeed<'de>>(
-        &mut self,
-        seed: T,
-    ) -> Result<Option<T::Value>, Problem> {
-        match self.0.checked_sub(1) {
-            Some(left) => {
-                self.0 = left;
-                seed.deserialize(Blank).map(Some)
-            }
-            None => Ok(None),
-        }
-    }
-}
-
 struct BlankVariant(&'static str);
 
 impl<'de> EnumAccess<'de> for BlankVariant {
@@ -197,7 +132,7 @@ impl<'de> EnumAccess<'de> for BlankVariant {
     type Variant = Self;
 
     fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Self), Problem> {
-        let name = de::value::StrDeserializer::<Problem>::new(self.0);
+        let name = StrDeserializer::<Problem>::new(self.0);
         Ok((seed.deserialize(name)?, self))
     }
 }
@@ -218,7 +153,7 @@ impl<'de> VariantAccess<'de> for BlankVariant {
         length: usize,
         visitor: V,
     ) -> Result<V::Value, Problem> {
-        visitor.visit_seq(Blanks(length))
+        visitor.visit_seq(blanks(length))
     }
 
     fn struct_variant<V: Visitor<'de>>(
@@ -226,7 +161,7 @@ impl<'de> VariantAccess<'de> for BlankVariant {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Problem> {
-        visitor.visit_seq(Blanks(fields.len()))
+        visitor.visit_seq(blanks(fields.len()))
     }
 }
 
@@ -242,8 +177,8 @@ mod tests {
     fn missing<A: DeserializeOwned>(columns: &[&str]) -> Option<&'static str> {
         let columns: Vec<_> = columns.iter().map(|&column| column.to_owned()).collect();
         match try_columns::<A>(&columns) {
-            Verdict::Missing(column) => Some(column),
-            Verdict::Fits | Verdict::Unknown => None,
+            Err(Problem::Missing(column)) => Some(column),
+            Ok(()) | Err(_) => None,
         }
     }
 

@@ -28,7 +28,7 @@ use crate::{Error, Result};
 pub struct NewUser<'a, A = NoAttributes> {
     pub(crate) id: Option<UserId>,
     pub(crate) key: Option<NewKey<'a>>,
-    pub(crate) attributes: Result<Map<String, Value>, InvalidAttributes>,
+    pub(crate) attributes: Attributes,
     returned: PhantomData<fn() -> A>,
 }
 
@@ -52,7 +52,7 @@ impl<'a> NewUser<'a> {
         Self {
             id: None,
             key: None,
-            attributes: Ok(Map::new()),
+            attributes: Attributes::of(&NoAttributes::default()),
             returned: PhantomData,
         }
     }
@@ -99,7 +99,7 @@ impl<'a, A> NewUser<'a, A> {
         NewUser {
             id: self.id,
             key: self.key,
-            attributes: object(attributes, &["id"]),
+            attributes: Attributes::of(attributes),
             returned: PhantomData,
         }
     }
@@ -141,107 +141,88 @@ impl<A> fmt::Debug for NewUser<'_, A> {
     }
 }
 
-/// Why attributes cannot be columns. Says nothing of their values.
-#[derive(Debug)]
-pub(crate) enum InvalidAttributes {
-    /// Programmer's mistake: a type that cannot be serialized.
-    Misuse(String),
-    /// What may come from a client: no object, a column out of reach, a value that cannot be
-    /// stored.
-    Refused {
-        column: Option<String>,
-        reason: String,
-    },
+/// What an application gives as the values of columns.
+pub(crate) struct Attributes {
+    json: serde_json::Result<Value>,
+    type_name: &'static str,
 }
 
-/// The columns that `attributes` names. None of them is one of `own`, the columns of lucia's.
-pub(crate) fn object<B: Serialize + ?Sized>(
-    attributes: &B,
-    own: &[&str],
-) -> Result<Map<String, Value>, InvalidAttributes> {
-    let type_name = std::any::type_name::<B>();
-    let columns = match serde_json::to_value(attributes) {
-        Ok(Value::Object(columns)) => columns,
-        Ok(_) => {
-            return Err(InvalidAttributes::Refused {
-                column: None,
-                reason: format!(
+impl Attributes {
+    pub(crate) fn of<A: Serialize + ?Sized>(attributes: &A) -> Self {
+        Self {
+            json: serde_json::to_value(attributes),
+            type_name: std::any::type_name::<A>(),
+        }
+    }
+
+    /// The columns of `table` that these are. None of them is one of `own`, the columns of lucia's.
+    ///
+    /// # Errors
+    ///
+    /// They say nothing of the values. [`Error::Misuse`] for a type that cannot be serialized, and
+    /// [`Error::InvalidAttribute`] for what may come from a client.
+    pub(crate) fn columns(self, table: &str, own: &[&str]) -> Result<Map<String, Value>> {
+        let Self { json, type_name } = self;
+        let refuse = |column: Option<&String>, reason| {
+            Err(refused(Error::InvalidAttribute {
+                table: table.to_owned(),
+                column: column.cloned(),
+                reason,
+            }))
+        };
+        let columns = match json {
+            Ok(Value::Object(columns)) => columns,
+            Ok(_) => {
+                let reason = format!(
                     "attributes are an object whose fields are columns; what `{type_name}` holds \
                      is none"
-                ),
-            });
-        }
-        Err(_) => {
-            return Err(InvalidAttributes::Misuse(format!(
-                "`{type_name}` cannot be serialized as JSON: keys have to be text, and whole \
-                 numbers beyond 64 bits, too"
-            )));
-        }
-    };
-    // Some databases find a column by any spelling.
-    let is_own = |name: &&String| own.iter().any(|own| own.eq_ignore_ascii_case(name));
-    if let Some(name) = columns.keys().find(is_own) {
-        return Err(InvalidAttributes::Refused {
-            column: Some(name.clone()),
-            reason: format!(
-                "the column is lucia's and no attribute; `{type_name}` has a field of this name: \
-                 leave it out with `#[serde(skip_serializing)]`, or take what a client sends as a \
-                 struct of the columns that it may set"
-            ),
-        });
-    }
-    for (column, value) in &columns {
-        let reason = if column.contains('\0') || holds_nul(value) {
-            "text cannot hold the character U+0000"
-        } else if is_too_deep(value) {
-            "it is nested too deeply to be read again"
-        } else {
-            continue;
+                );
+                return refuse(None, reason);
+            }
+            Err(_) => {
+                return Err(Error::Misuse(format!(
+                    "`{type_name}` cannot be serialized as JSON: keys have to be text, and whole \
+                     numbers beyond 64 bits, too"
+                )));
+            }
         };
-        return Err(InvalidAttributes::Refused {
-            column: Some(column.clone()),
-            reason: reason.to_owned(),
-        });
-    }
-    Ok(columns)
-}
-
-/// Whether a value could be stored, and then not be read out of the JSON of its row.
-fn is_too_deep(value: &Value) -> bool {
-    /// What `serde_json` reads, less the row itself and one for good measure.
-    const DEEPEST: usize = 126;
-
-    fn depth(value: &Value) -> usize {
-        match value {
-            Value::Array(values) => 1 + values.iter().map(depth).max().unwrap_or(0),
-            Value::Object(fields) => 1 + fields.values().map(depth).max().unwrap_or(0),
-            _ => 0,
+        for (column, value) in &columns {
+            // Some databases find a column by any spelling.
+            if own.iter().any(|own| own.eq_ignore_ascii_case(column)) {
+                let reason = format!(
+                    "the column is lucia's and no attribute; `{type_name}` has a field of this name: \
+                     leave it out with `#[serde(skip_serializing)]`, or take what a client sends as a \
+                     struct of the columns that it may set"
+                );
+                return refuse(Some(column), reason);
+            }
+            let nul = column.contains('\0').then_some(NUL);
+            if let Some(reason) = nul.or_else(|| problem(value, DEEPEST)) {
+                return refuse(Some(column), reason.to_owned());
+            }
         }
+        Ok(columns)
     }
-    depth(value) > DEEPEST
 }
 
-fn holds_nul(value: &Value) -> bool {
+/// How deep `serde_json` reads, less the row itself and one for good measure.
+const DEEPEST: usize = 126;
+
+const NUL: &str = "text cannot hold the character U+0000";
+
+/// Why a value cannot be stored, or would not be read again out of the JSON of its row.
+fn problem(value: &Value, levels: usize) -> Option<&'static str> {
     match value {
-        Value::String(text) => text.contains('\0'),
-        Value::Array(values) => values.iter().any(holds_nul),
-        Value::Object(fields) => fields
-            .iter()
-            .any(|(name, value)| name.contains('\0') || holds_nul(value)),
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
-    }
-}
-
-impl InvalidAttributes {
-    pub(crate) fn into_error(self, table: &str) -> Error {
-        match self {
-            Self::Misuse(what) => Error::Misuse(what),
-            Self::Refused { column, reason } => refused(Error::InvalidAttribute {
-                table: table.to_owned(),
-                column,
-                reason,
-            }),
+        Value::String(text) => text.contains('\0').then_some(NUL),
+        Value::Array(_) | Value::Object(_) if levels == 0 => {
+            Some("it is nested too deeply to be read again")
         }
+        Value::Array(values) => values.iter().find_map(|value| problem(value, levels - 1)),
+        Value::Object(fields) => fields.iter().find_map(|(name, value)| {
+            let nul = name.contains('\0').then_some(NUL);
+            nul.or_else(|| problem(value, levels - 1))
+        }),
+        Value::Null | Value::Bool(_) | Value::Number(_) => None,
     }
 }
 
@@ -264,28 +245,24 @@ mod tests {
         age: Option<u32>,
     }
 
+    fn columns<A: Serialize>(attributes: &A) -> Result<Map<String, Value>> {
+        Attributes::of(attributes).columns("auth_user", &["id"])
+    }
+
+    fn is_refused<A: Serialize>(attributes: &A) -> bool {
+        matches!(columns(attributes), Err(Error::InvalidAttribute { .. }))
+    }
+
     #[test]
     fn attributes_are_objects_without_an_id() {
-        assert!(
-            object(
-                &Profile {
-                    username: "Ada".into(),
-                    age: None
-                },
-                &["id"]
-            )
-            .is_ok()
-        );
-        assert!(matches!(
-            object(&1, &["id"]),
-            Err(InvalidAttributes::Refused { .. })
-        ));
+        let profile = Profile {
+            username: "Ada".into(),
+            age: None,
+        };
+        assert!(columns(&profile).is_ok());
+        assert!(is_refused(&1));
         for name in ["id", "ID", "Id"] {
-            let with_id = serde_json::json!({ (name): "mallory" });
-            assert!(matches!(
-                object(&with_id, &["id"]),
-                Err(InvalidAttributes::Refused { .. })
-            ));
+            assert!(is_refused(&serde_json::json!({ (name): "mallory" })));
         }
     }
 
@@ -297,10 +274,7 @@ mod tests {
             serde_json::json!({ "a": { "\0": 1 } }),
             serde_json::json!({ "a\0": 1 }),
         ] {
-            assert!(matches!(
-                object(&hostile, &["id"]),
-                Err(InvalidAttributes::Refused { .. })
-            ));
+            assert!(is_refused(&hostile), "{hostile}");
         }
     }
 
@@ -308,12 +282,9 @@ mod tests {
     fn what_could_be_stored_and_not_be_read_again_is_refused() {
         let nested = |depth| (0..depth).fold(Value::Null, |inner, _| serde_json::json!([inner]));
         let readable = serde_json::json!({ "a": nested(126) });
-        assert!(object(&readable, &["id"]).is_ok());
+        assert!(columns(&readable).is_ok());
         assert!(serde_json::from_str::<Value>(&readable.to_string()).is_ok());
-        assert!(matches!(
-            object(&serde_json::json!({ "a": nested(127) }), &["id"]),
-            Err(InvalidAttributes::Refused { .. })
-        ));
+        assert!(is_refused(&serde_json::json!({ "a": nested(127) })));
     }
 
     #[test]

@@ -4,32 +4,45 @@
 //! number as an `f64` for a type that takes what comes, as those for decimals do. Such a number is
 //! given to them as text, which they read with all digits.
 
-use std::collections::{BTreeMap, btree_map};
 use std::ops::Range;
 use std::sync::LazyLock;
 
-use serde::de::{self, DeserializeOwned, DeserializeSeed, Deserializer, MapAccess, Visitor};
+use serde::de::{self, DeserializeSeed, Deserializer, Visitor};
 use serde::forward_to_deserialize_any;
-use serde_json::Error;
-use serde_json::value::RawValue;
+use serde_json::{Error, Value};
 
 /// Whether the application has switched on `arbitrary_precision` of `serde_json`, which leaves
 /// nothing to do.
 static KEEPS_DIGITS: LazyLock<bool> = LazyLock::new(|| {
     const NUMBER: &str = "0.12345678901234567890";
-    let read = serde_json::from_str::<serde_json::Value>(NUMBER);
+    let read = serde_json::from_str::<Value>(NUMBER);
     read.is_ok_and(|value| serde_json::to_string(&value).is_ok_and(|text| text == NUMBER))
 });
 
-/// Reads a row, given as a JSON object.
-pub(super) fn read<A: DeserializeOwned>(row: &str) -> Result<A, Error> {
-    if inexact(row).next().is_none() || *KEEPS_DIGITS {
-        return serde_json::from_str(row);
-    }
-    let columns: BTreeMap<String, &RawValue> = serde_json::from_str(row)?;
-    // A type that takes no text there, such as one that serde reads by way of a copy, gets the number as
-    // `serde_json` reads it.
-    A::deserialize(Row(columns)).or_else(|_| serde_json::from_str(row))
+/// An `f64` holds so many digits, whichever they are.
+const DIGITS: usize = 15;
+
+/// Whether there are numbers in a row, given as JSON, that would lose digits.
+pub(super) fn are_inexact(row: &str) -> bool {
+    may_be_inexact(row.as_bytes()) && inexact(row).next().is_some() && !*KEEPS_DIGITS
+}
+
+/// A quick look, which most rows stop at: such a number has an exponent, or more characters than
+/// [`DIGITS`], of which one is at a multiple of that.
+fn may_be_inexact(json: &[u8]) -> bool {
+    let after = json.get(1..).unwrap_or_default();
+    // It looks at all of them, which a processor does to many at once.
+    let has_exponent = json.iter().zip(after).fold(false, |found, (digit, byte)| {
+        found | (digit.is_ascii_digit() & (byte | 0x20 == b'e'))
+    });
+    let is_in_number = |byte: &&u8| matches!(byte, b'0'..=b'9' | b'-' | b'.');
+    let is_long = |at: usize| {
+        let (before, after) = json.split_at(at);
+        let before = before.iter().rev().take_while(is_in_number).count();
+        before + after.iter().take_while(is_in_number).count() > DIGITS
+    };
+    let mut places = (0..json.len()).step_by(DIGITS);
+    has_exponent || places.any(|at| is_in_number(&&json[at]) && is_long(at))
 }
 
 /// Where in the JSON text there are numbers that no `f64` holds, nor an integer of 64 bits.
@@ -73,9 +86,6 @@ fn end_of_text(bytes: &[u8], mut at: usize) -> usize {
 }
 
 fn is_exact(number: &str) -> bool {
-    /// An `f64` holds so many digits, whichever they are.
-    const DIGITS: usize = 15;
-
     let is_whole = !number.contains(['.', 'e', 'E']);
     if is_whole && (number.parse::<i64>().is_ok() || number.parse::<u64>().is_ok()) {
         return true;
@@ -84,43 +94,28 @@ fn is_exact(number: &str) -> bool {
         return true;
     }
     let nearest = number.parse::<f64>().ok().filter(|float| float.is_finite());
-    nearest.is_some_and(|nearest| Decimal::of(number) == Decimal::of(&format!("{nearest:e}")))
+    nearest.is_some_and(|nearest| decimal(number) == decimal(&format!("{nearest:e}")))
 }
 
-/// A number in one of its spellings: `0.` and the digits, times ten to the exponent.
-#[derive(PartialEq, Eq)]
-struct Decimal {
-    is_negative: bool,
-    digits: String,
-    exponent: i64,
-}
-
-impl Decimal {
-    /// `None` where the exponent is beyond all numbers.
-    fn of(number: &str) -> Option<Self> {
-        let (number, exponent) = match number.split_once(['e', 'E']) {
-            Some((number, exponent)) => (number, exponent.parse::<i32>().ok()?),
-            None => (number, 0),
-        };
-        let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-        let is_negative = whole.starts_with('-');
-        let whole = whole.trim_start_matches(['-', '0']);
-        let digits = format!("{whole}{fraction}");
-        let significant = digits.trim_start_matches('0');
-        let leading = digits.len() - significant.len();
-        let places = i64::try_from(whole.len()).ok()? - i64::try_from(leading).ok()?;
-        let digits = significant.trim_end_matches('0').to_owned();
-        let is_zero = digits.is_empty();
-        Some(Self {
-            is_negative: is_negative && !is_zero,
-            digits,
-            exponent: if is_zero {
-                0
-            } else {
-                places + i64::from(exponent)
-            },
-        })
+/// The same for all spellings of a number: whether it is negative, and its digits and exponent, as in
+/// `0.` and the digits, times ten to the exponent. `None` where the exponent is beyond all numbers.
+fn decimal(number: &str) -> Option<(bool, String, i64)> {
+    let (number, exponent) = match number.split_once(['e', 'E']) {
+        Some((number, exponent)) => (number, exponent.parse::<i32>().ok()?),
+        None => (number, 0),
+    };
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    let is_negative = whole.starts_with('-');
+    let whole = whole.trim_start_matches(['-', '0']);
+    let digits = format!("{whole}{fraction}");
+    let significant = digits.trim_start_matches('0');
+    if significant.is_empty() {
+        return Some((false, String::new(), 0));
     }
+    let leading = digits.len() - significant.len();
+    let places = i64::try_from(whole.len()).ok()? - i64::try_from(leading).ok()?;
+    let digits = significant.trim_end_matches('0').to_owned();
+    Some((is_negative, digits, places + i64::from(exponent)))
 }
 
 /// The JSON text with each such number as a string.
@@ -138,56 +133,15 @@ fn quoted(json: &str) -> String {
     text
 }
 
-/// A row, read column by column.
-struct Row<'a>(BTreeMap<String, &'a RawValue>);
-
-impl<'de> Deserializer<'de> for Row<'_> {
-    type Error = Error;
-
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        visitor.visit_map(Columns {
-            rest: self.0.into_iter(),
-            current: None,
-        })
-    }
-
-    forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf
-        option unit unit_struct newtype_struct seq tuple tuple_struct map struct enum identifier
-        ignored_any
-    }
-}
-
-struct Columns<'a> {
-    rest: btree_map::IntoIter<String, &'a RawValue>,
-    current: Option<&'a str>,
-}
-
-impl<'de> MapAccess<'de> for Columns<'_> {
-    type Error = Error;
-
-    fn next_key_seed<K: DeserializeSeed<'de>>(
-        &mut self,
-        seed: K,
-    ) -> Result<Option<K::Value>, Error> {
-        let Some((name, value)) = self.rest.next() else {
-            return Ok(None);
-        };
-        self.current = Some(value.get());
-        let name = de::IntoDeserializer::<Error>::into_deserializer(name);
-        seed.deserialize(name).map(Some)
-    }
-
-    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Error> {
-        let json = self.current.take().unwrap_or("null");
-        match inexact(json).next() {
-            Some(number) if number == (0..json.len()) => seed.deserialize(Exact(json)),
-            _ => {
-                // By way of a value, which borrows nothing.
-                let value: serde_json::Value = serde_json::from_str(&quoted(json))?;
-                seed.deserialize(value)
-            }
-        }
+/// Reads JSON with all digits of its numbers.
+pub(super) fn read_exact<'de, V: DeserializeSeed<'de>>(
+    json: &str,
+    seed: V,
+) -> Result<V::Value, Error> {
+    match inexact(json).next() {
+        Some(number) if number == (0..json.len()) => seed.deserialize(Exact(json)),
+        // By way of a value, which borrows nothing.
+        _ => seed.deserialize(serde_json::from_str::<Value>(&quoted(json))?),
     }
 }
 
@@ -244,10 +198,46 @@ impl<'de> Deserializer<'de> for Exact<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use serde::Deserialize;
-    use serde_json::{Value, json};
+    use serde::de::DeserializeOwned;
+    use serde_json::json;
 
     use super::*;
+    use crate::user::read_columns;
+
+    fn read<A: DeserializeOwned>(row: &str) -> crate::Result<A> {
+        read_columns(row, "auth_user", "it is not there")
+    }
+
+    #[test]
+    fn the_quick_look_finds_each_number_wherever_it_is() {
+        for number in [
+            "0.12345678901234",
+            "-123456789012345",
+            "1234567890123456",
+            "1e400",
+            "1E-7",
+            "0.1234567890123456789012345678901234567890",
+        ] {
+            for at in 0..40 {
+                let row = format!(r#"{{"{}":{number},"b":"text"}}"#, "a".repeat(at));
+                assert!(may_be_inexact(row.as_bytes()), "{row}");
+                assert!(may_be_inexact(
+                    format!("{}{number}", " ".repeat(at)).as_bytes()
+                ));
+            }
+        }
+        for row in [
+            "",
+            "{}",
+            r#"{"id":"ada","username":"Ada","created_at":1700000000123,"price":-12345.678901,"is_admin":true}"#,
+            r#"{"seen":"2024-02-29T12:34:56.789012+00:00","tags":["a",1,2.5],"e":1,"2":"e"}"#,
+        ] {
+            assert!(!may_be_inexact(row.as_bytes()), "{row}");
+        }
+    }
 
     #[test]
     fn numbers_that_a_float_holds_are_known() {
@@ -338,14 +328,14 @@ mod tests {
         let row = r#"{"float":0.12345678901234567890,"newtype":0.12345678901234567890,
             "optional":0.12345678901234567890,"large":-170141183460469231731687303715884105728,
             "text":0.12345678901234567890,"other":7,"unread":1e400}"#;
-        let read: Columns = read(row).unwrap();
+        let columns: Columns = read(row).unwrap();
         let nearest = 0.123_456_789_012_345_68;
-        assert_eq!((read.float, read.newtype.0), (nearest, nearest));
-        assert_eq!(read.optional, Some(0.123_456_79));
-        assert_eq!(read.large, i128::MIN);
-        assert_eq!(read.text, "0.12345678901234567890");
-        assert_eq!(read.other, Some(7));
-        let too_large = super::read::<BTreeMap<String, i64>>(r#"{"a":18446744073709551616}"#);
+        assert_eq!((columns.float, columns.newtype.0), (nearest, nearest));
+        assert_eq!(columns.optional, Some(0.123_456_79));
+        assert_eq!(columns.large, i128::MIN);
+        assert_eq!(columns.text, "0.12345678901234567890");
+        assert_eq!(columns.other, Some(7));
+        let too_large = read::<BTreeMap<String, i64>>(r#"{"a":18446744073709551616}"#);
         assert!(too_large.is_err());
     }
 }

@@ -14,6 +14,7 @@ mod actix {
     mod behaviour;
     mod budget;
     mod candidates;
+    mod change_password;
     mod chromium;
     mod cookies;
     mod csrf;
@@ -50,6 +51,7 @@ mod axum {
     mod behaviour;
     mod budget;
     mod candidates;
+    mod change_password;
     mod chromium;
     mod cookies;
     mod csrf;

@@ -1,9 +1,7 @@
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::super::{PasswordOptions, Passwords, Verdict};
 use super::Cost;
-use crate::clock::os_random;
 
 const TODAY: Cost = Cost {
     kind: super::Kind::Argon2,
@@ -15,7 +13,7 @@ const TODAY: Cost = Cost {
 const CHEAP: &str = "$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHQ$YSBoYXNoIHRoYXQgbm9ib2R5IGhhcyBtYWRl";
 
 fn passwords(options: &PasswordOptions) -> Passwords {
-    Passwords::new(options, Arc::new(os_random)).unwrap()
+    Passwords::new(options).unwrap()
 }
 
 /// The shortest time in which each hash is refused, measured in turns.

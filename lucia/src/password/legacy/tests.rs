@@ -1,8 +1,5 @@
-use std::sync::Arc;
-
 use super::super::{PasswordOptions, Passwords, Verdict};
 use super::{BCRYPT_MAX_COST, LegacyHash, read_hex};
-use crate::clock::os_random;
 use crate::{Error, Result};
 
 /// The vector of RFC 7914, section 12 with N=16384, r=8 and p=1, which is what Lucia stored in two
@@ -136,7 +133,7 @@ fn options() -> PasswordOptions {
 }
 
 async fn verify_with(options: PasswordOptions, password: &str, hash: &str) -> Result<Verdict> {
-    let passwords = Passwords::new(&options, Arc::new(os_random)).unwrap();
+    let passwords = Passwords::new(&options).unwrap();
     passwords.verify(password, Some(hash)).await
 }
 
@@ -341,7 +338,7 @@ async fn r44_malformed_hashes_open_to_nothing_and_show_nothing() {
     for (_, whole) in [LUCIA[0], BCRYPT_JS[0]] {
         hashes.extend((0..whole.len()).map(|length| whole[..length].to_owned()));
     }
-    let passwords = Passwords::new(&options(), Arc::new(os_random)).unwrap();
+    let passwords = Passwords::new(&options()).unwrap();
     for hash in hashes {
         let verdict = passwords.verify("correct horse battery", Some(&hash)).await;
         let text = reason(verdict);
@@ -378,7 +375,7 @@ async fn r44_an_unknown_hash_is_told_what_is_supported() {
 #[tokio::test]
 async fn r37_legacy_hashes_wait_for_their_turn_as_others_do() {
     let options = options().at_once(1).waiting(1);
-    let passwords = Passwords::new(&options, Arc::new(os_random)).unwrap();
+    let passwords = Passwords::new(&options).unwrap();
     let [(password, hash), ..] = LUCIA;
     let verify = || passwords.verify(password, Some(hash));
     let (a, b, c) = tokio::join!(verify(), verify(), verify());

@@ -1,11 +1,8 @@
 //! New hashes for a Node application.
 
-use std::sync::Arc;
-
 use super::super::legacy::tests::LUCIA;
 use super::super::{NewHashes, PasswordOptions, Passwords, Verdict};
 use super::*;
-use crate::clock::os_random;
 
 /// Made here of "correct horse battery". `useKey` of `lucia` 2.7.7 opens it by that password, and
 /// by "correct horse batterz" it does not.
@@ -16,7 +13,7 @@ fn lucia() -> PasswordOptions {
 }
 
 fn passwords(options: PasswordOptions) -> Passwords {
-    Passwords::new(&options, Arc::new(os_random)).unwrap()
+    Passwords::new(&options).unwrap()
 }
 
 async fn verify(passwords: &Passwords, password: &str, hash: &str) -> Verdict {
@@ -77,7 +74,7 @@ async fn r43_no_hash_is_outdated_where_new_ones_are_those_of_lucia() {
 #[test]
 fn r43_what_would_replace_the_new_hashes_is_refused() {
     let options = lucia().upgrade_legacy_hashes(true);
-    match Passwords::new(&options, Arc::new(os_random)) {
+    match Passwords::new(&options) {
         Err(Error::Setting { setting, .. }) => {
             assert_eq!(setting, "passwords.upgrade_legacy_hashes");
         }

@@ -1,14 +1,11 @@
-use std::sync::Arc;
-
 use argon2::password_hash::PasswordHasher;
 
 use super::super::Passwords;
 use super::super::recipe::SALT_LENGTH;
 use super::*;
-use crate::clock::os_random;
 
 fn with(options: PasswordOptions) -> Passwords {
-    Passwords::new(&options, Arc::new(os_random)).unwrap()
+    Passwords::new(&options).unwrap()
 }
 
 fn passwords() -> Passwords {

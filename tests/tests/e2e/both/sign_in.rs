@@ -132,10 +132,7 @@ async fn misfit(Form(form): Form<Name>) -> lucia::Result<String> {
         username: form.name.clone(),
     };
     let new_user = NewUser::with_password(("username", &form.name), PASSWORD).attributes(&profile);
-    auth_request
-        .sign_up(new_user)
-        .session_attributes("text")
-        .await?;
+    auth_request.sign_up(new_user).attributes("text").await?;
     Ok(String::new())
 }
 

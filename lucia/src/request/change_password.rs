@@ -1,0 +1,60 @@
+//! A user changes their password.
+
+use super::AuthRequest;
+use crate::Result;
+use crate::session::Session;
+use crate::sign_in::Password;
+
+impl AuthRequest {
+    /// Changes the password of the sender, who types the current one as well:
+    ///
+    /// ```
+    /// use lucia::{AuthRequest, Password, Session};
+    ///
+    /// async fn change(
+    ///     auth_request: &AuthRequest,
+    ///     username: &str, // of the user who is signed in
+    ///     current: &str,
+    ///     new: &str,
+    /// ) -> lucia::Result<Session> {
+    ///     let current = Password::new(("username", username), current);
+    ///     auth_request.change_password(current, new).await
+    /// }
+    /// ```
+    ///
+    /// In this order, it
+    ///
+    /// 1. refuses an unsafe request from another origin, and an anonymous one;
+    /// 2. checks the current password (OWASP ASVS 5.0, 6.2.3), and counts the attempt as
+    ///    [`sign_in`](Self::sign_in) does. A key of another user is refused like a wrong password;
+    /// 3. checks the new password against the [policy](crate::PasswordOptions);
+    /// 4. changes the password, ends all other sessions of the user and gives this one another token, in
+    ///    one transaction: see [`Auth::change_password`](crate::Auth::change_password);
+    /// 5. makes the response set the cookie with the new token.
+    ///
+    /// If a step fails, the steps after it do not happen. A client that authenticated by its bearer token
+    /// gets no cookie: send it the [token](Session::token) of the session that is returned.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::CrossOrigin`](crate::Error::CrossOrigin);
+    /// [`Error::Unauthenticated`](crate::Error::Unauthenticated) for an anonymous request, and when the
+    /// session has ended meanwhile; [`Error::TooManyAttempts`](crate::Error::TooManyAttempts);
+    /// [`Error::InvalidCredentials`](crate::Error::InvalidCredentials) for a wrong current password;
+    /// [`Error::InvalidPassword`](crate::Error::InvalidPassword) for the new one;
+    /// [`Error::Busy`](crate::Error::Busy) when too many passwords wait to be hashed;
+    /// [`Error::Unavailable`](crate::Error::Unavailable) when the store is.
+    pub async fn change_password(&self, current: Password<'_>, new: &str) -> Result<Session> {
+        self.check_forgery()?;
+        let session = self.require().await?;
+        let auth = self.auth();
+        let key = auth
+            .verify_password(current.key, current.password)
+            .counted_at(self.client_address())
+            .of(&session.user_id)
+            .await?;
+        let session = auth.change_password(&session, &key.id, new).await?;
+        self.set_session(Some(&session));
+        Ok(session)
+    }
+}
