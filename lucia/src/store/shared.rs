@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde_json::{Map, Value};
-#[cfg(feature = "postgres")]
-use tokio_postgres::Transaction;
 
+#[cfg(feature = "postgres")]
+use super::TransactionStore;
 use super::{
     AttemptStore, Expiries, KeyDeletion, KeyRow, LastKey, NewSessionRow, NewUserRow, OldHash,
     Owner, PasswordChange, Rotation, SessionRow, SessionStore, Store, UnixMillis, UserRow,
@@ -36,6 +36,11 @@ shared! {
         fn attempts(&self) -> Option<&dyn AttemptStore> {
             (**self).attempts()
         }
+
+        #[cfg(feature = "postgres")]
+        fn transactions(&self) -> Option<&dyn TransactionStore> {
+            (**self).transactions()
+        }
     }
     session_and_user(id: &SessionId) -> Option<(SessionRow, UserRow)>;
     sessions_and_users(ids: &[SessionId]) -> Vec<(SessionRow, UserRow)>;
@@ -47,21 +52,6 @@ shared! {
     UserStore {
         fn user_table(&self) -> &str {
             (**self).user_table()
-        }
-
-        #[cfg(feature = "postgres")]
-        async fn insert_user_in(
-            &self,
-            transaction: &Transaction<'_>,
-            user: NewUserRow,
-            key: Option<KeyRow>,
-        ) -> Result<UserRow> {
-            (**self).insert_user_in(transaction, user, key).await
-        }
-
-        #[cfg(feature = "postgres")]
-        async fn insert_key_in(&self, transaction: &Transaction<'_>, key: KeyRow) -> Result<()> {
-            (**self).insert_key_in(transaction, key).await
         }
     }
     describe_users() -> UserTable;

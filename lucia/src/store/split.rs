@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde_json::{Map, Value};
-#[cfg(feature = "postgres")]
-use tokio_postgres::Transaction;
 
+#[cfg(feature = "postgres")]
+use super::TransactionStore;
 use super::{
     AttemptStore, Expiries, KeyDeletion, KeyRow, LastKey, NewSessionRow, NewUserRow,
     PasswordChange, Rotation, SessionRow, SessionStore, Store, UnixMillis, UserRow, UserStore,
@@ -27,6 +27,11 @@ pub(crate) struct Split {
 impl Store for Split {
     fn attempts(&self) -> Option<&dyn AttemptStore> {
         self.users.attempts()
+    }
+
+    #[cfg(feature = "postgres")]
+    fn transactions(&self) -> Option<&dyn TransactionStore> {
+        self.users.transactions()
     }
 
     async fn session_and_user(&self, id: &SessionId) -> Result<Option<(SessionRow, UserRow)>> {
@@ -152,21 +157,6 @@ impl UserStore for Split {
 
     async fn insert_key(&self, key: KeyRow) -> Result<()> {
         self.users.insert_key(key).await
-    }
-
-    #[cfg(feature = "postgres")]
-    async fn insert_user_in(
-        &self,
-        transaction: &Transaction<'_>,
-        user: NewUserRow,
-        key: Option<KeyRow>,
-    ) -> Result<UserRow> {
-        self.users.insert_user_in(transaction, user, key).await
-    }
-
-    #[cfg(feature = "postgres")]
-    async fn insert_key_in(&self, transaction: &Transaction<'_>, key: KeyRow) -> Result<()> {
-        self.users.insert_key_in(transaction, key).await
     }
 
     async fn key(&self, id: &str) -> Result<Option<KeyRow>> {
