@@ -18,13 +18,14 @@ mod attempts;
 #[cfg_attr(docsrs, doc(cfg(feature = "conformance")))]
 pub mod conformance;
 mod error;
+#[macro_use]
+mod forward;
 mod from_rows;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod migrations;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
 mod rows;
-mod shared;
 mod split;
 #[cfg(feature = "sqlite")]
 pub(crate) mod sqlite;
@@ -121,10 +122,10 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// The name of the table of sessions, for messages.
     fn session_table(&self) -> &str;
 
-    /// A setting of this store that has an effect only where users and sessions are in one store, by its
-    /// name. [`AuthBuilder::build`](crate::AuthBuilder::build) refuses it beside
+    /// The name of a setting that works only with users and sessions in one store, if one is set:
+    /// [`AuthBuilder::build`](crate::AuthBuilder::build) refuses it together with
     /// [`sessions`](crate::AuthBuilder::sessions).
-    fn joint_setting(&self) -> Option<&'static str> {
+    fn unsupported_when_split(&self) -> Option<&'static str> {
         None
     }
 

@@ -264,7 +264,7 @@ impl Auth {
     ) -> Result<Option<(Session, UserRow)>> {
         let now = self.now();
         let (created_at, persistent) = (row.created_at, row.persistent);
-        let Some(state) = self.0.lifetime.state(created_at, row.expiries(), now) else {
+        let Some(state) = self.0.lifetime.state(created_at, row.expiries, now) else {
             return Ok(None);
         };
         let mut info = SessionInfo::from_row(row, &self.0.session_table, state, false);
@@ -306,7 +306,7 @@ impl Auth {
 
     fn alive(&self, row: SessionRow) -> Option<SessionInfo> {
         let lifetime = &self.0.lifetime;
-        let state = lifetime.state(row.created_at, row.expiries(), self.now())?;
+        let state = lifetime.state(row.created_at, row.expiries, self.now())?;
         Some(SessionInfo::from_row(
             row,
             &self.0.session_table,

@@ -309,12 +309,8 @@ pub struct SessionRow {
     /// When its user last proved who they are: at its creation, or later by their password.
     /// `None` when the user has not proved it for this session.
     pub authenticated_at: Option<UnixMillis>,
-    /// When it was renewed last, its creation if it never was.
-    pub renewed_at: UnixMillis,
-    /// The end of its active period.
-    pub active_expires: UnixMillis,
-    /// The end of its idle period.
-    pub idle_expires: UnixMillis,
+    /// What its last renewal wrote, or its creation if it never was renewed.
+    pub expiries: Expiries,
     /// What the application called the device.
     pub device: Option<String>,
     /// The address that it was created from.
@@ -334,21 +330,12 @@ impl SessionRow {
             user_id,
             created_at,
             authenticated_at: None,
-            renewed_at: expiries.renewed_at,
-            active_expires: expiries.active_expires,
-            idle_expires: expiries.idle_expires,
+            expiries,
             device: None,
             address: None,
             persistent: true,
             attributes: "{}".to_owned(),
         }
-    }
-}
-
-impl SessionRow {
-    /// What its last renewal wrote.
-    pub(crate) fn expiries(&self) -> Expiries {
-        Expiries::new(self.renewed_at, self.active_expires, self.idle_expires)
     }
 }
 
@@ -359,9 +346,7 @@ impl fmt::Debug for SessionRow {
             .field("user_id", &self.user_id)
             .field("created_at", &self.created_at)
             .field("authenticated_at", &self.authenticated_at)
-            .field("renewed_at", &self.renewed_at)
-            .field("active_expires", &self.active_expires)
-            .field("idle_expires", &self.idle_expires)
+            .field("expiries", &self.expiries)
             .field("persistent", &self.persistent)
             .finish_non_exhaustive()
     }

@@ -76,9 +76,7 @@ pub(super) fn row(session: &NewSessionRow) -> SessionRow {
         user_id: session.user_id.clone(),
         created_at: session.created_at,
         authenticated_at: session.authenticated_at,
-        renewed_at: session.expiries.renewed_at,
-        active_expires: session.expiries.active_expires,
-        idle_expires: session.expiries.idle_expires,
+        expiries: session.expiries,
         device: session.device.clone(),
         address: session.address.clone(),
         persistent: session.persistent,
@@ -110,9 +108,7 @@ pub(super) fn rotated(before: SessionRow, rotation: &Rotation) -> SessionRow {
     SessionRow {
         id: rotation.token.session_id(),
         authenticated_at: rotation.authenticated_at.or(before.authenticated_at),
-        renewed_at: rotation.expiries.renewed_at,
-        active_expires: rotation.expiries.active_expires,
-        idle_expires: rotation.expiries.idle_expires,
+        expiries: rotation.expiries,
         ..before
     }
 }

@@ -102,7 +102,7 @@ impl SessionStore for PgStore {
         &self.0.tables.session
     }
 
-    fn joint_setting(&self) -> Option<&'static str> {
+    fn unsupported_when_split(&self) -> Option<&'static str> {
         // It holds sessions with their users.
         self.0.cache.is_on().then_some("cache")
     }

@@ -38,7 +38,7 @@ impl File {
         }
     }
 
-    /// A connection as somebody else has it.
+    /// A connection like that of another program.
     fn by_hand(&self) -> Connection {
         Connection::open(&self.path).unwrap()
     }

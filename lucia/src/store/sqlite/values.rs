@@ -4,12 +4,13 @@ use std::fmt::Write as _;
 use std::ops::Range;
 
 use rusqlite::types::{ToSql, Value as SqlValue, ValueRef};
-use rusqlite::{Connection, Row, params_from_iter};
+use rusqlite::{Row, params_from_iter};
 use serde::de::IgnoredAny;
 use serde_json::{Map, Number, Value};
 
+use super::database::Database;
 use super::errors::{About, Outcome, Subject};
-use super::tables::{self, Column, Tables};
+use super::tables::Column;
 use crate::store::tables::quote;
 use crate::store::{Result, StoreError, UserRow};
 use crate::user::UserId;
@@ -39,10 +40,8 @@ impl Declared {
 pub(super) fn user(row: &Row<'_>, first: usize, table: &str) -> Outcome<UserRow> {
     let id: String = row.get(first).about(Subject::User)?;
     let columns = first + 1..row.as_ref().column_count();
-    Ok(UserRow {
-        id: UserId::from_stored(id),
-        attributes: object(row, columns, Subject::User, table)?,
-    })
+    let attributes = object(row, columns, Subject::User, table)?;
+    Ok(UserRow::new(UserId::from_stored(id), attributes))
 }
 
 /// Columns of a row of the table `table` as the text of a JSON object.
@@ -58,11 +57,8 @@ pub(super) fn object(
         for (index, column) in all.iter().enumerate().take(columns.end).skip(columns.start) {
             let value = row.get_ref(index).about(subject)?;
             let declared = Declared::from(column.decl_type());
-            let json = json(value, declared).map_err(|reason| StoreError::Schema {
-                table: table.to_owned(),
-                column: Some(column.name().to_owned()),
-                reason: reason.to_owned(),
-            })?;
+            let json = json(value, declared)
+                .map_err(|reason| StoreError::schema(table, Some(column.name()), reason))?;
             if object.len() > 1 {
                 object.push(',');
             }
@@ -131,18 +127,17 @@ impl Attributes {
     /// spelling, `ID` for `id` or `rowid`), for a value out of range and for a column that the
     /// database computes, [`StoreError::Misuse`] for a column of lucia's.
     pub(super) fn new(
-        connection: &Connection,
+        db: Database<'_>,
         attributes: Map<String, Value>,
-        tables: &Tables,
         table: &str,
         own: &[&str],
     ) -> Outcome<Self> {
         if attributes.is_empty() {
             return Ok(Self(Vec::new()));
         }
-        let columns = tables::columns(connection, table)?;
+        let columns = db.columns(table)?;
         if columns.is_empty() {
-            tables.check(connection)?;
+            db.check()?;
         }
         Ok(Self::of(attributes, &columns, table, own)?)
     }
@@ -158,11 +153,7 @@ impl Attributes {
             if own.contains(&name.as_str()) {
                 return Err(StoreError::Misuse(format!("`{name}` is not an attribute")));
             }
-            let invalid = |reason: &str| StoreError::InvalidAttribute {
-                table: table.to_owned(),
-                column: Some(name.clone()),
-                reason: reason.to_owned(),
-            };
+            let invalid = |reason| StoreError::invalid_attribute(table, Some(&name), reason);
             let Some(column) = columns.iter().find(|column| column.name == name) else {
                 return Err(invalid("there is no such column"));
             };
@@ -186,9 +177,7 @@ impl Attributes {
                     ));
                 }
                 (Value::String(text), _) => SqlValue::Text(text),
-                (value @ (Value::Array(_) | Value::Object(_)), _) => {
-                    SqlValue::Text(value.to_string())
-                }
+                (value, _) => SqlValue::Text(value.to_string()),
             };
             values.push((name, value));
         }
@@ -198,10 +187,11 @@ impl Attributes {
     /// Inserts a row of these attributes and of columns of lucia's own.
     pub(super) fn insert(
         &self,
-        connection: &Connection,
+        db: Database<'_>,
+        subject: Subject,
         table: &str,
         own: &[(&str, &dyn ToSql)],
-    ) -> rusqlite::Result<usize> {
+    ) -> Outcome<usize> {
         let own_names = own.iter().map(|(name, _)| *name);
         let names = self.0.iter().map(|(name, _)| name.as_str());
         let names: Vec<_> = own_names.chain(names).map(quote).collect();
@@ -213,31 +203,30 @@ impl Attributes {
             places.join(", ")
         );
         let own = own.iter().map(|(_, value)| *value);
-        connection
-            .prepare_cached(&sql)?
-            .execute(params_from_iter(own.chain(self.values())))
+        let params = params_from_iter(own.chain(self.values()));
+        db.execute(subject, &sql, params)
     }
 
     /// Sets these attributes in the row of this id.
     pub(super) fn update(
         &self,
-        connection: &Connection,
+        db: Database<'_>,
+        subject: Subject,
         table: &str,
         id: &str,
-    ) -> rusqlite::Result<usize> {
-        let names = self.0.iter().enumerate();
-        let assign =
-            |(at, (name, _)): (usize, &(String, _))| format!("{} = ?{}", quote(name), at + 2);
-        let assignments: Vec<_> = names.map(assign).collect();
+    ) -> Outcome<usize> {
+        let names = (2..).zip(self.0.iter().map(|(name, _)| quote(name)));
+        let assignments: Vec<_> = names
+            .map(|(place, name)| format!("{name} = ?{place}"))
+            .collect();
         let sql = format!(
             "UPDATE {} SET {} WHERE \"id\" = ?1",
             quote(table),
             assignments.join(", ")
         );
         let id: &dyn ToSql = &id;
-        connection
-            .prepare_cached(&sql)?
-            .execute(params_from_iter(std::iter::once(id).chain(self.values())))
+        let params = params_from_iter(std::iter::once(id).chain(self.values()));
+        db.execute(subject, &sql, params)
     }
 
     fn values(&self) -> impl Iterator<Item = &dyn ToSql> {
