@@ -158,7 +158,7 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// Before, the old token is good, and after, the new one; never both, never none.
     async fn rotate_session(&self, id: &SessionId, rotation: Rotation) -> Result<bool>;
 
-    /// Sets the given columns of the application's own in a session's row, and leaves the others
+    /// Sets the given columns of the application in a session's row, and leaves the others
     /// as they are. Returns the new row, or `None` if the session does not exist.
     async fn update_session(
         &self,

@@ -67,26 +67,18 @@ impl StoreError {
     }
 
     /// A [`StoreError::Schema`] about this column of a table, or about the table itself.
-    pub fn schema(
-        table: impl Into<String>,
-        column: Option<&str>,
-        reason: impl Into<String>,
-    ) -> Self {
+    pub fn schema(table: &str, column: Option<&str>, reason: impl Into<String>) -> Self {
         Self::Schema {
-            table: table.into(),
+            table: table.to_owned(),
             column: column.map(str::to_owned),
             reason: reason.into(),
         }
     }
 
     /// A [`StoreError::InvalidAttribute`] of this table, and of this column where it is known.
-    pub fn invalid_attribute(
-        table: impl Into<String>,
-        column: Option<&str>,
-        reason: impl Into<String>,
-    ) -> Self {
+    pub fn invalid_attribute(table: &str, column: Option<&str>, reason: impl Into<String>) -> Self {
         Self::InvalidAttribute {
-            table: table.into(),
+            table: table.to_owned(),
             column: column.map(str::to_owned),
             reason: reason.into(),
         }

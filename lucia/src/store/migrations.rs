@@ -23,6 +23,15 @@ use crate::store::{Result, StoreError};
 /// The table that says which files have run, one row for each file and set of tables.
 pub(crate) const RECORD: &str = "lucia_migration";
 
+/// The columns of the record.
+pub(crate) const RECORD_COLUMNS: &str = r#"(
+    "tables" TEXT NOT NULL,
+    "number" BIGINT NOT NULL,
+    "checksum" TEXT NOT NULL,
+    "ran_at" BIGINT NOT NULL,
+    PRIMARY KEY ("tables", "number")
+)"#;
+
 /// One of the tables, by the name that it has.
 type TableOf = fn(&TableNames) -> &str;
 
@@ -51,11 +60,8 @@ pub(crate) struct Ran {
     pub(crate) checksum: String,
 }
 
-/// Those of the `known` files that have not run.
-///
-/// # Errors
-///
-/// [`StoreError::Schema`] when a file has run that is not known, or that was another one when it ran.
+/// Those of the `known` files that have not run. Refuses a database where a file has run that is not
+/// known, or that was another one when it ran.
 pub(crate) fn pending<'a>(known: &'a [Migration], ran: &[Ran]) -> Result<Vec<&'a Migration>> {
     let refuse = |reason: String| Err(StoreError::schema(RECORD, None, reason));
     let newest = known.iter().map(|migration| migration.number).max();

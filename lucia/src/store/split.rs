@@ -30,6 +30,42 @@ impl Split {
     fn sessions(&self) -> &dyn SessionStore {
         &*self.sessions
     }
+
+    /// Stores a session if its user may have it, by this key or at all, and asks for that once more
+    /// when the session is there. A deletion of the user, or a change of the password, comes first
+    /// and ends the sessions then: it meets this session, or this one meets the change. A session
+    /// that outlived its user would be that of the next user who gets the same id.
+    ///
+    /// No client has the token of a session before this returns. So a session that is left behind,
+    /// because a store fails or the future is dropped, does not authenticate.
+    async fn insert_if_allowed(
+        &self,
+        session: NewSessionRow,
+        key: Option<&KeyRow>,
+    ) -> Result<Option<SessionRow>> {
+        let user_id = session.user_id.clone();
+        if !self.is_allowed(&user_id, key).await? {
+            return Ok(None);
+        }
+        let inserted = self.sessions.insert_session(session).await?;
+        let is_still_allowed = self.is_allowed(&user_id, key).await;
+        if matches!(is_still_allowed, Ok(true)) {
+            return Ok(Some(inserted));
+        }
+        self.sessions
+            .delete_session(&inserted.id, Owner::Anyone)
+            .await?;
+        is_still_allowed.map(|_| None)
+    }
+
+    async fn is_allowed(&self, user_id: &UserId, key: Option<&KeyRow>) -> Result<bool> {
+        Ok(match key {
+            None => self.users.user(user_id).await?.is_some(),
+            Some(key) => {
+                key.user_id == *user_id && self.users.key(&key.id).await?.as_ref() == Some(key)
+            }
+        })
+    }
 }
 
 #[async_trait]
@@ -65,28 +101,12 @@ impl Store for Split {
         Ok(found)
     }
 
-    /// The key is asked for once more when the session is there. A change of the password comes
-    /// first, and ends the sessions then: it meets this one, or this one meets the change.
-    ///
-    /// No client has the token of a session before this returns. So a session that is left behind,
-    /// because a store fails or the future is dropped, does not authenticate.
     async fn insert_session_by_key(
         &self,
         session: NewSessionRow,
         key: KeyRow,
     ) -> Result<Option<SessionRow>> {
-        if key.user_id != session.user_id || self.users.key(&key.id).await?.as_ref() != Some(&key) {
-            return Ok(None);
-        }
-        let inserted = self.sessions.insert_session(session).await?;
-        let found = self.users.key(&key.id).await;
-        if matches!(&found, Ok(Some(found)) if *found == key) {
-            return Ok(Some(inserted));
-        }
-        self.sessions
-            .delete_session(&inserted.id, Owner::Anyone)
-            .await?;
-        found.map(|_| None)
+        self.insert_if_allowed(session, Some(&key)).await
     }
 
     /// The session that is kept goes first: of two changes that keep the same one, the second
@@ -140,24 +160,10 @@ forward_users!([] Split, Split::users, {
 });
 
 forward_sessions!([] Split, Split::sessions, {
-    /// Asks for the user before, since no foreign key spans two stores, and once more when the
-    /// session is there. A deletion removes the user first, and the sessions then: it meets this
-    /// one, or this meets the deletion. A session that stayed would be that of the next user who
-    /// gets the same id.
+    /// No foreign key spans two stores.
     async fn insert_session(&self, session: NewSessionRow) -> Result<SessionRow> {
-        let user_id = session.user_id.clone();
-        if self.users.user(&user_id).await?.is_none() {
-            return Err(StoreError::UnknownUser);
-        }
-        let inserted = self.sessions.insert_session(session).await?;
-        let found = self.users.user(&user_id).await;
-        if matches!(found, Ok(Some(_))) {
-            return Ok(inserted);
-        }
-        self.sessions
-            .delete_session(&inserted.id, Owner::Anyone)
-            .await?;
-        found.and(Err(StoreError::UnknownUser))
+        let inserted = self.insert_if_allowed(session, None).await?;
+        inserted.ok_or(StoreError::UnknownUser)
     }
 });
 

@@ -24,7 +24,7 @@ use errors::{Outcome, Subject};
 use tables::Tables;
 
 use super::StoreError;
-use super::tables::{TableNames, fetched_columns};
+use super::tables::{TableNames, defined_columns, fetched_columns};
 use crate::{Error, Result};
 
 /// The longest time-out that makes sense: more is a mistake in the unit.
@@ -120,7 +120,7 @@ impl SqliteStore {
     /// newer version of lucia has migrated and for a file that was changed after it ran;
     /// [`Error::Unavailable`] when the database is locked for longer than the time-out.
     pub async fn migrate(&self, user_columns: &[&str]) -> Result<()> {
-        let columns = migrate::columns(user_columns)?;
+        let columns = defined_columns(user_columns, str::to_owned)?;
         let migrated = self.transact(Subject::Several, move |db| {
             migrate::migrate(db, &columns, &migrate::MIGRATIONS)
         });

@@ -35,11 +35,8 @@ impl Default for TableNames {
 }
 
 impl TableNames {
-    /// Checks every name. `is_same` says which names are the same to the database.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Setting`] for a name that cannot be one, and for the later of two tables of one name.
+    /// Refuses a name that cannot be one, and the later of two tables of one name. `is_same` says which
+    /// names are the same to the database.
     pub(crate) fn check(&self, is_same: fn(&str, &str) -> bool) -> Result<()> {
         if let Some(schema) = &self.schema {
             check_name("schema", schema)?;
@@ -124,7 +121,7 @@ pub(crate) fn index(table: &str, rest: &str) -> String {
     quote(&format!("{}{}{rest}", &table[..head], &table[tail..]))
 }
 
-/// A column of the application's own in the table of sessions.
+/// A column of the application's in the table of sessions.
 #[derive(Clone, Debug)]
 pub(crate) struct SessionColumn {
     pub(crate) name: String,
@@ -133,11 +130,8 @@ pub(crate) struct SessionColumn {
 }
 
 impl SessionColumn {
-    /// Reads columns, each a name alone or a definition such as `country TEXT`.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Setting`] for what is neither, and for a column of lucia's own.
+    /// Reads columns, each a name alone or a definition such as `country TEXT`. Refuses what is
+    /// neither, and lucia's columns.
     pub(crate) fn parse_all(columns: &[String], fold: fn(&str) -> String) -> Result<Vec<Self>> {
         columns.iter().map(|text| Self::parse(text, fold)).collect()
     }
@@ -188,11 +182,7 @@ pub(crate) fn quote(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-/// Refuses what cannot be the name of a table or column.
-///
-/// # Errors
-///
-/// [`Error::Setting`] under the name of `setting`.
+/// Refuses what cannot be the name of a table or column, as a value of `setting`.
 pub(crate) fn check_name(setting: &'static str, name: &str) -> Result<()> {
     let reason = if name.is_empty() {
         "a name is empty"
@@ -206,16 +196,19 @@ pub(crate) fn check_name(setting: &'static str, name: &str) -> Result<()> {
     Err(Error::setting(setting, format!("{name:?}: {reason}")))
 }
 
-/// The name of the column that `definition`, such as `username TEXT NOT NULL UNIQUE`, defines, as
-/// the database will call it: `fold` is what the database does with an unquoted name.
-///
-/// # Errors
-///
-/// [`StoreError::Misuse`] when the definition has no type, or no name of up to 63 bytes.
-pub(crate) fn column_name(
-    definition: &str,
+/// Columns that the application defines, each by its name and its definition.
+pub(crate) fn defined_columns(
+    definitions: &[&str],
     fold: fn(&str) -> String,
-) -> Result<String, StoreError> {
+) -> Result<Vec<(String, String)>, StoreError> {
+    let defined = |text: &&str| Ok((column_name(text, fold)?, (*text).to_owned()));
+    definitions.iter().map(defined).collect()
+}
+
+/// The name of the column that `definition`, such as `username TEXT NOT NULL UNIQUE`, defines, as
+/// the database will call it: `fold` is what the database does with an unquoted name. Refuses a
+/// definition without a type, or without a name of up to 63 bytes.
+fn column_name(definition: &str, fold: fn(&str) -> String) -> Result<String, StoreError> {
     let refuse = || {
         Err(StoreError::Misuse(format!(
             "`{definition}` defines no column; write a name of up to 63 bytes and a type, such as \

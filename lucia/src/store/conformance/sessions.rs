@@ -12,7 +12,7 @@ use crate::user::UserId;
 const ADA: &str = "ada";
 const BOB: &str = "bob";
 
-/// Everybody who has a session in these cases.
+/// All users who have a session in these cases.
 pub(super) async fn insert_users(store: &dyn Store) {
     for id in [ADA, BOB].into_iter().chain(HOSTILE) {
         insert_user(store, id).await;

@@ -14,7 +14,7 @@ use crate::store::{
 };
 use crate::user::UserId;
 
-/// Ids as nobody has them who means well.
+/// Ids that only an attacker would choose.
 pub(super) const HOSTILE: [&str; 8] = [
     "o'brien",
     "a\"b",
@@ -185,7 +185,7 @@ pub(super) async fn key_ids(store: &dyn Store, user: &str) -> Vec<String> {
             assert_eq!(
                 key.user_id,
                 UserId::from_stored(user),
-                "a key of somebody else"
+                "a key of another user"
             )
         })
         .map(|key| key.id)

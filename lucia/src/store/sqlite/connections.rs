@@ -33,11 +33,7 @@ pub(super) enum Location {
 }
 
 impl Location {
-    /// A file.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Setting`] for what SQLite would take for something else than a file's path.
+    /// A file. Refuses what SQLite would take for something else than a file's path.
     pub(super) fn file(path: &Path) -> Result<Self, Error> {
         if path == Path::new(":memory:") {
             let reason = "a database in memory is made by `in_memory()`";
@@ -84,11 +80,7 @@ pub(super) struct Connections {
 }
 
 impl Connections {
-    /// Opens a database.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Setting`] when the file cannot be one, [`Error::Unavailable`] when it is locked.
+    /// Opens a database, unless its file cannot be one or stays locked.
     pub(super) async fn open(
         location: Location,
         tables: Tables,

@@ -28,14 +28,10 @@ impl Database<'_> {
     }
 
     /// Runs a statement that writes. Returns how many rows it wrote.
-    pub(super) fn execute(
-        self,
-        subject: Subject,
-        sql: &str,
-        params: impl Params,
-    ) -> Outcome<usize> {
+    pub(super) fn execute(self, subject: Subject, sql: &str, params: impl Params) -> Outcome<u64> {
         let mut statement = self.connection.prepare_cached(sql)?;
-        statement.execute(params).about(subject)
+        let written = statement.execute(params).about(subject)?;
+        Ok(u64::try_from(written).unwrap_or(u64::MAX))
     }
 
     /// Whether a query finds a row.

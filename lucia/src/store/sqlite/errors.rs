@@ -48,8 +48,8 @@ pub(super) enum Subject {
 }
 
 impl Subject {
-    /// Its table, and whether the application has columns of its own there, with rules of their own.
-    fn table(self, names: &TableNames) -> (&str, bool) {
+    /// Its table, and whether the application has columns there, with rules for them.
+    pub(super) fn table(self, names: &TableNames) -> (&str, bool) {
         match self {
             Self::User | Self::Several => (&names.user, true),
             Self::Key => (&names.key, false),
@@ -97,16 +97,15 @@ pub(super) fn explain(failure: Failure, db: Database<'_>) -> StoreError {
                 let reason = format!("a row holds a value of type {kind} in it");
                 StoreError::schema(table, Some(column), reason)
             }
-            _ => StoreError::internal(source(&error)),
+            _ => plain(&error),
         };
     };
-    let at = Place::find(&error, db, table);
-    let column = at.column.as_deref();
+    let (column, constraint) = place(&error, db, table);
     let violation = |kind| {
-        let violation = ConstraintViolation::new(kind, table);
-        let violation = violation.column(at.column.clone());
-        StoreError::Constraint(violation.constraint(at.constraint.clone()))
+        let violation = ConstraintViolation::new(kind, table).column(column.clone());
+        StoreError::Constraint(violation.constraint(constraint.clone()))
     };
+    let column = column.as_deref();
     match code {
         ffi::SQLITE_CONSTRAINT_PRIMARYKEY
         | ffi::SQLITE_CONSTRAINT_UNIQUE
@@ -115,9 +114,7 @@ pub(super) fn explain(failure: Failure, db: Database<'_>) -> StoreError {
             match subject {
                 Subject::User if is_id => StoreError::DuplicateUser,
                 Subject::Key if is_id => StoreError::DuplicateKey,
-                _ if !with_rules || is_id && subject == Subject::Session => {
-                    StoreError::internal(source(&error))
-                }
+                _ if !with_rules || is_id && subject == Subject::Session => plain(&error),
                 _ => violation(ConstraintKind::Unique),
             }
         }
@@ -142,19 +139,14 @@ pub(super) fn explain(failure: Failure, db: Database<'_>) -> StoreError {
         }
         _ => match code & 0xff {
             ffi::SQLITE_CONSTRAINT if with_rules => violation(ConstraintKind::Other),
-            // A statement that does not fit the tables is an error without a code of its own.
+            // A statement that does not fit the tables is an error without a special code.
             ffi::SQLITE_ERROR => match db.check().and_then(|()| db.check_attempts()) {
                 Err(Failure::Told(misfit)) => misfit,
                 _ => StoreError::internal(source(&error)),
             },
-            _ => by_code(code, &error),
+            _ => plain(&error),
         },
     }
-}
-
-/// An error that is about no row.
-pub(super) fn plain(error: &rusqlite::Error) -> StoreError {
-    by_code(extended_code(error).unwrap_or(ffi::SQLITE_ERROR), error)
 }
 
 /// What SQLite has against the text of a statement; `None` when it failed for another reason.
@@ -204,68 +196,56 @@ fn why_not_opened(path: &Path) -> String {
     }
 }
 
-fn by_code(code: i32, error: &rusqlite::Error) -> StoreError {
-    match code & 0xff {
-        ffi::SQLITE_BUSY
-        | ffi::SQLITE_LOCKED
-        | ffi::SQLITE_IOERR
-        | ffi::SQLITE_FULL
-        | ffi::SQLITE_CANTOPEN
-        | ffi::SQLITE_READONLY
-        | ffi::SQLITE_PROTOCOL
-        | ffi::SQLITE_INTERRUPT
-        | ffi::SQLITE_NOMEM => StoreError::unavailable(source(error)),
+/// What an error means by itself.
+pub(super) fn plain(error: &rusqlite::Error) -> StoreError {
+    match extended_code(error).map(|code| code & 0xff) {
+        Some(
+            ffi::SQLITE_BUSY
+            | ffi::SQLITE_LOCKED
+            | ffi::SQLITE_IOERR
+            | ffi::SQLITE_FULL
+            | ffi::SQLITE_CANTOPEN
+            | ffi::SQLITE_READONLY
+            | ffi::SQLITE_PROTOCOL
+            | ffi::SQLITE_INTERRUPT
+            | ffi::SQLITE_NOMEM,
+        ) => StoreError::unavailable(source(error)),
         _ => StoreError::internal(source(error)),
     }
 }
 
-/// Which part of a table an error is about.
-#[derive(Default)]
-struct Place {
-    column: Option<String>,
-    constraint: Option<String>,
-}
-
-impl Place {
-    /// SQLite tells it in its message alone: `UNIQUE constraint failed: auth_user.username`. What
-    /// is found there counts only if the table has it.
-    fn find(error: &rusqlite::Error, db: Database<'_>, table: &str) -> Self {
-        let mut place = Self::default();
-        let rusqlite::Error::SqliteFailure(code, Some(message)) = error else {
-            return place;
-        };
-        let column = |is_it: &dyn Fn(&str) -> bool| {
-            let is_it = |column: &Column| is_it(&format!("{table}.{}", column.name).to_lowercase());
-            let columns = db.columns(table).unwrap_or_default();
-            columns.into_iter().find(is_it).map(|column| column.name)
-        };
-        match code.extended_code {
-            ffi::SQLITE_CONSTRAINT_UNIQUE
-            | ffi::SQLITE_CONSTRAINT_PRIMARYKEY
-            | ffi::SQLITE_CONSTRAINT_NOTNULL => {
-                let Some((_, at)) = message.split_once(": ") else {
-                    return place;
-                };
-                let index = at.strip_prefix("index '");
-                place.constraint = index
-                    .and_then(|name| name.strip_suffix('\''))
-                    .map(str::to_owned);
-                let at = at.to_lowercase();
-                place.column = column(&|named| at == named);
-            }
-            ffi::SQLITE_CONSTRAINT_CHECK => {
-                // Its name, or the text of the check where it has none.
-                let check = message.split_once(": ");
-                place.constraint = check.map(|(_, check)| check.to_owned());
-            }
-            ffi::SQLITE_CONSTRAINT_DATATYPE => {
-                let message = message.to_lowercase();
-                place.column = column(&|named| message.ends_with(&format!(" {named}")));
-            }
-            _ => {}
-        }
-        place
+/// The column and the rule that an error is about. SQLite tells them in its message alone: `UNIQUE
+/// constraint failed: auth_user.username`. A column that is found there counts only if the table has it.
+fn place(
+    error: &rusqlite::Error,
+    db: Database<'_>,
+    table: &str,
+) -> (Option<String>, Option<String>) {
+    let rusqlite::Error::SqliteFailure(code, Some(message)) = error else {
+        return (None, None);
+    };
+    let told = match code.extended_code {
+        ffi::SQLITE_CONSTRAINT_DATATYPE => message.split_once(" column "),
+        ffi::SQLITE_CONSTRAINT_UNIQUE
+        | ffi::SQLITE_CONSTRAINT_PRIMARYKEY
+        | ffi::SQLITE_CONSTRAINT_NOTNULL
+        | ffi::SQLITE_CONSTRAINT_CHECK => message.split_once(": "),
+        _ => None,
+    };
+    let Some((_, told)) = told else {
+        return (None, None);
+    };
+    if code.extended_code == ffi::SQLITE_CONSTRAINT_CHECK {
+        // Its name, or the text of the check where it has none.
+        return (None, Some(told.to_owned()));
     }
+    let index = told.strip_prefix("index '");
+    let index = index.and_then(|name| name.strip_suffix('\''));
+    let is_told =
+        |column: &Column| format!("{table}.{}", column.name).to_lowercase() == told.to_lowercase();
+    let columns = db.columns(table).unwrap_or_default();
+    let column = columns.into_iter().find(is_told);
+    (column.map(|column| column.name), index.map(str::to_owned))
 }
 
 fn extended_code(error: &rusqlite::Error) -> Option<i32> {
@@ -277,17 +257,11 @@ fn extended_code(error: &rusqlite::Error) -> Option<i32> {
     }
 }
 
-/// What SQLite said, without the messages that a statement's values can get into.
-#[derive(Debug, thiserror::Error)]
-#[error("SQLite: {what}")]
-struct SqliteError {
-    what: String,
-}
-
 fn source(error: &rusqlite::Error) -> Source {
-    Box::new(SqliteError { what: what(error) })
+    format!("SQLite: {}", what(error)).into()
 }
 
+/// What SQLite said, without the messages that a statement's values can get into.
 fn what(error: &rusqlite::Error) -> String {
     match error {
         rusqlite::Error::SqliteFailure(code, _) => {

@@ -4,9 +4,9 @@ use std::time::SystemTime;
 
 use super::database::Database;
 use super::errors::{self, Failure, Outcome};
-use crate::store::migrations::{Migration, RECORD, Ran, pending, recorded_as};
-use crate::store::tables::{column_name, quote};
-use crate::store::{Result, SESSION_COLUMNS, StoreError, UnixMillis};
+use crate::store::migrations::{Migration, RECORD, RECORD_COLUMNS, Ran, pending, recorded_as};
+use crate::store::tables::quote;
+use crate::store::{SESSION_COLUMNS, StoreError, UnixMillis};
 
 /// The numbered files, the oldest first. How to add one is said in `store/migrations.rs`.
 pub(super) const MIGRATIONS: [Migration; 1] = [Migration {
@@ -15,19 +15,6 @@ pub(super) const MIGRATIONS: [Migration; 1] = [Migration {
     sql: include_str!("../../../migrations/sqlite/0001_tables.sql"),
     adds: None,
 }];
-
-/// Reads the definitions of columns of users, each with the name that it defines.
-///
-/// # Errors
-///
-/// [`StoreError::Misuse`] for one without a name or a type.
-pub(super) fn columns(definitions: &[&str]) -> Result<Vec<(String, String)>> {
-    let column = |definition: &&str| {
-        let name = column_name(definition, str::to_owned)?;
-        Ok((name, (*definition).to_owned()))
-    };
-    definitions.iter().map(column).collect()
-}
 
 /// SQLite compares names of columns without regard to the case of ASCII letters.
 fn is_same(one: &str, other: &str) -> bool {
@@ -104,13 +91,7 @@ fn run(db: Database<'_>, migration: &Migration) -> Outcome<()> {
     }
     let record = quote(RECORD);
     connection.execute_batch(&format!(
-        r#"CREATE TABLE IF NOT EXISTS {record} (
-            "tables" TEXT NOT NULL,
-            "number" BIGINT NOT NULL,
-            "checksum" TEXT NOT NULL,
-            "ran_at" BIGINT NOT NULL,
-            PRIMARY KEY ("tables", "number")
-        )"#
+        "CREATE TABLE IF NOT EXISTS {record} {RECORD_COLUMNS}"
     ))?;
     let sql = format!(
         r#"INSERT OR REPLACE INTO {record} ("tables", "number", "checksum", "ran_at")

@@ -94,7 +94,7 @@ fn find(db: Database<'_>, doomed: &[(&str, &str)], value: &str) -> Outcome<Optio
 pub(super) fn delete_unreferenced_sessions(
     db: Database<'_>,
     params: &[&dyn ToSql],
-) -> Outcome<usize> {
+) -> Outcome<u64> {
     let references = references(db, &db.tables.names.session)?;
     let mut is_unreferenced = String::new();
     for reference in &references {

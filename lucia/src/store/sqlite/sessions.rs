@@ -10,7 +10,7 @@ use super::database::Database;
 use super::errors::{About as _, Outcome, Subject};
 use super::references;
 use super::tables::Tables;
-use super::values::{self, Attributes};
+use super::values::{Attributes, object, user_row};
 use crate::session::token::SessionId;
 use crate::store::{
     AttemptStore, Expiries, KeyRow, NewSessionRow, Owner, PasswordChange, Result, Rotation,
@@ -79,9 +79,7 @@ impl SessionStore for SqliteStore {
         }
         let id = id.clone();
         self.transact(Subject::Session, move |db| {
-            let table = &db.tables.names.session;
-            let attributes = Attributes::new(db, attributes, table, &SESSION_COLUMNS)?;
-            attributes.update(db, Subject::Session, table, id.as_str())?;
+            Attributes::new(db, Subject::Session, attributes)?.update(db, id.as_str())?;
             stored_session(db, &id)
         })
         .await
@@ -130,7 +128,6 @@ impl SessionStore for SqliteStore {
             }
         })
         .await
-        .map(count)
     }
 }
 
@@ -145,7 +142,7 @@ impl Store for SqliteStore {
         self.read(move |db| {
             let sql = &db.tables.sql.session_and_user;
             let found = db.first(Subject::Several, sql, [id.as_str()], |row| {
-                session_and_user_row(row, db.tables)
+                session_and_user_row(db, row)
             })?;
             Ok(found.flatten())
         })
@@ -156,7 +153,7 @@ impl Store for SqliteStore {
         let ids = json_array(ids);
         self.read(move |db| {
             let sql = &db.tables.sql.sessions_and_users;
-            let found = db.all(sql, [ids], |row| session_and_user_row(row, db.tables))?;
+            let found = db.all(sql, [ids], |row| session_and_user_row(db, row))?;
             Ok(found.into_iter().flatten().collect())
         })
         .await
@@ -206,11 +203,6 @@ impl Store for SqliteStore {
     }
 }
 
-/// How many rows were deleted, as stores tell it.
-pub(super) fn count(deleted: usize) -> u64 {
-    u64::try_from(deleted).unwrap_or(u64::MAX)
-}
-
 /// Stores a session, and removes those that end with it. It is to be one transaction.
 fn insert(db: Database<'_>, session: &NewSessionRow) -> Outcome<SessionRow> {
     let Tables { names, sql, .. } = db.tables;
@@ -240,9 +232,7 @@ fn insert(db: Database<'_>, session: &NewSessionRow) -> Outcome<SessionRow> {
 }
 
 fn insert_row(db: Database<'_>, session: &NewSessionRow) -> Outcome<()> {
-    let Tables { names, sql, .. } = db.tables;
-    let attributes = session.attributes.clone();
-    let attributes = Attributes::new(db, attributes, &names.session, &SESSION_COLUMNS)?;
+    let attributes = Attributes::new(db, Subject::Session, session.attributes.clone())?;
     let id = session.token.session_id();
     let authenticated_at = session.authenticated_at.map(|moment| moment.0);
     let own = [
@@ -257,11 +247,11 @@ fn insert_row(db: Database<'_>, session: &NewSessionRow) -> Outcome<()> {
         ("address", &session.address),
         ("persistent", &session.persistent),
     ];
-    match attributes.insert(db, Subject::Session, &names.session, &own) {
+    match attributes.insert(db, &own) {
         // SQLite does not say which reference it is that leads nowhere.
         Err(failure)
             if failure.is_broken_reference()
-                && !db.exists(&sql.user, [session.user_id.as_str()])? =>
+                && !db.exists(&db.tables.sql.user, [session.user_id.as_str()])? =>
         {
             Err(StoreError::UnknownUser.into())
         }
@@ -303,14 +293,14 @@ fn delete_sessions(db: Database<'_>, user_id: &UserId, except: Option<&SessionId
 fn stored_session(db: Database<'_>, id: &SessionId) -> Outcome<Option<SessionRow>> {
     let sql = &db.tables.sql.session;
     let found = db.first(Subject::Session, sql, [id.as_str()], |row| {
-        session_row(row, db.tables)
+        session_row(db, row)
     })?;
     Ok(found.flatten())
 }
 
 /// The sessions that `sql` finds by its one parameter.
 fn stored_sessions(db: Database<'_>, sql: &str, parameter: &str) -> Outcome<Vec<SessionRow>> {
-    let found = db.all(sql, [parameter], |row| session_row(row, db.tables))?;
+    let found = db.all(sql, [parameter], |row| session_row(db, row))?;
     Ok(found.into_iter().flatten().collect())
 }
 
@@ -321,21 +311,20 @@ fn json_array(ids: &[SessionId]) -> String {
 }
 
 /// How many columns of a session stand before those of its user.
-fn session_width(tables: &Tables) -> usize {
-    SESSION_COLUMNS.len() + tables.session_columns.len()
+fn session_width(db: Database<'_>) -> usize {
+    SESSION_COLUMNS.len() + db.tables.session_columns.len()
 }
 
 /// A session with its user.
-fn session_and_user_row(row: &Row<'_>, tables: &Tables) -> Outcome<Option<(SessionRow, UserRow)>> {
-    let session = session_row(row, tables)?;
-    let user = values::user(row, session_width(tables), &tables.names.user)?;
+fn session_and_user_row(db: Database<'_>, row: &Row<'_>) -> Outcome<Option<(SessionRow, UserRow)>> {
+    let session = session_row(db, row)?;
+    let user = user_row(db, row, session_width(db))?;
     Ok(session.map(|session| (session, user)))
 }
 
 /// A session, unless it is one of Lucia's own beside which we live: the id of such a session is
 /// its token, and no SHA-256.
-fn session_row(row: &Row<'_>, tables: &Tables) -> Outcome<Option<SessionRow>> {
-    let table = &tables.names.session;
+fn session_row(db: Database<'_>, row: &Row<'_>) -> Outcome<Option<SessionRow>> {
     let text = |index| row.get::<_, String>(index).about(Subject::Session);
     let optional_text = |index| row.get::<_, Option<String>>(index).about(Subject::Session);
     let millis = |index| row.get(index).map(UnixMillis).about(Subject::Session);
@@ -343,7 +332,7 @@ fn session_row(row: &Row<'_>, tables: &Tables) -> Outcome<Option<SessionRow>> {
         return Ok(None);
     };
     let authenticated_at: Option<i64> = row.get(3).about(Subject::Session)?;
-    let attributes = SESSION_COLUMNS.len()..session_width(tables);
+    let attributes = SESSION_COLUMNS.len()..session_width(db);
     Ok(Some(SessionRow {
         id,
         user_id: UserId::from_stored(text(1)?),
@@ -353,6 +342,6 @@ fn session_row(row: &Row<'_>, tables: &Tables) -> Outcome<Option<SessionRow>> {
         device: optional_text(7)?,
         address: optional_text(8)?,
         persistent: row.get(9).about(Subject::Session)?,
-        attributes: values::object(row, attributes, Subject::Session, table)?,
+        attributes: object(db, row, attributes, Subject::Session)?,
     }))
 }

@@ -16,7 +16,7 @@ const ATTEMPT_COLUMNS: [&str; 4] = ["id", "attempts", "expires", "started_at"];
 pub(super) struct Tables {
     pub(super) names: TableNames,
     pub(super) user_columns: Option<Vec<String>>,
-    /// The columns of the application's own in the table of sessions.
+    /// The application's columns in the table of sessions.
     pub(super) session_columns: Vec<SessionColumn>,
     pub(super) sql: Statements,
 }

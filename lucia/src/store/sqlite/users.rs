@@ -8,8 +8,7 @@ use super::SqliteStore;
 use super::database::Database;
 use super::errors::{About as _, Outcome, Subject};
 use super::references;
-use super::sessions::count;
-use super::values::{self, Attributes};
+use super::values::{Attributes, user_row};
 use crate::store::{
     AttemptStore, CountedAttempt, CountedPlace, KeyDeletion, KeyRow, LastKey, NewAttempt,
     NewUserRow, OldHash, Result, StoreError, UnixMillis, UserRow, UserStore, UserTable,
@@ -36,7 +35,7 @@ impl UserStore for SqliteStore {
                     .collect(),
                 Some(columns) => [&["id".to_owned()], &columns[..]].concat(),
             };
-            let read = |row: &Row<'_>| values::user(row, 0, &tables.names.user);
+            let read = |row: &Row<'_>| user_row(db, row, 0);
             let sample = db.first(Subject::User, &tables.sql.any_user, [], read)?;
             Ok(UserTable { columns, sample })
         })
@@ -45,8 +44,7 @@ impl UserStore for SqliteStore {
 
     async fn insert_user(&self, user: NewUserRow, key: Option<KeyRow>) -> Result<UserRow> {
         self.transact(Subject::User, move |db| {
-            let table = &db.tables.names.user;
-            let attributes = Attributes::new(db, user.attributes, table, &["id"])?;
+            let attributes = Attributes::new(db, Subject::User, user.attributes)?;
             // Asked first, since a taken key goes before a taken name. No other connection writes now.
             if let Some(key) = &key
                 && db.exists(&db.tables.sql.key, [&key.id])?
@@ -54,7 +52,7 @@ impl UserStore for SqliteStore {
                 return Err(StoreError::DuplicateKey.into());
             }
             let id = user.id.as_str();
-            attributes.insert(db, Subject::User, table, &[("id", &id)])?;
+            attributes.insert(db, &[("id", &id)])?;
             if let Some(key) = &key {
                 insert_key(db, key)?;
             }
@@ -80,9 +78,7 @@ impl UserStore for SqliteStore {
         }
         let id = id.clone();
         self.transact(Subject::User, move |db| {
-            let table = &db.tables.names.user;
-            let attributes = Attributes::new(db, attributes, table, &["id"])?;
-            attributes.update(db, Subject::User, table, id.as_str())?;
+            Attributes::new(db, Subject::User, attributes)?.update(db, id.as_str())?;
             stored_user(db, &id)
         })
         .await
@@ -200,7 +196,6 @@ impl AttemptStore for SqliteStore {
             db.execute(Subject::Attempt, sql, (now.0, limit))
         })
         .await
-        .map(count)
     }
 }
 
@@ -238,7 +233,7 @@ fn count_place(
 fn stored_user(db: Database<'_>, id: &UserId) -> Outcome<Option<UserRow>> {
     let tables = db.tables;
     db.first(Subject::User, &tables.sql.user, [id.as_str()], |row| {
-        values::user(row, 0, &tables.names.user)
+        user_row(db, row, 0)
     })
 }
 
