@@ -60,7 +60,7 @@ pub enum Error {
     #[error("wrong credentials")]
     InvalidCredentials,
 
-    // Nobody, or nobody we may believe -----------------------------------------------------------
+    // Not signed in, or not permitted --------------------------------------------------------------
     /// The request carries no living session.
     ///
     /// Status 401, code `unauthenticated`.
@@ -134,7 +134,7 @@ pub enum Error {
     },
 
     // Conflict -----------------------------------------------------------------------------------
-    /// The key is taken: someone has signed up with this username already.
+    /// The key is taken: another user has signed up with this username already.
     ///
     /// Status 409, code `duplicate_key`.
     #[error("the key is taken")]

@@ -18,13 +18,14 @@ mod attempts;
 #[cfg_attr(docsrs, doc(cfg(feature = "conformance")))]
 pub mod conformance;
 mod error;
+#[macro_use]
+mod forward;
 mod from_rows;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod migrations;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
 mod rows;
-mod shared;
 mod split;
 #[cfg(feature = "sqlite")]
 pub(crate) mod sqlite;
@@ -90,29 +91,6 @@ pub trait UserStore: fmt::Debug + Send + Sync + 'static {
     /// Stores a key.
     async fn insert_key(&self, key: KeyRow) -> Result<()>;
 
-    /// Stores a user as [`insert_user`](Self::insert_user) does, in this open transaction of the
-    /// application's, which it leaves open. Without an implementation, [`StoreError::Misuse`] says that
-    /// the store cannot.
-    #[cfg(feature = "postgres")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
-    async fn insert_user_in(
-        &self,
-        _: &Transaction<'_>,
-        _: NewUserRow,
-        _: Option<KeyRow>,
-    ) -> Result<UserRow> {
-        Err(no_transactions())
-    }
-
-    /// Stores a key as [`insert_key`](Self::insert_key) does, in this open transaction of the
-    /// application's, which it leaves open. Without an implementation, [`StoreError::Misuse`] says that
-    /// the store cannot.
-    #[cfg(feature = "postgres")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
-    async fn insert_key_in(&self, _: &Transaction<'_>, _: KeyRow) -> Result<()> {
-        Err(no_transactions())
-    }
-
     /// The key of this id.
     async fn key(&self, id: &str) -> Result<Option<KeyRow>>;
 
@@ -144,10 +122,10 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// The name of the table of sessions, for messages.
     fn session_table(&self) -> &str;
 
-    /// A setting of this store that has an effect only where users and sessions are in one store, by its
-    /// name. [`AuthBuilder::build`](crate::AuthBuilder::build) refuses it beside
+    /// The name of a setting that works only with users and sessions in one store, if one is set:
+    /// [`AuthBuilder::build`](crate::AuthBuilder::build) refuses it together with
     /// [`sessions`](crate::AuthBuilder::sessions).
-    fn joint_setting(&self) -> Option<&'static str> {
+    fn unsupported_when_split(&self) -> Option<&'static str> {
         None
     }
 
@@ -180,7 +158,7 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// Before, the old token is good, and after, the new one; never both, never none.
     async fn rotate_session(&self, id: &SessionId, rotation: Rotation) -> Result<bool>;
 
-    /// Sets the given columns of the application's own in a session's row, and leaves the others
+    /// Sets the given columns of the application in a session's row, and leaves the others
     /// as they are. Returns the new row, or `None` if the session does not exist.
     async fn update_session(
         &self,
@@ -251,6 +229,25 @@ pub trait AttemptStore: UserStore {
     async fn delete_old_attempts(&self, now: UnixMillis, limit: u32) -> Result<u64>;
 }
 
+/// Users and keys that are stored in a transaction of the application's.
+#[cfg(feature = "postgres")]
+#[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
+#[async_trait]
+pub trait TransactionStore: UserStore {
+    /// Stores a user as [`insert_user`](UserStore::insert_user) does, in this open transaction, and
+    /// leaves it open.
+    async fn insert_user_in(
+        &self,
+        transaction: &Transaction<'_>,
+        user: NewUserRow,
+        key: Option<KeyRow>,
+    ) -> Result<UserRow>;
+
+    /// Stores a key as [`insert_key`](UserStore::insert_key) does, in this open transaction, and
+    /// leaves it open.
+    async fn insert_key_in(&self, transaction: &Transaction<'_>, key: KeyRow) -> Result<()>;
+}
+
 /// A store of users, keys and sessions together: what most applications have.
 ///
 /// What not every store can do is asked for by a method that says `None` by default.
@@ -260,6 +257,14 @@ pub trait Store: UserStore + SessionStore {
     /// Where attempts to sign in are counted. `None` if this store cannot count them: then
     /// [`without_sign_in_limit`](crate::AuthBuilder::without_sign_in_limit) has to be set.
     fn attempts(&self) -> Option<&dyn AttemptStore> {
+        None
+    }
+
+    /// Where users and keys are stored in a transaction of the application's. `None` if this store
+    /// cannot do it: then `transaction(..)` is an [`Error::Misuse`](crate::Error::Misuse).
+    #[cfg(feature = "postgres")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
+    fn transactions(&self) -> Option<&dyn TransactionStore> {
         None
     }
 
@@ -290,13 +295,6 @@ pub trait Store: UserStore + SessionStore {
     /// Those that [`insert_session_by_key`](Self::insert_session_by_key) stores at the same time
     /// by the old hash are among the sessions that end.
     async fn change_password(&self, change: PasswordChange) -> Result<bool>;
-}
-
-#[cfg(feature = "postgres")]
-fn no_transactions() -> StoreError {
-    let what = "`transaction(..)` is for users in a `PgStore`, and the store of users is another one, \
-                which cannot write in a transaction of Postgres: leave `transaction(..)` out";
-    StoreError::Misuse(what.to_owned())
 }
 
 /// lucia's own columns of the table of sessions, which attributes cannot be.

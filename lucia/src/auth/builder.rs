@@ -73,7 +73,7 @@ impl Default for SignInLimit {
 pub struct AuthBuilder {
     store: Arc<dyn Store>,
     /// A setting of a store that has no effect, since the sessions are in another store.
-    joint_setting: Option<&'static str>,
+    unsupported_setting: Option<&'static str>,
     environment: Environment,
     lifetime: Lifetime,
     max_sessions: Option<u32>,
@@ -93,7 +93,7 @@ impl AuthBuilder {
     pub(super) fn new(store: impl Store) -> Self {
         Self {
             store: Arc::new(store),
-            joint_setting: None,
+            unsupported_setting: None,
             environment: Environment::default(),
             lifetime: Lifetime::default(),
             max_sessions: None,
@@ -115,8 +115,10 @@ impl AuthBuilder {
     /// Changes of both users and sessions are no longer one transaction: deleting a user, changing
     /// a password, and [creating a session](Auth::create_session) by a key.
     pub fn sessions(mut self, sessions: impl SessionStore) -> Self {
-        let joint_setting = self.store.joint_setting().or(sessions.joint_setting());
-        self.joint_setting = self.joint_setting.or(joint_setting);
+        self.unsupported_setting = self
+            .unsupported_setting
+            .or(self.store.unsupported_when_split())
+            .or(sessions.unsupported_when_split());
         self.store = Arc::new(Split {
             users: self.store,
             sessions: Arc::new(sessions),
@@ -357,7 +359,7 @@ impl AuthBuilder {
                 return refuse("sign_in_limit", reason);
             }
         }
-        if let Some(setting) = self.joint_setting {
+        if let Some(setting) = self.unsupported_setting {
             let reason = "it has an effect only where users and sessions are in one store, and \
                 `sessions(..)` puts the sessions into another one: leave one of the two out";
             return refuse(setting, reason);

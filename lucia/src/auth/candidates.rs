@@ -24,7 +24,7 @@ impl Auth {
         let mut living = self.ask(self.store().sessions_and_users(&ids)).await?;
         let now = self.now();
         let lifetime = &self.0.lifetime;
-        living.retain(|(row, _)| !lifetime.is_over(row.created_at, row.idle_expires, now));
+        living.retain(|(row, _)| !lifetime.is_over(row.created_at, row.expiries.idle_expires, now));
         let (chosen, passed_over) = choose(living);
         log(chosen.as_ref(), &passed_over);
         let Some((row, user)) = chosen else {
@@ -102,23 +102,17 @@ fn log(chosen: Option<&Row>, passed_over: &[SessionId]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::UnixMillis;
+    use crate::store::{Expiries, UnixMillis};
     use crate::user::UserId;
 
     fn row(id: char, user: &str, created_at: i64) -> Row {
-        let session = SessionRow {
-            id: id.to_string().repeat(64).parse().unwrap(),
-            user_id: UserId::new(user).unwrap(),
-            created_at: UnixMillis(created_at),
-            authenticated_at: None,
-            renewed_at: UnixMillis(created_at),
-            active_expires: UnixMillis(i64::MAX),
-            idle_expires: UnixMillis(i64::MAX),
-            device: None,
-            address: None,
-            persistent: true,
-            attributes: "{}".to_owned(),
-        };
+        let (created_at, never) = (UnixMillis(created_at), UnixMillis(i64::MAX));
+        let session = SessionRow::new(
+            id.to_string().repeat(64).parse().unwrap(),
+            UserId::new(user).unwrap(),
+            created_at,
+            Expiries::new(created_at, never, never),
+        );
         let user = UserRow {
             id: UserId::new(user).unwrap(),
             attributes: "{}".to_owned(),

@@ -8,11 +8,13 @@ use std::pin::Pin;
 use tokio_postgres::Transaction;
 
 use super::{Auth, awaited};
-#[cfg(doc)]
+#[cfg(any(feature = "postgres", doc))]
 use crate::Error;
 use crate::Result;
 use crate::clock::random_text;
 use crate::store::{KeyRow, NewUserRow, UserRow};
+#[cfg(feature = "postgres")]
+use crate::store::{Store, TransactionStore};
 use crate::user::key::{NewKey, UserKey};
 use crate::user::{NewUser, OwnedOrCallReturning, User, UserId, refused};
 
@@ -67,6 +69,15 @@ impl Auth {
             transaction: None,
         }
     }
+}
+
+#[cfg(feature = "postgres")]
+fn transactions(store: &dyn Store) -> Result<&dyn TransactionStore> {
+    store.transactions().ok_or_else(|| {
+        let what = "`transaction(..)` is for users in a `PgStore`, and the store of users is another one, \
+                    which cannot write in a transaction of Postgres: leave `transaction(..)` out";
+        Error::Misuse(what.to_owned())
+    })
 }
 
 /// A user about to be created; `.await` creates them.
@@ -144,7 +155,8 @@ impl<'a, A> CreateUser<'a, A> {
         let user = NewUserRow { id, attributes };
         #[cfg(feature = "postgres")]
         if let Some(transaction) = self.transaction {
-            let inserting = store.insert_user_in(transaction, user, key.clone());
+            let transactions = transactions(store)?;
+            let inserting = transactions.insert_user_in(transaction, user, key.clone());
             let row = auth.ask(inserting).await.map_err(refused)?;
             tracing::info!(user_id = %row.id, "user created, once the transaction is committed");
             return Ok((read(&row, table)?, key));
@@ -201,8 +213,9 @@ impl<'a> CreateKey<'a> {
         let row = auth.key_row(&id, password, user_id.clone()).await?;
         #[cfg(feature = "postgres")]
         if let Some(transaction) = self.transaction {
-            let inserting = auth.store().insert_key_in(transaction, row.clone());
-            auth.ask(inserting).await?;
+            let transactions = transactions(auth.store())?;
+            auth.ask(transactions.insert_key_in(transaction, row.clone()))
+                .await?;
             tracing::info!(%user_id, "key created, once the transaction is committed");
             return UserKey::from_row(row);
         }

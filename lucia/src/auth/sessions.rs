@@ -308,7 +308,7 @@ impl Auth {
             session_table,
             ..
         } = &*self.0;
-        let state = lifetime.state(row.created_at, row.expiries(), now)?;
+        let state = lifetime.state(row.created_at, row.expiries, now)?;
         Some(SessionInfo::from_row(row, session_table, state, false))
     }
 }

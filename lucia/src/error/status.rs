@@ -34,7 +34,11 @@ impl Error {
             Self::InvalidCredentials => (401, "invalid_credentials", "Wrong credentials."),
             Self::Unauthenticated => (401, "unauthenticated", "Not signed in."),
             Self::ReauthenticationRequired => (401, "reauthentication_required", "Sign in again."),
-            Self::CrossOrigin => (403, "cross_origin", "The `Origin` of this request is missing or not allowed."),
+            Self::CrossOrigin => (
+                403,
+                "cross_origin",
+                "The `Origin` of this request is missing or not allowed.",
+            ),
             Self::Forbidden => (403, "forbidden", "Not permitted."),
             Self::UnknownUser => (404, "unknown_user", "Not found."),
             Self::UnknownKey => (404, "unknown_key", "Not found."),

@@ -1,9 +1,8 @@
 //! What goes into a store of attempts, and what comes out of it.
 
-use std::fmt;
-
 use sha2::{Digest, Sha256};
 
+use super::rows::debug_of;
 use super::{KeyRow, UnixMillis};
 use crate::session::ascii::Ascii;
 
@@ -51,15 +50,8 @@ pub(crate) fn attempt_place(salt: &str, key_id: &str) -> String {
     Ascii::hex(digest.finalize().into()).as_str().to_owned()
 }
 
-impl fmt::Debug for NewAttempt {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("NewAttempt")
-            .field("place", &self.place)
-            .field("now", &self.now)
-            .field("expires", &self.expires)
-            .field("limit", &self.limit)
-            .finish_non_exhaustive()
-    }
+debug_of! {
+    NewAttempt: place, now, expires, limit;
 }
 
 /// A place that an attempt is counted in.

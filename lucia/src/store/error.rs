@@ -66,6 +66,24 @@ impl StoreError {
         Self::Unavailable(source.into())
     }
 
+    /// A [`StoreError::Schema`] about this column of a table, or about the table itself.
+    pub fn schema(table: &str, column: Option<&str>, reason: impl Into<String>) -> Self {
+        Self::Schema {
+            table: table.to_owned(),
+            column: column.map(str::to_owned),
+            reason: reason.into(),
+        }
+    }
+
+    /// A [`StoreError::InvalidAttribute`] of this table, and of this column where it is known.
+    pub fn invalid_attribute(table: &str, column: Option<&str>, reason: impl Into<String>) -> Self {
+        Self::InvalidAttribute {
+            table: table.to_owned(),
+            column: column.map(str::to_owned),
+            reason: reason.into(),
+        }
+    }
+
     /// An error of the same kind for each of those who share it.
     #[cfg(feature = "postgres")]
     pub(crate) fn shared(error: &std::sync::Arc<Self>) -> Self {
@@ -75,11 +93,7 @@ impl StoreError {
                 table,
                 column,
                 reason,
-            } => Self::Schema {
-                table: table.clone(),
-                column: column.clone(),
-                reason: reason.clone(),
-            },
+            } => Self::schema(table, column.as_deref(), reason),
             _ => Self::internal(error.clone()),
         }
     }
@@ -126,8 +140,7 @@ mod tests {
 
     #[test]
     fn an_error_of_a_store_reads_the_same_as_the_error_that_it_becomes() {
-        let (table, column) = ("auth_user".to_owned(), Some("age".to_owned()));
-        let reason = "of another type".to_owned();
+        let (table, column, reason) = ("auth_user", Some("age"), "of another type");
         let violation = ConstraintViolation::new(ConstraintKind::Unique, "auth_user");
         for (error, code) in [
             (StoreError::DuplicateKey, "duplicate_key"),
@@ -135,21 +148,10 @@ mod tests {
             (StoreError::UnknownUser, "unknown_user"),
             (StoreError::Constraint(violation), "duplicate_value"),
             (
-                StoreError::InvalidAttribute {
-                    table: table.clone(),
-                    column: column.clone(),
-                    reason: reason.clone(),
-                },
+                StoreError::invalid_attribute(table, column, reason),
                 "invalid_attribute",
             ),
-            (
-                StoreError::Schema {
-                    table,
-                    column,
-                    reason,
-                },
-                "internal",
-            ),
+            (StoreError::schema(table, column, reason), "internal"),
             (StoreError::Misuse("write `x`".to_owned()), "internal"),
             (StoreError::unavailable("away"), "unavailable"),
             (StoreError::internal("broken"), "internal"),

@@ -62,9 +62,9 @@ impl SessionInfo {
             user_id: row.user_id,
             created_at: row.created_at.into(),
             authenticated_at: row.authenticated_at.map(SystemTime::from),
-            renewed_at: row.renewed_at.into(),
-            active_expires: row.active_expires.into(),
-            idle_expires: row.idle_expires.into(),
+            renewed_at: row.expiries.renewed_at.into(),
+            active_expires: row.expiries.active_expires.into(),
+            idle_expires: row.expiries.idle_expires.into(),
             device: row.device,
             address: row.address.and_then(|address| address.parse().ok()),
             persistent: row.persistent,
@@ -128,24 +128,16 @@ mod tests {
 
     #[test]
     fn an_opened_key_does_not_show_what_opens_it() {
-        let key = VerifiedKey::from_row(KeyRow {
-            id: "username:ada".into(),
-            user_id: "ada".parse().unwrap(),
-            hashed_password: Some("canary".into()),
-        });
-        let key = key.unwrap();
+        let (user_id, hash) = ("ada".parse().unwrap(), Some("canary".to_owned()));
+        let key = VerifiedKey::from_row(KeyRow::new("username:ada", user_id, hash)).unwrap();
         assert!(key.has_password);
         assert!(!format!("{key:?}").contains("canary"), "{key:?}");
     }
 
     #[test]
     fn only_the_first_colon_divides_a_stored_key() {
-        let key = UserKey::from_row(KeyRow {
-            id: "oidc:issuer:subject".into(),
-            user_id: "ada".parse().unwrap(),
-            hashed_password: None,
-        });
-        let key = key.unwrap();
+        let row = KeyRow::new("oidc:issuer:subject", "ada".parse().unwrap(), None);
+        let key = UserKey::from_row(row).unwrap();
         assert_eq!(
             (key.id.provider_id(), key.id.provider_user_id()),
             ("oidc", "issuer:subject")

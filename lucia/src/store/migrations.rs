@@ -14,15 +14,23 @@
 //! `refinery` does not fit: its current version needs Rust 1.92 and an older rusqlite than lucia has,
 //! and it commits its files by themselves, while `migrate` does all of its work in one transaction.
 
-use std::fmt::Write as _;
-
 use sha2::{Digest, Sha256};
 
-use super::tables::TableNames;
+use super::tables::{TableNames, quote};
+use crate::session::ascii::Ascii;
 use crate::store::{Result, StoreError};
 
 /// The table that says which files have run, one row for each file and set of tables.
 pub(crate) const RECORD: &str = "lucia_migration";
+
+/// The columns of the record.
+pub(crate) const RECORD_COLUMNS: &str = r#"(
+    "tables" TEXT NOT NULL,
+    "number" BIGINT NOT NULL,
+    "checksum" TEXT NOT NULL,
+    "ran_at" BIGINT NOT NULL,
+    PRIMARY KEY ("tables", "number")
+)"#;
 
 /// One of the tables, by the name that it has.
 type TableOf = fn(&TableNames) -> &str;
@@ -40,12 +48,8 @@ pub(crate) struct Migration {
 impl Migration {
     /// The SHA-256 of the file, in hexadecimal. Git can have changed the ends of its lines.
     pub(crate) fn checksum(&self) -> String {
-        let mut text = String::with_capacity(64);
-        for byte in Sha256::digest(self.sql.replace('\r', "")) {
-            // Writing to a `String` does not fail.
-            let _ = write!(text, "{byte:02x}");
-        }
-        text
+        let digest = Sha256::digest(self.sql.replace('\r', ""));
+        Ascii::hex(digest.into()).as_str().to_owned()
     }
 }
 
@@ -56,19 +60,10 @@ pub(crate) struct Ran {
     pub(crate) checksum: String,
 }
 
-/// Those of the `known` files that have not run.
-///
-/// # Errors
-///
-/// [`StoreError::Schema`] when a file has run that is not known, or that was another one when it ran.
+/// Those of the `known` files that have not run. Refuses a database where a file has run that is not
+/// known, or that was another one when it ran.
 pub(crate) fn pending<'a>(known: &'a [Migration], ran: &[Ran]) -> Result<Vec<&'a Migration>> {
-    let refuse = |reason: String| {
-        Err(StoreError::Schema {
-            table: RECORD.to_owned(),
-            column: None,
-            reason,
-        })
-    };
+    let refuse = |reason: String| Err(StoreError::schema(RECORD, None, reason));
     let newest = known.iter().map(|migration| migration.number).max();
     if let Some(newer) = ran.iter().find(|ran| Some(ran.number) > newest) {
         return refuse(format!(
@@ -99,10 +94,7 @@ pub(crate) fn pending<'a>(known: &'a [Migration], ran: &[Ran]) -> Result<Vec<&'a
 
 /// What the record calls a set of tables: two stores can have tables in one database.
 pub(crate) fn recorded_as(tables: &TableNames) -> String {
-    tables
-        .by_setting()
-        .map(|(_, name)| super::tables::quote(name))
-        .join(", ")
+    tables.by_setting().map(|(_, name)| quote(name)).join(", ")
 }
 
 #[cfg(test)]

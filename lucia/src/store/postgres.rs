@@ -49,7 +49,7 @@ use unnamed::{Param, Params};
 
 use super::{
     AttemptStore, CountedAttempt, CountedPlace, KeyDeletion, KeyRow, LastKey, NewAttempt,
-    NewUserRow, OldHash, UnixMillis, UserRow, UserStore, UserTable,
+    NewUserRow, OldHash, TransactionStore, UnixMillis, UserRow, UserStore, UserTable,
 };
 use crate::Error;
 use crate::store::tables::{MAX_NAME, SessionColumn, TableNames};
@@ -346,15 +346,6 @@ impl UserStore for PgStore {
         self.insert_user_by(None, user, key).await
     }
 
-    async fn insert_user_in(
-        &self,
-        transaction: &Transaction<'_>,
-        user: NewUserRow,
-        key: Option<KeyRow>,
-    ) -> Result<UserRow> {
-        self.insert_user_by(Some(transaction), user, key).await
-    }
-
     async fn user(&self, id: &UserId) -> Result<Option<UserRow>> {
         let sql = &self.0.statements.user;
         let users = self.look(sql, &[&id.as_str()], user_row).await?;
@@ -403,10 +394,6 @@ impl UserStore for PgStore {
         self.insert_key_by(None, key).await
     }
 
-    async fn insert_key_in(&self, transaction: &Transaction<'_>, key: KeyRow) -> Result<()> {
-        self.insert_key_by(Some(transaction), key).await
-    }
-
     async fn key(&self, id: &str) -> Result<Option<KeyRow>> {
         let keys = self.look(&self.0.statements.key, &[&id], key_row).await?;
         Ok(keys.into_iter().next())
@@ -442,6 +429,22 @@ impl UserStore for PgStore {
             Some((true, false)) => KeyDeletion::Last,
             Some((false, false)) | None => KeyDeletion::Unknown,
         })
+    }
+}
+
+#[async_trait]
+impl TransactionStore for PgStore {
+    async fn insert_user_in(
+        &self,
+        transaction: &Transaction<'_>,
+        user: NewUserRow,
+        key: Option<KeyRow>,
+    ) -> Result<UserRow> {
+        self.insert_user_by(Some(transaction), user, key).await
+    }
+
+    async fn insert_key_in(&self, transaction: &Transaction<'_>, key: KeyRow) -> Result<()> {
+        self.insert_key_by(Some(transaction), key).await
     }
 }
 

@@ -8,6 +8,28 @@ use super::{Expiries, Rotation, UnixMillis};
 use crate::session::token::{SessionId, SessionToken};
 use crate::user::UserId;
 
+/// Implements `Debug`, which shows these fields alone: the others hold what logs must not show.
+macro_rules! debug_of {
+    ($($row:ident: $($field:ident),*;)*) => {$(
+        impl std::fmt::Debug for $row {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.debug_struct(stringify!($row))
+                    $(.field(stringify!($field), &self.$field))*
+                    .finish_non_exhaustive()
+            }
+        }
+    )*};
+}
+
+pub(super) use debug_of;
+
+debug_of! {
+    UserRow: id;
+    PasswordChange: key_id, user_id, kept;
+    NewSessionRow: token, user_id, replaces, limit;
+    SessionRow: id, user_id, created_at, authenticated_at, expiries, persistent;
+}
+
 /// A user to be stored.
 #[derive(Clone)]
 #[non_exhaustive]
@@ -54,14 +76,6 @@ impl UserRow {
             id,
             attributes: attributes.into(),
         }
-    }
-}
-
-impl fmt::Debug for UserRow {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("UserRow")
-            .field("id", &self.id)
-            .finish_non_exhaustive()
     }
 }
 
@@ -134,7 +148,7 @@ pub enum LastKey {
 #[derive(Clone, Copy)]
 #[allow(clippy::exhaustive_enums)]
 pub enum OldHash<'a> {
-    /// Whatever is there, and also nothing.
+    /// Any hash, and also none.
     Any,
     /// This one. If another one is there by now, or none, nothing changes.
     Is(&'a str),
@@ -220,16 +234,6 @@ impl PasswordChange {
     }
 }
 
-impl fmt::Debug for PasswordChange {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PasswordChange")
-            .field("key_id", &self.key_id)
-            .field("user_id", &self.user_id)
-            .field("kept", &self.kept)
-            .finish_non_exhaustive()
-    }
-}
-
 /// A session to be stored.
 #[derive(Clone)]
 #[non_exhaustive]
@@ -250,10 +254,10 @@ pub struct NewSessionRow {
     pub address: Option<String>,
     /// Whether its cookie outlives the browser. It stays so for as long as the session lives.
     pub persistent: bool,
-    /// The columns of the application's own, by name. Columns that are not here get the
+    /// The application's columns, by name. Columns that are not here get the
     /// database's defaults.
     pub attributes: Map<String, Value>,
-    /// The session that it takes the place of, whosever that is. It need not be there any more.
+    /// The session that it replaces, of any user. It need not be there any more.
     pub replaces: Option<SessionId>,
     /// How many sessions its user may have with it: one at the least. Which ones are expired is
     /// told by its [`created_at`](Self::created_at).
@@ -285,17 +289,6 @@ impl NewSessionRow {
     }
 }
 
-impl fmt::Debug for NewSessionRow {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("NewSessionRow")
-            .field("token", &self.token)
-            .field("user_id", &self.user_id)
-            .field("replaces", &self.replaces)
-            .field("limit", &self.limit)
-            .finish_non_exhaustive()
-    }
-}
-
 /// A stored session.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -309,19 +302,15 @@ pub struct SessionRow {
     /// When its user last proved who they are: at its creation, or later by their password.
     /// `None` when the user has not proved it for this session.
     pub authenticated_at: Option<UnixMillis>,
-    /// When it was renewed last, its creation if it never was.
-    pub renewed_at: UnixMillis,
-    /// The end of its active period.
-    pub active_expires: UnixMillis,
-    /// The end of its idle period.
-    pub idle_expires: UnixMillis,
+    /// What its last renewal wrote, or its creation if it never was renewed.
+    pub expiries: Expiries,
     /// What the application called the device.
     pub device: Option<String>,
     /// The address that it was created from.
     pub address: Option<String>,
     /// Whether its cookie outlives the browser.
     pub persistent: bool,
-    /// The columns of the application's own, as the text of a JSON object.
+    /// The application's columns, as the text of a JSON object.
     pub attributes: String,
 }
 
@@ -334,35 +323,11 @@ impl SessionRow {
             user_id,
             created_at,
             authenticated_at: None,
-            renewed_at: expiries.renewed_at,
-            active_expires: expiries.active_expires,
-            idle_expires: expiries.idle_expires,
+            expiries,
             device: None,
             address: None,
             persistent: true,
             attributes: "{}".to_owned(),
         }
-    }
-}
-
-impl SessionRow {
-    /// What its last renewal wrote.
-    pub(crate) fn expiries(&self) -> Expiries {
-        Expiries::new(self.renewed_at, self.active_expires, self.idle_expires)
-    }
-}
-
-impl fmt::Debug for SessionRow {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SessionRow")
-            .field("id", &self.id)
-            .field("user_id", &self.user_id)
-            .field("created_at", &self.created_at)
-            .field("authenticated_at", &self.authenticated_at)
-            .field("renewed_at", &self.renewed_at)
-            .field("active_expires", &self.active_expires)
-            .field("idle_expires", &self.idle_expires)
-            .field("persistent", &self.persistent)
-            .finish_non_exhaustive()
     }
 }

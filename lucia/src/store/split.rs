@@ -4,16 +4,15 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde_json::{Map, Value};
-#[cfg(feature = "postgres")]
-use tokio_postgres::Transaction;
 
+#[cfg(feature = "postgres")]
+use super::TransactionStore;
 use super::{
-    AttemptStore, Expiries, KeyDeletion, KeyRow, LastKey, NewSessionRow, NewUserRow,
-    PasswordChange, Rotation, SessionRow, SessionStore, Store, UnixMillis, UserRow, UserStore,
-    UserTable,
+    AttemptStore, Expiries, KeyDeletion, KeyRow, LastKey, NewSessionRow, NewUserRow, OldHash,
+    Owner, PasswordChange, Result, Rotation, SessionRow, SessionStore, Store, StoreError,
+    UnixMillis, UserRow, UserStore, UserTable,
 };
 use crate::session::token::SessionId;
-use crate::store::{OldHash, Owner, Result, StoreError};
 use crate::user::UserId;
 
 /// A store put together from two. A lookup asks one after the other.
@@ -23,10 +22,61 @@ pub(crate) struct Split {
     pub(crate) sessions: Arc<dyn SessionStore>,
 }
 
+impl Split {
+    fn users(&self) -> &dyn Store {
+        &*self.users
+    }
+
+    fn sessions(&self) -> &dyn SessionStore {
+        &*self.sessions
+    }
+
+    /// Stores a session if its user may have it, by this key or at all, and asks for that once more
+    /// when the session is there. A deletion of the user, or a change of the password, comes first
+    /// and ends the sessions then: it meets this session, or this one meets the change. A session
+    /// that outlived its user would be that of the next user who gets the same id.
+    ///
+    /// No client has the token of a session before this returns. So a session that is left behind,
+    /// because a store fails or the future is dropped, does not authenticate.
+    async fn insert_if_allowed(
+        &self,
+        session: NewSessionRow,
+        key: Option<&KeyRow>,
+    ) -> Result<Option<SessionRow>> {
+        let user_id = session.user_id.clone();
+        if !self.is_allowed(&user_id, key).await? {
+            return Ok(None);
+        }
+        let inserted = self.sessions.insert_session(session).await?;
+        let is_still_allowed = self.is_allowed(&user_id, key).await;
+        if matches!(is_still_allowed, Ok(true)) {
+            return Ok(Some(inserted));
+        }
+        self.sessions
+            .delete_session(&inserted.id, Owner::Anyone)
+            .await?;
+        is_still_allowed.map(|_| None)
+    }
+
+    async fn is_allowed(&self, user_id: &UserId, key: Option<&KeyRow>) -> Result<bool> {
+        Ok(match key {
+            None => self.users.user(user_id).await?.is_some(),
+            Some(key) => {
+                key.user_id == *user_id && self.users.key(&key.id).await?.as_ref() == Some(key)
+            }
+        })
+    }
+}
+
 #[async_trait]
 impl Store for Split {
     fn attempts(&self) -> Option<&dyn AttemptStore> {
         self.users.attempts()
+    }
+
+    #[cfg(feature = "postgres")]
+    fn transactions(&self) -> Option<&dyn TransactionStore> {
+        self.users.transactions()
     }
 
     async fn session_and_user(&self, id: &SessionId) -> Result<Option<(SessionRow, UserRow)>> {
@@ -51,28 +101,12 @@ impl Store for Split {
         Ok(found)
     }
 
-    /// The key is asked for once more when the session is there. Whoever changes the password
-    /// changes it first, and ends the sessions then: they meet this one, or it meets the change.
-    ///
-    /// Nobody has the token of a session before this returns, so that one which is left behind,
-    /// because a store fails or nobody waits any more, signs nobody in.
     async fn insert_session_by_key(
         &self,
         session: NewSessionRow,
         key: KeyRow,
     ) -> Result<Option<SessionRow>> {
-        if key.user_id != session.user_id || self.users.key(&key.id).await?.as_ref() != Some(&key) {
-            return Ok(None);
-        }
-        let inserted = self.sessions.insert_session(session).await?;
-        let found = self.users.key(&key.id).await;
-        if matches!(&found, Ok(Some(found)) if *found == key) {
-            return Ok(Some(inserted));
-        }
-        self.sessions
-            .delete_session(&inserted.id, Owner::Anyone)
-            .await?;
-        found.map(|_| None)
+        self.insert_if_allowed(session, Some(&key)).await
     }
 
     /// The session that is kept goes first: of two changes that keep the same one, the second
@@ -102,12 +136,11 @@ impl Store for Split {
         self.sessions
             .delete_user_sessions(&change.user_id, kept.as_ref())
             .await?;
-        let hash = Some(change.hashed_password.as_str());
-        let users = &self.users;
-        if !users
-            .update_key_password(&change.key_id, &change.user_id, hash, OldHash::Any)
-            .await?
-        {
+        let (key_id, hash) = (&change.key_id, Some(&*change.hashed_password));
+        let replacing = self
+            .users
+            .update_key_password(key_id, &change.user_id, hash, OldHash::Any);
+        if !replacing.await? {
             return Ok(false);
         }
         self.sessions
@@ -117,161 +150,22 @@ impl Store for Split {
     }
 }
 
-#[async_trait]
-impl UserStore for Split {
-    fn user_table(&self) -> &str {
-        self.users.user_table()
-    }
-
-    async fn describe_users(&self) -> Result<UserTable> {
-        self.users.describe_users().await
-    }
-
-    async fn insert_user(&self, user: NewUserRow, key: Option<KeyRow>) -> Result<UserRow> {
-        self.users.insert_user(user, key).await
-    }
-
-    async fn user(&self, id: &UserId) -> Result<Option<UserRow>> {
-        self.users.user(id).await
-    }
-
-    async fn update_user(
-        &self,
-        id: &UserId,
-        attributes: Map<String, Value>,
-    ) -> Result<Option<UserRow>> {
-        self.users.update_user(id, attributes).await
-    }
-
+forward_users!([] Split, Split::users, {
     /// The user goes first: a session without a user does not authenticate, while a user without
     /// sessions could sign in again between the two.
     async fn delete_user(&self, id: &UserId) -> Result<()> {
         self.users.delete_user(id).await?;
         self.sessions.delete_user_sessions(id, None).await
     }
+});
 
-    async fn insert_key(&self, key: KeyRow) -> Result<()> {
-        self.users.insert_key(key).await
-    }
-
-    #[cfg(feature = "postgres")]
-    async fn insert_user_in(
-        &self,
-        transaction: &Transaction<'_>,
-        user: NewUserRow,
-        key: Option<KeyRow>,
-    ) -> Result<UserRow> {
-        self.users.insert_user_in(transaction, user, key).await
-    }
-
-    #[cfg(feature = "postgres")]
-    async fn insert_key_in(&self, transaction: &Transaction<'_>, key: KeyRow) -> Result<()> {
-        self.users.insert_key_in(transaction, key).await
-    }
-
-    async fn key(&self, id: &str) -> Result<Option<KeyRow>> {
-        self.users.key(id).await
-    }
-
-    async fn user_keys(&self, user_id: &UserId) -> Result<Vec<KeyRow>> {
-        self.users.user_keys(user_id).await
-    }
-
-    async fn update_key_password(
-        &self,
-        id: &str,
-        user_id: &UserId,
-        hashed_password: Option<&str>,
-        old: OldHash<'_>,
-    ) -> Result<bool> {
-        let users = &self.users;
-        users
-            .update_key_password(id, user_id, hashed_password, old)
-            .await
-    }
-
-    async fn delete_key(&self, id: &str, last: LastKey) -> Result<KeyDeletion> {
-        self.users.delete_key(id, last).await
-    }
-}
-
-#[async_trait]
-impl SessionStore for Split {
-    fn session_table(&self) -> &str {
-        self.sessions.session_table()
-    }
-
-    /// Asks for the user before, since no foreign key spans two stores, and once more when the
-    /// session is there. A deletion removes the user first, and the sessions then: it meets this
-    /// one, or this meets the deletion. A session that stayed would be that of the next user who
-    /// gets the same id.
+forward_sessions!([] Split, Split::sessions, {
+    /// No foreign key spans two stores.
     async fn insert_session(&self, session: NewSessionRow) -> Result<SessionRow> {
-        let user_id = session.user_id.clone();
-        if self.users.user(&user_id).await?.is_none() {
-            return Err(StoreError::UnknownUser);
-        }
-        let inserted = self.sessions.insert_session(session).await?;
-        let found = self.users.user(&user_id).await;
-        if matches!(found, Ok(Some(_))) {
-            return Ok(inserted);
-        }
-        self.sessions
-            .delete_session(&inserted.id, Owner::Anyone)
-            .await?;
-        found.and(Err(StoreError::UnknownUser))
+        let inserted = self.insert_if_allowed(session, None).await?;
+        inserted.ok_or(StoreError::UnknownUser)
     }
-
-    async fn session(&self, id: &SessionId) -> Result<Option<SessionRow>> {
-        self.sessions.session(id).await
-    }
-
-    async fn sessions(&self, ids: &[SessionId]) -> Result<Vec<SessionRow>> {
-        self.sessions.sessions(ids).await
-    }
-
-    async fn user_sessions(&self, user_id: &UserId) -> Result<Vec<SessionRow>> {
-        self.sessions.user_sessions(user_id).await
-    }
-
-    async fn renew_session(&self, id: &SessionId, expiries: Expiries) -> Result<bool> {
-        self.sessions.renew_session(id, expiries).await
-    }
-
-    async fn rotate_session(&self, id: &SessionId, rotation: Rotation) -> Result<bool> {
-        self.sessions.rotate_session(id, rotation).await
-    }
-
-    async fn update_session(
-        &self,
-        id: &SessionId,
-        attributes: Map<String, Value>,
-    ) -> Result<Option<SessionRow>> {
-        self.sessions.update_session(id, attributes).await
-    }
-
-    async fn delete_session(&self, id: &SessionId, owner: Owner<'_>) -> Result<bool> {
-        self.sessions.delete_session(id, owner).await
-    }
-
-    async fn delete_user_sessions(
-        &self,
-        user_id: &UserId,
-        except: Option<&SessionId>,
-    ) -> Result<()> {
-        self.sessions.delete_user_sessions(user_id, except).await
-    }
-
-    async fn delete_expired_sessions(
-        &self,
-        now: UnixMillis,
-        owner: Owner<'_>,
-        limit: u32,
-    ) -> Result<u64> {
-        self.sessions
-            .delete_expired_sessions(now, owner, limit)
-            .await
-    }
-}
+});
 
 #[cfg(test)]
 #[cfg(all(feature = "sqlite", feature = "conformance"))]

@@ -1,9 +1,9 @@
 //! SQLite.
 
 mod connections;
+mod database;
 mod errors;
 mod migrate;
-mod pool;
 mod references;
 mod sessions;
 mod tables;
@@ -18,13 +18,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use connections::{Connections, Location};
-use errors::Outcome;
-use rusqlite::Connection;
+use connections::{Access, Connections, Location};
+use database::Database;
+use errors::{Outcome, Subject};
 use tables::Tables;
 
 use super::StoreError;
-use super::tables::{TableNames, fetched_columns};
+use super::tables::{TableNames, defined_columns, fetched_columns};
 use crate::{Error, Result};
 
 /// The longest time-out that makes sense: more is a mistake in the unit.
@@ -65,19 +65,14 @@ const LONGEST_TIMEOUT: Duration = Duration::from_secs(60 * 60);
 /// On the way in, `true` and `false` become 1 and 0, arrays and objects become JSON text, and so
 /// does everything but `null` that is meant for a column declared as JSON.
 #[derive(Clone)]
-pub struct SqliteStore(Arc<Parts>);
-
-struct Parts {
-    connections: Connections,
-    tables: Arc<Tables>,
-}
+pub struct SqliteStore(Arc<Connections>);
 
 impl SqliteStore {
     /// Opens the database in a file, and creates the file where it is missing.
     ///
     /// # Errors
     ///
-    /// [`Error::Setting`] says why the file cannot be used as a database: its directory is
+    /// [`Error::Setting`] says why the file cannot be used as a db: its directory is
     /// missing, it may not be written, it is something else. [`Error::Unavailable`] when another
     /// connection keeps it locked.
     pub async fn open(path: impl AsRef<Path>) -> Result<Self> {
@@ -125,9 +120,9 @@ impl SqliteStore {
     /// newer version of lucia has migrated and for a file that was changed after it ran;
     /// [`Error::Unavailable`] when the database is locked for longer than the time-out.
     pub async fn migrate(&self, user_columns: &[&str]) -> Result<()> {
-        let columns = migrate::columns(user_columns)?;
-        let migrated = self.write(move |connection, tables| {
-            migrate::migrate(connection, tables, &columns, &migrate::MIGRATIONS)
+        let columns = defined_columns(user_columns, str::to_owned)?;
+        let migrated = self.transact(Subject::Several, move |db| {
+            migrate::migrate(db, &columns, &migrate::MIGRATIONS)
         });
         Ok(migrated.await?)
     }
@@ -135,24 +130,33 @@ impl SqliteStore {
     /// Reads, beside other readers and the writer.
     async fn read<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut Connection, &Tables) -> Outcome<T> + Send + 'static,
+        work: impl FnOnce(Database<'_>) -> Outcome<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.0.connections.read(&self.0.tables, work).await
+        self.0.run(Access::Read, work).await
     }
 
-    /// Writes, by one statement or one transaction.
+    /// Writes by one statement or one transaction.
     async fn write<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut Connection, &Tables) -> Outcome<T> + Send + 'static,
+        work: impl FnOnce(Database<'_>) -> Outcome<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.0.connections.write(&self.0.tables, work).await
+        self.0.run(Access::Write, work).await
+    }
+
+    /// Writes in one transaction, which is undone where `work` fails.
+    async fn transact<T: Send + 'static>(
+        &self,
+        subject: Subject,
+        work: impl FnOnce(Database<'_>) -> Outcome<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.write(move |db| db.transact(subject, work)).await
     }
 }
 
 impl fmt::Debug for SqliteStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SqliteStore")
-            .field("location", self.0.connections.location())
+            .field("location", &self.0.location)
             .field("tables", &self.0.tables.names)
             .finish_non_exhaustive()
     }
@@ -244,10 +248,7 @@ impl SqliteStoreBuilder {
             return Err(Error::setting("timeout", reason));
         }
         let tables = Tables::new(self.names, self.user_columns, &self.session_columns)?;
-        let connections = Connections::open(location, self.timeout).await?;
-        Ok(SqliteStore(Arc::new(Parts {
-            connections,
-            tables: Arc::new(tables),
-        })))
+        let connections = Connections::open(location, tables, self.timeout).await?;
+        Ok(SqliteStore(Arc::new(connections)))
     }
 }

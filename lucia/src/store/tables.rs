@@ -35,33 +35,19 @@ impl Default for TableNames {
 }
 
 impl TableNames {
-    /// Checks every name.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Setting`] for a name that cannot be one, and for two tables of one name.
-    pub(crate) fn check(&self) -> Result<()> {
+    /// Refuses a name that cannot be one, and the later of two tables of one name. `is_same` says which
+    /// names are the same to the database.
+    pub(crate) fn check(&self, is_same: fn(&str, &str) -> bool) -> Result<()> {
         if let Some(schema) = &self.schema {
             check_name("schema", schema)?;
         }
-        for (setting, name) in self.by_setting() {
+        let names = self.by_setting();
+        for (at, (setting, name)) in names.into_iter().enumerate() {
             check_name(setting, name)?;
             if name.eq_ignore_ascii_case(RECORD) {
                 let reason = format!("`{RECORD}` is the table that says which migrations have run");
                 return Err(Error::setting(setting, reason));
             }
-        }
-        self.check_distinct(|one, other| one == other)
-    }
-
-    /// Checks that no two tables have a name that is the same to the database.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Setting`] names the later one of two.
-    pub(crate) fn check_distinct(&self, is_same: fn(&str, &str) -> bool) -> Result<()> {
-        let names = self.by_setting();
-        for (at, (setting, name)) in names.iter().enumerate() {
             if names[..at].iter().any(|(_, other)| is_same(name, other)) {
                 let reason = format!("{name:?}: each table needs a name of its own");
                 return Err(Error::setting(setting, reason));
@@ -91,53 +77,31 @@ impl TableNames {
     /// `sql`, written for the default names, for these ones. It names tables, indexes
     /// and functions in double quotes only.
     pub(crate) fn apply(&self, sql: &str) -> String {
+        // Every second part was between quotes.
+        let parts = sql.split('"').enumerate();
+        parts
+            .map(|(at, part)| match at % 2 {
+                0 => part.to_owned(),
+                _ => self.renamed(part),
+            })
+            .collect()
+    }
+
+    /// The quoted name of these tables for a default one. An index stands without a schema, since it
+    /// lives where its table does.
+    fn renamed(&self, name: &str) -> String {
+        if name == CHANGED_FUNCTION {
+            return self.quoted(name);
+        }
         let default = Self::default();
-        let mut sql = sql.to_owned();
-        // By way of marks, which no name can hold: whatever a name is, it is not replaced again.
-        // An index stands without a schema, since it lives where its table does.
-        let names = [
-            ("\u{1}", quote(&default.user), self.quoted(&self.user)),
-            ("\u{2}", quote(&default.key), self.quoted(&self.key)),
-            ("\u{3}", quote(&default.session), self.quoted(&self.session)),
-            (
-                "\u{4}",
-                index(&default.key, "_user_id_idx"),
-                index(&self.key, "_user_id_idx"),
-            ),
-            (
-                "\u{5}",
-                index(&default.session, "_user_id_idx"),
-                index(&self.session, "_user_id_idx"),
-            ),
-            (
-                "\u{6}",
-                index(&default.session, "_idle_expires_idx"),
-                index(&self.session, "_idle_expires_idx"),
-            ),
-            (
-                "\u{7}",
-                index(&default.session, "_public_id_idx"),
-                index(&self.session, "_public_id_idx"),
-            ),
-            ("\u{e}", quote(&default.attempt), self.quoted(&self.attempt)),
-            (
-                "\u{f}",
-                index(&default.attempt, "_expires_idx"),
-                index(&self.attempt, "_expires_idx"),
-            ),
-            (
-                "\u{8}",
-                quote(CHANGED_FUNCTION),
-                self.quoted(CHANGED_FUNCTION),
-            ),
-        ];
-        for (mark, from, _) in &names {
-            sql = sql.replace(from, mark);
+        for ((_, default), (_, table)) in default.by_setting().iter().zip(self.by_setting()) {
+            match name.strip_prefix(default) {
+                Some("") => return self.quoted(table),
+                Some(rest) if rest.ends_with("_idx") => return index(table, rest),
+                _ => {}
+            }
         }
-        for (mark, _, to) in &names {
-            sql = sql.replace(mark, to);
-        }
-        sql
+        quote(name)
     }
 }
 
@@ -157,7 +121,7 @@ pub(crate) fn index(table: &str, rest: &str) -> String {
     quote(&format!("{}{}{rest}", &table[..head], &table[tail..]))
 }
 
-/// A column of the application's own in the table of sessions.
+/// A column of the application's in the table of sessions.
 #[derive(Clone, Debug)]
 pub(crate) struct SessionColumn {
     pub(crate) name: String,
@@ -166,12 +130,13 @@ pub(crate) struct SessionColumn {
 }
 
 impl SessionColumn {
-    /// Reads a name alone, or a definition such as `country TEXT`.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Setting`] for what is neither, and for a column of lucia's own.
-    pub(crate) fn parse(text: &str, fold: fn(&str) -> String) -> Result<Self> {
+    /// Reads columns, each a name alone or a definition such as `country TEXT`. Refuses what is
+    /// neither, and lucia's columns.
+    pub(crate) fn parse_all(columns: &[String], fold: fn(&str) -> String) -> Result<Vec<Self>> {
+        columns.iter().map(|text| Self::parse(text, fold)).collect()
+    }
+
+    fn parse(text: &str, fold: fn(&str) -> String) -> Result<Self> {
         const SETTING: &str = "session_columns";
         let column = match column_name(text, fold) {
             Ok(name) => Self {
@@ -186,10 +151,10 @@ impl SessionColumn {
         check_name(SETTING, &column.name)?;
         let is_own = |own: &&&str| own.eq_ignore_ascii_case(&column.name);
         match SESSION_COLUMNS.iter().find(is_own) {
-            Some(own) => Err(Error::setting(
-                SETTING,
-                format!("`{own}` is a column of lucia's"),
-            )),
+            Some(own) => {
+                let reason = format!("`{own}` is a column of lucia's");
+                Err(Error::setting(SETTING, reason))
+            }
             None => Ok(column),
         }
     }
@@ -206,16 +171,18 @@ pub(crate) fn fetched_columns<S: Into<String>>(listed: impl IntoIterator<Item = 
     columns
 }
 
+/// Whether the count `a` of attempts has ended at this time. By differences: a sum of such times can
+/// be out of range.
+pub(crate) fn has_ended(now: &str) -> String {
+    format!(r#"(a."expires" <= {now} OR a."started_at" - {now} > a."expires" - a."started_at")"#)
+}
+
 /// A name as SQL writes it, whatever is in it.
 pub(crate) fn quote(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-/// Refuses what cannot be the name of a table or column.
-///
-/// # Errors
-///
-/// [`Error::Setting`] under the name of `setting`.
+/// Refuses what cannot be the name of a table or column, as a value of `setting`.
 pub(crate) fn check_name(setting: &'static str, name: &str) -> Result<()> {
     let reason = if name.is_empty() {
         "a name is empty"
@@ -229,54 +196,48 @@ pub(crate) fn check_name(setting: &'static str, name: &str) -> Result<()> {
     Err(Error::setting(setting, format!("{name:?}: {reason}")))
 }
 
-/// The name of the column that `definition`, such as `username TEXT NOT NULL UNIQUE`, defines, as
-/// the database will call it: `fold` is what the database does with an unquoted name.
-///
-/// # Errors
-///
-/// [`StoreError::Misuse`] when the definition has no type, or no name of up to 63 bytes.
-pub(crate) fn column_name(
-    definition: &str,
+/// Columns that the application defines, each by its name and its definition.
+pub(crate) fn defined_columns(
+    definitions: &[&str],
     fold: fn(&str) -> String,
-) -> Result<String, StoreError> {
+) -> Result<Vec<(String, String)>, StoreError> {
+    let defined = |text: &&str| Ok((column_name(text, fold)?, (*text).to_owned()));
+    definitions.iter().map(defined).collect()
+}
+
+/// The name of the column that `definition`, such as `username TEXT NOT NULL UNIQUE`, defines, as
+/// the database will call it: `fold` is what the database does with an unquoted name. Refuses a
+/// definition without a type, or without a name of up to 63 bytes.
+fn column_name(definition: &str, fold: fn(&str) -> String) -> Result<String, StoreError> {
     let refuse = || {
         Err(StoreError::Misuse(format!(
             "`{definition}` defines no column; write a name of up to 63 bytes and a type, such as \
              `username TEXT NOT NULL UNIQUE`"
         )))
     };
-    let definition_text = definition.trim();
-    let (name, rest) = match definition_text.strip_prefix('"') {
+    if definition.contains('\0') {
+        return refuse();
+    }
+    let text = definition.trim();
+    let (name, has_type) = match text.strip_prefix('"') {
         Some(quoted) => {
             // A quote inside of the name is doubled.
-            let mut end = None;
-            let mut letters = quoted.char_indices().peekable();
-            while let Some((at, letter)) = letters.next() {
-                if letter == '"' && letters.next_if(|(_, next)| *next == '"').is_none() {
-                    end = Some(at);
-                    break;
-                }
-            }
-            let Some(end) = end else { return refuse() };
-            (quoted[..end].replace("\"\"", "\""), &quoted[end + 1..])
+            let quoted = quoted.replace("\"\"", "\0");
+            let Some((name, rest)) = quoted.split_once('"') else {
+                return refuse();
+            };
+            (name.replace('\0', "\""), !rest.trim().is_empty())
         }
         None => {
-            let end = definition_text
-                .find(char::is_whitespace)
-                .unwrap_or(definition_text.len());
-            let (name, rest) = definition_text.split_at(end);
+            let (name, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
             let is_word = |letter: char| letter.is_alphanumeric() || letter == '_' || letter == '$';
             if !name.chars().all(is_word) {
                 return refuse();
             }
-            (fold(name), rest)
+            (fold(name), !rest.trim().is_empty())
         }
     };
-    if name.is_empty()
-        || name.len() > MAX_NAME
-        || rest.trim().is_empty()
-        || definition.contains('\0')
-    {
+    if name.is_empty() || name.len() > MAX_NAME || !has_type {
         return refuse();
     }
     Ok(name)
@@ -307,7 +268,7 @@ mod tests {
             ..TableNames::default()
         };
         for (names, later) in [(user, "key_table"), (attempt, "attempt_table")] {
-            match names.check() {
+            match names.check(str::eq) {
                 Err(Error::Setting { setting, .. }) => assert_eq!(setting, later),
                 other => panic!("{other:?}"),
             }
@@ -357,6 +318,7 @@ mod tests {
         assert_eq!(name("  userName\tTEXT"), "username");
         assert_eq!(name("\"userName\" TEXT"), "userName");
         assert_eq!(name("\"a \"\"b\" TEXT"), "a \"b");
+        assert_eq!(name("\"\"\"a\"\"\" TEXT"), "\"a\"");
         for definition in [
             "",
             "username",

@@ -1,4 +1,4 @@
-//! The columns of the application's own in the table of sessions.
+//! The application's columns in the table of sessions.
 
 use serde_json::{Value, json};
 

@@ -114,7 +114,7 @@ pub(super) async fn updating_the_password_of_an_unknown_key_is_false(store: &dyn
     assert_eq!(stored_key(store, "a:1").await, None);
 }
 
-/// As when it was deleted, and created for somebody else, while the new password was hashed.
+/// As when it was deleted, and created for another user, while the new password was hashed.
 pub(super) async fn a_password_of_a_key_that_is_somebody_elses_by_now_stays(store: &dyn Store) {
     insert_user(store, ADA).await;
     insert_user(store, BOB).await;
@@ -124,10 +124,7 @@ pub(super) async fn a_password_of_a_key_that_is_somebody_elses_by_now_stays(stor
         for old in [OldHash::Any, OldHash::Is("hash of a:1")] {
             for hash in [Some("a hash"), None] {
                 let updated = store.update_key_password("a:1", &user, hash, old);
-                assert!(
-                    !updated.await.expect("the key is somebody else's"),
-                    "{user}"
-                );
+                assert!(!updated.await.expect("the key is another user's"), "{user}");
             }
         }
     }

@@ -126,7 +126,7 @@ pub(super) async fn a_session_that_is_replaced_is_not_in_excess(store: &dyn Sess
         replace(store, replaced, &new).await;
     }
     assert_eq!(session_ids(store, ADA).await, [1, 6].map(session_id));
-    // One of somebody else makes no room here.
+    // One of another user makes no room here.
     let new = NewSessionRow {
         limit: Some(2),
         ..session(7, ADA)

@@ -12,7 +12,7 @@ use crate::user::UserId;
 const ADA: &str = "ada";
 const BOB: &str = "bob";
 
-/// Everybody who has a session in these cases.
+/// All users who have a session in these cases.
 pub(super) async fn insert_users(store: &dyn Store) {
     for id in [ADA, BOB].into_iter().chain(HOSTILE) {
         insert_user(store, id).await;
@@ -178,9 +178,7 @@ pub(super) async fn a_renewal_moves_the_times_and_nothing_else(store: &dyn Sessi
     let renewed = store.renew_session(&session_id(1), moved).await;
     assert!(renewed.expect("a session is renewed"));
     let after = SessionRow {
-        renewed_at: moved.renewed_at,
-        active_expires: moved.active_expires,
-        idle_expires: moved.idle_expires,
+        expiries: moved,
         ..row(&before)
     };
     assert_eq!(stored_session(store, &session_id(1)).await, Some(after));
@@ -231,11 +229,11 @@ pub(super) async fn parallel_renewals_all_find_the_session(store: &dyn SessionSt
         assert!(renewed.expect("a session is renewed"));
     }
     let session = stored_session(store, &id).await.expect("it is there");
-    let written = expiries(session.renewed_at.0);
-    assert!((NOW..NOW + 50).contains(&session.renewed_at.0));
+    let renewed_at = session.expiries.renewed_at.0;
+    assert!((NOW..NOW + 50).contains(&renewed_at));
     assert_eq!(
-        (session.active_expires, session.idle_expires),
-        (written.active_expires, written.idle_expires),
+        session.expiries,
+        expiries(renewed_at),
         "the times are those of one renewal"
     );
 }

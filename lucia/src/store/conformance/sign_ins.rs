@@ -48,7 +48,7 @@ pub(super) async fn a_key_that_is_not_as_it_was_opened_begins_no_session(store: 
         (ADA, other_hash(key("a:1", ADA))),
         (ADA, without_password("a:1", ADA)),
         (ADA, other_hash(without_password("a:2", ADA))),
-        // Gone, and somebody else's.
+        // Gone, and another user's.
         (ADA, key("a:3", ADA)),
         (ADA, key("b:1", ADA)),
         (ADA, key("b:1", BOB)),
@@ -123,7 +123,7 @@ pub(super) async fn no_session_of_an_old_password_outlives_the_change(store: &dy
             }
         });
         all(meeting).await;
-        // Nobody gets in afterwards either.
+        // No session is stored afterwards either.
         let late = session(200_000 + number, user);
         assert_eq!(sign_in(store, &late, &old).await, None);
     });

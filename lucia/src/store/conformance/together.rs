@@ -163,7 +163,7 @@ pub(super) async fn deleting_a_user_beside_their_sign_ins_leaves_no_session(stor
     let meeting = (0..21).map(async |number| {
         if number == 10 {
             let deleted = store.delete_user(&ada).await;
-            deleted.expect("a user is deleted whoever signs in");
+            deleted.expect("a user is deleted beside sign-ins");
         } else {
             let new = NewSessionRow {
                 replaces: Some(session_id(100 + number)),

@@ -299,14 +299,14 @@ pub(super) async fn errors_show_no_values(store: &dyn Store) {
     silent("a taken key", same_key.expect_err("it is taken"));
     let no_user = store.insert_key(key("a:1", &format!("no {CANARY}"))).await;
     silent(
-        "a key of nobody",
+        "a key without a user",
         no_user.expect_err("there is no such user"),
     );
     let no_user = store
         .insert_session(session(1, &format!("no {CANARY}")))
         .await;
     silent(
-        "a session of nobody",
+        "a session without a user",
         no_user.expect_err("there is no such user"),
     );
     let nameless = json!({ "username": null, "nickname": CANARY });

@@ -14,7 +14,7 @@ use crate::store::{
 };
 use crate::user::UserId;
 
-/// Ids as nobody has them who means well.
+/// Ids that only an attacker would choose.
 pub(super) const HOSTILE: [&str; 8] = [
     "o'brien",
     "a\"b",
@@ -76,9 +76,7 @@ pub(super) fn row(session: &NewSessionRow) -> SessionRow {
         user_id: session.user_id.clone(),
         created_at: session.created_at,
         authenticated_at: session.authenticated_at,
-        renewed_at: session.expiries.renewed_at,
-        active_expires: session.expiries.active_expires,
-        idle_expires: session.expiries.idle_expires,
+        expiries: session.expiries,
         device: session.device.clone(),
         address: session.address.clone(),
         persistent: session.persistent,
@@ -110,9 +108,7 @@ pub(super) fn rotated(before: SessionRow, rotation: &Rotation) -> SessionRow {
     SessionRow {
         id: rotation.token.session_id(),
         authenticated_at: rotation.authenticated_at.or(before.authenticated_at),
-        renewed_at: rotation.expiries.renewed_at,
-        active_expires: rotation.expiries.active_expires,
-        idle_expires: rotation.expiries.idle_expires,
+        expiries: rotation.expiries,
         ..before
     }
 }
@@ -189,7 +185,7 @@ pub(super) async fn key_ids(store: &dyn Store, user: &str) -> Vec<String> {
             assert_eq!(
                 key.user_id,
                 UserId::from_stored(user),
-                "a key of somebody else"
+                "a key of another user"
             )
         })
         .map(|key| key.id)

@@ -5,7 +5,7 @@ use tokio_postgres::Row;
 use super::error::Failure;
 use super::statements::{as_text, text_or_null};
 use super::{Params, Parts};
-use crate::store::tables::TableNames;
+use crate::store::tables::{TableNames, has_ended};
 use crate::store::{CountedAttempt, CountedPlace, KeyRow, NewAttempt, Result, UnixMillis};
 use crate::user::UserId;
 
@@ -41,11 +41,6 @@ impl AttemptStatements {
             ),
         }
     }
-}
-
-/// Whether a count has ended at this time. By differences: a sum of such times can be out of range.
-fn has_ended(now: &str) -> String {
-    format!(r#"(a."expires" <= {now} OR a."started_at" - {now} > a."expires" - a."started_at")"#)
 }
 
 /// Counts an attempt in the first place, looks for its key, and counts it in the second place. Each

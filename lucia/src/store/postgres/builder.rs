@@ -218,7 +218,7 @@ impl PgStoreBuilder {
                           connection of its own: say how by `CacheOptions::listener`";
             return Err(Error::setting("cache.listener", reason));
         }
-        let session_columns = self.parsed_session_columns()?;
+        let session_columns = SessionColumn::parse_all(&self.session_columns, str::to_lowercase)?;
         Ok(self.unchecked(pool, session_columns))
     }
 
@@ -255,13 +255,6 @@ impl PgStoreBuilder {
         }));
         store.0.cache.start(&store.0);
         store
-    }
-
-    fn parsed_session_columns(&self) -> Result<Vec<SessionColumn>> {
-        self.session_columns
-            .iter()
-            .map(|column| SessionColumn::parse(column, str::to_lowercase))
-            .collect()
     }
 
     /// Connects to a server by its URL, without TLS. For TLS, make a pool with a TLS connector, such
@@ -329,8 +322,8 @@ impl PgStoreBuilder {
     }
 
     fn check(&self) -> Result<()> {
-        self.tables.check()?;
-        self.parsed_session_columns()?;
+        self.tables.check(str::eq)?;
+        SessionColumn::parse_all(&self.session_columns, str::to_lowercase)?;
         for column in self.user_columns.iter().flatten() {
             check_name("user_columns", column)?;
         }

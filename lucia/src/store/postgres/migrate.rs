@@ -7,8 +7,8 @@ use tokio_postgres::{Client, GenericClient, IsolationLevel};
 use super::Parts;
 use super::error::Failure;
 use super::unnamed::{Params, query_unnamed};
-use crate::store::migrations::{Migration, RECORD, Ran, pending, recorded_as};
-use crate::store::tables::{column_name, index, quote};
+use crate::store::migrations::{Migration, RECORD, RECORD_COLUMNS, Ran, pending, recorded_as};
+use crate::store::tables::{defined_columns, index, quote};
 use crate::store::{Result, SESSION_COLUMNS, StoreError};
 
 /// The numbered files, the oldest first. How to add one is said in `store/migrations.rs`.
@@ -30,15 +30,7 @@ const LOCK: i64 = 0x006C_7563_6961;
 const TURN: Duration = Duration::from_secs(60);
 
 pub(super) async fn migrate(parts: &Parts, user_columns: &[&str]) -> Result<()> {
-    let user_columns: Vec<(String, &str)> = user_columns
-        .iter()
-        .map(|definition| {
-            Ok((
-                column_name(definition, str::to_ascii_lowercase)?,
-                *definition,
-            ))
-        })
-        .collect::<Result<_>>()?;
+    let user_columns = defined_columns(user_columns, str::to_ascii_lowercase)?;
 
     let unavailable = |failure: Failure| StoreError::unavailable(failure);
     let connection = tokio::time::timeout(parts.timeout, parts.pool.get()).await;
@@ -68,7 +60,7 @@ pub(super) async fn migrate(parts: &Parts, user_columns: &[&str]) -> Result<()> 
         make_index_of_tokens(parts, &transaction).await?;
     }
     for (name, definition) in user_columns {
-        add_column(parts, &transaction, &parts.tables.user, &name, definition).await?;
+        add_column(parts, &transaction, &parts.tables.user, &name, &definition).await?;
     }
     for column in &parts.session_columns {
         if let Some(definition) = &column.definition {
@@ -144,15 +136,7 @@ async fn run_pending(parts: &Parts, transaction: &impl GenericClient) -> Result<
         sql.push_str(&format!("CREATE SCHEMA IF NOT EXISTS {};\n", quote(schema)));
     }
     if !is_recorded {
-        sql.push_str(&format!(
-            r#"CREATE TABLE {record} (
-                "tables" TEXT NOT NULL,
-                "number" BIGINT NOT NULL,
-                "checksum" TEXT NOT NULL,
-                "ran_at" BIGINT NOT NULL,
-                PRIMARY KEY ("tables", "number")
-            );"#
-        ));
+        sql.push_str(&format!("CREATE TABLE {record} {RECORD_COLUMNS};"));
     }
     for migration in &pending {
         sql.push_str(&tables.apply(migration.sql));

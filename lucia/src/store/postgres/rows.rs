@@ -4,7 +4,7 @@ use tokio_postgres::Row;
 
 use super::error::Failure;
 use super::lookups::Found;
-use crate::store::{KeyRow, Result, SessionRow, UnixMillis, UserRow};
+use crate::store::{Expiries, KeyRow, Result, SessionRow, UnixMillis, UserRow};
 use crate::user::UserId;
 
 /// How many columns [`session_row`] reads.
@@ -22,9 +22,7 @@ pub(super) fn session_row(row: &Row) -> Result<Option<SessionRow>, Failure> {
         user_id: UserId::from_stored(row.try_get::<_, &str>(1)?),
         created_at: millis(2)?,
         authenticated_at: row.try_get::<_, Option<i64>>(3)?.map(UnixMillis),
-        renewed_at: millis(4)?,
-        active_expires: millis(5)?,
-        idle_expires: millis(6)?,
+        expiries: Expiries::new(millis(4)?, millis(5)?, millis(6)?),
         device: row.try_get(7)?,
         address: row.try_get(8)?,
         persistent: row.try_get(9)?,

@@ -14,13 +14,17 @@ use super::{Param, Params, Parts, PgStore, attributes_json};
 use crate::session::token::SessionId;
 use crate::store::{
     AttemptStore, Expiries, KeyRow, NewSessionRow, Owner, PasswordChange, Result, Rotation,
-    SESSION_COLUMNS, SessionRow, SessionStore, Store, UnixMillis, UserRow,
+    SESSION_COLUMNS, SessionRow, SessionStore, Store, TransactionStore, UnixMillis, UserRow,
 };
 use crate::user::UserId;
 
 #[async_trait]
 impl Store for PgStore {
     fn attempts(&self) -> Option<&dyn AttemptStore> {
+        Some(self)
+    }
+
+    fn transactions(&self) -> Option<&dyn TransactionStore> {
         Some(self)
     }
 
@@ -98,7 +102,7 @@ impl SessionStore for PgStore {
         &self.0.tables.session
     }
 
-    fn joint_setting(&self) -> Option<&'static str> {
+    fn unsupported_when_split(&self) -> Option<&'static str> {
         // It holds sessions with their users.
         self.0.cache.is_on().then_some("cache")
     }

@@ -1,17 +1,16 @@
 //! Opening a database, and doing work on one of its connections within the time allowed.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use deadpool_sync::InteractError;
 use rusqlite::Connection;
+use rusqlite::config::DbConfig;
 use tokio::sync::Semaphore;
 
-use super::errors::{self, Outcome};
-use super::pool::{self, Pool, PoolError};
+use super::database::Database;
+use super::errors::{self, Failure, Outcome};
 use super::tables::Tables;
 use crate::Error;
 use crate::store::{Result, StoreError};
@@ -19,19 +18,12 @@ use crate::store::{Result, StoreError};
 /// How many connections read a file at once. One of them writes.
 const CONNECTIONS: usize = 8;
 
+/// How many prepared statements a connection keeps: all fixed ones, and some for the sets of
+/// attributes that the application writes.
+const STATEMENTS: usize = 64;
+
 /// How long to wait before asking again for what SQLite itself does not wait for.
 const PAUSE: Duration = Duration::from_millis(5);
-
-/// Creates the file where it is missing, for the user of this process alone: there are password
-/// hashes in it. SQLite gives the files beside it the same permissions. What goes wrong here goes
-/// wrong once more when SQLite opens the file, which says why.
-fn create_private(path: &Path) {
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    drop(options.open(path));
-}
 
 /// Where a database is.
 #[derive(Clone, Debug)]
@@ -41,11 +33,7 @@ pub(super) enum Location {
 }
 
 impl Location {
-    /// A file.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Setting`] for what SQLite would take for something else than a file's path.
+    /// A file. Refuses what SQLite would take for something else than a file's path.
     pub(super) fn file(path: &Path) -> Result<Self, Error> {
         if path == Path::new(":memory:") {
             let reason = "a database in memory is made by `in_memory()`";
@@ -65,157 +53,133 @@ impl Location {
     }
 }
 
-/// The connections to a database.
+/// What work does with a database.
+#[derive(Clone, Copy)]
+pub(super) enum Access {
+    /// It reads, beside other readers and the writer.
+    Read,
+    /// It writes, alone.
+    Write,
+}
+
+/// The connections to a database. SQLite blocks, so they work on threads for blocking work.
 pub(super) struct Connections {
-    location: Location,
+    pub(super) location: Location,
+    pub(super) tables: Tables,
+    path: PathBuf,
     timeout: Duration,
-    pool: Pool,
-    /// Writers queue here instead of asking for the database's lock in turns: whoever came first
-    /// writes first.
-    writer: Arc<Semaphore>,
-    /// A database in memory lives as long as one connection does, and the pool may replace its.
-    _keeps_memory: Option<Mutex<Connection>>,
-    runtime: tokio::runtime::Handle,
+    /// One permit for each connection that may be in use.
+    permits: Arc<Semaphore>,
+    /// The open connections that are not in use.
+    idle: Mutex<Vec<Connection>>,
+    /// Writers queue here instead of asking for the database's lock in turns: the first to come is
+    /// the first to write.
+    writer: Arc<tokio::sync::Mutex<()>>,
+    /// Never used: a database in memory lives as long as one connection does, and `idle` can be empty.
+    _first: Mutex<Connection>,
 }
 
 impl Connections {
-    /// Opens a database.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Setting`] when the file cannot be one, [`Error::Unavailable`] when it is locked.
-    pub(super) async fn open(location: Location, timeout: Duration) -> Result<Self, Error> {
+    /// Opens a database, unless its file cannot be one or stays locked.
+    pub(super) async fn open(
+        location: Location,
+        tables: Tables,
+        timeout: Duration,
+    ) -> Result<Self, Error> {
         let (path, size) = match &location {
-            Location::File(path) => {
-                create_private(path);
-                (path.clone(), CONNECTIONS)
-            }
+            Location::File(path) => (path.clone(), CONNECTIONS),
             // Connections to memory cannot read beside a writer, so that more would only wait.
             Location::Memory => (memory_name(), 1),
         };
-        let keeps_memory = match &location {
-            Location::File(_) => None,
-            Location::Memory => Some(Mutex::new(
-                Connection::open(&path).map_err(|error| errors::plain(&error))?,
-            )),
+        let first = match &location {
+            Location::File(path) => {
+                let (path, deadline) = (path.clone(), Instant::now() + timeout);
+                let opening = blocking(move || open_file(&path, deadline));
+                let opened = tokio::time::timeout(timeout, opening).await;
+                opened.map_err(Error::unavailable)???
+            }
+            Location::Memory => connect(&path).map_err(|error| errors::plain(&error))?,
         };
-        let connections = Self {
+        Ok(Self {
             location,
+            tables,
+            path,
             timeout,
-            pool: pool::open(path, size)?,
-            writer: Arc::new(Semaphore::new(1)),
-            _keeps_memory: keeps_memory,
-            runtime: tokio::runtime::Handle::current(),
-        };
-        if let Location::File(path) = &connections.location {
-            connections.first_contact(path).await?;
-        }
-        Ok(connections)
-    }
-
-    pub(super) fn location(&self) -> &Location {
-        &self.location
-    }
-
-    /// Finds out whether the file can be a database that we write to.
-    async fn first_contact(&self, path: &Path) -> Result<(), Error> {
-        let timeout = self.timeout;
-        let contact = async {
-            let connection = match self.pool.get().await {
-                Ok(connection) => connection,
-                Err(PoolError::Backend(error)) => return Ok(Err(error)),
-                Err(other) => return Err(of_pool(other)),
-            };
-            let deadline = Instant::now() + timeout;
-            connection
-                .interact(move |connection| write_ahead(connection, deadline))
-                .await
-                .map_err(of_interact)
-        };
-        match tokio::time::timeout(timeout, contact).await {
-            Ok(Ok(Ok(()))) => Ok(()),
-            Ok(Ok(Err(error))) => Err(errors::of_opening(path, &error)),
-            Ok(Err(error)) => Err(error.into()),
-            Err(elapsed) => Err(Error::unavailable(elapsed)),
-        }
-    }
-
-    /// Reads, beside other readers and the writer.
-    pub(super) async fn read<T: Send + 'static>(
-        &self,
-        tables: &Arc<Tables>,
-        work: impl FnOnce(&mut Connection, &Tables) -> Outcome<T> + Send + 'static,
-    ) -> Result<T> {
-        self.within_time(self.on_connection(tables, None, work))
-            .await
-    }
-
-    /// Writes, one at a time. `work` is one statement or one transaction, for it goes on to its
-    /// end when nobody waits for it any more.
-    pub(super) async fn write<T: Send + 'static>(
-        &self,
-        tables: &Arc<Tables>,
-        work: impl FnOnce(&mut Connection, &Tables) -> Outcome<T> + Send + 'static,
-    ) -> Result<T> {
-        self.within_time(async {
-            let turn = self.writer.clone().acquire_owned().await;
-            self.on_connection(tables, Some(turn.map_err(StoreError::internal)?), work)
-                .await
+            permits: Arc::new(Semaphore::new(size)),
+            idle: Mutex::new(Vec::new()),
+            writer: Arc::default(),
+            _first: Mutex::new(first),
         })
-        .await
     }
 
-    async fn within_time<T>(&self, answer: impl Future<Output = Result<T>>) -> Result<T> {
-        match tokio::time::timeout(self.timeout, answer).await {
-            Ok(answer) => answer,
+    /// Does `work` on a connection. It goes on to its end when its future is dropped.
+    pub(super) async fn run<T: Send + 'static>(
+        self: &Arc<Self>,
+        access: Access,
+        work: impl FnOnce(Database<'_>) -> Outcome<T> + Send + 'static,
+    ) -> Result<T> {
+        let deadline = Instant::now() + self.timeout;
+        let done = async {
+            let turn = match access {
+                Access::Read => None,
+                Access::Write => Some(self.writer.clone().lock_owned().await),
+            };
+            let permit = self.permits.clone().acquire_owned().await;
+            let permit = permit.map_err(StoreError::internal)?;
+            let connections = self.clone();
+            blocking(move || {
+                // Held until the work is done, however long the caller waits.
+                let _held = (turn, permit);
+                connections.on_connection(deadline, work)
+            })
+            .await?
+        };
+        match tokio::time::timeout(self.timeout, done).await {
+            Ok(done) => done,
             Err(elapsed) => Err(StoreError::unavailable(elapsed)),
         }
     }
 
-    async fn on_connection<T: Send + 'static>(
+    fn on_connection<T>(
         &self,
-        tables: &Arc<Tables>,
-        turn: Option<tokio::sync::OwnedSemaphorePermit>,
-        work: impl FnOnce(&mut Connection, &Tables) -> Outcome<T> + Send + 'static,
+        deadline: Instant,
+        work: impl FnOnce(Database<'_>) -> Outcome<T>,
     ) -> Result<T> {
-        let deadline = Instant::now() + self.timeout;
-        let connection = self.pool.get().await.map_err(of_pool)?;
-        let tables = tables.clone();
-        connection
-            .interact(move |connection| {
-                // Held until the work is done, however long the caller waits.
-                let _turn = turn;
-                let left = deadline.saturating_duration_since(Instant::now());
-                if left.is_zero() {
-                    // The caller has been told that it did not happen.
-                    return Err(StoreError::unavailable(
-                        "the time was over before the work began",
-                    ));
-                }
-                let done = connection.busy_timeout(left).map_err(Into::into);
-                done.and_then(|()| work(connection, &tables))
-                    .map_err(|failure| errors::explain(failure, connection, &tables))
-            })
-            .await
-            .map_err(of_interact)?
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            // The caller has been told that it did not happen.
+            return Err(StoreError::unavailable(
+                "the time was over before the work began",
+            ));
+        }
+        let idle = self.idle().pop();
+        let connection = idle.map_or_else(|| connect(&self.path), Ok);
+        let connection = connection.map_err(|error| errors::plain(&error))?;
+        let db = Database {
+            connection: &connection,
+            tables: &self.tables,
+        };
+        let waits = connection.busy_timeout(left).map_err(Failure::from);
+        let done = waits.and_then(|()| work(db));
+        let done = done.map_err(|failure| errors::explain(failure, db));
+        // After a panic it does not come back: it may be in the middle of a transaction.
+        self.idle().push(connection);
+        done
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Connection>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Drop for Connections {
-    /// The pool closes its connections on a thread of the runtime, and would panic where there
-    /// is none, as when the store outlives it.
-    fn drop(&mut self) {
-        let _entered = self.runtime.enter();
-        self.pool.close();
-    }
-}
-
-impl fmt::Debug for Connections {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connections")
-            .field("location", &self.location)
-            .finish_non_exhaustive()
-    }
+/// Does work that blocks on a thread for it.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    let done = tokio::task::spawn_blocking(work).await;
+    // What a panic says may hold values.
+    done.map_err(|error| match error.is_panic() {
+        true => StoreError::internal("the work on a connection panicked"),
+        false => StoreError::unavailable("the runtime is shutting down"),
+    })
 }
 
 /// A name for a database in memory that all connections of this process can open by it.
@@ -223,6 +187,39 @@ fn memory_name() -> PathBuf {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     PathBuf::from(format!("file:/lucia-{number}?vfs=memdb"))
+}
+
+/// Opens a file for the first time, and finds out whether it can be a database that we write to.
+fn open_file(path: &Path, deadline: Instant) -> Result<Connection, Error> {
+    create_private(path);
+    let opened = connect(path).and_then(|connection| {
+        write_ahead(&connection, deadline)?;
+        Ok(connection)
+    });
+    opened.map_err(|error| errors::of_opening(path, &error))
+}
+
+/// Creates the file where it is missing, for the user of this process alone: there are password
+/// hashes in it. SQLite gives the files beside it the same permissions. What goes wrong here goes
+/// wrong once more when SQLite opens the file, which says why.
+fn create_private(path: &Path) {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    drop(options.open(path));
+}
+
+/// Opens a connection, which has the settings of all.
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = Connection::open(path)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    // Without this a quoted name of no column is a text, and not an error.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    // With write-ahead logging, the database stays sound without waiting for each commit.
+    connection.pragma_update(None, "synchronous", "NORMAL")?;
+    Ok(connection)
 }
 
 /// Turns write-ahead logging on, which a file remembers.
@@ -244,20 +241,5 @@ fn write_ahead(connection: &Connection, deadline: Instant) -> rusqlite::Result<(
             }
             other => return other,
         }
-    }
-}
-
-fn of_pool(error: PoolError) -> StoreError {
-    match error {
-        PoolError::Backend(error) => errors::plain(&error),
-        _ => StoreError::internal("the pool of connections failed"),
-    }
-}
-
-fn of_interact(error: InteractError) -> StoreError {
-    // What a panic says may hold values.
-    match error {
-        InteractError::Panic(_) => StoreError::internal("the work on a connection panicked"),
-        InteractError::Cancelled => StoreError::unavailable("the runtime is shutting down"),
     }
 }

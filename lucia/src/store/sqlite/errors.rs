@@ -2,11 +2,13 @@
 
 use std::path::Path;
 
-use rusqlite::{Connection, ffi};
+use rusqlite::ffi;
 
-use super::tables::{self, Tables};
+use super::database::Database;
+use super::tables::Column;
 use crate::error::{ConstraintKind, ConstraintViolation};
 use crate::store::StoreError;
+use crate::store::tables::TableNames;
 use crate::{Error, Source};
 
 /// The result of work on a connection.
@@ -20,6 +22,20 @@ pub(super) enum Failure {
     Told(StoreError),
 }
 
+impl Failure {
+    /// Whether a row refers to one that is not there, or would; or a trigger said no.
+    pub(super) fn is_broken_reference(&self) -> bool {
+        let Self::Sqlite(_, error) = self else {
+            return false;
+        };
+        matches!(
+            extended_code(error),
+            // `RESTRICT` fails as a trigger of SQLite's own would.
+            Some(ffi::SQLITE_CONSTRAINT_FOREIGNKEY | ffi::SQLITE_CONSTRAINT_TRIGGER)
+        )
+    }
+}
+
 /// Whose row was being read or written.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Subject {
@@ -29,6 +45,18 @@ pub(super) enum Subject {
     Attempt,
     /// More than one.
     Several,
+}
+
+impl Subject {
+    /// Its table, and whether the application has columns there, with rules for them.
+    pub(super) fn table(self, names: &TableNames) -> (&str, bool) {
+        match self {
+            Self::User | Self::Several => (&names.user, true),
+            Self::Key => (&names.key, false),
+            Self::Session => (&names.session, true),
+            Self::Attempt => (&names.attempt, false),
+        }
+    }
 }
 
 impl From<rusqlite::Error> for Failure {
@@ -56,95 +84,69 @@ impl<T> About<T> for rusqlite::Result<T> {
 
 /// The error that a failure is to the caller. Asks the database for names where SQLite's message
 /// would be the only source.
-pub(super) fn explain(failure: Failure, connection: &Connection, tables: &Tables) -> StoreError {
+pub(super) fn explain(failure: Failure, db: Database<'_>) -> StoreError {
     let (subject, error) = match failure {
         Failure::Told(error) => return error,
         Failure::Sqlite(subject, error) => (subject, error),
     };
+    let (table, with_rules) = subject.table(&db.tables.names);
     let Some(code) = extended_code(&error) else {
-        return unreadable(subject, &error, tables)
-            .unwrap_or_else(|| StoreError::internal(source(&error)));
+        return match &error {
+            // A value of one of lucia's own columns that is of another type than it has to be.
+            rusqlite::Error::InvalidColumnType(_, column, kind) if subject != Subject::Several => {
+                let reason = format!("a row holds a value of type {kind} in it");
+                StoreError::schema(table, Some(column), reason)
+            }
+            _ => plain(&error),
+        };
     };
-    // Whether the application has columns of its own in the table, with rules of their own.
-    let (table, with_rules) = match subject {
-        Subject::User | Subject::Several => (&tables.names.user, true),
-        Subject::Key => (&tables.names.key, false),
-        Subject::Session => (&tables.names.session, true),
-        Subject::Attempt => (&tables.names.attempt, false),
-    };
-    let at = Place::find(&error, connection, table);
+    let (column, constraint) = place(&error, db, table);
     let violation = |kind| {
-        let violation = ConstraintViolation::new(kind, table.clone());
-        let violation = violation.column(at.column.clone());
-        StoreError::Constraint(violation.constraint(at.constraint.clone()))
+        let violation = ConstraintViolation::new(kind, table).column(column.clone());
+        StoreError::Constraint(violation.constraint(constraint.clone()))
     };
+    let column = column.as_deref();
     match code {
         ffi::SQLITE_CONSTRAINT_PRIMARYKEY
         | ffi::SQLITE_CONSTRAINT_UNIQUE
         | ffi::SQLITE_CONSTRAINT_ROWID => {
-            let is_id =
-                code == ffi::SQLITE_CONSTRAINT_PRIMARYKEY || at.column.as_deref() == Some("id");
+            let is_id = code == ffi::SQLITE_CONSTRAINT_PRIMARYKEY || column == Some("id");
             match subject {
                 Subject::User if is_id => StoreError::DuplicateUser,
                 Subject::Key if is_id => StoreError::DuplicateKey,
-                Subject::Session if is_id => StoreError::internal(source(&error)),
-                Subject::Key | Subject::Attempt => StoreError::internal(source(&error)),
-                Subject::User | Subject::Session | Subject::Several => {
-                    violation(ConstraintKind::Unique)
-                }
+                _ if !with_rules || is_id && subject == Subject::Session => plain(&error),
+                _ => violation(ConstraintKind::Unique),
             }
         }
         ffi::SQLITE_CONSTRAINT_FOREIGNKEY if with_rules => violation(ConstraintKind::ForeignKey),
         ffi::SQLITE_CONSTRAINT_FOREIGNKEY => StoreError::UnknownUser,
         ffi::SQLITE_CONSTRAINT_NOTNULL if with_rules => violation(ConstraintKind::NotNull),
-        ffi::SQLITE_CONSTRAINT_NOTNULL => StoreError::Schema {
-            table: table.clone(),
-            column: at.column,
-            reason: "it needs a default, since lucia does not know it".to_owned(),
-        },
+        ffi::SQLITE_CONSTRAINT_NOTNULL => {
+            let reason = "it needs a default, since lucia does not know it";
+            StoreError::schema(table, column, reason)
+        }
         ffi::SQLITE_CONSTRAINT_CHECK if with_rules => violation(ConstraintKind::Check),
-        ffi::SQLITE_CONSTRAINT_DATATYPE => StoreError::InvalidAttribute {
-            table: table.clone(),
-            column: at.column,
-            reason: "the value is of another type than the column".to_owned(),
-        },
-        ffi::SQLITE_MISMATCH => StoreError::Schema {
-            table: table.clone(),
-            column: Some("id".to_owned()),
-            reason: "its type is a number, ids are TEXT".to_owned(),
-        },
-        ffi::SQLITE_TOOBIG => StoreError::InvalidAttribute {
-            table: table.clone(),
-            column: None,
-            reason: "the value is longer than SQLite allows".to_owned(),
-        },
+        ffi::SQLITE_CONSTRAINT_DATATYPE => {
+            let reason = "the value is of another type than the column";
+            StoreError::invalid_attribute(table, column, reason)
+        }
+        ffi::SQLITE_MISMATCH => {
+            StoreError::schema(table, Some("id"), "its type is a number, ids are TEXT")
+        }
+        ffi::SQLITE_TOOBIG => {
+            let reason = "the value is longer than SQLite allows";
+            StoreError::invalid_attribute(table, None, reason)
+        }
         _ => match code & 0xff {
             ffi::SQLITE_CONSTRAINT if with_rules => violation(ConstraintKind::Other),
-            // A statement that does not fit the tables is an error without a code of its own.
-            ffi::SQLITE_ERROR => match tables
-                .check(connection)
-                .and_then(|()| tables.check_attempts(connection))
-            {
+            // A statement that does not fit the tables is an error without a special code.
+            ffi::SQLITE_ERROR => match db.check().and_then(|()| db.check_attempts()) {
                 Err(Failure::Told(misfit)) => misfit,
                 _ => StoreError::internal(source(&error)),
             },
-            _ => by_code(code, &error),
+            _ => plain(&error),
         },
     }
-}
-
-/// An error that is about no row.
-pub(super) fn plain(error: &rusqlite::Error) -> StoreError {
-    by_code(extended_code(error).unwrap_or(ffi::SQLITE_ERROR), error)
-}
-
-/// Whether a row refers to one that is not there, or would; or a trigger said no.
-pub(super) fn is_broken_reference(error: &rusqlite::Error) -> bool {
-    matches!(
-        extended_code(error),
-        // `RESTRICT` fails as a trigger of SQLite's own would.
-        Some(ffi::SQLITE_CONSTRAINT_FOREIGNKEY | ffi::SQLITE_CONSTRAINT_TRIGGER)
-    )
 }
 
 /// What SQLite has against the text of a statement; `None` when it failed for another reason.
@@ -162,8 +164,7 @@ pub(super) fn refused_sql(error: &rusqlite::Error) -> Option<&str> {
 
 /// The error of opening the database in the file `path` for the first time.
 pub(super) fn of_opening(path: &Path, error: &rusqlite::Error) -> Error {
-    let code = extended_code(error).map(|code| code & 0xff);
-    let reason = match code {
+    let reason = match extended_code(error).map(|code| code & 0xff) {
         Some(ffi::SQLITE_NOTADB) => "it is no SQLite database".to_owned(),
         Some(ffi::SQLITE_CORRUPT) => "the database in it is damaged".to_owned(),
         Some(ffi::SQLITE_READONLY) => "it may not be written by this process".to_owned(),
@@ -195,93 +196,56 @@ fn why_not_opened(path: &Path) -> String {
     }
 }
 
-fn by_code(code: i32, error: &rusqlite::Error) -> StoreError {
-    match code & 0xff {
-        ffi::SQLITE_BUSY
-        | ffi::SQLITE_LOCKED
-        | ffi::SQLITE_IOERR
-        | ffi::SQLITE_FULL
-        | ffi::SQLITE_CANTOPEN
-        | ffi::SQLITE_READONLY
-        | ffi::SQLITE_PROTOCOL
-        | ffi::SQLITE_INTERRUPT
-        | ffi::SQLITE_NOMEM => StoreError::unavailable(source(error)),
+/// What an error means by itself.
+pub(super) fn plain(error: &rusqlite::Error) -> StoreError {
+    match extended_code(error).map(|code| code & 0xff) {
+        Some(
+            ffi::SQLITE_BUSY
+            | ffi::SQLITE_LOCKED
+            | ffi::SQLITE_IOERR
+            | ffi::SQLITE_FULL
+            | ffi::SQLITE_CANTOPEN
+            | ffi::SQLITE_READONLY
+            | ffi::SQLITE_PROTOCOL
+            | ffi::SQLITE_INTERRUPT
+            | ffi::SQLITE_NOMEM,
+        ) => StoreError::unavailable(source(error)),
         _ => StoreError::internal(source(error)),
     }
 }
 
-/// A value of one of lucia's own columns that is of another type than it has to be.
-fn unreadable(subject: Subject, error: &rusqlite::Error, tables: &Tables) -> Option<StoreError> {
-    let rusqlite::Error::InvalidColumnType(_, column, kind) = error else {
-        return None;
+/// The column and the rule that an error is about. SQLite tells them in its message alone: `UNIQUE
+/// constraint failed: auth_user.username`. A column that is found there counts only if the table has it.
+fn place(
+    error: &rusqlite::Error,
+    db: Database<'_>,
+    table: &str,
+) -> (Option<String>, Option<String>) {
+    let rusqlite::Error::SqliteFailure(code, Some(message)) = error else {
+        return (None, None);
     };
-    let table = match subject {
-        Subject::User => &tables.names.user,
-        Subject::Key => &tables.names.key,
-        Subject::Session => &tables.names.session,
-        Subject::Attempt => &tables.names.attempt,
-        Subject::Several => return None,
+    let told = match code.extended_code {
+        ffi::SQLITE_CONSTRAINT_DATATYPE => message.split_once(" column "),
+        ffi::SQLITE_CONSTRAINT_UNIQUE
+        | ffi::SQLITE_CONSTRAINT_PRIMARYKEY
+        | ffi::SQLITE_CONSTRAINT_NOTNULL
+        | ffi::SQLITE_CONSTRAINT_CHECK => message.split_once(": "),
+        _ => None,
     };
-    Some(StoreError::Schema {
-        table: table.clone(),
-        column: Some(column.clone()),
-        reason: format!("a row holds a value of type {kind} in it"),
-    })
-}
-
-/// Which part of a table an error is about.
-struct Place {
-    column: Option<String>,
-    constraint: Option<String>,
-}
-
-impl Place {
-    /// SQLite tells it in its message alone: `UNIQUE constraint failed: auth_user.username`. What
-    /// is found there counts only if the table has it.
-    fn find(error: &rusqlite::Error, connection: &Connection, table: &str) -> Self {
-        let mut place = Self {
-            column: None,
-            constraint: None,
-        };
-        let rusqlite::Error::SqliteFailure(code, Some(message)) = error else {
-            return place;
-        };
-        let columns = || tables::columns(connection, table).unwrap_or_default();
-        let named = |column: &str| format!("{table}.{column}").to_lowercase();
-        match code.extended_code {
-            ffi::SQLITE_CONSTRAINT_UNIQUE
-            | ffi::SQLITE_CONSTRAINT_PRIMARYKEY
-            | ffi::SQLITE_CONSTRAINT_NOTNULL => {
-                let Some((_, at)) = message.split_once(": ") else {
-                    return place;
-                };
-                let index = at.strip_prefix("index '");
-                place.constraint = index
-                    .and_then(|name| name.strip_suffix('\''))
-                    .map(str::to_owned);
-                let at = at.to_lowercase();
-                let found = columns()
-                    .into_iter()
-                    .find(|column| at == named(&column.name));
-                place.column = found.map(|column| column.name);
-            }
-            ffi::SQLITE_CONSTRAINT_CHECK => {
-                // Its name, or the text of the check where it has none.
-                let check = message.split_once(": ");
-                place.constraint = check.map(|(_, check)| check.to_owned());
-            }
-            ffi::SQLITE_CONSTRAINT_DATATYPE => {
-                let message = message.to_lowercase();
-                let ends = |column: &tables::Column| {
-                    message.ends_with(&format!(" {}", named(&column.name)))
-                };
-                let found = columns().into_iter().find(ends);
-                place.column = found.map(|column| column.name);
-            }
-            _ => {}
-        }
-        place
+    let Some((_, told)) = told else {
+        return (None, None);
+    };
+    if code.extended_code == ffi::SQLITE_CONSTRAINT_CHECK {
+        // Its name, or the text of the check where it has none.
+        return (None, Some(told.to_owned()));
     }
+    let index = told.strip_prefix("index '");
+    let index = index.and_then(|name| name.strip_suffix('\''));
+    let is_told =
+        |column: &Column| format!("{table}.{}", column.name).to_lowercase() == told.to_lowercase();
+    let columns = db.columns(table).unwrap_or_default();
+    let column = columns.into_iter().find(is_told);
+    (column.map(|column| column.name), index.map(str::to_owned))
 }
 
 fn extended_code(error: &rusqlite::Error) -> Option<i32> {
@@ -293,17 +257,11 @@ fn extended_code(error: &rusqlite::Error) -> Option<i32> {
     }
 }
 
-/// What SQLite said, without the messages that a statement's values can get into.
-#[derive(Debug, thiserror::Error)]
-#[error("SQLite: {what}")]
-struct SqliteError {
-    what: String,
-}
-
 fn source(error: &rusqlite::Error) -> Source {
-    Box::new(SqliteError { what: what(error) })
+    format!("SQLite: {}", what(error)).into()
 }
 
+/// What SQLite said, without the messages that a statement's values can get into.
 fn what(error: &rusqlite::Error) -> String {
     match error {
         rusqlite::Error::SqliteFailure(code, _) => {

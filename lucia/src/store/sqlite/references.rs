@@ -1,10 +1,10 @@
 //! What refers to the rows that are to be deleted. SQLite does not say it.
 
-use rusqlite::Connection;
 use rusqlite::types::ToSql;
 
-use super::errors::{self, Failure, Outcome};
-use super::tables::{Statements, Tables};
+use super::database::Database;
+use super::errors::{Failure, Outcome, Subject};
+use super::tables::delete_expired_sessions;
 use crate::error::{ConstraintKind, ConstraintViolation};
 use crate::store::StoreError;
 use crate::store::tables::quote;
@@ -30,71 +30,59 @@ impl Reference {
 }
 
 /// The references to `table` that keep its rows from being deleted, but for lucia's own.
-fn references(
-    connection: &Connection,
-    tables: &Tables,
-    table: &str,
-) -> rusqlite::Result<Vec<Reference>> {
-    let mut statement = connection.prepare_cached(
-        "SELECT m.name, f.\"from\", coalesce(f.\"to\", 'id') \
+fn references(db: Database<'_>, table: &str) -> Outcome<Vec<Reference>> {
+    let sql = "SELECT m.name, f.\"from\", coalesce(f.\"to\", 'id') \
          FROM main.sqlite_master AS m, pragma_foreign_key_list(m.name, 'main') AS f \
          WHERE m.type = 'table' AND lower(f.\"table\") = lower(?1) AND f.seq = 0 \
-             AND f.on_delete NOT IN ('CASCADE', 'SET NULL', 'SET DEFAULT')",
-    )?;
-    let found = statement.query_map([table], |row| {
+             AND f.on_delete NOT IN ('CASCADE', 'SET NULL', 'SET DEFAULT')";
+    let mut found = db.all(sql, [table], |row| {
         Ok(Reference {
             table: row.get(0)?,
             column: row.get(1)?,
             other: row.get(2)?,
         })
     })?;
-    let is_own = |reference: &Reference| {
-        let own = [&tables.names.key, &tables.names.session];
-        reference.column.eq_ignore_ascii_case("user_id")
-            && own
-                .iter()
-                .any(|own| own.eq_ignore_ascii_case(&reference.table))
-    };
-    let found: rusqlite::Result<Vec<_>> = found.collect();
-    Ok(found?.into_iter().filter(|found| !is_own(found)).collect())
+    let names = &db.tables.names;
+    found.retain(|found| {
+        let is_own = |table: &str| table.eq_ignore_ascii_case(&found.table);
+        !(found.column.eq_ignore_ascii_case("user_id")
+            && (is_own(&names.key) || is_own(&names.session)))
+    });
+    Ok(found)
 }
 
-/// The error of a deletion. `doomed` are the tables that it was to delete from, each with the column
-/// by which, and what is in it. What it did has been undone.
+/// The error of a deletion, once what it did has been undone. `doomed` are the tables that it was to
+/// delete from, each with the column that has `value` in the rows to delete.
 pub(super) fn explain(
-    connection: &Connection,
-    tables: &Tables,
-    error: rusqlite::Error,
-    doomed: &[(&str, &str, &dyn ToSql)],
+    db: Database<'_>,
+    failure: Failure,
+    doomed: &[(&str, &str)],
+    value: &str,
 ) -> Failure {
-    if !errors::is_broken_reference(&error) {
-        return error.into();
+    if !failure.is_broken_reference() {
+        return failure;
     }
-    let found = find(connection, tables, doomed);
-    let (table, column) = match found {
-        Ok(Some(reference)) => (reference.table, Some(reference.column)),
+    match find(db, doomed, value) {
+        Ok(Some(reference)) => {
+            let violation = ConstraintViolation::new(ConstraintKind::Referenced, reference.table);
+            StoreError::Constraint(violation.column(Some(reference.column))).into()
+        }
         // A trigger was at work.
-        Ok(None) => return error.into(),
-        Err(error) => return error.into(),
-    };
-    let violation = ConstraintViolation::new(ConstraintKind::Referenced, table);
-    StoreError::Constraint(violation.column(column)).into()
+        Ok(None) => failure,
+        Err(other) => other,
+    }
 }
 
-fn find(
-    connection: &Connection,
-    tables: &Tables,
-    doomed: &[(&str, &str, &dyn ToSql)],
-) -> rusqlite::Result<Option<Reference>> {
-    for &(table, by, value) in doomed {
-        for reference in references(connection, tables, table)? {
+fn find(db: Database<'_>, doomed: &[(&str, &str)], value: &str) -> Outcome<Option<Reference>> {
+    for &(table, by) in doomed {
+        for reference in references(db, table)? {
             let sql = format!(
                 "SELECT 1 FROM {} AS p WHERE p.{} = ?1 AND EXISTS ({})",
                 quote(table),
                 quote(by),
                 reference.rows("p")
             );
-            if connection.prepare(&sql)?.exists([value])? {
+            if db.exists(&sql, [value])? {
                 return Ok(Some(reference));
             }
         }
@@ -104,11 +92,10 @@ fn find(
 
 /// Deletes expired sessions, but for those that are referred to.
 pub(super) fn delete_unreferenced_sessions(
-    connection: &Connection,
-    tables: &Tables,
+    db: Database<'_>,
     params: &[&dyn ToSql],
-) -> Outcome<usize> {
-    let references = references(connection, tables, &tables.names.session)?;
+) -> Outcome<u64> {
+    let references = references(db, &db.tables.names.session)?;
     let mut is_unreferenced = String::new();
     for reference in &references {
         is_unreferenced.push_str(&format!(" AND NOT EXISTS ({})", reference.rows("s")));
@@ -118,6 +105,6 @@ pub(super) fn delete_unreferenced_sessions(
              `ON DELETE CASCADE` or `ON DELETE SET NULL`"
         );
     }
-    let sql = Statements::delete_expired_sessions_where(&tables.names, &is_unreferenced);
-    Ok(connection.execute(&sql, params)?)
+    let sql = delete_expired_sessions(&db.tables.names, &is_unreferenced);
+    db.execute(Subject::Several, &sql, params)
 }

@@ -1,9 +1,8 @@
 //! The names in the database, and the statements made of them once.
 
-use rusqlite::Connection;
-
+use super::database::Database;
 use super::errors::{Failure, Outcome};
-use crate::store::tables::{SessionColumn, TableNames, check_name, quote};
+use crate::store::tables::{SessionColumn, TableNames, check_name, has_ended, quote};
 use crate::store::{SESSION_COLUMNS, StoreError};
 use crate::{Error, Result};
 
@@ -17,7 +16,7 @@ const ATTEMPT_COLUMNS: [&str; 4] = ["id", "attempts", "expires", "started_at"];
 pub(super) struct Tables {
     pub(super) names: TableNames,
     pub(super) user_columns: Option<Vec<String>>,
-    /// The columns of the application's own in the table of sessions.
+    /// The application's columns in the table of sessions.
     pub(super) session_columns: Vec<SessionColumn>,
     pub(super) sql: Statements,
 }
@@ -31,10 +30,9 @@ pub(super) struct Statements {
     pub(super) key: String,
     pub(super) user_keys: String,
     pub(super) update_key_password: String,
-    pub(super) change_password: String,
     pub(super) delete_key: String,
     pub(super) delete_user_keys: String,
-    pub(super) key_as_opened: String,
+    pub(super) key_of_user: String,
     pub(super) session: String,
     pub(super) sessions: String,
     pub(super) user_sessions: String,
@@ -77,7 +75,8 @@ impl Tables {
         user_columns: Option<Vec<String>>,
         session_columns: &[String],
     ) -> Result<Self> {
-        names.check()?;
+        // Case makes no difference.
+        names.check(str::eq_ignore_ascii_case)?;
         for (setting, name) in names.by_setting() {
             let reserved = name.get(..7);
             if reserved.is_some_and(|prefix| prefix.eq_ignore_ascii_case("sqlite_")) {
@@ -85,15 +84,10 @@ impl Tables {
                 return Err(Error::setting(setting, reason));
             }
         }
-        // Case makes no difference.
-        names.check_distinct(str::eq_ignore_ascii_case)?;
         for column in user_columns.iter().flatten() {
             check_name("user_columns", column)?;
         }
-        let session_columns: Vec<_> = session_columns
-            .iter()
-            .map(|column| SessionColumn::parse(column, str::to_owned))
-            .collect::<Result<_>>()?;
+        let session_columns = SessionColumn::parse_all(session_columns, str::to_owned)?;
         Ok(Self {
             sql: Statements::new(&names, user_columns.as_deref(), &session_columns),
             names,
@@ -101,53 +95,44 @@ impl Tables {
             session_columns,
         })
     }
+}
 
-    /// Every table with the columns that have to be there, but for that of attempts.
-    fn needed_columns(&self) -> [(&str, Vec<&str>); 3] {
-        let mut user = vec!["id"];
-        user.extend(self.user_columns.iter().flatten().map(String::as_str));
-        let mut session = SESSION_COLUMNS.to_vec();
-        session.extend(self.session_columns.iter().map(|column| &*column.name));
-        [
-            (&self.names.user, user),
-            (&self.names.key, KEY_COLUMNS.to_vec()),
-            (&self.names.session, session),
-        ]
-    }
-
+impl Database<'_> {
     /// Checks that the tables of users, keys and sessions are there with all columns, and can hold
     /// what they have to.
-    pub(super) fn check(&self, connection: &Connection) -> Outcome<()> {
-        check_tables(connection, &self.needed_columns())
+    pub(super) fn check(self) -> Outcome<()> {
+        let tables = self.tables;
+        let user_columns = tables.user_columns.iter().flatten().map(String::as_str);
+        let session_columns = tables.session_columns.iter().map(|column| &*column.name);
+        let names = &tables.names;
+        self.check_table(&names.user, ["id"].into_iter().chain(user_columns))?;
+        self.check_table(&names.key, KEY_COLUMNS)?;
+        self.check_table(
+            &names.session,
+            SESSION_COLUMNS.into_iter().chain(session_columns),
+        )
     }
 
     /// Checks the table that attempts to sign in are counted in, which an application that counts
     /// none can do without.
-    pub(super) fn check_attempts(&self, connection: &Connection) -> Outcome<()> {
-        check_tables(
-            connection,
-            &[(&self.names.attempt, ATTEMPT_COLUMNS.to_vec())],
-        )
+    pub(super) fn check_attempts(self) -> Outcome<()> {
+        self.check_table(&self.tables.names.attempt, ATTEMPT_COLUMNS)
     }
-}
 
-fn check_tables(connection: &Connection, tables: &[(&str, Vec<&str>)]) -> Outcome<()> {
-    for &(table, ref needed) in tables {
-        let misfit = |column: Option<&str>, reason: String| {
-            Failure::Told(StoreError::Schema {
-                table: table.to_owned(),
-                column: column.map(str::to_owned),
-                reason,
-            })
-        };
-        let columns = columns(connection, table)?;
+    fn check_table<'a>(
+        self,
+        table: &str,
+        needed: impl IntoIterator<Item = &'a str>,
+    ) -> Outcome<()> {
+        let misfit =
+            |column, reason: &str| Failure::Told(StoreError::schema(table, column, reason));
+        let columns = self.columns(table)?;
         if columns.is_empty() {
-            let reason = "it is missing; `migrate` makes it".to_owned();
-            return Err(misfit(None, reason));
+            return Err(misfit(None, "it is missing; `migrate` makes it"));
         }
-        for &name in needed {
+        for name in needed {
             let Some(column) = columns.iter().find(|column| column.name == name) else {
-                return Err(misfit(Some(name), "it is missing".to_owned()));
+                return Err(misfit(Some(name), "it is missing"));
             };
             let is_id = name == "id" || name == "user_id";
             if is_id && column.takes_text_for_numbers() {
@@ -158,45 +143,25 @@ fn check_tables(connection: &Connection, tables: &[(&str, Vec<&str>)]) -> Outcom
                      have numbers or UUIDs for ids\" shows how",
                     column.declared
                 );
-                return Err(misfit(Some(name), reason));
+                return Err(misfit(Some(name), &reason));
             }
         }
+        Ok(())
     }
-    Ok(())
-}
-
-/// The columns of a table; none when there is no such table.
-pub(super) fn columns(connection: &Connection, table: &str) -> rusqlite::Result<Vec<Column>> {
-    // `hidden` is 1 for the arguments of virtual tables, 2 and 3 for generated columns.
-    let mut statement = connection.prepare_cached(
-        "SELECT name, type, hidden FROM pragma_table_xinfo(?1, 'main') WHERE hidden <> 1",
-    )?;
-    let columns = statement.query_map([table], |row| {
-        Ok(Column {
-            name: row.get(0)?,
-            declared: row.get(1)?,
-            generated: row.get::<_, i64>(2)? != 0,
-        })
-    })?;
-    columns.collect()
 }
 
 /// Deletes up to `?3` sessions that were expired at `?1`, of the user `?2` or of all, where `and` holds
 /// as well.
-fn delete_expired_sessions(session: &str, and: &str) -> String {
+pub(super) fn delete_expired_sessions(names: &TableNames, and: &str) -> String {
+    let session = quote(&names.session);
     format!(
-        "DELETE FROM {session} WHERE \"id\" IN (SELECT s.\"id\" FROM {session} AS s \
-         WHERE s.\"idle_expires\" < ?1 AND (?2 IS NULL OR s.\"user_id\" = ?2) {and} \
-         ORDER BY s.\"idle_expires\" LIMIT ?3)"
+        r#"DELETE FROM {session} WHERE "id" IN (SELECT s."id" FROM {session} AS s
+            WHERE s."idle_expires" < ?1 AND (?2 IS NULL OR s."user_id" = ?2) {and}
+            ORDER BY s."idle_expires" LIMIT ?3)"#
     )
 }
 
 impl Statements {
-    /// As [`delete_expired_sessions`](Self::delete_expired_sessions), where `and` holds as well.
-    pub(super) fn delete_expired_sessions_where(names: &TableNames, and: &str) -> String {
-        delete_expired_sessions(&quote(&names.session), and)
-    }
-
     fn new(
         names: &TableNames,
         user_columns: Option<&[String]>,
@@ -206,17 +171,10 @@ impl Statements {
         let key = quote(&names.key);
         let session = quote(&names.session);
         let attempt = quote(&names.attempt);
-        // By differences: a sum of such times can be out of range.
-        let has_ended = |now: &str| {
-            format!(
-                "(a.\"expires\" <= {now} \
-                 OR a.\"started_at\" - {now} > a.\"expires\" - a.\"started_at\")"
-            )
-        };
         let (has_ended, is_old) = (has_ended("?2"), has_ended("?1"));
         // The period of this attempt, from the start of the count on; from now on where a clock that
         // is ahead began it.
-        let later_end = "max(a.\"expires\", ?3 - max(?2 - a.\"started_at\", 0))";
+        let later_end = r#"max(a."expires", ?3 - max(?2 - a."started_at", 0))"#;
         let session_columns: Vec<_> = SESSION_COLUMNS
             .into_iter()
             .chain(own_session_columns.iter().map(|column| &*column.name))
@@ -225,99 +183,93 @@ impl Statements {
         let session_columns = session_columns.join(", ");
         // The id stands in front once more, where it is found whatever the others are.
         let user_columns = match user_columns {
-            None => "u.\"id\", u.*".to_owned(),
+            None => r#"u."id", u.*"#.to_owned(),
             Some(columns) => {
-                let mut list = "u.\"id\", u.\"id\"".to_owned();
-                for column in columns.iter().filter(|column| *column != "id") {
-                    list.push_str(", u.");
-                    list.push_str(&quote(column));
-                }
-                list
+                let columns = columns.iter().map(String::as_str);
+                let columns = ["id", "id"].into_iter().chain(columns);
+                let columns: Vec<_> = columns.map(|it| format!("u.{}", quote(it))).collect();
+                columns.join(", ")
             }
         };
         let session_and_user = format!(
-            "SELECT {session_columns}, {user_columns} FROM {session} AS s \
-             JOIN {user} AS u ON u.\"id\" = s.\"user_id\""
+            r#"SELECT {session_columns}, {user_columns} FROM {session} AS s
+                JOIN {user} AS u ON u."id" = s."user_id""#
         );
         // However many they are, it is one statement.
-        let among_first = "s.\"id\" IN (SELECT \"value\" FROM json_each(?1))";
+        let among_first = r#"s."id" IN (SELECT "value" FROM json_each(?1))"#;
         let key_columns = KEY_COLUMNS.map(quote).join(", ");
 
         Self {
-            user: format!("SELECT {user_columns} FROM {user} AS u WHERE u.\"id\" = ?1"),
+            user: format!(r#"SELECT {user_columns} FROM {user} AS u WHERE u."id" = ?1"#),
             any_user: format!("SELECT {user_columns} FROM {user} AS u LIMIT 1"),
-            delete_user: format!("DELETE FROM {user} WHERE \"id\" = ?1"),
+            delete_user: format!(r#"DELETE FROM {user} WHERE "id" = ?1"#),
             insert_key: format!("INSERT INTO {key} ({key_columns}) VALUES (?1, ?2, ?3)"),
-            key: format!("SELECT {key_columns} FROM {key} WHERE \"id\" = ?1"),
+            key: format!(r#"SELECT {key_columns} FROM {key} WHERE "id" = ?1"#),
             user_keys: format!(
-                "SELECT {key_columns} FROM {key} WHERE \"user_id\" = ?1 ORDER BY \"id\""
+                r#"SELECT {key_columns} FROM {key} WHERE "user_id" = ?1 ORDER BY "id""#
             ),
             update_key_password: format!(
-                "UPDATE {key} SET \"hashed_password\" = ?3 WHERE \"id\" = ?1 \
-                 AND \"user_id\" = ?2 AND (?4 IS NULL OR \"hashed_password\" = ?4)"
-            ),
-            change_password: format!(
-                "UPDATE {key} SET \"hashed_password\" = ?3 WHERE \"id\" = ?1 AND \"user_id\" = ?2"
+                r#"UPDATE {key} SET "hashed_password" = ?3 WHERE "id" = ?1
+                    AND "user_id" = ?2 AND (?4 IS NULL OR "hashed_password" = ?4)"#
             ),
             delete_key: format!(
-                "DELETE FROM {key} AS k WHERE k.\"id\" = ?1 AND (?2 OR EXISTS (SELECT 1 \
-                 FROM {key} AS o WHERE o.\"user_id\" = k.\"user_id\" AND o.\"id\" <> k.\"id\"))"
+                r#"DELETE FROM {key} AS k WHERE k."id" = ?1 AND (?2 OR EXISTS (SELECT 1
+                    FROM {key} AS o WHERE o."user_id" = k."user_id" AND o."id" <> k."id"))"#
             ),
-            delete_user_keys: format!("DELETE FROM {key} WHERE \"user_id\" = ?1"),
-            key_as_opened: format!(
-                "SELECT 1 FROM {key} \
-                 WHERE \"id\" = ?1 AND \"user_id\" = ?2 AND \"hashed_password\" IS ?3"
+            delete_user_keys: format!(r#"DELETE FROM {key} WHERE "user_id" = ?1"#),
+            key_of_user: format!(
+                r#"SELECT 1 FROM {key} WHERE "id" = ?1 AND "user_id" = ?2
+                    AND (?3 OR "hashed_password" IS ?4)"#
             ),
-            session: format!("SELECT {session_columns} FROM {session} AS s WHERE s.\"id\" = ?1"),
+            session: format!(r#"SELECT {session_columns} FROM {session} AS s WHERE s."id" = ?1"#),
             sessions: format!("SELECT {session_columns} FROM {session} AS s WHERE {among_first}"),
             user_sessions: format!(
-                "SELECT {session_columns} FROM {session} AS s WHERE s.\"user_id\" = ?1 \
-                 ORDER BY s.\"created_at\", s.\"id\""
+                r#"SELECT {session_columns} FROM {session} AS s WHERE s."user_id" = ?1
+                    ORDER BY s."created_at", s."id""#
             ),
             renew_session: format!(
-                "UPDATE {session} SET \"renewed_at\" = ?2, \"active_expires\" = ?3, \
-                 \"idle_expires\" = ?4 WHERE \"id\" = ?1"
+                r#"UPDATE {session} SET "renewed_at" = ?2, "active_expires" = ?3,
+                    "idle_expires" = ?4 WHERE "id" = ?1"#
             ),
             rotate_session: format!(
-                "UPDATE {session} SET \"id\" = ?2, \"renewed_at\" = ?3, \"active_expires\" = ?4, \
-                 \"idle_expires\" = ?5, \"authenticated_at\" = coalesce(?6, \"authenticated_at\") \
-                 WHERE \"id\" = ?1 AND (?7 IS NULL OR \"user_id\" = ?7)"
+                r#"UPDATE {session} SET "id" = ?2, "renewed_at" = ?3, "active_expires" = ?4,
+                    "idle_expires" = ?5, "authenticated_at" = coalesce(?6, "authenticated_at")
+                    WHERE "id" = ?1 AND (?7 IS NULL OR "user_id" = ?7)"#
             ),
             delete_session: format!(
-                "DELETE FROM {session} WHERE \"id\" = ?1 AND (?2 IS NULL OR \"user_id\" = ?2)"
+                r#"DELETE FROM {session} WHERE "id" = ?1 AND (?2 IS NULL OR "user_id" = ?2)"#
             ),
             delete_user_sessions: format!(
-                "DELETE FROM {session} WHERE \"user_id\" = ?1 AND (?2 IS NULL OR \"id\" <> ?2)"
+                r#"DELETE FROM {session} WHERE "user_id" = ?1 AND (?2 IS NULL OR "id" <> ?2)"#
             ),
             delete_excess_sessions: format!(
-                "DELETE FROM {session} WHERE \"user_id\" = ?1 AND \"id\" NOT IN (SELECT \"id\" \
-                 FROM {session} WHERE \"user_id\" = ?1 ORDER BY \"id\" = ?2 DESC, \
-                 \"idle_expires\" >= ?4 DESC, \"renewed_at\" DESC, \"id\" LIMIT ?3)"
+                r#"DELETE FROM {session} WHERE "user_id" = ?1 AND "id" NOT IN (SELECT "id"
+                    FROM {session} WHERE "user_id" = ?1 ORDER BY "id" = ?2 DESC,
+                    "idle_expires" >= ?4 DESC, "renewed_at" DESC, "id" LIMIT ?3)"#
             ),
-            delete_expired_sessions: delete_expired_sessions(&session, ""),
-            session_and_user: format!("{session_and_user} WHERE s.\"id\" = ?1"),
+            delete_expired_sessions: delete_expired_sessions(names, ""),
+            session_and_user: format!(r#"{session_and_user} WHERE s."id" = ?1"#),
             sessions_and_users: format!("{session_and_user} WHERE {among_first}"),
             count_attempt: format!(
-                "INSERT INTO {attempt} AS a (\"id\", \"attempts\", \"started_at\", \"expires\") \
-                 VALUES (?1, 1, ?2, ?3) ON CONFLICT (\"id\") DO UPDATE SET \
-                 \"attempts\" = CASE WHEN {has_ended} THEN 1 ELSE a.\"attempts\" + 1 END, \
-                 \"started_at\" = CASE WHEN {has_ended} THEN ?2 ELSE a.\"started_at\" END, \
-                 \"expires\" = CASE WHEN {has_ended} THEN ?3 ELSE {later_end} END \
-                 WHERE {has_ended} OR a.\"attempts\" < ?4 \
-                 RETURNING \"started_at\", \"expires\""
+                r#"INSERT INTO {attempt} AS a ("id", "attempts", "started_at", "expires")
+                    VALUES (?1, 1, ?2, ?3) ON CONFLICT ("id") DO UPDATE SET
+                    "attempts" = CASE WHEN {has_ended} THEN 1 ELSE a."attempts" + 1 END,
+                    "started_at" = CASE WHEN {has_ended} THEN ?2 ELSE a."started_at" END,
+                    "expires" = CASE WHEN {has_ended} THEN ?3 ELSE {later_end} END
+                    WHERE {has_ended} OR a."attempts" < ?4
+                    RETURNING "started_at", "expires""#
             ),
-            attempt_end: format!("SELECT \"expires\" FROM {attempt} WHERE \"id\" = ?1"),
+            attempt_end: format!(r#"SELECT "expires" FROM {attempt} WHERE "id" = ?1"#),
             uncount_attempt: format!(
-                "UPDATE {attempt} SET \"attempts\" = \"attempts\" - 1 \
-                 WHERE \"id\" = ?1 AND \"started_at\" = ?2 AND \"attempts\" > 1"
+                r#"UPDATE {attempt} SET "attempts" = "attempts" - 1
+                    WHERE "id" = ?1 AND "started_at" = ?2 AND "attempts" > 1"#
             ),
             uncount_last_attempt: format!(
-                "DELETE FROM {attempt} \
-                 WHERE \"id\" = ?1 AND \"started_at\" = ?2 AND \"attempts\" <= 1"
+                r#"DELETE FROM {attempt} WHERE "id" = ?1 AND "started_at" = ?2 AND "attempts" <= 1"#
             ),
             delete_old_attempts: format!(
-                "DELETE FROM {attempt} WHERE \"id\" IN (SELECT a.\"id\" FROM {attempt} AS a \
-                 WHERE {is_old} LIMIT ?2)"
+                r#"DELETE FROM {attempt} WHERE "id" IN (SELECT a."id" FROM {attempt} AS a
+                    WHERE {is_old} LIMIT ?2)"#
             ),
         }
     }

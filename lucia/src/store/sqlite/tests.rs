@@ -38,7 +38,7 @@ impl File {
         }
     }
 
-    /// A connection as somebody else has it.
+    /// A connection like that of another program.
     fn by_hand(&self) -> Connection {
         Connection::open(&self.path).unwrap()
     }
@@ -61,38 +61,20 @@ fn new_user(id: &str, attributes: Value) -> NewUserRow {
     let Value::Object(attributes) = attributes else {
         panic!("no object")
     };
-    NewUserRow {
-        id: crate::UserId::from_stored(id),
-        attributes,
-    }
+    NewUserRow::new(crate::UserId::from_stored(id), attributes)
 }
 
 fn key(id: &str, user: &str) -> KeyRow {
-    KeyRow {
-        id: id.to_owned(),
-        user_id: crate::UserId::from_stored(user),
-        hashed_password: None,
-    }
+    KeyRow::new(id, crate::UserId::from_stored(user), None)
 }
 
 fn session(user: &str) -> NewSessionRow {
-    NewSessionRow {
-        token: SessionToken::parse(&"0".repeat(40)).unwrap(),
-        user_id: crate::UserId::from_stored(user),
-        created_at: UnixMillis(1),
-        authenticated_at: None,
-        expiries: Expiries {
-            renewed_at: UnixMillis(2),
-            active_expires: UnixMillis(3),
-            idle_expires: UnixMillis(4),
-        },
-        device: None,
-        address: None,
-        persistent: true,
-        attributes: Map::new(),
-        replaces: None,
-        limit: None,
-    }
+    NewSessionRow::new(
+        SessionToken::parse(&"0".repeat(40)).unwrap(),
+        crate::UserId::from_stored(user),
+        UnixMillis(1),
+        Expiries::new(UnixMillis(2), UnixMillis(3), UnixMillis(4)),
+    )
 }
 
 fn columns(user: &UserRow) -> Map<String, Value> {

@@ -1,15 +1,14 @@
-//! Users and keys.
+//! Users, keys, and attempts to open the keys.
 
 use async_trait::async_trait;
-use rusqlite::types::ToSql;
-use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, TransactionBehavior};
+use rusqlite::Row;
 use serde_json::{Map, Value};
 
 use super::SqliteStore;
+use super::database::Database;
 use super::errors::{About as _, Outcome, Subject};
 use super::references;
-use super::tables::{self, Tables};
-use super::values::{self, Attributes};
+use super::values::{Attributes, user_row};
 use crate::store::{
     AttemptStore, CountedAttempt, CountedPlace, KeyDeletion, KeyRow, LastKey, NewAttempt,
     NewUserRow, OldHash, Result, StoreError, UnixMillis, UserRow, UserStore, UserTable,
@@ -23,62 +22,50 @@ impl UserStore for SqliteStore {
     }
 
     async fn describe_users(&self) -> Result<UserTable> {
-        self.read(|connection, tables| {
+        self.read(|db| {
             // One transaction, so that all is as of one moment.
-            let connection = connection.transaction()?;
-            tables.check(&connection)?;
+            let _moment = db.connection.unchecked_transaction()?;
+            db.check()?;
+            let tables = db.tables;
             let columns = match &tables.user_columns {
-                None => tables::columns(&connection, &tables.names.user)?
+                None => db
+                    .columns(&tables.names.user)?
                     .into_iter()
                     .map(|column| column.name)
                     .collect(),
-                Some(columns) => {
-                    let others = columns.iter().filter(|column| *column != "id");
-                    std::iter::once("id".to_owned())
-                        .chain(others.cloned())
-                        .collect()
-                }
+                Some(columns) => [&["id".to_owned()], &columns[..]].concat(),
             };
-            let mut statement = connection.prepare_cached(&tables.sql.any_user)?;
-            let mut rows = statement.query([])?;
-            let sample = first_user(&mut rows, tables)?;
+            let read = |row: &Row<'_>| user_row(db, row, 0);
+            let sample = db.first(Subject::User, &tables.sql.any_user, [], read)?;
             Ok(UserTable { columns, sample })
         })
         .await
     }
 
     async fn insert_user(&self, user: NewUserRow, key: Option<KeyRow>) -> Result<UserRow> {
-        self.write(move |connection, tables| {
-            let transaction =
-                connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let table = &tables.names.user;
-            let attributes =
-                Attributes::new(&transaction, user.attributes, tables, table, &["id"])?;
-            // Asked first, since a taken key goes before a taken name. Nobody else writes now.
+        self.transact(Subject::User, move |db| {
+            let attributes = Attributes::new(db, Subject::User, user.attributes)?;
+            // Asked first, since a taken key goes before a taken name. No other connection writes now.
             if let Some(key) = &key
-                && is_taken(&transaction, tables, &key.id)?
+                && db.exists(&db.tables.sql.key, [&key.id])?
             {
                 return Err(StoreError::DuplicateKey.into());
             }
             let id = user.id.as_str();
-            let inserted = attributes.insert(&transaction, table, &[("id", &id)]);
-            inserted.about(Subject::User)?;
+            attributes.insert(db, &[("id", &id)])?;
             if let Some(key) = &key {
-                insert_key(&transaction, tables, key)?;
+                insert_key(db, key)?;
             }
-            let stored = stored_user(&transaction, tables, &user.id)?;
+            let stored = stored_user(db, &user.id)?;
             // It was inserted a moment ago: only a trigger can have taken it away.
-            let stored = stored.ok_or(StoreError::UnknownUser)?;
-            transaction.commit().about(Subject::User)?;
-            Ok(stored)
+            Ok(stored.ok_or(StoreError::UnknownUser)?)
         })
         .await
     }
 
     async fn user(&self, id: &UserId) -> Result<Option<UserRow>> {
         let id = id.clone();
-        self.read(move |connection, tables| stored_user(connection, tables, &id))
-            .await
+        self.read(move |db| stored_user(db, &id)).await
     }
 
     async fn update_user(
@@ -90,60 +77,50 @@ impl UserStore for SqliteStore {
             return self.user(id).await;
         }
         let id = id.clone();
-        self.write(move |connection, tables| {
-            let transaction =
-                connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let table = &tables.names.user;
-            let attributes = Attributes::new(&transaction, attributes, tables, table, &["id"])?;
-            let updated = attributes.update(&transaction, table, id.as_str());
-            updated.about(Subject::User)?;
-            let stored = stored_user(&transaction, tables, &id)?;
-            transaction.commit().about(Subject::User)?;
-            Ok(stored)
+        self.transact(Subject::User, move |db| {
+            Attributes::new(db, Subject::User, attributes)?.update(db, id.as_str())?;
+            stored_user(db, &id)
         })
         .await
     }
 
     async fn delete_user(&self, id: &UserId) -> Result<()> {
         let id = id.clone();
-        self.write(move |connection, tables| {
-            delete_user(connection, tables, id.as_str()).map_err(|error| {
-                let names = &tables.names;
-                let id: &dyn ToSql = &id.as_str();
-                let doomed = [
-                    (names.user.as_str(), "id", id),
-                    (&names.key, "user_id", id),
-                    (&names.session, "user_id", id),
-                ];
-                references::explain(connection, tables, error, &doomed)
-            })
+        self.write(move |db| {
+            let (id, sql) = (id.as_str(), &db.tables.sql);
+            let deleted = db.transact(Subject::Several, |db| {
+                let all_sessions = (id, None::<&str>);
+                db.execute(Subject::Several, &sql.delete_user_sessions, all_sessions)?;
+                db.execute(Subject::Several, &sql.delete_user_keys, [id])?;
+                db.execute(Subject::Several, &sql.delete_user, [id])
+            });
+            let names = &db.tables.names;
+            let doomed = [
+                (&*names.user, "id"),
+                (&names.key, "user_id"),
+                (&names.session, "user_id"),
+            ];
+            deleted
+                .map(drop)
+                .map_err(|failure| references::explain(db, failure, &doomed, id))
         })
         .await
     }
 
     async fn insert_key(&self, key: KeyRow) -> Result<()> {
-        self.write(move |connection, tables| insert_key(connection, tables, &key))
-            .await
+        self.write(move |db| insert_key(db, &key)).await
     }
 
     async fn key(&self, id: &str) -> Result<Option<KeyRow>> {
         let id = id.to_owned();
-        self.read(move |connection, tables| {
-            let mut statement = connection.prepare_cached(&tables.sql.key)?;
-            statement
-                .query_row([&id], key_row)
-                .optional()
-                .about(Subject::Key)
-        })
-        .await
+        self.read(move |db| stored_key(db, Some(&id))).await
     }
 
     async fn user_keys(&self, user_id: &UserId) -> Result<Vec<KeyRow>> {
         let user_id = user_id.clone();
-        self.read(move |connection, tables| {
-            let mut statement = connection.prepare_cached(&tables.sql.user_keys)?;
-            let keys = statement.query_map([user_id.as_str()], key_row)?;
-            keys.collect::<Result<_, _>>().about(Subject::Key)
+        self.read(move |db| {
+            let sql = &db.tables.sql.user_keys;
+            db.all(sql, [user_id.as_str()], key_row)
         })
         .await
     }
@@ -158,20 +135,30 @@ impl UserStore for SqliteStore {
         let (id, user_id) = (id.to_owned(), user_id.clone());
         let hashed_password = hashed_password.map(str::to_owned);
         let old = old.required().map(str::to_owned);
-        self.write(move |connection, tables| {
-            let mut statement = connection.prepare_cached(&tables.sql.update_key_password)?;
-            let updated = statement.execute((&id, user_id.as_str(), &hashed_password, &old));
-            Ok(updated.about(Subject::Key)? > 0)
+        self.write(move |db| {
+            let sql = &db.tables.sql.update_key_password;
+            let params = (&id, user_id.as_str(), &hashed_password, &old);
+            Ok(db.execute(Subject::Key, sql, params)? > 0)
         })
         .await
     }
 
     async fn delete_key(&self, id: &str, last: LastKey) -> Result<KeyDeletion> {
         let id = id.to_owned();
-        self.write(move |connection, tables| {
-            let doomed = [(tables.names.key.as_str(), "id", &id as &dyn ToSql)];
-            delete_key(connection, tables, &id, last)
-                .map_err(|error| references::explain(connection, tables, error, &doomed))
+        self.write(move |db| {
+            let (id, sql) = (&*id, &db.tables.sql);
+            let deleted = db.transact(Subject::Several, |db| {
+                let params = (id, last == LastKey::Delete);
+                let deleted = db.execute(Subject::Several, &sql.delete_key, params)?;
+                let is_there = db.exists(&sql.key, [id])?;
+                Ok(match (deleted > 0, is_there) {
+                    (true, _) => KeyDeletion::Deleted,
+                    (false, true) => KeyDeletion::Last,
+                    (false, false) => KeyDeletion::Unknown,
+                })
+            });
+            let doomed = [(&*db.tables.names.key, "id")];
+            deleted.map_err(|failure| references::explain(db, failure, &doomed, id))
         })
         .await
     }
@@ -180,159 +167,91 @@ impl UserStore for SqliteStore {
 #[async_trait]
 impl AttemptStore for SqliteStore {
     async fn check_attempts(&self) -> Result<()> {
-        self.read(|connection, tables| tables.check_attempts(connection))
-            .await
+        self.read(|db| db.check_attempts()).await
     }
 
     async fn count_attempt(&self, attempt: NewAttempt) -> Result<CountedAttempt> {
-        self.write(move |connection, tables| {
-            let transaction =
-                connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let counted = count_attempt(&transaction, tables, &attempt)?;
-            transaction.commit()?;
-            Ok(counted)
-        })
-        .await
+        self.transact(Subject::Attempt, move |db| count_attempt(db, &attempt))
+            .await
     }
 
     async fn uncount_attempt(&self, places: &[CountedPlace]) -> Result<()> {
         let places = places.to_vec();
-        self.write(move |connection, tables| {
-            let transaction =
-                connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        self.transact(Subject::Attempt, move |db| {
+            let sql = &db.tables.sql;
             for CountedPlace { place, started_at } in &places {
-                let uncounted = transaction
-                    .prepare_cached(&tables.sql.uncount_attempt)?
-                    .execute((place, started_at.0))?;
-                if uncounted == 0 {
-                    transaction
-                        .prepare_cached(&tables.sql.uncount_last_attempt)?
-                        .execute((place, started_at.0))?;
+                let params = (place, started_at.0);
+                if db.execute(Subject::Attempt, &sql.uncount_attempt, params)? == 0 {
+                    db.execute(Subject::Attempt, &sql.uncount_last_attempt, params)?;
                 }
             }
-            transaction.commit()?;
             Ok(())
         })
         .await
     }
 
     async fn delete_old_attempts(&self, now: UnixMillis, limit: u32) -> Result<u64> {
-        self.write(move |connection, tables| {
-            let mut statement = connection.prepare_cached(&tables.sql.delete_old_attempts)?;
-            let deleted = statement.execute((now.0, limit))?;
-            Ok(u64::try_from(deleted).unwrap_or(u64::MAX))
+        self.write(move |db| {
+            let sql = &db.tables.sql.delete_old_attempts;
+            db.execute(Subject::Attempt, sql, (now.0, limit))
         })
         .await
     }
 }
 
-fn count_attempt(
-    transaction: &Transaction<'_>,
-    tables: &Tables,
-    attempt: &NewAttempt,
-) -> Outcome<CountedAttempt> {
-    let Some((first, expires)) = count_place(transaction, tables, attempt, &attempt.place)? else {
-        let expires = transaction
-            .prepare_cached(&tables.sql.attempt_end)?
-            .query_row([&attempt.place], |row| row.get(0))
-            .about(Subject::Attempt)?;
-        return Ok(CountedAttempt::refused(UnixMillis(expires)));
+fn count_attempt(db: Database<'_>, attempt: &NewAttempt) -> Outcome<CountedAttempt> {
+    let Some((first, expires)) = count_place(db, attempt, &attempt.place)? else {
+        let sql = &db.tables.sql.attempt_end;
+        let place = [&attempt.place];
+        let expires = db.first(Subject::Attempt, sql, place, |row| Ok(row.get(0)?))?;
+        return Ok(CountedAttempt::refused(
+            expires.map_or(attempt.expires, UnixMillis),
+        ));
     };
-    let key = transaction
-        .prepare_cached(&tables.sql.key)?
-        .query_row([&attempt.key_id], key_row)
-        .optional()?;
+    let key = stored_key(db, attempt.key_id.as_deref())?;
     let stored = attempt.stored_place(key.as_ref().map(|key| &*key.id));
     let mut places = vec![first];
-    let second = count_place(transaction, tables, attempt, &stored)?;
+    let second = count_place(db, attempt, &stored)?;
     places.extend(second.map(|(second, _)| second));
     Ok(CountedAttempt::new(places, expires, key))
 }
 
 /// Counts an attempt in one place, and says when that count ends; `None` when it is full.
 fn count_place(
-    transaction: &Transaction<'_>,
-    tables: &Tables,
+    db: Database<'_>,
     attempt: &NewAttempt,
     place: &str,
 ) -> Outcome<Option<(CountedPlace, UnixMillis)>> {
     let params = (place, attempt.now.0, attempt.expires.0, attempt.limit);
-    transaction
-        .prepare_cached(&tables.sql.count_attempt)?
-        .query_row(params, |row| {
-            let started_at = UnixMillis(row.get(0)?);
-            Ok((
-                CountedPlace::new(place, started_at),
-                UnixMillis(row.get(1)?),
-            ))
-        })
-        .optional()
-        .about(Subject::Attempt)
-}
-
-fn delete_user(connection: &mut Connection, tables: &Tables, id: &str) -> rusqlite::Result<()> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let sql = &tables.sql;
-    transaction
-        .prepare_cached(&sql.delete_user_sessions)?
-        .execute((id, None::<&str>))?;
-    transaction
-        .prepare_cached(&sql.delete_user_keys)?
-        .execute([id])?;
-    transaction
-        .prepare_cached(&sql.delete_user)?
-        .execute([id])?;
-    transaction.commit()
-}
-
-fn delete_key(
-    connection: &mut Connection,
-    tables: &Tables,
-    id: &str,
-    last: LastKey,
-) -> rusqlite::Result<KeyDeletion> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let deleted = transaction
-        .prepare_cached(&tables.sql.delete_key)?
-        .execute((id, last == LastKey::Delete))?;
-    let is_there = transaction.prepare_cached(&tables.sql.key)?.exists([id])?;
-    transaction.commit()?;
-    Ok(match (deleted > 0, is_there) {
-        (true, _) => KeyDeletion::Deleted,
-        (false, true) => KeyDeletion::Last,
-        (false, false) => KeyDeletion::Unknown,
+    let sql = &db.tables.sql.count_attempt;
+    db.first(Subject::Attempt, sql, params, |row| {
+        let millis = |index| row.get(index).map(UnixMillis).about(Subject::Attempt);
+        Ok((CountedPlace::new(place, millis(0)?), millis(1)?))
     })
 }
 
-fn stored_user(connection: &Connection, tables: &Tables, id: &UserId) -> Outcome<Option<UserRow>> {
-    let mut statement = connection.prepare_cached(&tables.sql.user)?;
-    let mut rows = statement.query([id.as_str()])?;
-    first_user(&mut rows, tables)
+fn stored_user(db: Database<'_>, id: &UserId) -> Outcome<Option<UserRow>> {
+    let tables = db.tables;
+    db.first(Subject::User, &tables.sql.user, [id.as_str()], |row| {
+        user_row(db, row, 0)
+    })
 }
 
-fn first_user(rows: &mut rusqlite::Rows<'_>, tables: &Tables) -> Outcome<Option<UserRow>> {
-    match rows.next()? {
-        Some(row) => values::user(row, 0, &tables.names.user).map(Some),
-        None => Ok(None),
-    }
+fn stored_key(db: Database<'_>, id: Option<&str>) -> Outcome<Option<KeyRow>> {
+    db.first(Subject::Key, &db.tables.sql.key, [id], key_row)
 }
 
-fn is_taken(connection: &Connection, tables: &Tables, key_id: &str) -> Outcome<bool> {
-    let mut statement = connection.prepare_cached(&tables.sql.key)?;
-    Ok(statement.exists([key_id])?)
+fn insert_key(db: Database<'_>, key: &KeyRow) -> Outcome<()> {
+    let params = (&key.id, key.user_id.as_str(), &key.hashed_password);
+    db.execute(Subject::Key, &db.tables.sql.insert_key, params)
+        .map(drop)
 }
 
-fn insert_key(connection: &Connection, tables: &Tables, key: &KeyRow) -> Outcome<()> {
-    let mut statement = connection.prepare_cached(&tables.sql.insert_key)?;
-    let inserted = statement.execute((&key.id, key.user_id.as_str(), &key.hashed_password));
-    inserted.about(Subject::Key)?;
-    Ok(())
-}
-
-fn key_row(row: &Row<'_>) -> rusqlite::Result<KeyRow> {
+fn key_row(row: &Row<'_>) -> Outcome<KeyRow> {
+    let user_id: String = row.get(1).about(Subject::Key)?;
     Ok(KeyRow {
-        id: row.get(0)?,
-        user_id: UserId::from_stored(row.get::<_, String>(1)?),
-        hashed_password: row.get(2)?,
+        id: row.get(0).about(Subject::Key)?,
+        user_id: UserId::from_stored(user_id),
+        hashed_password: row.get(2).about(Subject::Key)?,
     })
 }

@@ -1,17 +1,18 @@
-//! Columns of the application's own as JSON, and attributes as SQLite's values.
+//! Columns of the application as JSON, and attributes as SQLite's values.
 
 use std::fmt::Write as _;
 use std::ops::Range;
 
 use rusqlite::types::{ToSql, Value as SqlValue, ValueRef};
-use rusqlite::{Connection, Row, params_from_iter};
+use rusqlite::{Row, params_from_iter};
 use serde::de::IgnoredAny;
 use serde_json::{Map, Number, Value};
 
+use super::database::Database;
 use super::errors::{About, Outcome, Subject};
-use super::tables::{self, Column, Tables};
+use super::tables::Column;
 use crate::store::tables::quote;
-use crate::store::{Result, StoreError, UserRow};
+use crate::store::{Result, SESSION_COLUMNS, StoreError, UserRow};
 use crate::user::UserId;
 
 /// What the declared type of a column makes of a value that could be two things.
@@ -36,21 +37,19 @@ impl Declared {
 }
 
 /// Reads the user in the columns of `row` from `first` on: the id, and then all that was asked.
-pub(super) fn user(row: &Row<'_>, first: usize, table: &str) -> Outcome<UserRow> {
+pub(super) fn user_row(db: Database<'_>, row: &Row<'_>, first: usize) -> Outcome<UserRow> {
     let id: String = row.get(first).about(Subject::User)?;
     let columns = first + 1..row.as_ref().column_count();
-    Ok(UserRow {
-        id: UserId::from_stored(id),
-        attributes: object(row, columns, Subject::User, table)?,
-    })
+    let attributes = object(db, row, columns, Subject::User)?;
+    Ok(UserRow::new(UserId::from_stored(id), attributes))
 }
 
-/// Columns of a row of the table `table` as the text of a JSON object.
+/// Columns of a row of `subject` as the text of a JSON object.
 pub(super) fn object(
+    db: Database<'_>,
     row: &Row<'_>,
     columns: Range<usize>,
     subject: Subject,
-    table: &str,
 ) -> Outcome<String> {
     let mut object = String::from("{");
     if !columns.is_empty() {
@@ -58,10 +57,9 @@ pub(super) fn object(
         for (index, column) in all.iter().enumerate().take(columns.end).skip(columns.start) {
             let value = row.get_ref(index).about(subject)?;
             let declared = Declared::from(column.decl_type());
-            let json = json(value, declared).map_err(|reason| StoreError::Schema {
-                table: table.to_owned(),
-                column: Some(column.name().to_owned()),
-                reason: reason.to_owned(),
+            let json = json(value, declared).map_err(|reason| {
+                let (table, _) = subject.table(&db.tables.names);
+                StoreError::schema(table, Some(column.name()), reason)
             })?;
             if object.len() > 1 {
                 object.push(',');
@@ -119,128 +117,106 @@ fn loses_digits(text: &str) -> bool {
     is_number && text.parse::<i64>().is_err() && count > 15
 }
 
-/// The columns to write, with their values.
-pub(super) struct Attributes(Vec<(String, SqlValue)>);
+/// The columns to write in a row of `subject`, with their values.
+pub(super) struct Attributes {
+    subject: Subject,
+    values: Vec<(String, SqlValue)>,
+}
 
 impl Attributes {
-    /// Attributes for rows of the table `table`, of whose columns `own` are lucia's.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::InvalidAttribute`] for an attribute without a column (SQLite would find one by another
-    /// spelling, `ID` for `id` or `rowid`), for a value out of range and for a column that the
-    /// database computes, [`StoreError::Misuse`] for a column of lucia's.
+    /// Attributes for a row of `subject`, a user or a session. Refuses those without a column, which
+    /// SQLite would find by another spelling (`ID` for `id` or `rowid`).
     pub(super) fn new(
-        connection: &Connection,
+        db: Database<'_>,
+        subject: Subject,
         attributes: Map<String, Value>,
-        tables: &Tables,
-        table: &str,
-        own: &[&str],
     ) -> Outcome<Self> {
-        if attributes.is_empty() {
-            return Ok(Self(Vec::new()));
-        }
-        let columns = tables::columns(connection, table)?;
-        if columns.is_empty() {
-            tables.check(connection)?;
-        }
-        Ok(Self::of(attributes, &columns, table, own)?)
-    }
-
-    fn of(
-        attributes: Map<String, Value>,
-        columns: &[Column],
-        table: &str,
-        own: &[&str],
-    ) -> Result<Self> {
         let mut values = Vec::with_capacity(attributes.len());
+        if attributes.is_empty() {
+            return Ok(Self { subject, values });
+        }
+        let (table, _) = subject.table(&db.tables.names);
+        let own = match subject {
+            Subject::Session => &SESSION_COLUMNS[..],
+            _ => &["id"],
+        };
+        let columns = db.columns(table)?;
+        if columns.is_empty() {
+            db.check()?;
+        }
         for (name, value) in attributes {
             if own.contains(&name.as_str()) {
-                return Err(StoreError::Misuse(format!("`{name}` is not an attribute")));
+                return Err(StoreError::Misuse(format!("`{name}` is not an attribute")).into());
             }
-            let invalid = |reason: &str| StoreError::InvalidAttribute {
-                table: table.to_owned(),
-                column: Some(name.clone()),
-                reason: reason.to_owned(),
-            };
-            let Some(column) = columns.iter().find(|column| column.name == name) else {
-                return Err(invalid("there is no such column"));
-            };
-            if column.generated {
-                return Err(invalid("the database computes this column"));
-            }
-            let value = match (value, Declared::from(Some(&column.declared))) {
-                (Value::Null, _) => SqlValue::Null,
-                (value, Declared::Json) => SqlValue::Text(value.to_string()),
-                (Value::Bool(value), _) => SqlValue::Integer(value.into()),
-                (Value::Number(number), _) => match (number.as_i64(), number.as_f64()) {
-                    (Some(number), _) => SqlValue::Integer(number),
-                    (None, Some(number_)) if !number.is_u64() => SqlValue::Real(number_),
-                    _ => return Err(invalid("the number is larger than SQLite can hold")),
-                },
-                (Value::String(text), _)
-                    if column.takes_text_for_numbers() && loses_digits(&text) =>
-                {
-                    return Err(invalid(
-                        "SQLite keeps 15 digits of a number in this column; declare it as TEXT",
-                    ));
-                }
-                (Value::String(text), _) => SqlValue::Text(text),
-                (value @ (Value::Array(_) | Value::Object(_)), _) => {
-                    SqlValue::Text(value.to_string())
-                }
-            };
+            let column = columns.iter().find(|column| column.name == name);
+            let value = sql_value(column, value)
+                .map_err(|reason| StoreError::invalid_attribute(table, Some(&name), reason))?;
             values.push((name, value));
         }
-        Ok(Self(values))
+        Ok(Self { subject, values })
     }
 
-    /// Inserts a row of these attributes and of columns of lucia's own.
-    pub(super) fn insert(
-        &self,
-        connection: &Connection,
-        table: &str,
-        own: &[(&str, &dyn ToSql)],
-    ) -> rusqlite::Result<usize> {
+    /// Inserts a row of these attributes and of lucia's columns `own`.
+    pub(super) fn insert(&self, db: Database<'_>, own: &[(&str, &dyn ToSql)]) -> Outcome<u64> {
         let own_names = own.iter().map(|(name, _)| *name);
-        let names = self.0.iter().map(|(name, _)| name.as_str());
+        let names = self.values.iter().map(|(name, _)| name.as_str());
         let names: Vec<_> = own_names.chain(names).map(quote).collect();
         let places: Vec<_> = (1..=names.len()).map(|place| format!("?{place}")).collect();
         let sql = format!(
             "INSERT INTO {} ({}) VALUES ({})",
-            quote(table),
+            self.table(db),
             names.join(", "),
             places.join(", ")
         );
         let own = own.iter().map(|(_, value)| *value);
-        connection
-            .prepare_cached(&sql)?
-            .execute(params_from_iter(own.chain(self.values())))
+        let params = params_from_iter(own.chain(self.values()));
+        db.execute(self.subject, &sql, params)
     }
 
     /// Sets these attributes in the row of this id.
-    pub(super) fn update(
-        &self,
-        connection: &Connection,
-        table: &str,
-        id: &str,
-    ) -> rusqlite::Result<usize> {
-        let names = self.0.iter().enumerate();
-        let assign =
-            |(at, (name, _)): (usize, &(String, _))| format!("{} = ?{}", quote(name), at + 2);
-        let assignments: Vec<_> = names.map(assign).collect();
+    pub(super) fn update(&self, db: Database<'_>, id: &str) -> Outcome<u64> {
+        let names = (2..).zip(self.values.iter().map(|(name, _)| quote(name)));
+        let assignments: Vec<_> = names
+            .map(|(place, name)| format!("{name} = ?{place}"))
+            .collect();
         let sql = format!(
             "UPDATE {} SET {} WHERE \"id\" = ?1",
-            quote(table),
+            self.table(db),
             assignments.join(", ")
         );
         let id: &dyn ToSql = &id;
-        connection
-            .prepare_cached(&sql)?
-            .execute(params_from_iter(std::iter::once(id).chain(self.values())))
+        let params = params_from_iter(std::iter::once(id).chain(self.values()));
+        db.execute(self.subject, &sql, params)
+    }
+
+    fn table(&self, db: Database<'_>) -> String {
+        quote(self.subject.table(&db.tables.names).0)
     }
 
     fn values(&self) -> impl Iterator<Item = &dyn ToSql> {
-        self.0.iter().map(|(_, value)| value as &dyn ToSql)
+        self.values.iter().map(|(_, value)| value as &dyn ToSql)
     }
+}
+
+/// A value as SQLite stores it in this column, or why it does not.
+fn sql_value(column: Option<&Column>, value: Value) -> Result<SqlValue, &'static str> {
+    let column = column.ok_or("there is no such column")?;
+    if column.generated {
+        return Err("the database computes this column");
+    }
+    Ok(match (value, Declared::from(Some(&column.declared))) {
+        (Value::Null, _) => SqlValue::Null,
+        (value, Declared::Json) => SqlValue::Text(value.to_string()),
+        (Value::Bool(value), _) => SqlValue::Integer(value.into()),
+        (Value::Number(number), _) => match (number.as_i64(), number.as_f64()) {
+            (Some(number), _) => SqlValue::Integer(number),
+            (None, Some(real)) if !number.is_u64() => SqlValue::Real(real),
+            _ => return Err("the number is larger than SQLite can hold"),
+        },
+        (Value::String(text), _) if column.takes_text_for_numbers() && loses_digits(&text) => {
+            return Err("SQLite keeps 15 digits of a number in this column; declare it as TEXT");
+        }
+        (Value::String(text), _) => SqlValue::Text(text),
+        (value, _) => SqlValue::Text(value.to_string()),
+    })
 }

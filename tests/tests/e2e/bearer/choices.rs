@@ -124,7 +124,10 @@ async fn where_either_will_do_a_cookie_has_to_come_from_this_site(
 
     let forged = scene.post_from_elsewhere("/either", true, None).await;
     assert_eq!(challenge(&forged), (403, None));
-    assert_eq!(forged.body, "The `Origin` of this request is missing or not allowed.");
+    assert_eq!(
+        forged.body,
+        "The `Origin` of this request is missing or not allowed."
+    );
     // A bad token does not make a good one of the cookie.
     let with_token = scene.post_from_elsewhere("/either", true, Some("Bearer x"));
     assert_eq!(challenge(&with_token.await), BAD_TOKEN);

@@ -181,7 +181,10 @@ async fn a_denial_is_not_stored_and_says_one_sentence() {
         for (sender, sentence) in [
             (Sender::Anonymous, "Not signed in."),
             (Sender::Dead, "Not signed in."),
-            (Sender::CrossOrigin, "The `Origin` of this request is missing or not allowed."),
+            (
+                Sender::CrossOrigin,
+                "The `Origin` of this request is missing or not allowed.",
+            ),
             (Sender::DuringAnOutage, "Try again in a moment."),
         ] {
             let reply = counting.post(path, sender, "{}").await;

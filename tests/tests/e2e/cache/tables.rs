@@ -19,7 +19,7 @@ type Expected = fn(&str) -> bool;
 async fn look(caching: &Caching, session: &Session) -> String {
     let found = Store::session_and_user(&caching.store, &session.id).await;
     found.unwrap().map_or("nothing".to_owned(), |(row, user)| {
-        format!("{:?} {}", row.idle_expires, user.attributes)
+        format!("{:?} {}", row.expiries.idle_expires, user.attributes)
     })
 }
 

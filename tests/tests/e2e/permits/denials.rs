@@ -84,7 +84,10 @@ async fn nobody_is_asked_about_who_is_not_signed_in(stage: Stage, framework: Fra
         let forged = forged.header("origin", "https://evil.example");
         let forged = browser.send(forged).await;
         assert_eq!(forged.status, 403, "{path}");
-        assert_eq!(forged.body, "The `Origin` of this request is missing or not allowed.", "{path}");
+        assert_eq!(
+            forged.body, "The `Origin` of this request is missing or not allowed.",
+            "{path}"
+        );
 
         stage.probe.set_down(true);
         let unknown = browser.post(path, &[]).await;

@@ -87,11 +87,8 @@ pub(super) fn set(
         let column = columns.iter().find(|(column, ..)| column == name);
         match column {
             None if !anything_goes => {
-                return Err(StoreError::InvalidAttribute {
-                    table: table.to_owned(),
-                    column: Some(name.clone()),
-                    reason: "there is no such column".to_owned(),
-                });
+                let reason = "there is no such column";
+                return Err(StoreError::invalid_attribute(table, Some(name), reason));
             }
             _ => row.insert(name.clone(), value.clone()),
         };

@@ -93,13 +93,13 @@ impl SessionStore for Memory {
             return Ok(self.has(Fault::RenewsWhatIsNotThere));
         };
         self.pause(Fault::RenewsInTwoSteps).await;
-        row.active_expires = expiries.active_expires;
-        row.idle_expires = expiries.idle_expires;
+        row.expiries.active_expires = expiries.active_expires;
+        row.expiries.idle_expires = expiries.idle_expires;
         if self.has(Fault::RenewsAndRemembers) {
             row.persistent = true;
         }
         if !self.has(Fault::RenewsHalf) {
-            row.renewed_at = expiries.renewed_at;
+            row.expiries.renewed_at = expiries.renewed_at;
         }
         self.state().sessions.insert(id.to_string(), row);
         Ok(true)
@@ -194,7 +194,7 @@ impl SessionStore for Memory {
         let before = state.sessions.len();
         let grace = i64::from(self.has(Fault::SweepsTheLastMoment));
         state.sessions.retain(|_, row| {
-            let is_expired = row.idle_expires.0 < now.0.saturating_add(grace);
+            let is_expired = row.expiries.idle_expires.0 < now.0.saturating_add(grace);
             let dies = left > 0 && is_expired && user_id.is_none_or(|id| row.user_id == *id);
             left -= u64::from(dies);
             !dies
@@ -230,9 +230,7 @@ impl Memory {
             user_id: new.user_id.clone(),
             created_at: new.created_at,
             authenticated_at: new.authenticated_at,
-            renewed_at: new.expiries.renewed_at,
-            active_expires: new.expiries.active_expires,
-            idle_expires: new.expiries.idle_expires,
+            expiries: new.expiries,
             device: new.device.clone(),
             address: new.address.clone(),
             persistent: new.persistent,
@@ -251,7 +249,7 @@ impl Memory {
             row.authenticated_at = None;
         }
         if self.has(Fault::CountsInSeconds) {
-            row.idle_expires.0 -= row.idle_expires.0 % 1000;
+            row.expiries.idle_expires.0 -= row.expiries.idle_expires.0 % 1000;
         }
         Ok(row)
     }
@@ -271,11 +269,11 @@ impl Memory {
         let grace = i64::from(self.has(Fault::LimitsTheLastMoment));
         theirs.sort_by_key(|other| {
             let is_newest = other.id == row.id && !self.has(Fault::LimitsTheNewest);
-            let is_alive = other.idle_expires.0 >= new.created_at.0 + grace;
+            let is_alive = other.expiries.idle_expires.0 >= new.created_at.0 + grace;
             let is_alive = is_alive != self.has(Fault::LimitsTheLivingFirst);
             let moment = match self.has(Fault::LimitsByAge) {
                 true => other.created_at,
-                false => other.renewed_at,
+                false => other.expiries.renewed_at,
             };
             Reverse((is_newest, is_alive, moment))
         });
@@ -289,9 +287,7 @@ impl Memory {
     pub(super) fn rotated(&self, mut row: SessionRow, rotation: &Rotation) -> SessionRow {
         row.id = rotation.token.session_id();
         if !self.has(Fault::RotatesAndDoesNotRenew) {
-            row.renewed_at = rotation.expiries.renewed_at;
-            row.active_expires = rotation.expiries.active_expires;
-            row.idle_expires = rotation.expiries.idle_expires;
+            row.expiries = rotation.expiries;
         }
         if rotation.authenticated_at.is_some() || self.has(Fault::RotatesAndForgetsTheProof) {
             row.authenticated_at = rotation.authenticated_at;

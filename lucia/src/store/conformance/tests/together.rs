@@ -22,7 +22,7 @@ impl Store for Memory {
         let Some(session) = state.sessions.get(id.as_str()).cloned() else {
             return Ok(None);
         };
-        if session.idle_expires.0 < 1000 && self.has(Fault::HidesTheDead) {
+        if session.expiries.idle_expires.0 < 1000 && self.has(Fault::HidesTheDead) {
             return Ok(None);
         }
         let user = match self.has(Fault::MixesUpUsers) {
@@ -47,7 +47,7 @@ impl Store for Memory {
             both.truncate(1);
         }
         if self.has(Fault::HidesTheDeadOfSeveral) {
-            both.retain(|(session, _)| session.idle_expires.0 > 1000);
+            both.retain(|(session, _)| session.expiries.idle_expires.0 > 1000);
         }
         if self.has(Fault::MixesUpUsersOfSeveral)
             && let Some((_, user)) = both.first().cloned()

@@ -260,11 +260,7 @@ impl Memory {
             Err(StoreError::InvalidAttribute { table, reason, .. })
                 if self.has(Fault::NamesNoColumn) =>
             {
-                Err(StoreError::InvalidAttribute {
-                    table,
-                    column: None,
-                    reason,
-                })
+                Err(StoreError::invalid_attribute(&table, None, reason))
             }
             other => other,
         }

@@ -45,7 +45,8 @@ async fn every_connection_is_set_up_alike() {
     let file = File::new();
     let store = SqliteStore::open(&file.path).await.unwrap();
     let set_up = || {
-        store.read(|connection, _| {
+        store.read(|db| {
+            let connection = db.connection;
             let setting = |name: &str| {
                 connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, String>(0))
             };
@@ -93,7 +94,7 @@ async fn memory_outlives_its_connection() {
         .await
         .unwrap();
     let broken = store
-        .read(|_, _| -> super::super::Outcome<()> { panic!("swordfish") })
+        .read(|_| -> super::super::Outcome<()> { panic!("swordfish") })
         .await;
     let error = broken.unwrap_err();
     assert!(matches!(error, StoreError::Internal(_)), "{error:?}");
@@ -174,7 +175,7 @@ async fn settings_that_make_no_sense_are_named() {
 #[tokio::test]
 async fn a_locked_database_is_unavailable_to_writers_and_open_to_readers() {
     let file = File::new();
-    let store = SqliteStore::builder().timeout(Duration::from_millis(50));
+    let store = SqliteStore::builder().timeout(Duration::from_millis(300));
     let store = store.open(&file.path).await.unwrap();
     store.migrate(&[]).await.unwrap();
     let somebody_else = file.by_hand();
@@ -196,11 +197,11 @@ async fn a_locked_database_is_unavailable_to_writers_and_open_to_readers() {
 
 #[tokio::test]
 async fn what_is_too_late_to_begin_is_not_done() {
-    let store = SqliteStore::builder().timeout(Duration::from_millis(50));
+    let store = SqliteStore::builder().timeout(Duration::from_millis(300));
     let store = store.in_memory().await.unwrap();
     store.migrate(&[]).await.unwrap();
     let (release, wait) = std::sync::mpsc::channel::<()>();
-    let slow = store.write(move |_, _| {
+    let slow = store.write(move |_| {
         let _ = wait.recv();
         Ok(())
     });

@@ -263,7 +263,7 @@ async fn a_table_of_sessions_that_is_there_gets_our_columns() {
             let stored = store.session(&id.parse().unwrap()).await.unwrap();
             let stored = stored.expect("it is still there");
             let now = UnixMillis::from(std::time::SystemTime::now()).0;
-            for time in [stored.created_at.0, stored.renewed_at.0] {
+            for time in [stored.created_at.0, stored.expiries.renewed_at.0] {
                 assert!((now - 60_000..=now).contains(&time), "{stored:?}");
             }
             assert_eq!(stored.authenticated_at, None, "nobody proved anything");
@@ -298,7 +298,7 @@ async fn the_sql_file_makes_the_same_tables_by_hand() {
         (now - 60_000..=now).contains(&session.created_at.0),
         "{session:?}"
     );
-    assert_eq!(session.created_at, session.renewed_at);
+    assert_eq!(session.created_at, session.expiries.renewed_at);
     assert!(session.persistent);
     assert_eq!(
         store.user_sessions(&"ada".parse().unwrap()).await.unwrap(),

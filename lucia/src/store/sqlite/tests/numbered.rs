@@ -5,6 +5,7 @@ use serde_json::json;
 use super::*;
 use crate::store::UserStore as _;
 use crate::store::migrations::Migration;
+use crate::store::sqlite::errors::Subject;
 use crate::store::sqlite::migrate::{MIGRATIONS, migrate};
 
 impl File {
@@ -116,7 +117,7 @@ async fn a_column_that_is_there_is_not_added_again() {
         for _ in 0..2 {
             let known = known.clone();
             let migrated = store
-                .write(move |connection, tables| migrate(connection, tables, &[], &*known))
+                .transact(Subject::Several, move |db| migrate(db, &[], &*known))
                 .await;
             migrated.unwrap();
         }

@@ -1,4 +1,4 @@
-//! Columns of the application's own in the table of sessions.
+//! The application's columns in the table of sessions.
 
 use serde_json::json;
 
@@ -114,9 +114,9 @@ async fn rules_of_the_table_of_sessions_are_violations_of_their_kind() {
 async fn a_unique_column_names_itself() {
     let store = with_columns(&["device_id TEXT"]).await;
     store
-        .write(|connection, _| {
+        .write(|db| {
             let sql = "CREATE UNIQUE INDEX one_device ON user_session (device_id)";
-            Ok(connection.execute_batch(sql)?)
+            Ok(db.connection.execute_batch(sql)?)
         })
         .await
         .unwrap();

@@ -8,7 +8,7 @@ use loom::sync::Mutex;
 use loom::thread;
 
 use super::*;
-use crate::store::UnixMillis;
+use crate::store::{Expiries, UnixMillis};
 
 const MAX_AGE: Duration = Duration::from_secs(60);
 const USER: Digest = [9; 32];
@@ -21,19 +21,10 @@ fn entries() -> Entries {
 
 /// A session and its user. `version` is what changes of the user.
 fn row(session: u8, version: u32) -> (SessionRow, UserRow) {
-    let session = SessionRow {
-        id: format!("{session:02x}").repeat(32).parse().unwrap(),
-        user_id: "ada".parse().unwrap(),
-        created_at: UnixMillis(0),
-        authenticated_at: None,
-        renewed_at: UnixMillis(0),
-        active_expires: UnixMillis(0),
-        idle_expires: UnixMillis(0),
-        device: None,
-        address: None,
-        persistent: true,
-        attributes: "{}".to_owned(),
-    };
+    let id = format!("{session:02x}").repeat(32).parse().unwrap();
+    let zero = UnixMillis(0);
+    let expiries = Expiries::new(zero, zero, zero);
+    let session = SessionRow::new(id, "ada".parse().unwrap(), zero, expiries);
     let user = UserRow {
         id: "ada".parse().unwrap(),
         attributes: format!("{{\"version\":{version}}}"),

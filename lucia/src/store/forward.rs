@@ -1,0 +1,112 @@
+//! Stores that ask another one. A store behind an [`Arc`] is a store, so that `Arc<dyn Store>` is one.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde_json::{Map, Value};
+
+#[cfg(feature = "postgres")]
+use super::TransactionStore;
+use super::{
+    AttemptStore, Expiries, KeyDeletion, KeyRow, LastKey, NewSessionRow, NewUserRow, OldHash,
+    Owner, PasswordChange, Result, Rotation, SessionRow, SessionStore, Store, UnixMillis, UserRow,
+    UserStore, UserTable,
+};
+use crate::session::token::SessionId;
+use crate::user::UserId;
+
+/// Implements a trait of stores for a type. The listed methods ask the store that `$inner` returns.
+macro_rules! forward {
+    ([$($generics:tt)*] $interface:ident, $type:ty, $inner:expr, { $($own:item)* } $(
+        $method:ident($($argument:ident: $argument_type:ty),*) -> $answer:ty;
+    )*) => {
+        #[async_trait]
+        impl<$($generics)*> $interface for $type {
+            $($own)*
+            $(async fn $method(&self, $($argument: $argument_type),*) -> Result<$answer> {
+                $inner(self).$method($($argument),*).await
+            })*
+        }
+    };
+}
+
+/// Implements [`UserStore`]. All methods but those of `$own` ask the store that `$inner` returns.
+macro_rules! forward_users {
+    ([$($generics:tt)*] $type:ty, $inner:expr, { $($own:item)* }) => {
+        forward! {
+            [$($generics)*] UserStore, $type, $inner, {
+                fn user_table(&self) -> &str {
+                    $inner(self).user_table()
+                }
+                $($own)*
+            }
+            describe_users() -> UserTable;
+            insert_user(user: NewUserRow, key: Option<KeyRow>) -> UserRow;
+            user(id: &UserId) -> Option<UserRow>;
+            update_user(id: &UserId, attributes: Map<String, Value>) -> Option<UserRow>;
+            insert_key(key: KeyRow) -> ();
+            key(id: &str) -> Option<KeyRow>;
+            user_keys(user_id: &UserId) -> Vec<KeyRow>;
+            update_key_password(
+                id: &str, user_id: &UserId, hashed_password: Option<&str>, old: OldHash<'_>
+            ) -> bool;
+            delete_key(id: &str, last: LastKey) -> KeyDeletion;
+        }
+    };
+}
+
+/// Implements [`SessionStore`]. All methods but those of `$own` ask the store that `$inner` returns.
+macro_rules! forward_sessions {
+    ([$($generics:tt)*] $type:ty, $inner:expr, { $($own:item)* }) => {
+        forward! {
+            [$($generics)*] SessionStore, $type, $inner, {
+                fn session_table(&self) -> &str {
+                    $inner(self).session_table()
+                }
+
+                fn unsupported_when_split(&self) -> Option<&'static str> {
+                    $inner(self).unsupported_when_split()
+                }
+                $($own)*
+            }
+            session(id: &SessionId) -> Option<SessionRow>;
+            sessions(ids: &[SessionId]) -> Vec<SessionRow>;
+            user_sessions(user_id: &UserId) -> Vec<SessionRow>;
+            renew_session(id: &SessionId, expiries: Expiries) -> bool;
+            rotate_session(id: &SessionId, rotation: Rotation) -> bool;
+            update_session(id: &SessionId, attributes: Map<String, Value>) -> Option<SessionRow>;
+            delete_session(id: &SessionId, owner: Owner<'_>) -> bool;
+            delete_user_sessions(user_id: &UserId, except: Option<&SessionId>) -> ();
+            delete_expired_sessions(now: UnixMillis, owner: Owner<'_>, limit: u32) -> u64;
+        }
+    };
+}
+
+forward_users!([S: UserStore + ?Sized] Arc<S>, Arc::as_ref, {
+    async fn delete_user(&self, id: &UserId) -> Result<()> {
+        (**self).delete_user(id).await
+    }
+});
+
+forward_sessions!([S: SessionStore + ?Sized] Arc<S>, Arc::as_ref, {
+    async fn insert_session(&self, session: NewSessionRow) -> Result<SessionRow> {
+        (**self).insert_session(session).await
+    }
+});
+
+forward! {
+    [S: Store + ?Sized] Store, Arc<S>, Arc::as_ref, {
+        fn attempts(&self) -> Option<&dyn AttemptStore> {
+            (**self).attempts()
+        }
+
+        #[cfg(feature = "postgres")]
+        fn transactions(&self) -> Option<&dyn TransactionStore> {
+            (**self).transactions()
+        }
+    }
+    session_and_user(id: &SessionId) -> Option<(SessionRow, UserRow)>;
+    sessions_and_users(ids: &[SessionId]) -> Vec<(SessionRow, UserRow)>;
+    insert_session_by_key(session: NewSessionRow, key: KeyRow) -> Option<SessionRow>;
+    change_password(change: PasswordChange) -> bool;
+}
