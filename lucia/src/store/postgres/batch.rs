@@ -26,7 +26,6 @@
 //! A statement that fails because of one row is repeated by each lookup of the batch alone, so that only
 //! the lookup of that row fails.
 
-mod linked;
 mod queue;
 
 use std::pin::Pin;
@@ -200,20 +199,32 @@ impl<S: Source> Batch<S> {
                 return Err(StoreError::shared(&error));
             }
         };
-        let own_row = rows.iter().find(|row| S::key(row) == own).cloned();
         // Both are sorted by key, so that one pass joins them.
         waiters.sort_unstable_by(|one, other| one.key.cmp(&other.key));
-        rows.sort_by(|one, other| S::key(one).cmp(S::key(other)));
+        rows.sort_unstable_by(|one, other| S::key(one).cmp(S::key(other)));
         let mut waiters = waiters.into_iter().peekable();
+        let mut own_row = None;
         for row in rows {
             while let Some(waiter) = waiters.next_if(|waiter| waiter.key < *S::key(&row)) {
                 waiter.answer(Ok(None));
             }
-            let key = S::key(&row).clone();
-            let mut row = Some(row);
-            while let Some(waiter) = waiters.next_if(|waiter| waiter.key == key) {
-                let is_last = waiters.peek().is_none_or(|next| next.key != key);
-                waiter.answer(Ok(if is_last { row.take() } else { row.clone() }));
+            let is_own = S::key(&row) == own;
+            // The last one gets the row itself.
+            let mut last: Option<Waiter<S>> = None;
+            while let Some(waiter) = waiters.next_if(|waiter| waiter.key == *S::key(&row)) {
+                if let Some(earlier) = last.replace(waiter) {
+                    earlier.answer(Ok(Some(row.clone())));
+                }
+            }
+            match last {
+                Some(last) => {
+                    if is_own {
+                        own_row = Some(row.clone());
+                    }
+                    last.answer(Ok(Some(row)));
+                }
+                None if is_own => own_row = Some(row),
+                None => {}
             }
         }
         for waiter in waiters {

@@ -1,5 +1,6 @@
 //! A queue of lookups, and its leader.
 
+use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
@@ -9,7 +10,6 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::Source;
-use super::linked::{LinkedQueue, Position};
 use crate::store::{Result, StoreError};
 
 /// The most lookups that wait in a queue. A longer queue could not be served within the time-out.
@@ -19,11 +19,19 @@ const MAX_WAITING: usize = 16 * 1024;
 pub(super) struct Queue<S: Source>(Mutex<State<S>>);
 
 struct State<S: Source> {
-    waiting: LinkedQueue<Waiter<S>>,
+    waiting: BTreeMap<Position, Waiter<S>>,
+    /// The outermost positions that were given so far. None is given twice.
+    front: Position,
+    back: Position,
     term: Option<Term>,
     /// How many terms there have been.
     terms: u64,
 }
+
+/// Where a lookup stands in the queue. The first one has the lowest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(not(test), derive(PartialOrd, Ord))]
+struct Position(i64);
 
 /// The term of a leader and its successors. A leader of an earlier term may still send, but appoints
 /// no successor.
@@ -42,7 +50,9 @@ impl<S: Source> Default for Queue<S> {
 impl<S: Source> Default for State<S> {
     fn default() -> Self {
         Self {
-            waiting: LinkedQueue::default(),
+            waiting: BTreeMap::new(),
+            front: Position(0),
+            back: Position(0),
             term: None,
             terms: 0,
         }
@@ -71,8 +81,8 @@ impl<S: Source> State<S> {
         if self.waiting.len() >= MAX_WAITING {
             return Err(StoreError::unavailable("too many lookups are waiting"));
         }
-        let (waiter, message) = Waiter::new(key);
-        Ok(Turn::Waits(self.waiting.push_back(waiter), message))
+        self.back.0 += 1;
+        Ok(self.wait(key, self.back))
     }
 
     /// As [`enter`](Self::enter), for a lookup that has waited for `patience` at `position` and leaves it.
@@ -83,14 +93,29 @@ impl<S: Source> State<S> {
         patience: Duration,
     ) -> Turn<S> {
         if let Some(position) = position {
-            self.waiting.remove(position);
+            self.waiting.remove(&position);
         }
         let makes_progress = |term: &Term| term.since.elapsed() < patience;
         if !self.term.as_ref().is_some_and(makes_progress) {
             return Turn::Leads(self.begin_term());
         }
-        let (waiter, message) = Waiter::new(key);
-        Turn::Waits(self.waiting.push_front(waiter), message)
+        self.front.0 -= 1;
+        self.wait(key, self.front)
+    }
+
+    fn wait(&mut self, key: &S::Key, position: Position) -> Turn<S> {
+        let (sender, message) = oneshot::channel();
+        let waiter = Waiter {
+            position,
+            key: key.clone(),
+            sender,
+        };
+        self.waiting.insert(position, waiter);
+        Turn::Waits(position, message)
+    }
+
+    fn pop_front(&mut self) -> Option<Waiter<S>> {
+        self.waiting.pop_first().map(|(_, waiter)| waiter)
     }
 }
 
@@ -102,17 +127,12 @@ enum Turn<S: Source> {
 
 /// A lookup that waits.
 pub(super) struct Waiter<S: Source> {
+    position: Position,
     pub(super) key: S::Key,
     sender: oneshot::Sender<Message<S>>,
 }
 
 impl<S: Source> Waiter<S> {
-    fn new(key: &S::Key) -> (Self, oneshot::Receiver<Message<S>>) {
-        let (sender, receiver) = oneshot::channel();
-        let key = key.clone();
-        (Self { key, sender }, receiver)
-    }
-
     /// A lookup that was dropped needs no answer.
     pub(super) fn answer(self, answer: Result<Option<S::Row>>) {
         let _ = self.sender.send(Message::Answer(answer));
@@ -164,7 +184,7 @@ impl<S: Source> Drop for Waiting<'_, S> {
     fn drop(&mut self) {
         if let Some(position) = self.position.take() {
             let queue = &self.source.queues().0[self.queue];
-            let left = queue.lock().waiting.remove(position);
+            let left = queue.lock().waiting.remove(&position);
             // Not under the lock.
             drop(left);
         }
@@ -222,7 +242,7 @@ impl<S: Source> Queue<S> {
         let mut state = self.lock();
         let mut taken = Vec::with_capacity(limit.min(state.waiting.len()));
         while taken.len() < limit
-            && let Some(waiter) = state.waiting.pop_front()
+            && let Some(waiter) = state.pop_front()
         {
             if !waiter.sender.is_closed() {
                 taken.push(waiter);
@@ -231,14 +251,13 @@ impl<S: Source> Queue<S> {
         taken
     }
 
-    /// Puts lookups back to the front of the queue, in their order.
+    /// Puts lookups back to where they were.
     pub(super) fn put_back(&self, waiters: &mut Vec<Waiter<S>>) {
+        let waiters = waiters.drain(..);
+        let waiters = waiters.filter(|waiter| !waiter.sender.is_closed());
         let mut state = self.lock();
-        for waiter in waiters.drain(..).rev() {
-            if !waiter.sender.is_closed() {
-                state.waiting.push_front(waiter);
-            }
-        }
+        let waiting = waiters.map(|waiter| (waiter.position, waiter));
+        state.waiting.extend(waiting);
     }
 
     fn lock(&self) -> MutexGuard<'_, State<S>> {
@@ -307,7 +326,7 @@ impl<S: Source> Drop for Leader<S> {
         if state.term.as_ref().is_some_and(is_other) {
             return;
         }
-        while let Some(waiter) = state.waiting.pop_front() {
+        while let Some(waiter) = state.pop_front() {
             let mut successor = Self::new(source.clone(), self.queue, self.term);
             successor.connection = connection.take();
             match waiter.sender.send(Message::Lead(successor)) {
