@@ -13,7 +13,7 @@ use super::cache::Cache;
 #[cfg(feature = "cache")]
 use super::cache::CacheOptions;
 use super::connections::WriteAccess;
-use super::error::Failure;
+use super::error::within;
 use super::lookups;
 use super::pooler::Routes;
 use super::statements::Statements;
@@ -207,7 +207,7 @@ impl PgStoreBuilder {
     ///
     /// [`Error::Setting`] names the setting that makes no sense.
     pub fn build(self, pool: Pool) -> Result<PgStore> {
-        self.check()?;
+        let session_columns = self.check()?;
         #[cfg(feature = "cache")]
         if self
             .cache
@@ -218,7 +218,6 @@ impl PgStoreBuilder {
                           connection of its own: say how by `CacheOptions::listener`";
             return Err(Error::setting("cache.listener", reason));
         }
-        let session_columns = self.parsed_session_columns()?;
         Ok(self.unchecked(pool, session_columns))
     }
 
@@ -228,12 +227,8 @@ impl PgStoreBuilder {
     }
 
     fn unchecked(self, pool: Pool, session_columns: Vec<SessionColumn>) -> PgStore {
-        let names: Vec<_> = session_columns
-            .iter()
-            .map(|column| column.name.clone())
-            .collect();
         let user_columns = self.user_columns.as_deref();
-        let statements = Statements::new(&self.tables, user_columns, &names, self.ids);
+        let statements = Statements::new(&self.tables, user_columns, &session_columns, self.ids);
         #[cfg(feature = "cache")]
         let cache = Cache::new(self.cache);
         #[cfg(not(feature = "cache"))]
@@ -257,13 +252,6 @@ impl PgStoreBuilder {
         store
     }
 
-    fn parsed_session_columns(&self) -> Result<Vec<SessionColumn>> {
-        self.session_columns
-            .iter()
-            .map(|column| SessionColumn::parse(column, str::to_lowercase))
-            .collect()
-    }
-
     /// Connects to a server by its URL, without TLS. For TLS, make a pool with a TLS connector, such
     /// as that of `tokio-postgres-rustls`, and hand it to [`build`](Self::build).
     ///
@@ -279,7 +267,7 @@ impl PgStoreBuilder {
         #[cfg_attr(not(feature = "cache"), expect(unused_mut))] mut self,
         url: &str,
     ) -> Result<PgStore> {
-        self.check()?;
+        let session_columns = self.check()?;
         let mut config = parse(url)?;
         if config.get_ssl_mode() == SslMode::Require {
             let reason = "`connect` knows no TLS; make a pool with a TLS connector of your choice \
@@ -314,23 +302,23 @@ impl PgStoreBuilder {
             .build()
             .map_err(Error::internal)?;
 
-        let timeout = self.timeout;
-        let store = self.build(pool)?;
-        match tokio::time::timeout(timeout, store.0.pool.get()).await {
-            Ok(Ok(connection)) => {
-                // It would work on the runtime of whoever builds the store, which in actix-web is
-                // not that of any worker: each statement would have to go there and back.
-                drop(Object::take(connection));
-                Ok(store)
-            }
-            Ok(Err(error)) => Err(Error::unavailable(Failure::from(error))),
-            Err(_) => Err(Error::unavailable(Failure::TimedOut(timeout))),
-        }
+        let store = self.unchecked(pool, session_columns);
+        let connection = within(store.0.timeout, store.0.pool.get()).await;
+        // It would work on the runtime that the store is built on, which in actix-web is not that of any
+        // worker: each statement would have to go there and back.
+        drop(Object::take(connection.map_err(Error::unavailable)?));
+        Ok(store)
     }
 
-    fn check(&self) -> Result<()> {
+    /// Checks the settings, and reads `session_columns`.
+    fn check(&self) -> Result<Vec<SessionColumn>> {
         self.tables.check()?;
-        self.parsed_session_columns()?;
+        let parse = |column: &String| SessionColumn::parse(column, str::to_lowercase);
+        let session_columns = self
+            .session_columns
+            .iter()
+            .map(parse)
+            .collect::<Result<_>>()?;
         for column in self.user_columns.iter().flatten() {
             check_name("user_columns", column)?;
         }
@@ -347,7 +335,7 @@ impl PgStoreBuilder {
                 "it takes one connection at least",
             ));
         }
-        Ok(())
+        Ok(session_columns)
     }
 }
 

@@ -23,7 +23,7 @@
 //! 5. So the cache may answer until a heartbeat's *sending* is as long ago as `max_silence`
 //!    allows. Each use compares that with a monotonic clock ([`freshness`]): a listener that gets no
 //!    time, a network that swallows everything and a server that stands still have the same end,
-//!    and nobody has to notice. A machine that sleeps does not count its sleep.
+//!    and nothing has to notice. A machine that sleeps does not count its sleep.
 //!
 //! While the pool has connections to two servers, a heartbeat by the one says nothing of a lookup
 //! by the other. A heartbeat or lookup that finds a server read-only ends the connections to it
@@ -46,7 +46,6 @@
 //! its own is idle, and so do the heartbeats.
 
 mod changes;
-mod connection;
 mod entries;
 mod freshness;
 mod listener;
@@ -54,7 +53,6 @@ mod map;
 mod settings;
 mod triggers;
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -62,34 +60,33 @@ use sha2::{Digest as _, Sha256};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
-use tokio_postgres::GenericClient;
 
 use super::Parts;
+use super::migrate::Migrating;
 use crate::session::token::SessionId;
 use crate::store::{NewSessionRow, Result, SessionRow, UserRow};
 use crate::user::UserId;
 use changes::{Change, Digest};
-use connection::Connect;
 pub(super) use entries::Begun;
 use entries::Entries;
 use freshness::Freshness;
 pub use settings::CacheOptions;
+use settings::Connect;
 
 /// The cache of a store, if it has one.
 pub(super) struct Cache(Option<Active>);
 
 struct Active {
     shared: Arc<Shared>,
-    connector: Arc<dyn Connect>,
+    connect: Arc<Connect>,
     /// The listener, which ends with its runtime or with this.
     listener: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// What the listener shares with those who ask.
+/// What the listener shares with lookups.
 struct Shared {
     entries: Entries,
     freshness: Freshness,
-    is_open: AtomicBool,
     /// Has the listener try again at once.
     wake: Notify,
 }
@@ -103,15 +100,14 @@ impl Cache {
     /// A cache of these options, if there are any, and if they say how to listen.
     pub(super) fn new(options: Option<CacheOptions>) -> Self {
         Self(options.and_then(|options| {
-            let connector = options.listener?;
+            let connect = options.listener?;
             Some(Active {
                 shared: Arc::new(Shared {
                     entries: Entries::new(options.entries, options.max_age),
                     freshness: Freshness::new(options.max_silence, Instant::now()),
-                    is_open: AtomicBool::new(false),
                     wake: Notify::new(),
                 }),
-                connector,
+                connect,
                 listener: Mutex::new(None),
             })
         }))
@@ -132,7 +128,7 @@ impl Cache {
         let works = listener.as_ref().is_some_and(|task| !task.is_finished());
         if !works && let Ok(runtime) = Handle::try_current() {
             let parts = Arc::downgrade(parts);
-            let run = listener::run(parts, active.shared.clone(), active.connector.clone());
+            let run = listener::run(parts, active.shared.clone(), active.connect.clone());
             *listener = Some(runtime.spawn(run));
         }
     }
@@ -178,7 +174,7 @@ impl Cache {
     }
 
     /// What the insertion of a session may end: sessions of its user under a limit, and the one that
-    /// it replaces, which may be somebody else's.
+    /// it replaces, which may be another user's.
     pub(super) fn insertion_changes(&self, new: &NewSessionRow) -> PendingChange<'_> {
         let limited = new
             .limit
@@ -199,13 +195,9 @@ impl Cache {
     }
 
     /// Makes the triggers that it needs.
-    pub(super) async fn migrate(
-        &self,
-        parts: &Parts,
-        transaction: &impl GenericClient,
-    ) -> Result<()> {
+    pub(super) async fn migrate(&self, migrating: &Migrating<'_>) -> Result<()> {
         match self.0 {
-            Some(_) => triggers::migrate(parts, transaction).await,
+            Some(_) => triggers::migrate(migrating).await,
             None => Ok(()),
         }
     }
@@ -235,8 +227,7 @@ impl Shared {
     /// counted for a while.
     fn heartbeat(&self, sent: u64) -> bool {
         let now = Instant::now();
-        if !self.is_open.swap(true, Ordering::Relaxed) {
-            self.entries.open();
+        if self.entries.open() {
             tracing::info!("the cache of lookups answers");
         } else if !self.freshness.is_fresh(now) {
             return false;
@@ -248,8 +239,7 @@ impl Shared {
     /// Stops answering. Returns whether the cache answered.
     fn stop(&self) -> bool {
         self.freshness.stop();
-        self.entries.close();
-        self.is_open.swap(false, Ordering::Relaxed)
+        self.entries.close()
     }
 }
 

@@ -3,9 +3,8 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use tokio_postgres::GenericClient;
-
 use super::Parts;
+use super::migrate::Migrating;
 use crate::session::token::SessionId;
 use crate::store::{NewSessionRow, Result, SessionRow, UserRow};
 use crate::user::UserId;
@@ -61,7 +60,7 @@ impl Cache {
         PendingChange(PhantomData)
     }
 
-    pub(super) async fn migrate(&self, _: &Parts, _: &impl GenericClient) -> Result<()> {
+    pub(super) async fn migrate(&self, _: &Migrating<'_>) -> Result<()> {
         Ok(())
     }
 

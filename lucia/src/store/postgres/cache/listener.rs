@@ -7,14 +7,15 @@ use std::sync::{Arc, Weak};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use futures_util::StreamExt as _;
 use tokio::sync::Notify;
-use tokio_postgres::{Client, Notification};
+use tokio_postgres::{AsyncMessage, Client, Notification};
 
 use super::super::Parts;
-use super::super::error::Failure;
+use super::super::error::{Failure, within};
 use super::changes::{Change, Digest};
-use super::connection::{Connect, Incoming};
-use super::triggers::{self, Fault, Watched};
+use super::settings::{Connect, Messages};
+use super::triggers::{self, Watched};
 use super::{Shared, digest_of};
 
 /// How many heartbeats there are within the time for which one is good.
@@ -32,14 +33,14 @@ const GRACE: Duration = Duration::from_secs(3);
 const OPENING: &str = "opening";
 
 /// Listens for as long as there is a store, and begins anew when that ends.
-pub(super) async fn run(parts: Weak<Parts>, shared: Arc<Shared>, connector: Arc<dyn Connect>) {
+pub(super) async fn run(parts: Weak<Parts>, shared: Arc<Shared>, connect: Arc<Connect>) {
     // Whatever ends this task, including the end of its runtime, stops the cache.
     let _stops = StopOnDrop(&shared);
     let started = Instant::now();
     let mut pause = PAUSES[0];
     let mut logged = None;
     loop {
-        let Err(end) = listen(&parts, &shared, &*connector).await else {
+        let Err(end) = listen(&parts, &shared, &*connect).await else {
             return;
         };
         let was_open = shared.stop();
@@ -54,7 +55,7 @@ pub(super) async fn run(parts: Weak<Parts>, shared: Arc<Shared>, connector: Arc<
         } else {
             tracing::debug!(reason = %end, "the cache of lookups does not answer yet");
         }
-        // Whoever has just migrated does not wait.
+        // A migration that has just been made ends the wait.
         let _ = tokio::time::timeout(pause, shared.wake.notified()).await;
         pause = (pause * 2).min(PAUSES[1]);
     }
@@ -62,7 +63,7 @@ pub(super) async fn run(parts: Weak<Parts>, shared: Arc<Shared>, connector: Arc<
 
 /// Why it listens no more.
 #[derive(Debug)]
-enum End {
+pub(super) enum End {
     Connection(Failure),
     /// Its connection was closed.
     Closed,
@@ -109,8 +110,14 @@ impl fmt::Display for End {
                  replaced: run `store.migrate(..)`, or `migrations/postgres/cache.sql` by your \
                  migration tool",
             ),
-            Self::Inherited => Fault::Inherited.fmt(f),
+            Self::Inherited => f.write_str(triggers::WHY_INHERITED),
         }
+    }
+}
+
+impl From<Failure> for End {
+    fn from(failure: Failure) -> Self {
+        Self::Connection(failure)
     }
 }
 
@@ -121,17 +128,15 @@ impl From<tokio_postgres::Error> for End {
 }
 
 /// Listens until it cannot any more. `Ok` when the store is gone.
-async fn listen(parts: &Weak<Parts>, shared: &Shared, connector: &dyn Connect) -> Result<(), End> {
+async fn listen(parts: &Weak<Parts>, shared: &Shared, connect: &Connect) -> Result<(), End> {
     let Some(timeout) = parts.upgrade().map(|parts| parts.timeout) else {
         return Ok(());
     };
-    let connected = tokio::time::timeout(timeout, connector.connect()).await;
-    let (client, mut incoming) =
-        connected.map_err(|_| End::Connection(Failure::TimedOut(timeout)))??;
+    let (client, mut messages) = within(timeout, connect()).await?;
     let channel = Channel::new()?;
     // The client gets its answers while the connection is asked for notifications: what arrived
     // before an answer has been dealt with before it, too.
-    let mut receiving = pin!(receive(shared, &mut incoming, &channel));
+    let mut receiving = pin!(receive(shared, &mut messages, &channel));
     let mut beating = pin!(beat(parts, shared, &client, &channel));
     poll_fn(|context| match receiving.as_mut().poll(context) {
         Poll::Ready(end) => Poll::Ready(Err(end)),
@@ -149,8 +154,7 @@ struct Channel {
 impl Channel {
     fn new() -> Result<Self, End> {
         let mut random = [0; 16];
-        getrandom::fill(&mut random)
-            .map_err(|error| End::Connection(Failure::Driver(error.to_string())))?;
+        getrandom::fill(&mut random).map_err(|error| Failure::Driver(error.to_string()))?;
         Ok(Self {
             name: format!("lucia_{:032x}", u128::from_ne_bytes(random)),
             opening: Notify::new(),
@@ -159,13 +163,14 @@ impl Channel {
 }
 
 /// Handles notifications in the order in which their transactions were committed.
-async fn receive(shared: &Shared, incoming: &mut Incoming, channel: &Channel) -> End {
+async fn receive(shared: &Shared, messages: &mut Messages, channel: &Channel) -> End {
     let mut known = None;
     loop {
-        let notification = match incoming.notification().await {
-            Ok(Some(notification)) => notification,
-            Ok(None) => return End::Closed,
-            Err(error) => return error.into(),
+        let notification = match messages.next().await {
+            Some(Ok(AsyncMessage::Notification(notification))) => notification,
+            Some(Ok(_)) => continue,
+            Some(Err(error)) => return error.into(),
+            None => return End::Closed,
         };
         if notification.channel() != channel.name {
             changed(shared, &notification);
@@ -175,8 +180,8 @@ async fn receive(shared: &Shared, incoming: &mut Incoming, channel: &Channel) ->
         let (word, version) = payload.split_once(' ').unwrap_or((payload, ""));
         match word {
             OPENING => channel.opening.notify_one(),
-            Fault::MISSING => return End::Missing,
-            Fault::INHERITED => return End::Inherited,
+            triggers::MISSING => return End::Missing,
+            triggers::INHERITED => return End::Inherited,
             sent => {
                 let Ok(sent) = sent.parse() else {
                     return End::Unheard;
@@ -202,21 +207,14 @@ fn changed(shared: &Shared, notification: &Notification) {
         Some(b'u') => Some(Change::User),
         _ => None,
     };
-    let digests = payload
-        .get(1..)
-        .unwrap_or_default()
-        .split(',')
-        .map(digest_of);
-    let changes = kind.and_then(|kind| digests.map(|digest| digest.map(kind)).collect());
-    match changes {
-        Some(changes) => {
-            let changes: Vec<Change> = changes;
-            for change in changes {
-                shared.entries.remove(change);
-            }
-        }
-        // All of them, or what nobody understands.
-        None => shared.entries.remove(Change::Everything),
+    let digests = payload.get(1..).unwrap_or_default().split(',');
+    let changes = kind.and_then(|kind| {
+        let changes = digests.map(|digest| digest_of(digest).map(kind));
+        changes.collect::<Option<Vec<_>>>()
+    });
+    // Without them it is about all, or it is not understood.
+    for change in changes.unwrap_or_else(|| vec![Change::Everything]) {
+        shared.entries.remove(change);
     }
 }
 
@@ -228,17 +226,17 @@ async fn beat(
     channel: &Channel,
 ) -> Result<(), End> {
     let limit = shared.freshness.limit();
-    let within = async |sql: String| {
+    let execute = async |sql: String| {
         let done = tokio::time::timeout(limit, client.batch_execute(&sql)).await;
         done.map_err(|_| End::Silent)?.map_err(End::from)
     };
-    within(format!("LISTEN \"{}\"", channel.name)).await?;
+    execute(format!("LISTEN \"{}\"", channel.name)).await?;
     let Some(store) = parts.upgrade() else {
         return Ok(());
     };
     // By a connection of the pool: this connection receives its own notifications even where it
     // receives no others.
-    let watched = notify(&store, channel, OPENING, None).await?;
+    let watched = triggers::say(&store, &channel.name, OPENING, None).await?;
     drop(store);
     if tokio::time::timeout(limit, channel.opening.notified())
         .await
@@ -247,7 +245,7 @@ async fn beat(
         return Err(End::Unheard);
     }
     let Watched { sessions, users } = watched;
-    within(format!(
+    execute(format!(
         "LISTEN \"lucia_{sessions}\"; LISTEN \"lucia_{users}\""
     ))
     .await?;
@@ -260,7 +258,7 @@ async fn beat(
         // By the pool again: a listener that is connected to a server that the pool has left receives
         // none of these. Only the pool's own time-out bounds this, and closes a connection that does not
         // answer. The cache has stopped answering long before.
-        notify(&store, channel, &now, Some(watched)).await?;
+        triggers::say(&store, &channel.name, &now, Some(watched)).await?;
         drop(store);
         // The heartbeat arrives by another connection than the answer, and may be later.
         tokio::time::sleep(limit / HEARTBEATS).await;
@@ -270,20 +268,6 @@ async fn beat(
             return Err(End::Silent);
         }
     }
-}
-
-/// Sends a notification to the listener, by a connection of the pool.
-async fn notify(
-    store: &Parts,
-    channel: &Channel,
-    text: &str,
-    watched: Option<Watched>,
-) -> Result<Watched, End> {
-    let said = triggers::say(store, &channel.name, text, watched).await;
-    said.map_err(End::Connection)?.map_err(|fault| match fault {
-        Some(Fault::Inherited) => End::Inherited,
-        Some(Fault::Missing(_)) | None => End::Missing,
-    })
 }
 
 /// Stops the cache when it is dropped.

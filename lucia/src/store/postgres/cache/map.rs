@@ -1,4 +1,4 @@
-//! The map that entries are in.
+//! The map that entries are in: bounded; what was not asked for lately goes first.
 //!
 //! [`Entries`](super::entries::Entries) is tested by a model that runs through the ways in which
 //! threads can meet, so it is built over the model's locks in this crate's own tests.
@@ -10,42 +10,9 @@ pub(super) use std::sync::{Mutex, MutexGuard};
 
 #[cfg(test)]
 pub(super) use model::Map;
-#[cfg(not(test))]
-pub(super) use real::Map;
 
 #[cfg(not(test))]
-mod real {
-    use std::sync::Arc;
-
-    use quick_cache::sync::Cache;
-
-    use super::super::changes::Digest;
-
-    /// A bounded map. What was not asked for lately goes first.
-    pub(in super::super) struct Map<V>(Cache<Digest, Arc<V>>);
-
-    impl<V> Map<V> {
-        pub(in super::super) fn new(capacity: usize) -> Self {
-            Self(Cache::new(capacity))
-        }
-
-        pub(in super::super) fn find(&self, key: &Digest) -> Option<Arc<V>> {
-            self.0.get(key)
-        }
-
-        pub(in super::super) fn put(&self, key: Digest, value: Arc<V>) {
-            self.0.insert(key, value);
-        }
-
-        pub(in super::super) fn remove(&self, key: &Digest) {
-            self.0.remove(key);
-        }
-
-        pub(in super::super) fn clear(&self) {
-            self.0.clear();
-        }
-    }
-}
+pub(super) type Map<V> = quick_cache::sync::Cache<super::changes::Digest, std::sync::Arc<V>>;
 
 #[cfg(test)]
 mod model {
@@ -63,16 +30,16 @@ mod model {
             Self(Mutex::new(HashMap::new()))
         }
 
-        pub(in super::super) fn find(&self, key: &Digest) -> Option<Arc<V>> {
+        pub(in super::super) fn get(&self, key: &Digest) -> Option<Arc<V>> {
             self.lock().get(key).cloned()
         }
 
-        pub(in super::super) fn put(&self, key: Digest, value: Arc<V>) {
+        pub(in super::super) fn insert(&self, key: Digest, value: Arc<V>) {
             self.lock().insert(key, value);
         }
 
-        pub(in super::super) fn remove(&self, key: &Digest) {
-            self.lock().remove(key);
+        pub(in super::super) fn remove(&self, key: &Digest) -> Option<Arc<V>> {
+            self.lock().remove(key)
         }
 
         pub(in super::super) fn clear(&self) {

@@ -79,7 +79,7 @@ fn a_user_who_changes_takes_all_of_their_sessions_along_for_good() {
 #[test]
 fn the_row_of_a_user_who_changes_takes_no_memory_any_more() {
     alone(|entries, now| {
-        let held = |entries: &Entries| Arc::downgrade(&entries.users.find(&USER).unwrap());
+        let held = |entries: &Entries| Arc::downgrade(&entries.users.get(&USER).unwrap());
         put(&entries, 1, 0, now);
         let first = held(&entries);
         put(&entries, 2, 1, now);
@@ -89,7 +89,7 @@ fn the_row_of_a_user_who_changes_takes_no_memory_any_more() {
         entries.remove(Change::User(USER));
         assert!(second.upgrade().is_none());
         // Their sessions are there, and count for nothing.
-        assert!(entries.sessions.find(&[2; 32]).is_some());
+        assert!(entries.sessions.get(&[2; 32]).is_some());
         assert_eq!(entries.find(&[2; 32], now), None);
     });
 }
