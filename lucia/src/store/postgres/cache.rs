@@ -94,7 +94,7 @@ struct Shared {
 /// A change by this process that is in flight. When it is dropped, for whatever reason, the change may
 /// have happened, and its entries are removed.
 #[must_use = "the change ends when this is dropped: bind it to a name, and not to `_`"]
-pub(super) struct PendingChange<'a>(Option<&'a Shared>, [Option<Change>; 2]);
+pub(super) struct PendingChange<'a>(Option<(&'a Shared, [Option<Change>; 2])>);
 
 impl Cache {
     /// A cache of these options, if there are any, and if they say how to listen.
@@ -140,7 +140,7 @@ impl Cache {
         if !shared.freshness.is_fresh(now) {
             return None;
         }
-        shared.entries.find(&digest_of(id.as_str())?, now)
+        shared.entries.find(&digest_of(id), now)
     }
 
     /// To be called before a lookup is sent.
@@ -152,40 +152,41 @@ impl Cache {
 
     /// Keeps what a lookup gave.
     pub(super) fn put(&self, begun: Option<Begun>, found: &(SessionRow, UserRow)) {
-        if let Some(shared) = self.shared()
-            && let Some(begun) = begun
-            && let Some(session) = digest_of(found.0.id.as_str())
-        {
-            let keys = (session, digest_of_user(&found.1.id));
+        if let (Some(shared), Some(begun)) = (self.shared(), begun) {
+            let keys = (digest_of(&found.0.id), digest_of_user(&found.1.id));
             shared.entries.put(begun, keys, found);
         }
     }
 
     /// A change of one session.
     pub(super) fn session_changes(&self, id: &SessionId) -> PendingChange<'_> {
-        let session = digest_of(id.as_str()).map(Change::Session);
-        PendingChange(self.shared(), [session, None])
+        self.pending(|| [Some(Change::Session(digest_of(id))), None])
     }
 
     /// A change of a user or of any of their sessions.
     pub(super) fn user_changes(&self, id: &UserId) -> PendingChange<'_> {
-        let user = Change::User(digest_of_user(id));
-        PendingChange(self.shared(), [Some(user), None])
+        self.pending(|| [Some(Change::User(digest_of_user(id))), None])
     }
 
     /// What the insertion of a session may end: sessions of its user under a limit, and the one that
     /// it replaces, which may be another user's.
     pub(super) fn insertion_changes(&self, new: &NewSessionRow) -> PendingChange<'_> {
-        let limited = new
-            .limit
-            .map(|_| Change::User(digest_of_user(&new.user_id)));
-        let replaced = new.replaces.as_ref().and_then(|id| digest_of(id.as_str()));
-        PendingChange(self.shared(), [limited, replaced.map(Change::Session)])
+        self.pending(|| {
+            let excess = new
+                .limit
+                .map(|_| Change::User(digest_of_user(&new.user_id)));
+            let replaced = new.replaces.as_ref();
+            [excess, replaced.map(|id| Change::Session(digest_of(id)))]
+        })
     }
 
     /// A change of anything.
     pub(super) fn all_changes(&self) -> PendingChange<'_> {
-        PendingChange(self.shared(), [Some(Change::Everything), None])
+        self.pending(|| [Some(Change::Everything), None])
+    }
+
+    fn pending(&self, changes: impl FnOnce() -> [Option<Change>; 2]) -> PendingChange<'_> {
+        PendingChange(self.shared().map(|shared| (shared, changes())))
     }
 
     /// Whether it answers at the moment.
@@ -255,14 +256,14 @@ impl Drop for Active {
 impl PendingChange<'_> {
     /// The session of this public id has ended by it.
     pub(super) fn session_ended(&self, id: &str) {
-        if let (Some(shared), Some(session)) = (self.0, digest_of(id)) {
+        if let (Some((shared, _)), Some(session)) = (&self.0, read_digest(id)) {
             shared.entries.remove(Change::Session(session));
         }
     }
 
     /// The user whom the database knows by this id has changed by it.
     pub(super) fn user_changed(&self, id: &UserId) {
-        if let Some(shared) = self.0 {
+        if let Some((shared, _)) = &self.0 {
             shared.entries.remove(Change::User(digest_of_user(id)));
         }
     }
@@ -270,32 +271,31 @@ impl PendingChange<'_> {
 
 impl Drop for PendingChange<'_> {
     fn drop(&mut self) {
-        if let Some(shared) = self.0 {
-            for change in self.1.into_iter().flatten() {
+        if let Some((shared, changes)) = self.0 {
+            for change in changes.into_iter().flatten() {
                 shared.entries.remove(change);
             }
         }
     }
 }
 
-/// A hash out of its hexadecimal digits.
-fn digest_of(text: &str) -> Option<Digest> {
+/// The hash that a session's id is the text of.
+fn digest_of(id: &SessionId) -> Digest {
     let value = |digit: u8| match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        _ => None,
+        b'0'..=b'9' => digit - b'0',
+        _ => digit - b'a' + 10,
     };
+    let (pairs, _) = id.as_str().as_bytes().as_chunks::<2>();
     let mut digest = [0; 32];
-    let (pairs, []) = text.as_bytes().as_chunks::<2>() else {
-        return None;
-    };
-    if pairs.len() != digest.len() {
-        return None;
-    }
     for (byte, [high, low]) in digest.iter_mut().zip(pairs) {
-        *byte = value(*high)? << 4 | value(*low)?;
+        *byte = value(*high) << 4 | value(*low);
     }
-    Some(digest)
+    digest
+}
+
+/// A hash out of its hexadecimal digits.
+fn read_digest(text: &str) -> Option<Digest> {
+    text.parse().ok().map(|id| digest_of(&id))
 }
 
 fn digest_of_user(id: &UserId) -> Digest {
@@ -313,7 +313,7 @@ mod tests {
             .iter()
             .map(|byte| format!("{byte:02x}"))
             .collect::<String>();
-        assert_eq!(digest_of(&text), Some(id.into()));
+        assert_eq!(read_digest(&text), Some(id.into()));
         for text in [
             "",
             "*",
@@ -322,7 +322,7 @@ mod tests {
             &text.to_uppercase(),
             &"é".repeat(32),
         ] {
-            assert_eq!(digest_of(text), None, "{text}");
+            assert_eq!(read_digest(text), None, "{text}");
         }
     }
 }

@@ -1,6 +1,5 @@
 //! Lookups of sessions with their users, alone and in batches.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool_postgres::{Object, Pool};
@@ -33,7 +32,7 @@ pub(super) fn queues(pool: &Pool) -> Queues<Parts> {
 
 /// Finds a session and its user in the database.
 pub(super) async fn look_up(
-    parts: &Arc<Parts>,
+    parts: &Parts,
     id: &SessionId,
 ) -> Result<Option<(SessionRow, UserRow)>> {
     let found = if parts.batched {

@@ -161,10 +161,21 @@ pub(super) enum Entered<'a, S: Source> {
 
 /// A position in the queue, and the message that comes to it. Dropping it leaves the queue.
 pub(super) struct Waiting<'a, S: Source> {
-    source: &'a Arc<S>,
-    queue: usize,
+    queue: &'a Arc<Queue<S>>,
     position: Option<Position>,
     message: oneshot::Receiver<Message<S>>,
+}
+
+impl<'a, S: Source> Waiting<'a, S> {
+    /// As [`Queue::enter`], for a lookup that has waited for `patience`: it waits in front of others,
+    /// or leads if the leader has made no progress for as long.
+    pub(super) fn enter_again(mut self, key: &S::Key, patience: Duration) -> Entered<'a, S> {
+        let (queue, position) = (self.queue, self.position.take());
+        let turn = queue.lock().enter_again(key, position, patience);
+        // If it was appointed in this very moment, this drop appoints a successor.
+        drop(self);
+        queue.entered(turn)
+    }
 }
 
 impl<S: Source> Future for Waiting<'_, S> {
@@ -183,58 +194,33 @@ impl<S: Source> Future for Waiting<'_, S> {
 impl<S: Source> Drop for Waiting<'_, S> {
     fn drop(&mut self) {
         if let Some(position) = self.position.take() {
-            let queue = &self.source.queues().0[self.queue];
-            let left = queue.lock().waiting.remove(&position);
+            let left = self.queue.lock().waiting.remove(&position);
             // Not under the lock.
             drop(left);
         }
     }
 }
 
-impl<S: Source> Turn<S> {
-    fn at(self, source: &Arc<S>, queue: usize) -> Entered<'_, S> {
-        match self {
-            Self::Leads(term) => Entered::Leads(Leader::new(source.clone(), queue, term)),
-            Self::Waits(position, message) => Entered::Waits(Waiting {
-                source,
-                queue,
-                position: Some(position),
-                message,
-            }),
-        }
-    }
-}
-
 impl<S: Source> Queue<S> {
-    /// Enters the queue of this number.
+    /// Enters the queue.
     ///
     /// # Errors
     ///
     /// [`StoreError::Unavailable`] if the queue is full.
-    pub(super) fn enter<'a>(
-        source: &'a Arc<S>,
-        queue: usize,
-        key: &S::Key,
-    ) -> Result<Entered<'a, S>> {
-        let turn = source.queues().0[queue].lock().enter(key)?;
-        Ok(turn.at(source, queue))
+    pub(super) fn enter(self: &Arc<Self>, key: &S::Key) -> Result<Entered<'_, S>> {
+        let turn = self.lock().enter(key)?;
+        Ok(self.entered(turn))
     }
 
-    /// As [`enter`](Self::enter), for a lookup that has waited for `patience`: it waits in front of
-    /// others, or leads if the leader has made no progress for as long.
-    pub(super) fn enter_again<'a>(
-        mut waiting: Waiting<'a, S>,
-        key: &S::Key,
-        patience: Duration,
-    ) -> Entered<'a, S> {
-        let (source, queue) = (waiting.source, waiting.queue);
-        let position = waiting.position.take();
-        let turn = source.queues().0[queue]
-            .lock()
-            .enter_again(key, position, patience);
-        // If it was appointed in this very moment, this drop appoints a successor.
-        drop(waiting);
-        turn.at(source, queue)
+    fn entered(self: &Arc<Self>, turn: Turn<S>) -> Entered<'_, S> {
+        match turn {
+            Turn::Leads(term) => Entered::Leads(Leader::new(self.clone(), term)),
+            Turn::Waits(position, message) => Entered::Waits(Waiting {
+                queue: self,
+                position: Some(position),
+                message,
+            }),
+        }
     }
 
     /// Takes the first lookups out of the queue, at most `limit`.
@@ -269,36 +255,24 @@ impl<S: Source> Queue<S> {
 /// the pool after each batch.
 pub(super) struct Leader<S: Source> {
     /// `None` in a leader that could not be appointed.
-    source: Option<Arc<S>>,
-    queue: usize,
+    queue: Option<Arc<Queue<S>>>,
     term: u64,
     /// Boxed, so that waiting lookups are small.
     connection: Option<Box<S::Connection>>,
 }
 
 impl<S: Source> Leader<S> {
-    fn new(source: Arc<S>, queue: usize, term: u64) -> Self {
+    fn new(queue: Arc<Queue<S>>, term: u64) -> Self {
         Self {
-            source: Some(source),
-            queue,
+            queue: Some(queue),
             term,
             connection: None,
         }
     }
 
-    /// The number of its queue.
-    pub(super) fn queue_number(&self) -> usize {
-        self.queue
-    }
-
-    pub(super) fn queue(&self) -> &Queue<S> {
-        &self.source().queues().0[self.queue]
-    }
-
-    pub(super) fn source(&self) -> &Arc<S> {
-        self.source
-            .as_ref()
-            .expect("a leader that was not appointed is dropped at once")
+    pub(super) fn queue(&self) -> &Arc<Queue<S>> {
+        let queue = self.queue.as_ref();
+        queue.expect("a leader that was not appointed is dropped at once")
     }
 
     /// The connection that was kept for this batch.
@@ -307,33 +281,37 @@ impl<S: Source> Leader<S> {
     }
 
     /// Keeps the connection for the next batch, if it has answered and the source allows it.
-    pub(super) fn keep<T>(&mut self, connection: Option<S::Connection>, answer: &Result<T>) {
-        let may_keep = |connection: &S::Connection| self.source().may_keep(connection);
-        let kept = connection.filter(|connection| answer.is_ok() && may_keep(connection));
-        self.connection = kept.map(Box::new);
+    pub(super) fn keep<T>(
+        &mut self,
+        source: &S,
+        connection: Option<S::Connection>,
+        answer: &Result<T>,
+    ) {
+        let may_keep = |connection: &S::Connection| answer.is_ok() && source.may_keep(connection);
+        self.connection = connection.filter(may_keep).map(Box::new);
     }
 }
 
 /// Appoints the first waiting lookup as the successor, unless there is another leader by now.
 impl<S: Source> Drop for Leader<S> {
     fn drop(&mut self) {
-        let Some(source) = self.source.take() else {
+        let Some(queue) = self.queue.take() else {
             return;
         };
         let mut connection = self.connection.take();
-        let mut state = source.queues().0[self.queue].lock();
+        let mut state = queue.lock();
         let is_other = |term: &Term| term.number != self.term;
         if state.term.as_ref().is_some_and(is_other) {
             return;
         }
         while let Some(waiter) = state.pop_front() {
-            let mut successor = Self::new(source.clone(), self.queue, self.term);
+            let mut successor = Self::new(queue.clone(), self.term);
             successor.connection = connection.take();
             match waiter.sender.send(Message::Lead(successor)) {
                 Ok(()) => return state.appoint(self.term),
                 // The lookup was dropped.
                 Err(Message::Lead(mut unsent)) => {
-                    unsent.source = None;
+                    unsent.queue = None;
                     connection = unsent.connection.take();
                 }
                 Err(Message::Answer(_) | Message::Alone) => {}

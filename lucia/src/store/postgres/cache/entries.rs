@@ -3,7 +3,7 @@
 use std::sync::{Arc, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use super::changes::{Change, Changes, Digest, Moment};
+use super::changes::{Change, Changes, Digest};
 use super::map::{Map, Mutex, MutexGuard};
 use crate::store::{SessionRow, UserRow};
 
@@ -42,7 +42,8 @@ struct Log {
 /// A lookup that was about to be sent.
 #[derive(Clone, Copy, Debug)]
 pub(in super::super) struct Begun {
-    moment: Moment,
+    /// How many changes there had been.
+    changes: u64,
     asked_at: Instant,
 }
 
@@ -54,7 +55,7 @@ impl Entries {
             users: Map::new(capacity),
             max_age,
             log: Mutex::new(Log {
-                changes: Changes::new(),
+                changes: Changes::default(),
                 is_open: false,
             }),
         }
@@ -76,7 +77,7 @@ impl Entries {
     pub(super) fn begin(&self, now: Instant) -> Option<Begun> {
         let log = self.lock();
         log.is_open.then(|| Begun {
-            moment: log.changes.now(),
+            changes: log.changes.count(),
             asked_at: now,
         })
     }
@@ -86,7 +87,7 @@ impl Entries {
         let (session_key, user_key) = key;
         let (session, user) = row;
         let log = self.lock();
-        if !log.is_open || !log.changes.spared(begun.moment, &session_key, &user_key) {
+        if !log.is_open || !log.changes.spared(begun.changes, &session_key, &user_key) {
             return;
         }
         let known = self

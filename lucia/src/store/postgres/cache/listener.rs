@@ -16,7 +16,7 @@ use super::super::error::{Failure, within};
 use super::changes::{Change, Digest};
 use super::settings::{Connect, Messages};
 use super::triggers::{self, Watched};
-use super::{Shared, digest_of};
+use super::{Shared, read_digest};
 
 /// How many heartbeats there are within the time for which one is good.
 const HEARTBEATS: u32 = 4;
@@ -209,7 +209,7 @@ fn changed(shared: &Shared, notification: &Notification) {
     };
     let digests = payload.get(1..).unwrap_or_default().split(',');
     let changes = kind.and_then(|kind| {
-        let changes = digests.map(|digest| digest_of(digest).map(kind));
+        let changes = digests.map(|digest| read_digest(digest).map(kind));
         changes.collect::<Option<Vec<_>>>()
     });
     // Without them it is about all, or it is not understood.
