@@ -49,7 +49,6 @@ mod changes;
 mod entries;
 mod freshness;
 mod listener;
-mod map;
 mod settings;
 mod triggers;
 

@@ -147,7 +147,7 @@ impl Parts {
         }
     }
 
-    /// Checks the tables of users, keys and sessions, and returns the names of the columns of the table of users.
+    /// Checks the tables of users, keys and sessions, and returns the names of the columns of users.
     pub(super) async fn check_tables(&self) -> Result<Vec<String>> {
         let tables = &self.tables;
         let users = self.checked_columns(&tables.user, USER_COLUMNS).await?;
@@ -191,11 +191,8 @@ impl Parts {
     async fn checked_columns(&self, table: &str, own: &[(&str, Types)]) -> Result<Vec<Column>> {
         let columns = self.columns(table).await?;
         if columns.is_empty() {
-            return Err(schema(
-                table,
-                None,
-                "there is no such table; `migrate` makes it",
-            ));
+            let reason = "there is no such table; `migrate` makes it";
+            return Err(schema(table, None, reason));
         }
         for (name, types) in own {
             match columns.iter().find(|column| column.name == *name) {
@@ -291,10 +288,10 @@ impl Parts {
         }
         // Each fits its type, and the database still refused: a column of lucia's own of another type,
         // or a trigger.
-        let is_unfit = |error: &StoreError| matches!(error, StoreError::Schema { .. });
-        let unfit = self.check_tables().await.err().filter(is_unfit);
-        let refused = || invalid(table, None, "the database refused a value");
-        Ok(Some(unfit.unwrap_or_else(refused)))
+        Ok(Some(match self.check_tables().await {
+            Err(error @ StoreError::Schema { .. }) => error,
+            _ => invalid(table, None, "the database refused a value"),
+        }))
     }
 
     /// The column whose type refuses the attribute for it.
@@ -349,11 +346,8 @@ impl Parts {
         let params: Params<'_> = &[&tables.quoted(table), &error.constraint];
         let indexes = self.ask(SQL, params, |row| {
             let (is_primary, width): (bool, i16) = (row.try_get(0)?, row.try_get(1)?);
-            Ok(Some((
-                is_primary,
-                width,
-                row.try_get::<_, Option<String>>(2)?,
-            )))
+            let first: Option<String> = row.try_get(2)?;
+            Ok(Some((is_primary, width, first)))
         });
         Ok(match indexes.await?.pop() {
             // A token is never drawn twice.

@@ -16,8 +16,8 @@ const SIGN_INS: i64 = 0x006C_7563_6962;
 /// Whether the server refuses to write: a standby, or a primary that has been replaced.
 pub(super) const IS_READ_ONLY: &str = "current_setting('transaction_read_only')::BOOLEAN";
 
-/// The oldest first: how sessions `s` are listed, and how more than one is locked. A session's age stays the same when its
-/// id changes.
+/// The oldest first: how sessions `s` are listed, and how more than one is locked. A session's age
+/// stays the same when its id changes.
 const IN_TURN: &str = r#"s."created_at", s."id""#;
 
 /// Every statement that does not depend on which columns are written.

@@ -23,23 +23,17 @@ struct State<S: Source> {
     /// The outermost positions that were given so far. None is given twice.
     front: Position,
     back: Position,
-    term: Option<Term>,
-    /// How many terms there have been.
-    terms: u64,
+    /// The number of the latest term, which is that of a leader and its successors. A leader of an
+    /// earlier term may still send, but appoints no successor.
+    term: u64,
+    /// When the present leader was appointed, if there is one.
+    led_since: Option<Instant>,
 }
 
 /// Where a lookup stands in the queue. The first one has the lowest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(not(test), derive(PartialOrd, Ord))]
 struct Position(i64);
-
-/// The term of a leader and its successors. A leader of an earlier term may still send, but appoints
-/// no successor.
-struct Term {
-    number: u64,
-    /// When the present leader was appointed.
-    since: Instant,
-}
 
 impl<S: Source> Default for Queue<S> {
     fn default() -> Self {
@@ -53,8 +47,8 @@ impl<S: Source> Default for State<S> {
             waiting: BTreeMap::new(),
             front: Position(0),
             back: Position(0),
-            term: None,
-            terms: 0,
+            term: 0,
+            led_since: None,
         }
     }
 }
@@ -62,20 +56,14 @@ impl<S: Source> Default for State<S> {
 impl<S: Source> State<S> {
     /// Begins a new term, in place of the present one. Returns its number.
     fn begin_term(&mut self) -> u64 {
-        self.terms += 1;
-        self.appoint(self.terms);
-        self.terms
-    }
-
-    /// A new leader leads in the term of this number.
-    fn appoint(&mut self, number: u64) {
-        let since = Instant::now();
-        self.term = Some(Term { number, since });
+        self.term += 1;
+        self.led_since = Some(Instant::now());
+        self.term
     }
 
     /// A lookup leads if there is no leader, and waits otherwise.
     fn enter(&mut self, key: &S::Key) -> Result<Turn<S>> {
-        if self.term.is_none() {
+        if self.led_since.is_none() {
             return Ok(Turn::Leads(self.begin_term()));
         }
         if self.waiting.len() >= MAX_WAITING {
@@ -95,8 +83,8 @@ impl<S: Source> State<S> {
         if let Some(position) = position {
             self.waiting.remove(&position);
         }
-        let makes_progress = |term: &Term| term.since.elapsed() < patience;
-        if !self.term.as_ref().is_some_and(makes_progress) {
+        let makes_progress = |since: Instant| since.elapsed() < patience;
+        if !self.led_since.is_some_and(makes_progress) {
             return Turn::Leads(self.begin_term());
         }
         self.front.0 -= 1;
@@ -300,15 +288,17 @@ impl<S: Source> Drop for Leader<S> {
         };
         let mut connection = self.connection.take();
         let mut state = queue.lock();
-        let is_other = |term: &Term| term.number != self.term;
-        if state.term.as_ref().is_some_and(is_other) {
+        if state.led_since.is_some() && state.term != self.term {
             return;
         }
         while let Some(waiter) = state.pop_front() {
-            let mut successor = Self::new(queue.clone(), self.term);
+            let mut successor = Self::new(queue.clone(), state.term);
             successor.connection = connection.take();
             match waiter.sender.send(Message::Lead(successor)) {
-                Ok(()) => return state.appoint(self.term),
+                Ok(()) => {
+                    state.led_since = Some(Instant::now());
+                    return;
+                }
                 // The lookup was dropped.
                 Err(Message::Lead(mut unsent)) => {
                     unsent.queue = None;
@@ -317,7 +307,7 @@ impl<S: Source> Drop for Leader<S> {
                 Err(Message::Answer(_) | Message::Alone) => {}
             }
         }
-        state.term = None;
+        state.led_since = None;
     }
 }
 

@@ -1,11 +1,19 @@
 //! The entries: what lookups gave, until it changes.
 
 use std::sync::{Arc, PoisonError, Weak};
+#[cfg(not(test))]
+use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use super::changes::{Change, Changes, Digest};
-use super::map::{Map, Mutex, MutexGuard};
 use crate::store::{SessionRow, UserRow};
+// By these, the tests run through the ways in which threads can meet.
+#[cfg(test)]
+use tests::{Map, Mutex, MutexGuard};
+
+/// A bounded map. What was not asked for lately goes first.
+#[cfg(not(test))]
+type Map<V> = quick_cache::sync::Cache<Digest, Arc<V>>;
 
 /// Sessions, and users beside them, so that one user with many sessions is kept once.
 ///

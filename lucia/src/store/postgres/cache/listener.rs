@@ -1,7 +1,7 @@
 //! The listener: receives notifications of changes, and removes the entries that they concern.
 
-use std::fmt;
 use std::future::poll_fn;
+use std::mem::discriminant;
 use std::pin::pin;
 use std::sync::{Arc, Weak};
 use std::task::Poll;
@@ -34,7 +34,7 @@ const OPENING: &str = "opening";
 
 /// Listens for as long as there is a store, and begins anew when that ends.
 pub(super) async fn run(parts: Weak<Parts>, shared: Arc<Shared>, connect: Arc<Connect>) {
-    // Whatever ends this task, including the end of its runtime, stops the cache.
+    // The end of this task, by whatever reason, stops the cache: also the end of its runtime.
     let _stops = StopOnDrop(&shared);
     let started = Instant::now();
     let mut pause = PAUSES[0];
@@ -49,9 +49,15 @@ pub(super) async fn run(parts: Weak<Parts>, shared: Arc<Shared>, connect: Arc<Co
             logged = None;
         }
         let is_new = !matches!(end, End::Missing) || was_open || started.elapsed() >= GRACE;
-        if is_new && logged != Some(end.kind()) {
-            logged = Some(end.kind());
-            end.log();
+        if is_new && logged.replace(discriminant(&end)) != Some(discriminant(&end)) {
+            match end {
+                End::Connection(_) | End::Closed | End::Silent => {
+                    tracing::warn!(reason = %end, "the cache of lookups does not answer any more");
+                }
+                End::Unheard | End::Missing | End::Inherited => {
+                    tracing::error!(reason = %end, "the cache of lookups does not answer");
+                }
+            }
         } else {
             tracing::debug!(reason = %end, "the cache of lookups does not answer yet");
         }
@@ -62,63 +68,31 @@ pub(super) async fn run(parts: Weak<Parts>, shared: Arc<Shared>, connect: Arc<Co
 }
 
 /// Why it listens no more.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub(super) enum End {
-    Connection(Failure),
-    /// Its connection was closed.
+    #[error(transparent)]
+    Connection(#[from] Failure),
+    #[error("the connection of its listener was closed")]
     Closed,
     /// A heartbeat has not come back in time.
+    #[error("no heartbeat was received for `max_silence`")]
     Silent,
     /// What other connections send does not arrive.
+    #[error(
+        "its listener does not receive what other connections send: it needs a connection of its own to \
+         the same database, and not by a pooler such as PgBouncer in transaction mode; see \
+         `CacheOptions::listener`"
+    )]
     Unheard,
     /// A trigger is missing, or a table is another one now.
+    #[error(
+        "the triggers that tell of changes are missing or switched off, or a table was replaced: run \
+         `store.migrate(..)`, or `migrations/postgres/cache.sql` by your migration tool"
+    )]
     Missing,
     /// A table has partitions, a parent or children.
+    #[error("{}", triggers::WHY_INHERITED)]
     Inherited,
-}
-
-impl End {
-    fn kind(&self) -> std::mem::Discriminant<Self> {
-        std::mem::discriminant(self)
-    }
-
-    fn log(&self) {
-        match self {
-            Self::Connection(_) | Self::Closed | Self::Silent => {
-                tracing::warn!(reason = %self, "the cache of lookups does not answer any more");
-            }
-            Self::Unheard | Self::Missing | Self::Inherited => {
-                tracing::error!(reason = %self, "the cache of lookups does not answer");
-            }
-        }
-    }
-}
-
-impl fmt::Display for End {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Connection(failure) => write!(f, "{failure}"),
-            Self::Closed => f.write_str("the connection of its listener was closed"),
-            Self::Silent => f.write_str("no heartbeat was received for `max_silence`"),
-            Self::Unheard => f.write_str(
-                "its listener does not receive what other connections send: it needs a connection of \
-                 its own to the same database, and not by a pooler such as PgBouncer in transaction \
-                 mode; see `CacheOptions::listener`",
-            ),
-            Self::Missing => f.write_str(
-                "the triggers that tell of changes are missing or switched off, or a table was \
-                 replaced: run `store.migrate(..)`, or `migrations/postgres/cache.sql` by your \
-                 migration tool",
-            ),
-            Self::Inherited => f.write_str(triggers::WHY_INHERITED),
-        }
-    }
-}
-
-impl From<Failure> for End {
-    fn from(failure: Failure) -> Self {
-        Self::Connection(failure)
-    }
 }
 
 impl From<tokio_postgres::Error> for End {
@@ -225,7 +199,7 @@ async fn beat(
     client: &Client,
     channel: &Channel,
 ) -> Result<(), End> {
-    let limit = shared.freshness.limit();
+    let limit = shared.freshness.limit;
     let execute = async |sql: String| {
         let done = tokio::time::timeout(limit, client.batch_execute(&sql)).await;
         done.map_err(|_| End::Silent)?.map_err(End::from)

@@ -1,10 +1,11 @@
 //! What is found, on one thread; and by a model, on several: each test of it runs once for each
 //! way in which the threads can take turns.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use loom::sync::Mutex;
+pub(super) use loom::sync::{Mutex, MutexGuard};
 use loom::thread;
 
 use super::*;
@@ -12,6 +13,35 @@ use crate::store::UnixMillis;
 
 const MAX_AGE: Duration = Duration::from_secs(60);
 const USER: Digest = [9; 32];
+
+/// A map whose every call is a step that the model may interrupt.
+pub(super) struct Map<V>(Mutex<HashMap<Digest, Arc<V>>>);
+
+impl<V> Map<V> {
+    pub(super) fn new(_: usize) -> Self {
+        Self(Mutex::new(HashMap::new()))
+    }
+
+    pub(super) fn get(&self, key: &Digest) -> Option<Arc<V>> {
+        self.lock().get(key).cloned()
+    }
+
+    pub(super) fn insert(&self, key: Digest, value: Arc<V>) {
+        self.lock().insert(key, value);
+    }
+
+    pub(super) fn remove(&self, key: &Digest) -> Option<Arc<V>> {
+        self.lock().remove(key)
+    }
+
+    pub(super) fn clear(&self) {
+        self.lock().clear();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Digest, Arc<V>>> {
+        self.0.lock().expect("no thread panics in it")
+    }
+}
 
 fn entries() -> Entries {
     let entries = Entries::new(100, MAX_AGE);
