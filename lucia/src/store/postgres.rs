@@ -105,7 +105,7 @@ impl PgStore {
     /// ```
     #[must_use]
     pub fn new(pool: Pool) -> Self {
-        Self::builder().over(pool)
+        Self::builder().unchecked(pool, Vec::new())
     }
 
     /// Connects to a server by its URL, such as `postgres://user:password@host:5432/database`,

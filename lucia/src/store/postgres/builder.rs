@@ -9,12 +9,12 @@ use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::{Config, NoTls};
 
 use super::attempts::AttemptStatements;
+use super::batch::Queues;
 use super::cache::Cache;
 #[cfg(feature = "cache")]
 use super::cache::CacheOptions;
 use super::connections::WriteAccess;
 use super::error::within;
-use super::lookups;
 use super::pooler::Routes;
 use super::statements::Statements;
 use super::{Parts, PgStore, StoredIds};
@@ -221,12 +221,8 @@ impl PgStoreBuilder {
         Ok(self.unchecked(pool, session_columns))
     }
 
-    /// A store with the default settings.
-    pub(super) fn over(self, pool: Pool) -> PgStore {
-        self.unchecked(pool, Vec::new())
-    }
-
-    fn unchecked(self, pool: Pool, session_columns: Vec<SessionColumn>) -> PgStore {
+    /// A store with settings that were checked, or are the default ones.
+    pub(super) fn unchecked(self, pool: Pool, session_columns: Vec<SessionColumn>) -> PgStore {
         let user_columns = self.user_columns.as_deref();
         let statements = Statements::new(&self.tables, user_columns, &session_columns, self.ids);
         #[cfg(feature = "cache")]
@@ -236,7 +232,8 @@ impl PgStoreBuilder {
         let store = PgStore(Arc::new(Parts {
             statements,
             attempt_statements: AttemptStatements::new(&self.tables),
-            queues: lookups::queues(&pool),
+            // Half of the connections are left for other statements.
+            queues: Queues::new(pool.status().max_size / 2),
             pool,
             access: WriteAccess::new(),
             routes: Routes::new(self.prepare_behind_pooler),

@@ -30,7 +30,7 @@ const PAUSE: u64 = 1_000_000;
 ///
 /// After a failover, those from before lead to a server that is read-only, if they live on: to an old
 /// primary, or to a standby. The first that is found out gives all away that were made before that
-/// moment, since each of them would cost a request of its own, and lookups over them would go on to be
+/// moment, since each of them would cost one more request, and lookups over them would go on to be
 /// answered by data that is not written any more.
 #[derive(Debug)]
 pub(super) struct WriteAccess {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use deadpool_postgres::{Object, Pool};
+use deadpool_postgres::Object;
 
 use super::batch::{self, Queues, Source};
 use super::connections::is_near;
@@ -22,12 +22,6 @@ pub(super) struct Found {
     pub(super) user: UserRow,
     /// Whether its token is stored, and its hash is to be.
     pub(super) is_to_be_hashed: bool,
-}
-
-/// The queues of a store: at most as many as half of the pool's connections, so that the other half is
-/// left for other statements.
-pub(super) fn queues(pool: &Pool) -> Queues<Parts> {
-    Queues::new(pool.status().max_size / 2)
 }
 
 /// Finds a session and its user in the database.

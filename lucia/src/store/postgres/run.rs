@@ -257,7 +257,7 @@ async fn prepare(
     if route == Route::Pooled {
         return Ok(None);
     }
-    // Each set of attributes is written by a statement of its own, and there can be many sets.
+    // Each set of attributes is written by a separate statement, and there can be many sets.
     if connection.statement_cache.size() >= STATEMENTS {
         connection.statement_cache.clear();
     }

@@ -14,7 +14,7 @@ use crate::store::tables::{SessionColumn, TableNames, quote};
 const SIGN_INS: i64 = 0x006C_7563_6962;
 
 /// Whether the server refuses to write: a standby, or a primary that has been replaced.
-pub(super) const IS_READ_ONLY: &str = "current_setting('transaction_read_only')::BOOLEAN";
+const IS_READ_ONLY: &str = "current_setting('transaction_read_only')::BOOLEAN";
 
 /// The oldest first: how sessions `s` are listed, and how more than one is locked. A session's age
 /// stays the same when its id changes.
@@ -211,7 +211,7 @@ impl Statements {
             lock_key: format!(
                 r#"SELECT 1 FROM {keys} WHERE "id" = $1 AND "user_id" = $2 FOR UPDATE"#
             ),
-            // By a lock of its own, since users can be in another database. No row is locked
+            // By a separate lock, since users can be in another database. No row is locked
             // before it, so that it comes first in the order of locks.
             lock_sign_ins: format!(
                 "SELECT pg_advisory_xact_lock(hashtextextended($1, {SIGN_INS}))"
@@ -386,7 +386,7 @@ fn delete_expired_sessions(sessions: &str, and: &str) -> String {
 
 /// The JSON object `json` as a row `given` of the quoted table `table`.
 ///
-/// It is put into a row of NULLs: into no row at all, Postgres puts a NULL of its own for each other
+/// It is put into a row of NULLs: into no row at all, Postgres itself puts a NULL for each other
 /// column, which a domain may refuse. The row is made of the type and not read off the table, of which
 /// an account of the database may see some columns and not others.
 pub(super) fn given(table: &str, json: &str) -> String {

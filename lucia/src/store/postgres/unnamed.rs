@@ -30,32 +30,22 @@ pub(super) trait Typed {
 /// comparison with a `citext` would be one of texts, in which upper and lower case differ.
 const UNDECIDED: Type = Type::UNKNOWN;
 
-impl Typed for &str {
-    const TYPE: Type = UNDECIDED;
+macro_rules! typed {
+    ($($rust:ty => $sql:expr,)*) => {
+        $(impl Typed for $rust {
+            const TYPE: Type = $sql;
+        })*
+    };
 }
 
-impl Typed for String {
-    const TYPE: Type = UNDECIDED;
-}
-
-impl Typed for i64 {
-    const TYPE: Type = Type::INT8;
-}
-
-impl Typed for u32 {
-    const TYPE: Type = Type::OID;
-}
-
-impl Typed for bool {
-    const TYPE: Type = Type::BOOL;
-}
-
-impl Typed for &[&str] {
-    const TYPE: Type = Type::TEXT_ARRAY;
-}
-
-impl Typed for Vec<i64> {
-    const TYPE: Type = Type::INT8_ARRAY;
+typed! {
+    &str => UNDECIDED,
+    String => UNDECIDED,
+    i64 => Type::INT8,
+    u32 => Type::OID,
+    bool => Type::BOOL,
+    &[&str] => Type::TEXT_ARRAY,
+    Vec<i64> => Type::INT8_ARRAY,
 }
 
 impl<T: Typed> Typed for Option<T> {

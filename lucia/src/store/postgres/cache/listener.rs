@@ -1,10 +1,7 @@
 //! The listener: receives notifications of changes, and removes the entries that they concern.
 
-use std::future::poll_fn;
 use std::mem::discriminant;
-use std::pin::pin;
 use std::sync::{Arc, Weak};
-use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt as _;
@@ -110,13 +107,11 @@ async fn listen(parts: &Weak<Parts>, shared: &Shared, connect: &Connect) -> Resu
     let channel = Channel::new()?;
     // The client gets its answers while the connection is asked for notifications: what arrived
     // before an answer has been dealt with before it, too.
-    let mut receiving = pin!(receive(shared, &mut messages, &channel));
-    let mut beating = pin!(beat(parts, shared, &client, &channel));
-    poll_fn(|context| match receiving.as_mut().poll(context) {
-        Poll::Ready(end) => Poll::Ready(Err(end)),
-        Poll::Pending => beating.as_mut().poll(context),
-    })
-    .await
+    tokio::select! {
+        biased;
+        end = receive(shared, &mut messages, &channel) => Err(end),
+        done = beat(parts, shared, &client, &channel) => done,
+    }
 }
 
 /// The listener's own channel, for what it says to itself.

@@ -44,42 +44,36 @@ macro_rules! tables {
     };
 }
 
-/// The version of the tables: what can change what is read of them and runs no trigger. That is the
-/// definition of each table, of its columns, defaults, triggers and policies, and of the enums of its
-/// columns. Each row of a catalogue counts by the transaction that wrote it, so a definition that was
-/// changed and changed back is not taken for one that stayed. A table that is rewritten gets another
-/// file, and so a new row in `pg_class`. `VACUUM` and `ANALYZE` change its row in place, which changes
-/// no version.
-macro_rules! version {
-    () => {
-        ", definitions AS (\
-            SELECT pg_class.oid AS id, 0 AS part, pg_class.xmin AS writer \
-            FROM pg_class WHERE oid IN (SELECT oid FROM tables) \
-            UNION ALL SELECT attrelid, attnum, pg_attribute.xmin \
-            FROM pg_attribute WHERE attrelid IN (SELECT oid FROM tables) \
-            UNION ALL SELECT pg_attrdef.oid, 0, pg_attrdef.xmin \
-            FROM pg_attrdef WHERE adrelid IN (SELECT oid FROM tables) \
-            UNION ALL SELECT pg_trigger.oid, 0, pg_trigger.xmin \
-            FROM pg_trigger WHERE tgrelid IN (SELECT oid FROM tables) \
-            UNION ALL SELECT pg_policy.oid, 0, pg_policy.xmin \
-            FROM pg_policy WHERE polrelid IN (SELECT oid FROM tables) \
-            UNION ALL SELECT pg_enum.oid, 0, pg_enum.xmin \
-            FROM pg_attribute JOIN pg_type ON pg_type.oid = atttypid \
-                JOIN pg_enum ON enumtypid IN (pg_type.oid, typelem, typbasetype) \
-            WHERE attrelid IN (SELECT oid FROM tables) AND attnum > 0\
-        ), version AS (\
-            SELECT md5(string_agg(concat_ws(' ', id, part, writer), ',' \
-                ORDER BY id, part, writer::TEXT)) AS digest \
-            FROM definitions\
-        ) "
-    };
-}
-
 /// A word on channel `$5`: the text `$6` and the version of the tables, unless there is a fault, or
 /// the tables are others than those of the OIDs `$7` and `$8`, where these are given.
 const SAY: &str = concat!(
     tables!(),
-    version!(),
+    // The version of the tables: what can change what is read of them and runs no trigger. That is the
+    // definition of each table, of its columns, defaults, triggers and policies, and of the enums of its
+    // columns. Each row of a catalogue counts by the transaction that wrote it, so a definition that was
+    // changed and changed back is not taken for one that stayed. A table that is rewritten gets another
+    // file, and so a new row in `pg_class`. `VACUUM` and `ANALYZE` change its row in place, which changes
+    // no version.
+    ", definitions AS (\
+        SELECT pg_class.oid AS id, 0 AS part, pg_class.xmin AS writer \
+        FROM pg_class WHERE oid IN (SELECT oid FROM tables) \
+        UNION ALL SELECT attrelid, attnum, pg_attribute.xmin \
+        FROM pg_attribute WHERE attrelid IN (SELECT oid FROM tables) \
+        UNION ALL SELECT pg_attrdef.oid, 0, pg_attrdef.xmin \
+        FROM pg_attrdef WHERE adrelid IN (SELECT oid FROM tables) \
+        UNION ALL SELECT pg_trigger.oid, 0, pg_trigger.xmin \
+        FROM pg_trigger WHERE tgrelid IN (SELECT oid FROM tables) \
+        UNION ALL SELECT pg_policy.oid, 0, pg_policy.xmin \
+        FROM pg_policy WHERE polrelid IN (SELECT oid FROM tables) \
+        UNION ALL SELECT pg_enum.oid, 0, pg_enum.xmin \
+        FROM pg_attribute JOIN pg_type ON pg_type.oid = atttypid \
+            JOIN pg_enum ON enumtypid IN (pg_type.oid, typelem, typbasetype) \
+        WHERE attrelid IN (SELECT oid FROM tables) AND attnum > 0\
+    ), version AS (\
+        SELECT md5(string_agg(concat_ws(' ', id, part, writer), ',' \
+            ORDER BY id, part, writer::TEXT)) AS digest \
+        FROM definitions\
+    ) ",
     "SELECT sessions.oid, users.oid, coalesce(sessions.fault, users.fault), pg_notify($5::TEXT, CASE \
         WHEN 'inherited' IN (sessions.fault, users.fault) THEN 'inherited' \
         WHEN coalesce(sessions.fault, users.fault) IS NULL \
