@@ -39,17 +39,17 @@ use cache::Cache;
 #[cfg(feature = "cache")]
 pub use cache::CacheOptions;
 use connections::WriteAccess;
-use error::{Failure, Written};
+use error::{Failure, Written, invalid};
 use pooler::Routes;
-use rows::{is_filler, key_row, user_row};
+use rows::{key_row, read_all, user_row};
 use run::Statement;
 use statements::Statements;
 pub use stored_ids::StoredIds;
 use unnamed::{Param, Params};
 
 use super::{
-    AttemptStore, CountedAttempt, CountedPlace, KeyDeletion, KeyRow, LastKey, NewAttempt,
-    NewUserRow, OldHash, TransactionStore, UnixMillis, UserRow, UserStore, UserTable,
+    KeyDeletion, KeyRow, LastKey, NewUserRow, OldHash, TransactionStore, UserRow, UserStore,
+    UserTable,
 };
 use crate::Error;
 use crate::store::tables::{MAX_NAME, SessionColumn, TableNames};
@@ -108,7 +108,7 @@ impl PgStore {
     /// ```
     #[must_use]
     pub fn new(pool: Pool) -> Self {
-        Self::builder().over(pool)
+        Self::builder().unchecked(pool, Vec::new())
     }
 
     /// Connects to a server by its URL, such as `postgres://user:password@host:5432/database`,
@@ -158,71 +158,6 @@ impl PgStore {
         self.0.cache.is_answering()
     }
 
-    /// The rows of one statement, with a failure turned into what it means.
-    async fn query(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>> {
-        match self.0.run(sql, params).await {
-            Ok(rows) => Ok(rows),
-            Err(failure) => Err(self.0.explain(failure, None).await),
-        }
-    }
-
-    /// As [`query`](Self::query), with each row read.
-    async fn read<T>(
-        &self,
-        sql: &str,
-        params: Params<'_>,
-        row: fn(&Row) -> Result<T, Failure>,
-    ) -> Result<Vec<T>> {
-        self.0.read(sql, params, None, row).await
-    }
-
-    /// As [`read`](Self::read), for a statement of [`telling_access`](statements::telling_access).
-    async fn look<T>(
-        &self,
-        sql: &str,
-        params: Params<'_>,
-        row: fn(&Row) -> Result<T, Failure>,
-    ) -> Result<Vec<T>> {
-        let statement = Statement {
-            tells_access: true,
-            ..Statement::new(sql, params)
-        };
-        let answer = self.0.run_by(&mut None, statement).await;
-        let found = answer.and_then(|rows| {
-            let rows = rows.iter().filter(|row| !is_filler(row));
-            rows.map(row).collect()
-        });
-        self.0.explained(found, None).await
-    }
-
-    /// As [`read`](Self::read), for a statement that writes the application's own columns.
-    async fn write<T>(
-        &self,
-        sql: &str,
-        params: Params<'_>,
-        written: Written<'_>,
-        row: fn(&Row) -> Result<T, Failure>,
-    ) -> Result<Option<T>> {
-        self.write_by(None, sql, params, written, row).await
-    }
-
-    /// As [`write`](Self::write), in the open transaction of the application's if there is one.
-    async fn write_by<T>(
-        &self,
-        transaction: Option<&Transaction<'_>>,
-        sql: &str,
-        params: Params<'_>,
-        written: Written<'_>,
-        row: fn(&Row) -> Result<T, Failure>,
-    ) -> Result<Option<T>> {
-        let answer = match transaction {
-            Some(transaction) => self.0.run_in(transaction, sql, params).await,
-            None => self.0.run(sql, params).await,
-        };
-        let rows = self.0.understand(answer, Some(written), row).await?;
-        Ok(rows.into_iter().next())
-    }
-
     async fn insert_user_by(
         &self,
         transaction: Option<&Transaction<'_>>,
@@ -230,23 +165,19 @@ impl PgStore {
         key: Option<KeyRow>,
     ) -> Result<UserRow> {
         let attributes = attributes_json(self.user_table(), &user.attributes, &["id"])?;
-        let sql = self
-            .0
-            .statements
-            .insert_user(&self.0.tables, &user.attributes, key.is_some());
+        let statements = &self.0.statements;
+        let sql = statements.insert_user(&user.attributes, key.is_some());
         let id = user.id.as_str();
-        let written = Written::User(&user.attributes);
-        let inserted = match &key {
-            Some(key) => {
-                let params: Params<'_> = &[&id, &attributes, &key.id, &key.hashed_password];
-                self.write_by(transaction, &sql, params, written, user_row)
-                    .await?
-            }
-            None => {
-                self.write_by(transaction, &sql, &[&id, &attributes], written, user_row)
-                    .await?
-            }
+        let mut params: Vec<&(dyn Param + Sync)> = vec![&id, &attributes];
+        if let Some(key) = &key {
+            params.extend([&key.id as &(dyn Param + Sync), &key.hashed_password]);
+        }
+        let statement = Statement {
+            written: Some(Written::User(&user.attributes)),
+            transaction,
+            ..Statement::new(&sql, &params)
         };
+        let inserted = self.0.row(&statement, user_row).await?;
         inserted.ok_or_else(|| self.0.kept_out(&self.0.tables.user))
     }
 
@@ -256,10 +187,12 @@ impl PgStore {
         key: KeyRow,
     ) -> Result<()> {
         let params: Params<'_> = &[&key.id, &key.user_id.as_str(), &key.hashed_password];
-        let sql = &self.0.statements.insert_key;
-        self.write_by(transaction, sql, params, Written::Key, |_| Ok(()))
-            .await
-            .map(drop)
+        let statement = Statement {
+            written: Some(Written::Key),
+            transaction,
+            ..Statement::new(&self.0.statements.insert_key, params)
+        };
+        self.0.returns_row(&statement).await.map(drop)
     }
 }
 
@@ -271,39 +204,38 @@ impl Parts {
         ))
     }
 
-    /// The rows of one statement, each read, with a failure turned into what it means.
-    async fn read<T>(
+    /// The rows of a statement, without those that `read` finds nothing in.
+    async fn rows<T>(
         &self,
-        sql: &str,
-        params: Params<'_>,
-        written: Option<Written<'_>>,
-        row: fn(&Row) -> Result<T, Failure>,
+        statement: &Statement<'_>,
+        read: fn(&Row) -> Result<Option<T>, Failure>,
     ) -> Result<Vec<T>> {
-        let answer = self.run(sql, params).await;
-        self.understand(answer, written, row).await
+        let answer = self.run(statement).await;
+        let read = answer.and_then(|rows| read_all(&rows, read));
+        self.explained(read, statement.written).await
     }
 
-    /// As [`read`](Self::read), behind a statement that takes a lock: it sees all that was done
-    /// until the lock was free.
-    async fn read_behind<T>(
+    /// As [`rows`](Self::rows), for a statement that returns one row at the most.
+    async fn row<T>(
         &self,
-        lock: Statement<'_>,
-        statement: Statement<'_>,
-        written: Option<Written<'_>>,
-        row: fn(&Row) -> Result<T, Failure>,
-    ) -> Result<Vec<T>> {
-        let answer = self.run_behind(lock, statement).await;
-        self.understand(answer, written, row).await
+        statement: &Statement<'_>,
+        read: fn(&Row) -> Result<Option<T>, Failure>,
+    ) -> Result<Option<T>> {
+        Ok(self.rows(statement, read).await?.into_iter().next())
     }
 
-    async fn understand<T>(
-        &self,
-        answer: Result<Vec<Row>, Failure>,
-        written: Option<Written<'_>>,
-        row: fn(&Row) -> Result<T, Failure>,
-    ) -> Result<Vec<T>> {
-        let read = answer.and_then(|rows| rows.iter().map(row).collect());
-        self.explained(read, written).await
+    /// Whether a statement returns a row, which those that write do where they have written something.
+    async fn returns_row(&self, statement: &Statement<'_>) -> Result<bool> {
+        let answer = self.run(statement).await.map(|rows| !rows.is_empty());
+        self.explained(answer, statement.written).await
+    }
+
+    /// The count that a statement returns.
+    async fn counted(&self, answer: Result<Vec<Row>, Failure>) -> Result<u64> {
+        let count = |row: &Row| Ok(row.try_get::<_, Option<i64>>(0)?);
+        let counts = answer.and_then(|rows| read_all(&rows, count));
+        let counts = self.explained(counts, None).await?;
+        Ok(counts.first().map_or(0, |count| count.unsigned_abs()))
     }
 
     /// The answer, with a failure turned into what it means. That may take a connection of the pool.
@@ -335,10 +267,8 @@ impl UserStore for PgStore {
                 .chain(fetched.iter().cloned())
                 .collect(),
         };
-        let sample = self
-            .read(&self.0.statements.any_user, &[], user_row)
-            .await?;
-        let sample = sample.into_iter().next();
+        let any_user = Statement::new(&self.0.statements.any_user, &[]);
+        let sample = self.0.row(&any_user, user_row).await?;
         Ok(UserTable { columns, sample })
     }
 
@@ -348,8 +278,9 @@ impl UserStore for PgStore {
 
     async fn user(&self, id: &UserId) -> Result<Option<UserRow>> {
         let sql = &self.0.statements.user;
-        let users = self.look(sql, &[&id.as_str()], user_row).await?;
-        Ok(users.into_iter().next())
+        self.0
+            .row(&Statement::lookup(sql, &[&id.as_str()]), user_row)
+            .await
     }
 
     async fn update_user(
@@ -362,11 +293,13 @@ impl UserStore for PgStore {
         }
         let changing = self.0.cache.user_changes(id);
         let json = attributes_json(self.user_table(), &attributes, &["id"])?;
-        let sql = self.0.statements.update_user(&self.0.tables, &attributes);
-        let written = Written::User(&attributes);
-        let updated = self
-            .write(&sql, &[&id.as_str(), &json], written, user_row)
-            .await?;
+        let sql = self.0.statements.update_user(&attributes);
+        let params: Params<'_> = &[&id.as_str(), &json];
+        let statement = Statement {
+            written: Some(Written::User(&attributes)),
+            ..Statement::new(&sql, params)
+        };
+        let updated = self.0.row(&statement, user_row).await?;
         // The database may know them by another spelling (`citext`).
         if let Some(user) = &updated {
             changing.user_changed(&user.id);
@@ -377,14 +310,18 @@ impl UserStore for PgStore {
     async fn delete_user(&self, id: &UserId) -> Result<()> {
         let changing = self.0.cache.user_changes(id);
         let params: Params<'_> = &[&id.as_str()];
-        let statement = |sql| Statement::new(sql, params);
+        let statements = &self.0.statements;
         // A sign-in may hold the user. Its session is to be seen, and goes with them.
-        let lock = statement(&self.0.statements.lock_user);
-        let statement = statement(&self.0.statements.delete_user);
-        let read = |row: &Row| Ok(row.try_get::<_, String>(0)?);
-        let deleted = self.0.read_behind(lock, statement, None, read).await?;
+        let lock = Statement::new(&statements.lock_user, params);
+        let statement = Statement {
+            lock: Some(&lock),
+            ..Statement::new(&statements.delete_user, params)
+        };
+        let deleted = self
+            .0
+            .row(&statement, |row| Ok(row.try_get::<_, Option<String>>(0)?));
         // The database may know them by another spelling (`citext`).
-        for id in deleted {
+        if let Some(id) = deleted.await? {
             changing.user_changed(&UserId::from_stored(id));
         }
         Ok(())
@@ -395,13 +332,15 @@ impl UserStore for PgStore {
     }
 
     async fn key(&self, id: &str) -> Result<Option<KeyRow>> {
-        let keys = self.look(&self.0.statements.key, &[&id], key_row).await?;
-        Ok(keys.into_iter().next())
+        let sql = &self.0.statements.key;
+        self.0.row(&Statement::lookup(sql, &[&id]), key_row).await
     }
 
     async fn user_keys(&self, user_id: &UserId) -> Result<Vec<KeyRow>> {
         let sql = &self.0.statements.user_keys;
-        self.look(sql, &[&user_id.as_str()], key_row).await
+        self.0
+            .rows(&Statement::lookup(sql, &[&user_id.as_str()]), key_row)
+            .await
     }
 
     async fn update_key_password(
@@ -412,19 +351,15 @@ impl UserStore for PgStore {
         old: OldHash<'_>,
     ) -> Result<bool> {
         let params: Params<'_> = &[&id, &user_id.as_str(), &hashed_password, &old.required()];
-        let rows = self
-            .query(&self.0.statements.update_key_password, params)
-            .await?;
-        Ok(!rows.is_empty())
+        let statement = Statement::new(&self.0.statements.update_key_password, params);
+        self.0.returns_row(&statement).await
     }
 
     async fn delete_key(&self, id: &str, last: LastKey) -> Result<KeyDeletion> {
         let params: Params<'_> = &[&id, &(last == LastKey::Delete)];
-        let read = |row: &Row| Ok((row.try_get(0)?, row.try_get(1)?));
-        let rows = self
-            .read(&self.0.statements.delete_key, params, read)
-            .await?;
-        Ok(match rows.first() {
+        let statement = Statement::new(&self.0.statements.delete_key, params);
+        let read = |row: &Row| Ok(Some((row.try_get(0)?, row.try_get(1)?)));
+        Ok(match self.0.row(&statement, read).await? {
             Some((_, true)) => KeyDeletion::Deleted,
             Some((true, false)) => KeyDeletion::Last,
             Some((false, false)) | None => KeyDeletion::Unknown,
@@ -448,34 +383,11 @@ impl TransactionStore for PgStore {
     }
 }
 
-#[async_trait]
-impl AttemptStore for PgStore {
-    async fn check_attempts(&self) -> Result<()> {
-        self.0.check_attempts().await
-    }
-
-    async fn count_attempt(&self, attempt: NewAttempt) -> Result<CountedAttempt> {
-        self.0.count_attempt(attempt).await
-    }
-
-    async fn uncount_attempt(&self, places: &[CountedPlace]) -> Result<()> {
-        self.0.uncount_attempt(places).await
-    }
-
-    async fn delete_old_attempts(&self, now: UnixMillis, limit: u32) -> Result<u64> {
-        self.0.delete_old_attempts(now, limit).await
-    }
-}
-
 /// The attributes as JSON. None of them is a column of lucia's own, or one by a name that Postgres
 /// would cut off.
 fn attributes_json(table: &str, attributes: &Map<String, Value>, own: &[&str]) -> Result<String> {
     if let Some(name) = attributes.keys().find(|name| name.len() > MAX_NAME) {
-        return Err(StoreError::InvalidAttribute {
-            table: table.to_owned(),
-            column: Some(name.clone()),
-            reason: "there is no such column".to_owned(),
-        });
+        return Err(invalid(table, Some(name), "there is no such column"));
     }
     match own.iter().find(|column| attributes.contains_key(**column)) {
         Some(column) => Err(StoreError::Misuse(format!(

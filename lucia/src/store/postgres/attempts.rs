@@ -1,13 +1,15 @@
 //! Counting attempts to sign in.
 
+use async_trait::async_trait;
 use tokio_postgres::Row;
 
 use super::error::Failure;
+use super::rows::key_row_from;
+use super::run::Statement;
 use super::statements::{as_text, text_or_null};
-use super::{Params, Parts};
+use super::{Params, PgStore};
 use crate::store::tables::{TableNames, has_ended};
-use crate::store::{CountedAttempt, CountedPlace, KeyRow, NewAttempt, Result, UnixMillis};
-use crate::user::UserId;
+use crate::store::{AttemptStore, CountedAttempt, CountedPlace, NewAttempt, Result, UnixMillis};
 
 /// Every statement about the counts.
 pub(super) struct AttemptStatements {
@@ -114,33 +116,31 @@ fn uncount_statement(tables: &TableNames) -> String {
 
 /// The answer of [`count_statement`]. Without an end of the count, others have begun it while the
 /// statement ran, and it is full.
-fn counted_row(row: &Row) -> Result<(CountedAttempt, bool), Failure> {
+fn counted_row(row: &Row) -> Result<Option<CountedAttempt>, Failure> {
+    let Some(expires) = row.try_get(4)? else {
+        return Ok(None);
+    };
     let mut places = Vec::with_capacity(2);
     for column in [0, 2] {
-        if let Some(place) = row.try_get::<_, Option<String>>(column)? {
+        if let Some(place) = row.try_get(column)? {
             let started_at = UnixMillis(row.try_get(column + 1)?);
             places.push(CountedPlace { place, started_at });
         }
     }
-    let expires: Option<i64> = row.try_get(4)?;
-    let key = match row.try_get::<_, Option<String>>(5)? {
-        Some(id) => Some(KeyRow {
-            id,
-            user_id: UserId::from_stored(row.try_get::<_, &str>(6)?),
-            hashed_password: row.try_get(7)?,
-        }),
-        None => None,
-    };
-    let counted = CountedAttempt {
+    Ok(Some(CountedAttempt {
         places,
-        expires: UnixMillis(expires.unwrap_or_default()),
-        key,
-    };
-    Ok((counted, expires.is_some()))
+        expires: UnixMillis(expires),
+        key: key_row_from(row, 5)?,
+    }))
 }
 
-impl Parts {
-    pub(super) async fn count_attempt(&self, attempt: NewAttempt) -> Result<CountedAttempt> {
+#[async_trait]
+impl AttemptStore for PgStore {
+    async fn check_attempts(&self) -> Result<()> {
+        self.0.check_attempts().await
+    }
+
+    async fn count_attempt(&self, attempt: NewAttempt) -> Result<CountedAttempt> {
         let params: Params<'_> = &[
             &attempt.place,
             &attempt.now.0,
@@ -150,31 +150,23 @@ impl Parts {
             &attempt.salt,
             &attempt.unknown_place,
         ];
-        let sql = &self.attempt_statements.count;
-        let counted = self.read(sql, params, None, counted_row).await?;
-        Ok(match counted.into_iter().next() {
-            Some((counted, true)) => counted,
-            _ => CountedAttempt::refused(attempt.expires),
-        })
+        let sql = &self.0.attempt_statements.count;
+        let statement = Statement::new(sql, params);
+        let counted = self.0.row(&statement, counted_row).await?;
+        Ok(counted.unwrap_or_else(|| CountedAttempt::refused(attempt.expires)))
     }
 
-    pub(super) async fn uncount_attempt(&self, places: &[CountedPlace]) -> Result<()> {
+    async fn uncount_attempt(&self, places: &[CountedPlace]) -> Result<()> {
         let names: Vec<&str> = places.iter().map(|place| place.place.as_str()).collect();
         let starts: Vec<i64> = places.iter().map(|place| place.started_at.0).collect();
-        let sql = &self.attempt_statements.uncount;
-        self.read(sql, &[&names.as_slice(), &starts], None, |_| Ok(()))
-            .await
-            .map(drop)
+        let params: Params<'_> = &[&names.as_slice(), &starts];
+        let statement = Statement::new(&self.0.attempt_statements.uncount, params);
+        self.0.returns_row(&statement).await.map(drop)
     }
 
-    pub(super) async fn delete_old_attempts(&self, now: UnixMillis, limit: u32) -> Result<u64> {
+    async fn delete_old_attempts(&self, now: UnixMillis, limit: u32) -> Result<u64> {
         let params: Params<'_> = &[&now.0, &i64::from(limit)];
-        let sql = &self.attempt_statements.delete_old;
-        let deleted = self
-            .read(sql, params, None, |row| Ok(row.try_get(0)?))
-            .await?;
-        Ok(deleted
-            .first()
-            .map_or(0, |count: &i64| count.unsigned_abs()))
+        let statement = Statement::new(&self.0.attempt_statements.delete_old, params);
+        self.0.counted(self.0.run(&statement).await).await
     }
 }

@@ -26,7 +26,6 @@
 //! A statement that fails because of one row is repeated by each lookup of the batch alone, so that only
 //! the lookup of that row fails.
 
-mod linked;
 mod queue;
 
 use std::pin::Pin;
@@ -88,26 +87,24 @@ pub(super) trait Source: Sized + Send + Sync + 'static {
 }
 
 /// The queues of a source.
-pub(super) struct Queues<S: Source>(Box<[Queue<S>]>);
+pub(super) struct Queues<S: Source>(Box<[Arc<Queue<S>>]>);
 
 impl<S: Source> Queues<S> {
     /// A queue for each core, but at most `limit`.
     pub(super) fn new(limit: usize) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let queues = cores.min(limit).max(1);
-        Self((0..queues).map(|_| Queue::default()).collect())
+        Self((0..queues).map(|_| Arc::default()).collect())
     }
 
-    /// The number of the queue of this thread.
-    fn of_this_thread(&self) -> usize {
-        THREAD.with(|thread| *thread) % self.0.len()
+    fn of_this_thread(&self) -> &Arc<Queue<S>> {
+        &self.0[THREAD.with(|thread| *thread) % self.0.len()]
     }
 }
 
 /// Finds the row of a key.
-pub(super) async fn find<S: Source>(source: &Arc<S>, key: &S::Key) -> Result<Option<S::Row>> {
-    let queue = source.queues().of_this_thread();
-    let mut entered = Queue::enter(source, queue, key)?;
+pub(super) async fn find<S: Source>(source: &S, key: &S::Key) -> Result<Option<S::Row>> {
+    let mut entered = source.queues().of_this_thread().enter(key)?;
     let mut time_left = source.timeout();
     let mut patience = LEADER_TIMEOUT;
     let leader = loop {
@@ -119,7 +116,7 @@ pub(super) async fn find<S: Source>(source: &Arc<S>, key: &S::Key) -> Result<Opt
         match tokio::time::timeout(patience, &mut waiting).await {
             Ok(Ok(Message::Answer(answer))) => return answer,
             Ok(Ok(Message::Lead(leader))) => break leader,
-            Ok(Ok(Message::Alone)) => return find_alone(&**source, key).await,
+            Ok(Ok(Message::Alone)) => return find_alone(source, key).await,
             // Every waiter gets a message or returns to the queue.
             Ok(Err(closed)) => return Err(StoreError::internal(closed)),
             Err(_) => time_left -= patience,
@@ -127,11 +124,11 @@ pub(super) async fn find<S: Source>(source: &Arc<S>, key: &S::Key) -> Result<Opt
         if time_left.is_zero() {
             return Err(StoreError::unavailable(Failure::TimedOut(source.timeout())));
         }
-        entered = Queue::enter_again(waiting, key, patience);
+        entered = waiting.enter_again(key, patience);
         patience *= 2;
     };
     // Boxed, so that waiting lookups are small.
-    Box::pin(lead(leader, key)).await
+    Box::pin(lead(source, leader, key)).await
 }
 
 /// Finds the row of a key past the queue. Boxed, since it is rare.
@@ -143,39 +140,40 @@ fn find_alone<'a, S: Source>(
 }
 
 /// Looks up `key` and the keys of all waiting lookups, by one statement.
-async fn lead<S: Source>(mut leader: Leader<S>, key: &S::Key) -> Result<Option<S::Row>> {
-    let source = leader.source().clone();
+async fn lead<S: Source>(
+    source: &S,
+    mut leader: Leader<S>,
+    key: &S::Key,
+) -> Result<Option<S::Row>> {
     let waiters = leader.queue().take(MAX_BATCH - 1);
     // If this future is dropped before the answer comes, the connection returns to its pool.
     let mut connection = leader.take_connection();
     if waiters.is_empty() {
         let found = source.find(&mut connection, key).await;
-        leader.keep(connection, &found);
+        leader.keep(source, connection, &found);
         return found;
     }
     let batch = Batch {
-        queue: leader.queue_number(),
-        source: source.clone(),
+        queue: leader.queue().clone(),
         waiters,
     };
     let mut keys: Vec<&S::Key> = batch.waiters.iter().map(|waiter| &waiter.key).collect();
     keys.push(key);
     let found = source.find_all(&mut connection, &keys).await;
-    leader.keep(connection, &found);
+    leader.keep(source, connection, &found);
     // The next batch need not wait until this one has its answers.
     drop(leader);
     if let Err(StoreError::Internal(_)) = found {
         // One row may be the reason.
         batch.split_up();
-        return find_alone(&*source, key).await;
+        return find_alone(source, key).await;
     }
     batch.answer(found, key)
 }
 
 /// Lookups that share a statement in flight.
 struct Batch<S: Source> {
-    queue: usize,
-    source: Arc<S>,
+    queue: Arc<Queue<S>>,
     waiters: Vec<Waiter<S>>,
 }
 
@@ -200,20 +198,32 @@ impl<S: Source> Batch<S> {
                 return Err(StoreError::shared(&error));
             }
         };
-        let own_row = rows.iter().find(|row| S::key(row) == own).cloned();
         // Both are sorted by key, so that one pass joins them.
         waiters.sort_unstable_by(|one, other| one.key.cmp(&other.key));
-        rows.sort_by(|one, other| S::key(one).cmp(S::key(other)));
+        rows.sort_unstable_by(|one, other| S::key(one).cmp(S::key(other)));
         let mut waiters = waiters.into_iter().peekable();
+        let mut own_row = None;
         for row in rows {
             while let Some(waiter) = waiters.next_if(|waiter| waiter.key < *S::key(&row)) {
                 waiter.answer(Ok(None));
             }
-            let key = S::key(&row).clone();
-            let mut row = Some(row);
-            while let Some(waiter) = waiters.next_if(|waiter| waiter.key == key) {
-                let is_last = waiters.peek().is_none_or(|next| next.key != key);
-                waiter.answer(Ok(if is_last { row.take() } else { row.clone() }));
+            let is_own = S::key(&row) == own;
+            // The last one gets the row itself.
+            let mut last: Option<Waiter<S>> = None;
+            while let Some(waiter) = waiters.next_if(|waiter| waiter.key == *S::key(&row)) {
+                if let Some(earlier) = last.replace(waiter) {
+                    earlier.answer(Ok(Some(row.clone())));
+                }
+            }
+            match last {
+                Some(last) => {
+                    if is_own {
+                        own_row = Some(row.clone());
+                    }
+                    last.answer(Ok(Some(row)));
+                }
+                None if is_own => own_row = Some(row),
+                None => {}
             }
         }
         for waiter in waiters {
@@ -227,7 +237,7 @@ impl<S: Source> Batch<S> {
 /// the queue.
 impl<S: Source> Drop for Batch<S> {
     fn drop(&mut self) {
-        self.source.queues().0[self.queue].put_back(&mut self.waiters);
+        self.queue.put_back(&mut self.waiters);
     }
 }
 

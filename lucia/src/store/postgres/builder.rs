@@ -9,12 +9,12 @@ use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::{Config, NoTls};
 
 use super::attempts::AttemptStatements;
+use super::batch::Queues;
 use super::cache::Cache;
 #[cfg(feature = "cache")]
 use super::cache::CacheOptions;
 use super::connections::WriteAccess;
-use super::error::Failure;
-use super::lookups;
+use super::error::within;
 use super::pooler::Routes;
 use super::statements::Statements;
 use super::{Parts, PgStore, StoredIds};
@@ -207,7 +207,7 @@ impl PgStoreBuilder {
     ///
     /// [`Error::Setting`] names the setting that makes no sense.
     pub fn build(self, pool: Pool) -> Result<PgStore> {
-        self.check()?;
+        let session_columns = self.check()?;
         #[cfg(feature = "cache")]
         if self
             .cache
@@ -218,22 +218,13 @@ impl PgStoreBuilder {
                           connection of its own: say how by `CacheOptions::listener`";
             return Err(Error::setting("cache.listener", reason));
         }
-        let session_columns = SessionColumn::parse_all(&self.session_columns, str::to_lowercase)?;
         Ok(self.unchecked(pool, session_columns))
     }
 
-    /// A store with the default settings.
-    pub(super) fn over(self, pool: Pool) -> PgStore {
-        self.unchecked(pool, Vec::new())
-    }
-
-    fn unchecked(self, pool: Pool, session_columns: Vec<SessionColumn>) -> PgStore {
-        let names: Vec<_> = session_columns
-            .iter()
-            .map(|column| column.name.clone())
-            .collect();
+    /// A store with settings that were checked, or are the default ones.
+    pub(super) fn unchecked(self, pool: Pool, session_columns: Vec<SessionColumn>) -> PgStore {
         let user_columns = self.user_columns.as_deref();
-        let statements = Statements::new(&self.tables, user_columns, &names, self.ids);
+        let statements = Statements::new(&self.tables, user_columns, &session_columns, self.ids);
         #[cfg(feature = "cache")]
         let cache = Cache::new(self.cache);
         #[cfg(not(feature = "cache"))]
@@ -241,7 +232,8 @@ impl PgStoreBuilder {
         let store = PgStore(Arc::new(Parts {
             statements,
             attempt_statements: AttemptStatements::new(&self.tables),
-            queues: lookups::queues(&pool),
+            // Half of the connections are left for other statements.
+            queues: Queues::new(pool.status().max_size / 2),
             pool,
             access: WriteAccess::new(),
             routes: Routes::new(self.prepare_behind_pooler),
@@ -272,7 +264,7 @@ impl PgStoreBuilder {
         #[cfg_attr(not(feature = "cache"), expect(unused_mut))] mut self,
         url: &str,
     ) -> Result<PgStore> {
-        self.check()?;
+        let session_columns = self.check()?;
         let mut config = parse(url)?;
         if config.get_ssl_mode() == SslMode::Require {
             let reason = "`connect` knows no TLS; make a pool with a TLS connector of your choice \
@@ -307,23 +299,18 @@ impl PgStoreBuilder {
             .build()
             .map_err(Error::internal)?;
 
-        let timeout = self.timeout;
-        let store = self.build(pool)?;
-        match tokio::time::timeout(timeout, store.0.pool.get()).await {
-            Ok(Ok(connection)) => {
-                // It would work on the runtime of whoever builds the store, which in actix-web is
-                // not that of any worker: each statement would have to go there and back.
-                drop(Object::take(connection));
-                Ok(store)
-            }
-            Ok(Err(error)) => Err(Error::unavailable(Failure::from(error))),
-            Err(_) => Err(Error::unavailable(Failure::TimedOut(timeout))),
-        }
+        let store = self.unchecked(pool, session_columns);
+        let connection = within(store.0.timeout, store.0.pool.get()).await;
+        // It would work on the runtime that the store is built on, which in actix-web is not that of any
+        // worker: each statement would have to go there and back.
+        drop(Object::take(connection.map_err(Error::unavailable)?));
+        Ok(store)
     }
 
-    fn check(&self) -> Result<()> {
+    /// Checks the settings, and reads `session_columns`.
+    fn check(&self) -> Result<Vec<SessionColumn>> {
         self.tables.check(str::eq)?;
-        SessionColumn::parse_all(&self.session_columns, str::to_lowercase)?;
+        let session_columns = SessionColumn::parse_all(&self.session_columns, str::to_lowercase)?;
         for column in self.user_columns.iter().flatten() {
             check_name("user_columns", column)?;
         }
@@ -340,7 +327,7 @@ impl PgStoreBuilder {
                 "it takes one connection at least",
             ));
         }
-        Ok(())
+        Ok(session_columns)
     }
 }
 

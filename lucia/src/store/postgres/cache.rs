@@ -23,7 +23,7 @@
 //! 5. So the cache may answer until a heartbeat's *sending* is as long ago as `max_silence`
 //!    allows. Each use compares that with a monotonic clock ([`freshness`]): a listener that gets no
 //!    time, a network that swallows everything and a server that stands still have the same end,
-//!    and nobody has to notice. A machine that sleeps does not count its sleep.
+//!    and nothing has to notice. A machine that sleeps does not count its sleep.
 //!
 //! While the pool has connections to two servers, a heartbeat by the one says nothing of a lookup
 //! by the other. A heartbeat or lookup that finds a server read-only ends the connections to it
@@ -46,15 +46,12 @@
 //! its own is idle, and so do the heartbeats.
 
 mod changes;
-mod connection;
 mod entries;
 mod freshness;
 mod listener;
-mod map;
 mod settings;
 mod triggers;
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -62,34 +59,33 @@ use sha2::{Digest as _, Sha256};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
-use tokio_postgres::GenericClient;
 
 use super::Parts;
+use super::migrate::Migrating;
 use crate::session::token::SessionId;
 use crate::store::{NewSessionRow, Result, SessionRow, UserRow};
 use crate::user::UserId;
 use changes::{Change, Digest};
-use connection::Connect;
 pub(super) use entries::Begun;
 use entries::Entries;
 use freshness::Freshness;
 pub use settings::CacheOptions;
+use settings::Connect;
 
 /// The cache of a store, if it has one.
 pub(super) struct Cache(Option<Active>);
 
 struct Active {
     shared: Arc<Shared>,
-    connector: Arc<dyn Connect>,
+    connect: Arc<Connect>,
     /// The listener, which ends with its runtime or with this.
     listener: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// What the listener shares with those who ask.
+/// What the listener shares with lookups.
 struct Shared {
     entries: Entries,
     freshness: Freshness,
-    is_open: AtomicBool,
     /// Has the listener try again at once.
     wake: Notify,
 }
@@ -97,21 +93,20 @@ struct Shared {
 /// A change by this process that is in flight. When it is dropped, for whatever reason, the change may
 /// have happened, and its entries are removed.
 #[must_use = "the change ends when this is dropped: bind it to a name, and not to `_`"]
-pub(super) struct PendingChange<'a>(Option<&'a Shared>, [Option<Change>; 2]);
+pub(super) struct PendingChange<'a>(Option<(&'a Shared, [Option<Change>; 2])>);
 
 impl Cache {
     /// A cache of these options, if there are any, and if they say how to listen.
     pub(super) fn new(options: Option<CacheOptions>) -> Self {
         Self(options.and_then(|options| {
-            let connector = options.listener?;
+            let connect = options.listener?;
             Some(Active {
                 shared: Arc::new(Shared {
                     entries: Entries::new(options.entries, options.max_age),
                     freshness: Freshness::new(options.max_silence, Instant::now()),
-                    is_open: AtomicBool::new(false),
                     wake: Notify::new(),
                 }),
-                connector,
+                connect,
                 listener: Mutex::new(None),
             })
         }))
@@ -132,7 +127,7 @@ impl Cache {
         let works = listener.as_ref().is_some_and(|task| !task.is_finished());
         if !works && let Ok(runtime) = Handle::try_current() {
             let parts = Arc::downgrade(parts);
-            let run = listener::run(parts, active.shared.clone(), active.connector.clone());
+            let run = listener::run(parts, active.shared.clone(), active.connect.clone());
             *listener = Some(runtime.spawn(run));
         }
     }
@@ -144,7 +139,7 @@ impl Cache {
         if !shared.freshness.is_fresh(now) {
             return None;
         }
-        shared.entries.find(&digest_of(id.as_str())?, now)
+        shared.entries.find(&digest_of(id), now)
     }
 
     /// To be called before a lookup is sent.
@@ -156,40 +151,41 @@ impl Cache {
 
     /// Keeps what a lookup gave.
     pub(super) fn put(&self, begun: Option<Begun>, found: &(SessionRow, UserRow)) {
-        if let Some(shared) = self.shared()
-            && let Some(begun) = begun
-            && let Some(session) = digest_of(found.0.id.as_str())
-        {
-            let keys = (session, digest_of_user(&found.1.id));
+        if let (Some(shared), Some(begun)) = (self.shared(), begun) {
+            let keys = (digest_of(&found.0.id), digest_of_user(&found.1.id));
             shared.entries.put(begun, keys, found);
         }
     }
 
     /// A change of one session.
     pub(super) fn session_changes(&self, id: &SessionId) -> PendingChange<'_> {
-        let session = digest_of(id.as_str()).map(Change::Session);
-        PendingChange(self.shared(), [session, None])
+        self.pending(|| [Some(Change::Session(digest_of(id))), None])
     }
 
     /// A change of a user or of any of their sessions.
     pub(super) fn user_changes(&self, id: &UserId) -> PendingChange<'_> {
-        let user = Change::User(digest_of_user(id));
-        PendingChange(self.shared(), [Some(user), None])
+        self.pending(|| [Some(Change::User(digest_of_user(id))), None])
     }
 
     /// What the insertion of a session may end: sessions of its user under a limit, and the one that
-    /// it replaces, which may be somebody else's.
+    /// it replaces, which may be another user's.
     pub(super) fn insertion_changes(&self, new: &NewSessionRow) -> PendingChange<'_> {
-        let limited = new
-            .limit
-            .map(|_| Change::User(digest_of_user(&new.user_id)));
-        let replaced = new.replaces.as_ref().and_then(|id| digest_of(id.as_str()));
-        PendingChange(self.shared(), [limited, replaced.map(Change::Session)])
+        self.pending(|| {
+            let excess = new
+                .limit
+                .map(|_| Change::User(digest_of_user(&new.user_id)));
+            let replaced = new.replaces.as_ref();
+            [excess, replaced.map(|id| Change::Session(digest_of(id)))]
+        })
     }
 
     /// A change of anything.
     pub(super) fn all_changes(&self) -> PendingChange<'_> {
-        PendingChange(self.shared(), [Some(Change::Everything), None])
+        self.pending(|| [Some(Change::Everything), None])
+    }
+
+    fn pending(&self, changes: impl FnOnce() -> [Option<Change>; 2]) -> PendingChange<'_> {
+        PendingChange(self.shared().map(|shared| (shared, changes())))
     }
 
     /// Whether it answers at the moment.
@@ -199,13 +195,9 @@ impl Cache {
     }
 
     /// Makes the triggers that it needs.
-    pub(super) async fn migrate(
-        &self,
-        parts: &Parts,
-        transaction: &impl GenericClient,
-    ) -> Result<()> {
+    pub(super) async fn migrate(&self, migrating: &Migrating<'_>) -> Result<()> {
         match self.0 {
-            Some(_) => triggers::migrate(parts, transaction).await,
+            Some(_) => triggers::migrate(migrating).await,
             None => Ok(()),
         }
     }
@@ -235,8 +227,7 @@ impl Shared {
     /// counted for a while.
     fn heartbeat(&self, sent: u64) -> bool {
         let now = Instant::now();
-        if !self.is_open.swap(true, Ordering::Relaxed) {
-            self.entries.open();
+        if self.entries.open() {
             tracing::info!("the cache of lookups answers");
         } else if !self.freshness.is_fresh(now) {
             return false;
@@ -248,8 +239,7 @@ impl Shared {
     /// Stops answering. Returns whether the cache answered.
     fn stop(&self) -> bool {
         self.freshness.stop();
-        self.entries.close();
-        self.is_open.swap(false, Ordering::Relaxed)
+        self.entries.close()
     }
 }
 
@@ -265,14 +255,14 @@ impl Drop for Active {
 impl PendingChange<'_> {
     /// The session of this public id has ended by it.
     pub(super) fn session_ended(&self, id: &str) {
-        if let (Some(shared), Some(session)) = (self.0, digest_of(id)) {
+        if let (Some((shared, _)), Some(session)) = (&self.0, read_digest(id)) {
             shared.entries.remove(Change::Session(session));
         }
     }
 
     /// The user whom the database knows by this id has changed by it.
     pub(super) fn user_changed(&self, id: &UserId) {
-        if let Some(shared) = self.0 {
+        if let Some((shared, _)) = &self.0 {
             shared.entries.remove(Change::User(digest_of_user(id)));
         }
     }
@@ -280,32 +270,31 @@ impl PendingChange<'_> {
 
 impl Drop for PendingChange<'_> {
     fn drop(&mut self) {
-        if let Some(shared) = self.0 {
-            for change in self.1.into_iter().flatten() {
+        if let Some((shared, changes)) = self.0 {
+            for change in changes.into_iter().flatten() {
                 shared.entries.remove(change);
             }
         }
     }
 }
 
-/// A hash out of its hexadecimal digits.
-fn digest_of(text: &str) -> Option<Digest> {
+/// The hash that a session's id is the text of.
+fn digest_of(id: &SessionId) -> Digest {
     let value = |digit: u8| match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        _ => None,
+        b'0'..=b'9' => digit - b'0',
+        _ => digit - b'a' + 10,
     };
+    let (pairs, _) = id.as_str().as_bytes().as_chunks::<2>();
     let mut digest = [0; 32];
-    let (pairs, []) = text.as_bytes().as_chunks::<2>() else {
-        return None;
-    };
-    if pairs.len() != digest.len() {
-        return None;
-    }
     for (byte, [high, low]) in digest.iter_mut().zip(pairs) {
-        *byte = value(*high)? << 4 | value(*low)?;
+        *byte = value(*high) << 4 | value(*low);
     }
-    Some(digest)
+    digest
+}
+
+/// A hash out of its hexadecimal digits.
+fn read_digest(text: &str) -> Option<Digest> {
+    text.parse().ok().map(|id| digest_of(&id))
 }
 
 fn digest_of_user(id: &UserId) -> Digest {
@@ -323,7 +312,7 @@ mod tests {
             .iter()
             .map(|byte| format!("{byte:02x}"))
             .collect::<String>();
-        assert_eq!(digest_of(&text), Some(id.into()));
+        assert_eq!(read_digest(&text), Some(id.into()));
         for text in [
             "",
             "*",
@@ -332,7 +321,7 @@ mod tests {
             &text.to_uppercase(),
             &"é".repeat(32),
         ] {
-            assert_eq!(digest_of(text), None, "{text}");
+            assert_eq!(read_digest(text), None, "{text}");
         }
     }
 }

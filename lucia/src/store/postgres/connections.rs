@@ -5,14 +5,13 @@
 //! back. So a statement takes a connection of its own thread where the pool has one at hand.
 
 use std::cell::RefCell;
-use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
-use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use deadpool_postgres::{Metrics, Object, Pool, PoolError, StatementCache, Timeouts};
+use futures_util::FutureExt as _;
 use tokio::runtime::{Handle, RuntimeFlavor};
 
 /// How many distant connections are given back at the most for one that is near.
@@ -23,15 +22,15 @@ thread_local! {
     static MADE_HERE: RefCell<Vec<Weak<StatementCache>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// How often all connections may be given away at the most. Where all servers are read-only, as during
-/// maintenance, new ones help nobody.
-const PAUSE: Duration = Duration::from_secs(1);
+/// How often all connections may be given away at the most, in microseconds. Where all servers are
+/// read-only, as during maintenance, new ones do not help.
+const PAUSE: u64 = 1_000_000;
 
 /// Which connections of a pool may lead to a server that takes writes.
 ///
 /// After a failover, those from before lead to a server that is read-only, if they live on: to an old
 /// primary, or to a standby. The first that is found out gives all away that were made before that
-/// moment, since each of them would cost a request of its own, and lookups over them would go on to be
+/// moment, since each of them would cost one more request, and lookups over them would go on to be
 /// answered by data that is not written any more.
 #[derive(Debug)]
 pub(super) struct WriteAccess {
@@ -54,21 +53,24 @@ impl WriteAccess {
 
     /// Whether the connection is not to be used any more.
     pub(super) fn is_lost(&self, connection: &Object) -> bool {
-        self.is_too_old(Object::metrics(connection), self.lost_before())
+        let lost_before = self.lost_before.load(Ordering::Relaxed);
+        self.is_too_old(Object::metrics(connection), lost_before)
     }
 
     /// Notes that a connection is read-only. Returns whether it is to be closed, and another one is worth
     /// a try.
     pub(super) fn lose(&self, pool: &Pool, connection: &Object) -> bool {
-        let lost_before = self.lost_before();
+        let lost_before = self.lost_before.load(Ordering::Relaxed);
         if self.is_too_old(Object::metrics(connection), lost_before) {
             return true;
         }
         // One that is made in this microsecond is lost, too.
         let now = self.micros(Instant::now()) + 1;
-        let pause = u64::try_from(PAUSE.as_micros()).unwrap_or(u64::MAX);
-        if lost_before > 0 && now < lost_before.saturating_add(pause) {
-            return self.allow();
+        if lost_before > 0 && now < lost_before.saturating_add(PAUSE) {
+            let less = |left: usize| left.checked_sub(1);
+            let allowance = &self.allowance;
+            let used = allowance.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+            return used.is_ok();
         }
         let most = pool.status().max_size;
         self.allowance.store(most, Ordering::Relaxed);
@@ -78,21 +80,8 @@ impl WriteAccess {
         true
     }
 
-    /// Uses up one of the younger connections that may go.
-    fn allow(&self) -> bool {
-        let less = |left: usize| left.checked_sub(1);
-        let allowance = &self.allowance;
-        allowance
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less)
-            .is_ok()
-    }
-
     fn is_too_old(&self, metrics: &Metrics, lost_before: u64) -> bool {
         self.micros(metrics.created) < lost_before
-    }
-
-    fn lost_before(&self) -> u64 {
-        self.lost_before.load(Ordering::Relaxed)
     }
 
     fn micros(&self, moment: Instant) -> u64 {
@@ -116,14 +105,13 @@ pub(super) async fn take_near(pool: &Pool, access: &WriteAccess) -> Result<Objec
     Ok(swap_for_near(pool, access, connection).await)
 }
 
-/// A connection of the pool, and whether it was at hand. If not, it was made just now, or somebody
-/// had to give it back, or the pool has asked the server.
+/// A connection of the pool, and whether it was at hand. If not, it was made just now, or had to be
+/// given back first, or the pool has asked the server.
 async fn take(pool: &Pool) -> Result<(Object, bool), PoolError> {
     let mut getting = pin!(pool.get());
-    let at_once = poll_fn(|context| Poll::Ready(getting.as_mut().poll(context))).await;
-    let (connection, was_at_hand) = match at_once {
-        Poll::Ready(connection) => (connection?, true),
-        Poll::Pending => (getting.await?, false),
+    let (connection, was_at_hand) = match getting.as_mut().now_or_never() {
+        Some(connection) => (connection?, true),
+        None => (getting.await?, false),
     };
     note(&connection);
     Ok((connection, was_at_hand))

@@ -5,71 +5,46 @@
 use std::pin::Pin;
 
 use serde_json::{Map, Value};
+use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
-use tokio_postgres::{GenericClient, Row};
 
-use super::Parts;
-use super::error::{Failure, ServerError, Written};
-use super::migrate::failed;
+use super::error::{Failure, ServerError, Written, invalid, schema};
+use super::migrate::Migrating;
+use super::rows::read_all;
+use super::run::Statement;
 use super::statements::given;
-use super::unnamed::query_unnamed;
-use crate::error::{ConstraintKind, ConstraintViolation};
-use crate::store::tables::{SessionColumn, quote};
+use super::{Params, Parts};
+use crate::error::ConstraintKind;
+use crate::store::tables::{TableNames, quote};
 use crate::store::{Result, StoreError};
 
-/// The columns that lucia needs, and the kind of each.
-const KEY_COLUMNS: [(&str, Kind); 3] = [
-    ("id", Kind::Text),
-    ("user_id", Kind::Text),
-    ("hashed_password", Kind::Text),
-];
-const SESSION_COLUMNS: [(&str, Kind); 10] = [
-    ("id", Kind::Text),
-    ("user_id", Kind::Text),
-    ("created_at", Kind::BigInt),
-    ("authenticated_at", Kind::BigInt),
-    ("renewed_at", Kind::BigInt),
-    ("active_expires", Kind::BigInt),
-    ("idle_expires", Kind::BigInt),
-    ("device", Kind::Text),
-    ("address", Kind::Text),
-    ("persistent", Kind::Boolean),
-];
-const ATTEMPT_COLUMNS: [(&str, Kind); 4] = [
-    ("id", Kind::Text),
-    ("attempts", Kind::BigInt),
-    ("expires", Kind::BigInt),
-    ("started_at", Kind::BigInt),
-];
+/// The types that a column of lucia's may have, first the one that `migrate` gives it.
+type Types = &'static [&'static str];
+const TEXT: Types = &["text", "character varying", "citext"];
+const BIGINT: Types = &["bigint"];
+const BOOLEAN: Types = &["boolean"];
 
-#[derive(Clone, Copy)]
-enum Kind {
-    Text,
-    BigInt,
-    Boolean,
-    /// A column of the application's.
-    Any,
-}
-
-impl Kind {
-    fn accepts(self, sql_type: &str) -> bool {
-        match self {
-            Self::Text => matches!(sql_type, "text" | "character varying" | "citext"),
-            Self::BigInt => sql_type == "bigint",
-            Self::Boolean => sql_type == "boolean",
-            Self::Any => true,
-        }
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Text => "text",
-            Self::BigInt => "bigint",
-            Self::Boolean => "boolean",
-            Self::Any => "there",
-        }
-    }
-}
+/// The columns that lucia needs.
+const USER_COLUMNS: &[(&str, Types)] = &[("id", TEXT)];
+const KEY_COLUMNS: &[(&str, Types)] = &[("id", TEXT), ("user_id", TEXT), ("hashed_password", TEXT)];
+const SESSION_COLUMNS: &[(&str, Types)] = &[
+    ("id", TEXT),
+    ("user_id", TEXT),
+    ("created_at", BIGINT),
+    ("authenticated_at", BIGINT),
+    ("renewed_at", BIGINT),
+    ("active_expires", BIGINT),
+    ("idle_expires", BIGINT),
+    ("device", TEXT),
+    ("address", TEXT),
+    ("persistent", BOOLEAN),
+];
+const ATTEMPT_COLUMNS: &[(&str, Types)] = &[
+    ("id", TEXT),
+    ("attempts", BIGINT),
+    ("expires", BIGINT),
+    ("started_at", BIGINT),
+];
 
 /// What the database knows of a column.
 struct Column {
@@ -93,14 +68,36 @@ const COLUMNS: &str = "SELECT attname::TEXT, format_type(atttypid, NULL), \
      ORDER BY attnum";
 
 impl Column {
-    fn read(row: &Row) -> Result<Self> {
-        Ok(Self {
-            name: row.try_get(0).map_err(StoreError::internal)?,
-            sql_type: row.try_get(1).map_err(StoreError::internal)?,
-            declared: row.try_get(2).map_err(StoreError::internal)?,
-            is_computed: row.try_get(3).map_err(StoreError::internal)?,
-            needs_value: row.try_get(4).map_err(StoreError::internal)?,
-        })
+    fn read(row: &Row) -> Result<Option<Self>, Failure> {
+        Ok(Some(Self {
+            name: row.try_get(0)?,
+            sql_type: row.try_get(1)?,
+            declared: row.try_get(2)?,
+            is_computed: row.try_get(3)?,
+            needs_value: row.try_get(4)?,
+        }))
+    }
+
+    /// Checks that lucia can work with a column of this type.
+    fn check(&self, tables: &TableNames, table: &str, types: Types) -> Result<()> {
+        if types.contains(&&*self.sql_type) {
+            return Ok(());
+        }
+        let needed = types[0];
+        let mut reason = format!(
+            "it is {}, and has to be {needed}: write `ALTER TABLE {} ALTER COLUMN {} TYPE {needed}`, \
+             with the columns that refer to it",
+            self.declared,
+            tables.quoted(table),
+            quote(&self.name),
+        );
+        if table == tables.user {
+            reason.push_str(
+                ", or give lucia a table of users beside yours by `user_table(..)`; the recipe \
+                 \"Users who have numbers or UUIDs for ids\" shows both",
+            );
+        }
+        Err(schema(table, Some(&self.name), reason))
     }
 }
 
@@ -122,63 +119,53 @@ impl Parts {
             Err(failure) => failure,
         };
         let columns = written.and_then(|written| written.columns(&self.tables));
-        let found = match (&failure, columns) {
-            (Failure::Server(error), _) if error.code == SqlState::UNIQUE_VIOLATION => {
-                self.broken_unique_rule(error).await
-            }
-            (Failure::Server(error), _) if failure.is_broken_reference() => {
-                self.broken_reference(error, written).await
-            }
-            (Failure::Server(error), Some(_))
-                if matches!(written, Some(Written::Session(_)))
-                    && error.table.is_some()
-                    && error.broken_rule().is_some() =>
-            {
-                Ok(self.broken_session_rule(error))
-            }
-            (Failure::Server(error), Some((table, attributes)))
-                if matches!(error.class(), "22" | "23")
-                    || error.code == SqlState::GENERATED_ALWAYS =>
-            {
-                self.refused_attribute(error, table, attributes).await
-            }
-            (_, columns) => self.unfit_schema(columns).await,
+        let found = match &failure {
+            Failure::Server(error) => match (error.broken_rule(), columns) {
+                (Some(ConstraintKind::Unique), _) => self.broken_unique_rule(error).await,
+                (Some(ConstraintKind::ForeignKey), _) => {
+                    self.broken_reference(error, written).await
+                }
+                (Some(kind), Some((table, _)))
+                    if error.table.is_some() && table == self.tables.session =>
+                {
+                    Ok(Some(self.broken_session_rule(error, kind)))
+                }
+                (_, Some((table, attributes)))
+                    if matches!(error.class(), "22" | "23")
+                        || error.code == SqlState::GENERATED_ALWAYS =>
+                {
+                    self.refused_attribute(error, table, attributes).await
+                }
+                _ => self.unfit_schema(columns).await,
+            },
+            _ => self.unfit_schema(columns).await,
         };
         match found {
-            Ok(Some(error)) => error,
+            Ok(Some(error)) | Err(error @ StoreError::Schema { .. }) => error,
             // The failure itself is worth more than why its cause was not found.
             Ok(None) | Err(_) => StoreError::internal(failure),
         }
     }
 
-    /// Checks the tables of users, keys and sessions, and returns the names of the columns of the table of users.
+    /// Checks the tables of users, keys and sessions, and returns the names of the columns of users.
     pub(super) async fn check_tables(&self) -> Result<Vec<String>> {
         let tables = &self.tables;
-        let mut needed = vec![("id", Kind::Text)];
-        let fetched = self.user_columns.iter().flatten();
-        needed.extend(fetched.map(|column| (column.as_str(), Kind::Any)));
-        let users = self.checked_columns(&tables.user, &needed).await?;
-        self.checked_columns(&tables.key, &KEY_COLUMNS).await?;
+        let users = self.checked_columns(&tables.user, USER_COLUMNS).await?;
+        let fetched = self.user_columns.iter().flatten().map(String::as_str);
+        check_listed(&tables.user, &users, "user_columns", fetched)?;
+        self.checked_columns(&tables.key, KEY_COLUMNS).await?;
         let sessions = self
-            .checked_columns(&tables.session, &SESSION_COLUMNS)
+            .checked_columns(&tables.session, SESSION_COLUMNS)
             .await?;
-        let is_missing =
-            |column: &&SessionColumn| !sessions.iter().any(|other| other.name == column.name);
-        if let Some(column) = self.session_columns.iter().find(is_missing) {
-            return Err(StoreError::Schema {
-                table: tables.session.clone(),
-                column: Some(column.name.clone()),
-                reason: "there is no such column, and `session_columns` lists it".to_owned(),
-            });
-        }
+        let attributes = self.session_columns.iter().map(|column| &*column.name);
+        check_listed(&tables.session, &sessions, "session_columns", attributes)?;
         Ok(users.into_iter().map(|column| column.name).collect())
     }
 
     /// Checks the table that attempts to sign in are counted in.
     pub(super) async fn check_attempts(&self) -> Result<()> {
-        let table = &self.tables.attempt;
-        self.checked_columns(table, &ATTEMPT_COLUMNS).await?;
-        Ok(())
+        let columns = self.checked_columns(&self.tables.attempt, ATTEMPT_COLUMNS);
+        columns.await.map(drop)
     }
 
     /// Says so in the log when sessions are found by reading all of them.
@@ -189,8 +176,7 @@ impl Parts {
             return Ok(());
         }
         let table = self.tables.quoted(&self.tables.session);
-        let found = self.run(SQL, &[&table]).await;
-        if found.map_err(StoreError::unavailable)?.is_empty() {
+        if self.ask(SQL, &[&table], |_| Ok(Some(()))).await?.is_empty() {
             tracing::warn!(
                 %table,
                 "each lookup of a session reads the whole table: there is no index for \
@@ -201,84 +187,59 @@ impl Parts {
         Ok(())
     }
 
-    /// The columns of a table, after a check that the needed ones are there.
-    async fn checked_columns(&self, table: &str, needed: &[(&str, Kind)]) -> Result<Vec<Column>> {
-        let schema_error = |column: Option<&str>, reason: String| StoreError::Schema {
-            table: table.to_owned(),
-            column: column.map(str::to_owned),
-            reason,
-        };
+    /// The columns of a table, after a check that lucia's own are there.
+    async fn checked_columns(&self, table: &str, own: &[(&str, Types)]) -> Result<Vec<Column>> {
         let columns = self.columns(table).await?;
         if columns.is_empty() {
-            let reason = "there is no such table; `migrate` makes it".to_owned();
-            return Err(schema_error(None, reason));
+            let reason = "there is no such table; `migrate` makes it";
+            return Err(schema(table, None, reason));
         }
-        for (name, kind) in needed {
+        for (name, types) in own {
             match columns.iter().find(|column| column.name == *name) {
                 None => {
-                    let reason = match kind {
-                        Kind::Any => "there is no such column, and `user_columns` lists it",
-                        _ => "there is no such column; `migrate` makes it",
-                    };
-                    return Err(schema_error(Some(name), reason.to_owned()));
+                    let reason = "there is no such column; `migrate` makes it";
+                    return Err(schema(table, Some(name), reason));
                 }
-                Some(column) => self.check_type(table, column, *kind)?,
+                Some(column) => column.check(&self.tables, table, types)?,
             }
         }
         Ok(columns)
     }
 
+    async fn columns(&self, table: &str) -> Result<Vec<Column>> {
+        self.ask(COLUMNS, &[&self.tables.quoted(table)], Column::read)
+            .await
+    }
+
     /// Checks the types of those of lucia's columns that are there already.
-    pub(super) async fn check_types(&self, connection: &impl GenericClient) -> Result<()> {
+    pub(super) async fn check_types(&self, migrating: &Migrating<'_>) -> Result<()> {
         let tables = &self.tables;
-        for (table, needed) in [
-            (&tables.user, &[("id", Kind::Text)][..]),
-            (&tables.key, &KEY_COLUMNS),
-            (&tables.session, &SESSION_COLUMNS),
-            (&tables.attempt, &ATTEMPT_COLUMNS),
+        for (table, own) in [
+            (&tables.user, USER_COLUMNS),
+            (&tables.key, KEY_COLUMNS),
+            (&tables.session, SESSION_COLUMNS),
+            (&tables.attempt, ATTEMPT_COLUMNS),
         ] {
-            let rows = query_unnamed(connection, COLUMNS, &[&tables.quoted(table)]).await;
-            let rows = rows.map_err(|error| failed(self, error))?;
-            for column in rows.iter().map(Column::read) {
-                let column = column?;
-                if let Some((_, kind)) = needed.iter().find(|(name, _)| *name == column.name) {
-                    self.check_type(table, &column, *kind)?;
+            let params: Params<'_> = &[&tables.quoted(table)];
+            for column in migrating.rows(COLUMNS, params, Column::read).await? {
+                if let Some((_, types)) = own.iter().find(|(name, _)| *name == column.name) {
+                    column.check(tables, table, types)?;
                 }
             }
         }
         Ok(())
     }
 
-    fn check_type(&self, table: &str, column: &Column, kind: Kind) -> Result<()> {
-        if kind.accepts(&column.sql_type) {
-            return Ok(());
-        }
-        let (is, name, needed) = (&column.declared, &column.name, kind.name());
-        let mut reason = format!(
-            "it is {is}, and has to be {needed}: write `ALTER TABLE {} ALTER COLUMN {} TYPE {needed}`, \
-             with the columns that refer to it",
-            self.tables.quoted(table),
-            quote(name),
-        );
-        if table == self.tables.user {
-            reason.push_str(
-                ", or give lucia a table of users beside yours by `user_table(..)`; the recipe \
-                 \"Users who have numbers or UUIDs for ids\" shows both",
-            );
-        }
-        Err(StoreError::Schema {
-            table: table.to_owned(),
-            column: Some(name.clone()),
-            reason,
-        })
-    }
-
-    async fn columns(&self, table: &str) -> Result<Vec<Column>> {
-        let rows = self
-            .run(COLUMNS, &[&self.tables.quoted(table)])
-            .await
-            .map_err(StoreError::unavailable)?;
-        rows.iter().map(Column::read).collect()
+    /// What the database knows of the tables.
+    pub(super) async fn ask<T>(
+        &self,
+        sql: &str,
+        params: Params<'_>,
+        read: fn(&Row) -> Result<Option<T>, Failure>,
+    ) -> Result<Vec<T>> {
+        let rows = self.run(&Statement::new(sql, params)).await;
+        let read = rows.and_then(|rows| read_all(&rows, read));
+        read.map_err(StoreError::unavailable)
     }
 
     /// What is wrong with the tables, if something is.
@@ -286,28 +247,15 @@ impl Parts {
         &self,
         written: Option<(&str, &Map<String, Value>)>,
     ) -> Result<Option<StoreError>> {
-        match self.check_tables().await {
-            Ok(_) => {}
-            Err(error @ StoreError::Schema { .. }) => return Ok(Some(error)),
-            Err(error) => return Err(error),
-        }
+        self.check_tables().await?;
         let Some((table, attributes)) = written else {
             // Last: an application that counts no attempts can do without this table.
-            return match self.check_attempts().await {
-                Ok(()) => Ok(None),
-                Err(error @ StoreError::Schema { .. }) => Ok(Some(error)),
-                Err(error) => Err(error),
-            };
+            self.check_attempts().await?;
+            return Ok(None);
         };
         let columns = self.columns(table).await?;
-        let mut names = attributes.keys();
-        Ok(names
-            .find(|name| !columns.iter().any(|column| column.name == **name))
-            .map(|name| StoreError::InvalidAttribute {
-                table: table.to_owned(),
-                column: Some(name.clone()),
-                reason: "there is no such column".to_owned(),
-            }))
+        let missing = missing(&columns, attributes.keys().map(String::as_str));
+        Ok(missing.map(|name| invalid(table, Some(name), "there is no such column")))
     }
 
     /// Which of the attributes was refused, and what that means.
@@ -318,19 +266,12 @@ impl Parts {
         attributes: &Map<String, Value>,
     ) -> Result<Option<StoreError>> {
         let columns = self.columns(table).await?;
-        let invalid = |column: Option<String>, reason: String| StoreError::InvalidAttribute {
-            table: table.to_owned(),
-            column,
-            reason,
-        };
         let is_given = |column: &&Column| attributes.contains_key(&column.name);
         if error.code == SqlState::GENERATED_ALWAYS {
-            let computed = columns.iter().filter(is_given);
-            let column = computed.into_iter().find(|column| column.is_computed);
-            return Ok(column.map(|column| {
-                let reason = "the database computes this column".to_owned();
-                invalid(Some(column.name.clone()), reason)
-            }));
+            let mut given = columns.iter().filter(is_given);
+            let computed = given.find(|column| column.is_computed);
+            let reason = "the database computes this column";
+            return Ok(computed.map(|column| invalid(table, Some(&column.name), reason)));
         }
         let column = self.unfit_column(table, &columns, attributes).await;
         if let Some(kind) = error.broken_rule() {
@@ -338,22 +279,18 @@ impl Parts {
                 let lacks = |column: &&Column| column.needs_value && !is_given(column);
                 columns.iter().find(lacks)
             });
-            let violation = ConstraintViolation::new(kind, table)
-                .column(column.map(|column| column.name.clone()))
-                .constraint(error.constraint.clone());
-            return Ok(Some(StoreError::Constraint(violation)));
+            let column = column.map(|column| &*column.name);
+            return Ok(Some(error.broken(kind, table, column)));
         }
-        Ok(Some(match column {
-            Some(column) => invalid(
-                Some(column.name.clone()),
-                format!("it does not fit the type {}", column.declared),
-            ),
-            // Each fits its type, and the database still refused: a column of lucia's own of another
-            // type, or a trigger.
-            None => match self.check_tables().await {
-                Err(error @ StoreError::Schema { .. }) => error,
-                _ => invalid(None, "the database refused a value".to_owned()),
-            },
+        if let Some(Column { name, declared, .. }) = column {
+            let reason = format!("it does not fit the type {declared}");
+            return Ok(Some(invalid(table, Some(name), reason)));
+        }
+        // Each fits its type, and the database still refused: a column of lucia's own of another type,
+        // or a trigger.
+        Ok(Some(match self.check_tables().await {
+            Err(error @ StoreError::Schema { .. }) => error,
+            _ => invalid(table, None, "the database refused a value"),
         }))
     }
 
@@ -376,8 +313,8 @@ impl Parts {
                 quote(&column.name),
                 given(&table, "$1"),
             );
-            let fits = self.run(&sql, &[&Value::Object(object).to_string()]).await;
-            if fits.is_err() {
+            let params: Params<'_> = &[&Value::Object(object).to_string()];
+            if self.run(&Statement::new(&sql, params)).await.is_err() {
                 return Some(column);
             }
         }
@@ -386,17 +323,16 @@ impl Parts {
 
     /// What it means that a rule of the table of sessions was broken. A column that lucia does not
     /// know has to get along without it.
-    fn broken_session_rule(&self, error: &ServerError) -> Option<StoreError> {
-        let kind = error.broken_rule()?;
+    fn broken_session_rule(&self, error: &ServerError, kind: ConstraintKind) -> StoreError {
         let table = &self.tables.session;
-        let is_attribute = |column: &SessionColumn| Some(&column.name) == error.column.as_ref();
-        if kind == ConstraintKind::NotNull && !self.session_columns.iter().any(is_attribute) {
-            return Some(error.violation(kind, table, &self.tables));
+        let column = error.column.as_deref();
+        let mut attributes = self.session_columns.iter().map(|column| &*column.name);
+        match kind {
+            ConstraintKind::NotNull if attributes.any(|name| Some(name) == column) => {
+                error.broken(kind, table, column)
+            }
+            _ => error.violation(kind, table, &self.tables),
         }
-        let violation = ConstraintViolation::new(kind, table)
-            .column(error.column.clone())
-            .constraint(error.constraint.clone());
-        Some(StoreError::Constraint(violation))
     }
 
     /// Which column is taken: the id of a user, or one of yours.
@@ -407,28 +343,41 @@ impl Parts {
              WHERE i.indrelid = to_regclass($1::TEXT) AND c.relname = $2::TEXT";
         let tables = &self.tables;
         let table = error.table.as_deref().unwrap_or(&tables.user);
-        let params: super::Params<'_> = &[&tables.quoted(table), &error.constraint];
-        let rows = self
-            .run(SQL, params)
-            .await
-            .map_err(StoreError::unavailable)?;
-        let violation = ConstraintViolation::new(ConstraintKind::Unique, table)
-            .constraint(error.constraint.clone());
-        let Some(row) = rows.first() else {
-            return Ok(Some(StoreError::Constraint(violation)));
-        };
-        let is_primary: bool = row.try_get(0).map_err(StoreError::internal)?;
-        let column_count: i16 = row.try_get(1).map_err(StoreError::internal)?;
-        let first_column: Option<String> = row.try_get(2).map_err(StoreError::internal)?;
-        if is_primary && table == tables.session {
-            // Nobody draws a token twice.
-            return Ok(None);
-        }
-        Ok(Some(if is_primary && table == tables.user {
-            StoreError::DuplicateUser
-        } else {
-            let column = first_column.filter(|_| column_count == 1);
-            StoreError::Constraint(violation.column(column))
-        }))
+        let params: Params<'_> = &[&tables.quoted(table), &error.constraint];
+        let indexes = self.ask(SQL, params, |row| {
+            let (is_primary, width): (bool, i16) = (row.try_get(0)?, row.try_get(1)?);
+            let first: Option<String> = row.try_get(2)?;
+            Ok(Some((is_primary, width, first)))
+        });
+        Ok(match indexes.await?.pop() {
+            // A token is never drawn twice.
+            Some((true, ..)) if table == tables.session => None,
+            Some((true, ..)) if table == tables.user => Some(StoreError::DuplicateUser),
+            index => {
+                let column = index.and_then(|(_, width, first)| first.filter(|_| width == 1));
+                Some(error.broken(ConstraintKind::Unique, table, column.as_deref()))
+            }
+        })
     }
+}
+
+/// Checks that the columns are there that a setting lists.
+fn check_listed<'a>(
+    table: &str,
+    columns: &[Column],
+    setting: &str,
+    listed: impl Iterator<Item = &'a str>,
+) -> Result<()> {
+    match missing(columns, listed) {
+        Some(name) => {
+            let reason = format!("there is no such column, and `{setting}` lists it");
+            Err(schema(table, Some(name), reason))
+        }
+        None => Ok(()),
+    }
+}
+
+/// The first of these names that is not that of a column.
+fn missing<'a>(columns: &[Column], mut names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    names.find(|name| !columns.iter().any(|column| column.name == *name))
 }

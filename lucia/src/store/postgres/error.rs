@@ -28,6 +28,17 @@ pub(super) enum Failure {
     Driver(String),
 }
 
+/// The answer, if it comes within the time-out.
+pub(super) async fn within<T, E: Into<Failure>>(
+    limit: Duration,
+    answer: impl Future<Output = Result<T, E>>,
+) -> Result<T, Failure> {
+    match tokio::time::timeout(limit, answer).await {
+        Ok(answer) => answer.map_err(Into::into),
+        Err(_) => Err(Failure::TimedOut(limit)),
+    }
+}
+
 /// What a failure says of the connection, and of what the statement did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
@@ -40,7 +51,7 @@ pub(super) enum Fault {
     Deadlock,
     /// The server refuses to write, as standbys do. Nothing was done.
     ReadOnly,
-    /// Somebody has left a failed transaction open. Nothing was done.
+    /// A failed transaction was left open on the connection. Nothing was done.
     Aborted,
     /// The connection is of no more use, and the statement may have been done.
     Connection,
@@ -122,17 +133,25 @@ impl ServerError {
         let is_own = [&*tables.key, &tables.session, &tables.attempt].contains(&table);
         match kind {
             ConstraintKind::Unique if table == tables.key => StoreError::DuplicateKey,
-            ConstraintKind::NotNull if is_own => StoreError::Schema {
-                table: table.to_owned(),
-                column: self.column.clone(),
-                reason: "it needs a default, since lucia does not know it".to_owned(),
-            },
-            _ => StoreError::Constraint(
-                ConstraintViolation::new(kind, table)
-                    .column(self.column.clone())
-                    .constraint(self.constraint.clone()),
+            ConstraintKind::NotNull if is_own => schema(
+                table,
+                self.column.as_deref(),
+                "it needs a default, since lucia does not know it",
             ),
+            _ => self.broken(kind, table, self.column.as_deref()),
         }
+    }
+
+    /// That this rule of `table` was broken.
+    pub(super) fn broken(
+        &self,
+        kind: ConstraintKind,
+        table: &str,
+        column: Option<&str>,
+    ) -> StoreError {
+        let column = column.map(str::to_owned);
+        let violation = ConstraintViolation::new(kind, table).column(column);
+        StoreError::Constraint(violation.constraint(self.constraint.clone()))
     }
 
     /// The rule that was broken, if one was.
@@ -155,6 +174,24 @@ impl ServerError {
     }
 }
 
+/// A table or column that does not fit.
+pub(super) fn schema(table: &str, column: Option<&str>, reason: impl Into<String>) -> StoreError {
+    StoreError::Schema {
+        table: table.to_owned(),
+        column: column.map(str::to_owned),
+        reason: reason.into(),
+    }
+}
+
+/// An attribute that does not fit.
+pub(super) fn invalid(table: &str, column: Option<&str>, reason: impl Into<String>) -> StoreError {
+    StoreError::InvalidAttribute {
+        table: table.to_owned(),
+        column: column.map(str::to_owned),
+        reason: reason.into(),
+    }
+}
+
 impl fmt::Display for ServerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "SQLSTATE {}", self.code.code())?;
@@ -171,7 +208,9 @@ impl From<tokio_postgres::Error> for Failure {
     fn from(error: tokio_postgres::Error) -> Self {
         match error.as_db_error() {
             Some(server) => Self::Server(Box::new(ServerError::new(server))),
-            None if is_about_the_connection(&error) => Self::Connection(chain(&error)),
+            None if error.is_closed() || source_is::<std::io::Error>(&error) => {
+                Self::Connection(chain(&error))
+            }
             None if source_is::<WrongType>(&error) => Self::Unfit(chain(&error)),
             None => Self::Driver(chain(&error)),
         }
@@ -182,17 +221,13 @@ impl From<PoolError> for Failure {
     fn from(error: PoolError) -> Self {
         match error {
             PoolError::Backend(error) => match Self::from(error) {
-                // Whatever it was, we are not connected.
+                // Whatever it was, there is no connection.
                 Self::Driver(text) => Self::Connection(text),
                 failure => failure,
             },
             error => Self::Connection(chain(&error)),
         }
     }
-}
-
-fn is_about_the_connection(error: &tokio_postgres::Error) -> bool {
-    error.is_closed() || source_is::<std::io::Error>(error)
 }
 
 fn source_is<E: std::error::Error + 'static>(error: &tokio_postgres::Error) -> bool {
@@ -202,10 +237,7 @@ fn source_is<E: std::error::Error + 'static>(error: &tokio_postgres::Error) -> b
 impl Failure {
     /// Whether a row refers to nothing, or would after a deletion.
     pub(super) fn is_broken_reference(&self) -> bool {
-        match self {
-            Self::Server(error) => error.broken_rule() == Some(ConstraintKind::ForeignKey),
-            _ => false,
-        }
+        matches!(self, Self::Server(error) if error.broken_rule() == Some(ConstraintKind::ForeignKey))
     }
 
     /// What it says of the connection, and of what the statement did.
@@ -243,25 +275,23 @@ impl Failure {
             Self::Server(error) => error,
         };
         if let Some(kind) = error.broken_rule() {
-            return match &error.table {
-                // The rule of a domain or trigger.
-                None => Err(Self::Server(error)),
+            let is_to_be_asked = |table: &String| match kind {
                 // What refers to what is not said.
-                Some(_) if kind == ConstraintKind::ForeignKey => Err(Self::Server(error)),
+                ConstraintKind::ForeignKey => true,
                 // Whether it is lucia's rule or the application's is not said.
-                Some(table) if *table == tables.user && kind == ConstraintKind::Unique => {
-                    Err(Self::Server(error))
-                }
-                Some(table) if *table == tables.session => Err(Self::Server(error)),
-                Some(table) => Ok(error.violation(kind, table, tables)),
+                ConstraintKind::Unique if *table == tables.user => true,
+                _ => *table == tables.session,
+            };
+            return match &error.table {
+                Some(table) if !is_to_be_asked(table) => Ok(error.violation(kind, table, tables)),
+                // Without a table, it is the rule of a domain or trigger.
+                _ => Err(Self::Server(error)),
             };
         }
         Ok(match error.code {
-            SqlState::PROGRAM_LIMIT_EXCEEDED => StoreError::InvalidAttribute {
-                table: tables.user.clone(),
-                column: None,
-                reason: "a value is too long for an index".to_owned(),
-            },
+            SqlState::PROGRAM_LIMIT_EXCEEDED => {
+                invalid(&tables.user, None, "a value is too long for an index")
+            }
             _ => match error.class() {
                 // No connection, wrong login, no such database, read-only after a failover,
                 // conflict, out of resources, canceled or shut down.

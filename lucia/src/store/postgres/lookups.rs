@@ -1,15 +1,12 @@
 //! Lookups of sessions with their users, alone and in batches.
 
-use std::pin::Pin;
-use std::sync::Arc;
 use std::time::Duration;
 
-use deadpool_postgres::{Object, Pool};
+use deadpool_postgres::Object;
 
 use super::batch::{self, Queues, Source};
 use super::connections::is_near;
-use super::error::Failure;
-use super::rows::found_row;
+use super::rows::{found_row, read_all};
 use super::run::Statement;
 use super::{Params, Parts};
 use crate::session::token::SessionId;
@@ -27,26 +24,20 @@ pub(super) struct Found {
     pub(super) is_to_be_hashed: bool,
 }
 
-/// The queues of a store: at most as many as half of the pool's connections, so that the other half is
-/// left for other statements.
-pub(super) fn queues(pool: &Pool) -> Queues<Parts> {
-    Queues::new(pool.status().max_size / 2)
-}
-
 /// Finds a session and its user in the database.
 pub(super) async fn look_up(
-    parts: &Arc<Parts>,
+    parts: &Parts,
     id: &SessionId,
 ) -> Result<Option<(SessionRow, UserRow)>> {
-    let mut found = if parts.batched {
+    let found = if parts.batched {
         batch::find(parts, id).await?
     } else {
         Box::pin(parts.find(&mut None, id)).await?
     };
-    if found.as_ref().is_some_and(|found| found.is_to_be_hashed) {
-        found = parts.hashed(id, found).await?;
+    match found {
+        Some(found) => parts.used(found).await,
+        None => Ok(None),
     }
-    Ok(found.map(|found| (found.session, found.user)))
 }
 
 impl Source for Parts {
@@ -100,16 +91,10 @@ impl Parts {
         sql: &str,
         params: Params<'_>,
     ) -> Result<Vec<Found>> {
-        let statement = Statement {
-            tells_access: true,
-            ..Statement::new(sql, params)
-        };
-        let answer = self.run_by(connection, statement).await;
-        let found: Result<_, Failure> = answer.and_then(|rows| {
-            rows.iter()
-                .filter_map(|row| found_row(row).transpose())
-                .collect()
-        });
+        let answer = self
+            .run_by(connection, &Statement::lookup(sql, params))
+            .await;
+        let found = answer.and_then(|rows| read_all(&rows, found_row));
         if found.is_err() {
             // What is asked to explain it may have no other connection.
             *connection = None;
@@ -117,35 +102,36 @@ impl Parts {
         self.explained(found, None).await
     }
 
-    /// What was found of a session whose token is stored, with the hash of the token in its place.
-    /// Boxed, so that no lookup is larger by it.
-    ///
-    /// Each for itself: a row that is locked keeps nobody waiting but who asks for it.
-    pub(super) fn hashed<'a>(
-        &'a self,
-        id: &'a SessionId,
-        found: Option<Found>,
-    ) -> Pin<Box<impl Future<Output = Result<Option<Found>>> + use<'a>>> {
-        Box::pin(async move {
-            if self.hash(id).await? {
-                return Ok(found);
-            }
-            // Another one was faster, or has ended it.
-            let found = self.find(&mut None, id).await?;
-            if found.as_ref().is_some_and(|found| found.is_to_be_hashed) {
-                return Err(StoreError::Misuse(format!(
-                    "table `{}` has a trigger or rule that keeps ids from being hashed",
-                    self.tables.session
-                )));
-            }
-            Ok(found)
-        })
+    /// What was found, now that it is used: with the hash of its token in the place of the token, where
+    /// the token is stored.
+    pub(super) async fn used(&self, found: Found) -> Result<Option<(SessionRow, UserRow)>> {
+        let found = if found.is_to_be_hashed {
+            // Boxed, so that no lookup is larger by it.
+            Box::pin(self.hashed(found)).await?
+        } else {
+            Some(found)
+        };
+        Ok(found.map(|found| (found.session, found.user)))
     }
 
-    /// Puts the hash of a token in the place of the token. `false` when there is none.
-    async fn hash(&self, id: &SessionId) -> Result<bool> {
+    /// One session at a time: a row that is locked holds up no other lookup.
+    async fn hashed(&self, found: Found) -> Result<Option<Found>> {
+        let id = &found.session.id;
         let sql = &self.statements.hash_session;
-        let hashed = self.read(sql, &[&id.as_str()], None, |_| Ok(())).await?;
-        Ok(!hashed.is_empty())
+        if self
+            .returns_row(&Statement::new(sql, &[&id.as_str()]))
+            .await?
+        {
+            return Ok(Some(found));
+        }
+        // Another one was faster, or has ended it.
+        let found = self.find(&mut None, id).await?;
+        if found.as_ref().is_some_and(|found| found.is_to_be_hashed) {
+            return Err(StoreError::Misuse(format!(
+                "table `{}` has a trigger or rule that keeps ids from being hashed",
+                self.tables.session
+            )));
+        }
+        Ok(found)
     }
 }

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use tokio_postgres::{Client, GenericClient, IsolationLevel};
+use tokio_postgres::{Client, IsolationLevel, Row, Transaction};
 
 use super::Parts;
-use super::error::Failure;
+use super::error::{Failure, schema, within};
+use super::rows::read_all;
 use super::unnamed::{Params, query_unnamed};
 use crate::store::migrations::{Migration, RECORD, RECORD_COLUMNS, Ran, pending, recorded_as};
 use crate::store::tables::{defined_columns, index, quote};
@@ -32,242 +33,205 @@ const TURN: Duration = Duration::from_secs(60);
 pub(super) async fn migrate(parts: &Parts, user_columns: &[&str]) -> Result<()> {
     let user_columns = defined_columns(user_columns, str::to_ascii_lowercase)?;
 
-    let unavailable = |failure: Failure| StoreError::unavailable(failure);
-    let connection = tokio::time::timeout(parts.timeout, parts.pool.get()).await;
-    let mut connection = connection
-        .map_err(|_| unavailable(Failure::TimedOut(parts.timeout)))?
-        .map_err(|error| unavailable(error.into()))?;
-
-    // One transaction: dropped or killed half-way, it leaves nothing behind.
-    // It has to see what others have made while it waited for the lock.
-    // None of its statements has a name: each runs once, and there may be a pooler.
+    let connection = within(parts.timeout, parts.pool.get()).await;
+    let mut connection = connection.map_err(StoreError::unavailable)?;
     let client: &mut Client = &mut connection;
+    // It has to see what others have made while it waited for the lock.
     let transaction = client
         .build_transaction()
         .isolation_level(IsolationLevel::ReadCommitted)
         .start()
         .await
         .map_err(|error| failed(parts, error))?;
-    limit_waiting(parts, &transaction, TURN).await?;
-    query_unnamed(&transaction, "SELECT pg_advisory_xact_lock($1)", &[&LOCK])
-        .await
-        .map_err(|error| failed(parts, error))?;
-    // Whoever waits to change a table makes all others wait who want to read it.
-    limit_waiting(parts, &transaction, parts.timeout).await?;
-    parts.check_types(&transaction).await?;
-    run_pending(parts, &transaction).await?;
+    let migrating = Migrating { parts, transaction };
+    migrating.limit_waiting(TURN).await?;
+    migrating
+        .query("SELECT pg_advisory_xact_lock($1)", &[&LOCK])
+        .await?;
+    // What waits to change a table keeps all others waiting that want to read it.
+    migrating.limit_waiting(parts.timeout).await?;
+    parts.check_types(&migrating).await?;
+    migrating.run_pending().await?;
     if parts.ids.need_index() {
-        make_index_of_tokens(parts, &transaction).await?;
+        migrating.make_index_of_tokens().await?;
     }
-    for (name, definition) in user_columns {
-        add_column(parts, &transaction, &parts.tables.user, &name, &definition).await?;
+    for (name, definition) in &user_columns {
+        migrating
+            .add_column(&parts.tables.user, name, definition)
+            .await?;
     }
     for column in &parts.session_columns {
         if let Some(definition) = &column.definition {
             let table = &parts.tables.session;
-            add_column(parts, &transaction, table, &column.name, definition).await?;
+            migrating
+                .add_column(table, &column.name, definition)
+                .await?;
         }
     }
-    parts.cache.migrate(parts, &transaction).await?;
+    parts.cache.migrate(&migrating).await?;
     // Rows have more columns now, and no trigger tells of that.
     let _changing = parts.cache.all_changes();
-    transaction
-        .commit()
-        .await
-        .map_err(|error| failed(parts, error))?;
+    let committed = migrating.transaction.commit().await;
+    committed.map_err(|error| failed(parts, error))?;
     parts.cache.migrated();
     Ok(())
 }
 
-/// Bounds how long each of the following statements waits for a lock.
-async fn limit_waiting(
-    parts: &Parts,
-    transaction: &impl GenericClient,
-    limit: Duration,
-) -> Result<()> {
-    let sql = format!("SET LOCAL lock_timeout = {}", limit.as_millis().max(1));
-    transaction
-        .batch_execute(&sql)
-        .await
-        .map_err(|error| failed(parts, error))
+/// One transaction: dropped or killed half-way, it leaves nothing behind. None of its statements has a
+/// name: each runs once, and there may be a pooler.
+pub(super) struct Migrating<'a> {
+    pub(super) parts: &'a Parts,
+    transaction: Transaction<'a>,
 }
 
-/// Runs the numbered files that have not run, and records them. Where a table is missing or incomplete
-/// all the same, all of them run again. Where nothing is missing, no table is locked, not even for a moment: `ADD COLUMN IF NOT EXISTS` would keep everybody out to find out that there is
-/// nothing to do.
-async fn run_pending(parts: &Parts, transaction: &impl GenericClient) -> Result<()> {
-    let tables = &parts.tables;
-    let record = tables.quoted(RECORD);
-    let is_recorded = are_there(parts, transaction, std::slice::from_ref(&record)).await?;
-    let set = recorded_as(tables);
+impl Migrating<'_> {
+    async fn query(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>> {
+        let rows = query_unnamed(&self.transaction, sql, params).await;
+        rows.map_err(|error| failed(self.parts, error))
+    }
 
-    let mut ran = Vec::new();
-    if is_recorded {
-        let sql = format!(r#"SELECT "number", "checksum" FROM {record} WHERE "tables" = $1"#);
-        let rows = query_unnamed(transaction, &sql, &[&set])
+    /// The rows of a statement, without those that `read` finds nothing in.
+    pub(super) async fn rows<T>(
+        &self,
+        sql: &str,
+        params: Params<'_>,
+        read: fn(&Row) -> Result<Option<T>, Failure>,
+    ) -> Result<Vec<T>> {
+        let rows = self.query(sql, params).await?;
+        read_all(&rows, read).map_err(|failure| failed(self.parts, failure))
+    }
+
+    /// Runs statements without parameters.
+    pub(super) async fn execute(&self, sql: &str) -> Result<()> {
+        let executed = self.transaction.batch_execute(sql).await;
+        executed.map_err(|error| failed(self.parts, error))
+    }
+
+    /// Bounds how long each of the following statements waits for a lock.
+    async fn limit_waiting(&self, limit: Duration) -> Result<()> {
+        let limit = limit.as_millis().max(1);
+        self.execute(&format!("SET LOCAL lock_timeout = {limit}"))
             .await
-            .map_err(|error| failed(parts, error))?;
-        for row in rows {
-            let read = || {
-                Ok(Ran {
-                    number: row.try_get(0)?,
-                    checksum: row.try_get(1)?,
-                })
+    }
+
+    /// Runs the numbered files that have not run, and records them. Where a table is missing or
+    /// incomplete all the same, all of them run again. Where nothing is missing, no table is locked, not
+    /// even for a moment: `ADD COLUMN IF NOT EXISTS` would lock out everyone else to find out that there
+    /// is nothing to do.
+    async fn run_pending(&self) -> Result<()> {
+        let tables = &self.parts.tables;
+        let record = tables.quoted(RECORD);
+        let is_recorded = self.are_there(&[&record]).await?;
+        let set = recorded_as(tables);
+
+        let mut ran = Vec::new();
+        if is_recorded {
+            let sql = format!(r#"SELECT "number", "checksum" FROM {record} WHERE "tables" = $1"#);
+            let read = |row: &Row| {
+                let (number, checksum) = (row.try_get(0)?, row.try_get(1)?);
+                Ok(Some(Ran { number, checksum }))
             };
-            ran.push(read().map_err(|error| failed(parts, error))?);
+            ran = self.rows(&sql, &[&set], read).await?;
         }
-    }
-    let mut pending = pending(&MIGRATIONS, &ran)?;
-    // Columns can be missing because of the files that are pending.
-    let columns: &[&str] = match pending.is_empty() {
-        true => &SESSION_COLUMNS,
-        false => &[],
-    };
-    if !are_tables_there(parts, transaction, columns).await? {
-        // Dropped, or replaced by others without lucia's columns.
-        pending = MIGRATIONS.iter().collect();
-    }
-    if pending.is_empty() {
-        return Ok(());
+        let mut pending = pending(&MIGRATIONS, &ran)?;
+        // Columns can be missing because of the files that are pending.
+        let columns: &[&str] = match pending.is_empty() {
+            true => &SESSION_COLUMNS,
+            false => &[],
+        };
+        if !self.are_tables_there(columns).await? {
+            // Dropped, or replaced by others without lucia's columns.
+            pending = MIGRATIONS.iter().collect();
+        }
+        if pending.is_empty() {
+            return Ok(());
+        }
+
+        let mut sql = String::new();
+        if let Some(schema) = &tables.schema {
+            sql.push_str(&format!("CREATE SCHEMA IF NOT EXISTS {};\n", quote(schema)));
+        }
+        if !is_recorded {
+            sql.push_str(&format!("CREATE TABLE {record} {RECORD_COLUMNS};"));
+        }
+        for migration in &pending {
+            sql.push_str(&tables.apply(migration.sql));
+        }
+        self.execute(&sql).await?;
+
+        let sql = format!(
+            r#"INSERT INTO {record} ("tables", "number", "checksum", "ran_at")
+            VALUES ($1, $2, $3, (extract(epoch FROM now()) * 1000)::BIGINT)
+            ON CONFLICT ("tables", "number") DO UPDATE
+                SET "checksum" = excluded."checksum", "ran_at" = excluded."ran_at""#
+        );
+        for migration in pending {
+            let params: Params<'_> = &[&set, &migration.number, &migration.checksum()];
+            self.query(&sql, params).await?;
+            tracing::info!(file = migration.file, tables = set, "migration has run");
+        }
+        Ok(())
     }
 
-    let mut sql = String::new();
-    if let Some(schema) = &tables.schema {
-        sql.push_str(&format!("CREATE SCHEMA IF NOT EXISTS {};\n", quote(schema)));
+    /// Whether there are lucia's tables, with these columns in that of sessions.
+    async fn are_tables_there(&self, columns: &[&str]) -> Result<bool> {
+        let tables = &self.parts.tables;
+        let names = tables.by_setting().map(|(_, name)| tables.quoted(name));
+        let names = names.each_ref().map(String::as_str);
+        Ok(self.are_there(&names).await? && self.has_columns(&tables.session, columns).await?)
     }
-    if !is_recorded {
-        sql.push_str(&format!("CREATE TABLE {record} {RECORD_COLUMNS};"));
-    }
-    for migration in &pending {
-        sql.push_str(&tables.apply(migration.sql));
-    }
-    transaction
-        .batch_execute(&sql)
-        .await
-        .map_err(|error| failed(parts, error))?;
 
-    let sql = format!(
-        r#"INSERT INTO {record} ("tables", "number", "checksum", "ran_at")
-        VALUES ($1, $2, $3, (extract(epoch FROM now()) * 1000)::BIGINT)
-        ON CONFLICT ("tables", "number") DO UPDATE
-            SET "checksum" = excluded."checksum", "ran_at" = excluded."ran_at""#
-    );
-    for migration in pending {
-        let params: Params<'_> = &[&set, &migration.number, &migration.checksum()];
-        query_unnamed(transaction, &sql, params)
-            .await
-            .map_err(|error| failed(parts, error))?;
-        tracing::info!(file = migration.file, tables = set, "migration has run");
+    /// Makes the index that finds a session by the hash of the token that is stored.
+    async fn make_index_of_tokens(&self) -> Result<()> {
+        let tables = &self.parts.tables;
+        let name = index(&tables.session, "_public_id_idx");
+        let name = match &tables.schema {
+            Some(schema) => format!("{}.{name}", quote(schema)),
+            None => name,
+        };
+        if self.are_there(&[&name]).await? {
+            return Ok(());
+        }
+        self.execute(&tables.apply(PUBLIC_IDS)).await
     }
-    Ok(())
-}
 
-/// Whether there are lucia's tables, with these columns in that of sessions.
-async fn are_tables_there(
-    parts: &Parts,
-    transaction: &impl GenericClient,
-    columns: &[&str],
-) -> Result<bool> {
-    const SQL: &str = "SELECT count(*) FROM pg_attribute WHERE attrelid = to_regclass($1::TEXT) \
-                       AND attname = ANY ($2::TEXT[]) AND NOT attisdropped";
-    let tables = &parts.tables;
-    let names = tables.by_setting().map(|(_, name)| tables.quoted(name));
-    if !are_there(parts, transaction, &names).await? {
-        return Ok(false);
+    /// Whether there are tables or indexes of all these quoted names.
+    async fn are_there(&self, names: &[&str]) -> Result<bool> {
+        const MISSING: &str =
+            "SELECT 1 FROM unnest($1::TEXT[]) AS name WHERE to_regclass(name) IS NULL";
+        Ok(self.query(MISSING, &[&names]).await?.is_empty())
     }
-    let sessions = tables.quoted(&tables.session);
-    let rows = query_unnamed(transaction, SQL, &[&sessions, &columns])
-        .await
-        .map_err(|error| failed(parts, error))?;
-    let count: i64 = match rows.first() {
-        Some(row) => row.try_get(0).map_err(|error| failed(parts, error))?,
-        None => 0,
-    };
-    Ok(usize::try_from(count) == Ok(columns.len()))
-}
 
-/// Makes the index that finds a session by the hash of the token that is stored.
-async fn make_index_of_tokens(parts: &Parts, transaction: &impl GenericClient) -> Result<()> {
-    let name = index(&parts.tables.session, "_public_id_idx");
-    let name = match &parts.tables.schema {
-        Some(schema) => format!("{}.{name}", quote(schema)),
-        None => name,
-    };
-    if are_there(parts, transaction, &[name]).await? {
-        return Ok(());
+    async fn has_columns(&self, table: &str, names: &[&str]) -> Result<bool> {
+        const MISSING: &str = "SELECT 1 FROM unnest($2::TEXT[]) AS name WHERE name NOT IN ( \
+             SELECT attname::TEXT FROM pg_attribute \
+             WHERE attrelid = to_regclass($1::TEXT) AND attnum > 0 AND NOT attisdropped)";
+        let table = self.parts.tables.quoted(table);
+        Ok(self.query(MISSING, &[&table, &names]).await?.is_empty())
     }
-    transaction
-        .batch_execute(&parts.tables.apply(PUBLIC_IDS))
-        .await
-        .map_err(|error| failed(parts, error))
-}
 
-/// Whether there are tables or indexes of all these quoted names.
-async fn are_there(
-    parts: &Parts,
-    transaction: &impl GenericClient,
-    names: &[String],
-) -> Result<bool> {
-    const SQL: &str = "SELECT COALESCE(bool_and(to_regclass(name) IS NOT NULL), TRUE) \
-                       FROM unnest($1::TEXT[]) AS name";
-    let names = names.to_vec();
-    let rows = query_unnamed(transaction, SQL, &[&names])
-        .await
-        .map_err(|error| failed(parts, error))?;
-    match rows.first() {
-        Some(row) => row.try_get(0).map_err(|error| failed(parts, error)),
-        None => Ok(false),
+    /// Adds a column to a table, unless there is one of this name.
+    async fn add_column(&self, table: &str, name: &str, definition: &str) -> Result<()> {
+        if self.has_columns(table, &[name]).await? {
+            return Ok(());
+        }
+        let quoted = self.parts.tables.quoted(table);
+        // The extended protocol takes one statement and no more.
+        let sql = format!("ALTER TABLE {quoted} ADD COLUMN {definition}");
+        let Err(error) = query_unnamed(&self.transaction, &sql, &[]).await else {
+            return Ok(());
+        };
+        let why = match Failure::from(error).meaning(&self.parts.tables) {
+            Ok(error @ StoreError::Unavailable(_)) => return Err(error),
+            Ok(error) => error.to_string(),
+            Err(failure) => failure.to_string(),
+        };
+        let reason = format!("`{definition}` cannot be added: {why}");
+        Err(schema(table, Some(name), reason))
     }
 }
 
-/// Adds a column to a table, unless there is one of this name.
-async fn add_column(
-    parts: &Parts,
-    transaction: &impl GenericClient,
-    table_name: &str,
-    name: &str,
-    definition: &str,
-) -> Result<()> {
-    let table = parts.tables.quoted(table_name);
-    let exists = query_unnamed(
-        transaction,
-        "SELECT 1 FROM pg_attribute WHERE attrelid = to_regclass($1::TEXT) \
-         AND attname = $2::TEXT AND attnum > 0 AND NOT attisdropped",
-        &[&table, &name],
-    )
-    .await
-    .map_err(|error| failed(parts, error))?;
-    if !exists.is_empty() {
-        return Ok(());
-    }
-    // The extended protocol takes one statement and no more.
-    let sql = format!("ALTER TABLE {table} ADD COLUMN {definition}");
-    match query_unnamed(transaction, &sql, &[]).await {
-        Ok(_) => Ok(()),
-        Err(error) => match Failure::from(error).meaning(&parts.tables) {
-            Ok(error @ StoreError::Unavailable(_)) => Err(error),
-            Ok(error) => Err(cannot_add(table_name, name, definition, &error.to_string())),
-            Err(failure) => Err(cannot_add(
-                table_name,
-                name,
-                definition,
-                &failure.to_string(),
-            )),
-        },
-    }
-}
-
-fn cannot_add(table: &str, name: &str, definition: &str, why: &str) -> StoreError {
-    StoreError::Schema {
-        table: table.to_owned(),
-        column: Some(name.to_owned()),
-        reason: format!("`{definition}` cannot be added: {why}"),
-    }
-}
-
-pub(super) fn failed(parts: &Parts, error: tokio_postgres::Error) -> StoreError {
-    match Failure::from(error).meaning(&parts.tables) {
-        Ok(error) => error,
-        Err(failure) => StoreError::internal(failure),
-    }
+fn failed(parts: &Parts, error: impl Into<Failure>) -> StoreError {
+    let meaning = error.into().meaning(&parts.tables);
+    meaning.unwrap_or_else(StoreError::internal)
 }

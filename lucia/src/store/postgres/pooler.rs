@@ -107,16 +107,14 @@ async fn route_of(client: &Client) -> Result<Route, Error> {
         Err(error) => return Err(error),
     };
     let here = rows.first().and_then(|row| row.try_get::<_, i32>(0).ok());
-    let is_direct = here.is_some() && here == told_at_start(client).await;
-    Ok(if is_direct {
-        Route::Direct
-    } else {
-        Route::Pooled
+    Ok(match here {
+        Some(_) if here == told_at_start(client).await => Route::Direct,
+        _ => Route::Pooled,
     })
 }
 
 /// The id of the server process, as it was told when the connection was opened. The driver shows it
-/// nowhere but in a request to cancel, so it writes one here, which is sent to nobody.
+/// nowhere but in a request to cancel, so it writes one here, which is not sent.
 async fn told_at_start(client: &Client) -> Option<i32> {
     let mut request = Request::default();
     let token = client.cancel_token();
@@ -164,7 +162,7 @@ impl AsyncRead for Request {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         if buffer.remaining() > 0 {
-            // The server's answer to who asks for TLS.
+            // The server's answer to a request for TLS.
             buffer.put_slice(b"S");
         }
         Poll::Ready(Ok(()))

@@ -1,8 +1,10 @@
 //! What refers to the rows that are to be deleted.
 
-use super::Parts;
-use super::error::{Failure, ServerError, Written};
-use crate::error::{ConstraintKind, ConstraintViolation};
+use tokio_postgres::Row;
+
+use super::error::{ServerError, Written};
+use super::{Params, Parts};
+use crate::error::ConstraintKind;
 use crate::store::tables::quote;
 use crate::store::{Result, StoreError};
 
@@ -33,7 +35,7 @@ impl Reference {
 
 impl Parts {
     /// The foreign keys that keep sessions from being deleted.
-    pub(super) async fn references_to_sessions(&self) -> Result<Vec<Reference>, Failure> {
+    pub(super) async fn references_to_sessions(&self) -> Result<Vec<Reference>> {
         const SQL: &str = "SELECT c.conrelid::REGCLASS::TEXT, c.conname::TEXT, \
                  ARRAY(SELECT a.attname::TEXT FROM unnest(c.conkey) WITH ORDINALITY AS k (number, at) \
                      JOIN pg_attribute AS a ON a.attrelid = c.conrelid AND a.attnum = k.number \
@@ -46,17 +48,16 @@ impl Parts {
                  AND c.confdeltype IN ('a', 'r') AND c.conparentid = 0";
 
         let table = self.tables.quoted(&self.tables.session);
-        let rows = self.run(SQL, &[&table]).await?;
-        let reference = |row: &tokio_postgres::Row| {
+        let read = |row: &Row| {
             let columns: Vec<String> = row.try_get(2)?;
             let others: Vec<String> = row.try_get(3)?;
-            Ok(Reference {
+            Ok(Some(Reference {
                 table: row.try_get(0)?,
                 constraint: row.try_get(1)?,
                 columns: columns.into_iter().zip(others).collect(),
-            })
+            }))
         };
-        rows.iter().map(reference).collect()
+        self.ask(SQL, &[&table], read).await
     }
 
     /// What it means that a reference was broken. The error of Postgres is the same for a reference
@@ -77,28 +78,26 @@ impl Parts {
 
         let tables = &self.tables;
         let (users, sessions) = (tables.quoted(&tables.user), tables.quoted(&tables.session));
-        let params: super::Params<'_> = &[
+        let params: Params<'_> = &[
             &error.schema,
             &error.table,
             &error.constraint,
             &users,
             &sessions,
         ];
-        let rows = self
-            .run(SQL, params)
-            .await
-            .map_err(StoreError::unavailable)?;
-        let Some(row) = rows.first() else {
+        let references = self.ask(SQL, params, |row| {
+            let column: String = row.try_get(0)?;
+            let (is_to_user, is_to_session): (bool, bool) = (row.try_get(1)?, row.try_get(2)?);
+            let is_beside: bool = row.try_get(3)?;
+            Ok(Some((column, is_to_user, is_to_session, is_beside)))
+        });
+        let Some((column, is_to_user, is_to_session, is_beside)) = references.await?.pop() else {
             // Raised by a trigger, which need not say more.
             return Ok(Some(match written {
                 Some(Written::Key | Written::Session(_)) => StoreError::UnknownUser,
-                _ => reference(ConstraintKind::ForeignKey, &tables.user, None, error),
+                _ => error.broken(ConstraintKind::ForeignKey, &tables.user, None),
             }));
         };
-        let column: String = row.try_get(0).map_err(StoreError::internal)?;
-        let is_to_user: bool = row.try_get(1).map_err(StoreError::internal)?;
-        let is_to_session: bool = row.try_get(2).map_err(StoreError::internal)?;
-        let is_beside: bool = row.try_get(3).map_err(StoreError::internal)?;
         let table = error.table.as_deref().unwrap_or_default();
         let table = match &error.schema {
             Some(schema) if !is_beside => format!("{schema}.{table}"),
@@ -115,7 +114,7 @@ impl Parts {
             Some(_) => ConstraintKind::ForeignKey,
             None => ConstraintKind::Referenced,
         };
-        Ok(Some(reference(kind, &table, Some(column), error)))
+        Ok(Some(error.broken(kind, &table, Some(&column))))
     }
 
     /// Says in the log why expired sessions stay.
@@ -132,14 +131,4 @@ impl Parts {
             );
         }
     }
-}
-
-fn reference(
-    kind: ConstraintKind,
-    table: &str,
-    column: Option<String>,
-    error: &ServerError,
-) -> StoreError {
-    let violation = ConstraintViolation::new(kind, table).column(column);
-    StoreError::Constraint(violation.constraint(error.constraint.clone()))
 }

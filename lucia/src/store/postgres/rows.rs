@@ -1,4 +1,4 @@
-//! Reading rows.
+//! Reading rows. A row of NULLs, which stands in place of one that is not there, is `None`.
 
 use tokio_postgres::Row;
 
@@ -7,14 +7,23 @@ use super::lookups::Found;
 use crate::store::{Expiries, KeyRow, Result, SessionRow, UnixMillis, UserRow};
 use crate::user::UserId;
 
+/// All rows, without those of which `read` makes nothing.
+pub(super) fn read_all<T>(
+    rows: &[Row],
+    read: fn(&Row) -> Result<Option<T>, Failure>,
+) -> Result<Vec<T>, Failure> {
+    let read = rows.iter().map(read);
+    read.filter_map(Result::transpose).collect()
+}
+
 /// How many columns [`session_row`] reads.
 const SESSION_WIDTH: usize = 11;
 
-/// A session, unless its public id is no SHA-256: then it is one of Lucia's own, and
-/// [`StoredIds::Hashed`](super::StoredIds::Hashed) knows nothing of those.
+/// A session. `None` as well where its public id is not a SHA-256: then it is one of Lucia's own, which
+/// [`StoredIds::Hashed`](super::StoredIds::Hashed) leaves alone.
 pub(super) fn session_row(row: &Row) -> Result<Option<SessionRow>, Failure> {
     let millis = |column| row.try_get(column).map(UnixMillis);
-    let Ok(id) = row.try_get::<_, &str>(0)?.parse() else {
+    let Some(Ok(id)) = row.try_get::<_, Option<&str>>(0)?.map(str::parse) else {
         return Ok(None);
     };
     Ok(Some(SessionRow {
@@ -30,49 +39,47 @@ pub(super) fn session_row(row: &Row) -> Result<Option<SessionRow>, Failure> {
     }))
 }
 
-/// A session that was inserted, unless it is a row of NULLs in place of one.
-pub(super) fn inserted_row(row: &Row) -> Result<Option<SessionRow>, Failure> {
-    match row.try_get::<_, Option<&str>>(0)? {
-        Some(_) => session_row(row),
-        None => Ok(None),
-    }
-}
-
-/// A session with its user, unless it is a row of NULLs in place of one.
+/// A session with its user.
 pub(super) fn found_row(row: &Row) -> Result<Option<Found>, Failure> {
-    if is_filler(row) {
+    let Some(session) = session_row(row)? else {
         return Ok(None);
-    }
-    let user = user_row_from(row, SESSION_WIDTH + 1)?;
+    };
     let is_to_be_hashed = row.try_get(SESSION_WIDTH)?;
-    Ok(session_row(row)?.map(|session| Found {
+    let user = user_row_from(row, SESSION_WIDTH + 1)?;
+    Ok(user.map(|user| Found {
         session,
         user,
         is_to_be_hashed,
     }))
 }
 
-/// Whether this is a row of NULLs, in place of one that is not there.
-pub(super) fn is_filler(row: &Row) -> bool {
-    matches!(row.try_get::<_, Option<&str>>(0), Ok(None))
-}
-
-pub(super) fn user_row(row: &Row) -> Result<UserRow, Failure> {
+pub(super) fn user_row(row: &Row) -> Result<Option<UserRow>, Failure> {
     user_row_from(row, 0)
 }
 
 /// A user's id and JSON, from column `first` on.
-fn user_row_from(row: &Row, first: usize) -> Result<UserRow, Failure> {
-    Ok(UserRow {
-        id: UserId::from_stored(row.try_get::<_, &str>(first)?),
+fn user_row_from(row: &Row, first: usize) -> Result<Option<UserRow>, Failure> {
+    let Some(id) = row.try_get::<_, Option<&str>>(first)? else {
+        return Ok(None);
+    };
+    Ok(Some(UserRow {
+        id: UserId::from_stored(id),
         attributes: row.try_get(first + 1)?,
-    })
+    }))
 }
 
-pub(super) fn key_row(row: &Row) -> Result<KeyRow, Failure> {
-    Ok(KeyRow {
-        id: row.try_get(0)?,
-        user_id: UserId::from_stored(row.try_get::<_, &str>(1)?),
-        hashed_password: row.try_get(2)?,
-    })
+/// A key, from column `first` on.
+pub(super) fn key_row_from(row: &Row, first: usize) -> Result<Option<KeyRow>, Failure> {
+    let Some(id) = row.try_get(first)? else {
+        return Ok(None);
+    };
+    Ok(Some(KeyRow {
+        id,
+        user_id: UserId::from_stored(row.try_get::<_, &str>(first + 1)?),
+        hashed_password: row.try_get(first + 2)?,
+    }))
+}
+
+pub(super) fn key_row(row: &Row) -> Result<Option<KeyRow>, Failure> {
+    key_row_from(row, 0)
 }

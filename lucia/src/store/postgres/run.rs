@@ -1,14 +1,15 @@
 //! Running a statement.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use deadpool_postgres::Object;
-use tokio_postgres::{Client, Error, Row, Transaction};
+use tokio_postgres::{Client, Error, Row, Statement as Prepared, Transaction};
 
 use super::connections::take_near;
-use super::error::{Failure, Fault};
+use super::error::{Failure, Fault, Written, within};
 use super::pooler::Route;
-use super::unnamed::{Hidden, query_unnamed};
+use super::unnamed::{query_prepared, query_unnamed};
 use super::{Params, Parts};
 use crate::store::Result;
 
@@ -32,6 +33,14 @@ pub(super) struct Statement<'a> {
     pub(super) params: Params<'a>,
     /// Whether the last column of its answer says whether the server is read-only.
     pub(super) tells_access: bool,
+    /// What it writes of the application's own, for the meaning of a failure.
+    pub(super) written: Option<Written<'a>>,
+    /// A statement that takes a lock. Both are one transaction, in which this one sees all that was
+    /// done until the lock was free. A statement alone sees what was there when it came, however long
+    /// it then waits.
+    pub(super) lock: Option<&'a Self>,
+    /// The open transaction of the application's that it is to run in.
+    pub(super) transaction: Option<&'a Transaction<'a>>,
 }
 
 impl<'a> Statement<'a> {
@@ -40,6 +49,17 @@ impl<'a> Statement<'a> {
             sql,
             params,
             tells_access: false,
+            written: None,
+            lock: None,
+            transaction: None,
+        }
+    }
+
+    /// A statement whose last column says whether the server is read-only.
+    pub(super) fn lookup(sql: &'a str, params: Params<'a>) -> Self {
+        Self {
+            tells_access: true,
+            ..Self::new(sql, params)
         }
     }
 
@@ -51,149 +71,108 @@ impl<'a> Statement<'a> {
 
     /// Whether it changes nothing, so that it can be run twice. All that write begin otherwise.
     fn is_read(&self) -> bool {
-        self.sql.starts_with("SELECT ")
+        self.lock.is_none() && self.sql.starts_with("SELECT ")
     }
 }
 
 impl Parts {
-    /// Runs one statement within the time-out.
-    pub(super) async fn run(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, Failure> {
-        let statement = Statement::new(sql, params);
-        self.run_all(&mut None, None, statement).await
+    /// Runs a statement within the time-out.
+    pub(super) async fn run(&self, statement: &Statement<'_>) -> Result<Vec<Row>, Failure> {
+        match statement.transaction {
+            None => self.run_by(&mut None, statement).await,
+            // Once: a failure has aborted the transaction. Without a name, since a pooler may stand
+            // between.
+            Some(transaction) => {
+                let answer = query_unnamed(transaction, statement.sql, statement.params);
+                within(self.timeout, answer).await
+            }
+        }
     }
 
-    /// Runs one statement within the time-out by this connection, or by one of the pool, which is
-    /// put there. It is gone if the answer did not come in time.
+    /// Runs a statement within the time-out by this connection, or by one of the pool, which is
+    /// put there. Sends it once more where its failure says that this helps and does no harm.
+    ///
+    /// A connection whose answer did not come in time is closed: its next user would wait for that
+    /// answer first.
     pub(super) async fn run_by(
         &self,
         connection: &mut Option<Object>,
-        statement: Statement<'_>,
+        statement: &Statement<'_>,
     ) -> Result<Vec<Row>, Failure> {
-        self.run_all(connection, None, statement).await
-    }
-
-    /// Runs one statement, behind another one that takes a lock, within the time-out: one
-    /// transaction, in which the second one sees all that was done until the lock was free. A
-    /// statement alone sees what was there when it came, however long it then waits.
-    ///
-    /// All of it is sent at once, its end included, so that nobody who is dropped in between
-    /// leaves a transaction open. The server gives up when the store does: otherwise it would wait
-    /// for the lock for ever, and do then what nobody waits for any more.
-    pub(super) async fn run_behind(
-        &self,
-        lock: Statement<'_>,
-        statement: Statement<'_>,
-    ) -> Result<Vec<Row>, Failure> {
-        self.run_all(&mut None, Some(lock), statement).await
-    }
-
-    /// Runs one statement in an open transaction of the application's, within the time-out. It is sent
-    /// once: a failure has aborted the transaction. It has no name, since a pooler may stand between.
-    pub(super) async fn run_in(
-        &self,
-        transaction: &Transaction<'_>,
-        sql: &str,
-        params: Params<'_>,
-    ) -> Result<Vec<Row>, Failure> {
-        let answer = query_unnamed(transaction, sql, params);
-        match tokio::time::timeout(self.timeout, answer).await {
-            Ok(answer) => Ok(answer?),
-            Err(_) => Err(Failure::TimedOut(self.timeout)),
+        let answer = within(
+            self.timeout,
+            pin!(self.try_until_done(connection, statement)),
+        )
+        .await;
+        if let Err(Failure::TimedOut(_)) = answer {
+            close(connection);
         }
-    }
-
-    /// Runs a statement, and once more where its failure says that this helps and does no harm.
-    ///
-    /// A connection whose answer did not come in time is closed: whoever got it next would wait
-    /// for that answer first.
-    async fn run_all(
-        &self,
-        connection: &mut Option<Object>,
-        lock: Option<Statement<'_>>,
-        statement: Statement<'_>,
-    ) -> Result<Vec<Row>, Failure> {
-        let answer = self.try_until_done(connection, lock, statement);
-        match tokio::time::timeout(self.timeout, answer).await {
-            Ok(answer) => answer,
-            Err(_) => {
-                connection.take().map(Object::take);
-                Err(Failure::TimedOut(self.timeout))
-            }
-        }
+        answer
     }
 
     async fn try_until_done(
         &self,
         connection: &mut Option<Object>,
-        lock: Option<Statement<'_>>,
-        statement: Statement<'_>,
+        statement: &Statement<'_>,
     ) -> Result<Vec<Row>, Failure> {
-        let mut in_transaction = lock.is_some();
+        let mut in_transaction = statement.lock.is_some();
         let mut is_prepared_anew = false;
         let mut tries_left = TRIES;
         loop {
             tries_left -= 1;
-            if connection
-                .as_ref()
-                .is_some_and(|connection| connection.is_closed() || self.access.is_lost(connection))
-            {
-                connection.take().map(Object::take);
+            let is_gone =
+                |connection: &Object| connection.is_closed() || self.access.is_lost(connection);
+            if connection.as_ref().is_some_and(is_gone) {
+                close(connection);
             }
             let by = match &mut *connection {
                 Some(connection) => connection,
                 none => none.insert(take_near(&self.pool, &self.access).await?),
             };
-            let sent = self.send(by, lock, statement, in_transaction).await;
-            let failure = match sent {
+            let failure = match self.send(by, statement, in_transaction).await {
                 // What it says may be old news.
                 Ok(rows) if statement.is_read_only(&rows) && tries_left > 0 => {
                     if !self.access.lose(&self.pool, by) {
                         return Ok(rows);
                     }
-                    connection.take().map(Object::take);
+                    close(connection);
                     continue;
                 }
                 Ok(rows) => return Ok(rows),
                 Err(failure) => failure,
             };
-            let is_worth_another_try = match failure.fault() {
+            let (is_worth_another_try, is_connection_lost) = match failure.fault() {
                 // It failed as a whole, so it can be done again.
                 Fault::Preparation if !is_prepared_anew => {
                     is_prepared_anew = true;
-                    for Statement { sql, .. } in lock.into_iter().chain([statement]) {
+                    for Statement { sql, .. } in statement.lock.into_iter().chain([statement]) {
                         by.statement_cache.remove(sql, &[]);
                     }
-                    true
+                    (true, false)
                 }
                 // Undone as a whole. Alone, it had the isolation that the database has by default.
                 Fault::Conflict => {
                     in_transaction = true;
-                    true
+                    (true, false)
                 }
                 // At once, it could take the lock once more that the other one waits for.
                 Fault::Deadlock => {
                     tokio::time::sleep(LEAD).await;
-                    true
+                    (true, false)
                 }
                 // Nothing was done. Others of the pool lead to the same server.
                 Fault::ReadOnly => {
                     let is_another_to_be_had = self.access.lose(&self.pool, by);
-                    if is_another_to_be_had {
-                        connection.take().map(Object::take);
-                    }
-                    is_another_to_be_had
+                    (is_another_to_be_had, is_another_to_be_had)
                 }
                 // What was sent may have been done, or not.
-                Fault::Connection => {
-                    connection.take().map(Object::take);
-                    lock.is_none() && statement.is_read()
-                }
-                Fault::Aborted => {
-                    connection.take().map(Object::take);
-                    true
-                }
-                Fault::Preparation | Fault::Other => false,
+                Fault::Connection => (statement.is_read(), true),
+                Fault::Aborted => (true, true),
+                Fault::Preparation | Fault::Other => (false, false),
             };
+            if is_connection_lost {
+                close(connection);
+            }
             if !is_worth_another_try || tries_left == 0 {
                 return Err(failure);
             }
@@ -203,108 +182,59 @@ impl Parts {
     async fn send(
         &self,
         connection: &Object,
-        lock: Option<Statement<'_>>,
-        statement: Statement<'_>,
+        statement: &Statement<'_>,
         in_transaction: bool,
     ) -> Result<Vec<Row>, Failure> {
         let route = match self.routes.known(connection) {
             Some(route) => route,
             None => Box::pin(self.routes.find_out(connection, &self.tables.user)).await?,
         };
-        // Boxed where it is not a lookup over a direct connection, so that none of those is larger
-        // by it.
-        match (route, in_transaction) {
-            (Route::Direct, false) => self.send_named(connection, statement).await,
-            (Route::Direct, true) => {
-                Box::pin(self.send_named_in_transaction(connection, lock, statement)).await
-            }
-            (Route::Pooled, _) => {
-                Box::pin(self.send_unnamed(connection, lock, statement, in_transaction)).await
-            }
+        if in_transaction {
+            // Boxed, so that no lookup is larger by it.
+            return Box::pin(self.send_in_transaction(connection, route, statement)).await;
         }
+        let prepared = prepare(connection, route, statement).await?;
+        Ok(query(connection, prepared.as_ref(), statement).await?)
     }
 
-    async fn send_named(
+    /// Sends a statement, behind one that takes a lock if there is one, as a transaction.
+    ///
+    /// All of it is sent at once, its end included, so that a call that is dropped in between leaves no
+    /// transaction open. The server gives up when the store does: otherwise it would wait for the lock
+    /// for ever, and then do what no caller waits for any more.
+    async fn send_in_transaction(
         &self,
         connection: &Object,
-        statement: Statement<'_>,
+        route: Route,
+        statement: &Statement<'_>,
     ) -> Result<Vec<Row>, Failure> {
-        make_room(connection);
-        let prepared = connection.prepare_cached(statement.sql).await?;
-        let hidden = Hidden::all(statement.params);
-        Ok(connection
-            .query(&prepared, &Hidden::params(&hidden))
-            .await?)
-    }
-
-    async fn send_named_in_transaction(
-        &self,
-        connection: &Object,
-        lock: Option<Statement<'_>>,
-        statement: Statement<'_>,
-    ) -> Result<Vec<Row>, Failure> {
-        make_room(connection);
-        let prepared = connection.prepare_cached(statement.sql).await?;
-        let prepared_lock = match lock {
-            Some(lock) => Some(connection.prepare_cached(lock.sql).await?),
+        let prepared = prepare(connection, route, statement).await?;
+        let prepared_lock = match statement.lock {
+            Some(lock) => prepare(connection, route, lock).await?,
             None => None,
         };
-        let hidden = Hidden::all(statement.params);
-        let hidden_lock = Hidden::all(lock.map_or(&[], |lock| lock.params));
-        let (params, lock_params) = (Hidden::params(&hidden), Hidden::params(&hidden_lock));
-        let locking = async {
-            match &prepared_lock {
-                Some(lock) => connection.query(lock, &lock_params).await.map(drop),
-                None => Ok(()),
-            }
-        };
-        let running = connection.query(&prepared, &params);
-        self.send_at_once(connection, locking, running).await
-    }
-
-    async fn send_unnamed(
-        &self,
-        connection: &Object,
-        lock: Option<Statement<'_>>,
-        statement: Statement<'_>,
-        in_transaction: bool,
-    ) -> Result<Vec<Row>, Failure> {
-        let client: &Client = connection;
-        let running = query_unnamed(client, statement.sql, statement.params);
-        if !in_transaction {
-            return Ok(running.await?);
-        }
-        let locking = async {
-            match lock {
-                Some(lock) => query_unnamed(client, lock.sql, lock.params).await.map(drop),
-                None => Ok(()),
-            }
-        };
-        self.send_at_once(client, locking, running).await
-    }
-
-    /// Runs a statement, behind one that takes a lock if there is one, in a transaction that is sent as a
-    /// whole.
-    async fn send_at_once(
-        &self,
-        client: &Client,
-        locking: impl Future<Output = Result<(), Error>>,
-        running: impl Future<Output = Result<Vec<Row>, Error>>,
-    ) -> Result<Vec<Row>, Failure> {
         let limit = self.timeout.as_millis().clamp(1, MAX_TIMEOUT);
         let begin = format!(
             "BEGIN ISOLATION LEVEL READ COMMITTED; \
-         SET LOCAL lock_timeout = {limit}; SET LOCAL statement_timeout = {limit}"
+             SET LOCAL lock_timeout = {limit}; SET LOCAL statement_timeout = {limit}"
         );
+        let locking = async {
+            match statement.lock {
+                Some(lock) => query(connection, prepared_lock.as_ref(), lock)
+                    .await
+                    .map(drop),
+                None => Ok(()),
+            }
+        };
         // Each of these sends when it is polled for the first time, which is in this order and
         // before anything is waited for. Where one fails, the server refuses the rest, and the end
         // undoes it all.
         let (began, locked, rows, ended) = tokio::join!(
             biased;
-            client.batch_execute(&begin),
+            connection.batch_execute(&begin),
             locking,
-            running,
-            client.batch_execute("COMMIT"),
+            query(connection, prepared.as_ref(), statement),
+            connection.batch_execute("COMMIT"),
         );
         began?;
         locked?;
@@ -314,9 +244,34 @@ impl Parts {
     }
 }
 
-/// Each set of attributes is written by a statement of its own, and there can be many sets.
-fn make_room(connection: &Object) {
+fn close(connection: &mut Option<Object>) {
+    drop(connection.take().map(Object::take));
+}
+
+/// Prepares a statement where it can have a name.
+async fn prepare(
+    connection: &Object,
+    route: Route,
+    statement: &Statement<'_>,
+) -> Result<Option<Prepared>, Error> {
+    if route == Route::Pooled {
+        return Ok(None);
+    }
+    // Each set of attributes is written by a separate statement, and there can be many sets.
     if connection.statement_cache.size() >= STATEMENTS {
         connection.statement_cache.clear();
+    }
+    connection.prepare_cached(statement.sql).await.map(Some)
+}
+
+async fn query(
+    client: &Client,
+    prepared: Option<&Prepared>,
+    statement: &Statement<'_>,
+) -> Result<Vec<Row>, Error> {
+    match prepared {
+        Some(prepared) => query_prepared(client, prepared, statement.params).await,
+        // Boxed, so that no lookup over a direct connection is larger by it.
+        None => Box::pin(query_unnamed(client, statement.sql, statement.params)).await,
     }
 }

@@ -7,7 +7,7 @@ use tokio_postgres::Row;
 use super::batch::Source as _;
 use super::error::Written;
 use super::lookups::look_up;
-use super::rows::{inserted_row, session_row};
+use super::rows::session_row;
 use super::run::Statement;
 use super::statements::Insertion;
 use super::{Param, Params, Parts, PgStore, attributes_json};
@@ -44,17 +44,11 @@ impl Store for PgStore {
     /// Past the queue and the cache: a request with several session cookies is rare.
     async fn sessions_and_users(&self, ids: &[SessionId]) -> Result<Vec<(SessionRow, UserRow)>> {
         let ids: Vec<_> = ids.iter().collect();
-        let mut found = Vec::with_capacity(ids.len());
-        for row in self.0.find_all(&mut None, &ids).await? {
-            let row = if row.is_to_be_hashed {
-                let id = row.session.id.clone();
-                self.0.hashed(&id, Some(row)).await?
-            } else {
-                Some(row)
-            };
-            found.extend(row.map(|row| (row.session, row.user)));
+        let mut used = Vec::with_capacity(ids.len());
+        for found in self.0.find_all(&mut None, &ids).await? {
+            used.extend(self.0.used(found).await?);
         }
-        Ok(found)
+        Ok(used)
     }
 
     async fn insert_session_by_key(
@@ -87,12 +81,11 @@ impl Store for PgStore {
         // A sign-in by the old password may hold the key. Its session is to be seen, and end.
         let lock_params: Params<'_> = &[&change.key_id, &change.user_id.as_str()];
         let lock = Statement::new(&self.0.statements.lock_key, lock_params);
-        let statement = Statement::new(&self.0.statements.change_password, params);
-        let changed = self
-            .0
-            .read_behind(lock, statement, None, |_| Ok(()))
-            .await?;
-        Ok(!changed.is_empty())
+        let statement = Statement {
+            lock: Some(&lock),
+            ..Statement::new(&self.0.statements.change_password, params)
+        };
+        self.0.returns_row(&statement).await
     }
 }
 
@@ -114,21 +107,24 @@ impl SessionStore for PgStore {
 
     async fn session(&self, id: &SessionId) -> Result<Option<SessionRow>> {
         let sql = &self.0.statements.get_session;
-        let sessions = self.look(sql, &[&id.as_str()], session_row).await?;
-        Ok(sessions.into_iter().flatten().next())
+        self.0
+            .row(&Statement::lookup(sql, &[&id.as_str()]), session_row)
+            .await
     }
 
     async fn sessions(&self, ids: &[SessionId]) -> Result<Vec<SessionRow>> {
         let ids: Vec<_> = ids.iter().map(SessionId::as_str).collect();
         let sql = &self.0.statements.get_sessions;
-        let sessions = self.look(sql, &[&ids.as_slice()], session_row).await?;
-        Ok(sessions.into_iter().flatten().collect())
+        self.0
+            .rows(&Statement::lookup(sql, &[&ids.as_slice()]), session_row)
+            .await
     }
 
     async fn user_sessions(&self, user_id: &UserId) -> Result<Vec<SessionRow>> {
         let sql = &self.0.statements.user_sessions;
-        let sessions = self.look(sql, &[&user_id.as_str()], session_row).await?;
-        Ok(sessions.into_iter().flatten().collect())
+        self.0
+            .rows(&Statement::lookup(sql, &[&user_id.as_str()]), session_row)
+            .await
     }
 
     async fn renew_session(&self, id: &SessionId, expiries: Expiries) -> Result<bool> {
@@ -139,8 +135,8 @@ impl SessionStore for PgStore {
             &expiries.active_expires.0,
             &expiries.idle_expires.0,
         ];
-        let rows = self.query(&self.0.statements.renew_session, params).await?;
-        Ok(!rows.is_empty())
+        let sql = &self.0.statements.renew_session;
+        self.0.returns_row(&Statement::new(sql, params)).await
     }
 
     async fn rotate_session(&self, id: &SessionId, rotation: Rotation) -> Result<bool> {
@@ -154,7 +150,7 @@ impl SessionStore for PgStore {
             &rotation.authenticated_at.map(|moment| moment.0),
         ];
         let sql = &self.0.statements.rotate_session;
-        Ok(!self.query(sql, params).await?.is_empty())
+        self.0.returns_row(&Statement::new(sql, params)).await
     }
 
     async fn update_session(
@@ -167,24 +163,20 @@ impl SessionStore for PgStore {
         }
         let _changing = self.0.cache.session_changes(id);
         let json = attributes_json(self.session_table(), &attributes, &SESSION_COLUMNS)?;
-        let sql = self
-            .0
-            .statements
-            .update_session(&self.0.tables, &attributes);
-        let written = Written::Session(&attributes);
-        let updated = self
-            .write(&sql, &[&id.as_str(), &json], written, session_row)
-            .await?;
-        Ok(updated.flatten())
+        let sql = self.0.statements.update_session(&attributes);
+        let params: Params<'_> = &[&id.as_str(), &json];
+        let statement = Statement {
+            written: Some(Written::Session(&attributes)),
+            ..Statement::new(&sql, params)
+        };
+        self.0.row(&statement, session_row).await
     }
 
     async fn delete_session(&self, id: &SessionId, owner: Owner<'_>) -> Result<bool> {
         let _changing = self.0.cache.session_changes(id);
         let params: Params<'_> = &[&id.as_str(), &owner.user_id().map(UserId::as_str)];
-        let rows = self
-            .query(&self.0.statements.delete_session, params)
-            .await?;
-        Ok(!rows.is_empty())
+        let sql = &self.0.statements.delete_session;
+        self.0.returns_row(&Statement::new(sql, params)).await
     }
 
     async fn delete_user_sessions(
@@ -195,10 +187,10 @@ impl SessionStore for PgStore {
         let changing = self.0.cache.user_changes(user_id);
         let params: Params<'_> = &[&user_id.as_str(), &except.map(SessionId::as_str)];
         let sql = &self.0.statements.delete_user_sessions;
-        let ended: Vec<String> = self.read(sql, params, |row| Ok(row.try_get(0)?)).await?;
+        let read = |row: &Row| Ok(row.try_get::<_, Option<String>>(0)?);
         // By name, too: the database may know the user by another spelling (`citext`).
-        for id in &ended {
-            changing.session_ended(id);
+        for id in self.0.rows(&Statement::new(sql, params), read).await? {
+            changing.session_ended(&id);
         }
         Ok(())
     }
@@ -213,24 +205,18 @@ impl SessionStore for PgStore {
         // each use, and so they are expired in there, too. Their notifications remove them.
         let user_id = owner.user_id().map(UserId::as_str);
         let params: Params<'_> = &[&now.0, &i64::from(limit), &user_id];
-        let mut deleted = self
-            .0
-            .run(&self.0.statements.delete_expired_sessions, params)
-            .await;
-        if let Err(failure) = &deleted
-            && failure.is_broken_reference()
-        {
-            // One session that is referred to shall not keep all others for ever.
-            let references = self.0.references_to_sessions().await;
-            let references = self.0.explained(references, None).await?;
-            Parts::warn_of(&references);
-            let statements = &self.0.statements;
-            let sql = statements.delete_unreferenced_sessions(&self.0.tables, &references);
-            deleted = self.0.run(&sql, params).await;
+        let statements = &self.0.statements;
+        let statement = Statement::new(&statements.delete_expired_sessions, params);
+        let deleted = self.0.run(&statement).await;
+        if !matches!(&deleted, Err(failure) if failure.is_broken_reference()) {
+            return self.0.counted(deleted).await;
         }
-        let count = |row: &Row| Ok(row.try_get::<_, i64>(0)?.unsigned_abs());
-        let counts = self.0.understand(deleted, None, count).await?;
-        Ok(counts.first().copied().unwrap_or(0))
+        // One session that is referred to shall not keep all others for ever.
+        let references = self.0.references_to_sessions().await?;
+        Parts::warn_of(&references);
+        let sql = statements.delete_unreferenced_sessions(&references);
+        let deleted = self.0.run(&Statement::new(&sql, params)).await;
+        self.0.counted(deleted).await
     }
 }
 
@@ -252,7 +238,7 @@ impl Parts {
         };
         let sql = self
             .statements
-            .insert_session(&self.tables, &session.attributes, insertion);
+            .insert_session(&session.attributes, insertion);
         let id = self.ids.stored(&session.token);
         let user_id = session.user_id.as_str();
         let authenticated_at = session.authenticated_at.map(|moment| moment.0);
@@ -277,18 +263,17 @@ impl Parts {
         }
         let limit = session.limit.map(i64::from);
         params.extend(limit.iter().map(|limit| limit as &(dyn Param + Sync)));
-        let written = Some(Written::Session(&session.attributes));
-        let inserted = match limit {
-            None => self.read(&sql, &params, written, inserted_row).await?,
-            Some(_) => {
-                let lock_params: Params<'_> = &[&user_id];
-                let lock = Statement::new(&self.statements.lock_sign_ins, lock_params);
-                let statement = Statement::new(&sql, &params);
-                self.read_behind(lock, statement, written, inserted_row)
-                    .await?
-            }
+        let lock_params: Params<'_> = &[&user_id];
+        let lock = Statement::new(&self.statements.lock_sign_ins, lock_params);
+        let statement = Statement {
+            written: Some(Written::Session(&session.attributes)),
+            lock: limit.map(|_| &lock),
+            ..Statement::new(&sql, &params)
         };
-        match inserted.into_iter().next() {
+        match self
+            .row(&statement, |row| session_row(row).map(Some))
+            .await?
+        {
             Some(None) => Err(self.kept_out(&self.tables.session)),
             begun => Ok(begun.flatten()),
         }

@@ -8,20 +8,24 @@ pub(super) use insertion::Insertion;
 
 use super::StoredIds;
 use super::references::Reference;
-use crate::store::tables::{TableNames, quote};
+use crate::store::tables::{SessionColumn, TableNames, quote};
 
 /// What tells the locks of [`Statements::lock_sign_ins`] from others. The number means nothing else.
 const SIGN_INS: i64 = 0x006C_7563_6962;
 
 /// Whether the server refuses to write: a standby, or a primary that has been replaced.
-pub(super) const IS_READ_ONLY: &str = "current_setting('transaction_read_only')::BOOLEAN";
+const IS_READ_ONLY: &str = "current_setting('transaction_read_only')::BOOLEAN";
 
-/// The order in which more than one session `s` is locked. A session's age stays the same when its
-/// id changes.
+/// The oldest first: how sessions `s` are listed, and how more than one is locked. A session's age
+/// stays the same when its id changes.
 const IN_TURN: &str = r#"s."created_at", s."id""#;
 
 /// Every statement that does not depend on which columns are written.
 pub(super) struct Statements {
+    /// The quoted names of the tables.
+    users: String,
+    keys: String,
+    sessions: String,
     /// The id of a user `u`.
     user_id: String,
     /// A user `u` as JSON, with the columns that were asked for.
@@ -61,29 +65,28 @@ impl Statements {
     pub(super) fn new(
         tables: &TableNames,
         user_columns: Option<&[String]>,
-        session_columns: &[String],
+        session_columns: &[SessionColumn],
         ids: StoredIds,
     ) -> Self {
-        let json = |columns: String| {
-            format!("(SELECT row_to_json(fetched.*)::TEXT FROM (SELECT {columns}) AS fetched)")
-        };
-        let list = |alias: &str, columns: &[String]| {
-            let columns: Vec<_> = columns
-                .iter()
-                .map(|column| format!("{alias}.{}", quote(column)))
-                .collect();
-            columns.join(", ")
-        };
         // JSON has the names of the columns with it. What the driver was told of the columns of a row,
         // when it prepared the statement, can be of an older table: a pooler may prepare it once more,
         // on another connection, without a word.
+        let json = |alias: &str, columns: Vec<&str>| {
+            let columns = columns.into_iter().map(quote);
+            let columns: Vec<_> = columns.map(|column| format!("{alias}.{column}")).collect();
+            let columns = columns.join(", ");
+            format!("(SELECT row_to_json(fetched.*)::TEXT FROM (SELECT {columns}) AS fetched)")
+        };
         let user_json = match user_columns {
             None => "row_to_json(u.*)::TEXT".to_owned(),
-            Some(columns) => json(list("u", &[&["id".to_owned()], columns].concat())),
+            Some(columns) => {
+                let columns = columns.iter().map(String::as_str);
+                json("u", std::iter::once("id").chain(columns).collect())
+            }
         };
         let session_json = match session_columns {
             [] => "'{}'".to_owned(),
-            columns => json(list("s", columns)),
+            columns => json("s", columns.iter().map(|column| &*column.name).collect()),
         };
         let users = tables.quoted(&tables.user);
         let keys = tables.quoted(&tables.key);
@@ -113,8 +116,8 @@ impl Statements {
                 ({sessions} AS s JOIN {users} AS u ON u."id" = s."user_id") ON "#,
             is_to_be_hashed = ids.is_to_be_hashed(),
         );
-        // Whatever locks more than one row does so in this order, or two of them could wait for
-        // each other: the user, their keys by id, their sessions by age.
+        // Each statement that locks more than one row does so in this order, or two of them could wait
+        // for each other: the user, their keys by id, their sessions by age.
         // Postgres looks for no rows to write before it has asked these. Rows are found once more
         // after that: the id of a locked one may be newer than what the statement else sees.
         let keys_are_locked = "(SELECT count(*) FROM locked_keys) >= 0";
@@ -208,7 +211,7 @@ impl Statements {
             lock_key: format!(
                 r#"SELECT 1 FROM {keys} WHERE "id" = $1 AND "user_id" = $2 FOR UPDATE"#
             ),
-            // By a lock of its own, since users can be in another database. No row is locked
+            // By a separate lock, since users can be in another database. No row is locked
             // before it, so that it comes first in the order of locks.
             lock_sign_ins: format!(
                 "SELECT pg_advisory_xact_lock(hashtextextended($1, {SIGN_INS}))"
@@ -223,8 +226,7 @@ impl Statements {
                 "SELECT {session} FROM {sessions} AS s WHERE {is_among_first}"
             )),
             user_sessions: telling_access(&format!(
-                r#"SELECT {session} FROM {sessions} AS s WHERE s."user_id" = $1
-                ORDER BY s."created_at", s."id""#
+                r#"SELECT {session} FROM {sessions} AS s WHERE s."user_id" = $1 ORDER BY {IN_TURN}"#
             )),
             renew_session: format!(
                 r#"UPDATE {sessions} AS s
@@ -257,6 +259,9 @@ impl Statements {
                 ),
             ),
             delete_expired_sessions: delete_expired_sessions(&sessions, ""),
+            users,
+            keys,
+            sessions,
             user_id,
             user_json,
             session,
@@ -265,34 +270,25 @@ impl Statements {
     }
 
     /// As [`delete_expired_sessions`](Self::delete_expired_sessions), but for those that are referred to.
-    pub(super) fn delete_unreferenced_sessions(
-        &self,
-        tables: &TableNames,
-        references: &[Reference],
-    ) -> String {
+    pub(super) fn delete_unreferenced_sessions(&self, references: &[Reference]) -> String {
         let is_unreferenced: String = references
             .iter()
             .map(|reference| format!(" AND NOT EXISTS ({})", reference.rows("s")))
             .collect();
-        delete_expired_sessions(&tables.quoted(&tables.session), &is_unreferenced)
+        delete_expired_sessions(&self.sessions, &is_unreferenced)
     }
 
     /// Inserts a user `$1` with the attributes in the JSON `$2`, and with their key `$3` with hash
     /// `$4`. Postgres itself turns each value into the type of its column.
-    pub(super) fn insert_user(
-        &self,
-        tables: &TableNames,
-        attributes: &Map<String, Value>,
-        with_key: bool,
-    ) -> String {
-        let users = tables.quoted(&tables.user);
-        let keys = tables.quoted(&tables.key);
-        let (user_id, user_json) = (&self.user_id, &self.user_json);
-        let (mut columns, mut values) = (String::new(), String::new());
-        for name in attributes.keys().map(|name| quote(name)) {
-            columns.push_str(&format!(", {name}"));
-            values.push_str(&format!(", given.{name}"));
-        }
+    pub(super) fn insert_user(&self, attributes: &Map<String, Value>, with_key: bool) -> String {
+        let Self {
+            users,
+            keys,
+            user_id,
+            user_json,
+            ..
+        } = self;
+        let (columns, values) = columns_and_values(attributes);
         // The user is inserted from the key, so that a taken key is found before a taken name.
         // What the key refers to is looked for when the whole statement is done.
         let (new_key, from_key) = if with_key {
@@ -310,50 +306,46 @@ impl Statements {
             r#"{new_key} INSERT INTO {users} AS u ("id"{columns})
             SELECT $1{values} FROM {from_key} {given}
             RETURNING {user_id}, {user_json}"#,
-            given = given(&users, "$2"),
+            given = given(users, "$2"),
         )
     }
 
     /// Sets columns of the user `$1` to the attributes in the JSON `$2`.
-    pub(super) fn update_user(
-        &self,
-        tables: &TableNames,
-        attributes: &Map<String, Value>,
-    ) -> String {
-        let users = tables.quoted(&tables.user);
-        let (user_id, user_json) = (&self.user_id, &self.user_json);
-        let names: Vec<_> = attributes.keys().map(|name| quote(name)).collect();
-        let values: Vec<_> = names.iter().map(|name| format!("given.{name}")).collect();
-        format!(
-            r#"UPDATE {users} AS u SET ({}) =
-                (SELECT {} FROM {})
-            WHERE u."id" = $1 RETURNING {user_id}, {user_json}"#,
-            names.join(", "),
-            values.join(", "),
-            given(&users, "$2"),
-        )
+    pub(super) fn update_user(&self, attributes: &Map<String, Value>) -> String {
+        let user = format!("{}, {}", self.user_id, self.user_json);
+        update(&self.users, "u", attributes, r#"u."id" = $1"#, &user)
     }
 
     /// Sets columns of the session `$1` to the attributes in the JSON `$2`.
-    pub(super) fn update_session(
-        &self,
-        tables: &TableNames,
-        attributes: &Map<String, Value>,
-    ) -> String {
-        let sessions = tables.quoted(&tables.session);
-        let session = &self.session;
+    pub(super) fn update_session(&self, attributes: &Map<String, Value>) -> String {
         let is_first = self.ids.is("$1");
-        let names: Vec<_> = attributes.keys().map(|name| quote(name)).collect();
-        let values: Vec<_> = names.iter().map(|name| format!("given.{name}")).collect();
-        format!(
-            r#"UPDATE {sessions} AS s SET ({}) =
-                (SELECT {} FROM {})
-            WHERE {is_first} RETURNING {session}"#,
-            names.join(", "),
-            values.join(", "),
-            given(&sessions, "$2"),
-        )
+        update(&self.sessions, "s", attributes, &is_first, &self.session)
     }
+}
+
+/// Sets columns of the rows of a table where a condition holds to the attributes in the JSON `$2`.
+fn update(
+    table: &str,
+    alias: &str,
+    attributes: &Map<String, Value>,
+    condition: &str,
+    returned: &str,
+) -> String {
+    let (columns, values) = columns_and_values(attributes);
+    format!(
+        "UPDATE {table} AS {alias} SET ({}) = (SELECT {} FROM {}) WHERE {condition} RETURNING {returned}",
+        columns.trim_start_matches(", "),
+        values.trim_start_matches(", "),
+        given(table, "$2"),
+    )
+}
+
+/// The columns of attributes, and their values in the row [`given`], each behind a comma.
+fn columns_and_values(attributes: &Map<String, Value>) -> (String, String) {
+    let names = attributes.keys().map(|name| quote(name));
+    names
+        .map(|name| (format!(", {name}"), format!(", given.{name}")))
+        .unzip()
 }
 
 /// This query with one more column, which says whether the server is read-only. It says so in a row of
@@ -394,7 +386,7 @@ fn delete_expired_sessions(sessions: &str, and: &str) -> String {
 
 /// The JSON object `json` as a row `given` of the quoted table `table`.
 ///
-/// It is put into a row of NULLs: into no row at all, Postgres puts a NULL of its own for each other
+/// It is put into a row of NULLs: into no row at all, Postgres itself puts a NULL for each other
 /// column, which a domain may refuse. The row is made of the type and not read off the table, of which
 /// an account of the database may see some columns and not others.
 pub(super) fn given(table: &str, json: &str) -> String {

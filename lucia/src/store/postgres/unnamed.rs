@@ -1,4 +1,4 @@
-//! Statements without names, and the parameters of all statements.
+//! Sending a statement, with a name or without, and the parameters of all statements.
 //!
 //! A statement with a name stays with the server process that prepared it. One without a name is
 //! parsed, bound and executed by messages that are sent together, up to one `Sync`: a pooler gives
@@ -7,8 +7,9 @@
 use std::fmt;
 
 use bytes::BytesMut;
+use futures_util::TryStreamExt as _;
 use tokio_postgres::types::{Format, IsNull, ToSql, Type};
-use tokio_postgres::{Error, GenericClient, Row};
+use tokio_postgres::{Client, Error, GenericClient, Row, Statement};
 
 use crate::Source;
 
@@ -29,36 +30,22 @@ pub(super) trait Typed {
 /// comparison with a `citext` would be one of texts, in which upper and lower case differ.
 const UNDECIDED: Type = Type::UNKNOWN;
 
-impl Typed for &str {
-    const TYPE: Type = UNDECIDED;
+macro_rules! typed {
+    ($($rust:ty => $sql:expr,)*) => {
+        $(impl Typed for $rust {
+            const TYPE: Type = $sql;
+        })*
+    };
 }
 
-impl Typed for String {
-    const TYPE: Type = UNDECIDED;
-}
-
-impl Typed for i64 {
-    const TYPE: Type = Type::INT8;
-}
-
-impl Typed for u32 {
-    const TYPE: Type = Type::OID;
-}
-
-impl Typed for bool {
-    const TYPE: Type = Type::BOOL;
-}
-
-impl Typed for &[&str] {
-    const TYPE: Type = Type::TEXT_ARRAY;
-}
-
-impl Typed for Vec<i64> {
-    const TYPE: Type = Type::INT8_ARRAY;
-}
-
-impl Typed for Vec<String> {
-    const TYPE: Type = Type::TEXT_ARRAY;
+typed! {
+    &str => UNDECIDED,
+    String => UNDECIDED,
+    i64 => Type::INT8,
+    u32 => Type::OID,
+    bool => Type::BOOL,
+    &[&str] => Type::TEXT_ARRAY,
+    Vec<i64> => Type::INT8_ARRAY,
 }
 
 impl<T: Typed> Typed for Option<T> {
@@ -80,27 +67,32 @@ pub(super) async fn query_unnamed(
     sql: &str,
     params: Params<'_>,
 ) -> Result<Vec<Row>, Error> {
-    let hidden = Hidden::all(params);
-    let typed: Vec<(&(dyn ToSql + Sync), Type)> = hidden
+    let params = params
         .iter()
-        .map(|param| (param as &(dyn ToSql + Sync), param.0.sql_type()))
-        .collect();
-    client.query_typed(sql, &typed).await
+        .map(|param| (Hidden(*param), param.sql_type()));
+    client
+        .query_typed_raw(sql, params)
+        .await?
+        .try_collect()
+        .await
+}
+
+/// Runs a prepared statement.
+pub(super) async fn query_prepared(
+    client: &Client,
+    statement: &Statement,
+    params: Params<'_>,
+) -> Result<Vec<Row>, Error> {
+    let params = params.iter().map(|param| Hidden(*param));
+    client
+        .query_raw(statement, params)
+        .await?
+        .try_collect()
+        .await
 }
 
 /// A parameter for the driver, which shows its parameters to the logs at `DEBUG`.
-pub(super) struct Hidden<'a>(&'a (dyn Param + Sync));
-
-impl<'a> Hidden<'a> {
-    pub(super) fn all(params: Params<'a>) -> Vec<Self> {
-        params.iter().map(|param| Hidden(*param)).collect()
-    }
-
-    pub(super) fn params(hidden: &[Self]) -> Vec<&(dyn ToSql + Sync)> {
-        let params = hidden.iter();
-        params.map(|param| param as &(dyn ToSql + Sync)).collect()
-    }
-}
+struct Hidden<'a>(&'a (dyn Param + Sync));
 
 impl fmt::Debug for Hidden<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,5 +1,6 @@
 //! A queue of lookups, and its leader.
 
+use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
@@ -9,7 +10,6 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::Source;
-use super::linked::{LinkedQueue, Position};
 use crate::store::{Result, StoreError};
 
 /// The most lookups that wait in a queue. A longer queue could not be served within the time-out.
@@ -19,19 +19,21 @@ const MAX_WAITING: usize = 16 * 1024;
 pub(super) struct Queue<S: Source>(Mutex<State<S>>);
 
 struct State<S: Source> {
-    waiting: LinkedQueue<Waiter<S>>,
-    term: Option<Term>,
-    /// How many terms there have been.
-    terms: u64,
+    waiting: BTreeMap<Position, Waiter<S>>,
+    /// The outermost positions that were given so far. None is given twice.
+    front: Position,
+    back: Position,
+    /// The number of the latest term, which is that of a leader and its successors. A leader of an
+    /// earlier term may still send, but appoints no successor.
+    term: u64,
+    /// When the present leader was appointed, if there is one.
+    led_since: Option<Instant>,
 }
 
-/// The term of a leader and its successors. A leader of an earlier term may still send, but appoints
-/// no successor.
-struct Term {
-    number: u64,
-    /// When the present leader was appointed.
-    since: Instant,
-}
+/// Where a lookup stands in the queue. The first one has the lowest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(not(test), derive(PartialOrd, Ord))]
+struct Position(i64);
 
 impl<S: Source> Default for Queue<S> {
     fn default() -> Self {
@@ -42,9 +44,11 @@ impl<S: Source> Default for Queue<S> {
 impl<S: Source> Default for State<S> {
     fn default() -> Self {
         Self {
-            waiting: LinkedQueue::default(),
-            term: None,
-            terms: 0,
+            waiting: BTreeMap::new(),
+            front: Position(0),
+            back: Position(0),
+            term: 0,
+            led_since: None,
         }
     }
 }
@@ -52,27 +56,21 @@ impl<S: Source> Default for State<S> {
 impl<S: Source> State<S> {
     /// Begins a new term, in place of the present one. Returns its number.
     fn begin_term(&mut self) -> u64 {
-        self.terms += 1;
-        self.appoint(self.terms);
-        self.terms
-    }
-
-    /// A new leader leads in the term of this number.
-    fn appoint(&mut self, number: u64) {
-        let since = Instant::now();
-        self.term = Some(Term { number, since });
+        self.term += 1;
+        self.led_since = Some(Instant::now());
+        self.term
     }
 
     /// A lookup leads if there is no leader, and waits otherwise.
     fn enter(&mut self, key: &S::Key) -> Result<Turn<S>> {
-        if self.term.is_none() {
+        if self.led_since.is_none() {
             return Ok(Turn::Leads(self.begin_term()));
         }
         if self.waiting.len() >= MAX_WAITING {
             return Err(StoreError::unavailable("too many lookups are waiting"));
         }
-        let (waiter, message) = Waiter::new(key);
-        Ok(Turn::Waits(self.waiting.push_back(waiter), message))
+        self.back.0 += 1;
+        Ok(self.wait(key, self.back))
     }
 
     /// As [`enter`](Self::enter), for a lookup that has waited for `patience` at `position` and leaves it.
@@ -83,14 +81,29 @@ impl<S: Source> State<S> {
         patience: Duration,
     ) -> Turn<S> {
         if let Some(position) = position {
-            self.waiting.remove(position);
+            self.waiting.remove(&position);
         }
-        let makes_progress = |term: &Term| term.since.elapsed() < patience;
-        if !self.term.as_ref().is_some_and(makes_progress) {
+        let makes_progress = |since: Instant| since.elapsed() < patience;
+        if !self.led_since.is_some_and(makes_progress) {
             return Turn::Leads(self.begin_term());
         }
-        let (waiter, message) = Waiter::new(key);
-        Turn::Waits(self.waiting.push_front(waiter), message)
+        self.front.0 -= 1;
+        self.wait(key, self.front)
+    }
+
+    fn wait(&mut self, key: &S::Key, position: Position) -> Turn<S> {
+        let (sender, message) = oneshot::channel();
+        let waiter = Waiter {
+            position,
+            key: key.clone(),
+            sender,
+        };
+        self.waiting.insert(position, waiter);
+        Turn::Waits(position, message)
+    }
+
+    fn pop_front(&mut self) -> Option<Waiter<S>> {
+        self.waiting.pop_first().map(|(_, waiter)| waiter)
     }
 }
 
@@ -102,17 +115,12 @@ enum Turn<S: Source> {
 
 /// A lookup that waits.
 pub(super) struct Waiter<S: Source> {
+    position: Position,
     pub(super) key: S::Key,
     sender: oneshot::Sender<Message<S>>,
 }
 
 impl<S: Source> Waiter<S> {
-    fn new(key: &S::Key) -> (Self, oneshot::Receiver<Message<S>>) {
-        let (sender, receiver) = oneshot::channel();
-        let key = key.clone();
-        (Self { key, sender }, receiver)
-    }
-
     /// A lookup that was dropped needs no answer.
     pub(super) fn answer(self, answer: Result<Option<S::Row>>) {
         let _ = self.sender.send(Message::Answer(answer));
@@ -141,10 +149,21 @@ pub(super) enum Entered<'a, S: Source> {
 
 /// A position in the queue, and the message that comes to it. Dropping it leaves the queue.
 pub(super) struct Waiting<'a, S: Source> {
-    source: &'a Arc<S>,
-    queue: usize,
+    queue: &'a Arc<Queue<S>>,
     position: Option<Position>,
     message: oneshot::Receiver<Message<S>>,
+}
+
+impl<'a, S: Source> Waiting<'a, S> {
+    /// As [`Queue::enter`], for a lookup that has waited for `patience`: it waits in front of others,
+    /// or leads if the leader has made no progress for as long.
+    pub(super) fn enter_again(mut self, key: &S::Key, patience: Duration) -> Entered<'a, S> {
+        let (queue, position) = (self.queue, self.position.take());
+        let turn = queue.lock().enter_again(key, position, patience);
+        // If it was appointed in this very moment, this drop appoints a successor.
+        drop(self);
+        queue.entered(turn)
+    }
 }
 
 impl<S: Source> Future for Waiting<'_, S> {
@@ -163,58 +182,33 @@ impl<S: Source> Future for Waiting<'_, S> {
 impl<S: Source> Drop for Waiting<'_, S> {
     fn drop(&mut self) {
         if let Some(position) = self.position.take() {
-            let queue = &self.source.queues().0[self.queue];
-            let left = queue.lock().waiting.remove(position);
+            let left = self.queue.lock().waiting.remove(&position);
             // Not under the lock.
             drop(left);
         }
     }
 }
 
-impl<S: Source> Turn<S> {
-    fn at(self, source: &Arc<S>, queue: usize) -> Entered<'_, S> {
-        match self {
-            Self::Leads(term) => Entered::Leads(Leader::new(source.clone(), queue, term)),
-            Self::Waits(position, message) => Entered::Waits(Waiting {
-                source,
-                queue,
-                position: Some(position),
-                message,
-            }),
-        }
-    }
-}
-
 impl<S: Source> Queue<S> {
-    /// Enters the queue of this number.
+    /// Enters the queue.
     ///
     /// # Errors
     ///
     /// [`StoreError::Unavailable`] if the queue is full.
-    pub(super) fn enter<'a>(
-        source: &'a Arc<S>,
-        queue: usize,
-        key: &S::Key,
-    ) -> Result<Entered<'a, S>> {
-        let turn = source.queues().0[queue].lock().enter(key)?;
-        Ok(turn.at(source, queue))
+    pub(super) fn enter(self: &Arc<Self>, key: &S::Key) -> Result<Entered<'_, S>> {
+        let turn = self.lock().enter(key)?;
+        Ok(self.entered(turn))
     }
 
-    /// As [`enter`](Self::enter), for a lookup that has waited for `patience`: it waits in front of
-    /// others, or leads if the leader has made no progress for as long.
-    pub(super) fn enter_again<'a>(
-        mut waiting: Waiting<'a, S>,
-        key: &S::Key,
-        patience: Duration,
-    ) -> Entered<'a, S> {
-        let (source, queue) = (waiting.source, waiting.queue);
-        let position = waiting.position.take();
-        let turn = source.queues().0[queue]
-            .lock()
-            .enter_again(key, position, patience);
-        // If it was appointed in this very moment, this drop appoints a successor.
-        drop(waiting);
-        turn.at(source, queue)
+    fn entered(self: &Arc<Self>, turn: Turn<S>) -> Entered<'_, S> {
+        match turn {
+            Turn::Leads(term) => Entered::Leads(Leader::new(self.clone(), term)),
+            Turn::Waits(position, message) => Entered::Waits(Waiting {
+                queue: self,
+                position: Some(position),
+                message,
+            }),
+        }
     }
 
     /// Takes the first lookups out of the queue, at most `limit`.
@@ -222,7 +216,7 @@ impl<S: Source> Queue<S> {
         let mut state = self.lock();
         let mut taken = Vec::with_capacity(limit.min(state.waiting.len()));
         while taken.len() < limit
-            && let Some(waiter) = state.waiting.pop_front()
+            && let Some(waiter) = state.pop_front()
         {
             if !waiter.sender.is_closed() {
                 taken.push(waiter);
@@ -231,14 +225,13 @@ impl<S: Source> Queue<S> {
         taken
     }
 
-    /// Puts lookups back to the front of the queue, in their order.
+    /// Puts lookups back to where they were.
     pub(super) fn put_back(&self, waiters: &mut Vec<Waiter<S>>) {
+        let waiters = waiters.drain(..);
+        let waiters = waiters.filter(|waiter| !waiter.sender.is_closed());
         let mut state = self.lock();
-        for waiter in waiters.drain(..).rev() {
-            if !waiter.sender.is_closed() {
-                state.waiting.push_front(waiter);
-            }
-        }
+        let waiting = waiters.map(|waiter| (waiter.position, waiter));
+        state.waiting.extend(waiting);
     }
 
     fn lock(&self) -> MutexGuard<'_, State<S>> {
@@ -250,36 +243,24 @@ impl<S: Source> Queue<S> {
 /// the pool after each batch.
 pub(super) struct Leader<S: Source> {
     /// `None` in a leader that could not be appointed.
-    source: Option<Arc<S>>,
-    queue: usize,
+    queue: Option<Arc<Queue<S>>>,
     term: u64,
     /// Boxed, so that waiting lookups are small.
     connection: Option<Box<S::Connection>>,
 }
 
 impl<S: Source> Leader<S> {
-    fn new(source: Arc<S>, queue: usize, term: u64) -> Self {
+    fn new(queue: Arc<Queue<S>>, term: u64) -> Self {
         Self {
-            source: Some(source),
-            queue,
+            queue: Some(queue),
             term,
             connection: None,
         }
     }
 
-    /// The number of its queue.
-    pub(super) fn queue_number(&self) -> usize {
-        self.queue
-    }
-
-    pub(super) fn queue(&self) -> &Queue<S> {
-        &self.source().queues().0[self.queue]
-    }
-
-    pub(super) fn source(&self) -> &Arc<S> {
-        self.source
-            .as_ref()
-            .expect("a leader that was not appointed is dropped at once")
+    pub(super) fn queue(&self) -> &Arc<Queue<S>> {
+        let queue = self.queue.as_ref();
+        queue.expect("a leader that was not appointed is dropped at once")
     }
 
     /// The connection that was kept for this batch.
@@ -288,39 +269,45 @@ impl<S: Source> Leader<S> {
     }
 
     /// Keeps the connection for the next batch, if it has answered and the source allows it.
-    pub(super) fn keep<T>(&mut self, connection: Option<S::Connection>, answer: &Result<T>) {
-        let may_keep = |connection: &S::Connection| self.source().may_keep(connection);
-        let kept = connection.filter(|connection| answer.is_ok() && may_keep(connection));
-        self.connection = kept.map(Box::new);
+    pub(super) fn keep<T>(
+        &mut self,
+        source: &S,
+        connection: Option<S::Connection>,
+        answer: &Result<T>,
+    ) {
+        let may_keep = |connection: &S::Connection| answer.is_ok() && source.may_keep(connection);
+        self.connection = connection.filter(may_keep).map(Box::new);
     }
 }
 
 /// Appoints the first waiting lookup as the successor, unless there is another leader by now.
 impl<S: Source> Drop for Leader<S> {
     fn drop(&mut self) {
-        let Some(source) = self.source.take() else {
+        let Some(queue) = self.queue.take() else {
             return;
         };
         let mut connection = self.connection.take();
-        let mut state = source.queues().0[self.queue].lock();
-        let is_other = |term: &Term| term.number != self.term;
-        if state.term.as_ref().is_some_and(is_other) {
+        let mut state = queue.lock();
+        if state.led_since.is_some() && state.term != self.term {
             return;
         }
-        while let Some(waiter) = state.waiting.pop_front() {
-            let mut successor = Self::new(source.clone(), self.queue, self.term);
+        while let Some(waiter) = state.pop_front() {
+            let mut successor = Self::new(queue.clone(), state.term);
             successor.connection = connection.take();
             match waiter.sender.send(Message::Lead(successor)) {
-                Ok(()) => return state.appoint(self.term),
+                Ok(()) => {
+                    state.led_since = Some(Instant::now());
+                    return;
+                }
                 // The lookup was dropped.
                 Err(Message::Lead(mut unsent)) => {
-                    unsent.source = None;
+                    unsent.queue = None;
                     connection = unsent.connection.take();
                 }
                 Err(Message::Answer(_) | Message::Alone) => {}
             }
         }
-        state.term = None;
+        state.led_since = None;
     }
 }
 

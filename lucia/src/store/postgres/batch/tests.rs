@@ -88,7 +88,7 @@ async fn lookups_that_arrive_together_share_statements_and_each_gets_its_own_row
     source.answers.add_permits(Semaphore::MAX_PERMITS);
     // Some twice, some unknown.
     let keys: Vec<u32> = (0..300).map(|number| number * 7 % 150 + 900).collect();
-    let found = join_all(keys.iter().map(|key| find(&source, key))).await;
+    let found = join_all(keys.iter().map(|key| find(&*source, key))).await;
     for (key, found) in keys.iter().zip(found) {
         assert_eq!(found.unwrap(), (*key < 1000).then_some(*key));
     }
@@ -100,7 +100,7 @@ async fn a_batch_goes_out_when_the_statement_before_it_has_its_answer() {
     let keys: Vec<u32> = (0..200).collect();
     let mut lookups: Vec<_> = keys
         .iter()
-        .map(|key| Box::pin(find(&source, key)))
+        .map(|key| Box::pin(find(&*source, key)))
         .collect();
     for lookup in &mut lookups {
         assert!(poll!(lookup).is_pending());
@@ -128,7 +128,7 @@ async fn a_row_that_cannot_be_read_fails_only_its_own_lookup() {
     let source = Numbers::new(Some(5));
     source.answers.add_permits(Semaphore::MAX_PERMITS);
     let keys: Vec<u32> = (0..20).collect();
-    let found = join_all(keys.iter().map(|key| find(&source, key))).await;
+    let found = join_all(keys.iter().map(|key| find(&*source, key))).await;
     for (key, found) in keys.iter().zip(found) {
         match found {
             Ok(found) => assert_eq!(found, Some(*key)),
@@ -146,7 +146,7 @@ async fn a_leader_that_is_dropped_leaves_its_batch_to_a_successor() {
     let keys: Vec<u32> = (0..10).collect();
     let mut lookups: Vec<_> = keys
         .iter()
-        .map(|key| Box::pin(find(&source, key)))
+        .map(|key| Box::pin(find(&*source, key)))
         .collect();
     for lookup in &mut lookups {
         assert!(poll!(lookup).is_pending());

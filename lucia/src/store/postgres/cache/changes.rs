@@ -18,27 +18,17 @@ pub(super) enum Change {
     Everything,
 }
 
-/// How many changes there had been: a point in their order.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Moment(u64);
-
 /// The latest changes, in order.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Changes {
     latest: VecDeque<Change>,
     count: u64,
 }
 
 impl Changes {
-    pub(super) fn new() -> Self {
-        Self {
-            latest: VecDeque::new(),
-            count: 0,
-        }
-    }
-
-    pub(super) fn now(&self) -> Moment {
-        Moment(self.count)
+    /// How many there have been: a point in their order.
+    pub(super) fn count(&self) -> u64 {
+        self.count
     }
 
     pub(super) fn push(&mut self, change: Change) {
@@ -49,23 +39,17 @@ impl Changes {
         self.count += 1;
     }
 
-    /// Whether this session and its user have stayed as they were since `moment`, as far as can be
-    /// told.
-    pub(super) fn spared(&self, moment: Moment, session: &Digest, user: &Digest) -> bool {
-        let Ok(since) = usize::try_from(self.count - moment.0) else {
-            return false;
+    /// Whether this session and its user have stayed as they were since there were `count` changes, as
+    /// far as can be told.
+    pub(super) fn spared(&self, count: u64, session: &Digest, user: &Digest) -> bool {
+        let since = self.count - count;
+        let spares = |change: &Change| match change {
+            Change::Session(changed) => changed != session,
+            Change::User(changed) => changed != user,
+            Change::Everything => false,
         };
-        since <= self.latest.len()
-            && self
-                .latest
-                .iter()
-                .rev()
-                .take(since)
-                .all(|change| match change {
-                    Change::Session(changed) => changed != session,
-                    Change::User(changed) => changed != user,
-                    Change::Everything => false,
-                })
+        let are_kept = since <= self.latest.len() as u64;
+        are_kept && (self.latest.iter().rev().zip(0..since)).all(|(change, _)| spares(change))
     }
 }
 
@@ -79,20 +63,20 @@ mod tests {
 
     /// Whether they are spared by these changes.
     fn spared_by(changes: &[Change]) -> bool {
-        let mut all = Changes::new();
+        let mut all = Changes::default();
         all.push(Change::Everything);
-        let moment = all.now();
+        let count = all.count();
         for change in changes {
             all.push(*change);
         }
-        all.spared(moment, &SESSION, &USER)
+        all.spared(count, &SESSION, &USER)
     }
 
     #[test]
     fn only_what_concerns_a_session_or_its_user_counts_and_only_since_then() {
         assert!(spared_by(&[]));
         assert!(spared_by(&[Change::Session(OTHER), Change::User(OTHER)]));
-        // The same bytes under the other kind are somebody else.
+        // The same bytes under the other kind name another row.
         assert!(spared_by(&[Change::Session(USER), Change::User(SESSION)]));
         for change in [
             Change::Session(SESSION),
@@ -105,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn where_more_has_changed_than_is_kept_nobody_is_spared() {
+    fn where_more_has_changed_than_is_kept_none_is_spared() {
         assert!(spared_by(&[Change::Session(OTHER); KEPT]));
         assert!(!spared_by(&[Change::Session(OTHER); KEPT + 1]));
     }

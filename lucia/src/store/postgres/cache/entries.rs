@@ -1,16 +1,24 @@
 //! The entries: what lookups gave, until it changes.
 
 use std::sync::{Arc, PoisonError, Weak};
+#[cfg(not(test))]
+use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use super::changes::{Change, Changes, Digest, Moment};
-use super::map::{Map, Mutex, MutexGuard};
+use super::changes::{Change, Changes, Digest};
 use crate::store::{SessionRow, UserRow};
+// By these, the tests run through the ways in which threads can meet.
+#[cfg(test)]
+use tests::{Map, Mutex, MutexGuard};
+
+/// A bounded map. What was not asked for lately goes first.
+#[cfg(not(test))]
+type Map<V> = quick_cache::sync::Cache<Digest, Arc<V>>;
 
 /// Sessions, and users beside them, so that one user with many sessions is kept once.
 ///
 /// A session's entry names the very entry of its user that it came with. It counts only while that
-/// one is there: whoever removes a user has removed all of their sessions. It does not keep it: a
+/// one is there: the removal of a user removes all of their sessions. It does not keep it: a
 /// user's row that was replaced takes no memory.
 pub(super) struct Entries {
     sessions: Map<CachedSession>,
@@ -42,7 +50,8 @@ struct Log {
 /// A lookup that was about to be sent.
 #[derive(Clone, Copy, Debug)]
 pub(in super::super) struct Begun {
-    moment: Moment,
+    /// How many changes there had been.
+    changes: u64,
     asked_at: Instant,
 }
 
@@ -54,7 +63,7 @@ impl Entries {
             users: Map::new(capacity),
             max_age,
             log: Mutex::new(Log {
-                changes: Changes::new(),
+                changes: Changes::default(),
                 is_open: false,
             }),
         }
@@ -62,8 +71,8 @@ impl Entries {
 
     /// A session with its user.
     pub(super) fn find(&self, session: &Digest, now: Instant) -> Option<(SessionRow, UserRow)> {
-        let session = self.sessions.find(session)?;
-        let user = self.users.find(&session.user_key)?;
+        let session = self.sessions.get(session)?;
+        let user = self.users.get(&session.user_key)?;
         let is_young = |asked_at| self.is_young(asked_at, now);
         let is_good = Weak::ptr_eq(&session.user, &Arc::downgrade(&user))
             && is_young(session.asked_at)
@@ -76,7 +85,7 @@ impl Entries {
     pub(super) fn begin(&self, now: Instant) -> Option<Begun> {
         let log = self.lock();
         log.is_open.then(|| Begun {
-            moment: log.changes.now(),
+            changes: log.changes.count(),
             asked_at: now,
         })
     }
@@ -86,19 +95,19 @@ impl Entries {
         let (session_key, user_key) = key;
         let (session, user) = row;
         let log = self.lock();
-        if !log.is_open || !log.changes.spared(begun.moment, &session_key, &user_key) {
+        if !log.is_open || !log.changes.spared(begun.changes, &session_key, &user_key) {
             return;
         }
         let known = self
             .users
-            .find(&user_key)
+            .get(&user_key)
             .filter(|known| known.row == *user && self.is_young(known.asked_at, begun.asked_at));
         let user = known.unwrap_or_else(|| {
             let user = Arc::new(CachedUser {
                 row: user.clone(),
                 asked_at: begun.asked_at,
             });
-            self.users.put(user_key, user.clone());
+            self.users.insert(user_key, user.clone());
             user
         });
         let session = CachedSession {
@@ -107,7 +116,7 @@ impl Entries {
             user: Arc::downgrade(&user),
             asked_at: begun.asked_at,
         };
-        self.sessions.put(session_key, Arc::new(session));
+        self.sessions.insert(session_key, Arc::new(session));
     }
 
     /// Removes what has changed. What was asked before is not put any more.
@@ -115,23 +124,24 @@ impl Entries {
         let mut log = self.lock();
         log.changes.push(change);
         match change {
-            Change::Session(session) => self.sessions.remove(&session),
-            Change::User(user) => self.users.remove(&user),
+            Change::Session(session) => drop(self.sessions.remove(&session)),
+            Change::User(user) => drop(self.users.remove(&user)),
             Change::Everything => self.clear(),
         }
     }
 
-    /// From now on all changes are received.
-    pub(super) fn open(&self) {
-        self.lock().is_open = true;
+    /// From now on all changes are received. Returns whether they were not before.
+    pub(super) fn open(&self) -> bool {
+        !std::mem::replace(&mut self.lock().is_open, true)
     }
 
-    /// From now on they are not. Nothing is left, and nothing is put any more.
-    pub(super) fn close(&self) {
+    /// From now on they are not. Nothing is left, and nothing is put any more. Returns whether they were
+    /// received before.
+    pub(super) fn close(&self) -> bool {
         let mut log = self.lock();
-        log.is_open = false;
         log.changes.push(Change::Everything);
         self.clear();
+        std::mem::replace(&mut log.is_open, false)
     }
 
     fn clear(&self) {

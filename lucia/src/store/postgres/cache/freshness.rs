@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 /// the cache stops by itself when heartbeats stop.
 #[derive(Debug)]
 pub(super) struct Freshness {
-    limit: Duration,
+    /// How long the cache may answer without a heartbeat.
+    pub(super) limit: Duration,
     begin: Instant,
     /// In microseconds since `begin`; zero while it may not.
     until: AtomicU64,
@@ -44,11 +45,6 @@ impl Freshness {
 
     pub(super) fn is_fresh(&self, now: Instant) -> bool {
         self.time(now) < self.until.load(Ordering::Acquire)
-    }
-
-    /// How long the cache may answer without a heartbeat.
-    pub(super) fn limit(&self) -> Duration {
-        self.limit
     }
 }
 

@@ -1,21 +1,19 @@
 //! The listener: receives notifications of changes, and removes the entries that they concern.
 
-use std::fmt;
-use std::future::poll_fn;
-use std::pin::pin;
+use std::mem::discriminant;
 use std::sync::{Arc, Weak};
-use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use futures_util::StreamExt as _;
 use tokio::sync::Notify;
-use tokio_postgres::{Client, Notification};
+use tokio_postgres::{AsyncMessage, Client, Notification};
 
 use super::super::Parts;
-use super::super::error::Failure;
+use super::super::error::{Failure, within};
 use super::changes::{Change, Digest};
-use super::connection::{Connect, Incoming};
-use super::triggers::{self, Fault, Watched};
-use super::{Shared, digest_of};
+use super::settings::{Connect, Messages};
+use super::triggers::{self, Watched};
+use super::{Shared, read_digest};
 
 /// How many heartbeats there are within the time for which one is good.
 const HEARTBEATS: u32 = 4;
@@ -32,14 +30,14 @@ const GRACE: Duration = Duration::from_secs(3);
 const OPENING: &str = "opening";
 
 /// Listens for as long as there is a store, and begins anew when that ends.
-pub(super) async fn run(parts: Weak<Parts>, shared: Arc<Shared>, connector: Arc<dyn Connect>) {
-    // Whatever ends this task, including the end of its runtime, stops the cache.
+pub(super) async fn run(parts: Weak<Parts>, shared: Arc<Shared>, connect: Arc<Connect>) {
+    // The end of this task, by whatever reason, stops the cache: also the end of its runtime.
     let _stops = StopOnDrop(&shared);
     let started = Instant::now();
     let mut pause = PAUSES[0];
     let mut logged = None;
     loop {
-        let Err(end) = listen(&parts, &shared, &*connector).await else {
+        let Err(end) = listen(&parts, &shared, &*connect).await else {
             return;
         };
         let was_open = shared.stop();
@@ -48,70 +46,50 @@ pub(super) async fn run(parts: Weak<Parts>, shared: Arc<Shared>, connector: Arc<
             logged = None;
         }
         let is_new = !matches!(end, End::Missing) || was_open || started.elapsed() >= GRACE;
-        if is_new && logged != Some(end.kind()) {
-            logged = Some(end.kind());
-            end.log();
+        if is_new && logged.replace(discriminant(&end)) != Some(discriminant(&end)) {
+            match end {
+                End::Connection(_) | End::Closed | End::Silent => {
+                    tracing::warn!(reason = %end, "the cache of lookups does not answer any more");
+                }
+                End::Unheard | End::Missing | End::Inherited => {
+                    tracing::error!(reason = %end, "the cache of lookups does not answer");
+                }
+            }
         } else {
             tracing::debug!(reason = %end, "the cache of lookups does not answer yet");
         }
-        // Whoever has just migrated does not wait.
+        // A migration that has just been made ends the wait.
         let _ = tokio::time::timeout(pause, shared.wake.notified()).await;
         pause = (pause * 2).min(PAUSES[1]);
     }
 }
 
 /// Why it listens no more.
-#[derive(Debug)]
-enum End {
-    Connection(Failure),
-    /// Its connection was closed.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum End {
+    #[error(transparent)]
+    Connection(#[from] Failure),
+    #[error("the connection of its listener was closed")]
     Closed,
     /// A heartbeat has not come back in time.
+    #[error("no heartbeat was received for `max_silence`")]
     Silent,
     /// What other connections send does not arrive.
+    #[error(
+        "its listener does not receive what other connections send: it needs a connection of its own to \
+         the same database, and not by a pooler such as PgBouncer in transaction mode; see \
+         `CacheOptions::listener`"
+    )]
     Unheard,
     /// A trigger is missing, or a table is another one now.
+    #[error(
+        "the triggers that tell of changes are missing or switched off, or a table was replaced: run \
+         `store.migrate(..)`, or `migrations/postgres/cache.sql` by your migration tool"
+    )]
     Missing,
     /// A table has partitions, a parent or children.
+    #[error("{}", triggers::WHY_INHERITED)]
     Inherited,
-}
-
-impl End {
-    fn kind(&self) -> std::mem::Discriminant<Self> {
-        std::mem::discriminant(self)
-    }
-
-    fn log(&self) {
-        match self {
-            Self::Connection(_) | Self::Closed | Self::Silent => {
-                tracing::warn!(reason = %self, "the cache of lookups does not answer any more");
-            }
-            Self::Unheard | Self::Missing | Self::Inherited => {
-                tracing::error!(reason = %self, "the cache of lookups does not answer");
-            }
-        }
-    }
-}
-
-impl fmt::Display for End {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Connection(failure) => write!(f, "{failure}"),
-            Self::Closed => f.write_str("the connection of its listener was closed"),
-            Self::Silent => f.write_str("no heartbeat was received for `max_silence`"),
-            Self::Unheard => f.write_str(
-                "its listener does not receive what other connections send: it needs a connection of \
-                 its own to the same database, and not by a pooler such as PgBouncer in transaction \
-                 mode; see `CacheOptions::listener`",
-            ),
-            Self::Missing => f.write_str(
-                "the triggers that tell of changes are missing or switched off, or a table was \
-                 replaced: run `store.migrate(..)`, or `migrations/postgres/cache.sql` by your \
-                 migration tool",
-            ),
-            Self::Inherited => Fault::Inherited.fmt(f),
-        }
-    }
 }
 
 impl From<tokio_postgres::Error> for End {
@@ -121,23 +99,19 @@ impl From<tokio_postgres::Error> for End {
 }
 
 /// Listens until it cannot any more. `Ok` when the store is gone.
-async fn listen(parts: &Weak<Parts>, shared: &Shared, connector: &dyn Connect) -> Result<(), End> {
+async fn listen(parts: &Weak<Parts>, shared: &Shared, connect: &Connect) -> Result<(), End> {
     let Some(timeout) = parts.upgrade().map(|parts| parts.timeout) else {
         return Ok(());
     };
-    let connected = tokio::time::timeout(timeout, connector.connect()).await;
-    let (client, mut incoming) =
-        connected.map_err(|_| End::Connection(Failure::TimedOut(timeout)))??;
+    let (client, mut messages) = within(timeout, connect()).await?;
     let channel = Channel::new()?;
     // The client gets its answers while the connection is asked for notifications: what arrived
     // before an answer has been dealt with before it, too.
-    let mut receiving = pin!(receive(shared, &mut incoming, &channel));
-    let mut beating = pin!(beat(parts, shared, &client, &channel));
-    poll_fn(|context| match receiving.as_mut().poll(context) {
-        Poll::Ready(end) => Poll::Ready(Err(end)),
-        Poll::Pending => beating.as_mut().poll(context),
-    })
-    .await
+    tokio::select! {
+        biased;
+        end = receive(shared, &mut messages, &channel) => Err(end),
+        done = beat(parts, shared, &client, &channel) => done,
+    }
 }
 
 /// The listener's own channel, for what it says to itself.
@@ -149,8 +123,7 @@ struct Channel {
 impl Channel {
     fn new() -> Result<Self, End> {
         let mut random = [0; 16];
-        getrandom::fill(&mut random)
-            .map_err(|error| End::Connection(Failure::Driver(error.to_string())))?;
+        getrandom::fill(&mut random).map_err(|error| Failure::Driver(error.to_string()))?;
         Ok(Self {
             name: format!("lucia_{:032x}", u128::from_ne_bytes(random)),
             opening: Notify::new(),
@@ -159,13 +132,14 @@ impl Channel {
 }
 
 /// Handles notifications in the order in which their transactions were committed.
-async fn receive(shared: &Shared, incoming: &mut Incoming, channel: &Channel) -> End {
+async fn receive(shared: &Shared, messages: &mut Messages, channel: &Channel) -> End {
     let mut known = None;
     loop {
-        let notification = match incoming.notification().await {
-            Ok(Some(notification)) => notification,
-            Ok(None) => return End::Closed,
-            Err(error) => return error.into(),
+        let notification = match messages.next().await {
+            Some(Ok(AsyncMessage::Notification(notification))) => notification,
+            Some(Ok(_)) => continue,
+            Some(Err(error)) => return error.into(),
+            None => return End::Closed,
         };
         if notification.channel() != channel.name {
             changed(shared, &notification);
@@ -175,8 +149,8 @@ async fn receive(shared: &Shared, incoming: &mut Incoming, channel: &Channel) ->
         let (word, version) = payload.split_once(' ').unwrap_or((payload, ""));
         match word {
             OPENING => channel.opening.notify_one(),
-            Fault::MISSING => return End::Missing,
-            Fault::INHERITED => return End::Inherited,
+            triggers::MISSING => return End::Missing,
+            triggers::INHERITED => return End::Inherited,
             sent => {
                 let Ok(sent) = sent.parse() else {
                     return End::Unheard;
@@ -202,21 +176,14 @@ fn changed(shared: &Shared, notification: &Notification) {
         Some(b'u') => Some(Change::User),
         _ => None,
     };
-    let digests = payload
-        .get(1..)
-        .unwrap_or_default()
-        .split(',')
-        .map(digest_of);
-    let changes = kind.and_then(|kind| digests.map(|digest| digest.map(kind)).collect());
-    match changes {
-        Some(changes) => {
-            let changes: Vec<Change> = changes;
-            for change in changes {
-                shared.entries.remove(change);
-            }
-        }
-        // All of them, or what nobody understands.
-        None => shared.entries.remove(Change::Everything),
+    let digests = payload.get(1..).unwrap_or_default().split(',');
+    let changes = kind.and_then(|kind| {
+        let changes = digests.map(|digest| read_digest(digest).map(kind));
+        changes.collect::<Option<Vec<_>>>()
+    });
+    // Without them it is about all, or it is not understood.
+    for change in changes.unwrap_or_else(|| vec![Change::Everything]) {
+        shared.entries.remove(change);
     }
 }
 
@@ -227,18 +194,18 @@ async fn beat(
     client: &Client,
     channel: &Channel,
 ) -> Result<(), End> {
-    let limit = shared.freshness.limit();
-    let within = async |sql: String| {
+    let limit = shared.freshness.limit;
+    let execute = async |sql: String| {
         let done = tokio::time::timeout(limit, client.batch_execute(&sql)).await;
         done.map_err(|_| End::Silent)?.map_err(End::from)
     };
-    within(format!("LISTEN \"{}\"", channel.name)).await?;
+    execute(format!("LISTEN \"{}\"", channel.name)).await?;
     let Some(store) = parts.upgrade() else {
         return Ok(());
     };
     // By a connection of the pool: this connection receives its own notifications even where it
     // receives no others.
-    let watched = notify(&store, channel, OPENING, None).await?;
+    let watched = triggers::say(&store, &channel.name, OPENING, None).await?;
     drop(store);
     if tokio::time::timeout(limit, channel.opening.notified())
         .await
@@ -247,7 +214,7 @@ async fn beat(
         return Err(End::Unheard);
     }
     let Watched { sessions, users } = watched;
-    within(format!(
+    execute(format!(
         "LISTEN \"lucia_{sessions}\"; LISTEN \"lucia_{users}\""
     ))
     .await?;
@@ -260,7 +227,7 @@ async fn beat(
         // By the pool again: a listener that is connected to a server that the pool has left receives
         // none of these. Only the pool's own time-out bounds this, and closes a connection that does not
         // answer. The cache has stopped answering long before.
-        notify(&store, channel, &now, Some(watched)).await?;
+        triggers::say(&store, &channel.name, &now, Some(watched)).await?;
         drop(store);
         // The heartbeat arrives by another connection than the answer, and may be later.
         tokio::time::sleep(limit / HEARTBEATS).await;
@@ -270,20 +237,6 @@ async fn beat(
             return Err(End::Silent);
         }
     }
-}
-
-/// Sends a notification to the listener, by a connection of the pool.
-async fn notify(
-    store: &Parts,
-    channel: &Channel,
-    text: &str,
-    watched: Option<Watched>,
-) -> Result<Watched, End> {
-    let said = triggers::say(store, &channel.name, text, watched).await;
-    said.map_err(End::Connection)?.map_err(|fault| match fault {
-        Some(Fault::Inherited) => End::Inherited,
-        Some(Fault::Missing(_)) | None => End::Missing,
-    })
 }
 
 /// Stops the cache when it is dropped.

@@ -4,11 +4,21 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
+use futures_util::stream::{self, BoxStream, StreamExt as _};
 use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
-use tokio_postgres::{Config, Socket};
+use tokio_postgres::{AsyncMessage, Client, Config, Socket};
 
-use super::connection::{ByConfig, Connect};
 use crate::{Error, Result};
+
+/// A way to connect.
+pub(super) type Connect = dyn Fn() -> Connecting + Send + Sync;
+
+type Connecting = BoxFuture<'static, Result<(Client, Messages), tokio_postgres::Error>>;
+
+/// What comes from the server, notifications included, which a pool keeps to itself. The client of this
+/// connection gets its answers while this is polled.
+pub(super) type Messages = BoxStream<'static, Result<AsyncMessage, tokio_postgres::Error>>;
 
 /// The shortest and the longest [`max_silence`](CacheOptions::max_silence).
 const SILENCES: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(1)];
@@ -33,7 +43,7 @@ pub struct CacheOptions {
     pub(super) entries: usize,
     pub(super) max_age: Duration,
     pub(super) max_silence: Duration,
-    pub(super) listener: Option<Arc<dyn Connect>>,
+    pub(super) listener: Option<Arc<Connect>>,
 }
 
 impl Default for CacheOptions {
@@ -91,7 +101,14 @@ impl CacheOptions {
         T::TlsConnect: Send,
         <T::TlsConnect as TlsConnect<Socket>>::Future: Send,
     {
-        self.listener = Some(Arc::new(ByConfig { config, tls }));
+        self.listener = Some(Arc::new(move || {
+            let (config, tls) = (config.clone(), tls.clone());
+            Box::pin(async move {
+                let (client, mut connection) = config.connect(tls).await?;
+                let messages = stream::poll_fn(move |context| connection.poll_message(context));
+                Ok((client, messages.boxed()))
+            })
+        }));
         self
     }
 

@@ -1,14 +1,10 @@
 //! The triggers that tell of changes.
 
-use std::fmt;
-
-use tokio_postgres::{GenericClient, Row};
-
-use super::super::error::Failure;
-use super::super::migrate::failed;
+use super::super::error::schema;
+use super::super::migrate::Migrating;
 use super::super::run::Statement;
-use super::super::unnamed::query_unnamed;
 use super::super::{Params, Parts};
+use super::listener::End;
 use crate::store::tables::CHANGED_FUNCTION;
 use crate::store::{Result, StoreError};
 
@@ -18,7 +14,7 @@ const TRIGGERS: &str = include_str!("../../../../migrations/postgres/cache.sql")
 const MARK: &str = "lucia: tells caches what has changed";
 
 /// The tables `$1` (sessions) and `$2` (users), as statements find them: the OID of each, and what
-/// keeps its changes from being told, a [`Fault`] as text. A trigger counts if it runs the function
+/// keeps its changes from being told: that it is [`INHERITED`], or a trigger that is missing. A trigger counts if it runs the function
 /// `$3` with the comment `$4`, and does so each time. A trigger for each statement tells what is
 /// changed by the table's own name: what is changed by the name of a parent or of a child, it does
 /// not see.
@@ -48,42 +44,36 @@ macro_rules! tables {
     };
 }
 
-/// The version of the tables: what can change what is read of them and runs no trigger. That is the
-/// definition of each table, of its columns, defaults, triggers and policies, and of the enums of its
-/// columns. Each row of a catalogue counts by the transaction that wrote it, so a definition that was
-/// changed and changed back is not taken for one that stayed. A table that is rewritten gets another
-/// file, and so a new row in `pg_class`. `VACUUM` and `ANALYZE` change its row in place, which changes
-/// no version.
-macro_rules! version {
-    () => {
-        ", definitions AS (\
-            SELECT pg_class.oid AS id, 0 AS part, pg_class.xmin AS writer \
-            FROM pg_class WHERE oid IN (SELECT oid FROM tables) \
-            UNION ALL SELECT attrelid, attnum, pg_attribute.xmin \
-            FROM pg_attribute WHERE attrelid IN (SELECT oid FROM tables) \
-            UNION ALL SELECT pg_attrdef.oid, 0, pg_attrdef.xmin \
-            FROM pg_attrdef WHERE adrelid IN (SELECT oid FROM tables) \
-            UNION ALL SELECT pg_trigger.oid, 0, pg_trigger.xmin \
-            FROM pg_trigger WHERE tgrelid IN (SELECT oid FROM tables) \
-            UNION ALL SELECT pg_policy.oid, 0, pg_policy.xmin \
-            FROM pg_policy WHERE polrelid IN (SELECT oid FROM tables) \
-            UNION ALL SELECT pg_enum.oid, 0, pg_enum.xmin \
-            FROM pg_attribute JOIN pg_type ON pg_type.oid = atttypid \
-                JOIN pg_enum ON enumtypid IN (pg_type.oid, typelem, typbasetype) \
-            WHERE attrelid IN (SELECT oid FROM tables) AND attnum > 0\
-        ), version AS (\
-            SELECT md5(string_agg(concat_ws(' ', id, part, writer), ',' \
-                ORDER BY id, part, writer::TEXT)) AS digest \
-            FROM definitions\
-        ) "
-    };
-}
-
 /// A word on channel `$5`: the text `$6` and the version of the tables, unless there is a fault, or
 /// the tables are others than those of the OIDs `$7` and `$8`, where these are given.
 const SAY: &str = concat!(
     tables!(),
-    version!(),
+    // The version of the tables: what can change what is read of them and runs no trigger. That is the
+    // definition of each table, of its columns, defaults, triggers and policies, and of the enums of its
+    // columns. Each row of a catalogue counts by the transaction that wrote it, so a definition that was
+    // changed and changed back is not taken for one that stayed. A table that is rewritten gets another
+    // file, and so a new row in `pg_class`. `VACUUM` and `ANALYZE` change its row in place, which changes
+    // no version.
+    ", definitions AS (\
+        SELECT pg_class.oid AS id, 0 AS part, pg_class.xmin AS writer \
+        FROM pg_class WHERE oid IN (SELECT oid FROM tables) \
+        UNION ALL SELECT attrelid, attnum, pg_attribute.xmin \
+        FROM pg_attribute WHERE attrelid IN (SELECT oid FROM tables) \
+        UNION ALL SELECT pg_attrdef.oid, 0, pg_attrdef.xmin \
+        FROM pg_attrdef WHERE adrelid IN (SELECT oid FROM tables) \
+        UNION ALL SELECT pg_trigger.oid, 0, pg_trigger.xmin \
+        FROM pg_trigger WHERE tgrelid IN (SELECT oid FROM tables) \
+        UNION ALL SELECT pg_policy.oid, 0, pg_policy.xmin \
+        FROM pg_policy WHERE polrelid IN (SELECT oid FROM tables) \
+        UNION ALL SELECT pg_enum.oid, 0, pg_enum.xmin \
+        FROM pg_attribute JOIN pg_type ON pg_type.oid = atttypid \
+            JOIN pg_enum ON enumtypid IN (pg_type.oid, typelem, typbasetype) \
+        WHERE attrelid IN (SELECT oid FROM tables) AND attnum > 0\
+    ), version AS (\
+        SELECT md5(string_agg(concat_ws(' ', id, part, writer), ',' \
+            ORDER BY id, part, writer::TEXT)) AS digest \
+        FROM definitions\
+    ) ",
     "SELECT sessions.oid, users.oid, coalesce(sessions.fault, users.fault), pg_notify($5::TEXT, CASE \
         WHEN 'inherited' IN (sessions.fault, users.fault) THEN 'inherited' \
         WHEN coalesce(sessions.fault, users.fault) IS NULL \
@@ -95,7 +85,10 @@ const SAY: &str = concat!(
 );
 
 /// The faults of both tables, sessions first.
-const FAULTS: &str = concat!(tables!(), "SELECT fault FROM tables ORDER BY of");
+const FAULTS: &str = concat!(
+    tables!(),
+    "SELECT of, fault FROM tables WHERE fault IS NOT NULL ORDER BY of"
+);
 
 /// The tables that are listened to, by their OIDs.
 #[derive(Clone, Copy, Debug)]
@@ -104,57 +97,25 @@ pub(super) struct Watched {
     pub(super) users: u32,
 }
 
-/// What keeps changes of a table from being told.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Fault {
-    /// It has a parent or children, such as partitions, or is no table.
-    Inherited,
-    /// It has no such trigger of lucia's that is switched on.
-    Missing(String),
-}
+/// What a heartbeat says in the place of its time where changes of a table are not told: it has a
+/// parent or children, such as partitions, or is not a table; or it lacks a trigger.
+pub(super) const INHERITED: &str = "inherited";
+pub(super) const MISSING: &str = "missing";
 
-impl Fault {
-    /// What a heartbeat says in the place of its time.
-    pub(super) const INHERITED: &str = "inherited";
-    pub(super) const MISSING: &str = "missing";
-
-    fn read(text: String) -> Self {
-        match &*text {
-            Self::INHERITED => Self::Inherited,
-            _ => Self::Missing(text),
-        }
-    }
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Inherited => f.write_str(
-                "the cache needs an ordinary table without partitions, parents or children: no \
-                 trigger tells of what is changed by the name of another",
-            ),
-            Self::Missing(trigger) => write!(
-                f,
-                "the cache needs the trigger `{trigger}`, switched on: run `store.migrate(..)`, or \
-                 `migrations/postgres/cache.sql` by your migration tool"
-            ),
-        }
-    }
-}
+/// Why the changes of such a table are not told.
+pub(super) const WHY_INHERITED: &str = "the cache needs an ordinary table without partitions, parents or \
+    children: no trigger tells of what is changed by the name of another";
 
 /// Says something on the listener's channel, by a connection of the pool, and which version of the
-/// tables there is; or says there what is
-/// wrong, if changes of the tables are not told, or if they are others than these. Returns the
-/// tables.
+/// tables there is; or says there what is wrong, if changes of the tables are not told, or if they are
+/// others than these. Returns the tables.
 pub(super) async fn say(
     parts: &Parts,
     channel: &str,
     text: &str,
     watched: Option<Watched>,
-) -> Result<Result<Watched, Option<Fault>>, Failure> {
+) -> Result<Watched, End> {
     let (sessions, users) = names(parts);
-    let known = watched.map(|watched| (watched.sessions, watched.users));
-    let known = (known.map(|known| known.0), known.map(|known| known.1));
     let params: Params<'_> = &[
         &sessions,
         &users,
@@ -162,28 +123,24 @@ pub(super) async fn say(
         &MARK,
         &channel,
         &text,
-        &known.0,
-        &known.1,
+        &watched.map(|watched| watched.sessions),
+        &watched.map(|watched| watched.users),
     ];
-    let statement = Statement {
-        tells_access: true,
-        ..Statement::new(SAY, params)
-    };
-    let rows = parts.run_by(&mut None, statement).await?;
-    let Some(row) = rows.first() else {
-        return Ok(Err(None));
-    };
-    let fault: Option<String> = row.try_get(2)?;
-    let found: (Option<u32>, Option<u32>) = (row.try_get(0)?, row.try_get(1)?);
-    Ok(match (fault, found) {
-        (None, (Some(sessions), Some(users))) => Ok(Watched { sessions, users }),
-        (fault, _) => Err(fault.map(Fault::read)),
-    })
+    let rows = parts.run(&Statement::lookup(SAY, params)).await?;
+    let row = rows.first().ok_or(End::Missing)?;
+    match row.try_get(2)? {
+        None => Ok(Watched {
+            sessions: row.try_get(0)?,
+            users: row.try_get(1)?,
+        }),
+        Some(INHERITED) => Err(End::Inherited),
+        Some(_) => Err(End::Missing),
+    }
 }
 
 /// Makes the function and the triggers, unless all of them are there as this version has them: a
 /// trigger that is made keeps writers of its table out, and waits for those who write.
-pub(super) async fn migrate(parts: &Parts, transaction: &impl GenericClient) -> Result<()> {
+pub(super) async fn migrate(migrating: &Migrating<'_>) -> Result<()> {
     const FUNCTION: &str = "SELECT obj_description(oid, 'pg_proc') IS NOT DISTINCT FROM $3::TEXT, prosrc \
          FROM pg_proc WHERE proname = $2::TEXT AND pronargs = 0 AND pronamespace = \
              (SELECT oid FROM pg_namespace WHERE nspname = coalesce($1::TEXT, current_schema()))";
@@ -191,80 +148,69 @@ pub(super) async fn migrate(parts: &Parts, transaction: &impl GenericClient) -> 
          AND tgname IN ('lucia_update', 'lucia_delete', 'lucia_truncate') \
          AND obj_description(tgfoid, 'pg_proc') IS DISTINCT FROM $2::TEXT";
 
+    let parts = migrating.parts;
     let tables = &parts.tables;
-    let broken = |error| failed(parts, error);
     let params: Params<'_> = &[&tables.schema, &CHANGED_FUNCTION, &MARK];
-    let function = query_unnamed(transaction, FUNCTION, params)
-        .await
-        .map_err(broken)?;
-    let mut is_current = false;
-    if let Some(row) = function.first() {
-        if !row.try_get::<_, bool>(0).map_err(broken)? {
-            let what = format!("function `{CHANGED_FUNCTION}()`");
-            return Err(foreign(&tables.session, &what));
-        }
-        // What stands between the first two `$$`.
-        let source: &str = row.try_get(1).map_err(broken)?;
-        is_current = TRIGGERS.split("$$").nth(1) == Some(source);
+    let function = migrating.rows(FUNCTION, params, |row| {
+        Ok(Some((row.try_get(0)?, row.try_get(1)?)))
+    });
+    let function: Option<(bool, String)> = function.await?.pop();
+    if let Some((false, _)) = function {
+        let what = format!("function `{CHANGED_FUNCTION}()`");
+        return Err(foreign(&tables.session, &what));
     }
     for table in [&tables.session, &tables.user] {
         let params: Params<'_> = &[&tables.quoted(table), &MARK];
-        let found = query_unnamed(transaction, FOREIGN, params)
-            .await
-            .map_err(broken)?;
-        if let Some(row) = found.first() {
-            let name: &str = row.try_get(0).map_err(broken)?;
+        let found = migrating.rows(FOREIGN, params, |row| {
+            Ok(row.try_get::<_, Option<String>>(0)?)
+        });
+        if let Some(name) = found.await?.first() {
             return Err(foreign(table, &format!("trigger `{name}`")));
         }
     }
+    // What stands between the first two `$$`.
+    let source = TRIGGERS.split("$$").nth(1);
+    let is_current = function.is_some_and(|(_, current)| source == Some(&current));
     let (sessions, users) = names(parts);
     let params: Params<'_> = &[&sessions, &users, &CHANGED_FUNCTION, &MARK];
-    let rows = query_unnamed(transaction, FAULTS, params)
-        .await
-        .map_err(broken)?;
-    let is_complete = rows
-        .iter()
-        .all(|row| fault(row).is_ok_and(|fault| fault.is_none()));
-    if is_current && is_complete {
+    let faults = migrating.rows(FAULTS, params, |_| Ok(Some(())));
+    if is_current && faults.await?.is_empty() {
         return Ok(());
     }
-    let sql = tables.apply(TRIGGERS);
-    transaction.batch_execute(&sql).await.map_err(broken)
+    migrating.execute(&tables.apply(TRIGGERS)).await
 }
 
 fn foreign(table: &str, what: &str) -> StoreError {
-    StoreError::Schema {
-        table: table.to_owned(),
-        column: None,
-        reason: format!(
-            "there is a {what} that is not lucia's, and the cache needs one of this name: rename it"
-        ),
-    }
+    let reason = format!(
+        "there is a {what} that is not lucia's, and the cache needs one of this name: rename it"
+    );
+    schema(table, None, reason)
 }
 
 /// Checks that the changes of both tables are told.
 pub(super) async fn check(parts: &Parts) -> Result<()> {
     let tables = &parts.tables;
     let (sessions, users) = names(parts);
-    let rows = parts
-        .run(FAULTS, &[&sessions, &users, &CHANGED_FUNCTION, &MARK])
-        .await
-        .map_err(StoreError::unavailable)?;
-    for (row, table) in rows.iter().zip([&tables.session, &tables.user]) {
-        if let Some(fault) = fault(row).map_err(StoreError::internal)? {
-            return Err(StoreError::Schema {
-                table: table.clone(),
-                column: None,
-                reason: fault.to_string(),
-            });
-        }
-    }
-    Ok(())
-}
-
-fn fault(row: &Row) -> Result<Option<Fault>, Failure> {
-    let fault: Option<String> = row.try_get(0)?;
-    Ok(fault.map(Fault::read))
+    let params: Params<'_> = &[&sessions, &users, &CHANGED_FUNCTION, &MARK];
+    let faults = parts.ask(FAULTS, params, |row| {
+        Ok(Some((row.try_get(0)?, row.try_get(1)?)))
+    });
+    let faults: Vec<(String, String)> = faults.await?;
+    let Some((of, fault)) = faults.first() else {
+        return Ok(());
+    };
+    let table = match &**of {
+        "sessions" => &tables.session,
+        _ => &tables.user,
+    };
+    let reason = match &**fault {
+        INHERITED => WHY_INHERITED.to_owned(),
+        trigger => format!(
+            "the cache needs the trigger `{trigger}`, switched on: run `store.migrate(..)`, or \
+             `migrations/postgres/cache.sql` by your migration tool"
+        ),
+    };
+    Err(schema(table, None, reason))
 }
 
 fn names(parts: &Parts) -> (String, String) {

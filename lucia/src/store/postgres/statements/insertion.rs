@@ -2,8 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{IN_TURN, Statements, given};
-use crate::store::tables::{TableNames, quote};
+use super::{IN_TURN, Statements, columns_and_values, given};
 
 /// What the insertion of a session depends on, and what ends with it. Each part that is asked for
 /// has parameters, from `$12` on in this order.
@@ -13,8 +12,8 @@ pub(in crate::store::postgres) struct Insertion {
     pub(in crate::store::postgres) replaces: bool,
     /// Nothing happens unless there is the key of this id with this hash.
     pub(in crate::store::postgres) by_key: bool,
-    /// The user has so many sessions at the most. Nobody else may insert one at the same time:
-    /// see [`Statements::lock_sign_ins`].
+    /// The user has so many sessions at the most. No other one may be inserted at the same time: see
+    /// [`Statements::lock_sign_ins`].
     pub(in crate::store::postgres) limited: bool,
 }
 
@@ -23,24 +22,20 @@ impl Statements {
     /// comes back where the key refuses it, and one of NULLs where something keeps the session out.
     pub(in crate::store::postgres) fn insert_session(
         &self,
-        tables: &TableNames,
         attributes: &Map<String, Value>,
         insertion: Insertion,
     ) -> String {
-        let sessions = tables.quoted(&tables.session);
-        let session = &self.session;
-        let (mut columns, mut values) = (String::new(), String::new());
-        for name in attributes.keys().map(|name| quote(name)) {
-            columns.push_str(&format!(", {name}"));
-            values.push_str(&format!(", given.{name}"));
-        }
+        let Self {
+            sessions, session, ..
+        } = self;
+        let (columns, values) = columns_and_values(attributes);
         let given = if attributes.is_empty() {
             // The parameter is named all the same, so that the others keep their numbers.
             "(SELECT $9::TEXT) AS given".to_owned()
         } else {
-            given(&sessions, "$9")
+            given(sessions, "$9")
         };
-        let Before { steps, may_begin } = self.before(tables, insertion);
+        let (steps, may_begin) = self.before(insertion);
         format!(
             r#"WITH {steps} inserted AS (
                 INSERT INTO {sessions} AS s ("id", "user_id", "created_at", "authenticated_at",
@@ -56,9 +51,10 @@ impl Statements {
         )
     }
 
-    /// What an insertion waits for and ends.
-    fn before(&self, tables: &TableNames, insertion: Insertion) -> Before {
-        let sessions = tables.quoted(&tables.session);
+    /// What an insertion waits for and ends, as common table expressions with a comma behind each, and
+    /// the condition that makes Postgres take them in turn.
+    fn before(&self, insertion: Insertion) -> (String, &'static str) {
+        let sessions = &self.sessions;
         let mut number = 11;
         let mut parameter = || {
             number += 1;
@@ -69,27 +65,24 @@ impl Statements {
         let limit = insertion.limited.then(parameter);
 
         if is_replaced.is_none() && key.is_none() && limit.is_none() {
-            return Before {
-                steps: String::new(),
-                may_begin: "TRUE",
-            };
+            return (String::new(), "TRUE");
         }
         // The user goes first, as everywhere: the insertion looks for them when all is done.
         let mut steps = format!(
             r#"owner AS (SELECT 1 FROM {} WHERE "id" = $2 FOR KEY SHARE),"#,
-            tables.quoted(&tables.user)
+            self.users
         );
         let mut may_begin = "(SELECT count(*) FROM owner) >= 0";
         if let Some((id, hash)) = key {
-            // Whoever wants to change the key waits until the session is there. Whoever came
-            // before is waited for, and the hash is then compared with what they left.
+            // A later change of the key waits until the session is there. An earlier one is waited
+            // for, and the hash is then compared with what it left.
             steps.push_str(&format!(
                 r#"opened AS (
                     SELECT 1 FROM {} WHERE "id" = {id} AND "user_id" = $2
                         AND "hashed_password" IS NOT DISTINCT FROM {hash} AND {may_begin}
                     FOR SHARE
                 ),"#,
-                tables.quoted(&tables.key)
+                self.keys
             ));
             may_begin = "EXISTS (SELECT 1 FROM opened)";
         }
@@ -103,10 +96,10 @@ impl Statements {
             (Some(limit), is_replaced) => {
                 let is_replaced = is_replaced.as_deref().unwrap_or("FALSE");
                 let public_id = self.ids.public();
-                // Which ones to keep is decided when all are locked, by what they are then:
-                // nobody counts a session that another one deletes at the same time, or misses
-                // one that was rotated meanwhile. Where nothing is in excess, nothing is locked
-                // but the one that is replaced.
+                // Which ones to keep is decided when all are locked, by what they are then: no
+                // session counts that is deleted at the same time, and none is missed that was
+                // rotated meanwhile. Where nothing is in excess, only the one that is replaced is
+                // locked.
                 let ends = format!(
                     r#"((s."user_id" = $2 AND (SELECT "there" FROM excess)) OR {is_replaced})"#
                 );
@@ -131,14 +124,6 @@ impl Statements {
                 ));
             }
         }
-        Before { steps, may_begin }
+        (steps, may_begin)
     }
-}
-
-/// What comes before the insertion in its statement.
-struct Before {
-    /// Common table expressions, each with a comma behind it.
-    steps: String,
-    /// The condition that makes Postgres take them in turn.
-    may_begin: &'static str,
 }

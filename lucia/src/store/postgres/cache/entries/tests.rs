@@ -1,10 +1,11 @@
 //! What is found, on one thread; and by a model, on several: each test of it runs once for each
 //! way in which the threads can take turns.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use loom::sync::Mutex;
+pub(super) use loom::sync::{Mutex, MutexGuard};
 use loom::thread;
 
 use super::*;
@@ -12,6 +13,35 @@ use crate::store::{Expiries, UnixMillis};
 
 const MAX_AGE: Duration = Duration::from_secs(60);
 const USER: Digest = [9; 32];
+
+/// A map whose every call is a step that the model may interrupt.
+pub(super) struct Map<V>(Mutex<HashMap<Digest, Arc<V>>>);
+
+impl<V> Map<V> {
+    pub(super) fn new(_: usize) -> Self {
+        Self(Mutex::new(HashMap::new()))
+    }
+
+    pub(super) fn get(&self, key: &Digest) -> Option<Arc<V>> {
+        self.lock().get(key).cloned()
+    }
+
+    pub(super) fn insert(&self, key: Digest, value: Arc<V>) {
+        self.lock().insert(key, value);
+    }
+
+    pub(super) fn remove(&self, key: &Digest) -> Option<Arc<V>> {
+        self.lock().remove(key)
+    }
+
+    pub(super) fn clear(&self) {
+        self.lock().clear();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Digest, Arc<V>>> {
+        self.0.lock().expect("no thread panics in it")
+    }
+}
 
 fn entries() -> Entries {
     let entries = Entries::new(100, MAX_AGE);
@@ -70,7 +100,7 @@ fn a_user_who_changes_takes_all_of_their_sessions_along_for_good() {
 #[test]
 fn the_row_of_a_user_who_changes_takes_no_memory_any_more() {
     alone(|entries, now| {
-        let held = |entries: &Entries| Arc::downgrade(&entries.users.find(&USER).unwrap());
+        let held = |entries: &Entries| Arc::downgrade(&entries.users.get(&USER).unwrap());
         put(&entries, 1, 0, now);
         let first = held(&entries);
         put(&entries, 2, 1, now);
@@ -80,7 +110,7 @@ fn the_row_of_a_user_who_changes_takes_no_memory_any_more() {
         entries.remove(Change::User(USER));
         assert!(second.upgrade().is_none());
         // Their sessions are there, and count for nothing.
-        assert!(entries.sessions.find(&[2; 32]).is_some());
+        assert!(entries.sessions.get(&[2; 32]).is_some());
         assert_eq!(entries.find(&[2; 32], now), None);
     });
 }
