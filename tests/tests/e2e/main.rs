@@ -11,10 +11,12 @@ mod actix {
     use crate::support::actix as framework;
 
     mod addresses;
+    mod bearer;
     mod behaviour;
     mod budget;
     mod candidates;
     mod chromium;
+    mod client_attributes;
     mod cookies;
     mod csrf;
     mod denials;
@@ -30,6 +32,7 @@ mod actix {
     pub(crate) mod outage;
     mod own_cookies;
     mod passwords;
+    mod permits;
     mod races;
     mod redirects;
     mod remember;
@@ -47,10 +50,12 @@ mod axum {
     use crate::support::axum as framework;
 
     mod addresses;
+    mod bearer;
     mod behaviour;
     mod budget;
     mod candidates;
     mod chromium;
+    mod client_attributes;
     mod cookies;
     mod csrf;
     mod denials;
@@ -66,6 +71,7 @@ mod axum {
     mod outage;
     mod own_cookies;
     mod passwords;
+    mod permits;
     mod races;
     mod redirects;
     mod remember;
@@ -84,9 +90,7 @@ mod addresses;
 mod attributes;
 mod axum_nested;
 mod axum_routers;
-mod bearer;
 mod cache;
-mod client_attributes;
 mod clocks;
 mod conformance;
 mod cookies;
@@ -109,7 +113,6 @@ mod numbers;
 mod outage;
 mod password_changes;
 mod passwords;
-mod permits;
 mod pooler;
 mod races;
 mod references;

@@ -4,16 +4,13 @@ use std::io;
 use std::time::Duration;
 
 use lucia::{Guard, Session, User};
-use lucia_tests::watch;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::support::{
-    Either, Framework, Profile, Stage, below_each, handlers, on_each_store_with_each_framework,
-    sign_up,
-};
+use super::super::framework::{BAD_PATH, Json, Path, Query, Routes, authenticated, serve};
+use crate::support::{Profile, Site, Stage, on_each_store, sign_up};
 
-on_each_store_with_each_framework![
+on_each_store![
     the_document_in_the_path_decides,
     the_body_is_unread_until_it_has_decided,
     all_is_decided_by_one_lookup,
@@ -36,119 +33,108 @@ struct Access {
     key: u32,
 }
 
-handlers! {
-    post "/owned/{owner}" owned,
-    post "/owned-later/{owner}" owned_later,
-    post "/owned-for-sure/{owner}" owned_for_sure,
-    post "/owned-by-four/{owner}" owned_by_four,
-    post "/plain" plain,
-    post "/numbered/{number}" numbered,
-    post "/keyed" keyed,
-    {
-        pub(super) fn owns(user: User<Profile>, owner: extract::Path<String>) -> bool {
-            user.username == owner.as_str()
-        }
+fn routes() -> Routes {
+    Routes::default()
+        .post("/owned/{owner}", owned)
+        .post("/owned-later/{owner}", owned_later)
+        .post("/owned-for-sure/{owner}", owned_for_sure)
+        .post("/owned-by-four/{owner}", owned_by_four)
+        .post("/plain", plain)
+        .post("/numbered/{number}", numbered)
+        .post("/keyed", keyed)
+}
 
-        async fn owns_later(owner: extract::Path<String>, user: User<Profile>) -> bool {
-            tokio::task::yield_now().await;
-            owns(user, owner)
-        }
+fn owns(user: User<Profile>, owner: Path<String>) -> bool {
+    user.username == owner.as_str()
+}
 
-        async fn owns_for_sure(
-            session: Session,
-            owner: extract::Path<String>,
-            user: User<Profile>,
-        ) -> Result<bool, io::Error> {
-            tokio::task::yield_now().await;
-            match owner.as_str() {
-                "nobody" => Err(io::Error::other("the owners are lost")),
-                _ => Ok(session.user_id == user.id && owns(user, owner)),
-            }
-        }
+async fn owns_later(owner: Path<String>, user: User<Profile>) -> bool {
+    tokio::task::yield_now().await;
+    owns(user, owner)
+}
 
-        fn owns_by_four(
-            user: User<Profile>,
-            _: Session,
-            owner: extract::Path<String>,
-            _: lucia::AuthRequest,
-        ) -> bool {
-            owns(user, owner)
-        }
-
-        pub(super) fn is_odd(number: extract::Path<u32>) -> bool {
-            *number % 2 == 1
-        }
-
-        fn has_key(_: User, access: extract::Query<Access>) -> bool {
-            access.key == 42
-        }
-
-        #[authenticated(permit = owns)]
-        async fn owned(body: extract::Json<Value>) -> String {
-            body.to_string()
-        }
-
-        #[authenticated(permit = owns_later)]
-        async fn owned_later(body: extract::Json<Value>) -> String {
-            body.to_string()
-        }
-
-        #[authenticated(permit = owns_for_sure)]
-        async fn owned_for_sure(
-            user: User<Profile>,
-            owner: extract::Path<String>,
-            body: extract::Json<Value>,
-        ) -> String {
-            assert_eq!(user.username, *owner);
-            body.to_string()
-        }
-
-        #[authenticated(permit = owns_by_four)]
-        async fn owned_by_four(body: extract::Json<Value>) -> String {
-            body.to_string()
-        }
-
-        async fn plain(body: extract::Json<Value>) -> String {
-            body.to_string()
-        }
-
-        #[authenticated(permit = is_odd)]
-        async fn numbered(body: extract::Json<Value>) -> String {
-            body.to_string()
-        }
-
-        #[authenticated(permit = has_key)]
-        async fn keyed(body: extract::Json<Value>) -> String {
-            body.to_string()
-        }
+async fn owns_for_sure(
+    session: Session,
+    owner: Path<String>,
+    user: User<Profile>,
+) -> Result<bool, io::Error> {
+    tokio::task::yield_now().await;
+    match owner.as_str() {
+        "nobody" => Err(io::Error::other("the owners are lost")),
+        _ => Ok(session.user_id == user.id && owns(user, owner)),
     }
+}
+
+fn owns_by_four(
+    user: User<Profile>,
+    _: Session,
+    owner: Path<String>,
+    _: lucia::AuthRequest,
+) -> bool {
+    owns(user, owner)
+}
+
+fn is_odd(number: Path<u32>) -> bool {
+    *number % 2 == 1
+}
+
+fn has_key(_: User, access: Query<Access>) -> bool {
+    access.key == 42
+}
+
+#[authenticated(permit = owns)]
+async fn owned(body: Json<Value>) -> String {
+    body.to_string()
+}
+
+#[authenticated(permit = owns_later)]
+async fn owned_later(body: Json<Value>) -> String {
+    body.to_string()
+}
+
+#[authenticated(permit = owns_for_sure)]
+async fn owned_for_sure(user: User<Profile>, owner: Path<String>, body: Json<Value>) -> String {
+    assert_eq!(user.username, *owner);
+    body.to_string()
+}
+
+#[authenticated(permit = owns_by_four)]
+async fn owned_by_four(body: Json<Value>) -> String {
+    body.to_string()
+}
+
+async fn plain(body: Json<Value>) -> String {
+    body.to_string()
+}
+
+#[authenticated(permit = is_odd)]
+async fn numbered(body: Json<Value>) -> String {
+    body.to_string()
+}
+
+#[authenticated(permit = has_key)]
+async fn keyed(body: Json<Value>) -> String {
+    body.to_string()
 }
 
 struct Scene {
     stage: Stage,
-    site: Either,
+    site: Site,
     ada: Session,
     eve: Session,
 }
 
 impl Scene {
-    async fn of(stage: Stage, framework: Framework) -> Self {
+    async fn of(stage: Stage) -> Self {
         let auth = stage.auth().await;
         let (ada, eve) = (sign_up(&auth, "ada").await, sign_up(&auth, "eve").await);
         stage.probe.calls();
-        let guards = [
-            below_each(
-                "/scope/{owner}",
-                Guard::authenticated().permit(by_actix::owns),
-                Guard::authenticated().permit(by_axum::owns),
-            ),
-            below_each(
-                "/odd/{number}",
-                Guard::authenticated().permit(by_actix::is_odd),
-                Guard::authenticated().permit(by_axum::is_odd),
-            ),
-        ];
-        let site = Either::serve(framework, auth, HANDLERS, guards).await;
+        let owned = routes().guarded(&auth, Guard::authenticated().permit(owns));
+        let odd = routes().guarded(&auth, Guard::authenticated().permit(is_odd));
+        let all = routes()
+            .below("/scope/{owner}", owned)
+            .below("/odd/{number}", odd);
+        let site = serve(auth, all).await;
         Self {
             stage,
             site,
@@ -169,8 +155,8 @@ impl Scene {
     }
 }
 
-async fn the_document_in_the_path_decides(stage: Stage, framework: Framework) {
-    let scene = Scene::of(stage, framework).await;
+async fn the_document_in_the_path_decides(stage: Stage) {
+    let scene = Scene::of(stage).await;
     for path in OWNERS {
         for (session, other, name) in [
             (&scene.ada, &scene.eve, "ada"),
@@ -189,8 +175,8 @@ async fn the_document_in_the_path_decides(stage: Stage, framework: Framework) {
     assert_eq!(scene.post("/keyed?key=41", &scene.ada, "1").await.0, 403);
 }
 
-async fn the_body_is_unread_until_it_has_decided(stage: Stage, framework: Framework) {
-    let scene = Scene::of(stage, framework).await;
+async fn the_body_is_unread_until_it_has_decided(stage: Stage) {
+    let scene = Scene::of(stage).await;
     for path in OWNERS {
         let path = path.replace("{}", "ada");
         assert_eq!(scene.post(&path, &scene.eve, "{").await.0, 403, "{path}");
@@ -198,8 +184,8 @@ async fn the_body_is_unread_until_it_has_decided(stage: Stage, framework: Framew
     }
 }
 
-async fn all_is_decided_by_one_lookup(stage: Stage, framework: Framework) {
-    let scene = Scene::of(stage, framework).await;
+async fn all_is_decided_by_one_lookup(stage: Stage) {
+    let scene = Scene::of(stage).await;
     for path in OWNERS {
         let path = path.replace("{}", "ada");
         for (session, status) in [(&scene.ada, 200), (&scene.eve, 403)] {
@@ -210,19 +196,15 @@ async fn all_is_decided_by_one_lookup(stage: Stage, framework: Framework) {
     }
 }
 
-async fn a_rejection_of_an_extractor_is_the_answer(stage: Stage, framework: Framework) {
-    let rejected = match framework {
-        Framework::Actix => 404,
-        Framework::Axum => 400,
-    };
-    let scene = Scene::of(stage, framework).await;
+async fn a_rejection_of_an_extractor_is_the_answer(stage: Stage) {
+    let scene = Scene::of(stage).await;
     for (path, status) in [
         ("/numbered/1", 200),
         ("/numbered/2", 403),
-        ("/numbered/ada", rejected),
+        ("/numbered/ada", BAD_PATH),
         ("/odd/1/plain", 200),
         ("/odd/2/plain", 403),
-        ("/odd/ada/plain", rejected),
+        ("/odd/ada/plain", BAD_PATH),
         ("/keyed", 400),
         ("/keyed?key=ada", 400),
     ] {
@@ -241,88 +223,10 @@ async fn a_rejection_of_an_extractor_is_the_answer(stage: Stage, framework: Fram
     }
 }
 
-async fn nothing_is_extracted_for_who_is_not_signed_in(stage: Stage, framework: Framework) {
-    let scene = Scene::of(stage, framework).await;
+async fn nothing_is_extracted_for_who_is_not_signed_in(stage: Stage) {
+    let scene = Scene::of(stage).await;
     for path in ["/numbered/ada", "/odd/ada/plain", "/keyed"] {
         let reply = scene.site.browser().post(path, &[]).await;
         assert_eq!(reply.status, 401, "{path}");
-    }
-}
-
-mod bodies {
-    use actix_web::web;
-    use lucia::actix::authenticated;
-
-    use super::*;
-
-    fn reads_json(_: User, body: web::Json<Value>) -> bool {
-        body.is_null()
-    }
-
-    fn reads_bytes(body: web::Bytes) -> bool {
-        body.is_empty()
-    }
-
-    fn reads_a_stream(_: web::Payload) -> bool {
-        true
-    }
-
-    fn reads_perhaps(body: Option<String>) -> bool {
-        body.is_none()
-    }
-
-    #[authenticated(permit = reads_json)]
-    async fn json() -> &'static str {
-        "in"
-    }
-
-    #[authenticated(permit = reads_bytes)]
-    async fn bytes() -> &'static str {
-        "in"
-    }
-
-    #[authenticated(permit = reads_a_stream)]
-    async fn stream() -> &'static str {
-        "in"
-    }
-
-    #[authenticated(permit = reads_perhaps)]
-    async fn perhaps() -> &'static str {
-        "in"
-    }
-
-    fn routes(config: &mut web::ServiceConfig) {
-        config
-            .route("/json", web::post().to(json))
-            .route("/bytes", web::post().to(bytes))
-            .route("/stream", web::post().to(stream))
-            .route("/perhaps", web::post().to(perhaps));
-    }
-
-    /// axum refuses them when they are compiled.
-    #[tokio::test]
-    async fn a_function_that_takes_the_body_is_500_and_the_log_says_so() {
-        let auth = Stage::sqlite().await.auth().await;
-        let ada = sign_up(&auth, "ada").await;
-        let handlers = crate::support::Handlers {
-            actix: routes,
-            axum: axum::Router::new,
-        };
-        let site = Either::serve(Framework::Actix, auth, handlers, []).await;
-        for path in ["/json", "/bytes", "/stream", "/perhaps"] {
-            let found = watch(["a function for `permit` takes"]);
-            let browser = site.browser_of(&ada);
-            let request = browser.request(reqwest::Method::POST, path);
-            let request = request
-                .header("content-type", "application/json")
-                .body("null");
-            let reply = browser.send(request).await;
-            assert_eq!(
-                (reply.status, reply.body.as_str()),
-                (500, "Internal error."),
-                "{path}"
-            );
-            assert!(!found.lines().is_empty(), "{path}");
-        }
     }
 }
