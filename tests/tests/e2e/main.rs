@@ -39,6 +39,7 @@ mod actix {
     mod self_types;
     mod sessions;
     mod sign_in;
+    mod sign_out;
     mod stored_spellings;
     mod throttling;
     mod two_auths;
@@ -78,6 +79,7 @@ mod axum {
     mod self_types;
     mod sessions;
     mod sign_in;
+    mod sign_out;
     mod stored_spellings;
     mod throttling;
     mod two_auths;
