@@ -16,6 +16,8 @@ pub use bouncer::Bouncer;
 pub use clock::TestClock;
 pub use logs::{Watch, watch};
 pub use node::{Peer, PeerError, PeerOptions};
-pub use postgres::{Database, Failover, Pair, Server, Stop, programs_are_installed, server_url};
+pub use postgres::{
+    Database, Failover, Pair, Server, Stop, Template, programs_are_installed, server_url,
+};
 pub use proxy::{Proxy, Statement};
 pub use skip::skip;

@@ -6,8 +6,9 @@ mod guard;
 mod pair;
 mod programs;
 mod server;
+mod shared;
 
-pub use database::{Database, server_url};
+pub use database::{Database, Template, server_url};
 pub use pair::{Failover, Pair};
 pub use programs::programs_are_installed;
 pub use server::{Server, Stop};

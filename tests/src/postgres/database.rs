@@ -1,33 +1,75 @@
 //! A database for each test.
 
 use lucia::testing::PgDatabase;
-use once_cell::sync::OnceCell;
+use tokio::sync::OnceCell;
 use tokio_postgres::{Client, NoTls};
 use url::Url;
 
-use super::server::Server;
+use super::shared::{Quick, Shared};
 
-/// An empty database of a test's own, dropped with it.
+/// A database for one test, dropped with it.
 #[derive(Debug)]
 pub struct Database {
     server: String,
-    database: PgDatabase,
+    held: Held,
 }
 
-/// The server that all tests of this process share, unless `DATABASE_URL` names one.
-static SHARED: OnceCell<Server> = OnceCell::new();
+#[derive(Debug)]
+enum Held {
+    Quick(Quick),
+    Given(PgDatabase),
+}
+
+/// What many databases have in them: filled in once, and copied for each test.
+#[derive(Debug)]
+pub struct Template(OnceCell<Database>);
+
+impl Template {
+    /// One that is filled in when it is first used.
+    #[must_use]
+    #[allow(clippy::new_without_default, reason = "it is for a `static`")]
+    pub const fn new() -> Self {
+        Self(OnceCell::const_new())
+    }
+
+    /// A database that `fill` has filled in, given its URL. On the server of `DATABASE_URL` nothing is
+    /// left behind: each database is filled in there.
+    ///
+    /// # Panics
+    ///
+    /// When there is no Postgres; the message says what to install.
+    pub async fn copy(&self, fill: impl AsyncFn(String)) -> Database {
+        let filled = async || {
+            let database = Database::new().await;
+            fill(database.url()).await;
+            database
+        };
+        if given_url().is_some() {
+            return filled().await;
+        }
+        match &self.0.get_or_init(filled).await.held {
+            Held::Quick(template) => Database::copy_of(template.name()).await,
+            Held::Given(_) => filled().await,
+        }
+    }
+}
 
 impl Database {
-    /// A database on the server of `DATABASE_URL`, or on one that all tests of this process share.
+    /// An empty database on the server of `DATABASE_URL`, or on one that all tests of this process
+    /// share.
     ///
     /// # Panics
     ///
     /// When there is no Postgres; the message says what to install.
     pub async fn new() -> Self {
-        Self::on(&server_url().await).await
+        match given_url() {
+            Some(url) => Self::on(&url).await,
+            // No connection is possible to this one, which would be in the way of copying it.
+            None => Self::copy_of("template0").await,
+        }
     }
 
-    /// A database on the server at `url`.
+    /// An empty database on the server at `url`.
     ///
     /// # Panics
     ///
@@ -35,14 +77,29 @@ impl Database {
     pub async fn on(url: &str) -> Self {
         Self {
             server: url.to_owned(),
-            database: PgDatabase::create(url).await,
+            held: Held::Given(PgDatabase::create(url).await),
+        }
+    }
+
+    async fn copy_of(template: &str) -> Self {
+        let shared = shared().await;
+        Self {
+            server: shared.url(),
+            held: Held::Quick(shared.copy_of(template).await),
         }
     }
 
     /// Its address.
     #[must_use]
     pub fn url(&self) -> String {
-        self.database.url()
+        match &self.held {
+            Held::Given(database) => database.url(),
+            Held::Quick(database) => {
+                let mut url = parse(&self.server);
+                url.set_path(database.name());
+                url.into()
+            }
+        }
     }
 
     /// Its address by way of something that listens on a port of 127.0.0.1.
@@ -87,13 +144,19 @@ impl Database {
 ///
 /// When there is no Postgres; the message says what to install.
 pub async fn server_url() -> String {
-    if let Ok(url) = std::env::var("DATABASE_URL") {
-        return url;
+    match given_url() {
+        Some(url) => url,
+        None => shared().await.url(),
     }
-    let server =
-        tokio::task::spawn_blocking(|| SHARED.get_or_try_init(Server::start_fast).map(Server::url));
-    match server.await.expect("nothing panics there") {
-        Ok(url) => url,
+}
+
+fn given_url() -> Option<String> {
+    std::env::var("DATABASE_URL").ok()
+}
+
+async fn shared() -> &'static Shared {
+    match Shared::get().await {
+        Ok(shared) => shared,
         Err(error) => panic!("{error}"),
     }
 }

@@ -36,13 +36,14 @@ pub enum Stop {
 }
 
 impl Server {
-    /// A server that keeps what it has said is committed, through [`Stop::Kill`] too.
+    /// A server that keeps what it has said is committed, through [`Stop::Kill`] too: what it has written
+    /// is the kernel's then, whether it is on the disk or not.
     ///
     /// # Errors
     ///
     /// What went wrong, and what to install if that helps.
     pub fn start_durable() -> Result<Self, String> {
-        Self::new(&[])
+        Self::new(&["fsync=off"])
     }
 
     /// A durable server with these settings besides, such as `shared_buffers=512MB`. They go before

@@ -1,4 +1,5 @@
-//! What actix-web alone has: attributes for routes, an application's answers to bad JSON, and data.
+//! What actix-web alone has: attributes for routes, an application's answers to bad JSON, data, and
+//! extractors that may read the body.
 
 use std::time::Duration;
 
@@ -6,9 +7,11 @@ use actix_web::error::JsonPayloadError;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, get, post, routes};
 use lucia::{Session, User, authenticated};
+use lucia_tests::watch;
+use reqwest::Method;
 use serde_json::Value;
 
-use crate::support::{Browser, Profile, Site, Stage, Teapot, sign_up};
+use crate::support::{Browser, Profile, Site, Stage, Teapot, actix, sign_up};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -27,7 +30,7 @@ async fn idle() -> (Site, Session, Browser) {
     let stage = Stage::sqlite().await;
     let auth = stage.auth().await;
     let session = sign_up(&auth, "ada").await;
-    let site = Site::serve(auth, site_routes).await;
+    let site = actix::serve(auth, actix::Routes::of_config(site_routes)).await;
     stage.clock.advance(2 * DAY);
     let browser = site.browser_of(&session);
     (site, session, browser)
@@ -102,12 +105,15 @@ async fn an_auth_that_is_given_without_data_around_it_is_found_too() {
     let auth = stage.auth().await;
     let session = sign_up(&auth, "ada").await;
     let given = auth.clone();
-    let site = Site::serve_with(auth, move |config: &mut ServiceConfig| {
-        config
-            .app_data(given.clone())
-            .route("/user", web::get().to(user))
-            .route("/to", web::get().to(plain_function));
-    })
+    let site = actix::serve_without_auth(
+        auth,
+        actix::Routes::of_config(move |config: &mut ServiceConfig| {
+            config
+                .app_data(given.clone())
+                .route("/user", web::get().to(user))
+                .route("/to", web::get().to(plain_function));
+        }),
+    )
     .await;
     let browser = site.browser_of(&session);
     assert_eq!(browser.get("/user").await.body, "ada");
@@ -118,4 +124,68 @@ async fn an_auth_that_is_given_without_data_around_it_is_found_too() {
 
 async fn user(user: User<Profile>) -> String {
     user.attributes.username
+}
+
+fn reads_json(_: User, body: web::Json<Value>) -> bool {
+    body.is_null()
+}
+
+fn reads_bytes(body: web::Bytes) -> bool {
+    body.is_empty()
+}
+
+fn reads_a_stream(_: web::Payload) -> bool {
+    true
+}
+
+fn reads_perhaps(body: Option<String>) -> bool {
+    body.is_none()
+}
+
+#[authenticated(permit = reads_json)]
+async fn json() -> &'static str {
+    "in"
+}
+
+#[authenticated(permit = reads_bytes)]
+async fn bytes() -> &'static str {
+    "in"
+}
+
+#[authenticated(permit = reads_a_stream)]
+async fn stream() -> &'static str {
+    "in"
+}
+
+#[authenticated(permit = reads_perhaps)]
+async fn perhaps() -> &'static str {
+    "in"
+}
+
+/// axum refuses them when they are compiled.
+#[tokio::test]
+async fn a_function_that_takes_the_body_is_500_and_the_log_says_so() {
+    let auth = Stage::sqlite().await.auth().await;
+    let ada = sign_up(&auth, "ada").await;
+    let routes = actix::Routes::default()
+        .post("/json", json)
+        .post("/bytes", bytes)
+        .post("/stream", stream)
+        .post("/perhaps", perhaps);
+    let site = actix::serve(auth, routes).await;
+    for path in ["/json", "/bytes", "/stream", "/perhaps"] {
+        let found = watch(["a function for `permit` takes"]);
+        let browser = site.browser_of(&ada);
+        let request = browser.request(Method::POST, path);
+        let request = request
+            .header("content-type", "application/json")
+            .body("null");
+        let reply = browser.send(request).await;
+        assert_eq!(
+            (reply.status, reply.body.as_str()),
+            (500, "Internal error."),
+            "{path}"
+        );
+        assert!(!found.lines().is_empty(), "{path}");
+    }
 }

@@ -12,21 +12,24 @@ use actix_web::{Error, HttpResponse};
 use futures_util::TryFutureExt;
 use lucia::{Auth, Denial, DenialBody, Session, User, authenticated};
 
-use crate::support::{Browser, Profile, Site, Stage, Teapot, sign_up};
+use crate::support::{Browser, Profile, Site, Stage, Teapot, actix, sign_up};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A site, and a browser whose session is renewed by its next request.
 async fn idle(
-    routes: impl Fn(&mut ServiceConfig, &Auth) + Clone + Send + 'static,
+    routes: impl Fn(&mut ServiceConfig, &Auth) + Send + Sync + 'static,
 ) -> (Site, Session, Browser) {
     let stage = Stage::sqlite().await;
     let auth = stage.auth().await;
     let session = sign_up(&auth, "ada").await;
     let given = auth.clone();
-    let site = Site::serve(auth, move |config: &mut ServiceConfig| {
-        routes(config, &given);
-    })
+    let site = actix::serve(
+        auth,
+        actix::Routes::of_config(move |config: &mut ServiceConfig| {
+            routes(config, &given);
+        }),
+    )
     .await;
     stage.clock.advance(2 * DAY);
     let browser = site.browser_of(&session);
@@ -203,24 +206,27 @@ async fn an_error_of_lucia_from_inner_middleware_has_the_look_of_the_application
         .build()
         .unwrap();
     let (outer_of_site, inner_of_site) = (outer.clone(), inner.clone());
-    let site = Site::serve(outer, move |config| {
-        let refusing = || {
-            let refuse = |_, _: &_| -> Ready<Result<ServiceResponse, Error>> {
-                ready(Err(lucia::Error::Forbidden.into()))
+    let site = actix::serve(
+        outer,
+        actix::Routes::of_config(move |config| {
+            let refusing = || {
+                let refuse = |_, _: &_| -> Ready<Result<ServiceResponse, Error>> {
+                    ready(Err(lucia::Error::Forbidden.into()))
+                };
+                let scope = web::scope("").wrap_fn(refuse);
+                scope.route("/page", web::get().to(failing_with_attribute))
             };
-            let scope = web::scope("").wrap_fn(refuse);
-            scope.route("/page", web::get().to(failing_with_attribute))
-        };
-        let inner = web::scope("/inner")
-            .app_data(web::Data::new(inner_of_site.clone()))
-            .wrap(inner_of_site.middleware());
-        config.service(
-            web::scope("")
-                .wrap(outer_of_site.middleware())
-                .service(inner.service(refusing()))
-                .service(web::scope("/outer").service(refusing())),
-        );
-    })
+            let inner = web::scope("/inner")
+                .app_data(web::Data::new(inner_of_site.clone()))
+                .wrap(inner_of_site.middleware());
+            config.service(
+                web::scope("")
+                    .wrap(outer_of_site.middleware())
+                    .service(inner.service(refusing()))
+                    .service(web::scope("/outer").service(refusing())),
+            );
+        }),
+    )
     .await;
     for (path, name) in [("/inner/page", "inner"), ("/outer/page", "outer")] {
         let reply = site.browser().get(path).await;

@@ -11,7 +11,7 @@ use actix_web::{App, HttpResponse, Resource, test};
 use lucia::{Auth, AuthRequest, CookieOptions, MaybeUser, Session, User, authenticated};
 use lucia_tests::watch;
 
-use crate::support::{Browser, Profile, Site, Stage, sign_up};
+use crate::support::{Browser, Profile, Site, Stage, actix, sign_up};
 
 /// How a level of the application is given its `Auth`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -239,11 +239,14 @@ fn configure(config: &mut ServiceConfig, levels: Levels, auths: &[Auth; 3], from
 async fn the_nearest_auth_decides_three_levels_deep_however_each_is_given() {
     let three = Three::new().await;
     let auths = three.auths.clone();
-    let site = Site::serve_with(three.auths[0].clone(), move |config| {
-        for levels in all_levels() {
-            configure(config, levels, &auths, 0);
-        }
-    })
+    let site = actix::serve_without_auth(
+        three.auths[0].clone(),
+        actix::Routes::of_config(move |config| {
+            for levels in all_levels() {
+                configure(config, levels, &auths, 0);
+            }
+        }),
+    )
     .await;
     let everybody = three.browser(&site, 0..3);
     let mut wrong = String::new();
@@ -314,19 +317,22 @@ async fn what_stands_around_the_application_itself_is_the_outermost_level() {
 async fn each_middleware_asks_by_its_own_auth() {
     let three = Three::new().await;
     let [outer, middle, inner] = three.auths.clone();
-    let site = Site::serve_with(outer.clone(), move |config: &mut ServiceConfig| {
-        let innermost = web::scope("")
-            .app_data(web::Data::new(inner.clone()))
-            .wrap(inner.middleware().protect())
-            .configure(handlers);
-        let scope = web::scope("")
-            .app_data(web::Data::new(middle.clone()))
-            .service(innermost);
-        let scope = web::scope("")
-            .wrap(outer.middleware().protect())
-            .service(scope);
-        config.service(scope);
-    })
+    let site = actix::serve_without_auth(
+        outer.clone(),
+        actix::Routes::of_config(move |config: &mut ServiceConfig| {
+            let innermost = web::scope("")
+                .app_data(web::Data::new(inner.clone()))
+                .wrap(inner.middleware().protect())
+                .configure(handlers);
+            let scope = web::scope("")
+                .app_data(web::Data::new(middle.clone()))
+                .service(innermost);
+            let scope = web::scope("")
+                .wrap(outer.middleware().protect())
+                .service(scope);
+            config.service(scope);
+        }),
+    )
     .await;
     for handler in HANDLERS {
         let path = format!("/{handler}");
@@ -349,16 +355,19 @@ async fn where_the_nearest_cannot_be_told_the_log_says_what_to_write() {
     for has_middleware in [false, true] {
         let [outer, _, inner] = three.auths.clone();
         let logged = watch(["two `Auth`s"]);
-        let site = Site::serve_with(outer.clone(), move |config: &mut ServiceConfig| {
-            let scope = web::scope("/mixed")
-                .app_data(inner.clone())
-                .configure(handlers);
-            let outermost = web::scope("")
-                .app_data(web::Data::new(outer.clone()))
-                .service(scope)
-                .wrap(Condition::new(has_middleware, outer.middleware()));
-            config.service(outermost);
-        })
+        let site = actix::serve_without_auth(
+            outer.clone(),
+            actix::Routes::of_config(move |config: &mut ServiceConfig| {
+                let scope = web::scope("/mixed")
+                    .app_data(inner.clone())
+                    .configure(handlers);
+                let outermost = web::scope("")
+                    .app_data(web::Data::new(outer.clone()))
+                    .service(scope)
+                    .wrap(Condition::new(has_middleware, outer.middleware()));
+                config.service(outermost);
+            }),
+        )
         .await;
         let reply = three.browser(&site, 0..3).get("/mixed/attribute").await;
         assert_eq!(reply.status, 500, "{has_middleware}");

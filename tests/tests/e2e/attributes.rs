@@ -4,7 +4,7 @@ use lucia::{Auth, ConstraintKind, ConstraintViolation, Error, NewUser, Result, S
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::support::{PASSWORD, Profile, Site, Stage, front_page, on_each_store, sign_up};
+use crate::support::{PASSWORD, Profile, Stage, actix, on_each_store, sign_up};
 
 on_each_store![
     an_update_sets_what_it_names_and_leaves_the_rest,
@@ -90,7 +90,7 @@ async fn an_update_sets_what_it_names_and_leaves_the_rest(stage: Stage) {
 
 async fn the_next_request_sees_an_update(stage: Stage) {
     let (auth, session) = ada(&stage).await;
-    let site = Site::serve(auth, front_page).await;
+    let site = actix::serve(auth, actix::front_page()).await;
     let browser = site.browser_of(&session);
     assert_eq!(browser.get("/me").await.body, "Hello, ada!");
     let renamed = json!({ "username": "countess" });
@@ -168,7 +168,7 @@ async fn a_broken_rule_is_named_by_table_column_and_constraint(stage: Stage) {
 
 async fn a_broken_rule_at_a_sign_up_is_told_to_the_client_without_the_value(stage: Stage) {
     let auth = stage.auth().await;
-    let site = Site::serve(auth, front_page).await;
+    let site = actix::serve(auth, actix::front_page()).await;
     let key = "username:countess";
     let form = [("username", "countess"), ("password", PASSWORD)];
     assert_eq!(site.browser().post("/signup", &form).await.status, 201);

@@ -12,14 +12,14 @@ use lucia::{CacheOptions, PgStore};
 use lucia_tests::TestClock;
 use std::time::Duration;
 
-use crate::support::{Caching, Site, Stage, front_page, sign_up};
+use crate::support::{Caching, Stage, actix, sign_up};
 
 #[tokio::test]
 async fn a_hit_costs_no_statement() {
     let stage = Stage::postgres().await;
     let caching = Caching::on(&stage).await;
     let session = sign_up(&caching.auth, "ada").await;
-    let site = Site::serve(caching.auth.clone(), front_page).await;
+    let site = actix::serve(caching.auth.clone(), actix::front_page()).await;
     let browser = site.browser_of(&session);
     Caching::statements(&stage);
     for statements in [1, 0, 0] {

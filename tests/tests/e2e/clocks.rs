@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use lucia::{Auth, Session, SessionState};
 
-use crate::support::{PASSWORD, Site, Stage, front_page, on_each_store, sign_up};
+use crate::support::{PASSWORD, Stage, actix, on_each_store, sign_up};
 
 on_each_store![
     r18_a_row_that_sql_made_is_as_alive_as_its_expiries_say,
@@ -141,7 +141,7 @@ async fn r18_the_defaults_of_the_database_are_moments_and_no_local_times(stage: 
     assert!(apart < Duration::from_secs(600), "{apart:?}");
     assert_eq!(found.renewed_at, found.created_at);
 
-    let site = Site::serve(auth, front_page).await;
+    let site = actix::serve(auth, actix::front_page()).await;
     assert_eq!(site.browser_of(&session).get("/me").await.status, 200);
     let form = [("username", "ada"), ("password", PASSWORD)];
     assert_eq!(site.browser().post("/login", &form).await.status, 204);

@@ -2,21 +2,32 @@
 
 use lucia::store::conformance::{Case, SESSION_COLUMNS, USER_COLUMNS};
 use lucia::{PgStore, PgStoreBuilder, StoredIds};
-use lucia_tests::Database;
+use lucia_tests::{Database, Template};
 
-async fn on_a_fresh_database(case: Case, builder: PgStoreBuilder) {
-    let database = Database::new().await;
+/// A database with the tables of a store in it.
+async fn with_tables(template: &Template, builder: &PgStoreBuilder) -> Database {
+    let migrate = async |url: String| {
+        let store = builder.clone().connect(&url).await.unwrap();
+        store.migrate(&USER_COLUMNS).await.unwrap();
+    };
+    template.copy(migrate).await
+}
+
+/// Runs a case on a store over a copy of `template`, in which the first one makes the tables.
+async fn passes(case: Case, template: &Template, builder: PgStoreBuilder) {
     let builder = builder.session_columns(SESSION_COLUMNS);
-    let store = builder.connect(&database.url()).await.unwrap();
-    store.migrate(&USER_COLUMNS).await.unwrap();
-    case.run(&store).await;
+    let database = with_tables(template, &builder).await;
+    case.run(&builder.connect(&database.url()).await.unwrap())
+        .await;
 }
 
 mod by_default {
     use super::*;
 
     async fn on_a_fresh_store(case: Case) {
-        on_a_fresh_database(case, PgStore::builder()).await;
+        static TABLES: Template = Template::new();
+
+        passes(case, &TABLES, PgStore::builder()).await;
     }
 
     lucia::store_conformance!(
@@ -68,8 +79,10 @@ mod with_tokens_that_are_hashed_on_use {
     use super::*;
 
     async fn on_a_fresh_store(case: Case) {
+        static TABLES: Template = Template::new();
+
         let builder = PgStore::builder().stored_ids(StoredIds::HashedOnUse);
-        on_a_fresh_database(case, builder).await;
+        passes(case, &TABLES, builder).await;
     }
 
     lucia::store_conformance!(
@@ -86,11 +99,12 @@ mod with_a_cache {
     use crate::support::eventually;
 
     async fn on_a_fresh_store(case: Case) {
-        let database = Database::new().await;
+        static TABLES: Template = Template::new();
+
         let builder = PgStore::builder().session_columns(SESSION_COLUMNS);
         let builder = builder.cache(CacheOptions::new());
+        let database = with_tables(&TABLES, &builder).await;
         let store = builder.connect(&database.url()).await.unwrap();
-        store.migrate(&USER_COLUMNS).await.unwrap();
         eventually(async || store.is_cache_answering()).await;
         case.run(&store).await;
     }
@@ -107,6 +121,8 @@ mod under_hostile_names {
     use super::*;
 
     async fn on_a_fresh_store(case: Case) {
+        static TABLES: Template = Template::new();
+
         let builder = PgStore::builder()
             .schema("a \"b\"")
             .user_table("select \"id\" from")
@@ -115,7 +131,7 @@ mod under_hostile_names {
             .attempt_table("counted")
             .user_columns(USER_COLUMNS.map(|column| column.split(' ').next().unwrap()))
             .stored_ids(StoredIds::PlainTokens);
-        on_a_fresh_database(case, builder).await;
+        passes(case, &TABLES, builder).await;
     }
 
     lucia::store_conformance!(

@@ -9,6 +9,7 @@ use lucia::{Auth, DenialBody, Session, User};
 use reqwest::Method;
 use tower_http::cors::CorsLayer;
 
+use crate::support::actix as framework;
 use crate::support::{Browser, Profile, Reply, Site, Stage, axum::serve_router, sign_up};
 
 const APP: &str = "https://app.example.com";
@@ -43,25 +44,28 @@ async fn auth() -> (Auth, Session) {
 async fn on_actix() -> (Site, Session) {
     let (auth, session) = auth().await;
     let given = auth.clone();
-    let site = Site::serve(auth, move |config| {
-        let cors = actix_cors::Cors::default()
-            .allowed_origin(APP)
-            .allowed_methods(["GET", "POST"])
-            .allowed_header(actix_web::http::header::CONTENT_TYPE)
-            .supports_credentials();
-        // The last `wrap` is the outermost.
-        let api = web::scope("")
-            .wrap(given.middleware())
-            .wrap(cors)
-            .route("/me", web::route().to(name))
-            .route("/attribute", web::route().to(with_attribute::actix))
-            .service(
-                web::scope("/private")
-                    .wrap(given.middleware().protect())
-                    .route("/me", web::route().to(name)),
-            );
-        config.service(api);
-    })
+    let site = framework::serve(
+        auth,
+        framework::Routes::of_config(move |config| {
+            let cors = actix_cors::Cors::default()
+                .allowed_origin(APP)
+                .allowed_methods(["GET", "POST"])
+                .allowed_header(actix_web::http::header::CONTENT_TYPE)
+                .supports_credentials();
+            // The last `wrap` is the outermost.
+            let api = web::scope("")
+                .wrap(given.middleware())
+                .wrap(cors)
+                .route("/me", web::route().to(name))
+                .route("/attribute", web::route().to(with_attribute::actix))
+                .service(
+                    web::scope("/private")
+                        .wrap(given.middleware().protect())
+                        .route("/me", web::route().to(name)),
+                );
+            config.service(api);
+        }),
+    )
     .await;
     (site, session)
 }

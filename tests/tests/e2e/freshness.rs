@@ -7,7 +7,7 @@ use actix_web::{HttpResponse, get, post};
 use lucia::{Auth, Error, Result, Session, authenticated};
 use serde::Deserialize;
 
-use crate::support::{Browser, PASSWORD, Reply, Site, Stage, front_page, on_each_store, sign_up};
+use crate::support::{Browser, PASSWORD, Reply, Site, Stage, actix, on_each_store, sign_up};
 
 on_each_store![
     r24_a_proof_is_good_for_its_period_and_not_a_second_longer,
@@ -72,7 +72,7 @@ async fn rotate(auth: web::Data<Auth>, session: Session) -> Result<HttpResponse>
 }
 
 fn routes(config: &mut ServiceConfig) {
-    front_page(config);
+    actix::front_page().configure(config);
     config.service(danger).service(page).service(posted);
     config.service(prove).service(rotate);
 }
@@ -80,7 +80,10 @@ fn routes(config: &mut ServiceConfig) {
 async fn ada(stage: &Stage) -> (Site, Session) {
     let auth = stage.auth().await;
     let session = sign_up(&auth, "ada").await;
-    (Site::serve(auth, routes).await, session)
+    (
+        actix::serve(auth, actix::Routes::of_config(routes)).await,
+        session,
+    )
 }
 
 /// Signed in, and asked to do so again.

@@ -2,9 +2,7 @@
 
 use lucia::{Auth, Error, NewKey, NewUser, Result, UserId, UserKey};
 
-use crate::support::{
-    PASSWORD, Profile, Site, Stage, front_page, on_each_store, open_key, sign_up,
-};
+use crate::support::{PASSWORD, Profile, Stage, actix, on_each_store, open_key, sign_up};
 
 on_each_store![
     a_user_signs_in_by_each_of_several_keys,
@@ -51,7 +49,7 @@ async fn a_user_signs_in_by_each_of_several_keys(stage: Stage) {
     let vouched = auth.trusted_key(("github", "1815")).await.unwrap();
     assert_eq!(vouched.user_id, ada.user_id);
 
-    let site = Site::serve(auth, front_page).await;
+    let site = actix::serve(auth, actix::front_page()).await;
     for (name, password, status) in [
         ("ada", PASSWORD, 204),
         ("countess", OTHER_PASSWORD, 204),
@@ -309,7 +307,7 @@ async fn r45_a_created_key_without_a_password_never_passes_a_password_check(stag
     let ada = sign_up(&auth, "ada").await.user_id.clone();
     let key = NewKey::without_password(("username", "countess"));
     auth.create_key(&ada, key).await.unwrap();
-    let site = Site::serve(auth, front_page).await;
+    let site = actix::serve(auth, actix::front_page()).await;
     for password in [PASSWORD, "", "null", "None"] {
         let form = [("username", "countess"), ("password", password)];
         let reply = site.browser().post("/login", &form).await;
@@ -398,7 +396,7 @@ async fn a_user_without_a_key_signs_in_once_they_have_one(stage: Stage) {
     assert_eq!(opens(&auth, "ada", None).await, None);
     let key = NewKey::with_password(("username", "ada"), PASSWORD);
     auth.create_key(&ada.id, key).await.unwrap();
-    let site = Site::serve(auth, front_page).await;
+    let site = actix::serve(auth, actix::front_page()).await;
     let form = [("username", "ada"), ("password", PASSWORD)];
     assert_eq!(site.browser().post("/login", &form).await.status, 204);
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use lucia::{Auth, Session, SessionId, UserId};
 
-use crate::support::{PASSWORD, Site, Stage, front_page, on_each_store, sign_up};
+use crate::support::{PASSWORD, Stage, actix, on_each_store, sign_up};
 
 on_each_store![
     r25_fifty_parallel_logins_leave_at_most_n,
@@ -62,7 +62,7 @@ async fn r25_fifty_parallel_logins_leave_at_most_n(stage: Stage) {
 }
 
 async fn r25_logins_over_http_leave_at_most_n_and_each_user_has_their_own(stage: Stage) {
-    let site = Site::serve(limited(&stage, 2).await, front_page).await;
+    let site = actix::serve(limited(&stage, 2).await, actix::front_page()).await;
     sign_up(&site.auth, "ada").await;
     let bob = sign_up(&site.auth, "bob").await;
     stage.clock.advance(SECOND);
@@ -247,7 +247,7 @@ async fn r52_two_sweepers_at_once_delete_each_expired_session_once(stage: Stage)
 }
 
 async fn r52_a_session_renewed_beside_a_sweep_lives_on(stage: Stage) {
-    let site = Site::serve(stage.auth().await, front_page).await;
+    let site = actix::serve(stage.auth().await, actix::front_page()).await;
     let session = sign_up(&site.auth, "ada").await;
     // The sweep has looked at its clock when the renewal comes, by a clock that is behind.
     stage.clock.set(session.idle_expires + SECOND);
@@ -266,7 +266,7 @@ async fn r52_a_session_renewed_beside_a_sweep_lives_on(stage: Stage) {
 }
 
 async fn r52_a_session_swept_beside_its_renewal_does_not_come_back(stage: Stage) {
-    let site = Site::serve(stage.auth().await, front_page).await;
+    let site = actix::serve(stage.auth().await, actix::front_page()).await;
     let session = sign_up(&site.auth, "ada").await;
     stage.clock.set(session.idle_expires);
     stage.probe.halt("renew_session");

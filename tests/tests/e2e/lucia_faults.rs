@@ -11,13 +11,13 @@ use std::time::Duration;
 
 use lucia::Session;
 
-use crate::support::{Site, Stage, front_page, sign_up};
+use crate::support::{Site, Stage, actix, sign_up};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A site in production, and Ada who is signed in there.
 async fn ada(stage: &Stage) -> (Site, Session) {
-    let site = Site::serve(stage.auth().await, front_page).await;
+    let site = actix::serve(stage.auth().await, actix::front_page()).await;
     let session = sign_up(&site.auth, "ada").await;
     stage.probe.calls();
     (site, session)

@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use lucia::{Auth, Error, NewUser, PgStore, UserId};
 use lucia_tests::{Database, Proxy};
 
-use crate::support::{PASSWORD, Profile, Site, Stage, front_page, sign_up};
+use crate::support::{PASSWORD, Profile, Stage, actix, sign_up};
 
 const COLUMNS: &[&str] = &["username TEXT NOT NULL UNIQUE", "age INT DEFAULT 7"];
 
@@ -45,7 +45,7 @@ async fn assert_works(database: &Database) {
     let auth = Auth::builder(store).build().unwrap();
     auth.check_schema::<Profile>().await.unwrap();
     let session = sign_up(&auth, "somebody new").await;
-    let site = Site::serve(auth, front_page).await;
+    let site = actix::serve(auth, actix::front_page()).await;
     let reply = site.browser_of(&session).get("/me").await;
     assert_eq!(reply.body, "Hello, somebody new!");
 }

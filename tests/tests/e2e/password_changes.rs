@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use lucia::{Auth, Error, NewKey, Result, Session, authenticated};
 use serde::Deserialize;
 
-use crate::support::{PASSWORD, Reply, Site, Stage, front_page, on_each_store, sign_up};
+use crate::support::{PASSWORD, Reply, Site, Stage, actix, on_each_store, sign_up};
 
 on_each_store![
     r21_a_new_password_ends_all_other_sessions_and_rotates_this_one,
@@ -50,7 +50,7 @@ async fn change(
 }
 
 fn routes(config: &mut ServiceConfig) {
-    front_page(config);
+    actix::front_page().configure(config);
     config.service(change);
 }
 
@@ -65,7 +65,7 @@ struct Scene {
 
 impl Scene {
     async fn on(stage: Stage) -> Self {
-        let site = Site::serve(stage.auth().await, routes).await;
+        let site = actix::serve(stage.auth().await, actix::Routes::of_config(routes)).await;
         let here = sign_up(&site.auth, "ada").await;
         let elsewhere = site.auth.create_session(&here.user_id).await.unwrap();
         let bob = sign_up(&site.auth, "bob").await;

@@ -9,9 +9,7 @@ use lucia::{Auth, Error, NewKey, NewUser, PasswordOptions, PgStore};
 use lucia_tests::{Database, Server, Stop, programs_are_installed, skip};
 use tokio_postgres::error::SqlState;
 
-use crate::support::{
-    PASSWORD, Profile, Site, Stage, eventually, front_page, on_each_store, sign_up,
-};
+use crate::support::{PASSWORD, Profile, Stage, actix, eventually, on_each_store, sign_up};
 
 on_each_store![
     r51_fifty_parallel_sign_ups_make_one_user_with_one_key,
@@ -21,7 +19,7 @@ on_each_store![
 async fn r51_fifty_parallel_sign_ups_make_one_user_with_one_key(stage: Stage) {
     let options = PasswordOptions::new().waiting(100);
     let auth = stage.builder().await.passwords(options).build().unwrap();
-    let site = Site::serve(auth, front_page).await;
+    let site = actix::serve(auth, actix::front_page()).await;
     let form = [("username", "ada"), ("password", PASSWORD)];
     let replies = join_all((0..50).map(|_| {
         let browser = site.browser();
@@ -120,7 +118,7 @@ async fn r51_a_killed_server_leaves_no_user_without_a_key() {
         .unwrap();
     let options = PasswordOptions::new().waiting(100);
     let auth = Auth::builder(store).passwords(options).build().unwrap();
-    let site = Site::serve(auth, front_page).await;
+    let site = actix::serve(auth, actix::front_page()).await;
 
     let sign_ups = (0..50).map(|number| {
         let browser = site.browser();

@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use lucia::{Auth, Error, Result, Session, UserId, auth_request, authenticated};
 use serde::Deserialize;
 
-use crate::support::{PASSWORD, Reply, Site, Stage, front_page, on_each_store, sign_up};
+use crate::support::{PASSWORD, Reply, Site, Stage, actix, on_each_store, sign_up};
 
 on_each_store![
     r05_a_sign_in_replaces_the_session_before_it,
@@ -56,12 +56,12 @@ async fn rotate(auth: web::Data<Auth>, session: Session) -> Result<HttpResponse>
 }
 
 fn routes(config: &mut ServiceConfig) {
-    front_page(config);
+    actix::front_page().configure(config);
     config.service(login_replacing).service(rotate);
 }
 
 async fn site(stage: &Stage) -> Site {
-    Site::serve(stage.auth().await, routes).await
+    actix::serve(stage.auth().await, actix::Routes::of_config(routes)).await
 }
 
 async fn who(site: &Site, session: &Session) -> String {

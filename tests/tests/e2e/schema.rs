@@ -6,7 +6,7 @@ use actix_web::{HttpResponse, Responder, post, web};
 use lucia::{Auth, Error, NewUser, NoAttributes, User};
 use serde_json::{Map, Value};
 
-use crate::support::{Browser, PASSWORD, Reply, Stage, front_page};
+use crate::support::{Browser, PASSWORD, Reply, Stage, actix};
 
 mod found;
 mod misfits;
@@ -25,7 +25,7 @@ async fn join(
 }
 
 fn routes(config: &mut ServiceConfig) {
-    front_page(config);
+    actix::front_page().configure(config);
     config.service(join);
 }
 

@@ -9,7 +9,7 @@ use lucia::{Auth, ConstraintKind, Error, Result, Session, SessionInfo, User, aut
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::support::{PASSWORD, Profile, Site, Stage, front_page, on_each_store, sign_up};
+use crate::support::{PASSWORD, Profile, Stage, actix, on_each_store, sign_up};
 
 on_each_store![
     a_handler_takes_a_typed_session,
@@ -63,7 +63,7 @@ async fn typed(session: Session<Device>, user: User<Profile>) -> impl Responder 
 }
 
 fn routes(config: &mut ServiceConfig) {
-    front_page(config);
+    actix::front_page().configure(config);
     // With and without the attribute.
     config.service(typed).route("/bare", web::get().to(bare));
 }
@@ -79,7 +79,7 @@ async fn a_handler_takes_a_typed_session(stage: Stage) {
         session.typed::<Device>().unwrap().attributes,
         device("NL", 7)
     );
-    let site = Site::serve(auth, routes).await;
+    let site = actix::serve(auth, actix::Routes::of_config(routes)).await;
     let browser = site.browser_of(&session);
     stage.probe.calls();
     let reply = browser.get("/device").await;
@@ -103,7 +103,7 @@ async fn columns_that_are_left_out_get_the_defaults_of_the_database(stage: Stage
     let some = auth.create_session(&session.user_id);
     let some = some.attributes(&json!({ "country": "DE" })).await.unwrap();
     assert_eq!(some.attributes_as::<Device>().unwrap(), device("DE", 1));
-    let site = Site::serve(auth, routes).await;
+    let site = actix::serve(auth, actix::Routes::of_config(routes)).await;
     let reply = site.browser_of(&session).get("/device").await;
     assert_eq!(reply.body, "ada from None, 1 visits");
 }
@@ -127,7 +127,7 @@ async fn the_list_reads_the_attributes_of_each_session(stage: Stage) {
 async fn an_update_sets_what_it_names_and_the_next_request_sees_it(stage: Stage) {
     let (auth, other) = ada(&stage).await;
     let session = from_nl(&auth, &other).await;
-    let site = Site::serve(auth, routes).await;
+    let site = actix::serve(auth, actix::Routes::of_config(routes)).await;
     for (attributes, expected) in [
         (json!({ "visits": 8 }), device("NL", 8)),
         (json!({}), device("NL", 8)),
@@ -250,7 +250,7 @@ async fn attributes_that_the_store_does_not_know_of_are_named(stage: Stage) {
     let error = session.attributes_as::<Device>().unwrap_err();
     assert!(error.to_string().contains("user_session"), "{error}");
     assert!(error.to_string().contains("session_columns"), "{error}");
-    let site = Site::serve(stage.auth().await, routes).await;
+    let site = actix::serve(stage.auth().await, actix::Routes::of_config(routes)).await;
     let reply = site.browser_of(&session).get("/device").await;
     assert_eq!((reply.status, &*reply.body), (500, "Internal error."));
     assert!(reply.set_cookies().is_empty());
@@ -363,6 +363,6 @@ async fn r56_attribute_updates_reach_neither_ids_nor_expiries(stage: Stage) {
         );
     }
     let form = [("username", "ada"), ("password", PASSWORD)];
-    let site = Site::serve(auth, routes).await;
+    let site = actix::serve(auth, actix::Routes::of_config(routes)).await;
     assert_eq!(site.browser().post("/login", &form).await.status, 204);
 }

@@ -7,9 +7,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use lucia::{Auth, Error, NewKey, PasswordOptions, PgStore, Result, Session, VerifiedKey};
 
-use crate::support::{
-    PASSWORD, Reply, Site, Stage, eventually, front_page, on_each_store, sign_up,
-};
+use crate::support::{PASSWORD, Reply, Stage, actix, eventually, on_each_store, sign_up};
 
 on_each_store![
     r21_a_sign_in_under_way_when_its_key_changes_gets_no_session,
@@ -91,7 +89,7 @@ fn assert_refused(created: Result<Session>) {
 }
 
 async fn r21_a_sign_in_under_way_when_its_key_changes_gets_no_session(stage: Stage) {
-    let site = Site::serve(stage.auth().await, front_page).await;
+    let site = actix::serve(stage.auth().await, actix::front_page()).await;
     let wrong = [("username", "nobody"), ("password", PASSWORD)];
     let wrong = site.browser().post("/login", &wrong).await;
     for fate in Fate::ALL {
@@ -117,7 +115,7 @@ async fn r21_a_sign_in_under_way_when_its_key_changes_gets_no_session(stage: Sta
 async fn r21_hammering_with_the_old_password_leaves_no_session_of_it(stage: Stage) {
     let options = PasswordOptions::new().waiting(100);
     let auth = stage.builder().await.passwords(options).build().unwrap();
-    let site = Site::serve(auth, front_page).await;
+    let site = actix::serve(auth, actix::front_page()).await;
     let ada = sign_up(&site.auth, "ada").await;
     let successes = AtomicUsize::new(0);
     let hammering = join_all((0..8).map(async |_| {

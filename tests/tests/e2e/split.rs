@@ -7,7 +7,7 @@ use actix_web::{HttpResponse, post};
 use lucia::{Auth, Error, Result, Session, UserId, authenticated};
 use serde::Deserialize;
 
-use crate::support::{PASSWORD, Site, Stage, front_page, sign_up};
+use crate::support::{PASSWORD, Site, Stage, actix, sign_up};
 
 const NEW: &str = "another horse battery";
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -32,7 +32,7 @@ async fn change(
 }
 
 fn routes(config: &mut ServiceConfig) {
-    front_page(config);
+    actix::front_page().configure(config);
     config.service(change);
 }
 
@@ -49,7 +49,7 @@ impl Split {
         sessions.execute(WITHOUT_USERS).await;
         let store = sessions.probe.before(sessions.store().await);
         let settings = users.builder().await.sessions(store);
-        let site = Site::serve(settings.build().unwrap(), routes).await;
+        let site = actix::serve(settings.build().unwrap(), actix::Routes::of_config(routes)).await;
         Self {
             users,
             sessions,

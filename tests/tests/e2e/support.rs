@@ -7,7 +7,6 @@ mod caching;
 #[path = "../../../examples/quickstart/tests/support/browser.rs"]
 #[allow(dead_code, unreachable_pub)] // The quickstart's tests use the rest of it.
 pub(crate) mod chromium;
-mod either;
 mod errors;
 mod gate;
 mod polls;
@@ -18,16 +17,11 @@ mod stage;
 
 pub(crate) use browser::{Browser, Reply};
 pub(crate) use caching::{Caching, eventually};
-pub(crate) use either::{
-    Either, Framework, Handlers, bearer, below, below_each, handlers,
-    on_each_store_with_each_framework, with_each_framework,
-};
 pub(crate) use errors::{Taken, Teapot};
 pub(crate) use gate::Gate;
 pub(crate) use polls::Polls;
 pub(crate) use probe::{ADMITTED, Probe};
-pub(crate) use raw::Raw;
-pub(crate) use site::{Site, front_page};
+pub(crate) use site::{Site, bearer};
 pub(crate) use stage::{PASSWORD, Profile, Stage, open_key, sign_up};
 
 /// Makes each function a test on each store: `postgres::name` and `sqlite::name`.

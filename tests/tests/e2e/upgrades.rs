@@ -3,7 +3,7 @@
 use lucia::{Auth, Error, NewHashes, PasswordOptions, Result, VerifiedKey};
 use lucia_tests::watch;
 
-use crate::support::{PASSWORD, Site, Stage, front_page, on_each_store, sign_up};
+use crate::support::{PASSWORD, Stage, actix, on_each_store, sign_up};
 
 on_each_store![
     r43_an_outdated_hash_is_upgraded_on_login,
@@ -72,7 +72,7 @@ fn upgrades(stage: &Stage) -> usize {
 
 async fn r43_an_outdated_hash_is_upgraded_on_login(stage: Stage) {
     let (auth, old) = ada(&stage).await;
-    let site = Site::serve(auth, front_page).await;
+    let site = actix::serve(auth, actix::front_page()).await;
     let form = [("username", "ada"), ("password", PASSWORD)];
     assert_eq!(site.browser().post("/login", &form).await.status, 204);
     let new = hash(&stage).await;
@@ -228,7 +228,7 @@ async fn r43_no_hash_is_replaced_where_new_ones_are_those_of_lucia(stage: Stage)
 async fn r38_a_hash_that_cannot_be_read_is_refused_as_somebody_unknown_is(stage: Stage) {
     let auth = stage.auth().await;
     let session = sign_up(&auth, "ada").await;
-    let site = Site::serve(auth, front_page).await;
+    let site = actix::serve(auth, actix::front_page()).await;
     let form = |username| [("username", username), ("password", PASSWORD)];
     let unknown = site.browser().post("/login", &form("nobody")).await;
     // Nobody else's: all tests that run now share one log.

@@ -37,6 +37,7 @@ use queue::{Entered, Leader, Message, Queue, Waiter};
 
 use super::error::Failure;
 use crate::store::{Result, StoreError};
+use crate::time_limit::within;
 
 /// The most lookups of one batch. Their rows are in memory at once.
 const MAX_BATCH: usize = 64;
@@ -113,7 +114,7 @@ pub(super) async fn find<S: Source>(source: &S, key: &S::Key) -> Result<Option<S
             Entered::Waits(waiting) => waiting,
         };
         patience = patience.min(time_left);
-        match tokio::time::timeout(patience, &mut waiting).await {
+        match within(patience, &mut waiting).await {
             Ok(Ok(Message::Answer(answer))) => return answer,
             Ok(Ok(Message::Lead(leader))) => break leader,
             Ok(Ok(Message::Alone)) => return find_alone(source, key).await,

@@ -11,6 +11,7 @@ use tokio_postgres::types::WrongType;
 use crate::error::{ConstraintKind, ConstraintViolation, chain};
 use crate::store::tables::TableNames;
 use crate::store::{Result, StoreError};
+use crate::time_limit;
 
 /// Why a statement has no answer. It holds no values: neither `Debug` nor `Display` shows any.
 #[derive(Debug, thiserror::Error)]
@@ -33,7 +34,7 @@ pub(super) async fn within<T, E: Into<Failure>>(
     limit: Duration,
     answer: impl Future<Output = Result<T, E>>,
 ) -> Result<T, Failure> {
-    match tokio::time::timeout(limit, answer).await {
+    match time_limit::within(limit, answer).await {
         Ok(answer) => answer.map_err(Into::into),
         Err(_) => Err(Failure::TimedOut(limit)),
     }

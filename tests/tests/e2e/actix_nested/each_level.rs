@@ -155,17 +155,20 @@ async fn a_middleware_that_meets_the_data_of_another_auth_refuses_every_request_
         let logged = watch([REFUSED]);
         let of_routes = reached.clone();
         let [a, b, _] = three.auths.clone();
-        let site = Site::serve_with(a.clone(), move |config| {
-            let _ = give!(&mut *config, around, a);
-            for place in PLACES {
-                for spelling in SPELLINGS {
-                    for (name, given) in [("a", &a), ("b", &b)] {
-                        let path = format!("/{place}/{spelling:?}/{name}");
-                        put(config, (place, &path), (spelling, given), &b, &of_routes);
+        let site = actix::serve_without_auth(
+            a.clone(),
+            actix::Routes::of_config(move |config| {
+                let _ = give!(&mut *config, around, a);
+                for place in PLACES {
+                    for spelling in SPELLINGS {
+                        for (name, given) in [("a", &a), ("b", &b)] {
+                            let path = format!("/{place}/{spelling:?}/{name}");
+                            put(config, (place, &path), (spelling, given), &b, &of_routes);
+                        }
                     }
                 }
-            }
-        })
+            }),
+        )
         .await;
         let everybody = three.browser(&site, 0..3);
         for place in PLACES {

@@ -66,7 +66,12 @@ macro_rules! serve_app {
             let $app = App::new().configure(routes(&reached));
             $build
         };
-        Site::serve_app($three.auths[0].clone(), factory).await
+        actix::serve_app(
+            $three.auths[0].clone(),
+            std::net::Ipv4Addr::LOCALHOST.into(),
+            factory,
+        )
+        .await
     }};
 }
 
@@ -224,15 +229,19 @@ async fn the_data_of_a_scope_further_in_decides_for_web_data_as_well() {
     let [_, inner, _] = three.auths.clone();
     let reached = Reached::default();
     let outer = three.auths[0].clone();
-    let site = Site::serve_app(three.auths[0].clone(), move || {
-        let innermost = web::scope("")
-            .app_data(web::Data::new(inner.clone()))
-            .configure(routes(&reached));
-        App::new()
-            .app_data(web::Data::new(outer.clone()))
-            .wrap(outer.middleware())
-            .service(innermost)
-    })
+    let site = actix::serve_app(
+        three.auths[0].clone(),
+        std::net::Ipv4Addr::LOCALHOST.into(),
+        move || {
+            let innermost = web::scope("")
+                .app_data(web::Data::new(inner.clone()))
+                .configure(routes(&reached));
+            App::new()
+                .app_data(web::Data::new(outer.clone()))
+                .wrap(outer.middleware())
+                .service(innermost)
+        },
+    )
     .await;
     let everybody = three.browser(&site, 0..3);
     for handler in HANDLERS {

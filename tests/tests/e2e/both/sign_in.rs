@@ -1,19 +1,13 @@
-//! Signing in, up and out by one call, over HTTP.
+//! Signing in and up by one call, over HTTP.
 
 use std::time::Duration;
 
 use lucia::{Auth, NewKey, NewUser, Password, Session, SessionId, UserKey, VerifiedKey};
-use reqwest::Method;
 
-use super::framework::{
-    Data, Form, Response, Routes, answer, auth_request, authenticated, front_page, serve,
-};
-use crate::support::{
-    Browser, PASSWORD, Profile, Reply, Site, Stage, bearer, on_each_store, sign_up,
-};
+use super::framework::{Data, Form, Routes, auth_request, authenticated, front_page, serve};
+use crate::support::{Browser, PASSWORD, Profile, Reply, Site, Stage, on_each_store, sign_up};
 
 on_each_store![
-    r29_another_site_signs_nobody_in_up_or_out,
     a_sign_in_ends_the_session_that_the_cookie_had,
     a_sign_up_ends_the_session_that_the_cookie_had,
     a_sign_in_ends_the_sessions_of_all_cookies,
@@ -31,20 +25,14 @@ on_each_store![
     parallel_sign_ins_end_the_old_session_and_all_are_good,
     a_dropped_sign_in_leaves_the_old_session_or_none,
     a_late_renewal_does_not_bring_the_old_session_back,
-    signing_out_ends_the_session_and_the_cookie,
-    signing_out_ends_the_sessions_of_all_cookies_and_the_one_that_was_set,
-    signing_out_by_a_token_ends_its_session_and_leaves_the_cookie,
-    signing_out_everywhere_ends_all_sessions_of_the_user,
-    signing_out_others_leaves_this_one,
-    an_outage_while_signing_out_changes_nothing,
 ];
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const WRONG: &str = "wrong horse battery";
 
 #[derive(serde::Deserialize)]
-struct Name {
-    name: String,
+pub(super) struct Name {
+    pub(super) name: String,
 }
 
 fn routes() -> Routes {
@@ -58,16 +46,6 @@ fn routes() -> Routes {
         .post("/set-and-login", set_and_login)
         .post("/twice", twice)
         .post("/at-once", at_once)
-        .post("/set-and-sign-out", set_and_sign_out)
-        .post("/out", out)
-        .post("/out/private", out_private)
-        .post("/out/token", out_token)
-        .post("/out/either", out_either)
-        .post("/out/everywhere", out_everywhere)
-        .post("/out/everywhere/token", out_everywhere_token)
-        .post("/out/others", out_others)
-        .post("/out/others/token", out_others_token)
-        .get("/token", token)
         .get("/id", id)
 }
 
@@ -166,89 +144,17 @@ async fn at_once(Form(form): Form<Name>) -> lucia::Result<String> {
     Ok(String::new())
 }
 
-#[auth_request]
-async fn set_and_sign_out(auth: Data<Auth>, Form(form): Form<Name>) -> lucia::Result<String> {
-    let key = auth
-        .verify_password(("username", &form.name), PASSWORD)
-        .await?;
-    auth_request.set_session(Some(&auth.create_session(&key).await?));
-    auth_request.sign_out().await?;
-    Ok(String::new())
-}
-
-/// What the request is after it was signed out.
-async fn anonymous(auth_request: &lucia::AuthRequest) -> lucia::Result<Response> {
-    assert!(auth_request.validate().await?.is_none());
-    assert!(auth_request.validate_user::<Profile>().await?.is_none());
-    Ok(answer(204, &[], ""))
-}
-
-#[auth_request]
-async fn out() -> lucia::Result<Response> {
-    auth_request.sign_out().await?;
-    anonymous(&auth_request).await
-}
-
-#[authenticated]
-async fn out_private() -> lucia::Result<Response> {
-    auth_request.sign_out().await?;
-    anonymous(&auth_request).await
-}
-
-#[authenticated(bearer)]
-async fn out_token() -> lucia::Result<Response> {
-    auth_request.sign_out().await?;
-    anonymous(&auth_request).await
-}
-
-#[authenticated(cookie, bearer)]
-async fn out_either() -> lucia::Result<Response> {
-    auth_request.sign_out().await?;
-    anonymous(&auth_request).await
-}
-
-#[auth_request]
-async fn out_everywhere() -> lucia::Result<Response> {
-    auth_request.sign_out_everywhere().await?;
-    anonymous(&auth_request).await
-}
-
-#[authenticated(bearer)]
-async fn out_everywhere_token() -> lucia::Result<Response> {
-    auth_request.sign_out_everywhere().await?;
-    anonymous(&auth_request).await
-}
-
-#[auth_request]
-async fn out_others() -> lucia::Result<Response> {
-    auth_request.sign_out_others().await?;
-    assert!(auth_request.validate().await?.is_some());
-    Ok(answer(204, &[], ""))
-}
-
-#[authenticated(bearer)]
-async fn out_others_token() -> lucia::Result<Response> {
-    auth_request.sign_out_others().await?;
-    assert!(auth_request.validate().await?.is_some());
-    Ok(answer(204, &[], ""))
-}
-
-#[authenticated(bearer)]
-async fn token(session: Session) -> String {
-    session.id.to_string()
-}
-
 #[authenticated]
 async fn id(session: Session) -> String {
     session.id.to_string()
 }
 
-fn login<'a>(name: &'a str, password: &'a str) -> [(&'a str, &'a str); 2] {
+pub(super) fn login<'a>(name: &'a str, password: &'a str) -> [(&'a str, &'a str); 2] {
     [("username", name), ("password", password)]
 }
 
 /// Which of the sessions there are.
-async fn alive(auth: &Auth, sessions: &[&Session]) -> Vec<bool> {
+pub(super) async fn alive(auth: &Auth, sessions: &[&Session]) -> Vec<bool> {
     let mut alive = Vec::new();
     for session in sessions {
         alive.push(auth.session(&session.id).await.unwrap().is_some());
@@ -263,47 +169,8 @@ async fn session_of(browser: &Browser) -> SessionId {
     reply.body.parse().unwrap()
 }
 
-fn with_token(browser: &Browser, path: &str, session: &Session) -> reqwest::RequestBuilder {
-    browser
-        .bare(Method::POST, path)
-        .header("authorization", bearer(session))
-}
-
-async fn sessions(stage: &Stage) -> u64 {
+pub(super) async fn sessions(stage: &Stage) -> u64 {
     stage.count("user_session").await
-}
-
-async fn r29_another_site_signs_nobody_in_up_or_out(stage: Stage) {
-    let site = scene(&stage).await;
-    let ada = sign_up(&site.auth, "ada").await;
-    let other = site.auth.create_session(&ada.user_id).await.unwrap();
-    stage.probe.calls();
-    let forms = [
-        ("/login", login("ada", PASSWORD)),
-        ("/signup", login("eve", PASSWORD)),
-        ("/out", login("", "")),
-        ("/out/everywhere", login("", "")),
-        ("/out/others", login("", "")),
-    ];
-    for browser in [site.browser_of(&ada), site.browser()] {
-        for (path, form) in &forms {
-            for (name, value) in [
-                ("origin", "https://evil.example"),
-                ("origin", "null"),
-                ("sec-fetch-site", "cross-site"),
-            ] {
-                let request = browser.bare(Method::POST, path).header(name, value);
-                let reply = browser.send(request.form(form)).await;
-                assert_eq!(reply.status, 403, "{path} {value}: {reply:?}");
-                assert!(reply.set_cookies().is_empty(), "{path}: {reply:?}");
-            }
-        }
-    }
-    // Nothing was counted, hashed or ended.
-    assert_eq!(stage.probe.calls(), [""; 0]);
-    assert_eq!(alive(&site.auth, &[&ada, &other]).await, [true, true]);
-    assert!(site.auth.key(("username", "eve")).await.unwrap().is_none());
-    assert_eq!(sessions(&stage).await, 2);
 }
 
 async fn a_sign_in_ends_the_session_that_the_cookie_had(stage: Stage) {
@@ -358,7 +225,7 @@ async fn a_sign_up_ends_the_session_that_the_cookie_had(stage: Stage) {
     assert_eq!(reply.status, 204, "{reply:?}");
 }
 
-async fn send(site: &Site, path: &str, cookies: &[&Session], form: &str) -> Reply {
+pub(super) async fn send(site: &Site, path: &str, cookies: &[&Session], form: &str) -> Reply {
     let pairs: Vec<_> = cookies
         .iter()
         .map(|session| format!("__Host-auth_session={}", session.token().expose()))
@@ -647,155 +514,4 @@ async fn a_late_renewal_does_not_bring_the_old_session_back(stage: Stage) {
     assert!(reply.set_cookies().is_empty(), "{reply:?}");
     assert_eq!(alive(&site.auth, &[&ada]).await, [false]);
     assert_eq!(browser.get("/me").await.body, "Hello, ada!");
-}
-
-async fn signing_out_ends_the_session_and_the_cookie(stage: Stage) {
-    let site = scene(&stage).await;
-    let ada = sign_up(&site.auth, "ada").await;
-    for path in ["/out", "/out/private", "/out/either"] {
-        let session = site.auth.create_session(&ada.user_id).await.unwrap();
-        let browser = site.browser_of(&session);
-        let reply = browser.post(path, &[]).await;
-        assert_eq!(reply.status, 204, "{path}: {reply:?}");
-        assert!(reply.removes_cookie(), "{path}: {reply:?}");
-        assert_eq!(alive(&site.auth, &[&session, &ada]).await, [false, true]);
-        assert_eq!(site.browser_of(&session).get("/me").await.status, 401);
-        // Once more, by nobody, and by a cookie of a session that has ended.
-        for browser in [site.browser(), site.browser_of(&session)] {
-            let reply = browser.post("/out", &[]).await;
-            assert_eq!(reply.status, 204, "{reply:?}");
-            assert!(reply.removes_cookie(), "{reply:?}");
-        }
-    }
-    // A renewal that was due is not sent.
-    stage.clock.advance(2 * DAY);
-    let reply = site.browser_of(&ada).post("/out/private", &[]).await;
-    assert!(reply.removes_cookie(), "{reply:?}");
-    assert_eq!(sessions(&stage).await, 0);
-}
-
-async fn signing_out_ends_the_sessions_of_all_cookies_and_the_one_that_was_set(stage: Stage) {
-    let site = scene(&stage).await;
-    let ada = sign_up(&site.auth, "ada").await;
-    let bob = sign_up(&site.auth, "bob").await;
-    let reply = send(&site, "/out", &[&ada, &bob], "").await;
-    assert_eq!(reply.status, 204, "{reply:?}");
-    assert_eq!(sessions(&stage).await, 0);
-
-    let eve = sign_up(&site.auth, "eve").await;
-    let browser = site.browser_of(&eve);
-    let reply = browser.post("/set-and-sign-out", &[("name", "eve")]).await;
-    assert!(reply.removes_cookie(), "{reply:?}");
-    assert_eq!(sessions(&stage).await, 0);
-}
-
-async fn signing_out_by_a_token_ends_its_session_and_leaves_the_cookie(stage: Stage) {
-    let site = scene(&stage).await;
-    let ada = sign_up(&site.auth, "ada").await;
-    for path in ["/out/token", "/out/either"] {
-        let session = site.auth.create_session(&ada.user_id).await.unwrap();
-        // No browser sends a token by itself, so it may come from any origin.
-        let browser = site.browser_of(&ada);
-        let request = with_token(&browser, path, &session).header("origin", "https://app.example");
-        let reply = browser.send(request).await;
-        assert_eq!(reply.status, 204, "{path}: {reply:?}");
-        assert!(reply.set_cookies().is_empty(), "{path}: {reply:?}");
-        assert_eq!(reply.header("cache-control"), Some("no-store"), "{path}");
-        assert_eq!(alive(&site.auth, &[&session, &ada]).await, [false, true]);
-        let reply = browser.send(with_token(&browser, path, &session)).await;
-        assert_eq!(reply.status, 401, "{path}: {reply:?}");
-        // The cookie is not asked in its place.
-        assert_eq!(browser.get("/me").await.body, "Hello, ada!");
-    }
-    // Where tokens were not let in, one ends nothing.
-    let browser = site.browser();
-    let reply = browser.send(with_token(&browser, "/out", &ada)).await;
-    assert_eq!(reply.status, 204, "{reply:?}");
-    assert_eq!(alive(&site.auth, &[&ada]).await, [true]);
-}
-
-async fn signing_out_everywhere_ends_all_sessions_of_the_user(stage: Stage) {
-    let site = scene(&stage).await;
-    let bob = sign_up(&site.auth, "bob").await;
-    let ada = sign_up(&site.auth, "ada").await;
-    for by_token in [false, true] {
-        let here = site.auth.create_session(&ada.user_id).await.unwrap();
-        let there = site.auth.create_session(&ada.user_id).await.unwrap();
-        let browser = site.browser_of(&here);
-        let reply = match by_token {
-            false => browser.post("/out/everywhere", &[]).await,
-            true => {
-                let path = "/out/everywhere/token";
-                browser.send(with_token(&browser, path, &here)).await
-            }
-        };
-        assert_eq!(reply.status, 204, "{reply:?}");
-        assert_eq!(reply.set_cookies().is_empty(), by_token, "{reply:?}");
-        assert!(by_token || reply.removes_cookie(), "{reply:?}");
-        let left = alive(&site.auth, &[&here, &there, &ada, &bob]).await;
-        assert_eq!(left, [false, false, false, true]);
-    }
-    for browser in [site.browser(), site.browser_of(&ada)] {
-        for path in ["/out/everywhere", "/out/others"] {
-            let reply = browser.post(path, &[]).await;
-            assert_eq!(reply.status, 401, "{reply:?}");
-            assert!(reply.set_cookies().is_empty(), "{reply:?}");
-        }
-    }
-    assert_eq!(alive(&site.auth, &[&bob]).await, [true]);
-}
-
-async fn signing_out_others_leaves_this_one(stage: Stage) {
-    let site = scene(&stage).await;
-    let bob = sign_up(&site.auth, "bob").await;
-    let ada = sign_up(&site.auth, "ada").await;
-    for by_token in [false, true] {
-        let there = site.auth.create_session(&ada.user_id).await.unwrap();
-        let reply = match by_token {
-            false => site.browser_of(&ada).post("/out/others", &[]).await,
-            true => {
-                let browser = site.browser();
-                let path = "/out/others/token";
-                browser.send(with_token(&browser, path, &ada)).await
-            }
-        };
-        assert_eq!(reply.status, 204, "{reply:?}");
-        assert!(reply.set_cookies().is_empty(), "{reply:?}");
-        let left = alive(&site.auth, &[&there, &ada, &bob]).await;
-        assert_eq!(left, [false, true, true]);
-    }
-}
-
-async fn an_outage_while_signing_out_changes_nothing(stage: Stage) {
-    let site = scene(&stage).await;
-    let ada = sign_up(&site.auth, "ada").await;
-    for (path, by_token, step) in [
-        ("/out", false, "delete_session"),
-        ("/out/private", false, "delete_session"),
-        ("/out/token", true, "delete_session"),
-        ("/out/everywhere", false, "session_and_user"),
-        ("/out/everywhere", false, "delete_user_sessions"),
-        ("/out/everywhere/token", true, "delete_user_sessions"),
-        ("/out/others", false, "delete_user_sessions"),
-    ] {
-        let browser = site.browser_of(&ada);
-        stage.probe.halt(step);
-        let failing = async {
-            stage.probe.arrived(step).await;
-            stage.probe.set_down(true);
-            stage.probe.release(step);
-        };
-        let asking = async {
-            match by_token {
-                false => browser.post(path, &[]).await,
-                true => browser.send(with_token(&browser, path, &ada)).await,
-            }
-        };
-        let (reply, ()) = tokio::join!(asking, failing);
-        stage.probe.set_down(false);
-        assert_eq!(reply.status, 503, "{path} {step}: {reply:?}");
-        assert!(reply.set_cookies().is_empty(), "{path} {step}: {reply:?}");
-        assert_eq!(alive(&site.auth, &[&ada]).await, [true], "{path} {step}");
-        assert_eq!(browser.get("/me").await.body, "Hello, ada!", "{path}");
-    }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use lucia::{Auth, Result, Session, StoredIds};
 use lucia::{CacheOptions, PgStore};
 
-use crate::support::{Caching, PASSWORD, Profile, Site, Stage, eventually, front_page, sign_up};
+use crate::support::{Caching, PASSWORD, Profile, Stage, actix, eventually, sign_up};
 
 /// The bound of R54. On a machine that does nothing else, it is milliseconds.
 /// It takes milliseconds, and a minute where nobody tells of a change. How many milliseconds it takes is
@@ -138,7 +138,7 @@ async fn r54_a_user_whom_another_process_changes_is_seen_so_within_a_second() {
     let caching = Caching::on(&stage).await;
     let elsewhere = stage.auth().await;
     let session = sign_up(&elsewhere, "ada").await;
-    let site = Site::serve(caching.auth.clone(), front_page).await;
+    let site = actix::serve(caching.auth.clone(), actix::front_page()).await;
     let browser = site.browser_of(&session);
     for name in ["grace", "Käthe ✓"] {
         caching.remember(&stage, &session).await;

@@ -7,7 +7,7 @@ use futures_util::poll;
 use lucia::{Auth, CacheOptions, PgStore, Result, Session, UserId};
 use serde_json::{Value, json};
 
-use crate::support::{Caching, PASSWORD, Profile, Stage, sign_up};
+use crate::support::{Caching, PASSWORD, Profile, Stage, actix, sign_up};
 
 /// A session that the cache answers for.
 async fn remembered() -> (Stage, Caching, Session) {
@@ -173,7 +173,7 @@ async fn a_user_who_was_changed_is_so_for_whoever_asks_then() {
         .auth
         .update_user_attributes::<Profile>(&session.user_id, &grace);
     changed.await.unwrap();
-    let site = crate::support::Site::serve(caching.auth.clone(), crate::support::front_page).await;
+    let site = actix::serve(caching.auth.clone(), actix::front_page()).await;
     for session in [&session, &other] {
         let reply = site.browser_of(session).get("/me").await;
         assert_eq!(reply.body, "Hello, grace!");

@@ -3,13 +3,13 @@
 use lucia::{Auth, AuthBuilder, CookieOptions, Error, PgStore, Session, SqliteStore};
 use reqwest::Method;
 
-use crate::support::{Profile, Site, Stage, front_page, sign_up};
+use crate::support::{Profile, Site, Stage, actix, sign_up};
 
 /// A site with these settings, and somebody who is signed in there.
 async fn site(settings: impl FnOnce(AuthBuilder) -> AuthBuilder) -> (Stage, Site, Session) {
     let stage = Stage::sqlite().await;
     let auth = settings(stage.builder().await).build().unwrap();
-    let site = Site::serve(auth, front_page).await;
+    let site = actix::serve(auth, actix::front_page()).await;
     let session = sign_up(&site.auth, "ada").await;
     (stage, site, session)
 }

@@ -6,7 +6,7 @@ use lucia::{CookieOptions, NewUser, SameSite, authenticated};
 use reqwest::Method;
 
 use super::{DAY, ada};
-use crate::support::{PASSWORD, Site, Stage, front_page, on_each_store, sign_up};
+use crate::support::{PASSWORD, Stage, actix, on_each_store, sign_up};
 
 on_each_store![
     lucia_fault_25_nothing_shows_a_password_or_token,
@@ -58,7 +58,7 @@ async fn lucia_fault_27_a_cookie_can_have_the_name_of_anything(stage: Stage) {
     for name in ["toString", "constructor", "__proto__", "hasOwnProperty"] {
         let options = CookieOptions::new().name(name);
         let auth = stage.builder().await.cookie(options).build().unwrap();
-        let site = Site::serve(auth, front_page).await;
+        let site = actix::serve(auth, actix::front_page()).await;
         let browser = site.browser();
         let anonymous = browser.get("/who").await;
         assert_eq!(anonymous.body, "nobody");
@@ -89,9 +89,12 @@ async fn dated() -> HttpResponse {
 async fn lucia_fault_27_cookies_with_dates_stand_beside_ours(stage: Stage) {
     let auth = stage.auth().await;
     let session = sign_up(&auth, "ada").await;
-    let site = Site::serve(auth, |config| {
-        config.service(dated);
-    })
+    let site = actix::serve(
+        auth,
+        actix::Routes::of_config(|config| {
+            config.service(dated);
+        }),
+    )
     .await;
     stage.clock.advance(2 * DAY);
     let reply = site.browser_of(&session).get("/dated").await;
@@ -118,9 +121,12 @@ async fn by_bearer() -> &'static str {
 async fn lucia_fault_27_a_scheme_is_the_same_in_any_case(stage: Stage) {
     let auth = stage.auth().await;
     let session = sign_up(&auth, "ada").await;
-    let site = Site::serve(auth, |config| {
-        config.service(by_bearer);
-    })
+    let site = actix::serve(
+        auth,
+        actix::Routes::of_config(|config| {
+            config.service(by_bearer);
+        }),
+    )
     .await;
     let browser = site.browser();
     for (scheme, status) in [

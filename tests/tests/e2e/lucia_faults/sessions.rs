@@ -7,7 +7,7 @@ use lucia::{Auth, Error, Session, SessionState};
 use reqwest::Method;
 
 use super::{DAY, ada};
-use crate::support::{PASSWORD, Site, Stage, front_page, on_each_store, sign_up};
+use crate::support::{PASSWORD, Stage, actix, on_each_store, sign_up};
 
 on_each_store![
     lucia_fault_01_a_renewal_sends_the_cookie_again,
@@ -212,7 +212,7 @@ async fn lucia_fault_11_who_stays_as_they_are_gets_no_cookie(stage: Stage) {
         }
     }
     // The cookie of a session that has ended stays as well.
-    let ended = Site::serve(stage.auth().await, front_page).await;
+    let ended = actix::serve(stage.auth().await, actix::front_page()).await;
     ended.auth.invalidate_session(&session.id).await.unwrap();
     let reply = active.get("/who").await;
     assert_eq!(reply.body, "nobody");

@@ -6,7 +6,7 @@ use lucia::{Auth, AuthBuilder, Environment, PgStore, SessionId, SessionToken, St
 use lucia_tests::{Database, Peer, PeerError, PeerOptions, TestClock};
 use serde_json::{Value, json};
 
-use crate::support::{Browser, Site, front_page};
+use crate::support::{Browser, Site, actix};
 
 pub(super) const SECOND: Duration = Duration::from_secs(1);
 pub(super) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -56,7 +56,7 @@ impl Both {
     }
 
     pub(super) async fn site(&self, ids: StoredIds) -> Site {
-        Site::serve(self.auth(ids).await, front_page).await
+        actix::serve(self.auth(ids).await, actix::front_page()).await
     }
 
     pub(super) fn now(&self) -> SystemTime {

@@ -8,7 +8,7 @@ use futures_util::{StreamExt, stream};
 use lucia::{Auth, PgStore};
 use lucia_tests::{Bouncer, Database};
 
-use crate::support::{Browser, PASSWORD, Profile, Reply, Site, eventually, front_page};
+use crate::support::{Browser, PASSWORD, Profile, Reply, actix, eventually};
 
 /// Tells a process of this test that it is to be a site, and where its database is.
 const URL: &str = "LUCIA_TESTS_SITE_OF";
@@ -76,7 +76,7 @@ async fn is_site() -> bool {
         .build()
         .unwrap();
     auth.check_schema::<Profile>().await.unwrap();
-    let site = Site::serve(auth, front_page).await;
+    let site = actix::serve(auth, actix::front_page()).await;
     let mut output = std::io::stdout();
     writeln!(output, "serves {}", site.origin()).unwrap();
     let ended = tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new()));

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{assert_empty, assert_says, assert_schema, create, routes};
-use crate::support::{PASSWORD, Profile, Site, Stage, on_each_store, sign_up};
+use crate::support::{PASSWORD, Profile, Stage, actix, on_each_store, sign_up};
 
 on_each_store![
     a_missing_table_is_named_by_whatever_uses_it,
@@ -57,7 +57,7 @@ async fn uses(
 async fn assert_named(stage: &Stage, cases: &[(&str, Option<&str>, &str, &str)]) {
     let auth = stage.auth().await;
     let session = sign_up(&auth, "ada").await;
-    let site = Site::serve(auth, routes).await;
+    let site = actix::serve(auth, actix::Routes::of_config(routes)).await;
     let browser = site.browser_of(&session);
     for (table, column, breaking, mending) in cases {
         stage.execute(breaking).await;
@@ -117,7 +117,7 @@ async fn a_missing_column_of_lucias_own_is_named_by_whatever_uses_it(stage: Stag
 async fn a_missing_column_that_the_application_asks_for_is_named(stage: Stage) {
     let auth = stage.auth().await;
     let session = sign_up(&auth, "ada").await;
-    let site = Site::serve(auth, routes).await;
+    let site = actix::serve(auth, actix::Routes::of_config(routes)).await;
     let browser = site.browser_of(&session);
     let breaking = "ALTER TABLE auth_user RENAME COLUMN username TO name";
     stage.execute(breaking).await;

@@ -10,7 +10,7 @@ use lucia_tests::Database;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::support::{PASSWORD, Site};
+use crate::support::{PASSWORD, actix};
 
 /// Names that are allowed, each with a letter to tell the tables apart by.
 fn hostile() -> Vec<String> {
@@ -83,7 +83,7 @@ async fn live(settings: AuthBuilder, name: &str) {
     assert_eq!(verify(PASSWORD).await.unwrap().user_id, user.id, "{name}");
 
     let session = auth.create_session(&user.id).await.unwrap();
-    let site = Site::serve(auth.clone(), routes).await;
+    let site = actix::serve(auth.clone(), actix::Routes::of_config(routes)).await;
     let browser = site.browser_of(&session);
     assert_eq!(browser.get("/odd").await.body, "ada", "{name}");
     let all = auth.user::<Value>(&user.id).await.unwrap();

@@ -4,7 +4,7 @@ use lucia::{ConstraintKind, ConstraintViolation, Error};
 use serde_json::{Value, json};
 
 use super::{assert_empty, assert_says, create, post_json, routes};
-use crate::support::{Site, Stage, on_each_store};
+use crate::support::{Stage, actix, on_each_store};
 
 on_each_store![
     a_taken_value_is_told_as_a_conflict_and_nothing_is_stored,
@@ -53,7 +53,7 @@ async fn a_value_that_does_not_fit_its_column_is_an_invalid_attribute_and_nothin
             "picture BYTEA",
         ])
         .await;
-    let site = Site::serve(stage.auth().await, routes).await;
+    let site = actix::serve(stage.auth().await, actix::Routes::of_config(routes)).await;
     for (column, value) in [
         ("plan", json!("gold")),
         ("external_id", json!("swordfish")),
@@ -87,7 +87,7 @@ async fn a_value_that_does_not_fit_its_column_is_an_invalid_attribute_and_nothin
 }
 
 async fn text_with_a_nul_is_an_invalid_attribute(stage: Stage) {
-    let site = Site::serve(stage.auth().await, routes).await;
+    let site = actix::serve(stage.auth().await, actix::Routes::of_config(routes)).await;
     let columns = json!({ "username": "a\0b" });
     assert_invalid(create(&site.auth, "ada", &columns).await, Some("username"));
     let reply = post_json(&site.browser(), "/join", &columns).await;
@@ -104,7 +104,7 @@ async fn a_taken_value_is_told_as_a_conflict_and_nothing_is_stored(stage: Stage)
     create(&auth, "ada", &columns("ada")).await.unwrap();
     let before = stage.dump().await;
 
-    let site = Site::serve(auth, routes).await;
+    let site = actix::serve(auth, actix::Routes::of_config(routes)).await;
     let taken = violation(create(&site.auth, "bob", &columns("bob")).await);
     assert_eq!(taken.kind, ConstraintKind::Unique);
     assert_eq!(
@@ -117,7 +117,7 @@ async fn a_taken_value_is_told_as_a_conflict_and_nothing_is_stored(stage: Stage)
 }
 
 async fn a_missing_value_is_a_not_null_violation_of_its_column(stage: Stage) {
-    let site = Site::serve(stage.auth().await, routes).await;
+    let site = actix::serve(stage.auth().await, actix::Routes::of_config(routes)).await;
     for columns in [json!({}), json!({ "username": Value::Null })] {
         let missing = violation(create(&site.auth, "ada", &columns).await);
         let expected = ConstraintViolation::new(ConstraintKind::NotNull, "auth_user");
@@ -129,7 +129,7 @@ async fn a_missing_value_is_a_not_null_violation_of_its_column(stage: Stage) {
 }
 
 async fn a_failed_check_is_named(stage: Stage) {
-    let site = Site::serve(stage.auth().await, routes).await;
+    let site = actix::serve(stage.auth().await, actix::Routes::of_config(routes)).await;
     stage
         .add_columns(&["age INTEGER CONSTRAINT adult CHECK (age >= 18)"])
         .await;
@@ -143,7 +143,7 @@ async fn a_failed_check_is_named(stage: Stage) {
 }
 
 async fn a_reference_that_leads_nowhere_is_named(stage: Stage) {
-    let site = Site::serve(stage.auth().await, routes).await;
+    let site = actix::serve(stage.auth().await, actix::Routes::of_config(routes)).await;
     stage
         .execute("CREATE TABLE team (id TEXT NOT NULL PRIMARY KEY)")
         .await;
@@ -200,7 +200,7 @@ async fn a_domain_that_refuses_a_value_is_named_with_the_column() {
         .execute("CREATE DOMAIN handle AS TEXT CONSTRAINT plain CHECK (VALUE ~ '^[a-z]+$')")
         .await;
     stage.add_columns(&["handle handle", "nickname TEXT"]).await;
-    let site = Site::serve(stage.auth().await, routes).await;
+    let site = actix::serve(stage.auth().await, actix::Routes::of_config(routes)).await;
     let columns = json!({ "username": "ada", "nickname": "Ada", "handle": "ADA" });
     let failed = violation(create(&site.auth, "ada", &columns).await);
     let expected = ConstraintViolation::new(ConstraintKind::Check, "auth_user")

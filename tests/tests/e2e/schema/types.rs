@@ -7,7 +7,7 @@ use lucia::{NewUser, User, authenticated};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::support::{PASSWORD, Site, Stage, on_each_store};
+use crate::support::{PASSWORD, Stage, actix, on_each_store};
 
 on_each_store![
     numbers_booleans_and_json_come_back_as_they_were_written,
@@ -125,7 +125,7 @@ async fn columns_of_every_type_come_back_as_they_were_written() {
     auth.check_schema::<Everything>().await.unwrap();
 
     let session = auth.create_session(&created.id).await.unwrap();
-    let site = Site::serve(auth, routes).await;
+    let site = actix::serve(auth, actix::Routes::of_config(routes)).await;
     let reply = site.browser_of(&session).get("/everything").await;
     assert_eq!(reply.status, 200, "{reply:?}");
     assert_eq!(
@@ -294,7 +294,7 @@ async fn lucias_own_columns_may_change_their_kind_of_text_while_the_application_
     let stage = Stage::postgres().await;
     let auth = stage.auth().await;
     let session = crate::support::sign_up(&auth, "ada").await;
-    let site = Site::serve(auth, crate::support::front_page).await;
+    let site = actix::serve(auth, actix::front_page()).await;
     let browser = site.browser_of(&session);
     assert_eq!(browser.get("/me").await.status, 200);
     let sql = "ALTER TABLE user_session ALTER id TYPE VARCHAR(64), ALTER device TYPE VARCHAR(99)";

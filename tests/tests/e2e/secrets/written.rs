@@ -6,7 +6,7 @@ use lucia::{Auth, NewUser, NoAttributes, User, authenticated};
 use serde_json::{Map, Value, json};
 
 use super::{BROKEN_HASH, NEW_VALUE, PASSWORD, Secrets, WRONG_PASSWORD, watch_everything};
-use crate::support::{Reply, Site, Stage, front_page, on_each_store};
+use crate::support::{Reply, Site, Stage, actix, on_each_store};
 
 on_each_store![
     r46_no_secret_is_logged_or_told_while_somebody_comes_and_goes,
@@ -42,7 +42,7 @@ async fn numbered(_user: User<Numbered>) -> &'static str {
 }
 
 fn routes(config: &mut ServiceConfig) {
-    front_page(config);
+    actix::front_page().configure(config);
     config.service(join).service(numbered);
 }
 
@@ -57,7 +57,7 @@ impl<'a> Visit<'a> {
     async fn to(stage: &'a Stage) -> Self {
         Self {
             stage,
-            site: Site::serve(stage.auth().await, routes).await,
+            site: actix::serve(stage.auth().await, actix::Routes::of_config(routes)).await,
             secrets: Secrets::with::<String>([]),
         }
     }

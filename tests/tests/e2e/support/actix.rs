@@ -3,20 +3,25 @@
 #[path = "front_page.rs"]
 mod front_page;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-use actix_web::dev::{Payload, Service};
+use actix_web::body::MessageBody;
+use actix_web::dev::{
+    Payload, ServerHandle, Service, ServiceFactory, ServiceRequest, ServiceResponse,
+};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::web::{self, Bytes, ServiceConfig};
-use actix_web::{FromRequest, Handler, HttpMessage, HttpRequest, Responder};
+use actix_web::{
+    App, Error, FromRequest, Handler, HttpMessage, HttpRequest, HttpServer, Responder,
+};
 use futures_util::stream;
 use lucia::actix::AuthMiddleware;
 use lucia::adapter::RequestSlot;
-use lucia::{Auth, Guard, User};
+use lucia::{Auth, Guard};
 
-use super::{Polls, Profile, Site};
+use super::{Polls, Site};
 
 pub(crate) use actix_web::HttpResponse as Response;
 pub(crate) use actix_web::web::{Data, Form, Json, Path, Query, Redirect};
@@ -34,6 +39,11 @@ pub(crate) const NO_AUTH: (&str, &str) = (
     "there is no `Auth`",
     "add `.app_data(web::Data::new(auth))` to the `App`",
 );
+
+/// What puts cookie changes on responses, and guards routes.
+pub(crate) fn middleware(auth: &Auth) -> AuthMiddleware {
+    auth.middleware()
+}
 
 /// Handlers and where they are.
 #[derive(Clone, Default)]
@@ -125,15 +135,8 @@ impl Routes {
         self.within(auth.middleware().guard(guard))
     }
 
-    /// These routes in the middleware with a function for `permit`.
-    pub(crate) fn permitted<F>(self, auth: &Auth, permit: F) -> Self
-    where
-        F: Fn(User<Profile>) -> bool + Send + Sync + 'static,
-    {
-        self.within(auth.middleware().permit(permit))
-    }
-
-    fn within(self, middleware: AuthMiddleware) -> Self {
+    /// These routes in a [`middleware`].
+    pub(crate) fn within(self, middleware: AuthMiddleware) -> Self {
         Self::default().and(move |config| {
             let scope = web::scope("").wrap(middleware.clone());
             config.service(scope.configure(|config| self.configure(config)));
@@ -177,6 +180,13 @@ impl Routes {
         })
     }
 
+    /// What a function configures.
+    pub(crate) fn of_config(
+        configure: impl Fn(&mut ServiceConfig) + Send + Sync + 'static,
+    ) -> Self {
+        Self::default().and(configure)
+    }
+
     pub(crate) fn configure(&self, config: &mut ServiceConfig) {
         for route in &self.0 {
             route(config);
@@ -191,28 +201,68 @@ impl Routes {
 
 /// A site whose users are those of `auth`.
 pub(crate) async fn serve(auth: Auth, routes: Routes) -> Site {
-    Site::serve(auth, move |config: &mut ServiceConfig| {
-        routes.configure(config);
-    })
-    .await
+    serve_at(auth, Ipv4Addr::LOCALHOST.into(), routes).await
 }
 
 /// As [`serve`], on another address.
 pub(crate) async fn serve_at(auth: Auth, at: IpAddr, routes: Routes) -> Site {
-    let data = Data::new(auth.clone());
-    Site::serve_at(auth, at, move |config: &mut ServiceConfig| {
-        config.app_data(data.clone());
-        routes.configure(config);
-    })
-    .await
+    let given = Routes::default().give(auth.clone());
+    let routes = given.and(move |config| routes.configure(config));
+    serve_routes(auth, at, routes).await
 }
 
 /// A site that was not told of any `Auth`.
 pub(crate) async fn serve_without_auth(auth: Auth, routes: Routes) -> Site {
-    Site::serve_with(auth, move |config: &mut ServiceConfig| {
-        routes.configure(config);
-    })
-    .await
+    serve_routes(auth, Ipv4Addr::LOCALHOST.into(), routes).await
+}
+
+async fn serve_routes(auth: Auth, at: IpAddr, routes: Routes) -> Site {
+    let app = move || App::new().configure(|config| routes.configure(config));
+    serve_app(auth, at, app).await
+}
+
+/// A site that is this `App`, with what is wrapped around it.
+pub(crate) async fn serve_app<T, B>(
+    auth: Auth,
+    at: IpAddr,
+    app: impl Fn() -> App<T> + Clone + Send + 'static,
+) -> Site
+where
+    T: ServiceFactory<
+            ServiceRequest,
+            Config = (),
+            Response = ServiceResponse<B>,
+            Error = Error,
+            InitError = (),
+        > + 'static,
+    B: MessageBody + 'static,
+{
+    let (started, starting) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || {
+        actix_web::rt::System::new().block_on(async move {
+            let server = HttpServer::new(app)
+                .workers(2)
+                .disable_signals()
+                .shutdown_timeout(0)
+                .bind((at, 0))
+                .unwrap();
+            let address = server.addrs()[0];
+            let running = server.run();
+            started.send((address, running.handle())).unwrap();
+            running.await.unwrap();
+        });
+    });
+    let (address, handle) = starting.await.unwrap();
+    Site::new(auth, address, Running(handle))
+}
+
+struct Running(ServerHandle);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It is told at once; only the answer is a future.
+        drop(self.0.stop(false));
+    }
 }
 
 pub(crate) fn answer(status: u16, headers: &[(&str, &str)], body: &str) -> Response {
@@ -230,7 +280,7 @@ pub(crate) fn see_other(path: &'static str) -> Redirect {
 
 /// A 200 whose body comes in pieces.
 pub(crate) fn streamed<const N: usize>(pieces: [&'static str; N]) -> Response {
-    let pieces = pieces.map(|piece| Ok::<_, actix_web::Error>(Bytes::from(piece)));
+    let pieces = pieces.map(|piece| Ok::<_, Error>(Bytes::from(piece)));
     Response::Ok().streaming(stream::iter(pieces))
 }
 
@@ -253,7 +303,7 @@ impl Headers {
 }
 
 impl FromRequest for Headers {
-    type Error = actix_web::Error;
+    type Error = Error;
     type Future = std::future::Ready<Result<Self, Self::Error>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
@@ -265,7 +315,7 @@ impl FromRequest for Headers {
 pub(crate) struct Slot(pub(crate) Option<RequestSlot>);
 
 impl FromRequest for Slot {
-    type Error = actix_web::Error;
+    type Error = Error;
     type Future = std::future::Ready<Result<Self, Self::Error>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {

@@ -19,13 +19,14 @@ use axum::routing::{any, get, post};
 use axum::serve::IncomingStream;
 use futures_util::stream;
 use lucia::adapter::RequestSlot;
-use lucia::{Auth, Guard, User};
+use lucia::axum::AuthLayer;
+use lucia::{Auth, Guard};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tower::Service;
 use tower::util::{MapRequestLayer, MapResponseLayer};
 
-use super::{Polls, Profile, Site};
+use super::{Polls, Site};
 
 pub(crate) use axum::extract::{Form, Json, Path, Query};
 pub(crate) use axum::response::{Redirect, Response};
@@ -46,6 +47,11 @@ pub(crate) const NO_AUTH: (&str, &str) = (
     "no `auth.layer()`",
     "add `.layer(auth.layer())` to the `Router`, after its last `.route(..)`",
 );
+
+/// What puts cookie changes on responses, and guards routes.
+pub(crate) fn middleware(auth: &Auth) -> AuthLayer {
+    auth.layer()
+}
 
 /// Handlers and where they are.
 #[derive(Clone, Default)]
@@ -102,12 +108,9 @@ impl Routes {
         Self(self.0.layer(auth.layer().guard(guard)))
     }
 
-    /// These routes in the layer with a function for `permit`.
-    pub(crate) fn permitted<F>(self, auth: &Auth, permit: F) -> Self
-    where
-        F: Fn(User<Profile>) -> bool + Send + Sync + 'static,
-    {
-        Self(self.0.layer(auth.layer().permit(permit)))
+    /// These routes in a [`middleware`].
+    pub(crate) fn within(self, middleware: AuthLayer) -> Self {
+        Self(self.0.layer(middleware))
     }
 
     /// These routes, with the polls of bodies counted.

@@ -44,10 +44,18 @@ impl Site {
         raw.send(&request).await;
         raw.reply().await
     }
+
+    /// Announces a body from a page of this site, and sends no more than the first byte of it.
+    pub(crate) async fn post_without_the_rest(&self, path: &str, header: &str) -> Reply {
+        let origin = format!("origin: {}", self.origin());
+        let headers = [origin.as_bytes(), header.as_bytes()];
+        let start = format!("POST {path}");
+        self.exchange_part(&start, &headers, 4096, b"{").await
+    }
 }
 
 impl Raw {
-    pub(crate) async fn to(address: SocketAddr) -> Self {
+    async fn to(address: SocketAddr) -> Self {
         Self(TcpStream::connect(address).await.unwrap())
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use lucia::store::Store;
 use lucia::{Auth, AuthBuilder, KeyId, NewUser, PgStore, Session, SqliteStore, VerifiedKey};
-use lucia_tests::{Database, Proxy, TestClock};
+use lucia_tests::{Database, Proxy, Template, TestClock};
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 use tokio_postgres::SimpleQueryMessage;
@@ -36,11 +36,15 @@ enum Kind {
 
 impl Stage {
     pub(crate) async fn postgres() -> Self {
-        let database = Database::new().await;
+        static TABLES: Template = Template::new();
+
+        let with_tables = async |url: String| {
+            let store = PgStore::connect(&url).await.unwrap();
+            store.migrate(COLUMNS).await.unwrap();
+        };
+        let database = TABLES.copy(with_tables).await;
         let proxy = Proxy::before(&database).await;
-        let stage = Self::of(Kind::Postgres { database, proxy });
-        stage.pg_store().await.migrate(COLUMNS).await.unwrap();
-        stage
+        Self::of(Kind::Postgres { database, proxy })
     }
 
     pub(crate) async fn sqlite() -> Self {

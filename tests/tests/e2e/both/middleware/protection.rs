@@ -3,7 +3,7 @@
 use lucia::{Auth, User};
 use reqwest::Method;
 
-use super::super::framework::Routes;
+use super::super::framework::{Routes, middleware};
 use super::{handlers, idle};
 use crate::support::{Profile, Stage, on_each_store};
 
@@ -100,8 +100,14 @@ async fn a_guard_of_ones_own_decides_for_a_whole_scope() {
     let (site, _, browser) = idle(&Stage::sqlite().await, |auth| {
         let is = |name: &'static str| move |user: User<Profile>| user.username == name;
         Routes::default()
-            .below("/of-ada", handlers().permitted(auth, is("ada")))
-            .below("/of-eve", handlers().permitted(auth, is("eve")))
+            .below(
+                "/of-ada",
+                handlers().within(middleware(auth).permit(is("ada"))),
+            )
+            .below(
+                "/of-eve",
+                handlers().within(middleware(auth).permit(is("eve"))),
+            )
     })
     .await;
     assert_eq!(browser.get("/of-ada/user").await.body, "ada");

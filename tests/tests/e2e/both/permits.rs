@@ -12,12 +12,10 @@ use lucia::{Guard, Session, User};
 use lucia_tests::watch;
 use serde::Deserialize;
 
-use crate::support::{
-    Either, Framework, Profile, Stage, below_each, handlers, on_each_store_with_each_framework,
-    sign_up,
-};
+use super::framework::{Routes, authenticated, middleware, serve};
+use crate::support::{Profile, Site, Stage, on_each_store, sign_up};
 
-on_each_store_with_each_framework![
+on_each_store![
     it_lets_in_whom_it_means_and_nobody_else,
     it_is_asked_of_the_one_lookup,
     it_sees_a_session_as_it_was_signed_in,
@@ -119,99 +117,99 @@ fn is_tall(user: User<Measured>) -> bool {
     user.height_in_feet > 6
 }
 
-handlers! {
-    post "/user" by_user,
-    post "/session" by_session,
-    post "/both" by_both,
-    post "/later" later,
-    post "/fallible" fallible,
-    post "/fallible-later" fallible_later,
-    post "/plain" plain,
-    post "/unsure" unsure,
-    post "/unsure-later" unsure_later,
-    post "/unasked" unasked,
-    get "/unasked" unasked,
-    post "/tall" tall,
-    get "/page" page,
-    post "/page" page,
-    post "/api" api,
-    post "/everything" everything,
-    {
-        #[authenticated(permit = is_ada)]
-        async fn by_user(body: String) -> String {
-            body
-        }
+fn routes() -> Routes {
+    Routes::default()
+        .post("/user", by_user)
+        .post("/session", by_session)
+        .post("/both", by_both)
+        .post("/later", later)
+        .post("/fallible", fallible)
+        .post("/fallible-later", fallible_later)
+        .post("/plain", plain)
+        .post("/unsure", unsure)
+        .post("/unsure-later", unsure_later)
+        .post("/unasked", unasked)
+        .get("/unasked", unasked)
+        .post("/tall", tall)
+        .get("/page", page)
+        .post("/page", page)
+        .post("/api", api)
+        .post("/everything", everything)
+}
 
-        #[authenticated(permit = is_on_a_laptop)]
-        async fn by_session(body: String) -> String {
-            body
-        }
+#[authenticated(permit = is_ada)]
+async fn by_user(body: String) -> String {
+    body
+}
 
-        #[authenticated(permit = is_ada_on_a_laptop)]
-        async fn by_both(body: String) -> String {
-            body
-        }
+#[authenticated(permit = is_on_a_laptop)]
+async fn by_session(body: String) -> String {
+    body
+}
 
-        #[authenticated(permit = is_ada_later)]
-        async fn later(body: String) -> String {
-            body
-        }
+#[authenticated(permit = is_ada_on_a_laptop)]
+async fn by_both(body: String) -> String {
+    body
+}
 
-        #[authenticated(permit = is_known_to_be_ada)]
-        async fn fallible(body: String) -> String {
-            body
-        }
+#[authenticated(permit = is_ada_later)]
+async fn later(body: String) -> String {
+    body
+}
 
-        #[authenticated(permit = will_be_known_to_be_ada)]
-        async fn fallible_later(body: String) -> String {
-            body
-        }
+#[authenticated(permit = is_known_to_be_ada)]
+async fn fallible(body: String) -> String {
+    body
+}
 
-        async fn plain(body: String) -> String {
-            body
-        }
+#[authenticated(permit = will_be_known_to_be_ada)]
+async fn fallible_later(body: String) -> String {
+    body
+}
 
-        #[authenticated(permit = cannot_say)]
-        async fn unsure(body: String) -> String {
-            body
-        }
+async fn plain(body: String) -> String {
+    body
+}
 
-        #[authenticated(permit = cannot_say_later)]
-        async fn unsure_later(body: String) -> String {
-            body
-        }
+#[authenticated(permit = cannot_say)]
+async fn unsure(body: String) -> String {
+    body
+}
 
-        #[authenticated(permit = is_never_asked)]
-        async fn unasked(body: String) -> String {
-            body
-        }
+#[authenticated(permit = cannot_say_later)]
+async fn unsure_later(body: String) -> String {
+    body
+}
 
-        #[authenticated(permit = is_tall)]
-        async fn tall(body: String) -> String {
-            body
-        }
+#[authenticated(permit = is_never_asked)]
+async fn unasked(body: String) -> String {
+    body
+}
 
-        #[authenticated(redirect = "/login", permit = is_ada)]
-        async fn page(body: String) -> String {
-            body
-        }
+#[authenticated(permit = is_tall)]
+async fn tall(body: String) -> String {
+    body
+}
 
-        #[authenticated(bearer, permit = is_ada)]
-        async fn api(body: String) -> String {
-            body
-        }
+#[authenticated(redirect = "/login", permit = is_ada)]
+async fn page(body: String) -> String {
+    body
+}
 
-        #[authenticated(permit = will_be_known_to_be_ada)]
-        async fn everything(user: User<Profile>, session: Session, body: String) -> String {
-            format!("{} {} {body}", user.username, session.user_id == user.id)
-        }
-    }
+#[authenticated(bearer, permit = is_ada)]
+async fn api(body: String) -> String {
+    body
+}
+
+#[authenticated(permit = will_be_known_to_be_ada)]
+async fn everything(user: User<Profile>, session: Session, body: String) -> String {
+    format!("{} {} {body}", user.username, session.user_id == user.id)
 }
 
 /// A site, who may do all, and two who may not.
 struct Scene {
     stage: Stage,
-    site: Either,
+    site: Site,
     ada: Session,
     ada_on_a_phone: Session,
     eve: Session,
@@ -220,7 +218,7 @@ struct Scene {
 }
 
 impl Scene {
-    async fn of(stage: Stage, framework: Framework) -> Self {
+    async fn of(stage: Stage) -> Self {
         let auth = stage.auth().await;
         let ada_on_a_phone = sign_up(&auth, "ada").await;
         let ada = auth.create_session(&ada_on_a_phone.user_id);
@@ -234,31 +232,24 @@ impl Scene {
             counter.fetch_add(1, Ordering::SeqCst);
             is_ada(user)
         };
-        let same = counting.clone();
-        let guards = [
-            below_each(
-                "/scope",
-                |middleware| middleware.permit(is_ada),
-                |layer| layer.permit(is_ada),
-            ),
-            below_each(
-                "/counting",
-                move |middleware| middleware.permit(counting.clone()),
-                move |layer| layer.permit(same.clone()),
-            ),
-            // The guard stays whichever comes first.
-            below_each(
+        let within = |middleware| routes().within(middleware);
+        let all = routes()
+            .below("/scope", within(middleware(&auth).permit(is_ada)))
+            .below("/counting", within(middleware(&auth).permit(counting)))
+            // The guard stays, whichever comes first.
+            .below(
                 "/by-bearer",
-                |middleware| middleware.guard(by_bearer()).permit(is_ada_later),
-                |layer| layer.permit(is_ada_later).guard(by_bearer()),
-            ),
-            below_each(
+                within(middleware(&auth).guard(by_bearer()).permit(is_ada_later)),
+            )
+            .below(
+                "/by-bearer-after",
+                within(middleware(&auth).permit(is_ada_later).guard(by_bearer())),
+            )
+            .below(
                 "/guard-after",
-                |middleware| middleware.permit(is_ada).guard(Guard::anyone()),
-                |layer| layer.permit(is_ada).guard(Guard::anyone()),
-            ),
-        ];
-        let site = Either::serve(framework, auth, HANDLERS, guards).await;
+                within(middleware(&auth).permit(is_ada).guard(Guard::anyone())),
+            );
+        let site = serve(auth, all).await;
         Self {
             stage,
             site,
@@ -285,8 +276,8 @@ fn forbidden() -> (u16, String) {
     (403, "Not permitted.".to_owned())
 }
 
-async fn it_lets_in_whom_it_means_and_nobody_else(stage: Stage, framework: Framework) {
-    let scene = Scene::of(stage, framework).await;
+async fn it_lets_in_whom_it_means_and_nobody_else(stage: Stage) {
+    let scene = Scene::of(stage).await;
     let Scene {
         ada,
         ada_on_a_phone,
@@ -315,8 +306,8 @@ async fn it_lets_in_whom_it_means_and_nobody_else(stage: Stage, framework: Frame
     }
 }
 
-async fn it_is_asked_of_the_one_lookup(stage: Stage, framework: Framework) {
-    let scene = Scene::of(stage, framework).await;
+async fn it_is_asked_of_the_one_lookup(stage: Stage) {
+    let scene = Scene::of(stage).await;
     let Scene {
         stage, ada, eve, ..
     } = &scene;
@@ -340,8 +331,8 @@ async fn it_is_asked_of_the_one_lookup(stage: Stage, framework: Framework) {
     assert_eq!(everything, (200, "ada true a=1".to_owned()));
 }
 
-async fn it_sees_a_session_as_it_was_signed_in(stage: Stage, framework: Framework) {
-    let scene = Scene::of(stage, framework).await;
+async fn it_sees_a_session_as_it_was_signed_in(stage: Stage) {
+    let scene = Scene::of(stage).await;
     let Scene {
         stage, site, ada, ..
     } = &scene;
@@ -360,8 +351,8 @@ async fn it_sees_a_session_as_it_was_signed_in(stage: Stage, framework: Framewor
     assert_eq!(status, 401);
 }
 
-async fn a_renewed_cookie_goes_out_whatever_it_says(stage: Stage, framework: Framework) {
-    let scene = Scene::of(stage, framework).await;
+async fn a_renewed_cookie_goes_out_whatever_it_says(stage: Stage) {
+    let scene = Scene::of(stage).await;
     let Scene {
         stage,
         site,
@@ -384,14 +375,11 @@ async fn a_renewed_cookie_goes_out_whatever_it_says(stage: Stage, framework: Fra
     unsure.assert_renews(ada);
 }
 
-async fn an_attribute_that_does_not_fit_is_500_and_the_column_is_in_the_log(
-    stage: Stage,
-    framework: Framework,
-) {
+async fn an_attribute_that_does_not_fit_is_500_and_the_column_is_in_the_log(stage: Stage) {
     stage
         .add_columns(&["height_in_feet TEXT NOT NULL DEFAULT 'quite'"])
         .await;
-    let scene = Scene::of(stage, framework).await;
+    let scene = Scene::of(stage).await;
     let found = watch(["column `height_in_feet` of table `auth_user`"]);
     assert_eq!(
         scene.post("/tall", &scene.ada).await,

@@ -3,24 +3,11 @@
 use reqwest::Method;
 
 use super::{BAD_TOKEN, NOT_SIGNED_IN, Scene, challenge};
-use crate::support::{Framework, Stage, bearer, with_each_framework};
+use crate::support::{Stage, bearer};
 
-with_each_framework![
-    sqlite:
-    an_unsafe_request_with_a_token_may_come_from_anywhere,
-    a_cookie_is_nothing_where_a_token_is_asked_for,
-    a_token_is_nothing_where_a_cookie_is_asked_for,
-    where_either_will_do_the_token_decides_even_if_it_is_bad,
-    where_either_will_do_a_cookie_has_to_come_from_this_site,
-    where_either_will_do_only_who_shows_no_token_is_sent_to_log_in,
-    where_a_token_was_accepted_the_cookie_is_not_read,
-    one_log_out_serves_both_and_touches_the_cookie_of_nobody_else,
-    a_guard_around_a_handler_says_what_its_parameters_go_by,
-    two_guards_of_one_request_let_in_the_same_session_or_nobody,
-];
-
-async fn an_unsafe_request_with_a_token_may_come_from_anywhere(stage: Stage, framework: Framework) {
-    let scene = Scene::of(stage, framework).await;
+#[tokio::test]
+async fn an_unsafe_request_with_a_token_may_come_from_anywhere() {
+    let scene = Scene::of(Stage::sqlite().await).await;
     let token = bearer(&scene.bob);
     for path in ["/api", "/either"] {
         for cookie in [false, true] {
@@ -36,8 +23,9 @@ async fn an_unsafe_request_with_a_token_may_come_from_anywhere(stage: Stage, fra
     assert_eq!((reply.status, &*reply.body), (200, "bob"));
 }
 
-async fn a_cookie_is_nothing_where_a_token_is_asked_for(stage: Stage, framework: Framework) {
-    let scene = Scene::of(stage, framework).await;
+#[tokio::test]
+async fn a_cookie_is_nothing_where_a_token_is_asked_for() {
+    let scene = Scene::of(Stage::sqlite().await).await;
     let Scene {
         stage, site, ada, ..
     } = &scene;
@@ -59,8 +47,9 @@ async fn a_cookie_is_nothing_where_a_token_is_asked_for(stage: Stage, framework:
     }
 }
 
-async fn a_token_is_nothing_where_a_cookie_is_asked_for(stage: Stage, framework: Framework) {
-    let scene = Scene::of(stage, framework).await;
+#[tokio::test]
+async fn a_token_is_nothing_where_a_cookie_is_asked_for() {
+    let scene = Scene::of(Stage::sqlite().await).await;
     let Scene {
         stage, site, bob, ..
     } = &scene;
@@ -77,11 +66,9 @@ async fn a_token_is_nothing_where_a_cookie_is_asked_for(stage: Stage, framework:
     }
 }
 
-async fn where_either_will_do_the_token_decides_even_if_it_is_bad(
-    stage: Stage,
-    framework: Framework,
-) {
-    let scene = Scene::of(stage, framework).await;
+#[tokio::test]
+async fn where_either_will_do_the_token_decides_even_if_it_is_bad() {
+    let scene = Scene::of(Stage::sqlite().await).await;
     let Scene {
         stage,
         site,
@@ -110,11 +97,9 @@ async fn where_either_will_do_the_token_decides_even_if_it_is_bad(
     }
 }
 
-async fn where_either_will_do_a_cookie_has_to_come_from_this_site(
-    stage: Stage,
-    framework: Framework,
-) {
-    let scene = Scene::of(stage, framework).await;
+#[tokio::test]
+async fn where_either_will_do_a_cookie_has_to_come_from_this_site() {
+    let scene = Scene::of(Stage::sqlite().await).await;
     let Scene {
         stage, site, ada, ..
     } = &scene;
@@ -137,11 +122,9 @@ async fn where_either_will_do_a_cookie_has_to_come_from_this_site(
     assert!(stage.probe.calls().is_empty());
 }
 
-async fn where_either_will_do_only_who_shows_no_token_is_sent_to_log_in(
-    stage: Stage,
-    framework: Framework,
-) {
-    let Scene { site, ada, bob, .. } = &Scene::of(stage, framework).await;
+#[tokio::test]
+async fn where_either_will_do_only_who_shows_no_token_is_sent_to_log_in() {
+    let Scene { site, ada, bob, .. } = &Scene::of(Stage::sqlite().await).await;
     let path = "/either-or-login";
     let anonymous = site.get_with(path, &[]).await;
     assert_eq!(challenge(&anonymous), (303, None));
@@ -158,11 +141,9 @@ async fn where_either_will_do_only_who_shows_no_token_is_sent_to_log_in(
     assert_eq!(site.browser_of(ada).get(path).await.body, "in");
 }
 
-async fn a_guard_around_a_handler_says_what_its_parameters_go_by(
-    stage: Stage,
-    framework: Framework,
-) {
-    let scene = Scene::of(stage, framework).await;
+#[tokio::test]
+async fn a_guard_around_a_handler_says_what_its_parameters_go_by() {
+    let scene = Scene::of(Stage::sqlite().await).await;
     for (path, name) in [
         ("/by-bearer/plain", "bob"),
         ("/by-bearer/maybe", "bob"),
@@ -179,11 +160,9 @@ async fn a_guard_around_a_handler_says_what_its_parameters_go_by(
 
 /// What the outer guard asks of one person is not to be answered by another: somebody could bring
 /// their own fresh cookie for it, and a stolen token for the handler.
-async fn two_guards_of_one_request_let_in_the_same_session_or_nobody(
-    stage: Stage,
-    framework: Framework,
-) {
-    let scene = Scene::of(stage, framework).await;
+#[tokio::test]
+async fn two_guards_of_one_request_let_in_the_same_session_or_nobody() {
+    let scene = Scene::of(Stage::sqlite().await).await;
     for path in ["/by-cookie/api", "/by-cookie/either", "/by-bearer/page"] {
         let reply = scene.get_as_both(path).await;
         let denied = (403, "Not permitted.");
@@ -197,11 +176,9 @@ async fn two_guards_of_one_request_let_in_the_same_session_or_nobody(
     assert_eq!((reply.status, &*reply.body), (200, "ada"));
 }
 
-async fn one_log_out_serves_both_and_touches_the_cookie_of_nobody_else(
-    stage: Stage,
-    framework: Framework,
-) {
-    let scene = Scene::of(stage, framework).await;
+#[tokio::test]
+async fn one_log_out_serves_both_and_touches_the_cookie_of_nobody_else() {
+    let scene = Scene::of(Stage::sqlite().await).await;
     let left_by_token = scene.get_as_both("/leave").await;
     assert_eq!(&*left_by_token.body, "out");
     assert!(left_by_token.set_cookies().is_empty(), "{left_by_token:?}");
@@ -216,8 +193,9 @@ async fn one_log_out_serves_both_and_touches_the_cookie_of_nobody_else(
     assert_eq!(browser.get("/page").await.status, 401);
 }
 
-async fn where_a_token_was_accepted_the_cookie_is_not_read(stage: Stage, framework: Framework) {
-    let scene = Scene::of(stage, framework).await;
+#[tokio::test]
+async fn where_a_token_was_accepted_the_cookie_is_not_read() {
+    let scene = Scene::of(Stage::sqlite().await).await;
     scene.stage.clock.advance(2 * super::DAY);
     let reply = scene.get_as_both("/api/who").await;
     assert_eq!(&*reply.body, "bob");

@@ -1,26 +1,14 @@
 //! What stands in the headers of a request, and in those of its answer.
 
 use super::{BAD_TOKEN, DAY, NOT_SIGNED_IN, Scene, challenge};
-use crate::support::{Framework, Reply, Stage, bearer, with_each_framework};
-
-with_each_framework![
-    sqlite:
-    r32_the_scheme_is_the_same_in_any_case,
-    what_no_token_can_be_read_from_is_nobody_without_a_query,
-    several_headers_are_no_token_in_whatever_order,
-    another_scheme_is_somebody_elses,
-    the_challenge_says_whether_a_token_was_shown,
-    what_decided_is_named_in_vary_and_nothing_is_stored,
-    an_outage_is_503_and_no_challenge,
-];
-
-with_each_framework![postgres: a_token_costs_as_many_statements_as_a_cookie];
+use crate::support::{Reply, Stage, bearer};
 
 /// Where a token is good.
 const PATHS: [&str; 4] = ["/api", "/either", "/by-bearer/plain", "/by-either/plain"];
 
-async fn r32_the_scheme_is_the_same_in_any_case(stage: Stage, framework: Framework) {
-    let Scene { site, bob, .. } = &Scene::of(stage, framework).await;
+#[tokio::test]
+async fn r32_the_scheme_is_the_same_in_any_case() {
+    let Scene { site, bob, .. } = &Scene::of(Stage::sqlite().await).await;
     let token = bob.token().expose();
     for scheme in ["Bearer", "bearer", "BEARER", "bEaReR"] {
         let reply = site.get_with("/api", &[&format!("{scheme} {token}")]).await;
@@ -51,13 +39,11 @@ fn garbage(token: &str) -> Vec<String> {
     .into()
 }
 
-async fn what_no_token_can_be_read_from_is_nobody_without_a_query(
-    stage: Stage,
-    framework: Framework,
-) {
+#[tokio::test]
+async fn what_no_token_can_be_read_from_is_nobody_without_a_query() {
     let Scene {
         stage, site, bob, ..
-    } = &Scene::of(stage, framework).await;
+    } = &Scene::of(Stage::sqlite().await).await;
     for garbage in garbage(bob.token().expose()) {
         for path in PATHS {
             let reply = site.get_with(path, &[&garbage]).await;
@@ -77,8 +63,9 @@ async fn what_no_token_can_be_read_from_is_nobody_without_a_query(
     assert!(stage.probe.calls().is_empty());
 }
 
-async fn several_headers_are_no_token_in_whatever_order(stage: Stage, framework: Framework) {
-    let scene = Scene::of(stage, framework).await;
+#[tokio::test]
+async fn several_headers_are_no_token_in_whatever_order() {
+    let scene = Scene::of(Stage::sqlite().await).await;
     let Scene {
         stage,
         site,
@@ -111,8 +98,9 @@ async fn several_headers_are_no_token_in_whatever_order(stage: Stage, framework:
     assert!(stage.probe.calls().is_empty());
 }
 
-async fn another_scheme_is_somebody_elses(stage: Stage, framework: Framework) {
-    let scene = Scene::of(stage, framework).await;
+#[tokio::test]
+async fn another_scheme_is_somebody_elses() {
+    let scene = Scene::of(Stage::sqlite().await).await;
     let Scene { site, ada, bob, .. } = &scene;
     let token = bob.token().expose();
     for header in [
@@ -134,8 +122,9 @@ async fn another_scheme_is_somebody_elses(stage: Stage, framework: Framework) {
     }
 }
 
-async fn the_challenge_says_whether_a_token_was_shown(stage: Stage, framework: Framework) {
-    let Scene { site, .. } = &Scene::of(stage, framework).await;
+#[tokio::test]
+async fn the_challenge_says_whether_a_token_was_shown() {
+    let Scene { site, .. } = &Scene::of(Stage::sqlite().await).await;
     let unknown = format!("Bearer {}", "a".repeat(40));
     for path in PATHS {
         let anonymous = site.get_with(path, &[]).await;
@@ -154,8 +143,9 @@ async fn the_challenge_says_whether_a_token_was_shown(stage: Stage, framework: F
     }
 }
 
-async fn what_decided_is_named_in_vary_and_nothing_is_stored(stage: Stage, framework: Framework) {
-    let scene = Scene::of(stage, framework).await;
+#[tokio::test]
+async fn what_decided_is_named_in_vary_and_nothing_is_stored() {
+    let scene = Scene::of(Stage::sqlite().await).await;
     let Scene { site, ada, bob, .. } = &scene;
     let kept_by = |reply: &Reply, path: &str| {
         assert_eq!(reply.status, 200, "{path}");
@@ -179,10 +169,11 @@ async fn what_decided_is_named_in_vary_and_nothing_is_stored(stage: Stage, frame
     assert_eq!(kept_by(&both, "/users"), "Cookie, Authorization");
 }
 
-async fn an_outage_is_503_and_no_challenge(stage: Stage, framework: Framework) {
+#[tokio::test]
+async fn an_outage_is_503_and_no_challenge() {
     let Scene {
         stage, site, bob, ..
-    } = &Scene::of(stage, framework).await;
+    } = &Scene::of(Stage::sqlite().await).await;
     stage.probe.set_down(true);
     for path in PATHS.into_iter().chain(["/users", "/in-parallel"]) {
         let reply = site.get_with(path, &[&bearer(bob)]).await;
@@ -198,10 +189,11 @@ async fn an_outage_is_503_and_no_challenge(stage: Stage, framework: Framework) {
     assert_eq!(site.get_with("/api", &[&bearer(bob)]).await.body, "bob");
 }
 
-async fn a_token_costs_as_many_statements_as_a_cookie(stage: Stage, framework: Framework) {
+#[tokio::test]
+async fn a_token_costs_as_many_statements_as_a_cookie() {
     let Scene {
         stage, site, bob, ..
-    } = &Scene::of(stage, framework).await;
+    } = &Scene::of(Stage::postgres().await).await;
     let cost = async |path: &str, headers: &[&str]| {
         stage.proxy().statements();
         let reply = site.get_with(path, headers).await;

@@ -7,21 +7,11 @@ use lucia_tests::watch;
 use reqwest::Method;
 
 use super::{PATHS, Scene, forbidden, permitted};
-use crate::support::{Either, Framework, Stage, bearer, with_each_framework};
+use crate::support::{Site, Stage, bearer};
 
-with_each_framework![
-    sqlite:
-    a_denial_is_403_with_one_sentence_and_is_not_stored,
-    r55_on_denial_the_body_is_not_waited_for,
-    nobody_is_asked_about_who_is_not_signed_in,
-    a_guard_asks_once_a_request,
-    who_is_not_permitted_is_not_sent_to_log_in,
-    a_bearer_is_asked_about_too,
-    when_it_cannot_say_that_is_503_and_the_reason_is_in_the_log,
-];
-
-async fn a_denial_is_403_with_one_sentence_and_is_not_stored(stage: Stage, framework: Framework) {
-    let Scene { site, eve, .. } = &Scene::of(stage, framework).await;
+#[tokio::test]
+async fn a_denial_is_403_with_one_sentence_and_is_not_stored() {
+    let Scene { site, eve, .. } = &Scene::of(Stage::sqlite().await).await;
     for path in PATHS {
         let reply = site.browser_of(eve).post(path, &[("a", "1")]).await;
         assert_eq!((reply.status, reply.body.clone()), forbidden(), "{path}");
@@ -34,36 +24,39 @@ async fn a_denial_is_403_with_one_sentence_and_is_not_stored(stage: Stage, frame
     }
 }
 
-fn cookie(site: &Either, session: &Session) -> String {
+fn cookie(site: &Site, session: &Session) -> String {
     let cookie = site.auth.session_cookie(Some(session));
     format!("cookie: {}={}", cookie.name(), cookie.value())
 }
 
-async fn r55_on_denial_the_body_is_not_waited_for(stage: Stage, framework: Framework) {
-    let Scene { site, ada, eve, .. } = &Scene::of(stage, framework).await;
+#[tokio::test]
+async fn r55_on_denial_the_body_is_not_waited_for() {
+    let Scene { site, ada, eve, .. } = &Scene::of(Stage::sqlite().await).await;
     for path in PATHS {
-        let headers = [cookie(site, eve)];
-        let reply = site.post_without_the_rest(path, &headers).await;
+        let reply = site.post_without_the_rest(path, &cookie(site, eve)).await;
         assert_eq!((reply.status, reply.body), forbidden(), "{path}");
     }
     for path in ["/api", "/by-bearer/plain"] {
-        let headers = [format!("authorization: {}", bearer(eve))];
-        let reply = site.post_without_the_rest(path, &headers).await;
+        let reply = site
+            .post_without_the_rest(path, &format!("authorization: {}", bearer(eve)))
+            .await;
         assert_eq!((reply.status, reply.body), forbidden(), "{path}");
     }
-    let headers = [cookie(site, ada)];
-    let unsure = site.post_without_the_rest("/unsure", &headers).await;
+    let unsure = site
+        .post_without_the_rest("/unsure", &cookie(site, ada))
+        .await;
     assert_eq!(unsure.status, 503);
 }
 
-async fn nobody_is_asked_about_who_is_not_signed_in(stage: Stage, framework: Framework) {
+#[tokio::test]
+async fn nobody_is_asked_about_who_is_not_signed_in() {
     let Scene {
         stage,
         site,
         ada,
         asked,
         ..
-    } = &Scene::of(stage, framework).await;
+    } = &Scene::of(Stage::sqlite().await).await;
     let expired = site.auth.create_session(&ada.user_id).await.unwrap();
     site.auth.invalidate_session(&expired.id).await.unwrap();
     for path in ["/unasked", "/counting/plain"] {
@@ -97,8 +90,9 @@ async fn nobody_is_asked_about_who_is_not_signed_in(stage: Stage, framework: Fra
     assert_eq!(asked.load(Ordering::SeqCst), 0);
 }
 
-async fn a_guard_asks_once_a_request(stage: Stage, framework: Framework) {
-    let scene = Scene::of(stage, framework).await;
+#[tokio::test]
+async fn a_guard_asks_once_a_request() {
+    let scene = Scene::of(Stage::sqlite().await).await;
     let Scene { ada, eve, .. } = &scene;
     let asked = || scene.asked.swap(0, Ordering::SeqCst);
     for path in ["/counting/plain", "/counting/user", "/counting/both"] {
@@ -112,14 +106,15 @@ async fn a_guard_asks_once_a_request(stage: Stage, framework: Framework) {
     assert_eq!(asked(), 0);
 }
 
-async fn who_is_not_permitted_is_not_sent_to_log_in(stage: Stage, framework: Framework) {
+#[tokio::test]
+async fn who_is_not_permitted_is_not_sent_to_log_in() {
     let Scene {
         stage,
         site,
         ada,
         eve,
         ..
-    } = &Scene::of(stage, framework).await;
+    } = &Scene::of(Stage::sqlite().await).await;
     let anonymous = site.browser().get("/page?tab=1").await;
     assert_eq!(anonymous.status, 303);
     let login = Some("/login?next=%2Fpage%3Ftab%3D1");
@@ -136,14 +131,15 @@ async fn who_is_not_permitted_is_not_sent_to_log_in(stage: Stage, framework: Fra
     assert_eq!((unknown.status, unknown.header("location")), (503, None));
 }
 
-async fn a_bearer_is_asked_about_too(stage: Stage, framework: Framework) {
+#[tokio::test]
+async fn a_bearer_is_asked_about_too() {
     let Scene {
         stage,
         site,
         ada,
         eve,
         ..
-    } = &Scene::of(stage, framework).await;
+    } = &Scene::of(Stage::sqlite().await).await;
     for path in ["/api", "/by-bearer/plain"] {
         // Whoever's cookie it comes with.
         for (token, cookie, answer) in [(ada, eve, permitted()), (eve, ada, forbidden())] {
@@ -164,11 +160,9 @@ async fn a_bearer_is_asked_about_too(stage: Stage, framework: Framework) {
     }
 }
 
-async fn when_it_cannot_say_that_is_503_and_the_reason_is_in_the_log(
-    stage: Stage,
-    framework: Framework,
-) {
-    let Scene { site, ada, eve, .. } = &Scene::of(stage, framework).await;
+#[tokio::test]
+async fn when_it_cannot_say_that_is_503_and_the_reason_is_in_the_log() {
+    let Scene { site, ada, eve, .. } = &Scene::of(Stage::sqlite().await).await;
     for (path, session) in [("/unsure", ada), ("/unsure-later", eve)] {
         let reason = format!("the rules about {} are lost", session.user_id);
         let found = watch([&*reason]);

@@ -8,12 +8,10 @@ use std::time::Duration;
 use lucia::{AuthRequest, Guard, MaybeUser, Session, User};
 use reqwest::Method;
 
-use crate::support::{
-    Either, Framework, Profile, Reply, Stage, bearer, below, handlers,
-    on_each_store_with_each_framework, sign_up,
-};
+use super::framework::{Routes, auth_request, authenticated, serve};
+use crate::support::{Profile, Reply, Site, Stage, bearer, on_each_store, sign_up};
 
-on_each_store_with_each_framework![
+on_each_store![
     r02_r23_nothing_in_the_database_is_a_bearer_token,
     r32_a_bearer_never_gets_a_cookie_also_when_the_session_is_renewed,
     r32_the_token_and_the_cookie_never_share_a_result,
@@ -25,107 +23,106 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const NOT_SIGNED_IN: (u16, Option<&str>) = (401, Some("Bearer"));
 const BAD_TOKEN: (u16, Option<&str>) = (401, Some("Bearer error=\"invalid_token\""));
 
-handlers! {
-    get "/api" api,
-    post "/api" api,
-    get "/either" either,
-    post "/either" either,
-    get "/either-or-login" either_or_login,
-    get "/leave" leave,
-    get "/api/who" asks_who_was_let_in,
-    get "/page" page,
-    get "/plain" plain,
-    get "/maybe" maybe,
-    get "/bearer-then-cookie" bearer_then_cookie,
-    get "/cookie-then-bearer" cookie_then_bearer,
-    get "/in-parallel" in_parallel,
-    get "/users" users,
-    {
-        #[authenticated(bearer)]
-        async fn api(user: User<Profile>, session: Session, maybe: MaybeUser<Profile>) -> String {
-            names(&user, &session, maybe)
-        }
+fn routes() -> Routes {
+    Routes::default()
+        .get("/api", api)
+        .post("/api", api)
+        .get("/either", either)
+        .post("/either", either)
+        .get("/either-or-login", either_or_login)
+        .get("/leave", leave)
+        .get("/api/who", asks_who_was_let_in)
+        .get("/page", page)
+        .get("/plain", plain)
+        .get("/maybe", maybe)
+        .get("/bearer-then-cookie", bearer_then_cookie)
+        .get("/cookie-then-bearer", cookie_then_bearer)
+        .get("/in-parallel", in_parallel)
+        .get("/users", users)
+}
 
-        #[authenticated(cookie, bearer)]
-        async fn either(maybe: MaybeUser<Profile>, user: User<Profile>, session: Session) -> String {
-            names(&user, &session, maybe)
-        }
+#[authenticated(bearer)]
+async fn api(user: User<Profile>, session: Session, maybe: MaybeUser<Profile>) -> String {
+    names(&user, &session, maybe)
+}
 
-        #[authenticated(cookie, bearer, redirect = "/login")]
-        async fn either_or_login() -> &'static str {
-            "in"
-        }
+#[authenticated(cookie, bearer)]
+async fn either(maybe: MaybeUser<Profile>, user: User<Profile>, session: Session) -> String {
+    names(&user, &session, maybe)
+}
 
-        #[authenticated(bearer)]
-        async fn asks_who_was_let_in() -> lucia::Result<String> {
-            let found = auth_request.validate_user::<Profile>().await?;
-            let session = auth_request.validate().await?;
-            Ok(match (session, found) {
-                (Some(session), Some((user, same))) if session.id == same.id => user.username.clone(),
-                found => format!("{found:?}"),
-            })
-        }
+#[authenticated(cookie, bearer, redirect = "/login")]
+async fn either_or_login() -> &'static str {
+    "in"
+}
 
-        /// One log-out for whoever comes by either.
-        #[authenticated(cookie, bearer)]
-        async fn leave(session: Session) -> lucia::Result<&'static str> {
-            auth_request.auth().invalidate_session(&session.id).await?;
-            auth_request.set_session(None);
-            Ok("out")
-        }
+#[authenticated(bearer)]
+async fn asks_who_was_let_in() -> lucia::Result<String> {
+    let found = auth_request.validate_user::<Profile>().await?;
+    let session = auth_request.validate().await?;
+    Ok(match (session, found) {
+        (Some(session), Some((user, same))) if session.id == same.id => user.username.clone(),
+        found => format!("{found:?}"),
+    })
+}
 
-        #[authenticated]
-        async fn page(session: Session, user: User<Profile>, maybe: MaybeUser<Profile>) -> String {
-            names(&user, &session, maybe)
-        }
+/// One log-out for whoever comes by either.
+#[authenticated(cookie, bearer)]
+async fn leave(session: Session) -> lucia::Result<&'static str> {
+    auth_request.auth().invalidate_session(&session.id).await?;
+    auth_request.set_session(None);
+    Ok("out")
+}
 
-        /// Without an attribute: what surrounds it decides.
-        async fn plain(user: User<Profile>, session: Session, maybe: MaybeUser<Profile>) -> String {
-            names(&user, &session, maybe)
-        }
+#[authenticated]
+async fn page(session: Session, user: User<Profile>, maybe: MaybeUser<Profile>) -> String {
+    names(&user, &session, maybe)
+}
 
-        async fn maybe(MaybeUser(user): MaybeUser<Profile>) -> String {
-            user.map_or("nobody".to_owned(), |user| user.attributes.username)
-        }
+/// Without an attribute: what surrounds it decides.
+async fn plain(user: User<Profile>, session: Session, maybe: MaybeUser<Profile>) -> String {
+    names(&user, &session, maybe)
+}
 
-        #[auth_request]
-        async fn bearer_then_cookie() -> lucia::Result<String> {
-            let bearer = auth_request.validate_bearer_token().await?;
-            let cookie = auth_request.validate().await?;
-            ids(&auth_request, &cookie, &bearer).await
-        }
+async fn maybe(MaybeUser(user): MaybeUser<Profile>) -> String {
+    user.map_or("nobody".to_owned(), |user| user.attributes.username)
+}
 
-        #[auth_request]
-        async fn cookie_then_bearer() -> lucia::Result<String> {
-            let cookie = auth_request.validate().await?;
-            let bearer = auth_request.validate_bearer_token().await?;
-            ids(&auth_request, &cookie, &bearer).await
-        }
+#[auth_request]
+async fn bearer_then_cookie() -> lucia::Result<String> {
+    let bearer = auth_request.validate_bearer_token().await?;
+    let cookie = auth_request.validate().await?;
+    ids(&auth_request, &cookie, &bearer).await
+}
 
-        #[auth_request]
-        async fn in_parallel() -> lucia::Result<String> {
-            let (user, bearer, cookie, user_of_bearer) = futures_util::future::try_join4(
-                auth_request.validate_user::<Profile>(),
-                auth_request.validate_bearer_token(),
-                auth_request.validate(),
-                auth_request.validate_bearer_token_user::<Profile>(),
-            )
-            .await?;
-            let same = user.map(|(user, _)| user.id) == cookie.as_ref().map(|is| is.user_id.clone())
-                && user_of_bearer.map(|(user, _)| user.id)
-                    == bearer.as_ref().map(|is| is.user_id.clone());
-            assert!(same);
-            ids(&auth_request, &cookie, &bearer).await
-        }
+#[auth_request]
+async fn cookie_then_bearer() -> lucia::Result<String> {
+    let cookie = auth_request.validate().await?;
+    let bearer = auth_request.validate_bearer_token().await?;
+    ids(&auth_request, &cookie, &bearer).await
+}
 
-        #[auth_request]
-        async fn users() -> lucia::Result<String> {
-            let bearer = auth_request.validate_bearer_token_user::<Profile>().await?;
-            let cookie = auth_request.validate_user::<Profile>().await?;
-            let session = |found: Option<(User<Profile>, Session)>| found.map(|(_, session)| session);
-            ids(&auth_request, &session(cookie), &session(bearer)).await
-        }
-    }
+#[auth_request]
+async fn in_parallel() -> lucia::Result<String> {
+    let (user, bearer, cookie, user_of_bearer) = futures_util::future::try_join4(
+        auth_request.validate_user::<Profile>(),
+        auth_request.validate_bearer_token(),
+        auth_request.validate(),
+        auth_request.validate_bearer_token_user::<Profile>(),
+    )
+    .await?;
+    let same = user.map(|(user, _)| user.id) == cookie.as_ref().map(|is| is.user_id.clone())
+        && user_of_bearer.map(|(user, _)| user.id) == bearer.as_ref().map(|is| is.user_id.clone());
+    assert!(same);
+    ids(&auth_request, &cookie, &bearer).await
+}
+
+#[auth_request]
+async fn users() -> lucia::Result<String> {
+    let bearer = auth_request.validate_bearer_token_user::<Profile>().await?;
+    let cookie = auth_request.validate_user::<Profile>().await?;
+    let session = |found: Option<(User<Profile>, Session)>| found.map(|(_, session)| session);
+    ids(&auth_request, &session(cookie), &session(bearer)).await
 }
 
 /// Of whom a handler was told by each of its parameters.
@@ -154,27 +151,30 @@ async fn ids(
 /// A site, somebody with a cookie, and somebody with a token.
 struct Scene {
     stage: Stage,
-    site: Either,
+    site: Site,
     ada: Session,
     bob: Session,
 }
 
 impl Scene {
-    async fn of(stage: Stage, framework: Framework) -> Self {
+    async fn of(stage: Stage) -> Self {
         use lucia::TokenSource::{Bearer, CookieOrBearer};
 
         let auth = stage.auth().await;
         let (ada, bob) = (sign_up(&auth, "ada").await, sign_up(&auth, "bob").await);
         stage.probe.calls();
-        let guards = [
-            below("/by-bearer", Guard::authenticated().token_source(Bearer)),
-            below(
+        let guarded = |guard| routes().guarded(&auth, guard);
+        let all = routes()
+            .below(
+                "/by-bearer",
+                guarded(Guard::authenticated().token_source(Bearer)),
+            )
+            .below(
                 "/by-either",
-                Guard::authenticated().token_source(CookieOrBearer),
-            ),
-            below("/by-cookie", Guard::authenticated()),
-        ];
-        let site = Either::serve(framework, auth, HANDLERS, guards).await;
+                guarded(Guard::authenticated().token_source(CookieOrBearer)),
+            )
+            .below("/by-cookie", guarded(Guard::authenticated()));
+        let site = serve(auth, all).await;
         Self {
             stage,
             site,
@@ -219,13 +219,10 @@ fn challenge(reply: &Reply) -> (u16, Option<&str>) {
     (reply.status, reply.header("www-authenticate"))
 }
 
-async fn r32_a_bearer_never_gets_a_cookie_also_when_the_session_is_renewed(
-    stage: Stage,
-    framework: Framework,
-) {
+async fn r32_a_bearer_never_gets_a_cookie_also_when_the_session_is_renewed(stage: Stage) {
     let Scene {
         stage, site, bob, ..
-    } = &Scene::of(stage, framework).await;
+    } = &Scene::of(stage).await;
     for path in ["/api", "/either", "/users", "/by-bearer/plain"] {
         stage.clock.advance(2 * DAY);
         stage.probe.calls();
@@ -250,8 +247,8 @@ async fn r32_a_bearer_never_gets_a_cookie_also_when_the_session_is_renewed(
     }
 }
 
-async fn r32_the_token_and_the_cookie_never_share_a_result(stage: Stage, framework: Framework) {
-    let scene = Scene::of(stage, framework).await;
+async fn r32_the_token_and_the_cookie_never_share_a_result(stage: Stage) {
+    let scene = Scene::of(stage).await;
     let Scene {
         stage,
         site,
@@ -295,13 +292,10 @@ async fn r32_the_token_and_the_cookie_never_share_a_result(stage: Stage, framewo
     assert!(api.set_cookies().is_empty(), "{api:?}");
 }
 
-async fn a_session_that_was_ended_is_refused_and_the_client_is_told_why(
-    stage: Stage,
-    framework: Framework,
-) {
+async fn a_session_that_was_ended_is_refused_and_the_client_is_told_why(stage: Stage) {
     let Scene {
         stage, site, bob, ..
-    } = &Scene::of(stage, framework).await;
+    } = &Scene::of(stage).await;
     let other = site.auth.create_session(&bob.user_id).await.unwrap();
     let paths = ["/api", "/either", "/by-bearer/plain", "/by-either/plain"];
     site.auth.invalidate_session(&bob.id).await.unwrap();
@@ -322,10 +316,10 @@ async fn a_session_that_was_ended_is_refused_and_the_client_is_told_why(
     );
 }
 
-async fn r02_r23_nothing_in_the_database_is_a_bearer_token(stage: Stage, framework: Framework) {
+async fn r02_r23_nothing_in_the_database_is_a_bearer_token(stage: Stage) {
     let Scene {
         stage, site, bob, ..
-    } = &Scene::of(stage, framework).await;
+    } = &Scene::of(stage).await;
     let dump = stage.dump().await;
     assert!(dump.iter().any(|value| value == bob.id.as_str()));
     for value in dump {

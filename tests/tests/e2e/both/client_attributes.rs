@@ -3,11 +3,10 @@
 use lucia::{Auth, Session};
 use serde_json::{Value, json};
 
-use crate::support::{
-    Either, Framework, Profile, Stage, handlers, on_each_store_with_each_framework, sign_up,
-};
+use super::framework::{Routes, authenticated, serve};
+use crate::support::{Profile, Stage, on_each_store, sign_up};
 
-on_each_store_with_each_framework![r56_what_a_client_sends_as_attributes_is_refused_with_400,];
+on_each_store![r56_what_a_client_sends_as_attributes_is_refused_with_400,];
 
 /// Trusts its client more than it should.
 async fn pass_on(auth: &Auth, session: &Session, body: &str) -> lucia::Result<String> {
@@ -18,43 +17,40 @@ async fn pass_on(auth: &Auth, session: &Session, body: &str) -> lucia::Result<St
     Ok(user.attributes.username)
 }
 
-handlers! {
-    post "/profile" profile,
-    post "/device" device,
-    post "/session" session,
-    {
-        #[authenticated]
-        async fn profile(session: Session, body: String) -> lucia::Result<String> {
-            pass_on(auth_request.auth(), &session, &body).await
-        }
-
-        #[authenticated]
-        async fn device(session: Session, body: String) -> lucia::Result<String> {
-            let given: Value = serde_json::from_str(&body).unwrap();
-            let auth = auth_request.auth();
-            auth.update_session_attributes(&session.id, &given).await?;
-            Ok("updated".to_owned())
-        }
-
-        #[authenticated]
-        async fn session(session: Session, body: String) -> lucia::Result<String> {
-            let given: Value = serde_json::from_str(&body).unwrap();
-            let auth = auth_request.auth();
-            let created = auth.create_session(&session.user_id).attributes(&given);
-            created.await?;
-            Ok("created".to_owned())
-        }
-    }
+fn routes() -> Routes {
+    Routes::default()
+        .post("/profile", profile)
+        .post("/device", device)
+        .post("/session", session)
 }
 
-async fn r56_what_a_client_sends_as_attributes_is_refused_with_400(
-    stage: Stage,
-    framework: Framework,
-) {
+#[authenticated]
+async fn profile(session: Session, body: String) -> lucia::Result<String> {
+    pass_on(auth_request.auth(), &session, &body).await
+}
+
+#[authenticated]
+async fn device(session: Session, body: String) -> lucia::Result<String> {
+    let given: Value = serde_json::from_str(&body).unwrap();
+    let auth = auth_request.auth();
+    auth.update_session_attributes(&session.id, &given).await?;
+    Ok("updated".to_owned())
+}
+
+#[authenticated]
+async fn session(session: Session, body: String) -> lucia::Result<String> {
+    let given: Value = serde_json::from_str(&body).unwrap();
+    let auth = auth_request.auth();
+    let created = auth.create_session(&session.user_id).attributes(&given);
+    created.await?;
+    Ok("created".to_owned())
+}
+
+async fn r56_what_a_client_sends_as_attributes_is_refused_with_400(stage: Stage) {
     let log = lucia_tests::watch(["attributes refused"]);
     let auth = stage.auth().await;
     let ada = sign_up(&auth, "ada").await;
-    let site = Either::serve(framework, auth, HANDLERS, []).await;
+    let site = serve(auth, routes()).await;
     let browser = site.browser_of(&ada);
     let send = async |path: &str, body: &Value| {
         let request = browser.request(reqwest::Method::POST, path);
