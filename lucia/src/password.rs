@@ -37,7 +37,7 @@ pub(crate) struct Passwords {
     unopenable: Arc<StoredHash>,
 }
 
-/// What a password is to a stored hash.
+/// The result of checking a password against a stored hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub(crate) enum Verdict {
@@ -49,7 +49,7 @@ pub(crate) enum Verdict {
     Unreadable(UnknownHash),
 }
 
-/// A password of a length that can be.
+/// A password whose length is accepted.
 pub(crate) struct Password {
     /// In the Unicode form NFKC.
     normal: String,

@@ -28,7 +28,8 @@ pub use lifetime::{Expiries, Rotation};
 /// its [`SessionInfo`], to which a session dereferences: `session.id`, `session.user_id`, ...
 ///
 /// A `Session<Device>` has your columns of the table of sessions in `attributes`, as any `serde`
-/// type. Handlers take it as a parameter; [`typed`](Self::typed) makes one of a `Session`.
+/// type. Handlers take it as a parameter; [`typed`](Self::typed) makes one of a `Session`, and
+/// [`untyped`](Self::untyped) goes back.
 ///
 /// ```
 /// use lucia::{Auth, Session};
@@ -116,6 +117,15 @@ impl<A> Session<A> {
         Self {
             known: session.known.clone(),
             attributes,
+        }
+    }
+
+    /// This session for functions that take one without attributes.
+    #[must_use]
+    pub fn untyped(&self) -> Session {
+        Session {
+            known: self.known.clone(),
+            attributes: NoAttributes::default(),
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! A browser sends all cookies of a name that fit a request: those of a parent domain beside those
 //! of the host, and those of a path beside those of a longer one. Nothing in the request tells them
-//! apart, and their order is not to decide. So all are looked up, by one statement.
+//! apart, and their order must not decide. So one statement looks up all of them.
 
 use super::Auth;
 use crate::Result;

@@ -1,4 +1,4 @@
-//! [`CreateSession`]: what is said of a session before it is created.
+//! [`CreateSession`]: the options of a session before it is created.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -168,15 +168,15 @@ pub struct CreateSession<'a> {
 }
 
 impl CreateSession<'_> {
-    /// Keeps with the session what the user may recognise the device by, for a page of "your
-    /// sessions". The first 255 characters are kept, without control characters.
+    /// Stores a name with the session by which the user recognises the device, for a page of "your
+    /// sessions". The first 255 characters are stored, without control characters.
     pub fn device(mut self, device: &str) -> Self {
         self.options.set_device(device);
         self
     }
 
-    /// Keeps with the session the address that the user signed in from, for the same page. Behind
-    /// a proxy, that is for the application to find out. An address is personal data.
+    /// Stores the address that the user signed in from with the session, for the same page:
+    /// [`client_address`](crate::AuthRequest::client_address). An address is personal data.
     pub fn address(mut self, address: IpAddr) -> Self {
         self.address = Some(address);
         self
@@ -194,8 +194,9 @@ impl CreateSession<'_> {
         self
     }
 
-    /// Ends the session that the browser had before, whichever user it belongs to, in the same transaction: after
-    /// a sign-in nothing is worth anything that was known before it (OWASP ASVS 5.0, 7.2.4).
+    /// Ends the session that the browser had before, whichever user it belongs to, in the same
+    /// transaction. No token from before the sign-in stays valid in this browser (OWASP ASVS 5.0,
+    /// 7.2.4).
     ///
     /// ```no_run
     /// # async fn f(auth: lucia::Auth, key: lucia::VerifiedKey, auth_request: lucia::AuthRequest) -> lucia::Result<()> {

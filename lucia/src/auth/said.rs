@@ -1,10 +1,9 @@
-//! What has been logged once and for all.
+//! Mistakes of an application that are logged once.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
-/// Mistakes in how an application is put together that have been logged. They would be the same for
-/// every request.
+/// Mistakes in how an application is set up that have been logged. Each request would repeat them.
 #[derive(Debug, Default)]
 pub(crate) struct Said(Mutex<BTreeSet<String>>);
 

@@ -9,7 +9,7 @@ use super::Auth;
 use crate::clock::random_bytes;
 use crate::{Error, Result};
 
-/// How many times as long as it took to delete a batch nothing is deleted after it.
+/// The pause after a batch is this many times as long as the batch took.
 const RESTS: u32 = 9;
 
 /// The settings of a [`Sweeper`], made by [`Auth::sweeper`].
@@ -23,7 +23,7 @@ pub struct SweeperBuilder {
 }
 
 impl Auth {
-    /// Deletes counts that have ended, in batches that rest as those of sessions do.
+    /// Deletes counts that have ended, in batches with pauses between them.
     ///
     /// # Errors
     ///
@@ -44,7 +44,7 @@ impl Auth {
     }
 
     /// Settings of a job that deletes expired sessions in the background, and counts of attempts to sign
-    /// in that are over:
+    /// in that have ended:
     ///
     /// ```no_run
     /// # async fn f(auth: lucia::Auth) -> Result<(), Box<dyn std::error::Error>> {
@@ -54,7 +54,7 @@ impl Auth {
     /// # Ok(()) }
     /// ```
     ///
-    /// As many processes as you like can have one.
+    /// Any number of processes can have one.
     pub fn sweeper(&self) -> SweeperBuilder {
         SweeperBuilder {
             auth: self.clone(),
@@ -64,10 +64,10 @@ impl Auth {
         }
     }
 
-    /// Calls `delete`, which deletes `batch` rows at the most and says how many there were, until
-    /// there are no more. Says how many there were in all.
+    /// Calls `delete`, which deletes at most `batch` rows and returns their number, until there are
+    /// no more. Returns the number of all.
     ///
-    /// With `rests`, requests have the database most of the time: this waits after each batch.
+    /// With `rests`, it pauses after each batch, so that requests have the database most of the time.
     pub(super) async fn in_batches<F>(
         &self,
         batch: u32,
@@ -93,14 +93,14 @@ impl Auth {
 }
 
 impl SweeperBuilder {
-    /// How long it rests between two sweeps; an hour by default.
+    /// The pause between two sweeps; an hour by default.
     pub fn interval(mut self, interval: Duration) -> Self {
         self.interval = interval;
         self
     }
 
-    /// By how much at the most each rest is longer, at random, so that many processes do not
-    /// sweep at the same moment; 5 minutes by default. The first sweep waits for as much.
+    /// The longest random time that is added to each pause, so that many processes do not sweep at the
+    /// same moment; 5 minutes by default. The first sweep waits for such a time, too.
     pub fn jitter(mut self, jitter: Duration) -> Self {
         self.jitter = jitter;
         self

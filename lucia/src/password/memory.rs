@@ -69,7 +69,7 @@ impl Memory {
         work: impl FnOnce(&mut [Block]) -> Result<T>,
     ) -> Result<T> {
         if length > self.length {
-            // Larger than those of today: this is for once.
+            // Larger than the hashes of today: used once, and not kept.
             let mut blocks = Vec::new();
             reserve(&mut blocks, length.max(GIVEN_BACK))?;
             blocks.resize(length, Block::new());

@@ -15,7 +15,7 @@ pub(crate) struct Lifetime {
     pub(crate) idle: Duration,
     /// The same of a session that is not persistent. `None` is a day, or `idle` where that is shorter.
     pub(crate) browser_idle: Option<Duration>,
-    /// How long after its creation it dies whatever happens.
+    /// How long after its creation it expires, however much it is used.
     pub(crate) absolute: Option<Duration>,
 }
 

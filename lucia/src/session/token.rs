@@ -11,7 +11,7 @@ use crate::clock::random_text;
 use crate::session::ascii::Ascii;
 use crate::{Error, Result};
 
-/// The secret that a browser or client presents to be known again: 40 characters of `[a-z0-9]`,
+/// The secret that authenticates a browser or client: 40 characters of `[a-z0-9]`,
 /// about 206 bits from the operating system's generator (OWASP ASVS 5.0, 7.2.3 asks for 128).
 ///
 /// It exists only in the cookie and in a [`Session`](crate::Session) that was just created or
@@ -62,7 +62,7 @@ impl fmt::Debug for SessionToken {
     }
 }
 
-/// What a request shows to be known again, in its cookie or its `Authorization` header.
+/// What a request has as its session token, in its cookie or its `Authorization` header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Presented {
     /// Nothing.

@@ -13,7 +13,7 @@ use crate::PgStore;
 use crate::clock::random_text;
 use crate::error::chain;
 
-/// How long a server may take to let us in.
+/// How long a connection to the server may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long the end of a test waits for its database to be dropped.

@@ -200,8 +200,8 @@ const MAX_LENGTH: usize = 255;
 /// As many bytes as a part of a key can have.
 const MAX_BYTES: usize = 4 * MAX_LENGTH;
 
-/// All of a text that can be a part of a key, and the beginning of a longer one: what is done with
-/// it costs no more than it does for a key.
+/// A text that can be a part of a key, or the beginning of a longer one, so that the work for it has a
+/// bound.
 pub(crate) fn bounded(text: &str) -> &str {
     let mut end = text.len().min(MAX_BYTES);
     while !text.is_char_boundary(end) {
