@@ -112,7 +112,6 @@ impl Cache {
         }))
     }
 
-    /// Whether the store has a cache.
     pub(super) fn is_on(&self) -> bool {
         self.0.is_some()
     }
@@ -132,7 +131,6 @@ impl Cache {
         }
     }
 
-    /// A session with its user.
     pub(super) fn find(&self, id: &SessionId) -> Option<(SessionRow, UserRow)> {
         let shared = self.shared()?;
         let now = Instant::now();
@@ -157,7 +155,6 @@ impl Cache {
         }
     }
 
-    /// A change of one session.
     pub(super) fn session_changes(&self, id: &SessionId) -> PendingChange<'_> {
         self.pending(|| [Some(Change::Session(digest_of(id))), None])
     }
@@ -188,7 +185,6 @@ impl Cache {
         PendingChange(self.shared().map(|shared| (shared, changes())))
     }
 
-    /// Whether it answers at the moment.
     pub(super) fn is_answering(&self) -> bool {
         self.shared()
             .is_some_and(|shared| shared.freshness.is_fresh(Instant::now()))

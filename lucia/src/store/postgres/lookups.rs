@@ -91,9 +91,8 @@ impl Parts {
         sql: &str,
         params: Params<'_>,
     ) -> Result<Vec<Found>> {
-        let answer = self
-            .run_by(connection, &Statement::lookup(sql, params))
-            .await;
+        let statement = Statement::lookup(sql, params);
+        let answer = self.run_by(connection, &statement).await;
         let found = answer.and_then(|rows| read_all(&rows, found_row));
         if found.is_err() {
             // What is asked to explain it may have no other connection.
@@ -117,11 +116,9 @@ impl Parts {
     /// One session at a time: a row that is locked holds up no other lookup.
     async fn hashed(&self, found: Found) -> Result<Option<Found>> {
         let id = &found.session.id;
-        let sql = &self.statements.hash_session;
-        if self
-            .returns_row(&Statement::new(sql, &[&id.as_str()]))
-            .await?
-        {
+        let params: Params<'_> = &[&id.as_str()];
+        let hash = Statement::new(&self.statements.hash_session, params);
+        if self.returns_row(&hash).await? {
             return Ok(Some(found));
         }
         // Another one was faster, or has ended it.

@@ -270,10 +270,8 @@ impl Parts {
             lock: limit.map(|_| &lock),
             ..Statement::new(&sql, &params)
         };
-        match self
-            .row(&statement, |row| session_row(row).map(Some))
-            .await?
-        {
+        let inserted = self.row(&statement, |row| session_row(row).map(Some));
+        match inserted.await? {
             Some(None) => Err(self.kept_out(&self.tables.session)),
             begun => Ok(begun.flatten()),
         }

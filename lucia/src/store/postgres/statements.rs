@@ -26,12 +26,10 @@ pub(super) struct Statements {
     users: String,
     keys: String,
     sessions: String,
-    /// The id of a user `u`.
-    user_id: String,
-    /// A user `u` as JSON, with the columns that were asked for.
-    user_json: String,
+    /// All that is read of a user `u`: the id, and the columns that were asked for as JSON.
+    user_columns: String,
     /// All that is read of a session `s`.
-    session: String,
+    session_columns: String,
     ids: StoredIds,
 
     pub(super) user: String,
@@ -98,6 +96,7 @@ impl Statements {
             text_or_null(r#""hashed_password""#),
         );
         let user_id = as_text(r#"u."id""#);
+        let user = format!("{user_id}, {user_json}");
         let public_id = ids.public();
         let session = format!(
             r#"({public_id})::TEXT, {}, s."created_at", s."authenticated_at", s."renewed_at", s."active_expires", s."idle_expires", {}, {}, s."persistent", {session_json}"#,
@@ -111,7 +110,7 @@ impl Statements {
         let is_among_first = ids.is("ANY((SELECT $1::TEXT[])::TEXT[])");
         // One row comes back in any case, which says whether the server is read-only.
         let session_and_user = format!(
-            r#"SELECT {session}, {is_to_be_hashed}, {user_id}, {user_json}, {IS_READ_ONLY}
+            r#"SELECT {session}, {is_to_be_hashed}, {user}, {IS_READ_ONLY}
             FROM (SELECT) AS one LEFT JOIN
                 ({sessions} AS s JOIN {users} AS u ON u."id" = s."user_id") ON "#,
             is_to_be_hashed = ids.is_to_be_hashed(),
@@ -125,9 +124,9 @@ impl Statements {
 
         Self {
             user: telling_access(&format!(
-                r#"SELECT {user_id}, {user_json} FROM {users} AS u WHERE u."id" = $1"#
+                r#"SELECT {user} FROM {users} AS u WHERE u."id" = $1"#
             )),
-            any_user: format!(r#"SELECT {user_id}, {user_json} FROM {users} AS u LIMIT 1"#),
+            any_user: format!("SELECT {user} FROM {users} AS u LIMIT 1"),
             // Once the user is locked, nothing more can come to refer to them. What came before is
             // seen by a statement that is sent behind this one.
             lock_user: format!(r#"SELECT 1 FROM {users} WHERE "id" = $1 FOR UPDATE"#),
@@ -262,9 +261,8 @@ impl Statements {
             users,
             keys,
             sessions,
-            user_id,
-            user_json,
-            session,
+            user_columns: user,
+            session_columns: session,
             ids,
         }
     }
@@ -281,13 +279,7 @@ impl Statements {
     /// Inserts a user `$1` with the attributes in the JSON `$2`, and with their key `$3` with hash
     /// `$4`. Postgres itself turns each value into the type of its column.
     pub(super) fn insert_user(&self, attributes: &Map<String, Value>, with_key: bool) -> String {
-        let Self {
-            users,
-            keys,
-            user_id,
-            user_json,
-            ..
-        } = self;
+        let (users, keys, returned) = (&self.users, &self.keys, &self.user_columns);
         let (columns, values) = columns_and_values(attributes);
         // The user is inserted from the key, so that a taken key is found before a taken name.
         // What the key refers to is looked for when the whole statement is done.
@@ -305,21 +297,27 @@ impl Statements {
         format!(
             r#"{new_key} INSERT INTO {users} AS u ("id"{columns})
             SELECT $1{values} FROM {from_key} {given}
-            RETURNING {user_id}, {user_json}"#,
+            RETURNING {returned}"#,
             given = given(users, "$2"),
         )
     }
 
     /// Sets columns of the user `$1` to the attributes in the JSON `$2`.
     pub(super) fn update_user(&self, attributes: &Map<String, Value>) -> String {
-        let user = format!("{}, {}", self.user_id, self.user_json);
-        update(&self.users, "u", attributes, r#"u."id" = $1"#, &user)
+        let is_first = r#"u."id" = $1"#;
+        update(&self.users, "u", attributes, is_first, &self.user_columns)
     }
 
     /// Sets columns of the session `$1` to the attributes in the JSON `$2`.
     pub(super) fn update_session(&self, attributes: &Map<String, Value>) -> String {
         let is_first = self.ids.is("$1");
-        update(&self.sessions, "s", attributes, &is_first, &self.session)
+        update(
+            &self.sessions,
+            "s",
+            attributes,
+            &is_first,
+            &self.session_columns,
+        )
     }
 }
 

@@ -77,7 +77,6 @@ pub(super) async fn query_unnamed(
         .await
 }
 
-/// Runs a prepared statement.
 pub(super) async fn query_prepared(
     client: &Client,
     statement: &Statement,

@@ -25,9 +25,7 @@ impl Statements {
         attributes: &Map<String, Value>,
         insertion: Insertion,
     ) -> String {
-        let Self {
-            sessions, session, ..
-        } = self;
+        let (sessions, returned) = (&self.sessions, &self.session_columns);
         let (columns, values) = columns_and_values(attributes);
         let given = if attributes.is_empty() {
             // The parameter is named all the same, so that the others keep their numbers.
@@ -45,7 +43,7 @@ impl Statements {
                     $8::TEXT, $10::TEXT, $11::BOOLEAN{values}
                 FROM {given}
                 WHERE {may_begin}
-                RETURNING {session}
+                RETURNING {returned}
             )
             SELECT inserted.* FROM (SELECT WHERE {may_begin}) AS begun LEFT JOIN inserted ON TRUE"#
         )
