@@ -285,6 +285,9 @@ impl<P> fmt::Debug for Guard<P> {
     }
 }
 
+#[cfg(all(test, feature = "http", feature = "sqlite", feature = "test-support"))]
+mod decisions;
+
 #[cfg(test)]
 mod tests {
     use super::*;
