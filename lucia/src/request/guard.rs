@@ -285,11 +285,11 @@ impl<P> fmt::Debug for Guard<P> {
     }
 }
 
-#[cfg(all(test, feature = "http", feature = "sqlite", feature = "test-support"))]
-mod decisions;
-
 #[cfg(test)]
 mod tests {
+    #[cfg(all(feature = "http", feature = "sqlite", feature = "test-support"))]
+    mod decisions;
+
     use super::*;
     use crate::user::{NoAttributes, User};
 

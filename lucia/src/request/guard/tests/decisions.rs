@@ -4,7 +4,6 @@ use http::Request;
 
 use super::*;
 use crate::testing::{Clock, LoggedIn, store};
-use crate::user::{NoAttributes, User};
 use crate::{Auth, NewKey, NewUser};
 
 const MINUTE: Duration = Duration::from_secs(60);
