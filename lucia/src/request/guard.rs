@@ -199,6 +199,9 @@ pub(crate) fn denied(request: &AuthRequest, denial: Error) -> Error {
 
 #[cfg(test)]
 mod tests {
+    #[cfg(all(feature = "http", feature = "sqlite", feature = "test-support"))]
+    mod decisions;
+
     use super::*;
 
     #[test]

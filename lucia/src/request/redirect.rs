@@ -161,6 +161,7 @@ mod tests {
             assert_eq!(LocalPath::parse(path).unwrap().as_str(), path);
             let read: LocalPath = serde_json::from_value(path.into()).unwrap();
             assert_eq!(read.as_str(), path);
+            assert_eq!((read.as_ref(), read.to_string().as_str()), (path, path));
         }
         for hostile in [
             "",

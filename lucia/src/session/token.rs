@@ -222,6 +222,29 @@ mod tests {
     #[test]
     fn debug_does_not_show_a_token() {
         let token = SessionToken::parse(&"a".repeat(40)).unwrap();
-        assert!(!format!("{token:?}").contains("aaaa"));
+        assert_eq!(format!("{token:?}"), "SessionToken([redacted])");
+        assert_eq!(token.expose(), "a".repeat(40));
+    }
+
+    #[test]
+    fn an_id_is_shown_as_its_text() {
+        let text = "0".repeat(64);
+        let id: SessionId = text.parse().unwrap();
+        assert_eq!((id.to_string(), id.as_ref()), (text.clone(), &*text));
+        assert!(format!("{id:?}").contains(&text));
+    }
+
+    #[test]
+    fn only_one_token_that_was_read_is_a_token() {
+        let token = SessionToken::parse(&"a".repeat(40)).unwrap();
+        assert_eq!(Presented::Token(token.clone()).token(), Some(token.clone()));
+        for other in [
+            Presented::Nothing,
+            Presented::Unreadable,
+            Presented::Several([token].into()),
+            Presented::TooMany,
+        ] {
+            assert_eq!(other.token(), None);
+        }
     }
 }

@@ -334,3 +334,55 @@ fn r09_none_and_partitioned_are_refused_without_secure() {
         assert!(cookie.contains("; Secure"), "{cookie}");
     }
 }
+
+#[test]
+fn r12_names_paths_and_domains_of_4096_bytes_are_accepted() {
+    let long = "x".repeat(4096);
+    for options in [
+        CookieOptions::new().name(&*long),
+        CookieOptions::new()
+            .name("x")
+            .path(format!("/{}", &long[1..])),
+        CookieOptions::new().name("x").domain(&*long),
+    ] {
+        options.build(true).unwrap();
+    }
+}
+
+#[test]
+fn a_cookie_tells_its_parts_and_debug_no_token() {
+    let set = default().set(&token("a"), None, UnixMillis(0));
+    assert_eq!(set.name(), "__Host-auth_session");
+    assert_eq!(set.value(), "a".repeat(40));
+    assert!(!set.is_removal());
+    let debug = format!("{set:?}");
+    assert!(debug.contains(set.name()), "{debug}");
+    assert!(!debug.contains(set.value()), "{debug}");
+    for production in [true, false] {
+        let config = CookieOptions::new().build(production).unwrap();
+        assert_eq!(config.is_secure(), production);
+    }
+}
+
+#[test]
+fn a_removal_for_another_path_or_domain_leaves_the_cookie() {
+    let options = CookieOptions::new().name("sid").path("/app");
+    let config = options.domain("example.com").build(true).unwrap();
+    let cookie = config.set(&token("a"), None, UnixMillis(0));
+    for (removal, is_kept) in [
+        ("sid=; Path=/; Domain=example.com", true),
+        ("sid=; Path=/app; Domain=www.example.com", true),
+        ("sid=; Path=/app", true),
+        ("sid=; Path=/app; Domain=example.com", false),
+        ("sid=; Domain=example.com", false),
+        ("sid=a; Path=/; Domain=example.com", false),
+        ("sid", false),
+    ] {
+        assert_eq!(
+            cookie.is_kept_by_removal(removal.as_bytes()),
+            is_kept,
+            "{removal}"
+        );
+    }
+    assert!(!cookie.is_kept_by_removal(b"sid=\xff"));
+}
