@@ -27,30 +27,6 @@ fn request(auth: &Auth, name: &str, value: &str) -> AuthRequest {
     auth.handle_request(&request)
 }
 
-fn says_yes(_: User<NoAttributes>) -> bool {
-    true
-}
-
-fn says_no(_: User<NoAttributes>) -> bool {
-    false
-}
-
-fn cannot_say(_: User<NoAttributes>) -> Result<bool> {
-    Err(Error::unavailable("away"))
-}
-
-#[tokio::test]
-async fn the_function_for_permit_decides() {
-    let (auth, _, ada) = signed_in().await;
-    let request = || request(&auth, "cookie", &ada.cookie_header());
-    let guard = Guard::authenticated;
-    guard().permit(says_yes).check(&request()).await.unwrap();
-    let denied = guard().permit(says_no).check(&request()).await;
-    assert!(matches!(denied, Err(Error::Forbidden)), "{denied:?}");
-    let unknown = guard().permit(cannot_say).check(&request()).await;
-    assert!(matches!(unknown, Err(Error::Unavailable(_))), "{unknown:?}");
-}
-
 #[tokio::test]
 async fn r24_a_proof_is_recent_for_as_long_as_the_guard_says() {
     let (auth, clock, ada) = signed_in().await;
@@ -110,14 +86,5 @@ async fn a_challenge_is_for_clients_that_may_show_a_token() {
         (&Guard::authenticated(), &bad, Error::Unauthenticated, None),
     ] {
         assert_eq!(guard.challenge(&denial, request), challenge, "{denial:?}");
-    }
-}
-
-#[test]
-fn debug_shows_what_a_guard_asks() {
-    let guard = Guard::authenticated().redirect("/login").recent(MINUTE);
-    let debug = format!("{guard:?}");
-    for part in ["Cookie", "/login", "60s"] {
-        assert!(debug.contains(part), "{debug}");
     }
 }
