@@ -1,8 +1,8 @@
 //! [`AuthRequest`]: who sent this request, asked once, and what the response says of it.
 
-mod change_password;
 pub(crate) mod context;
 pub(crate) mod guard;
+mod passwords;
 pub(crate) mod redirect;
 pub(crate) mod response;
 mod sender;

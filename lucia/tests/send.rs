@@ -49,6 +49,7 @@ fn sign_ins(request: &AuthRequest, key: &VerifiedKey, name: String) {
     let new_user = NewUser::without_key().returning::<Profile>();
     send(request.sign_up(new_user).into_future());
     send(request.change_password(Password::new(("a", &name), "c"), "d"));
+    send(request.reauthenticate(Password::new(("a", &name), "c")));
     send(request.sign_out());
     send(request.sign_out_everywhere());
     send(request.sign_out_others());

@@ -12,6 +12,8 @@ impl Auth {
     /// Checks the password of a session's user once more, for `#[authenticated(recent = "10m")]`. The
     /// session goes on under another token; set its cookie with
     /// [`set_session`](crate::AuthRequest::set_session).
+    /// [`AuthRequest::reauthenticate`](crate::AuthRequest::reauthenticate) does both, and counts wrong
+    /// passwords.
     ///
     /// # Errors
     ///
@@ -49,6 +51,12 @@ impl Reauthenticate<'_> {
     /// in: see [`VerifyPassword::address`].
     pub fn address(mut self, address: IpAddr) -> Self {
         self.check = self.check.address(address);
+        self
+    }
+
+    /// As [`address`](Self::address), where the address may be unknown.
+    pub(crate) fn counted_at(mut self, address: Option<IpAddr>) -> Self {
+        self.check = self.check.counted_at(address);
         self
     }
 

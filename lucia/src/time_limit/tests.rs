@@ -101,7 +101,7 @@ fn a_runtime_that_no_longer_runs_does_not_keep_the_limits_of_another() {
     };
     let first = runtime();
     first.block_on(async {
-        let _ = tokio::spawn(within(LIMIT, pending::<()>()));
+        drop(tokio::spawn(within(LIMIT, pending::<()>())));
         tokio::task::yield_now().await;
     });
     // Its task waits still, and only while it is blocked on.

@@ -35,6 +35,7 @@ mod actix {
     mod passwords;
     mod permits;
     mod races;
+    mod reauthenticate;
     mod redirects;
     mod remember;
     mod self_types;
@@ -76,6 +77,7 @@ mod axum {
     mod passwords;
     mod permits;
     mod races;
+    mod reauthenticate;
     mod redirects;
     mod remember;
     mod self_types;

@@ -76,7 +76,7 @@ pub(super) struct Connections {
     /// the first to write.
     writer: Arc<tokio::sync::Mutex<()>>,
     /// Never used: a database in memory lives as long as one connection does, and `idle` can be empty.
-    _first: Mutex<Connection>,
+    _memory: Option<Mutex<Connection>>,
 }
 
 impl Connections {
@@ -91,14 +91,17 @@ impl Connections {
             // Connections to memory cannot read beside a writer, so that more would only wait.
             Location::Memory => (memory_name(), 1),
         };
-        let first = match &location {
+        let (idle, memory) = match &location {
             Location::File(path) => {
                 let (path, deadline) = (path.clone(), Instant::now() + timeout);
                 let opening = blocking(move || open_file(&path, deadline));
                 let opened = tokio::time::timeout(timeout, opening).await;
-                opened.map_err(Error::unavailable)???
+                (vec![opened.map_err(Error::unavailable)???], None)
             }
-            Location::Memory => connect(&path).map_err(|error| errors::plain(&error))?,
+            Location::Memory => {
+                let opened = connect(&path).map_err(|error| errors::plain(&error))?;
+                (Vec::new(), Some(Mutex::new(opened)))
+            }
         };
         Ok(Self {
             location,
@@ -106,9 +109,9 @@ impl Connections {
             path,
             timeout,
             permits: Arc::new(Semaphore::new(size)),
-            idle: Mutex::new(Vec::new()),
+            idle: Mutex::new(idle),
             writer: Arc::default(),
-            _first: Mutex::new(first),
+            _memory: memory,
         })
     }
 

@@ -175,7 +175,7 @@ async fn when_it_cannot_say_that_is_503_and_the_reason_is_in_the_log() {
         let lines = found.lines();
         assert_eq!(lines.len(), 1, "{path}: {lines:?}");
         assert!(
-            lines[0].starts_with("ERROR lucia::request::guard"),
+            lines[0].starts_with("ERROR lucia::adapter::permit"),
             "{lines:?}"
         );
     }

@@ -1,4 +1,4 @@
-//! A user changes their password.
+//! A user who is signed in types a password again: to change it, or to prove who they are.
 
 use super::AuthRequest;
 use crate::Result;
@@ -54,6 +54,40 @@ impl AuthRequest {
             .of(&session.user_id)
             .await?;
         let session = auth.change_password(&session, &key.id, new).await?;
+        self.set_session(Some(&session));
+        Ok(session)
+    }
+
+    /// Checks the password of the sender once more, for
+    /// [`#[authenticated(recent = "10m")]`](crate::authenticated) (OWASP ASVS 5.0, 7.5.3):
+    ///
+    /// ```
+    /// use lucia::{AuthRequest, Password};
+    ///
+    /// async fn confirm(
+    ///     auth_request: &AuthRequest,
+    ///     username: &str, // of the user who is signed in
+    ///     password: &str,
+    /// ) -> lucia::Result<()> {
+    ///     auth_request.reauthenticate(Password::new(("username", username), password)).await?;
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
+    /// It refuses and counts as [`change_password`](Self::change_password) does. Then it gives the session
+    /// another token, and makes the response set the cookie with it.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`change_password`](Self::change_password), except `InvalidPassword`.
+    pub async fn reauthenticate(&self, password: Password<'_>) -> Result<Session> {
+        self.check_forgery()?;
+        let session = self.require().await?;
+        let session = self
+            .auth()
+            .reauthenticate(&session, password.key, password.password)
+            .counted_at(self.client_address())
+            .await?;
         self.set_session(Some(&session));
         Ok(session)
     }
