@@ -51,8 +51,8 @@ use proc_macro::TokenStream;
 /// # What a handler can be
 ///
 /// The function is `async`, takes no `self`, returns any `Responder` and has at most 16 parameters.
-/// They are extracted in the order in which they are declared, and the first that cannot be had
-/// answers. A parameter `impl Trait` becomes the last type parameter of the handler: register it as
+/// They are extracted in declaration order, and the first one that fails determines the response. A
+/// parameter `impl Trait` becomes the last type parameter of the handler: register it as
 /// `web::post().to(handler::<web::Json<Edit>>)`.
 ///
 /// It may be an associated function, registered as `web::get().to(Api::me)`, and use `Self`. If it
@@ -99,8 +99,8 @@ pub fn auth_request(args: TokenStream, item: TokenStream) -> TokenStream {
 /// | `bearer` | requests with a session token in `Authorization: Bearer`; cookies are ignored |
 /// | `cookie, bearer` | requests with either; a bearer token takes precedence, and its request is not redirected |
 ///
-/// `permit` names a function of the user, the session or both, which may be `async` and may fail; an
-/// error is answered with 503:
+/// `permit` names a function that takes `User<A>`, `Session<A>` and any extractor that does not read the
+/// body, up to four in all. It may be `async` and may fail; an error is answered with 503:
 ///
 /// ```text
 /// fn is_admin(user: User<Profile>) -> bool { .. }
@@ -139,8 +139,8 @@ pub fn authenticated(args: TokenStream, item: TokenStream) -> TokenStream {
 /// The router needs the layer of [`Auth`], `.layer(auth.layer())`.
 ///
 /// The function is `async`, takes no `self`, returns anything that implements `IntoResponse` and has
-/// at most 16 parameters. They are extracted in the order in which they are declared, and the first
-/// that cannot be had answers; only the last may read the body. A parameter `impl Trait` becomes
+/// at most 16 parameters. They are extracted in declaration order, and the first one that fails
+/// determines the response; only the last may read the body. A parameter `impl Trait` becomes
 /// the last type parameter of the handler: register it as `post(handler::<Json<Edit>>)`. It may be
 /// an associated function, registered as `get(Api::me)`, and use `Self`. If it uses a type
 /// parameter of its `impl` and not `Self`, the compiler complains about the function (E0401): name

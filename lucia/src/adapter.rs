@@ -49,8 +49,8 @@ pub trait Response: Sized {
     fn with_body(self, body: String) -> Self;
 }
 
-/// Says that the caller is going to put [`response_headers`] on the response, whatever becomes of
-/// it; [`deny`] and [`finish`] do so. A change of the cookie that no adapter has taken care of is
+/// Declares that the caller will put [`response_headers`] on the response, whatever the outcome;
+/// [`deny`] and [`finish`] do so. A change of the cookie that no adapter has taken care of is
 /// logged as a mistake.
 pub fn adopt(auth_request: &AuthRequest) {
     auth_request.adopt();

@@ -88,7 +88,7 @@ struct Parts {
 }
 
 impl Auth {
-    /// Begins the settings of an `Auth` over `store`. Without any, it is ready for production.
+    /// Starts building an `Auth` on `store`. The defaults are safe for production.
     pub fn builder(store: impl Store) -> AuthBuilder {
         AuthBuilder::new(store)
     }

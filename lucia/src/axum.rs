@@ -1,7 +1,7 @@
 //! lucia in axum: extractors, a layer, and errors as responses.
 //!
 //! ```no_run
-//! use axum::{Router, extract::State, http::StatusCode, routing::{get, post}};
+//! use axum::{Router, http::StatusCode, routing::{get, post}};
 //! use lucia::axum::{auth_request, authenticated};
 //! use lucia::{Auth, PgStore, Session, User};
 //! use serde::Deserialize;
@@ -15,7 +15,7 @@
 //! }
 //!
 //! #[authenticated]
-//! async fn logout(State(auth): State<Auth>, session: Session) -> lucia::Result<StatusCode> {
+//! async fn logout(auth: Auth, session: Session) -> lucia::Result<StatusCode> {
 //!     auth.invalidate_session(&session.id).await?;
 //!     auth_request.set_session(None);
 //!     Ok(StatusCode::NO_CONTENT)
@@ -27,8 +27,7 @@
 //! let app = Router::new()
 //!     .route("/me", get(me))
 //!     .route("/logout", post(logout))
-//!     .layer(auth.layer()) // after the routes: it reaches those that are there
-//!     .with_state(auth);
+//!     .layer(auth.layer()); // after the routes: it reaches those that are there
 //! # Ok(app) }
 //! ```
 //!
@@ -84,8 +83,12 @@ pub mod __private {
     pub use super::permit::{Permitted, permit};
 }
 
-use crate::adapter::RequestContext;
 use crate::{AuthRequest, Error, Result};
+
+/// The `AuthRequest` by the `Auth` of a layer, in the extensions of a request. The innermost layer
+/// replaces it, and parts that were copied further out keep theirs.
+#[derive(Clone)]
+struct LayersAuthRequest(AuthRequest);
 
 /// The `AuthRequest` of a request, by the `Auth` of the innermost layer that it has passed.
 ///
@@ -93,10 +96,10 @@ use crate::{AuthRequest, Error, Result};
 ///
 /// [`Error::Misuse`] when it has passed none.
 fn auth_request(parts: &Parts) -> Result<AuthRequest> {
-    match parts.slot().passed() {
-        Some(auth_request) => {
+    match parts.extensions.get::<LayersAuthRequest>() {
+        Some(LayersAuthRequest(auth_request)) => {
             auth_request.look_again(parts);
-            Ok(auth_request)
+            Ok(auth_request.clone())
         }
         None => Err(Error::Misuse(format!(
             "the handler of `{} {}` asks who sent the request, and no `auth.layer()` is around it: \

@@ -118,8 +118,8 @@ pub enum Error {
         /// What is wrong with it.
         reason: &'static str,
     },
-    /// An attribute that cannot be written: a value that its column cannot hold (no number, too
-    /// long, out of range, of no such enum), no column of this name, or one of lucia's own. Such
+    /// An attribute that cannot be written: a value that does not fit its column (not a number, too
+    /// long, out of range, not a member of the enum), an unknown column, or a column of lucia's. Such
     /// names come from clients where an application passes on what they send.
     ///
     /// Status 400, code `invalid_attribute`.

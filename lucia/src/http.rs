@@ -1,6 +1,5 @@
-//! lucia for every framework whose requests and responses are those of the crate
-//! [`http`](https://docs.rs/http): what an adapter is made of. For axum it is made already:
-//! [`lucia::axum`](crate::axum).
+//! Building blocks for adapters of frameworks that use the crate [`http`](https://docs.rs/http). axum has
+//! its adapter already: [`lucia::axum`](crate::axum).
 //!
 //! # An adapter, without a framework
 //!
@@ -52,11 +51,11 @@ use std::sync::Arc;
 use http::request::Parts;
 use http::{Extensions, Request, Response, StatusCode};
 
+use crate::Error;
 use crate::adapter::{self, Answer, DefaultLook};
 use crate::headers::RequestInfo;
 use crate::headers::maps::header_map;
 use crate::request::context::{RequestContext, RequestSlot};
-use crate::{AuthRequest, Error};
 
 header_map!(pub http);
 
@@ -267,20 +266,12 @@ fn slot(extensions: &Extensions) -> RequestSlot {
     kept.cloned().unwrap_or_default()
 }
 
-/// Sees to it that a request has a slot for its [`AuthRequest`], before the first use. One that is
+/// Sees to it that a request has a slot for its [`AuthRequest`](crate::AuthRequest), before the first use. One that is
 /// there already stays.
 pub fn keep_slot(extensions: &mut Extensions) {
     if extensions.get::<RequestSlot>().is_none() {
         extensions.insert(RequestSlot::default());
     }
-}
-
-/// Puts on a response what the request's `AuthRequest` asks for, when the handler has finished: see
-/// [`adapter::response_headers`]. Doing it again changes nothing.
-pub async fn put_headers(headers: &mut HeaderMap, auth_request: &AuthRequest) {
-    adapter::response_headers(auth_request)
-        .await
-        .put_on(headers);
 }
 
 /// The response to a client who ran into `error`: see [`Answer::of`]. It has the error in its extensions,

@@ -155,8 +155,8 @@ impl Auth {
     /// The cookie that carries a session, or with `None` the one that removes it. That of a session
     /// that is not to be [remembered](crate::CreateSession::remember) has no `Max-Age`.
     ///
-    /// For what lucia has no adapter for. [`AuthRequest::set_session`] puts it on the response. A
-    /// handler that does so by itself keeps to the same rules where the response passes an
+    /// For responses outside of lucia's adapters. [`AuthRequest::set_session`] puts the cookie on the
+    /// response for you. A handler that does so by itself keeps to the same rules where the response passes an
     /// attribute, `Auth::middleware` or `Auth::layer`:
     /// [`ResponseHeaders::put_on`](crate::adapter::ResponseHeaders::put_on) says which.
     #[must_use]

@@ -23,8 +23,8 @@ pub use lifetime::{Expiries, Rotation};
 
 /// A user's session, with the secret that proves it.
 ///
-/// Only [`create_session`](crate::Auth::create_session) and the validating functions make one, so
-/// that a cookie can be set for no other session. The part of it that the application may show is
+/// Only the calls that create, validate or rotate a session return one, so that a cookie can be set
+/// for no other session. The part of it that the application may show is
 /// its [`SessionInfo`], to which a session dereferences: `session.id`, `session.user_id`, ...
 ///
 /// A `Session<Device>` has your columns of the table of sessions in `attributes`, as any `serde`
@@ -87,7 +87,8 @@ impl Session {
 /// The session of the user who sent a request, or `None` for an anonymous request, as a parameter of a
 /// handler that is open to both.
 ///
-/// An outage of the store is an error, and not `None`. In actix-web, `Option<Session<A>>` is `None` then.
+/// An outage of the store is an error, and not `None`. In actix-web, `Option<Session<A>>` is `None` then;
+/// in axum it means the same as `MaybeSession<A>`.
 #[derive(Clone, Debug)]
 #[allow(clippy::exhaustive_structs)]
 pub struct MaybeSession<A = NoAttributes>(pub Option<Session<A>>);

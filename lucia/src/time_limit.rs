@@ -9,6 +9,7 @@ use std::cell::RefCell;
 use std::future::poll_fn;
 use std::mem;
 use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -17,6 +18,9 @@ use slab::Slab;
 use tokio::runtime::{Handle, Id};
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
+
+/// How long a limit lasts that is too long for the clock.
+const FAR_FUTURE: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 
 /// A future that took longer than its limit.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +64,8 @@ struct Timer {
     state: Mutex<State>,
     /// A limit ends before the moment that the task waits for.
     sooner: Notify,
+    /// Whether the task has ended before its limits, as it does when its runtime shuts down.
+    is_dead: AtomicBool,
 }
 
 #[derive(Default)]
@@ -82,22 +88,22 @@ thread_local! {
 impl Alarm {
     fn set(limit: Duration, waker: &Waker) -> Self {
         let timer = Timer::of_this_thread();
-        let ends = Instant::now() + limit;
+        let now = Instant::now();
+        let ends = now.checked_add(limit).unwrap_or(now + FAR_FUTURE);
         let waker = waker.clone();
         let mut state = timer.lock();
         let key = state.limits.insert(Limit { ends, waker });
-        match state.until {
-            Some(until) if until <= ends => {}
-            Some(_) => {
-                state.until = Some(ends);
-                timer.sooner.notify_one();
-            }
-            None => {
-                state.until = Some(ends);
-                tokio::spawn(Timer::run(timer.clone()));
-            }
+        let until = state.until;
+        if until.is_none_or(|until| ends < until) {
+            state.until = Some(ends);
         }
         drop(state);
+        match until {
+            Some(until) if until <= ends => {}
+            Some(_) => timer.sooner.notify_one(),
+            // Without the lock: a runtime that shuts down drops the task at once.
+            None => drop(tokio::spawn(Timer::run(Task(timer.clone())))),
+        }
         Self { timer, key }
     }
 
@@ -110,7 +116,7 @@ impl Alarm {
         let _former = (!limit.waker.will_wake(context.waker()))
             .then(|| mem::replace(&mut limit.waker, context.waker().clone()));
         drop(state);
-        ends <= Instant::now()
+        ends <= Instant::now() || self.timer.is_dead.load(Ordering::Relaxed)
     }
 }
 
@@ -126,16 +132,19 @@ impl Timer {
     fn of_this_thread() -> Arc<Self> {
         let runtime = Handle::current().id();
         TIMER.with_borrow_mut(|timer| match timer {
-            Some((of, timer)) if *of == runtime => timer.clone(),
+            Some((of, timer)) if *of == runtime && !timer.is_dead.load(Ordering::Relaxed) => {
+                timer.clone()
+            }
             _ => timer.insert((runtime, Arc::default())).1.clone(),
         })
     }
 
     /// Wakes futures whose limits have passed, until there are none left.
-    async fn run(self: Arc<Self>) {
-        while let Some(until) = self.ring(Instant::now()) {
+    async fn run(task: Task) {
+        let Task(timer) = &task;
+        while let Some(until) = timer.ring(Instant::now()) {
             // Either may be the reason to look again.
-            let _ = timeout_at(until, self.sooner.notified()).await;
+            let _ = timeout_at(until, timer.sooner.notified()).await;
         }
     }
 
@@ -158,6 +167,25 @@ impl Timer {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The task of a timer.
+struct Task(Arc<Timer>);
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        let Self(timer) = self;
+        let state = timer.lock();
+        if state.until.is_none() {
+            return;
+        }
+        // Without the task, no limit would ever pass.
+        timer.is_dead.store(true, Ordering::Relaxed);
+        let limits = state.limits.iter().map(|(_, limit)| limit.waker.clone());
+        let wakers: Vec<_> = limits.collect();
+        drop(state);
+        wakers.into_iter().for_each(Waker::wake);
     }
 }
 

@@ -41,7 +41,7 @@ pub struct UserId(String);
 
 impl UserId {
     /// How many characters an id has that lucia makes.
-    pub const LENGTH: usize = 15;
+    pub(crate) const LENGTH: usize = 15;
 
     /// How many characters an id may have, so that it fits into an index.
     pub const MAX_LENGTH: usize = 255;

@@ -10,6 +10,7 @@ use crate::{AuthRequest, Error, Result, Source};
 
 /// The kinds of answers that a function for `permit` can give. They tell the implementations of
 /// [`Decision`] apart, and mean nothing else.
+#[doc(hidden)]
 pub mod kind {
     /// `bool`.
     #[derive(Debug)]

@@ -159,16 +159,15 @@ impl AuthBuilder {
     }
 
     /// How long after its creation a session is expired however much it is used (OWASP ASVS 5.0,
-    /// 7.3.2). Without this setting, renewals can go on for ever.
+    /// 7.3.2). Without this setting, a session can be renewed indefinitely.
     pub fn absolute_period(mut self, period: Duration) -> Self {
         self.lifetime.absolute = Some(period);
         self
     }
 
-    /// How many sessions a user can have at once. A sign-in ends those that are too many with it,
-    /// the ones that were renewed the longest time ago, in the transaction that stores its own,
-    /// however many happen at once (OWASP ASVS 5.0, 7.1.2). Without this setting there is no
-    /// limit.
+    /// The maximum number of concurrent sessions of a user (OWASP ASVS 5.0, 7.1.2). A sign-in that
+    /// exceeds it ends the sessions with the oldest renewals, in the transaction that stores the new
+    /// session, even when sign-ins are concurrent. Without this setting there is no limit.
     pub fn max_sessions_per_user(mut self, max_sessions: u32) -> Self {
         self.max_sessions = Some(max_sessions);
         self
@@ -227,8 +226,8 @@ impl AuthBuilder {
         self
     }
 
-    /// Believes what a reverse proxy says of the client's address and of the host and scheme that it
-    /// asked for. By default lucia ignores these headers, because any client can send them. Where
+    /// Trusts the headers in which a reverse proxy reports the client's address, and the requested host
+    /// and scheme. By default lucia ignores these headers, because any client can send them. Where
     /// this is set, the address of the connection is never taken for that of a client: all requests
     /// have to come by the proxy.
     pub fn trusted_proxy(mut self, proxy: TrustedProxy) -> Self {
@@ -239,9 +238,9 @@ impl AuthBuilder {
     /// How many proxies are between the clients and the application, each of which appends to the
     /// headers of [`trusted_proxy`](Self::trusted_proxy); 1 by default.
     ///
-    /// Of the elements of `X-Forwarded-For` or `Forwarded`, the one that is so many from the right has
-    /// the client's address. Too small a number makes all clients share the address of a proxy. With too
-    /// large a number, **clients choose their address**. Do not count a proxy that does not append.
+    /// lucia takes the client's address from `X-Forwarded-For` or `Forwarded`, `hops` elements from the
+    /// right. If the number is too small, all clients share a proxy's address. If it is too large,
+    /// **clients choose their address**. Do not count a proxy that does not append.
     ///
     /// Of `X-Forwarded-Host` and `X-Forwarded-Proto` the same element counts, and the first where
     /// there are fewer: proxies often overwrite these or pass them on.

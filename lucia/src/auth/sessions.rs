@@ -123,8 +123,9 @@ impl Auth {
     ///
     /// [`Error::UnknownSession`] when the session does not exist or has expired;
     /// [`Error::Constraint`] and [`Error::InvalidAttribute`] when an attribute breaks a rule of
-    /// your table or does not fit its column; [`Error::Schema`] when the column does not exist;
-    /// [`Error::Misuse`] for a column of lucia's; [`Error::Unavailable`] when the store is.
+    /// your table or does not fit its column, when the column does not exist, and for a column of
+    /// lucia's; [`Error::Misuse`] when `attributes` cannot be serialized; [`Error::Unavailable`] when
+    /// the store is.
     ///
     /// [`PgStoreBuilder::session_columns`]: https://docs.rs/lucia/latest/lucia/struct.PgStoreBuilder.html#method.session_columns
     pub async fn update_session_attributes(
@@ -139,8 +140,8 @@ impl Auth {
             .ok_or(Error::UnknownSession)
     }
 
-    /// Gives a session another token, after its user got more rights, so that a token that leaked
-    /// before is worth nothing (OWASP ASVS 5.0, 7.2.4). The session is renewed by this, and its
+    /// Replaces the token of a session. Call it when the user gains privileges, so that a token that
+    /// leaked earlier is useless (OWASP ASVS 5.0, 7.2.4). The session is renewed by this, and its
     /// public id changes. Set its cookie by [`set_session`](crate::AuthRequest::set_session).
     ///
     /// It is one statement: before it the old token is good, and after it the new one.

@@ -10,9 +10,10 @@ use axum::response::{IntoResponse, Response};
 use tower_layer::Layer;
 use tower_service::Service;
 
+use super::LayersAuthRequest;
 use super::permit::{Permitted, admit};
 use super::response::asked;
-use crate::adapter::{self, RequestContext};
+use crate::adapter;
 use crate::auth::Auth;
 use crate::http::keep_slot;
 use crate::request::guard::Guard;
@@ -125,7 +126,8 @@ where
         keep_slot(&mut parts.extensions);
         let auth_request = layer.auth.handle_request(&parts);
         adapter::adopt(&auth_request);
-        parts.slot().pass(&auth_request);
+        let layers = LayersAuthRequest(auth_request.clone());
+        parts.extensions.insert(layers);
         Box::pin(async move {
             let asked = asked(&parts);
             let permit = layer.permit.as_deref();

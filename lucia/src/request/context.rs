@@ -29,8 +29,8 @@ struct Kept {
     first: Option<AuthRequest>,
     /// Those of further [`Auth`]s, which few applications have.
     others: Vec<AuthRequest>,
-    /// That of the middleware or layer that the request has passed last.
-    #[cfg(any(feature = "actix", feature = "axum"))]
+    /// That of the middleware that the request has passed last.
+    #[cfg(feature = "actix")]
     passed: Option<AuthRequest>,
     /// That of the handler that the request has arrived at.
     #[cfg(feature = "actix")]
@@ -65,14 +65,14 @@ impl RequestSlot {
         new
     }
 
-    /// Notes that the request has passed the middleware or layer of an `Auth`.
-    #[cfg(any(feature = "actix", feature = "axum"))]
+    /// Notes that the request has passed the middleware of an `Auth`.
+    #[cfg(feature = "actix")]
     pub(crate) fn pass(&self, auth_request: &AuthRequest) {
         self.lock().passed = Some(auth_request.clone());
     }
 
-    /// The `AuthRequest` of the innermost middleware or layer that the request has passed.
-    #[cfg(any(feature = "actix", feature = "axum"))]
+    /// The `AuthRequest` of the innermost middleware that the request has passed.
+    #[cfg(feature = "actix")]
     pub(crate) fn passed(&self) -> Option<AuthRequest> {
         self.lock().passed.clone()
     }

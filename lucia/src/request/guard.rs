@@ -10,7 +10,7 @@ use crate::{Error, Result};
 
 /// Which requests a handler or a scope admits.
 ///
-/// `#[authenticated(..)]` makes one of its options. For a whole scope,
+/// `#[authenticated(..)]` makes one of its options other than `permit`. For a whole scope,
 /// [`Auth::middleware`](crate::Auth::middleware) and `Auth::layer` take one:
 ///
 /// ```

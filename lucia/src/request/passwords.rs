@@ -33,7 +33,8 @@ impl AuthRequest {
     /// 5. makes the response set the cookie with the new token.
     ///
     /// If a step fails, the steps after it do not happen. A client that authenticated by its bearer token
-    /// gets no cookie: send it the [token](Session::token) of the session that is returned.
+    /// gets no cookie: send it the [token](Session::token) of the session that is returned. The rest of
+    /// such a request is anonymous.
     ///
     /// # Errors
     ///
@@ -54,8 +55,7 @@ impl AuthRequest {
             .of(&session.user_id)
             .await?;
         let session = auth.change_password(&session, &key.id, new).await?;
-        self.set_session(Some(&session));
-        Ok(session)
+        Ok(self.replaced(session))
     }
 
     /// Checks the password of the sender once more, for
@@ -75,7 +75,8 @@ impl AuthRequest {
     /// ```
     ///
     /// It refuses and counts as [`change_password`](Self::change_password) does. Then it gives the session
-    /// another token, and makes the response set the cookie with it.
+    /// another token, and makes the response set the cookie with it. What applies to bearer tokens there
+    /// applies here.
     ///
     /// # Errors
     ///
@@ -88,7 +89,16 @@ impl AuthRequest {
             .reauthenticate(&session, password.key, password.password)
             .counted_at(self.client_address())
             .await?;
+        Ok(self.replaced(session))
+    }
+
+    /// Notes the session under its new token. The former token, which a client may have shown in its
+    /// `Authorization` header, no longer authenticates this request.
+    fn replaced(&self, session: Session) -> Session {
+        if self.is_by_bearer() {
+            self.0.bearer.end();
+        }
         self.set_session(Some(&session));
-        Ok(session)
+        session
     }
 }

@@ -90,9 +90,9 @@ pub struct Answer {
 impl Answer {
     pub(crate) const CONTENT_TYPE: &str = "text/plain; charset=utf-8";
 
-    /// What a client gets who ran into `error`: the [`status`](Error::status), the
-    /// [`public_message`](Error::public_message) as plain text, and when to ask again. What an
-    /// operator has to know of a 500, or of a refused column, goes to the log.
+    /// The response to `error`: its [`status`](Error::status), its
+    /// [`public_message`](Error::public_message) as plain text, and `Retry-After` where it applies. The
+    /// details of a 500, or of a refused column, go to the log.
     #[must_use]
     pub fn of(error: &Error) -> Self {
         match error {

@@ -24,7 +24,7 @@ impl SessionToken {
     /// How many characters a token has.
     pub const LENGTH: usize = 40;
 
-    /// Reads a token from what a client sent; `None` for everything that cannot be one.
+    /// Parses a token that a client sent. Returns `None` if the text is not a valid token.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         Self::read(text.as_bytes())

@@ -104,7 +104,7 @@ impl<'a> VerifyPassword<'a> {
         self
     }
 
-    /// As [`address`](Self::address), where the address is known.
+    /// As [`address`](Self::address), where the address may be unknown.
     pub(crate) fn counted_at(mut self, address: Option<IpAddr>) -> Self {
         self.address = address;
         self

@@ -116,8 +116,8 @@ impl PgStore {
     ///
     /// # Errors
     ///
-    /// [`Error::Setting`] for a URL that is none or asks for TLS, [`Error::Unavailable`] when the
-    /// server cannot be reached or does not let us in.
+    /// [`Error::Setting`] for an invalid URL or one that requires TLS; [`Error::Unavailable`] when the
+    /// server cannot be reached or refuses the connection.
     pub async fn connect(url: &str) -> Result<Self, Error> {
         Self::builder().connect(url).await
     }
@@ -148,9 +148,8 @@ impl PgStore {
         Ok(migrate::migrate(&self.0, user_columns).await?)
     }
 
-    /// Whether the [cache](PgStoreBuilder::cache) answers at the moment: it does once it has heard
-    /// from the database that it hears of all changes, and for as long as it does. For metrics; while
-    /// it does not, lookups go to the database.
+    /// Whether the [cache](PgStoreBuilder::cache) currently answers lookups. It does while it receives
+    /// change notifications from the database; otherwise lookups go to the database. For metrics.
     #[cfg(feature = "cache")]
     #[cfg_attr(docsrs, doc(cfg(feature = "cache")))]
     #[must_use]

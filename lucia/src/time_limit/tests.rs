@@ -121,3 +121,28 @@ async fn a_future_that_moves_to_another_task_is_woken_there() {
     }
     tokio::spawn(limited).await.unwrap().unwrap_err();
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_limit_that_is_too_long_for_the_clock_never_passes() {
+    within(Duration::MAX, sleep(LIMIT)).await.unwrap();
+}
+
+#[test]
+fn a_future_does_not_wait_for_a_timer_whose_runtime_shuts_down() {
+    let runtime = Builder::new_current_thread().enable_time().build().unwrap();
+    let handle = runtime.handle().clone();
+    let (started, starts) = std::sync::mpsc::channel();
+    let waiting = std::thread::spawn(move || {
+        handle.block_on(async {
+            let mut limited = pin!(within(Duration::MAX, pending::<()>()));
+            let polled =
+                poll_fn(|context| Poll::Ready(limited.as_mut().poll(context).is_pending()));
+            assert!(polled.await);
+            started.send(()).unwrap();
+            limited.await
+        })
+    });
+    starts.recv().unwrap();
+    drop(runtime);
+    waiting.join().unwrap().unwrap_err();
+}

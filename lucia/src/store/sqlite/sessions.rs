@@ -195,7 +195,14 @@ impl Store for SqliteStore {
                 kept = Some(rotation.token.session_id());
             }
             let params = (key_id, user_id, &change.hashed_password, None::<&str>);
-            db.execute(Subject::Key, &sql.update_key_password, params)?;
+            if db.execute(Subject::Key, &sql.update_key_password, params)? == 0 {
+                // What was done before is undone with it.
+                let table = &db.tables.names.key;
+                return Err(StoreError::Misuse(format!(
+                    "table `{table}` has a trigger that keeps rows from being updated"
+                ))
+                .into());
+            }
             delete_sessions(db, &change.user_id, kept.as_ref())?;
             Ok(true)
         })

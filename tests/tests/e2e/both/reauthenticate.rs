@@ -160,8 +160,9 @@ async fn r34_wrong_passwords_are_counted_with_those_of_sign_ins(stage: Stage) {
         let reply = browser.post("/prove", &form("ada", WRONG)).await;
         assert_eq!(reply.status, 401, "{reply:?}");
     }
-    let login = scene.site.browser().post("/login", &form("ada", WRONG));
-    assert_eq!(login.await.status, 401);
+    let stranger = scene.site.browser();
+    let login = stranger.post("/login", &form("ada", WRONG)).await;
+    assert_eq!(login.status, 401);
     let reply = browser.post("/prove", &form("ada", PASSWORD)).await;
     assert_eq!(reply.status, 429, "{reply:?}");
     assert!(reply.header("retry-after").is_some(), "{reply:?}");
