@@ -102,7 +102,13 @@ impl Alarm {
             Some(until) if until <= ends => {}
             Some(_) => timer.sooner.notify_one(),
             // Without the lock: a runtime that shuts down drops the task at once.
-            None => drop(tokio::spawn(Timer::run(Task(timer.clone())))),
+            None => {
+                let task = Task {
+                    timer: timer.clone(),
+                    is_done: false,
+                };
+                drop(tokio::spawn(Timer::run(task)));
+            }
         }
         Self { timer, key }
     }
@@ -140,12 +146,13 @@ impl Timer {
     }
 
     /// Wakes futures whose limits have passed, until there are none left.
-    async fn run(task: Task) {
-        let Task(timer) = &task;
-        while let Some(until) = timer.ring(Instant::now()) {
+    async fn run(mut task: Task) {
+        while let Some(until) = task.timer.ring(Instant::now()) {
             // Either may be the reason to look again.
-            let _ = timeout_at(until, timer.sooner.notified()).await;
+            let _ = timeout_at(until, task.timer.sooner.notified()).await;
         }
+        // From here on, a limit that another thread sets has another task.
+        task.is_done = true;
     }
 
     /// Wakes futures whose limits have passed at `now`. Returns when the next one passes.
@@ -171,17 +178,20 @@ impl Timer {
 }
 
 /// The task of a timer.
-struct Task(Arc<Timer>);
+struct Task {
+    timer: Arc<Timer>,
+    /// Whether it has ended because no limit was left.
+    is_done: bool,
+}
 
 impl Drop for Task {
     fn drop(&mut self) {
-        let Self(timer) = self;
-        let state = timer.lock();
-        if state.until.is_none() {
+        if self.is_done {
             return;
         }
         // Without the task, no limit would ever pass.
-        timer.is_dead.store(true, Ordering::Relaxed);
+        self.timer.is_dead.store(true, Ordering::Relaxed);
+        let state = self.timer.lock();
         let limits = state.limits.iter().map(|(_, limit)| limit.waker.clone());
         let wakers: Vec<_> = limits.collect();
         drop(state);

@@ -93,7 +93,7 @@ where
 // Any function of one to four arguments is one. What these and its answer may be is asked of each by
 // itself, so that the compiler says which of them is wrong.
 #[diagnostic::on_unimplemented(
-    message = "this is no function for `permit`",
+    message = "this is not a function for `permit`",
     label = "not a function of one to four arguments",
     note = "write `fn is_admin(user: User<Profile>) -> bool`, `fn is_recent(session: Session) -> bool` or `fn may_edit(user: User<Profile>, document: web::Path<u64>) -> bool`"
 )]
