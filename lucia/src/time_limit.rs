@@ -90,14 +90,20 @@ impl Alarm {
         let timer = Timer::of_this_thread();
         let now = Instant::now();
         let ends = now.checked_add(limit).unwrap_or(now + FAR_FUTURE);
-        let waker = waker.clone();
         let mut state = timer.lock();
-        let key = state.limits.insert(Limit { ends, waker });
+        let key = state.limits.insert(Limit {
+            ends,
+            waker: waker.clone(),
+        });
         let until = state.until;
         if until.is_none_or(|until| ends < until) {
             state.until = Some(ends);
         }
         drop(state);
+        // It was stopped before the limit was there to be woken.
+        if timer.is_dead.load(Ordering::Relaxed) {
+            waker.wake_by_ref();
+        }
         match until {
             Some(until) if until <= ends => {}
             Some(_) => timer.sooner.notify_one(),

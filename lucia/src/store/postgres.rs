@@ -39,7 +39,7 @@ use cache::Cache;
 #[cfg(feature = "cache")]
 pub use cache::CacheOptions;
 use connections::WriteAccess;
-use error::{Failure, Written, invalid};
+use error::{Failure, Written};
 use pooler::Routes;
 use rows::{key_row, read_all, user_row};
 use run::Statement;
@@ -386,7 +386,11 @@ impl TransactionStore for PgStore {
 /// would cut off.
 fn attributes_json(table: &str, attributes: &Map<String, Value>, own: &[&str]) -> Result<String> {
     if let Some(name) = attributes.keys().find(|name| name.len() > MAX_NAME) {
-        return Err(invalid(table, Some(name), "there is no such column"));
+        return Err(StoreError::invalid_attribute(
+            table,
+            Some(name),
+            "there is no such column",
+        ));
     }
     match own.iter().find(|column| attributes.contains_key(**column)) {
         Some(column) => Err(StoreError::Misuse(format!(

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
 
-use super::error::{Failure, ServerError, Written, invalid, schema};
+use super::error::{Failure, ServerError, Written};
 use super::migrate::Migrating;
 use super::rows::read_all;
 use super::run::Statement;
@@ -97,7 +97,7 @@ impl Column {
                  \"Users who have numbers or UUIDs for ids\" shows both",
             );
         }
-        Err(schema(table, Some(&self.name), reason))
+        Err(StoreError::schema(table, Some(&self.name), reason))
     }
 }
 
@@ -192,13 +192,13 @@ impl Parts {
         let columns = self.columns(table).await?;
         if columns.is_empty() {
             let reason = "there is no such table; `migrate` makes it";
-            return Err(schema(table, None, reason));
+            return Err(StoreError::schema(table, None, reason));
         }
         for (name, types) in own {
             match columns.iter().find(|column| column.name == *name) {
                 None => {
                     let reason = "there is no such column; `migrate` makes it";
-                    return Err(schema(table, Some(name), reason));
+                    return Err(StoreError::schema(table, Some(name), reason));
                 }
                 Some(column) => column.check(&self.tables, table, types)?,
             }
@@ -255,7 +255,9 @@ impl Parts {
         };
         let columns = self.columns(table).await?;
         let missing = missing(&columns, attributes.keys().map(String::as_str));
-        Ok(missing.map(|name| invalid(table, Some(name), "there is no such column")))
+        Ok(missing.map(|name| {
+            StoreError::invalid_attribute(table, Some(name), "there is no such column")
+        }))
     }
 
     /// Which of the attributes was refused, and what that means.
@@ -271,7 +273,8 @@ impl Parts {
             let mut given = columns.iter().filter(is_given);
             let computed = given.find(|column| column.is_computed);
             let reason = "the database computes this column";
-            return Ok(computed.map(|column| invalid(table, Some(&column.name), reason)));
+            return Ok(computed
+                .map(|column| StoreError::invalid_attribute(table, Some(&column.name), reason)));
         }
         let column = self.unfit_column(table, &columns, attributes).await;
         if let Some(kind) = error.broken_rule() {
@@ -284,13 +287,17 @@ impl Parts {
         }
         if let Some(Column { name, declared, .. }) = column {
             let reason = format!("it does not fit the type {declared}");
-            return Ok(Some(invalid(table, Some(name), reason)));
+            return Ok(Some(StoreError::invalid_attribute(
+                table,
+                Some(name),
+                reason,
+            )));
         }
         // Each fits its type, and the database still refused: a column of lucia's own of another type,
         // or a trigger.
         Ok(Some(match self.check_tables().await {
             Err(error @ StoreError::Schema { .. }) => error,
-            _ => invalid(table, None, "the database refused a value"),
+            _ => StoreError::invalid_attribute(table, None, "the database refused a value"),
         }))
     }
 
@@ -371,7 +378,7 @@ fn check_listed<'a>(
     match missing(columns, listed) {
         Some(name) => {
             let reason = format!("there is no such column, and `{setting}` lists it");
-            Err(schema(table, Some(name), reason))
+            Err(StoreError::schema(table, Some(name), reason))
         }
         None => Ok(()),
     }

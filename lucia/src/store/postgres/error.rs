@@ -134,7 +134,7 @@ impl ServerError {
         let is_own = [&*tables.key, &tables.session, &tables.attempt].contains(&table);
         match kind {
             ConstraintKind::Unique if table == tables.key => StoreError::DuplicateKey,
-            ConstraintKind::NotNull if is_own => schema(
+            ConstraintKind::NotNull if is_own => StoreError::schema(
                 table,
                 self.column.as_deref(),
                 "it needs a default, since lucia does not know it",
@@ -172,24 +172,6 @@ impl ServerError {
     /// The first two characters of the SQLSTATE, which name its class.
     pub(super) fn class(&self) -> &str {
         self.code.code().get(..2).unwrap_or_default()
-    }
-}
-
-/// A table or column that does not fit.
-pub(super) fn schema(table: &str, column: Option<&str>, reason: impl Into<String>) -> StoreError {
-    StoreError::Schema {
-        table: table.to_owned(),
-        column: column.map(str::to_owned),
-        reason: reason.into(),
-    }
-}
-
-/// An attribute that does not fit.
-pub(super) fn invalid(table: &str, column: Option<&str>, reason: impl Into<String>) -> StoreError {
-    StoreError::InvalidAttribute {
-        table: table.to_owned(),
-        column: column.map(str::to_owned),
-        reason: reason.into(),
     }
 }
 
@@ -290,9 +272,11 @@ impl Failure {
             };
         }
         Ok(match error.code {
-            SqlState::PROGRAM_LIMIT_EXCEEDED => {
-                invalid(&tables.user, None, "a value is too long for an index")
-            }
+            SqlState::PROGRAM_LIMIT_EXCEEDED => StoreError::invalid_attribute(
+                &tables.user,
+                None,
+                "a value is too long for an index",
+            ),
             _ => match error.class() {
                 // No connection, wrong login, no such database, read-only after a failover,
                 // conflict, out of resources, canceled or shut down.

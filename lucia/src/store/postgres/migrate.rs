@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio_postgres::{Client, IsolationLevel, Row, Transaction};
 
 use super::Parts;
-use super::error::{Failure, schema, within};
+use super::error::{Failure, within};
 use super::rows::read_all;
 use super::unnamed::{Params, query_unnamed};
 use crate::store::migrations::{Migration, RECORD, RECORD_COLUMNS, Ran, pending, recorded_as};
@@ -227,7 +227,7 @@ impl Migrating<'_> {
             Err(failure) => failure.to_string(),
         };
         let reason = format!("`{definition}` cannot be added: {why}");
-        Err(schema(table, Some(name), reason))
+        Err(StoreError::schema(table, Some(name), reason))
     }
 }
 

@@ -1,6 +1,5 @@
 //! The triggers that tell of changes.
 
-use super::super::error::schema;
 use super::super::migrate::Migrating;
 use super::super::run::Statement;
 use super::super::{Params, Parts};
@@ -184,7 +183,7 @@ fn foreign(table: &str, what: &str) -> StoreError {
     let reason = format!(
         "there is a {what} that is not lucia's, and the cache needs one of this name: rename it"
     );
-    schema(table, None, reason)
+    StoreError::schema(table, None, reason)
 }
 
 /// Checks that the changes of both tables are told.
@@ -210,7 +209,7 @@ pub(super) async fn check(parts: &Parts) -> Result<()> {
              `migrations/postgres/cache.sql` by your migration tool"
         ),
     };
-    Err(schema(table, None, reason))
+    Err(StoreError::schema(table, None, reason))
 }
 
 fn names(parts: &Parts) -> (String, String) {
