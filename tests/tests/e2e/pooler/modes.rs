@@ -1,5 +1,7 @@
 //! What a store can do in each mode of PgBouncer.
 
+use std::time::Duration;
+
 use lucia::store::conformance::{Case, SESSION_COLUMNS, USER_COLUMNS};
 use lucia::{Auth, Error, PgStore, PgStoreBuilder};
 use lucia_tests::{Bouncer, Database, Proxy};
@@ -37,7 +39,10 @@ async fn passes(case: Case, settings: &[&str]) {
     let Some(behind) = Behind::with(settings).await else {
         return;
     };
-    let builder = PgStore::builder().session_columns(SESSION_COLUMNS);
+    // Cases that make many calls at once share the pooler's few connections, on a machine that may be busy.
+    let builder = PgStore::builder()
+        .session_columns(SESSION_COLUMNS)
+        .timeout(Duration::from_secs(60));
     let store = behind.store(builder).await;
     store.migrate(&USER_COLUMNS).await.unwrap();
     case.run(&store).await;
