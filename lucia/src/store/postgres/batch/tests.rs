@@ -1,6 +1,7 @@
 //! Batches over a source without a database.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -20,6 +21,9 @@ pub(super) struct Numbers {
     answers: Semaphore,
     /// Fails every statement that asks for it.
     poisoned: Option<u32>,
+    /// How many connections were taken.
+    connections: AtomicUsize,
+    may_keep: AtomicBool,
 }
 
 impl Numbers {
@@ -29,7 +33,28 @@ impl Numbers {
             statements: Mutex::default(),
             answers: Semaphore::new(0),
             poisoned,
+            connections: AtomicUsize::new(0),
+            may_keep: AtomicBool::new(true),
         })
+    }
+
+    fn take(&self, connection: &mut Option<()>) {
+        connection.get_or_insert_with(|| {
+            self.connections.fetch_add(1, Ordering::Relaxed);
+        });
+    }
+
+    /// How many connections these lookups take. The first one goes out alone, and the others wait for it.
+    async fn connections_of(&self, keys: &[u32]) -> usize {
+        let before = self.connections.load(Ordering::Relaxed);
+        let mut lookups: Vec<_> = keys.iter().map(|key| Box::pin(find(self, key))).collect();
+        for lookup in &mut lookups {
+            assert!(poll!(lookup).is_pending());
+        }
+        self.answers.add_permits(100);
+        join_all(lookups).await;
+        self.answers.forget_permits(usize::MAX);
+        self.connections.load(Ordering::Relaxed) - before
     }
 
     fn sizes(&self) -> Vec<usize> {
@@ -69,16 +94,18 @@ impl Source for Numbers {
         row
     }
 
-    async fn find(&self, _: &mut Option<()>, key: &u32) -> Result<Option<u32>> {
+    async fn find(&self, connection: &mut Option<()>, key: &u32) -> Result<Option<u32>> {
+        self.take(connection);
         Ok(self.ask(vec![*key]).await?.pop())
     }
 
-    async fn find_all(&self, _: &mut Option<()>, keys: &[&u32]) -> Result<Vec<u32>> {
+    async fn find_all(&self, connection: &mut Option<()>, keys: &[&u32]) -> Result<Vec<u32>> {
+        self.take(connection);
         self.ask(keys.iter().map(|key| **key).collect()).await
     }
 
     fn may_keep(&self, (): &()) -> bool {
-        true
+        self.may_keep.load(Ordering::Relaxed)
     }
 }
 
@@ -165,4 +192,29 @@ async fn a_leader_that_is_dropped_leaves_its_batch_to_a_successor() {
         .collect();
     assert_eq!(found, (2..10).map(Some).collect::<Vec<_>>());
     assert_eq!(source.sizes(), [1, 9, 8]);
+}
+
+#[tokio::test]
+async fn a_connection_stays_with_a_queue_while_it_is_busy() {
+    let source = Numbers::new(None);
+    let keys: Vec<u32> = (0..200).collect();
+    assert_eq!(source.connections_of(&keys).await, 1);
+    // It has returned to its pool.
+    assert_eq!(source.connections_of(&[1]).await, 1);
+}
+
+#[tokio::test]
+async fn a_connection_that_may_not_be_kept_is_used_once() {
+    let source = Numbers::new(None);
+    source.may_keep.store(false, Ordering::Relaxed);
+    assert_eq!(source.connections_of(&[1, 2, 3]).await, 2);
+}
+
+#[tokio::test]
+async fn a_connection_that_has_failed_is_used_once() {
+    let source = Numbers::new(Some(5));
+    // The first one fails alone, the others by another connection.
+    assert_eq!(source.connections_of(&[5, 1, 2]).await, 2);
+    // A batch that fails is asked again one by one.
+    assert_eq!(source.connections_of(&[1, 5, 2]).await, 1 + 2);
 }

@@ -2,9 +2,10 @@
 
 use std::cell::Cell;
 use std::cmp::Ordering;
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::{MAX_WAITING, Message, Position, State, Turn};
+use super::{Entered, MAX_WAITING, Message, Position, Queue, State, Turn};
 use crate::store::postgres::batch::tests::Numbers;
 
 /// The most positions that one call may look at: one way down the tree to leave it, one to enter it.
@@ -93,4 +94,25 @@ fn r48_a_lookup_that_is_dropped_makes_room_in_few_steps() {
         assert_few();
         assert!(state.enter(&7).is_err());
     }
+}
+
+#[test]
+fn a_lookup_that_is_dropped_leaves_the_queue() {
+    let queue = Arc::<Queue<Numbers>>::default();
+    let leads = queue.enter(&1).unwrap();
+    let waits = queue.enter(&2).unwrap();
+    assert!(matches!(leads, Entered::Leads(_)));
+    assert!(matches!(waits, Entered::Waits(_)));
+    assert_eq!(queue.lock().waiting.len(), 1);
+    drop(waits);
+    assert_eq!(queue.lock().waiting.len(), 0);
+}
+
+#[test]
+fn a_lookup_leads_in_place_of_a_leader_that_makes_no_progress() {
+    let (mut state, mut waits) = full();
+    let (position, _message) = waits.pop().unwrap();
+    let turn = state.enter_again(&7, Some(position), Duration::ZERO);
+    assert!(matches!(turn, Turn::Leads(2)));
+    assert_eq!(state.waiting.len(), MAX_WAITING - 1);
 }
