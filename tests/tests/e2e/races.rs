@@ -229,6 +229,51 @@ async fn a_deletion_in_one_process_succeeds_beside_sign_ins_in_another(stage: St
     }
 }
 
+/// A commit takes long, as on a slow disk, and so there is always a sign-in that holds the user and the key.
+#[tokio::test]
+async fn a_deletion_and_a_new_password_wait_for_no_later_sign_ins() {
+    const SLOW_COMMITS: &str = "CREATE FUNCTION be_slow() RETURNS TRIGGER LANGUAGE plpgsql AS \
+            $$ BEGIN PERFORM pg_sleep(0.05 + random() / 10); RETURN NULL; END $$; \
+        CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON user_session \
+            DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION be_slow()";
+
+    let stage = Stage::postgres().await;
+    let (here, elsewhere) = (stage.auth().await, stage.auth().await);
+    let user_id = sign_up(&here, "ada").await.user_id.clone();
+    let key = here.verify_password(("username", "ada"), PASSWORD).await;
+    let (key, user_id) = (key.unwrap(), &user_id);
+    stage.execute(SLOW_COMMITS).await;
+    // Until the key or the user is gone.
+    let by_key = (0..4).map(|_| async {
+        loop {
+            match elsewhere.create_session(&key).await {
+                Ok(_) => {}
+                Err(Error::InvalidCredentials) => break,
+                Err(other) => panic!("signing in beside a new password: {other:?}"),
+            }
+        }
+    });
+    let by_user = (0..4).map(|_| async {
+        loop {
+            match elsewhere.create_session(user_id).await {
+                Ok(_) => {}
+                Err(Error::UnknownUser) => break,
+                Err(other) => panic!("signing in beside a deletion: {other:?}"),
+            }
+        }
+    });
+    let changes = async {
+        eventually(async || stage.count("user_session").await > 4).await;
+        let reset = here
+            .reset_password(("username", "ada"), "another horse battery")
+            .await;
+        reset.expect("a password is reset");
+        here.delete_user(user_id).await.expect("a user is deleted");
+    };
+    tokio::join!(join_all(by_key), join_all(by_user), changes);
+    assert_eq!(stage.count("user_session").await, 0);
+}
+
 /// Sign-ins as fast as the server can make them: without a client in between, one follows another
 /// while a deletion is on its way.
 #[tokio::test]

@@ -10,8 +10,11 @@ use super::StoredIds;
 use super::references::Reference;
 use crate::store::tables::{SessionColumn, TableNames, quote};
 
-/// What tells the locks of [`Statements::lock_sign_ins`] from others. The number means nothing else.
+/// What tells the locks of sign-ins from others. The number means nothing else.
 const SIGN_INS: i64 = 0x006C_7563_6962;
+
+/// That the lock of the common table expression `turn` is held. Postgres asks it before anything else.
+const IS_IN_TURN: &str = "(SELECT count(*) FROM turn) >= 0";
 
 /// Whether the server refuses to write: a standby, or a primary that has been replaced.
 const IS_READ_ONLY: &str = "current_setting('transaction_read_only')::BOOLEAN";
@@ -121,6 +124,8 @@ impl Statements {
         // after that: the id of a locked one may be newer than what the statement else sees.
         let keys_are_locked = "(SELECT count(*) FROM locked_keys) >= 0";
         let sessions_are_locked = "(SELECT count(*) FROM locked_sessions) >= 0";
+        let users_turn = turn("pg_advisory_xact_lock", "id", &users, "$1");
+        let keys_turn = turn("pg_advisory_xact_lock", "user_id", &keys, "$1");
 
         Self {
             user: telling_access(&format!(
@@ -129,7 +134,9 @@ impl Statements {
             any_user: format!("SELECT {user} FROM {users} AS u LIMIT 1"),
             // Once the user is locked, nothing more can come to refer to them. What came before is
             // seen by a statement that is sent behind this one.
-            lock_user: format!(r#"SELECT 1 FROM {users} WHERE "id" = $1 FOR UPDATE"#),
+            lock_user: format!(
+                r#"WITH {users_turn} SELECT 1 FROM {users} WHERE "id" = $1 AND {IS_IN_TURN} FOR UPDATE"#
+            ),
             delete_user: format!(
                 r#"WITH doomed AS (
                     SELECT "id" FROM {users} WHERE "id" = $1
@@ -159,8 +166,8 @@ impl Statements {
                 r#"SELECT {key} FROM {keys} WHERE "user_id" = $1 ORDER BY "id""#
             )),
             update_key_password: format!(
-                r#"UPDATE {keys} SET "hashed_password" = $3
-                WHERE "id" = $1 AND "user_id" = $2
+                r#"WITH {keys_turn} UPDATE {keys} SET "hashed_password" = $3
+                WHERE "id" = $1 AND "user_id" = $2 AND {IS_IN_TURN}
                     AND ($4::TEXT IS NULL OR "hashed_password" = $4) RETURNING 1"#
             ),
             // The session that is kept is found by its old id in all parts of the statement.
@@ -194,9 +201,10 @@ impl Statements {
             // All keys of the user are locked, so that of two that go at once the second finds
             // itself the last.
             delete_key: format!(
-                r#"WITH theirs AS (
+                r#"WITH {keys_turn}, theirs AS (
                     SELECT "id" FROM {keys}
                     WHERE "user_id" = (SELECT "user_id" FROM {keys} WHERE "id" = $1)
+                        AND {IS_IN_TURN}
                     ORDER BY "id" FOR UPDATE
                 ), deleted AS (
                     DELETE FROM {keys} AS k USING theirs
@@ -208,7 +216,8 @@ impl Statements {
                     EXISTS (SELECT 1 FROM deleted)"#
             ),
             lock_key: format!(
-                r#"SELECT 1 FROM {keys} WHERE "id" = $1 AND "user_id" = $2 FOR UPDATE"#
+                r#"WITH {keys_turn} SELECT 1 FROM {keys}
+                WHERE "id" = $1 AND "user_id" = $2 AND {IS_IN_TURN} FOR UPDATE"#
             ),
             // By a separate lock, since users can be in another database. No row is locked
             // before it, so that it comes first in the order of locks.
@@ -365,6 +374,18 @@ pub(super) fn as_text(column: &str) -> String {
 /// fails, and the column is named as one that does not fit.
 pub(super) fn text_or_null(column: &str) -> String {
     format!("COALESCE({column}, NULL::TEXT)")
+}
+
+/// A common table expression that takes a lock of the user in the column `user_id` of a row. Sign-ins
+/// share it, and what they are to wait for takes it alone. Row locks would not do: while one that sign-ins
+/// share is held, further ones get it past a change that waits, and if there is always one, it waits for ever.
+fn turn(lock: &str, user_id: &str, table: &str, id: &str) -> String {
+    format!(
+        r#"turn AS (
+            SELECT {lock}(hashtextextended(concat("{user_id}"), {SIGN_INS}))
+            FROM {table} WHERE "id" = {id}
+        )"#
+    )
 }
 
 /// Deletes up to `$2` sessions that were expired at `$1`, of the user `$3` or of all, where `and` holds

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{IN_TURN, Statements, columns_and_values, given};
+use super::{IN_TURN, IS_IN_TURN, Statements, columns_and_values, given, turn};
 
 /// What the insertion of a session depends on, and what ends with it. Each part that is asked for
 /// has parameters, from `$12` on in this order.
@@ -62,13 +62,11 @@ impl Statements {
         let key = insertion.by_key.then(|| (parameter(), parameter()));
         let limit = insertion.limited.then(parameter);
 
-        if is_replaced.is_none() && key.is_none() && limit.is_none() {
-            return (String::new(), "TRUE");
-        }
         // The user goes first, as everywhere: the insertion looks for them when all is done.
         let mut steps = format!(
-            r#"owner AS (SELECT 1 FROM {} WHERE "id" = $2 FOR KEY SHARE),"#,
-            self.users
+            r#"{turn}, owner AS (SELECT 1 FROM {users} WHERE "id" = $2 AND {IS_IN_TURN} FOR KEY SHARE),"#,
+            turn = turn("pg_advisory_xact_lock_shared", "id", &self.users, "$2"),
+            users = self.users,
         );
         let mut may_begin = "(SELECT count(*) FROM owner) >= 0";
         if let Some((id, hash)) = key {
