@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use anyhow::{Context, Result, bail};
 
-use crate::catalogue::{Entry, LUCIA_CACHE, Sessions};
+use crate::catalogue::{Entry, HAND_WRITTEN, HAND_WRITTEN_AXUM, LUCIA_CACHE, Sessions};
 use crate::load::Length;
 use crate::options::Options;
 use crate::progress;
@@ -70,8 +70,12 @@ impl Check<'_> {
                 .await?;
         }
         let (alone, together) = match self.entry.name {
-            "no-auth" | "lucia-anonymous" => (Statements::Exactly(0), Statements::Exactly(0)),
-            "hand-written" | "lucia-one-by-one" => (Statements::Exactly(1), Statements::Exactly(1)),
+            "no-auth" | "no-auth-axum" | "lucia-anonymous" => {
+                (Statements::Exactly(0), Statements::Exactly(0))
+            }
+            HAND_WRITTEN | HAND_WRITTEN_AXUM | "lucia-one-by-one" => {
+                (Statements::Exactly(1), Statements::Exactly(1))
+            }
             LUCIA_CACHE => (Statements::Exactly(0), Statements::Exactly(0)),
             "lucia" | "lucia-axum" => (Statements::Exactly(1), Statements::Shared),
             _ => (Statements::Any, Statements::Any),

@@ -13,13 +13,14 @@ struct Profile {
     username: String,
 }
 
+/// `GET /me`.
 #[get("/me")]
 #[authenticated]
 async fn me(user: User<Profile>) -> impl Responder {
     user.username.clone()
 }
 
-/// The same for who is signed in, and open to all others.
+/// The same for users who are signed in, and open to all others.
 #[get("/me")]
 async fn anybody(MaybeUser(user): MaybeUser<Profile>) -> impl Responder {
     user.map_or_else(|| "user-0".to_owned(), |user| user.attributes.username)
