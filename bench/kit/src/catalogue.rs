@@ -4,8 +4,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-/// The hand-written one, to which all others are compared.
+/// The handler that is written by hand on actix-web, to which all others are compared that are not on axum.
 pub(crate) const HAND_WRITTEN: &str = "hand-written";
+
+/// The same on axum, to which others on axum are compared.
+pub(crate) const HAND_WRITTEN_AXUM: &str = "hand-written-axum";
 
 /// The one that answers from memory.
 pub(crate) const LUCIA_CACHE: &str = "lucia-cache";
@@ -23,6 +26,8 @@ pub(crate) struct Entry {
     pub(crate) arguments: &'static [&'static str],
     pub(crate) language: Language,
     pub(crate) sessions: Sessions,
+    /// The server that it is compared to: the hand-written one on the same framework.
+    pub(crate) base: &'static str,
     /// The packages whose versions the report names.
     pub(crate) packages: &'static [&'static str],
 }
@@ -55,6 +60,7 @@ pub(crate) const ALL: &[Entry] = &[
         arguments: &[],
         language: Language::Rust,
         sessions: Sessions::Nobodys,
+        base: HAND_WRITTEN,
         packages: &["actix-web"],
     },
     Entry {
@@ -64,6 +70,7 @@ pub(crate) const ALL: &[Entry] = &[
         arguments: &["anonymous"],
         language: Language::Rust,
         sessions: Sessions::Nobodys,
+        base: HAND_WRITTEN,
         packages: &["actix-web"],
     },
     Entry {
@@ -73,6 +80,7 @@ pub(crate) const ALL: &[Entry] = &[
         arguments: &[],
         language: Language::Rust,
         sessions: Sessions::OfTheKit,
+        base: HAND_WRITTEN,
         packages: &["actix-web", "deadpool-postgres", "tokio-postgres"],
     },
     Entry {
@@ -82,6 +90,7 @@ pub(crate) const ALL: &[Entry] = &[
         arguments: &[],
         language: Language::Rust,
         sessions: Sessions::OfTheKit,
+        base: HAND_WRITTEN,
         packages: &["actix-web", "deadpool-postgres", "tokio-postgres"],
     },
     Entry {
@@ -91,6 +100,7 @@ pub(crate) const ALL: &[Entry] = &[
         arguments: &["one-by-one"],
         language: Language::Rust,
         sessions: Sessions::OfTheKit,
+        base: HAND_WRITTEN,
         packages: &["actix-web", "deadpool-postgres", "tokio-postgres"],
     },
     Entry {
@@ -100,7 +110,28 @@ pub(crate) const ALL: &[Entry] = &[
         arguments: &["cache"],
         language: Language::Rust,
         sessions: Sessions::OfTheKit,
+        base: HAND_WRITTEN,
         packages: &["actix-web", "deadpool-postgres", "tokio-postgres"],
+    },
+    Entry {
+        name: "no-auth-axum",
+        title: "no authentication, axum",
+        directory: "no-auth-axum",
+        arguments: &[],
+        language: Language::Rust,
+        sessions: Sessions::Nobodys,
+        base: HAND_WRITTEN_AXUM,
+        packages: &["axum"],
+    },
+    Entry {
+        name: HAND_WRITTEN_AXUM,
+        title: "hand-written, axum",
+        directory: "hand-written-axum",
+        arguments: &[],
+        language: Language::Rust,
+        sessions: Sessions::OfTheKit,
+        base: HAND_WRITTEN_AXUM,
+        packages: &["axum", "deadpool-postgres", "tokio-postgres"],
     },
     Entry {
         name: "lucia-axum",
@@ -109,6 +140,7 @@ pub(crate) const ALL: &[Entry] = &[
         arguments: &[],
         language: Language::Rust,
         sessions: Sessions::OfTheKit,
+        base: HAND_WRITTEN_AXUM,
         packages: &["axum", "deadpool-postgres", "tokio-postgres"],
     },
     Entry {
@@ -118,7 +150,18 @@ pub(crate) const ALL: &[Entry] = &[
         arguments: &[],
         language: Language::Rust,
         sessions: Sessions::OwnInRedis,
+        base: HAND_WRITTEN,
         packages: &["actix-session", "actix-identity", "actix-web"],
+    },
+    Entry {
+        name: "authkestra",
+        title: "authkestra on Redis, actix",
+        directory: "authkestra",
+        arguments: &[],
+        language: Language::Rust,
+        sessions: Sessions::OwnInRedis,
+        base: HAND_WRITTEN,
+        packages: &["authkestra", "actix-web"],
     },
     Entry {
         name: "axum-login",
@@ -127,6 +170,7 @@ pub(crate) const ALL: &[Entry] = &[
         arguments: &[],
         language: Language::Rust,
         sessions: Sessions::OwnInPostgres,
+        base: HAND_WRITTEN_AXUM,
         packages: &["axum-login", "tower-sessions", "axum"],
     },
     Entry {
@@ -136,6 +180,7 @@ pub(crate) const ALL: &[Entry] = &[
         arguments: &[],
         language: Language::Node(18),
         sessions: Sessions::OwnInPostgres,
+        base: HAND_WRITTEN,
         packages: &["lucia", "express", "pg"],
     },
     Entry {
@@ -145,6 +190,7 @@ pub(crate) const ALL: &[Entry] = &[
         arguments: &[],
         language: Language::Node(20),
         sessions: Sessions::OwnInPostgres,
+        base: HAND_WRITTEN,
         packages: &["better-auth", "pg"],
     },
 ];

@@ -191,7 +191,13 @@ impl Connection {
     ///
     /// Another answer than the right one.
     pub(crate) async fn ask(&mut self, request: &Request) -> Result<()> {
-        let (status, body) = self.answer(request).await?;
+        self.send(request).await?;
+        self.receive(request).await
+    }
+
+    /// The second half of [`ask`](Self::ask).
+    pub(crate) async fn receive(&mut self, request: &Request) -> Result<()> {
+        let (status, body) = self.read().await?;
         if request.answer.is(status, body) {
             return Ok(());
         }
@@ -202,7 +208,16 @@ impl Connection {
 
     /// The status and the body of the answer, whatever they are.
     pub(crate) async fn answer(&mut self, request: &Request) -> Result<(u16, &[u8])> {
-        self.stream.write_all(&request.bytes).await?;
+        self.send(request).await?;
+        self.read().await
+    }
+
+    /// Sends a request without waiting for the answer.
+    pub(crate) async fn send(&mut self, request: &Request) -> Result<()> {
+        Ok(self.stream.write_all(&request.bytes).await?)
+    }
+
+    async fn read(&mut self) -> Result<(u16, &[u8])> {
         self.received.clear();
         let (status, start) = loop {
             let read = self.stream.read_buf(&mut self.received).await?;

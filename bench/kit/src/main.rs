@@ -4,9 +4,11 @@ mod cache_memory;
 mod catalogue;
 mod chart;
 mod compare;
+mod endurance;
 mod instructions;
 mod load;
 mod machine;
+mod memory;
 mod options;
 mod postgres;
 mod redis;
@@ -15,6 +17,7 @@ mod requests;
 mod results;
 mod revocation;
 mod servers;
+mod sign_in;
 mod smoke;
 mod stage;
 mod sweep;
@@ -45,6 +48,9 @@ async fn run(options: &Options) -> Result<()> {
         Mode::Sweep => sweep::run(options).await,
         Mode::Revocation => revocation::run(options).await,
         Mode::CacheMemory => cache_memory::run(options).await,
+        Mode::Memory => memory::run(options).await,
+        Mode::Endurance => endurance::run(options).await,
+        Mode::SignIn => sign_in::run(options).await,
         Mode::Instructions => instructions::run(options).await,
         Mode::Smoke => smoke::run(options).await,
     }

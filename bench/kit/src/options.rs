@@ -57,6 +57,18 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 16)]
     pub(crate) pool: usize,
 
+    /// How many connections sign in at once; of more than 33 for each core, lucia refuses some
+    #[arg(long, default_value_t = 32, value_name = "NUMBER")]
+    pub(crate) sign_ins: usize,
+
+    /// How many connections are idle, or wait
+    #[arg(long, default_value_t = 4000, value_name = "NUMBER")]
+    pub(crate) idle: usize,
+
+    /// How long a server has to endure
+    #[arg(long, default_value_t = 30.0)]
+    pub(crate) minutes: f64,
+
     /// How many expired sessions are swept
     #[arg(long, default_value_t = 1_000_000)]
     pub(crate) expired: u32,
@@ -77,6 +89,12 @@ pub(crate) enum Mode {
     Revocation,
     /// How much memory a session takes that lucia's cache keeps; all of `--sessions` are kept
     CacheMemory,
+    /// How much memory an idle connection takes, and a request that waits for the database
+    Memory,
+    /// Whether memory stays the same under load, for `--minutes` at one number of `--connections`
+    Endurance,
+    /// How many can sign in a second, and how long other requests wait meanwhile
+    SignIn,
     /// How many instructions of a processor a request takes, counted by valgrind
     Instructions,
     /// Whether answers and numbers of statements are right; nothing is timed

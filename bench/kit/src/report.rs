@@ -24,7 +24,7 @@ pub(crate) struct Report<'a> {
     pub(crate) stage: &'a Stage,
     pub(crate) results: &'a Results,
     pub(crate) rows: Vec<Row>,
-    /// The row that all are compared to.
+    /// What rows are compared to, in words.
     pub(crate) base: &'static str,
     /// What is to be said besides.
     pub(crate) notes: Vec<String>,
@@ -36,6 +36,8 @@ pub(crate) struct Row {
     pub(crate) name: &'static str,
     pub(crate) title: String,
     pub(crate) emphasis: Emphasis,
+    /// The row that it is compared to.
+    pub(crate) base: &'static str,
 }
 
 impl Report<'_> {
@@ -95,17 +97,12 @@ impl Report<'_> {
         )
     }
 
-    fn base_title(&self) -> &str {
-        let base = self.rows.iter().find(|row| row.name == self.base);
-        base.map_or("another", |row| &row.title)
-    }
-
     fn table(&self, connections: usize, sessions: u32) -> Result<String> {
         let mut text = format!(
             "| | requests a second | times {} | p50, ms | p99, ms | CPU of the server, µs a request \
              | CPU of databases, µs a request | CPU of the load, µs a request | peak memory, MiB \
              | statements a request |\n|---|---|---|---|---|---|---|---|---|---|\n",
-            self.base_title()
+            self.base
         );
         let case = |server| Case {
             server,
@@ -121,7 +118,7 @@ impl Report<'_> {
                 let spread = self.results.spread(this, figure);
                 spread.map_or(f64::NAN, |spread| spread.median)
             };
-            let ratio = self.results.ratio(this, case(self.base));
+            let ratio = self.results.ratio(this, case(row.base));
             let ratio = ratio.map(|ratio| with_spread(ratio, |ratio| format!("{ratio:.2}")));
             let statements = self.results.statements(this);
             writeln!(

@@ -24,8 +24,11 @@ impl Answer {
     }
 }
 
-/// A `GET /me`, ready to be sent.
-#[derive(Debug)]
+/// The password of all users.
+pub(crate) const PASSWORD: &str = "correct horse battery staple";
+
+/// A `GET /me` or a `POST /login`, ready to be sent.
+#[derive(Clone, Debug)]
 pub(crate) struct Request {
     pub(crate) bytes: Vec<u8>,
     pub(crate) answer: Answer,
@@ -45,6 +48,23 @@ impl Request {
     /// One of somebody who has no cookie.
     pub(crate) fn anonymous() -> Self {
         Self::new("", Answer::Unauthorized)
+    }
+
+    /// A `POST /login` of a form.
+    pub(crate) fn sign_in(username: &str, password: &str, answer: Answer) -> Self {
+        let form = format!(
+            "username={username}&password={}",
+            password.replace(' ', "+")
+        );
+        let bytes = format!(
+            "POST /login HTTP/1.1\r\nHost: 127.0.0.1\r\n\
+             Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{form}",
+            form.len()
+        );
+        Self {
+            bytes: bytes.into_bytes(),
+            answer,
+        }
     }
 
     fn new(headers: &str, answer: Answer) -> Self {
@@ -79,10 +99,20 @@ impl Kind {
         chosen.map(|number| self.request(number)).collect()
     }
 
+    /// The names of the users of these sessions.
+    pub(crate) fn users(self, amount: u32, all: u32) -> impl Iterator<Item = String> {
+        spread(amount as usize, all as usize).map(name)
+    }
+
     fn request(self, number: usize) -> Request {
-        let answer = Answer::Name(format!("user-{number}"));
+        let answer = Answer::Name(name(number));
         Request::with_token(&token(self, number), answer)
     }
+}
+
+/// The name of a user.
+fn name(number: usize) -> String {
+    format!("user-{number}")
 }
 
 /// The token of the session of a user. The seeds in SQL have the same.

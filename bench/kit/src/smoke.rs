@@ -2,16 +2,20 @@
 //! machine, however busy.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use crate::catalogue::{Entry, LUCIA_CACHE, Sessions};
+use crate::catalogue::{Entry, HAND_WRITTEN, HAND_WRITTEN_AXUM, LUCIA_CACHE, Sessions};
+use crate::endurance;
 use crate::load::Length;
+use crate::memory;
 use crate::options::Options;
 use crate::progress;
 use crate::requests::{Answer, Kind, Request};
 use crate::revocation;
 use crate::servers::Running;
+use crate::sign_in;
 use crate::stage::{Setting, Stage};
 
 const SESSIONS: u32 = 1000;
@@ -19,6 +23,10 @@ const SESSIONS: u32 = 1000;
 const IDLE: u32 = 200;
 /// How many changes of another process a cache has to know.
 const CHANGES: u32 = 10;
+/// How many sign in.
+const SIGN_INS: u64 = 12;
+/// How many connections are idle at once, and then wait.
+const CONNECTIONS: usize = 100;
 
 /// How many statements a request may take.
 #[derive(Clone, Copy, Debug)]
@@ -42,6 +50,7 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     })
     .await?;
     stage.postgres.count_statements(true).await?;
+    sign_in::give_passwords(&stage, SESSIONS).await?;
     for program in &stage.programs {
         let running = stage.start(program, SESSIONS, &[])?;
         let check = Check {
@@ -51,6 +60,14 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
         };
         check.all(stage.requests(program, SESSIONS)).await?;
         running.stop()?;
+        if sign_in::SERVERS.contains(&program.entry.name) {
+            memory::measure(&stage, program, SESSIONS, CONNECTIONS, 100).await?;
+            endurance::endure(&stage, program, SESSIONS, 32, Duration::from_secs(2)).await?;
+            progress(&format!(
+                "{}: {CONNECTIONS} requests that waited at once, and some seconds of mixed ones",
+                program.entry.name
+            ));
+        }
     }
     progress("all answers and numbers of statements are right");
     Ok(())
@@ -70,8 +87,12 @@ impl Check<'_> {
                 .await?;
         }
         let (alone, together) = match self.entry.name {
-            "no-auth" | "lucia-anonymous" => (Statements::Exactly(0), Statements::Exactly(0)),
-            "hand-written" | "lucia-one-by-one" => (Statements::Exactly(1), Statements::Exactly(1)),
+            "no-auth" | "no-auth-axum" | "lucia-anonymous" => {
+                (Statements::Exactly(0), Statements::Exactly(0))
+            }
+            HAND_WRITTEN | HAND_WRITTEN_AXUM | "lucia-one-by-one" => {
+                (Statements::Exactly(1), Statements::Exactly(1))
+            }
             LUCIA_CACHE => (Statements::Exactly(0), Statements::Exactly(0)),
             "lucia" | "lucia-axum" => (Statements::Exactly(1), Statements::Shared),
             _ => (Statements::Any, Statements::Any),
@@ -110,6 +131,13 @@ impl Check<'_> {
         }
         if self.entry.is_ours() {
             self.renewals().await?;
+        }
+        if sign_in::SERVERS.contains(&self.entry.name) {
+            sign_in::check(self.stage, self.running, SESSIONS, SIGN_INS).await?;
+            progress(&format!(
+                "{}: {SIGN_INS} sign-ins beside other requests",
+                self.entry.name
+            ));
         }
         if self.entry.name == LUCIA_CACHE {
             revocation::check(self.stage, self.running, SESSIONS, CHANGES).await?;

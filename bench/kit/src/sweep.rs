@@ -62,6 +62,7 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
         name,
         title: name.to_owned(),
         emphasis,
+        base: QUIET,
     };
     let report = Report {
         title: "Sweeping under load",

@@ -45,6 +45,21 @@ impl Watched {
         Ok(sum)
     }
 
+    /// The processor time of those threads of the server whose names begin so. Of one that has ended it is
+    /// not known.
+    pub(crate) fn time_of_threads(&self, prefix: &str) -> Result<Duration> {
+        let mut sum = 0;
+        for task in Process::new(i32::try_from(self.server)?)?.tasks()? {
+            // One that has just ended is none.
+            if let Ok(stat) = task.and_then(|task| task.stat())
+                && stat.comm.starts_with(prefix)
+            {
+                sum += stat.utime + stat.stime;
+            }
+        }
+        Ok(ticks(sum))
+    }
+
     /// The most memory that the server has had at once so far, in bytes. With several processes it
     /// is the sum of what each has had.
     pub(crate) fn peak_memory(&self) -> Result<u64> {
@@ -68,6 +83,12 @@ impl Sub for Usage {
             kit: self.kit.saturating_sub(before.kit),
         }
     }
+}
+
+/// The processor time of this process, without those that it has started.
+pub(crate) fn own_time() -> Result<Duration> {
+    let stat = Process::myself()?.stat()?;
+    Ok(ticks(stat.utime + stat.stime))
 }
 
 /// The process that `pid` was started by.

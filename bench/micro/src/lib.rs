@@ -15,22 +15,26 @@ struct Profile {
     username: String,
 }
 
+/// `GET /plain`.
 #[get("/plain")]
 async fn plain() -> impl Responder {
     "ada".to_owned()
 }
 
+/// `GET /me`.
 #[get("/me")]
 #[authenticated]
 async fn me(user: User<Profile>) -> impl Responder {
     user.attributes.username
 }
 
+/// `GET /open`.
 #[get("/open")]
 async fn open(_: AuthRequest) -> impl Responder {
     "ada".to_owned()
 }
 
+/// `GET /greeting`.
 #[get("/greeting")]
 async fn greeting(MaybeUser(user): MaybeUser<Profile>) -> impl Responder {
     user.map_or_else(|| "ada".to_owned(), |user| user.attributes.username)

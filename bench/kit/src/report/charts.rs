@@ -99,7 +99,7 @@ fn panel(report: &Report<'_>, figure: &Figure, connections: usize, sessions: u32
     let bar = |row: &super::Row| {
         let spread = report.results.spread(case(row.name), figure.of)?;
         let shown = (figure.show)(spread.median);
-        let ratio = report.results.ratio(case(row.name), case(report.base));
+        let ratio = report.results.ratio(case(row.name), case(row.base));
         let note = match ratio {
             Some(ratio) if figure.with_ratio => format!("{shown} ({:.2} ×)", ratio.median),
             _ => shown,

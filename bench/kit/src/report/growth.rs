@@ -23,7 +23,7 @@ fn over_connections(report: &Report<'_>) -> Result<String> {
             text,
             "\n## Over connections, {} sessions\n\nRequests a second, times {}.\n\n| |",
             grouped(f64::from(*sessions)),
-            report.base_title(),
+            report.base,
         )?;
         for connections in &report.options.connections {
             write!(text, " {} |", connections_in_words(*connections))?;
@@ -38,7 +38,7 @@ fn over_connections(report: &Report<'_>) -> Result<String> {
                     connections: *connections,
                     sessions: *sessions,
                 };
-                let ratio = report.results.ratio(case(row.name), case(report.base));
+                let ratio = report.results.ratio(case(row.name), case(row.base));
                 write!(text, " {} |", shown(ratio))?;
             }
             writeln!(text)?;

@@ -30,6 +30,7 @@ use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod};
 use settings::Settings;
 use tokio_postgres::NoTls;
 
+/// `GET /me`.
 #[get("/me")]
 async fn me(identity: Identity, pool: web::Data<Pool>) -> actix_web::Result<String> {
     let id = identity.id().map_err(ErrorUnauthorized)?;

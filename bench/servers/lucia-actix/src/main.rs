@@ -3,8 +3,11 @@
 use std::error::Error;
 use std::time::Duration;
 
-use actix_web::{App, HttpServer, Responder, get, web};
-use lucia::{Auth, CacheOptions, CookieOptions, MaybeUser, PgStore, User, authenticated};
+use actix_web::{App, HttpServer, Responder, get, post, web};
+use lucia::{
+    Auth, CacheOptions, CookieOptions, MaybeUser, Password, PgStore, User, auth_request,
+    authenticated,
+};
 use serde::Deserialize;
 use settings::Settings;
 
@@ -13,13 +16,30 @@ struct Profile {
     username: String,
 }
 
+/// `GET /me`.
 #[get("/me")]
 #[authenticated]
 async fn me(user: User<Profile>) -> impl Responder {
     user.username.clone()
 }
 
-/// The same for who is signed in, and open to all others.
+#[derive(Deserialize)]
+struct Credentials {
+    username: String,
+    password: String,
+}
+
+/// `POST /login`.
+#[post("/login")]
+#[auth_request]
+async fn login(form: web::Form<Credentials>) -> lucia::Result<String> {
+    let Credentials { username, password } = form.into_inner();
+    let password = Password::new(("username", &username), &password);
+    auth_request.sign_in(password).await?;
+    Ok(username)
+}
+
+/// The same for users who are signed in, and open to all others.
 #[get("/me")]
 async fn anybody(MaybeUser(user): MaybeUser<Profile>) -> impl Responder {
     user.map_or_else(|| "user-0".to_owned(), |user| user.attributes.username)
@@ -72,7 +92,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         if anonymous {
             config.service(anybody);
         } else {
-            config.service(me);
+            config.service(me).service(login);
         }
     };
     let server = HttpServer::new(move || App::new().app_data(auth.clone()).configure(routes))

@@ -3,9 +3,10 @@
 use std::error::Error;
 
 use axum::Router;
-use axum::routing::get;
-use lucia::axum::authenticated;
-use lucia::{Auth, PgStore, User};
+use axum::extract::Form;
+use axum::routing::{get, post};
+use lucia::axum::{auth_request, authenticated};
+use lucia::{Auth, Password, PgStore, User};
 use serde::Deserialize;
 use settings::Settings;
 use tokio::net::TcpListener;
@@ -18,6 +19,20 @@ struct Profile {
 #[authenticated]
 async fn me(user: User<Profile>) -> String {
     user.username.clone()
+}
+
+#[derive(Deserialize)]
+struct Credentials {
+    username: String,
+    password: String,
+}
+
+#[auth_request]
+async fn login(Form(form): Form<Credentials>) -> lucia::Result<String> {
+    let Credentials { username, password } = form;
+    let password = Password::new(("username", &username), &password);
+    auth_request.sign_in(password).await?;
+    Ok(username)
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -37,6 +52,7 @@ async fn serve(settings: Settings) -> Result<(), Box<dyn Error>> {
     let auth = Auth::builder(store).build()?;
     let app = Router::new()
         .route("/me", get(me))
+        .route("/login", post(login))
         .layer(auth.layer())
         .with_state(auth);
     let listener = TcpListener::bind(("127.0.0.1", settings.port)).await?;

@@ -6,6 +6,7 @@ use std::error::Error;
 use actix_web::{App, HttpServer, Responder, get};
 use settings::Settings;
 
+/// `GET /me`.
 #[get("/me")]
 async fn me() -> impl Responder {
     "user-0"
