@@ -143,15 +143,15 @@ impl Auth {
 
     /// Bounds the time that a store may take, whatever the store itself promises.
     pub(crate) async fn ask<T>(&self, answer: impl Future<Output = store::Result<T>>) -> Result<T> {
-        match within(self.0.store_timeout, answer).await {
-            Ok(answer) => answer.map_err(Error::from),
-            Err(elapsed) => Err(Error::unavailable(elapsed)),
+        let error = match within(self.0.store_timeout, answer).await {
+            Ok(Ok(answer)) => return Ok(answer),
+            Ok(Err(error)) => error.into(),
+            Err(elapsed) => Error::unavailable(elapsed),
+        };
+        if let Error::Unavailable(source) = &error {
+            tracing::error!(error = %crate::error::chain(source.as_ref()), "the store is unavailable");
         }
-        .inspect_err(|error| {
-            if let Error::Unavailable(source) = error {
-                tracing::error!(error = %crate::error::chain(source.as_ref()), "the store is unavailable");
-            }
-        })
+        Err(error)
     }
 }
 

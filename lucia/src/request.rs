@@ -29,7 +29,7 @@ use crate::session::Session;
 use crate::session::token::{Presented, SessionToken};
 use crate::user::User;
 use crate::{Error, Result};
-use context::RequestContext;
+use context::{RequestContext, RequestSlot};
 use sender::{Claim, Current, Found, Sender, Source};
 
 /// Who sent a request.
@@ -139,7 +139,16 @@ impl Auth {
     /// With actix-web and axum you rarely need this: `#[auth_request]` and the extractors do it.
     #[doc(alias = "handleRequest")]
     pub fn handle_request(&self, request: &impl RequestContext) -> AuthRequest {
-        let auth_request = request.slot().get_or_keep(self, || {
+        self.handle_request_in(&request.slot(), request)
+    }
+
+    /// As [`handle_request`](Self::handle_request), for a request with this slot.
+    pub(crate) fn handle_request_in(
+        &self,
+        slot: &RequestSlot,
+        request: &impl RequestInfo,
+    ) -> AuthRequest {
+        let auth_request = slot.get_or_keep(self, || {
             let cookie = self.cookie().read(request.header("cookie"));
             let bearer = bearer::read(request.header("authorization"));
             let with_cookie = cookie != Presented::Nothing;
@@ -234,10 +243,10 @@ impl AuthRequest {
     /// cookie is changed.
     pub async fn validate(&self) -> Result<Option<Session>> {
         if self.is_by_bearer() {
-            self.validate_bearer_token().await
-        } else {
-            self.cookie_session().await
+            return self.validate_bearer_token().await;
         }
+        let sender = self.looked_up(false).await?;
+        Ok(sender.and_then(|sender| sender.session().cloned()))
     }
 
     /// The user and session of the sender, from the same query.
@@ -248,10 +257,10 @@ impl AuthRequest {
     /// fit `A`.
     pub async fn validate_user<A: DeserializeOwned>(&self) -> Result<Option<(User<A>, Session)>> {
         if self.is_by_bearer() {
-            self.validate_bearer_token_user().await
-        } else {
-            self.typed(self.session_and_user().await)
+            return self.validate_bearer_token_user().await;
         }
+        let sender = self.looked_up(true).await?;
+        self.typed(sender.as_deref().and_then(Sender::found))
     }
 
     /// The session of the token in `Authorization: Bearer`; `None` if the request is anonymous. The
@@ -275,8 +284,7 @@ impl AuthRequest {
     pub async fn validate_bearer_token_user<A: DeserializeOwned>(
         &self,
     ) -> Result<Option<(User<A>, Session)>> {
-        let found = self.0.bearer.look_up(&self.0.auth).await;
-        self.typed(found.map(|found| found.cloned()))
+        self.typed(self.0.bearer.look_up(&self.0.auth).await?)
     }
 
     /// See [`adapter::accept`](crate::adapter::accept).
@@ -383,7 +391,7 @@ impl AuthRequest {
             sender.settle(&self.0.auth, several).await;
         }
         let set_cookie = self.0.set_cookie(&sender);
-        let is_known = sender.is_known();
+        let is_known = sender.session().is_some();
         // That there was no cookie decides as well as what it says.
         let by_cookie = set_cookie.is_some() || is_known || self.0.asked.load(Ordering::Relaxed);
         let by_bearer = self.0.bearer.was_found();
@@ -447,15 +455,15 @@ impl AuthRequest {
         self.0.sender()
     }
 
-    /// The session of the cookie, or the one that the application has set.
-    async fn cookie_session(&self) -> Result<Option<Session>> {
+    /// The present sender, by the cookie or as the application has set it, once it has been looked up.
+    async fn looked_up(&self, with_user: bool) -> Result<Option<Current<'_>>> {
         loop {
             let Some(sender) = self.credible_sender() else {
                 return Ok(None);
             };
-            let session = sender.session(&self.0.auth).await;
+            let looked_up = sender.look_up(&self.0.auth, with_user).await;
             if self.is_current(&sender) {
-                return session;
+                return looked_up.map(|()| Some(sender));
             }
         }
     }
@@ -479,18 +487,6 @@ impl AuthRequest {
     /// Whether the application has not set another session meanwhile, which then is to be asked.
     fn is_current(&self, sender: &Sender) -> bool {
         std::ptr::eq(sender, &*self.sender())
-    }
-
-    async fn session_and_user(&self) -> Result<Option<Found>> {
-        loop {
-            let Some(sender) = self.credible_sender() else {
-                return Ok(None);
-            };
-            let found = sender.session_and_user(&self.0.auth).await;
-            if self.is_current(&sender) {
-                return found;
-            }
-        }
     }
 
     /// Notes the session that a guard has admitted.
@@ -520,38 +516,33 @@ impl AuthRequest {
     /// answer that nothing has changed since.
     #[cfg(feature = "actix")]
     pub(crate) fn known_session(&self) -> Option<Session> {
-        self.known().map(|(session, _)| session)
+        self.known(|(session, _)| session.clone())
     }
 
     /// As [`known_session`](Self::known_session), the user.
     #[cfg(feature = "actix")]
     pub(crate) fn known_user<A: DeserializeOwned>(&self) -> Option<Result<User<A>>> {
-        let (_, row) = self.known()?;
-        Some(User::from_row(&row, self.0.auth.user_table()))
+        self.known(|(_, row)| User::from_row(row, self.0.auth.user_table()))
     }
 
     #[cfg(feature = "actix")]
-    fn known(&self) -> Option<Found> {
+    fn known<T>(&self, read: impl FnOnce(Found<'_>) -> T) -> Option<T> {
         if self.is_by_bearer() {
-            return self.0.bearer.found().cloned();
+            return self.0.bearer.found().map(read);
         }
-        match &self.credible_sender()?.source {
-            Source::Presented(claim) => claim.found().cloned(),
-            Source::Set { .. } | Source::SignedOut => None,
-        }
+        self.credible_sender()?.found().map(read)
     }
 
     fn typed<A: DeserializeOwned>(
         &self,
-        found: Result<Option<Found>>,
+        found: Option<Found<'_>>,
     ) -> Result<Option<(User<A>, Session)>> {
-        match found? {
-            Some((session, row)) => {
-                let user = User::from_row(&row, self.0.auth.user_table())?;
-                Ok(Some((user, session)))
-            }
-            None => Ok(None),
-        }
+        found
+            .map(|(session, row)| {
+                let user = User::from_row(row, self.0.auth.user_table())?;
+                Ok((user, session.clone()))
+            })
+            .transpose()
     }
 
     pub(crate) fn is_by_bearer(&self) -> bool {
@@ -635,7 +626,7 @@ impl fmt::Debug for AuthRequest {
         let sender = self.sender();
         f.debug_struct("AuthRequest")
             .field("cross_origin", &self.0.refusal.get().is_some())
-            .field("signed_in", &sender.is_known())
+            .field("signed_in", &sender.session().is_some())
             .finish_non_exhaustive()
     }
 }

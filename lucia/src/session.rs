@@ -57,6 +57,7 @@ struct Known {
 
 impl Session {
     /// A session that the store has just answered for, at `confirmed_at`.
+    #[inline]
     pub(crate) fn new(info: SessionInfo, token: SessionToken, confirmed_at: UnixMillis) -> Self {
         let known = Known {
             info,

@@ -9,6 +9,7 @@ mod numbers;
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize, Serializer, ser};
 use serde_json::Value;
@@ -35,9 +36,11 @@ pub use new::{NewUser, OwnedOrCallReturning};
 /// assert_eq!(UserId::new(""), Err(InvalidUserId::Empty));
 /// # Ok::<_, InvalidUserId>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+//
+// Every request that is signed in has it more than once, so that a clone shares it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
 #[serde(try_from = "String")]
-pub struct UserId(String);
+pub struct UserId(Arc<str>);
 
 impl UserId {
     /// How many characters an id has that lucia makes.
@@ -51,7 +54,7 @@ impl UserId {
     /// # Errors
     ///
     /// [`InvalidUserId`] says why no user can get this id.
-    pub fn new(id: impl Into<String>) -> Result<Self, InvalidUserId> {
+    pub fn new(id: impl Into<Arc<str>>) -> Result<Self, InvalidUserId> {
         let id = id.into();
         if id.is_empty() {
             Err(InvalidUserId::Empty)
@@ -68,7 +71,7 @@ impl UserId {
 
     /// An id that was read from a table of users or from a column that refers to one. It is not
     /// checked: the database holds it, whatever it is.
-    pub fn from_stored(id: impl Into<String>) -> Self {
+    pub fn from_stored(id: impl Into<Arc<str>>) -> Self {
         Self(id.into())
     }
 
@@ -112,6 +115,12 @@ impl AsRef<str> for UserId {
 impl fmt::Display for UserId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+impl Serialize for UserId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
     }
 }
 

@@ -8,9 +8,9 @@ use std::pin::Pin;
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, Responder};
 
-use super::auth_request;
+use super::nearest;
 use super::permit::{Permitted, admit};
-use crate::adapter::{self, Admission, RequestContext};
+use crate::adapter::{self, Admission};
 use crate::request::guard::Guard;
 use crate::{AuthRequest, Result};
 
@@ -48,9 +48,8 @@ impl Incoming {
             mut request,
             payload,
         } = self;
-        let auth_request = auth_request(&request).map_err(HttpResponse::from_error)?;
+        let auth_request = nearest::arrive(&request).map_err(HttpResponse::from_error)?;
         auth_request.adopt();
-        request.slot().arrive(&auth_request);
         admit(guard, permit.as_ref(), &mut request, &auth_request).await?;
         Ok(Admitted {
             request,

@@ -3,7 +3,7 @@
 use actix_web::{HttpRequest, web};
 
 use crate::auth::Auth;
-use crate::request::context::RequestContext;
+use crate::request::context::{RequestContext, RequestSlot};
 use crate::{AuthRequest, Error, Result};
 
 /// The `Auth`s in the application's data. actix-web answers with the innermost value of each type.
@@ -32,8 +32,22 @@ pub(super) fn enter(request: &HttpRequest, auth: &Auth) -> Result<AuthRequest> {
                 .to_owned(),
         ));
     }
-    let auth_request = auth.handle_request(request);
-    request.slot().pass(&auth_request);
+    let slot = request.slot();
+    let auth_request = auth.handle_request_in(&slot, request);
+    slot.pass(&auth_request);
+    Ok(auth_request)
+}
+
+/// Notes that a request arrives at a handler with an attribute.
+///
+/// # Errors
+///
+/// Those of [`auth_request`].
+#[cfg(feature = "macros")]
+pub(super) fn arrive(request: &HttpRequest) -> Result<AuthRequest> {
+    let slot = request.slot();
+    let auth_request = find(request, &slot)?;
+    slot.arrive(&auth_request);
     Ok(auth_request)
 }
 
@@ -45,7 +59,10 @@ pub(super) fn enter(request: &HttpRequest, auth: &Auth) -> Result<AuthRequest> {
 ///
 /// [`Error::Misuse`] when there is none, and when the nearest one cannot be told.
 pub(super) fn auth_request(request: &HttpRequest) -> Result<AuthRequest> {
-    let slot = request.slot();
+    find(request, &request.slot())
+}
+
+fn find(request: &HttpRequest, slot: &RequestSlot) -> Result<AuthRequest> {
     if let Some(auth_request) = slot.arrived() {
         return Ok(auth_request);
     }
@@ -61,12 +78,14 @@ pub(super) fn auth_request(request: &HttpRequest) -> Result<AuthRequest> {
         ));
     }
     match (wrapped.or(plain), slot.passed()) {
-        (Some(auth), Some(passed)) if !auth.is(passed.auth()) => Ok(auth.handle_request(request)),
+        (Some(auth), Some(passed)) if !auth.is(passed.auth()) => {
+            Ok(auth.handle_request_in(slot, request))
+        }
         (_, Some(auth_request)) => {
             auth_request.look_again(request);
             Ok(auth_request)
         }
-        (Some(auth), None) => Ok(auth.handle_request(request)),
+        (Some(auth), None) => Ok(auth.handle_request_in(slot, request)),
         (None, None) => slot.only().ok_or_else(|| {
             Error::Misuse(
                 "there is no `Auth` in the application's data: add \

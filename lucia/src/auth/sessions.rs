@@ -261,25 +261,27 @@ impl Auth {
     pub(super) async fn validate_row(
         &self,
         token: &SessionToken,
-        row: SessionRow,
+        mut row: SessionRow,
         user: UserRow,
     ) -> Result<Option<(Session, UserRow)>> {
+        let lifetime = &self.0.lifetime;
         let mut now = self.now();
-        let Some(mut info) = self.alive(row, now) else {
+        let Some(state) = lifetime.state(row.created_at, row.expiries, now) else {
             return Ok(None);
         };
-        if info.state == SessionState::Idle {
-            let lifetime = &self.0.lifetime;
-            let expiries = lifetime.expiries(info.created_at.into(), info.persistent, now);
-            let renewed = self.ask(self.store().renew_session(&info.id, expiries));
+        let is_renewed = state == SessionState::Idle;
+        if is_renewed {
+            row.expiries = lifetime.expiries(row.created_at, row.persistent, now);
+            let renewed = self.ask(self.store().renew_session(&row.id, row.expiries));
             if !renewed.await? {
                 // It was revoked between the two statements.
                 return Ok(None);
             }
-            tracing::debug!(user_id = %info.user_id, session_id = %info.id, "session renewed");
-            info.renewed(expiries);
+            tracing::debug!(user_id = %row.user_id, session_id = %row.id, "session renewed");
             now = self.now();
         }
+        let table = &self.0.session_table;
+        let info = SessionInfo::from_row(row, table, SessionState::Active, is_renewed);
         Ok(Some((Session::new(info, token.clone(), now), user)))
     }
 

@@ -8,7 +8,9 @@ macro_rules! header_map {
         use $http::header::{HeaderMap, HeaderName, HeaderValue};
         use $http::{Method, Uri};
 
-        /// The names that most requests and responses are asked for, which need not be read.
+        /// The names that most requests and responses are asked for, which need not be read. Inlined, so that
+        /// the compiler compares the names.
+        #[inline(always)]
         fn known_name(name: &str) -> Option<HeaderName> {
             Some(match name {
                 "authorization" => $http::header::AUTHORIZATION,
@@ -23,11 +25,13 @@ macro_rules! header_map {
             })
         }
 
+        #[inline(always)]
         fn header_name(name: &'static str) -> HeaderName {
             known_name(name).unwrap_or_else(|| HeaderName::from_static(name))
         }
 
         /// The value of a header. Those that are on most responses are not copied.
+        #[inline(always)]
         fn header_value(value: &str) -> Option<HeaderValue> {
             static BY_COOKIE: HeaderValue = HeaderValue::from_static("Cookie");
             static NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
@@ -39,6 +43,7 @@ macro_rules! header_map {
             }
         }
 
+        #[inline(always)]
         fn values<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
             let values = match known_name(name) {
                 Some(name) => headers.get_all(name),
@@ -108,10 +113,12 @@ macro_rules! header_map {
         }
 
         impl crate::headers::HeadersMut for HeaderMap {
+            #[inline(always)]
             fn values<'a>(&'a self, name: &'static str) -> impl Iterator<Item = &'a [u8]> {
                 values(self, name)
             }
 
+            #[inline(always)]
             fn append(&mut self, name: &'static str, value: &str) {
                 let name = header_name(name);
                 // What cannot stand in a header was refused before.

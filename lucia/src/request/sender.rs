@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::OnceCell;
 
+use crate::Result;
 use crate::auth::{Auth, warn_of_too_many};
 use crate::error::chain;
 use crate::session::Session;
 use crate::session::token::{Presented, SessionToken};
 use crate::store::UserRow;
-use crate::{Error, Result};
 
 /// The session of a request, and what the response says of it.
 pub(super) struct Sender {
@@ -46,7 +46,7 @@ pub(super) enum Source {
     /// From the application.
     Set {
         session: Session,
-        user: OnceCell<Option<Arc<UserRow>>>,
+        user: OnceCell<Option<UserRow>>,
     },
     /// The application has signed the sender out.
     SignedOut,
@@ -61,13 +61,10 @@ pub(super) struct Claim {
 }
 
 /// A session with its user's row.
-pub(super) type Found = (Session, Arc<UserRow>);
+pub(super) type Found<'a> = (&'a Session, &'a UserRow);
 
-/// What the store said of a token.
-enum Lookup {
-    Alive(Found),
-    Dead,
-}
+/// What the store said of a token: the living session with its user's row.
+type Lookup = Option<(Session, UserRow)>;
 
 impl Claim {
     pub(super) fn new(presented: Presented) -> Self {
@@ -83,24 +80,22 @@ impl Claim {
         self.ended.store(true, Ordering::Relaxed);
     }
 
-    pub(super) async fn look_up(&self, auth: &Auth) -> Result<Option<&Found>> {
+    pub(super) async fn look_up(&self, auth: &Auth) -> Result<Option<Found<'_>>> {
         let is_nothing = matches!(self.presented, Presented::Nothing | Presented::Unreadable);
         if is_nothing || self.ended.load(Ordering::Relaxed) {
             return Ok(None);
         }
         let found = self.lookup.get_or_try_init(async || {
-            // The rare one is boxed, so that no request is larger by it.
-            let found = match &self.presented {
-                Presented::Token(token) => auth.validate_token(token).await?,
-                Presented::Several(tokens) => Box::pin(auth.validate_one_of(tokens)).await?,
+            match &self.presented {
+                Presented::Token(token) => auth.validate_token(token).await,
+                // Boxed, since it is rare: no request is larger by it.
+                Presented::Several(tokens) => Box::pin(auth.validate_one_of(tokens)).await,
                 Presented::TooMany => {
                     warn_of_too_many();
-                    None
+                    Ok(None)
                 }
-                Presented::Nothing | Presented::Unreadable => None,
-            };
-            let alive = |(session, user)| Lookup::Alive((session, Arc::new(user)));
-            Ok::<_, Error>(found.map_or(Lookup::Dead, alive))
+                Presented::Nothing | Presented::Unreadable => Ok(None),
+            }
         });
         found.await?;
         Ok(self.found())
@@ -108,18 +103,16 @@ impl Claim {
 
     /// Whether a session has been found, also one that has ended since.
     pub(super) fn was_found(&self) -> bool {
-        matches!(self.lookup.get(), Some(Lookup::Alive(_)))
+        matches!(self.lookup.get(), Some(Some(_)))
     }
 
     /// What has been found so far.
-    pub(super) fn found(&self) -> Option<&Found> {
+    pub(super) fn found(&self) -> Option<Found<'_>> {
         if self.ended.load(Ordering::Relaxed) {
             return None;
         }
-        match self.lookup.get()? {
-            Lookup::Alive(found) => Some(found),
-            Lookup::Dead => None,
-        }
+        let (session, user) = self.lookup.get()?.as_ref()?;
+        Some((session, user))
     }
 }
 
@@ -145,29 +138,37 @@ impl From<Source> for Sender {
 }
 
 impl Sender {
-    pub(super) async fn session(&self, auth: &Auth) -> Result<Option<Session>> {
+    /// Asks for the session and its user. `with_user` makes a difference where the application has set the
+    /// session, so that the user alone is to be asked for.
+    pub(super) async fn look_up(&self, auth: &Auth, with_user: bool) -> Result<()> {
         match &self.source {
-            Source::Set { session, .. } => Ok(Some(session.clone())),
-            Source::SignedOut => Ok(None),
             Source::Presented(claim) => {
-                let found = claim.look_up(auth).await?;
-                Ok(found.map(|(session, _)| session.clone()))
+                claim.look_up(auth).await?;
             }
+            Source::Set { session, user } if with_user => {
+                let user = user.get_or_try_init(async || auth.session_user(session).await);
+                user.await?;
+            }
+            Source::Set { .. } | Source::SignedOut => {}
+        }
+        Ok(())
+    }
+
+    /// The session, as far as it has been looked up.
+    pub(super) fn session(&self) -> Option<&Session> {
+        match &self.source {
+            Source::Set { session, .. } => Some(session),
+            Source::SignedOut => None,
+            Source::Presented(claim) => Some(claim.found()?.0),
         }
     }
 
-    pub(super) async fn session_and_user(&self, auth: &Auth) -> Result<Option<Found>> {
+    /// The session and its user, as far as they have been looked up.
+    pub(super) fn found(&self) -> Option<Found<'_>> {
         match &self.source {
-            Source::Set { session, user } => {
-                let user = user.get_or_try_init(async || {
-                    let user = auth.session_user(session).await?;
-                    Ok::<_, Error>(user.map(Arc::new))
-                });
-                let user = user.await?.clone();
-                Ok(user.map(|user| (session.clone(), user)))
-            }
-            Source::SignedOut => Ok(None),
-            Source::Presented(claim) => Ok(claim.look_up(auth).await?.cloned()),
+            Source::Set { session, user } => Some((session, user.get()?.as_ref()?)),
+            Source::SignedOut => None,
+            Source::Presented(claim) => claim.found(),
         }
     }
 
@@ -182,28 +183,13 @@ impl Sender {
         }
     }
 
-    /// Whether the sender is known to be signed in.
-    pub(super) fn is_known(&self) -> bool {
-        match &self.source {
-            Source::Set { .. } => true,
-            Source::SignedOut => false,
-            Source::Presented(claim) => claim.found().is_some(),
-        }
-    }
-
     /// The session whose cookie the response is to set.
     pub(super) fn session_to_send(&self) -> Option<&Session> {
         if self.sendable.get() == Some(&false) {
             return None;
         }
-        match &self.source {
-            Source::Set { session, .. } => Some(session),
-            Source::SignedOut => None,
-            Source::Presented(claim) => {
-                let (session, _) = claim.found()?;
-                session.fresh.then_some(session)
-            }
-        }
+        let is_set = matches!(self.source, Source::Set { .. });
+        self.session().filter(|session| is_set || session.fresh)
     }
 
     /// Finds out before the response whether the cookie of the session may be sent, and ends the

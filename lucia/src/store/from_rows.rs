@@ -51,6 +51,7 @@ impl VerifiedKey {
 
 impl SessionInfo {
     /// Reads the row of a session of table `table`.
+    #[inline]
     pub(crate) fn from_row(
         row: SessionRow,
         table: &Arc<str>,

@@ -2,6 +2,7 @@ use std::future::{pending, ready};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::runtime::Builder;
+use tokio::task::{consume_budget, yield_now};
 use tokio::time::{advance, sleep};
 
 use super::*;
@@ -9,15 +10,69 @@ use super::*;
 const LIMIT: Duration = Duration::from_secs(10);
 const SECOND: Duration = Duration::from_secs(1);
 
-/// The tasks of this runtime, but for the one of the test.
-fn tasks() -> usize {
-    Handle::current().metrics().num_alive_tasks()
+/// How many timers this thread keeps.
+fn kept() -> usize {
+    SPARE.with_borrow(Vec::len)
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_future_that_is_ready_at_once_starts_no_timer() {
+async fn a_future_that_is_ready_at_once_has_no_timer() {
     assert_eq!(within(LIMIT, ready(1)).await.unwrap(), 1);
-    assert_eq!(tasks(), 0);
+    assert_eq!(kept(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn limits_of_one_length_that_come_after_each_other_share_a_timer() {
+    for _ in 0..3 {
+        within(LIMIT, yield_now()).await.unwrap();
+        assert_eq!(kept(), 1);
+    }
+    within(SECOND, yield_now()).await.unwrap();
+    assert_eq!(kept(), 2);
+    let both = async || tokio::join!(within(LIMIT, yield_now()), within(LIMIT, yield_now()));
+    for _ in 0..3 {
+        both().await.0.unwrap();
+        assert_eq!(kept(), 3);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_timer_that_is_used_again_counts_from_then() {
+    for early in [1, 5, 9, 15] {
+        within(LIMIT, yield_now()).await.unwrap();
+        advance(SECOND * early).await;
+        let begin = Instant::now();
+        within(LIMIT, pending::<()>()).await.unwrap_err();
+        let taken = begin.elapsed();
+        assert!(
+            (LIMIT..LIMIT + SECOND).contains(&taken),
+            "{early}: {taken:?}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_more_timers_are_kept_than_a_busy_thread_uses() {
+    let limits: Vec<_> = (0..KEPT + 5)
+        .map(|_| within(LIMIT, sleep(SECOND)))
+        .collect();
+    for limit in limits.into_iter().map(tokio::spawn).collect::<Vec<_>>() {
+        limit.await.unwrap().unwrap();
+    }
+    assert_eq!(kept(), KEPT);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_future_that_is_never_done_with_its_work_has_a_limit() {
+    let busy = tokio::spawn(within(LIMIT, async {
+        loop {
+            consume_budget().await;
+        }
+    }));
+    yield_now().await;
+    advance(LIMIT).await;
+    let ended: Result<(), _> = busy.await.unwrap();
+    ended.unwrap_err();
 }
 
 #[tokio::test(start_paused = true)]
@@ -33,7 +88,7 @@ async fn a_future_has_exactly_as_long_as_its_limit() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn limits_that_end_after_each_other_share_one_task_which_ends_with_the_last() {
+async fn limits_that_run_at_once_each_end_in_time() {
     let mut limits = Vec::new();
     for number in 1..=5 {
         limits.push(tokio::spawn(async move {
@@ -41,10 +96,9 @@ async fn limits_that_end_after_each_other_share_one_task_which_ends_with_the_las
             within(LIMIT, pending::<()>()).await.unwrap_err();
             (number, begin.elapsed())
         }));
-        tokio::task::yield_now().await;
+        yield_now().await;
         advance(SECOND).await;
     }
-    assert_eq!(tasks(), 5 + 1);
     for limit in limits {
         let (number, taken) = limit.await.unwrap();
         assert!(
@@ -52,14 +106,12 @@ async fn limits_that_end_after_each_other_share_one_task_which_ends_with_the_las
             "{number}: {taken:?}"
         );
     }
-    tokio::task::yield_now().await;
-    assert_eq!(tasks(), 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_limit_that_ends_before_the_others_is_not_late() {
     let long = tokio::spawn(within(LIMIT, pending::<()>()));
-    tokio::task::yield_now().await;
+    yield_now().await;
     let begin = Instant::now();
     within(SECOND, pending::<()>()).await.unwrap_err();
     assert!(begin.elapsed() < SECOND * 2, "{:?}", begin.elapsed());
@@ -69,7 +121,7 @@ async fn a_limit_that_ends_before_the_others_is_not_late() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_limit_whose_future_is_done_or_dropped_wakes_nothing() {
+async fn a_limit_whose_future_is_dropped_wakes_nothing() {
     let wakes = AtomicUsize::new(0);
     let dropped = within(LIMIT, pending::<()>());
     tokio::select! {
@@ -77,7 +129,6 @@ async fn a_limit_whose_future_is_done_or_dropped_wakes_nothing() {
         _ = dropped => panic!("it is pending"),
         () = ready(()) => {}
     }
-    within(LIMIT, sleep(SECOND)).await.unwrap();
     let waiting = async {
         poll_fn(|_| {
             wakes.fetch_add(1, Ordering::Relaxed);
@@ -102,13 +153,17 @@ fn a_runtime_that_no_longer_runs_does_not_keep_the_limits_of_another() {
     let first = runtime();
     first.block_on(async {
         drop(tokio::spawn(within(LIMIT, pending::<()>())));
-        tokio::task::yield_now().await;
+        yield_now().await;
     });
-    // Its task waits still, and only while it is blocked on.
+    first.block_on(within(LIMIT, yield_now())).unwrap();
+    // Its timers pass only while it is blocked on.
     let second = runtime();
     second.block_on(within(LIMIT, pending::<()>())).unwrap_err();
+    assert_eq!(kept(), 0);
     drop(first);
     second.block_on(within(LIMIT, pending::<()>())).unwrap_err();
+    second.block_on(within(LIMIT, yield_now())).unwrap();
+    assert_eq!(kept(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -128,7 +183,7 @@ async fn a_limit_that_is_too_long_for_the_clock_never_passes() {
 }
 
 #[test]
-fn a_future_does_not_wait_for_a_timer_whose_runtime_shuts_down() {
+fn a_future_does_not_hang_when_its_runtime_shuts_down() {
     let runtime = Builder::new_current_thread().enable_time().build().unwrap();
     let handle = runtime.handle().clone();
     let (started, starts) = std::sync::mpsc::channel();
@@ -144,5 +199,6 @@ fn a_future_does_not_wait_for_a_timer_whose_runtime_shuts_down() {
     });
     starts.recv().unwrap();
     drop(runtime);
-    waiting.join().unwrap().unwrap_err();
+    // It panics, as all timers of tokio do.
+    waiting.join().unwrap_err();
 }
