@@ -65,8 +65,8 @@ pub(super) type Found = (Session, Arc<UserRow>);
 
 /// What the store said of a token.
 enum Lookup {
-    Alive(Found),
-    Dead,
+    Valid(Found),
+    Invalid,
 }
 
 impl Claim {
@@ -99,8 +99,8 @@ impl Claim {
                 }
                 Presented::Nothing | Presented::Unreadable => None,
             };
-            let alive = |(session, user)| Lookup::Alive((session, Arc::new(user)));
-            Ok::<_, Error>(found.map_or(Lookup::Dead, alive))
+            let valid = |(session, user)| Lookup::Valid((session, Arc::new(user)));
+            Ok::<_, Error>(found.map_or(Lookup::Invalid, valid))
         });
         found.await?;
         Ok(self.found())
@@ -108,7 +108,7 @@ impl Claim {
 
     /// Whether a session has been found, also one that has ended since.
     pub(super) fn was_found(&self) -> bool {
-        matches!(self.lookup.get(), Some(Lookup::Alive(_)))
+        matches!(self.lookup.get(), Some(Lookup::Valid(_)))
     }
 
     /// What has been found so far.
@@ -117,8 +117,8 @@ impl Claim {
             return None;
         }
         match self.lookup.get()? {
-            Lookup::Alive(found) => Some(found),
-            Lookup::Dead => None,
+            Lookup::Valid(found) => Some(found),
+            Lookup::Invalid => None,
         }
     }
 }
