@@ -16,8 +16,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use builder::{AuthBuilder, Environment};
-pub(crate) use create_session::SessionOptions;
 pub use create_session::{CreateSession, SignsIn};
+pub(crate) use create_session::{SessionOptions, session_options};
 pub use creation::{CreateKey, CreateUser};
 pub use keys::DeleteKey;
 pub use sweeper::{Sweeper, SweeperBuilder};

@@ -6,7 +6,7 @@ use crate::{Error, Result};
 
 /// Tells the time.
 ///
-/// The application's clock, never the database's, decides whether a session is alive. Every
+/// The application's clock, never the database's, decides whether a session has expired. Every
 /// function that returns a [`SystemTime`] is a clock, so a test can hand
 /// [`AuthBuilder::clock`](crate::AuthBuilder::clock) a closure over a time that it moves.
 pub trait TimeSource: Send + Sync + 'static {

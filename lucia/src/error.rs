@@ -13,7 +13,7 @@ pub(crate) use status::whole_seconds;
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Where an error came from, kept for logs.
-pub type Source = Box<dyn StdError + Send + Sync + 'static>;
+pub type BoxError = Box<dyn StdError + Send + Sync + 'static>;
 
 /// All that can go wrong, in groups of what a caller does about it.
 ///
@@ -61,7 +61,7 @@ pub enum Error {
     InvalidCredentials,
 
     // Not signed in, or not permitted --------------------------------------------------------------
-    /// The request carries no living session.
+    /// The request carries no valid session.
     ///
     /// Status 401, code `unauthenticated`.
     #[error("not signed in")]
@@ -176,7 +176,7 @@ pub enum Error {
     ///
     /// Status 503, code `unavailable`.
     #[error("the store is unavailable")]
-    Unavailable(#[source] Source),
+    Unavailable(#[source] BoxError),
 
     // Programmer's and operator's mistakes ---------------------------------------------------------
     /// A setting that makes no sense.
@@ -211,7 +211,7 @@ pub enum Error {
     ///
     /// Status 500, code `internal`.
     #[error("internal error")]
-    Internal(#[source] Source),
+    Internal(#[source] BoxError),
 }
 
 /// Why a text cannot be the id of a user.
@@ -259,12 +259,12 @@ pub enum PasswordProblem {
 
 impl Error {
     /// An [`Error::Internal`] of this source.
-    pub fn internal(source: impl Into<Source>) -> Self {
+    pub fn internal(source: impl Into<BoxError>) -> Self {
         Self::Internal(source.into())
     }
 
     /// An [`Error::Unavailable`] of this source.
-    pub fn unavailable(source: impl Into<Source>) -> Self {
+    pub fn unavailable(source: impl Into<BoxError>) -> Self {
         Self::Unavailable(source.into())
     }
 

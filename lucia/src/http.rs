@@ -249,10 +249,8 @@ impl RequestContext for RequestHead<'_> {
 }
 
 /// The host that a request was sent to, and the port where there is one: that of its URI, and
-/// otherwise of the one `Host` header. For the [`RequestInfo::host`] of a framework with its own
-/// request type.
-#[must_use]
-pub fn host<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Option<&'a str> {
+/// otherwise of the one `Host` header.
+fn host<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Option<&'a str> {
     // HTTP/2 has no `Host` header; its `:authority` is that of the URI. So is that of a request in
     // absolute form, which counts more than the header (RFC 9112, 3.2.2).
     match uri.authority() {

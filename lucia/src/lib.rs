@@ -84,7 +84,7 @@
 //! | the sender of a request | [`AuthRequest`], [`User`], [`Session`], [`MaybeUser`], [`MaybeSession`] |
 //! | signing up, in and out | [`AuthRequest::sign_up`], [`AuthRequest::sign_in`], [`AuthRequest::sign_out`] |
 //! | changing passwords | [`AuthRequest::change_password`], [`Auth::reset_password`] |
-//! | limiting attempts to sign in | [`VerifyPassword::address`], [`AuthBuilder::sign_in_limit`] |
+//! | limiting attempts to sign in | [`VerifyPassword::limit_by`], [`AuthBuilder::sign_in_limit`] |
 //! | "remember me" | [`SignIn::remember`] |
 //! | a list of "your sessions" | [`Auth::user_sessions`], [`SessionInfo`] |
 //! | deleting expired sessions | [`Auth::sweeper`] |
@@ -148,7 +148,7 @@ pub use clock::TimeSource;
 #[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
 pub use deadpool_postgres;
 pub use error::{
-    ConstraintKind, ConstraintViolation, Error, InvalidUserId, PasswordProblem, Result, Source,
+    BoxError, ConstraintKind, ConstraintViolation, Error, InvalidUserId, PasswordProblem, Result,
 };
 pub use headers::{CookieOptions, Denial, DenialBody, SameSite, SessionCookie, TrustedProxy};
 #[cfg(all(feature = "actix", feature = "macros"))]
@@ -160,7 +160,7 @@ pub use request::redirect::LocalPath;
 pub use request::{AuthRequest, SignIn, SignUp, TokenSource};
 pub use session::token::{InvalidSessionId, SessionId, SessionToken};
 pub use session::{MaybeSession, Session, SessionInfo, SessionState};
-pub use sign_in::{Password, Proof, Reauthenticate, VerifyPassword};
+pub use sign_in::{Password, Proof, VerifyPassword};
 #[cfg(feature = "cache")]
 #[cfg_attr(docsrs, doc(cfg(feature = "cache")))]
 pub use store::postgres::CacheOptions;

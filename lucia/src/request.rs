@@ -187,15 +187,8 @@ impl Auth {
     /// store which of them counts.
     #[must_use]
     #[doc(alias = "readSessionCookie")]
-    pub fn read_session_cookie(&self, request: &impl RequestContext) -> Option<SessionToken> {
+    pub fn read_session_cookie(&self, request: &impl RequestInfo) -> Option<SessionToken> {
         self.cookie().read(request.header("cookie")).token()
-    }
-
-    /// The token in a request's `Authorization: Bearer`. Only its form is checked: it authenticates
-    /// a request only if [`validate_session`](Self::validate_session) accepts it.
-    #[must_use]
-    pub fn read_bearer_token(&self, request: &impl RequestContext) -> Option<SessionToken> {
-        bearer::read(request.header("authorization")).token()
     }
 }
 

@@ -230,7 +230,7 @@ impl fmt::Debug for SessionInfo {
     }
 }
 
-/// The part of its life that a living session is in.
+/// Which of its periods an unexpired session is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SessionState {

@@ -2,13 +2,11 @@
 
 mod attempts;
 mod proof;
-mod reauthenticate;
 mod spelling;
 mod trusted_key;
 mod verify_password;
 
 pub use proof::{Password, Proof};
-pub use reauthenticate::Reauthenticate;
 pub use verify_password::VerifyPassword;
 
 pub(crate) use proof::Evidence;

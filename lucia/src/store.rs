@@ -98,14 +98,14 @@ pub trait UserStore: fmt::Debug + Send + Sync + 'static {
     async fn user_keys(&self, user_id: &UserId) -> Result<Vec<KeyRow>>;
 
     /// Replaces the hash of the password of a key, if the key is (still) that user's; `None` takes
-    /// the password away. With [`OldHash::Is`], it does so only where that hash is still there, as one
+    /// the password away. With [`OldHash::Is`], it does so only where the key still has that hash, as one
     /// step that nothing comes between. Returns whether it did.
     async fn update_key_password(
         &self,
         id: &str,
         user_id: &UserId,
         hashed_password: Option<&str>,
-        old: OldHash<'_>,
+        old: OldHash,
     ) -> Result<bool>;
 
     /// Removes a key. With [`LastKey::Keep`], the last one of its user stays: however many are asked
@@ -134,20 +134,20 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// database holds it, its defaults included. [`UnknownUser`](StoreError::UnknownUser) where
     /// this store knows the users and this one is not among them.
     ///
-    /// With a [`limit`](NewSessionRow::limit), those stay that were renewed last. Dead ones go
+    /// With a [`limit`](NewSessionRow::limit), those stay that were renewed last. Expired ones go
     /// first. However many are stored at once, each with the same limit, as many are left when
     /// all have returned: no more, and no fewer. A call that is dropped, or whose process is
     /// killed, leaves no more either.
     async fn insert_session(&self, session: NewSessionRow) -> Result<SessionRow>;
 
-    /// The session of this id, expired or alive.
+    /// The session of this id, expired or not.
     async fn session(&self, id: &SessionId) -> Result<Option<SessionRow>>;
 
-    /// The sessions of these ids that there are, expired or alive and in any order, by one query. No
+    /// The sessions of these ids that there are, expired or not and in any order, by one query. No
     /// id comes twice.
     async fn sessions(&self, ids: &[SessionId]) -> Result<Vec<SessionRow>>;
 
-    /// All sessions of a user, expired or alive, the oldest first.
+    /// All sessions of a user, expired or not, the oldest first.
     async fn user_sessions(&self, user_id: &UserId) -> Result<Vec<SessionRow>>;
 
     /// Moves a session's expiries, if the session is (still) there: returns whether it was. It
@@ -177,12 +177,7 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     ) -> Result<()>;
 
     /// Removes up to `limit` sessions whose idle expiry is before `now`. Returns how many.
-    async fn delete_expired_sessions(
-        &self,
-        now: UnixMillis,
-        owner: Owner<'_>,
-        limit: u32,
-    ) -> Result<u64>;
+    async fn delete_expired_sessions(&self, now: UnixMillis, limit: u32) -> Result<u64>;
 }
 
 /// Counts of attempts to open the keys of a store by their passwords.
@@ -290,7 +285,9 @@ pub trait Store: UserStore + SessionStore {
     ) -> Result<Option<SessionRow>>;
 
     /// Replaces a password and ends the sessions of its user, both or neither. Returns whether
-    /// the key is (still) there and the user's; nothing has happened otherwise.
+    /// the key is (still) there, the user's, and has the [old hash](PasswordChange::old), and the
+    /// session to be kept is there; nothing has happened otherwise. No other change of the key
+    /// comes between the comparison and the write.
     ///
     /// Those that [`insert_session_by_key`](Self::insert_session_by_key) stores at the same time
     /// by the old hash are among the sessions that end.

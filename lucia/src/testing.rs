@@ -10,7 +10,7 @@
 //!
 //! The path is that of a clone of the repository. Its README says more about it.
 //!
-//! `sqlite` is for [`store`], a database in memory. The other helpers work with every store, and
+//! `sqlite` is for [`memory_store`], a database in memory. The other helpers work with every store, and
 //! [`PgDatabase`] is an empty Postgres database for each test. Leave `sqlite` out beside sqlx or
 //! sea-orm, with which it does not resolve.
 //!
@@ -45,7 +45,7 @@
 //! # #[actix_web::main]
 //! # async fn main() -> lucia::Result<()> {
 //! // A database of this test's own, and a clock that stands still.
-//! let store = testing::store(&["username TEXT NOT NULL UNIQUE"]).await;
+//! let store = testing::memory_store(&["username TEXT NOT NULL UNIQUE"]).await;
 //! let clock = testing::Clock::new();
 //! let auth = Auth::builder(store).clock(clock.clone()).build()?;
 //!
@@ -132,4 +132,4 @@ pub use login::{LoggedIn, login_as};
 pub use postgres::PgDatabase;
 #[cfg(feature = "sqlite")]
 #[cfg_attr(docsrs, doc(cfg(feature = "sqlite")))]
-pub use sqlite::store;
+pub use sqlite::memory_store;

@@ -24,13 +24,14 @@ fn users(auth: &Auth, id: &UserId) {
     send(auth.check_schema::<Profile>());
 }
 
-fn keys(auth: &Auth, id: &UserId, session: &Session) {
+fn keys(auth: &Auth, id: &UserId, session: &Session, key: &VerifiedKey) {
     send(auth.verify_password(("a", "b"), "c").into_future());
     send(auth.create_key(id, NewKey::without_password(("a", "b"))));
     send(auth.key(("a", "b")));
     send(auth.user_keys(id));
     send(auth.update_key_password(("a", "b"), "c"));
-    send(auth.change_password(session, ("a", "b"), "c"));
+    send(auth.change_password(session, key, "c"));
+    send(auth.reauthenticate(session, key));
     send(auth.remove_key_password(("a", "b")));
     send(auth.trusted_key(("a", "b")));
     send(auth.reset_password(("a", "b"), "c"));
@@ -50,6 +51,7 @@ fn sign_ins(request: &AuthRequest, key: &VerifiedKey, name: String) {
     send(request.sign_up(new_user).into_future());
     send(request.change_password(Password::new(("a", &name), "c"), "d"));
     send(request.reauthenticate(Password::new(("a", &name), "c")));
+    send(request.reauthenticate(key));
     send(request.sign_out());
     send(request.sign_out_everywhere());
     send(request.sign_out_others());
@@ -87,9 +89,7 @@ fn sessions(
     send(auth.invalidate_other_sessions(info));
     send(auth.update_session_attributes(id, "a"));
     send(auth.rotate_session(session));
-    send(auth.reauthenticate(session, ("a", "b"), "c").into_future());
     send(auth.delete_expired_sessions());
-    send(auth.delete_expired_user_sessions(user_id));
 }
 
 fn requests(request: &AuthRequest) {

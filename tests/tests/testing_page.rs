@@ -28,7 +28,7 @@ async fn order() -> impl Responder {
 
 /// An `Auth` over a database of the test's own, and a clock that stands still.
 async fn auth() -> (Auth, testing::Clock) {
-    let store = testing::store(&["username TEXT NOT NULL UNIQUE"]).await;
+    let store = testing::memory_store(&["username TEXT NOT NULL UNIQUE"]).await;
     let clock = testing::Clock::new();
     let auth = Auth::builder(store).clock(clock.clone()).build().unwrap();
     (auth, clock)

@@ -89,7 +89,7 @@ impl UserStore for Fixed {
         _: &str,
         _: &UserId,
         _: Option<&str>,
-        _: OldHash<'_>,
+        _: OldHash,
     ) -> Result<bool> {
         Ok(false)
     }
@@ -145,7 +145,7 @@ impl SessionStore for Fixed {
         Ok(())
     }
 
-    async fn delete_expired_sessions(&self, _: UnixMillis, _: Owner<'_>, _: u32) -> Result<u64> {
+    async fn delete_expired_sessions(&self, _: UnixMillis, _: u32) -> Result<u64> {
         Ok(0)
     }
 }

@@ -96,7 +96,7 @@ async fn who_is_not_signed_in_is_sent_to_the_login_or_refused() {
 #[tokio::test]
 async fn who_is_signed_in_is_let_in_and_a_renewed_session_has_its_cookie_sent_again() {
     let clock = testing::Clock::new();
-    let store = testing::store(&[]).await;
+    let store = testing::memory_store(&[]).await;
     let auth = Auth::builder(store).clock(clock.clone()).build().unwrap();
     let user = auth.create_user(NewUser::without_key()).await.unwrap();
     let login = login_as(&auth, &user.id).await;

@@ -31,7 +31,7 @@ struct Reply {
 impl Api {
     async fn start() -> Self {
         let clock = Clock::new();
-        let store = testing::store(COLUMNS).await;
+        let store = testing::memory_store(COLUMNS).await;
         let auth = settings(store).clock(clock.clone()).build().unwrap();
         Self::serve(auth, clock)
     }

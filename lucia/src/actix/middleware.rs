@@ -1,5 +1,6 @@
 //! [`Auth::middleware`]: cookie changes on every response, and whole scopes kept private.
 
+use std::borrow::Cow;
 use std::future::{Ready, ready};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -67,19 +68,18 @@ impl AuthMiddleware {
     /// # Panics
     ///
     /// As [`Guard::redirect`].
-    pub fn protect_or_redirect(mut self, login: &'static str) -> Self {
+    pub fn protect_or_redirect(mut self, login: impl Into<Cow<'static, str>>) -> Self {
         self.guard = self.guard.redirect(login);
         self
     }
 
-    /// Admits only the requests that this guard admits, in place of an earlier guard, and decides
-    /// before the body is read: `auth.middleware().guard(Guard::authenticated().redirect("/login"))`. A
-    /// function of [`permit`](Self::permit) stays.
+    /// Admits only the requests that this guard admits as well, and decides before the body is read:
+    /// `auth.middleware().guard(Guard::authenticated().recent(Duration::from_secs(600)))`.
+    ///
+    /// `protect`, `protect_or_redirect`, `guard` and `permit` add up, in any order. Where two of them set
+    /// the same option of a [`Guard`], such as the login page, the later one counts.
     pub fn guard(mut self, guard: Guard) -> Self {
-        self.guard = match self.permit {
-            Some(_) => guard.signed_in(),
-            None => guard,
-        };
+        self.guard = self.guard.and(guard);
         self
     }
 }

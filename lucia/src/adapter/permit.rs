@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 
 use crate::error::chain;
 use crate::request::guard::denied;
-use crate::{AuthRequest, Error, Result, Source};
+use crate::{AuthRequest, BoxError, Error, Result};
 
 /// The kinds of answers that a function for `permit` can give. They tell the implementations of
 /// [`Decision`] apart, and mean nothing else.
@@ -54,7 +54,7 @@ impl Decision<kind::Plain> for bool {
 }
 
 #[diagnostic::do_not_recommend]
-impl<E: Into<Source>> Decision<kind::Fallible> for Result<bool, E> {
+impl<E: Into<BoxError>> Decision<kind::Fallible> for Result<bool, E> {
     type Future = Ready<Self>;
 
     fn into_future(self) -> Ready<Self> {

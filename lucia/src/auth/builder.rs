@@ -178,9 +178,10 @@ impl AuthBuilder {
     /// ASVS 5.0, 6.3.1; NIST SP 800-63B-4 allows 100 failures in a row at the most).
     ///
     /// [`sign_in`](crate::AuthRequest::sign_in) counts each attempt by the address of the client.
-    /// [`verify_password`](Auth::verify_password) counts only attempts that say their
-    /// [`address`](crate::VerifyPassword::address). The clocks of your servers must differ by less than this time: a server takes a count that begins
-    /// later than its own clock allows for one that a wrong clock has begun.
+    /// [`verify_password`](Auth::verify_password) counts only
+    /// [`limit_by`](crate::VerifyPassword::limit_by) an address. The clocks of your servers must differ
+    /// by less than this time: a server takes a count that begins later than its own clock allows for
+    /// one that a wrong clock has begun.
     ///
     /// With other settings in another process or another `Auth` on the same table, all attempts are
     /// counted together. Each `Auth` admits attempts by its own limit, and a count lasts as long as
@@ -297,7 +298,7 @@ impl AuthBuilder {
         self
     }
 
-    /// The clock that decides whether a session is alive; for tests.
+    /// The clock that decides whether a session has expired; for tests.
     pub fn clock(mut self, clock: impl TimeSource) -> Self {
         self.clock = Arc::new(clock);
         self

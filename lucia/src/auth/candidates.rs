@@ -13,19 +13,19 @@ use crate::store::{SessionRow, UserRow};
 type Row = (SessionRow, UserRow);
 
 impl Auth {
-    /// The living session of one of these tokens, which a request has in several cookies: that of
-    /// the only living session, or the newest one where all are of one user. `None` where living
+    /// The valid session of one of these tokens, which a request has in several cookies: that of
+    /// the only valid session, or the newest one where all are of one user. `None` where valid
     /// sessions of different users are among them.
     pub(crate) async fn validate_one_of(
         &self,
         tokens: &[SessionToken],
     ) -> Result<Option<(Session, UserRow)>> {
         let ids: Vec<SessionId> = tokens.iter().map(SessionToken::session_id).collect();
-        let mut living = self.ask(self.store().sessions_and_users(&ids)).await?;
+        let mut valid = self.ask(self.store().sessions_and_users(&ids)).await?;
         let now = self.now();
         let lifetime = &self.0.lifetime;
-        living.retain(|(row, _)| !lifetime.is_over(row.created_at, row.expiries.idle_expires, now));
-        let (chosen, passed_over) = choose(living);
+        valid.retain(|(row, _)| !lifetime.is_over(row.created_at, row.expiries.idle_expires, now));
+        let (chosen, passed_over) = choose(valid);
         log(chosen.as_ref(), &passed_over);
         let Some((row, user)) = chosen else {
             return Ok(None);
@@ -63,14 +63,14 @@ pub(crate) fn warn_of_too_many() {
     );
 }
 
-/// Which of several living sessions counts, and the ids of the others.
-fn choose(mut living: Vec<Row>) -> (Option<Row>, Vec<SessionId>) {
-    living.sort_by(|(one, _), (other, _)| {
+/// Which of several valid sessions counts, and the ids of the others.
+fn choose(mut valid: Vec<Row>) -> (Option<Row>, Vec<SessionId>) {
+    valid.sort_by(|(one, _), (other, _)| {
         (one.created_at, &one.id).cmp(&(other.created_at, &other.id))
     });
-    let is_one_user = living.windows(2).all(|two| two[0].1.id == two[1].1.id);
-    let chosen = if is_one_user { living.pop() } else { None };
-    (chosen, living.into_iter().map(|(row, _)| row.id).collect())
+    let is_one_user = valid.windows(2).all(|two| two[0].1.id == two[1].1.id);
+    let chosen = if is_one_user { valid.pop() } else { None };
+    (chosen, valid.into_iter().map(|(row, _)| row.id).collect())
 }
 
 /// Once for each request that looks up several. An operator cannot see these cookies otherwise:
@@ -84,14 +84,14 @@ fn log(chosen: Option<&Row>, passed_over: &[SessionId]) {
     match chosen {
         Some((row, user)) => tracing::warn!(
             user_id = %user.id, session_id = %row.id, passed_over,
-            "a request has several session cookies with living sessions of one user, and the \
+            "a request has several session cookies with valid sessions of one user, and the \
              newest session counts: the cookie is set for more than one path or domain, as \
              after a change of `CookieOptions`; have a response remove the cookie of the old \
              path or domain"
         ),
         None => tracing::warn!(
             passed_over,
-            "a request has several session cookies with living sessions of different users, and \
+            "a request has several session cookies with valid sessions of different users, and \
              is anonymous: the cookie is set for more than one path or domain, as by another \
              site on a parent domain; signing in again ends these sessions; give each site a \
              cookie name, or one that begins with `__Host-`, which other hosts cannot set"
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn r14_of_living_sessions_the_newest_counts_if_all_are_of_one_user() {
+    fn r14_of_valid_sessions_the_newest_counts_if_all_are_of_one_user() {
         assert_eq!(chosen(&[]), None);
         assert_eq!(chosen(&[row('a', "ada", 1)]).as_deref(), Some("a"));
         let two = [row('b', "ada", 1), row('a', "ada", 2)];

@@ -50,7 +50,6 @@ impl Auth {
             user_id: who.user_id(),
             key: who.key(),
             options: SessionOptions::default(),
-            address: None,
             replaces: None,
             proven: true,
         }
@@ -107,14 +106,16 @@ mod sealed {
 /// What every way to create a session takes: [`CreateSession`], and the sign-ins of a request.
 pub(crate) struct SessionOptions {
     pub(crate) device: Option<String>,
+    pub(crate) address: Option<IpAddr>,
     attributes: Result<Map<String, Value>>,
-    pub(crate) persistent: bool,
+    persistent: bool,
 }
 
 impl Default for SessionOptions {
     fn default() -> Self {
         Self {
             device: None,
+            address: None,
             attributes: Ok(Map::new()),
             persistent: true,
         }
@@ -131,6 +132,10 @@ impl SessionOptions {
         self.attributes = auth.session_columns(attributes);
     }
 
+    pub(crate) fn set_persistent(&mut self, persistent: bool) {
+        self.persistent = persistent;
+    }
+
     /// Refuses attributes that cannot be columns, before anything is done.
     pub(crate) fn check(self) -> Result<Self> {
         Ok(Self {
@@ -139,6 +144,45 @@ impl SessionOptions {
         })
     }
 }
+
+/// The options that all ways to create a session share, for a call that keeps them in its `options`
+/// and has this `Auth`.
+macro_rules! session_options {
+    ($self:ident => $auth:expr) => {
+        /// Stores a name with the session by which the user recognises the device, for a page of
+        /// "your sessions". The first 255 characters are stored, without control characters.
+        pub fn device(mut $self, device: &str) -> Self {
+            $self.options.set_device(device);
+            $self
+        }
+
+        /// Sets your own columns in the session's row: a struct or map whose fields are columns. A
+        /// column that is left out gets the default of the database.
+        ///
+        /// The store has to know of them: see [`PgStoreBuilder::session_columns`]. Handlers read
+        /// them by a parameter `Session<Device>`.
+        ///
+        /// [`PgStoreBuilder::session_columns`]: https://docs.rs/lucia/latest/lucia/struct.PgStoreBuilder.html#method.session_columns
+        pub fn attributes(mut $self, attributes: &(impl serde::Serialize + ?Sized)) -> Self {
+            $self.options.set_attributes($auth, attributes);
+            $self
+        }
+
+        /// Whether the user stays signed in when they close the browser, as a checkbox "remember
+        /// me" asks: `.remember(form.remember_me)`; `true` without this call.
+        ///
+        /// With `false`, the cookie has neither `Max-Age` nor `Expires`, now and after each renewal
+        /// and rotation, so that the browser removes it at the end of *its* session. Some browsers
+        /// restore it with their tabs, and no server learns of a browser that was closed. So the
+        /// session itself has a shorter idle period:
+        /// [`browser_session_idle_period`](crate::AuthBuilder::browser_session_idle_period).
+        pub fn remember(mut $self, remember: bool) -> Self {
+            $self.options.set_persistent(remember);
+            $self
+        }
+    };
+}
+pub(crate) use session_options;
 
 /// A session about to be created; `.await` creates it.
 ///
@@ -162,35 +206,17 @@ pub struct CreateSession<'a> {
     user_id: &'a UserId,
     key: Option<&'a VerifiedKey>,
     options: SessionOptions,
-    address: Option<IpAddr>,
     replaces: Option<SessionId>,
     proven: bool,
 }
 
 impl CreateSession<'_> {
-    /// Stores a name with the session by which the user recognises the device, for a page of "your
-    /// sessions". The first 255 characters are stored, without control characters.
-    pub fn device(mut self, device: &str) -> Self {
-        self.options.set_device(device);
-        self
-    }
+    session_options!(self => self.auth);
 
     /// Stores the address that the user signed in from with the session, for the same page:
-    /// [`client_address`](crate::AuthRequest::client_address). An address is personal data.
-    pub fn address(mut self, address: IpAddr) -> Self {
-        self.address = Some(address);
-        self
-    }
-
-    /// The columns of your own in the session's row: a struct or map whose fields are columns. A
-    /// column that is left out gets the default of the database.
-    ///
-    /// The store has to know of them: see [`PgStoreBuilder::session_columns`]. Handlers read them
-    /// by a parameter `Session<Device>`.
-    ///
-    /// [`PgStoreBuilder::session_columns`]: https://docs.rs/lucia/latest/lucia/struct.PgStoreBuilder.html#method.session_columns
-    pub fn attributes(mut self, attributes: &(impl Serialize + ?Sized)) -> Self {
-        self.options.set_attributes(self.auth, attributes);
+    /// `.store_address(auth_request.client_address())`. An address is personal data.
+    pub fn store_address(mut self, address: impl Into<Option<IpAddr>>) -> Self {
+        self.options.address = address.into();
         self
     }
 
@@ -229,34 +255,6 @@ impl CreateSession<'_> {
         self
     }
 
-    /// Whether the user stays signed in when they close the browser, as a checkbox "remember me"
-    /// asks; `true` without this call.
-    ///
-    /// With `false`, the cookie has neither `Max-Age` nor `Expires`, now and after each renewal and
-    /// rotation, so that the browser removes it at the end of *its* session. Some browsers restore
-    /// it with their tabs, and no server learns of a browser that was closed. So the session itself
-    /// has a shorter idle period:
-    /// [`browser_session_idle_period`](crate::AuthBuilder::browser_session_idle_period).
-    ///
-    /// ```
-    /// use lucia::{Auth, AuthRequest, VerifiedKey};
-    ///
-    /// async fn sign_in(
-    ///     auth: &Auth,
-    ///     request: &AuthRequest,
-    ///     key: &VerifiedKey,
-    ///     remember_me: bool, // a checkbox
-    /// ) -> lucia::Result<()> {
-    ///     let session = auth.create_session(key).remember(remember_me).await?;
-    ///     request.set_session(Some(&session));
-    ///     Ok(())
-    /// }
-    /// ```
-    pub fn remember(mut self, remember: bool) -> Self {
-        self.options.persistent = remember;
-        self
-    }
-
     async fn create(self) -> Result<Session> {
         let Self {
             auth,
@@ -275,7 +273,7 @@ impl CreateSession<'_> {
             authenticated_at: self.proven.then_some(now),
             expiries: auth.0.lifetime.expiries(now, options.persistent, now),
             device: options.device,
-            address: self.address.map(|address| address.to_string()),
+            address: options.address.map(|address| address.to_string()),
             persistent: options.persistent,
             attributes,
             replaces: self.replaces,

@@ -69,12 +69,22 @@ impl Auth {
         Ok(key)
     }
 
-    /// Changes the password of a signed-in user. All their other sessions end in the same
-    /// transaction, and this one gets another token (OWASP ASVS 5.0, 7.4.3). Set its cookie with
-    /// [`set_session`](crate::AuthRequest::set_session).
-    ///
-    /// Ask for the old password first, by [`verify_password`](Self::verify_password). In a handler,
+    /// Changes the password of a signed-in user, of whose key [`verify_password`](Self::verify_password)
+    /// has checked the current password. All their other sessions end in the same transaction, and
+    /// this one gets another token (OWASP ASVS 5.0, 6.2.3 and 7.4.3). Set its cookie with
+    /// [`set_session`](crate::AuthRequest::set_session). In a handler,
     /// [`auth_request.change_password(..)`](crate::AuthRequest::change_password) does all of it.
+    ///
+    /// ```
+    /// # use lucia::{Auth, Session};
+    /// # async fn f(auth: &Auth, session: &Session, current: &str, new: &str) -> lucia::Result<Session> {
+    /// let key = auth.verify_password(("username", "ada"), current).await?;
+    /// let session = auth.change_password(session, &key, new).await?;
+    /// # Ok(session) }
+    /// ```
+    ///
+    /// The password is replaced only if the key is still as it was verified: a password that an
+    /// administrator has set in the meantime stays.
     ///
     /// A sign-in with the old password that is in progress leaves no session:
     /// [`create_session(&key)`](Self::create_session) comes first, and this ends its session, or
@@ -90,35 +100,43 @@ impl Auth {
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownKey`] when the key is not this user's, [`Error::InvalidPassword`],
-    /// [`Error::Unauthenticated`] when the session has ended meanwhile, [`Error::Busy`] when too
-    /// many passwords wait to be hashed, [`Error::Unavailable`] when the store is.
+    /// [`Error::InvalidCredentials`] when the key is another user's, or its password has been changed
+    /// since it was verified; [`Error::InvalidPassword`]; [`Error::Unauthenticated`] when the session
+    /// has ended meanwhile; [`Error::Busy`] when too many passwords wait to be hashed;
+    /// [`Error::Unavailable`] when the store is.
     pub async fn change_password<A>(
         &self,
         session: &Session<A>,
-        key: impl Into<KeyId>,
+        key: &VerifiedKey,
         password: &str,
     ) -> Result<Session> {
-        let key = key.into();
-        let row = self.known_key(&key).await?;
-        if row.user_id != session.user_id {
-            return Err(Error::UnknownKey);
-        }
+        key.check_owner(&session.user_id)?;
         let hashed_password = self.0.passwords.hash(password).await?;
         let rotation = self.rotation(session, None)?;
+        let KeyRow {
+            id,
+            user_id,
+            hashed_password: old,
+        } = key.row();
         let change = PasswordChange {
-            key_id: row.id,
-            user_id: row.user_id,
+            key_id: id,
+            user_id,
             hashed_password,
+            old: OldHash::Is(old),
             kept: Some((session.id.clone(), rotation.clone())),
         };
         if !self.ask(self.store().change_password(change)).await? {
-            return Err(Error::Unauthenticated);
+            // The store does not say which of the two has changed.
+            let session = self.ask(self.store().session(&session.id)).await?;
+            return Err(match session {
+                None => Error::Unauthenticated,
+                Some(_) => Error::InvalidCredentials,
+            });
         }
         tracing::info!(
             user_id = %session.user_id,
-            provider_id = key.provider_id(),
-            "password changed, other sessions revoked"
+            provider_id = key.id.provider_id(),
+            "password changed, other sessions ended"
         );
         Ok(session.info().clone().rotated(&rotation, self.now()))
     }
@@ -129,7 +147,7 @@ impl Auth {
     ///
     /// The key counts as opened: to sign the user in right away, hand it to
     /// [`create_session`](Self::create_session). Failed attempts that are
-    /// [counted](crate::VerifyPassword::address) stay counted, for a reset says nothing of who made them:
+    /// [counted](crate::VerifyPassword::limit_by) stay counted, for a reset says nothing of who made them:
     /// from an address that has used up its attempts, the new password is refused until the count
     /// ends.
     ///
@@ -148,6 +166,7 @@ impl Auth {
             key_id: row.id.clone(),
             user_id: row.user_id.clone(),
             hashed_password: hashed_password.clone(),
+            old: OldHash::Any,
             kept: None,
         };
         if !self.ask(self.store().change_password(change)).await? {
@@ -156,7 +175,7 @@ impl Auth {
         row.hashed_password = Some(hashed_password);
         let key = VerifiedKey::from_row(row)?;
         let (user_id, provider_id) = (&key.user_id, key.id.provider_id());
-        tracing::info!(%user_id, provider_id, "password reset, sessions revoked");
+        tracing::info!(%user_id, provider_id, "password reset, sessions ended");
         Ok(key)
     }
 
@@ -165,9 +184,7 @@ impl Auth {
     pub(crate) async fn upgrade_hash(&self, key: &mut KeyRow, password: &str) -> bool {
         let upgrade = async {
             let new_hash = self.0.passwords.rehash(password).await?;
-            let Some(old) = key.hashed_password.as_deref().map(OldHash::Is) else {
-                return Ok(None);
-            };
+            let old = OldHash::Is(key.hashed_password.clone());
             let store = self.store();
             let (id, user_id) = (&key.id, &key.user_id);
             let swap = store.update_key_password(id, user_id, Some(&new_hash), old);

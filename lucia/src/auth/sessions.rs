@@ -11,6 +11,7 @@ use crate::error::chain;
 use crate::session::token::{SessionId, SessionToken};
 use crate::session::{Lifetime, Session, SessionInfo, SessionState};
 use crate::store::{Owner, Rotation, SESSION_COLUMNS, SessionRow, UserRow};
+use crate::user::key::VerifiedKey;
 use crate::user::{Attributes, UserId, refused};
 use crate::{Error, Result};
 
@@ -18,7 +19,7 @@ use crate::{Error, Result};
 pub(super) const SWEEP: u32 = 1000;
 
 impl Auth {
-    /// The living session that a token proves, renewed if its active period is over. `None` when
+    /// The valid session of a token, renewed if its active period is over. `None` when
     /// there is none. This may renew the session, but cannot send its cookie, which the browser then
     /// removes too early: in a request, use [`AuthRequest`](crate::AuthRequest).
     ///
@@ -33,7 +34,7 @@ impl Auth {
             .map(|(session, _)| session))
     }
 
-    /// The living session of this id, without its secret and never renewed. `None` when there is
+    /// The unexpired session of this id, without its secret and never renewed. `None` when there is
     /// none.
     ///
     /// # Errors
@@ -42,10 +43,10 @@ impl Auth {
     #[doc(alias = "getSession")]
     pub async fn session(&self, id: &SessionId) -> Result<Option<SessionInfo>> {
         let row = self.ask(self.store().session(id)).await?;
-        Ok(row.and_then(|row| self.alive(row, self.now())))
+        Ok(row.and_then(|row| self.unexpired(row, self.now())))
     }
 
-    /// The living sessions of a user, the oldest first.
+    /// The unexpired sessions of a user, the oldest first.
     ///
     /// # Errors
     ///
@@ -54,8 +55,8 @@ impl Auth {
     pub async fn user_sessions(&self, user_id: &UserId) -> Result<Vec<SessionInfo>> {
         let rows = self.ask(self.store().user_sessions(user_id)).await?;
         let now = self.now();
-        let living = rows.into_iter().filter_map(|row| self.alive(row, now));
-        Ok(living.collect())
+        let unexpired = rows.into_iter().filter_map(|row| self.unexpired(row, now));
+        Ok(unexpired.collect())
     }
 
     /// Ends a session of any user. Does nothing if the session does not exist. It leaves the cookie
@@ -73,7 +74,7 @@ impl Auth {
             .ask(self.store().delete_session(id, Owner::Anyone))
             .await?
         {
-            tracing::info!(session_id = %id, "session revoked");
+            tracing::info!(session_id = %id, "session ended");
         }
         Ok(())
     }
@@ -84,13 +85,13 @@ impl Auth {
     ///
     /// [`Error::Unavailable`](crate::Error::Unavailable) when the store is.
     pub async fn invalidate_user_session(&self, user_id: &UserId, id: &SessionId) -> Result<bool> {
-        let revoked = self
+        let ended = self
             .ask(self.store().delete_session(id, Owner::Is(user_id)))
             .await?;
-        if revoked {
-            tracing::info!(%user_id, session_id = %id, "session revoked");
+        if ended {
+            tracing::info!(%user_id, session_id = %id, "session ended");
         }
-        Ok(revoked)
+        Ok(ended)
     }
 
     /// Ends all sessions of a user.
@@ -136,7 +137,7 @@ impl Auth {
         let attributes = self.session_columns(attributes)?;
         let updated = self.ask(self.store().update_session(id, attributes)).await;
         let row = updated.map_err(refused)?;
-        row.and_then(|row| self.alive(row, self.now()))
+        row.and_then(|row| self.unexpired(row, self.now()))
             .ok_or(Error::UnknownSession)
     }
 
@@ -152,6 +153,25 @@ impl Auth {
     /// when the store is.
     pub async fn rotate_session<A>(&self, session: &Session<A>) -> Result<Session> {
         self.rotate(session, None).await
+    }
+
+    /// Notes that the user of a session has proved once more who they are, for
+    /// `#[authenticated(recent = "10m")]`:
+    /// `auth.reauthenticate(&session, &auth.verify_password(key, password).await?).await?`. The session
+    /// goes on under another token; set its cookie by [`set_session`](crate::AuthRequest::set_session).
+    /// [`AuthRequest::reauthenticate`](crate::AuthRequest::reauthenticate) does all of it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidCredentials`] when the key is another user's; [`Error::Unauthenticated`] when
+    /// the session has ended meanwhile; [`Error::Unavailable`] when the store is.
+    pub async fn reauthenticate<A>(
+        &self,
+        session: &Session<A>,
+        key: &VerifiedKey,
+    ) -> Result<Session> {
+        key.check_owner(&session.user_id)?;
+        self.rotate(session, Some(self.now())).await
     }
 
     /// Whether the user of this session proved who they are within the last `period`.
@@ -173,18 +193,12 @@ impl Auth {
         self.sweep(SWEEP).await
     }
 
-    /// Deletes the sessions of a user that are expired, and says how many there were.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Unavailable`](crate::Error::Unavailable) when the store is.
-    pub async fn delete_expired_user_sessions(&self, user_id: &UserId) -> Result<u64> {
-        self.sweep_sessions(Owner::Is(user_id), SWEEP).await
-    }
-
     /// Deletes what is of no use any more, and says how many sessions there were.
     pub(super) async fn sweep(&self, batch: u32) -> Result<u64> {
-        let deleted = self.sweep_sessions(Owner::Anyone, batch).await?;
+        let now = self.now();
+        let delete = || self.ask(self.store().delete_expired_sessions(now, batch));
+        let deleted = self.in_batches(batch, delete).await?;
+        tracing::debug!(deleted, "expired sessions deleted");
         if let Err(error) = self.sweep_attempts(batch).await {
             let error = chain(&error);
             tracing::warn!(%error, "counts of attempts to sign in not swept");
@@ -192,17 +206,7 @@ impl Auth {
         Ok(deleted)
     }
 
-    async fn sweep_sessions(&self, owner: Owner<'_>, batch: u32) -> Result<u64> {
-        let now = self.now();
-        let delete = || self.ask(self.store().delete_expired_sessions(now, owner, batch));
-        // The sessions of one user are few, and a request may wait for this.
-        let rests = owner == Owner::Anyone;
-        let deleted = self.in_batches(batch, rests, delete).await?;
-        tracing::debug!(deleted, "expired sessions deleted");
-        Ok(deleted)
-    }
-
-    pub(crate) async fn rotate(
+    async fn rotate(
         &self,
         session: &SessionInfo,
         authenticated_at: Option<UnixMillis>,
@@ -244,7 +248,7 @@ impl Auth {
         Attributes::of(attributes).columns(&self.0.session_table, &SESSION_COLUMNS)
     }
 
-    /// The living session of a token with its user's row: one query, and one more where a renewal
+    /// The valid session of a token with its user's row: one query, and one more where a renewal
     /// is due.
     pub(crate) async fn validate_token(
         &self,
@@ -257,7 +261,7 @@ impl Auth {
         }
     }
 
-    /// The session of this token and row if it is alive, renewed where that is due.
+    /// The session of this token and row if it is unexpired, renewed where that is due.
     pub(super) async fn validate_row(
         &self,
         token: &SessionToken,
@@ -301,11 +305,11 @@ impl Auth {
     ) -> Result<()> {
         self.ask(self.store().delete_user_sessions(user_id, except))
             .await?;
-        tracing::info!(%user_id, kept = except.map(SessionId::as_str), "sessions revoked");
+        tracing::info!(%user_id, kept = except.map(SessionId::as_str), "sessions ended");
         Ok(())
     }
 
-    fn alive(&self, row: SessionRow, now: UnixMillis) -> Option<SessionInfo> {
+    fn unexpired(&self, row: SessionRow, now: UnixMillis) -> Option<SessionInfo> {
         let Parts {
             lifetime,
             session_table,

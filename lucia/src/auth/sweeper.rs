@@ -35,7 +35,7 @@ impl Auth {
         let now = self.now();
         let attempts = self.attempts()?;
         let delete = || self.ask(attempts.delete_old_attempts(now, batch));
-        match self.in_batches(batch, true, delete).await {
+        match self.in_batches(batch, delete).await {
             // There is no such table. Each attempt that is counted says so, and where none is, it
             // is not needed.
             Ok(_) | Err(Error::Schema { column: None, .. }) => Ok(()),
@@ -65,15 +65,9 @@ impl Auth {
     }
 
     /// Calls `delete`, which deletes at most `batch` rows and returns their number, until there are
-    /// no more. Returns the number of all.
-    ///
-    /// With `rests`, it pauses after each batch, so that requests have the database most of the time.
-    pub(super) async fn in_batches<F>(
-        &self,
-        batch: u32,
-        rests: bool,
-        delete: impl Fn() -> F,
-    ) -> Result<u64>
+    /// no more, and pauses after each batch, so that requests have the database most of the time.
+    /// Returns the number of all.
+    pub(super) async fn in_batches<F>(&self, batch: u32, delete: impl Fn() -> F) -> Result<u64>
     where
         F: Future<Output = Result<u64>>,
     {
@@ -85,9 +79,7 @@ impl Auth {
             if some < u64::from(batch) {
                 return Ok(deleted);
             }
-            if rests {
-                tokio::time::sleep(begun.elapsed() * RESTS).await;
-            }
+            tokio::time::sleep(begun.elapsed() * RESTS).await;
         }
     }
 }

@@ -17,6 +17,10 @@ const MAX_AGE: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 /// What a name or attribute may take up at the most, in bytes, as browsers have it.
 const MAX_LENGTH: usize = 4096;
 
+/// Names with `__Host-` and `__Secure-`, `SameSite=None`, and `Partitioned` (RFC 6265bis, 5.7).
+const NEEDS_SECURE: &str = "browsers refuse this without `Secure`, which the cookie has not in \
+    `Environment::Development`: set it in production only";
+
 /// How many different tokens are looked up, at the most, where a request has several cookies of our
 /// name.
 const CANDIDATES: usize = 4;
@@ -49,7 +53,8 @@ impl From<SameSite> for cookie::SameSite {
 ///
 /// Settings that are not given keep their defaults: in production the cookie is
 /// `__Host-auth_session` with `Secure`, `HttpOnly`, `SameSite=Lax` and `Path=/`; in development it
-/// is `auth_session` without `Secure`. `HttpOnly` is always there.
+/// is `auth_session` without `Secure`. The [`Environment`](crate::Environment) alone decides on
+/// `Secure`, and `HttpOnly` is always there.
 #[derive(Clone, Debug, Default)]
 #[must_use = "options take effect by `builder.cookie(options)`"]
 pub struct CookieOptions {
@@ -57,7 +62,6 @@ pub struct CookieOptions {
     path: Option<String>,
     domain: Option<String>,
     same_site: Option<SameSite>,
-    secure: Option<bool>,
     partitioned: bool,
 }
 
@@ -97,13 +101,6 @@ impl CookieOptions {
         self
     }
 
-    /// Whether the cookie is sent over TLS only (and, except by Safari, to this machine). By default
-    /// it is in production, and is not in development.
-    pub fn secure(mut self, secure: bool) -> Self {
-        self.secure = Some(secure);
-        self
-    }
-
     /// Whether the cookie belongs to the site that embeds this one, too (CHIPS): with
     /// [`SameSite::None`], for pages that are shown in frames of other sites. Browsers ask for
     /// `Secure` then. By default it is not.
@@ -112,9 +109,8 @@ impl CookieOptions {
         self
     }
 
-    /// The cookie with these options over the defaults, where `production` says which.
-    pub(crate) fn build(self, production: bool) -> Result<CookieConfig> {
-        let secure = self.secure.unwrap_or(production);
+    /// The cookie with these options over the defaults.
+    pub(crate) fn build(self, secure: bool) -> Result<CookieConfig> {
         let default_name = if secure {
             "__Host-auth_session"
         } else {
@@ -203,10 +199,7 @@ impl CookieConfig {
         };
         if prefixed("__Host-") {
             if !self.secure {
-                return refuse(
-                    "cookie.secure",
-                    "a cookie named `__Host-..` has to be secure",
-                );
+                return refuse("cookie.name", NEEDS_SECURE);
             }
             if self.domain.is_some() {
                 return refuse(
@@ -224,22 +217,13 @@ impl CookieConfig {
             }
         }
         if prefixed("__Secure-") && !self.secure {
-            return refuse(
-                "cookie.secure",
-                "a cookie named `__Secure-..` has to be secure",
-            );
+            return refuse("cookie.name", NEEDS_SECURE);
         }
         if self.same_site == SameSite::None && !self.secure {
-            return refuse(
-                "cookie.same_site",
-                "browsers refuse `SameSite=None` without `Secure`",
-            );
+            return refuse("cookie.same_site", NEEDS_SECURE);
         }
         if self.partitioned && !self.secure {
-            return refuse(
-                "cookie.partitioned",
-                "browsers refuse `Partitioned` without `Secure`",
-            );
+            return refuse("cookie.partitioned", NEEDS_SECURE);
         }
         Ok(())
     }

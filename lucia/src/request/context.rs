@@ -40,8 +40,8 @@ struct Kept {
 impl RequestSlot {
     /// The `AuthRequest` of this request, if one has been asked for before. `None` where several
     /// [`Auth`]s have been asked: which of them a handler belongs to is not known here.
-    #[must_use]
-    pub fn only(&self) -> Option<AuthRequest> {
+    #[cfg(feature = "actix")]
+    pub(crate) fn only(&self) -> Option<AuthRequest> {
         let kept = self.lock();
         kept.first.clone().filter(|_| kept.others.is_empty())
     }

@@ -106,6 +106,16 @@ impl Guard {
         self
     }
 
+    /// This guard with the options that `other` sets.
+    #[cfg(any(feature = "actix", feature = "axum"))]
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self {
+            token_source: other.token_source.or(self.token_source),
+            login: other.login.or(self.login),
+            within: other.within.or(self.within),
+        }
+    }
+
     /// Decides. From here on the request authenticates by what this guard accepts.
     ///
     /// # Errors

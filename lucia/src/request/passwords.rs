@@ -3,7 +3,7 @@
 use super::AuthRequest;
 use crate::Result;
 use crate::session::Session;
-use crate::sign_in::Password;
+use crate::sign_in::{Password, Proof};
 
 impl AuthRequest {
     /// Changes the password of the sender, who types the current one as well:
@@ -28,7 +28,7 @@ impl AuthRequest {
     /// 2. checks the current password (OWASP ASVS 5.0, 6.2.3), and counts the attempt as
     ///    [`sign_in`](Self::sign_in) does. A key of another user is refused like a wrong password;
     /// 3. checks the new password against the [policy](crate::PasswordOptions);
-    /// 4. changes the password, ends all other sessions of the user and gives this one another token, in
+    /// 4. changes the password if it still is the one that was checked, ends all other sessions of the user and gives this one another token, in
     ///    one transaction: see [`Auth::change_password`](crate::Auth::change_password);
     /// 5. makes the response set the cookie with the new token.
     ///
@@ -41,7 +41,8 @@ impl AuthRequest {
     /// [`Error::CrossOrigin`](crate::Error::CrossOrigin);
     /// [`Error::Unauthenticated`](crate::Error::Unauthenticated) for an anonymous request, and when the
     /// session has ended meanwhile; [`Error::TooManyAttempts`](crate::Error::TooManyAttempts);
-    /// [`Error::InvalidCredentials`](crate::Error::InvalidCredentials) for a wrong current password;
+    /// [`Error::InvalidCredentials`](crate::Error::InvalidCredentials) for a wrong current password, and
+    /// when another call has changed it meanwhile;
     /// [`Error::InvalidPassword`](crate::Error::InvalidPassword) for the new one;
     /// [`Error::Busy`](crate::Error::Busy) when too many passwords wait to be hashed;
     /// [`Error::Unavailable`](crate::Error::Unavailable) when the store is.
@@ -51,14 +52,14 @@ impl AuthRequest {
         let auth = self.auth();
         let key = auth
             .verify_password(current.key, current.password)
-            .counted_at(self.client_address())
-            .of(&session.user_id)
+            .limit_by(self.client_address())
+            .of(Some(&session.user_id))
             .await?;
-        let session = auth.change_password(&session, &key.id, new).await?;
+        let session = auth.change_password(&session, &key, new).await?;
         Ok(self.replaced(session))
     }
 
-    /// Checks the password of the sender once more, for
+    /// Asks the sender once more to prove who they are, for
     /// [`#[authenticated(recent = "10m")]`](crate::authenticated) (OWASP ASVS 5.0, 7.5.3):
     ///
     /// ```
@@ -74,6 +75,9 @@ impl AuthRequest {
     /// }
     /// ```
     ///
+    /// Users without a password prove it by a key that the application vouches for, as after another
+    /// visit to an OAuth provider: `auth_request.reauthenticate(auth.trusted_key(key).await?)`.
+    ///
     /// It refuses and counts as [`change_password`](Self::change_password) does. Then it gives the session
     /// another token, and makes the response set the cookie with it. What applies to bearer tokens there
     /// applies here.
@@ -81,14 +85,16 @@ impl AuthRequest {
     /// # Errors
     ///
     /// Those of [`change_password`](Self::change_password), except `InvalidPassword`.
-    pub async fn reauthenticate(&self, password: Password<'_>) -> Result<Session> {
+    pub async fn reauthenticate(&self, proof: impl Proof) -> Result<Session> {
+        let evidence = proof.evidence();
         self.check_forgery()?;
         let session = self.require().await?;
-        let session = self
-            .auth()
-            .reauthenticate(&session, password.key, password.password)
-            .counted_at(self.client_address())
+        let auth = self.auth();
+        let owner = Some(&session.user_id);
+        let key = evidence
+            .verify(auth, || self.client_address(), owner)
             .await?;
+        let session = auth.reauthenticate(&session, &key).await?;
         Ok(self.replaced(session))
     }
 

@@ -63,7 +63,7 @@ pub(super) struct Claim {
 /// A session with its user's row.
 pub(super) type Found<'a> = (&'a Session, &'a UserRow);
 
-/// What the store said of a token: the living session with its user's row.
+/// What the store said of a token: the valid session with its user's row.
 type Lookup = Option<(Session, UserRow)>;
 
 impl Claim {

@@ -3,11 +3,9 @@
 use std::fmt;
 use std::pin::Pin;
 
-use serde::Serialize;
-
 use super::AuthRequest;
 use crate::Result;
-use crate::auth::{CreateSession, CreateUser, SessionOptions};
+use crate::auth::{CreateSession, CreateUser, SessionOptions, session_options};
 use crate::error::chain;
 use crate::session::Session;
 use crate::sign_in::{Evidence, Proof};
@@ -134,24 +132,12 @@ pub struct SignIn<'a> {
 }
 
 impl SignIn<'_> {
-    /// Keeps with the session what the user may recognise the device by: see
-    /// [`CreateSession::device`](crate::CreateSession::device).
-    pub fn device(mut self, device: &str) -> Self {
-        self.options.set_device(device);
-        self
-    }
+    session_options!(self => self.request.auth());
 
-    /// Sets your own columns in the session's row: see
-    /// [`CreateSession::attributes`](crate::CreateSession::attributes).
-    pub fn attributes(mut self, attributes: &(impl Serialize + ?Sized)) -> Self {
-        self.options.set_attributes(self.request.auth(), attributes);
-        self
-    }
-
-    /// Whether the browser keeps the session when it is closed; it does by default. See
-    /// [`CreateSession::remember`](crate::CreateSession::remember).
-    pub fn remember(mut self, remember: bool) -> Self {
-        self.options.persistent = remember;
+    /// Stores the [address of the client](AuthRequest::client_address) with the session, for a page of
+    /// "your sessions". An address is personal data.
+    pub fn store_address(mut self) -> Self {
+        self.options.address = self.request.client_address();
         self
     }
 
@@ -162,7 +148,7 @@ impl SignIn<'_> {
         let auth = request.auth();
         let key = self
             .evidence
-            .verify(auth, || request.client_address())
+            .verify(auth, || request.client_address(), None)
             .await?;
         let create = auth.create_session(&*key);
         request.begin_session(create, options).await
@@ -188,7 +174,7 @@ impl fmt::Debug for SignIn<'_> {
 }
 
 /// A user who is about to be created and signed in; `.await` does both. [`AuthRequest::sign_up`]
-/// says what it does.
+/// says what it does. The options are those of the session; [`NewUser`] has those of the user.
 #[must_use = "a user is signed up by `.await`"]
 pub struct SignUp<'a, A> {
     request: &'a AuthRequest,
@@ -197,24 +183,12 @@ pub struct SignUp<'a, A> {
 }
 
 impl<A> SignUp<'_, A> {
-    /// Keeps with the session what the user may recognise the device by: see
-    /// [`CreateSession::device`](crate::CreateSession::device).
-    pub fn device(mut self, device: &str) -> Self {
-        self.options.set_device(device);
-        self
-    }
+    session_options!(self => self.request.auth());
 
-    /// Sets your own columns in the session's row, as in [`SignIn::attributes`]. The columns of the
-    /// user are set by [`NewUser::attributes`].
-    pub fn attributes(mut self, attributes: &(impl Serialize + ?Sized)) -> Self {
-        self.options.set_attributes(self.request.auth(), attributes);
-        self
-    }
-
-    /// Whether the browser keeps the session when it is closed; it does by default. See
-    /// [`CreateSession::remember`](crate::CreateSession::remember).
-    pub fn remember(mut self, remember: bool) -> Self {
-        self.options.persistent = remember;
+    /// Stores the [address of the client](AuthRequest::client_address) with the session, for a page of
+    /// "your sessions". An address is personal data.
+    pub fn store_address(mut self) -> Self {
+        self.options.address = self.request.client_address();
         self
     }
 

@@ -6,8 +6,9 @@ use crate::user::key::{KeyId, VerifiedKey};
 
 pub(crate) use sealed::Evidence;
 
-/// What [`AuthRequest::sign_in`](crate::AuthRequest::sign_in) signs a user in by: a [`Password`], or
-/// a [`VerifiedKey`] that another call has verified.
+/// What shows who a user is, for [`AuthRequest::sign_in`](crate::AuthRequest::sign_in) and
+/// [`AuthRequest::reauthenticate`](crate::AuthRequest::reauthenticate): a [`Password`], or a
+/// [`VerifiedKey`] that another call has verified.
 ///
 /// A [`UserKey`](crate::UserKey) that was only looked up proves nothing, and neither does the id of a
 /// user.
@@ -30,7 +31,9 @@ impl Proof for VerifiedKey {}
 impl Proof for &VerifiedKey {}
 
 /// A key and its password, not checked yet, for
-/// [`AuthRequest::sign_in`](crate::AuthRequest::sign_in).
+/// [`AuthRequest::sign_in`](crate::AuthRequest::sign_in),
+/// [`change_password`](crate::AuthRequest::change_password) and
+/// [`reauthenticate`](crate::AuthRequest::reauthenticate).
 #[derive(Clone)]
 pub struct Password<'a> {
     pub(crate) key: KeyId,
@@ -63,6 +66,7 @@ mod sealed {
     use super::{Password, VerifiedKey};
     use crate::Result;
     use crate::auth::Auth;
+    use crate::user::UserId;
 
     pub trait Sealed {
         fn evidence<'a>(self) -> Evidence<'a>
@@ -78,18 +82,24 @@ mod sealed {
     }
 
     impl<'a> Evidence<'a> {
-        /// Counts the attempt where there is something to guess, and checks the proof.
+        /// Counts the attempt where there is something to guess, and checks the proof, which has to be
+        /// that of the `owner` where there is one.
         pub(crate) async fn verify(
             self,
             auth: &Auth,
             address: impl FnOnce() -> Option<IpAddr>,
+            owner: Option<&UserId>,
         ) -> Result<Cow<'a, VerifiedKey>> {
             match self {
                 Self::Password(Password { key, password }) => {
                     let check = auth.verify_password(key, password);
-                    check.counted_at(address()).await.map(Cow::Owned)
+                    let check = check.limit_by(address()).of(owner);
+                    check.await.map(Cow::Owned)
                 }
-                Self::Key(key) => Ok(key),
+                Self::Key(key) => {
+                    owner.map_or(Ok(()), |owner| key.check_owner(owner))?;
+                    Ok(key)
+                }
             }
         }
     }

@@ -25,7 +25,7 @@ impl Auth {
     /// A stored hash that cannot be verified is refused in the same way. An event at `ERROR` names
     /// the user, and says why and which hashes can be.
     ///
-    /// Say by [`address`](VerifyPassword::address) where the attempt comes from: without an address
+    /// Say by [`limit_by`](VerifyPassword::limit_by) where the attempt comes from: without an address
     /// attempts are not counted, and their number has no limit.
     ///
     /// # Errors
@@ -62,7 +62,7 @@ impl Auth {
 ///     password: &str,
 ///     from: IpAddr,
 /// ) -> lucia::Result<VerifiedKey> {
-///     auth.verify_password(("username", username), password).address(from).await
+///     auth.verify_password(("username", username), password).limit_by(from).await
 /// }
 /// ```
 #[must_use = "a password is verified by `.await`"]
@@ -76,7 +76,7 @@ pub struct VerifyPassword<'a> {
 }
 
 impl<'a> VerifyPassword<'a> {
-    /// Says which address the attempt comes from, and has it counted. After 10 failures within 15
+    /// Counts the attempt for this address, that of the client: after 10 failures within 15
     /// minutes ([`sign_in_limit`](crate::AuthBuilder::sign_in_limit)), further attempts at this
     /// key from this address are [`Error::TooManyAttempts`], a 429 with `Retry-After`, without the
     /// password being looked at, whether it is right and whether there is such a key (OWASP ASVS
@@ -92,27 +92,21 @@ impl<'a> VerifyPassword<'a> {
     /// addresses are counted by their first 64 bits, and those that hold an IPv4 address by that:
     /// mapped, `64:ff9b::/96` (NAT64) and `2002::/16` (6to4).
     ///
-    /// Without an address lucia counts nothing: a count by key alone would let any client lock out
-    /// its owner. Behind a proxy the address of the connection is the proxy's: take the one that
-    /// your proxy tells, or all your users are one to this.
+    /// In a handler, write `.limit_by(auth_request.client_address())`, which knows of
+    /// [proxies](crate::AuthBuilder::trusted_proxy). Without an address, or with `None`, lucia counts
+    /// nothing: a count by key alone would let any client lock out its owner.
     ///
     /// Where a form is sent, call [`check_origin()?`](crate::AuthRequest::check_origin) before: a
     /// page of another site could otherwise send forms by a visitor's browser, and so from their
     /// address, until their own attempts are used up.
-    pub fn address(mut self, address: IpAddr) -> Self {
-        self.address = Some(address);
-        self
-    }
-
-    /// As [`address`](Self::address), where the address may be unknown.
-    pub(crate) fn counted_at(mut self, address: Option<IpAddr>) -> Self {
-        self.address = address;
+    pub fn limit_by(mut self, address: impl Into<Option<IpAddr>>) -> Self {
+        self.address = address.into();
         self
     }
 
     /// Refuses the key, as one with a wrong password, unless it is this user's.
-    pub(crate) fn of(mut self, owner: &'a UserId) -> Self {
-        self.owner = Some(owner);
+    pub(crate) fn of(mut self, owner: Option<&'a UserId>) -> Self {
+        self.owner = owner;
         self
     }
 

@@ -243,7 +243,6 @@ macro_rules! __session_cases {
                 no_more_expired_sessions_are_deleted_than_asked
                 sweeping_where_nothing_is_expired_deletes_nothing
                 two_sweepers_at_once_delete_each_expired_session_once
-                the_expired_sessions_of_one_user_are_deleted_and_no_others
             }
             replacements {
                 a_session_replaces_another_one
@@ -252,7 +251,7 @@ macro_rules! __session_cases {
                 two_sessions_that_replace_one_at_once_are_both_stored
                 the_newest_session_and_those_renewed_last_are_kept
                 the_newest_session_is_kept_whatever_its_times
-                expired_sessions_go_before_living_ones
+                expired_sessions_go_before_unexpired_ones
                 no_more_sessions_go_than_are_in_excess
                 the_sessions_of_others_are_never_in_excess
                 a_session_that_is_replaced_is_not_in_excess
@@ -360,6 +359,10 @@ macro_rules! __store_cases {
                 a_password_of_somebody_elses_key_changes_nothing
                 a_password_beside_a_session_that_is_gone_changes_nothing
                 a_password_beside_a_session_of_somebody_else_changes_nothing
+                a_new_password_takes_the_place_of_the_one_verified
+                a_password_that_is_not_the_one_verified_changes_nothing
+                a_password_set_beside_a_change_stays
+                of_parallel_changes_of_one_verified_password_one_succeeds
                 of_two_new_passwords_that_keep_one_session_one_wins
                 new_passwords_beside_all_that_ends_sessions_do_not_get_stuck
             }

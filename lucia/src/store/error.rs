@@ -1,6 +1,6 @@
 //! [`StoreError`]: all that a store can say of what went wrong.
 
-use crate::error::{ConstraintViolation, Error, Source, place};
+use crate::error::{BoxError, ConstraintViolation, Error, place};
 
 /// The result of a store's methods.
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
@@ -49,20 +49,20 @@ pub enum StoreError {
     Misuse(String),
     /// The database is away, slow, or out of connections.
     #[error("the store is unavailable")]
-    Unavailable(#[source] Source),
+    Unavailable(#[source] BoxError),
     /// Anything else.
     #[error("internal error")]
-    Internal(#[source] Source),
+    Internal(#[source] BoxError),
 }
 
 impl StoreError {
     /// A [`StoreError::Internal`] of this source.
-    pub fn internal(source: impl Into<Source>) -> Self {
+    pub fn internal(source: impl Into<BoxError>) -> Self {
         Self::Internal(source.into())
     }
 
     /// A [`StoreError::Unavailable`] of this source.
-    pub fn unavailable(source: impl Into<Source>) -> Self {
+    pub fn unavailable(source: impl Into<BoxError>) -> Self {
         Self::Unavailable(source.into())
     }
 

@@ -127,9 +127,8 @@ impl PgStore {
         PgStoreBuilder::default()
     }
 
-    /// Makes what is missing: the schema, lucia's tables and indexes, and the columns of your own
-    /// that `user_columns` defines in the table of users, such as
-    /// `"username TEXT NOT NULL UNIQUE"`. A column that is there is left as it is.
+    /// Makes what is missing: the schema, lucia's tables and indexes, and your own columns of the table
+    /// of users by their `definitions`, such as `"username TEXT NOT NULL UNIQUE"`. A column that is there is left as it is.
     ///
     /// lucia's own tables come from numbered files, each of which runs once. The table
     /// `lucia_migration`, in the schema of the others, records the files that have run. Tables that are
@@ -144,8 +143,8 @@ impl PgStore {
     /// [`Error::Misuse`] for what defines no column; [`Error::Schema`] for a column that cannot be
     /// added, for a database that a newer version of lucia has migrated, and for a file that was
     /// changed after it ran; [`Error::Unavailable`].
-    pub async fn migrate(&self, user_columns: &[&str]) -> Result<(), Error> {
-        Ok(migrate::migrate(&self.0, user_columns).await?)
+    pub async fn migrate(&self, definitions: &[&str]) -> Result<(), Error> {
+        Ok(migrate::migrate(&self.0, definitions).await?)
     }
 
     /// Whether the [cache](PgStoreBuilder::cache) currently answers lookups. It does while it receives
@@ -347,9 +346,10 @@ impl UserStore for PgStore {
         id: &str,
         user_id: &UserId,
         hashed_password: Option<&str>,
-        old: OldHash<'_>,
+        old: OldHash,
     ) -> Result<bool> {
-        let params: Params<'_> = &[&id, &user_id.as_str(), &hashed_password, &old.required()];
+        let (any, old) = (old.is_any(), old.hash());
+        let params: Params<'_> = &[&id, &user_id.as_str(), &hashed_password, &any, &old];
         let statement = Statement::new(&self.0.statements.update_key_password, params);
         self.0.returns_row(&statement).await
     }

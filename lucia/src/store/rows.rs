@@ -25,7 +25,7 @@ pub(super) use debug_of;
 
 debug_of! {
     UserRow: id;
-    PasswordChange: key_id, user_id, kept;
+    PasswordChange: key_id, user_id, old, kept;
     NewSessionRow: token, user_id, replaces, limit;
     SessionRow: id, user_id, created_at, authenticated_at, expiries, persistent;
 }
@@ -145,27 +145,39 @@ pub enum LastKey {
 }
 
 /// Which hash a new one of a password takes the place of.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 #[allow(clippy::exhaustive_enums)]
-pub enum OldHash<'a> {
+pub enum OldHash {
     /// Any hash, and also none.
     Any,
-    /// This one. If another one is there by now, or none, nothing changes.
-    Is(&'a str),
+    /// This one, or none for `None`. If the key has another one by now, nothing changes.
+    Is(Option<String>),
 }
 
-impl<'a> OldHash<'a> {
-    /// The hash that has to be there.
+impl OldHash {
+    /// Whether a key with this hash, or without one, may get the new one.
     #[must_use]
-    pub fn required(self) -> Option<&'a str> {
+    pub fn matches(&self, stored: Option<&str>) -> bool {
+        self.is_any() || self.hash() == stored
+    }
+
+    /// Whether the stored hash does not matter.
+    #[must_use]
+    pub fn is_any(&self) -> bool {
+        matches!(self, Self::Any)
+    }
+
+    /// The hash that has to be there: none for `Is(None)`, and for [`Any`](Self::Any).
+    #[must_use]
+    pub fn hash(&self) -> Option<&str> {
         match self {
             Self::Any => None,
-            Self::Is(hash) => Some(hash),
+            Self::Is(hash) => hash.as_deref(),
         }
     }
 }
 
-impl fmt::Debug for OldHash<'_> {
+impl fmt::Debug for OldHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Any => "Any",
@@ -217,18 +229,21 @@ pub struct PasswordChange {
     pub user_id: UserId,
     /// The hash of the new password.
     pub hashed_password: String,
+    /// Which hash the key has to have: the one that was verified.
+    pub old: OldHash,
     /// The session of the user that goes on, under another token. All others end.
     pub kept: Option<(SessionId, Rotation)>,
 }
 
 impl PasswordChange {
-    /// A change of the password of this user's key that ends all their sessions.
+    /// A change of the password of this user's key, whatever it was, that ends all their sessions.
     #[must_use]
     pub fn new(key_id: impl Into<String>, user_id: UserId, hashed_password: String) -> Self {
         Self {
             key_id: key_id.into(),
             user_id,
             hashed_password,
+            old: OldHash::Any,
             kept: None,
         }
     }

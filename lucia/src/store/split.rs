@@ -110,13 +110,16 @@ impl Store for Split {
     }
 
     /// The session that is kept goes first: of two changes that keep the same one, the second
-    /// finds it gone, and nothing has happened. Then the others end, so that none of them is alive
+    /// finds it gone, and nothing has happened. Then the others end, so that none of them is left
     /// when the password has changed, whatever fails later. Then the password, and the others once
     /// more: those that began by the old one between the two. Where a store fails, the caller is
     /// told, and has to sign in again; what can be left is a session that began in between.
     async fn change_password(&self, change: PasswordChange) -> Result<bool> {
         let key = self.users.key(&change.key_id).await?;
-        if key.is_none_or(|key| key.user_id != change.user_id) {
+        let is_as_before = |key: KeyRow| {
+            key.user_id == change.user_id && change.old.matches(key.hashed_password.as_deref())
+        };
+        if !key.is_some_and(is_as_before) {
             return Ok(false);
         }
         let kept = match change.kept {
@@ -139,7 +142,7 @@ impl Store for Split {
         let (key_id, hash) = (&change.key_id, Some(&*change.hashed_password));
         let replacing = self
             .users
-            .update_key_password(key_id, &change.user_id, hash, OldHash::Any);
+            .update_key_password(key_id, &change.user_id, hash, change.old);
         if !replacing.await? {
             return Ok(false);
         }

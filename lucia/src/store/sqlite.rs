@@ -119,8 +119,8 @@ impl SqliteStore {
     /// table and column that SQLite does not make and says why, and is also for a database that a
     /// newer version of lucia has migrated and for a file that was changed after it ran;
     /// [`Error::Unavailable`] when the database is locked for longer than the time-out.
-    pub async fn migrate(&self, user_columns: &[&str]) -> Result<()> {
-        let columns = defined_columns(user_columns, str::to_owned)?;
+    pub async fn migrate(&self, definitions: &[&str]) -> Result<()> {
+        let columns = defined_columns(definitions, str::to_owned)?;
         let migrated = self.transact(Subject::Several, move |db| {
             migrate::migrate(db, &columns, &migrate::MIGRATIONS)
         });
@@ -199,7 +199,10 @@ impl SqliteStoreBuilder {
 
     /// The columns of a user to fetch, besides `id`; all by default. Others can be written all
     /// the same.
-    pub fn user_columns<S: Into<String>>(mut self, columns: impl IntoIterator<Item = S>) -> Self {
+    pub fn fetched_user_columns<S: Into<String>>(
+        mut self,
+        columns: impl IntoIterator<Item = S>,
+    ) -> Self {
         self.user_columns = Some(fetched_columns(columns));
         self
     }

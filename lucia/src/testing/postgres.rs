@@ -100,8 +100,8 @@ impl PgDatabase {
         &self.name
     }
 
-    /// A store over the database, with the tables made. `user_columns` are your own columns, as for
-    /// [`migrate`](PgStore::migrate).
+    /// A store over the database, with the tables made, and your own columns by their `definitions`,
+    /// as by [`migrate`](PgStore::migrate).
     ///
     /// If another tool makes the tables, use [`url`](Self::url) with [`PgStore::connect`], or
     /// [`pool`](Self::pool) with [`PgStore::new`].
@@ -109,10 +109,10 @@ impl PgDatabase {
     /// # Panics
     ///
     /// When Postgres does not accept a definition.
-    pub async fn store(&self, user_columns: &[&str]) -> PgStore {
+    pub async fn store(&self, definitions: &[&str]) -> PgStore {
         let made = async {
             let store = PgStore::connect(&self.url()).await?;
-            store.migrate(user_columns).await?;
+            store.migrate(definitions).await?;
             Ok(store)
         };
         made.await

@@ -1,6 +1,6 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::{Clock, LoggedIn, login_as, store};
+use super::{Clock, LoggedIn, login_as, memory_store};
 use crate::{Auth, Environment, NewUser, User};
 
 const COLUMNS: &[&str] = &["username TEXT NOT NULL UNIQUE"];
@@ -14,14 +14,14 @@ async fn ada(auth: &Auth) -> User {
 #[tokio::test]
 async fn each_store_is_empty_and_has_the_columns() {
     for _ in 0..2 {
-        ada(&Auth::builder(store(COLUMNS).await).build().unwrap()).await;
+        ada(&Auth::builder(memory_store(COLUMNS).await).build().unwrap()).await;
     }
 }
 
 #[tokio::test]
 #[should_panic(expected = "the store of the test")]
 async fn a_column_that_cannot_be_made_is_told() {
-    store(&["no definition at all;"]).await;
+    memory_store(&["no definition at all;"]).await;
 }
 
 #[test]
@@ -43,7 +43,7 @@ async fn who_is_logged_in_is_known_by_the_cookie_and_by_the_bearer_token() {
         (Environment::Production, "__Host-auth_session"),
         (Environment::Development, "auth_session"),
     ] {
-        let builder = Auth::builder(store(COLUMNS).await).environment(environment);
+        let builder = Auth::builder(memory_store(COLUMNS).await).environment(environment);
         let auth = builder.build().unwrap();
         let user = ada(&auth).await;
         let logged_in = login_as(&auth, &user.id).await;
@@ -59,13 +59,13 @@ async fn who_is_logged_in_is_known_by_the_cookie_and_by_the_bearer_token() {
 #[tokio::test]
 #[should_panic(expected = "nobody can be signed in as `nobody`")]
 async fn a_user_who_is_not_there_is_told() {
-    let auth = Auth::builder(store(COLUMNS).await).build().unwrap();
+    let auth = Auth::builder(memory_store(COLUMNS).await).build().unwrap();
     login_as(&auth, &"nobody".parse().unwrap()).await;
 }
 
 #[tokio::test]
 async fn debug_shows_no_token() {
-    let auth = Auth::builder(store(COLUMNS).await).build().unwrap();
+    let auth = Auth::builder(memory_store(COLUMNS).await).build().unwrap();
     let user = ada(&auth).await;
     let logged_in = LoggedIn::new(&auth, auth.create_session(&user.id).await.unwrap());
     let token = logged_in.session().token().expose();
@@ -82,7 +82,7 @@ mod with_actix {
 
     #[tokio::test]
     async fn a_test_request_is_sent_by_who_is_logged_in_and_from_the_site_itself() {
-        let auth = Auth::builder(store(COLUMNS).await).build().unwrap();
+        let auth = Auth::builder(memory_store(COLUMNS).await).build().unwrap();
         let user = ada(&auth).await;
         let logged_in = login_as(&auth, &user.id).await;
         let sent = |request: TestRequest| auth.handle_request(&request.to_http_request());

@@ -59,7 +59,7 @@ impl UserStore for Nobody {
         _: &str,
         _: &UserId,
         _: Option<&str>,
-        _: OldHash<'_>,
+        _: OldHash,
     ) -> Result<bool> {
         Ok(false)
     }
@@ -115,7 +115,7 @@ impl SessionStore for Nobody {
         Ok(())
     }
 
-    async fn delete_expired_sessions(&self, _: UnixMillis, _: Owner<'_>, _: u32) -> Result<u64> {
+    async fn delete_expired_sessions(&self, _: UnixMillis, _: u32) -> Result<u64> {
         Ok(0)
     }
 }

@@ -2,12 +2,15 @@
 
 use std::fmt::Write;
 
-use axum::extract::Extension;
-use axum::http::StatusCode;
-use axum::routing::get;
+use axum::extract::{Extension, FromRequestParts, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, StatusCode};
+use axum::middleware::Next;
+use axum::response::Response;
+use axum::routing::{get, post};
 use axum::{Router, middleware};
 use lucia::axum::authenticated;
-use lucia::{Auth, AuthRequest, CookieOptions, MaybeUser, Session, User};
+use lucia::{Auth, AuthRequest, CookieOptions, MaybeUser, NoAttributes, Session, User};
 
 use crate::support::axum::serve_router;
 use crate::support::{Browser, Profile, Site, Stage, sign_up};
@@ -87,16 +90,14 @@ fn router(levels: Levels, auths: &[Auth; 3]) -> Router {
             Given::Extension => router.layer(Extension(auth.clone())),
         };
         // What others do between the layers makes no difference.
-        router = router.layer(middleware::map_request(
-            async |request: axum::extract::Request| request,
-        ));
+        router = router.layer(middleware::map_request(async |request: Request| request));
         router = Router::new().nest(&format!("/{given:?}"), router);
     }
     router
 }
 
-#[tokio::test]
-async fn the_nearest_layer_decides_three_levels_deep_however_each_is_given() {
+/// An `Auth` for each level, and a session of its user `level0`, `level1` or `level2`.
+async fn three_levels() -> ([Auth; 3], Vec<Session>) {
     let mut auths = Vec::new();
     let mut sessions: Vec<Session> = Vec::new();
     for level in 0..3 {
@@ -106,7 +107,12 @@ async fn the_nearest_layer_decides_three_levels_deep_however_each_is_given() {
         sessions.push(sign_up(&auth, &format!("level{level}")).await);
         auths.push(auth);
     }
-    let auths: [Auth; 3] = auths.try_into().unwrap();
+    (auths.try_into().unwrap(), sessions)
+}
+
+#[tokio::test]
+async fn the_nearest_layer_decides_three_levels_deep_however_each_is_given() {
+    let (auths, sessions) = three_levels().await;
     let mut all = Router::new();
     for levels in all_levels() {
         all = all.merge(router(levels, &auths));
@@ -149,4 +155,127 @@ async fn the_nearest_layer_decides_three_levels_deep_however_each_is_given() {
         "{} wrong:\n{wrong}",
         wrong.lines().count()
     );
+}
+
+/// Who a copy of the parts of a request belongs to, by each extractor.
+async fn owner(mut copied: Parts) -> String {
+    let user = User::<Profile>::from_request_parts(&mut copied, &()).await;
+    let user = user.unwrap().attributes.username;
+    let auth_request = AuthRequest::from_request_parts(&mut copied, &()).await;
+    let found = auth_request.unwrap().require_user::<Profile>().await;
+    assert_eq!(found.unwrap().0.attributes.username, user);
+    let session = Session::<NoAttributes>::from_request_parts(&mut copied, &()).await;
+    let session = session.unwrap();
+    let auth = Auth::from_request_parts(&mut copied, &()).await.unwrap();
+    assert!(auth.session(&session.id).await.unwrap().is_some(), "{user}");
+    user
+}
+
+/// Copies the parts on the way in, and looks at the copy on the way out, when all layers further in
+/// have had the request.
+async fn look_at_a_copy(request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    let copied = parts.clone();
+    let mut response = next.run(Request::from_parts(parts, body)).await;
+    let owner = owner(copied).await;
+    let owner = HeaderValue::from_str(&owner).unwrap();
+    response.headers_mut().append("x-owner", owner);
+    response
+}
+
+/// Looks at a copy in another task.
+async fn copying(request: Request) -> String {
+    let (parts, _) = request.into_parts();
+    let copied = parts.clone();
+    drop(parts);
+    tokio::spawn(owner(copied)).await.unwrap()
+}
+
+/// As [`copying`], behind a guard, which copies the request as well.
+#[authenticated]
+async fn copying_guarded(user: User<Profile>, request: Request) -> String {
+    let (parts, _) = request.into_parts();
+    let owner = owner(parts.clone()).await;
+    assert_eq!(owner, user.attributes.username);
+    owner
+}
+
+/// Signs out by a copy.
+async fn leave(request: Request) {
+    let (mut copied, _) = request.into_parts();
+    let auth_request = AuthRequest::from_request_parts(&mut copied, &()).await;
+    auth_request.unwrap().sign_out().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_copy_of_a_request_belongs_to_the_layer_that_it_was_copied_in() {
+    let (auths, sessions) = three_levels().await;
+    // From the outermost layer to the innermost one: each once, one twice in a row, and one on both
+    // sides of another.
+    let orders: [&[usize]; 7] = [
+        &[0, 1],
+        &[1, 0],
+        &[0, 0],
+        &[0, 1, 0],
+        &[0, 1, 1],
+        &[0, 1, 2],
+        &[0, 1, 2, 1, 0],
+    ];
+    let mut all = Router::new();
+    for (number, order) in orders.iter().enumerate() {
+        let mut router = Router::new()
+            .route("/copying", get(copying))
+            .route("/copying-guarded", get(copying_guarded));
+        for level in order.iter().rev() {
+            router = router
+                .layer(middleware::from_fn(look_at_a_copy))
+                .layer(auths[*level].layer());
+        }
+        all = all.nest(&format!("/{number}"), router);
+    }
+    let site = serve_router(auths[0].clone(), all).await;
+    let browser = site.browser();
+    for (auth, session) in auths.iter().zip(&sessions) {
+        let cookie = auth.session_cookie(Some(session));
+        browser.keep(cookie.name(), cookie.value());
+    }
+    for (number, order) in orders.iter().enumerate() {
+        let innermost = format!("level{}", order[order.len() - 1]);
+        let outwards = order.iter().rev().map(|level| format!("level{level}"));
+        for handler in ["copying", "copying-guarded"] {
+            let reply = browser.get(&format!("/{number}/{handler}")).await;
+            assert_eq!(reply.body, innermost, "{order:?}: {reply:?}");
+            let owners: Vec<_> = reply.headers.get_all("x-owner").iter().collect();
+            let owners: Vec<_> = owners.iter().map(|owner| owner.to_str().unwrap()).collect();
+            assert_eq!(owners, outwards.clone().collect::<Vec<_>>(), "{order:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_sign_out_by_a_copy_of_a_request_is_that_of_its_layer() {
+    for order in [[0, 1], [1, 0], [0, 0]] {
+        let (auths, sessions) = three_levels().await;
+        let [outer, inner] = order;
+        let router = Router::new()
+            .route("/leave", post(leave))
+            .layer(auths[inner].layer())
+            .layer(auths[outer].layer());
+        let site = serve_router(auths[0].clone(), router).await;
+        let browser = site.browser();
+        for (auth, session) in auths.iter().zip(&sessions) {
+            let cookie = auth.session_cookie(Some(session));
+            browser.keep(cookie.name(), cookie.value());
+        }
+        let reply = browser.post("/leave", &[]).await;
+        assert_eq!(reply.status, 200, "{order:?}: {reply:?}");
+        let removed = reply.set_cookies();
+        assert_eq!(removed.len(), 1, "{order:?}: {removed:?}");
+        let name = format!("__Host-level{inner}=;");
+        assert!(removed[0].starts_with(&name), "{order:?}: {removed:?}");
+        for (level, (auth, session)) in auths.iter().zip(&sessions).enumerate() {
+            let found = auth.session(&session.id).await.unwrap();
+            assert_eq!(found.is_some(), level != inner, "{order:?}: {level}");
+        }
+    }
 }

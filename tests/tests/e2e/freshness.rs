@@ -7,7 +7,9 @@ use actix_web::{HttpResponse, get, post};
 use lucia::{Auth, Error, Result, Session, authenticated};
 use serde::Deserialize;
 
-use crate::support::{Browser, PASSWORD, Reply, Site, Stage, actix, on_each_store, sign_up};
+use crate::support::{
+    Browser, PASSWORD, Reply, Site, Stage, actix, on_each_store, sign_up, verified,
+};
 
 on_each_store![
     r24_a_proof_is_good_for_its_period_and_not_a_second_longer,
@@ -57,8 +59,8 @@ async fn prove(
     session: Session,
     form: web::Form<Proof>,
 ) -> Result<HttpResponse> {
-    let proven = auth.reauthenticate(&session, ("username", &form.username), &form.password);
-    let session = proven.await?;
+    let key = auth.verify_password(("username", &form.username), &form.password);
+    let session = auth.reauthenticate(&session, &key.await?).await?;
     auth_request.set_session(Some(&session));
     Ok(HttpResponse::NoContent().finish())
 }
@@ -176,9 +178,8 @@ async fn r24_a_new_password_is_no_proof(stage: Stage) {
     let (site, session) = ada(&stage).await;
     stage.clock.advance(10 * MINUTE + SECOND);
     let password = "another horse battery";
-    let changed = site
-        .auth
-        .change_password(&session, ("username", "ada"), password);
+    let key = verified(&site.auth, "ada").await;
+    let changed = site.auth.change_password(&session, &key, password);
     let browser = site.browser_of(&changed.await.unwrap());
     assert_stale(&browser).await;
     prove_by(&browser, "ada", password).await;
@@ -250,9 +251,8 @@ async fn r24_a_session_revoked_meanwhile_is_not_proven(stage: Stage) {
         site.auth.invalidate_session(&session.id).await.unwrap();
         stage.probe.release("rotate_session");
     };
-    let proof = site
-        .auth
-        .reauthenticate(&session, ("username", "ada"), PASSWORD);
+    let key = verified(&site.auth, "ada").await;
+    let proof = site.auth.reauthenticate(&session, &key);
     let (refused, ()) = tokio::join!(proof, revoking);
     assert!(
         matches!(refused, Err(Error::Unauthenticated)),

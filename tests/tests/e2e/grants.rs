@@ -1,12 +1,13 @@
 //! An account of the database that may see and write some columns and not others.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use lucia::{Auth, ConstraintKind, Error, NewKey, NewUser, PgStore};
 use lucia_tests::Database;
 use serde_json::json;
 
-use crate::support::{PASSWORD, Profile};
+use crate::support::{PASSWORD, Profile, verified};
 
 /// What the account needs, and nothing more.
 const GRANTS: &str = "
@@ -48,7 +49,7 @@ async fn an_account_with_rights_to_the_columns_that_are_named_can_do_everything(
     url.set_username(&role).unwrap();
     url.set_password(Some("clerk")).unwrap();
     let store = PgStore::builder()
-        .user_columns(["username", "age"])
+        .fetched_user_columns(["username", "age"])
         .session_columns(["country"])
         .connect(url.as_str())
         .await
@@ -95,10 +96,10 @@ async fn an_account_with_rights_to_the_columns_that_are_named_can_do_everything(
 
     let country = json!({ "country": "NL" });
     for _ in 0..2 {
-        let address = "192.0.2.1".parse().unwrap();
+        let address: IpAddr = "192.0.2.1".parse().unwrap();
         let key = auth
             .verify_password(("username", "ada"), PASSWORD)
-            .address(address);
+            .limit_by(address);
         let key = key.await.unwrap();
         let first = auth
             .create_session(&key)
@@ -122,7 +123,7 @@ async fn an_account_with_rights_to_the_columns_that_are_named_can_do_everything(
         assert!(!auth.user_sessions(&ada.id).await.unwrap().is_empty());
         let rotated = auth.rotate_session(&second).await.unwrap();
         let kept = auth
-            .change_password(&rotated, ("username", "ada"), PASSWORD)
+            .change_password(&rotated, &verified(&auth, "ada").await, PASSWORD)
             .await
             .unwrap();
         auth.invalidate_session(&kept.id).await.unwrap();

@@ -72,7 +72,7 @@ async fn r48_parallel_sign_ins_all_succeed(stage: Stage) {
     sign_up(&auth, "ada").await;
     let sign_ins = (0..PARALLEL).map(async |_| {
         let key = auth.verify_password(("username", "ada"), PASSWORD);
-        auth.create_session(&key.address(ADDRESS).await?).await
+        auth.create_session(&key.limit_by(ADDRESS).await?).await
     });
     for session in join_all(sign_ins).await {
         assert!(session.is_ok(), "{session:?}");
@@ -84,7 +84,7 @@ async fn r48_parallel_failures_all_count(stage: Stage) {
     let auth = auth(&stage).await;
     let failures = (0..PARALLEL).map(async |_| {
         let key = auth.verify_password(("username", "nobody"), PASSWORD);
-        key.address(ADDRESS).await
+        key.limit_by(ADDRESS).await
     });
     for failure in join_all(failures).await {
         assert!(

@@ -1,6 +1,5 @@
 //! How many sessions a user can have, and what becomes of expired ones.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -15,7 +14,6 @@ on_each_store![
     r25_expired_sessions_go_first,
     r25_a_session_that_is_replaced_does_not_count,
     r25_a_lower_limit_holds_from_the_next_sign_in_on,
-    only_the_expired_sessions_of_one_user_are_deleted,
     r52_the_sweeper_deletes_only_expired_rows_in_batches,
     r52_two_sweepers_at_once_delete_each_expired_session_once,
     r52_a_session_renewed_beside_a_sweep_lives_on,
@@ -154,28 +152,6 @@ async fn r25_a_lower_limit_holds_from_the_next_sign_in_on(stage: Stage) {
     let alive = alive_ids(&auth, &first.user_id).await;
     assert_eq!(alive, std::slice::from_ref(&only.id));
     assert_eq!(stage.count("user_session").await, 1);
-}
-
-async fn only_the_expired_sessions_of_one_user_are_deleted(stage: Stage) {
-    let auth = stage.auth().await;
-    let ada = sign_up(&auth, "ada").await;
-    auth.create_session(&ada.user_id).await.unwrap();
-    let bob = sign_up(&auth, "bob").await;
-    stage.clock.set(ada.idle_expires);
-    let alive = auth.create_session(&ada.user_id).await.unwrap();
-    let delete = async |user: &UserId| auth.delete_expired_user_sessions(user).await.unwrap();
-    assert_eq!(delete(&ada.user_id).await, 0);
-    stage.clock.advance(SECOND);
-    for nobody in ["nobody", "NOBODY", " "] {
-        assert_eq!(delete(&UserId::new(nobody).unwrap()).await, 0);
-    }
-    assert_eq!(delete(&ada.user_id).await, 2);
-    assert_eq!(delete(&ada.user_id).await, 0);
-    assert!(is_alive(&auth, &alive).await);
-    let left = stage.rows("SELECT id FROM user_session").await;
-    let left: BTreeSet<_> = left.into_iter().flatten().flatten().collect();
-    let expected = [&alive, &bob].map(|session| session.id.as_str().to_owned());
-    assert_eq!(left, BTreeSet::from(expected));
 }
 
 /// So many sessions of a user, expired in 2001.

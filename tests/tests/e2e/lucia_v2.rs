@@ -109,9 +109,9 @@ async fn lucia_v2_has_its_ids_in_its_cookies() {
     assert_eq!(read.unwrap(), id);
 }
 
-async fn migrate(database: &Database, user_columns: &[&str]) {
+async fn migrate(database: &Database, definitions: &[&str]) {
     let store = PgStore::connect(&database.url()).await.unwrap();
-    store.migrate(user_columns).await.unwrap();
+    store.migrate(definitions).await.unwrap();
 }
 
 /// The id of somebody new.

@@ -3,10 +3,10 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures_util::future::join_all;
-use lucia::{Auth, Error, PasswordOptions, PgStore, Result, Session};
+use lucia::{Auth, Error, PasswordOptions, PgStore, Result, Session, VerifiedKey};
 use lucia_tests::{Database, Server, Stop, programs_are_installed, skip};
 
-use crate::support::{PASSWORD, Stage, sign_up};
+use crate::support::{PASSWORD, Stage, sign_up, verified};
 
 async fn is_alive(auth: &Auth, session: &Session) -> bool {
     let found = auth.validate_session(session.token()).await;
@@ -24,14 +24,19 @@ enum How {
 impl How {
     const ALL: [Self; 3] = [Self::Rotate, Self::Replace, Self::ChangePassword];
 
-    async fn renew(self, auth: &Auth, old: &Session, name: &str, round: usize) -> Result<Session> {
+    async fn renew(
+        self,
+        auth: &Auth,
+        old: &Session,
+        key: &VerifiedKey,
+        round: usize,
+    ) -> Result<Session> {
         match self {
             Self::Rotate => auth.rotate_session(old).await,
             Self::Replace => auth.create_session(&old.user_id).replace(Some(old)).await,
             Self::ChangePassword => {
                 let password = format!("password number {round}");
-                auth.change_password(old, ("username", name), &password)
-                    .await
+                auth.change_password(old, key, &password).await
             }
         }
     }
@@ -58,8 +63,9 @@ async fn r06_a_connection_cut_at_any_statement_leaves_the_old_session_or_the_new
         for statements in 0.. {
             let name = format!("{how:?} {statements}");
             let old = sign_up(&auth, &name).await;
+            let key = verified(&auth, &name).await;
             stage.proxy().cut_after(statements);
-            let new = how.renew(&auth, &old, &name, 0).await;
+            let new = how.renew(&auth, &old, &key, 0).await;
             stage.proxy().heal();
             let password = matches!(how, How::ChangePassword);
             match new {
@@ -113,12 +119,18 @@ async fn r06_a_server_killed_in_mid_rotation_leaves_the_old_session_or_the_new_o
         let users = users.await.into_iter().map(async |(mut known, name)| {
             let mut password = PASSWORD.to_owned();
             for round in 0.. {
-                match how.renew(&auth, &known, &name, round).await {
+                let renewed = async {
+                    let opening = auth.verify_password(("username", &name), &password);
+                    how.renew(&auth, &known, &opening.await?, round).await
+                };
+                match renewed.await {
                     Ok(new) => known = new,
                     Err(Error::Unavailable(_)) => break,
                     Err(other) => panic!("{other:?}"),
                 }
-                password = format!("password number {round}");
+                if matches!(how, How::ChangePassword) {
+                    password = format!("password number {round}");
+                }
                 done.fetch_add(1, Ordering::Relaxed);
             }
             (known, name, password)

@@ -8,12 +8,13 @@ use futures_util::future::join_all;
 use lucia::{Auth, Error, NewKey, Result, Session, authenticated};
 use serde::Deserialize;
 
-use crate::support::{PASSWORD, Reply, Site, Stage, actix, on_each_store, sign_up};
+use crate::support::{PASSWORD, Reply, Site, Stage, actix, on_each_store, sign_up, verified};
 
 on_each_store![
     r21_a_new_password_ends_all_other_sessions_and_rotates_this_one,
     r21_the_key_of_somebody_else_is_out_of_reach,
     r21_a_session_revoked_meanwhile_changes_no_password,
+    r21_a_key_that_is_not_any_more_as_it_was_verified_gets_no_password,
     r21_a_refused_password_ends_no_session,
     r21_a_store_that_fails_changes_nothing,
     r21_a_new_password_beside_sign_ins_ends_what_was_there_before,
@@ -41,10 +42,8 @@ async fn change(
     session: Session,
     form: web::Form<Change>,
 ) -> Result<HttpResponse> {
-    auth.verify_password(("username", "ada"), &form.old).await?;
-    let session = auth
-        .change_password(&session, ("username", "ada"), &form.new)
-        .await?;
+    let key = auth.verify_password(("username", "ada"), &form.old).await?;
+    let session = auth.change_password(&session, &key, &form.new).await?;
     auth_request.set_session(Some(&session));
     Ok(HttpResponse::NoContent().finish())
 }
@@ -80,8 +79,8 @@ impl Scene {
 
     async fn change(&self) -> Result<Session> {
         let auth = &self.site.auth;
-        auth.change_password(&self.here, ("username", "ada"), NEW)
-            .await
+        let key = verified(auth, "ada").await;
+        auth.change_password(&self.here, &key, NEW).await
     }
 
     async fn is_alive(&self, session: &Session) -> bool {
@@ -138,7 +137,7 @@ async fn r21_a_new_password_ends_all_other_sessions_and_rotates_this_one(stage: 
     assert_eq!(reply.status, 204, "{reply:?}");
     assert!(!reply.set_cookie().contains(scene.here.token().expose()));
     let calls = stage.probe.calls();
-    assert_eq!(calls, ["session_and_user", "key", "key", "change_password"]);
+    assert_eq!(calls, ["session_and_user", "key", "change_password"]);
 
     assert_eq!(browser.get("/me").await.body, "Hello, ada!");
     for expired in [&scene.here, &scene.elsewhere] {
@@ -160,11 +159,14 @@ async fn r21_a_new_password_ends_all_other_sessions_and_rotates_this_one(stage: 
 async fn r21_the_key_of_somebody_else_is_out_of_reach(stage: Stage) {
     let scene = Scene::on(stage).await;
     let auth = &scene.site.auth;
-    for name in ["ada", "nobody", ""] {
-        let refused = auth
-            .change_password(&scene.bob, ("username", name), NEW)
-            .await;
-        assert!(matches!(refused, Err(Error::UnknownKey)), "{refused:?}");
+    let key = verified(auth, "ada").await;
+    let changed = auth.change_password(&scene.bob, &key, NEW).await;
+    let proven = auth.reauthenticate(&scene.bob, &key).await;
+    for refused in [changed, proven] {
+        assert!(
+            matches!(refused, Err(Error::InvalidCredentials)),
+            "{refused:?}"
+        );
     }
     scene.assert_unchanged().await;
 }
@@ -190,11 +192,40 @@ async fn r21_a_session_revoked_meanwhile_changes_no_password(stage: Stage) {
     assert_eq!(scene.stage.count("user_session").await, 2);
 }
 
+async fn r21_a_key_that_is_not_any_more_as_it_was_verified_gets_no_password(stage: Stage) {
+    let scene = Scene::on(stage).await;
+    let auth = &scene.site.auth;
+    let key = ("username", "ada");
+    let old = verified(auth, "ada").await;
+    let removed = auth.remove_key_password(key).await;
+    removed.unwrap();
+    let trusted = auth.trusted_key(key).await.unwrap();
+    let is_refused = async |verified| {
+        let changed = auth.change_password(&scene.here, verified, NEW).await;
+        let is_refused = matches!(changed, Err(Error::InvalidCredentials));
+        assert!(is_refused, "{changed:?}");
+    };
+    is_refused(&old).await;
+    auth.update_key_password(key, PASSWORD).await.unwrap();
+    // The same password has another hash.
+    is_refused(&old).await;
+    is_refused(&trusted).await;
+    scene.assert_unchanged().await;
+    auth.delete_key(key).even_if_last().await.unwrap();
+    is_refused(&old).await;
+    is_refused(&trusted).await;
+    let new = NewKey::without_password(key);
+    auth.create_key(&scene.here.user_id, new).await.unwrap();
+    let changed = auth.change_password(&scene.here, &trusted, NEW).await;
+    scene.assert_changed(&changed.unwrap()).await;
+}
+
 async fn r21_a_refused_password_ends_no_session(stage: Stage) {
     let scene = Scene::on(stage).await;
     for password in ["", "short", &"x".repeat(1024)] {
         let auth = &scene.site.auth;
-        let changed = auth.change_password(&scene.here, ("username", "ada"), password);
+        let key = verified(auth, "ada").await;
+        let changed = auth.change_password(&scene.here, &key, password);
         assert!(matches!(changed.await, Err(Error::InvalidPassword(_))));
         let reset = auth.reset_password(("username", "ada"), password).await;
         assert!(matches!(reset, Err(Error::InvalidPassword(_))));
@@ -328,7 +359,7 @@ async fn a_reset_password_ends_all_sessions(stage: Stage) {
     assert_eq!(scene.password().await, NEW);
     assert_eq!(scene.stage.count("user_session").await, 1);
 
-    // A key without a password gets one.
+    // A key without a password gets one, once.
     let key = NewKey::without_password(("email", "ada@example.com"));
     auth.create_key(&scene.here.user_id, key).await.unwrap();
     let reset = auth.reset_password(("email", "ada@example.com"), NEW).await;

@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use lucia::{Auth, Error, Result, Session, UserId, auth_request, authenticated};
 use serde::Deserialize;
 
-use crate::support::{PASSWORD, Reply, Site, Stage, actix, on_each_store, sign_up};
+use crate::support::{PASSWORD, Reply, Site, Stage, actix, on_each_store, sign_up, verified};
 
 on_each_store![
     r05_a_sign_in_replaces_the_session_before_it,
@@ -195,12 +195,9 @@ async fn a_session_past_its_idle_limit_is_not_rotated(stage: Stage) {
     // Its row is still there, as long as nobody sweeps.
     let password = "another horse battery";
     let rotated = auth.rotate_session(&session).await;
-    let changed = auth
-        .change_password(&session, ("username", "ada"), password)
-        .await;
-    let proven = auth
-        .reauthenticate(&session, ("username", "ada"), PASSWORD)
-        .await;
+    let key = verified(&auth, "ada").await;
+    let changed = auth.change_password(&session, &key, password).await;
+    let proven = auth.reauthenticate(&session, &key).await;
     for refused in [rotated, changed, proven] {
         assert!(
             matches!(refused, Err(Error::Unauthenticated)),

@@ -9,7 +9,9 @@ use lucia::{Auth, ConstraintKind, Error, Result, Session, SessionInfo, User, aut
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::support::{PASSWORD, Profile, Stage, actix, on_each_store, sign_up};
+use crate::support::{PASSWORD, Profile, Stage, actix, on_each_store, sign_up, verified};
+
+const NEW: &str = "another horse battery";
 
 on_each_store![
     a_handler_takes_a_typed_session,
@@ -168,7 +170,7 @@ async fn attributes_outlive_renewals_and_rotations(stage: Stage) {
     let (auth, session) = ada(&stage).await;
     let creation = auth.create_session(&session.user_id).device("A phone");
     let address: IpAddr = "2001:db8::7".parse().unwrap();
-    let creation = creation.address(address).attributes(&device("NL", 7));
+    let creation = creation.store_address(address).attributes(&device("NL", 7));
     let mut session = creation.await.unwrap();
     stage.clock.advance(Duration::from_secs(2 * 24 * 60 * 60));
     let renewed = auth.validate_session(session.token()).await.unwrap();
@@ -186,12 +188,13 @@ async fn attributes_outlive_renewals_and_rotations(stage: Stage) {
     session = auth.rotate_session(&renewed).await.unwrap();
     is_whole(&session).await;
     session = auth
-        .change_password(&session, ("username", "ada"), "another horse battery")
+        .change_password(&session, &verified(&auth, "ada").await, NEW)
         .await
         .unwrap();
     is_whole(&session).await;
-    let proven = auth.reauthenticate(&session, ("username", "ada"), "another horse battery");
-    is_whole(&proven.await.unwrap()).await;
+    let key = auth.verify_password(("username", "ada"), NEW).await;
+    let proven = auth.reauthenticate(&session, &key.unwrap()).await;
+    is_whole(&proven.unwrap()).await;
 }
 
 async fn a_broken_rule_of_the_table_of_sessions_is_named(stage: Stage) {
@@ -266,7 +269,10 @@ async fn the_device_and_the_address_are_kept_for_the_list(stage: Stage) {
     ] {
         stage.clock.advance(Duration::from_secs(1));
         let creation = auth.create_session(&first.user_id).device(device);
-        creation.address(address.parse().unwrap()).await.unwrap();
+        creation
+            .store_address(address.parse::<IpAddr>().unwrap())
+            .await
+            .unwrap();
     }
     let list = auth.user_sessions(&first.user_id).await.unwrap();
     let shown = |session: &SessionInfo| (session.device.clone(), session.address);

@@ -9,7 +9,7 @@ use crate::support::{Stage, on_each_store, sign_up};
 on_each_store![
     r18_the_clock_of_the_application_decides,
     r20_renewals_never_outrun_a_revocation,
-    r23_the_list_shows_living_sessions_by_public_ids,
+    r23_the_list_shows_valid_sessions_by_public_ids,
     one_user_can_end_all_other_sessions,
     the_sweeper_deletes_expired_sessions_and_no_others,
 ];
@@ -49,7 +49,7 @@ async fn r20_renewals_never_outrun_a_revocation(stage: Stage) {
     }
 }
 
-async fn r23_the_list_shows_living_sessions_by_public_ids(stage: Stage) {
+async fn r23_the_list_shows_valid_sessions_by_public_ids(stage: Stage) {
     let auth = stage.auth().await;
     let old = sign_up(&auth, "ada").await;
     let other = sign_up(&auth, "bob").await;

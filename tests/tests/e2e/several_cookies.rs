@@ -36,7 +36,7 @@ async fn costs(stage: &Stage, auth: &Auth, sessions: &[&Session]) -> (usize, Opt
     (stage.proxy().statements().len(), found)
 }
 
-async fn the_one_living_session_counts(stage: &Stage, auth: &Auth) {
+async fn the_one_valid_session_counts(stage: &Stage, auth: &Auth) {
     let ada = sign_up(auth, "ada").await;
     let bob = sign_up(auth, "bob").await;
     for session in [&ada, &bob] {
@@ -53,29 +53,29 @@ async fn the_one_living_session_counts(stage: &Stage, auth: &Auth) {
 }
 
 #[tokio::test]
-async fn r14_one_statement_finds_the_living_session_with_batched_lookups() {
+async fn r14_one_statement_finds_the_valid_session_with_batched_lookups() {
     let stage = Stage::postgres().await;
     let auth = auth_over(&stage, PgStore::builder()).await;
-    the_one_living_session_counts(&stage, &auth).await;
+    the_one_valid_session_counts(&stage, &auth).await;
 }
 
 #[tokio::test]
-async fn r14_one_statement_finds_the_living_session_with_lookups_one_by_one() {
+async fn r14_one_statement_finds_the_valid_session_with_lookups_one_by_one() {
     let stage = Stage::postgres().await;
     let auth = auth_over(&stage, PgStore::builder().batched_lookups(false)).await;
-    the_one_living_session_counts(&stage, &auth).await;
+    the_one_valid_session_counts(&stage, &auth).await;
 }
 
 #[tokio::test]
-async fn r14_one_statement_finds_the_living_session_among_plain_tokens() {
+async fn r14_one_statement_finds_the_valid_session_among_plain_tokens() {
     let stage = Stage::postgres().await;
     let builder = PgStore::builder().stored_ids(StoredIds::PlainTokens);
     let auth = auth_over(&stage, builder).await;
-    the_one_living_session_counts(&stage, &auth).await;
+    the_one_valid_session_counts(&stage, &auth).await;
 }
 
 #[tokio::test]
-async fn r14_one_statement_finds_the_living_session_beside_a_cache() {
+async fn r14_one_statement_finds_the_valid_session_beside_a_cache() {
     let stage = Stage::postgres().await;
     let caching = Caching::on(&stage).await;
     let auth = &caching.auth;
@@ -94,7 +94,7 @@ async fn tokens_of_several_cookies_are_hashed_on_use() {
     let stage = Stage::postgres().await;
     let builder = PgStore::builder().stored_ids(StoredIds::HashedOnUse);
     let auth = auth_over(&stage, builder).await;
-    the_one_living_session_counts(&stage, &auth).await;
+    the_one_valid_session_counts(&stage, &auth).await;
     let eve = sign_up(&auth, "eve").await;
     let (id, token) = (&eve.id, eve.token().expose());
     let sql = format!("UPDATE user_session SET id = '{token}' WHERE id = '{id}'");

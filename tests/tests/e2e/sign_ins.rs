@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use lucia::{Auth, Error, NewKey, PasswordOptions, PgStore, Result, Session, VerifiedKey};
 
-use crate::support::{PASSWORD, Reply, Stage, actix, eventually, on_each_store, sign_up};
+use crate::support::{PASSWORD, Reply, Stage, actix, eventually, on_each_store, sign_up, verified};
 
 on_each_store![
     r21_a_sign_in_under_way_when_its_key_changes_gets_no_session,
@@ -51,7 +51,8 @@ impl Fate {
         let (provider, name) = ("username", "ada");
         match self {
             Self::Changed => {
-                let changed = auth.change_password(session, (provider, name), NEW);
+                let key = verified(auth, name).await;
+                let changed = auth.change_password(session, &key, NEW);
                 changed.await.map(drop)
             }
             Self::Reset => auth.reset_password((provider, name), NEW).await.map(drop),

@@ -7,7 +7,7 @@ use actix_web::{HttpResponse, post};
 use lucia::{Auth, Error, Result, Session, UserId, authenticated};
 use serde::Deserialize;
 
-use crate::support::{PASSWORD, Site, Stage, actix, sign_up};
+use crate::support::{PASSWORD, Site, Stage, actix, sign_up, verified};
 
 const NEW: &str = "another horse battery";
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -24,9 +24,8 @@ async fn change(
     session: Session,
     form: web::Form<Change>,
 ) -> Result<HttpResponse> {
-    let session = auth
-        .change_password(&session, ("username", "ada"), &form.new)
-        .await?;
+    let key = auth.verify_password(("username", "ada"), PASSWORD).await?;
+    let session = auth.change_password(&session, &key, &form.new).await?;
     auth_request.set_session(Some(&session));
     Ok(HttpResponse::NoContent().finish())
 }
@@ -100,6 +99,7 @@ on_two_stores![
     an_outage_of_either_is_503_and_touches_no_cookie,
     a_password_change_that_fails_half_way_keeps_nobody_else_in,
     a_password_change_that_fails_at_its_end_leaves_no_session_of_before,
+    a_password_that_is_set_while_another_changes_stays,
     a_session_that_begins_while_the_password_changes_ends_with_it,
     a_deleted_user_is_nobody_although_sessions_know_no_users,
     a_limit_and_a_sweep_reach_the_sessions,
@@ -169,10 +169,12 @@ async fn a_new_password_ends_all_other_sessions(split: Split) {
         let reply = split.site.browser().post("/login", &form).await;
         assert_eq!(reply.status, status);
     }
-    let refused = auth
-        .change_password(&bob, ("username", "ada"), PASSWORD)
-        .await;
-    assert!(matches!(refused, Err(Error::UnknownKey)), "{refused:?}");
+    let key = auth.verify_password(("username", "ada"), NEW).await;
+    let refused = auth.change_password(&bob, &key.unwrap(), PASSWORD).await;
+    assert!(
+        matches!(refused, Err(Error::InvalidCredentials)),
+        "{refused:?}"
+    );
 }
 
 async fn r21_a_sign_in_under_way_when_the_password_changes_gets_no_session(split: Split) {
@@ -227,13 +229,14 @@ async fn a_password_change_that_fails_half_way_keeps_nobody_else_in(split: Split
     let here = sign_up(auth, "ada").await;
     let elsewhere = auth.create_session(&here.user_id).await.unwrap();
     let fails_at = async |session: &Session, stage: &Stage, method: &'static str| {
+        let key = verified(auth, "ada").await;
         stage.probe.halt(method);
         let failing = async {
             stage.probe.arrived(method).await;
             stage.probe.set_down(true);
             stage.probe.release(method);
         };
-        let changing = auth.change_password(session, ("username", "ada"), NEW);
+        let changing = auth.change_password(session, &key, NEW);
         let (changed, ()) = tokio::join!(changing, failing);
         stage.probe.set_down(false);
         assert!(matches!(changed, Err(Error::Unavailable(_))), "{changed:?}");
@@ -269,7 +272,8 @@ async fn a_password_change_that_fails_at_its_end_leaves_no_session_of_before(spl
         split.sessions.probe.set_down(true);
         split.users.probe.release("update_key_password");
     };
-    let changing = auth.change_password(&here, ("username", "ada"), NEW);
+    let key = verified(auth, "ada").await;
+    let changing = auth.change_password(&here, &key, NEW);
     let (changed, ()) = tokio::join!(changing, failing);
     split.sessions.probe.set_down(false);
     assert!(matches!(changed, Err(Error::Unavailable(_))), "{changed:?}");
@@ -279,6 +283,37 @@ async fn a_password_change_that_fails_at_its_end_leaves_no_session_of_before(spl
     for (password, opens) in [(PASSWORD, false), (NEW, true)] {
         let key = auth.verify_password(("username", "ada"), password).await;
         assert_eq!(key.is_ok(), opens);
+    }
+}
+
+/// The comparison of before is not enough: the write compares as well.
+async fn a_password_that_is_set_while_another_changes_stays(split: Split) {
+    const SET: &str = "a third horse battery";
+
+    let auth = &split.site.auth;
+    let here = sign_up(auth, "ada").await;
+    let key = verified(auth, "ada").await;
+    // In another process, whose calls are not halted.
+    let sessions = split.sessions.store().await;
+    let users = split.users.store().await;
+    let elsewhere = Auth::builder(users).sessions(sessions).build().unwrap();
+    split.users.probe.halt("update_key_password");
+    let setting = async {
+        split.users.probe.arrived("update_key_password").await;
+        let set = elsewhere.update_key_password(("username", "ada"), SET);
+        set.await.unwrap();
+        split.users.probe.release("update_key_password");
+    };
+    let changing = auth.change_password(&here, &key, NEW);
+    let (changed, ()) = tokio::join!(changing, setting);
+    // The session was rotated before, so its user signs in again.
+    assert!(
+        matches!(changed, Err(Error::Unauthenticated)),
+        "{changed:?}"
+    );
+    for (password, opens) in [(PASSWORD, false), (NEW, false), (SET, true)] {
+        let key = auth.verify_password(("username", "ada"), password).await;
+        assert_eq!(key.is_ok(), opens, "{password}");
     }
 }
 
@@ -295,7 +330,7 @@ async fn a_session_that_begins_while_the_password_changes_ends_with_it(split: Sp
         split.users.probe.release("update_key_password");
         began
     };
-    let changing = auth.change_password(&here, ("username", "ada"), NEW);
+    let changing = auth.change_password(&here, &key, NEW);
     let (changed, began) = tokio::join!(changing, beginning);
     for (session, status) in [(&changed.unwrap(), 200), (&began, 401)] {
         assert_eq!(

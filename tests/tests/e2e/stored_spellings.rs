@@ -80,16 +80,16 @@ impl Spellings {
         let auth = &self.auths[number / 2 % 2];
         match number % 3 {
             0 => {
-                let proof = auth.reauthenticate(&self.session, key, password);
+                let key = auth.verify_password(key, password).limit_by(address);
                 // Whose session it would be has ended: the proof held.
-                match proof.address(address).await {
+                match auth.reauthenticate(&self.session, &key.await?).await {
                     Err(Error::Unauthenticated) => Ok(()),
                     proof => proof.map(drop),
                 }
             }
             _ => {
                 let used = auth.verify_password(key, password);
-                used.address(address).await.map(drop)
+                used.limit_by(address).await.map(drop)
             }
         }
     }
@@ -214,7 +214,7 @@ async fn r34_spellings_at_once_buy_no_guesses(spellings: Spellings) {
         .map(|number| async move {
             let key = ("username", spellings.names[number % 4]);
             let used = auths[number / 4 % 2].verify_password(key, PASSWORD);
-            used.address(address(0)).await
+            used.limit_by(address(0)).await
         })
         .collect();
     for _ in LIMIT..40 {
@@ -253,7 +253,7 @@ async fn r38_a_full_count_of_a_stored_key_is_answered_as_an_unknown_name(spellin
     let Spellings { stage, auths, .. } = &spellings;
     let attempt = async |name: &str, password| {
         let used = auths[0].verify_password(("username", name), password);
-        let told = match used.address(address(0)).await.unwrap_err() {
+        let told = match used.limit_by(address(0)).await.unwrap_err() {
             Error::InvalidCredentials => "wrong",
             Error::TooManyAttempts { .. } => "too many",
             error => panic!("{error:?}"),
@@ -310,7 +310,7 @@ async fn is_checked(spellings: &Spellings, number: usize) -> bool {
     let key = ("username", spellings.names[number % 4]);
     let used = spellings.auths[number / 4 % 2].verify_password(key, PASSWORD);
     let is_checked = tokio::select! {
-        refused = used.address(address(0)) => {
+        refused = used.limit_by(address(0)) => {
             assert!(refused.is_err(), "{refused:?}");
             false
         }
@@ -329,7 +329,7 @@ async fn r38_a_full_count_of_a_stored_key_is_answered_after_a_hash() {
     let auth = settings.sign_in_limit(5, 15 * MINUTE).build().unwrap();
     let attempt = async |name, password| {
         let used = auth.verify_password(("username", name), password);
-        used.address(address(0)).await
+        used.limit_by(address(0)).await
     };
     for _ in 0..LIMIT {
         let refused = attempt("aase", WRONG).await;
@@ -357,7 +357,7 @@ async fn r34_an_attempt_that_is_given_up_is_counted_in_both_places_or_in_none() 
         stage.probe.halt(gate);
         let attempt = auths[0].verify_password(("username", "aase"), PASSWORD);
         tokio::select! {
-            _ = attempt.address(address(0)) => panic!("{gate} was not halted"),
+            _ = attempt.limit_by(address(0)) => panic!("{gate} was not halted"),
             () = stage.probe.arrived(gate) => {}
         }
         let counted = if gate == ADMITTED { 2 } else { 0 };
@@ -383,7 +383,7 @@ async fn r34_an_attempt_whose_second_place_fails_is_not_counted() {
             stage.probe.halt(ADMITTED);
             let used = spellings.auths[0].verify_password(("username", name), PASSWORD);
             tokio::select! {
-                _ = used.address(address(0)) => panic!("not halted"),
+                _ = used.limit_by(address(0)) => panic!("not halted"),
                 () = stage.probe.arrived(ADMITTED) => {}
             }
             stage.probe.release(ADMITTED);
@@ -396,7 +396,7 @@ async fn r34_an_attempt_whose_second_place_fails_is_not_counted() {
         for id in before.into_iter().flatten().flatten() {
             stage.execute(&trigger.replace("SECOND", &id)).await;
             let used = spellings.auths[1].verify_password(("username", name), PASSWORD);
-            let failed = used.address(address(0)).await;
+            let failed = used.limit_by(address(0)).await;
             assert!(
                 !matches!(failed, Ok(_) | Err(Error::InvalidCredentials)),
                 "{failed:?}"

@@ -22,7 +22,7 @@ pub(crate) use gate::Gate;
 pub(crate) use polls::Polls;
 pub(crate) use probe::{ADMITTED, Probe};
 pub(crate) use site::{Site, bearer};
-pub(crate) use stage::{PASSWORD, Profile, Stage, open_key, sign_up};
+pub(crate) use stage::{PASSWORD, Profile, Stage, open_key, sign_up, verified};
 
 /// Makes each function a test on each store: `postgres::name` and `sqlite::name`.
 macro_rules! on_each_store {

@@ -3,10 +3,9 @@
 //! A browser sends no bearer token by itself, so another site cannot make it send a request in
 //! somebody's name: nothing here has to look at where a request comes from.
 
-use actix_web::dev::PeerAddr;
 use actix_web::http::header::{CACHE_CONTROL, USER_AGENT};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, Responder, post, web};
-use lucia::{Auth, NewUser, Session, SignsIn, User, authenticated};
+use lucia::{Auth, NewUser, Password, Session, SignsIn, User, auth_request, authenticated};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -21,7 +20,7 @@ pub struct Credentials {
 }
 
 #[derive(Deserialize)]
-pub struct Password {
+pub struct Confirmation {
     password: String,
 }
 
@@ -50,17 +49,16 @@ pub async fn sign_up(
 }
 
 #[post("/login")]
+#[auth_request]
 pub async fn log_in(
     request: HttpRequest,
-    // Behind a proxy this is the proxy's: read what it says of the client instead.
-    PeerAddr(peer): PeerAddr,
     auth: web::Data<Auth>,
     body: web::Json<Credentials>,
 ) -> lucia::Result<impl Responder> {
     let username = one_form(&body.username);
     let key = auth
         .verify_password((PROVIDER, &username), &body.password)
-        .address(peer.ip())
+        .limit_by(auth_request.client_address())
         .await?;
     let session = begin_session(&auth, &key, &request).await?;
     Ok(with_token(HttpResponse::Ok(), &session))
@@ -70,16 +68,11 @@ pub async fn log_in(
 #[post("/reauthenticate")]
 #[authenticated(bearer)]
 pub async fn reauthenticate(
-    PeerAddr(peer): PeerAddr,
-    auth: web::Data<Auth>,
     user: User<Profile>,
-    session: Session,
-    body: web::Json<Password>,
+    body: web::Json<Confirmation>,
 ) -> lucia::Result<impl Responder> {
-    let session = auth
-        .reauthenticate(&session, (PROVIDER, &user.username), &body.password)
-        .address(peer.ip())
-        .await?;
+    let password = Password::new((PROVIDER, &user.username), &body.password);
+    let session = auth_request.reauthenticate(password).await?;
     Ok(with_token(HttpResponse::Ok(), &session))
 }
 

@@ -86,6 +86,10 @@ pub(super) async fn hostile_keys_are_stored_as_they_are(store: &dyn Store) {
     assert_eq!(key_ids(store, ADA).await.len(), HOSTILE.len() + 1);
 }
 
+fn is(hash: &str) -> OldHash {
+    OldHash::Is(Some(hash.to_owned()))
+}
+
 pub(super) async fn a_password_is_replaced_or_taken_away(store: &dyn Store) {
     let ada = UserId::from_stored(ADA);
     insert_user(store, ADA).await;
@@ -107,7 +111,7 @@ pub(super) async fn a_password_is_replaced_or_taken_away(store: &dyn Store) {
 
 pub(super) async fn updating_the_password_of_an_unknown_key_is_false(store: &dyn Store) {
     let ada = UserId::from_stored(ADA);
-    for old in [OldHash::Any, OldHash::Is("a hash")] {
+    for old in [OldHash::Any, is("a hash")] {
         let updated = store.update_key_password("a:1", &ada, Some("a hash"), old);
         assert!(!updated.await.expect("there is nothing to update"));
     }
@@ -121,8 +125,8 @@ pub(super) async fn a_password_of_a_key_that_is_somebody_elses_by_now_stays(stor
     insert_key(store, &key("a:1", BOB)).await;
     for user in [ADA, "nobody", "", "BOB"] {
         let user = UserId::from_stored(user);
-        for old in [OldHash::Any, OldHash::Is("hash of a:1")] {
-            for hash in [Some("a hash"), None] {
+        for hash in [Some("a hash"), None] {
+            for old in [OldHash::Any, is("hash of a:1")] {
                 let updated = store.update_key_password("a:1", &user, hash, old);
                 assert!(!updated.await.expect("the key is another user's"), "{user}");
             }
@@ -141,9 +145,7 @@ pub(super) async fn a_password_is_swapped_when_its_hash_is_still_there(store: &d
         ("another hash", Some("another hash")),
         ("another hash", None),
     ] {
-        let swapped = store
-            .update_key_password("a:1", &ada, new, OldHash::Is(old))
-            .await;
+        let swapped = store.update_key_password("a:1", &ada, new, is(old)).await;
         assert!(swapped.expect("a password is swapped"));
         assert_eq!(stored_hash(store, "a:1").await.as_deref(), new);
     }
@@ -161,9 +163,11 @@ pub(super) async fn a_password_that_changed_is_not_swapped(store: &dyn Store) {
         "hash of a:_",
         "",
     ] {
-        let swapped = store.update_key_password("a:1", &ada, Some("a hash"), OldHash::Is(old));
+        let swapped = store.update_key_password("a:1", &ada, Some("a hash"), is(old));
         assert!(!swapped.await.expect("nothing is swapped"), "{old:?}");
     }
+    let given = store.update_key_password("a:1", &ada, Some("a hash"), OldHash::Is(None));
+    assert!(!given.await.expect("it has a password"));
     assert_eq!(stored_key(store, "a:1").await, Some(key("a:1", ADA)));
 
     let taken_away = store
@@ -171,10 +175,14 @@ pub(super) async fn a_password_that_changed_is_not_swapped(store: &dyn Store) {
         .await;
     assert!(taken_away.expect("a password is taken away"));
     for old in ["hash of a:1", ""] {
-        let swapped = store.update_key_password("a:1", &ada, Some("a hash"), OldHash::Is(old));
+        let swapped = store.update_key_password("a:1", &ada, Some("a hash"), is(old));
         assert!(!swapped.await.expect("nothing is swapped"), "{old:?}");
     }
     assert_eq!(stored_hash(store, "a:1").await, None);
+
+    let given = store.update_key_password("a:1", &ada, Some("a hash"), OldHash::Is(None));
+    assert!(given.await.expect("it had no password"));
+    assert_eq!(stored_hash(store, "a:1").await.as_deref(), Some("a hash"));
 }
 
 pub(super) async fn of_parallel_swaps_of_a_password_one_succeeds(store: &dyn Store) {
@@ -184,7 +192,7 @@ pub(super) async fn of_parallel_swaps_of_a_password_one_succeeds(store: &dyn Sto
     let hashes: Vec<_> = (0..20).map(|number| format!("hash {number}")).collect();
     let swaps = hashes
         .iter()
-        .map(|new| store.update_key_password("a:1", &ada, Some(new), OldHash::Is("hash of a:1")));
+        .map(|new| store.update_key_password("a:1", &ada, Some(new), is("hash of a:1")));
     let outcomes = all(swaps).await.into_iter().zip(&hashes);
     let winners: Vec<_> = outcomes
         .filter(|(swapped, _)| *swapped.as_ref().expect("an answer"))

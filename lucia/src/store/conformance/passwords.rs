@@ -4,7 +4,7 @@ use super::values::{
     NOW, all, insert_key, insert_session, insert_user, key, rotated, rotation, row, session,
     session_id, session_ids, stored_key, stored_session,
 };
-use crate::store::{KeyRow, NewSessionRow, PasswordChange, Rotation, Store, UnixMillis};
+use crate::store::{KeyRow, NewSessionRow, OldHash, PasswordChange, Rotation, Store, UnixMillis};
 use crate::user::UserId;
 
 const ADA: &str = "ada";
@@ -63,6 +63,111 @@ pub(super) async fn a_password_beside_a_session_of_somebody_else_changes_nothing
     two_users(store).await;
     assert!(!change(store, ADA, "a:1", Some((3, &rotation(9, NOW)))).await);
     unchanged(store).await;
+}
+
+pub(super) async fn a_new_password_takes_the_place_of_the_one_verified(store: &dyn Store) {
+    two_users(store).await;
+    let verified = OldHash::Is(key("a:1", ADA).hashed_password);
+    let kept = rotation(9, NOW);
+    let replacing = PasswordChange {
+        old: verified.clone(),
+        ..new_password(ADA, "a:1", Some((1, &kept)))
+    };
+    assert!(changes(store, replacing).await);
+    assert_eq!(stored_key(store, "a:1").await, Some(changed("a:1", ADA)));
+    assert_eq!(session_ids(store, ADA).await, [session_id(9)]);
+
+    insert_key(
+        store,
+        &KeyRow {
+            hashed_password: None,
+            ..key("a:3", ADA)
+        },
+    )
+    .await;
+    let giving = PasswordChange {
+        old: OldHash::Is(None),
+        ..new_password(ADA, "a:3", None)
+    };
+    assert!(changes(store, giving).await);
+    assert_eq!(stored_key(store, "a:3").await, Some(changed("a:3", ADA)));
+}
+
+pub(super) async fn a_password_that_is_not_the_one_verified_changes_nothing(store: &dyn Store) {
+    two_users(store).await;
+    let others = [
+        "hash of a:2",
+        "HASH OF A:1",
+        "hash of a:1 ",
+        "hash of a:_",
+        "",
+    ];
+    let others = others.map(|hash| Some(hash.to_owned()));
+    for old in others.into_iter().chain([None]) {
+        for kept in [None, Some((1, &rotation(9, NOW)))] {
+            let change = PasswordChange {
+                old: OldHash::Is(old.clone()),
+                ..new_password(ADA, "a:1", kept)
+            };
+            assert!(!changes(store, change).await, "{old:?}");
+            unchanged(store).await;
+        }
+    }
+}
+
+/// As when an administrator sets a password while the user changes it: the change comes first, or
+/// finds another password than the one that was verified.
+pub(super) async fn a_password_set_beside_a_change_stays(store: &dyn Store) {
+    for number in 0..20 {
+        let user = format!("user {number}");
+        insert_user(store, &user).await;
+        insert_key(store, &key(&format!("a:{number}"), &user)).await;
+        insert_session(store, &session(number, &user)).await;
+    }
+    let meetings = (0..20).map(async |number| {
+        let user = format!("user {number}");
+        let key_id = format!("a:{number}");
+        let kept = rotation(100 + number, NOW);
+        // Each comes first in half of the meetings.
+        all((0..2).map(async |part| {
+            if part == number % 2 {
+                let id = UserId::from_stored(&user);
+                let hash = Some("a hash that was set");
+                let set = store.update_key_password(&key_id, &id, hash, OldHash::Any);
+                assert!(set.await.expect("a password is set"));
+            } else {
+                let change = PasswordChange {
+                    old: OldHash::Is(key(&key_id, &user).hashed_password),
+                    ..new_password(&user, &key_id, Some((number, &kept)))
+                };
+                changes(store, change).await;
+            }
+        }))
+        .await;
+        let stored = stored_key(store, &key_id).await;
+        let hash = stored.and_then(|key| key.hashed_password);
+        assert_eq!(hash.as_deref(), Some("a hash that was set"), "{user}");
+    });
+    all(meetings).await;
+}
+
+pub(super) async fn of_parallel_changes_of_one_verified_password_one_succeeds(store: &dyn Store) {
+    two_users(store).await;
+    let verified = OldHash::Is(key("a:1", ADA).hashed_password);
+    let outcomes = all((0..20).map(async |number| {
+        let change = PasswordChange {
+            hashed_password: format!("hash {number}"),
+            old: verified.clone(),
+            ..new_password(ADA, "a:1", None)
+        };
+        changes(store, change).await
+    }))
+    .await;
+    let winners: Vec<_> = (0..20).filter(|number| outcomes[*number]).collect();
+    assert_eq!(winners.len(), 1, "changes that succeeded");
+    let stored = stored_key(store, "a:1").await;
+    let hash = stored.and_then(|key| key.hashed_password);
+    assert_eq!(hash, Some(format!("hash {}", winners[0])));
 }
 
 pub(super) async fn of_two_new_passwords_that_keep_one_session_one_wins(store: &dyn Store) {
@@ -176,12 +281,19 @@ async fn change(
     key_id: &str,
     kept: Option<(u64, &Rotation)>,
 ) -> bool {
-    let change = PasswordChange {
-        key_id: key_id.to_owned(),
-        user_id: UserId::from_stored(user),
-        hashed_password: "another hash".to_owned(),
+    changes(store, new_password(user, key_id, kept)).await
+}
+
+/// Whatever the old one is.
+fn new_password(user: &str, key_id: &str, kept: Option<(u64, &Rotation)>) -> PasswordChange {
+    let hash = "another hash".to_owned();
+    PasswordChange {
         kept: kept.map(|(number, rotation)| (session_id(number), rotation.clone())),
-    };
+        ..PasswordChange::new(key_id, UserId::from_stored(user), hash)
+    }
+}
+
+async fn changes(store: &dyn Store, change: PasswordChange) -> bool {
     let changed = store.change_password(change).await;
     changed.expect("a password is changed or not")
 }

@@ -77,10 +77,10 @@ pub(super) async fn the_newest_session_is_kept_whatever_its_times(store: &dyn Se
     assert_eq!(session_ids(store, ADA).await, [session_id(1)]);
 }
 
-pub(super) async fn expired_sessions_go_before_living_ones(store: &dyn SessionStore) {
+pub(super) async fn expired_sessions_go_before_unexpired_ones(store: &dyn SessionStore) {
     let newest = session(5, ADA);
     let now = newest.created_at.0;
-    // The expired ones were renewed after the living ones, one of which is at its last moment.
+    // The expired ones were renewed after the unexpired ones, one of which is at its last moment.
     for (number, idle_expires) in [(1, now), (2, now + 1), (3, now - 1), (4, now - 2)] {
         let session = session(number, ADA);
         let session = NewSessionRow {

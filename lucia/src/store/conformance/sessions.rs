@@ -345,40 +345,6 @@ pub(super) async fn two_sweepers_at_once_delete_each_expired_session_once(
     assert_eq!(session_ids(store, ADA).await.len(), 20);
 }
 
-pub(super) async fn the_expired_sessions_of_one_user_are_deleted_and_no_others(
-    store: &dyn SessionStore,
-) {
-    for (number, user) in [(1, ADA), (2, BOB), (3, ADA), (4, BOB)] {
-        let expired = NewSessionRow {
-            user_id: UserId::from_stored(user),
-            ..expired_at(number, NOW - 1)
-        };
-        insert_session(store, &expired).await;
-    }
-    insert_session(store, &expired_at(5, NOW)).await;
-    for (user, limit, deleted) in [
-        (ADA, 1, 1),
-        (ADA, 100, 1),
-        (ADA, 100, 0),
-        ("nobody", 100, 0),
-    ] {
-        let some = store
-            .delete_expired_sessions(
-                UnixMillis(NOW),
-                Owner::Is(&UserId::from_stored(user)),
-                limit,
-            )
-            .await;
-        assert_eq!(
-            some.expect("expired sessions are deleted"),
-            deleted,
-            "{user}"
-        );
-    }
-    assert_eq!(session_ids(store, ADA).await, [session_id(5)]);
-    assert_eq!(session_ids(store, BOB).await, [2, 4].map(session_id));
-}
-
 async fn is_kept(store: &dyn SessionStore, session: &NewSessionRow) {
     insert_session(store, session).await;
     let stored = stored_session(store, &session.token.session_id()).await;
@@ -397,9 +363,7 @@ fn expired_at(number: u64, idle_expires: i64) -> NewSessionRow {
 }
 
 async fn sweep(store: &dyn SessionStore, now: i64, limit: u32) -> u64 {
-    let deleted = store
-        .delete_expired_sessions(UnixMillis(now), Owner::Anyone, limit)
-        .await;
+    let deleted = store.delete_expired_sessions(UnixMillis(now), limit).await;
     deleted.expect("expired sessions are deleted")
 }
 

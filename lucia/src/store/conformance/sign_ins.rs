@@ -106,11 +106,10 @@ pub(super) async fn no_session_of_an_old_password_outlives_the_change(store: &dy
                     let rotation = rotation(100_000 + number, NOW);
                     (session_id(number), rotation)
                 });
+                let hash = "another hash".to_owned();
                 let change = PasswordChange {
-                    key_id: old.id.clone(),
-                    user_id: old.user_id.clone(),
-                    hashed_password: "another hash".to_owned(),
                     kept,
+                    ..PasswordChange::new(&*old.id, old.user_id.clone(), hash)
                 };
                 let changed = store.change_password(change).await;
                 assert!(changed.expect("a password is changed"));
@@ -158,7 +157,7 @@ pub(super) async fn a_key_that_changes_beside_its_sign_ins_does_not_get_stuck(st
                         "a:1",
                         &UserId::from_stored(ADA),
                         hash,
-                        OldHash::Is(changed),
+                        OldHash::Is(Some(changed.to_owned())),
                     )
                     .await;
                 change.map(drop).expect("a password is swapped or not");

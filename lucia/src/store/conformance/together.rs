@@ -261,11 +261,10 @@ pub(super) async fn deleting_users_beside_all_that_they_do_leaves_nothing(store:
                 store.insert_session(new).await.map(drop)
             }
             5 => {
+                let hash = "another hash".to_owned();
                 let change = PasswordChange {
-                    key_id: format!("2:{user}"),
-                    user_id: id.clone(),
-                    hashed_password: "another hash".to_owned(),
                     kept: Some((session_id(first + 2), rotation(first + 5, NOW))),
+                    ..PasswordChange::new(format!("2:{user}"), id.clone(), hash)
                 };
                 store.change_password(change).await.map(drop)
             }

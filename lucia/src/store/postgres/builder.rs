@@ -35,7 +35,7 @@ const MAX_CONNECTIONS: usize = 16;
 /// let store = lucia::PgStore::builder()
 ///     .schema("accounts")
 ///     .user_table("users")
-///     .user_columns(["username", "email"])
+///     .fetched_user_columns(["username", "email"])
 ///     .connect("postgres://app@localhost/app")
 ///     .await?;
 /// # Ok(()) }
@@ -107,7 +107,10 @@ impl PgStoreBuilder {
     /// changing for tables with large columns that are seldom needed. A type that asks for a column
     /// that is not fetched is an [`Error::Schema`], or, if it can do without, has its `None` or
     /// default there: do not write that back.
-    pub fn user_columns<S: Into<String>>(mut self, columns: impl IntoIterator<Item = S>) -> Self {
+    pub fn fetched_user_columns<S: Into<String>>(
+        mut self,
+        columns: impl IntoIterator<Item = S>,
+    ) -> Self {
         self.user_columns = Some(fetched_columns(columns));
         self
     }
@@ -312,7 +315,7 @@ impl PgStoreBuilder {
         self.tables.check(str::eq)?;
         let session_columns = SessionColumn::parse_all(&self.session_columns, str::to_lowercase)?;
         for column in self.user_columns.iter().flatten() {
-            check_name("user_columns", column)?;
+            check_name("fetched_user_columns", column)?;
         }
         if self.timeout.is_zero() {
             return Err(Error::setting("timeout", "no server answers in no time"));

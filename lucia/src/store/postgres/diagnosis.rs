@@ -152,7 +152,7 @@ impl Parts {
         let tables = &self.tables;
         let users = self.checked_columns(&tables.user, USER_COLUMNS).await?;
         let fetched = self.user_columns.iter().flatten().map(String::as_str);
-        check_listed(&tables.user, &users, "user_columns", fetched)?;
+        check_listed(&tables.user, &users, "fetched_user_columns", fetched)?;
         self.checked_columns(&tables.key, KEY_COLUMNS).await?;
         let sessions = self
             .checked_columns(&tables.session, SESSION_COLUMNS)

@@ -30,8 +30,8 @@ const LOCK: i64 = 0x006C_7563_6961;
 /// How long to wait for one's turn: others may have large tables to change.
 const TURN: Duration = Duration::from_secs(60);
 
-pub(super) async fn migrate(parts: &Parts, user_columns: &[&str]) -> Result<()> {
-    let user_columns = defined_columns(user_columns, str::to_ascii_lowercase)?;
+pub(super) async fn migrate(parts: &Parts, definitions: &[&str]) -> Result<()> {
+    let user_columns = defined_columns(definitions, str::to_ascii_lowercase)?;
 
     let connection = within(parts.timeout, parts.pool.get()).await;
     let mut connection = connection.map_err(StoreError::unavailable)?;

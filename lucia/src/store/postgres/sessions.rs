@@ -77,6 +77,8 @@ impl Store for PgStore {
             &expiries.map(|expiries| expiries.active_expires.0),
             &expiries.map(|expiries| expiries.idle_expires.0),
             &rotation.and_then(|rotation| Some(rotation.authenticated_at?.0)),
+            &change.old.is_any(),
+            &change.old.hash(),
         ];
         // A sign-in by the old password may hold the key. Its session is to be seen, and end.
         let lock_params: Params<'_> = &[&change.key_id, &change.user_id.as_str()];
@@ -195,16 +197,10 @@ impl SessionStore for PgStore {
         Ok(())
     }
 
-    async fn delete_expired_sessions(
-        &self,
-        now: UnixMillis,
-        owner: Owner<'_>,
-        limit: u32,
-    ) -> Result<u64> {
+    async fn delete_expired_sessions(&self, now: UnixMillis, limit: u32) -> Result<u64> {
         // The cache keeps what it has: these sessions are past their expiry, which is judged at
         // each use, and so they are expired in there, too. Their notifications remove them.
-        let user_id = owner.user_id().map(UserId::as_str);
-        let params: Params<'_> = &[&now.0, &i64::from(limit), &user_id];
+        let params: Params<'_> = &[&now.0, &i64::from(limit)];
         let statements = &self.0.statements;
         let statement = Statement::new(&statements.delete_expired_sessions, params);
         let deleted = self.0.run(&statement).await;

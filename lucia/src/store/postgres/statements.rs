@@ -168,12 +168,13 @@ impl Statements {
             update_key_password: format!(
                 r#"WITH {keys_turn} UPDATE {keys} SET "hashed_password" = $3
                 WHERE "id" = $1 AND "user_id" = $2 AND {IS_IN_TURN}
-                    AND ($4::TEXT IS NULL OR "hashed_password" = $4) RETURNING 1"#
+                    AND ($4 OR "hashed_password" IS NOT DISTINCT FROM $5) RETURNING 1"#
             ),
             // The session that is kept is found by its old id in all parts of the statement.
             change_password: format!(
                 r#"WITH locked_keys AS (
-                    SELECT "id" FROM {keys} WHERE "id" = $1 AND "user_id" = $2 FOR UPDATE
+                    SELECT "id" FROM {keys} WHERE "id" = $1 AND "user_id" = $2
+                        AND ($10 OR "hashed_password" IS NOT DISTINCT FROM $11) FOR UPDATE
                 ), locked_sessions AS (
                     SELECT {public_id} AS "id" FROM {sessions} AS s
                     WHERE s."user_id" = $2 AND {keys_are_locked} ORDER BY {IN_TURN} FOR UPDATE
@@ -394,7 +395,7 @@ fn delete_expired_sessions(sessions: &str, and: &str) -> String {
     format!(
         r#"WITH expired AS (
             SELECT s."id" FROM {sessions} AS s
-            WHERE s."idle_expires" < $1 AND ($3::TEXT IS NULL OR s."user_id" = $3) {and}
+            WHERE s."idle_expires" < $1 {and}
             ORDER BY s."idle_expires" LIMIT $2 FOR UPDATE OF s SKIP LOCKED
         ), deleted AS (
             DELETE FROM {sessions} AS s USING expired WHERE s."id" = expired."id" RETURNING 1

@@ -11,7 +11,7 @@ use futures_util::TryStreamExt as _;
 use tokio_postgres::types::{Format, IsNull, ToSql, Type};
 use tokio_postgres::{Client, Error, GenericClient, Row, Statement};
 
-use crate::Source;
+use crate::BoxError;
 
 pub(super) type Params<'a> = &'a [&'a (dyn Param + Sync)];
 
@@ -100,7 +100,7 @@ impl fmt::Debug for Hidden<'_> {
 }
 
 impl ToSql for Hidden<'_> {
-    fn to_sql(&self, ty: &Type, out: &mut BytesMut) -> Result<IsNull, Source> {
+    fn to_sql(&self, ty: &Type, out: &mut BytesMut) -> Result<IsNull, BoxError> {
         self.0.to_sql_checked(ty, out)
     }
 
@@ -109,7 +109,7 @@ impl ToSql for Hidden<'_> {
         true
     }
 
-    fn to_sql_checked(&self, ty: &Type, out: &mut BytesMut) -> Result<IsNull, Source> {
+    fn to_sql_checked(&self, ty: &Type, out: &mut BytesMut) -> Result<IsNull, BoxError> {
         self.0.to_sql_checked(ty, out)
     }
 

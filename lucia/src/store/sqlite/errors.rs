@@ -9,7 +9,7 @@ use super::tables::Column;
 use crate::error::{ConstraintKind, ConstraintViolation};
 use crate::store::StoreError;
 use crate::store::tables::TableNames;
-use crate::{Error, Source};
+use crate::{BoxError, Error};
 
 /// The result of work on a connection.
 pub(super) type Outcome<T> = Result<T, Failure>;
@@ -257,7 +257,7 @@ fn extended_code(error: &rusqlite::Error) -> Option<i32> {
     }
 }
 
-fn source(error: &rusqlite::Error) -> Source {
+fn source(error: &rusqlite::Error) -> BoxError {
     format!("SQLite: {}", what(error)).into()
 }
 

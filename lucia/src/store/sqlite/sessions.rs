@@ -108,17 +108,10 @@ impl SessionStore for SqliteStore {
             .await
     }
 
-    async fn delete_expired_sessions(
-        &self,
-        now: UnixMillis,
-        owner: Owner<'_>,
-        limit: u32,
-    ) -> Result<u64> {
-        let user_id = owner.user_id().cloned();
+    async fn delete_expired_sessions(&self, now: UnixMillis, limit: u32) -> Result<u64> {
         self.write(move |db| {
             let sql = &db.tables.sql.delete_expired_sessions;
-            let user_id = user_id.as_ref().map(UserId::as_str);
-            let params: &[&dyn ToSql] = &[&now.0, &user_id, &limit];
+            let params: &[&dyn ToSql] = &[&now.0, &limit];
             match db.execute(Subject::Several, sql, params) {
                 // One session that is referred to shall not keep all others for ever.
                 Err(failure) if failure.is_broken_reference() => {
@@ -184,7 +177,8 @@ impl Store for SqliteStore {
         self.transact(Subject::Several, move |db| {
             let sql = &db.tables.sql;
             let (key_id, user_id) = (&change.key_id, change.user_id.as_str());
-            if !db.exists(&sql.key_of_user, (key_id, user_id, true, None::<&str>))? {
+            let (any, old) = (change.old.is_any(), change.old.hash());
+            if !db.exists(&sql.key_of_user, (key_id, user_id, any, old))? {
                 return Ok(false);
             }
             let mut kept = None;
@@ -194,7 +188,7 @@ impl Store for SqliteStore {
                 }
                 kept = Some(rotation.token.session_id());
             }
-            let params = (key_id, user_id, &change.hashed_password, None::<&str>);
+            let params = (key_id, user_id, &change.hashed_password, any, old);
             if db.execute(Subject::Key, &sql.update_key_password, params)? == 0 {
                 // What was done before is undone with it.
                 let table = &db.tables.names.key;

@@ -85,7 +85,7 @@ impl Tables {
             }
         }
         for column in user_columns.iter().flatten() {
-            check_name("user_columns", column)?;
+            check_name("fetched_user_columns", column)?;
         }
         let session_columns = SessionColumn::parse_all(session_columns, str::to_owned)?;
         Ok(Self {
@@ -150,14 +150,13 @@ impl Database<'_> {
     }
 }
 
-/// Deletes up to `?3` sessions that were expired at `?1`, of the user `?2` or of all, where `and` holds
-/// as well.
+/// Deletes up to `?2` sessions that were expired at `?1`, where `and` holds as well.
 pub(super) fn delete_expired_sessions(names: &TableNames, and: &str) -> String {
     let session = quote(&names.session);
     format!(
         r#"DELETE FROM {session} WHERE "id" IN (SELECT s."id" FROM {session} AS s
-            WHERE s."idle_expires" < ?1 AND (?2 IS NULL OR s."user_id" = ?2) {and}
-            ORDER BY s."idle_expires" LIMIT ?3)"#
+            WHERE s."idle_expires" < ?1 {and}
+            ORDER BY s."idle_expires" LIMIT ?2)"#
     )
 }
 
@@ -210,7 +209,7 @@ impl Statements {
             ),
             update_key_password: format!(
                 r#"UPDATE {key} SET "hashed_password" = ?3 WHERE "id" = ?1
-                    AND "user_id" = ?2 AND (?4 IS NULL OR "hashed_password" = ?4)"#
+                    AND "user_id" = ?2 AND (?4 OR "hashed_password" IS ?5)"#
             ),
             delete_key: format!(
                 r#"DELETE FROM {key} AS k WHERE k."id" = ?1 AND (?2 OR EXISTS (SELECT 1

@@ -130,14 +130,19 @@ impl UserStore for SqliteStore {
         id: &str,
         user_id: &UserId,
         hashed_password: Option<&str>,
-        old: OldHash<'_>,
+        old: OldHash,
     ) -> Result<bool> {
         let (id, user_id) = (id.to_owned(), user_id.clone());
         let hashed_password = hashed_password.map(str::to_owned);
-        let old = old.required().map(str::to_owned);
         self.write(move |db| {
             let sql = &db.tables.sql.update_key_password;
-            let params = (&id, user_id.as_str(), &hashed_password, &old);
+            let params = (
+                &id,
+                user_id.as_str(),
+                &hashed_password,
+                old.is_any(),
+                old.hash(),
+            );
             Ok(db.execute(Subject::Key, sql, params)? > 0)
         })
         .await

@@ -6,12 +6,12 @@ use lucia::{Auth, AuthRequest, Session, SessionState, User, UserId};
 use reqwest::Method;
 
 use super::framework::{
-    Data, Response, Routes, Slot, answer, auth_request, authenticated, front_page, serve,
+    Data, Response, Routes, answer, auth_request, authenticated, front_page, serve,
 };
 use crate::support::{Probe, Profile, Reply, Site, Stage, on_each_store, sign_up};
 
 on_each_store![
-    there_is_one_for_each_request_in_its_extensions,
+    there_is_one_for_each_request,
     validate_and_validate_user_share_one_lookup,
     validate_user_then_validate_costs_nothing_more,
     both_in_parallel_cost_nothing_more,
@@ -19,7 +19,7 @@ on_each_store![
     renewal_moves_both_expiries_and_keeps_the_id_and_sends_the_cookie_again,
     the_renewed_session_reads_active_and_fresh,
     a_renewal_that_finds_the_row_gone_is_an_anonymous_request,
-    a_token_without_a_living_session_is_anonymous_and_its_cookie_stays,
+    a_token_without_a_valid_session_is_anonymous_and_its_cookie_stays,
     any_other_failure_is_an_error_and_touches_no_cookie,
     an_unsafe_request_from_another_origin_is_nobody_without_a_query_or_a_cookie,
     a_session_that_was_set_is_on_the_cookie_and_is_the_answer_without_a_query,
@@ -33,7 +33,7 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 fn routes() -> Routes {
     front_page()
-        .get("/extensions", extensions)
+        .get("/several", several)
         .get("/user-then-session", user_then_session)
         .get("/session-then-user", session_then_user)
         .get("/in-parallel", in_parallel)
@@ -54,19 +54,16 @@ async fn site(stage: &Stage) -> (Site, Session) {
 }
 
 #[auth_request]
-async fn extensions(Slot(slot): Slot, mut parameter: AuthRequest) -> lucia::Result<String> {
-    let other = slot.and_then(|slot| slot.only());
-    let mut other = other.ok_or_else(|| lucia::Error::Misuse("it is not there".to_owned()))?;
+async fn several(one: AuthRequest, other: AuthRequest) -> lucia::Result<String> {
     // What one handle is told, the other knows.
-    std::mem::swap(&mut other, &mut parameter);
-    parameter.set_session(None);
+    one.set_session(None);
     Ok(format!("{}", other.validate().await?.is_none()))
 }
 
-async fn there_is_one_for_each_request_in_its_extensions(stage: Stage) {
+async fn there_is_one_for_each_request(stage: Stage) {
     let (site, session) = site(&stage).await;
     let browser = site.browser_of(&session);
-    assert_eq!(browser.get("/extensions").await.body, "true");
+    assert_eq!(browser.get("/several").await.body, "true");
 }
 
 #[auth_request]
@@ -223,7 +220,7 @@ async fn a_renewal_that_finds_the_row_gone_is_an_anonymous_request(stage: Stage)
     assert_eq!(stage.count("user_session").await, 0);
 }
 
-async fn a_token_without_a_living_session_is_anonymous_and_its_cookie_stays(stage: Stage) {
+async fn a_token_without_a_valid_session_is_anonymous_and_its_cookie_stays(stage: Stage) {
     let (site, session) = site(&stage).await;
     let browser = site.browser_of(&session);
     stage.clock.advance(15 * DAY + Duration::from_millis(1));

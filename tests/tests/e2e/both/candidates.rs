@@ -10,12 +10,12 @@ use super::framework::{Data, Response, answer, auth_request, front_page, serve};
 use crate::support::{Profile, Reply, Site, Stage, on_each_store, sign_up};
 
 on_each_store![
-    r14_the_one_living_session_among_several_cookies_counts_wherever_it_stands,
-    r14_living_sessions_of_two_users_are_nobody_and_the_log_says_why,
-    r14_of_two_living_sessions_of_one_user_the_newer_one_counts,
+    r14_the_one_valid_session_among_several_cookies_counts_wherever_it_stands,
+    r14_valid_sessions_of_two_users_are_nobody_and_the_log_says_why,
+    r14_of_two_valid_sessions_of_one_user_the_newer_one_counts,
     r14_more_cookies_than_a_handful_are_nobody_without_a_query,
     an_idle_session_among_several_cookies_is_renewed,
-    several_cookies_of_no_living_session_are_nobody,
+    several_cookies_of_no_valid_session_are_nobody,
     an_outage_is_503_with_several_cookies_too,
     a_cross_origin_request_with_several_cookies_asks_nothing,
     signing_out_ends_the_sessions_of_all_cookies,
@@ -84,7 +84,7 @@ async fn send(site: &Site, start: &str, cookies: &[&str]) -> Reply {
     site.exchange(start, &headers, b"").await
 }
 
-async fn r14_the_one_living_session_among_several_cookies_counts_wherever_it_stands(stage: Stage) {
+async fn r14_the_one_valid_session_among_several_cookies_counts_wherever_it_stands(stage: Stage) {
     let site = site(&stage).await;
     let ada = sign_up(&site.auth, "ada").await;
     let expired = site.auth.create_session(&ada.user_id).await.unwrap();
@@ -131,7 +131,7 @@ async fn r14_the_one_living_session_among_several_cookies_counts_wherever_it_sta
     }
 }
 
-async fn r14_living_sessions_of_two_users_are_nobody_and_the_log_says_why(stage: Stage) {
+async fn r14_valid_sessions_of_two_users_are_nobody_and_the_log_says_why(stage: Stage) {
     let site = site(&stage).await;
     let ada = sign_up(&site.auth, "ada").await;
     let bob = sign_up(&site.auth, "bob").await;
@@ -156,7 +156,7 @@ async fn r14_living_sessions_of_two_users_are_nobody_and_the_log_says_why(stage:
     assert!(reply.set_cookies().is_empty(), "{reply:?}");
 }
 
-async fn r14_of_two_living_sessions_of_one_user_the_newer_one_counts(stage: Stage) {
+async fn r14_of_two_valid_sessions_of_one_user_the_newer_one_counts(stage: Stage) {
     let site = site(&stage).await;
     let older = sign_up(&site.auth, "ada").await;
     stage.clock.advance(SECOND);
@@ -210,7 +210,7 @@ async fn an_idle_session_among_several_cookies_is_renewed(stage: Stage) {
     assert_eq!(calls, ["sessions_and_users", "renew_session"]);
 }
 
-async fn several_cookies_of_no_living_session_are_nobody(stage: Stage) {
+async fn several_cookies_of_no_valid_session_are_nobody(stage: Stage) {
     let site = site(&stage).await;
     let one = cookie(&"a".repeat(40));
     let other = cookie(&"b".repeat(40));

@@ -16,6 +16,7 @@ on_each_store![
     r34_wrong_current_passwords_are_counted_with_those_of_sign_ins,
     a_new_password_that_breaks_the_policy_changes_nothing,
     a_session_that_ends_meanwhile_changes_no_password,
+    r21_a_password_that_an_administrator_sets_meanwhile_stays,
     an_outage_in_any_step_changes_nothing,
 ];
 
@@ -284,16 +285,54 @@ async fn a_session_that_ends_meanwhile_changes_no_password(stage: Stage) {
     assert_eq!(scene.alive().await, [false, true, true]);
 }
 
+/// Between the check of the current password and the write of the new one.
+async fn r21_a_password_that_an_administrator_sets_meanwhile_stays(stage: Stage) {
+    const SET: &str = "a third horse battery";
+
+    let scene = Scene::on(stage).await;
+    let probe = &scene.stage.probe;
+    // As in another process.
+    let elsewhere = scene.stage.auth().await;
+    let key = ("username", "ada");
+    for step in ["set", "removed", "created anew"] {
+        elsewhere.update_key_password(key, PASSWORD).await.unwrap();
+        probe.halt("change_password");
+        let setting = async {
+            probe.arrived("change_password").await;
+            let done = match step {
+                "set" => elsewhere.update_key_password(key, SET).await.map(drop),
+                "removed" => elsewhere.remove_key_password(key).await.map(drop),
+                _ => {
+                    let deleted = elsewhere.delete_key(key).even_if_last().await;
+                    deleted.unwrap();
+                    let new = NewKey::with_password(key, SET);
+                    elsewhere
+                        .create_key(&scene.here.user_id, new)
+                        .await
+                        .map(drop)
+                }
+            };
+            done.unwrap();
+            probe.release("change_password");
+        };
+        let browser = scene.browser();
+        let form = form("ada", PASSWORD, NEW);
+        let (reply, ()) = tokio::join!(browser.post("/password", &form), setting);
+        assert_eq!(reply.status, 401, "{step}: {reply:?}");
+        assert!(reply.set_cookies().is_empty(), "{step}: {reply:?}");
+        assert_eq!(scene.opens().await, [false, false], "{step}");
+        let set = step != "removed";
+        assert_eq!(opens(&scene.site.auth, SET).await, set, "{step}");
+        assert_eq!(scene.alive().await, [true, true, true], "{step}");
+        assert_eq!(browser.get("/me").await.status, 200, "{step}");
+    }
+}
+
 async fn an_outage_in_any_step_changes_nothing(stage: Stage) {
     let scene = Scene::on(stage).await;
     let probe = &scene.stage.probe;
     let browser = scene.browser();
-    for step in [
-        "session_and_user",
-        "count_attempt",
-        "key",
-        "change_password",
-    ] {
+    for step in ["session_and_user", "count_attempt", "change_password"] {
         probe.halt(step);
         let failing = async {
             probe.arrived(step).await;

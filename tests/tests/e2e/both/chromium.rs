@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::framework::{Data, Form, Response, Routes, answer, auth_request, authenticated, serve};
 use crate::support::chromium::{Browser, Driver};
-use crate::support::{Gate, PASSWORD, Profile, Site, Stage, Teapot};
+use crate::support::{Gate, PASSWORD, Profile, Site, Stage, Teapot, verified};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const MILLISECOND: Duration = Duration::from_millis(1);
@@ -103,8 +103,8 @@ async fn reauthenticate(
     session: Session,
     Form(form): Form<Name>,
 ) -> lucia::Result<String> {
-    let proof = auth.reauthenticate(&session, ("username", &form.name), PASSWORD);
-    let session = proof.await?;
+    let key = verified(&auth, &form.name).await;
+    let session = auth.reauthenticate(&session, &key).await?;
     Ok(is_set(&auth_request, &session))
 }
 
@@ -114,8 +114,8 @@ async fn change_password(
     session: Session,
     Form(form): Form<Name>,
 ) -> lucia::Result<String> {
-    let changed = auth.change_password(&session, ("username", &form.name), PASSWORD);
-    let session = changed.await?;
+    let key = verified(&auth, &form.name).await;
+    let session = auth.change_password(&session, &key, PASSWORD).await?;
     Ok(is_set(&auth_request, &session))
 }
 

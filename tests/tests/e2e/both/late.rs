@@ -7,7 +7,7 @@ use lucia::{Auth, MaybeUser, Session, User};
 
 use super::framework::{Data, Routes, auth_request, authenticated, serve};
 use crate::support::{
-    Browser, Gate, PASSWORD, Profile, Site, Stage, Teapot, on_each_store, sign_up,
+    Browser, Gate, PASSWORD, Profile, Site, Stage, Teapot, on_each_store, sign_up, verified,
 };
 
 on_each_store![
@@ -53,12 +53,12 @@ impl Change {
         match self {
             Self::Rotate => drop(auth.rotate_session(session).await.unwrap()),
             Self::Reauthenticate => {
-                let proof = auth.reauthenticate(session, ("username", name), PASSWORD);
-                proof.await.unwrap();
+                let key = verified(auth, name).await;
+                auth.reauthenticate(session, &key).await.unwrap();
             }
             Self::NewPassword => {
-                let change = auth.change_password(session, ("username", name), NEW);
-                change.await.unwrap();
+                let key = verified(auth, name).await;
+                auth.change_password(session, &key, NEW).await.unwrap();
             }
             Self::ResetPassword => {
                 let key = auth.reset_password(("username", name), NEW).await.unwrap();

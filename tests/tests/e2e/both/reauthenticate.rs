@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use lucia::{Password, Session};
+use lucia::{Auth, NewKey, Password, Session};
 use reqwest::Method;
 use serde::Deserialize;
 
-use super::framework::{Form, Response, answer, auth_request, authenticated, front_page, serve};
+use super::framework::{
+    Data, Form, Response, answer, auth_request, authenticated, front_page, serve,
+};
 use crate::support::{PASSWORD, Site, Stage, bearer, on_each_store, sign_up};
 
 on_each_store![
@@ -15,6 +17,8 @@ on_each_store![
     r26_another_site_proves_nothing,
     what_is_not_the_password_of_this_user_proves_nothing,
     r34_wrong_passwords_are_counted_with_those_of_sign_ins,
+    r34_the_right_password_of_another_user_is_counted_as_a_wrong_one,
+    r24_a_key_that_the_application_vouches_for_proves_it,
 ];
 
 const WRONG: &str = "wrong horse battery";
@@ -31,6 +35,14 @@ async fn prove(Form(proof): Form<Proof>) -> lucia::Result<Response> {
     let session = auth_request.reauthenticate(password).await?;
     // From now on the request is that of the new token.
     assert_eq!(auth_request.require().await?.id, session.id);
+    Ok(answer(204, &[], ""))
+}
+
+/// As after a visit to an OAuth provider.
+#[auth_request]
+async fn vouch(auth: Data<Auth>, Form(proof): Form<Proof>) -> lucia::Result<Response> {
+    let key = auth.trusted_key(("github", &proof.username)).await?;
+    auth_request.reauthenticate(key).await?;
     Ok(answer(204, &[], ""))
 }
 
@@ -58,6 +70,7 @@ impl Scene {
     async fn on(stage: Stage) -> Self {
         let routes = front_page()
             .post("/prove", prove)
+            .post("/vouch", vouch)
             .post("/token/prove", prove_by_token)
             .get("/danger", danger);
         let site = serve(stage.auth().await, routes).await;
@@ -167,4 +180,33 @@ async fn r34_wrong_passwords_are_counted_with_those_of_sign_ins(stage: Stage) {
     assert_eq!(reply.status, 429, "{reply:?}");
     assert!(reply.header("retry-after").is_some(), "{reply:?}");
     scene.assert_unproven().await;
+}
+
+async fn r34_the_right_password_of_another_user_is_counted_as_a_wrong_one(stage: Stage) {
+    let scene = Scene::on(stage).await;
+    let browser = scene.site.browser_of(&scene.ada);
+    for _ in 0..10 {
+        let reply = browser.post("/prove", &form("bob", PASSWORD)).await;
+        assert_eq!(reply.status, 401, "{reply:?}");
+    }
+    let stranger = scene.site.browser();
+    let login = stranger.post("/login", &form("bob", PASSWORD)).await;
+    assert_eq!(login.status, 429);
+    scene.assert_unproven().await;
+}
+
+async fn r24_a_key_that_the_application_vouches_for_proves_it(stage: Stage) {
+    let scene = Scene::on(stage).await;
+    let auth = &scene.site.auth;
+    for (session, id) in [(&scene.ada, "1815"), (&scene.bob, "1912")] {
+        let key = NewKey::without_password(("github", id));
+        auth.create_key(&session.user_id, key).await.unwrap();
+    }
+    let browser = scene.site.browser_of(&scene.ada);
+    for (id, status) in [("1912", 401), ("unknown", 401), ("1815", 204)] {
+        scene.assert_unproven().await;
+        let reply = browser.post("/vouch", &form(id, "")).await;
+        assert_eq!(reply.status, status, "{id}: {reply:?}");
+    }
+    assert_eq!(browser.get("/danger").await.status, 200);
 }

@@ -8,7 +8,9 @@ use serde_json::{Value, json};
 
 use super::framework::{Data, Form, Routes, auth_request, authenticated, front_page, serve};
 use crate::support::chromium::{self, Driver};
-use crate::support::{Browser, Caching, PASSWORD, Reply, Site, Stage, on_each_store, sign_up};
+use crate::support::{
+    Browser, Caching, PASSWORD, Reply, Site, Stage, on_each_store, sign_up, verified,
+};
 
 on_each_store![
     r11_the_cookie_of_a_session_that_is_not_remembered_never_says_until_when,
@@ -60,14 +62,16 @@ async fn rotate(auth: Data<Auth>, session: Session) -> lucia::Result<&'static st
 
 #[authenticated]
 async fn reauthenticate(auth: Data<Auth>, session: Session) -> lucia::Result<&'static str> {
-    let proof = auth.reauthenticate(&session, ("username", "ada"), PASSWORD);
+    let key = verified(&auth, "ada").await;
+    let proof = auth.reauthenticate(&session, &key);
     auth_request.set_session(Some(&proof.await?));
     Ok("")
 }
 
 #[authenticated]
 async fn change_password(auth: Data<Auth>, session: Session) -> lucia::Result<&'static str> {
-    let changed = auth.change_password(&session, ("username", "ada"), PASSWORD);
+    let key = verified(&auth, "ada").await;
+    let changed = auth.change_password(&session, &key, PASSWORD);
     auth_request.set_session(Some(&changed.await?));
     Ok("")
 }

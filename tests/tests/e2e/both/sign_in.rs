@@ -73,6 +73,7 @@ async fn by_key(auth: Data<Auth>, Form(form): Form<Name>) -> lucia::Result<Strin
         .verify_password(("username", &form.name), PASSWORD)
         .await?;
     let session = auth_request.sign_in(key).device("a phone").await?;
+    assert_eq!(session.address, None);
     Ok(session.device.clone().unwrap_or_default())
 }
 
@@ -81,7 +82,10 @@ async fn by_borrowed_key(auth: Data<Auth>, Form(form): Form<Name>) -> lucia::Res
     let key = auth
         .verify_password(("username", &form.name), PASSWORD)
         .await?;
-    let session = auth_request.sign_in(&key).device(&form.name).await?;
+    let signing_in = auth_request.sign_in(&key).device(&form.name);
+    let session = signing_in.store_address().await?;
+    assert!(session.address.is_some());
+    assert_eq!(session.address, auth_request.client_address());
     Ok(session.device.clone().unwrap_or_default())
 }
 
@@ -98,7 +102,10 @@ async fn keyless(Form(form): Form<Name>) -> lucia::Result<String> {
         username: form.name.clone(),
     };
     let new_user = NewUser::without_key().attributes(&profile);
-    let (user, session) = auth_request.sign_up(new_user).device("a desk").await?;
+    let signing_up = auth_request.sign_up(new_user).device("a desk");
+    let (user, session) = signing_up.store_address().await?;
+    assert!(session.address.is_some());
+    assert_eq!(session.address, auth_request.client_address());
     assert_eq!(session.device.as_deref(), Some("a desk"));
     Ok(user.attributes.username)
 }

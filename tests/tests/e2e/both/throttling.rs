@@ -44,7 +44,7 @@ struct Attempt {
 async fn login(auth: Data<Auth>, Form(form): Form<Attempt>) -> lucia::Result<Response> {
     let key = auth
         .verify_password(("username", &form.username), &form.password)
-        .address(form.address)
+        .limit_by(form.address)
         .await?;
     let session = auth.create_session(&key).await?;
     auth_request.set_session(Some(&session));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use lucia::{Auth, Result, Session, StoredIds};
 use lucia::{CacheOptions, PgStore};
 
-use crate::support::{Caching, PASSWORD, Profile, Stage, actix, eventually, sign_up};
+use crate::support::{Caching, PASSWORD, Profile, Stage, actix, eventually, sign_up, verified};
 
 /// The bound of R54. On a machine that does nothing else, it is milliseconds.
 /// It takes milliseconds, and a minute where nobody tells of a change. How many milliseconds it takes is
@@ -57,7 +57,8 @@ async fn r54_what_another_process_revokes_is_seen_within_a_second() {
     .await;
     is_seen("password changed", async |auth, session| {
         let new = "another horse battery";
-        let changed = auth.change_password(session, ("username", "ada"), new);
+        let key = verified(auth, "ada").await;
+        let changed = auth.change_password(session, &key, new);
         changed.await.map(drop)
     })
     .await;

@@ -141,7 +141,7 @@ async fn lucia_fault_15_a_misspelt_value_is_refused_and_named() {
         }
     };
     let column = |name: &str| Some(name.to_owned());
-    let users = PgStore::builder().user_columns(["username", "emial"]);
+    let users = PgStore::builder().fetched_user_columns(["username", "emial"]);
     let users = named(users.connect(&url).await.unwrap()).await;
     assert_eq!(users, ("auth_user".to_owned(), column("emial")));
     let sessions = PgStore::builder().session_columns(["contry"]);

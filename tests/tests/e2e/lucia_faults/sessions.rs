@@ -7,7 +7,7 @@ use lucia::{Auth, Error, Session, SessionState};
 use reqwest::Method;
 
 use super::{DAY, ada};
-use crate::support::{PASSWORD, Stage, actix, on_each_store, sign_up};
+use crate::support::{PASSWORD, Stage, actix, on_each_store, sign_up, verified};
 
 on_each_store![
     lucia_fault_01_a_renewal_sends_the_cookie_again,
@@ -146,7 +146,8 @@ async fn lucia_fault_07_a_changed_password_ends_the_other_sessions(stage: Stage)
     let here = sign_up(&auth, "ada").await;
     let elsewhere = auth.create_session(&here.user_id).await.unwrap();
     let new = "another horse battery";
-    let changed = auth.change_password(&here, ("username", "ada"), new);
+    let key = verified(&auth, "ada").await;
+    let changed = auth.change_password(&here, &key, new);
     let changed = changed.await.unwrap();
     for (session, lives) in [(&elsewhere, false), (&here, false), (&changed, true)] {
         let found = auth.validate_session(session.token()).await.unwrap();

@@ -4,7 +4,7 @@ use lucia::{Auth, CacheOptions, Error, PgStore, StoredIds, UserId};
 use serde_json::{Value, json};
 
 use super::both::{Both, DAY, SECOND, Theirs, millis};
-use crate::support::{PASSWORD, eventually, sign_up};
+use crate::support::{PASSWORD, eventually, sign_up, verified};
 
 const PLAIN: StoredIds = StoredIds::PlainTokens;
 
@@ -340,7 +340,8 @@ async fn a_session_made_there_can_get_another_token_here() {
     assert!(both.is_known(rotated.token().expose()).await);
 
     // Changing a password ends the others, whoever made them.
-    let changed = auth.change_password(&rotated, ("username", "ada"), "another horse battery");
+    let key = verified(&auth, "ada").await;
+    let changed = auth.change_password(&rotated, &key, "another horse battery");
     let changed = changed.await.unwrap();
     assert!(both.is_known(changed.token().expose()).await);
     assert!(!both.is_known(rotated.token().expose()).await);

@@ -7,7 +7,7 @@ use lucia::{Auth, StoredIds, UserId};
 use serde_json::json;
 
 use super::both::{Both, DAY, Theirs};
-use crate::support::{PASSWORD, Site, sign_up};
+use crate::support::{PASSWORD, Site, sign_up, verified};
 
 const ON_USE: StoredIds = StoredIds::HashedOnUse;
 
@@ -194,7 +194,8 @@ async fn everything_that_can_be_done_with_a_session_can_be_done_at_its_first_use
         found.unwrap()
     };
     let session = first(&session).await;
-    let changed = auth.change_password(&session, ("username", "ada"), PASSWORD);
+    let key = verified(&auth, "ada").await;
+    let changed = auth.change_password(&session, &key, PASSWORD);
     let changed = changed.await.unwrap();
     assert_eq!(both.stored_ids().await, [changed.id.as_str()]);
     assert!(!both.is_known(other.token()).await);

@@ -7,7 +7,7 @@ use lucia::{Auth, Error, PgStore, PgStoreBuilder};
 use lucia_tests::{Bouncer, Database, Proxy};
 
 use super::{logged_of, warnings};
-use crate::support::{PASSWORD, Profile, sign_up};
+use crate::support::{PASSWORD, Profile, sign_up, verified};
 
 /// A PgBouncer, and before it what sees the names of statements.
 struct Behind {
@@ -175,7 +175,7 @@ async fn columns_of_types_that_the_driver_does_not_know_take_no_named_statement(
         .user_sessions(&session.user_id.as_str().to_uppercase().parse().unwrap())
         .await;
     assert_eq!(found.unwrap().len(), 1);
-    auth.change_password(&session, ("username", "ada"), "another horse battery")
+    auth.change_password(&session, &key, "another horse battery")
         .await
         .unwrap();
     auth.invalidate_user_sessions(&session.user_id)
@@ -211,7 +211,8 @@ async fn in_statement_mode_what_takes_a_transaction_fails_and_says_why() {
         assert_eq!(found.unwrap().user_id, session.user_id);
     }
     let new = "another horse battery";
-    let changed = auth.change_password(&session, ("username", "ada"), new);
+    let key = verified(&auth, "ada").await;
+    let changed = auth.change_password(&session, &key, new);
     let changed = changed.await.map(drop);
     assert!(matches!(changed, Err(Error::Unavailable(_))), "{changed:?}");
     // PgBouncer closes the connection when the transaction may have been on its way as a whole: it was

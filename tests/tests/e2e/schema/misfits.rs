@@ -297,7 +297,7 @@ async fn a_column_of_lucias_own_that_has_a_wrong_type_is_named_by_whatever_uses_
 async fn a_column_to_fetch_that_is_missing_is_named() {
     let stage = Stage::postgres().await;
     let session = sign_up(&stage.auth().await, "ada").await;
-    let store = PgStore::builder().user_columns(["username", "nickname"]);
+    let store = PgStore::builder().fetched_user_columns(["username", "nickname"]);
     let store = store.connect(&stage.database().url()).await.unwrap();
     let auth = Auth::builder(store).build().unwrap();
     let at = ("auth_user", Some("nickname"));
@@ -317,7 +317,7 @@ async fn a_column_that_is_not_fetched_is_named_when_the_application_asks_for_it(
     }
     let stage = Stage::postgres().await;
     stage.add_columns(&["nickname TEXT"]).await;
-    let store = PgStore::builder().user_columns(["username"]);
+    let store = PgStore::builder().fetched_user_columns(["username"]);
     let store = store.connect(&stage.database().url()).await.unwrap();
     let auth = Auth::builder(store).build().unwrap();
     let at = ("auth_user", Some("nickname"));
@@ -335,10 +335,10 @@ async fn a_column_may_be_listed_twice_and_so_may_the_id() {
     let listed = ["id", "username", "username"];
     let postgres = Stage::postgres().await;
     let url = postgres.database().url();
-    let builder = PgStore::builder().user_columns(listed);
+    let builder = PgStore::builder().fetched_user_columns(listed);
     let on_postgres = Auth::builder(builder.connect(&url).await.unwrap());
     let directory = tempfile::tempdir().unwrap();
-    let builder = SqliteStore::builder().user_columns(listed);
+    let builder = SqliteStore::builder().fetched_user_columns(listed);
     let sqlite = builder.open(directory.path().join("db")).await.unwrap();
     sqlite.migrate(&["username TEXT NOT NULL"]).await.unwrap();
     for auth in [on_postgres, Auth::builder(sqlite)] {

@@ -1,5 +1,7 @@
 //! Tables, schemas and columns of any name.
 
+use std::net::IpAddr;
+
 use actix_web::get;
 use actix_web::web::ServiceConfig;
 use lucia::deadpool_postgres::tokio_postgres::NoTls;
@@ -73,7 +75,7 @@ async fn live(settings: AuthBuilder, name: &str) {
     assert!(matches!(taken, Err(Error::DuplicateKey)), "{taken:?}");
     let verify = async |password| {
         let key = auth.verify_password(("username", "ada"), password);
-        key.address([192, 0, 2, 1].into()).await
+        key.limit_by(IpAddr::from([192, 0, 2, 1])).await
     };
     let refused = verify("wrong horse battery").await;
     assert!(
@@ -112,7 +114,7 @@ async fn r47_tables_of_any_name_in_any_schema_work_on_postgres() {
             .key_table(format!("{name}k"))
             .session_table(format!("{name}t"))
             .attempt_table(format!("{name}a"))
-            .user_columns(fetched())
+            .fetched_user_columns(fetched())
             .connect(&database.url())
             .await
             .unwrap();
@@ -144,7 +146,7 @@ async fn r47_tables_of_any_name_work_on_sqlite() {
             .key_table(format!("{name}k"))
             .session_table(format!("{name}t"))
             .attempt_table(format!("{name}a"))
-            .user_columns(fetched())
+            .fetched_user_columns(fetched())
             .in_memory()
             .await
             .unwrap();
@@ -163,7 +165,7 @@ async fn r47_tables_may_swap_their_names() {
         .key_table("auth_user")
         .session_table("sign_in_attempt")
         .attempt_table("user_key")
-        .user_columns(fetched());
+        .fetched_user_columns(fetched());
     let store = store.connect(&database.url()).await.unwrap();
     store.migrate(COLUMNS).await.unwrap();
     live(Auth::builder(store), "swapped").await;
@@ -194,7 +196,9 @@ async fn r47_names_that_postgres_cannot_hold_are_refused_at_build() {
         ("key_table", |store, name| store.key_table(name)),
         ("session_table", |store, name| store.session_table(name)),
         ("attempt_table", |store, name| store.attempt_table(name)),
-        ("user_columns", |store, name| store.user_columns([name])),
+        ("fetched_user_columns", |store, name| {
+            store.fetched_user_columns([name])
+        }),
     ];
     for (expected, set) in settings {
         for name in impossible() {
@@ -224,7 +228,9 @@ async fn r47_names_that_cannot_be_are_refused_by_sqlite_too() {
         ("key_table", |store, name| store.key_table(name)),
         ("session_table", |store, name| store.session_table(name)),
         ("attempt_table", |store, name| store.attempt_table(name)),
-        ("user_columns", |store, name| store.user_columns([name])),
+        ("fetched_user_columns", |store, name| {
+            store.fetched_user_columns([name])
+        }),
     ];
     for (expected, set) in settings {
         for name in impossible() {
@@ -249,7 +255,7 @@ async fn columns_may_be_called_as_lucias_statements_call_their_parts() {
         PgStore::builder().session_columns(columns.clone()),
         PgStore::builder()
             .session_columns(columns.clone())
-            .user_columns(names),
+            .fetched_user_columns(names),
     ];
     for (number, builder) in (0..).zip(builders) {
         let store = builder.connect(&database.url()).await.unwrap();

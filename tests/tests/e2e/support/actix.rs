@@ -18,7 +18,6 @@ use actix_web::{
 };
 use futures_util::stream;
 use lucia::actix::AuthMiddleware;
-use lucia::adapter::RequestSlot;
 use lucia::{Auth, Guard};
 
 use super::{Polls, Site};
@@ -308,17 +307,5 @@ impl FromRequest for Headers {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         std::future::ready(Ok(Self(request.headers().clone())))
-    }
-}
-
-/// What is in the extensions of a request.
-pub(crate) struct Slot(pub(crate) Option<RequestSlot>);
-
-impl FromRequest for Slot {
-    type Error = Error;
-    type Future = std::future::Ready<Result<Self, Self::Error>>;
-
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        std::future::ready(Ok(Self(request.extensions().get().cloned())))
     }
 }

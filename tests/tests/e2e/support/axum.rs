@@ -18,7 +18,6 @@ use axum::response::IntoResponse;
 use axum::routing::{any, get, post};
 use axum::serve::IncomingStream;
 use futures_util::stream;
-use lucia::adapter::RequestSlot;
 use lucia::axum::AuthLayer;
 use lucia::{Auth, Guard};
 use tokio::net::TcpListener;
@@ -245,16 +244,5 @@ impl FromRequestParts<()> for Headers {
 
     async fn from_request_parts(parts: &mut Parts, _: &()) -> Result<Self, Infallible> {
         Ok(Self(parts.headers.clone()))
-    }
-}
-
-/// What is in the extensions of a request.
-pub(crate) struct Slot(pub(crate) Option<RequestSlot>);
-
-impl FromRequestParts<()> for Slot {
-    type Rejection = Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _: &()) -> Result<Self, Infallible> {
-        Ok(Self(parts.extensions.get().cloned()))
     }
 }

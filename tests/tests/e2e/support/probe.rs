@@ -167,7 +167,7 @@ probed! {
     insert_key(key: KeyRow) -> ();
     key(id: &str) -> Option<KeyRow>;
     user_keys(user_id: &UserId) -> Vec<KeyRow>;
-    update_key_password(id: &str, user_id: &UserId, hashed_password: Option<&str>, old: OldHash<'_>) -> bool;
+    update_key_password(id: &str, user_id: &UserId, hashed_password: Option<&str>, old: OldHash) -> bool;
     delete_key(id: &str, last: LastKey) -> KeyDeletion;
 }
 
@@ -202,5 +202,5 @@ probed! {
     update_session(id: &SessionId, attributes: Map<String, Value>) -> Option<SessionRow>;
     delete_session(id: &SessionId, owner: Owner<'_>) -> bool;
     delete_user_sessions(user_id: &UserId, except: Option<&SessionId>) -> ();
-    delete_expired_sessions(now: UnixMillis, owner: Owner<'_>, limit: u32) -> u64;
+    delete_expired_sessions(now: UnixMillis, limit: u32) -> u64;
 }

@@ -247,6 +247,12 @@ pub(crate) async fn open_key(
     }
 }
 
+/// The key of this username, opened by the password of [`sign_up`].
+pub(crate) async fn verified(auth: &Auth, username: &str) -> VerifiedKey {
+    let key = auth.verify_password(("username", username), PASSWORD);
+    key.await.unwrap()
+}
+
 /// Somebody new with a session.
 pub(crate) async fn sign_up(auth: &Auth, username: &str) -> Session {
     let profile = Profile {

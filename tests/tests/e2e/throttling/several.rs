@@ -1,6 +1,6 @@
 //! Several `Auth`s that count in one table, each as its own settings say.
 
-use lucia::{Auth, Error};
+use lucia::{Auth, Error, Result, Session};
 
 use super::{HERE, MINUTE, WRONG, assert_too_many, fail, sign_in};
 use crate::support::{PASSWORD, Stage, on_each_store, sign_up};
@@ -25,6 +25,12 @@ async fn sweep(auths: &[Auth]) {
     }
 }
 
+async fn prove(auth: &Auth, session: &Session, name: &str, password: &str) -> Result<Session> {
+    let key = auth.verify_password(("username", name), password);
+    auth.reauthenticate(session, &key.limit_by(HERE).await?)
+        .await
+}
+
 async fn r34_second_proofs_buy_no_guesses(stage: Stage) {
     let auths = [stage.auth().await, stage.auth().await];
     let own = sign_up(&auths[0], "Ada").await;
@@ -36,14 +42,10 @@ async fn r34_second_proofs_buy_no_guesses(stage: Stage) {
         let (auth, session) = (&auths[number % 2], &own[0]);
         let guess = match number % 3 {
             0 => sign_in(auth, "ada", WRONG).await,
-            _ => {
-                let guess = auth.reauthenticate(session, ("username", "ada"), WRONG);
-                guess.address(HERE).await.map(drop)
-            }
+            _ => prove(auth, session, "ada", WRONG).await.map(drop),
         };
         guesses += usize::from(matches!(guess, Err(Error::InvalidCredentials)));
-        let proof = auths[0].reauthenticate(session, ("username", "Ada"), PASSWORD);
-        match proof.address(HERE).await {
+        match prove(&auths[0], session, "Ada", PASSWORD).await {
             Ok(session) => own = [session.clone(), session],
             Err(error) => assert!(matches!(error, Error::TooManyAttempts { .. }), "{error:?}"),
         }

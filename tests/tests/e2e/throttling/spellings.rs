@@ -1,6 +1,6 @@
 //! One name in many spellings.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use lucia::{Auth, SqliteStore};
 
@@ -12,7 +12,7 @@ use crate::support::{ADMITTED, PASSWORD, Stage, sign_up};
 async fn is_first(stage: &Stage, auth: &Auth, name: &str, address: u32) -> bool {
     let attempt = auth.verify_password(("username", name), WRONG);
     tokio::select! {
-        attempt = attempt.address(Ipv4Addr::from(address).into()) => {
+        attempt = attempt.limit_by(IpAddr::from(Ipv4Addr::from(address))) => {
             assert_too_many(attempt);
             false
         }

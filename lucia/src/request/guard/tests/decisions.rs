@@ -3,7 +3,7 @@
 use http::Request;
 
 use super::*;
-use crate::testing::{Clock, LoggedIn, store};
+use crate::testing::{Clock, LoggedIn, memory_store};
 use crate::{Auth, NewKey, NewUser};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -11,7 +11,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// An `Auth`, its clock, and a user who has just signed in.
 async fn signed_in() -> (Auth, Clock, LoggedIn) {
     let clock = Clock::new();
-    let builder = Auth::builder(store(&[]).await).clock(clock.clone());
+    let builder = Auth::builder(memory_store(&[]).await).clock(clock.clone());
     let auth = builder.build().unwrap();
     let ada = auth.create_user(NewUser::without_key()).await.unwrap();
     let key = NewKey::without_password(("github", "1815"));

@@ -35,7 +35,6 @@ faults! {
     DeletesNothing
     SweepsTheLastMoment
     SweepsWithoutLimit
-    SweepsEverybodysSessions
 
     // Sessions that end others
     ReplacesNothing
@@ -44,7 +43,7 @@ faults! {
     ReplacesWhenItRefuses
     LimitsByAge
     LimitsTheNewest
-    LimitsTheLivingFirst
+    LimitsTheUnexpiredFirst
     LimitsTheLastMoment
     LimitsOneMore
     LimitsEverybody
@@ -104,6 +103,7 @@ faults! {
     ListsEverybodysKeys
     KeepsThePassword
     SwapsWhateverIsThere
+    TakesNoPasswordForAny
     UpdatesAnUnknownKey
     UpdatesAKeyOfAnybody
     SwapsThePasswordOfAnybody
@@ -153,10 +153,10 @@ faults! {
 
     // Both together
     TakesSessionsOfNobody
-    HidesTheDead
+    HidesTheExpired
     MixesUpUsers
     FindsOneOfSeveralWithItsUser
-    HidesTheDeadOfSeveral
+    HidesTheExpiredOfSeveral
     MixesUpUsersOfSeveral
     FailsForWhatIsNotThere
     BeginsByNoKey
@@ -169,6 +169,9 @@ faults! {
     ReplacesWhenTheKeyIsRefused
     ChangesEverybodysPassword
     ChangesNoPassword
+    ChangesWhateverPassword
+    ChangesWhereNoneWasVerified
+    ChangesAfterItHasCompared
     ChangesThePasswordFirst
     EndsNoSession
     EndsEverybodysSessions

@@ -177,15 +177,7 @@ impl SessionStore for Memory {
         Ok(())
     }
 
-    async fn delete_expired_sessions(
-        &self,
-        now: UnixMillis,
-        owner: Owner<'_>,
-        limit: u32,
-    ) -> Result<u64> {
-        let user_id = owner
-            .user_id()
-            .filter(|_| !self.has(Fault::SweepsEverybodysSessions));
+    async fn delete_expired_sessions(&self, now: UnixMillis, limit: u32) -> Result<u64> {
         let mut left = match self.has(Fault::SweepsWithoutLimit) {
             true => u64::MAX,
             false => u64::from(limit),
@@ -195,7 +187,7 @@ impl SessionStore for Memory {
         let grace = i64::from(self.has(Fault::SweepsTheLastMoment));
         state.sessions.retain(|_, row| {
             let is_expired = row.expiries.idle_expires.0 < now.0.saturating_add(grace);
-            let dies = left > 0 && is_expired && user_id.is_none_or(|id| row.user_id == *id);
+            let dies = left > 0 && is_expired;
             left -= u64::from(dies);
             !dies
         });
@@ -270,7 +262,7 @@ impl Memory {
         theirs.sort_by_key(|other| {
             let is_newest = other.id == row.id && !self.has(Fault::LimitsTheNewest);
             let is_alive = other.expiries.idle_expires.0 >= new.created_at.0 + grace;
-            let is_alive = is_alive != self.has(Fault::LimitsTheLivingFirst);
+            let is_alive = is_alive != self.has(Fault::LimitsTheUnexpiredFirst);
             let moment = match self.has(Fault::LimitsByAge) {
                 true => other.created_at,
                 false => other.expiries.renewed_at,

@@ -22,7 +22,7 @@ impl Store for Memory {
         let Some(session) = state.sessions.get(id.as_str()).cloned() else {
             return Ok(None);
         };
-        if session.expiries.idle_expires.0 < 1000 && self.has(Fault::HidesTheDead) {
+        if session.expiries.idle_expires.0 < 1000 && self.has(Fault::HidesTheExpired) {
             return Ok(None);
         }
         let user = match self.has(Fault::MixesUpUsers) {
@@ -46,7 +46,7 @@ impl Store for Memory {
         if self.has(Fault::FindsOneOfSeveralWithItsUser) {
             both.truncate(1);
         }
-        if self.has(Fault::HidesTheDeadOfSeveral) {
+        if self.has(Fault::HidesTheExpiredOfSeveral) {
             both.retain(|(session, _)| session.expiries.idle_expires.0 > 1000);
         }
         if self.has(Fault::MixesUpUsersOfSeveral)
@@ -94,6 +94,15 @@ impl Store for Memory {
             if key.user_id != change.user_id && !self.has(Fault::ChangesEverybodysPassword) {
                 return Ok(false);
             }
+            let stored = key.hashed_password.as_deref();
+            let is_missed =
+                self.has(Fault::ChangesWhereNoneWasVerified) && change.old.hash().is_none();
+            if !change.old.matches(stored)
+                && !is_missed
+                && !self.has(Fault::ChangesWhateverPassword)
+            {
+                return Ok(false);
+            }
             if self.has(Fault::ChangesThePasswordFirst) {
                 key.hashed_password = Some(change.hashed_password.clone());
             }
@@ -115,6 +124,7 @@ impl Store for Memory {
             }
         };
         self.pause(Fault::ChangesPasswordsInTwoSteps).await;
+        self.pause(Fault::ChangesAfterItHasCompared).await;
         let mut state = self.state();
         if let Some(key) = state.keys.get_mut(&change.key_id)
             && !self.has(Fault::ChangesNoPassword)

@@ -172,7 +172,7 @@ impl UserStore for Memory {
         id: &str,
         user_id: &UserId,
         hashed_password: Option<&str>,
-        old: OldHash<'_>,
+        old: OldHash,
     ) -> Result<bool> {
         let mut state = self.state();
         let Some(key) = state.keys.get_mut(id) else {
@@ -185,10 +185,9 @@ impl UserStore for Memory {
         if key.user_id != *user_id && !self.has(any_owner) {
             return Ok(false);
         }
-        if old.required().is_some()
-            && key.hashed_password.as_deref() != old.required()
-            && !self.has(Fault::SwapsWhateverIsThere)
-        {
+        let stored = key.hashed_password.as_deref();
+        let is_missed = self.has(Fault::TakesNoPasswordForAny) && old.hash().is_none();
+        if !old.matches(stored) && !is_missed && !self.has(Fault::SwapsWhateverIsThere) {
             return Ok(false);
         }
         if hashed_password.is_some() || !self.has(Fault::KeepsThePassword) {

@@ -65,7 +65,7 @@ impl CacheOptions {
 
     /// How many sessions are kept at the most, and as many users; 10,000 by default. It bounds their
     /// number and not their size: a user's row takes what its columns take, so fetch no large ones
-    /// ([`user_columns`](crate::PgStoreBuilder::user_columns)), or keep fewer entries.
+    /// ([`fetched_user_columns`](crate::PgStoreBuilder::fetched_user_columns)), or keep fewer entries.
     pub fn entries(mut self, entries: usize) -> Self {
         self.entries = entries;
         self

@@ -53,7 +53,7 @@ mod under_hostile_names {
             .key_table("a.b;--")
             .session_table("auth_user")
             .session_columns(SESSION_COLUMNS)
-            .user_columns(USER_COLUMNS.map(|column| column.split(' ').next().unwrap()));
+            .fetched_user_columns(USER_COLUMNS.map(|column| column.split(' ').next().unwrap()));
         let store = builder.open(&file.path).await.unwrap();
         store.migrate(&USER_COLUMNS).await.unwrap();
         case.run(&store).await;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::*;
-use crate::store::{LastKey, Owner, SessionStore as _, UserStore as _};
+use crate::store::{LastKey, SessionStore as _, UserStore as _};
 
 #[tokio::test]
 async fn a_file_is_created_and_keeps_what_is_stored() {
@@ -161,7 +161,7 @@ async fn settings_that_make_no_sense_are_named() {
         (builder().user_table("a\0b"), "user_table"),
         (builder().key_table("SQLite_keys"), "key_table"),
         (builder().session_table("AUTH_USER"), "session_table"),
-        (builder().user_columns([""]), "user_columns"),
+        (builder().fetched_user_columns([""]), "fetched_user_columns"),
         (builder().session_columns([""]), "session_columns"),
         (builder().session_columns(["Id TEXT"]), "session_columns"),
     ] {
@@ -272,7 +272,7 @@ async fn debug_shows_where_and_which_tables() {
         "{text}"
     );
     store
-        .delete_expired_sessions(UnixMillis(0), Owner::Anyone, 1)
+        .delete_expired_sessions(UnixMillis(0), 1)
         .await
         .unwrap();
 }

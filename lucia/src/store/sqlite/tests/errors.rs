@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::store::{
-    LastKey, Owner, PasswordChange, Rotation, SessionStore as _, Store as _, UserStore as _,
+    LastKey, PasswordChange, Rotation, SessionStore as _, Store as _, UserStore as _,
 };
 use crate::user::UserId;
 
@@ -96,12 +96,7 @@ async fn missing_tables_are_named_whatever_is_asked() {
         expiries,
         authenticated_at: None,
     };
-    let change = PasswordChange {
-        key_id: "a:1".to_owned(),
-        user_id: ada.clone(),
-        hashed_password: "a hash".to_owned(),
-        kept: None,
-    };
+    let change = PasswordChange::new("a:1", ada.clone(), "a hash".to_owned());
     let Value::Object(attributes) = json!({ "country": "NL" }) else {
         unreachable!()
     };
@@ -128,7 +123,7 @@ async fn missing_tables_are_named_whatever_is_asked() {
         store.update_session(&id, attributes).await.map(drop),
         store.change_password(change).await.map(drop),
         store
-            .delete_expired_sessions(UnixMillis(0), Owner::Anyone, 1)
+            .delete_expired_sessions(UnixMillis(0), 1)
             .await
             .map(drop),
     ];
@@ -141,7 +136,7 @@ async fn missing_tables_are_named_whatever_is_asked() {
 #[tokio::test]
 async fn missing_columns_are_named() {
     let file = File::new();
-    let store = SqliteStore::builder().user_columns(["shoe_size"]);
+    let store = SqliteStore::builder().fetched_user_columns(["shoe_size"]);
     let store = store.open(&file.path).await.unwrap();
     let refused = store.migrate(&[]).await;
     assert_schema(refused, "auth_user", Some("shoe_size"));

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::store::{Owner, SessionStore as _, Store as _, UserStore as _};
+use crate::store::{SessionStore as _, Store as _, UserStore as _};
 
 const USERNAME: &str = "username TEXT NOT NULL UNIQUE";
 
@@ -202,7 +202,7 @@ async fn sessions_of_lucia_v2_beside_ours_are_not_listed_and_die() {
     assert_eq!(listed, std::slice::from_ref(&ours));
     assert_eq!(store.session(&ours.id).await.unwrap(), Some(ours));
     let deleted = store
-        .delete_expired_sessions(UnixMillis(9), Owner::Anyone, 10)
+        .delete_expired_sessions(UnixMillis(9), 10)
         .await
         .unwrap();
     assert_eq!(deleted, 2, "one of either");

@@ -135,7 +135,7 @@ async fn generated_columns_are_read_and_not_written() {
 #[tokio::test]
 async fn only_the_columns_asked_for_are_fetched() {
     let file = File::new();
-    let store = SqliteStore::builder().user_columns(["name", "id"]);
+    let store = SqliteStore::builder().fetched_user_columns(["name", "id"]);
     let store = store.open(&file.path).await.unwrap();
     store.migrate(&["name TEXT", "secret TEXT"]).await.unwrap();
     let user = new_user("ada", json!({ "name": "Ada", "secret": "swordfish" }));

@@ -1,13 +1,18 @@
 //! `protect()`, `protect_or_redirect(..)` and `permit(..)`. That they read no body is in `denials.rs`.
 
-use lucia::{Auth, User};
+use std::time::Duration;
+
+use lucia::{Auth, Guard, User};
 use reqwest::Method;
 
 use super::super::framework::{Routes, middleware};
 use super::{handlers, idle};
 use crate::support::{Profile, Stage, on_each_store};
 
-on_each_store![a_protected_scope_lets_in_who_is_signed_in_and_nobody_else];
+on_each_store![
+    a_protected_scope_lets_in_who_is_signed_in_and_nobody_else,
+    conditions_of_a_scope_add_up_in_any_order,
+];
 
 /// The same below a scope that is kept private.
 fn protected(auth: &Auth) -> Routes {
@@ -36,6 +41,46 @@ async fn a_protected_scope_lets_in_who_is_signed_in_and_nobody_else(stage: Stage
     let expired = browser.get("/private/maybe").await;
     assert_eq!(expired.status, 401);
     assert!(expired.set_cookies().is_empty());
+}
+
+async fn conditions_of_a_scope_add_up_in_any_order(stage: Stage) {
+    const LOGIN: &str = "/login";
+    const PATHS: [&str; 7] = ["/0", "/1", "/2", "/3", "/4", "/5", "/6"];
+
+    let (site, session, browser) = idle(&stage, |auth| {
+        let recent = || Guard::authenticated().recent(Duration::from_secs(600));
+        let here = || middleware(auth);
+        let orders = [
+            here().protect().protect_or_redirect(LOGIN).guard(recent()),
+            here().protect().guard(recent()).protect_or_redirect(LOGIN),
+            here().protect_or_redirect(LOGIN).protect().guard(recent()),
+            here().protect_or_redirect(LOGIN).guard(recent()).protect(),
+            here().guard(recent()).protect().protect_or_redirect(LOGIN),
+            here().guard(recent()).protect_or_redirect(LOGIN).protect(),
+            // By two guards, and one that asks for nothing.
+            here()
+                .guard(Guard::anyone().redirect(LOGIN))
+                .guard(recent())
+                .guard(Guard::anyone()),
+        ];
+        let scopes = PATHS.into_iter().zip(orders);
+        scopes.fold(Routes::default(), |routes, (path, middleware)| {
+            routes.below(path, handlers().within(middleware))
+        })
+    })
+    .await;
+    // The session is from days ago.
+    let again = site.auth.create_session(&session.user_id).await.unwrap();
+    for path in PATHS {
+        let path = format!("{path}/maybe");
+        for browser in [&site.browser(), &browser] {
+            let reply = browser.get(&path).await;
+            assert_eq!(reply.status, 303, "{path}: {reply:?}");
+            let location = reply.header("location").unwrap();
+            assert!(location.starts_with(LOGIN), "{path}: {location}");
+        }
+        assert_eq!(site.browser_of(&again).get(&path).await.status, 200);
+    }
 }
 
 #[tokio::test]
