@@ -25,6 +25,7 @@ mod actix {
     mod extractors;
     mod guards;
     mod handlers;
+    mod invitations;
     mod late;
     mod login_circles;
     mod looks;
@@ -67,6 +68,7 @@ mod axum {
     mod extractors;
     mod guards;
     mod handlers;
+    mod invitations;
     mod late;
     mod login_circles;
     mod looks;
@@ -135,6 +137,7 @@ mod stored_spellings;
 mod sweeper;
 mod test_databases;
 mod throttling;
+mod tokens;
 mod transactions;
 mod upgrades;
 mod user_ids;
