@@ -6,6 +6,7 @@
 
 mod codes;
 mod links;
+mod password_reset;
 mod purpose;
 mod secret;
 

@@ -33,6 +33,7 @@ mod actix {
     mod no_referrer;
     pub(crate) mod outage;
     mod own_cookies;
+    mod password_reset;
     mod passwords;
     mod permits;
     mod races;
@@ -76,6 +77,7 @@ mod axum {
     mod no_referrer;
     mod outage;
     mod own_cookies;
+    mod password_reset;
     mod passwords;
     mod permits;
     mod races;
