@@ -32,7 +32,7 @@ use crate::headers::denial::Denials;
 use crate::headers::origin::OriginPolicy;
 use crate::password::Passwords;
 use crate::session::Lifetime;
-use crate::store::{self, AttemptStore, Store};
+use crate::store::{self, AttemptStore, Store, TokenStore};
 use crate::time_limit::within;
 use crate::{Error, Result};
 
@@ -139,6 +139,20 @@ impl Auth {
     pub(crate) fn attempts(&self) -> Result<&dyn AttemptStore> {
         let counts_none = || Error::Misuse("the store counts no attempts to sign in".to_owned());
         self.store().attempts().ok_or_else(counts_none)
+    }
+
+    /// The store of one-time tokens.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Misuse`] when the store has none.
+    pub(crate) fn tokens(&self) -> Result<&dyn TokenStore> {
+        let has_none = || {
+            let reason = "the store has no one-time tokens: implement `TokenStore` and return it from \
+                `Store::tokens`";
+            Error::Misuse(reason.to_owned())
+        };
+        self.store().tokens().ok_or_else(has_none)
     }
 
     /// Bounds the time that a store may take, whatever the store itself promises.

@@ -28,6 +28,7 @@ pub type BoxError = Box<dyn StdError + Send + Sync + 'static>;
 /// | [`InvalidUserId`](Self::InvalidUserId) | 400 | `invalid_user_id` |
 /// | [`InvalidKey`](Self::InvalidKey) | 400 | `invalid_key` |
 /// | [`InvalidAttribute`](Self::InvalidAttribute) | 400 | `invalid_attribute` |
+/// | [`InvalidOneTimeToken`](Self::InvalidOneTimeToken) | 400 | `invalid_one_time_token` |
 /// | [`InvalidCredentials`](Self::InvalidCredentials) | 401 | `invalid_credentials` |
 /// | [`Unauthenticated`](Self::Unauthenticated) | 401 | `unauthenticated` |
 /// | [`ReauthenticationRequired`](Self::ReauthenticationRequired) | 401 | `reauthentication_required` |
@@ -59,6 +60,14 @@ pub enum Error {
     /// Status 401, code `invalid_credentials`.
     #[error("wrong credentials")]
     InvalidCredentials,
+
+    /// The one-time link or code is wrong, was used before, has expired, or is for something else; or too
+    /// many wrong codes were tried. The error does not say which, so that clients learn nothing about
+    /// links and codes of others. The message can be shown to users.
+    ///
+    /// Status 400, code `invalid_one_time_token`.
+    #[error("the link or code is wrong, used or expired")]
+    InvalidOneTimeToken,
 
     // Not signed in, or not permitted --------------------------------------------------------------
     /// The request carries no valid session.

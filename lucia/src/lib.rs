@@ -85,6 +85,7 @@
 //! | signing up, in and out | [`AuthRequest::sign_up`], [`AuthRequest::sign_in`], [`AuthRequest::sign_out`] |
 //! | changing passwords | [`AuthRequest::change_password`], [`Auth::reset_password`] |
 //! | limiting attempts to sign in | [`VerifyPassword::limit_by`], [`AuthBuilder::sign_in_limit`] |
+//! | links and codes that work once | [`Auth::create_token`], [`Auth::create_code`] |
 //! | "remember me" | [`SignIn::remember`] |
 //! | a list of "your sessions" | [`Auth::user_sessions`], [`SessionInfo`] |
 //! | deleting expired sessions | [`Auth::sweeper`] |
@@ -137,6 +138,7 @@ pub mod store;
 #[cfg_attr(docsrs, doc(cfg(feature = "test-support")))]
 pub mod testing;
 mod time_limit;
+mod token;
 mod user;
 
 pub use auth::{
@@ -170,6 +172,9 @@ pub use store::postgres::{PgStore, PgStoreBuilder, StoredIds};
 #[cfg(feature = "sqlite")]
 #[cfg_attr(docsrs, doc(cfg(feature = "sqlite")))]
 pub use store::sqlite::{SqliteStore, SqliteStoreBuilder};
+pub use token::{
+    CodePurpose, CreateCode, CreateToken, OneTimeCode, OneTimeToken, TokenContent, TokenPurpose,
+};
 #[doc(hidden)]
 pub use user::OwnedOrCallReturning;
 pub use user::key::{KeyId, NewKey, UserKey, VerifiedKey};

@@ -101,8 +101,8 @@ impl Passwords {
         Ok(password)
     }
 
-    /// Another hash of a password that has just opened the one that is stored: it is its owner's
-    /// whether or not it would be accepted as a new one today.
+    /// A hash of what the policy for new passwords does not judge: of a password that has just opened the
+    /// hash that is stored, or of a one-time code.
     ///
     /// # Errors
     ///

@@ -31,6 +31,7 @@ mod split;
 pub(crate) mod sqlite;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod tables;
+mod tokens;
 
 use std::fmt;
 
@@ -52,6 +53,7 @@ pub use rows::{
     SessionRow, UserRow, UserTable,
 };
 pub(crate) use split::Split;
+pub use tokens::{FormerTokens, TokenRow};
 
 /// Users and their keys.
 #[async_trait]
@@ -83,7 +85,7 @@ pub trait UserStore: fmt::Debug + Send + Sync + 'static {
         attributes: Map<String, Value>,
     ) -> Result<Option<UserRow>>;
 
-    /// Removes a user with their keys, and with their sessions where this store holds those too.
+    /// Removes a user with their keys and [one-time tokens](TokenStore), and with their sessions where this store holds those too.
     /// It succeeds whatever is created for the user at the same time: that is removed as well, or
     /// comes too late and is refused with [`UnknownUser`](StoreError::UnknownUser).
     async fn delete_user(&self, id: &UserId) -> Result<()>;
@@ -224,6 +226,44 @@ pub trait AttemptStore: UserStore {
     async fn delete_old_attempts(&self, now: UnixMillis, limit: u32) -> Result<u64>;
 }
 
+/// One-time tokens: links and codes that work once.
+///
+/// The rules are in [`Auth`](crate::Auth), as everywhere: a store does not look at the time or the
+/// purpose of a token that it finds.
+#[async_trait]
+pub trait TokenStore: UserStore {
+    /// Checks that tokens can be stored.
+    ///
+    /// # Errors
+    ///
+    /// [`Schema`](StoreError::Schema) when the table for it is not as the store needs it.
+    async fn check_tokens(&self) -> Result<()>;
+
+    /// Stores a token in place of the one with the same id, if there is one. With
+    /// [`FormerTokens::Delete`], all other tokens of the same user and purpose are deleted in the same
+    /// step: of any number that are stored so at once, one is left.
+    /// [`UnknownUser`](StoreError::UnknownUser) if its user does not exist.
+    async fn insert_token(&self, token: TokenRow, former: FormerTokens) -> Result<()>;
+
+    /// The token of this id, which stays.
+    async fn token(&self, id: &str) -> Result<Option<TokenRow>>;
+
+    /// Deletes the token of this id, if it (still) has this hash of a code, or none, and returns it. Of
+    /// any number of calls at once, one gets it.
+    async fn take_token(&self, id: &str, hashed_code: Option<&str>) -> Result<Option<TokenRow>>;
+
+    /// Counts a try of a code before the code is compared: takes one of the tries that are left. Returns
+    /// the token as it is after that, or `None` if there is no token, or no try left. However many calls
+    /// there are at once, no more get it than tries were left.
+    async fn try_code(&self, id: &str) -> Result<Option<TokenRow>>;
+
+    /// Deletes the tokens of a user. Those that are stored at the same time are deleted, or stored after.
+    async fn delete_user_tokens(&self, user_id: &UserId) -> Result<()>;
+
+    /// Deletes up to `limit` tokens that have expired at `now`. Returns how many.
+    async fn delete_expired_tokens(&self, now: UnixMillis, limit: u32) -> Result<u64>;
+}
+
 /// Users and keys that are stored in a transaction of the application's.
 #[cfg(feature = "postgres")]
 #[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
@@ -252,6 +292,12 @@ pub trait Store: UserStore + SessionStore {
     /// Where attempts to sign in are counted. `None` if this store cannot count them: then
     /// [`without_sign_in_limit`](crate::AuthBuilder::without_sign_in_limit) has to be set.
     fn attempts(&self) -> Option<&dyn AttemptStore> {
+        None
+    }
+
+    /// Where one-time tokens are stored. `None` if this store has none: then the calls that create and use
+    /// them are an [`Error::Misuse`](crate::Error::Misuse).
+    fn tokens(&self) -> Option<&dyn TokenStore> {
         None
     }
 

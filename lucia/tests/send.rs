@@ -3,8 +3,8 @@
 #![allow(dead_code, let_underscore_drop)]
 
 use lucia::{
-    Auth, AuthRequest, Guard, NewKey, NewUser, Password, Session, SessionId, SessionInfo,
-    SessionToken, SignsIn, Sweeper, UserId, VerifiedKey,
+    Auth, AuthRequest, CodePurpose, Guard, NewKey, NewUser, Password, Session, SessionId,
+    SessionInfo, SessionToken, SignsIn, Sweeper, TokenPurpose, UserId, VerifiedKey,
 };
 use serde::Deserialize;
 
@@ -55,6 +55,21 @@ fn sign_ins(request: &AuthRequest, key: &VerifiedKey, name: String) {
     send(request.sign_out());
     send(request.sign_out_everywhere());
     send(request.sign_out_others());
+}
+
+fn tokens(auth: &Auth, request: &AuthRequest, user_id: &UserId) {
+    const LINK: TokenPurpose<String> = TokenPurpose::new("link");
+    const CODE: CodePurpose<String> = CodePurpose::new("code");
+
+    send(auth.create_token(LINK, "a").user(user_id).into_future());
+    send(auth.check_token(LINK, "a"));
+    send(auth.use_token(LINK, "a"));
+    send(auth.create_code(CODE, user_id, "a").into_future());
+    send(auth.use_code(CODE, user_id, "a"));
+    send(auth.invalidate_user_tokens(user_id));
+    send(auth.create_password_reset(("a", "b")));
+    send(auth.check_password_reset("a"));
+    send(request.reset_password("a", "b"));
 }
 
 fn sessions(

@@ -15,7 +15,8 @@ use sqlx::PgPool;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::PgPoolOptions;
 
-/// All tables, lucia's first: `0001_lucia.sql` is `lucia/migrations/postgres/0001_tables.sql`.
+/// All tables. `0001_lucia.sql` and `0005_lucia.sql` are the files that lucia ships in
+/// `lucia/migrations/postgres`, as they came with its versions.
 pub static MIGRATIONS: Migrator = sqlx::migrate!();
 
 /// The application's columns in the table of users.

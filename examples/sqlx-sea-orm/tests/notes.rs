@@ -88,12 +88,18 @@ async fn what_belongs_to_a_user_comes_and_goes_with_them() {
 }
 
 #[actix_web::test]
-async fn migrations_run_again_and_hold_the_file_that_lucia_ships() {
+async fn migrations_run_again_and_hold_the_files_that_lucia_ships() {
     let (site, _database) = site().await;
     MIGRATIONS.run(&site.pool).await.unwrap();
-    let shipped = include_str!("../../../lucia/migrations/postgres/0001_tables.sql");
-    let first = MIGRATIONS.iter().next().unwrap();
-    assert_eq!(first.sql.as_str(), shipped);
+    for (number, shipped) in [
+        (1, include_str!("../../../lucia/migrations/postgres/0001_tables.sql")),
+        (5, include_str!("../../../lucia/migrations/postgres/0002_one_time_tokens.sql")),
+    ] {
+        let mut migrations = MIGRATIONS.iter();
+        let copy = migrations.find(|migration| migration.version == number);
+        assert_eq!(copy.unwrap().sql.as_str(), shipped);
+    }
+    site.auth.check_schema::<Profile>().await.unwrap();
 }
 
 #[actix_web::test]

@@ -141,7 +141,8 @@ impl Auth {
         Ok(session.info().clone().rotated(&rotation, self.now()))
     }
 
-    /// Sets the password of a user who has forgotten it and proved their identity by other means.
+    /// Sets the password of a user who has forgotten it and proved their identity by other means. For a link
+    /// that was sent to them, use [`create_password_reset`](Self::create_password_reset).
     /// In the same transaction all their sessions end. A sign-in by the old password that is under
     /// way leaves none either, as with [`change_password`](Self::change_password).
     ///
@@ -160,8 +161,17 @@ impl Auth {
         key: impl Into<KeyId>,
         password: &str,
     ) -> Result<VerifiedKey> {
-        let mut row = self.known_key(&key.into()).await?;
+        let row = self.known_key(&key.into()).await?;
         let hashed_password = self.0.passwords.hash(password).await?;
+        self.reset_to(row, hashed_password).await
+    }
+
+    /// As [`reset_password`](Self::reset_password), with the hash of an accepted password.
+    pub(crate) async fn reset_to(
+        &self,
+        mut row: KeyRow,
+        hashed_password: String,
+    ) -> Result<VerifiedKey> {
         let change = PasswordChange {
             key_id: row.id.clone(),
             user_id: row.user_id.clone(),

@@ -203,6 +203,10 @@ impl Auth {
             let error = chain(&error);
             tracing::warn!(%error, "counts of attempts to sign in not swept");
         }
+        if let Err(error) = self.sweep_tokens(batch).await {
+            let error = chain(&error);
+            tracing::warn!(%error, "one-time tokens not swept");
+        }
         Ok(deleted)
     }
 

@@ -43,8 +43,26 @@ impl Auth {
         }
     }
 
-    /// Settings of a job that deletes expired sessions in the background, and counts of attempts to sign
-    /// in that have ended:
+    /// Deletes one-time tokens that have expired, in batches with pauses between them.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`] when the store is.
+    pub(super) async fn sweep_tokens(&self, batch: u32) -> Result<()> {
+        let Some(tokens) = self.store().tokens() else {
+            return Ok(());
+        };
+        let now = self.now();
+        let delete = || self.ask(tokens.delete_expired_tokens(now, batch));
+        match self.in_batches(batch, true, delete).await {
+            // There is no such table, which an application that creates no tokens can do without.
+            Ok(_) | Err(Error::Schema { column: None, .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Settings of a job that deletes expired sessions and one-time tokens in the background, and counts of
+    /// attempts to sign in that have ended:
     ///
     /// ```no_run
     /// # async fn f(auth: lucia::Auth) -> Result<(), Box<dyn std::error::Error>> {

@@ -82,6 +82,13 @@ impl Auth {
         if self.0.sign_in_limit.is_some() {
             self.ask(self.attempts()?.check_attempts()).await?;
         }
+        if let Some(tokens) = self.store().tokens() {
+            match self.ask(tokens.check_tokens()).await {
+                // An application that creates no tokens can do without their table.
+                Ok(()) | Err(Error::Schema { column: None, .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
         let table = self.store().user_table();
         match try_columns::<A>(&described.columns) {
             Err(problem @ Problem::Missing(_)) => {

@@ -31,6 +31,11 @@ impl Error {
             Self::InvalidUserId(_) => (400, "invalid_user_id", "A value was refused."),
             Self::InvalidKey { .. } => (400, "invalid_key", "A value was refused."),
             Self::InvalidAttribute { .. } => (400, "invalid_attribute", "A value was refused."),
+            Self::InvalidOneTimeToken => (
+                400,
+                "invalid_one_time_token",
+                "This link or code is wrong, used or expired. Ask for another one.",
+            ),
             Self::InvalidCredentials => (401, "invalid_credentials", "Wrong credentials."),
             Self::Unauthenticated => (401, "unauthenticated", "Not signed in."),
             Self::ReauthenticationRequired => (401, "reauthentication_required", "Sign in again."),

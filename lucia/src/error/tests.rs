@@ -4,6 +4,7 @@ use super::*;
 /// in `all`.
 fn variant(error: &Error) -> &'static str {
     match error {
+        Error::InvalidOneTimeToken => "InvalidOneTimeToken",
         Error::InvalidCredentials => "InvalidCredentials",
         Error::Unauthenticated => "Unauthenticated",
         Error::CrossOrigin => "CrossOrigin",
@@ -42,6 +43,7 @@ fn all() -> Vec<Error> {
             column: None,
             reason: String::new(),
         },
+        Error::InvalidOneTimeToken,
         Error::InvalidCredentials,
         Error::Unauthenticated,
         Error::ReauthenticationRequired,

@@ -98,6 +98,33 @@ impl AuthRequest {
         Ok(self.replaced(session))
     }
 
+    /// Resets a forgotten password by the secret of a link that
+    /// [`Auth::create_password_reset`](crate::Auth::create_password_reset) has created, and signs the user in.
+    ///
+    /// In this order, it
+    ///
+    /// 1. refuses an unsafe request from another origin;
+    /// 2. looks at the link, and checks the new password against the [policy](crate::PasswordOptions): a
+    ///    password that is refused does not use up the link;
+    /// 3. uses the link, and invalidates all other links and codes of the user;
+    /// 4. sets the password and ends all sessions of the user, in one transaction;
+    /// 5. signs the user in, as [`sign_in`](Self::sign_in) does once the proof is checked.
+    ///
+    /// If a step fails, the steps after it do not happen. After step 3 the user needs another link.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::CrossOrigin`](crate::Error::CrossOrigin);
+    /// [`Error::InvalidOneTimeToken`](crate::Error::InvalidOneTimeToken) if the link is wrong, used or
+    /// expired, or the key is no longer that user's; [`Error::InvalidPassword`](crate::Error::InvalidPassword);
+    /// [`Error::Busy`](crate::Error::Busy) when too many passwords wait to be hashed;
+    /// [`Error::Unavailable`](crate::Error::Unavailable) when the store is.
+    pub async fn reset_password(&self, secret: &str, new: &str) -> Result<Session> {
+        self.check_forgery()?;
+        let key = self.auth().use_password_reset(secret, new).await?;
+        self.sign_in(key).await
+    }
+
     /// Notes the session under its new token. The former token, which a client may have shown in its
     /// `Authorization` header, no longer authenticates this request.
     fn replaced(&self, session: Session) -> Session {

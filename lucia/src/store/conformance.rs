@@ -31,7 +31,7 @@
 //!
 //! # The fresh store
 //!
-//! Each case begins with no users, keys, sessions or attempts to sign in, and has the store for itself. The table of
+//! Each case begins with no users, keys, sessions, attempts to sign in or one-time tokens, and has the store for itself. The table of
 //! users has the columns of [`USER_COLUMNS`] besides its `id`: a required and unique text, an
 //! optional text, and a whole number that is 10 where nothing else is said. The table of sessions
 //! has the columns of [`SESSION_COLUMNS`] besides lucia's own: an optional text, and a whole
@@ -50,6 +50,7 @@ mod rotations;
 mod sessions;
 mod sign_ins;
 mod together;
+mod tokens;
 mod users;
 mod values;
 
@@ -82,6 +83,8 @@ enum Body {
     Store(for<'a> fn(&'a dyn Store) -> Running<'a>),
     /// For stores that count attempts.
     Attempts(for<'a> fn(&'a dyn Store) -> Running<'a>),
+    /// For stores of one-time tokens.
+    Tokens(for<'a> fn(&'a dyn Store) -> Running<'a>),
     Sessions(SessionCase),
 }
 
@@ -93,13 +96,14 @@ pub struct SessionCase {
 }
 
 impl Case {
-    /// All cases: those for sessions, those for users and keys, and those for attempts to sign in.
+    /// All cases: those for sessions, those for users and keys, those for attempts to sign in, and those for
+    /// one-time tokens.
     pub fn all() -> impl Iterator<Item = Self> {
         let of_sessions = SessionCase::all().map(|case| Self {
             name: case.name,
             body: Body::Sessions(case),
         });
-        let others = STORE_CASES.iter().chain(ATTEMPT_CASES);
+        let others = STORE_CASES.iter().chain(ATTEMPT_CASES).chain(TOKEN_CASES);
         of_sessions.chain(others.copied())
     }
 
@@ -121,7 +125,8 @@ impl Case {
     }
 
     /// Runs the case on a fresh store. A case for attempts to sign in does nothing where the store
-    /// [cannot count them](Store::attempts).
+    /// [cannot count them](Store::attempts), and one for one-time tokens where it [has
+    /// none](Store::tokens).
     ///
     /// # Panics
     ///
@@ -131,6 +136,11 @@ impl Case {
             Body::Store(body) => body(store).await,
             Body::Attempts(body) => {
                 if store.attempts().is_some() {
+                    body(store).await;
+                }
+            }
+            Body::Tokens(body) => {
+                if store.tokens().is_some() {
                     body(store).await;
                 }
             }
@@ -196,6 +206,7 @@ macro_rules! store_conformance {
         $crate::__session_cases! { tests Case [$(#[$attribute])+] [$on_a_fresh_store] }
         $crate::__store_cases! { tests Case [$(#[$attribute])+] [$on_a_fresh_store] }
         $crate::__attempt_cases! { tests Case [$(#[$attribute])+] [$on_a_fresh_store] }
+        $crate::__token_cases! { tests Case [$(#[$attribute])+] [$on_a_fresh_store] }
     };
 }
 
@@ -414,6 +425,35 @@ macro_rules! __attempt_cases {
     };
 }
 
+/// The cases for one-time tokens.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __token_cases {
+    ($($purpose:tt)*) => {
+        $crate::__conformance! { $($purpose)*
+            tokens {
+                a_token_comes_back_as_it_was_stored
+                an_unknown_token_is_none
+                a_token_is_taken_once_and_looked_at_before
+                of_fifty_that_take_a_token_at_once_one_gets_it
+                a_code_is_taken_by_its_hash_alone
+                a_code_is_tried_until_no_try_is_left
+                of_fifty_tries_at_once_as_many_are_admitted_as_are_left
+                a_link_is_not_tried
+                a_token_takes_the_place_of_the_one_with_its_id
+                the_former_tokens_of_user_and_purpose_go_when_it_is_asked_for
+                of_fifty_that_replace_each_other_at_once_one_is_left
+                a_token_of_an_unknown_user_is_refused
+                a_deleted_user_leaves_no_tokens
+                deleting_a_user_beside_their_tokens_leaves_none
+                the_tokens_of_a_user_are_deleted_and_no_others
+                tokens_that_have_expired_are_deleted_and_no_others
+                no_more_tokens_are_deleted_than_asked
+            }
+        }
+    };
+}
+
 /// What is made of a list of cases: tests, or the list itself.
 #[doc(hidden)]
 #[macro_export]
@@ -441,6 +481,8 @@ const SESSION_CASES: &[SessionCase] = __session_cases! { list std::convert::iden
 const STORE_CASES: &[Case] = __store_cases! { list Body::Store, Case };
 
 const ATTEMPT_CASES: &[Case] = __attempt_cases! { list Body::Attempts, Case };
+
+const TOKEN_CASES: &[Case] = __token_cases! { list Body::Tokens, Case };
 
 #[cfg(test)]
 mod tests;

@@ -9,8 +9,8 @@ use serde_json::{Map, Value};
 use super::TransactionStore;
 use super::{
     AttemptStore, Expiries, KeyDeletion, KeyRow, LastKey, NewSessionRow, NewUserRow, OldHash,
-    Owner, PasswordChange, Result, Rotation, SessionRow, SessionStore, Store, UnixMillis, UserRow,
-    UserStore, UserTable,
+    Owner, PasswordChange, Result, Rotation, SessionRow, SessionStore, Store, TokenStore,
+    UnixMillis, UserRow, UserStore, UserTable,
 };
 use crate::session::token::SessionId;
 use crate::user::UserId;
@@ -98,6 +98,10 @@ forward! {
     [S: Store + ?Sized] Store, Arc<S>, Arc::as_ref, {
         fn attempts(&self) -> Option<&dyn AttemptStore> {
             (**self).attempts()
+        }
+
+        fn tokens(&self) -> Option<&dyn TokenStore> {
+            (**self).tokens()
         }
 
         #[cfg(feature = "postgres")]

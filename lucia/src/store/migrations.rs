@@ -6,7 +6,8 @@
 //!    names of tables, each name in double quotes. A tool of the application can have run the file
 //!    before, and a table can have been dropped since, so running it again changes nothing: write
 //!    `IF NOT EXISTS`.
-//! 2. Append it to `MIGRATIONS` in `store/postgres/migrate.rs` and in `store/sqlite/migrate.rs`. SQLite
+//! 2. Append it to `MIGRATIONS` in `store/postgres/migrate.rs` and in `store/sqlite/migrate.rs`, with the
+//!    tables that it [makes](Migration::makes). SQLite
 //!    has no `ADD COLUMN IF NOT EXISTS`; a file that adds a column names it in
 //!    [`adds`](Migration::adds), and is not run where the column is there.
 //! 3. Put a copy of the file for Postgres into `examples/sqlx-sea-orm/migrations/`.
@@ -40,6 +41,8 @@ pub(crate) struct Migration {
     pub(crate) number: i64,
     pub(crate) file: &'static str,
     pub(crate) sql: &'static str,
+    /// The tables that the file makes.
+    pub(crate) makes: fn(&TableNames) -> Vec<&str>,
     /// The table and column that the file adds, and nothing else, on SQLite.
     #[cfg_attr(not(feature = "sqlite"), allow(dead_code))]
     pub(crate) adds: Option<(TableOf, &'static str)>,
@@ -92,9 +95,22 @@ pub(crate) fn pending<'a>(known: &'a [Migration], ran: &[Ran]) -> Result<Vec<&'a
     Ok(pending)
 }
 
-/// What the record calls a set of tables: two stores can have tables in one database.
+/// The tables that files other than the pending ones have made.
+pub(crate) fn made_by<'a>(
+    known: &[Migration],
+    pending: &[&Migration],
+    tables: &'a TableNames,
+) -> Vec<&'a str> {
+    let is_pending = |number| pending.iter().any(|pending| pending.number == number);
+    let have_run = known.iter().filter(|known| !is_pending(known.number));
+    have_run.flat_map(|ran| (ran.makes)(tables)).collect()
+}
+
+/// What the record calls a set of tables: two stores can have tables in one database. These are the
+/// tables of the first file. Those of later files are not named, so that a set keeps its name.
 pub(crate) fn recorded_as(tables: &TableNames) -> String {
-    tables.by_setting().map(|(_, name)| quote(name)).join(", ")
+    let names: Vec<_> = tables.first().into_iter().map(quote).collect();
+    names.join(", ")
 }
 
 #[cfg(test)]
@@ -106,6 +122,7 @@ mod tests {
             number,
             file: "000N_file.sql",
             sql,
+            makes: |_| Vec::new(),
             adds: None,
         }
     }

@@ -20,6 +20,7 @@ mod run;
 mod sessions;
 mod statements;
 mod stored_ids;
+mod tokens;
 mod unnamed;
 mod user_id;
 
@@ -45,6 +46,7 @@ use rows::{key_row, read_all, user_row};
 use run::Statement;
 use statements::Statements;
 pub use stored_ids::StoredIds;
+use tokens::TokenStatements;
 use unnamed::{Param, Params};
 
 use super::{
@@ -86,6 +88,7 @@ struct Parts {
     ids: StoredIds,
     statements: Statements,
     attempt_statements: AttemptStatements,
+    token_statements: TokenStatements,
     /// Whether lookups that arrive together share a statement.
     batched: bool,
     queues: Queues<Parts>,

@@ -10,7 +10,7 @@ use super::TransactionStore;
 use super::{
     AttemptStore, Expiries, KeyDeletion, KeyRow, LastKey, NewSessionRow, NewUserRow, OldHash,
     Owner, PasswordChange, Result, Rotation, SessionRow, SessionStore, Store, StoreError,
-    UnixMillis, UserRow, UserStore, UserTable,
+    TokenStore, UnixMillis, UserRow, UserStore, UserTable,
 };
 use crate::session::token::SessionId;
 use crate::user::UserId;
@@ -72,6 +72,10 @@ impl Split {
 impl Store for Split {
     fn attempts(&self) -> Option<&dyn AttemptStore> {
         self.users.attempts()
+    }
+
+    fn tokens(&self) -> Option<&dyn TokenStore> {
+        self.users.tokens()
     }
 
     #[cfg(feature = "postgres")]

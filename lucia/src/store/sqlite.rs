@@ -7,6 +7,7 @@ mod migrate;
 mod references;
 mod sessions;
 mod tables;
+mod tokens;
 mod users;
 mod values;
 
@@ -194,6 +195,12 @@ impl SqliteStoreBuilder {
     /// The name of the table that attempts to sign in are counted in; `sign_in_attempt` by default.
     pub fn attempt_table(mut self, name: impl Into<String>) -> Self {
         self.names.attempt = name.into();
+        self
+    }
+
+    /// The name of the table of one-time tokens; `one_time_token` by default.
+    pub fn token_table(mut self, name: impl Into<String>) -> Self {
+        self.names.token = name.into();
         self
     }
 

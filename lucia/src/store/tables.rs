@@ -20,6 +20,7 @@ pub(crate) struct TableNames {
     pub(crate) key: String,
     pub(crate) session: String,
     pub(crate) attempt: String,
+    pub(crate) token: String,
 }
 
 impl Default for TableNames {
@@ -30,6 +31,7 @@ impl Default for TableNames {
             key: "user_key".to_owned(),
             session: "user_session".to_owned(),
             attempt: "sign_in_attempt".to_owned(),
+            token: "one_time_token".to_owned(),
         }
     }
 }
@@ -57,13 +59,24 @@ impl TableNames {
     }
 
     /// Each name, with the setting that it comes from.
-    pub(crate) fn by_setting(&self) -> [(&'static str, &str); 4] {
+    pub(crate) fn by_setting(&self) -> [(&'static str, &str); 5] {
         [
             ("user_table", &self.user),
             ("key_table", &self.key),
             ("session_table", &self.session),
             ("attempt_table", &self.attempt),
+            ("token_table", &self.token),
         ]
+    }
+
+    /// The tables that the first migration makes.
+    pub(crate) fn first(&self) -> Vec<&str> {
+        vec![&self.user, &self.key, &self.session, &self.attempt]
+    }
+
+    /// The table of one-time tokens, which a later migration makes.
+    pub(crate) fn tokens(&self) -> Vec<&str> {
+        vec![&self.token]
     }
 
     /// The quoted name of a table, with its schema.
@@ -285,6 +298,7 @@ mod tests {
             key: "auth_user".to_owned(),
             session: "s".to_owned(),
             attempt: "user_session".to_owned(),
+            ..TableNames::default()
         };
         assert_eq!(
             names.apply(sql),

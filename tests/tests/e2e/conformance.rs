@@ -129,6 +129,7 @@ mod under_hostile_names {
             .key_table("locked_sessions")
             .session_table("auth_user")
             .attempt_table("counted")
+            .token_table("former")
             .fetched_user_columns(USER_COLUMNS.map(|column| column.split(' ').next().unwrap()))
             .stored_ids(StoredIds::PlainTokens);
         passes(case, &TABLES, builder).await;

@@ -4,11 +4,13 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use lucia::{Auth, Error};
+use lucia::{Auth, CodePurpose, Error, TokenPurpose, UserId};
 
 use crate::support::{PASSWORD, Stage, on_each_store, sign_up, verified};
 
 on_each_store![
+    r58_a_use_dropped_at_any_await_uses_the_link_once_or_not_at_all,
+    r61_a_try_dropped_at_any_await_is_counted_once_or_not_at_all,
     r25_a_sign_in_dropped_at_any_await_leaves_at_most_n,
     r49_a_password_change_dropped_at_any_await_happens_as_a_whole_or_not_at_all,
 ];
@@ -139,6 +141,59 @@ async fn r25_a_connection_cut_at_any_statement_leaves_at_most_n() {
             }
             Err(Error::Unavailable(_)) => assert_eq!(alive[0].id, last.id),
             Err(other) => panic!("{other:?}"),
+        }
+    }
+}
+
+async fn r58_a_use_dropped_at_any_await_uses_the_link_once_or_not_at_all(stage: Stage) {
+    const LINK: TokenPurpose = TokenPurpose::new("link");
+
+    let auth = stage.auth().await;
+    let nobody: UserId = "nobody".parse().unwrap();
+    for polls in 1.. {
+        let secret = auth.create_token(LINK, &()).await.unwrap();
+        let used = dropped_after(polls, auth.use_token(LINK, secret.expose())).await;
+        settled(&auth, &nobody).await;
+        assert_no_open_transaction(&stage).await;
+        let again = auth.use_token(LINK, secret.expose()).await;
+        if let Err(error) = &again {
+            assert!(matches!(error, Error::InvalidOneTimeToken), "{error:?}");
+        }
+        if let Some(used) = used {
+            used.unwrap();
+            again.unwrap_err();
+            return;
+        }
+    }
+}
+
+async fn r61_a_try_dropped_at_any_await_is_counted_once_or_not_at_all(stage: Stage) {
+    const CODE: CodePurpose = CodePurpose::new("code");
+
+    let auth = stage.auth().await;
+    let nobody: UserId = "nobody".parse().unwrap();
+    for polls in 1.. {
+        let code = auth.create_code(CODE, "ada", &()).await.unwrap();
+        let wrong = if code.expose() == "000000" {
+            "000001"
+        } else {
+            "000000"
+        };
+        let tried = dropped_after(polls, auth.use_code(CODE, "ada", wrong)).await;
+        settled(&auth, &nobody).await;
+        assert_no_open_transaction(&stage).await;
+        let left = stage.value("SELECT tries_left FROM one_time_token").await;
+        let left = left.unwrap();
+        assert!(
+            left == "4" || left == "5" && tried.is_none(),
+            "{left} after {polls}"
+        );
+        if let Some(tried) = tried {
+            assert!(
+                matches!(tried, Err(Error::InvalidOneTimeToken)),
+                "{tried:?}"
+            );
+            return;
         }
     }
 }

@@ -25,6 +25,7 @@ mod actix {
     mod extractors;
     mod guards;
     mod handlers;
+    mod invitations;
     mod late;
     mod login_circles;
     mod looks;
@@ -32,6 +33,7 @@ mod actix {
     mod no_referrer;
     pub(crate) mod outage;
     mod own_cookies;
+    mod password_reset;
     mod passwords;
     mod permits;
     mod races;
@@ -67,6 +69,7 @@ mod axum {
     mod extractors;
     mod guards;
     mod handlers;
+    mod invitations;
     mod late;
     mod login_circles;
     mod looks;
@@ -74,6 +77,7 @@ mod axum {
     mod no_referrer;
     mod outage;
     mod own_cookies;
+    mod password_reset;
     mod passwords;
     mod permits;
     mod races;
@@ -135,6 +139,7 @@ mod stored_spellings;
 mod sweeper;
 mod test_databases;
 mod throttling;
+mod tokens;
 mod transactions;
 mod upgrades;
 mod user_ids;

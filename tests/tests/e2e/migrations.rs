@@ -251,11 +251,12 @@ async fn the_users_of_lucia_v2_have_sessions_of_both_and_a_list_of_ours() {
 }
 
 #[tokio::test]
-async fn the_shipped_file_run_by_hand_does_without_migrate() {
+async fn the_shipped_files_run_by_hand_do_without_migrate() {
     let database = Database::new().await;
     let client = database.connect().await;
-    let file = include_str!("../../../lucia/migrations/postgres/0001_tables.sql");
-    for _ in 0..2 {
+    let tables = include_str!("../../../lucia/migrations/postgres/0001_tables.sql");
+    let tokens = include_str!("../../../lucia/migrations/postgres/0002_one_time_tokens.sql");
+    for file in [tables, tokens, tables, tokens] {
         client.batch_execute(file).await.unwrap();
     }
     let sql = "ALTER TABLE auth_user ADD COLUMN username TEXT NOT NULL UNIQUE, \

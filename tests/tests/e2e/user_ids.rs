@@ -89,6 +89,16 @@ async fn on_postgres_the_columns_that_refer_to_users_are_named_as_well() {
             "sign_in_attempt",
             "attempts",
         ),
+        (
+            "one_time_token (id TEXT PRIMARY KEY, user_id UUID)",
+            "one_time_token",
+            "user_id",
+        ),
+        (
+            "one_time_token (id TEXT PRIMARY KEY, data TEXT)",
+            "one_time_token",
+            "data",
+        ),
     ] {
         let database = Database::new().await;
         let client = database.connect().await;

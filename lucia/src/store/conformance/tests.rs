@@ -5,6 +5,7 @@ mod faults;
 mod memory;
 mod sessions;
 mod together;
+mod tokens;
 mod users;
 
 use std::panic::AssertUnwindSafe;

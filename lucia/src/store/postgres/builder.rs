@@ -17,6 +17,7 @@ use super::connections::WriteAccess;
 use super::error::within;
 use super::pooler::Routes;
 use super::statements::Statements;
+use super::tokens::TokenStatements;
 use super::{Parts, PgStore, StoredIds};
 use crate::store::tables::{SessionColumn, TableNames, check_name, fetched_columns};
 use crate::{Error, Result};
@@ -100,6 +101,12 @@ impl PgStoreBuilder {
     /// The name of the table that attempts to sign in are counted in; `sign_in_attempt` by default.
     pub fn attempt_table(mut self, name: impl Into<String>) -> Self {
         self.tables.attempt = name.into();
+        self
+    }
+
+    /// The name of the table of one-time tokens; `one_time_token` by default.
+    pub fn token_table(mut self, name: impl Into<String>) -> Self {
+        self.tables.token = name.into();
         self
     }
 
@@ -235,6 +242,7 @@ impl PgStoreBuilder {
         let store = PgStore(Arc::new(Parts {
             statements,
             attempt_statements: AttemptStatements::new(&self.tables),
+            token_statements: TokenStatements::new(&self.tables),
             // Half of the connections are left for other statements.
             queues: Queues::new(pool.status().max_size / 2),
             pool,

@@ -23,6 +23,7 @@ type Types = &'static [&'static str];
 const TEXT: Types = &["text", "character varying", "citext"];
 const BIGINT: Types = &["bigint"];
 const BOOLEAN: Types = &["boolean"];
+const JSON: Types = &["json", "jsonb"];
 
 /// The columns that lucia needs.
 const USER_COLUMNS: &[(&str, Types)] = &[("id", TEXT)];
@@ -44,6 +45,16 @@ const ATTEMPT_COLUMNS: &[(&str, Types)] = &[
     ("attempts", BIGINT),
     ("expires", BIGINT),
     ("started_at", BIGINT),
+];
+const TOKEN_COLUMNS: &[(&str, Types)] = &[
+    ("id", TEXT),
+    ("purpose", TEXT),
+    ("user_id", TEXT),
+    ("data", JSON),
+    ("hashed_code", TEXT),
+    ("tries_left", BIGINT),
+    ("created_at", BIGINT),
+    ("expires", BIGINT),
 ];
 
 /// What the database knows of a column.
@@ -136,9 +147,9 @@ impl Parts {
                 {
                     self.refused_attribute(error, table, attributes).await
                 }
-                _ => self.unfit_schema(columns).await,
+                _ => self.unfit_schema(written).await,
             },
-            _ => self.unfit_schema(columns).await,
+            _ => self.unfit_schema(written).await,
         };
         match found {
             Ok(Some(error)) | Err(error @ StoreError::Schema { .. }) => error,
@@ -165,6 +176,12 @@ impl Parts {
     /// Checks the table that attempts to sign in are counted in.
     pub(super) async fn check_attempts(&self) -> Result<()> {
         let columns = self.checked_columns(&self.tables.attempt, ATTEMPT_COLUMNS);
+        columns.await.map(drop)
+    }
+
+    /// Checks the table of one-time tokens.
+    pub(super) async fn check_tokens(&self) -> Result<()> {
+        let columns = self.checked_columns(&self.tables.token, TOKEN_COLUMNS);
         columns.await.map(drop)
     }
 
@@ -219,6 +236,7 @@ impl Parts {
             (&tables.key, KEY_COLUMNS),
             (&tables.session, SESSION_COLUMNS),
             (&tables.attempt, ATTEMPT_COLUMNS),
+            (&tables.token, TOKEN_COLUMNS),
         ] {
             let params: Params<'_> = &[&tables.quoted(table)];
             for column in migrating.rows(COLUMNS, params, Column::read).await? {
@@ -243,12 +261,13 @@ impl Parts {
     }
 
     /// What is wrong with the tables, if something is.
-    async fn unfit_schema(
-        &self,
-        written: Option<(&str, &Map<String, Value>)>,
-    ) -> Result<Option<StoreError>> {
+    async fn unfit_schema(&self, written: Option<Written<'_>>) -> Result<Option<StoreError>> {
+        if let Some(Written::Token) = written {
+            self.check_tokens().await?;
+        }
         self.check_tables().await?;
-        let Some((table, attributes)) = written else {
+        let columns = written.and_then(|written| written.columns(&self.tables));
+        let Some((table, attributes)) = columns else {
             // Last: an application that counts no attempts can do without this table.
             self.check_attempts().await?;
             return Ok(None);

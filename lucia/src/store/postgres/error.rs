@@ -66,6 +66,8 @@ pub(super) enum Written<'a> {
     Session(&'a Map<String, Value>),
     /// A key, which has no columns of the application's own.
     Key,
+    /// A one-time token, which has none either.
+    Token,
 }
 
 impl<'a> Written<'a> {
@@ -74,7 +76,7 @@ impl<'a> Written<'a> {
         match self {
             Self::User(attributes) => Some((&tables.user, attributes)),
             Self::Session(attributes) => Some((&tables.session, attributes)),
-            Self::Key => None,
+            Self::Key | Self::Token => None,
         }
     }
 }
@@ -131,7 +133,13 @@ impl ServerError {
         table: &str,
         tables: &TableNames,
     ) -> StoreError {
-        let is_own = [&*tables.key, &tables.session, &tables.attempt].contains(&table);
+        let own = [
+            &*tables.key,
+            &tables.session,
+            &tables.attempt,
+            &tables.token,
+        ];
+        let is_own = own.contains(&table);
         match kind {
             ConstraintKind::Unique if table == tables.key => StoreError::DuplicateKey,
             ConstraintKind::NotNull if is_own => StoreError::schema(

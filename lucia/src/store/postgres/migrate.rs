@@ -8,17 +8,29 @@ use super::Parts;
 use super::error::{Failure, within};
 use super::rows::read_all;
 use super::unnamed::{Params, query_unnamed};
-use crate::store::migrations::{Migration, RECORD, RECORD_COLUMNS, Ran, pending, recorded_as};
-use crate::store::tables::{defined_columns, index, quote};
+use crate::store::migrations::{
+    Migration, RECORD, RECORD_COLUMNS, Ran, made_by, pending, recorded_as,
+};
+use crate::store::tables::{TableNames, defined_columns, index, quote};
 use crate::store::{Result, SESSION_COLUMNS, StoreError};
 
 /// The numbered files, the oldest first. How to add one is said in `store/migrations.rs`.
-const MIGRATIONS: [Migration; 1] = [Migration {
-    number: 1,
-    file: "0001_tables.sql",
-    sql: include_str!("../../../migrations/postgres/0001_tables.sql"),
-    adds: None,
-}];
+const MIGRATIONS: [Migration; 2] = [
+    Migration {
+        number: 1,
+        file: "0001_tables.sql",
+        sql: include_str!("../../../migrations/postgres/0001_tables.sql"),
+        makes: TableNames::first,
+        adds: None,
+    },
+    Migration {
+        number: 2,
+        file: "0002_one_time_tokens.sql",
+        sql: include_str!("../../../migrations/postgres/0002_one_time_tokens.sql"),
+        makes: TableNames::tokens,
+        adds: None,
+    },
+];
 
 /// What finds a session by the hash of the token that is stored.
 pub(super) const PUBLIC_IDS: &str =
@@ -139,7 +151,10 @@ impl Migrating<'_> {
             true => &SESSION_COLUMNS,
             false => &[],
         };
-        if !self.are_tables_there(columns).await? {
+        if !self
+            .are_tables_there(&made_by(&MIGRATIONS, &pending, tables), columns)
+            .await?
+        {
             // Dropped, or replaced by others without lucia's columns.
             pending = MIGRATIONS.iter().collect();
         }
@@ -173,11 +188,11 @@ impl Migrating<'_> {
         Ok(())
     }
 
-    /// Whether there are lucia's tables, with these columns in that of sessions.
-    async fn are_tables_there(&self, columns: &[&str]) -> Result<bool> {
+    /// Whether there are these tables of lucia's, with these columns in that of sessions.
+    async fn are_tables_there(&self, names: &[&str], columns: &[&str]) -> Result<bool> {
         let tables = &self.parts.tables;
-        let names = tables.by_setting().map(|(_, name)| tables.quoted(name));
-        let names = names.each_ref().map(String::as_str);
+        let names: Vec<_> = names.iter().map(|name| tables.quoted(name)).collect();
+        let names: Vec<_> = names.iter().map(String::as_str).collect();
         Ok(self.are_there(&names).await? && self.has_columns(&tables.session, columns).await?)
     }
 

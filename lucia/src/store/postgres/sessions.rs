@@ -14,13 +14,18 @@ use super::{Param, Params, Parts, PgStore, attributes_json};
 use crate::session::token::SessionId;
 use crate::store::{
     AttemptStore, Expiries, KeyRow, NewSessionRow, Owner, PasswordChange, Result, Rotation,
-    SESSION_COLUMNS, SessionRow, SessionStore, Store, TransactionStore, UnixMillis, UserRow,
+    SESSION_COLUMNS, SessionRow, SessionStore, Store, TokenStore, TransactionStore, UnixMillis,
+    UserRow,
 };
 use crate::user::UserId;
 
 #[async_trait]
 impl Store for PgStore {
     fn attempts(&self) -> Option<&dyn AttemptStore> {
+        Some(self)
+    }
+
+    fn tokens(&self) -> Option<&dyn TokenStore> {
         Some(self)
     }
 

@@ -29,7 +29,7 @@ impl Database<'_> {
 
     /// Runs a statement that writes. Returns how many rows it wrote.
     pub(super) fn execute(self, subject: Subject, sql: &str, params: impl Params) -> Outcome<u64> {
-        let mut statement = self.connection.prepare_cached(sql)?;
+        let mut statement = self.connection.prepare_cached(sql).about(subject)?;
         let written = statement.execute(params).about(subject)?;
         Ok(u64::try_from(written).unwrap_or(u64::MAX))
     }
@@ -47,7 +47,7 @@ impl Database<'_> {
         params: impl Params,
         read: impl FnOnce(&Row<'_>) -> Outcome<T>,
     ) -> Outcome<Option<T>> {
-        let mut statement = self.connection.prepare_cached(sql)?;
+        let mut statement = self.connection.prepare_cached(sql).about(subject)?;
         let mut rows = statement.query(params).about(subject)?;
         rows.next().about(subject)?.map(read).transpose()
     }

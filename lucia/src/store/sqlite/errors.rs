@@ -43,6 +43,7 @@ pub(super) enum Subject {
     Key,
     Session,
     Attempt,
+    Token,
     /// More than one.
     Several,
 }
@@ -55,6 +56,7 @@ impl Subject {
             Self::Key => (&names.key, false),
             Self::Session => (&names.session, true),
             Self::Attempt => (&names.attempt, false),
+            Self::Token => (&names.token, false),
         }
     }
 }
@@ -140,10 +142,16 @@ pub(super) fn explain(failure: Failure, db: Database<'_>) -> StoreError {
         _ => match code & 0xff {
             ffi::SQLITE_CONSTRAINT if with_rules => violation(ConstraintKind::Other),
             // A statement that does not fit the tables is an error without a special code.
-            ffi::SQLITE_ERROR => match db.check().and_then(|()| db.check_attempts()) {
-                Err(Failure::Told(misfit)) => misfit,
-                _ => StoreError::internal(source(&error)),
-            },
+            ffi::SQLITE_ERROR => {
+                let checked = match subject {
+                    Subject::Token => db.check_tokens(),
+                    _ => db.check().and_then(|()| db.check_attempts()),
+                };
+                match checked {
+                    Err(Failure::Told(misfit)) => misfit,
+                    _ => StoreError::internal(source(&error)),
+                }
+            }
             _ => plain(&error),
         },
     }

@@ -4,17 +4,29 @@ use std::time::SystemTime;
 
 use super::database::Database;
 use super::errors::{self, Failure, Outcome};
-use crate::store::migrations::{Migration, RECORD, RECORD_COLUMNS, Ran, pending, recorded_as};
-use crate::store::tables::quote;
+use crate::store::migrations::{
+    Migration, RECORD, RECORD_COLUMNS, Ran, made_by, pending, recorded_as,
+};
+use crate::store::tables::{TableNames, quote};
 use crate::store::{SESSION_COLUMNS, StoreError, UnixMillis};
 
 /// The numbered files, the oldest first. How to add one is said in `store/migrations.rs`.
-pub(super) const MIGRATIONS: [Migration; 1] = [Migration {
-    number: 1,
-    file: "0001_tables.sql",
-    sql: include_str!("../../../migrations/sqlite/0001_tables.sql"),
-    adds: None,
-}];
+pub(super) const MIGRATIONS: [Migration; 2] = [
+    Migration {
+        number: 1,
+        file: "0001_tables.sql",
+        sql: include_str!("../../../migrations/sqlite/0001_tables.sql"),
+        makes: TableNames::first,
+        adds: None,
+    },
+    Migration {
+        number: 2,
+        file: "0002_one_time_tokens.sql",
+        sql: include_str!("../../../migrations/sqlite/0002_one_time_tokens.sql"),
+        makes: TableNames::tokens,
+        adds: None,
+    },
+];
 
 /// SQLite compares names of columns without regard to the case of ASCII letters.
 fn is_same(one: &str, other: &str) -> bool {
@@ -44,7 +56,8 @@ pub(super) fn migrate(
     let defined = defined.filter_map(|column| Some((&*column.name, column.definition.as_deref()?)));
     add_missing(db, &tables.names.session, defined)?;
     db.check()?;
-    db.check_attempts()
+    db.check_attempts()?;
+    db.check_tokens()
 }
 
 /// The files that have not run. Where a table is missing or incomplete all the same, all of them.
@@ -66,7 +79,7 @@ fn find_pending<'a>(db: Database<'_>, known: &'a [Migration]) -> Outcome<Vec<&'a
     let is_there = |column: &&str| sessions.iter().any(|other| is_same(&other.name, column));
     // Columns can be missing because of the files that are pending.
     let mut is_complete = !pending.is_empty() || SESSION_COLUMNS.iter().all(is_there);
-    for (_, table) in names.by_setting() {
+    for table in made_by(known, &pending, names) {
         is_complete &= !db.columns(table)?.is_empty();
     }
     Ok(match is_complete {

@@ -14,7 +14,7 @@ use super::values::{Attributes, object, user_row};
 use crate::session::token::SessionId;
 use crate::store::{
     AttemptStore, Expiries, KeyRow, NewSessionRow, Owner, PasswordChange, Result, Rotation,
-    SESSION_COLUMNS, SessionRow, SessionStore, Store, StoreError, UnixMillis, UserRow,
+    SESSION_COLUMNS, SessionRow, SessionStore, Store, StoreError, TokenStore, UnixMillis, UserRow,
 };
 use crate::user::UserId;
 
@@ -127,6 +127,10 @@ impl SessionStore for SqliteStore {
 #[async_trait]
 impl Store for SqliteStore {
     fn attempts(&self) -> Option<&dyn AttemptStore> {
+        Some(self)
+    }
+
+    fn tokens(&self) -> Option<&dyn TokenStore> {
         Some(self)
     }
 

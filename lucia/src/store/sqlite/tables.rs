@@ -12,6 +12,18 @@ const KEY_COLUMNS: [&str; 3] = ["id", "user_id", "hashed_password"];
 /// The columns of the table that attempts to sign in are counted in.
 const ATTEMPT_COLUMNS: [&str; 4] = ["id", "attempts", "expires", "started_at"];
 
+/// The columns of the table of one-time tokens.
+const TOKEN_COLUMNS: [&str; 8] = [
+    "id",
+    "purpose",
+    "user_id",
+    "data",
+    "hashed_code",
+    "tries_left",
+    "created_at",
+    "expires",
+];
+
 /// The tables, and the statements over them.
 pub(super) struct Tables {
     pub(super) names: TableNames,
@@ -49,6 +61,13 @@ pub(super) struct Statements {
     pub(super) uncount_attempt: String,
     pub(super) uncount_last_attempt: String,
     pub(super) delete_old_attempts: String,
+    pub(super) delete_former_tokens: String,
+    pub(super) insert_token: String,
+    pub(super) token: String,
+    pub(super) take_token: String,
+    pub(super) try_code: String,
+    pub(super) delete_user_tokens: String,
+    pub(super) delete_expired_tokens: String,
 }
 
 /// A column that the database has.
@@ -117,6 +136,11 @@ impl Database<'_> {
     /// none can do without.
     pub(super) fn check_attempts(self) -> Outcome<()> {
         self.check_table(&self.tables.names.attempt, ATTEMPT_COLUMNS)
+    }
+
+    /// Checks the table of one-time tokens, which an application that creates none can do without.
+    pub(super) fn check_tokens(self) -> Outcome<()> {
+        self.check_table(&self.tables.names.token, TOKEN_COLUMNS)
     }
 
     fn check_table<'a>(
@@ -197,6 +221,8 @@ impl Statements {
         // However many they are, it is one statement.
         let among_first = r#"s."id" IN (SELECT "value" FROM json_each(?1))"#;
         let key_columns = KEY_COLUMNS.map(quote).join(", ");
+        let token = quote(&names.token);
+        let token_columns = TOKEN_COLUMNS.map(quote).join(", ");
 
         Self {
             user: format!(r#"SELECT {user_columns} FROM {user} AS u WHERE u."id" = ?1"#),
@@ -269,6 +295,27 @@ impl Statements {
             delete_old_attempts: format!(
                 r#"DELETE FROM {attempt} WHERE "id" IN (SELECT a."id" FROM {attempt} AS a
                     WHERE {is_old} LIMIT ?2)"#
+            ),
+            delete_former_tokens: format!(
+                r#"DELETE FROM {token} WHERE "purpose" = ?1 AND "user_id" = ?2"#
+            ),
+            insert_token: format!(
+                "INSERT OR REPLACE INTO {token} ({token_columns})
+                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"
+            ),
+            token: format!(r#"SELECT {token_columns} FROM {token} WHERE "id" = ?1"#),
+            take_token: format!(
+                r#"DELETE FROM {token} WHERE "id" = ?1 AND "hashed_code" IS ?2
+                    RETURNING {token_columns}"#
+            ),
+            try_code: format!(
+                r#"UPDATE {token} SET "tries_left" = "tries_left" - 1
+                    WHERE "id" = ?1 AND "tries_left" > 0 RETURNING {token_columns}"#
+            ),
+            delete_user_tokens: format!(r#"DELETE FROM {token} WHERE "user_id" = ?1"#),
+            delete_expired_tokens: format!(
+                r#"DELETE FROM {token} WHERE "id" IN
+                    (SELECT "id" FROM {token} WHERE "expires" <= ?1 LIMIT ?2)"#
             ),
         }
     }

@@ -193,6 +193,7 @@ async fn r54_a_user_whose_id_is_filled_up_with_blanks_is_told_of() {
         .execute(
             "ALTER TABLE user_key DROP CONSTRAINT user_key_user_id_fkey; \
              ALTER TABLE user_session DROP CONSTRAINT user_session_user_id_fkey; \
+             ALTER TABLE one_time_token DROP CONSTRAINT one_time_token_user_id_fkey; \
              ALTER TABLE auth_user ALTER id TYPE CHAR(40); \
              ALTER TABLE user_key ALTER user_id TYPE CHAR(40); \
              ALTER TABLE user_session ALTER user_id TYPE CHAR(40)",

@@ -1,6 +1,7 @@
 //! Which migrations have run: recorded once for each set of tables, and compared with the files.
 
 use futures_util::future::join_all;
+use lucia::store::TokenStore as _;
 use lucia::{Auth, Error, PgStore};
 use lucia_tests::Database;
 
@@ -140,10 +141,37 @@ async fn tables_that_were_dropped_are_made_again() {
     let store = PgStore::connect(&database.url()).await.unwrap();
     store.migrate(COLUMNS).await.unwrap();
     let client = database.connect().await;
-    let drop = "DROP TABLE auth_user, user_key, user_session, sign_in_attempt";
-    client.batch_execute(drop).await.unwrap();
-    store.migrate(COLUMNS).await.unwrap();
+    for drop in [
+        "DROP TABLE auth_user, user_key, user_session, sign_in_attempt, one_time_token",
+        "DROP TABLE one_time_token",
+    ] {
+        client.batch_execute(drop).await.unwrap();
+        store.migrate(COLUMNS).await.unwrap();
+        store.check_tokens().await.unwrap();
+    }
     assert_works(&database).await;
+}
+
+#[tokio::test]
+async fn only_what_an_earlier_version_has_not_run_is_run() {
+    let database = Database::new().await;
+    let store = PgStore::connect(&database.url()).await.unwrap();
+    store.migrate(COLUMNS).await.unwrap();
+    let client = database.connect().await;
+    let earlier = "DROP TABLE one_time_token; DELETE FROM lucia_migration WHERE number = 2; \
+                   UPDATE lucia_migration SET ran_at = 7";
+    client.batch_execute(earlier).await.unwrap();
+    // The first file would wait for this reader.
+    let reader = database.connect().await;
+    let read = "BEGIN; SELECT * FROM user_session";
+    reader.batch_execute(read).await.unwrap();
+    store.migrate(COLUMNS).await.unwrap();
+    reader.batch_execute("COMMIT").await.unwrap();
+    store.check_tokens().await.unwrap();
+    let sql = "SELECT number, ran_at = 7 FROM lucia_migration ORDER BY number";
+    let rows = client.query(sql, &[]).await.unwrap();
+    let rows: Vec<(i64, bool)> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+    assert_eq!(rows, [(1, true), (2, false)]);
 }
 
 #[tokio::test]

@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use lucia::store::{
-    AttemptStore, CountedAttempt, CountedPlace, Expiries, KeyDeletion, KeyRow, LastKey, NewAttempt,
-    NewSessionRow, NewUserRow, OldHash, Owner, PasswordChange, Result, Rotation, SessionRow,
-    SessionStore, Store, StoreError, UnixMillis, UserRow, UserStore, UserTable,
+    AttemptStore, CountedAttempt, CountedPlace, Expiries, FormerTokens, KeyDeletion, KeyRow,
+    LastKey, NewAttempt, NewSessionRow, NewUserRow, OldHash, Owner, PasswordChange, Result,
+    Rotation, SessionRow, SessionStore, Store, StoreError, TokenRow, TokenStore, UnixMillis,
+    UserRow, UserStore, UserTable,
 };
 use lucia::{SessionId, UserId};
 use serde_json::{Map, Value};
@@ -28,6 +29,7 @@ struct State {
     calls: Vec<&'static str>,
     down: bool,
     counts_no_attempts: bool,
+    has_no_tokens: bool,
     gates: HashMap<&'static str, Gate>,
 }
 
@@ -60,6 +62,11 @@ impl Probe {
     /// From now on the store cannot count attempts to sign in.
     pub(crate) fn count_no_attempts(&self) {
         self.state().counts_no_attempts = true;
+    }
+
+    /// From now on the store has no one-time tokens.
+    pub(crate) fn have_no_tokens(&self) {
+        self.state().has_no_tokens = true;
     }
 
     /// Makes calls of `method` wait before they reach the store.
@@ -124,6 +131,10 @@ fn attempts(store: &Arc<dyn Store>) -> &dyn AttemptStore {
     store.attempts().unwrap()
 }
 
+fn tokens(store: &Arc<dyn Store>) -> &dyn TokenStore {
+    store.tokens().unwrap()
+}
+
 /// Writes each method out as: enter the probe, then ask the store.
 macro_rules! probed {
     ($interface:ident as $behind:expr, { $($head:item)* } $(
@@ -142,6 +153,11 @@ macro_rules! probed {
 
 probed! {
     Store as identity, {
+        fn tokens(&self) -> Option<&dyn TokenStore> {
+            let tokens = self.store.tokens().map(|_| self as &dyn TokenStore);
+            tokens.filter(|_| !self.probe.state().has_no_tokens)
+        }
+
         fn attempts(&self) -> Option<&dyn AttemptStore> {
             let attempts = self.store.attempts().map(|_| self as &dyn AttemptStore);
             attempts.filter(|_| !self.probe.state().counts_no_attempts)
@@ -185,6 +201,17 @@ probed! {
     check_attempts() -> ();
     uncount_attempt(places: &[CountedPlace]) -> ();
     delete_old_attempts(now: UnixMillis, limit: u32) -> u64;
+}
+
+probed! {
+    TokenStore as tokens, {}
+    check_tokens() -> ();
+    insert_token(token: TokenRow, former: FormerTokens) -> ();
+    token(id: &str) -> Option<TokenRow>;
+    take_token(id: &str, hashed_code: Option<&str>) -> Option<TokenRow>;
+    try_code(id: &str) -> Option<TokenRow>;
+    delete_user_tokens(user_id: &UserId) -> ();
+    delete_expired_tokens(now: UnixMillis, limit: u32) -> u64;
 }
 
 probed! {

@@ -207,7 +207,13 @@ impl Stage {
     /// Everything in lucia's tables.
     pub(crate) async fn dump(&self) -> Vec<String> {
         let mut values = Vec::new();
-        for table in ["auth_user", "user_key", "user_session", "sign_in_attempt"] {
+        for table in [
+            "auth_user",
+            "user_key",
+            "user_session",
+            "sign_in_attempt",
+            "one_time_token",
+        ] {
             let rows = self.rows(&format!("SELECT * FROM {table}")).await;
             values.extend(rows.into_iter().flatten().flatten());
         }

@@ -151,6 +151,36 @@ faults! {
     TakesTheFirstPlaceBackAlone
     TakesTheSecondPlaceBackAlone
 
+    // One-time tokens
+    LosesTheUserOfAToken
+    LosesTheHashOfACode
+    LosesTheDataOfAToken
+    StoresTokensOfNobody
+    StoresTokensBesideADeletion
+    ReplacesNoTokens
+    ReplacesTokensUnasked
+    ReplacesTokensOfAnyPurpose
+    ReplacesEverybodysTokens
+    ReplacesTokensInTwoSteps
+    KeepsTheFormerCode
+    KeepsTheTriesOfTheFormerCode
+    TakesATokenByLooking
+    TakesATokenAgainAndAgain
+    TakesATokenInTwoSteps
+    TakesACodeByAnyHash
+    TakesACodeAsALink
+    TriesALink
+    TriesACodeOnceMore
+    TriesACodeInTwoSteps
+    CountsNoTries
+    TellsTheTriesBefore
+    LeavesTheTokensOfAUser
+    DeletesNoTokens
+    DeletesEverybodysTokens
+    DeletesTokensWithoutLimit
+    DeletesTokensThatWork
+    LeavesTokensOfTheLastMoment
+
     // Both together
     TakesSessionsOfNobody
     HidesTheExpired

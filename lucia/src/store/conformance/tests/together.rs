@@ -8,12 +8,16 @@ use super::users::user_row;
 use crate::session::token::SessionId;
 use crate::store::{
     AttemptStore, KeyRow, NewSessionRow, PasswordChange, Result, SessionRow, SessionStore, Store,
-    StoreError, UserRow,
+    StoreError, TokenStore, UserRow,
 };
 
 #[async_trait]
 impl Store for Memory {
     fn attempts(&self) -> Option<&dyn AttemptStore> {
+        Some(self)
+    }
+
+    fn tokens(&self) -> Option<&dyn TokenStore> {
         Some(self)
     }
 

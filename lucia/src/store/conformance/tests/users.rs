@@ -8,7 +8,8 @@ use super::memory::{self, Memory, State, USER_COLUMNS, USERS};
 use crate::error::ConstraintKind;
 use crate::store::{
     AttemptStore, CountedAttempt, CountedPlace, KeyDeletion, KeyRow, LastKey, NewAttempt,
-    NewUserRow, OldHash, Result, SessionRow, StoreError, UnixMillis, UserRow, UserStore, UserTable,
+    NewUserRow, OldHash, Result, SessionRow, StoreError, TokenRow, UnixMillis, UserRow, UserStore,
+    UserTable,
 };
 use crate::user::UserId;
 
@@ -131,6 +132,10 @@ impl UserStore for Memory {
         state.users.remove(id.as_str());
         if !self.has(Fault::LeavesTheKeysOfAUser) {
             state.keys.retain(|_, key| key.user_id != *id);
+        }
+        if !self.has(Fault::LeavesTheTokensOfAUser) {
+            let is_theirs = |token: &TokenRow| token.user_id.as_ref() == Some(id);
+            state.tokens.retain(|_, token| !is_theirs(token));
         }
         if !self.has(Fault::LeavesTheSessionsOfAUser) {
             state.sessions.retain(|_, session| session.user_id != *id);

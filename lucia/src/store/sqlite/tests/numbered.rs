@@ -3,10 +3,10 @@
 use serde_json::json;
 
 use super::*;
-use crate::store::UserStore as _;
 use crate::store::migrations::Migration;
 use crate::store::sqlite::errors::Subject;
 use crate::store::sqlite::migrate::{MIGRATIONS, migrate};
+use crate::store::{TokenStore as _, UserStore as _};
 
 impl File {
     fn record(&self) -> Vec<(String, i64)> {
@@ -87,24 +87,47 @@ async fn tables_that_another_tool_made_or_that_were_dropped_are_made_and_recorde
     let store = SqliteStore::open(&file.path).await.unwrap();
     store.migrate(&[]).await.unwrap();
     assert_eq!(file.record()[0], (SET.to_owned(), 1));
-    file.execute("DROP TABLE user_session");
+    for table in ["user_session", "one_time_token"] {
+        file.execute(&format!("DROP TABLE {table}"));
+        store.migrate(&[]).await.unwrap();
+        store.describe_users().await.unwrap();
+        store.check_tokens().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn only_what_an_earlier_version_has_not_run_is_run() {
+    let file = File::new();
+    let store = SqliteStore::open(&file.path).await.unwrap();
     store.migrate(&[]).await.unwrap();
-    store.describe_users().await.unwrap();
+    file.execute(
+        "DROP TABLE one_time_token; DELETE FROM lucia_migration WHERE number = 2;
+         UPDATE lucia_migration SET ran_at = 7",
+    );
+    store.migrate(&[]).await.unwrap();
+    store.check_tokens().await.unwrap();
+    assert_eq!(file.record(), [(SET.to_owned(), 1), (SET.to_owned(), 2)]);
+    let sql = "SELECT ran_at FROM lucia_migration WHERE number = 1";
+    let ran_at = file
+        .by_hand()
+        .query_row(sql, [], |row| row.get::<_, i64>(0));
+    assert_eq!(ran_at, Ok(7));
 }
 
 /// A file that adds a column, where it is missing and where another tool has run it.
 #[tokio::test]
 async fn a_column_that_is_there_is_not_added_again() {
     const COLUMN: &str = "ALTER TABLE \"user_session\" ADD COLUMN \"later\" BOOLEAN;";
-    let [first] = MIGRATIONS.first_chunk().unwrap();
-    let first = Migration { ..*first };
     let added = Migration {
         number: 1000,
+        makes: |_| Vec::new(),
         file: "1000_later.sql",
         sql: COLUMN,
         adds: Some((|names| &names.session, "later")),
     };
-    let known = std::sync::Arc::new([first, added]);
+    let mut known: Vec<_> = MIGRATIONS.into();
+    known.push(added);
+    let known = std::sync::Arc::new(known);
     for by_hand in [false, true] {
         let file = File::new();
         let store = SqliteStore::builder().session_table("s").open(&file.path);
@@ -117,7 +140,7 @@ async fn a_column_that_is_there_is_not_added_again() {
         for _ in 0..2 {
             let known = known.clone();
             let migrated = store
-                .transact(Subject::Several, move |db| migrate(db, &[], &*known))
+                .transact(Subject::Several, move |db| migrate(db, &[], &known))
                 .await;
             migrated.unwrap();
         }
@@ -126,7 +149,7 @@ async fn a_column_that_is_there_is_not_added_again() {
             .into_iter()
             .map(|(_, number)| number)
             .collect();
-        assert_eq!(numbers, [1, 1000]);
+        assert_eq!(numbers, [1, 2, 1000]);
         file.execute("SELECT later FROM s");
     }
 }

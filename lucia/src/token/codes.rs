@@ -1,0 +1,176 @@
+//! Codes: created, tried a few times, used once.
+
+use std::borrow::Borrow;
+use std::fmt;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::purpose::CodePurpose;
+use super::secret::OneTimeCode;
+use super::{TokenContent, json};
+use crate::auth::{Auth, awaited};
+use crate::store::{FormerTokens, TokenRow};
+use crate::user::UserId;
+use crate::{Error, Result};
+
+/// How many times a code can be tried.
+const TRIES: u32 = 5;
+
+impl Auth {
+    /// Creates a code of 6 to 8 digits that works once, which the application sends and a person types:
+    ///
+    /// ```
+    /// use lucia::{Auth, CodePurpose, OneTimeCode, UserId};
+    ///
+    /// const CONFIRMATION: CodePurpose = CodePurpose::new("confirm a payment");
+    ///
+    /// async fn ask(auth: &Auth, user_id: &UserId) -> lucia::Result<OneTimeCode> {
+    ///     auth.create_code(CONFIRMATION, user_id, &()).user(user_id).await
+    /// }
+    ///
+    /// async fn confirm(auth: &Auth, user_id: &UserId, typed: &str) -> lucia::Result<()> {
+    ///     auth.use_code(CONFIRMATION, user_id, typed).await?;
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
+    /// The subject says for whom or what the code is: the id of the user who is signed in, or the address
+    /// that it was sent to. [`use_code`](Self::use_code) takes the same one. A new code ends the former code
+    /// of the same purpose and subject.
+    ///
+    /// Five tries at each new code are many tries at many codes: limit how many codes are created for a
+    /// subject and by a client (OWASP ASVS 5.0, 6.6.3).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Misuse`] for data that cannot be written as JSON, and for a store without one-time tokens;
+    /// [`Error::UnknownUser`]; [`Error::Busy`] when too many passwords and codes wait to be hashed;
+    /// [`Error::Unavailable`] when the store is.
+    pub fn create_code<'a, T, D>(
+        &'a self,
+        purpose: CodePurpose<T>,
+        subject: &'a (impl AsRef<str> + ?Sized),
+        data: &D,
+    ) -> CreateCode<'a>
+    where
+        T: Borrow<D>,
+        D: Serialize + ?Sized,
+    {
+        CreateCode {
+            auth: self,
+            purpose: purpose.name,
+            digits: purpose.digits,
+            lifetime: purpose.lifetime,
+            subject: subject.as_ref(),
+            data: json(purpose.name, data),
+            user_id: None,
+        }
+    }
+
+    /// Uses a code that a person has typed, and returns its content. Blanks and hyphens in it are skipped.
+    ///
+    /// A code can be tried five times. Each try is counted before the code is compared, in all processes
+    /// together, however many there are at once; it stays counted, whatever comes after. After that, the
+    /// right code is refused as well.
+    ///
+    /// Every refusal of a complete code returns the same error after a hash of the same cost, whether the code
+    /// is wrong or there is none for the subject. Where there is one, the database takes a moment longer to
+    /// count the try. If that must not tell who has an account, create a code for other subjects as well, and
+    /// do not send it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidOneTimeToken`] if the code is wrong, was used or replaced, has expired, or was tried
+    /// too often, and if there is none; [`Error::Misuse`] for a store without one-time tokens;
+    /// [`Error::Busy`] when too many passwords and codes wait to be checked; [`Error::Unavailable`] when the
+    /// store is.
+    pub async fn use_code<T: DeserializeOwned>(
+        &self,
+        purpose: CodePurpose<T>,
+        subject: &(impl AsRef<str> + ?Sized),
+        code: &str,
+    ) -> Result<TokenContent<T>> {
+        let purpose_name = purpose.name;
+        let id = OneTimeCode::id(purpose_name, subject.as_ref());
+        let code = OneTimeCode::parse(code, purpose.digits).ok_or(Error::InvalidOneTimeToken)?;
+        let tokens = self.tokens()?;
+        let tried = self.ask(tokens.try_code(&id)).await?;
+        let hash = tried.as_ref().and_then(|row| row.hashed_code.as_deref());
+        let opens = self.passwords().verify(code.expose(), hash).await?.opens();
+        if !opens {
+            let tries_left = tried.map(|row| row.tries_left);
+            tracing::info!(purpose = purpose_name, ?tries_left, "one-time code refused");
+            return Err(Error::InvalidOneTimeToken);
+        }
+        // With its hash: a new code can have taken its place since.
+        let content = self.content(self.ask(tokens.take_token(&id, hash)).await?)?;
+        let user_id = content.user_id.as_ref().map(UserId::as_str);
+        tracing::info!(purpose = purpose_name, user_id, "one-time code used");
+        Ok(content)
+    }
+}
+
+/// A code that is about to be created; `.await` creates it.
+#[must_use = "a code is created by `.await`"]
+pub struct CreateCode<'a> {
+    auth: &'a Auth,
+    purpose: &'static str,
+    digits: u8,
+    lifetime: Duration,
+    subject: &'a str,
+    data: Result<String>,
+    user_id: Option<&'a UserId>,
+}
+
+impl<'a> CreateCode<'a> {
+    /// Whose code it is. It is invalidated with this user, and by
+    /// [`invalidate_user_tokens`](Auth::invalidate_user_tokens).
+    pub fn user(mut self, user_id: &'a UserId) -> Self {
+        self.user_id = Some(user_id);
+        self
+    }
+
+    /// How long this code works, in place of what its purpose says.
+    pub fn expires_in(mut self, lifetime: Duration) -> Self {
+        self.lifetime = lifetime;
+        self
+    }
+
+    async fn create(self) -> Result<OneTimeCode> {
+        let Self { auth, purpose, .. } = self;
+        let data = self.data?;
+        let tokens = auth.tokens()?;
+        let code = OneTimeCode::generate(self.digits)?;
+        // A million codes are tried against a fast hash at once: a stolen database would tell those that are
+        // open (OWASP ASVS 5.0, 6.5.2).
+        let hashed_code = auth.passwords().rehash(code.expose()).await?;
+        let now = auth.now();
+        let expires = now.plus(self.lifetime);
+        let id = OneTimeCode::id(purpose, self.subject);
+        let token = TokenRow {
+            user_id: self.user_id.cloned(),
+            data,
+            hashed_code: Some(hashed_code),
+            tries_left: Some(TRIES),
+            ..TokenRow::new(id, purpose.to_owned(), now, expires)
+        };
+        auth.ask(tokens.insert_token(token, FormerTokens::Keep))
+            .await?;
+        let user_id = self.user_id.map(UserId::as_str);
+        tracing::info!(purpose, user_id, "one-time code created");
+        Ok(code)
+    }
+}
+
+awaited!(CreateCode::create -> OneTimeCode);
+
+impl fmt::Debug for CreateCode<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CreateCode")
+            .field("purpose", &self.purpose)
+            .field("user_id", &self.user_id)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,165 @@
+//! Links: created, looked at, used once.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::purpose::TokenPurpose;
+use super::secret::OneTimeToken;
+use super::{TokenContent, json};
+use crate::auth::{Auth, awaited};
+use crate::store::{FormerTokens, TokenRow};
+use crate::user::UserId;
+use crate::{Error, Result};
+
+impl Auth {
+    /// Creates a secret that works once, for a link that the application sends:
+    ///
+    /// ```
+    /// use lucia::{Auth, OneTimeToken, TokenPurpose, UserId};
+    ///
+    /// const VERIFICATION: TokenPurpose<String> = TokenPurpose::new("verify an address");
+    ///
+    /// async fn link(auth: &Auth, user_id: &UserId, address: &str) -> lucia::Result<String> {
+    ///     let token = auth.create_token(VERIFICATION, address).user(user_id).await?;
+    ///     Ok(format!("https://example.com/verify?token={}", token.expose()))
+    /// }
+    ///
+    /// async fn verified(auth: &Auth, token: &str) -> lucia::Result<(Option<UserId>, String)> {
+    ///     let content = auth.use_token(VERIFICATION, token).await?;
+    ///     Ok((content.user_id, content.data))
+    /// }
+    /// ```
+    ///
+    /// The data comes back when the link is used. The database holds it as it is, and a SHA-256 in place of
+    /// the secret.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Misuse`] for data that cannot be written as JSON, and for a store without one-time tokens;
+    /// [`Error::UnknownUser`]; [`Error::Unavailable`] when the store is.
+    pub fn create_token<'a, T, D>(&'a self, purpose: TokenPurpose<T>, data: &D) -> CreateToken<'a>
+    where
+        T: std::borrow::Borrow<D>,
+        D: Serialize + ?Sized,
+    {
+        CreateToken {
+            auth: self,
+            purpose: purpose.name,
+            lifetime: purpose.lifetime,
+            data: json(purpose.name, data),
+            user_id: None,
+            former: FormerTokens::Keep,
+        }
+    }
+
+    /// The content of a link that still works, without using it: for the page that the link opens. Programs
+    /// that scan mails open links as well, so a GET or HEAD request must not use one. Let the form of that
+    /// page POST the secret, and [use](Self::use_token) it there.
+    ///
+    /// The address of the page holds the secret: send `Referrer-Policy: no-referrer` with it.
+    ///
+    /// # Errors
+    ///
+    /// As [`use_token`](Self::use_token).
+    pub async fn check_token<T: DeserializeOwned>(
+        &self,
+        purpose: TokenPurpose<T>,
+        secret: &str,
+    ) -> Result<TokenContent<T>> {
+        let secret = OneTimeToken::parse(secret).ok_or(Error::InvalidOneTimeToken)?;
+        let id = secret.id(purpose.name);
+        self.content(self.ask(self.tokens()?.token(&id)).await?)
+    }
+
+    /// Uses a link, and returns its content. It works for one call, in all processes together, however many
+    /// there are at once (OWASP ASVS 5.0, 6.5.1).
+    ///
+    /// Check first what else could fail, such as a [password](Self::check_new_password) that is too short:
+    /// a link that was used does not work again.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidOneTimeToken`] if the secret is not one, or is for another purpose, was used before or
+    /// has expired, or if its user was deleted; [`Error::Misuse`] for a store without one-time tokens;
+    /// [`Error::Unavailable`] when the store is: then the link may have been used.
+    pub async fn use_token<T: DeserializeOwned>(
+        &self,
+        purpose: TokenPurpose<T>,
+        secret: &str,
+    ) -> Result<TokenContent<T>> {
+        let secret = OneTimeToken::parse(secret).ok_or(Error::InvalidOneTimeToken)?;
+        let id = secret.id(purpose.name);
+        let content = self.content(self.ask(self.tokens()?.take_token(&id, None)).await?)?;
+        let user_id = content.user_id.as_ref().map(UserId::as_str);
+        tracing::info!(purpose = purpose.name, user_id, "one-time token used");
+        Ok(content)
+    }
+}
+
+/// A link that is about to be created; `.await` creates it.
+#[must_use = "a token is created by `.await`"]
+pub struct CreateToken<'a> {
+    auth: &'a Auth,
+    purpose: &'static str,
+    lifetime: Duration,
+    data: Result<String>,
+    user_id: Option<&'a UserId>,
+    former: FormerTokens,
+}
+
+impl<'a> CreateToken<'a> {
+    /// Whose link it is. It is invalidated with this user, and by
+    /// [`invalidate_user_tokens`](Auth::invalidate_user_tokens).
+    pub fn user(mut self, user_id: &'a UserId) -> Self {
+        self.user_id = Some(user_id);
+        self
+    }
+
+    /// Invalidates the open links of the same user and purpose, in the same step.
+    pub fn replace_former(mut self) -> Self {
+        self.former = FormerTokens::Delete;
+        self
+    }
+
+    /// How long this link works, in place of what its purpose says.
+    pub fn expires_in(mut self, lifetime: Duration) -> Self {
+        self.lifetime = lifetime;
+        self
+    }
+
+    async fn create(self) -> Result<OneTimeToken> {
+        let Self { auth, purpose, .. } = self;
+        if self.former == FormerTokens::Delete && self.user_id.is_none() {
+            let reason = "`replace_former()` ends the links of a user: say which one by `user(..)`";
+            return Err(Error::Misuse(reason.to_owned()));
+        }
+        let data = self.data?;
+        let secret = OneTimeToken::generate()?;
+        let now = auth.now();
+        let expires = now.plus(self.lifetime);
+        let token = TokenRow {
+            user_id: self.user_id.cloned(),
+            data,
+            ..TokenRow::new(secret.id(purpose), purpose.to_owned(), now, expires)
+        };
+        let inserted = auth.tokens()?.insert_token(token, self.former);
+        auth.ask(inserted).await?;
+        let user_id = self.user_id.map(UserId::as_str);
+        tracing::info!(purpose, user_id, "one-time token created");
+        Ok(secret)
+    }
+}
+
+awaited!(CreateToken::create -> OneTimeToken);
+
+impl fmt::Debug for CreateToken<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CreateToken")
+            .field("purpose", &self.purpose)
+            .field("user_id", &self.user_id)
+            .finish_non_exhaustive()
+    }
+}
