@@ -190,6 +190,14 @@ impl Auth {
     pub fn read_session_cookie(&self, request: &impl RequestInfo) -> Option<SessionToken> {
         self.cookie().read(request.header("cookie")).token()
     }
+
+    /// The token in a request's `Authorization: Bearer`. Only its form is checked: it authenticates
+    /// a request only if [`validate_session`](Self::validate_session) accepts it.
+    #[must_use]
+    #[doc(alias = "readBearerToken")]
+    pub fn read_bearer_token(&self, request: &impl RequestInfo) -> Option<SessionToken> {
+        bearer::read(request.header("authorization")).token()
+    }
 }
 
 impl AuthRequest {

@@ -215,7 +215,7 @@ impl SessionStore for Away {
         Err(StoreError::unavailable("away"))
     }
 
-    async fn delete_expired_sessions(&self, _: UnixMillis, _: Owner<'_>, _: u32) -> Result<u64> {
+    async fn delete_expired_sessions(&self, _: UnixMillis, _: u32) -> Result<u64> {
         Err(StoreError::unavailable("away"))
     }
 }

@@ -193,6 +193,32 @@ impl Auth {
         self.sweep(SWEEP).await
     }
 
+    /// Deletes the expired sessions of a user, each by a statement, and returns how many there were. A
+    /// session that a table of the application refers to stays.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`](crate::Error::Unavailable) when the store is. Rows that were deleted
+    /// before the error stay deleted.
+    #[doc(alias = "deleteDeadUserSessions")]
+    pub async fn delete_expired_user_sessions(&self, user_id: &UserId) -> Result<u64> {
+        let now = self.now();
+        let mut deleted = 0;
+        for row in self.ask(self.store().user_sessions(user_id)).await? {
+            let state = self.0.lifetime.state(row.created_at, row.expiries, now);
+            if state.is_some() {
+                continue;
+            }
+            let deletion = self.store().delete_session(&row.id, Owner::Is(user_id));
+            match self.ask(deletion).await {
+                Ok(was_there) => deleted += u64::from(was_there),
+                Err(Error::Constraint(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(deleted)
+    }
+
     /// Deletes what is of no use any more, and says how many sessions there were.
     pub(super) async fn sweep(&self, batch: u32) -> Result<u64> {
         let now = self.now();

@@ -54,7 +54,7 @@ impl Auth {
         };
         let now = self.now();
         let delete = || self.ask(tokens.delete_expired_tokens(now, batch));
-        match self.in_batches(batch, true, delete).await {
+        match self.in_batches(batch, delete).await {
             // There is no such table, which an application that creates no tokens can do without.
             Ok(_) | Err(Error::Schema { column: None, .. }) => Ok(()),
             Err(error) => Err(error),

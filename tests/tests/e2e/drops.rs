@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use lucia::{Auth, CodePurpose, Error, TokenPurpose, UserId};
+use lucia::{Auth, CodePurpose, Error, TokenPurpose};
 
 use crate::support::{PASSWORD, Stage, on_each_store, sign_up, verified};
 
@@ -149,11 +149,10 @@ async fn r58_a_use_dropped_at_any_await_uses_the_link_once_or_not_at_all(stage: 
     const LINK: TokenPurpose = TokenPurpose::new("link");
 
     let auth = stage.auth().await;
-    let nobody: UserId = "nobody".parse().unwrap();
     for polls in 1.. {
         let secret = auth.create_token(LINK, &()).await.unwrap();
         let used = dropped_after(polls, auth.use_token(LINK, secret.expose())).await;
-        settled(&auth, &nobody).await;
+        settled(&auth).await;
         assert_no_open_transaction(&stage).await;
         let again = auth.use_token(LINK, secret.expose()).await;
         if let Err(error) = &again {
@@ -171,7 +170,6 @@ async fn r61_a_try_dropped_at_any_await_is_counted_once_or_not_at_all(stage: Sta
     const CODE: CodePurpose = CodePurpose::new("code");
 
     let auth = stage.auth().await;
-    let nobody: UserId = "nobody".parse().unwrap();
     for polls in 1.. {
         let code = auth.create_code(CODE, "ada", &()).await.unwrap();
         let wrong = if code.expose() == "000000" {
@@ -180,7 +178,7 @@ async fn r61_a_try_dropped_at_any_await_is_counted_once_or_not_at_all(stage: Sta
             "000000"
         };
         let tried = dropped_after(polls, auth.use_code(CODE, "ada", wrong)).await;
-        settled(&auth, &nobody).await;
+        settled(&auth).await;
         assert_no_open_transaction(&stage).await;
         let left = stage.value("SELECT tries_left FROM one_time_token").await;
         let left = left.unwrap();

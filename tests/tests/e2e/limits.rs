@@ -1,5 +1,6 @@
 //! How many sessions a user can have, and what becomes of expired ones.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -14,6 +15,7 @@ on_each_store![
     r25_expired_sessions_go_first,
     r25_a_session_that_is_replaced_does_not_count,
     r25_a_lower_limit_holds_from_the_next_sign_in_on,
+    only_the_expired_sessions_of_one_user_are_deleted,
     r52_the_sweeper_deletes_only_expired_rows_in_batches,
     r52_two_sweepers_at_once_delete_each_expired_session_once,
     r52_a_session_renewed_beside_a_sweep_lives_on,
@@ -26,6 +28,28 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 async fn limited(stage: &Stage, limit: u32) -> Auth {
     let settings = stage.builder().await.max_sessions_per_user(limit);
     settings.build().unwrap()
+}
+
+async fn only_the_expired_sessions_of_one_user_are_deleted(stage: Stage) {
+    let auth = stage.auth().await;
+    let ada = sign_up(&auth, "ada").await;
+    auth.create_session(&ada.user_id).await.unwrap();
+    let bob = sign_up(&auth, "bob").await;
+    stage.clock.set(ada.idle_expires);
+    let valid = auth.create_session(&ada.user_id).await.unwrap();
+    let delete = async |user: &UserId| auth.delete_expired_user_sessions(user).await.unwrap();
+    assert_eq!(delete(&ada.user_id).await, 0);
+    stage.clock.advance(SECOND);
+    for unknown in ["nobody", "NOBODY", " "] {
+        assert_eq!(delete(&UserId::new(unknown).unwrap()).await, 0);
+    }
+    assert_eq!(delete(&ada.user_id).await, 2);
+    assert_eq!(delete(&ada.user_id).await, 0);
+    assert!(is_alive(&auth, &valid).await);
+    let left = stage.rows("SELECT id FROM user_session").await;
+    let left: BTreeSet<_> = left.into_iter().flatten().flatten().collect();
+    let expected = [&valid, &bob].map(|session| session.id.as_str().to_owned());
+    assert_eq!(left, BTreeSet::from(expected));
 }
 
 async fn is_alive(auth: &Auth, session: &Session) -> bool {

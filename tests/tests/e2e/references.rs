@@ -165,6 +165,8 @@ async fn a_session_that_is_referred_to_keeps_no_other_expired_one(stage: Stage) 
         assert_eq!(deleted.unwrap(), 1);
     }
     assert_eq!(auth.delete_expired_sessions().await.unwrap(), 2);
+    let of_ada = auth.delete_expired_user_sessions(&session.user_id);
+    assert_eq!(of_ada.await.unwrap(), 0);
     let left = stage.value("SELECT id FROM user_session").await;
     assert_eq!(left.as_deref(), Some(session.id.as_str()));
     assert!(log.lines().iter().any(|line| line.contains("cart")));

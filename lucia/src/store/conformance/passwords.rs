@@ -131,7 +131,7 @@ pub(super) async fn a_password_set_beside_a_change_stays(store: &dyn Store) {
         // Each comes first in half of the meetings.
         all((0..2).map(async |part| {
             if part == number % 2 {
-                let id = UserId::from_stored(&user);
+                let id = UserId::from_stored(user.as_str());
                 let hash = Some("a hash that was set");
                 let set = store.update_key_password(&key_id, &id, hash, OldHash::Any);
                 assert!(set.await.expect("a password is set"));

@@ -27,7 +27,8 @@ async fn lucia_fault_21_the_expired_sessions_of_all_are_gone_when_the_call_retur
 
     stage.clock.advance(20 * DAY);
     assert_eq!(auth.session(&alive.id).await.unwrap(), None);
-    assert_eq!(auth.delete_expired_sessions().await.unwrap(), 1);
+    let of_ada = auth.delete_expired_user_sessions(&alive.user_id);
+    assert_eq!(of_ada.await.unwrap(), 1);
     assert_eq!(stage.count("user_session").await, 0);
 }
 
