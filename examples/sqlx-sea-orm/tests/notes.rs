@@ -92,8 +92,14 @@ async fn migrations_run_again_and_hold_the_files_that_lucia_ships() {
     let (site, _database) = site().await;
     MIGRATIONS.run(&site.pool).await.unwrap();
     for (number, shipped) in [
-        (1, include_str!("../../../lucia/migrations/postgres/0001_tables.sql")),
-        (5, include_str!("../../../lucia/migrations/postgres/0002_one_time_tokens.sql")),
+        (
+            1,
+            include_str!("../../../lucia/migrations/postgres/0001_tables.sql"),
+        ),
+        (
+            5,
+            include_str!("../../../lucia/migrations/postgres/0002_one_time_tokens.sql"),
+        ),
     ] {
         let mut migrations = MIGRATIONS.iter();
         let copy = migrations.find(|migration| migration.version == number);
