@@ -253,7 +253,7 @@ pub trait TokenStore: UserStore {
     async fn take_token(&self, id: &str, hashed_code: Option<&str>) -> Result<Option<TokenRow>>;
 
     /// Counts a try of a code before the code is compared: takes one of the tries that are left. Returns
-    /// the token as it is after that, or `None` if there is no token, or no try left. However many calls
+    /// the token as it is after that, or `None` if there is no token or no try is left. However many calls
     /// there are at once, no more get it than tries were left.
     async fn try_code(&self, id: &str) -> Result<Option<TokenRow>>;
 

@@ -1,4 +1,4 @@
-//! The applications that are built, each as a project of its own.
+//! The applications that are built, each as a separate project.
 
 use std::fmt::Write;
 use std::fs;

@@ -58,6 +58,6 @@ async fn run(options: &Options) -> Result<()> {
 
 /// Says what is being done.
 fn progress(line: &str) {
-    // Whoever has closed the other end does not want to know.
+    // A reader that has closed its end does not need this line.
     let _ = writeln!(std::io::stderr(), "{line}");
 }

@@ -55,7 +55,7 @@ impl Auth {
         let now = self.now();
         let delete = || self.ask(tokens.delete_expired_tokens(now, batch));
         match self.in_batches(batch, delete).await {
-            // There is no such table, which an application that creates no tokens can do without.
+            // The table is missing. An application that creates no tokens does not need it.
             Ok(_) | Err(Error::Schema { column: None, .. }) => Ok(()),
             Err(error) => Err(error),
         }

@@ -28,8 +28,8 @@ impl AuthRequest {
     /// 2. checks the current password (OWASP ASVS 5.0, 6.2.3), and counts the attempt as
     ///    [`sign_in`](Self::sign_in) does. A key of another user is refused like a wrong password;
     /// 3. checks the new password against the [policy](crate::PasswordOptions);
-    /// 4. changes the password if it still is the one that was checked, ends all other sessions of the user and gives this one another token, in
-    ///    one transaction: see [`Auth::change_password`](crate::Auth::change_password);
+    /// 4. changes the password if it still is the one that was checked, ends all other sessions of the user
+    ///    and gives this one another token, in one transaction: see [`Auth::change_password`](crate::Auth::change_password);
     /// 5. makes the response set the cookie with the new token.
     ///
     /// If a step fails, the steps after it do not happen. A client that authenticated by its bearer token
@@ -116,7 +116,7 @@ impl AuthRequest {
     ///
     /// [`Error::CrossOrigin`](crate::Error::CrossOrigin);
     /// [`Error::InvalidOneTimeToken`](crate::Error::InvalidOneTimeToken) if the link is wrong, used or
-    /// expired, or the key is no longer that user's; [`Error::InvalidPassword`](crate::Error::InvalidPassword);
+    /// expired, or if the key now belongs to another user; [`Error::InvalidPassword`](crate::Error::InvalidPassword);
     /// [`Error::Busy`](crate::Error::Busy) when too many passwords wait to be hashed;
     /// [`Error::Unavailable`](crate::Error::Unavailable) when the store is.
     pub async fn reset_password(&self, secret: &str, new: &str) -> Result<Session> {

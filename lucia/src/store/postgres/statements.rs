@@ -119,7 +119,7 @@ impl Statements {
             is_to_be_hashed = ids.is_to_be_hashed(),
         );
         // Each statement that locks more than one row does so in this order, or two of them could wait
-        // for each other: the user, their keys by id, their sessions by age.
+        // for each other: the user's turn, the user, their keys by id, their sessions by age.
         // Postgres looks for no rows to write before it has asked these. Rows are found once more
         // after that: the id of a locked one may be newer than what the statement else sees.
         let keys_are_locked = "(SELECT count(*) FROM locked_keys) >= 0";
@@ -377,9 +377,10 @@ pub(super) fn text_or_null(column: &str) -> String {
     format!("COALESCE({column}, NULL::TEXT)")
 }
 
-/// A common table expression that takes a lock of the user in the column `user_id` of a row. Sign-ins
-/// share it, and what they are to wait for takes it alone. Row locks would not do: while one that sign-ins
-/// share is held, further ones get it past a change that waits, and if there is always one, it waits for ever.
+/// A common table expression that takes an advisory lock for the user in the column `user_id` of a row.
+/// Sign-ins share it. A change that has to wait for them takes it alone, and later sign-ins wait for the
+/// change. A row lock is not fair: while sign-ins share it, further ones get it before a change that waits,
+/// so a change can wait until it times out.
 fn turn(lock: &str, user_id: &str, table: &str, id: &str) -> String {
     format!(
         r#"turn AS (
