@@ -21,6 +21,7 @@ mod error;
 #[macro_use]
 mod forward;
 mod from_rows;
+mod mails;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod migrations;
 #[cfg(feature = "postgres")]
@@ -48,6 +49,7 @@ use crate::user::UserId;
 pub(crate) use attempts::attempt_place;
 pub use attempts::{CountedAttempt, CountedPlace, NewAttempt};
 pub use error::{Result, StoreError};
+pub use mails::MailRow;
 pub use rows::{
     KeyDeletion, KeyRow, LastKey, NewSessionRow, NewUserRow, OldHash, Owner, PasswordChange,
     SessionRow, UserRow, UserTable,
@@ -264,6 +266,35 @@ pub trait TokenStore: UserStore {
     async fn delete_expired_tokens(&self, now: UnixMillis, limit: u32) -> Result<u64>;
 }
 
+/// Mails that wait to be sent.
+///
+/// The rules are in [`Outbox`](crate::mail::Outbox): a store does not look at how often a mail was claimed,
+/// or whether it is still of use.
+#[async_trait]
+pub trait MailStore: fmt::Debug + Send + Sync + 'static {
+    /// Checks that mails can be stored.
+    ///
+    /// # Errors
+    ///
+    /// [`Schema`](StoreError::Schema) when the table for it is not as the store needs it.
+    async fn check_mails(&self) -> Result<()>;
+
+    /// Stores a mail. Where there is one of this id, that one stays as it is.
+    async fn insert_mail(&self, mail: MailRow) -> Result<()>;
+
+    /// Claims one of the mails that are due at `now`, the one that is due the longest: counts an attempt,
+    /// makes the mail due again at `until`, and returns it as it is after that. Of any number of calls at
+    /// once, one gets it.
+    async fn claim_mail(&self, now: UnixMillis, until: UnixMillis) -> Result<Option<MailRow>>;
+
+    /// Makes a mail due at another time, if it was not claimed again since it had this number of attempts.
+    /// Returns whether it did.
+    async fn put_off_mail(&self, id: &str, attempts: u32, due: UnixMillis) -> Result<bool>;
+
+    /// Deletes a mail, whoever has claimed it. Returns whether it was there.
+    async fn delete_mail(&self, id: &str) -> Result<bool>;
+}
+
 /// Users and keys that are stored in a transaction of the application's.
 #[cfg(feature = "postgres")]
 #[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
@@ -298,6 +329,12 @@ pub trait Store: UserStore + SessionStore {
     /// Where one-time tokens are stored. `None` if this store has none: then the calls that create and use
     /// them are an [`Error::Misuse`](crate::Error::Misuse).
     fn tokens(&self) -> Option<&dyn TokenStore> {
+        None
+    }
+
+    /// Where mails that wait to be sent are stored. `None` if this store has no place for them: then an
+    /// [`Outbox`](crate::mail::Outbox) keeps them in memory.
+    fn mails(&self) -> Option<&dyn MailStore> {
         None
     }
 

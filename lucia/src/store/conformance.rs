@@ -31,8 +31,8 @@
 //!
 //! # The fresh store
 //!
-//! Each case begins with no users, keys, sessions, attempts to sign in or one-time tokens, and has the store for itself. The table of
-//! users has the columns of [`USER_COLUMNS`] besides its `id`: a required and unique text, an
+//! Each case begins with no users, keys, sessions, attempts to sign in, one-time tokens or mails, and has
+//! the store for itself. The table of users has the columns of [`USER_COLUMNS`] besides its `id`: a required and unique text, an
 //! optional text, and a whole number that is 10 where nothing else is said. The table of sessions
 //! has the columns of [`SESSION_COLUMNS`] besides lucia's own: an optional text, and a whole
 //! number that is required, and 1 where nothing else is said.
@@ -43,6 +43,7 @@
 mod attempts;
 mod attributes;
 mod keys;
+mod mails;
 mod passwords;
 mod places;
 mod replacements;
@@ -85,6 +86,8 @@ enum Body {
     Attempts(for<'a> fn(&'a dyn Store) -> Running<'a>),
     /// For stores of one-time tokens.
     Tokens(for<'a> fn(&'a dyn Store) -> Running<'a>),
+    /// For stores of mails.
+    Mails(for<'a> fn(&'a dyn Store) -> Running<'a>),
     Sessions(SessionCase),
 }
 
@@ -96,15 +99,15 @@ pub struct SessionCase {
 }
 
 impl Case {
-    /// All cases: those for sessions, those for users and keys, those for attempts to sign in, and those for
-    /// one-time tokens.
+    /// All cases: those for sessions, those for users and keys, those for attempts to sign in, those for
+    /// one-time tokens, and those for mails.
     pub fn all() -> impl Iterator<Item = Self> {
         let of_sessions = SessionCase::all().map(|case| Self {
             name: case.name,
             body: Body::Sessions(case),
         });
-        let others = STORE_CASES.iter().chain(ATTEMPT_CASES).chain(TOKEN_CASES);
-        of_sessions.chain(others.copied())
+        let optional = ATTEMPT_CASES.iter().chain(TOKEN_CASES).chain(MAIL_CASES);
+        of_sessions.chain(STORE_CASES.iter().chain(optional).copied())
     }
 
     /// The case of this name.
@@ -125,8 +128,8 @@ impl Case {
     }
 
     /// Runs the case on a fresh store. A case for attempts to sign in does nothing where the store
-    /// [cannot count them](Store::attempts), and one for one-time tokens where it [has
-    /// none](Store::tokens).
+    /// [cannot count them](Store::attempts), one for one-time tokens where it [has
+    /// none](Store::tokens), and one for mails where it [has no place for them](Store::mails).
     ///
     /// # Panics
     ///
@@ -141,6 +144,11 @@ impl Case {
             }
             Body::Tokens(body) => {
                 if store.tokens().is_some() {
+                    body(store).await;
+                }
+            }
+            Body::Mails(body) => {
+                if store.mails().is_some() {
                     body(store).await;
                 }
             }
@@ -207,6 +215,7 @@ macro_rules! store_conformance {
         $crate::__store_cases! { tests Case [$(#[$attribute])+] [$on_a_fresh_store] }
         $crate::__attempt_cases! { tests Case [$(#[$attribute])+] [$on_a_fresh_store] }
         $crate::__token_cases! { tests Case [$(#[$attribute])+] [$on_a_fresh_store] }
+        $crate::__mail_cases! { tests Case [$(#[$attribute])+] [$on_a_fresh_store] }
     };
 }
 
@@ -454,6 +463,25 @@ macro_rules! __token_cases {
     };
 }
 
+/// The cases for mails.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __mail_cases {
+    ($($purpose:tt)*) => {
+        $crate::__conformance! { $($purpose)*
+            mails {
+                a_mail_comes_back_as_it_was_stored
+                a_mail_is_claimed_when_it_is_due_and_the_first_one_first
+                a_claim_ends_and_each_one_is_counted
+                of_fifty_that_claim_at_once_each_gets_another_mail
+                a_mail_is_put_off_by_its_last_claim_alone
+                a_deleted_mail_is_gone_and_others_stay
+                a_mail_that_is_stored_again_stays_as_it_is
+            }
+        }
+    };
+}
+
 /// What is made of a list of cases: tests, or the list itself.
 #[doc(hidden)]
 #[macro_export]
@@ -483,6 +511,8 @@ const STORE_CASES: &[Case] = __store_cases! { list Body::Store, Case };
 const ATTEMPT_CASES: &[Case] = __attempt_cases! { list Body::Attempts, Case };
 
 const TOKEN_CASES: &[Case] = __token_cases! { list Body::Tokens, Case };
+
+const MAIL_CASES: &[Case] = __mail_cases! { list Body::Mails, Case };
 
 #[cfg(test)]
 mod tests;

@@ -8,8 +8,8 @@ use serde_json::{Map, Value};
 #[cfg(feature = "postgres")]
 use super::TransactionStore;
 use super::{
-    AttemptStore, Expiries, KeyDeletion, KeyRow, LastKey, NewSessionRow, NewUserRow, OldHash,
-    Owner, PasswordChange, Result, Rotation, SessionRow, SessionStore, Store, TokenStore,
+    AttemptStore, Expiries, KeyDeletion, KeyRow, LastKey, MailStore, NewSessionRow, NewUserRow,
+    OldHash, Owner, PasswordChange, Result, Rotation, SessionRow, SessionStore, Store, TokenStore,
     UnixMillis, UserRow, UserStore, UserTable,
 };
 use crate::session::token::SessionId;
@@ -102,6 +102,10 @@ forward! {
 
         fn tokens(&self) -> Option<&dyn TokenStore> {
             (**self).tokens()
+        }
+
+        fn mails(&self) -> Option<&dyn MailStore> {
+            (**self).mails()
         }
 
         #[cfg(feature = "postgres")]

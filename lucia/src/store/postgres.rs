@@ -12,6 +12,7 @@ mod connections;
 mod diagnosis;
 mod error;
 mod lookups;
+mod mails;
 mod migrate;
 mod pooler;
 mod references;
@@ -41,6 +42,7 @@ use cache::Cache;
 pub use cache::CacheOptions;
 use connections::WriteAccess;
 use error::{Failure, Written};
+use mails::MailStatements;
 use pooler::Routes;
 use rows::{key_row, read_all, user_row};
 use run::Statement;
@@ -89,6 +91,7 @@ struct Parts {
     statements: Statements,
     attempt_statements: AttemptStatements,
     token_statements: TokenStatements,
+    mail_statements: MailStatements,
     /// Whether lookups that arrive together share a statement.
     batched: bool,
     queues: Queues<Parts>,

@@ -8,8 +8,8 @@ use serde_json::{Map, Value};
 #[cfg(feature = "postgres")]
 use super::TransactionStore;
 use super::{
-    AttemptStore, Expiries, KeyDeletion, KeyRow, LastKey, NewSessionRow, NewUserRow, OldHash,
-    Owner, PasswordChange, Result, Rotation, SessionRow, SessionStore, Store, StoreError,
+    AttemptStore, Expiries, KeyDeletion, KeyRow, LastKey, MailStore, NewSessionRow, NewUserRow,
+    OldHash, Owner, PasswordChange, Result, Rotation, SessionRow, SessionStore, Store, StoreError,
     TokenStore, UnixMillis, UserRow, UserStore, UserTable,
 };
 use crate::session::token::SessionId;
@@ -76,6 +76,10 @@ impl Store for Split {
 
     fn tokens(&self) -> Option<&dyn TokenStore> {
         self.users.tokens()
+    }
+
+    fn mails(&self) -> Option<&dyn MailStore> {
+        self.users.mails()
     }
 
     #[cfg(feature = "postgres")]

@@ -3,6 +3,7 @@
 mod connections;
 mod database;
 mod errors;
+mod mails;
 mod migrate;
 mod references;
 mod sessions;
@@ -201,6 +202,12 @@ impl SqliteStoreBuilder {
     /// The name of the table of one-time tokens; `one_time_token` by default.
     pub fn token_table(mut self, name: impl Into<String>) -> Self {
         self.names.token = name.into();
+        self
+    }
+
+    /// The name of the table of mails that wait to be sent; `outgoing_mail` by default.
+    pub fn mail_table(mut self, name: impl Into<String>) -> Self {
+        self.names.mail = name.into();
         self
     }
 

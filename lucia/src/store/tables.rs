@@ -21,6 +21,7 @@ pub(crate) struct TableNames {
     pub(crate) session: String,
     pub(crate) attempt: String,
     pub(crate) token: String,
+    pub(crate) mail: String,
 }
 
 impl Default for TableNames {
@@ -32,6 +33,7 @@ impl Default for TableNames {
             session: "user_session".to_owned(),
             attempt: "sign_in_attempt".to_owned(),
             token: "one_time_token".to_owned(),
+            mail: "outgoing_mail".to_owned(),
         }
     }
 }
@@ -59,13 +61,14 @@ impl TableNames {
     }
 
     /// Each name, with the setting that it comes from.
-    pub(crate) fn by_setting(&self) -> [(&'static str, &str); 5] {
+    pub(crate) fn by_setting(&self) -> [(&'static str, &str); 6] {
         [
             ("user_table", &self.user),
             ("key_table", &self.key),
             ("session_table", &self.session),
             ("attempt_table", &self.attempt),
             ("token_table", &self.token),
+            ("mail_table", &self.mail),
         ]
     }
 
@@ -77,6 +80,11 @@ impl TableNames {
     /// The table of one-time tokens, which a later migration makes.
     pub(crate) fn tokens(&self) -> Vec<&str> {
         vec![&self.token]
+    }
+
+    /// The table of mails that wait to be sent, which a later migration makes.
+    pub(crate) fn mails(&self) -> Vec<&str> {
+        vec![&self.mail]
     }
 
     /// The quoted name of a table, with its schema.

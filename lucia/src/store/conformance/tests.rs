@@ -2,6 +2,7 @@
 
 mod attempts;
 mod faults;
+mod mails;
 mod memory;
 mod sessions;
 mod together;

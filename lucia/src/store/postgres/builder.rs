@@ -15,6 +15,7 @@ use super::cache::Cache;
 use super::cache::CacheOptions;
 use super::connections::WriteAccess;
 use super::error::within;
+use super::mails::MailStatements;
 use super::pooler::Routes;
 use super::statements::Statements;
 use super::tokens::TokenStatements;
@@ -107,6 +108,12 @@ impl PgStoreBuilder {
     /// The name of the table of one-time tokens; `one_time_token` by default.
     pub fn token_table(mut self, name: impl Into<String>) -> Self {
         self.tables.token = name.into();
+        self
+    }
+
+    /// The name of the table of mails that wait to be sent; `outgoing_mail` by default.
+    pub fn mail_table(mut self, name: impl Into<String>) -> Self {
+        self.tables.mail = name.into();
         self
     }
 
@@ -243,6 +250,7 @@ impl PgStoreBuilder {
             statements,
             attempt_statements: AttemptStatements::new(&self.tables),
             token_statements: TokenStatements::new(&self.tables),
+            mail_statements: MailStatements::new(&self.tables),
             // Half of the connections are left for other statements.
             queues: Queues::new(pool.status().max_size / 2),
             pool,

@@ -57,6 +57,18 @@ const TOKEN_COLUMNS: &[(&str, Types)] = &[
     ("expires", BIGINT),
 ];
 
+const MAIL_COLUMNS: &[(&str, Types)] = &[
+    ("id", TEXT),
+    ("recipient", TEXT),
+    ("subject", TEXT),
+    ("text", TEXT),
+    ("html", TEXT),
+    ("attempts", BIGINT),
+    ("created_at", BIGINT),
+    ("expires", BIGINT),
+    ("due", BIGINT),
+];
+
 /// What the database knows of a column.
 struct Column {
     name: String,
@@ -185,6 +197,12 @@ impl Parts {
         columns.await.map(drop)
     }
 
+    /// Checks the table of mails that wait to be sent.
+    pub(super) async fn check_mails(&self) -> Result<()> {
+        let columns = self.checked_columns(&self.tables.mail, MAIL_COLUMNS);
+        columns.await.map(drop)
+    }
+
     /// Says so in the log when sessions are found by reading all of them.
     pub(super) async fn check_index(&self) -> Result<()> {
         const SQL: &str = "SELECT 1 FROM pg_index WHERE indrelid = to_regclass($1::TEXT) \
@@ -237,6 +255,7 @@ impl Parts {
             (&tables.session, SESSION_COLUMNS),
             (&tables.attempt, ATTEMPT_COLUMNS),
             (&tables.token, TOKEN_COLUMNS),
+            (&tables.mail, MAIL_COLUMNS),
         ] {
             let params: Params<'_> = &[&tables.quoted(table)];
             for column in migrating.rows(COLUMNS, params, Column::read).await? {
@@ -262,8 +281,10 @@ impl Parts {
 
     /// What is wrong with the tables, if something is.
     async fn unfit_schema(&self, written: Option<Written<'_>>) -> Result<Option<StoreError>> {
-        if let Some(Written::Token) = written {
-            self.check_tokens().await?;
+        match written {
+            Some(Written::Token) => self.check_tokens().await?,
+            Some(Written::Mail) => self.check_mails().await?,
+            _ => {}
         }
         self.check_tables().await?;
         let columns = written.and_then(|written| written.columns(&self.tables));

@@ -68,6 +68,8 @@ pub(super) enum Written<'a> {
     Key,
     /// A one-time token, which has none either.
     Token,
+    /// A mail, which has none either.
+    Mail,
 }
 
 impl<'a> Written<'a> {
@@ -76,7 +78,7 @@ impl<'a> Written<'a> {
         match self {
             Self::User(attributes) => Some((&tables.user, attributes)),
             Self::Session(attributes) => Some((&tables.session, attributes)),
-            Self::Key | Self::Token => None,
+            Self::Key | Self::Token | Self::Mail => None,
         }
     }
 }
@@ -138,6 +140,7 @@ impl ServerError {
             &tables.session,
             &tables.attempt,
             &tables.token,
+            &tables.mail,
         ];
         let is_own = own.contains(&table);
         match kind {

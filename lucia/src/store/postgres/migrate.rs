@@ -15,7 +15,7 @@ use crate::store::tables::{TableNames, defined_columns, index, quote};
 use crate::store::{Result, SESSION_COLUMNS, StoreError};
 
 /// The numbered files, the oldest first. How to add one is said in `store/migrations.rs`.
-const MIGRATIONS: [Migration; 2] = [
+const MIGRATIONS: [Migration; 3] = [
     Migration {
         number: 1,
         file: "0001_tables.sql",
@@ -28,6 +28,13 @@ const MIGRATIONS: [Migration; 2] = [
         file: "0002_one_time_tokens.sql",
         sql: include_str!("../../../migrations/postgres/0002_one_time_tokens.sql"),
         makes: TableNames::tokens,
+        adds: None,
+    },
+    Migration {
+        number: 4,
+        file: "0004_outgoing_mail.sql",
+        sql: include_str!("../../../migrations/postgres/0004_outgoing_mail.sql"),
+        makes: TableNames::mails,
         adds: None,
     },
 ];

@@ -13,9 +13,9 @@ use super::statements::Insertion;
 use super::{Param, Params, Parts, PgStore, attributes_json};
 use crate::session::token::SessionId;
 use crate::store::{
-    AttemptStore, Expiries, KeyRow, NewSessionRow, Owner, PasswordChange, Result, Rotation,
-    SESSION_COLUMNS, SessionRow, SessionStore, Store, TokenStore, TransactionStore, UnixMillis,
-    UserRow,
+    AttemptStore, Expiries, KeyRow, MailStore, NewSessionRow, Owner, PasswordChange, Result,
+    Rotation, SESSION_COLUMNS, SessionRow, SessionStore, Store, TokenStore, TransactionStore,
+    UnixMillis, UserRow,
 };
 use crate::user::UserId;
 
@@ -26,6 +26,10 @@ impl Store for PgStore {
     }
 
     fn tokens(&self) -> Option<&dyn TokenStore> {
+        Some(self)
+    }
+
+    fn mails(&self) -> Option<&dyn MailStore> {
         Some(self)
     }
 

@@ -44,6 +44,7 @@ pub(super) enum Subject {
     Session,
     Attempt,
     Token,
+    Mail,
     /// More than one.
     Several,
 }
@@ -57,6 +58,7 @@ impl Subject {
             Self::Session => (&names.session, true),
             Self::Attempt => (&names.attempt, false),
             Self::Token => (&names.token, false),
+            Self::Mail => (&names.mail, false),
         }
     }
 }
@@ -145,6 +147,7 @@ pub(super) fn explain(failure: Failure, db: Database<'_>) -> StoreError {
             ffi::SQLITE_ERROR => {
                 let checked = match subject {
                     Subject::Token => db.check_tokens(),
+                    Subject::Mail => db.check_mails(),
                     _ => db.check().and_then(|()| db.check_attempts()),
                 };
                 match checked {

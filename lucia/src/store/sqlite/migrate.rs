@@ -11,7 +11,7 @@ use crate::store::tables::{TableNames, quote};
 use crate::store::{SESSION_COLUMNS, StoreError, UnixMillis};
 
 /// The numbered files, the oldest first. How to add one is said in `store/migrations.rs`.
-pub(super) const MIGRATIONS: [Migration; 2] = [
+pub(super) const MIGRATIONS: [Migration; 3] = [
     Migration {
         number: 1,
         file: "0001_tables.sql",
@@ -24,6 +24,13 @@ pub(super) const MIGRATIONS: [Migration; 2] = [
         file: "0002_one_time_tokens.sql",
         sql: include_str!("../../../migrations/sqlite/0002_one_time_tokens.sql"),
         makes: TableNames::tokens,
+        adds: None,
+    },
+    Migration {
+        number: 4,
+        file: "0004_outgoing_mail.sql",
+        sql: include_str!("../../../migrations/sqlite/0004_outgoing_mail.sql"),
+        makes: TableNames::mails,
         adds: None,
     },
 ];
@@ -57,7 +64,8 @@ pub(super) fn migrate(
     add_missing(db, &tables.names.session, defined)?;
     db.check()?;
     db.check_attempts()?;
-    db.check_tokens()
+    db.check_tokens()?;
+    db.check_mails()
 }
 
 /// The files that have not run. Where a table is missing or incomplete all the same, all of them.

@@ -13,8 +13,9 @@ use super::tables::Tables;
 use super::values::{Attributes, object, user_row};
 use crate::session::token::SessionId;
 use crate::store::{
-    AttemptStore, Expiries, KeyRow, NewSessionRow, Owner, PasswordChange, Result, Rotation,
-    SESSION_COLUMNS, SessionRow, SessionStore, Store, StoreError, TokenStore, UnixMillis, UserRow,
+    AttemptStore, Expiries, KeyRow, MailStore, NewSessionRow, Owner, PasswordChange, Result,
+    Rotation, SESSION_COLUMNS, SessionRow, SessionStore, Store, StoreError, TokenStore, UnixMillis,
+    UserRow,
 };
 use crate::user::UserId;
 
@@ -131,6 +132,10 @@ impl Store for SqliteStore {
     }
 
     fn tokens(&self) -> Option<&dyn TokenStore> {
+        Some(self)
+    }
+
+    fn mails(&self) -> Option<&dyn MailStore> {
         Some(self)
     }
 

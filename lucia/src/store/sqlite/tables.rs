@@ -24,6 +24,19 @@ const TOKEN_COLUMNS: [&str; 8] = [
     "expires",
 ];
 
+/// The columns of the table of mails that wait to be sent.
+const MAIL_COLUMNS: [&str; 9] = [
+    "id",
+    "recipient",
+    "subject",
+    "text",
+    "html",
+    "attempts",
+    "created_at",
+    "expires",
+    "due",
+];
+
 /// The tables, and the statements over them.
 pub(super) struct Tables {
     pub(super) names: TableNames,
@@ -68,6 +81,10 @@ pub(super) struct Statements {
     pub(super) try_code: String,
     pub(super) delete_user_tokens: String,
     pub(super) delete_expired_tokens: String,
+    pub(super) insert_mail: String,
+    pub(super) claim_mail: String,
+    pub(super) put_off_mail: String,
+    pub(super) delete_mail: String,
 }
 
 /// A column that the database has.
@@ -141,6 +158,11 @@ impl Database<'_> {
     /// Checks the table of one-time tokens, which an application that creates none can do without.
     pub(super) fn check_tokens(self) -> Outcome<()> {
         self.check_table(&self.tables.names.token, TOKEN_COLUMNS)
+    }
+
+    /// Checks the table of mails, which an application that sends none can do without.
+    pub(super) fn check_mails(self) -> Outcome<()> {
+        self.check_table(&self.tables.names.mail, MAIL_COLUMNS)
     }
 
     fn check_table<'a>(
@@ -223,6 +245,8 @@ impl Statements {
         let key_columns = KEY_COLUMNS.map(quote).join(", ");
         let token = quote(&names.token);
         let token_columns = TOKEN_COLUMNS.map(quote).join(", ");
+        let mail = quote(&names.mail);
+        let mail_columns = MAIL_COLUMNS.map(quote).join(", ");
 
         Self {
             user: format!(r#"SELECT {user_columns} FROM {user} AS u WHERE u."id" = ?1"#),
@@ -317,6 +341,19 @@ impl Statements {
                 r#"DELETE FROM {token} WHERE "id" IN
                     (SELECT "id" FROM {token} WHERE "expires" <= ?1 LIMIT ?2)"#
             ),
+            insert_mail: format!(
+                "INSERT OR IGNORE INTO {mail} ({mail_columns})
+                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"
+            ),
+            claim_mail: format!(
+                r#"UPDATE {mail} SET "due" = ?2, "attempts" = "attempts" + 1 WHERE "id" =
+                    (SELECT "id" FROM {mail} WHERE "due" <= ?1 ORDER BY "due" LIMIT 1)
+                    RETURNING {mail_columns}"#
+            ),
+            put_off_mail: format!(
+                r#"UPDATE {mail} SET "due" = ?3 WHERE "id" = ?1 AND "attempts" = ?2"#
+            ),
+            delete_mail: format!(r#"DELETE FROM {mail} WHERE "id" = ?1"#),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Which migrations have run: recorded once for each set of tables, and compared with the files.
 
 use futures_util::future::join_all;
-use lucia::store::TokenStore as _;
+use lucia::store::{MailStore as _, TokenStore as _};
 use lucia::{Auth, Error, PgStore};
 use lucia_tests::Database;
 
@@ -142,12 +142,15 @@ async fn tables_that_were_dropped_are_made_again() {
     store.migrate(COLUMNS).await.unwrap();
     let client = database.connect().await;
     for drop in [
-        "DROP TABLE auth_user, user_key, user_session, sign_in_attempt, one_time_token",
+        "DROP TABLE auth_user, user_key, user_session, sign_in_attempt, one_time_token, \
+         outgoing_mail",
         "DROP TABLE one_time_token",
+        "DROP TABLE outgoing_mail",
     ] {
         client.batch_execute(drop).await.unwrap();
         store.migrate(COLUMNS).await.unwrap();
         store.check_tokens().await.unwrap();
+        store.check_mails().await.unwrap();
     }
     assert_works(&database).await;
 }
@@ -171,7 +174,7 @@ async fn only_what_an_earlier_version_has_not_run_is_run() {
     let sql = "SELECT number, ran_at = 7 FROM lucia_migration ORDER BY number";
     let rows = client.query(sql, &[]).await.unwrap();
     let rows: Vec<(i64, bool)> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
-    assert_eq!(rows, [(1, true), (2, false)]);
+    assert_eq!(rows, [(1, true), (2, false), (4, true)]);
 }
 
 #[tokio::test]

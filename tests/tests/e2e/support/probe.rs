@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use lucia::store::{
     AttemptStore, CountedAttempt, CountedPlace, Expiries, FormerTokens, KeyDeletion, KeyRow,
     LastKey, NewAttempt, NewSessionRow, NewUserRow, OldHash, Owner, PasswordChange, Result,
-    Rotation, SessionRow, SessionStore, Store, StoreError, TokenRow, TokenStore, UnixMillis,
+    MailRow, MailStore, Rotation, SessionRow, SessionStore, Store, StoreError, TokenRow, TokenStore, UnixMillis,
     UserRow, UserStore, UserTable,
 };
 use lucia::{SessionId, UserId};
@@ -131,6 +131,10 @@ fn attempts(store: &Arc<dyn Store>) -> &dyn AttemptStore {
     store.attempts().unwrap()
 }
 
+fn mails(store: &Arc<dyn Store>) -> &dyn MailStore {
+    store.mails().unwrap()
+}
+
 fn tokens(store: &Arc<dyn Store>) -> &dyn TokenStore {
     store.tokens().unwrap()
 }
@@ -156,6 +160,10 @@ probed! {
         fn tokens(&self) -> Option<&dyn TokenStore> {
             let tokens = self.store.tokens().map(|_| self as &dyn TokenStore);
             tokens.filter(|_| !self.probe.state().has_no_tokens)
+        }
+
+        fn mails(&self) -> Option<&dyn MailStore> {
+            self.store.mails().map(|_| self as &dyn MailStore)
         }
 
         fn attempts(&self) -> Option<&dyn AttemptStore> {
@@ -201,6 +209,15 @@ probed! {
     check_attempts() -> ();
     uncount_attempt(places: &[CountedPlace]) -> ();
     delete_old_attempts(now: UnixMillis, limit: u32) -> u64;
+}
+
+probed! {
+    MailStore as mails, {}
+    check_mails() -> ();
+    insert_mail(mail: MailRow) -> ();
+    claim_mail(now: UnixMillis, until: UnixMillis) -> Option<MailRow>;
+    put_off_mail(id: &str, attempts: u32, due: UnixMillis) -> bool;
+    delete_mail(id: &str) -> bool;
 }
 
 probed! {

@@ -213,6 +213,7 @@ impl Stage {
             "user_session",
             "sign_in_attempt",
             "one_time_token",
+            "outgoing_mail",
         ] {
             let rows = self.rows(&format!("SELECT * FROM {table}")).await;
             values.extend(rows.into_iter().flatten().flatten());

@@ -181,6 +181,24 @@ faults! {
     DeletesTokensThatWork
     LeavesTokensOfTheLastMoment
 
+    // Mails
+    LosesTheHtmlOfAMail
+    LosesTheExpiryOfAMail
+    ReplacesMails
+    ClaimsLate
+    ClaimsWhatIsNotDue
+    ClaimsInAnyOrder
+    ClaimsInTwoSteps
+    ClaimsForNoTime
+    CountsNoClaims
+    TellsTheMailBefore
+    PutsOffWhatIsNotThere
+    PutsOffByAnyClaim
+    CountsWhatIsPutOff
+    DeletesMailsThatAreNotThere
+    KeepsClaimedMails
+    DeletesAllMails
+
     // Both together
     TakesSessionsOfNobody
     HidesTheExpired

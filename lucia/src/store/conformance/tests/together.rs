@@ -7,8 +7,8 @@ use super::memory::Memory;
 use super::users::user_row;
 use crate::session::token::SessionId;
 use crate::store::{
-    AttemptStore, KeyRow, NewSessionRow, PasswordChange, Result, SessionRow, SessionStore, Store,
-    StoreError, TokenStore, UserRow,
+    AttemptStore, KeyRow, MailStore, NewSessionRow, PasswordChange, Result, SessionRow,
+    SessionStore, Store, StoreError, TokenStore, UserRow,
 };
 
 #[async_trait]
@@ -18,6 +18,10 @@ impl Store for Memory {
     }
 
     fn tokens(&self) -> Option<&dyn TokenStore> {
+        Some(self)
+    }
+
+    fn mails(&self) -> Option<&dyn MailStore> {
         Some(self)
     }
 
