@@ -37,6 +37,7 @@
 mod extractors;
 #[cfg(feature = "macros")]
 mod handler;
+mod mailbox;
 mod middleware;
 mod nearest;
 mod permit;
@@ -50,6 +51,7 @@ use actix_web::{HttpMessage, HttpRequest};
 #[cfg(feature = "macros")]
 #[cfg_attr(docsrs, doc(cfg(feature = "macros")))]
 pub use lucia_attributes::{auth_request, authenticated};
+pub use mailbox::mailbox;
 pub use middleware::{AuthMiddleware, AuthMiddlewareService};
 pub use permit::PermitArgument;
 

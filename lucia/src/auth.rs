@@ -71,6 +71,7 @@ pub struct Auth(Arc<Parts>);
 
 struct Parts {
     store: Arc<dyn Store>,
+    environment: Environment,
     store_timeout: Duration,
     /// The name of the table of sessions.
     session_table: Arc<str>,
@@ -91,6 +92,10 @@ impl Auth {
     /// Starts building an `Auth` on `store`. The defaults are safe for production.
     pub fn builder(store: impl Store) -> AuthBuilder {
         AuthBuilder::new(store)
+    }
+
+    pub(crate) fn environment(&self) -> Environment {
+        self.0.environment
     }
 
     pub(crate) fn cookie(&self) -> &CookieConfig {

@@ -59,6 +59,7 @@ mod extractors;
 #[cfg(feature = "macros")]
 mod handler;
 mod layer;
+mod mailbox;
 mod permit;
 mod response;
 
@@ -70,6 +71,7 @@ pub use layer::{AuthLayer, AuthService};
 pub use lucia_attributes::{
     axum_auth_request as auth_request, axum_authenticated as authenticated,
 };
+pub use mailbox::mailbox;
 pub use permit::PermitArgument;
 
 /// For the code that the attributes generate.

@@ -27,6 +27,7 @@ pub type BoxError = Box<dyn StdError + Send + Sync + 'static>;
 /// | [`InvalidPassword`](Self::InvalidPassword) | 400 | `invalid_password` |
 /// | [`InvalidUserId`](Self::InvalidUserId) | 400 | `invalid_user_id` |
 /// | [`InvalidKey`](Self::InvalidKey) | 400 | `invalid_key` |
+/// | [`InvalidAddress`](Self::InvalidAddress) | 400 | `invalid_address` |
 /// | [`InvalidAttribute`](Self::InvalidAttribute) | 400 | `invalid_attribute` |
 /// | [`InvalidOneTimeToken`](Self::InvalidOneTimeToken) | 400 | `invalid_one_time_token` |
 /// | [`InvalidCredentials`](Self::InvalidCredentials) | 401 | `invalid_credentials` |
@@ -124,6 +125,14 @@ pub enum Error {
     /// Status 400, code `invalid_key`.
     #[error("the key was refused: {reason}")]
     InvalidKey {
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// A text that is not an address of e-mail.
+    ///
+    /// Status 400, code `invalid_address`.
+    #[error("the e-mail address was refused: {reason}")]
+    InvalidAddress {
         /// What is wrong with it.
         reason: &'static str,
     },

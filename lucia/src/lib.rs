@@ -86,6 +86,7 @@
 //! | changing passwords | [`AuthRequest::change_password`], [`Auth::reset_password`] |
 //! | limiting attempts to sign in | [`VerifyPassword::limit_by`], [`AuthBuilder::sign_in_limit`] |
 //! | links and codes that work once | [`Auth::create_token`], [`Auth::create_code`] |
+//! | sending e-mail | [`mail`] |
 //! | "remember me" | [`SignIn::remember`] |
 //! | a list of "your sessions" | [`Auth::user_sessions`], [`SessionInfo`] |
 //! | deleting expired sessions | [`Auth::sweeper`] |
@@ -109,6 +110,7 @@
 //! | `postgres` | yes | `PgStore` |
 //! | `cache` | | answers lookups from memory until the database reports a change: `PgStoreBuilder::cache` |
 //! | `sqlite` | | `SqliteStore`, in a file or in memory; bundles SQLite |
+//! | `mail` | | `mail::SmtpMailer`, which sends e-mail by a mail server |
 //! | `legacy-hashes` | | verifies the scrypt hashes of Lucia for Node and bcrypt hashes, and can create those of Lucia: [`PasswordOptions`] |
 //! | `conformance` | | the test suite for your own stores |
 //! | `test-support` | | [`testing`], for the tests of an application; with `sqlite`, a store in memory |
@@ -129,6 +131,7 @@ mod headers;
 #[cfg(feature = "http")]
 #[cfg_attr(docsrs, doc(cfg(feature = "http")))]
 pub mod http;
+pub mod mail;
 mod password;
 mod request;
 mod session;

@@ -396,6 +396,7 @@ impl AuthBuilder {
             max_sessions: self.max_sessions,
             sign_in_limit: self.sign_in_limit,
             store: self.store,
+            environment: self.environment,
             store_timeout: self.store_timeout,
             denials: self.denials,
             lifetime: self.lifetime,

@@ -30,6 +30,9 @@ impl Error {
             Self::InvalidPassword(_) => (400, "invalid_password", "The password was refused."),
             Self::InvalidUserId(_) => (400, "invalid_user_id", "A value was refused."),
             Self::InvalidKey { .. } => (400, "invalid_key", "A value was refused."),
+            Self::InvalidAddress { .. } => {
+                (400, "invalid_address", "This is not an e-mail address.")
+            }
             Self::InvalidAttribute { .. } => (400, "invalid_attribute", "A value was refused."),
             Self::InvalidOneTimeToken => (
                 400,

@@ -16,6 +16,7 @@ fn variant(error: &Error) -> &'static str {
         Error::InvalidPassword(_) => "InvalidPassword",
         Error::InvalidUserId(_) => "InvalidUserId",
         Error::InvalidKey { .. } => "InvalidKey",
+        Error::InvalidAddress { .. } => "InvalidAddress",
         Error::InvalidAttribute { .. } => "InvalidAttribute",
         Error::DuplicateKey => "DuplicateKey",
         Error::DuplicateUser => "DuplicateUser",
@@ -38,6 +39,7 @@ fn all() -> Vec<Error> {
         Error::InvalidPassword(PasswordProblem::Empty),
         Error::InvalidUserId(InvalidUserId::Empty),
         Error::InvalidKey { reason: "" },
+        Error::InvalidAddress { reason: "" },
         Error::InvalidAttribute {
             table: table(),
             column: None,

@@ -175,7 +175,9 @@ impl DenialBody {
     /// ```
     pub fn problem(denial: &Denial<'_>) -> Self {
         let detail = match denial.error() {
-            error @ (Error::InvalidPassword(_) | Error::InvalidKey { .. }) => error.to_string(),
+            error @ (Error::InvalidPassword(_)
+            | Error::InvalidKey { .. }
+            | Error::InvalidAddress { .. }) => error.to_string(),
             _ => denial.message().to_owned(),
         };
         let problem = json!({

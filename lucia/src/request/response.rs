@@ -101,7 +101,10 @@ impl Answer {
             Error::Constraint { .. } | Error::InvalidAttribute { .. } => {
                 tracing::info!("{}", chain(error));
             }
-            Error::InvalidKey { .. } | Error::InvalidPassword { .. } | Error::DuplicateKey => {
+            Error::InvalidKey { .. }
+            | Error::InvalidAddress { .. }
+            | Error::InvalidPassword { .. }
+            | Error::DuplicateKey => {
                 tracing::debug!("{}", chain(error));
             }
             _ => {}

@@ -1,0 +1,31 @@
+//! E-mail: texts, an outbox that sends in the background, and what sends.
+//!
+//! An application writes a [`Mail`], or has [`MailTexts`] write one, and puts it into the
+//! [`Outbox`], which sends it by a [`Mailer`]:
+//!
+//! | mailer | |
+//! |---|---|
+//! | [`SmtpMailer`] (feature `mail`) | by a mail server |
+//! | [`Mailbox`] | keeps mails for a page of yours, in development |
+//! | your own | by the API of a provider |
+//!
+//! The guide `docs/e-mail.md` of the repository has all of it in one example.
+
+mod address;
+mod html;
+mod mailbox;
+mod mailer;
+mod message;
+mod outbox;
+#[cfg(feature = "mail")]
+mod smtp;
+mod texts;
+
+pub use mailbox::Mailbox;
+pub use mailer::{Mailer, SendError};
+pub use message::Mail;
+pub use outbox::{Outbox, OutboxBuilder};
+#[cfg(feature = "mail")]
+#[cfg_attr(docsrs, doc(cfg(feature = "mail")))]
+pub use smtp::SmtpMailer;
+pub use texts::{MailContent, MailOccasion, MailTexts, MailWords};

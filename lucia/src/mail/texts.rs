@@ -1,0 +1,325 @@
+//! [`MailTexts`]: the mails that accounts need, in words that an application can replace.
+
+mod english;
+mod german;
+mod layout;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Mail;
+use super::html::is_link;
+use crate::{Error, Result};
+
+/// What a mail is about, with what goes into it.
+///
+/// A link is a whole URL, with `https://`.
+#[derive(Clone, Copy)]
+#[non_exhaustive]
+pub enum MailContent<'a> {
+    /// Asks whoever reads it to confirm that the address is theirs.
+    VerifyAddress {
+        /// To the page that confirms it.
+        link: &'a str,
+    },
+    /// Lets somebody choose another password.
+    ResetPassword {
+        /// To the page that asks for the new one.
+        link: &'a str,
+    },
+    /// Asks to confirm a new address; to the new one.
+    ConfirmNewAddress {
+        /// To the page that confirms it.
+        link: &'a str,
+    },
+    /// Tells that the account has another address now; to the old one.
+    AddressChanged {
+        /// The address that it has now.
+        new_address: &'a str,
+        /// To the page that takes it back.
+        undo_link: &'a str,
+    },
+    /// Signs in.
+    SignInLink {
+        /// To the page that does.
+        link: &'a str,
+    },
+    /// A code to type on the page that asked for it.
+    SignInCode {
+        /// The code.
+        code: &'a str,
+    },
+    /// Invites somebody who may not have an account yet.
+    Invitation {
+        /// To the page that accepts it.
+        link: &'a str,
+        /// Who invites, as the reader knows them, or whose invitation it is.
+        from: &'a str,
+    },
+}
+
+impl<'a> MailContent<'a> {
+    /// The link, if there is one.
+    #[must_use]
+    pub fn link(&self) -> Option<&'a str> {
+        match *self {
+            Self::VerifyAddress { link }
+            | Self::ResetPassword { link }
+            | Self::ConfirmNewAddress { link }
+            | Self::AddressChanged {
+                undo_link: link, ..
+            }
+            | Self::SignInLink { link }
+            | Self::Invitation { link, .. } => Some(link),
+            Self::SignInCode { .. } => None,
+        }
+    }
+
+    /// The code, if there is one.
+    #[must_use]
+    pub fn code(&self) -> Option<&'a str> {
+        match *self {
+            Self::SignInCode { code } => Some(code),
+            _ => None,
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        match self {
+            Self::VerifyAddress { .. } => "VerifyAddress",
+            Self::ResetPassword { .. } => "ResetPassword",
+            Self::ConfirmNewAddress { .. } => "ConfirmNewAddress",
+            Self::AddressChanged { .. } => "AddressChanged",
+            Self::SignInLink { .. } => "SignInLink",
+            Self::SignInCode { .. } => "SignInCode",
+            Self::Invitation { .. } => "Invitation",
+        }
+    }
+}
+
+impl fmt::Debug for MailContent<'_> {
+    /// Without links and codes.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// The words of a mail, as plain text. Around them are the link or code, and the layout.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MailWords {
+    /// The subject.
+    pub subject: String,
+    /// Paragraphs before the link or code.
+    pub before: Vec<String>,
+    /// What the button with the link says.
+    pub button: String,
+    /// Paragraphs after the link or code.
+    pub after: Vec<String>,
+    /// What to do if the button does not work; the link follows.
+    pub fallback: String,
+    /// The language, as HTML names it: `en`.
+    pub language: String,
+}
+
+impl MailWords {
+    /// Words in this language, with this subject and nothing else.
+    #[must_use]
+    pub fn new(language: &str, subject: impl Into<String>) -> Self {
+        Self {
+            subject: subject.into(),
+            before: Vec::new(),
+            button: String::new(),
+            after: Vec::new(),
+            fallback: String::new(),
+            language: language.to_owned(),
+        }
+    }
+
+    /// With a paragraph before the link or code.
+    #[must_use]
+    pub fn before(mut self, paragraph: impl Into<String>) -> Self {
+        self.before.push(paragraph.into());
+        self
+    }
+
+    /// With a button for the link, and what stands before the link itself in small print.
+    #[must_use]
+    pub fn button(mut self, label: impl Into<String>, fallback: impl Into<String>) -> Self {
+        self.button = label.into();
+        self.fallback = fallback.into();
+        self
+    }
+
+    /// With a paragraph after the link or code.
+    #[must_use]
+    pub fn after(mut self, paragraph: impl Into<String>) -> Self {
+        self.after.push(paragraph.into());
+        self
+    }
+}
+
+/// What words are asked for.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct MailOccasion<'a> {
+    /// What the mail is about.
+    pub content: MailContent<'a>,
+    /// The name of the site, as people know it.
+    pub site: &'a str,
+    /// The language that is asked for, as in `Accept-Language`: `de-AT`.
+    pub language: &'a str,
+    /// How long the link or code works.
+    pub lifetime: Duration,
+}
+
+impl MailOccasion<'_> {
+    /// Whether the language is this one, in whatever region: `de-AT` is `de`.
+    #[must_use]
+    pub fn is_in(&self, language: &str) -> bool {
+        let first = self.language.split(['-', '_']).next().unwrap_or_default();
+        first.trim().eq_ignore_ascii_case(language)
+    }
+}
+
+type Words = Arc<dyn Fn(&MailOccasion<'_>) -> Option<MailWords> + Send + Sync>;
+type Layout = Arc<dyn Fn(&MailOccasion<'_>, &MailWords) -> String + Send + Sync>;
+
+/// Writes the mails that accounts need, in English and German, as text and as HTML.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use lucia::mail::{MailContent, MailTexts, Outbox};
+///
+/// # fn f(outbox: &Outbox, link: &str) -> lucia::Result<()> {
+/// let texts = MailTexts::new("Example"); // the name of your site; made once
+///
+/// let content = MailContent::ResetPassword { link };
+/// let mail = texts.mail("ada@example.com", "de", content, Duration::from_secs(60 * 60))?;
+/// outbox.send(mail)?;
+/// # Ok(()) }
+/// ```
+///
+/// [`words`](Self::words) replaces some of the texts or all, or adds a language, and
+/// [`layout`](Self::layout) replaces the HTML around them. All values are escaped in HTML.
+#[derive(Clone)]
+pub struct MailTexts {
+    site: String,
+    words: Option<Words>,
+    layout: Option<Layout>,
+}
+
+impl MailTexts {
+    /// Texts of the site that people know by this name.
+    pub fn new(site: impl Into<String>) -> Self {
+        Self {
+            site: site.into(),
+            words: None,
+            layout: None,
+        }
+    }
+
+    /// Asks for your own words first. Where you have none, lucia's are taken: in English, unless it knows
+    /// the language.
+    ///
+    /// ```
+    /// use lucia::mail::{MailContent, MailTexts, MailWords};
+    ///
+    /// let texts = MailTexts::new("Example").words(|occasion| match occasion.content {
+    ///     MailContent::ResetPassword { .. } if occasion.is_in("fr") => Some(
+    ///         MailWords::new("fr", format!("Mot de passe de {}", occasion.site))
+    ///             .before("Vous pouvez choisir un nouveau mot de passe :")
+    ///             .button("Choisir un mot de passe", "Ou ouvrez ce lien :"),
+    ///     ),
+    ///     _ => None,
+    /// });
+    /// ```
+    #[must_use]
+    pub fn words(
+        mut self,
+        words: impl Fn(&MailOccasion<'_>) -> Option<MailWords> + Send + Sync + 'static,
+    ) -> Self {
+        self.words = Some(Arc::new(words));
+        self
+    }
+
+    /// Makes the HTML of the words, in place of lucia's layout. Escape what you insert, the link among it.
+    #[must_use]
+    pub fn layout(
+        mut self,
+        layout: impl Fn(&MailOccasion<'_>, &MailWords) -> String + Send + Sync + 'static,
+    ) -> Self {
+        self.layout = Some(Arc::new(layout));
+        self
+    }
+
+    /// A mail to this address, in this language (`de`, or `de-AT`), whose link or code works for this long.
+    /// It has this [lifetime](Mail::with_lifetime) itself.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidAddress`]; [`Error::Misuse`] for a link that is not a URL with `https://` or
+    /// `http://`; [`Error::Internal`] when the operating system gives no random bytes.
+    pub fn mail(
+        &self,
+        to: &str,
+        language: &str,
+        content: MailContent<'_>,
+        lifetime: Duration,
+    ) -> Result<Mail> {
+        if content.link().is_some_and(|link| !is_link(link)) {
+            let reason = "the link of a mail is no URL; write it with `https://` and your host";
+            return Err(Error::Misuse(reason.to_owned()));
+        }
+        let occasion = MailOccasion {
+            content,
+            site: &self.site,
+            language,
+            lifetime,
+        };
+        let own = self.words.as_ref().and_then(|words| words(&occasion));
+        let words = own.unwrap_or_else(|| match occasion.is_in("de") {
+            true => german::words(&occasion),
+            false => english::words(&occasion),
+        });
+        let html = match &self.layout {
+            Some(layout) => layout(&occasion, &words),
+            None => layout::html(&occasion, &words),
+        };
+        let mail = Mail::new(to, &words.subject, &layout::text(&occasion, &words))?;
+        Ok(mail.with_html(&html).with_lifetime(lifetime))
+    }
+}
+
+impl fmt::Debug for MailTexts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MailTexts")
+            .field("site", &self.site)
+            .field("words", &self.words.is_some())
+            .field("layout", &self.layout.is_some())
+            .finish()
+    }
+}
+
+/// A duration as a number of days, hours or minutes: the longest of these that says it exactly, and whole
+/// minutes at the least.
+fn largest_unit(duration: Duration) -> (u64, Unit) {
+    let minutes = duration.as_secs() / 60;
+    match minutes {
+        _ if minutes >= 2 * 24 * 60 && minutes % (24 * 60) == 0 => (minutes / 24 / 60, Unit::Days),
+        _ if minutes >= 60 && minutes % 60 == 0 => (minutes / 60, Unit::Hours),
+        _ => (minutes.max(1), Unit::Minutes),
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unit {
+    Days,
+    Hours,
+    Minutes,
+}
+
+#[cfg(test)]
+mod tests;
