@@ -111,7 +111,7 @@ pub async fn finish<R: Response>(
     auth_request: &AuthRequest,
     asked: &impl AskedFor,
 ) -> R {
-    let mut response = dress(response, auth_request.auth(), asked);
+    let mut response = dress(response, auth_request.base_auth(), asked);
     let headers = auth_request.response_headers().await;
     headers.put_on(response.headers_mut());
     response

@@ -9,6 +9,7 @@ mod passwords;
 pub(crate) mod said;
 mod sessions;
 mod sweeper;
+mod telling;
 mod users;
 
 use std::fmt;
@@ -27,6 +28,7 @@ pub(crate) use candidates::warn_of_too_many;
 use said::Said;
 
 use crate::clock::{TimeSource, UnixMillis};
+use crate::event::{EventClient, Listeners};
 use crate::headers::cookie::CookieConfig;
 use crate::headers::denial::Denials;
 use crate::headers::origin::OriginPolicy;
@@ -67,7 +69,11 @@ use crate::{Error, Result};
 /// }
 /// ```
 #[derive(Clone)]
-pub struct Auth(Arc<Parts>);
+pub struct Auth(
+    Arc<Parts>,
+    /// The client that its calls are made for, if one is known: for events.
+    Option<Arc<EventClient>>,
+);
 
 struct Parts {
     store: Arc<dyn Store>,
@@ -85,6 +91,7 @@ struct Parts {
     passwords: Passwords,
     clock: Arc<dyn TimeSource>,
     denials: Option<Denials>,
+    listeners: Listeners,
     said: Said,
 }
 

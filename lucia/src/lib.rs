@@ -94,6 +94,7 @@
 //! | errors | [`Error`] |
 //! | tests of your application | [`testing`] |
 //! | error bodies for clients | [`AuthBuilder::denials`] |
+//! | an audit table, alarms, metrics | [`Event`], [`AuthBuilder::on_event`] |
 //! | another framework | [`http`], [`adapter`] |
 //!
 //! The folder `docs` of the repository has recipes and guides, including guides for migrating from
@@ -112,6 +113,7 @@
 //! | `sqlite` | | `SqliteStore`, in a file or in memory; bundles SQLite |
 //! | `mail` | | `mail::SmtpMailer`, which sends e-mail by a mail server |
 //! | `legacy-hashes` | | verifies the scrypt hashes of Lucia for Node and bcrypt hashes, and can create those of Lucia: [`PasswordOptions`] |
+//! | `metrics` | | counts [events](Event) with the facade crate `metrics` |
 //! | `conformance` | | the test suite for your own stores |
 //! | `test-support` | | [`testing`], for the tests of an application; with `sqlite`, a store in memory |
 
@@ -127,6 +129,7 @@ mod auth;
 pub mod axum;
 mod clock;
 mod error;
+mod event;
 mod headers;
 #[cfg(feature = "http")]
 #[cfg_attr(docsrs, doc(cfg(feature = "http")))]
@@ -155,6 +158,7 @@ pub use deadpool_postgres;
 pub use error::{
     BoxError, ConstraintKind, ConstraintViolation, Error, InvalidUserId, PasswordProblem, Result,
 };
+pub use event::{AccessDenial, Event, EventKind, RevocationCause, SignInFailure};
 pub use headers::{CookieOptions, Denial, DenialBody, SameSite, SessionCookie, TrustedProxy};
 #[cfg(all(feature = "actix", feature = "macros"))]
 #[cfg_attr(docsrs, doc(cfg(all(feature = "actix", feature = "macros"))))]

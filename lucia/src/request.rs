@@ -20,6 +20,7 @@ use serde::de::DeserializeOwned;
 
 use crate::auth::Auth;
 use crate::clock::UnixMillis;
+use crate::event::{EventClient, EventKind};
 use crate::headers::RequestInfo;
 use crate::headers::bearer;
 use crate::headers::cookie::SessionCookie;
@@ -71,10 +72,16 @@ struct Shared {
     /// Why this is an unsafe request that may come from another site. It may be found later than the
     /// rest, see [`AuthRequest::look_again`], and is never taken back.
     refusal: OnceLock<Refusal>,
+    /// Whether the refusal has been told.
+    is_refusal_told: AtomicBool,
     /// The method that `refusal` was decided by.
     is_safe: bool,
     /// From where it was sent.
     client: Client,
+    /// By which program, where events tell it.
+    user_agent: Option<Arc<str>>,
+    /// The `auth` that tells the client in its events, once that is asked for.
+    client_auth: OnceLock<Auth>,
     /// What is known of the sender by the cookie.
     first: Sender,
     /// What [`AuthRequest::set_session`] has put in its place.
@@ -127,6 +134,9 @@ pub struct ResponseHeaders {
     pub(crate) cookie_name: Arc<str>,
 }
 
+/// The longest user agent that events have, in characters.
+const USER_AGENT_LENGTH: usize = 255;
+
 /// What is wrong where a proxy is not known.
 const SHARED_ADDRESS: &str = "a request has an `X-Forwarded-For` or `Forwarded` header, and no proxy \
                               is trusted: if it comes by a proxy, all clients share the proxy's \
@@ -155,6 +165,11 @@ impl Auth {
             let refusal = self.origin().check(request, with_cookie).err();
             let is_safe = origin::is_safe(request.method());
             let client = Client::of(request, self.origin().proxies);
+            // Copied only where a hook may want it, and not to look up a session.
+            let shows_token = with_cookie || bearer != Presented::Nothing;
+            let is_wanted = self.has_hooks() && !(is_safe && shows_token);
+            let user_agent = is_wanted.then(|| user_agent(request)).flatten();
+            let client = (client, user_agent);
             AuthRequest::new(self.clone(), cookie, bearer, (refusal, is_safe), client)
         });
         auth_request.look_again(request);
@@ -200,19 +215,33 @@ impl Auth {
     }
 }
 
+/// The program that sends a request, as it says.
+fn user_agent(request: &impl RequestInfo) -> Option<Arc<str>> {
+    let given = request.header("user-agent").next()?;
+    // A character has four bytes at most.
+    let given = &given[..given.len().min(4 * USER_AGENT_LENGTH)];
+    let given = String::from_utf8_lossy(given);
+    let printable = given.chars().filter(|letter| !letter.is_control());
+    let kept: String = printable.take(USER_AGENT_LENGTH).collect();
+    Some(kept.into())
+}
+
 impl AuthRequest {
     pub(crate) fn new(
         auth: Auth,
         cookie: Presented,
         bearer: Presented,
         (refusal, is_safe): (Option<Refusal>, bool),
-        client: Client,
+        (client, user_agent): (Client, Option<Arc<str>>),
     ) -> Self {
         Self(Arc::new(Shared {
             auth,
             refusal: refusal.map_or_else(OnceLock::new, OnceLock::from),
+            is_refusal_told: AtomicBool::new(false),
             is_safe,
             client,
+            user_agent,
+            client_auth: OnceLock::new(),
             first: Sender::from(Source::Presented(Claim::new(cookie))),
             replacement: Mutex::new(None),
             bearer: Claim::new(bearer),
@@ -347,7 +376,10 @@ impl AuthRequest {
         match self.0.refusal.get() {
             None => Ok(()),
             Some(refusal) => {
-                tracing::warn!(reason = %refusal, "a cross-origin request was refused");
+                if !self.0.is_refusal_told.swap(true, Ordering::Relaxed) {
+                    let reason = refusal.to_string();
+                    self.auth().tell(EventKind::OriginRefused { reason });
+                }
                 Err(Error::CrossOrigin)
             }
         }
@@ -389,7 +421,8 @@ impl AuthRequest {
         let sender = self.sender();
         if !self.0.leaves_cookie_alone(&sender) {
             let several = self.0.first.several();
-            sender.settle(&self.0.auth, several).await;
+            let auth = several.map_or_else(|| self.base_auth(), |_| self.auth());
+            sender.settle(auth, several).await;
         }
         let set_cookie = self.0.set_cookie(&sender);
         let is_known = sender.session().is_some();
@@ -446,9 +479,23 @@ impl AuthRequest {
         address.ok()
     }
 
-    /// The `Auth` that this request belongs to.
+    /// The `Auth` that this request belongs to. The [events](crate::Event) of its calls have the client of
+    /// this request.
     #[must_use]
     pub fn auth(&self) -> &Auth {
+        if !self.0.auth.has_hooks() {
+            return &self.0.auth;
+        }
+        self.0.client_auth.get_or_init(|| {
+            self.0.auth.of_client(EventClient {
+                address: self.0.client.address.ok(),
+                user_agent: self.0.user_agent.clone(),
+            })
+        })
+    }
+
+    /// The `Auth` that this request belongs to, for what tells no event.
+    pub(crate) fn base_auth(&self) -> &Auth {
         &self.0.auth
     }
 

@@ -21,6 +21,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::auth::Auth;
+use crate::event::EventKind;
 use crate::store::TokenRow;
 use crate::user::UserId;
 use crate::{Error, Result};
@@ -50,10 +51,11 @@ impl Auth {
     ///
     /// [`Error::Unavailable`] when the store is.
     pub async fn invalidate_user_tokens(&self, user_id: &UserId) -> Result<()> {
-        let deleted = self.tokens()?.delete_user_tokens(user_id);
-        self.ask(deleted).await?;
-        tracing::info!(%user_id, "one-time tokens revoked");
-        Ok(())
+        let told = EventKind::OneTimeTokensRevoked {
+            user_id: user_id.clone(),
+        };
+        let deletion = self.tokens()?.delete_user_tokens(user_id);
+        self.change(told, deletion, |()| true).await
     }
 
     /// The content of a token that was found, unless it has expired.

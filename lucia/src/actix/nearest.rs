@@ -78,7 +78,7 @@ fn find(request: &HttpRequest, slot: &RequestSlot) -> Result<AuthRequest> {
         ));
     }
     match (wrapped.or(plain), slot.passed()) {
-        (Some(auth), Some(passed)) if !auth.is(passed.auth()) => {
+        (Some(auth), Some(passed)) if !auth.is(passed.base_auth()) => {
             Ok(auth.handle_request_in(slot, request))
         }
         (_, Some(auth_request)) => {

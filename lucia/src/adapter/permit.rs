@@ -5,6 +5,7 @@ use std::future::{Ready, ready};
 use std::marker::PhantomData;
 
 use crate::error::chain;
+use crate::event::AccessDenial;
 use crate::request::guard::denied;
 use crate::{AuthRequest, BoxError, Error, Result};
 
@@ -136,7 +137,7 @@ impl<F, Arguments, Kind> Function<F, Arguments, Kind> {
 pub(crate) fn settle(request: &AuthRequest, answer: Result<bool>) -> Result<()> {
     match answer {
         Ok(true) => Ok(()),
-        Ok(false) => Err(denied(request, Error::Forbidden)),
+        Ok(false) => Err(denied(request, AccessDenial::Forbidden)),
         Err(error) => {
             // The client learns only that there is no answer now.
             if let Error::Unavailable(source) = &error {

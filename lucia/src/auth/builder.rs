@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use super::{Auth, Parts};
 use crate::auth::said::Said;
 use crate::clock::TimeSource;
+use crate::event::{Event, Listeners};
 use crate::headers::cookie::CookieOptions;
 use crate::headers::denial::{Denial, DenialBody, Denials};
 use crate::headers::forwarded::{Proxies, TrustedProxy};
@@ -86,6 +87,7 @@ pub struct AuthBuilder {
     passwords: PasswordOptions,
     store_timeout: Duration,
     denials: Option<Denials>,
+    listeners: Listeners,
     clock: Arc<dyn TimeSource>,
 }
 
@@ -106,6 +108,7 @@ impl AuthBuilder {
             passwords: PasswordOptions::new(),
             store_timeout: Duration::from_secs(10),
             denials: None,
+            listeners: Listeners::default(),
             clock: Arc::new(SystemTime::now),
         }
     }
@@ -298,6 +301,39 @@ impl AuthBuilder {
         self
     }
 
+    /// Calls `hook` for each security [`Event`]: for an audit table, an alarm, or a mail to the user.
+    /// Each call adds a hook.
+    ///
+    /// ```
+    /// use lucia::{Auth, EventKind};
+    ///
+    /// # fn build(store: impl lucia::store::Store) -> lucia::Result<Auth> {
+    /// Auth::builder(store)
+    ///     .on_event(|event| {
+    ///         if let EventKind::PasswordChanged { user_id, .. } = &event.kind {
+    ///             println!("{user_id} has another password");
+    ///         }
+    ///     })
+    ///     .build()
+    /// # }
+    /// ```
+    ///
+    /// Each event is told once, when it has happened and before the call that it happens in returns,
+    /// also where that call returns an error or its future is dropped: see
+    /// [`EventKind::Interrupted`]. No lock, connection or transaction of lucia is held meanwhile. A hook may
+    /// use this `Auth`. If it panics, the call goes on, and the log says so.
+    ///
+    /// A hook runs in the task of the call, and delays it. Hand what takes time to another task, by a bounded
+    /// channel: `sender.try_send(event.clone())`. The page [Events and audit] has an example.
+    ///
+    /// `tracing` is told of the same events, and with the feature `metrics` so are counters.
+    ///
+    /// [Events and audit]: https://github.com/lucia-rs/lucia/blob/main/docs/events.md
+    pub fn on_event(mut self, hook: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        self.listeners.add(hook);
+        self
+    }
+
     /// The clock that decides whether a session has expired; for tests.
     pub fn clock(mut self, clock: impl TimeSource) -> Self {
         self.clock = Arc::new(clock);
@@ -391,7 +427,7 @@ impl AuthBuilder {
             .cookie
             .build(self.environment == Environment::Production)?;
 
-        Ok(Auth(Arc::new(Parts {
+        let parts = Parts {
             session_table: self.store.session_table().into(),
             max_sessions: self.max_sessions,
             sign_in_limit: self.sign_in_limit,
@@ -399,6 +435,7 @@ impl AuthBuilder {
             environment: self.environment,
             store_timeout: self.store_timeout,
             denials: self.denials,
+            listeners: self.listeners,
             lifetime: self.lifetime,
             origin: OriginPolicy {
                 allowed,
@@ -410,7 +447,8 @@ impl AuthBuilder {
             passwords: Passwords::new(&self.passwords)?,
             clock: self.clock,
             said: Said::default(),
-        })))
+        };
+        Ok(Auth(Arc::new(parts), None))
     }
 }
 

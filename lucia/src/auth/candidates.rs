@@ -6,6 +6,7 @@
 
 use super::Auth;
 use crate::Result;
+use crate::event::RevocationCause;
 use crate::session::Session;
 use crate::session::token::{SessionId, SessionToken};
 use crate::store::{SessionRow, UserRow};
@@ -48,7 +49,8 @@ impl Auth {
     ) -> Result<()> {
         let ids = tokens.iter().map(SessionToken::session_id);
         for id in ids.filter(|id| Some(id) != except) {
-            self.invalidate_session(&id).await?;
+            self.revoke_session(&id, RevocationCause::SetSession)
+                .await?;
         }
         Ok(())
     }

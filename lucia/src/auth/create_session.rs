@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{Auth, awaited};
+use crate::event::{EventKind, SignInFailure};
 use crate::session::token::{SessionId, SessionToken};
 use crate::session::{Session, SessionInfo, SessionState};
 use crate::store::NewSessionRow;
@@ -279,16 +280,34 @@ impl CreateSession<'_> {
             replaces: self.replaces,
             limit: auth.0.max_sessions,
         };
+        let provider_id = key.map(|key| key.id.provider_id().to_owned());
+        let pending = auth.pending(EventKind::SignedIn {
+            user_id: user_id.clone(),
+            session_id: token.session_id(),
+            provider_id: provider_id.clone(),
+            proven: self.proven,
+            replaced_session_id: new.replaces.clone(),
+        });
         let store = auth.store();
         let inserted = match key {
             None => auth.ask(store.insert_session(new)).await.map(Some),
             Some(key) => auth.ask(store.insert_session_by_key(new, key.row())).await,
         };
-        let row = inserted.map_err(refused)?.ok_or_else(|| {
-            tracing::info!(%user_id, "key changed before its session was created");
-            Error::InvalidCredentials
-        })?;
-        tracing::info!(%user_id, session_id = %row.id, "signed in");
+        let inserted = pending.settle(inserted, Option::is_some);
+        let failure = match &inserted {
+            Ok(None) => Some(SignInFailure::KeyChanged),
+            Err(Error::UnknownUser) => Some(SignInFailure::UnknownUser),
+            Ok(Some(_)) | Err(_) => None,
+        };
+        if let Some(reason) = failure {
+            auth.tell(EventKind::SignInFailed {
+                reason,
+                provider_id,
+                user_id: Some(user_id.clone()),
+            });
+        }
+        let row = inserted.map_err(refused)?;
+        let row = row.ok_or(Error::InvalidCredentials)?;
         let table = &auth.0.session_table;
         let info = SessionInfo::from_row(row, table, SessionState::Active, true);
         Ok(Session::new(info, token, auth.now()))

@@ -12,6 +12,7 @@ use super::{Auth, awaited};
 use crate::Error;
 use crate::Result;
 use crate::clock::random_text;
+use crate::event::EventKind;
 use crate::store::{KeyRow, NewUserRow, UserRow};
 #[cfg(feature = "postgres")]
 use crate::store::{Store, TransactionStore};
@@ -152,19 +153,23 @@ impl<'a, A> CreateUser<'a, A> {
             Some(key) => Some(auth.key_row(&key.id, key.password, id.clone()).await?),
             None => None,
         };
+        let told = |in_transaction| EventKind::UserCreated {
+            user_id: id.clone(),
+            provider_id: key.as_ref().map(KeyRow::provider_id),
+            in_transaction,
+        };
+        let id = id.clone();
         let user = NewUserRow { id, attributes };
         #[cfg(feature = "postgres")]
         if let Some(transaction) = self.transaction {
             let transactions = transactions(store)?;
             let inserting = transactions.insert_user_in(transaction, user, key.clone());
-            let row = auth.ask(inserting).await.map_err(refused)?;
-            tracing::info!(user_id = %row.id, "user created, once the transaction is committed");
-            return Ok((read(&row, table)?, key));
+            let row = auth.change(told(true), inserting, |_| true).await;
+            return Ok((read(&row.map_err(refused)?, table)?, key));
         }
-        let row = auth.ask(store.insert_user(user, key.clone())).await;
-        let row = row.map_err(refused)?;
-        tracing::info!(user_id = %row.id, "user created");
-        Ok((read(&row, table)?, key))
+        let inserting = store.insert_user(user, key.clone());
+        let row = auth.change(told(false), inserting, |_| true).await;
+        Ok((read(&row.map_err(refused)?, table)?, key))
     }
 }
 
@@ -211,16 +216,20 @@ impl<'a> CreateKey<'a> {
         } = self;
         let (id, password) = (key.id, key.password);
         let row = auth.key_row(&id, password, user_id.clone()).await?;
+        let told = |in_transaction| EventKind::KeyCreated {
+            user_id: user_id.clone(),
+            provider_id: id.provider_id().to_owned(),
+            in_transaction,
+        };
         #[cfg(feature = "postgres")]
         if let Some(transaction) = self.transaction {
             let transactions = transactions(auth.store())?;
-            auth.ask(transactions.insert_key_in(transaction, row.clone()))
-                .await?;
-            tracing::info!(%user_id, "key created, once the transaction is committed");
+            let inserting = transactions.insert_key_in(transaction, row.clone());
+            auth.change(told(true), inserting, |()| true).await?;
             return UserKey::from_row(row);
         }
-        auth.ask(auth.store().insert_key(row.clone())).await?;
-        tracing::info!(%user_id, provider_id = id.provider_id(), "key created");
+        let inserting = auth.store().insert_key(row.clone());
+        auth.change(told(false), inserting, |()| true).await?;
         UserKey::from_row(row)
     }
 }

@@ -1,6 +1,7 @@
 //! Keys: the ways to sign in that a user has.
 
 use super::{Auth, awaited};
+use crate::event::EventKind;
 use crate::store::{KeyDeletion, KeyRow, LastKey};
 use crate::user::UserId;
 use crate::user::key::{KeyId, UserKey};
@@ -98,10 +99,15 @@ impl DeleteKey<'_> {
         let Ok(id) = self.id.valid() else {
             return Ok(());
         };
+        let told = |user_id| EventKind::KeyDeleted {
+            user_id,
+            provider_id: self.id.provider_id().to_owned(),
+        };
+        let pending = self.auth.pending(told(None));
         let deletion = self.auth.store().delete_key(id, self.last);
-        match self.auth.ask(deletion).await? {
-            KeyDeletion::Deleted => {
-                tracing::info!(provider_id = self.id.provider_id(), "key deleted");
+        match pending.settle(self.auth.ask(deletion).await, |_| false)? {
+            KeyDeletion::Deleted(user_id) => {
+                self.auth.tell(told(Some(user_id)));
                 Ok(())
             }
             KeyDeletion::Unknown => Ok(()),

@@ -2,6 +2,7 @@
 
 use super::Auth;
 use crate::error::chain;
+use crate::event::{EventKind, SignInFailure};
 use crate::session::Session;
 use crate::store::{KeyRow, OldHash, PasswordChange};
 use crate::user::key::{KeyId, UserKey, VerifiedKey};
@@ -58,15 +59,23 @@ impl Auth {
     async fn set_key_password(&self, mut row: KeyRow, hash: Option<String>) -> Result<UserKey> {
         row.hashed_password = hash;
         let hash = row.hashed_password.as_deref();
+        let (user_id, provider_id) = (row.user_id.clone(), row.provider_id());
+        let change = match hash {
+            Some(_) => EventKind::PasswordSet {
+                user_id,
+                provider_id,
+            },
+            None => EventKind::PasswordRemoved {
+                user_id,
+                provider_id,
+            },
+        };
         let store = self.store();
         let updated = store.update_key_password(&row.id, &row.user_id, hash, OldHash::Any);
-        if !self.ask(updated).await? {
+        if !self.change(change, updated, |updated| *updated).await? {
             return Err(Error::UnknownKey);
         }
-        let key = UserKey::from_row(row)?;
-        let (user_id, provider_id) = (&key.user_id, key.id.provider_id());
-        tracing::info!(%user_id, provider_id, removed = !key.has_password, "password changed");
-        Ok(key)
+        UserKey::from_row(row)
     }
 
     /// Changes the password of a signed-in user, of whose key [`verify_password`](Self::verify_password)
@@ -110,7 +119,7 @@ impl Auth {
         key: &VerifiedKey,
         password: &str,
     ) -> Result<Session> {
-        key.check_owner(&session.user_id)?;
+        self.check_owner(key, &session.user_id)?;
         let hashed_password = self.0.passwords.hash(password).await?;
         let rotation = self.rotation(session, None)?;
         let KeyRow {
@@ -125,19 +134,21 @@ impl Auth {
             old: OldHash::Is(old),
             kept: Some((session.id.clone(), rotation.clone())),
         };
-        if !self.ask(self.store().change_password(change)).await? {
+        let told = EventKind::PasswordChanged {
+            user_id: session.user_id.clone(),
+            provider_id: key.id.provider_id().to_owned(),
+            session_id: rotation.token.session_id(),
+            former_session_id: session.id.clone(),
+        };
+        let changing = self.store().change_password(change);
+        if !self.change(told, changing, |changed| *changed).await? {
             // The store does not say which of the two has changed.
-            let session = self.ask(self.store().session(&session.id)).await?;
-            return Err(match session {
-                None => Error::Unauthenticated,
-                Some(_) => Error::InvalidCredentials,
-            });
+            if self.ask(self.store().session(&session.id)).await?.is_none() {
+                return Err(Error::Unauthenticated);
+            }
+            self.tell_refusal(key, SignInFailure::KeyChanged);
+            return Err(Error::InvalidCredentials);
         }
-        tracing::info!(
-            user_id = %session.user_id,
-            provider_id = key.id.provider_id(),
-            "password changed, other sessions ended"
-        );
         Ok(session.info().clone().rotated(&rotation, self.now()))
     }
 
@@ -179,14 +190,16 @@ impl Auth {
             old: OldHash::Any,
             kept: None,
         };
-        if !self.ask(self.store().change_password(change)).await? {
+        let told = EventKind::PasswordReset {
+            user_id: row.user_id.clone(),
+            provider_id: row.provider_id(),
+        };
+        let changing = self.store().change_password(change);
+        if !self.change(told, changing, |changed| *changed).await? {
             return Err(Error::UnknownKey);
         }
         row.hashed_password = Some(hashed_password);
-        let key = VerifiedKey::from_row(row)?;
-        let (user_id, provider_id) = (&key.user_id, key.id.provider_id());
-        tracing::info!(%user_id, provider_id, "password reset, sessions ended");
-        Ok(key)
+        VerifiedKey::from_row(row)
     }
 
     /// Replaces an outdated hash that `password` has just opened. `false` if it was changed in the
@@ -198,15 +211,17 @@ impl Auth {
             let store = self.store();
             let (id, user_id) = (&key.id, &key.user_id);
             let swap = store.update_key_password(id, user_id, Some(&new_hash), old);
-            Ok::<_, Error>(self.ask(swap).await?.then_some(new_hash))
+            let told = EventKind::HashUpgraded {
+                user_id: user_id.clone(),
+                provider_id: key.provider_id(),
+            };
+            let swapped = self.change(told, swap, |swapped| *swapped).await?;
+            Ok::<_, Error>(swapped.then_some(new_hash))
         };
         let upgraded = upgrade.await;
         let user_id = &key.user_id;
         match upgraded {
-            Ok(Some(new_hash)) => {
-                tracing::debug!(%user_id, "password hash upgraded");
-                key.hashed_password = Some(new_hash);
-            }
+            Ok(Some(new_hash)) => key.hashed_password = Some(new_hash),
             Ok(None) => {
                 tracing::debug!(%user_id, "password changed before its upgrade");
                 return false;

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::{Auth, Parts};
 use crate::clock::UnixMillis;
 use crate::error::chain;
+use crate::event::{EventKind, RevocationCause};
 use crate::session::token::{SessionId, SessionToken};
 use crate::session::{Lifetime, Session, SessionInfo, SessionState};
 use crate::store::{Owner, Rotation, SESSION_COLUMNS, SessionRow, UserRow};
@@ -70,13 +71,32 @@ impl Auth {
     ///
     /// [`Error::Unavailable`](crate::Error::Unavailable) when the store is.
     pub async fn invalidate_session(&self, id: &SessionId) -> Result<()> {
-        if self
-            .ask(self.store().delete_session(id, Owner::Anyone))
-            .await?
-        {
-            tracing::info!(session_id = %id, "session ended");
-        }
-        Ok(())
+        self.revoke_session(id, RevocationCause::Application).await
+    }
+
+    /// Ends a session of any user, by the call that is named.
+    pub(crate) async fn revoke_session(
+        &self,
+        id: &SessionId,
+        cause: RevocationCause,
+    ) -> Result<()> {
+        let told = EventKind::SessionRevoked {
+            session_id: id.clone(),
+            user_id: None,
+            cause,
+        };
+        self.end_session(id, Owner::Anyone, told).await.map(drop)
+    }
+
+    /// Ends a session if it is its owner's, tells this, and says whether it did.
+    pub(crate) async fn end_session(
+        &self,
+        id: &SessionId,
+        owner: Owner<'_>,
+        told: EventKind,
+    ) -> Result<bool> {
+        let deletion = self.store().delete_session(id, owner);
+        self.change(told, deletion, |ended| *ended).await
     }
 
     /// Ends a session if it is this user's, and says whether it did.
@@ -85,13 +105,12 @@ impl Auth {
     ///
     /// [`Error::Unavailable`](crate::Error::Unavailable) when the store is.
     pub async fn invalidate_user_session(&self, user_id: &UserId, id: &SessionId) -> Result<bool> {
-        let ended = self
-            .ask(self.store().delete_session(id, Owner::Is(user_id)))
-            .await?;
-        if ended {
-            tracing::info!(%user_id, session_id = %id, "session ended");
-        }
-        Ok(ended)
+        let told = EventKind::SessionRevoked {
+            session_id: id.clone(),
+            user_id: Some(user_id.clone()),
+            cause: RevocationCause::Application,
+        };
+        self.end_session(id, Owner::Is(user_id), told).await
     }
 
     /// Ends all sessions of a user.
@@ -101,7 +120,8 @@ impl Auth {
     /// [`Error::Unavailable`](crate::Error::Unavailable) when the store is.
     #[doc(alias = "invalidateAllUserSessions")]
     pub async fn invalidate_user_sessions(&self, user_id: &UserId) -> Result<()> {
-        self.invalidate_sessions_of(user_id, None).await
+        self.revoke_sessions(user_id, None, RevocationCause::Application)
+            .await
     }
 
     /// Ends all sessions of a session's user except itself: "log out everywhere else".
@@ -110,7 +130,8 @@ impl Auth {
     ///
     /// [`Error::Unavailable`](crate::Error::Unavailable) when the store is.
     pub async fn invalidate_other_sessions(&self, session: &SessionInfo) -> Result<()> {
-        self.invalidate_sessions_of(&session.user_id, Some(&session.id))
+        let (user_id, kept) = (&session.user_id, Some(&session.id));
+        self.revoke_sessions(user_id, kept, RevocationCause::Application)
             .await
     }
 
@@ -152,7 +173,13 @@ impl Auth {
     /// [`Error::Unauthenticated`] when the session has ended meanwhile, [`Error::Unavailable`]
     /// when the store is.
     pub async fn rotate_session<A>(&self, session: &Session<A>) -> Result<Session> {
-        self.rotate(session, None).await
+        let rotation = self.rotation(session, None)?;
+        let told = EventKind::SessionRotated {
+            user_id: session.user_id.clone(),
+            session_id: rotation.token.session_id(),
+            former_session_id: session.id.clone(),
+        };
+        self.rotate(session, rotation, told).await
     }
 
     /// Notes that the user of a session has proved once more who they are, for
@@ -170,8 +197,15 @@ impl Auth {
         session: &Session<A>,
         key: &VerifiedKey,
     ) -> Result<Session> {
-        key.check_owner(&session.user_id)?;
-        self.rotate(session, Some(self.now())).await
+        self.check_owner(key, &session.user_id)?;
+        let rotation = self.rotation(session, Some(self.now()))?;
+        let told = EventKind::Reauthenticated {
+            user_id: session.user_id.clone(),
+            session_id: rotation.token.session_id(),
+            former_session_id: session.id.clone(),
+            provider_id: key.id.provider_id().to_owned(),
+        };
+        self.rotate(session, rotation, told).await
     }
 
     /// Whether the user of this session proved who they are within the last `period`.
@@ -239,16 +273,14 @@ impl Auth {
     async fn rotate(
         &self,
         session: &SessionInfo,
-        authenticated_at: Option<UnixMillis>,
+        rotation: Rotation,
+        told: EventKind,
     ) -> Result<Session> {
-        let rotation = self.rotation(session, authenticated_at)?;
-        let rotated = self.store().rotate_session(&session.id, rotation.clone());
-        if !self.ask(rotated).await? {
+        let rotating = self.store().rotate_session(&session.id, rotation.clone());
+        if !self.change(told, rotating, |rotated| *rotated).await? {
             return Err(Error::Unauthenticated);
         }
-        let rotated = session.clone().rotated(&rotation, self.now());
-        tracing::info!(user_id = %rotated.user_id, session_id = %rotated.id, "session rotated");
-        Ok(rotated)
+        Ok(session.clone().rotated(&rotation, self.now()))
     }
 
     /// A new token for a session, unless it is expired: its row may be there until it is swept, and
@@ -306,17 +338,26 @@ impl Auth {
         let is_renewed = state == SessionState::Idle;
         if is_renewed {
             row.expiries = lifetime.expiries(row.created_at, row.persistent, now);
-            let renewed = self.ask(self.store().renew_session(&row.id, row.expiries));
-            if !renewed.await? {
+            // Boxed, since it is rare: no request is larger by it.
+            if !Box::pin(self.renew(&row)).await? {
                 // It was revoked between the two statements.
                 return Ok(None);
             }
-            tracing::debug!(user_id = %row.user_id, session_id = %row.id, "session renewed");
             now = self.now();
         }
         let table = &self.0.session_table;
         let info = SessionInfo::from_row(row, table, SessionState::Active, is_renewed);
         Ok(Some((Session::new(info, token.clone(), now), user)))
+    }
+
+    /// Moves the expiries of a session to these, if it is (still) there.
+    async fn renew(&self, row: &SessionRow) -> Result<bool> {
+        let told = EventKind::SessionRenewed {
+            user_id: row.user_id.clone(),
+            session_id: row.id.clone(),
+        };
+        let renewing = self.store().renew_session(&row.id, row.expiries);
+        self.change(told, renewing, |renewed| *renewed).await
     }
 
     /// The row of a session's user, for a session that was set and not looked up.
@@ -328,15 +369,20 @@ impl Auth {
         self.store().user_table()
     }
 
-    async fn invalidate_sessions_of(
+    /// Ends the sessions of a user except the one named, by the call that is named.
+    pub(crate) async fn revoke_sessions(
         &self,
         user_id: &UserId,
         except: Option<&SessionId>,
+        cause: RevocationCause,
     ) -> Result<()> {
-        self.ask(self.store().delete_user_sessions(user_id, except))
-            .await?;
-        tracing::info!(%user_id, kept = except.map(SessionId::as_str), "sessions ended");
-        Ok(())
+        let told = EventKind::SessionsRevoked {
+            user_id: user_id.clone(),
+            kept_session_id: except.cloned(),
+            cause,
+        };
+        let deletion = self.store().delete_user_sessions(user_id, except);
+        self.change(told, deletion, |()| true).await
     }
 
     fn unexpired(&self, row: SessionRow, now: UnixMillis) -> Option<SessionInfo> {

@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::Auth;
+use crate::event::EventKind;
 use crate::user::{Attributes, Problem, User, UserId, refused, try_columns};
 use crate::{Error, Result};
 
@@ -47,7 +48,12 @@ impl Auth {
     ) -> Result<User<A>> {
         let table = self.store().user_table();
         let attributes = Attributes::of(attributes).columns(table, &["id"])?;
-        let updated = self.ask(self.store().update_user(id, attributes)).await;
+        let told = EventKind::UserUpdated {
+            user_id: id.clone(),
+            columns: attributes.keys().cloned().collect(),
+        };
+        let updating = self.store().update_user(id, attributes);
+        let updated = self.change(told, updating, Option::is_some).await;
         let row = updated.map_err(refused)?;
         User::from_row(&row.ok_or(Error::UnknownUser)?, table)
     }
@@ -62,9 +68,10 @@ impl Auth {
     /// row of your own tables still refers to the user, or to one of their keys or sessions: then
     /// nothing has been deleted. [`Error::Unavailable`] when the store is.
     pub async fn delete_user(&self, id: &UserId) -> Result<()> {
-        self.ask(self.store().delete_user(id)).await?;
-        tracing::info!(user_id = %id, "user deleted");
-        Ok(())
+        let user_id = id.clone();
+        let deletion = self.store().delete_user(id);
+        self.change(EventKind::UserDeleted { user_id }, deletion, |()| true)
+            .await
     }
 
     /// Checks that the tables are there and that an `A` can be read from the table of users: once

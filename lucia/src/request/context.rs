@@ -54,7 +54,7 @@ impl RequestSlot {
     ) -> AuthRequest {
         let mut kept = self.lock();
         let mut all = kept.first.iter().chain(&kept.others);
-        if let Some(found) = all.find(|auth_request| auth_request.auth().is(auth)) {
+        if let Some(found) = all.find(|auth_request| auth_request.base_auth().is(auth)) {
             return found.clone();
         }
         let new = new();

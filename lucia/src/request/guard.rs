@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use crate::event::{AccessDenial, EventKind};
 use crate::request::redirect::LocalPath;
 use crate::request::{AuthRequest, TokenSource};
 use crate::{Error, Result};
@@ -132,8 +133,12 @@ impl Guard {
         let session = request.require().await?;
         request.admit_as(&session)?;
         match self.within {
-            Some(period) if !request.auth().is_recently_authenticated(&session, period) => {
-                Err(denied(request, Error::ReauthenticationRequired))
+            Some(period)
+                if !request
+                    .base_auth()
+                    .is_recently_authenticated(&session, period) =>
+            {
+                Err(denied(request, AccessDenial::ReauthenticationRequired))
             }
             _ => Ok(()),
         }
@@ -170,7 +175,10 @@ impl Guard {
                     .as_ref()
                     .map_or(login, LocalPath::path);
             let mistake = if is_by_query { "next" } else { "login" };
-            if request.auth().is_said_first(&format!("{mistake} {login}")) {
+            if request
+                .base_auth()
+                .is_said_first(&format!("{mistake} {login}"))
+            {
                 tracing::error!(
                     login,
                     page = next.path(),
@@ -201,10 +209,17 @@ impl Guard {
     }
 }
 
-pub(crate) fn denied(request: &AuthRequest, denial: Error) -> Error {
-    let user_id = request.admitted().map(|session| session.user_id.as_str());
-    tracing::info!(user_id, reason = %denial, "request denied");
-    denial
+pub(crate) fn denied(request: &AuthRequest, reason: AccessDenial) -> Error {
+    let session = request.admitted();
+    request.auth().tell(EventKind::AccessDenied {
+        user_id: session.map(|session| session.user_id.clone()),
+        session_id: session.map(|session| session.id.clone()),
+        reason,
+    });
+    match reason {
+        AccessDenial::Forbidden => Error::Forbidden,
+        AccessDenial::ReauthenticationRequired => Error::ReauthenticationRequired,
+    }
 }
 
 #[cfg(test)]

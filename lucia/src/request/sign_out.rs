@@ -5,8 +5,11 @@ use std::sync::{Arc, PoisonError};
 use super::AuthRequest;
 use super::sender::{Sender, Source};
 use crate::Result;
+use crate::event::{EventKind, RevocationCause};
 use crate::session::Session;
 use crate::session::token::{Presented, SessionId, SessionToken};
+use crate::store::Owner;
+use crate::user::UserId;
 
 impl AuthRequest {
     /// Signs the sender out: ends the session of the request in the store, and then makes the response
@@ -28,7 +31,11 @@ impl AuthRequest {
             self.browser_sessions()
         };
         for id in &ids {
-            self.auth().invalidate_session(id).await?;
+            let told = EventKind::SignedOut {
+                session_id: id.clone(),
+                user_id: self.known_user_of(id),
+            };
+            self.auth().end_session(id, Owner::Anyone, told).await?;
         }
         self.forget_session();
         Ok(())
@@ -44,8 +51,8 @@ impl AuthRequest {
     pub async fn sign_out_everywhere(&self) -> Result<()> {
         self.check_forgery()?;
         let session = self.require().await?;
-        let user_id = &session.user_id;
-        self.auth().invalidate_user_sessions(user_id).await?;
+        let (user_id, cause) = (&session.user_id, RevocationCause::SignOutEverywhere);
+        self.auth().revoke_sessions(user_id, None, cause).await?;
         self.forget_session();
         Ok(())
     }
@@ -59,7 +66,10 @@ impl AuthRequest {
     pub async fn sign_out_others(&self) -> Result<()> {
         self.check_forgery()?;
         let session = self.require().await?;
-        self.auth().invalidate_other_sessions(&session).await
+        let (user_id, kept) = (&session.user_id, Some(&session.id));
+        self.auth()
+            .revoke_sessions(user_id, kept, RevocationCause::SignOutOthers)
+            .await
     }
 
     /// Refuses an unsafe request from another origin, unless a bearer token authenticates it, which
@@ -104,6 +114,16 @@ impl AuthRequest {
             Source::Set { session, .. } => Some(session.id.clone()),
             Source::Presented(_) | Source::SignedOut => None,
         }
+    }
+
+    /// The user of a session of this request, as far as it has been looked up.
+    fn known_user_of(&self, id: &SessionId) -> Option<UserId> {
+        let bearer = self.0.bearer.found().map(|(session, _)| session);
+        let sender = self.sender();
+        let first = self.0.first.session();
+        let mut known = [bearer, sender.session(), first].into_iter().flatten();
+        let session = known.find(|session| session.id == *id)?;
+        Some(session.user_id.clone())
     }
 
     /// From now on the request is anonymous.

@@ -97,7 +97,7 @@ mod sealed {
                     check.await.map(Cow::Owned)
                 }
                 Self::Key(key) => {
-                    owner.map_or(Ok(()), |owner| key.check_owner(owner))?;
+                    owner.map_or(Ok(()), |owner| auth.check_owner(&key, owner))?;
                     Ok(key)
                 }
             }

@@ -1,6 +1,7 @@
 //! Opening a key on the word of the application.
 
 use crate::auth::Auth;
+use crate::event::{EventKind, SignInFailure};
 use crate::user::key::{KeyId, VerifiedKey};
 use crate::{Error, Result};
 
@@ -18,21 +19,27 @@ impl Auth {
     #[doc(alias = "useKey")]
     pub async fn trusted_key(&self, key: impl Into<KeyId>) -> Result<VerifiedKey> {
         let key = key.into();
-        let provider_id = key.provider_id();
-        match self.find_key(&key).await? {
-            Some(row) if row.hashed_password.is_none() => {
-                tracing::debug!(user_id = %row.user_id, provider_id, "key accepted");
-                VerifiedKey::from_row(row)
-            }
-            Some(_) => {
-                tracing::info!(provider_id, "key refused: it has a password");
-                Err(Error::InvalidCredentials)
-            }
-            // The first sign-in of a user by an OAuth provider.
-            None => {
-                tracing::debug!(provider_id, "no such key");
-                Err(Error::InvalidCredentials)
-            }
+        let provider_id = key.provider_id().to_owned();
+        let Some(row) = self.find_key(&key).await? else {
+            // The first sign-in of a user by an OAuth provider, which is no event.
+            tracing::debug!(provider_id, "no such key");
+            return Err(Error::InvalidCredentials);
+        };
+        let user_id = row.user_id.clone();
+        if row.hashed_password.is_some() {
+            self.tell(EventKind::SignInFailed {
+                reason: SignInFailure::HasPassword,
+                provider_id: Some(provider_id),
+                user_id: Some(user_id),
+            });
+            return Err(Error::InvalidCredentials);
         }
+        let key = VerifiedKey::from_row(row)?;
+        self.tell(EventKind::KeyVerified {
+            user_id,
+            provider_id,
+            trusted: true,
+        });
+        Ok(key)
     }
 }

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use super::attempts::{Attempt, Found};
 use crate::auth::{Auth, awaited};
+use crate::event::{EventKind, SignInFailure};
 use crate::password::Verdict;
 use crate::store::KeyRow;
 use crate::user::UserId;
@@ -111,65 +112,111 @@ impl<'a> VerifyPassword<'a> {
     }
 
     async fn check(self) -> Result<VerifiedKey> {
-        let counted = match self.address {
-            Some(address) => self.count(address).await?,
-            None => None,
+        // An attempt that is given up counts as one that failed.
+        let given_up = self.failed(SignInFailure::Cancelled, None);
+        let pending = self.auth.telling_if_dropped(given_up);
+        let (attempt, judged) = match self.find().await {
+            Ok((attempt, found)) => (attempt, self.open(found).await),
+            Err(error) => (None, Err(error)),
         };
-        let Some((attempt, found)) = counted else {
-            return self.open(self.auth.find_key(&self.key).await?).await;
-        };
-        let mut row = found.key;
-        if !found.may_open {
-            let provider_id = self.key.provider_id();
-            tracing::warn!(
-                provider_id,
-                "too many attempts to sign in, by several spellings"
-            );
-            row = None;
+        pending.tell(match &judged {
+            Ok(Ok(row)) => EventKind::KeyVerified {
+                user_id: row.user_id.clone(),
+                provider_id: self.key.provider_id().to_owned(),
+                trusted: false,
+            },
+            Ok(Err(refused)) => self.failed(refused.reason, refused.user_id.clone()),
+            Err(Error::TooManyAttempts { .. }) => self.failed(SignInFailure::Throttled, None),
+            Err(Error::Busy) => self.failed(SignInFailure::Busy, None),
+            Err(_) => self.failed(SignInFailure::Unavailable, None),
+        });
+        let opened = judged.and_then(|judged| match judged {
+            Ok(row) => VerifiedKey::from_row(row),
+            Err(_) => Err(Error::InvalidCredentials),
+        });
+        if let Some(attempt) = attempt {
+            attempt.end(&opened).await;
         }
-        let opened = self.open(row).await;
-        attempt.end(&opened).await;
         opened
     }
 
-    async fn open(&self, row: Option<KeyRow>) -> Result<VerifiedKey> {
-        let provider_id = self.key.provider_id();
-        let mut opened = self.verify(row).await?;
-        if let Some((row, Verdict::OpensOutdated)) = &mut opened
+    /// Counts the attempt where that is asked for, and finds the key.
+    async fn find(&self) -> Result<(Option<Attempt<'_>>, Found)> {
+        if let Some(address) = self.address
+            && let Some((attempt, found)) = self.auth.count_attempt(&self.key, address).await?
+        {
+            return Ok((Some(attempt), found));
+        }
+        let found = Found {
+            key: self.auth.find_key(&self.key).await?,
+            may_open: true,
+        };
+        Ok((None, found))
+    }
+
+    async fn open(&self, found: Found) -> Result<Result<KeyRow, Refused>> {
+        if !found.may_open {
+            // After the same work as for an unknown key.
+            let _ = self.verify(None).await?;
+            let reason = SignInFailure::ThrottledBySpellings;
+            return Ok(Err(Refused::of(reason, found.key)));
+        }
+        let mut opened = self.verify(found.key).await?;
+        if let Ok((row, Verdict::OpensOutdated)) = &mut opened
             && !self.auth.upgrade_hash(row, self.password).await
         {
             // Another call was faster: with another hash of this password, or another password.
             opened = self.verify(self.auth.find_key(&self.key).await?).await?;
         }
-        let is_owned = |row: &KeyRow| self.owner.is_none_or(|owner| row.user_id == *owner);
-        let Some(row) = opened.map(|(row, _)| row).filter(is_owned) else {
-            tracing::info!(provider_id, "key refused");
-            return Err(Error::InvalidCredentials);
-        };
-        tracing::debug!(user_id = %row.user_id, provider_id, "key accepted");
-        VerifiedKey::from_row(row)
+        Ok(opened.and_then(|(row, _)| match self.owner {
+            Some(owner) if row.user_id != *owner => {
+                Err(Refused::of(SignInFailure::OtherUser, Some(row)))
+            }
+            _ => Ok(row),
+        }))
     }
 
     /// The key, if it opens, and how; after work that is the same if there is no such key.
-    async fn verify(&self, row: Option<KeyRow>) -> Result<Option<(KeyRow, Verdict)>> {
-        let provider_id = self.key.provider_id();
+    async fn verify(&self, row: Option<KeyRow>) -> Result<Result<(KeyRow, Verdict), Refused>> {
         let hash = row.as_ref().and_then(|row| row.hashed_password.as_deref());
+        let has_password = hash.is_some();
         let verdict = self.auth.passwords().verify(self.password, hash).await?;
-        if let (Some(row), Verdict::Unreadable(problem)) = (&row, verdict) {
-            // The client gets no other error: it would tell that there is such a user.
-            tracing::error!(user_id = %row.user_id, provider_id, error = %problem, "password hash not verified");
-        }
-        Ok(row.filter(|_| verdict.opens()).map(|row| (row, verdict)))
+        let Some(row) = row else {
+            return Ok(Err(Refused::of(SignInFailure::UnknownKey, None)));
+        };
+        let reason = match verdict {
+            Verdict::Opens | Verdict::OpensOutdated => return Ok(Ok((row, verdict))),
+            Verdict::Refused if has_password => SignInFailure::WrongPassword,
+            Verdict::Refused => SignInFailure::NoPassword,
+            Verdict::Unreadable(problem) => {
+                // The client gets no other error: it would tell that there is such a user.
+                let provider_id = self.key.provider_id();
+                tracing::error!(user_id = %row.user_id, provider_id, error = %problem, "password hash not verified");
+                SignInFailure::UnreadableHash
+            }
+        };
+        Ok(Err(Refused::of(reason, Some(row))))
     }
 
-    async fn count(&self, address: IpAddr) -> Result<Option<(Attempt<'_>, Found)>> {
-        let counted = self.auth.count_attempt(&self.key, address);
-        counted.await.inspect_err(|error| {
-            if let Error::TooManyAttempts { .. } = error {
-                let provider_id = self.key.provider_id();
-                tracing::warn!(provider_id, "too many attempts to sign in");
-            }
-        })
+    fn failed(&self, reason: SignInFailure, user_id: Option<UserId>) -> EventKind {
+        EventKind::SignInFailed {
+            reason,
+            provider_id: Some(self.key.provider_id().to_owned()),
+            user_id,
+        }
+    }
+}
+
+/// Why a key was refused, which only events tell, and whose it is.
+struct Refused {
+    reason: SignInFailure,
+    user_id: Option<UserId>,
+}
+
+impl Refused {
+    fn of(reason: SignInFailure, row: Option<KeyRow>) -> Self {
+        let user_id = row.map(|row| row.user_id);
+        Self { reason, user_id }
     }
 }
 

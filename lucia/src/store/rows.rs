@@ -119,6 +119,12 @@ impl KeyRow {
             hashed_password,
         }
     }
+
+    /// The first half of the id.
+    pub(crate) fn provider_id(&self) -> String {
+        let halves = self.id.split_once(':');
+        halves.map_or_else(String::new, |(provider_id, _)| provider_id.to_owned())
+    }
 }
 
 impl fmt::Debug for KeyRow {
@@ -208,11 +214,11 @@ impl<'a> Owner<'a> {
 }
 
 /// The result of deleting a key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(clippy::exhaustive_enums)]
 pub enum KeyDeletion {
-    /// It is gone.
-    Deleted,
+    /// It is gone. It was this user's.
+    Deleted(UserId),
     /// It was not there.
     Unknown,
     /// It stays, as the last key of its user.

@@ -11,6 +11,7 @@ use super::purpose::CodePurpose;
 use super::secret::OneTimeCode;
 use super::{TokenContent, json};
 use crate::auth::{Auth, awaited};
+use crate::event::EventKind;
 use crate::store::{FormerTokens, TokenRow};
 use crate::user::UserId;
 use crate::{Error, Result};
@@ -94,21 +95,48 @@ impl Auth {
     ) -> Result<TokenContent<T>> {
         let purpose_name = purpose.name;
         let id = OneTimeCode::id(purpose_name, subject.as_ref());
-        let code = OneTimeCode::parse(code, purpose.digits).ok_or(Error::InvalidOneTimeToken)?;
         let tokens = self.tokens()?;
-        let tried = self.ask(tokens.try_code(&id)).await?;
+        let refused = |tried: Option<&TokenRow>| EventKind::OneTimeCodeRefused {
+            purpose: purpose_name.to_owned(),
+            user_id: tried.and_then(|row| row.user_id.clone()),
+            tries_left: tried.and_then(|row| row.tries_left),
+        };
+        let Some(code) = OneTimeCode::parse(code, purpose.digits) else {
+            self.tell(refused(None));
+            return Err(Error::InvalidOneTimeToken);
+        };
+        let used = |user_id| EventKind::OneTimeCodeUsed {
+            purpose: purpose_name.to_owned(),
+            user_id,
+        };
+        let pending = self.pending(used(None));
+        let tried = match self.ask(tokens.try_code(&id)).await {
+            Ok(tried) => tried,
+            Err(error) => return pending.settle(Err(error), |_| false),
+        };
         let hash = tried.as_ref().and_then(|row| row.hashed_code.as_deref());
-        let opens = self.passwords().verify(code.expose(), hash).await?.opens();
+        let opens = match self.passwords().verify(code.expose(), hash).await {
+            Ok(verdict) => verdict.opens(),
+            Err(error) => {
+                pending.tell(refused(tried.as_ref()));
+                return Err(error);
+            }
+        };
         if !opens {
-            let tries_left = tried.map(|row| row.tries_left);
-            tracing::info!(purpose = purpose_name, ?tries_left, "one-time code refused");
+            pending.tell(refused(tried.as_ref()));
             return Err(Error::InvalidOneTimeToken);
         }
         // With its hash: a new code can have taken its place since.
-        let content = self.content(self.ask(tokens.take_token(&id, hash)).await?)?;
-        let user_id = content.user_id.as_ref().map(UserId::as_str);
-        tracing::info!(purpose = purpose_name, user_id, "one-time code used");
-        Ok(content)
+        let row = match self.ask(tokens.take_token(&id, hash)).await {
+            Ok(row) => row,
+            Err(error) => return pending.settle(Err(error), |_| false),
+        };
+        let content = self.content(row);
+        pending.tell(match &content {
+            Ok(content) => used(content.user_id.clone()),
+            Err(_) => refused(tried.as_ref()),
+        });
+        content
     }
 }
 
@@ -156,10 +184,12 @@ impl<'a> CreateCode<'a> {
             tries_left: Some(TRIES),
             ..TokenRow::new(id, purpose.to_owned(), now, expires)
         };
-        auth.ask(tokens.insert_token(token, FormerTokens::Keep))
-            .await?;
-        let user_id = self.user_id.map(UserId::as_str);
-        tracing::info!(purpose, user_id, "one-time code created");
+        let told = EventKind::OneTimeCodeCreated {
+            purpose: purpose.to_owned(),
+            user_id: self.user_id.cloned(),
+        };
+        let inserting = tokens.insert_token(token, FormerTokens::Keep);
+        auth.change(told, inserting, |()| true).await?;
         Ok(code)
     }
 }

@@ -10,6 +10,7 @@ use super::purpose::TokenPurpose;
 use super::secret::OneTimeToken;
 use super::{TokenContent, json};
 use crate::auth::{Auth, awaited};
+use crate::event::EventKind;
 use crate::store::{FormerTokens, TokenRow};
 use crate::user::UserId;
 use crate::{Error, Result};
@@ -69,9 +70,16 @@ impl Auth {
         purpose: TokenPurpose<T>,
         secret: &str,
     ) -> Result<TokenContent<T>> {
-        let secret = OneTimeToken::parse(secret).ok_or(Error::InvalidOneTimeToken)?;
-        let id = secret.id(purpose.name);
-        self.content(self.ask(self.tokens()?.token(&id)).await?)
+        let tokens = self.tokens()?;
+        let row = match OneTimeToken::parse(secret) {
+            Some(secret) => self.ask(tokens.token(&secret.id(purpose.name))).await?,
+            None => None,
+        };
+        let content = self.content(row);
+        if content.is_err() {
+            self.tell(refused(purpose.name));
+        }
+        content
     }
 
     /// Uses a link, and returns its content. It works for one call, in all processes together, however many
@@ -90,12 +98,36 @@ impl Auth {
         purpose: TokenPurpose<T>,
         secret: &str,
     ) -> Result<TokenContent<T>> {
-        let secret = OneTimeToken::parse(secret).ok_or(Error::InvalidOneTimeToken)?;
+        let tokens = self.tokens()?;
+        let Some(secret) = OneTimeToken::parse(secret) else {
+            self.tell(refused(purpose.name));
+            return Err(Error::InvalidOneTimeToken);
+        };
         let id = secret.id(purpose.name);
-        let content = self.content(self.ask(self.tokens()?.take_token(&id, None)).await?)?;
-        let user_id = content.user_id.as_ref().map(UserId::as_str);
-        tracing::info!(purpose = purpose.name, user_id, "one-time token used");
-        Ok(content)
+        let pending = self.pending(used(purpose.name, None));
+        let row = match self.ask(tokens.take_token(&id, None)).await {
+            Ok(row) => row,
+            Err(error) => return pending.settle(Err(error), |_| false),
+        };
+        let content = self.content(row);
+        pending.tell(match &content {
+            Ok(content) => used(purpose.name, content.user_id.clone()),
+            Err(_) => refused(purpose.name),
+        });
+        content
+    }
+}
+
+fn used(purpose: &str, user_id: Option<UserId>) -> EventKind {
+    EventKind::OneTimeTokenUsed {
+        purpose: purpose.to_owned(),
+        user_id,
+    }
+}
+
+fn refused(purpose: &str) -> EventKind {
+    EventKind::OneTimeTokenRefused {
+        purpose: purpose.to_owned(),
     }
 }
 
@@ -145,10 +177,12 @@ impl<'a> CreateToken<'a> {
             data,
             ..TokenRow::new(secret.id(purpose), purpose.to_owned(), now, expires)
         };
-        let inserted = auth.tokens()?.insert_token(token, self.former);
-        auth.ask(inserted).await?;
-        let user_id = self.user_id.map(UserId::as_str);
-        tracing::info!(purpose, user_id, "one-time token created");
+        let told = EventKind::OneTimeTokenCreated {
+            purpose: purpose.to_owned(),
+            user_id: self.user_id.cloned(),
+        };
+        let inserting = auth.tokens()?.insert_token(token, self.former);
+        auth.change(told, inserting, |()| true).await?;
         Ok(secret)
     }
 }

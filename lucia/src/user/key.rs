@@ -137,20 +137,6 @@ pub struct VerifiedKey {
     pub(crate) hashed_password: Option<String>,
 }
 
-impl VerifiedKey {
-    /// Refuses the key, as a wrong password is refused, unless it is this user's.
-    pub(crate) fn check_owner(&self, owner: &UserId) -> Result<()> {
-        if self.user_id == *owner {
-            return Ok(());
-        }
-        tracing::info!(
-            provider_id = self.id.provider_id(),
-            "key refused: another user's"
-        );
-        Err(Error::InvalidCredentials)
-    }
-}
-
 impl fmt::Debug for VerifiedKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("VerifiedKey")

@@ -206,10 +206,7 @@ pub(super) async fn a_deleted_key_is_gone_and_others_stay(store: &dyn Store) {
     insert_user(store, ADA).await;
     insert_key(store, &key("a:1", ADA)).await;
     insert_key(store, &key("a:2", ADA)).await;
-    assert_eq!(
-        delete(store, "a:1", LastKey::Keep).await,
-        KeyDeletion::Deleted
-    );
+    assert_eq!(delete(store, "a:1", LastKey::Keep).await, gone(ADA));
     assert_eq!(stored_key(store, "a:1").await, None);
     assert_eq!(key_ids(store, ADA).await, ["a:2"]);
 }
@@ -230,10 +227,7 @@ pub(super) async fn the_last_key_of_a_user_goes_when_it_is_asked_for(store: &dyn
     insert_key(store, &key("a:1", ADA)).await;
     insert_key(store, &key("a:2", ADA)).await;
     for id in ["a:1", "a:2"] {
-        assert_eq!(
-            delete(store, id, LastKey::Delete).await,
-            KeyDeletion::Deleted
-        );
+        assert_eq!(delete(store, id, LastKey::Delete).await, gone(ADA));
     }
     assert!(key_ids(store, ADA).await.is_empty());
 }
@@ -254,8 +248,10 @@ pub(super) async fn of_two_keys_deleted_at_once_one_stays(store: &dyn Store) {
     });
     for (round, mut both) in (0..).zip(all(rounds).await) {
         both.sort_by_key(|deletion| *deletion == KeyDeletion::Last);
-        assert_eq!(both, [KeyDeletion::Deleted, KeyDeletion::Last]);
-        assert_eq!(key_ids(store, &format!("user {round}")).await.len(), 1);
+        let user = format!("user {round}");
+        let deleted = gone(&user);
+        assert_eq!(both, [deleted, KeyDeletion::Last]);
+        assert_eq!(key_ids(store, &user).await.len(), 1);
     }
 }
 
@@ -272,6 +268,11 @@ pub(super) async fn deleting_an_unknown_key_says_so(store: &dyn Store) {
 async fn stored_hash(store: &dyn Store, id: &str) -> Option<String> {
     let key = stored_key(store, id).await;
     key.expect("the key is there").hashed_password
+}
+
+/// The answer where a key of this user was deleted.
+fn gone(user: &str) -> KeyDeletion {
+    KeyDeletion::Deleted(UserId::from_stored(user))
 }
 
 async fn delete(store: &dyn Store, id: &str, last: LastKey) -> KeyDeletion {

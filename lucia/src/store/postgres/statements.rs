@@ -211,10 +211,10 @@ impl Statements {
                     DELETE FROM {keys} AS k USING theirs
                     WHERE k."id" = $1 AND theirs."id" = k."id"
                         AND ($2 OR (SELECT count(*) FROM theirs) > 1)
-                    RETURNING 1
+                    RETURNING k."user_id"
                 )
                 SELECT EXISTS (SELECT 1 FROM theirs WHERE "id" = $1),
-                    EXISTS (SELECT 1 FROM deleted)"#
+                    (SELECT "user_id" FROM deleted)"#
             ),
             lock_key: format!(
                 r#"WITH {keys_turn} SELECT 1 FROM {keys}

@@ -154,13 +154,15 @@ impl UserStore for SqliteStore {
             let (id, sql) = (&*id, &db.tables.sql);
             let deleted = db.transact(Subject::Several, |db| {
                 let params = (id, last == LastKey::Delete);
-                let deleted = db.execute(Subject::Several, &sql.delete_key, params)?;
-                let is_there = db.exists(&sql.key, [id])?;
-                Ok(match (deleted > 0, is_there) {
-                    (true, _) => KeyDeletion::Deleted,
-                    (false, true) => KeyDeletion::Last,
-                    (false, false) => KeyDeletion::Unknown,
-                })
+                let Some(key) = stored_key(db, Some(id))? else {
+                    return Ok(KeyDeletion::Unknown);
+                };
+                Ok(
+                    match db.execute(Subject::Several, &sql.delete_key, params)? {
+                        0 => KeyDeletion::Last,
+                        _ => KeyDeletion::Deleted(key.user_id),
+                    },
+                )
             });
             let doomed = [(&*db.tables.names.key, "id")];
             deleted.map_err(|failure| references::explain(db, failure, &doomed, id))

@@ -112,6 +112,7 @@ faults! {
     CountsEverybodysKeys
     TakesAnUnknownKeyForTheLast
     DeletesNoKey
+    NamesAnotherOwner
     DeletesKeysInTwoSteps
 
     // Attempts to sign in

@@ -203,7 +203,7 @@ impl UserStore for Memory {
 
     async fn delete_key(&self, id: &str, last: LastKey) -> Result<KeyDeletion> {
         let everybodys = self.has(Fault::CountsEverybodysKeys);
-        let others = {
+        let (others, owner) = {
             let state = self.state();
             let Some(key) = state.keys.get(id) else {
                 return Ok(match self.has(Fault::TakesAnUnknownKeyForTheLast) {
@@ -213,7 +213,12 @@ impl UserStore for Memory {
             };
             let is_other =
                 |other: &&KeyRow| other.id != id && (everybodys || other.user_id == key.user_id);
-            state.keys.values().filter(is_other).count()
+            let others = state.keys.values().filter(is_other).count();
+            (others, key.user_id.clone())
+        };
+        let owner = match self.has(Fault::NamesAnotherOwner) {
+            true => UserId::from_stored("somebody else"),
+            false => owner,
         };
         self.pause(Fault::DeletesKeysInTwoSteps).await;
         let even_last = last == LastKey::Delete && !self.has(Fault::NeverDeletesTheLastKey);
@@ -223,7 +228,7 @@ impl UserStore for Memory {
         if !self.has(Fault::DeletesNoKey) {
             self.state().keys.remove(id);
         }
-        Ok(KeyDeletion::Deleted)
+        Ok(KeyDeletion::Deleted(owner))
     }
 }
 

@@ -1,0 +1,472 @@
+//! [`EventKind`]: the events there are.
+
+use serde::Serialize;
+
+use crate::session::token::SessionId;
+use crate::user::UserId;
+
+/// What has happened.
+///
+/// As JSON (`serde_json::to_value(&event.kind)`) a kind is an object of its fields, with its
+/// [name](Self::name) as `event`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum EventKind {
+    // Users and keys ----------------------------------------------------------------------------
+    /// A user was created. [`sign_up`](crate::AuthRequest::sign_up) tells this, and then
+    /// [`SignedIn`](Self::SignedIn).
+    #[non_exhaustive]
+    UserCreated {
+        /// The user.
+        user_id: UserId,
+        /// The provider of the user's first key, if they have one.
+        provider_id: Option<String>,
+        /// Whether the application commits it: [`CreateUser::transaction`]. If it rolls back, there
+        /// is no user.
+        ///
+        /// [`CreateUser::transaction`]: https://docs.rs/lucia/latest/lucia/struct.CreateUser.html#method.transaction
+        in_transaction: bool,
+    },
+    /// Attributes of a user were set.
+    #[non_exhaustive]
+    UserUpdated {
+        /// The user.
+        user_id: UserId,
+        /// The columns that were set.
+        columns: Vec<String>,
+    },
+    /// A user was deleted, with their keys, sessions and one-time tokens, or did not exist.
+    #[non_exhaustive]
+    UserDeleted {
+        /// The user.
+        user_id: UserId,
+    },
+    /// A user has one more key.
+    #[non_exhaustive]
+    KeyCreated {
+        /// The user.
+        user_id: UserId,
+        /// The provider of the key.
+        provider_id: String,
+        /// Whether the application commits it, as in [`UserCreated`](Self::UserCreated).
+        in_transaction: bool,
+    },
+    /// A key was deleted.
+    #[non_exhaustive]
+    KeyDeleted {
+        /// Whose key it was. `None` only where it was [`Interrupted`](Self::Interrupted).
+        user_id: Option<UserId>,
+        /// The provider of the key.
+        provider_id: String,
+    },
+
+    // Passwords ---------------------------------------------------------------------------------
+    /// A key got a password, and the sessions of the user stay:
+    /// [`update_key_password`](crate::Auth::update_key_password).
+    #[non_exhaustive]
+    PasswordSet {
+        /// The user.
+        user_id: UserId,
+        /// The provider of the key.
+        provider_id: String,
+    },
+    /// A key has no password any more, and the sessions of the user stay:
+    /// [`remove_key_password`](crate::Auth::remove_key_password).
+    #[non_exhaustive]
+    PasswordRemoved {
+        /// The user.
+        user_id: UserId,
+        /// The provider of the key.
+        provider_id: String,
+    },
+    /// A user changed their password. All their other sessions ended.
+    #[non_exhaustive]
+    PasswordChanged {
+        /// The user.
+        user_id: UserId,
+        /// The provider of the key.
+        provider_id: String,
+        /// The session that stays, by its new id.
+        session_id: SessionId,
+        /// The id that it had.
+        former_session_id: SessionId,
+    },
+    /// A forgotten password was reset. All sessions of the user ended.
+    #[non_exhaustive]
+    PasswordReset {
+        /// The user.
+        user_id: UserId,
+        /// The provider of the key.
+        provider_id: String,
+    },
+    /// An outdated hash was replaced at a sign-in. The password is the same.
+    #[non_exhaustive]
+    HashUpgraded {
+        /// The user.
+        user_id: UserId,
+        /// The provider of the key.
+        provider_id: String,
+    },
+
+    // Signing in --------------------------------------------------------------------------------
+    /// A password was right, or the application vouched for a key.
+    /// [`sign_in`](crate::AuthRequest::sign_in) with a password tells this, and then
+    /// [`SignedIn`](Self::SignedIn).
+    #[non_exhaustive]
+    KeyVerified {
+        /// The user.
+        user_id: UserId,
+        /// The provider of the key.
+        provider_id: String,
+        /// Whether the application vouched for it: [`trusted_key`](crate::Auth::trusted_key).
+        trusted: bool,
+    },
+    /// A proof of who a user is was refused: at a sign-in, or where a signed-in user types the password
+    /// once more.
+    #[non_exhaustive]
+    SignInFailed {
+        /// Why. The client is not told.
+        reason: SignInFailure,
+        /// The provider of the key, where there was one.
+        provider_id: Option<String>,
+        /// Whose key it is, where lucia knows it.
+        user_id: Option<UserId>,
+    },
+    /// A session began.
+    #[non_exhaustive]
+    SignedIn {
+        /// The user.
+        user_id: UserId,
+        /// The session.
+        session_id: SessionId,
+        /// The provider of the key. `None` where the application vouched for a user id.
+        provider_id: Option<String>,
+        /// Whether it counts as an authentication: [`unproven`](crate::CreateSession::unproven)
+        /// sessions do not.
+        proven: bool,
+        /// The session that the browser had, which ended in the same transaction.
+        replaced_session_id: Option<SessionId>,
+    },
+    /// A signed-in user proved once more who they are.
+    #[non_exhaustive]
+    Reauthenticated {
+        /// The user.
+        user_id: UserId,
+        /// The session, by its new id.
+        session_id: SessionId,
+        /// The id that it had.
+        former_session_id: SessionId,
+        /// The provider of the key.
+        provider_id: String,
+    },
+
+    // Sessions ----------------------------------------------------------------------------------
+    /// A session ended by [`sign_out`](crate::AuthRequest::sign_out).
+    #[non_exhaustive]
+    SignedOut {
+        /// The session.
+        session_id: SessionId,
+        /// The user, where the request had looked them up.
+        user_id: Option<UserId>,
+    },
+    /// A session was ended by another call.
+    #[non_exhaustive]
+    SessionRevoked {
+        /// The session.
+        session_id: SessionId,
+        /// The user, where the call knows them.
+        user_id: Option<UserId>,
+        /// By which call.
+        cause: RevocationCause,
+    },
+    /// All sessions of a user ended, except one if it is named.
+    #[non_exhaustive]
+    SessionsRevoked {
+        /// The user.
+        user_id: UserId,
+        /// The session that stays.
+        kept_session_id: Option<SessionId>,
+        /// By which call.
+        cause: RevocationCause,
+    },
+    /// The expiry of a session moved, since it was used after its active period.
+    #[non_exhaustive]
+    SessionRenewed {
+        /// The user.
+        user_id: UserId,
+        /// The session.
+        session_id: SessionId,
+    },
+    /// A session got another token: [`rotate_session`](crate::Auth::rotate_session).
+    #[non_exhaustive]
+    SessionRotated {
+        /// The user.
+        user_id: UserId,
+        /// The session, by its new id.
+        session_id: SessionId,
+        /// The id that it had.
+        former_session_id: SessionId,
+    },
+
+    // One-time tokens ---------------------------------------------------------------------------
+    /// A link was created.
+    #[non_exhaustive]
+    OneTimeTokenCreated {
+        /// What it is for.
+        purpose: String,
+        /// Whose it is, if it is a user's.
+        user_id: Option<UserId>,
+    },
+    /// A link was used.
+    #[non_exhaustive]
+    OneTimeTokenUsed {
+        /// What it was for.
+        purpose: String,
+        /// Whose it was, if it was a user's.
+        user_id: Option<UserId>,
+    },
+    /// A link was refused, where it was to be used or looked at: it is wrong, used or expired.
+    #[non_exhaustive]
+    OneTimeTokenRefused {
+        /// What it was to be used for.
+        purpose: String,
+    },
+    /// A code was created.
+    #[non_exhaustive]
+    OneTimeCodeCreated {
+        /// What it is for.
+        purpose: String,
+        /// Whose it is, if it is a user's.
+        user_id: Option<UserId>,
+    },
+    /// A code was used.
+    #[non_exhaustive]
+    OneTimeCodeUsed {
+        /// What it was for.
+        purpose: String,
+        /// Whose it was, if it was a user's.
+        user_id: Option<UserId>,
+    },
+    /// A code was refused: it is wrong, used or expired, or was tried too often.
+    #[non_exhaustive]
+    OneTimeCodeRefused {
+        /// What it was to be used for.
+        purpose: String,
+        /// Whose code was tried, if there is one and it is a user's.
+        user_id: Option<UserId>,
+        /// How often it can still be tried. `None` where there is no code to be tried.
+        tries_left: Option<u32>,
+    },
+    /// All open links and codes of a user were invalidated.
+    #[non_exhaustive]
+    OneTimeTokensRevoked {
+        /// The user.
+        user_id: UserId,
+    },
+
+    // Requests ----------------------------------------------------------------------------------
+    /// An unsafe request was refused because of where it came from. It is told once for a request.
+    #[non_exhaustive]
+    OriginRefused {
+        /// What its headers say, and what to set if it was not to be refused.
+        reason: String,
+    },
+    /// A signed-in user was refused by `permit` or `recent`.
+    #[non_exhaustive]
+    AccessDenied {
+        /// The user.
+        user_id: Option<UserId>,
+        /// The session.
+        session_id: Option<SessionId>,
+        /// Why.
+        reason: AccessDenial,
+    },
+
+    // Not known ---------------------------------------------------------------------------------
+    /// A change whose end lucia does not know: its future was dropped, or the store failed, while the
+    /// store was at it. It has happened as if it had been answered, or not at all.
+    #[non_exhaustive]
+    Interrupted {
+        /// What has happened, or not.
+        change: Box<EventKind>,
+    },
+}
+
+/// Why a proof of who a user is was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum SignInFailure {
+    /// No user has this key.
+    UnknownKey,
+    /// The password is wrong.
+    WrongPassword,
+    /// The key has no password, and a password was given.
+    NoPassword,
+    /// The key has a password, and [`trusted_key`](crate::Auth::trusted_key) opens none that has.
+    HasPassword,
+    /// The stored hash cannot be verified. The log says why.
+    UnreadableHash,
+    /// The key is another user's than the one who is signed in.
+    OtherUser,
+    /// The key was changed or deleted after it was verified, and before its session was stored.
+    KeyChanged,
+    /// The user was deleted before the session was stored.
+    UnknownUser,
+    /// Too many attempts at this key from this address have failed. The password was not looked at.
+    Throttled,
+    /// Too many attempts from this address have failed at other spellings of this key. The password was
+    /// not looked at.
+    ThrottledBySpellings,
+    /// Too many passwords are being hashed.
+    Busy,
+    /// The store did not answer, or another error than these.
+    Unavailable,
+    /// The future was dropped before the proof was judged. The attempt counts as one that failed.
+    Cancelled,
+}
+
+/// By which call sessions ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum RevocationCause {
+    /// By a call of the application: [`invalidate_session`](crate::Auth::invalidate_session) and those
+    /// like it.
+    Application,
+    /// By [`sign_out_everywhere`](crate::AuthRequest::sign_out_everywhere).
+    SignOutEverywhere,
+    /// By [`sign_out_others`](crate::AuthRequest::sign_out_others).
+    SignOutOthers,
+    /// By a sign-in, as one more session of the same browser.
+    SignIn,
+    /// By [`set_session`](crate::AuthRequest::set_session), in a request with several session cookies.
+    SetSession,
+}
+
+/// Why a signed-in user was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum AccessDenial {
+    /// A function for `permit` said no.
+    Forbidden,
+    /// The authentication is longer ago than `recent` allows.
+    ReauthenticationRequired,
+}
+
+impl EventKind {
+    /// The name of the kind, which does not change: for a table, or for metrics.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::UserCreated { .. } => "user_created",
+            Self::UserUpdated { .. } => "user_updated",
+            Self::UserDeleted { .. } => "user_deleted",
+            Self::KeyCreated { .. } => "key_created",
+            Self::KeyDeleted { .. } => "key_deleted",
+            Self::PasswordSet { .. } => "password_set",
+            Self::PasswordRemoved { .. } => "password_removed",
+            Self::PasswordChanged { .. } => "password_changed",
+            Self::PasswordReset { .. } => "password_reset",
+            Self::HashUpgraded { .. } => "hash_upgraded",
+            Self::KeyVerified { .. } => "key_verified",
+            Self::SignInFailed { .. } => "sign_in_failed",
+            Self::SignedIn { .. } => "signed_in",
+            Self::Reauthenticated { .. } => "reauthenticated",
+            Self::SignedOut { .. } => "signed_out",
+            Self::SessionRevoked { .. } => "session_revoked",
+            Self::SessionsRevoked { .. } => "sessions_revoked",
+            Self::SessionRenewed { .. } => "session_renewed",
+            Self::SessionRotated { .. } => "session_rotated",
+            Self::OneTimeTokenCreated { .. } => "one_time_token_created",
+            Self::OneTimeTokenUsed { .. } => "one_time_token_used",
+            Self::OneTimeTokenRefused { .. } => "one_time_token_refused",
+            Self::OneTimeCodeCreated { .. } => "one_time_code_created",
+            Self::OneTimeCodeUsed { .. } => "one_time_code_used",
+            Self::OneTimeCodeRefused { .. } => "one_time_code_refused",
+            Self::OneTimeTokensRevoked { .. } => "one_time_tokens_revoked",
+            Self::OriginRefused { .. } => "origin_refused",
+            Self::AccessDenied { .. } => "access_denied",
+            Self::Interrupted { .. } => "interrupted",
+        }
+    }
+
+    /// The user that it is about, where lucia knows them.
+    #[must_use]
+    pub fn user_id(&self) -> Option<&UserId> {
+        match self {
+            Self::UserCreated { user_id, .. }
+            | Self::UserUpdated { user_id, .. }
+            | Self::UserDeleted { user_id }
+            | Self::KeyCreated { user_id, .. }
+            | Self::PasswordSet { user_id, .. }
+            | Self::PasswordRemoved { user_id, .. }
+            | Self::PasswordChanged { user_id, .. }
+            | Self::PasswordReset { user_id, .. }
+            | Self::HashUpgraded { user_id, .. }
+            | Self::KeyVerified { user_id, .. }
+            | Self::SignedIn { user_id, .. }
+            | Self::Reauthenticated { user_id, .. }
+            | Self::SessionsRevoked { user_id, .. }
+            | Self::SessionRenewed { user_id, .. }
+            | Self::SessionRotated { user_id, .. }
+            | Self::OneTimeTokensRevoked { user_id } => Some(user_id),
+            Self::KeyDeleted { user_id, .. }
+            | Self::SignInFailed { user_id, .. }
+            | Self::SignedOut { user_id, .. }
+            | Self::SessionRevoked { user_id, .. }
+            | Self::OneTimeTokenCreated { user_id, .. }
+            | Self::OneTimeTokenUsed { user_id, .. }
+            | Self::OneTimeCodeCreated { user_id, .. }
+            | Self::OneTimeCodeUsed { user_id, .. }
+            | Self::OneTimeCodeRefused { user_id, .. }
+            | Self::AccessDenied { user_id, .. } => user_id.as_ref(),
+            Self::OneTimeTokenRefused { .. } | Self::OriginRefused { .. } => None,
+            Self::Interrupted { change } => change.user_id(),
+        }
+    }
+
+    /// The session that it is about, by its public id.
+    #[must_use]
+    pub fn session_id(&self) -> Option<&SessionId> {
+        match self {
+            Self::PasswordChanged { session_id, .. }
+            | Self::SignedIn { session_id, .. }
+            | Self::Reauthenticated { session_id, .. }
+            | Self::SignedOut { session_id, .. }
+            | Self::SessionRevoked { session_id, .. }
+            | Self::SessionRenewed { session_id, .. }
+            | Self::SessionRotated { session_id, .. } => Some(session_id),
+            Self::AccessDenied { session_id, .. } => session_id.as_ref(),
+            Self::Interrupted { change } => change.session_id(),
+            _ => None,
+        }
+    }
+}
+
+impl SignInFailure {
+    /// Its name, as in the JSON of an event.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::UnknownKey => "unknown_key",
+            Self::WrongPassword => "wrong_password",
+            Self::NoPassword => "no_password",
+            Self::HasPassword => "has_password",
+            Self::UnreadableHash => "unreadable_hash",
+            Self::OtherUser => "other_user",
+            Self::KeyChanged => "key_changed",
+            Self::UnknownUser => "unknown_user",
+            Self::Throttled => "throttled",
+            Self::ThrottledBySpellings => "throttled_by_spellings",
+            Self::Busy => "busy",
+            Self::Unavailable => "unavailable",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
