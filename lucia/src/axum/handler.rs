@@ -2,6 +2,7 @@
 //! code that the attributes generate.
 
 use std::convert::Infallible;
+use std::future::{Ready, ready};
 use std::marker::PhantomData;
 use std::pin::Pin;
 
@@ -69,16 +70,29 @@ impl<T> Incoming<T> {
     /// that may not. Nothing of its body is read before.
     pub async fn admit(
         self,
-        guard: &Guard,
+        guard: &'static Guard,
         permit: Option<Permitted>,
     ) -> Result<(Admitted, Parameters<T>), Response> {
         let Parameters { request, extract } = self.0;
+        let (admitted, request) = admit_request(request, guard, permit).await?;
+        Ok((admitted, Parameters { request, extract }))
+    }
+}
+
+/// Boxed, so that the compiler need not prove anew for each handler that all that happens in here can be
+/// sent to another thread: that took most of the time of compiling one.
+fn admit_request(
+    request: Request,
+    guard: &'static Guard,
+    permit: Option<Permitted>,
+) -> Pin<Box<dyn Future<Output = Result<(Admitted, Request), Response>> + Send>> {
+    Box::pin(async move {
         let (mut parts, body) = request.into_parts();
         let auth_request = auth_request(&parts).map_err(IntoResponse::into_response)?;
         admit(guard, permit.as_ref(), &mut parts, &auth_request).await?;
         let request = Request::from_parts(parts, body);
-        Ok((Admitted(auth_request), Parameters { request, extract }))
-    }
+        Ok((Admitted(auth_request), request))
+    })
 }
 
 /// A request that was let in, and whose answer is still to be written.
@@ -97,16 +111,13 @@ impl Admitted {
     }
 
     /// The parameters. `Err` is the response to a request that they cannot be had from.
-    pub async fn extract<T>(&self, parameters: Parameters<T>) -> Result<T, Response> {
-        match (parameters.extract)(parameters.request).await {
-            Ok(parameters) => Ok(parameters),
-            Err(rejection) => Err(self.finish(rejection).await),
-        }
+    pub fn extract<T>(&self, parameters: Parameters<T>) -> Extraction<T> {
+        (parameters.extract)(parameters.request)
     }
 
     /// The layer completes the response.
-    pub async fn finish(&self, response: Response) -> Response {
-        response
+    pub fn finish(&self, response: Response) -> Ready<Response> {
+        ready(response)
     }
 }
 
