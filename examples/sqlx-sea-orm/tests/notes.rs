@@ -100,6 +100,10 @@ async fn migrations_run_again_and_hold_the_files_that_lucia_ships() {
             5,
             include_str!("../../../lucia/migrations/postgres/0002_one_time_tokens.sql"),
         ),
+        (
+            6,
+            include_str!("../../../lucia/migrations/postgres/0003_verified_keys.sql"),
+        ),
     ] {
         let mut migrations = MIGRATIONS.iter();
         let copy = migrations.find(|migration| migration.version == number);

@@ -256,7 +256,8 @@ async fn the_shipped_files_run_by_hand_do_without_migrate() {
     let client = database.connect().await;
     let tables = include_str!("../../../lucia/migrations/postgres/0001_tables.sql");
     let tokens = include_str!("../../../lucia/migrations/postgres/0002_one_time_tokens.sql");
-    for file in [tables, tokens, tables, tokens] {
+    let verified = include_str!("../../../lucia/migrations/postgres/0003_verified_keys.sql");
+    for file in [tables, tokens, verified, tables, tokens, verified] {
         client.batch_execute(file).await.unwrap();
     }
     let sql = "ALTER TABLE auth_user ADD COLUMN username TEXT NOT NULL UNIQUE, \

@@ -100,6 +100,17 @@ faults! {
     TakesKeysOfNobody
     TakesATakenKey
     LosesThePassword
+    LosesTheVerification
+    VerifiesNoKey
+    VerifiesAKeyOfAnybody
+    VerifiesAnUnknownKey
+    VerifiesAllKeys
+    RenamesAKeyOfAnybody
+    RenamesAndForgetsThePassword
+    RenamesAndVerifiesNothing
+    RenamesAndKeepsTheOld
+    RenamesToATakenKey
+    RenamesInTwoSteps
     ListsEverybodysKeys
     KeepsThePassword
     SwapsWhateverIsThere
@@ -144,6 +155,7 @@ faults! {
     // Their two places
     CountsInTheFirstPlaceAlone
     CountsInBothPlacesOrNone
+    CountsInBothPlacesByOneLimit
     CountsByTheKeyAsAsked
     CountsTheRefusedInTheSecondPlace
     LooksForTheKeyOfTheRefused
@@ -209,4 +221,12 @@ faults! {
     KeepsTheSessionUnderItsOldId
     KeepsTheSessionOfAnybody
     ChangesPasswordsInTwoSteps
+    ClaimsByAnyKey
+    ClaimsEverybody
+    ClaimsAndKeepsOtherPasswords
+    ClaimsAndKeepsTheSessions
+    ClaimsAndKeepsTheTokens
+    ClaimsAndVerifiesAllKeys
+    ClaimsAndVerifiesNothing
+    ClaimsInTwoSteps
 }
