@@ -112,6 +112,21 @@ pub trait UserStore: fmt::Debug + Send + Sync + 'static {
         old: OldHash,
     ) -> Result<bool>;
 
+    /// Notes when the user of a key proved that it is theirs, if the key is (still) that user's. Returns
+    /// whether it did.
+    async fn verify_key(&self, id: &str, user_id: &UserId, at: UnixMillis) -> Result<bool>;
+
+    /// Gives a key the id of another address, which its user proved to be theirs at this time, if the key is
+    /// (still) that user's. Returns whether it did. Its password stays, and so do the sessions of the user.
+    /// [`DuplicateKey`](StoreError::DuplicateKey) if there is a key of the new id: then nothing changes.
+    async fn rename_key(
+        &self,
+        id: &str,
+        user_id: &UserId,
+        new_id: &str,
+        at: UnixMillis,
+    ) -> Result<bool>;
+
     /// Removes a key. With [`LastKey::Keep`], the last one of its user stays: however many are asked
     /// to go at once, one is left.
     async fn delete_key(&self, id: &str, last: LastKey) -> Result<KeyDeletion>;
@@ -204,7 +219,7 @@ pub trait AttemptStore: UserStore {
     ///    database. Where it is full, the attempt stays counted in the first one: so an unknown key and
     ///    one that other spellings have used up fill the first place alike.
     ///
-    /// A place is full when as many attempts are counted there as the limit of this one. Its count is
+    /// A place is full when as many attempts are counted there as the limit of this one for it. Its count is
     /// left as it is then. However many are made at once, no more are admitted. The first attempt after
     /// the end of a count begins another one.
     ///
@@ -375,7 +390,20 @@ pub trait Store: UserStore + SessionStore {
     /// Those that [`insert_session_by_key`](Self::insert_session_by_key) stores at the same time
     /// by the old hash are among the sessions that end.
     async fn change_password(&self, change: PasswordChange) -> Result<bool>;
+
+    /// Gives a user to the one who proved at this time that a key is theirs: removes the passwords of all keys
+    /// of the user, ends all their sessions, deletes their [one-time tokens](TokenStore) and notes that this key
+    /// was verified, all or nothing. Returns whether the key is (still) that user's; nothing has happened
+    /// otherwise.
+    ///
+    /// Sessions that [`insert_session_by_key`](Self::insert_session_by_key) stores at the same time by a
+    /// password are among those that end, or are refused.
+    async fn claim_key(&self, id: &str, user_id: &UserId, at: UnixMillis) -> Result<bool>;
 }
+
+/// lucia's own columns of the table of keys.
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub(crate) const KEY_COLUMNS: [&str; 4] = ["id", "user_id", "hashed_password", "verified_at"];
 
 /// lucia's own columns of the table of sessions, which attributes cannot be.
 pub(crate) const SESSION_COLUMNS: [&str; 10] = [

@@ -10,7 +10,10 @@ use crate::requests::Kind;
 use crate::usage;
 
 /// Lucia's own tables.
-const TABLES: &str = include_str!("../../../lucia/migrations/postgres/0001_tables.sql");
+const TABLES: &str = concat!(
+    include_str!("../../../lucia/migrations/postgres/0001_tables.sql"),
+    include_str!("../../../lucia/migrations/postgres/0003_verified_keys.sql"),
+);
 
 /// Who the servers are to Postgres.
 const ROLE: &str = "bench";

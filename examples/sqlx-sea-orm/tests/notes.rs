@@ -101,6 +101,10 @@ async fn migrations_run_again_and_hold_the_files_that_lucia_ships() {
             include_str!("../../../lucia/migrations/postgres/0002_one_time_tokens.sql"),
         ),
         (
+            6,
+            include_str!("../../../lucia/migrations/postgres/0003_verified_keys.sql"),
+        ),
+        (
             7,
             include_str!("../../../lucia/migrations/postgres/0004_outgoing_mail.sql"),
         ),

@@ -67,11 +67,7 @@ impl Auth {
             Some(password) => Some(self.0.passwords.hash(password).await?),
             None => None,
         };
-        Ok(KeyRow {
-            id: id.to_owned(),
-            user_id,
-            hashed_password,
-        })
+        Ok(KeyRow::new(id, user_id, hashed_password))
     }
 
     pub(super) async fn known_key(&self, id: &KeyId) -> Result<KeyRow> {

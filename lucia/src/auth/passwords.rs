@@ -126,6 +126,7 @@ impl Auth {
             id,
             user_id,
             hashed_password: old,
+            ..
         } = key.row();
         let change = PasswordChange {
             key_id: id,

@@ -66,6 +66,7 @@ impl Auth {
             now,
             expires: now.plus(limit.period),
             limit: limit.failures,
+            stored_limit: limit.failures,
         };
         let counting = self.attempts()?.count_attempt(attempt);
         let counted = self.ask(counting).await?;

@@ -26,9 +26,11 @@ pub struct NewAttempt {
     /// When the count ends that this attempt begins, if it begins one. A count has ended when the
     /// time is this or later.
     pub expires: UnixMillis,
-    /// How many are admitted until a count ends. Attempts of one count can have different limits
-    /// and periods: an application can change its settings, and two can share a table.
+    /// How many are admitted in the first place until a count ends. Attempts of one count can have
+    /// different limits and periods: an application can change its settings, and two can share a table.
     pub limit: u32,
+    /// As [`limit`](Self::limit), in the second place.
+    pub stored_limit: u32,
 }
 
 impl NewAttempt {

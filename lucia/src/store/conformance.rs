@@ -333,6 +333,11 @@ macro_rules! __store_cases {
             keys {
                 a_key_comes_back_as_it_was_stored
                 a_key_can_be_without_a_password
+                a_key_is_verified_and_no_other
+                a_key_that_is_unknown_or_somebody_elses_is_neither_verified_nor_renamed
+                a_renamed_key_keeps_its_password_and_is_verified
+                a_key_is_not_renamed_to_a_taken_one
+                of_parallel_renames_to_one_key_one_succeeds
                 an_unknown_key_is_none
                 all_keys_of_a_user_are_listed_and_no_others
                 a_user_without_keys_has_an_empty_list
@@ -385,6 +390,9 @@ macro_rules! __store_cases {
                 of_parallel_changes_of_one_verified_password_one_succeeds
                 of_two_new_passwords_that_keep_one_session_one_wins
                 new_passwords_beside_all_that_ends_sessions_do_not_get_stuck
+                a_claimed_key_leaves_no_password_and_no_session_of_the_user
+                a_key_that_is_unknown_or_somebody_elses_is_not_claimed
+                no_session_of_a_password_outlives_the_claim_of_a_key
             }
         }
     };
@@ -422,6 +430,7 @@ macro_rules! __attempt_cases {
             places {
                 an_attempt_finds_its_key
                 attempts_at_one_key_are_counted_together_in_the_second_place
+                each_place_has_a_limit_of_its_own
                 attempts_at_a_key_of_another_salt_are_counted_apart
                 where_the_first_place_is_full_nothing_else_happens
                 where_the_second_place_is_full_the_first_one_is_filled
@@ -456,6 +465,7 @@ macro_rules! __token_cases {
                 a_deleted_user_leaves_no_tokens
                 deleting_a_user_beside_their_tokens_leaves_none
                 the_tokens_of_a_user_are_deleted_and_no_others
+                a_claimed_key_leaves_no_tokens_of_its_user
                 tokens_that_have_expired_are_deleted_and_no_others
                 no_more_tokens_are_deleted_than_asked
             }

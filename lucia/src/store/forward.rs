@@ -50,6 +50,8 @@ macro_rules! forward_users {
             update_key_password(
                 id: &str, user_id: &UserId, hashed_password: Option<&str>, old: OldHash
             ) -> bool;
+            verify_key(id: &str, user_id: &UserId, at: UnixMillis) -> bool;
+            rename_key(id: &str, user_id: &UserId, new_id: &str, at: UnixMillis) -> bool;
             delete_key(id: &str, last: LastKey) -> KeyDeletion;
         }
     };
@@ -117,4 +119,5 @@ forward! {
     sessions_and_users(ids: &[SessionId]) -> Vec<(SessionRow, UserRow)>;
     insert_session_by_key(session: NewSessionRow, key: KeyRow) -> Option<SessionRow>;
     change_password(change: PasswordChange) -> bool;
+    claim_key(id: &str, user_id: &UserId, at: UnixMillis) -> bool;
 }

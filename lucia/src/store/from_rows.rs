@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use serde::de::DeserializeOwned;
 
-use super::{KeyRow, SessionRow, UserRow};
+use super::{KeyRow, SessionRow, UnixMillis, UserRow};
 use crate::Result;
 use crate::session::{RowAttributes, SessionInfo, SessionState};
 use crate::user::key::{KeyId, UserKey, VerifiedKey};
@@ -28,6 +28,7 @@ impl UserKey {
             id: KeyId::stored(row.id)?,
             user_id: row.user_id,
             has_password: row.hashed_password.is_some(),
+            verified_at: row.verified_at.map(SystemTime::from),
         })
     }
 }
@@ -44,8 +45,14 @@ impl VerifiedKey {
 
     /// The key as it was in the database when it was opened.
     pub(crate) fn row(&self) -> KeyRow {
-        let id = self.id.text();
-        KeyRow::new(id, self.user_id.clone(), self.hashed_password.clone())
+        KeyRow {
+            verified_at: self.verified_at.map(UnixMillis::from),
+            ..KeyRow::new(
+                self.id.text(),
+                self.user_id.clone(),
+                self.hashed_password.clone(),
+            )
+        }
     }
 }
 

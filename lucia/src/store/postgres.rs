@@ -52,8 +52,8 @@ use tokens::TokenStatements;
 use unnamed::{Param, Params};
 
 use super::{
-    KeyDeletion, KeyRow, LastKey, NewUserRow, OldHash, TransactionStore, UserRow, UserStore,
-    UserTable,
+    KeyDeletion, KeyRow, LastKey, NewUserRow, OldHash, TransactionStore, UnixMillis, UserRow,
+    UserStore, UserTable,
 };
 use crate::Error;
 use crate::store::tables::{MAX_NAME, SessionColumn, TableNames};
@@ -176,6 +176,10 @@ impl PgStore {
         if let Some(key) = &key {
             params.extend([&key.id as &(dyn Param + Sync), &key.hashed_password]);
         }
+        let verified_at = key
+            .as_ref()
+            .map(|key| key.verified_at.map(|moment| moment.0));
+        params.extend(verified_at.iter().map(|it| it as &(dyn Param + Sync)));
         let statement = Statement {
             written: Some(Written::User(&user.attributes)),
             transaction,
@@ -190,7 +194,13 @@ impl PgStore {
         transaction: Option<&Transaction<'_>>,
         key: KeyRow,
     ) -> Result<()> {
-        let params: Params<'_> = &[&key.id, &key.user_id.as_str(), &key.hashed_password];
+        let verified_at = key.verified_at.map(|moment| moment.0);
+        let params: Params<'_> = &[
+            &key.id,
+            &key.user_id.as_str(),
+            &key.hashed_password,
+            &verified_at,
+        ];
         let statement = Statement {
             written: Some(Written::Key),
             transaction,
@@ -357,6 +367,27 @@ impl UserStore for PgStore {
         let (any, old) = (old.is_any(), old.hash());
         let params: Params<'_> = &[&id, &user_id.as_str(), &hashed_password, &any, &old];
         let statement = Statement::new(&self.0.statements.update_key_password, params);
+        self.0.returns_row(&statement).await
+    }
+
+    async fn verify_key(&self, id: &str, user_id: &UserId, at: UnixMillis) -> Result<bool> {
+        let params: Params<'_> = &[&id, &user_id.as_str(), &at.0];
+        let statement = Statement::new(&self.0.statements.verify_key, params);
+        self.0.returns_row(&statement).await
+    }
+
+    async fn rename_key(
+        &self,
+        id: &str,
+        user_id: &UserId,
+        new_id: &str,
+        at: UnixMillis,
+    ) -> Result<bool> {
+        let params: Params<'_> = &[&id, &user_id.as_str(), &new_id, &at.0];
+        let statement = Statement {
+            written: Some(Written::Key),
+            ..Statement::new(&self.0.statements.rename_key, params)
+        };
         self.0.returns_row(&statement).await
     }
 

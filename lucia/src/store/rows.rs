@@ -107,16 +107,19 @@ pub struct KeyRow {
     pub user_id: UserId,
     /// The hash of its password, `None` for a key without one.
     pub hashed_password: Option<String>,
+    /// When its user proved that it is theirs. `None` as long as nothing has proved it.
+    pub verified_at: Option<UnixMillis>,
 }
 
 impl KeyRow {
-    /// A key of this id, and the hash of its password if it has one.
+    /// A key of this id that nothing has proved, and the hash of its password if it has one.
     #[must_use]
     pub fn new(id: impl Into<String>, user_id: UserId, hashed_password: Option<String>) -> Self {
         Self {
             id: id.into(),
             user_id,
             hashed_password,
+            verified_at: None,
         }
     }
 
@@ -136,6 +139,7 @@ impl fmt::Debug for KeyRow {
                 "hashed_password",
                 &self.hashed_password.as_ref().map(|_| "[redacted]"),
             )
+            .field("verified_at", &self.verified_at)
             .finish()
     }
 }

@@ -61,9 +61,12 @@ impl Split {
     async fn is_allowed(&self, user_id: &UserId, key: Option<&KeyRow>) -> Result<bool> {
         Ok(match key {
             None => self.users.user(user_id).await?.is_some(),
-            Some(key) => {
-                key.user_id == *user_id && self.users.key(&key.id).await?.as_ref() == Some(key)
-            }
+            // It can have been verified meanwhile.
+            Some(key) => self.users.key(&key.id).await?.is_some_and(|stored| {
+                stored.user_id == *user_id
+                    && key.user_id == *user_id
+                    && stored.hashed_password == key.hashed_password
+            }),
         })
     }
 }
@@ -157,6 +160,21 @@ impl Store for Split {
         self.sessions
             .delete_user_sessions(&change.user_id, kept.as_ref())
             .await?;
+        Ok(true)
+    }
+
+    /// The sessions go first, so that none of them gives a key another password, and once more behind the
+    /// passwords: those that began by a password between the two.
+    async fn claim_key(&self, id: &str, user_id: &UserId, at: UnixMillis) -> Result<bool> {
+        let key = self.users.key(id).await?;
+        if key.is_none_or(|key| key.user_id != *user_id) {
+            return Ok(false);
+        }
+        self.sessions.delete_user_sessions(user_id, None).await?;
+        if !self.users.claim_key(id, user_id, at).await? {
+            return Ok(false);
+        }
+        self.sessions.delete_user_sessions(user_id, None).await?;
         Ok(true)
     }
 }

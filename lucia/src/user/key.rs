@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::Deref;
+use std::time::SystemTime;
 
 use crate::user::UserId;
 use crate::{Error, Result};
@@ -121,6 +122,9 @@ pub struct UserKey {
     pub user_id: UserId,
     /// Whether it opens with a password.
     pub has_password: bool,
+    /// When the user proved that it is theirs, by a link or code that was sent to its address. `None` as
+    /// long as nothing has proved it.
+    pub verified_at: Option<SystemTime>,
 }
 
 /// A key that has just been verified: what [`verify_password`](crate::Auth::verify_password),

@@ -64,6 +64,14 @@ impl UserStore for Nobody {
         Ok(false)
     }
 
+    async fn verify_key(&self, _: &str, _: &UserId, _: UnixMillis) -> Result<bool> {
+        Ok(false)
+    }
+
+    async fn rename_key(&self, _: &str, _: &UserId, _: &str, _: UnixMillis) -> Result<bool> {
+        Ok(false)
+    }
+
     async fn delete_key(&self, _: &str, _: LastKey) -> Result<KeyDeletion> {
         Ok(KeyDeletion::Unknown)
     }
@@ -136,6 +144,10 @@ impl Store for Nobody {
         _: KeyRow,
     ) -> Result<Option<SessionRow>> {
         Ok(None)
+    }
+
+    async fn claim_key(&self, _: &str, _: &UserId, _: UnixMillis) -> Result<bool> {
+        Ok(false)
     }
 
     async fn change_password(&self, _: PasswordChange) -> Result<bool> {

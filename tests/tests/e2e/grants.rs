@@ -13,8 +13,9 @@ use crate::support::{PASSWORD, Profile, verified};
 const GRANTS: &str = "
     GRANT SELECT (id, username, age), INSERT (id, username, age), UPDATE (username, age), DELETE
         ON auth_user TO \"{role}\";
-    GRANT SELECT (id, user_id, hashed_password), INSERT (id, user_id, hashed_password),
-        UPDATE (hashed_password), DELETE ON user_key TO \"{role}\";
+    GRANT SELECT (id, user_id, hashed_password, verified_at),
+        INSERT (id, user_id, hashed_password, verified_at),
+        UPDATE (hashed_password, verified_at), DELETE ON user_key TO \"{role}\";
     GRANT SELECT (id, user_id, created_at, authenticated_at, renewed_at, active_expires,
             idle_expires, device, address, persistent, country),
         INSERT (id, user_id, created_at, authenticated_at, renewed_at, active_expires,

@@ -256,8 +256,9 @@ async fn the_shipped_files_run_by_hand_do_without_migrate() {
     let client = database.connect().await;
     let tables = include_str!("../../../lucia/migrations/postgres/0001_tables.sql");
     let tokens = include_str!("../../../lucia/migrations/postgres/0002_one_time_tokens.sql");
+    let verified = include_str!("../../../lucia/migrations/postgres/0003_verified_keys.sql");
     let mails = include_str!("../../../lucia/migrations/postgres/0004_outgoing_mail.sql");
-    for file in [tables, tokens, mails, tables, tokens, mails] {
+    for file in [tables, tokens, verified, mails].repeat(2) {
         client.batch_execute(file).await.unwrap();
     }
     let sql = "ALTER TABLE auth_user ADD COLUMN username TEXT NOT NULL UNIQUE, \

@@ -142,7 +142,8 @@ async fn sqlite(collation: &str, names: [&'static str; 4]) -> Spellings {
         "DROP TABLE user_key;
          CREATE TABLE user_key (
             id TEXT NOT NULL PRIMARY KEY COLLATE {collation},
-            user_id TEXT NOT NULL REFERENCES auth_user (id), hashed_password TEXT)"
+            user_id TEXT NOT NULL REFERENCES auth_user (id), hashed_password TEXT,
+            verified_at BIGINT)"
     );
     Spellings::new(Stage::sqlite().await, &[&sql], names, None).await
 }

@@ -252,6 +252,7 @@ pub(super) fn attempt(number: u64, now: i64) -> NewAttempt {
         now: UnixMillis(now),
         expires: UnixMillis(now + PERIOD),
         limit: LIMIT,
+        stored_limit: LIMIT,
     }
 }
 
@@ -272,6 +273,7 @@ async fn count_for(store: &dyn Store, number: u64, now: i64, period: i64, limit:
     let attempt = NewAttempt {
         expires: UnixMillis(now + period),
         limit,
+        stored_limit: limit,
         ..attempt(number, now)
     };
     let counted = attempts_of(store).count_attempt(attempt).await;

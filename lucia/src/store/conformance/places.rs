@@ -53,6 +53,27 @@ pub(super) async fn attempts_at_one_key_are_counted_together_in_the_second_place
     }
 }
 
+pub(super) async fn each_place_has_a_limit_of_its_own(store: &dyn Store) {
+    insert_keys(store).await;
+    for (number, key_id, limits) in [(1, ADA, (5, 2)), (2, BOB, (2, 5))] {
+        let made = NewAttempt {
+            limit: limits.0,
+            stored_limit: limits.1,
+            ..at(number, key_id)
+        };
+        let mut admitted = Vec::new();
+        for _ in 0..6 {
+            admitted.push(count(store, &made).await.places.len());
+        }
+        let expected = if limits.0 > limits.1 {
+            [2, 2, 1, 1, 1, 0]
+        } else {
+            [2, 2, 0, 0, 0, 0]
+        };
+        assert_eq!(admitted, expected, "{limits:?}");
+    }
+}
+
 pub(super) async fn attempts_at_a_key_of_another_salt_are_counted_apart(store: &dyn Store) {
     insert_keys(store).await;
     for (number, salt) in [(0, "a"), (10, "b")] {
@@ -165,6 +186,7 @@ pub(super) async fn attempts_that_share_places_crosswise_neither_block_nor_leave
         let made = NewAttempt {
             unknown_place: attempt(100, NOW).unknown_place,
             limit: 100,
+            stored_limit: 100,
             ..at(number / 3 % 4, key_id)
         };
         for _ in 0..3 {

@@ -1,6 +1,6 @@
 //! One-time tokens.
 
-use super::values::{HOSTILE, NOW, all, give_way, insert_user, long, stored_user};
+use super::values::{HOSTILE, NOW, all, give_way, insert_key, insert_user, key, long, stored_user};
 use crate::store::{FormerTokens, Store, StoreError, TokenRow, TokenStore, UnixMillis};
 use crate::user::UserId;
 
@@ -318,6 +318,32 @@ pub(super) async fn the_tokens_of_a_user_are_deleted_and_no_others(store: &dyn S
     }
     for (number, is_left) in [(1, false), (2, false), (3, true), (4, true)] {
         assert_eq!(found(store, number).await.is_some(), is_left, "{number}");
+    }
+}
+
+pub(super) async fn a_claimed_key_leaves_no_tokens_of_its_user(store: &dyn Store) {
+    for (user, id) in [("ada", "a:1"), ("bob", "b:1")] {
+        insert_user(store, user).await;
+        insert_key(store, &key(id, user)).await;
+    }
+    for token in [
+        link(1, Some("ada")),
+        code(2, Some("ada")),
+        link(3, Some("bob")),
+        link(4, None),
+    ] {
+        insert(store, &token).await;
+    }
+    for (id, is_left) in [("b:1", true), ("a:1", false)] {
+        let ada = UserId::from_stored("ada");
+        let claimed = store.claim_key(id, &ada, UnixMillis(NOW)).await;
+        assert_eq!(claimed.expect("a key is claimed or not"), !is_left);
+        for number in [1, 2] {
+            assert_eq!(found(store, number).await.is_some(), is_left, "{number}");
+        }
+        for number in [3, 4] {
+            assert!(found(store, number).await.is_some(), "{number}");
+        }
     }
 }
 

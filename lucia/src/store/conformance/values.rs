@@ -146,11 +146,13 @@ pub(super) fn new_user(id: &str) -> NewUserRow {
     }
 }
 
+/// A verified key with a password.
 pub(super) fn key(id: &str, user: &str) -> KeyRow {
     KeyRow {
         id: id.to_owned(),
         user_id: UserId::from_stored(user),
         hashed_password: Some(format!("hash of {id}")),
+        verified_at: Some(UnixMillis(NOW - 1)),
     }
 }
 

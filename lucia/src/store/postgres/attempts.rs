@@ -61,19 +61,22 @@ fn count_statement(tables: &TableNames) -> String {
     let later_end = r#"GREATEST(a."expires", $3 - GREATEST($2 - a."started_at", 0))"#;
     let insert =
         format!(r#"INSERT INTO {attempts} AS a ("id", "attempts", "started_at", "expires")"#);
-    let unless_full = format!(
-        r#"ON CONFLICT ("id") DO UPDATE SET
+    let unless_full = |limit: &str| {
+        format!(
+            r#"ON CONFLICT ("id") DO UPDATE SET
             "attempts" = CASE WHEN {has_ended} THEN 1 ELSE a."attempts" + 1 END,
             "started_at" = CASE WHEN {has_ended} THEN $2 ELSE a."started_at" END,
             "expires" = CASE WHEN {has_ended} THEN $3 ELSE {later_end} END
-        WHERE {has_ended} OR a."attempts" < $4
+        WHERE {has_ended} OR a."attempts" < {limit}
         RETURNING a."id"::TEXT AS "place", a."started_at", a."expires""#
-    );
+        )
+    };
     format!(
         r#"WITH "first" AS (
-            {insert} VALUES ($1, 1, $2, $3) {unless_full}
+            {insert} VALUES ($1, 1, $2, $3) {unless_first_full}
         ), "found" AS (
-            SELECT {id} AS "id", {user_id} AS "user_id", {hash} AS "hashed_password" FROM {keys}
+            SELECT {id} AS "id", {user_id} AS "user_id", {hash} AS "hashed_password",
+                "verified_at" FROM {keys}
             WHERE "id" = $5 AND EXISTS (SELECT 1 FROM "first") LIMIT 1
         ), "stored" AS (
             SELECT COALESCE(
@@ -81,7 +84,7 @@ fn count_statement(tables: &TableNames) -> String {
                 $7::TEXT
             ) AS "place" FROM "first"
         ), "second" AS (
-            {insert} SELECT "place", 1, $2, $3 FROM "stored" {unless_full}
+            {insert} SELECT "place", 1, $2, $3 FROM "stored" {unless_second_full}
         ), "full" AS (
             SELECT a."expires" FROM {attempts} AS a WHERE a."id" = $1 AND NOT {has_ended}
         )
@@ -89,9 +92,11 @@ fn count_statement(tables: &TableNames) -> String {
             "first"."place", "first"."started_at",
             "second"."place", "second"."started_at",
             COALESCE("first"."expires", (SELECT "expires" FROM "full")),
-            "found"."id", "found"."user_id", "found"."hashed_password"
+            "found"."id", "found"."user_id", "found"."hashed_password", "found"."verified_at"
         FROM (SELECT 1) AS "one"
-        LEFT JOIN "first" ON TRUE LEFT JOIN "second" ON TRUE LEFT JOIN "found" ON TRUE"#
+        LEFT JOIN "first" ON TRUE LEFT JOIN "second" ON TRUE LEFT JOIN "found" ON TRUE"#,
+        unless_first_full = unless_full("$4"),
+        unless_second_full = unless_full("$8"),
     )
 }
 
@@ -149,6 +154,7 @@ impl AttemptStore for PgStore {
             &attempt.key_id,
             &attempt.salt,
             &attempt.unknown_place,
+            &i64::from(attempt.stored_limit),
         ];
         let sql = &self.0.attempt_statements.count;
         let statement = Statement::new(sql, params);

@@ -27,7 +27,12 @@ const JSON: Types = &["json", "jsonb"];
 
 /// The columns that lucia needs.
 const USER_COLUMNS: &[(&str, Types)] = &[("id", TEXT)];
-const KEY_COLUMNS: &[(&str, Types)] = &[("id", TEXT), ("user_id", TEXT), ("hashed_password", TEXT)];
+const KEY_COLUMNS: &[(&str, Types)] = &[
+    ("id", TEXT),
+    ("user_id", TEXT),
+    ("hashed_password", TEXT),
+    ("verified_at", BIGINT),
+];
 const SESSION_COLUMNS: &[(&str, Types)] = &[
     ("id", TEXT),
     ("user_id", TEXT),

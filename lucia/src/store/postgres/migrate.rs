@@ -12,10 +12,10 @@ use crate::store::migrations::{
     Migration, RECORD, RECORD_COLUMNS, Ran, made_by, pending, recorded_as,
 };
 use crate::store::tables::{TableNames, defined_columns, index, quote};
-use crate::store::{Result, SESSION_COLUMNS, StoreError};
+use crate::store::{KEY_COLUMNS, Result, SESSION_COLUMNS, StoreError};
 
 /// The numbered files, the oldest first. How to add one is said in `store/migrations.rs`.
-const MIGRATIONS: [Migration; 3] = [
+const MIGRATIONS: [Migration; 4] = [
     Migration {
         number: 1,
         file: "0001_tables.sql",
@@ -29,6 +29,13 @@ const MIGRATIONS: [Migration; 3] = [
         sql: include_str!("../../../migrations/postgres/0002_one_time_tokens.sql"),
         makes: TableNames::tokens,
         adds: None,
+    },
+    Migration {
+        number: 3,
+        file: "0003_verified_keys.sql",
+        sql: include_str!("../../../migrations/postgres/0003_verified_keys.sql"),
+        makes: |_| Vec::new(),
+        adds: Some((|names| &names.key, "verified_at")),
     },
     Migration {
         number: 4,
@@ -154,12 +161,9 @@ impl Migrating<'_> {
         }
         let mut pending = pending(&MIGRATIONS, &ran)?;
         // Columns can be missing because of the files that are pending.
-        let columns: &[&str] = match pending.is_empty() {
-            true => &SESSION_COLUMNS,
-            false => &[],
-        };
+        let with_columns = pending.is_empty();
         if !self
-            .are_tables_there(&made_by(&MIGRATIONS, &pending, tables), columns)
+            .are_tables_there(&made_by(&MIGRATIONS, &pending, tables), with_columns)
             .await?
         {
             // Dropped, or replaced by others without lucia's columns.
@@ -195,12 +199,15 @@ impl Migrating<'_> {
         Ok(())
     }
 
-    /// Whether there are these tables of lucia's, with these columns in that of sessions.
-    async fn are_tables_there(&self, names: &[&str], columns: &[&str]) -> Result<bool> {
+    /// Whether there are these tables of lucia's, and if asked for its columns of keys and sessions.
+    async fn are_tables_there(&self, names: &[&str], with_columns: bool) -> Result<bool> {
         let tables = &self.parts.tables;
         let names: Vec<_> = names.iter().map(|name| tables.quoted(name)).collect();
         let names: Vec<_> = names.iter().map(String::as_str).collect();
-        Ok(self.are_there(&names).await? && self.has_columns(&tables.session, columns).await?)
+        Ok(self.are_there(&names).await?
+            && (!with_columns
+                || self.has_columns(&tables.key, &KEY_COLUMNS).await?
+                    && self.has_columns(&tables.session, &SESSION_COLUMNS).await?))
     }
 
     /// Makes the index that finds a session by the hash of the token that is stored.

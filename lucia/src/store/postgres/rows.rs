@@ -77,6 +77,7 @@ pub(super) fn key_row_from(row: &Row, first: usize) -> Result<Option<KeyRow>, Fa
         id,
         user_id: UserId::from_stored(row.try_get::<_, &str>(first + 1)?),
         hashed_password: row.try_get(first + 2)?,
+        verified_at: row.try_get::<_, Option<i64>>(first + 3)?.map(UnixMillis),
     }))
 }
 

@@ -98,6 +98,25 @@ impl Store for PgStore {
         };
         self.0.returns_row(&statement).await
     }
+
+    async fn claim_key(&self, id: &str, user_id: &UserId, at: UnixMillis) -> Result<bool> {
+        let changing = self.0.cache.user_changes(user_id);
+        let user = user_id.as_str();
+        let (params, of_user): (Params<'_>, Params<'_>) = (&[&id, &user, &at.0], &[&user]);
+        let statements = &self.0.statements;
+        let lock = Statement::new(&statements.lock_user, of_user);
+        let statement = Statement {
+            lock: Some(&lock),
+            ..Statement::new(&statements.claim_key, params)
+        };
+        let read = |row: &Row| Ok(Some(row.try_get::<_, Option<String>>(0)?));
+        let ended = self.0.rows(&statement, read).await?;
+        // By name, too: the database may know the user by another spelling (`citext`).
+        for id in ended.iter().flatten() {
+            changing.session_ended(id);
+        }
+        Ok(!ended.is_empty())
+    }
 }
 
 #[async_trait]

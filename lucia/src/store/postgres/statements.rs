@@ -44,7 +44,10 @@ pub(super) struct Statements {
     pub(super) key: String,
     pub(super) user_keys: String,
     pub(super) update_key_password: String,
+    pub(super) verify_key: String,
+    pub(super) rename_key: String,
     pub(super) change_password: String,
+    pub(super) claim_key: String,
     pub(super) delete_key: String,
     pub(super) lock_key: String,
     pub(super) lock_sign_ins: String,
@@ -92,8 +95,9 @@ impl Statements {
         let users = tables.quoted(&tables.user);
         let keys = tables.quoted(&tables.key);
         let sessions = tables.quoted(&tables.session);
+        let tokens = tables.quoted(&tables.token);
         let key = format!(
-            "{}, {}, {}",
+            r#"{}, {}, {}, "verified_at""#,
             as_text(r#""id""#),
             as_text(r#""user_id""#),
             text_or_null(r#""hashed_password""#),
@@ -159,7 +163,8 @@ impl Statements {
             ),
 
             insert_key: format!(
-                r#"INSERT INTO {keys} ("id", "user_id", "hashed_password") VALUES ($1, $2, $3)"#
+                r#"INSERT INTO {keys} ("id", "user_id", "hashed_password", "verified_at")
+                VALUES ($1, $2, $3, $4)"#
             ),
             key: telling_access(&format!(r#"SELECT {key} FROM {keys} WHERE "id" = $1"#)),
             user_keys: telling_access(&format!(
@@ -169,6 +174,14 @@ impl Statements {
                 r#"WITH {keys_turn} UPDATE {keys} SET "hashed_password" = $3
                 WHERE "id" = $1 AND "user_id" = $2 AND {IS_IN_TURN}
                     AND ($4 OR "hashed_password" IS NOT DISTINCT FROM $5) RETURNING 1"#
+            ),
+            verify_key: format!(
+                r#"UPDATE {keys} SET "verified_at" = $3
+                WHERE "id" = $1 AND "user_id" = $2 RETURNING 1"#
+            ),
+            rename_key: format!(
+                r#"WITH {keys_turn} UPDATE {keys} SET "id" = $3, "verified_at" = $4
+                WHERE "id" = $1 AND "user_id" = $2 AND {IS_IN_TURN} RETURNING 1"#
             ),
             // The session that is kept is found by its old id in all parts of the statement.
             change_password: format!(
@@ -198,6 +211,29 @@ impl Statements {
                 WHERE k."id" = $1 AND EXISTS (SELECT 1 FROM ready)
                 RETURNING 1"#,
                 is_fourth = format_args!("({})", ids.is("$4")),
+            ),
+            // Sent behind `lock_user`, which waits for the sign-ins that are under way, and for what writes
+            // tokens of the user.
+            claim_key: format!(
+                r#"WITH locked_keys AS (
+                    SELECT "id" FROM {keys} WHERE "user_id" = $2 ORDER BY "id" FOR UPDATE
+                ), ready AS (
+                    SELECT 1 FROM locked_keys WHERE "id" = $1
+                ), locked_sessions AS (
+                    SELECT s."id" FROM {sessions} AS s
+                    WHERE s."user_id" = $2 AND {keys_are_locked} ORDER BY {IN_TURN} FOR UPDATE
+                ), ended AS (
+                    DELETE FROM {sessions} AS s
+                    WHERE s."user_id" = $2 AND {sessions_are_locked} AND EXISTS (SELECT 1 FROM ready)
+                    RETURNING ({public_id})::TEXT AS "id"
+                ), ended_tokens AS (
+                    DELETE FROM {tokens} WHERE "user_id" = $2 AND EXISTS (SELECT 1 FROM ready)
+                ), closed AS (
+                    UPDATE {keys} SET "hashed_password" = NULL,
+                        "verified_at" = CASE WHEN "id" = $1 THEN $3 ELSE "verified_at" END
+                    WHERE "user_id" = $2 AND {sessions_are_locked} AND EXISTS (SELECT 1 FROM ready)
+                )
+                SELECT ended."id" FROM ready LEFT JOIN ended ON TRUE"#
             ),
             // All keys of the user are locked, so that of two that go at once the second finds
             // itself the last.
@@ -287,7 +323,7 @@ impl Statements {
     }
 
     /// Inserts a user `$1` with the attributes in the JSON `$2`, and with their key `$3` with hash
-    /// `$4`. Postgres itself turns each value into the type of its column.
+    /// `$4`, verified at `$5`. Postgres itself turns each value into the type of its column.
     pub(super) fn insert_user(&self, attributes: &Map<String, Value>, with_key: bool) -> String {
         let (users, keys, returned) = (&self.users, &self.keys, &self.user_columns);
         let (columns, values) = columns_and_values(attributes);
@@ -296,8 +332,8 @@ impl Statements {
         let (new_key, from_key) = if with_key {
             let new_key = format!(
                 r#"WITH new_key AS (
-                    INSERT INTO {keys} ("id", "user_id", "hashed_password")
-                    VALUES ($3, $1, $4) RETURNING 1
+                    INSERT INTO {keys} ("id", "user_id", "hashed_password", "verified_at")
+                    VALUES ($3, $1, $4, $5) RETURNING 1
                 )"#
             );
             (new_key, "new_key CROSS JOIN")

@@ -8,10 +8,10 @@ use crate::store::migrations::{
     Migration, RECORD, RECORD_COLUMNS, Ran, made_by, pending, recorded_as,
 };
 use crate::store::tables::{TableNames, quote};
-use crate::store::{SESSION_COLUMNS, StoreError, UnixMillis};
+use crate::store::{KEY_COLUMNS, SESSION_COLUMNS, StoreError, UnixMillis};
 
 /// The numbered files, the oldest first. How to add one is said in `store/migrations.rs`.
-pub(super) const MIGRATIONS: [Migration; 3] = [
+pub(super) const MIGRATIONS: [Migration; 4] = [
     Migration {
         number: 1,
         file: "0001_tables.sql",
@@ -25,6 +25,13 @@ pub(super) const MIGRATIONS: [Migration; 3] = [
         sql: include_str!("../../../migrations/sqlite/0002_one_time_tokens.sql"),
         makes: TableNames::tokens,
         adds: None,
+    },
+    Migration {
+        number: 3,
+        file: "0003_verified_keys.sql",
+        sql: include_str!("../../../migrations/sqlite/0003_verified_keys.sql"),
+        makes: |_| Vec::new(),
+        adds: Some((|names| &names.key, "verified_at")),
     },
     Migration {
         number: 4,
@@ -83,10 +90,10 @@ fn find_pending<'a>(db: Database<'_>, known: &'a [Migration]) -> Outcome<Vec<&'a
         })?;
     }
     let pending = pending(known, &ran)?;
-    let sessions = db.columns(&names.session)?;
-    let is_there = |column: &&str| sessions.iter().any(|other| is_same(&other.name, column));
     // Columns can be missing because of the files that are pending.
-    let mut is_complete = !pending.is_empty() || SESSION_COLUMNS.iter().all(is_there);
+    let mut is_complete = !pending.is_empty()
+        || has_columns(db, &names.session, &SESSION_COLUMNS)?
+            && has_columns(db, &names.key, &KEY_COLUMNS)?;
     for table in made_by(known, &pending, names) {
         is_complete &= !db.columns(table)?.is_empty();
     }
@@ -174,9 +181,14 @@ fn add_own_columns(db: Database<'_>) -> Outcome<()> {
     Ok(())
 }
 
-fn has_column(db: Database<'_>, table: &str, name: &str) -> Outcome<bool> {
+fn has_columns(db: Database<'_>, table: &str, names: &[&str]) -> Outcome<bool> {
     let columns = db.columns(table)?;
-    Ok(columns.iter().any(|column| is_same(&column.name, name)))
+    let is_there = |name: &&str| columns.iter().any(|column| is_same(&column.name, name));
+    Ok(names.iter().all(is_there))
+}
+
+fn has_column(db: Database<'_>, table: &str, name: &str) -> Outcome<bool> {
+    has_columns(db, table, &[name])
 }
 
 /// Adds columns, each a name with its definition, to a table that is there.

@@ -211,6 +211,21 @@ impl Store for SqliteStore {
         })
         .await
     }
+
+    async fn claim_key(&self, id: &str, user_id: &UserId, at: UnixMillis) -> Result<bool> {
+        let (id, user_id) = (id.to_owned(), user_id.clone());
+        self.transact(Subject::Several, move |db| {
+            let (sql, user) = (&db.tables.sql, user_id.as_str());
+            if db.execute(Subject::Key, &sql.verify_key, (&id, user, at.0))? == 0 {
+                return Ok(false);
+            }
+            db.execute(Subject::Key, &sql.remove_passwords, [user])?;
+            db.execute(Subject::Token, &sql.delete_user_tokens, [user])?;
+            delete_sessions(db, &user_id, None)?;
+            Ok(true)
+        })
+        .await
+    }
 }
 
 /// Stores a session, and removes those that end with it. It is to be one transaction.

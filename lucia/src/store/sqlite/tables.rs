@@ -3,11 +3,8 @@
 use super::database::Database;
 use super::errors::{Failure, Outcome};
 use crate::store::tables::{SessionColumn, TableNames, check_name, has_ended, quote};
-use crate::store::{SESSION_COLUMNS, StoreError};
+use crate::store::{KEY_COLUMNS, SESSION_COLUMNS, StoreError};
 use crate::{Error, Result};
-
-/// lucia's own columns of the table of keys.
-const KEY_COLUMNS: [&str; 3] = ["id", "user_id", "hashed_password"];
 
 /// The columns of the table that attempts to sign in are counted in.
 const ATTEMPT_COLUMNS: [&str; 4] = ["id", "attempts", "expires", "started_at"];
@@ -55,6 +52,9 @@ pub(super) struct Statements {
     pub(super) key: String,
     pub(super) user_keys: String,
     pub(super) update_key_password: String,
+    pub(super) remove_passwords: String,
+    pub(super) verify_key: String,
+    pub(super) rename_key: String,
     pub(super) delete_key: String,
     pub(super) delete_user_keys: String,
     pub(super) key_of_user: String,
@@ -252,7 +252,7 @@ impl Statements {
             user: format!(r#"SELECT {user_columns} FROM {user} AS u WHERE u."id" = ?1"#),
             any_user: format!("SELECT {user_columns} FROM {user} AS u LIMIT 1"),
             delete_user: format!(r#"DELETE FROM {user} WHERE "id" = ?1"#),
-            insert_key: format!("INSERT INTO {key} ({key_columns}) VALUES (?1, ?2, ?3)"),
+            insert_key: format!("INSERT INTO {key} ({key_columns}) VALUES (?1, ?2, ?3, ?4)"),
             key: format!(r#"SELECT {key_columns} FROM {key} WHERE "id" = ?1"#),
             user_keys: format!(
                 r#"SELECT {key_columns} FROM {key} WHERE "user_id" = ?1 ORDER BY "id""#
@@ -260,6 +260,16 @@ impl Statements {
             update_key_password: format!(
                 r#"UPDATE {key} SET "hashed_password" = ?3 WHERE "id" = ?1
                     AND "user_id" = ?2 AND (?4 OR "hashed_password" IS ?5)"#
+            ),
+            remove_passwords: format!(
+                r#"UPDATE {key} SET "hashed_password" = NULL WHERE "user_id" = ?1"#
+            ),
+            verify_key: format!(
+                r#"UPDATE {key} SET "verified_at" = ?3 WHERE "id" = ?1 AND "user_id" = ?2"#
+            ),
+            rename_key: format!(
+                r#"UPDATE {key} SET "id" = ?3, "verified_at" = ?4
+                    WHERE "id" = ?1 AND "user_id" = ?2"#
             ),
             delete_key: format!(
                 r#"DELETE FROM {key} AS k WHERE k."id" = ?1 AND (?2 OR EXISTS (SELECT 1

@@ -148,6 +148,30 @@ impl UserStore for SqliteStore {
         .await
     }
 
+    async fn verify_key(&self, id: &str, user_id: &UserId, at: UnixMillis) -> Result<bool> {
+        let (id, user_id) = (id.to_owned(), user_id.clone());
+        self.write(move |db| {
+            let sql = &db.tables.sql.verify_key;
+            Ok(db.execute(Subject::Key, sql, (&id, user_id.as_str(), at.0))? > 0)
+        })
+        .await
+    }
+
+    async fn rename_key(
+        &self,
+        id: &str,
+        user_id: &UserId,
+        new_id: &str,
+        at: UnixMillis,
+    ) -> Result<bool> {
+        let (id, user_id, new_id) = (id.to_owned(), user_id.clone(), new_id.to_owned());
+        self.write(move |db| {
+            let params = (&id, user_id.as_str(), &new_id, at.0);
+            Ok(db.execute(Subject::Key, &db.tables.sql.rename_key, params)? > 0)
+        })
+        .await
+    }
+
     async fn delete_key(&self, id: &str, last: LastKey) -> Result<KeyDeletion> {
         let id = id.to_owned();
         self.write(move |db| {
@@ -207,7 +231,8 @@ impl AttemptStore for SqliteStore {
 }
 
 fn count_attempt(db: Database<'_>, attempt: &NewAttempt) -> Outcome<CountedAttempt> {
-    let Some((first, expires)) = count_place(db, attempt, &attempt.place)? else {
+    let first = count_place(db, attempt, &attempt.place, attempt.limit)?;
+    let Some((first, expires)) = first else {
         let sql = &db.tables.sql.attempt_end;
         let place = [&attempt.place];
         let expires = db.first(Subject::Attempt, sql, place, |row| Ok(row.get(0)?))?;
@@ -218,7 +243,7 @@ fn count_attempt(db: Database<'_>, attempt: &NewAttempt) -> Outcome<CountedAttem
     let key = stored_key(db, attempt.key_id.as_deref())?;
     let stored = attempt.stored_place(key.as_ref().map(|key| &*key.id));
     let mut places = vec![first];
-    let second = count_place(db, attempt, &stored)?;
+    let second = count_place(db, attempt, &stored, attempt.stored_limit)?;
     places.extend(second.map(|(second, _)| second));
     Ok(CountedAttempt::new(places, expires, key))
 }
@@ -228,8 +253,9 @@ fn count_place(
     db: Database<'_>,
     attempt: &NewAttempt,
     place: &str,
+    limit: u32,
 ) -> Outcome<Option<(CountedPlace, UnixMillis)>> {
-    let params = (place, attempt.now.0, attempt.expires.0, attempt.limit);
+    let params = (place, attempt.now.0, attempt.expires.0, limit);
     let sql = &db.tables.sql.count_attempt;
     db.first(Subject::Attempt, sql, params, |row| {
         let millis = |index| row.get(index).map(UnixMillis).about(Subject::Attempt);
@@ -249,16 +275,24 @@ fn stored_key(db: Database<'_>, id: Option<&str>) -> Outcome<Option<KeyRow>> {
 }
 
 fn insert_key(db: Database<'_>, key: &KeyRow) -> Outcome<()> {
-    let params = (&key.id, key.user_id.as_str(), &key.hashed_password);
+    let verified_at = key.verified_at.map(|moment| moment.0);
+    let params = (
+        &key.id,
+        key.user_id.as_str(),
+        &key.hashed_password,
+        verified_at,
+    );
     db.execute(Subject::Key, &db.tables.sql.insert_key, params)
         .map(drop)
 }
 
 fn key_row(row: &Row<'_>) -> Outcome<KeyRow> {
     let user_id: String = row.get(1).about(Subject::Key)?;
+    let verified_at: Option<i64> = row.get(3).about(Subject::Key)?;
     Ok(KeyRow {
         id: row.get(0).about(Subject::Key)?,
         user_id: UserId::from_stored(user_id),
         hashed_password: row.get(2).about(Subject::Key)?,
+        verified_at: verified_at.map(UnixMillis),
     })
 }

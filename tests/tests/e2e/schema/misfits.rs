@@ -95,6 +95,7 @@ async fn a_missing_column_of_lucias_own_is_named_by_whatever_uses_it(stage: Stag
     let cases = [
         ("user_key", "hashed_password"),
         ("user_key", "user_id"),
+        ("user_key", "verified_at"),
         ("user_session", "user_id"),
         ("user_session", "active_expires"),
         ("user_session", "created_at"),

@@ -20,7 +20,8 @@ impl Memory {
         let key_id = attempt.key_id.as_deref();
         let find = || key_id.and_then(|id| self.state().keys.get(id).cloned());
         let mut counted = CountedAttempt::refused(UnixMillis(0));
-        let (first, expires) = self.count_place(&attempt, attempt.place.clone()).await;
+        let place = attempt.place.clone();
+        let (first, expires) = self.count_place(&attempt, place, attempt.limit).await;
         counted.expires = expires;
         if first.is_some() || self.has(Fault::LooksForTheKeyOfTheRefused) {
             counted.key = find();
@@ -34,7 +35,11 @@ impl Memory {
         let by_asked = self.has(Fault::CountsByTheKeyAsAsked);
         let stored = counted.key.as_ref().filter(|_| !by_asked);
         let second = attempt.stored_place(stored.map(|key| &*key.id));
-        let (second, _) = self.count_place(&attempt, second).await;
+        let limit = match self.has(Fault::CountsInBothPlacesByOneLimit) {
+            true => attempt.limit,
+            false => attempt.stored_limit,
+        };
+        let (second, _) = self.count_place(&attempt, second, limit).await;
         if self.has(Fault::FindsNoKeyOfAnAttempt) {
             counted.key = None;
         }
@@ -52,14 +57,10 @@ impl Memory {
         &self,
         attempt: &NewAttempt,
         place: String,
+        mut limit: u32,
     ) -> (Option<CountedPlace>, UnixMillis) {
         let mut id = place.clone();
-        let NewAttempt {
-            now,
-            expires,
-            mut limit,
-            ..
-        } = *attempt;
+        let NewAttempt { now, expires, .. } = *attempt;
         if self.has(Fault::CountsAllAttemptsTogether) {
             id = String::new();
         }

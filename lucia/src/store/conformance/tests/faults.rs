@@ -100,6 +100,17 @@ faults! {
     TakesKeysOfNobody
     TakesATakenKey
     LosesThePassword
+    LosesTheVerification
+    VerifiesNoKey
+    VerifiesAKeyOfAnybody
+    VerifiesAnUnknownKey
+    VerifiesAllKeys
+    RenamesAKeyOfAnybody
+    RenamesAndForgetsThePassword
+    RenamesAndVerifiesNothing
+    RenamesAndKeepsTheOld
+    RenamesToATakenKey
+    RenamesInTwoSteps
     ListsEverybodysKeys
     KeepsThePassword
     SwapsWhateverIsThere
@@ -145,6 +156,7 @@ faults! {
     // Their two places
     CountsInTheFirstPlaceAlone
     CountsInBothPlacesOrNone
+    CountsInBothPlacesByOneLimit
     CountsByTheKeyAsAsked
     CountsTheRefusedInTheSecondPlace
     LooksForTheKeyOfTheRefused
@@ -228,4 +240,12 @@ faults! {
     KeepsTheSessionUnderItsOldId
     KeepsTheSessionOfAnybody
     ChangesPasswordsInTwoSteps
+    ClaimsByAnyKey
+    ClaimsEverybody
+    ClaimsAndKeepsOtherPasswords
+    ClaimsAndKeepsTheSessions
+    ClaimsAndKeepsTheTokens
+    ClaimsAndVerifiesAllKeys
+    ClaimsAndVerifiesNothing
+    ClaimsInTwoSteps
 }

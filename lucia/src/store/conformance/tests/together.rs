@@ -8,8 +8,9 @@ use super::users::user_row;
 use crate::session::token::SessionId;
 use crate::store::{
     AttemptStore, KeyRow, MailStore, NewSessionRow, PasswordChange, Result, SessionRow,
-    SessionStore, Store, StoreError, TokenStore, UserRow,
+    SessionStore, Store, StoreError, TokenRow, TokenStore, UnixMillis, UserRow,
 };
+use crate::user::UserId;
 
 #[async_trait]
 impl Store for Memory {
@@ -150,5 +151,38 @@ impl Store for Memory {
             state.sessions.insert(kept.id.to_string(), kept);
         }
         Ok(true)
+    }
+
+    async fn claim_key(&self, id: &str, user_id: &UserId, at: UnixMillis) -> Result<bool> {
+        let everybodys = self.has(Fault::ClaimsEverybody);
+        let is_theirs = |key: &KeyRow| key.user_id == *user_id;
+        let found = self.state().keys.get(id).is_some_and(is_theirs);
+        if !found && !self.has(Fault::ClaimsByAnyKey) {
+            return Ok(false);
+        }
+        if !self.has(Fault::ClaimsAndKeepsTheSessions) {
+            let is_other = |row: &SessionRow| !everybodys && row.user_id != *user_id;
+            self.state().sessions.retain(|_, row| is_other(row));
+        }
+        self.pause(Fault::ClaimsInTwoSteps).await;
+        let mut state = self.state();
+        if !self.has(Fault::ClaimsAndKeepsTheTokens) {
+            let is_theirs = |token: &TokenRow| token.user_id.as_ref() == Some(user_id);
+            state
+                .tokens
+                .retain(|_, token| !everybodys && !is_theirs(token));
+        }
+        let theirs = state.keys.values_mut();
+        let theirs = theirs.filter(|key| everybodys || key.user_id == *user_id);
+        for key in theirs {
+            if key.id == id || !self.has(Fault::ClaimsAndKeepsOtherPasswords) {
+                key.hashed_password = None;
+            }
+            let is_verified = key.id == id || self.has(Fault::ClaimsAndVerifiesAllKeys);
+            if is_verified && !self.has(Fault::ClaimsAndVerifiesNothing) {
+                key.verified_at = Some(at);
+            }
+        }
+        Ok(found)
     }
 }

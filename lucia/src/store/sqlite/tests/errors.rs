@@ -195,7 +195,8 @@ async fn required_columns_that_lucia_does_not_know_are_named() {
     file.by_hand()
         .execute_batch(
             "DROP TABLE user_key; CREATE TABLE user_key (id TEXT NOT NULL PRIMARY KEY,
-                user_id TEXT NOT NULL, hashed_password TEXT, tenant TEXT NOT NULL)",
+                user_id TEXT NOT NULL, hashed_password TEXT, verified_at BIGINT,
+                tenant TEXT NOT NULL)",
         )
         .unwrap();
     let refused = store.insert_key(key("a:1", "ada")).await;

@@ -278,7 +278,8 @@ async fn a_table_of_sessions_that_is_there_gets_our_columns() {
 async fn the_sql_file_makes_the_same_tables_by_hand() {
     let file = File::new();
     let sql = include_str!("../../../../migrations/sqlite/0001_tables.sql");
-    let store = file.with(&format!("{sql}; {sql}")).await;
+    let verified = include_str!("../../../../migrations/sqlite/0003_verified_keys.sql");
+    let store = file.with(&format!("{sql}; {sql}; {verified}")).await;
     store
         .insert_user(new_user("ada", json!({})), Some(key("a:1", "ada")))
         .await

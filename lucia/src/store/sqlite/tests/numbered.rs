@@ -155,7 +155,7 @@ async fn a_column_that_is_there_is_not_added_again() {
             .into_iter()
             .map(|(_, number)| number)
             .collect();
-        assert_eq!(numbers, [1, 2, 4, 1000]);
+        assert_eq!(numbers, [1, 2, 3, 4, 1000]);
         file.execute("SELECT later FROM s");
     }
 }
