@@ -1,12 +1,16 @@
 //! [`Error`]: all that can go wrong.
 
 mod constraint;
+#[cfg(feature = "oauth")]
+mod oauth;
 mod status;
 
 use std::error::Error as StdError;
 use std::time::Duration;
 
 pub use constraint::{ConstraintKind, ConstraintViolation};
+#[cfg(feature = "oauth")]
+pub use oauth::{OAuthError, OAuthErrorKind};
 pub(crate) use status::whole_seconds;
 
 /// The result of lucia's functions.
@@ -44,6 +48,10 @@ pub type BoxError = Box<dyn StdError + Send + Sync + 'static>;
 /// | [`Constraint`](Self::Constraint), [`Unique`](ConstraintKind::Unique) | 409 | `duplicate_value` |
 /// | [`Constraint`](Self::Constraint), [`Referenced`](ConstraintKind::Referenced) | 409 | `still_referenced` |
 /// | [`Constraint`](Self::Constraint), any other | 400 | `invalid_value` |
+/// | [`OAuth`](Self::OAuth), [`InvalidState`](OAuthErrorKind::InvalidState) | 400 | `oauth_state` |
+/// | [`OAuth`](Self::OAuth), [`Denied`](OAuthErrorKind::Denied) | 403 | `oauth_denied` |
+/// | [`OAuth`](Self::OAuth), [`InvalidAnswer`](OAuthErrorKind::InvalidAnswer) | 502 | `oauth_answer` |
+/// | [`OAuth`](Self::OAuth), [`Unreachable`](OAuthErrorKind::Unreachable) | 503 | `oauth_unreachable` |
 /// | [`TooManyAttempts`](Self::TooManyAttempts) | 429 | `too_many_attempts` |
 /// | [`Busy`](Self::Busy) | 503 | `busy` |
 /// | [`Unavailable`](Self::Unavailable) | 503 | `unavailable` |
@@ -172,6 +180,15 @@ pub enum Error {
     /// The status and the code depend on the kind of rule: see the table above.
     #[error("{0}")]
     Constraint(ConstraintViolation),
+
+    // A provider ---------------------------------------------------------------------------------
+    /// A sign-in by a provider of OAuth 2 or OpenID Connect failed.
+    ///
+    /// The status and the code depend on the kind: see the table above.
+    #[cfg(feature = "oauth")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "oauth")))]
+    #[error(transparent)]
+    OAuth(OAuthError),
 
     // Later ----------------------------------------------------------------------------------------
     /// As many attempts to sign in have failed as

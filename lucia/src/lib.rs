@@ -85,6 +85,7 @@
 //! | signing up, in and out | [`AuthRequest::sign_up`], [`AuthRequest::sign_in`], [`AuthRequest::sign_out`] |
 //! | changing passwords | [`AuthRequest::change_password`], [`Auth::reset_password`] |
 //! | limiting attempts to sign in | [`VerifyPassword::limit_by`], [`AuthBuilder::sign_in_limit`] |
+//! | sign-in by GitHub, Google and others | `AuthRequest::begin_oauth`, `AuthRequest::finish_oauth` (feature `oauth`) |
 //! | links and codes that work once | [`Auth::create_token`], [`Auth::create_code`] |
 //! | sending e-mail | [`mail`] |
 //! | "remember me" | [`SignIn::remember`] |
@@ -114,6 +115,7 @@
 //! | `mail` | | `mail::SmtpMailer`, which sends e-mail by a mail server |
 //! | `legacy-hashes` | | verifies the scrypt hashes of Lucia for Node and bcrypt hashes, and can create those of Lucia: [`PasswordOptions`] |
 //! | `metrics` | | counts [events](Event) with the facade crate `metrics` |
+//! | `oauth` | | sign-in by providers of OAuth 2 and OpenID Connect: `OAuthProvider`; adds about 90 crates |
 //! | `conformance` | | the test suite for your own stores |
 //! | `test-support` | | [`testing`], for the tests of an application; with `sqlite`, a store in memory |
 
@@ -135,6 +137,9 @@ mod headers;
 #[cfg_attr(docsrs, doc(cfg(feature = "http")))]
 pub mod http;
 pub mod mail;
+#[cfg(feature = "oauth")]
+#[cfg_attr(docsrs, doc(cfg(feature = "oauth")))]
+mod oauth;
 mod password;
 mod request;
 mod session;
@@ -159,10 +164,19 @@ pub use error::{
     BoxError, ConstraintKind, ConstraintViolation, Error, InvalidUserId, PasswordProblem, Result,
 };
 pub use event::{AccessDenial, Event, EventKind, RevocationCause, SignInFailure};
+#[cfg(feature = "oauth")]
+#[cfg_attr(docsrs, doc(cfg(feature = "oauth")))]
+pub use error::{OAuthError, OAuthErrorKind};
 pub use headers::{CookieOptions, Denial, DenialBody, SameSite, SessionCookie, TrustedProxy};
 #[cfg(all(feature = "actix", feature = "macros"))]
 #[cfg_attr(docsrs, doc(cfg(all(feature = "actix", feature = "macros"))))]
 pub use lucia_attributes::{auth_request, authenticated};
+#[cfg(feature = "oauth")]
+#[cfg_attr(docsrs, doc(cfg(feature = "oauth")))]
+pub use oauth::{
+    BeginOAuth, OAuthIdentity, OAuthOutcome, OAuthProvider, OAuthProviderBuilder, OAuthSignIn,
+    OAuthTokens, presets,
+};
 pub use password::{NewHashes, PasswordOptions};
 pub use request::guard::Guard;
 pub use request::redirect::LocalPath;

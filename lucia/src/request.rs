@@ -1,5 +1,6 @@
 //! [`AuthRequest`]: who sent this request, asked once, and what the response says of it.
 
+mod browser;
 pub(crate) mod context;
 pub(crate) mod guard;
 mod passwords;
@@ -30,6 +31,7 @@ use crate::session::Session;
 use crate::session::token::{Presented, SessionToken};
 use crate::user::User;
 use crate::{Error, Result};
+use browser::BrowserBinding;
 use context::{RequestContext, RequestSlot};
 use sender::{Claim, Current, Found, Sender, Source};
 
@@ -88,6 +90,8 @@ struct Shared {
     replacement: Mutex<Option<Arc<Sender>>>,
     /// What is known of the sender by the `Authorization` header.
     bearer: Claim,
+    /// By what a sign-in at a provider is bound to the browser.
+    browser: BrowserBinding,
     /// Whether the request authenticates by its bearer token.
     by_bearer: AtomicBool,
     /// Whether it does not only because there is none.
@@ -132,6 +136,8 @@ pub struct ResponseHeaders {
     /// Why the response must not carry a session cookie.
     pub(crate) no_cookie: Option<&'static str>,
     pub(crate) cookie_name: Arc<str>,
+    /// The `Set-Cookie` that binds a sign-in at a provider to the browser.
+    pub(crate) browser_cookie: Option<Box<SessionCookie>>,
 }
 
 /// The longest user agent that events have, in characters.
@@ -170,7 +176,9 @@ impl Auth {
             let is_wanted = self.has_hooks() && !(is_safe && shows_token);
             let user_agent = is_wanted.then(|| user_agent(request)).flatten();
             let client = (client, user_agent);
-            AuthRequest::new(self.clone(), cookie, bearer, (refusal, is_safe), client)
+            let browser = BrowserBinding::read(self, request);
+            let origin = (refusal, is_safe);
+            AuthRequest::new(self.clone(), cookie, bearer, origin, client, browser)
         });
         auth_request.look_again(request);
         auth_request
@@ -227,12 +235,13 @@ fn user_agent(request: &impl RequestInfo) -> Option<Arc<str>> {
 }
 
 impl AuthRequest {
-    pub(crate) fn new(
+    fn new(
         auth: Auth,
         cookie: Presented,
         bearer: Presented,
         (refusal, is_safe): (Option<Refusal>, bool),
         (client, user_agent): (Client, Option<Arc<str>>),
+        browser: BrowserBinding,
     ) -> Self {
         Self(Arc::new(Shared {
             auth,
@@ -245,6 +254,7 @@ impl AuthRequest {
             first: Sender::from(Source::Presented(Claim::new(cookie))),
             replacement: Mutex::new(None),
             bearer: Claim::new(bearer),
+            browser,
             by_bearer: AtomicBool::new(false),
             for_want_of_bearer: AtomicBool::new(false),
             admitted: OnceLock::new(),
@@ -425,6 +435,7 @@ impl AuthRequest {
             sender.settle(auth, several).await;
         }
         let set_cookie = self.0.set_cookie(&sender);
+        let browser_cookie = self.0.browser.cookie(&self.0.auth).map(Box::new);
         let is_known = sender.session().is_some();
         // That there was no cookie decides as well as what it says.
         let by_cookie = set_cookie.is_some() || is_known || self.0.asked.load(Ordering::Relaxed);
@@ -432,7 +443,7 @@ impl AuthRequest {
         // Where a token would have come first, that there was none has decided, too.
         let no_bearer = by_cookie && self.0.for_want_of_bearer.load(Ordering::Relaxed);
         ResponseHeaders {
-            private: set_cookie.is_some() || is_known || by_bearer,
+            private: set_cookie.is_some() || is_known || by_bearer || browser_cookie.is_some(),
             set_cookie,
             vary: match (by_cookie, by_bearer || no_bearer) {
                 (true, false) => Some("Cookie"),
@@ -443,6 +454,7 @@ impl AuthRequest {
             set_by_application: !matches!(sender.source, Source::Presented(_)),
             no_cookie: self.0.no_cookie(),
             cookie_name: self.0.auth.cookie().name(),
+            browser_cookie,
         }
     }
 
@@ -660,7 +672,11 @@ impl Shared {
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        if !*self.adopted.get_mut() && self.set_cookie(&self.sender()).is_some() {
+        let adopted = *self.adopted.get_mut();
+        let has_cookie = || {
+            self.set_cookie(&self.sender()).is_some() || self.browser.cookie(&self.auth).is_some()
+        };
+        if !adopted && has_cookie() {
             tracing::warn!(
                 "a change of the session cookie did not reach the response: put `#[auth_request]` \
                  on the handler, or `.wrap(auth.middleware())` on the `App`"

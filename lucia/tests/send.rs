@@ -57,6 +57,15 @@ fn sign_ins(request: &AuthRequest, key: &VerifiedKey, name: String) {
     send(request.sign_out_others());
 }
 
+#[cfg(feature = "oauth")]
+fn oauth(auth: &Auth, request: &AuthRequest, provider: &lucia::OAuthProvider) {
+    send(request.begin_oauth(provider).into_future());
+    send(request.link_oauth(provider).into_future());
+    send(request.finish_oauth(provider, "a"));
+    send(request.unlink_oauth(("a", "b")));
+    send(auth.refresh_oauth_tokens(provider, "a"));
+}
+
 fn tokens(auth: &Auth, request: &AuthRequest, user_id: &UserId) {
     const LINK: TokenPurpose<String> = TokenPurpose::new("link");
     const CODE: CodePurpose<String> = CodePurpose::new("code");

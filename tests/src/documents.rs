@@ -16,6 +16,11 @@ mod testing {}
 #[doc = include_str!("../../docs/recipes.md")]
 mod recipes {}
 
+/// `docs/social-sign-in.md`.
+#[cfg(feature = "oauth")]
+#[doc = include_str!("../../docs/social-sign-in.md")]
+mod social_sign_in {}
+
 /// `docs/coming-from-lucia.md`.
 #[doc = include_str!("../../docs/coming-from-lucia.md")]
 mod coming_from_lucia {}

@@ -59,6 +59,8 @@ impl Error {
                 ConstraintKind::Referenced => (409, "still_referenced", "Still in use."),
                 _ => (400, "invalid_value", "A value was refused."),
             },
+            #[cfg(feature = "oauth")]
+            Self::OAuth(error) => error.meaning(),
             Self::TooManyAttempts { .. } => (429, "too_many_attempts", "Too many attempts."),
             Self::Busy => (503, "busy", "Try again in a moment."),
             Self::Unavailable(_) => (503, "unavailable", "Try again in a moment."),
@@ -74,6 +76,10 @@ impl Error {
         match self {
             Self::TooManyAttempts { retry_after } => Some(*retry_after),
             Self::Busy | Self::Unavailable(_) => Some(Duration::from_secs(1)),
+            #[cfg(feature = "oauth")]
+            Self::OAuth(error) if error.kind() == super::OAuthErrorKind::Unreachable => {
+                Some(Duration::from_secs(1))
+            }
             _ => None,
         }
     }

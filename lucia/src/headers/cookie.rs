@@ -1,5 +1,8 @@
 //! The session cookie: its attributes, and how it is read and written.
 
+#[cfg(feature = "oauth")]
+pub(crate) mod browser;
+
 use std::sync::Arc;
 use std::time::Duration;
 use std::{fmt, iter};
@@ -237,16 +240,9 @@ impl CookieConfig {
         let mut none = Presented::Nothing;
         let mut first: Option<SessionToken> = None;
         let mut others = Vec::new();
-        for pair in headers.flat_map(pairs) {
-            let pair = pair.trim_ascii();
-            let Some(value) = pair
-                .strip_prefix(self.name.as_bytes())
-                .and_then(|rest| rest.trim_ascii_start().strip_prefix(b"="))
-            else {
-                continue;
-            };
+        for value in cookie_values(headers, self.name.as_bytes()) {
             none = Presented::Unreadable;
-            let Some(token) = SessionToken::read(value.trim_ascii()) else {
+            let Some(token) = SessionToken::read(value) else {
                 continue;
             };
             match &first {
@@ -278,15 +274,7 @@ impl CookieConfig {
         let Some(expires) = expires else {
             return SessionCookie(cookie.build());
         };
-        // Whole seconds, rounded down: the browser never keeps it longer than the database.
-        let max_age = now.until(expires).min(MAX_AGE).as_secs();
-        let expires = expires.min(now.plus(MAX_AGE)).0.div_euclid(1000);
-        let cookie = cookie
-            .max_age(cookie::time::Duration::seconds(
-                i64::try_from(max_age).unwrap_or(i64::MAX),
-            ))
-            .expires(OffsetDateTime::from_unix_timestamp(expires).ok());
-        SessionCookie(cookie.build())
+        SessionCookie(lasting(cookie, expires, now).build())
     }
 
     /// The cookie that removes the session cookie from the browser.
@@ -310,6 +298,33 @@ impl CookieConfig {
             None => cookie,
         }
     }
+}
+
+/// The cookie with its end.
+fn lasting(
+    cookie: cookie::CookieBuilder<'static>,
+    expires: UnixMillis,
+    now: UnixMillis,
+) -> cookie::CookieBuilder<'static> {
+    // Whole seconds, rounded down: the browser never keeps it longer than the database.
+    let max_age = now.until(expires).min(MAX_AGE).as_secs();
+    let expires = expires.min(now.plus(MAX_AGE)).0.div_euclid(1000);
+    cookie
+        .max_age(cookie::time::Duration::seconds(
+            i64::try_from(max_age).unwrap_or(i64::MAX),
+        ))
+        .expires(OffsetDateTime::from_unix_timestamp(expires).ok())
+}
+
+/// The values of the cookies of this name.
+fn cookie_values<'a>(
+    headers: impl Iterator<Item = &'a [u8]>,
+    name: &[u8],
+) -> impl Iterator<Item = &'a [u8]> {
+    headers.flat_map(pairs).filter_map(move |pair| {
+        let rest = pair.trim_ascii().strip_prefix(name)?;
+        Some(rest.trim_ascii_start().strip_prefix(b"=")?.trim_ascii())
+    })
 }
 
 /// The pairs of a `Cookie` header. There are many in some, and all are read in every request.

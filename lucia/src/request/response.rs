@@ -36,6 +36,10 @@ impl ResponseHeaders {
             headers.remove("set-cookie", is_replaced);
             headers.append("set-cookie", &cookie.to_string());
         }
+        if let Some(cookie) = &self.browser_cookie {
+            headers.remove("set-cookie", |value| sets(value, cookie.name()));
+            headers.append("set-cookie", &cookie.to_string());
+        }
         let is_private = self.private || carries_ours;
         if is_private && headers.values("cache-control").next().is_none() {
             headers.append("cache-control", "no-store");

@@ -78,7 +78,7 @@ impl AuthRequest {
     /// # Errors
     ///
     /// [`Error::CrossOrigin`](crate::Error::CrossOrigin).
-    pub(super) fn check_forgery(&self) -> Result<()> {
+    pub(crate) fn check_forgery(&self) -> Result<()> {
         if self.is_by_bearer() {
             return Ok(());
         }

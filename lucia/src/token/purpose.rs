@@ -63,7 +63,7 @@ impl<T> TokenPurpose<T> {
     }
 
     /// A purpose of lucia's, whose name no application can use.
-    pub(super) const fn own(name: &'static str) -> Self {
+    pub(crate) const fn own(name: &'static str) -> Self {
         Self {
             name,
             lifetime: Duration::from_secs(60 * 60),

@@ -42,6 +42,7 @@ fn asked() -> ResponseHeaders {
         set_by_application: true,
         no_cookie: None,
         cookie_name: "__Host-auth_session".into(),
+        browser_cookie: None,
     }
 }
 

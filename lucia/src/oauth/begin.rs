@@ -1,0 +1,207 @@
+//! A browser is sent to a provider.
+
+use std::fmt;
+
+use oauth2::basic::BasicClient;
+use oauth2::{
+    AuthUrl, ClientId, CsrfToken, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, Scope,
+};
+use serde::{Deserialize, Serialize};
+
+use super::provider::{Kind, OAuthProvider, OWN};
+use crate::auth::awaited;
+use crate::clock::random_text;
+use crate::headers::cookie::browser::LIFETIME;
+use crate::request::AuthRequest;
+use crate::request::redirect::LocalPath;
+use crate::token::TokenPurpose;
+use crate::{Error, Result};
+
+pub(super) const BEGUN: TokenPurpose<Begun> =
+    TokenPurpose::own("lucia: sign in by a provider").expires_in(LIFETIME);
+
+/// A sign-in at a provider that is on its way. The secret that it is found by is its `state`.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Begun {
+    pub(super) provider: String,
+    /// The SHA-256 of the secret in the browser's cookie.
+    pub(super) browser: String,
+    /// For PKCE.
+    pub(super) verifier: String,
+    pub(super) nonce: String,
+    pub(super) next: String,
+}
+
+impl AuthRequest {
+    /// Begins a sign-in at a provider. Returns the URL that the response redirects to, and makes the
+    /// response set a cookie that binds the sign-in to this browser:
+    ///
+    /// ```
+    /// use lucia::{AuthRequest, LocalPath, OAuthProvider};
+    ///
+    /// async fn log_in_by_github(
+    ///     auth_request: &AuthRequest,
+    ///     github: &OAuthProvider,
+    ///     next: LocalPath, // of the query
+    /// ) -> lucia::Result<String> {
+    ///     let url = auth_request.begin_oauth(github).next(next).await?;
+    ///     Ok(url) // Redirect::to(&url) in axum, Redirect::to(url).see_other() in actix-web
+    /// }
+    /// ```
+    ///
+    /// The person has 15 minutes. The callback page calls [`finish_oauth`](Self::finish_oauth), on the same
+    /// host: the cookie is sent to no other.
+    ///
+    /// Each call stores a one-time token. Where anyone can call it, limit how often a client does.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::CrossOrigin`] for an unsafe request from another origin; [`Error::OAuth`] when the
+    /// discovery document of the provider cannot be had; [`Error::Misuse`] for a store without one-time
+    /// tokens; [`Error::Unavailable`] when the store is.
+    pub fn begin_oauth<'a>(&'a self, provider: &'a OAuthProvider) -> BeginOAuth<'a> {
+        BeginOAuth {
+            request: self,
+            provider,
+            next: LocalPath::default(),
+            parameters: Vec::new(),
+            link: false,
+        }
+    }
+
+    /// As [`begin_oauth`](Self::begin_oauth), for a user who is signed in and wants to sign in by this
+    /// provider as well: when they come back, [`finish_oauth`](Self::finish_oauth) gives them the key.
+    ///
+    /// Call it for a POST. By a link, another site could begin it and give the user a key that the attacker
+    /// has.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`begin_oauth`](Self::begin_oauth), [`Error::Unauthenticated`] for an anonymous request, and
+    /// [`Error::Misuse`] for a GET or HEAD request.
+    pub fn link_oauth<'a>(&'a self, provider: &'a OAuthProvider) -> BeginOAuth<'a> {
+        BeginOAuth {
+            link: true,
+            ..self.begin_oauth(provider)
+        }
+    }
+
+    /// Takes a provider from the user who is signed in: deletes their key of this id. The last key of a user
+    /// stays, since they could not sign in without it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::CrossOrigin`] for an unsafe request from another origin; [`Error::Unauthenticated`] for an
+    /// anonymous one; [`Error::UnknownKey`] unless it is a key of this user without a password;
+    /// [`Error::LastKey`]; [`Error::Unavailable`] when the store is.
+    pub async fn unlink_oauth(&self, key: impl Into<crate::KeyId>) -> Result<()> {
+        self.check_forgery()?;
+        let key = key.into();
+        let session = self.require().await?;
+        let row = self.auth().find_key(&key).await?;
+        let is_theirs =
+            row.is_some_and(|row| row.user_id == session.user_id && row.hashed_password.is_none());
+        if !is_theirs {
+            return Err(Error::UnknownKey);
+        }
+        self.auth().delete_key(key).await
+    }
+}
+
+/// A sign-in at a provider that is about to begin; `.await` begins it.
+#[must_use = "a sign-in is begun by `.await`"]
+pub struct BeginOAuth<'a> {
+    request: &'a AuthRequest,
+    provider: &'a OAuthProvider,
+    next: LocalPath,
+    parameters: Vec<(String, String)>,
+    link: bool,
+}
+
+impl BeginOAuth<'_> {
+    /// Where the person wants to go afterwards: [`OAuthSignIn::next`](crate::OAuthSignIn::next).
+    pub fn next(mut self, next: LocalPath) -> Self {
+        self.next = next;
+        self
+    }
+
+    /// Sends this parameter to the provider: `.parameter("prompt", "select_account")`,
+    /// `.parameter("login_hint", address)`.
+    pub fn parameter(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.parameters.push((name.into(), value.into()));
+        self
+    }
+
+    async fn begin(self) -> Result<String> {
+        let Self {
+            request, provider, ..
+        } = self;
+        request.check_forgery()?;
+        let parts = &*provider.0;
+        if let Some((name, _)) = self
+            .parameters
+            .iter()
+            .find(|(name, _)| OWN.contains(&&**name))
+        {
+            return Err(Error::Misuse(format!(
+                "lucia sends the parameter `{name}` itself"
+            )));
+        }
+        let user_id = if self.link {
+            if request.is_safe() {
+                let reason =
+                    "`link_oauth` is called for a POST: by a link, another site could begin it";
+                return Err(Error::Misuse(reason.to_owned()));
+            }
+            Some(request.require().await?.user_id.clone())
+        } else {
+            None
+        };
+        let auth = request.auth();
+        let known = parts.in_time(parts.known(auth.now())).await;
+        let known = known.map_err(|failure| failure.logged(&parts.id))?;
+
+        let verifier = random_text(64)?;
+        let nonce = random_text(40)?;
+        let begun = Begun {
+            provider: parts.id.clone(),
+            browser: request.bind_browser()?.hash(),
+            verifier: verifier.clone(),
+            nonce: nonce.clone(),
+            next: self.next.as_str().to_owned(),
+        };
+        let mut create = auth.create_token(BEGUN, &begun);
+        if let Some(user_id) = &user_id {
+            create = create.user(user_id);
+        }
+        let state = create.await?;
+
+        let client = BasicClient::new(ClientId::new(parts.client_id.clone()))
+            .set_auth_uri(AuthUrl::from_url(known.authorization().clone()))
+            .set_redirect_uri(RedirectUrl::from_url(parts.redirect_url.clone()));
+        let challenge =
+            PkceCodeChallenge::from_code_verifier_sha256(&PkceCodeVerifier::new(verifier));
+        let mut url = client
+            .authorize_url(|| CsrfToken::new(state.expose().to_owned()))
+            .add_scopes(parts.scopes.iter().cloned().map(Scope::new))
+            .set_pkce_challenge(challenge);
+        if matches!(parts.kind, Kind::Oidc(_)) {
+            url = url.add_extra_param("nonce", nonce);
+        }
+        for (name, value) in parts.parameters.iter().chain(&self.parameters) {
+            url = url.add_extra_param(name, value);
+        }
+        Ok(url.url().0.into())
+    }
+}
+
+awaited!(BeginOAuth::begin -> String);
+
+impl fmt::Debug for BeginOAuth<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BeginOAuth")
+            .field("provider", &self.provider)
+            .field("link", &self.link)
+            .finish_non_exhaustive()
+    }
+}

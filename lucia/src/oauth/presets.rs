@@ -1,0 +1,193 @@
+//! The table of providers: where they are, what to ask for, and where their answers say who a person is.
+//!
+//! Each row is a constant, such as [`GITHUB`], for
+//! [`OAuthProvider::preset`](crate::OAuthProvider::preset). The ids are the provider ids of keys, and equal
+//! those of Lucia 2 for the providers that it had. So do the subjects, with two exceptions: of Amazon Cognito
+//! and Salesforce, Lucia 2 took other claims than `sub`. [`ALL`] has all rows, for a page that shows them.
+//!
+//! A provider with OpenID Connect that is not here needs no row:
+//! [`OAuthProvider::oidc`](crate::OAuthProvider::oidc). Another one is a constant of the application:
+//!
+//! ```
+//! use lucia::presets::{EmailIn, Endpoints, Preset, SecretIn, Server, UserInfoMethod};
+//!
+//! const GITEA: Preset = Preset {
+//!     id: "gitea",
+//!     name: "Our Gitea",
+//!     server: Server::Plain(Endpoints {
+//!         authorization: "https://git.example.com/login/oauth/authorize",
+//!         token: "https://git.example.com/login/oauth/access_token",
+//!         secret_in: SecretIn::Header,
+//!         user_info: "https://git.example.com/api/v1/user",
+//!         user_info_method: UserInfoMethod::Get,
+//!         subject: "/id",
+//!         email: EmailIn::Unverified("/email"),
+//!         name: "/login",
+//!     }),
+//!     scopes: &["read:user"],
+//!     parameters: &[],
+//!     source: "https://docs.gitea.com/development/oauth2-provider",
+//!     checked: "2026-11-30",
+//! };
+//! ```
+
+pub(super) mod table;
+
+pub use table::*;
+
+/// What is known of a provider.
+#[derive(Clone, Debug)]
+#[allow(clippy::exhaustive_structs)] // Applications write rows of their own.
+pub struct Preset {
+    /// The provider id of its users' keys.
+    pub id: &'static str,
+    /// Its name for people.
+    pub name: &'static str,
+    /// How it is reached.
+    pub server: Server,
+    /// What to ask for, so that the answer has a subject, and an e-mail address if there is one.
+    pub scopes: &'static [&'static str],
+    /// Further parameters of the URL that people are sent to.
+    pub parameters: &'static [(&'static str, &'static str)],
+    /// The provider's documentation.
+    pub source: &'static str,
+    /// When the row was compared with it, or with public clients of the provider.
+    pub checked: &'static str,
+}
+
+/// How a provider is reached.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Server {
+    /// By OpenID Connect. The issuer's discovery document has the URLs.
+    Issuer(&'static str),
+    /// By OpenID Connect, with another issuer for each customer, of this form.
+    YourIssuer(&'static str),
+    /// By OAuth 2, with a user-info endpoint that each provider has invented anew.
+    Plain(Endpoints),
+}
+
+/// The URLs of a provider without ID tokens, and JSON pointers (RFC 6901) into its user info.
+#[derive(Clone, Debug)]
+#[allow(clippy::exhaustive_structs)]
+pub struct Endpoints {
+    /// Where people are sent to.
+    pub authorization: &'static str,
+    /// Where a code is exchanged.
+    pub token: &'static str,
+    /// Where the request for tokens has the client secret.
+    pub secret_in: SecretIn,
+    /// What tells who the person is.
+    pub user_info: &'static str,
+    /// How that is asked.
+    pub user_info_method: UserInfoMethod,
+    /// Where the person's id is, which never changes and is never given to another person.
+    pub subject: &'static str,
+    /// Where the e-mail address is.
+    pub email: EmailIn,
+    /// Where a name to show is.
+    pub name: &'static str,
+}
+
+/// How the client secret is sent (RFC 6749, 2.3.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SecretIn {
+    /// In the header `Authorization: Basic`.
+    Header,
+    /// In the body.
+    Body,
+}
+
+/// The method of a request for user info.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum UserInfoMethod {
+    /// GET.
+    Get,
+    /// POST.
+    Post,
+}
+
+/// Where a provider has e-mail addresses, and whether it verifies them.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum EmailIn {
+    /// It gives none.
+    Nowhere,
+    /// At this place. The provider does not say whether it is verified.
+    Unverified(&'static str),
+    /// At this place. The provider documents that it gives verified addresses only.
+    Verified(&'static str),
+    /// At a place, with a flag at another one.
+    Flagged {
+        /// The address.
+        email: &'static str,
+        /// Whether it is verified.
+        verified: &'static str,
+    },
+    /// In a list at another URL.
+    List {
+        /// The URL.
+        url: &'static str,
+        /// Where the list is in the answer.
+        list: &'static str,
+        /// The field of the address.
+        email: &'static str,
+        /// The field that is true for the address that counts.
+        primary: &'static str,
+        /// The field that says whether it is verified.
+        verified: &'static str,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+    use crate::OAuthProvider;
+
+    #[test]
+    fn each_row_builds_a_provider_and_has_a_source() {
+        let mut ids = HashSet::new();
+        for preset in ALL {
+            assert!(ids.insert(preset.id), "{}", preset.id);
+            assert!(preset.source.starts_with("https://"), "{}", preset.id);
+            assert_eq!(preset.checked.len(), "2026-01-01".len(), "{}", preset.id);
+            let mut builder = OAuthProvider::preset(preset)
+                .client("id", "secret")
+                .redirect_url("https://example.com/callback");
+            if let Server::YourIssuer(form) = preset.server {
+                assert!(form.starts_with("https://"));
+                builder = builder.issuer("https://id.example.com");
+            }
+            if let Server::Plain(endpoints) = &preset.server {
+                for place in [endpoints.subject, endpoints.name] {
+                    assert!(place.starts_with('/'), "{}", preset.id);
+                }
+                for url in [
+                    endpoints.authorization,
+                    endpoints.token,
+                    endpoints.user_info,
+                ] {
+                    assert!(url.starts_with("https://"), "{url}");
+                }
+            }
+            assert_eq!(builder.build().unwrap().name(), preset.name);
+        }
+    }
+
+    #[test]
+    fn the_providers_of_lucia_2_are_there_under_their_ids() {
+        let lucia = "apple atlassian auth0 azure_ad bitbucket box cognito discord dropbox facebook github gitlab \
+            google kakao keycloak lichess line linkedin osu patreon reddit salesforce slack spotify strava \
+            twitch twitter";
+        let ids: HashSet<_> = ALL.iter().map(|preset| preset.id).collect();
+        let lucia: Vec<_> = lucia.split_whitespace().collect();
+        assert_eq!(lucia.len(), 27);
+        for id in lucia {
+            assert!(ids.contains(id), "{id}");
+        }
+    }
+}

@@ -1,0 +1,473 @@
+//! [`OAuthProvider`]: a provider, and this application's registration there.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use url::Url;
+
+use super::discovery::{Discovery, Document};
+use super::error::Failure;
+use super::fetch::{Http, is_loopback, is_safe};
+use super::presets::{Endpoints, Preset, Server};
+use super::tokens::{self, OAuthTokens, TokenEndpoint};
+use crate::auth::Auth;
+use crate::clock::UnixMillis;
+use crate::time_limit::within;
+use crate::user::key::KeyId;
+use crate::{Error, Result};
+
+/// A provider that people sign in by, and the registration of the application there. A clone is another
+/// handle to the same.
+///
+/// ```
+/// use lucia::{OAuthProvider, presets};
+///
+/// # fn build(id: &str, secret: &str) -> lucia::Result<()> {
+/// let github = OAuthProvider::preset(&presets::GITHUB)
+///     .client(id, secret)
+///     .redirect_url("https://example.com/login/github/callback")
+///     .build()?;
+/// let company = OAuthProvider::oidc("company", "https://id.example.com/realms/main")
+///     .client(id, secret)
+///     .redirect_url("https://example.com/login/company/callback")
+///     .build()?;
+/// # Ok(()) }
+/// ```
+///
+/// Build it once, when the application starts, and share it as the application shares its `Auth`. The
+/// discovery document and the keys of an OIDC provider are fetched by the first sign-in and kept for an
+/// hour. Keys that a token names and that are not known are fetched at most once a minute.
+#[derive(Clone)]
+pub struct OAuthProvider(pub(super) Arc<Parts>);
+
+pub(super) struct Parts {
+    pub(super) id: String,
+    name: String,
+    pub(super) client_id: String,
+    pub(super) client_secret: Option<String>,
+    pub(super) redirect_url: Url,
+    pub(super) scopes: Vec<String>,
+    pub(super) parameters: Vec<(String, String)>,
+    pub(super) kind: Kind,
+    pub(super) http: Http,
+    pub(super) timeout: Duration,
+}
+
+/// How a provider says who a person is.
+pub(super) enum Kind {
+    /// By an ID token.
+    Oidc(Discovery),
+    /// At its user-info endpoint.
+    Plain {
+        endpoints: Endpoints,
+        authorization: Url,
+        token: Url,
+    },
+}
+
+/// What the provider says of itself now.
+pub(super) enum Known<'a> {
+    Oidc(Arc<Document>, &'a Discovery),
+    Plain(&'a Endpoints, &'a Url, &'a Url),
+}
+
+impl OAuthProvider {
+    /// A provider of the [table](super::presets).
+    pub fn preset(preset: &Preset) -> OAuthProviderBuilder {
+        OAuthProviderBuilder {
+            id: preset.id.to_owned(),
+            name: preset.name.to_owned(),
+            server: preset.server.clone(),
+            issuer: None,
+            client: None,
+            redirect_url: String::new(),
+            scopes: preset
+                .scopes
+                .iter()
+                .map(|&scope| scope.to_owned())
+                .collect(),
+            parameters: preset
+                .parameters
+                .iter()
+                .map(|&(name, value)| (name.to_owned(), value.to_owned()))
+                .collect(),
+            timeout: Duration::from_secs(15),
+        }
+    }
+
+    /// Any provider of OpenID Connect, by its issuer: the URL below which it has
+    /// `/.well-known/openid-configuration`. The `id` is the
+    /// [provider id](crate::KeyId::provider_id) of keys. Subjects are unique within an issuer, so another
+    /// issuer needs another id.
+    pub fn oidc(id: impl Into<String>, issuer: impl Into<String>) -> OAuthProviderBuilder {
+        let id = id.into();
+        OAuthProviderBuilder {
+            name: id.clone(),
+            id,
+            issuer: Some(issuer.into()),
+            ..Self::preset(&super::presets::table::OIDC)
+        }
+    }
+
+    /// The provider id of the keys of its users, such as `github`.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.0.id
+    }
+
+    /// Its name for people, such as `GitHub`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+}
+
+impl Parts {
+    /// What is known of the provider, which may have to be asked.
+    pub(super) async fn known(&self, now: UnixMillis) -> Result<Known<'_>, Failure> {
+        Ok(match &self.kind {
+            Kind::Oidc(discovery) => {
+                Known::Oidc(discovery.document(&self.http, now).await?, discovery)
+            }
+            Kind::Plain {
+                endpoints,
+                authorization,
+                token,
+            } => Known::Plain(endpoints, authorization, token),
+        })
+    }
+
+    /// Limits the time that all requests of one call take together.
+    pub(super) async fn in_time<T>(
+        &self,
+        asking: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        match within(self.timeout, asking).await {
+            Ok(answer) => answer,
+            Err(elapsed) => Err(Failure::unreachable(elapsed.to_string())),
+        }
+    }
+}
+
+impl Known<'_> {
+    pub(super) fn authorization(&self) -> &Url {
+        match self {
+            Self::Oidc(document, _) => &document.authorization,
+            Self::Plain(_, authorization, _) => authorization,
+        }
+    }
+
+    pub(super) fn token_endpoint(&self) -> TokenEndpoint<'_> {
+        let (url, secret_in) = match self {
+            Self::Oidc(document, _) => (&document.token, document.secret_in),
+            Self::Plain(endpoints, _, token) => (*token, endpoints.secret_in),
+        };
+        TokenEndpoint { url, secret_in }
+    }
+}
+
+impl Auth {
+    /// Exchanges a refresh token for new tokens of the provider. Many providers accept a refresh token once:
+    /// store the new one before you use the new access token.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OAuth`]: of the kind
+    /// [`InvalidAnswer`](crate::OAuthErrorKind::InvalidAnswer) when the provider refuses the token, as it
+    /// does once the person has withdrawn the permission.
+    pub async fn refresh_oauth_tokens(
+        &self,
+        provider: &OAuthProvider,
+        refresh_token: &str,
+    ) -> Result<OAuthTokens> {
+        let parts = &*provider.0;
+        let asking = async {
+            let known = parts.known(self.now()).await?;
+            tokens::refresh(parts, known.token_endpoint(), refresh_token).await
+        };
+        let refreshed = parts.in_time(asking).await;
+        refreshed.map_err(|failure| failure.logged(&parts.id))
+    }
+}
+
+impl fmt::Debug for OAuthProvider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OAuthProvider")
+            .field("id", &self.0.id)
+            .field("client_id", &self.0.client_id)
+            .field("redirect_url", &self.0.redirect_url.as_str())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The settings of an [`OAuthProvider`], checked all together by [`build`](Self::build).
+#[must_use = "settings take effect by `build()`"]
+pub struct OAuthProviderBuilder {
+    id: String,
+    name: String,
+    server: Server,
+    issuer: Option<String>,
+    client: Option<(String, Option<String>)>,
+    redirect_url: String,
+    scopes: Vec<String>,
+    parameters: Vec<(String, String)>,
+    timeout: Duration,
+}
+
+/// Parameters that lucia sends itself.
+pub(super) const OWN: [&str; 8] = [
+    "response_type",
+    "client_id",
+    "redirect_uri",
+    "scope",
+    "state",
+    "nonce",
+    "code_challenge",
+    "code_challenge_method",
+];
+
+impl OAuthProviderBuilder {
+    /// What the provider gave the application at its registration.
+    pub fn client(mut self, id: impl Into<String>, secret: impl Into<String>) -> Self {
+        self.client = Some((id.into(), Some(secret.into())));
+        self
+    }
+
+    /// The client id of a registration without a secret, as Lichess has it.
+    pub fn public_client(mut self, id: impl Into<String>) -> Self {
+        self.client = Some((id.into(), None));
+        self
+    }
+
+    /// The URL of the callback page, exactly as it is registered at the provider. Each provider needs a
+    /// callback of another path (RFC 9700, 4.4.2.2).
+    pub fn redirect_url(mut self, url: impl Into<String>) -> Self {
+        self.redirect_url = url.into();
+        self
+    }
+
+    /// The issuer, for presets of providers of which each customer has another one, such as
+    /// `https://example.eu.auth0.com/`, and for a GitLab of your own.
+    pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
+        self.issuer = Some(issuer.into());
+        self
+    }
+
+    /// The name for people.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// Asks for these scopes as well.
+    pub fn scopes<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
+        for scope in scopes.into_iter().map(Into::into) {
+            if !self.scopes.contains(&scope) {
+                self.scopes.push(scope);
+            }
+        }
+        self
+    }
+
+    /// Sends this parameter with each person to the provider: `.parameter("access_type", "offline")`.
+    pub fn parameter(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.parameters.push((name.into(), value.into()));
+        self
+    }
+
+    /// How long all requests of one call to the provider may take together; 15 seconds by default.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Checks the settings.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Setting`] names the setting that cannot work, and says why.
+    pub fn build(self) -> Result<OAuthProvider> {
+        let refuse = |setting, reason: &str| Err(Error::setting(setting, reason));
+
+        if let Err(Error::InvalidKey { reason }) = KeyId::from((&self.id, "x")).valid() {
+            return refuse("oauth.id", reason);
+        }
+        let Some((client_id, client_secret)) = self.client else {
+            let reason = "say what the provider gave you at the registration: `client(id, secret)`";
+            return refuse("oauth.client", reason);
+        };
+        if client_id.is_empty() || client_secret.as_deref() == Some("") {
+            let reason = "the id or the secret is empty: the variable that holds it may not be set";
+            return refuse("oauth.client", reason);
+        }
+        let redirect_url = match Url::parse(&self.redirect_url) {
+            Ok(url) if is_safe(&url, true) && url.fragment().is_none() => url,
+            _ => {
+                let reason = "it is the whole URL of the callback page, with `https://`, and without `#`: \
+                              `https://example.com/login/github/callback`";
+                return refuse("oauth.redirect_url", reason);
+            }
+        };
+        for (name, _) in &self.parameters {
+            if OWN.contains(&&**name) {
+                return refuse("oauth.parameter", "lucia sends this parameter itself");
+            }
+        }
+        if self.timeout.is_zero() {
+            return refuse("oauth.timeout", "no provider answers in no time");
+        }
+        let kind = kind(&self.server, self.issuer)?;
+        Ok(OAuthProvider(Arc::new(Parts {
+            id: self.id,
+            name: self.name,
+            client_id,
+            client_secret,
+            redirect_url,
+            scopes: self.scopes,
+            parameters: self.parameters,
+            kind,
+            http: Http::new()?,
+            timeout: self.timeout,
+        })))
+    }
+}
+
+fn kind(server: &Server, issuer: Option<String>) -> Result<Kind> {
+    let issuer = match (server, issuer) {
+        (Server::Issuer(_) | Server::YourIssuer(_), Some(issuer)) => issuer,
+        (Server::Issuer(issuer), None) => (*issuer).to_owned(),
+        (Server::YourIssuer(form), None) => {
+            let reason =
+                format!("each customer of this provider has another issuer: `issuer(\"{form}\")`");
+            return Err(Error::setting("oauth.issuer", reason));
+        }
+        (Server::Plain(_), Some(_)) => {
+            let reason = "this provider is not reached by OpenID Connect: leave it out";
+            return Err(Error::setting("oauth.issuer", reason));
+        }
+        (Server::Plain(endpoints), None) => {
+            let url = |text: &str| match Url::parse(text) {
+                Ok(url) if is_safe(&url, true) => Ok(url),
+                _ => Err(Error::setting(
+                    "oauth",
+                    "a URL of the preset is not `https://`",
+                )),
+            };
+            url(endpoints.user_info)?;
+            return Ok(Kind::Plain {
+                authorization: url(endpoints.authorization)?,
+                token: url(endpoints.token)?,
+                endpoints: endpoints.clone(),
+            });
+        }
+    };
+    match Url::parse(&issuer) {
+        Ok(url)
+            if is_safe(&url, is_loopback(&url))
+                && url.query().is_none()
+                && url.fragment().is_none() =>
+        {
+            Ok(Kind::Oidc(Discovery::new(issuer)))
+        }
+        _ => {
+            let reason = "an issuer is a URL with `https://`, and without `?` and `#`";
+            Err(Error::setting("oauth.issuer", reason))
+        }
+    }
+}
+
+impl fmt::Debug for OAuthProviderBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OAuthProviderBuilder")
+            .field("id", &self.id)
+            .field("redirect_url", &self.redirect_url)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::presets;
+    use super::*;
+
+    fn github() -> OAuthProviderBuilder {
+        OAuthProvider::preset(&presets::GITHUB)
+            .client("id", "canary")
+            .redirect_url("https://example.com/callback")
+    }
+
+    fn refused(builder: OAuthProviderBuilder) -> &'static str {
+        match builder.build() {
+            Err(Error::Setting { setting, .. }) => setting,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn settings_that_cannot_work_are_refused_by_name() {
+        github().build().unwrap();
+        let callback = |url: &str| refused(github().redirect_url(url));
+        for url in [
+            "",
+            "/callback",
+            "example.com/c",
+            "http://example.com/c",
+            "https://example.com/c#x",
+            "ftp://example.com/",
+        ] {
+            assert_eq!(callback(url), "oauth.redirect_url", "{url}");
+        }
+        for url in [
+            "http://localhost:8080/c",
+            "http://127.0.0.1/c",
+            "https://example.com/c?x=1",
+        ] {
+            github().redirect_url(url).build().unwrap();
+        }
+        let without = OAuthProvider::preset(&presets::GITHUB).redirect_url("https://x.example/");
+        assert_eq!(refused(without), "oauth.client");
+        assert_eq!(refused(github().client("", "secret")), "oauth.client");
+        assert_eq!(refused(github().client("id", "")), "oauth.client");
+        assert_eq!(
+            refused(github().issuer("https://x.example")),
+            "oauth.issuer"
+        );
+        assert_eq!(refused(github().parameter("state", "x")), "oauth.parameter");
+        assert_eq!(refused(github().timeout(Duration::ZERO)), "oauth.timeout");
+        let oidc = |id: &str, issuer: &str| {
+            OAuthProvider::oidc(id, issuer)
+                .client("id", "secret")
+                .redirect_url("https://example.com/callback")
+        };
+        oidc("sso", "https://id.example").build().unwrap();
+        oidc("sso", "http://127.0.0.1:9").build().unwrap();
+        for issuer in [
+            "",
+            "id.example",
+            "http://id.example",
+            "https://id.example/?a",
+            "https://id.example/#a",
+        ] {
+            assert_eq!(refused(oidc("sso", issuer)), "oauth.issuer", "{issuer}");
+        }
+        for id in ["", "a:b", "a\0"] {
+            assert_eq!(
+                refused(oidc(id, "https://id.example")),
+                "oauth.id",
+                "{id:?}"
+            );
+        }
+        let tenant = OAuthProvider::preset(&presets::AUTH0)
+            .client("id", "secret")
+            .redirect_url("https://example.com/callback");
+        assert_eq!(refused(tenant), "oauth.issuer");
+    }
+
+    #[test]
+    fn r46_debug_shows_no_client_secret() {
+        let builder = github();
+        assert!(!format!("{builder:?}").contains("canary"));
+        assert!(!format!("{:?}", builder.build().unwrap()).contains("canary"));
+    }
+}

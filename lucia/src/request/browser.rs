@@ -1,0 +1,73 @@
+//! A secret that a browser keeps in a cookie while a sign-in at a provider is on its way, so that no other
+//! browser can finish it. It authenticates nothing.
+
+#[cfg(feature = "oauth")]
+use std::sync::OnceLock;
+
+use crate::auth::Auth;
+use crate::headers::RequestInfo;
+use crate::headers::cookie::SessionCookie;
+#[cfg(feature = "oauth")]
+use crate::headers::cookie::browser::BrowserSecret;
+
+/// The secrets of a browser. Without the feature `oauth` there are none.
+#[derive(Default)]
+pub(super) struct BrowserBinding {
+    /// Those of the request.
+    #[cfg(feature = "oauth")]
+    presented: Vec<BrowserSecret>,
+    /// The one that the response sets.
+    #[cfg(feature = "oauth")]
+    set: OnceLock<BrowserSecret>,
+}
+
+impl BrowserBinding {
+    #[cfg(feature = "oauth")]
+    pub(super) fn read(auth: &Auth, request: &impl RequestInfo) -> Self {
+        Self {
+            presented: auth.cookie().read_browser_secrets(request.header("cookie")),
+            set: OnceLock::new(),
+        }
+    }
+
+    #[cfg(not(feature = "oauth"))]
+    pub(super) fn read(_: &Auth, _: &impl RequestInfo) -> Self {
+        Self::default()
+    }
+
+    /// The cookie that the response is to set.
+    #[cfg(feature = "oauth")]
+    pub(super) fn cookie(&self, auth: &Auth) -> Option<SessionCookie> {
+        let secret = self.set.get()?;
+        Some(auth.cookie().browser_secret(secret, auth.now()))
+    }
+
+    #[cfg(not(feature = "oauth"))]
+    pub(super) fn cookie(&self, _: &Auth) -> Option<SessionCookie> {
+        None
+    }
+}
+
+#[cfg(feature = "oauth")]
+impl super::AuthRequest {
+    /// The secrets that the browser shows.
+    pub(crate) fn browser_secrets(&self) -> &[BrowserSecret] {
+        &self.0.browser.presented
+    }
+
+    /// The secret that this browser has from now on. It keeps one that it has, which sign-ins in other tabs
+    /// are bound to.
+    pub(crate) fn bind_browser(&self) -> crate::Result<BrowserSecret> {
+        let binding = &self.0.browser;
+        let secret = match (binding.set.get(), binding.presented.first()) {
+            (Some(secret), _) | (None, Some(secret)) => secret.clone(),
+            (None, None) => BrowserSecret::generate()?,
+        };
+        Ok(binding.set.get_or_init(|| secret).clone())
+    }
+
+    /// Whether the method is one that changes nothing.
+    pub(crate) fn is_safe(&self) -> bool {
+        self.0.is_safe
+    }
+}
