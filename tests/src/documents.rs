@@ -16,6 +16,10 @@ mod testing {}
 #[doc = include_str!("../../docs/recipes.md")]
 mod recipes {}
 
+/// `docs/e-mail.md`.
+#[doc = include_str!("../../docs/e-mail.md")]
+mod e_mail {}
+
 /// `docs/coming-from-lucia.md`.
 #[doc = include_str!("../../docs/coming-from-lucia.md")]
 mod coming_from_lucia {}
