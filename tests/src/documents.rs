@@ -21,6 +21,10 @@ mod recipes {}
 #[doc = include_str!("../../docs/social-sign-in.md")]
 mod social_sign_in {}
 
+/// `docs/e-mail.md`.
+#[doc = include_str!("../../docs/e-mail.md")]
+mod e_mail {}
+
 /// `docs/coming-from-lucia.md`.
 #[doc = include_str!("../../docs/coming-from-lucia.md")]
 mod coming_from_lucia {}

@@ -1,6 +1,6 @@
 //! What the tests share: databases that come and go with a test, faults to inject between a store
-//! and its database, a clock to move, everything that is logged, and a Node application with Lucia
-//! v2.
+//! and its database, a clock to move, everything that is logged, a Node application with Lucia v2,
+//! and a mail server.
 
 mod bouncer;
 mod clock;
@@ -11,6 +11,7 @@ mod node;
 mod postgres;
 mod proxy;
 mod skip;
+mod smtp;
 
 pub use bouncer::Bouncer;
 pub use clock::TestClock;
@@ -21,3 +22,4 @@ pub use postgres::{
 };
 pub use proxy::{Proxy, Statement};
 pub use skip::skip;
+pub use smtp::{MailServer, ReceivedMail};

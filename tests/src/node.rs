@@ -47,7 +47,7 @@ impl Default for PeerOptions {
 #[derive(Debug)]
 pub struct Peer {
     process: Child,
-    pipes: Arc<Mutex<Pipes>>,
+    pipes: Pipes,
 }
 
 /// What a [`Peer`] threw.
@@ -78,7 +78,8 @@ impl Peer {
     pub async fn start_with(database: &Database, options: &PeerOptions) -> Option<Self> {
         static PREPARED: OnceCell<Result<(), String>> = OnceCell::new();
 
-        let prepared = tokio::task::spawn_blocking(|| PREPARED.get_or_init(prepare));
+        let prepare = || prepare(Path::new(DIRECTORY), 18);
+        let prepared = tokio::task::spawn_blocking(move || PREPARED.get_or_init(prepare));
         if let Err(why) = prepared.await.expect("nothing panics there") {
             let thread = std::thread::current();
             skip(thread.name().unwrap_or("a test with Node"), why);
@@ -88,15 +89,9 @@ impl Peer {
         let mut process = command(&url, options)
             .spawn()
             .unwrap_or_else(|error| panic!("cannot start node: {error}"));
-        let pipes = Pipes {
-            commands: process.stdin.take().expect("it is piped"),
-            answers: BufReader::new(process.stdout.take().expect("it is piped")),
-        };
-        let peer = Self {
-            process,
-            pipes: Arc::new(Mutex::new(pipes)),
-        };
-        let ready = peer.exchange(String::new()).await;
+        let pipes = Pipes::of(&mut process);
+        let peer = Self { process, pipes };
+        let ready = peer.pipes.exchange(String::new()).await;
         assert_eq!(ready, json!({ "ok": "ready" }));
         Some(peer)
     }
@@ -113,7 +108,7 @@ impl Peer {
     /// When the process is gone.
     pub async fn call(&self, command: &str, argument: Value) -> Result<Value, PeerError> {
         let line = format!("{}\n", json!({ command: argument }));
-        let mut answer = self.exchange(line).await;
+        let mut answer = self.pipes.exchange(line).await;
         match answer.get("error") {
             None => Ok(answer["ok"].take()),
             Some(code) => Err(PeerError {
@@ -121,19 +116,6 @@ impl Peer {
                 message: text(&answer["message"]),
             }),
         }
-    }
-
-    /// Writes `commands` and reads one line. It takes place on another thread, since this one may
-    /// be busy with what stands between the process and its database.
-    async fn exchange(&self, commands: String) -> Value {
-        let pipes = Arc::clone(&self.pipes);
-        let exchange = move || {
-            let mut pipes = pipes.lock().expect("nothing panics with it");
-            pipes.exchange(&commands)
-        };
-        let answered = tokio::task::spawn_blocking(exchange).await;
-        let answer = answered.expect("nothing panics there");
-        answer.unwrap_or_else(|error| panic!("the peer does not answer: {error}"))
     }
 }
 
@@ -144,13 +126,39 @@ impl Drop for Peer {
     }
 }
 
+/// The standard input and output of a program in Node.
 #[derive(Debug)]
-struct Pipes {
+pub(crate) struct Pipes(Arc<Mutex<Lines>>);
+
+impl Pipes {
+    pub(crate) fn of(process: &mut Child) -> Self {
+        Self(Arc::new(Mutex::new(Lines {
+            commands: process.stdin.take().expect("it is piped"),
+            answers: BufReader::new(process.stdout.take().expect("it is piped")),
+        })))
+    }
+
+    /// Writes `commands` and reads one line. It takes place on another thread, since this one may
+    /// be busy with what the process waits for.
+    pub(crate) async fn exchange(&self, commands: String) -> Value {
+        let lines = Arc::clone(&self.0);
+        let exchange = move || {
+            let mut lines = lines.lock().expect("nothing panics with it");
+            lines.exchange(&commands)
+        };
+        let answered = tokio::task::spawn_blocking(exchange).await;
+        let answer = answered.expect("nothing panics there");
+        answer.unwrap_or_else(|error| panic!("the process does not answer: {error}"))
+    }
+}
+
+#[derive(Debug)]
+struct Lines {
     commands: ChildStdin,
     answers: BufReader<ChildStdout>,
 }
 
-impl Pipes {
+impl Lines {
     fn exchange(&mut self, commands: &str) -> std::io::Result<Value> {
         self.commands.write_all(commands.as_bytes())?;
         let mut answer = String::new();
@@ -191,18 +199,17 @@ fn text(value: &Value) -> String {
         .map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// Installs the packages if they are not there as the lock file has them.
+/// Installs the packages of a directory if they are not there as its lock file has them.
 ///
 /// # Errors
 ///
 /// What is missing.
-fn prepare() -> Result<(), String> {
+pub(crate) fn prepare(directory: &Path, oldest: u32) -> Result<(), String> {
     let version = output(Command::new("node").arg("--version"))?;
     let major = version.trim_start_matches('v').split('.').next();
-    if major.and_then(|major| major.parse().ok()) < Some(18) {
-        return Err(format!("Node 18 or newer is needed, not {version}"));
+    if major.and_then(|major| major.parse().ok()) < Some(oldest) {
+        return Err(format!("Node {oldest} or newer is needed, not {version}"));
     }
-    let directory = Path::new(DIRECTORY);
     let lock = directory.join("package-lock.json");
     // One process installs, the others wait.
     let locked = File::open(&lock).and_then(|file| file.lock().map(|()| file));

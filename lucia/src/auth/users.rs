@@ -96,6 +96,13 @@ impl Auth {
                 Err(error) => return Err(error),
             }
         }
+        if let Some(mails) = self.store().mails() {
+            match self.ask(mails.check_mails()).await {
+                // One that sends no mails can do without theirs.
+                Ok(()) | Err(Error::Schema { column: None, .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
         let table = self.store().user_table();
         match try_columns::<A>(&described.columns) {
             Err(problem @ Problem::Missing(_)) => {

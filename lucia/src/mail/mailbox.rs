@@ -158,8 +158,8 @@ details { margin: 1rem 0; border: 1px solid var(--line); border-radius: .6rem; b
 summary { padding: .8rem 1rem; cursor: pointer; overflow-wrap: anywhere }
 summary strong { margin-right: .4rem }
 .to { font-size: .9rem }
-h2 { margin: 0; padding: 0 1rem; font-size: .8rem; font-weight: 600; color: var(--quiet) }
-pre { margin: 0; padding: .5rem 1rem 1rem; white-space: pre-wrap; overflow-wrap: anywhere; font: .9rem/1.5 ui-monospace, monospace }
+h2 { margin: 0; padding: 0 1rem .4rem; font-size: .8rem; font-weight: 600; color: var(--quiet) }
+pre { margin: 0; padding: .1rem 1rem 1rem; white-space: pre-wrap; overflow-wrap: anywhere; font: .9rem/1.5 ui-monospace, monospace }
 iframe { display: block; width: 100%; height: 30rem; border: 0; border-top: 1px solid var(--line); \
 border-radius: 0 0 .6rem .6rem; background: #fff; resize: vertical }
 a { color: var(--link) }

@@ -54,8 +54,9 @@ const KEPT: usize = 4;
 ///
 /// # What the feature adds
 ///
-/// The feature `mail` is built on `lettre` with `rustls`, `ring` and `webpki-roots`; no OpenSSL. Which crates
-/// these bring, says `cargo tree --package lucia --features mail --edges normal`.
+/// The feature `mail` is built on `lettre` with `rustls`, `ring` and `webpki-roots`, and has no OpenSSL. It adds 17
+/// crates to those of the default features: `cargo tree --package lucia --edges normal --prefix none --no-dedupe |
+/// sort -u | wc -l`, with and without `--features mail`.
 pub struct SmtpMailer {
     server: Server,
     from: Mailbox,

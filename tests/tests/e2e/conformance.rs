@@ -130,6 +130,7 @@ mod under_hostile_names {
             .session_table("auth_user")
             .attempt_table("counted")
             .token_table("former")
+            .mail_table("next")
             .fetched_user_columns(USER_COLUMNS.map(|column| column.split(' ').next().unwrap()))
             .stored_ids(StoredIds::PlainTokens);
         passes(case, &TABLES, builder).await;

@@ -29,6 +29,7 @@ mod actix {
     mod late;
     mod login_circles;
     mod looks;
+    mod mailbox;
     mod middleware;
     mod no_referrer;
     pub(crate) mod outage;
@@ -73,6 +74,7 @@ mod axum {
     mod late;
     mod login_circles;
     mod looks;
+    mod mailbox;
     mod middleware;
     mod no_referrer;
     mod outage;
@@ -116,6 +118,7 @@ mod limits;
 mod lookups;
 mod lucia_faults;
 mod lucia_v2;
+mod mail;
 mod method_override;
 mod mid_rotation;
 mod migrations;

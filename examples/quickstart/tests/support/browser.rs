@@ -136,6 +136,12 @@ pub struct Browser {
 }
 
 impl Browser {
+    /// For what is not here.
+    #[allow(dead_code)] // Other tests use it.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
     pub async fn open(&self, path: &str) {
         let address = format!("{}{path}", self.origin);
         self.client.goto(&address).await.unwrap();

@@ -113,7 +113,7 @@ async fn each_mail_is_sent_once() {
 }
 
 #[tokio::test]
-async fn sending_waits_for_nothing() {
+async fn r59_sending_a_mail_waits_for_nothing() {
     let server = Server {
         takes: HOUR,
         ..Server::new(|_, _| Ok(()))

@@ -18,6 +18,7 @@ use actix_web::{
 };
 use futures_util::stream;
 use lucia::actix::AuthMiddleware;
+use lucia::mail::Mailbox;
 use lucia::{Auth, Guard};
 
 use super::{Polls, Site};
@@ -97,6 +98,14 @@ impl Routes {
     pub(crate) fn below(self, path: &'static str, others: Self) -> Self {
         self.and(move |config| {
             config.service(web::scope(path).configure(|config| others.configure(config)));
+        })
+    }
+
+    /// The page of the development mailbox.
+    pub(crate) fn mailbox(self, path: &'static str, mailbox: &Mailbox) -> Self {
+        let mailbox = mailbox.clone();
+        self.and(move |config| {
+            config.route(path, lucia::actix::mailbox(&mailbox));
         })
     }
 

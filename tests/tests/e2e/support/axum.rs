@@ -19,6 +19,7 @@ use axum::routing::{any, get, post};
 use axum::serve::IncomingStream;
 use futures_util::stream;
 use lucia::axum::AuthLayer;
+use lucia::mail::Mailbox;
 use lucia::{Auth, Guard};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -78,6 +79,11 @@ impl Routes {
     /// These routes, and others below `path`.
     pub(crate) fn below(self, path: &str, others: Self) -> Self {
         Self(self.0.nest(path, others.0))
+    }
+
+    /// The page of the development mailbox.
+    pub(crate) fn mailbox(self, path: &str, mailbox: &Mailbox) -> Self {
+        Self(self.0.route(path, lucia::axum::mailbox(mailbox)))
     }
 
     /// Gives handlers a [`Data<T>`](Data).

@@ -9,9 +9,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use lucia::store::{
     AttemptStore, CountedAttempt, CountedPlace, Expiries, FormerTokens, KeyDeletion, KeyRow,
-    LastKey, NewAttempt, NewSessionRow, NewUserRow, OldHash, Owner, PasswordChange, Result,
-    MailRow, MailStore, Rotation, SessionRow, SessionStore, Store, StoreError, TokenRow, TokenStore, UnixMillis,
-    UserRow, UserStore, UserTable,
+    LastKey, MailRow, MailStore, NewAttempt, NewSessionRow, NewUserRow, OldHash, Owner,
+    PasswordChange, Result, Rotation, SessionRow, SessionStore, Store, StoreError, TokenRow,
+    TokenStore, UnixMillis, UserRow, UserStore, UserTable,
 };
 use lucia::{SessionId, UserId};
 use serde_json::{Map, Value};

@@ -23,7 +23,11 @@ async fn migrating_again_changes_nothing() {
     };
     store.migrate(&[USERNAME]).await.unwrap();
     let before = schema();
-    assert_eq!(before.len(), 14, "seven tables and seven indexes: {before:#?}");
+    assert_eq!(
+        before.len(),
+        14,
+        "seven tables and seven indexes: {before:#?}"
+    );
     store
         .insert_user(new_user("ada", json!({ "username": "Ada" })), None)
         .await
