@@ -7,8 +7,8 @@ use super::memory::Memory;
 use super::users::user_row;
 use crate::session::token::SessionId;
 use crate::store::{
-    AttemptStore, KeyRow, NewSessionRow, PasswordChange, Result, SessionRow, SessionStore, Store,
-    StoreError, TokenStore, UserRow,
+    AttemptStore, InsertedSession, KeyRow, NewSessionRow, PasswordChange, Result, SessionRow,
+    SessionStore, Store, StoreError, TokenStore, UserRow,
 };
 
 #[async_trait]
@@ -65,7 +65,7 @@ impl Store for Memory {
         &self,
         mut session: NewSessionRow,
         key: KeyRow,
-    ) -> Result<Option<SessionRow>> {
+    ) -> Result<Option<InsertedSession>> {
         let found = self.state().keys.get(&key.id).cloned();
         let is_as_opened = found.is_some_and(|found| {
             let is_theirs = found.user_id == session.user_id && key.user_id == session.user_id;
