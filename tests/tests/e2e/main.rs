@@ -22,6 +22,7 @@ mod actix {
     mod csrf;
     mod denials;
     mod errors;
+    mod events;
     mod extractors;
     mod guards;
     mod handlers;
@@ -66,6 +67,7 @@ mod axum {
     mod csrf;
     mod denials;
     mod errors;
+    mod events;
     mod extractors;
     mod guards;
     mod handlers;
@@ -106,6 +108,7 @@ mod conformance;
 mod cookies;
 mod cors;
 mod drops;
+mod events;
 mod failover;
 mod freshness;
 mod grants;
