@@ -3,6 +3,7 @@
 
 mod kind;
 mod log;
+mod reason;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -10,7 +11,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-pub use kind::{AccessDenial, EventKind, RevocationCause, SignInFailure};
+pub use kind::EventKind;
+pub use reason::{AccessDenial, RevocationCause, SignInFailure};
 
 /// A security event, for [`AuthBuilder::on_event`](crate::AuthBuilder::on_event).
 ///

@@ -163,10 +163,10 @@ pub use deadpool_postgres;
 pub use error::{
     BoxError, ConstraintKind, ConstraintViolation, Error, InvalidUserId, PasswordProblem, Result,
 };
-pub use event::{AccessDenial, Event, EventKind, RevocationCause, SignInFailure};
 #[cfg(feature = "oauth")]
 #[cfg_attr(docsrs, doc(cfg(feature = "oauth")))]
 pub use error::{OAuthError, OAuthErrorKind};
+pub use event::{AccessDenial, Event, EventKind, RevocationCause, SignInFailure};
 pub use headers::{CookieOptions, Denial, DenialBody, SameSite, SessionCookie, TrustedProxy};
 #[cfg(all(feature = "actix", feature = "macros"))]
 #[cfg_attr(docsrs, doc(cfg(all(feature = "actix", feature = "macros"))))]

@@ -51,8 +51,8 @@ pub use attempts::{CountedAttempt, CountedPlace, NewAttempt};
 pub use error::{Result, StoreError};
 pub use mails::MailRow;
 pub use rows::{
-    KeyDeletion, KeyRow, LastKey, NewSessionRow, NewUserRow, OldHash, Owner, PasswordChange,
-    SessionRow, UserRow, UserTable,
+    InsertedSession, KeyDeletion, KeyRow, LastKey, NewSessionRow, NewUserRow, OldHash, Owner,
+    PasswordChange, SessionRow, UserRow, UserTable,
 };
 pub(crate) use split::Split;
 pub use tokens::{FormerTokens, TokenRow};
@@ -150,14 +150,14 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
 
     /// Stores a session, and in the same transaction removes the one that it replaces and those
     /// of its user that are too many with it: all of it or nothing. Returns the row as the
-    /// database holds it, its defaults included. [`UnknownUser`](StoreError::UnknownUser) where
+    /// database holds it, its defaults included, and which were too many. [`UnknownUser`](StoreError::UnknownUser) where
     /// this store knows the users and this one is not among them.
     ///
     /// With a [`limit`](NewSessionRow::limit), those stay that were renewed last. Expired ones go
     /// first. However many are stored at once, each with the same limit, as many are left when
     /// all have returned: no more, and no fewer. A call that is dropped, or whose process is
     /// killed, leaves no more either.
-    async fn insert_session(&self, session: NewSessionRow) -> Result<SessionRow>;
+    async fn insert_session(&self, session: NewSessionRow) -> Result<InsertedSession>;
 
     /// The session of this id, expired or not.
     async fn session(&self, id: &SessionId) -> Result<Option<SessionRow>>;
@@ -380,7 +380,7 @@ pub trait Store: UserStore + SessionStore {
         &self,
         session: NewSessionRow,
         key: KeyRow,
-    ) -> Result<Option<SessionRow>>;
+    ) -> Result<Option<InsertedSession>>;
 
     /// Replaces a password and ends the sessions of its user, both or neither. Returns whether
     /// the key is (still) there, the user's, and has the [old hash](PasswordChange::old), and the

@@ -4,9 +4,9 @@ use std::time::SystemTime;
 
 use async_trait::async_trait;
 use lucia::store::{
-    Expiries, KeyDeletion, KeyRow, LastKey, NewSessionRow, NewUserRow, OldHash, Owner,
-    PasswordChange, Result, Rotation, SessionRow, SessionStore, Store, StoreError, UnixMillis,
-    UserRow, UserStore, UserTable,
+    Expiries, InsertedSession, KeyDeletion, KeyRow, LastKey, NewSessionRow, NewUserRow, OldHash,
+    Owner, PasswordChange, Result, Rotation, SessionRow, SessionStore, Store, StoreError,
+    UnixMillis, UserRow, UserStore, UserTable,
 };
 use lucia::{SessionId, SessionToken, UserId};
 use serde_json::{Map, Value};
@@ -113,7 +113,7 @@ impl SessionStore for Fixed {
         "user_session"
     }
 
-    async fn insert_session(&self, _: NewSessionRow) -> Result<SessionRow> {
+    async fn insert_session(&self, _: NewSessionRow) -> Result<InsertedSession> {
         unavailable()
     }
 
@@ -173,7 +173,7 @@ impl Store for Fixed {
         &self,
         _: NewSessionRow,
         _: KeyRow,
-    ) -> Result<Option<SessionRow>> {
+    ) -> Result<Option<InsertedSession>> {
         Ok(None)
     }
 

@@ -3,8 +3,8 @@
 mod support;
 
 use lucia::store::{
-    Expiries, NewSessionRow, Owner, Result, Rotation, SessionRow, SessionStore, StoreError,
-    UnixMillis,
+    Expiries, InsertedSession, NewSessionRow, Owner, Result, Rotation, SessionRow, SessionStore,
+    StoreError, UnixMillis,
 };
 use lucia::{Auth, NewUser, SessionId, UserId};
 use quickstart::Profile;
@@ -175,7 +175,7 @@ impl SessionStore for Away {
         "user_session"
     }
 
-    async fn insert_session(&self, _: NewSessionRow) -> Result<SessionRow> {
+    async fn insert_session(&self, _: NewSessionRow) -> Result<InsertedSession> {
         Err(StoreError::unavailable("away"))
     }
 

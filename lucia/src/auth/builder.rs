@@ -323,12 +323,11 @@ impl AuthBuilder {
     /// [`EventKind::Interrupted`]. No lock, connection or transaction of lucia is held meanwhile. A hook may
     /// use this `Auth`. If it panics, the call goes on, and the log says so.
     ///
-    /// A hook runs in the task of the call, and delays it. Hand what takes time to another task, by a bounded
-    /// channel: `sender.try_send(event.clone())`. The page [Events and audit] has an example.
+    /// A hook runs on the thread of the call, which does nothing else meanwhile. Hand what takes time to
+    /// another task, by a bounded channel: `sender.try_send(event.clone())`. `examples/audit` in the repository
+    /// writes an audit table like this, and the page `docs/events.md` lists the events.
     ///
     /// `tracing` is told of the same events, and with the feature `metrics` so are counters.
-    ///
-    /// [Events and audit]: https://github.com/lucia-rs/lucia/blob/main/docs/events.md
     pub fn on_event(mut self, hook: impl Fn(&Event) + Send + Sync + 'static) -> Self {
         self.listeners.add(hook);
         self

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{Auth, awaited};
-use crate::event::{EventKind, SignInFailure};
+use crate::event::{EventKind, RevocationCause, SignInFailure};
 use crate::session::token::{SessionId, SessionToken};
 use crate::session::{Session, SessionInfo, SessionState};
 use crate::store::NewSessionRow;
@@ -306,10 +306,17 @@ impl CreateSession<'_> {
                 user_id: Some(user_id.clone()),
             });
         }
-        let row = inserted.map_err(refused)?;
-        let row = row.ok_or(Error::InvalidCredentials)?;
+        let inserted = inserted.map_err(refused)?;
+        let inserted = inserted.ok_or(Error::InvalidCredentials)?;
+        for session_id in inserted.in_excess {
+            auth.tell(EventKind::SessionRevoked {
+                session_id,
+                user_id: Some(user_id.clone()),
+                cause: RevocationCause::SessionLimit,
+            });
+        }
         let table = &auth.0.session_table;
-        let info = SessionInfo::from_row(row, table, SessionState::Active, true);
+        let info = SessionInfo::from_row(inserted.row, table, SessionState::Active, true);
         Ok(Session::new(info, token, auth.now()))
     }
 }

@@ -8,9 +8,9 @@ use serde_json::{Map, Value};
 #[cfg(feature = "postgres")]
 use super::TransactionStore;
 use super::{
-    AttemptStore, Expiries, KeyDeletion, KeyRow, LastKey, MailStore, NewSessionRow, NewUserRow,
-    OldHash, Owner, PasswordChange, Result, Rotation, SessionRow, SessionStore, Store, TokenStore,
-    UnixMillis, UserRow, UserStore, UserTable,
+    AttemptStore, Expiries, InsertedSession, KeyDeletion, KeyRow, LastKey, MailStore,
+    NewSessionRow, NewUserRow, OldHash, Owner, PasswordChange, Result, Rotation, SessionRow,
+    SessionStore, Store, TokenStore, UnixMillis, UserRow, UserStore, UserTable,
 };
 use crate::session::token::SessionId;
 use crate::user::UserId;
@@ -91,7 +91,7 @@ forward_users!([S: UserStore + ?Sized] Arc<S>, Arc::as_ref, {
 });
 
 forward_sessions!([S: SessionStore + ?Sized] Arc<S>, Arc::as_ref, {
-    async fn insert_session(&self, session: NewSessionRow) -> Result<SessionRow> {
+    async fn insert_session(&self, session: NewSessionRow) -> Result<InsertedSession> {
         (**self).insert_session(session).await
     }
 });
@@ -117,7 +117,7 @@ forward! {
     }
     session_and_user(id: &SessionId) -> Option<(SessionRow, UserRow)>;
     sessions_and_users(ids: &[SessionId]) -> Vec<(SessionRow, UserRow)>;
-    insert_session_by_key(session: NewSessionRow, key: KeyRow) -> Option<SessionRow>;
+    insert_session_by_key(session: NewSessionRow, key: KeyRow) -> Option<InsertedSession>;
     change_password(change: PasswordChange) -> bool;
     claim_key(id: &str, user_id: &UserId, at: UnixMillis) -> bool;
 }

@@ -395,7 +395,7 @@ impl UserStore for PgStore {
         let params: Params<'_> = &[&id, &(last == LastKey::Delete)];
         let statement = Statement::new(&self.0.statements.delete_key, params);
         let read = |row: &Row| {
-            let owner = row.try_get::<_, Option<&str>>(1)?;
+            let owner: Option<&str> = row.try_get(1)?;
             Ok(Some((row.try_get(0)?, owner.map(UserId::from_stored))))
         };
         Ok(match self.0.row(&statement, read).await? {

@@ -314,6 +314,28 @@ impl NewSessionRow {
     }
 }
 
+/// A session that has just been stored, and which others ended by its limit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct InsertedSession {
+    /// The session.
+    pub row: SessionRow,
+    /// The sessions of the user that were too many with it, expired ones included. The one that it replaces is
+    /// not among them.
+    pub in_excess: Vec<SessionId>,
+}
+
+impl InsertedSession {
+    /// A session with which no other was too many.
+    #[must_use]
+    pub fn new(row: SessionRow) -> Self {
+        Self {
+            row,
+            in_excess: Vec::new(),
+        }
+    }
+}
+
 /// A stored session.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]

@@ -8,9 +8,9 @@ use serde_json::{Map, Value};
 #[cfg(feature = "postgres")]
 use super::TransactionStore;
 use super::{
-    AttemptStore, Expiries, KeyDeletion, KeyRow, LastKey, MailStore, NewSessionRow, NewUserRow,
-    OldHash, Owner, PasswordChange, Result, Rotation, SessionRow, SessionStore, Store, StoreError,
-    TokenStore, UnixMillis, UserRow, UserStore, UserTable,
+    AttemptStore, Expiries, InsertedSession, KeyDeletion, KeyRow, LastKey, MailStore,
+    NewSessionRow, NewUserRow, OldHash, Owner, PasswordChange, Result, Rotation, SessionRow,
+    SessionStore, Store, StoreError, TokenStore, UnixMillis, UserRow, UserStore, UserTable,
 };
 use crate::session::token::SessionId;
 use crate::user::UserId;
@@ -42,7 +42,7 @@ impl Split {
         &self,
         session: NewSessionRow,
         key: Option<&KeyRow>,
-    ) -> Result<Option<SessionRow>> {
+    ) -> Result<Option<InsertedSession>> {
         let user_id = session.user_id.clone();
         if !self.is_allowed(&user_id, key).await? {
             return Ok(None);
@@ -53,7 +53,7 @@ impl Split {
             return Ok(Some(inserted));
         }
         self.sessions
-            .delete_session(&inserted.id, Owner::Anyone)
+            .delete_session(&inserted.row.id, Owner::Anyone)
             .await?;
         is_still_allowed.map(|_| None)
     }
@@ -116,7 +116,7 @@ impl Store for Split {
         &self,
         session: NewSessionRow,
         key: KeyRow,
-    ) -> Result<Option<SessionRow>> {
+    ) -> Result<Option<InsertedSession>> {
         self.insert_if_allowed(session, Some(&key)).await
     }
 
@@ -190,7 +190,7 @@ forward_users!([] Split, Split::users, {
 
 forward_sessions!([] Split, Split::sessions, {
     /// No foreign key spans two stores.
-    async fn insert_session(&self, session: NewSessionRow) -> Result<SessionRow> {
+    async fn insert_session(&self, session: NewSessionRow) -> Result<InsertedSession> {
         let inserted = self.insert_if_allowed(session, None).await?;
         inserted.ok_or(StoreError::UnknownUser)
     }

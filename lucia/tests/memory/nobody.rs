@@ -2,9 +2,9 @@
 
 use async_trait::async_trait;
 use lucia::store::{
-    Expiries, KeyDeletion, KeyRow, LastKey, NewSessionRow, NewUserRow, OldHash, Owner,
-    PasswordChange, Result, Rotation, SessionRow, SessionStore, Store, StoreError, UnixMillis,
-    UserRow, UserStore, UserTable,
+    Expiries, InsertedSession, KeyDeletion, KeyRow, LastKey, NewSessionRow, NewUserRow, OldHash,
+    Owner, PasswordChange, Result, Rotation, SessionRow, SessionStore, Store, StoreError,
+    UnixMillis, UserRow, UserStore, UserTable,
 };
 use lucia::{SessionId, UserId};
 use serde_json::{Map, Value};
@@ -83,7 +83,7 @@ impl SessionStore for Nobody {
         "user_session"
     }
 
-    async fn insert_session(&self, _: NewSessionRow) -> Result<SessionRow> {
+    async fn insert_session(&self, _: NewSessionRow) -> Result<InsertedSession> {
         unavailable()
     }
 
@@ -142,7 +142,7 @@ impl Store for Nobody {
         &self,
         _: NewSessionRow,
         _: KeyRow,
-    ) -> Result<Option<SessionRow>> {
+    ) -> Result<Option<InsertedSession>> {
         Ok(None)
     }
 

@@ -20,7 +20,7 @@ const SECOND: Duration = Duration::from_secs(1);
 
 /// Drops a future at the await that it has reached when it was polled so often, if it is not ready
 /// by then.
-async fn dropped_after<F: Future>(polls: usize, future: F) -> Option<F::Output> {
+pub(crate) async fn dropped_after<F: Future>(polls: usize, future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     let mut left = polls;
     std::future::poll_fn(|context| {
@@ -36,7 +36,7 @@ async fn dropped_after<F: Future>(polls: usize, future: F) -> Option<F::Output> 
 
 /// Waits until a call that was dropped does nothing any more. On Postgres it has been sent by the
 /// store's one connection before; SQLite's thread goes on to its end, in its turn to write.
-async fn settled(auth: &Auth) {
+pub(crate) async fn settled(auth: &Auth) {
     let deleted = auth.delete_expired_sessions().await;
     assert_eq!(deleted.unwrap(), 0);
 }

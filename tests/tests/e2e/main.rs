@@ -22,6 +22,7 @@ mod actix {
     mod csrf;
     mod denials;
     mod errors;
+    mod events;
     mod extractors;
     mod guards;
     mod handlers;
@@ -67,6 +68,7 @@ mod axum {
     mod csrf;
     mod denials;
     mod errors;
+    mod events;
     mod extractors;
     mod guards;
     mod handlers;
@@ -108,6 +110,7 @@ mod conformance;
 mod cookies;
 mod cors;
 mod drops;
+mod events;
 mod failover;
 mod freshness;
 mod grants;

@@ -14,6 +14,7 @@ mod probe;
 mod raw;
 mod site;
 mod stage;
+mod told;
 
 pub(crate) use browser::{Browser, Reply};
 pub(crate) use caching::{Caching, eventually};
@@ -23,6 +24,7 @@ pub(crate) use polls::Polls;
 pub(crate) use probe::{ADMITTED, Probe};
 pub(crate) use site::{Site, bearer};
 pub(crate) use stage::{PASSWORD, Profile, Stage, open_key, sign_up, verified};
+pub(crate) use told::{Told, name};
 
 /// Makes each function a test on each store: `postgres::name` and `sqlite::name`.
 macro_rules! on_each_store {

@@ -38,7 +38,7 @@ pub(super) async fn the_attributes_of_a_session_come_back_with_the_defaults(
         ),
     ] {
         let returned = store.insert_session(with(number, given)).await;
-        let returned = returned.expect("a session is stored");
+        let returned = returned.expect("a session is stored").row;
         assert_eq!(columns(&returned), expected);
         let stored = stored_session(store, &session_id(number)).await;
         assert_eq!(stored, Some(comparable(returned)));

@@ -4,6 +4,7 @@ use super::values::{
     NOW, all, comparable, expiries, insert_session, rotation, row, session, session_id,
     session_ids, stored_session,
 };
+use crate::session::token::SessionId;
 use crate::store::{Expiries, NewSessionRow, SessionStore, UnixMillis};
 
 const ADA: &str = "ada";
@@ -13,7 +14,7 @@ pub(super) async fn a_session_replaces_another_one(store: &dyn SessionStore) {
     for number in 1..=2 {
         insert_session(store, &session(number, ADA)).await;
     }
-    replace(store, 1, &session(3, ADA)).await;
+    replace(store, 1, &session(3, ADA), &[]).await;
     assert_eq!(session_ids(store, ADA).await, [2, 3].map(session_id));
 }
 
@@ -21,14 +22,14 @@ pub(super) async fn a_session_replaces_one_of_somebody_else(store: &dyn SessionS
     for number in 1..=2 {
         insert_session(store, &session(number, BOB)).await;
     }
-    replace(store, 1, &session(3, ADA)).await;
+    replace(store, 1, &session(3, ADA), &[]).await;
     assert_eq!(session_ids(store, ADA).await, [session_id(3)]);
     assert_eq!(session_ids(store, BOB).await, [session_id(2)]);
 }
 
 pub(super) async fn a_session_replaces_one_that_is_not_there(store: &dyn SessionStore) {
     insert_session(store, &session(1, ADA)).await;
-    replace(store, 2, &session(3, ADA)).await;
+    replace(store, 2, &session(3, ADA), &[]).await;
     assert_eq!(session_ids(store, ADA).await, [1, 3].map(session_id));
 }
 
@@ -36,7 +37,7 @@ pub(super) async fn two_sessions_that_replace_one_at_once_are_both_stored(
     store: &dyn SessionStore,
 ) {
     insert_session(store, &session(1, ADA)).await;
-    all((2..=3).map(async |number| replace(store, 1, &session(number, ADA)).await)).await;
+    all((2..=3).map(async |number| replace(store, 1, &session(number, ADA), &[]).await)).await;
     assert_eq!(session_ids(store, ADA).await, [2, 3].map(session_id));
 }
 
@@ -123,7 +124,7 @@ pub(super) async fn a_session_that_is_replaced_is_not_in_excess(store: &dyn Sess
             limit: Some(2),
             ..session(new, ADA)
         };
-        replace(store, replaced, &new).await;
+        replace(store, replaced, &new, &[]).await;
     }
     assert_eq!(session_ids(store, ADA).await, [1, 6].map(session_id));
     // One of another user makes no room here.
@@ -131,7 +132,7 @@ pub(super) async fn a_session_that_is_replaced_is_not_in_excess(store: &dyn Sess
         limit: Some(2),
         ..session(7, ADA)
     };
-    replace(store, 3, &new).await;
+    replace(store, 3, &new, &[session_id(1)]).await;
     assert_eq!(session_ids(store, ADA).await, [6, 7].map(session_id));
     assert_eq!(session_ids(store, BOB).await, [session_id(4)]);
 }
@@ -139,7 +140,7 @@ pub(super) async fn a_session_that_is_replaced_is_not_in_excess(store: &dyn Sess
 pub(super) async fn of_fifty_sessions_at_once_as_many_are_left_as_asked(store: &dyn SessionStore) {
     for (limit, first) in [(1, 0), (3, 100)] {
         let insertions = (first..first + 50).map(async |number| {
-            insert_limited(store, limit, &session(number, ADA)).await;
+            insert_session(store, &limited(limit, &session(number, ADA))).await;
         });
         all(insertions).await;
         let left = session_ids(store, ADA).await.len();
@@ -150,7 +151,10 @@ pub(super) async fn of_fifty_sessions_at_once_as_many_are_left_as_asked(store: &
 pub(super) async fn of_two_limits_at_once_the_sessions_of_one_stay(store: &dyn SessionStore) {
     for first in (0..40).step_by(2) {
         let both = [first, first + 1];
-        all(both.map(async |number| insert_limited(store, 1, &session(number, ADA)).await)).await;
+        let insertions = both.map(async |number| {
+            insert_session(store, &limited(1, &session(number, ADA))).await;
+        });
+        all(insertions).await;
         let left = session_ids(store, ADA).await;
         assert_eq!(left.len(), 1, "{left:?}");
         assert!(both.map(session_id).contains(&left[0]));
@@ -182,24 +186,44 @@ pub(super) async fn a_rotation_beside_a_limit_leaves_no_more_than_asked(store: &
     }
 }
 
-async fn replace(store: &dyn SessionStore, replaced: u64, new: &NewSessionRow) {
+/// Stores a session in place of another one. The store has to name those that are in excess, and no others.
+async fn replace(
+    store: &dyn SessionStore,
+    replaced: u64,
+    new: &NewSessionRow,
+    in_excess: &[SessionId],
+) {
     let new = NewSessionRow {
         replaces: Some(session_id(replaced)),
         ..new.clone()
     };
     let inserted = store.insert_session(new.clone()).await;
     let inserted = inserted.expect("a session is stored");
-    assert_eq!(comparable(inserted), row(&new));
+    assert_eq!(inserted.in_excess, in_excess);
+    assert_eq!(comparable(inserted.row), row(&new));
     let stored = stored_session(store, &new.token.session_id()).await;
     assert_eq!(stored, Some(row(&new)));
     assert_eq!(stored_session(store, &session_id(replaced)).await, None);
 }
 
-/// Stores a session of a user who has so many at the most.
-async fn insert_limited(store: &dyn SessionStore, limit: u32, new: &NewSessionRow) {
-    let new = NewSessionRow {
+/// A session of a user who has so many at the most.
+fn limited(limit: u32, new: &NewSessionRow) -> NewSessionRow {
+    NewSessionRow {
         limit: Some(limit),
         ..new.clone()
-    };
-    insert_session(store, &new).await;
+    }
+}
+
+/// Stores a session of a user who has so many at the most. The store has to name those that end by it.
+async fn insert_limited(store: &dyn SessionStore, limit: u32, new: &NewSessionRow) {
+    let new = limited(limit, new);
+    let before = session_ids(store, new.user_id.as_str()).await;
+    let inserted = store.insert_session(new.clone()).await;
+    let mut in_excess = inserted.expect("a session is stored").in_excess;
+    let left = session_ids(store, new.user_id.as_str()).await;
+    let is_gone = |id: &&SessionId| !left.contains(id) && new.replaces.as_ref() != Some(id);
+    let mut gone: Vec<_> = before.iter().filter(is_gone).cloned().collect();
+    gone.sort_by(|one, other| one.as_str().cmp(other.as_str()));
+    in_excess.sort_by(|one, other| one.as_str().cmp(other.as_str()));
+    assert_eq!(in_excess, gone, "the sessions in excess");
 }

@@ -22,7 +22,7 @@ pub(super) async fn insert_users(store: &dyn Store) {
 pub(super) async fn a_session_comes_back_as_it_was_stored(store: &dyn SessionStore) {
     let stored = session(1, ADA);
     let returned = store.insert_session(stored.clone()).await;
-    let returned = returned.expect("a session is stored");
+    let returned = returned.expect("a session is stored").row;
     assert_eq!(comparable(returned), row(&stored));
     insert_session(store, &session(2, BOB)).await;
     let found = stored_session(store, &session_id(1)).await;

@@ -210,5 +210,6 @@ async fn sign_in(
     let inserted = store
         .insert_session_by_key(new.clone(), opened.clone())
         .await;
-    inserted.expect("a session is stored or refused")
+    let inserted = inserted.expect("a session is stored or refused");
+    inserted.map(|inserted| inserted.row)
 }

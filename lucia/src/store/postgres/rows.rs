@@ -4,7 +4,7 @@ use tokio_postgres::Row;
 
 use super::error::Failure;
 use super::lookups::Found;
-use crate::store::{Expiries, KeyRow, Result, SessionRow, UnixMillis, UserRow};
+use crate::store::{Expiries, InsertedSession, KeyRow, Result, SessionRow, UnixMillis, UserRow};
 use crate::user::UserId;
 
 /// All rows, without those of which `read` makes nothing.
@@ -36,6 +36,18 @@ pub(super) fn session_row(row: &Row) -> Result<Option<SessionRow>, Failure> {
         address: row.try_get(8)?,
         persistent: row.try_get(9)?,
         attributes: row.try_get(10)?,
+    }))
+}
+
+/// A session that has been stored, and which others ended.
+pub(super) fn inserted_session(row: &Row) -> Result<Option<InsertedSession>, Failure> {
+    let Some(session) = session_row(row)? else {
+        return Ok(None);
+    };
+    let in_excess: Vec<&str> = row.try_get(SESSION_WIDTH)?;
+    Ok(Some(InsertedSession {
+        row: session,
+        in_excess: in_excess.into_iter().flat_map(str::parse).collect(),
     }))
 }
 

@@ -7,15 +7,15 @@ use tokio_postgres::Row;
 use super::batch::Source as _;
 use super::error::Written;
 use super::lookups::look_up;
-use super::rows::session_row;
+use super::rows::{inserted_session, session_row};
 use super::run::Statement;
 use super::statements::Insertion;
 use super::{Param, Params, Parts, PgStore, attributes_json};
 use crate::session::token::SessionId;
 use crate::store::{
-    AttemptStore, Expiries, KeyRow, MailStore, NewSessionRow, Owner, PasswordChange, Result,
-    Rotation, SESSION_COLUMNS, SessionRow, SessionStore, Store, TokenStore, TransactionStore,
-    UnixMillis, UserRow,
+    AttemptStore, Expiries, InsertedSession, KeyRow, MailStore, NewSessionRow, Owner,
+    PasswordChange, Result, Rotation, SESSION_COLUMNS, SessionRow, SessionStore, Store, TokenStore,
+    TransactionStore, UnixMillis, UserRow,
 };
 use crate::user::UserId;
 
@@ -64,7 +64,7 @@ impl Store for PgStore {
         &self,
         session: NewSessionRow,
         key: KeyRow,
-    ) -> Result<Option<SessionRow>> {
+    ) -> Result<Option<InsertedSession>> {
         if key.user_id != session.user_id {
             return Ok(None);
         }
@@ -130,7 +130,7 @@ impl SessionStore for PgStore {
         self.0.cache.is_on().then_some("cache")
     }
 
-    async fn insert_session(&self, session: NewSessionRow) -> Result<SessionRow> {
+    async fn insert_session(&self, session: NewSessionRow) -> Result<InsertedSession> {
         let inserted = self.0.insert_session(&session, None).await?;
         inserted.ok_or_else(|| self.0.kept_out(&self.0.tables.session))
     }
@@ -250,7 +250,7 @@ impl Parts {
         &self,
         session: &NewSessionRow,
         key: Option<&KeyRow>,
-    ) -> Result<Option<SessionRow>> {
+    ) -> Result<Option<InsertedSession>> {
         // What it may end: sessions of the user in excess, and the one that it replaces.
         let _changing = self.cache.insertion_changes(session);
         let table = &self.tables.session;
@@ -294,7 +294,7 @@ impl Parts {
             lock: limit.map(|_| &lock),
             ..Statement::new(&sql, &params)
         };
-        let inserted = self.row(&statement, |row| session_row(row).map(Some));
+        let inserted = self.row(&statement, |row| inserted_session(row).map(Some));
         match inserted.await? {
             Some(None) => Err(self.kept_out(&self.tables.session)),
             begun => Ok(begun.flatten()),

@@ -247,10 +247,11 @@ impl Statements {
                     DELETE FROM {keys} AS k USING theirs
                     WHERE k."id" = $1 AND theirs."id" = k."id"
                         AND ($2 OR (SELECT count(*) FROM theirs) > 1)
-                    RETURNING k."user_id"
+                    RETURNING {owner} AS "owner"
                 )
                 SELECT EXISTS (SELECT 1 FROM theirs WHERE "id" = $1),
-                    (SELECT "user_id" FROM deleted)"#
+                    (SELECT "owner" FROM deleted)"#,
+                owner = as_text(r#"k."user_id""#),
             ),
             lock_key: format!(
                 r#"WITH {keys_turn} SELECT 1 FROM {keys}

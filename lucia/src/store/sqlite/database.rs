@@ -59,10 +59,21 @@ impl Database<'_> {
         params: impl Params,
         read: impl Fn(&Row<'_>) -> Outcome<T>,
     ) -> Outcome<Vec<T>> {
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let mut rows = statement.query(params)?;
+        self.returned(Subject::Several, sql, params, read)
+    }
+
+    /// All rows that a statement returns.
+    pub(super) fn returned<T>(
+        self,
+        subject: Subject,
+        sql: &str,
+        params: impl Params,
+        read: impl Fn(&Row<'_>) -> Outcome<T>,
+    ) -> Outcome<Vec<T>> {
+        let mut statement = self.connection.prepare_cached(sql).about(subject)?;
+        let mut rows = statement.query(params).about(subject)?;
         let mut all = Vec::new();
-        while let Some(row) = rows.next()? {
+        while let Some(row) = rows.next().about(subject)? {
             all.push(read(row)?);
         }
         Ok(all)

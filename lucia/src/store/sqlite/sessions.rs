@@ -13,9 +13,9 @@ use super::tables::Tables;
 use super::values::{Attributes, object, user_row};
 use crate::session::token::SessionId;
 use crate::store::{
-    AttemptStore, Expiries, KeyRow, MailStore, NewSessionRow, Owner, PasswordChange, Result,
-    Rotation, SESSION_COLUMNS, SessionRow, SessionStore, Store, StoreError, TokenStore, UnixMillis,
-    UserRow,
+    AttemptStore, Expiries, InsertedSession, KeyRow, MailStore, NewSessionRow, Owner,
+    PasswordChange, Result, Rotation, SESSION_COLUMNS, SessionRow, SessionStore, Store, StoreError,
+    TokenStore, UnixMillis, UserRow,
 };
 use crate::user::UserId;
 
@@ -25,7 +25,7 @@ impl SessionStore for SqliteStore {
         &self.0.tables.names.session
     }
 
-    async fn insert_session(&self, session: NewSessionRow) -> Result<SessionRow> {
+    async fn insert_session(&self, session: NewSessionRow) -> Result<InsertedSession> {
         self.transact(Subject::Session, move |db| insert(db, &session))
             .await
     }
@@ -165,7 +165,7 @@ impl Store for SqliteStore {
         &self,
         session: NewSessionRow,
         key: KeyRow,
-    ) -> Result<Option<SessionRow>> {
+    ) -> Result<Option<InsertedSession>> {
         self.transact(Subject::Session, move |db| {
             // No other connection writes now: what opened the key opens it until this is done.
             let params = (
@@ -229,7 +229,7 @@ impl Store for SqliteStore {
 }
 
 /// Stores a session, and removes those that end with it. It is to be one transaction.
-fn insert(db: Database<'_>, session: &NewSessionRow) -> Outcome<SessionRow> {
+fn insert(db: Database<'_>, session: &NewSessionRow) -> Outcome<InsertedSession> {
     let Tables { names, sql, .. } = db.tables;
     if let Some(replaced) = &session.replaces {
         let params = (replaced.as_str(), None::<&str>);
@@ -237,13 +237,14 @@ fn insert(db: Database<'_>, session: &NewSessionRow) -> Outcome<SessionRow> {
     }
     insert_row(db, session)?;
     let id = session.token.session_id();
-    let Some(stored) = stored_session(db, &id)? else {
+    let Some(row) = stored_session(db, &id)? else {
         let table = &names.session;
         return Err(StoreError::Misuse(format!(
             "table `{table}` has a trigger that keeps rows from being inserted"
         ))
         .into());
     };
+    let mut inserted = InsertedSession::new(row);
     if let Some(limit) = session.limit {
         let params = (
             session.user_id.as_str(),
@@ -251,9 +252,15 @@ fn insert(db: Database<'_>, session: &NewSessionRow) -> Outcome<SessionRow> {
             limit,
             session.created_at.0,
         );
-        db.execute(Subject::Several, &sql.delete_excess_sessions, params)?;
+        let ended = db.returned(
+            Subject::Several,
+            &sql.delete_excess_sessions,
+            params,
+            |row| Ok(row.get::<_, String>(0).about(Subject::Several)?),
+        )?;
+        inserted.in_excess = ended.iter().flat_map(|id| id.parse()).collect();
     }
-    Ok(stored)
+    Ok(inserted)
 }
 
 fn insert_row(db: Database<'_>, session: &NewSessionRow) -> Outcome<()> {

@@ -304,7 +304,7 @@ impl Statements {
             delete_excess_sessions: format!(
                 r#"DELETE FROM {session} WHERE "user_id" = ?1 AND "id" NOT IN (SELECT "id"
                     FROM {session} WHERE "user_id" = ?1 ORDER BY "id" = ?2 DESC,
-                    "idle_expires" >= ?4 DESC, "renewed_at" DESC, "id" LIMIT ?3)"#
+                    "idle_expires" >= ?4 DESC, "renewed_at" DESC, "id" LIMIT ?3) RETURNING "id""#
             ),
             delete_expired_sessions: delete_expired_sessions(names, ""),
             session_and_user: format!(r#"{session_and_user} WHERE s."id" = ?1"#),

@@ -6,7 +6,7 @@ use lucia::{Auth, NewUser, NoAttributes, User, authenticated};
 use serde_json::{Map, Value, json};
 
 use super::{BROKEN_HASH, NEW_VALUE, PASSWORD, Secrets, WRONG_PASSWORD, watch_everything};
-use crate::support::{Reply, Site, Stage, actix, on_each_store};
+use crate::support::{Reply, Site, Stage, Told, actix, on_each_store};
 
 on_each_store![
     r46_no_secret_is_logged_or_told_while_somebody_comes_and_goes,
@@ -51,14 +51,19 @@ struct Visit<'a> {
     stage: &'a Stage,
     site: Site,
     secrets: Secrets,
+    told: Told,
 }
 
 impl<'a> Visit<'a> {
     async fn to(stage: &'a Stage) -> Self {
+        let told = Told::default();
+        let auth = stage.builder().await.on_event(told.hook());
+        let auth = auth.build().unwrap();
         Self {
             stage,
-            site: actix::serve(stage.auth().await, actix::Routes::of_config(routes)).await,
+            site: actix::serve(auth, actix::Routes::of_config(routes)).await,
             secrets: Secrets::with::<String>([]),
+            told,
         }
     }
 
@@ -79,6 +84,18 @@ impl<'a> Visit<'a> {
         let start = format!("POST {path}");
         let reply = self.site.exchange(&start, &headers, body.as_bytes()).await;
         self.checked(reply, path, status)
+    }
+
+    /// No event may have a secret in it, or the name that a user is known by.
+    fn assert_no_secret_is_told(&self) {
+        let events = self.told.events();
+        assert!(!events.is_empty());
+        for event in events {
+            let kind = serde_json::to_string(&event.kind).unwrap();
+            let text = format!("{event:?} {event:#?} {kind}");
+            self.secrets.assert_not_in(&text, "an event");
+            assert!(!text.contains("\"ada"), "a name is told: {text}");
+        }
     }
 
     async fn form(&self, path: &str, password: &str, status: u16) -> Reply {
@@ -154,6 +171,7 @@ async fn r46_no_secret_is_logged_or_told_while_somebody_comes_and_goes(stage: St
     visit.get("/me", &token, 401).await;
     visit.get("/who", &token, 200).await;
     assert_eq!(found.lines(), Vec::<String>::new());
+    visit.assert_no_secret_is_told();
 }
 
 async fn r46_no_secret_is_logged_or_told_when_values_are_refused(stage: Stage) {
@@ -177,6 +195,7 @@ async fn r46_no_secret_is_logged_or_told_when_values_are_refused(stage: Stage) {
     stage.execute("DELETE FROM user_key").await;
     visit.join(&with("nickname", json!(NEW_VALUE)), 409).await;
     assert_eq!(found.lines(), Vec::<String>::new());
+    visit.assert_no_secret_is_told();
 }
 
 async fn r46_no_secret_is_logged_or_told_when_a_stored_hash_is_malformed(stage: Stage) {
@@ -197,6 +216,7 @@ async fn r46_no_secret_is_logged_or_told_when_a_stored_hash_is_malformed(stage: 
         visit.form("/login", PASSWORD, 401).await;
     }
     assert_eq!(found.lines(), Vec::<String>::new());
+    visit.assert_no_secret_is_told();
 }
 
 async fn r46_no_secret_is_logged_or_told_when_a_row_does_not_fit_the_code(stage: Stage) {
@@ -222,6 +242,7 @@ async fn r46_no_secret_is_logged_or_told_when_a_row_does_not_fit_the_code(stage:
     visit.form("/login", PASSWORD, 500).await;
     visit.form("/signup", PASSWORD, 500).await;
     assert_eq!(found.lines(), Vec::<String>::new());
+    visit.assert_no_secret_is_told();
 }
 
 async fn r46_no_secret_is_logged_or_told_in_an_outage(stage: Stage) {
@@ -234,6 +255,7 @@ async fn r46_no_secret_is_logged_or_told_in_an_outage(stage: Stage) {
     visit.form("/signup", PASSWORD, 503).await;
     visit.post("/logout", "text/plain", "", &token, 503).await;
     assert_eq!(found.lines(), Vec::<String>::new());
+    visit.assert_no_secret_is_told();
 }
 
 #[tokio::test]
@@ -258,6 +280,7 @@ async fn r46_no_secret_is_logged_or_told_when_postgres_goes_away_in_the_middle()
     stage.proxy().heal();
     visit.get("/me", &token, 200).await;
     assert_eq!(found.lines(), Vec::<String>::new());
+    visit.assert_no_secret_is_told();
 }
 
 #[tokio::test]
@@ -308,4 +331,5 @@ async fn r46_no_secret_is_logged_or_told_when_postgres_quotes_values() {
         visit.join(&columns, status).await;
     }
     assert_eq!(found.lines(), Vec::<String>::new());
+    visit.assert_no_secret_is_told();
 }

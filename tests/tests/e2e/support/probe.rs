@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use lucia::store::{
-    AttemptStore, CountedAttempt, CountedPlace, Expiries, FormerTokens, KeyDeletion, KeyRow,
-    LastKey, MailRow, MailStore, NewAttempt, NewSessionRow, NewUserRow, OldHash, Owner,
-    PasswordChange, Result, Rotation, SessionRow, SessionStore, Store, StoreError, TokenRow,
-    TokenStore, UnixMillis, UserRow, UserStore, UserTable,
+    AttemptStore, CountedAttempt, CountedPlace, Expiries, FormerTokens, InsertedSession,
+    KeyDeletion, KeyRow, LastKey, MailRow, MailStore, NewAttempt, NewSessionRow, NewUserRow,
+    OldHash, Owner, PasswordChange, Result, Rotation, SessionRow, SessionStore, Store, StoreError,
+    TokenRow, TokenStore, UnixMillis, UserRow, UserStore, UserTable,
 };
 use lucia::{SessionId, UserId};
 use serde_json::{Map, Value};
@@ -173,7 +173,7 @@ probed! {
     }
     session_and_user(id: &SessionId) -> Option<(SessionRow, UserRow)>;
     sessions_and_users(ids: &[SessionId]) -> Vec<(SessionRow, UserRow)>;
-    insert_session_by_key(session: NewSessionRow, key: KeyRow) -> Option<SessionRow>;
+    insert_session_by_key(session: NewSessionRow, key: KeyRow) -> Option<InsertedSession>;
     change_password(change: PasswordChange) -> bool;
     claim_key(id: &str, user_id: &UserId, at: UnixMillis) -> bool;
 }
@@ -240,7 +240,7 @@ probed! {
             self.store.session_table()
         }
     }
-    insert_session(session: NewSessionRow) -> SessionRow;
+    insert_session(session: NewSessionRow) -> InsertedSession;
     session(id: &SessionId) -> Option<SessionRow>;
     sessions(ids: &[SessionId]) -> Vec<SessionRow>;
     user_sessions(user_id: &UserId) -> Vec<SessionRow>;

@@ -5,7 +5,7 @@ use lucia::{CodePurpose, TokenPurpose};
 use lucia_tests::watch;
 
 use super::assert_refused;
-use crate::support::{Stage, on_each_store};
+use crate::support::{Stage, Told, on_each_store};
 
 on_each_store![
     r58_nothing_in_the_database_is_a_secret_or_a_code,
@@ -36,7 +36,9 @@ async fn r58_nothing_in_the_database_is_a_secret_or_a_code(stage: Stage) {
 }
 
 async fn r46_links_and_codes_show_no_secret(stage: Stage) {
-    let auth = stage.auth().await;
+    let told = Told::default();
+    let auth = stage.builder().await.on_event(told.hook());
+    let auth = auth.build().unwrap();
     // Everything that is logged meanwhile.
     let log = watch([""]);
     let secret = auth.create_token(TEXT, DATA).await.unwrap();
@@ -66,7 +68,12 @@ async fn r46_links_and_codes_show_no_secret(stage: Stage) {
     let mut row = TokenRow::new("id".to_owned(), "text".to_owned(), now(), now());
     row.data = DATA.to_owned();
     row.hashed_code = Some(hash.clone());
+    let events = told.events();
+    let kinds: Vec<_> = events.iter().map(|event| &event.kind).collect();
+    let kinds = serde_json::to_string(&kinds).unwrap();
+    assert!(kinds.contains("one_time_code_used"), "{kinds}");
     let shown = [
+        format!("{events:?} {events:#?} {kinds}"),
         format!("{secret:?} {secret:#?} {code:?} {code:#?}"),
         format!("{checked:?} {used:#?} {by_code:?} {row:?}"),
         format!("{:?}", auth.create_token(TEXT, DATA)),

@@ -50,6 +50,8 @@ faults! {
     LimitsInTwoSteps
     LimitsWhenItRefuses
     LimitsNothing
+    NamesNoSessionInExcess
+    NamesWhatIsReplaced
     CountsWhatIsReplaced
 
     // Rotation

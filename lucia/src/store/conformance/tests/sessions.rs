@@ -9,8 +9,8 @@ use super::faults::Fault;
 use super::memory::{self, Memory, SESSION_COLUMNS, SESSIONS, State};
 use crate::session::token::SessionId;
 use crate::store::{
-    Expiries, NewSessionRow, Owner, Result, Rotation, SESSION_COLUMNS as OWN_COLUMNS, SessionRow,
-    SessionStore, StoreError, UnixMillis,
+    Expiries, InsertedSession, NewSessionRow, Owner, Result, Rotation,
+    SESSION_COLUMNS as OWN_COLUMNS, SessionRow, SessionStore, StoreError, UnixMillis,
 };
 use crate::user::UserId;
 
@@ -20,7 +20,7 @@ impl SessionStore for Memory {
         SESSIONS
     }
 
-    async fn insert_session(&self, new: NewSessionRow) -> Result<SessionRow> {
+    async fn insert_session(&self, new: NewSessionRow) -> Result<InsertedSession> {
         let row = self.new_row(&new)?;
         let early = self.has(Fault::LimitsInTwoSteps);
         let early = early.then(|| self.excess(&self.state(), &new, &row));
@@ -46,16 +46,26 @@ impl SessionStore for Memory {
             state.replace(&new);
         }
         state.sessions.insert(row.id.to_string(), row.clone());
+        let mut in_excess = Vec::new();
         for id in excess {
-            state.sessions.remove(id.as_str());
+            if state.sessions.remove(id.as_str()).is_some() {
+                in_excess.push(id);
+            }
         }
-        if self.has(Fault::ReturnsASessionAsItWasGiven) {
-            return Ok(SessionRow {
-                attributes: Value::Object(new.attributes).to_string(),
-                ..row
-            });
+        if self.has(Fault::NamesNoSessionInExcess) {
+            in_excess.clear();
         }
-        Ok(row)
+        if self.has(Fault::NamesWhatIsReplaced) {
+            in_excess.extend(new.replaces);
+        }
+        let attributes = match self.has(Fault::ReturnsASessionAsItWasGiven) {
+            true => Value::Object(new.attributes).to_string(),
+            false => row.attributes.clone(),
+        };
+        Ok(InsertedSession {
+            row: SessionRow { attributes, ..row },
+            in_excess,
+        })
     }
 
     async fn session(&self, id: &SessionId) -> Result<Option<SessionRow>> {

@@ -7,8 +7,8 @@ use super::memory::Memory;
 use super::users::user_row;
 use crate::session::token::SessionId;
 use crate::store::{
-    AttemptStore, KeyRow, MailStore, NewSessionRow, PasswordChange, Result, SessionRow,
-    SessionStore, Store, StoreError, TokenRow, TokenStore, UnixMillis, UserRow,
+    AttemptStore, InsertedSession, KeyRow, MailStore, NewSessionRow, PasswordChange, Result,
+    SessionRow, SessionStore, Store, StoreError, TokenRow, TokenStore, UnixMillis, UserRow,
 };
 use crate::user::UserId;
 
@@ -70,7 +70,7 @@ impl Store for Memory {
         &self,
         mut session: NewSessionRow,
         key: KeyRow,
-    ) -> Result<Option<SessionRow>> {
+    ) -> Result<Option<InsertedSession>> {
         let found = self.state().keys.get(&key.id).cloned();
         let is_as_opened = found.is_some_and(|found| {
             let is_theirs = found.user_id == session.user_id && key.user_id == session.user_id;

@@ -34,6 +34,10 @@ impl Statements {
             given(sessions, "$9")
         };
         let (steps, may_begin) = self.before(insertion);
+        let in_excess = match insertion.limited {
+            true => r#"ARRAY(SELECT "id" FROM ended WHERE NOT "is_replaced")"#,
+            false => "ARRAY[]::TEXT[]",
+        };
         format!(
             r#"WITH {steps} inserted AS (
                 INSERT INTO {sessions} AS s ("id", "user_id", "created_at", "authenticated_at",
@@ -45,7 +49,8 @@ impl Statements {
                 WHERE {may_begin}
                 RETURNING {returned}
             )
-            SELECT inserted.* FROM (SELECT WHERE {may_begin}) AS begun LEFT JOIN inserted ON TRUE"#
+            SELECT inserted.*, {in_excess}
+            FROM (SELECT WHERE {may_begin}) AS begun LEFT JOIN inserted ON TRUE"#
         )
     }
 
@@ -116,6 +121,7 @@ impl Statements {
                         DELETE FROM {sessions} AS s
                         WHERE {ends} AND EXISTS (SELECT 1 FROM locked_sessions)
                             AND ({public_id}) <> ALL (ARRAY(SELECT "id" FROM kept))
+                        RETURNING ({public_id})::TEXT AS "id", {is_replaced} AS "is_replaced"
                     ),"#
                 ));
             }

@@ -192,7 +192,7 @@ async fn sessions_of_lucia_v2_beside_ours_are_not_listed_and_die() {
     let file = File::new();
     let store = file.with(LUCIA).await;
     store.migrate(&[]).await.unwrap();
-    let ours = store.insert_session(session("ada")).await.unwrap();
+    let ours = store.insert_session(session("ada")).await.unwrap().row;
     // Lucia still adds its own.
     file.by_hand()
         .execute(

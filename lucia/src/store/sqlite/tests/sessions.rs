@@ -34,7 +34,7 @@ async fn declared_types_decide_what_an_attribute_reads() {
     .await;
     let place = json!({ "city": "Delft", "at": [52.0, 4.25] });
     let given = session_with(json!({ "trusted": true, "Place \"x": place }));
-    let stored = store.insert_session(given.clone()).await.unwrap();
+    let stored = store.insert_session(given.clone()).await.unwrap().row;
     let attributes: Value = serde_json::from_str(&stored.attributes).unwrap();
     assert_eq!(attributes, json!({ "trusted": true, "Place \"x": place }));
     let (found, user) = store
@@ -49,7 +49,7 @@ async fn declared_types_decide_what_an_attribute_reads() {
 #[tokio::test]
 async fn without_columns_of_the_applications_there_are_no_attributes() {
     let store = with_columns(&[]).await;
-    let stored = store.insert_session(session("ada")).await.unwrap();
+    let stored = store.insert_session(session("ada")).await.unwrap().row;
     assert_eq!(stored.attributes, "{}");
     let refused = store.insert_session(session_with(json!({ "a": 1 }))).await;
     assert_no_such_column(refused, "user_session", "a");
@@ -103,7 +103,7 @@ async fn rules_of_the_table_of_sessions_are_violations_of_their_kind() {
         "{refused:?}"
     );
 
-    let stored = store.insert_session(session("ada")).await.unwrap();
+    let stored = store.insert_session(session("ada")).await.unwrap().row;
     let updated = store.update_session(&stored.id, nowhere.attributes).await;
     assert_violation(updated, ConstraintKind::ForeignKey);
     let again = store.insert_session(session("ada")).await;
