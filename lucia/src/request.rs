@@ -1,6 +1,7 @@
 //! [`AuthRequest`]: who sent this request, asked once, and what the response says of it.
 
 pub(crate) mod context;
+mod email;
 pub(crate) mod guard;
 mod passwords;
 pub(crate) mod redirect;
@@ -9,6 +10,7 @@ mod sender;
 mod sign_in;
 mod sign_out;
 
+pub use email::{EmailChange, EmailVerification};
 pub use sign_in::{SignIn, SignUp};
 
 use std::fmt;

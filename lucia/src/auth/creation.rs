@@ -149,7 +149,7 @@ impl<'a, A> CreateUser<'a, A> {
             None => UserId::new(random_text(UserId::LENGTH)?)?,
         };
         let key = match new_user.key {
-            Some(key) => Some(auth.key_row(&key.id, key.password, id.clone()).await?),
+            Some(key) => Some(auth.key_row(key, id.clone()).await?),
             None => None,
         };
         let user = NewUserRow { id, attributes };
@@ -209,8 +209,7 @@ impl<'a> CreateKey<'a> {
         let Self {
             auth, user_id, key, ..
         } = self;
-        let (id, password) = (key.id, key.password);
-        let row = auth.key_row(&id, password, user_id.clone()).await?;
+        let row = auth.key_row(key, user_id.clone()).await?;
         #[cfg(feature = "postgres")]
         if let Some(transaction) = self.transaction {
             let transactions = transactions(auth.store())?;
@@ -220,8 +219,9 @@ impl<'a> CreateKey<'a> {
             return UserKey::from_row(row);
         }
         auth.ask(auth.store().insert_key(row.clone())).await?;
-        tracing::info!(%user_id, provider_id = id.provider_id(), "key created");
-        UserKey::from_row(row)
+        let key = UserKey::from_row(row)?;
+        tracing::info!(%user_id, provider_id = key.id.provider_id(), "key created");
+        Ok(key)
     }
 }
 

@@ -15,6 +15,7 @@ mod actix {
     mod behaviour;
     mod budget;
     mod candidates;
+    mod change_email;
     mod change_password;
     mod chromium;
     mod client_attributes;
@@ -29,6 +30,7 @@ mod actix {
     mod late;
     mod login_circles;
     mod looks;
+    mod mailed_sign_in;
     mod middleware;
     mod no_referrer;
     pub(crate) mod outage;
@@ -47,6 +49,7 @@ mod actix {
     mod stored_spellings;
     mod throttling;
     mod two_auths;
+    mod verify_email;
 }
 
 #[path = "both"]
@@ -59,6 +62,7 @@ mod axum {
     mod behaviour;
     mod budget;
     mod candidates;
+    mod change_email;
     mod change_password;
     mod chromium;
     mod client_attributes;
@@ -73,6 +77,7 @@ mod axum {
     mod late;
     mod login_circles;
     mod looks;
+    mod mailed_sign_in;
     mod middleware;
     mod no_referrer;
     mod outage;
@@ -91,6 +96,7 @@ mod axum {
     mod stored_spellings;
     mod throttling;
     mod two_auths;
+    mod verify_email;
 }
 
 mod actix_handlers;
@@ -116,6 +122,7 @@ mod limits;
 mod lookups;
 mod lucia_faults;
 mod lucia_v2;
+mod mail_limits;
 mod method_override;
 mod mid_rotation;
 mod migrations;
