@@ -85,6 +85,9 @@
 //! | signing up, in and out | [`AuthRequest::sign_up`], [`AuthRequest::sign_in`], [`AuthRequest::sign_out`] |
 //! | changing passwords | [`AuthRequest::change_password`], [`Auth::reset_password`] |
 //! | limiting attempts to sign in | [`VerifyPassword::limit_by`], [`AuthBuilder::sign_in_limit`] |
+//! | signing in by a link or code | [`Auth::create_sign_in_link`], [`Auth::create_sign_in_code`] |
+//! | verifying an e-mail address | [`Auth::create_email_verification`], [`AuthRequest::verify_email`] |
+//! | changing an e-mail address | [`AuthRequest::create_email_change`], [`AuthRequest::change_email`] |
 //! | sign-in by GitHub, Google and others | `AuthRequest::begin_oauth`, `AuthRequest::finish_oauth` (feature `oauth`) |
 //! | links and codes that work once | [`Auth::create_token`], [`Auth::create_code`] |
 //! | sending e-mail | [`mail`] |
@@ -125,6 +128,7 @@
 #[cfg_attr(docsrs, doc(cfg(feature = "actix")))]
 pub mod actix;
 pub mod adapter;
+mod attempts;
 mod auth;
 #[cfg(feature = "axum")]
 #[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
@@ -180,10 +184,10 @@ pub use oauth::{
 pub use password::{NewHashes, PasswordOptions};
 pub use request::guard::Guard;
 pub use request::redirect::LocalPath;
-pub use request::{AuthRequest, SignIn, SignUp, TokenSource};
+pub use request::{AuthRequest, EmailChange, EmailVerification, SignIn, SignUp, TokenSource};
 pub use session::token::{InvalidSessionId, SessionId, SessionToken};
 pub use session::{MaybeSession, Session, SessionInfo, SessionState};
-pub use sign_in::{Password, Proof, VerifyPassword};
+pub use sign_in::{Password, Proof, SignInCode, SignInLink, VerifyPassword};
 #[cfg(feature = "cache")]
 #[cfg_attr(docsrs, doc(cfg(feature = "cache")))]
 pub use store::postgres::CacheOptions;
@@ -194,7 +198,8 @@ pub use store::postgres::{PgStore, PgStoreBuilder, StoredIds};
 #[cfg_attr(docsrs, doc(cfg(feature = "sqlite")))]
 pub use store::sqlite::{SqliteStore, SqliteStoreBuilder};
 pub use token::{
-    CodePurpose, CreateCode, CreateToken, OneTimeCode, OneTimeToken, TokenContent, TokenPurpose,
+    CodePurpose, CreateCode, CreateKeyLink, CreateSignInCode, CreateToken, OneTimeCode,
+    OneTimeToken, TokenContent, TokenPurpose,
 };
 #[doc(hidden)]
 pub use user::OwnedOrCallReturning;

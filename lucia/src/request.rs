@@ -2,6 +2,7 @@
 
 mod browser;
 pub(crate) mod context;
+mod email;
 pub(crate) mod guard;
 mod passwords;
 pub(crate) mod redirect;
@@ -10,6 +11,7 @@ mod sender;
 mod sign_in;
 mod sign_out;
 
+pub use email::{EmailChange, EmailVerification};
 pub use sign_in::{SignIn, SignUp};
 
 use std::fmt;

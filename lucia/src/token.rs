@@ -5,17 +5,25 @@
 //! its hash is that of a password.
 
 mod codes;
+mod email_change;
+mod email_verification;
+mod key_links;
 mod links;
 mod password_reset;
 mod purpose;
 mod secret;
+mod sign_in_code;
+mod sign_in_link;
+mod verification;
 
 use std::fmt;
 
 pub use codes::CreateCode;
+pub use key_links::CreateKeyLink;
 pub use links::CreateToken;
 pub use purpose::{CodePurpose, TokenPurpose};
 pub use secret::{OneTimeCode, OneTimeToken};
+pub use sign_in_code::CreateSignInCode;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;

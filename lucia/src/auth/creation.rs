@@ -150,7 +150,7 @@ impl<'a, A> CreateUser<'a, A> {
             None => UserId::new(random_text(UserId::LENGTH)?)?,
         };
         let key = match new_user.key {
-            Some(key) => Some(auth.key_row(&key.id, key.password, id.clone()).await?),
+            Some(key) => Some(auth.key_row(key, id.clone()).await?),
             None => None,
         };
         let told = |in_transaction| EventKind::UserCreated {
@@ -214,11 +214,11 @@ impl<'a> CreateKey<'a> {
         let Self {
             auth, user_id, key, ..
         } = self;
-        let (id, password) = (key.id, key.password);
-        let row = auth.key_row(&id, password, user_id.clone()).await?;
+        let provider_id = key.id.provider_id().to_owned();
+        let row = auth.key_row(key, user_id.clone()).await?;
         let told = |in_transaction| EventKind::KeyCreated {
             user_id: user_id.clone(),
-            provider_id: id.provider_id().to_owned(),
+            provider_id: provider_id.clone(),
             in_transaction,
         };
         #[cfg(feature = "postgres")]

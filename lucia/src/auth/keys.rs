@@ -4,7 +4,7 @@ use super::{Auth, awaited};
 use crate::event::EventKind;
 use crate::store::{KeyDeletion, KeyRow, LastKey};
 use crate::user::UserId;
-use crate::user::key::{KeyId, UserKey};
+use crate::user::key::{KeyId, NewKey, UserKey};
 use crate::{Error, Result};
 
 impl Auth {
@@ -56,18 +56,15 @@ impl Auth {
     }
 
     /// A new key with its password hashed.
-    pub(super) async fn key_row(
-        &self,
-        id: &KeyId,
-        password: Option<&str>,
-        user_id: UserId,
-    ) -> Result<KeyRow> {
-        let id = id.valid()?;
-        let hashed_password = match password {
+    pub(super) async fn key_row(&self, key: NewKey<'_>, user_id: UserId) -> Result<KeyRow> {
+        let id = key.id.valid()?;
+        let hashed_password = match key.password {
             Some(password) => Some(self.0.passwords.hash(password).await?),
             None => None,
         };
-        Ok(KeyRow::new(id, user_id, hashed_password))
+        let mut row = KeyRow::new(id, user_id, hashed_password);
+        row.verified_at = key.is_verified.then(|| self.now());
+        Ok(row)
     }
 
     pub(super) async fn known_key(&self, id: &KeyId) -> Result<KeyRow> {

@@ -5,6 +5,7 @@ use crate::error::chain;
 use crate::event::{EventKind, SignInFailure};
 use crate::session::Session;
 use crate::store::{KeyRow, OldHash, PasswordChange};
+use crate::user::UserId;
 use crate::user::key::{KeyId, UserKey, VerifiedKey};
 use crate::{Error, Result};
 
@@ -80,7 +81,8 @@ impl Auth {
 
     /// Changes the password of a signed-in user, of whose key [`verify_password`](Self::verify_password)
     /// has checked the current password. All their other sessions end in the same transaction, and
-    /// this one gets another token (OWASP ASVS 5.0, 6.2.3 and 7.4.3). Set its cookie with
+    /// this one gets another token (OWASP ASVS 5.0, 6.2.3 and 7.4.3). Before that, all their open links and
+    /// codes are [invalidated](Self::invalidate_user_tokens). Set its cookie with
     /// [`set_session`](crate::AuthRequest::set_session). In a handler,
     /// [`auth_request.change_password(..)`](crate::AuthRequest::change_password) does all of it.
     ///
@@ -122,6 +124,7 @@ impl Auth {
         self.check_owner(key, &session.user_id)?;
         let hashed_password = self.0.passwords.hash(password).await?;
         let rotation = self.rotation(session, None)?;
+        self.end_tokens(&session.user_id).await?;
         let KeyRow {
             id,
             user_id,
@@ -155,7 +158,7 @@ impl Auth {
 
     /// Sets the password of a user who has forgotten it and proved their identity by other means. For a link
     /// that was sent to them, use [`create_password_reset`](Self::create_password_reset).
-    /// In the same transaction all their sessions end. A sign-in by the old password that is under
+    /// In the same transaction all their sessions end, and before that all their open links and codes. A sign-in by the old password that is under
     /// way leaves none either, as with [`change_password`](Self::change_password).
     ///
     /// The key counts as opened: to sign the user in right away, hand it to
@@ -175,7 +178,20 @@ impl Auth {
     ) -> Result<VerifiedKey> {
         let row = self.known_key(&key.into()).await?;
         let hashed_password = self.0.passwords.hash(password).await?;
+        self.end_tokens(&row.user_id).await?;
         self.reset_to(row, hashed_password).await
+    }
+
+    /// Deletes the open links and codes of a user whose password is about to be another one: if a step fails,
+    /// none from before is left beside the new password. Where there is no table for them, there are none.
+    pub(crate) async fn end_tokens(&self, user_id: &UserId) -> Result<()> {
+        let Some(tokens) = self.store().tokens() else {
+            return Ok(());
+        };
+        match self.ask(tokens.delete_user_tokens(user_id)).await {
+            Err(Error::Schema { column: None, .. }) => Ok(()),
+            ended => ended,
+        }
     }
 
     /// As [`reset_password`](Self::reset_password), with the hash of an accepted password.

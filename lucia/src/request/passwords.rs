@@ -28,9 +28,10 @@ impl AuthRequest {
     /// 2. checks the current password (OWASP ASVS 5.0, 6.2.3), and counts the attempt as
     ///    [`sign_in`](Self::sign_in) does. A key of another user is refused like a wrong password;
     /// 3. checks the new password against the [policy](crate::PasswordOptions);
-    /// 4. changes the password if it still is the one that was checked, ends all other sessions of the user
+    /// 4. invalidates all open links and codes of the user;
+    /// 5. changes the password if it still is the one that was checked, ends all other sessions of the user
     ///    and gives this one another token, in one transaction: see [`Auth::change_password`](crate::Auth::change_password);
-    /// 5. makes the response set the cookie with the new token.
+    /// 6. makes the response set the cookie with the new token.
     ///
     /// If a step fails, the steps after it do not happen. A client that authenticated by its bearer token
     /// gets no cookie: send it the [token](Session::token) of the session that is returned. The rest of
@@ -75,8 +76,9 @@ impl AuthRequest {
     /// }
     /// ```
     ///
-    /// Users without a password prove it by a key that the application vouches for, as after another
-    /// visit to an OAuth provider: `auth_request.reauthenticate(auth.trusted_key(key).await?)`.
+    /// Users without a password prove it by a [link](crate::SignInLink) or [code](crate::SignInCode), or by a key
+    /// that the application vouches for, as after another visit to an OAuth provider:
+    /// `auth_request.reauthenticate(auth.trusted_key(key).await?)`.
     ///
     /// It refuses and counts as [`change_password`](Self::change_password) does. Then it gives the session
     /// another token, and makes the response set the cookie with it. What applies to bearer tokens there
@@ -84,7 +86,8 @@ impl AuthRequest {
     ///
     /// # Errors
     ///
-    /// Those of [`change_password`](Self::change_password), except `InvalidPassword`.
+    /// Those of [`change_password`](Self::change_password), except `InvalidPassword`, and
+    /// [`Error::InvalidOneTimeToken`](crate::Error::InvalidOneTimeToken) for a link or code.
     pub async fn reauthenticate(&self, proof: impl Proof) -> Result<Session> {
         let evidence = proof.evidence();
         self.check_forgery()?;
@@ -92,7 +95,7 @@ impl AuthRequest {
         let auth = self.auth();
         let owner = Some(&session.user_id);
         let key = evidence
-            .verify(auth, || self.client_address(), owner)
+            .verify(auth, || self.client_address(), owner, owner)
             .await?;
         let session = auth.reauthenticate(&session, &key).await?;
         Ok(self.replaced(session))
@@ -107,7 +110,10 @@ impl AuthRequest {
     /// 2. looks at the link, and checks the new password against the [policy](crate::PasswordOptions): a
     ///    password that is refused does not use up the link;
     /// 3. uses the link, and invalidates all other links and codes of the user;
-    /// 4. sets the password and ends all sessions of the user, in one transaction;
+    /// 4. sets the password and ends all sessions of the user, in one transaction. A key that was not
+    ///    [verified](crate::UserKey::verified_at) is verified by that; before, the passwords of the user's other
+    ///    keys are removed, which another person can have set. Where the user has a key that is verified or opens
+    ///    without a password, neither is done;
     /// 5. signs the user in, as [`sign_in`](Self::sign_in) does once the proof is checked.
     ///
     /// If a step fails, the steps after it do not happen. After step 3 the user needs another link.

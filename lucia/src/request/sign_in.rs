@@ -21,7 +21,8 @@ impl AuthRequest {
     /// 1. refuses an unsafe request from another origin, so that no other site can sign a visitor in;
     /// 2. counts the attempt for the key and the
     ///    [address of the client](Self::client_address), and refuses it where too many have failed;
-    /// 3. checks the proof, in the same time whether or not the user exists;
+    /// 3. checks the proof, in the same time whether or not the user exists. A [link](crate::SignInLink) or
+    ///    [code](crate::SignInCode) is used by that;
     /// 4. creates the session, only where the key still is as it was verified, and ends the session
     ///    of the request's cookie in the same transaction, whichever user it belongs to (OWASP ASVS
     ///    5.0, 7.2.4);
@@ -40,6 +41,9 @@ impl AuthRequest {
     /// # Errors
     ///
     /// [`Error::CrossOrigin`](crate::Error::CrossOrigin); [`Error::TooManyAttempts`](crate::Error::TooManyAttempts); [`Error::InvalidCredentials`](crate::Error::InvalidCredentials);
+    /// [`Error::InvalidOneTimeToken`](crate::Error::InvalidOneTimeToken) for a link or code, and
+    /// [`Error::Unauthenticated`](crate::Error::Unauthenticated) where it would be the first proof of an address
+    /// of a user who has another way to sign in: they have to sign in by that before, in the same browser;
     /// [`Error::Constraint`](crate::Error::Constraint) and the other errors of
     /// [`update_session_attributes`](crate::Auth::update_session_attributes) for
     /// [attributes](SignIn::attributes) that do not fit; [`Error::Busy`](crate::Error::Busy) when too many passwords wait
@@ -148,9 +152,17 @@ impl SignIn<'_> {
         request.check_forgery()?;
         let options = self.options.check()?;
         let auth = request.auth();
+        let signed_in = match self.evidence.is_mailed() {
+            true => request
+                .validate()
+                .await?
+                .map(|session| session.user_id.clone()),
+            false => None,
+        };
+        let address = || request.client_address();
         let key = self
             .evidence
-            .verify(auth, || request.client_address(), None)
+            .verify(auth, address, signed_in.as_ref(), None)
             .await?;
         let create = auth.create_session(&*key);
         request.begin_session(create, options).await

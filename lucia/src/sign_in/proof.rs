@@ -7,14 +7,14 @@ use crate::user::key::{KeyId, VerifiedKey};
 pub(crate) use sealed::Evidence;
 
 /// What shows who a user is, for [`AuthRequest::sign_in`](crate::AuthRequest::sign_in) and
-/// [`AuthRequest::reauthenticate`](crate::AuthRequest::reauthenticate): a [`Password`], or a
-/// [`VerifiedKey`] that another call has verified.
+/// [`AuthRequest::reauthenticate`](crate::AuthRequest::reauthenticate): a [`Password`], a [`SignInLink`], a
+/// [`SignInCode`], or a [`VerifiedKey`] that another call has verified.
 ///
 /// A [`UserKey`](crate::UserKey) that was only looked up proves nothing, and neither does the id of a
 /// user.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not prove who a user is",
-    label = "neither a `Password` nor a `VerifiedKey`",
+    label = "no `Password`, `SignInLink`, `SignInCode` or `VerifiedKey`",
     note = "for a key and a password, write \
             `auth_request.sign_in(Password::new((\"username\", name), password))`",
     note = "a `UserKey` was only looked up: where the application vouches for the user of a key \
@@ -25,6 +25,10 @@ pub(crate) use sealed::Evidence;
 pub trait Proof: sealed::Sealed {}
 
 impl Proof for Password<'_> {}
+
+impl Proof for SignInLink<'_> {}
+
+impl Proof for SignInCode<'_> {}
 
 impl Proof for VerifiedKey {}
 
@@ -59,11 +63,71 @@ impl fmt::Debug for Password<'_> {
     }
 }
 
+/// The secret of a link to sign in, not used yet, which
+/// [`create_sign_in_link`](crate::Auth::create_sign_in_link) has created. Use it in the POST of the page that
+/// the link opens, and not when the page is opened: programs that scan mails open links as well.
+///
+/// Where the key was not [verified](crate::UserKey::verified_at), this verifies it. If the browser is not
+/// signed in as the user, all that could open the account ends before, as in
+/// [`verify_email`](crate::AuthRequest::verify_email).
+///
+/// A link that is wrong, used or expired is refused with
+/// [`Error::InvalidOneTimeToken`](crate::Error::InvalidOneTimeToken).
+#[derive(Clone)]
+pub struct SignInLink<'a> {
+    pub(crate) secret: &'a str,
+}
+
+impl<'a> SignInLink<'a> {
+    /// `SignInLink::new(&form.token)`
+    #[must_use]
+    pub fn new(secret: &'a str) -> Self {
+        Self { secret }
+    }
+}
+
+impl fmt::Debug for SignInLink<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SignInLink").finish_non_exhaustive()
+    }
+}
+
+/// A key and the code that was sent to its address, not checked yet, which
+/// [`create_sign_in_code`](crate::Auth::create_sign_in_code) has created.
+///
+/// It verifies a key as a [`SignInLink`] does. A code that is wrong, used, replaced or expired is refused
+/// with [`Error::InvalidOneTimeToken`](crate::Error::InvalidOneTimeToken), and counted as a failed attempt to
+/// sign in.
+#[derive(Clone)]
+pub struct SignInCode<'a> {
+    pub(crate) key: KeyId,
+    pub(crate) code: &'a str,
+}
+
+impl<'a> SignInCode<'a> {
+    /// `SignInCode::new(("email", &form.address), &form.code)`
+    #[must_use]
+    pub fn new(key: impl Into<KeyId>, code: &'a str) -> Self {
+        Self {
+            key: key.into(),
+            code,
+        }
+    }
+}
+
+impl fmt::Debug for SignInCode<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SignInCode")
+            .field("key", &self.key)
+            .finish_non_exhaustive()
+    }
+}
+
 mod sealed {
     use std::borrow::Cow;
     use std::net::IpAddr;
 
-    use super::{Password, VerifiedKey};
+    use super::{Password, SignInCode, SignInLink, VerifiedKey};
     use crate::Result;
     use crate::auth::Auth;
     use crate::user::UserId;
@@ -78,16 +142,24 @@ mod sealed {
     #[derive(Debug)]
     pub enum Evidence<'a> {
         Password(Password<'a>),
+        Link(SignInLink<'a>),
+        Code(SignInCode<'a>),
         Key(Cow<'a, VerifiedKey>),
     }
 
     impl<'a> Evidence<'a> {
+        /// Whether it was sent to an address, and so can be the first proof of who reads the mailbox.
+        pub(crate) fn is_mailed(&self) -> bool {
+            matches!(self, Self::Link(_) | Self::Code(_))
+        }
+
         /// Counts the attempt where there is something to guess, and checks the proof, which has to be
-        /// that of the `owner` where there is one.
+        /// that of the `owner` where there is one. `signed_in` is the user that the browser is signed in as.
         pub(crate) async fn verify(
             self,
             auth: &Auth,
             address: impl FnOnce() -> Option<IpAddr>,
+            signed_in: Option<&UserId>,
             owner: Option<&UserId>,
         ) -> Result<Cow<'a, VerifiedKey>> {
             match self {
@@ -95,6 +167,14 @@ mod sealed {
                     let check = auth.verify_password(key, password);
                     let check = check.limit_by(address()).of(owner);
                     check.await.map(Cow::Owned)
+                }
+                Self::Link(SignInLink { secret }) => {
+                    let opened = auth.open_by_link(secret, signed_in, owner);
+                    opened.await.map(Cow::Owned)
+                }
+                Self::Code(SignInCode { key, code }) => {
+                    let opened = auth.open_by_code(&key, code, address(), signed_in, owner);
+                    opened.await.map(Cow::Owned)
                 }
                 Self::Key(key) => {
                     owner.map_or(Ok(()), |owner| auth.check_owner(&key, owner))?;
@@ -110,6 +190,24 @@ mod sealed {
             Self: 'a,
         {
             Evidence::Password(self)
+        }
+    }
+
+    impl Sealed for SignInLink<'_> {
+        fn evidence<'a>(self) -> Evidence<'a>
+        where
+            Self: 'a,
+        {
+            Evidence::Link(self)
+        }
+    }
+
+    impl Sealed for SignInCode<'_> {
+        fn evidence<'a>(self) -> Evidence<'a>
+        where
+            Self: 'a,
+        {
+            Evidence::Code(self)
         }
     }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use super::attempts::{Attempt, Found};
+use crate::attempts::{Attempt, Found};
 use crate::auth::{Auth, awaited};
 use crate::event::{EventKind, SignInFailure};
 use crate::password::Verdict;

@@ -88,6 +88,11 @@ impl<T> CodePurpose<T> {
     #[must_use]
     pub const fn new(name: &'static str) -> Self {
         check(name);
+        Self::own(name)
+    }
+
+    /// A purpose of lucia's, whose name no application can use.
+    pub(super) const fn own(name: &'static str) -> Self {
         Self {
             name,
             lifetime: Duration::from_secs(10 * 60),

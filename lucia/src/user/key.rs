@@ -163,6 +163,7 @@ impl Deref for VerifiedKey {
 pub struct NewKey<'a> {
     pub(crate) id: KeyId,
     pub(crate) password: Option<&'a str>,
+    pub(crate) is_verified: bool,
 }
 
 impl<'a> NewKey<'a> {
@@ -172,6 +173,7 @@ impl<'a> NewKey<'a> {
         Self {
             id: key.into(),
             password: Some(password),
+            is_verified: false,
         }
     }
 
@@ -184,7 +186,16 @@ impl<'a> NewKey<'a> {
         Self {
             id: key.into(),
             password: None,
+            is_verified: false,
         }
+    }
+
+    /// The key is [verified](UserKey::verified_at) from the beginning, because the user has already proved that
+    /// it is theirs: they came by an invitation that was sent to the address, or by an OAuth provider.
+    #[must_use]
+    pub fn verified(mut self) -> Self {
+        self.is_verified = true;
+        self
     }
 }
 
@@ -193,6 +204,7 @@ impl fmt::Debug for NewKey<'_> {
         f.debug_struct("NewKey")
             .field("id", &self.id)
             .field("password", &self.password.map(|_| "[redacted]"))
+            .field("is_verified", &self.is_verified)
             .finish()
     }
 }

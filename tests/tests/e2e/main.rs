@@ -15,6 +15,7 @@ mod actix {
     mod behaviour;
     mod budget;
     mod candidates;
+    mod change_email;
     mod change_password;
     mod chromium;
     mod client_attributes;
@@ -31,6 +32,7 @@ mod actix {
     mod login_circles;
     mod looks;
     mod mailbox;
+    mod mailed_sign_in;
     mod middleware;
     mod no_referrer;
     pub(crate) mod outage;
@@ -49,6 +51,7 @@ mod actix {
     mod stored_spellings;
     mod throttling;
     mod two_auths;
+    mod verify_email;
 }
 
 #[path = "both"]
@@ -61,6 +64,7 @@ mod axum {
     mod behaviour;
     mod budget;
     mod candidates;
+    mod change_email;
     mod change_password;
     mod chromium;
     mod client_attributes;
@@ -77,6 +81,7 @@ mod axum {
     mod login_circles;
     mod looks;
     mod mailbox;
+    mod mailed_sign_in;
     mod middleware;
     mod no_referrer;
     mod outage;
@@ -95,6 +100,7 @@ mod axum {
     mod stored_spellings;
     mod throttling;
     mod two_auths;
+    mod verify_email;
 }
 
 mod actix_handlers;
@@ -122,6 +128,7 @@ mod lookups;
 mod lucia_faults;
 mod lucia_v2;
 mod mail;
+mod mail_limits;
 mod method_override;
 mod mid_rotation;
 mod migrations;

@@ -22,6 +22,7 @@ on_each_store![
     r21_a_renewal_of_this_session_does_not_undo_its_rotation,
     r21_a_rotation_of_another_session_does_not_outrun_it,
     r21_of_two_new_passwords_at_once_one_wins,
+    r59_a_new_password_ends_the_open_links_and_codes_of_the_user,
     a_reset_password_ends_all_sessions,
     a_reset_of_what_cannot_be_reset_changes_nothing,
 ];
@@ -137,7 +138,13 @@ async fn r21_a_new_password_ends_all_other_sessions_and_rotates_this_one(stage: 
     assert_eq!(reply.status, 204, "{reply:?}");
     assert!(!reply.set_cookie().contains(scene.here.token().expose()));
     let calls = stage.probe.calls();
-    assert_eq!(calls, ["session_and_user", "key", "change_password"]);
+    let steps = [
+        "session_and_user",
+        "key",
+        "delete_user_tokens",
+        "change_password",
+    ];
+    assert_eq!(calls, steps);
 
     assert_eq!(browser.get("/me").await.body, "Hello, ada!");
     for expired in [&scene.here, &scene.elsewhere] {
@@ -391,4 +398,45 @@ async fn a_reset_of_what_cannot_be_reset_changes_nothing(stage: Stage) {
     let (refused, ()) = tokio::join!(reset, deleting);
     assert!(matches!(refused, Err(Error::UnknownKey)), "{refused:?}");
     scene.assert_unchanged().await;
+}
+
+async fn r59_a_new_password_ends_the_open_links_and_codes_of_the_user(stage: Stage) {
+    let auth = stage.auth().await;
+    let mut ada = sign_up(&auth, "ada").await;
+    sign_up(&auth, "bob").await;
+    let key = || ("username", "ada");
+    for with_session in [true, false] {
+        let reset = auth.create_password_reset(key()).await.unwrap().unwrap();
+        let link = auth.create_sign_in_link(key()).await.unwrap().unwrap();
+        auth.create_sign_in_code(key()).await.unwrap().unwrap();
+        let other = auth.create_sign_in_link(("username", "bob")).await;
+        let other = other.unwrap().unwrap();
+        // A password that is refused ends nothing.
+        let verified = verified(&auth, "ada").await;
+        let refused = auth.change_password(&ada, &verified, "short").await;
+        assert!(
+            matches!(refused, Err(Error::InvalidPassword(_))),
+            "{refused:?}"
+        );
+        auth.check_password_reset(reset.expose()).await.unwrap();
+        if with_session {
+            let changed = auth.change_password(&ada, &verified, PASSWORD).await;
+            ada = changed.unwrap();
+        } else {
+            auth.reset_password(key(), PASSWORD).await.unwrap();
+        }
+        let checked = [
+            auth.check_password_reset(reset.expose()).await,
+            auth.check_sign_in_link(link.expose()).await,
+        ];
+        for checked in checked {
+            assert!(
+                matches!(checked, Err(Error::InvalidOneTimeToken)),
+                "{checked:?}"
+            );
+        }
+        let codes = "SELECT count(*) FROM one_time_token WHERE hashed_code IS NOT NULL";
+        assert_eq!(stage.value(codes).await.as_deref(), Some("0"));
+        auth.check_sign_in_link(other.expose()).await.unwrap();
+    }
 }

@@ -506,6 +506,8 @@ async fn without_its_table_tokens_are_refused_by_its_name_and_all_else_works(sta
             other => panic!("{other:?}"),
         }
     }
+    let key = auth.reset_password(("username", "ada"), "another horse battery");
+    let session = auth.create_session(&key.await.unwrap()).await.unwrap();
     auth.delete_expired_sessions().await.unwrap();
     auth.delete_user(&session.user_id).await.unwrap();
     // A column that is missing is found at startup.

@@ -1,9 +1,10 @@
-//! Counting attempts to sign in, so that no client guesses passwords for long.
+//! Counting attempts to sign in, so that no client guesses passwords for long, and the links and codes that
+//! are asked for, so that no client fills a mailbox.
 //!
 //! An attempt is counted in two places, each for one address, by [one step of the
 //! store](crate::store::AttemptStore::count_attempt), which finds the key as well:
 //!
-//! 1. By the key's [one form for all spellings](super::spelling). When it is full, the answer is 429, and
+//! 1. By the key's [one form for all spellings](spelling). When it is full, the answer is 429, and
 //!    the key is not looked for.
 //! 2. By the id of the key as the store has it. The collation of a language can take for one key what the
 //!    first place holds apart: Danish `aa` and `å`. An unknown key is counted by the id that was asked for,
@@ -12,32 +13,48 @@
 //! When only the second place is full, other spellings of the key have used it up. An answer of 429 would
 //! tell that there is a key of another spelling. So the password is not checked, and the answer is that of
 //! a wrong password, after the same work.
+//!
+//! A link or code that is asked for is counted in two places as well: by the client that asks, and by the
+//! key whose user gets it, whichever clients ask. A client that has asked too often gets a 429 before the key
+//! is looked for. When only the place of the key is full, the answer is that for an unknown key.
+
+mod spelling;
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use super::spelling::one_spelling;
 use crate::auth::Auth;
 use crate::error::chain;
 use crate::session::ascii::Ascii;
 use crate::store::{CountedPlace, KeyRow, NewAttempt, attempt_place};
 use crate::user::key::KeyId;
 use crate::{Error, Result};
+use spelling::one_spelling;
+
+/// How many links and codes one client can ask for within [`MAIL_PERIOD`], for all users together. Many
+/// people can share an address.
+const MAILS_BY_CLIENT: u32 = 100;
+
+/// How many links and codes are created for one key within [`MAIL_PERIOD`], whichever clients ask.
+const MAILS_TO_KEY: u32 = 10;
+
+const MAIL_PERIOD: Duration = Duration::from_secs(60 * 60);
 
 /// An attempt that was counted as one that fails. It stays counted unless it is found to be
 /// something else: an attempt that is dropped before its answer was a guess as well.
 #[must_use]
-pub(super) struct Attempt<'a> {
+pub(crate) struct Attempt<'a> {
     auth: &'a Auth,
     places: Vec<CountedPlace>,
 }
 
 /// What was found at the place of an attempt.
-pub(super) struct Found {
-    pub(super) key: Option<KeyRow>,
+pub(crate) struct Found {
+    pub(crate) key: Option<KeyRow>,
     /// Whether its password may be checked.
-    pub(super) may_open: bool,
+    pub(crate) may_open: bool,
 }
 
 impl Auth {
@@ -47,7 +64,7 @@ impl Auth {
     /// # Errors
     ///
     /// [`Error::TooManyAttempts`] when as many have failed as may fail.
-    pub(super) async fn count_attempt(
+    pub(crate) async fn count_attempt(
         &self,
         key: &KeyId,
         address: IpAddr,
@@ -57,9 +74,9 @@ impl Auth {
         };
         let now = self.now();
         let spellings = [key.provider_id(), key.provider_user_id()].map(one_spelling);
-        let salt = place(&[b"stored"], address);
+        let salt = place(&[b"stored"], Some(address));
         let attempt = NewAttempt {
-            place: place(&spellings, address),
+            place: place(&spellings, Some(address)),
             key_id: key.valid().ok().map(str::to_owned),
             unknown_place: attempt_place(&salt, key.text()),
             salt,
@@ -87,14 +104,87 @@ impl Auth {
     }
 }
 
+/// A link or code that was counted.
+pub(crate) struct Mail {
+    /// The key that it is for, if there is one.
+    pub(crate) key: Option<KeyRow>,
+    /// Whether it may be sent: not as many were created for the key as are allowed.
+    pub(crate) is_allowed: bool,
+}
+
+impl Mail {
+    /// The key of the user who gets it.
+    pub(crate) fn recipient(self) -> Option<KeyRow> {
+        self.key.filter(|_| self.is_allowed)
+    }
+}
+
+impl Auth {
+    /// Counts a link or code that is asked for from this address, and finds the key that it is for.
+    ///
+    /// Where attempts to sign in are not counted, neither are these.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TooManyAttempts`] when this client has asked too often, or without an address when the key
+    /// was asked for too often, by any of its spellings and whether there is one.
+    pub(crate) async fn count_mail(&self, key: &KeyId, address: Option<IpAddr>) -> Result<Mail> {
+        if self.sign_in_limit().is_none() {
+            return Ok(Mail {
+                key: self.find_key(key).await?,
+                is_allowed: true,
+            });
+        }
+        let now = self.now();
+        let salt = place(&[b"mails to a key"], None);
+        let (first, limit) = match address {
+            Some(_) => (place(&[b"mails"], address), MAILS_BY_CLIENT),
+            None => {
+                let spellings = [key.provider_id(), key.provider_user_id()].map(one_spelling);
+                let [provider, user] = &spellings;
+                (place(&[&b"mails"[..], provider, user], None), MAILS_TO_KEY)
+            }
+        };
+        let mail = NewAttempt {
+            place: first,
+            key_id: key.valid().ok().map(str::to_owned),
+            unknown_place: attempt_place(&salt, key.text()),
+            salt,
+            now,
+            expires: now.plus(MAIL_PERIOD),
+            limit,
+            stored_limit: MAILS_TO_KEY,
+        };
+        let counted = self.ask(self.attempts()?.count_attempt(mail)).await?;
+        let provider_id = key.provider_id();
+        if counted.places.is_empty() {
+            tracing::warn!(provider_id, "too many links and codes are asked for");
+            return Err(Error::TooManyAttempts {
+                retry_after: now.until(counted.expires),
+            });
+        }
+        let is_allowed = counted.places.len() == 2;
+        if !is_allowed {
+            tracing::warn!(
+                provider_id,
+                "too many links and codes are asked for one key"
+            );
+        }
+        Ok(Mail {
+            key: counted.key,
+            is_allowed,
+        })
+    }
+}
+
 impl Attempt<'_> {
     /// Takes the attempt back, unless it has failed: where it has succeeded, and where it was not
     /// judged. It takes back itself and no other attempt. Different keys share a count, and the
     /// owner of one would otherwise wipe out their guesses at another by signing in.
     ///
     /// An error here refuses no user: the attempt then stays counted.
-    pub(super) async fn end<T>(self, outcome: &Result<T>) {
-        if let Err(Error::InvalidCredentials) = outcome {
+    pub(crate) async fn end<T>(self, outcome: &Result<T>) {
+        if let Err(Error::InvalidCredentials | Error::InvalidOneTimeToken) = outcome {
             return;
         }
         let uncounted = async {
@@ -107,13 +197,13 @@ impl Attempt<'_> {
     }
 }
 
-/// What attempts are counted by: the SHA-256 of the key and of where it comes from, so that the
+/// What attempts are counted by: the SHA-256 of the key and of where they come from, so that the
 /// table shows neither at a glance, and has rows of one size whatever is sent.
 ///
 /// An IPv4 address is one also where it is written in IPv6: mapped (`::ffff:0:0/96`), as a server
 /// that listens on IPv6 sees it, behind a translator (`64:ff9b::/96`, RFC 6052), where all of IPv4
 /// would be one network, and in 6to4 (`2002::/16`, RFC 3056), where each has 65,536 of them.
-fn place(parts: &[impl AsRef<[u8]>], address: IpAddr) -> String {
+fn place(parts: &[impl AsRef<[u8]>], address: Option<IpAddr>) -> String {
     let mut sha256 = Sha256::new();
     for part in parts {
         // With its length, so that no two keys are one text.
@@ -121,9 +211,10 @@ fn place(parts: &[impl AsRef<[u8]>], address: IpAddr) -> String {
         sha256.update((part.len() as u64).to_be_bytes());
         sha256.update(part);
     }
-    match address.to_canonical() {
-        IpAddr::V4(address) => sha256.update(address.octets()),
-        IpAddr::V6(address) => match address.octets() {
+    match address.map(|address| address.to_canonical()) {
+        None => {}
+        Some(IpAddr::V4(address)) => sha256.update(address.octets()),
+        Some(IpAddr::V6(address)) => match address.octets() {
             [0x00, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0, ipv4 @ ..] => sha256.update(ipv4),
             [0x20, 0x02, a, b, c, d, ..] => sha256.update([a, b, c, d]),
             // The half of it that names a network: its owner has all addresses in it.
@@ -140,7 +231,7 @@ mod tests {
     /// The id of the first place of a key.
     fn of(key: (&str, &str), address: &str) -> String {
         let spellings = [key.0, key.1].map(one_spelling);
-        place(&spellings, address.parse().unwrap())
+        place(&spellings, address.parse().ok())
     }
 
     fn id(address: &str) -> String {

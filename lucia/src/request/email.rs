@@ -1,0 +1,195 @@
+//! Addresses that a person proves to be theirs, by a link.
+
+use std::time::Duration;
+
+use super::AuthRequest;
+use crate::session::Session;
+use crate::token::OneTimeToken;
+use crate::user::key::{KeyId, UserKey};
+use crate::{Error, Result};
+
+/// How long ago a user may have signed in who asks for a change of address.
+const RECENT: Duration = Duration::from_secs(10 * 60);
+
+/// An address that was verified by [`AuthRequest::verify_email`].
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct EmailVerification {
+    /// The key of the address.
+    pub key: UserKey,
+    /// The session that began, where the browser was not signed in as the user of the key. The passwords of the
+    /// user's keys have been removed then: where your users have passwords, ask for a new one.
+    pub new_session: Option<Session>,
+}
+
+/// An address that took the place of another one by [`AuthRequest::change_email`].
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct EmailChange {
+    /// The key, under its new address.
+    pub key: UserKey,
+    /// The key's former address. Tell its owner of the change, with a link to undo it.
+    pub former: KeyId,
+    /// The secret of that link, which works for 7 days:
+    /// [`AuthRequest::undo_email_change`] uses it.
+    pub undo: OneTimeToken,
+}
+
+impl AuthRequest {
+    /// Verifies an address by the secret of a link that
+    /// [`Auth::create_email_verification`](crate::Auth::create_email_verification) has created:
+    ///
+    /// ```
+    /// use lucia::AuthRequest;
+    ///
+    /// /// Where to go on.
+    /// async fn verify(auth_request: &AuthRequest, secret: &str) -> lucia::Result<&'static str> {
+    ///     let verified = auth_request.verify_email(secret).await?;
+    ///     Ok(match verified.new_session {
+    ///         None => "/",
+    ///         Some(_) => "/new-password",
+    ///     })
+    /// }
+    /// ```
+    ///
+    /// Call it in the POST of the page that the link opens, and not when the page is opened: programs that scan
+    /// mails open links as well.
+    ///
+    /// It refuses an unsafe request from another origin. In a browser that is signed in as the user of the key,
+    /// the key is [verified](UserKey::verified_at), and nothing else changes. Other browsers can be those of
+    /// another person: whoever signed up need not have the mailbox. So if the key was not verified before, it
+    ///
+    /// 1. uses the link;
+    /// 2. removes the passwords of all keys of the user and ends all their sessions, in one transaction, and
+    ///    invalidates all their open links and codes;
+    /// 3. verifies the key;
+    /// 4. signs the browser in, as [`sign_in`](Self::sign_in) does once the proof is checked.
+    ///
+    /// If a step fails, the steps after it do not happen. A user who has signed up on another device can avoid
+    /// this by opening the link there, or by signing in before: say so on the page. There, the application can
+    /// set a new password by [`Auth::update_key_password`](crate::Auth::update_key_password), without the old one.
+    ///
+    /// A user who has another key that is verified, or one that opens without a password, has to sign in before:
+    /// the account is not given to the owner of an address that may be mistyped.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::CrossOrigin`];
+    /// [`Error::InvalidOneTimeToken`] if the link is wrong, used or expired, or
+    /// if the key now belongs to another user; [`Error::Unauthenticated`] where the
+    /// user has to sign in before, and the link still works;
+    /// [`Error::Unavailable`] when the store is.
+    pub async fn verify_email(&self, secret: &str) -> Result<EmailVerification> {
+        self.check_forgery()?;
+        let signed_in = self.validate().await?;
+        let signed_in = signed_in.as_ref().map(|session| &session.user_id);
+        let verified = self.auth().verify_address(secret, signed_in).await?;
+        let new_session = match verified.is_new_owner {
+            true => Some(self.sign_in(&verified.key).await?),
+            false => None,
+        };
+        Ok(EmailVerification {
+            key: verified.key.key,
+            new_session,
+        })
+    }
+
+    /// Creates the secret of a link that gives a key of the sender another address, for a day:
+    ///
+    /// ```
+    /// use lucia::AuthRequest;
+    ///
+    /// async fn ask(auth_request: &AuthRequest, current: &str, new: &str) -> lucia::Result<()> {
+    ///     let created = auth_request.create_email_change(("email", current), ("email", new));
+    ///     if let Some(secret) = created.await? {
+    ///         send(new, format!("https://example.com/change?token={}", secret.expose()));
+    ///     }
+    ///     Ok(()) // the same answer for every address
+    /// }
+    ///
+    /// async fn change(auth_request: &AuthRequest, secret: &str) -> lucia::Result<()> {
+    ///     let change = auth_request.change_email(secret).await?;
+    ///     let undo = format!("https://example.com/undo?token={}", change.undo.expose());
+    ///     send(change.former.provider_user_id(), undo);
+    ///     Ok(())
+    /// }
+    ///
+    /// async fn undo(auth_request: &AuthRequest, secret: &str) -> lucia::Result<()> {
+    ///     auth_request.undo_email_change(secret).await?;
+    ///     Ok(())
+    /// }
+    /// # fn send(_: &str, _: String) {}
+    /// ```
+    ///
+    /// Send it to the new address, in another task than the response. Nothing changes before
+    /// [`change_email`](Self::change_email) uses it.
+    ///
+    /// Returns `None` if a user has a key of the new address, after about the same work, and when ten links and
+    /// codes were created for the new address within an hour. Links and codes are counted for the
+    /// [address of the client](Self::client_address) as well, as by
+    /// [`limit_by`](crate::CreateKeyLink::limit_by).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::CrossOrigin`]; [`Error::Unauthenticated`]; [`Error::ReauthenticationRequired`] if the user has not
+    /// signed in within the last 10 minutes; [`Error::UnknownKey`] if the key is not the sender's;
+    /// [`Error::InvalidKey`] for an address that no key can have; [`Error::TooManyAttempts`] when the client has
+    /// asked too often, and for a key whose address was changed within the last 7 days;
+    /// [`Error::Misuse`] if the two keys are of different providers, and for a store without one-time tokens;
+    /// [`Error::Unavailable`] when the store is.
+    pub async fn create_email_change(
+        &self,
+        key: impl Into<KeyId>,
+        new: impl Into<KeyId>,
+    ) -> Result<Option<OneTimeToken>> {
+        let (key, new) = (key.into(), new.into());
+        self.check_forgery()?;
+        let session = self.require().await?;
+        let auth = self.auth();
+        if !auth.is_recently_authenticated(&session, RECENT) {
+            return Err(Error::ReauthenticationRequired);
+        }
+        let address = self.client_address();
+        auth.create_address_change(&session.user_id, &key, &new, address)
+            .await
+    }
+
+    /// Gives a key another address by the secret of a link that
+    /// [`create_email_change`](Self::create_email_change) has created. Its password and all sessions stay, and the
+    /// new address counts as [verified](UserKey::verified_at).
+    ///
+    /// Call it in the POST of the page that the link opens, and not when the page is opened: programs that scan
+    /// mails open links as well. The browser has to be signed in as the user who asked for the change: the new
+    /// address can be mistyped, and its owner another person.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::CrossOrigin`]; [`Error::Unauthenticated`], and then the link still works;
+    /// [`Error::InvalidOneTimeToken`] if the link is wrong, used, expired or another user's, if the key has changed
+    /// since, and if a user has the new address by now; [`Error::Unavailable`] when the store is.
+    pub async fn change_email(&self, secret: &str) -> Result<EmailChange> {
+        self.check_forgery()?;
+        let session = self.require().await?;
+        let change = self.auth().change_address(secret, &session.user_id).await?;
+        let (key, former, undo) = change;
+        Ok(EmailChange { key, former, undo })
+    }
+
+    /// Restores the former address of a key by the secret of a link that [`change_email`](Self::change_email) has
+    /// returned, for a person who did not want the change. The one who did can know the password and have sessions,
+    /// so this also removes the passwords of all keys of the user, and ends all their sessions and open links and
+    /// codes. Then it signs the browser in: ask for a new password.
+    ///
+    /// Call it in a POST, as [`change_email`](Self::change_email). An address that another user has taken meanwhile,
+    /// and not verified, is taken from that user. Keys that were added to the user stay.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::CrossOrigin`]; [`Error::InvalidOneTimeToken`] if the link is wrong, used or expired, if the key was
+    /// deleted, and if another user has verified the former address; [`Error::Unavailable`] when the store is.
+    pub async fn undo_email_change(&self, secret: &str) -> Result<Session> {
+        self.check_forgery()?;
+        let key = self.auth().undo_address_change(secret).await?;
+        self.sign_in(key).await
+    }
+}

@@ -1,0 +1,218 @@
+//! Changing the address of a key: confirmed at the new address, and undone from the former one.
+//!
+//! Whoever changes an address can do more in the same minute: change the password, ask for another change. So
+//! the token that undoes the change is not one of the user, whose tokens end with a new password; its data
+//! names the user. And as long as a change can be undone, the key gets no third address: a token that is
+//! found by the key, and opens nothing, says so.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::purpose::TokenPurpose;
+use super::secret::{OneTimeCode, OneTimeToken};
+use crate::auth::Auth;
+use crate::store::{FormerTokens, KeyRow, LastKey, TokenRow};
+use crate::user::UserId;
+use crate::user::key::{KeyId, UserKey, VerifiedKey};
+use crate::{Error, Result};
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+const EMAIL_CHANGE: TokenPurpose<Change> =
+    TokenPurpose::own("lucia: change an address").expires_in(DAY);
+
+/// How long a change can be undone.
+const UNDO_PERIOD: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+const EMAIL_CHANGE_UNDO: TokenPurpose<Undo> =
+    TokenPurpose::own("lucia: undo a change of address").expires_in(UNDO_PERIOD);
+
+/// The purpose of the token that says that the address of a key was changed.
+const CHANGED: &str = "lucia: changed address";
+
+/// The ids of keys, as they are in the database.
+#[derive(Serialize, Deserialize)]
+struct Change {
+    former: String,
+    new: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Undo {
+    user_id: UserId,
+    former: String,
+    new: String,
+}
+
+impl Auth {
+    /// Creates the secret for the new address.
+    pub(crate) async fn create_address_change(
+        &self,
+        user_id: &UserId,
+        key: &KeyId,
+        new: &KeyId,
+        address: Option<IpAddr>,
+    ) -> Result<Option<OneTimeToken>> {
+        self.tokens()?;
+        if key.provider_id() != new.provider_id() {
+            let reason = "a key of an address gets another address, and keeps its provider id: write \
+                `create_email_change((\"email\", current), (\"email\", new))`";
+            return Err(Error::Misuse(reason.to_owned()));
+        }
+        let new_id = new.valid()?.to_owned();
+        let row = self.find_key(key).await?;
+        let row = row.filter(|row| row.user_id == *user_id);
+        let row = row.ok_or(Error::UnknownKey)?;
+        self.check_unchanged(&row).await?;
+        let mail = self.count_mail(new, address).await?;
+        let change = Change {
+            former: row.id,
+            new: new_id,
+        };
+        let token = self.create_token(EMAIL_CHANGE, &change);
+        if mail.key.is_some() || !mail.is_allowed {
+            // The same work, for a link that nobody gets.
+            token.await?;
+            return Ok(None);
+        }
+        token.user(user_id).await.map(Some)
+    }
+
+    /// The new address of a key, for the page that the link opens, without using the link, as
+    /// [`check_token`](Self::check_token) says.
+    ///
+    /// # Errors
+    ///
+    /// As [`use_token`](Self::use_token).
+    pub async fn check_email_change(&self, secret: &str) -> Result<KeyId> {
+        let content = self.check_token(EMAIL_CHANGE, secret).await?;
+        KeyId::stored(content.data.new)
+    }
+
+    /// The address that a key gets back, for the page that the link to undo a change opens, without using the
+    /// link, as [`check_token`](Self::check_token) says.
+    ///
+    /// # Errors
+    ///
+    /// As [`use_token`](Self::use_token).
+    pub async fn check_email_change_undo(&self, secret: &str) -> Result<KeyId> {
+        let content = self.check_token(EMAIL_CHANGE_UNDO, secret).await?;
+        KeyId::stored(content.data.former)
+    }
+
+    /// Uses the link to the new address, in a browser that is signed in as this user. Returns the key, its
+    /// former id, and the secret to undo it.
+    pub(crate) async fn change_address(
+        &self,
+        secret: &str,
+        user_id: &UserId,
+    ) -> Result<(UserKey, KeyId, OneTimeToken)> {
+        let content = self.check_token(EMAIL_CHANGE, secret).await?;
+        let Change { former, new } = content.data;
+        let former = self.key_of_user(former, user_id).await?;
+        let is_free = self.find_key(&KeyId::stored(new.clone())?).await?.is_none();
+        if content.user_id.as_ref() != Some(user_id) || !is_free {
+            return Err(Error::InvalidOneTimeToken);
+        }
+        self.use_token(EMAIL_CHANGE, secret).await?;
+        // Before the change, so that there is none that cannot be undone.
+        let undo = Undo {
+            user_id: user_id.clone(),
+            former: former.id.clone(),
+            new: new.clone(),
+        };
+        let undo = self.create_token(EMAIL_CHANGE_UNDO, &undo).await?;
+        self.note_change(&new).await?;
+        let former_id = KeyId::stored(former.id.clone())?;
+        let renamed = self.rename(former, new).await?;
+        let provider_id = former_id.provider_id();
+        tracing::info!(%user_id, provider_id, "address of a key changed");
+        Ok((UserKey::from_row(renamed)?, former_id, undo))
+    }
+
+    /// Uses the link to the former address.
+    pub(crate) async fn undo_address_change(&self, secret: &str) -> Result<VerifiedKey> {
+        let content = self.check_token(EMAIL_CHANGE_UNDO, secret).await?;
+        let Undo {
+            user_id,
+            former,
+            new,
+        } = content.data;
+        let row = self.key_of_user(new, &user_id).await?;
+        // Another user can have the address by now: its owner, or one who keeps the owner from this.
+        let taken = self.find_key(&KeyId::stored(former.clone())?).await?;
+        if taken
+            .as_ref()
+            .is_some_and(|taken| taken.verified_at.is_some())
+        {
+            return Err(Error::InvalidOneTimeToken);
+        }
+        self.use_token(EMAIL_CHANGE_UNDO, secret).await?;
+        if let Some(taken) = taken {
+            let deleted = self.store().delete_key(&taken.id, LastKey::Delete);
+            self.ask(deleted).await?;
+            tracing::warn!(user_id = %taken.user_id, "a key is deleted: its address is another user's");
+        }
+        let changed = changed(&row.id);
+        let mut row = self.rename(row, former).await?;
+        let now = self.now();
+        let claimed = self.store().claim_key(&row.id, &user_id, now);
+        if !self.ask(claimed).await? {
+            return Err(Error::InvalidOneTimeToken);
+        }
+        row.hashed_password = None;
+        self.ask(self.tokens()?.take_token(&changed, None)).await?;
+        tracing::info!(%user_id, "change of an address undone, all former access ended");
+        VerifiedKey::from_row(row)
+    }
+
+    async fn key_of_user(&self, id: String, user_id: &UserId) -> Result<KeyRow> {
+        let row = self.find_key(&KeyId::stored(id)?).await?;
+        let row = row.filter(|row| row.user_id == *user_id);
+        row.ok_or(Error::InvalidOneTimeToken)
+    }
+
+    async fn rename(&self, row: KeyRow, new_id: String) -> Result<KeyRow> {
+        let now = self.now();
+        let store = self.store();
+        let renamed = store.rename_key(&row.id, &row.user_id, &new_id, now);
+        match self.ask(renamed).await {
+            Ok(true) => Ok(KeyRow {
+                id: new_id,
+                verified_at: Some(now),
+                ..row
+            }),
+            // Without telling that there is such a key.
+            Ok(false) | Err(Error::DuplicateKey) => Err(Error::InvalidOneTimeToken),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Notes that the key of this id has got it by a change that can be undone.
+    async fn note_change(&self, id: &str) -> Result<()> {
+        let now = self.now();
+        let expires = now.plus(UNDO_PERIOD);
+        let note = TokenRow::new(changed(id), CHANGED.to_owned(), now, expires);
+        let noted = self.tokens()?.insert_token(note, FormerTokens::Keep);
+        self.ask(noted).await
+    }
+
+    /// Refuses a key whose last change of address can still be undone.
+    async fn check_unchanged(&self, row: &KeyRow) -> Result<()> {
+        let note = self.ask(self.tokens()?.token(&changed(&row.id))).await?;
+        let now = self.now();
+        match note {
+            Some(note) if now < note.expires => Err(Error::TooManyAttempts {
+                retry_after: now.until(note.expires),
+            }),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What the note that a key of this id was changed is found by.
+fn changed(id: &str) -> String {
+    OneTimeCode::id(CHANGED, id)
+}

@@ -1,0 +1,410 @@
+//! The address of a key changes when its new mailbox confirms it, and the former one can undo that.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use lucia::{Auth, Error, NewKey, NewUser, Session, User};
+use reqwest::Method;
+use serde::Deserialize;
+
+use super::framework::{
+    Data, Form, Query, Response, answer, auth_request, authenticated, front_page, serve,
+};
+use crate::support::{Browser, PASSWORD, Profile, Site, Stage, on_each_store};
+
+on_each_store![
+    r60_r62_an_address_changes_when_the_link_is_posted_and_nothing_else_does,
+    r62_the_former_address_undoes_the_change_and_ends_what_the_other_person_had,
+    r62_a_change_can_be_undone_for_seven_days_whatever_is_done_meanwhile,
+    r62_nobody_keeps_the_former_address_from_its_owner,
+    r62_a_change_needs_the_user_and_a_recent_sign_in,
+    r62_a_taken_address_is_answered_in_the_same_steps_and_never_taken_over,
+    r62_of_ten_users_who_change_to_one_address_at_once_one_does,
+    r62_a_change_that_fails_at_any_step_changes_nothing,
+    r59_changes_of_an_address_are_counted_with_other_mails,
+    r26_another_site_changes_no_address,
+];
+
+const OLD: &str = "ada@example.com";
+const NEW: &str = "ada@example.org";
+const TOLD: &str = "This link or code is wrong, used or expired. Ask for another one.";
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+#[derive(Deserialize)]
+struct Addresses {
+    current: String,
+    new: String,
+}
+
+#[derive(Deserialize)]
+struct Link {
+    token: String,
+}
+
+#[authenticated]
+async fn ask(Form(form): Form<Addresses>) -> lucia::Result<String> {
+    let keys = (("email", &form.current), ("email", &form.new));
+    let created = auth_request.create_email_change(keys.0, keys.1).await?;
+    Ok(created.map_or_else(String::new, |secret| secret.expose().to_owned()))
+}
+
+#[auth_request]
+async fn page(auth: Data<Auth>, link: Query<Link>) -> lucia::Result<String> {
+    let key = auth.check_email_change(&link.token).await?;
+    Ok(key.provider_user_id().to_owned())
+}
+
+#[auth_request]
+async fn change(Form(form): Form<Link>) -> lucia::Result<String> {
+    let change = auth_request.change_email(&form.token).await?;
+    assert!(change.key.verified_at.is_some());
+    assert!(!format!("{change:?}").contains(change.undo.expose()));
+    Ok(format!(
+        "{} {}",
+        change.former.provider_user_id(),
+        change.undo.expose()
+    ))
+}
+
+#[auth_request]
+async fn undo_page(auth: Data<Auth>, link: Query<Link>) -> lucia::Result<String> {
+    let key = auth.check_email_change_undo(&link.token).await?;
+    Ok(key.provider_user_id().to_owned())
+}
+
+#[auth_request]
+async fn undo(Form(form): Form<Link>) -> lucia::Result<Response> {
+    auth_request.undo_email_change(&form.token).await?;
+    Ok(answer(204, &[], ""))
+}
+
+async fn site(stage: &Stage) -> Site {
+    let routes = front_page()
+        .post("/ask", ask)
+        .get("/change", page)
+        .post("/change", change)
+        .get("/undo", undo_page)
+        .post("/undo", undo);
+    serve(stage.auth().await, routes).await
+}
+
+/// A user with this address, signed in a moment ago.
+async fn user(auth: &Auth, address: &str) -> Session {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+
+    // Two users can have the address, one after the other.
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let profile = Profile {
+        username: format!("{address} {number}"),
+    };
+    let user = NewUser::with_password(("email", address), PASSWORD).attributes(&profile);
+    let _: User<Profile> = auth.create_user(user).await.unwrap();
+    let key = auth.verify_password(("email", address), PASSWORD).await;
+    auth.create_session(&key.unwrap()).await.unwrap()
+}
+
+async fn secret(browser: &Browser, current: &str, new: &str) -> String {
+    let reply = browser
+        .post("/ask", &[("current", current), ("new", new)])
+        .await;
+    assert_eq!(reply.status, 200, "{reply:?}");
+    reply.body
+}
+
+fn form(secret: &str) -> [(&'static str, &str); 1] {
+    [("token", secret)]
+}
+
+/// Changes the address, and returns the secret that undoes it.
+async fn changed(browser: &Browser, current: &str, new: &str) -> String {
+    let secret = secret(browser, current, new).await;
+    let reply = browser.post("/change", &form(&secret)).await;
+    assert_eq!(reply.status, 200, "{reply:?}");
+    let (former, undo) = reply.body.split_once(' ').unwrap();
+    assert_eq!(former, current);
+    undo.to_owned()
+}
+
+async fn has_key(site: &Site, address: &str) -> bool {
+    let key = site.auth.key(("email", address)).await;
+    key.unwrap().is_some()
+}
+
+async fn r60_r62_an_address_changes_when_the_link_is_posted_and_nothing_else_does(stage: Stage) {
+    let site = site(&stage).await;
+    let auth = &site.auth;
+    let ada = user(auth, OLD).await;
+    let elsewhere = auth.create_session(&ada.user_id).await.unwrap();
+    let browser = site.browser_of(&ada);
+    let secret = secret(&browser, OLD, NEW).await;
+    let path = format!("/change?token={secret}");
+    for method in [Method::GET, Method::HEAD, Method::GET] {
+        let reply = browser.send(browser.request(method.clone(), &path)).await;
+        if method == Method::GET {
+            assert_eq!((reply.status, &*reply.body), (200, NEW));
+        }
+    }
+    // Nobody else can confirm it: the new address may be mistyped.
+    let bob = user(auth, "bob@example.com").await;
+    for (stranger, status) in [(site.browser(), 401), (site.browser_of(&bob), 400)] {
+        let reply = stranger.post("/change", &form(&secret)).await;
+        assert_eq!(reply.status, status, "{reply:?}");
+    }
+    assert!(has_key(&site, OLD).await && !has_key(&site, NEW).await);
+    let hash = stage.value("SELECT hashed_password FROM user_key").await;
+
+    stage.clock.advance(Duration::from_secs(60));
+    let reply = browser.post("/change", &form(&secret)).await;
+    assert_eq!(reply.status, 200, "{reply:?}");
+    assert!(reply.set_cookies().is_empty(), "{reply:?}");
+    assert!(!has_key(&site, OLD).await);
+    let key = auth.key(("email", NEW)).await.unwrap().unwrap();
+    assert_eq!(key.verified_at, Some(stage.clock.now()));
+    assert_eq!(key.user_id, ada.user_id);
+    let same = "SELECT hashed_password FROM user_key WHERE id = 'email:ada@example.org'";
+    assert_eq!(stage.value(same).await, hash);
+    auth.verify_password(("email", NEW), PASSWORD)
+        .await
+        .unwrap();
+    for session in [&ada, &elsewhere] {
+        assert_eq!(site.browser_of(session).get("/me").await.status, 200);
+    }
+    let again = browser.post("/change", &form(&secret)).await;
+    assert_eq!((again.status, &*again.body), (400, TOLD));
+}
+
+async fn r62_the_former_address_undoes_the_change_and_ends_what_the_other_person_had(stage: Stage) {
+    let site = site(&stage).await;
+    let auth = &site.auth;
+    let ada = user(auth, OLD).await;
+    // Somebody else is at her computer, and knows her password.
+    let thief = site.browser_of(&ada);
+    let undo = changed(&thief, OLD, NEW).await;
+    let link = auth.create_sign_in_link(("email", NEW)).await;
+    let link = link.unwrap().unwrap();
+    let owner = site.browser();
+    let path = format!("/undo?token={undo}");
+    for _ in 0..2 {
+        let reply = owner.get(&path).await;
+        assert_eq!((reply.status, &*reply.body), (200, OLD));
+    }
+    assert_eq!(owner.post("/undo", &form(&undo)).await.status, 204);
+    assert_eq!(owner.get("/me").await.status, 200);
+    assert_eq!(thief.get("/me").await.status, 401);
+    assert!(has_key(&site, OLD).await && !has_key(&site, NEW).await);
+    let opened = auth.verify_password(("email", OLD), PASSWORD).await;
+    assert!(
+        matches!(opened, Err(Error::InvalidCredentials)),
+        "{opened:?}"
+    );
+    let checked = auth.check_sign_in_link(link.expose()).await;
+    assert!(
+        matches!(checked, Err(Error::InvalidOneTimeToken)),
+        "{checked:?}"
+    );
+    for reply in [
+        owner.get(&path).await,
+        owner.post("/undo", &form(&undo)).await,
+    ] {
+        assert_eq!((reply.status, &*reply.body), (400, TOLD));
+    }
+    // She can change it again.
+    changed(&owner, OLD, NEW).await;
+}
+
+async fn r62_a_change_can_be_undone_for_seven_days_whatever_is_done_meanwhile(stage: Stage) {
+    let site = site(&stage).await;
+    let auth = &site.auth;
+    let ada = user(auth, OLD).await;
+    let thief = site.browser_of(&ada);
+    let pending = secret(&thief, OLD, "third@example.org").await;
+    let undo = changed(&thief, OLD, NEW).await;
+    // A second change would hide the first one.
+    let asked = thief
+        .post("/ask", &[("current", NEW), ("new", "third@example.org")])
+        .await;
+    assert_eq!(asked.status, 429, "{asked:?}");
+    assert!(asked.header("retry-after").is_some());
+    let reply = thief.post("/change", &form(&pending)).await;
+    assert_eq!(reply.status, 400, "{reply:?}");
+    // A new password ends the tokens of the user.
+    auth.invalidate_user_tokens(&ada.user_id).await.unwrap();
+    let reset = auth.reset_password(("email", NEW), "another horse battery");
+    reset.await.unwrap();
+    stage.clock.advance(7 * DAY - Duration::from_secs(1));
+    auth.delete_expired_sessions().await.unwrap();
+    auth.check_email_change_undo(&undo).await.unwrap();
+    let owner = site.browser();
+    assert_eq!(owner.post("/undo", &form(&undo)).await.status, 204);
+    assert!(has_key(&site, OLD).await && !has_key(&site, NEW).await);
+
+    let undo = changed(&owner, OLD, NEW).await;
+    stage.clock.advance(7 * DAY);
+    let late = site.browser().post("/undo", &form(&undo)).await;
+    assert_eq!((late.status, &*late.body), (400, TOLD));
+    // From now on it can change again.
+    let key = auth.create_sign_in_link(("email", NEW)).await;
+    drop(key.unwrap().unwrap());
+    let ada = auth.reset_password(("email", NEW), PASSWORD).await.unwrap();
+    let ada = auth.create_session(&ada).await.unwrap();
+    changed(&site.browser_of(&ada), NEW, OLD).await;
+}
+
+async fn r62_nobody_keeps_the_former_address_from_its_owner(stage: Stage) {
+    let site = site(&stage).await;
+    let auth = &site.auth;
+    let ada = user(auth, OLD).await;
+    let undo = changed(&site.browser_of(&ada), OLD, NEW).await;
+    // Another account with the address, which nobody has proved.
+    let squatter = user(auth, OLD).await;
+    let owner = site.browser();
+    assert_eq!(owner.post("/undo", &form(&undo)).await.status, 204);
+    let key = auth.key(("email", OLD)).await.unwrap().unwrap();
+    assert_eq!(key.user_id, ada.user_id);
+    assert!(auth.user_keys(&squatter.user_id).await.unwrap().is_empty());
+
+    // Where its owner has proved it for another account, that is theirs.
+    let undo = changed(&owner, OLD, NEW).await;
+    let other = NewKey::with_password(("email", OLD), PASSWORD);
+    auth.create_key(&squatter.user_id, other).await.unwrap();
+    let at = stage.clock.now().into();
+    let store = stage.store().await;
+    let verified = store.verify_key("email:ada@example.com", &squatter.user_id, at);
+    assert!(verified.await.unwrap());
+    let reply = site.browser().post("/undo", &form(&undo)).await;
+    assert_eq!((reply.status, &*reply.body), (400, TOLD));
+    assert!(has_key(&site, NEW).await);
+    assert_eq!(owner.get("/me").await.status, 200);
+}
+
+async fn r62_a_change_needs_the_user_and_a_recent_sign_in(stage: Stage) {
+    let site = site(&stage).await;
+    let ada = user(&site.auth, OLD).await;
+    user(&site.auth, "bob@example.com").await;
+    let browser = site.browser_of(&ada);
+    for (current, new, status) in [
+        ("bob@example.com", NEW, 404),
+        ("unknown", NEW, 404),
+        (OLD, "", 400),
+        (OLD, &*"x".repeat(256), 400),
+    ] {
+        let reply = browser
+            .post("/ask", &[("current", current), ("new", new)])
+            .await;
+        assert_eq!(reply.status, status, "{current} {new}");
+    }
+    let asked = [("current", OLD), ("new", NEW)];
+    assert_eq!(site.browser().post("/ask", &asked).await.status, 401);
+    let late = secret(&browser, OLD, NEW).await;
+    stage.clock.advance(Duration::from_secs(10 * 60 + 1));
+    let reply = browser.post("/ask", &asked).await;
+    assert_eq!((reply.status, &*reply.body), (401, "Sign in again."));
+    stage.clock.advance(DAY);
+    let reply = browser.post("/change", &form(&late)).await;
+    assert_eq!((reply.status, &*reply.body), (400, TOLD));
+    assert!(has_key(&site, OLD).await);
+}
+
+async fn r62_a_taken_address_is_answered_in_the_same_steps_and_never_taken_over(stage: Stage) {
+    const TAKEN: &str = "bob@example.com";
+
+    let site = site(&stage).await;
+    let ada = user(&site.auth, OLD).await;
+    let browser = site.browser_of(&ada);
+    user(&site.auth, TAKEN).await;
+    let mut steps = Vec::new();
+    for (new, is_sent) in [(NEW, true), (TAKEN, false), (OLD, false)] {
+        stage.probe.calls();
+        assert_eq!(!secret(&browser, OLD, new).await.is_empty(), is_sent);
+        steps.push(stage.probe.calls());
+    }
+    assert_eq!(steps[1], steps[0]);
+    assert_eq!(steps[2], steps[0]);
+    // It is taken between the request and the link.
+    let late = secret(&browser, OLD, NEW).await;
+    user(&site.auth, NEW).await;
+    let reply = browser.post("/change", &form(&late)).await;
+    assert_eq!((reply.status, &*reply.body), (400, TOLD));
+    let key = site.auth.key(("email", OLD)).await.unwrap().unwrap();
+    assert_eq!(key.user_id, ada.user_id);
+    let key = site.auth.key(("email", NEW)).await.unwrap().unwrap();
+    assert_ne!(key.user_id, ada.user_id);
+}
+
+async fn r62_of_ten_users_who_change_to_one_address_at_once_one_does(stage: Stage) {
+    let site = site(&stage).await;
+    let mut asked = Vec::new();
+    for number in 0..10 {
+        let address = format!("{number}@example.com");
+        let browser = site.browser_of(&user(&site.auth, &address).await);
+        let secret = secret(&browser, &address, NEW).await;
+        asked.push((browser, secret));
+    }
+    let changes = asked.iter().map(async |(browser, secret)| {
+        let reply = browser.post("/change", &form(secret)).await;
+        reply.status
+    });
+    let mut statuses = join_all(changes).await;
+    statuses.sort_unstable();
+    assert_eq!(statuses, [vec![200], vec![400; 9]].concat());
+    assert_eq!(stage.count("user_key").await, 10);
+}
+
+async fn r62_a_change_that_fails_at_any_step_changes_nothing(stage: Stage) {
+    let site = site(&stage).await;
+    let ada = user(&site.auth, OLD).await;
+    for step in ["token", "key", "take_token", "insert_token", "rename_key"] {
+        let browser = site.browser_of(&ada);
+        let secret = secret(&browser, OLD, NEW).await;
+        stage.probe.halt(step);
+        let outage = async {
+            stage.probe.arrived(step).await;
+            stage.probe.set_down(true);
+            stage.probe.release(step);
+        };
+        let form = form(&secret);
+        let (reply, ()) = tokio::join!(browser.post("/change", &form), outage);
+        stage.probe.set_down(false);
+        assert_eq!(reply.status, 503, "{step}");
+        assert!(has_key(&site, OLD).await && !has_key(&site, NEW).await);
+        assert_eq!(browser.get("/me").await.status, 200);
+    }
+    let browser = site.browser_of(&ada);
+    changed(&browser, OLD, NEW).await;
+}
+
+async fn r59_changes_of_an_address_are_counted_with_other_mails(stage: Stage) {
+    let site = site(&stage).await;
+    let ada = user(&site.auth, OLD).await;
+    let browser = site.browser_of(&ada);
+    for _ in 0..5 {
+        assert!(!secret(&browser, OLD, NEW).await.is_empty());
+        let link = site.auth.create_sign_in_link(("email", NEW)).await;
+        assert!(link.unwrap().is_none());
+    }
+    assert!(secret(&browser, OLD, NEW).await.is_empty());
+    for number in 0..94 {
+        let new = format!("{number}@example.com");
+        assert!(!secret(&browser, OLD, &new).await.is_empty(), "{number}");
+    }
+    let asked = [("current", OLD), ("new", "another@example.com")];
+    assert_eq!(browser.post("/ask", &asked).await.status, 429);
+}
+
+async fn r26_another_site_changes_no_address(stage: Stage) {
+    let site = site(&stage).await;
+    let ada = user(&site.auth, OLD).await;
+    let browser = site.browser_of(&ada);
+    let secret = secret(&browser, OLD, NEW).await;
+    for (path, form) in [
+        ("/ask", vec![("current", OLD), ("new", NEW)]),
+        ("/change", form(&secret).to_vec()),
+        ("/undo", form(&secret).to_vec()),
+    ] {
+        let request = browser.bare(Method::POST, path);
+        let request = request.header("origin", "https://evil.example");
+        assert_eq!(browser.send(request.form(&form)).await.status, 403);
+    }
+    assert!(has_key(&site, OLD).await);
+}
