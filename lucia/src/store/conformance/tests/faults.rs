@@ -203,7 +203,7 @@ faults! {
     ClaimsLate
     ClaimsWhatIsNotDue
     ClaimsInAnyOrder
-    ClaimsInTwoSteps
+    ClaimsMailsInTwoSteps
     ClaimsForNoTime
     CountsNoClaims
     TellsTheMailBefore

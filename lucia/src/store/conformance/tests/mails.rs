@@ -40,7 +40,7 @@ impl MailStore for Memory {
                 false => due.min_by_key(|mail| mail.due).cloned(),
             }
         };
-        self.pause(Fault::ClaimsInTwoSteps).await;
+        self.pause(Fault::ClaimsMailsInTwoSteps).await;
         let Some(mut mail) = next else {
             return Ok(None);
         };
