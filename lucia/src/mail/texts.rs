@@ -308,8 +308,10 @@ impl fmt::Debug for MailTexts {
 fn largest_unit(duration: Duration) -> (u64, Unit) {
     let minutes = duration.as_secs() / 60;
     match minutes {
-        _ if minutes >= 2 * 24 * 60 && minutes % (24 * 60) == 0 => (minutes / 24 / 60, Unit::Days),
-        _ if minutes >= 60 && minutes % 60 == 0 => (minutes / 60, Unit::Hours),
+        _ if minutes >= 2 * 24 * 60 && minutes.is_multiple_of(24 * 60) => {
+            (minutes / 24 / 60, Unit::Days)
+        }
+        _ if minutes >= 60 && minutes.is_multiple_of(60) => (minutes / 60, Unit::Hours),
         _ => (minutes.max(1), Unit::Minutes),
     }
 }
