@@ -8,6 +8,10 @@ mod readme {}
 #[doc = include_str!("../../docs/performance.md")]
 mod performance {}
 
+/// `docs/events.md`.
+#[doc = include_str!("../../docs/events.md")]
+mod events {}
+
 /// `docs/testing.md`.
 #[doc = include_str!("../../docs/testing.md")]
 mod testing {}

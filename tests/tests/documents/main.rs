@@ -1,5 +1,6 @@
 //! What documents show is what is compiled and tested.
 
+mod events;
 mod install;
 mod modules;
 mod requirements;

@@ -256,7 +256,7 @@ fn insert(db: Database<'_>, session: &NewSessionRow) -> Outcome<InsertedSession>
             Subject::Several,
             &sql.delete_excess_sessions,
             params,
-            |row| Ok(row.get::<_, String>(0).about(Subject::Several)?),
+            |row| row.get::<_, String>(0).about(Subject::Several),
         )?;
         inserted.in_excess = ended.iter().flat_map(|id| id.parse()).collect();
     }
