@@ -8,6 +8,7 @@ mod clock;
 mod documents;
 mod logs;
 mod node;
+mod oidc;
 mod postgres;
 mod proxy;
 mod skip;
@@ -17,6 +18,7 @@ pub use bouncer::Bouncer;
 pub use clock::TestClock;
 pub use logs::{Watch, watch};
 pub use node::{Peer, PeerError, PeerOptions};
+pub use oidc::OidcProvider;
 pub use postgres::{
     Database, Failover, Pair, Server, Stop, Template, programs_are_installed, server_url,
 };

@@ -87,7 +87,7 @@ impl AuthRequest {
     }
 
     /// Takes a provider from the user who is signed in: deletes their key of this id. The last key of a user
-    /// stays, since they could not sign in without it.
+    /// stays, since they could not sign in without it. Sessions that began by the key stay as well.
     ///
     /// # Errors
     ///
@@ -125,10 +125,12 @@ impl BeginOAuth<'_> {
         self
     }
 
-    /// Sends this parameter to the provider: `.parameter("prompt", "select_account")`,
-    /// `.parameter("login_hint", address)`.
+    /// Sends this parameter to the provider, in place of one of this name that the provider is built with:
+    /// `.parameter("prompt", "select_account")`, `.parameter("login_hint", address)`.
     pub fn parameter(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.parameters.push((name.into(), value.into()));
+        let name = name.into();
+        self.parameters.retain(|(former, _)| *former != name);
+        self.parameters.push((name, value.into()));
         self
     }
 
@@ -165,7 +167,7 @@ impl BeginOAuth<'_> {
         let nonce = random_text(40)?;
         let begun = Begun {
             provider: parts.id.clone(),
-            browser: request.bind_browser()?.hash(),
+            browser: request.browser_secret()?.hash(),
             verifier: verifier.clone(),
             nonce: nonce.clone(),
             next: self.next.as_str().to_owned(),
@@ -175,6 +177,7 @@ impl BeginOAuth<'_> {
             create = create.user(user_id);
         }
         let state = create.await?;
+        request.bind_browser();
 
         let client = BasicClient::new(ClientId::new(parts.client_id.clone()))
             .set_auth_uri(AuthUrl::from_url(known.authorization().clone()))
@@ -188,7 +191,12 @@ impl BeginOAuth<'_> {
         if matches!(parts.kind, Kind::Oidc(_)) {
             url = url.add_extra_param("nonce", nonce);
         }
-        for (name, value) in parts.parameters.iter().chain(&self.parameters) {
+        let is_replaced = |name: &str| self.parameters.iter().any(|(new, _)| new == name);
+        let kept = parts
+            .parameters
+            .iter()
+            .filter(|(name, _)| !is_replaced(name));
+        for (name, value) in kept.chain(&self.parameters) {
             url = url.add_extra_param(name, value);
         }
         Ok(url.url().0.into())

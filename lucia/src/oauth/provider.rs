@@ -60,7 +60,7 @@ pub(super) enum Kind {
     Oidc(Discovery),
     /// At its user-info endpoint.
     Plain {
-        endpoints: Endpoints,
+        endpoints: Box<Endpoints>,
         authorization: Url,
         token: Url,
     },
@@ -270,9 +270,12 @@ impl OAuthProviderBuilder {
         self
     }
 
-    /// Sends this parameter with each person to the provider: `.parameter("access_type", "offline")`.
+    /// Sends this parameter with each person to the provider, in place of the preset's one of this name:
+    /// `.parameter("access_type", "offline")`.
     pub fn parameter(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.parameters.push((name.into(), value.into()));
+        let name = name.into();
+        self.parameters.retain(|(former, _)| *former != name);
+        self.parameters.push((name, value.into()));
         self
     }
 
@@ -358,7 +361,7 @@ fn kind(server: &Server, issuer: Option<String>) -> Result<Kind> {
             return Ok(Kind::Plain {
                 authorization: url(endpoints.authorization)?,
                 token: url(endpoints.token)?,
-                endpoints: endpoints.clone(),
+                endpoints: Box::new(endpoints.clone()),
             });
         }
     };

@@ -3,6 +3,8 @@
 
 #[cfg(feature = "oauth")]
 use std::sync::OnceLock;
+#[cfg(feature = "oauth")]
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::auth::Auth;
 use crate::headers::RequestInfo;
@@ -16,9 +18,12 @@ pub(super) struct BrowserBinding {
     /// Those of the request.
     #[cfg(feature = "oauth")]
     presented: Vec<BrowserSecret>,
-    /// The one that the response sets.
+    /// The one that sign-ins of this request are bound to.
     #[cfg(feature = "oauth")]
-    set: OnceLock<BrowserSecret>,
+    secret: OnceLock<BrowserSecret>,
+    /// Whether one has begun, so that the response sets the cookie.
+    #[cfg(feature = "oauth")]
+    has_begun: AtomicBool,
 }
 
 impl BrowserBinding {
@@ -26,7 +31,7 @@ impl BrowserBinding {
     pub(super) fn read(auth: &Auth, request: &impl RequestInfo) -> Self {
         Self {
             presented: auth.cookie().read_browser_secrets(request.header("cookie")),
-            set: OnceLock::new(),
+            ..Self::default()
         }
     }
 
@@ -38,7 +43,8 @@ impl BrowserBinding {
     /// The cookie that the response is to set.
     #[cfg(feature = "oauth")]
     pub(super) fn cookie(&self, auth: &Auth) -> Option<SessionCookie> {
-        let secret = self.set.get()?;
+        let has_begun = self.has_begun.load(Ordering::Relaxed);
+        let secret = self.secret.get().filter(|_| has_begun)?;
         Some(auth.cookie().browser_secret(secret, auth.now()))
     }
 
@@ -55,15 +61,20 @@ impl super::AuthRequest {
         &self.0.browser.presented
     }
 
-    /// The secret that this browser has from now on. It keeps one that it has, which sign-ins in other tabs
-    /// are bound to.
-    pub(crate) fn bind_browser(&self) -> crate::Result<BrowserSecret> {
+    /// The secret to bind a sign-in to. A browser keeps one that it has, which sign-ins in other tabs are bound
+    /// to.
+    pub(crate) fn browser_secret(&self) -> crate::Result<BrowserSecret> {
         let binding = &self.0.browser;
-        let secret = match (binding.set.get(), binding.presented.first()) {
+        let secret = match (binding.secret.get(), binding.presented.first()) {
             (Some(secret), _) | (None, Some(secret)) => secret.clone(),
             (None, None) => BrowserSecret::generate()?,
         };
-        Ok(binding.set.get_or_init(|| secret).clone())
+        Ok(binding.secret.get_or_init(|| secret).clone())
+    }
+
+    /// Makes the response set the cookie with the secret.
+    pub(crate) fn bind_browser(&self) {
+        self.0.browser.has_begun.store(true, Ordering::Relaxed);
     }
 
     /// Whether the method is one that changes nothing.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::http::Method;
 
 use super::provider::{Provider, Trick};
-use super::site::{ANSWER, STATE, Site, registration, stage};
+use super::site::{ANSWER, STATE, Site, registration, stage, stage_with};
 
 #[tokio::test]
 async fn a_person_signs_up_by_a_provider_and_then_in() {
@@ -64,6 +64,22 @@ async fn r64_pkce_a_state_and_a_nonce_are_new_each_time() {
         }
     }
     assert_eq!(seen.len(), 9);
+}
+
+#[tokio::test]
+async fn parameters_of_the_application_are_sent_once() {
+    let set = |builder: lucia::OAuthProviderBuilder| {
+        builder.parameter("prompt", "consent").parameter("hd", "x")
+    };
+    let (provider, site) = stage_with(set).await;
+    let browser = site.browser();
+    for (query, prompt) in [("", "consent"), ("?prompt=login", "login")] {
+        let url = browser.begin(&format!("/login/id{query}")).await;
+        assert!(url.contains(&format!("&prompt={prompt}")), "{url}");
+        assert!(url.contains("&hd=x"), "{url}");
+        // It finds a parameter that is there twice.
+        provider.agree(&url);
+    }
 }
 
 #[tokio::test]

@@ -155,3 +155,12 @@ async fn a_key_with_a_password_is_not_opened_by_a_provider() {
     assert_eq!(browser.sign_in("id", &provider).await.status, 401);
     assert!(!browser.is_signed_in().await);
 }
+
+#[tokio::test]
+async fn a_sign_in_that_cannot_begin_sets_no_cookie() {
+    let (_provider, site) = stage().await;
+    let (ada, _) = signed_in(&site, "ada").await;
+    let reply = ada.post("/late").await;
+    assert_eq!(reply.status, 404, "{reply:?}");
+    assert!(!reply.headers.contains_key("set-cookie"), "{reply:?}");
+}

@@ -56,6 +56,7 @@ pub(crate) struct Reply {
 struct Page {
     #[serde(default)]
     next: LocalPath,
+    prompt: Option<String>,
 }
 
 #[auth_request]
@@ -64,13 +65,27 @@ async fn login(
     Path(id): Path<String>,
     Query(page): Query<Page>,
 ) -> lucia::Result<Redirect> {
-    let begin = auth_request.begin_oauth(&providers[&id]);
+    let mut begin = auth_request.begin_oauth(&providers[&id]);
+    if let Some(prompt) = page.prompt {
+        begin = begin
+            .parameter("prompt", "none")
+            .parameter("prompt", prompt);
+    }
     Ok(Redirect::to(&begin.next(page.next).await?))
 }
 
 #[auth_request]
 async fn link(providers: Providers, Path(id): Path<String>) -> lucia::Result<Redirect> {
     let begin = auth_request.link_oauth(&providers[&id]);
+    Ok(Redirect::to(&begin.await?))
+}
+
+/// A user who is deleted by another request in the meantime.
+#[auth_request]
+async fn late(providers: Providers, auth: Auth) -> lucia::Result<Redirect> {
+    let session = auth_request.require().await?;
+    auth.delete_user(&session.user_id).await?;
+    let begin = auth_request.link_oauth(&providers["id"]);
     Ok(Redirect::to(&begin.await?))
 }
 
@@ -154,6 +169,7 @@ impl Site {
         let router = Router::new()
             .route("/login/{id}", get(login))
             .route("/link/{id}", get(link).post(link))
+            .route("/late", post(late))
             .route("/unlink/{id}/{subject}", post(unlink))
             .route("/callback/{id}", get(callback).post(callback))
             .route("/me", get(me))

@@ -35,6 +35,8 @@ mod actix {
     mod mailed_sign_in;
     mod middleware;
     mod no_referrer;
+    mod oauth;
+    mod oauth_in_a_browser;
     pub(crate) mod outage;
     mod own_cookies;
     mod password_reset;
@@ -84,6 +86,8 @@ mod axum {
     mod mailed_sign_in;
     mod middleware;
     mod no_referrer;
+    mod oauth;
+    mod oauth_in_a_browser;
     mod outage;
     mod own_cookies;
     mod password_reset;

@@ -9,6 +9,9 @@ mod caching;
 pub(crate) mod chromium;
 mod errors;
 mod gate;
+#[path = "../../../lucia/tests/oauth/provider.rs"]
+#[allow(dead_code)] // The tests of lucia use the rest of it.
+pub(crate) mod oauth;
 mod polls;
 mod probe;
 mod raw;
