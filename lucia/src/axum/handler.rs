@@ -85,7 +85,7 @@ fn admit_request(
     request: Request,
     guard: &'static Guard,
     permit: Option<Permitted>,
-) -> Pin<Box<dyn Future<Output = Result<(Admitted, Request), Response>> + Send>> {
+) -> Extraction<(Admitted, Request)> {
     Box::pin(async move {
         let (mut parts, body) = request.into_parts();
         let auth_request = auth_request(&parts).map_err(IntoResponse::into_response)?;
