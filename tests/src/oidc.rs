@@ -34,7 +34,7 @@ impl OidcProvider {
         static PREPARED: OnceCell<Result<(), String>> = OnceCell::new();
 
         let prepared = tokio::task::spawn_blocking(|| {
-            PREPARED.get_or_init(|| prepare(Path::new(DIRECTORY), 20))
+            PREPARED.get_or_init(|| prepare(Path::new(DIRECTORY), 18))
         });
         if let Err(why) = prepared.await.expect("nothing panics there") {
             let thread = std::thread::current();

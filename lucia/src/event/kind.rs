@@ -62,6 +62,42 @@ pub enum EventKind {
         provider_id: String,
     },
 
+    /// The address of a key was [verified](crate::UserKey::verified_at) by its user, and nothing else
+    /// changed.
+    #[non_exhaustive]
+    EmailVerified {
+        /// The user.
+        user_id: UserId,
+        /// The provider of the key.
+        provider_id: String,
+    },
+    /// The owner of an address got the account: all sessions and one-time tokens of the user ended, the
+    /// passwords of their keys were removed, and the key of the address was verified.
+    #[non_exhaustive]
+    EmailClaimed {
+        /// The user.
+        user_id: UserId,
+        /// The provider of the key.
+        provider_id: String,
+    },
+    /// A key got another address, which is verified: [`change_email`](crate::AuthRequest::change_email).
+    #[non_exhaustive]
+    EmailChanged {
+        /// The user.
+        user_id: UserId,
+        /// The provider of the key.
+        provider_id: String,
+    },
+    /// A key got its former address back. [`undo_email_change`](crate::AuthRequest::undo_email_change)
+    /// tells this, and then [`EmailClaimed`](Self::EmailClaimed).
+    #[non_exhaustive]
+    EmailChangeUndone {
+        /// The user.
+        user_id: UserId,
+        /// The provider of the key.
+        provider_id: String,
+    },
+
     // Passwords ---------------------------------------------------------------------------------
     /// A key got a password, and the sessions of the user stay:
     /// [`update_key_password`](crate::Auth::update_key_password).
@@ -304,6 +340,10 @@ impl EventKind {
             Self::UserDeleted { .. } => "user_deleted",
             Self::KeyCreated { .. } => "key_created",
             Self::KeyDeleted { .. } => "key_deleted",
+            Self::EmailVerified { .. } => "email_verified",
+            Self::EmailClaimed { .. } => "email_claimed",
+            Self::EmailChanged { .. } => "email_changed",
+            Self::EmailChangeUndone { .. } => "email_change_undone",
             Self::PasswordSet { .. } => "password_set",
             Self::PasswordRemoved { .. } => "password_removed",
             Self::PasswordChanged { .. } => "password_changed",
@@ -339,6 +379,10 @@ impl EventKind {
             | Self::UserUpdated { user_id, .. }
             | Self::UserDeleted { user_id }
             | Self::KeyCreated { user_id, .. }
+            | Self::EmailVerified { user_id, .. }
+            | Self::EmailClaimed { user_id, .. }
+            | Self::EmailChanged { user_id, .. }
+            | Self::EmailChangeUndone { user_id, .. }
             | Self::PasswordSet { user_id, .. }
             | Self::PasswordRemoved { user_id, .. }
             | Self::PasswordChanged { user_id, .. }

@@ -30,6 +30,27 @@ pub(super) fn log(kind: &EventKind) {
         } => tracing::info!(%user_id, provider_id, "key created"),
         EventKind::KeyDeleted { provider_id, .. } => tracing::info!(provider_id, "key deleted"),
 
+        EventKind::EmailVerified {
+            user_id,
+            provider_id,
+        } => tracing::info!(%user_id, provider_id, "address verified"),
+        EventKind::EmailClaimed {
+            user_id,
+            provider_id,
+        } => tracing::info!(
+            %user_id,
+            provider_id,
+            "address verified by its owner, all former access ended"
+        ),
+        EventKind::EmailChanged {
+            user_id,
+            provider_id,
+        } => tracing::info!(%user_id, provider_id, "address changed"),
+        EventKind::EmailChangeUndone {
+            user_id,
+            provider_id,
+        } => tracing::info!(%user_id, provider_id, "change of an address undone"),
+
         EventKind::PasswordSet {
             user_id,
             provider_id,

@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 use super::purpose::TokenPurpose;
 use super::secret::{OneTimeCode, OneTimeToken};
 use crate::auth::Auth;
-use crate::store::{FormerTokens, KeyRow, LastKey, TokenRow};
+use crate::event::EventKind;
+use crate::store::{FormerTokens, KeyRow, TokenRow};
 use crate::user::UserId;
 use crate::user::key::{KeyId, UserKey, VerifiedKey};
 use crate::{Error, Result};
@@ -126,9 +127,11 @@ impl Auth {
         let undo = self.create_token(EMAIL_CHANGE_UNDO, &undo).await?;
         self.note_change(&new).await?;
         let former_id = KeyId::stored(former.id.clone())?;
-        let renamed = self.rename(former, new).await?;
-        let provider_id = former_id.provider_id();
-        tracing::info!(%user_id, provider_id, "address of a key changed");
+        let told = EventKind::EmailChanged {
+            user_id: user_id.clone(),
+            provider_id: former.provider_id(),
+        };
+        let renamed = self.rename(former, new, told).await?;
         Ok((UserKey::from_row(renamed)?, former_id, undo))
     }
 
@@ -151,20 +154,16 @@ impl Auth {
         }
         self.use_token(EMAIL_CHANGE_UNDO, secret).await?;
         if let Some(taken) = taken {
-            let deleted = self.store().delete_key(&taken.id, LastKey::Delete);
-            self.ask(deleted).await?;
-            tracing::warn!(user_id = %taken.user_id, "a key is deleted: its address is another user's");
+            self.delete_foreign_key(&taken).await?;
         }
         let changed = changed(&row.id);
-        let mut row = self.rename(row, former).await?;
-        let now = self.now();
-        let claimed = self.store().claim_key(&row.id, &user_id, now);
-        if !self.ask(claimed).await? {
-            return Err(Error::InvalidOneTimeToken);
-        }
-        row.hashed_password = None;
+        let told = EventKind::EmailChangeUndone {
+            user_id,
+            provider_id: row.provider_id(),
+        };
+        let mut row = self.rename(row, former, told).await?;
+        self.claim_for_owner(&mut row).await?;
         self.ask(self.tokens()?.take_token(&changed, None)).await?;
-        tracing::info!(%user_id, "change of an address undone, all former access ended");
         VerifiedKey::from_row(row)
     }
 
@@ -174,11 +173,11 @@ impl Auth {
         row.ok_or(Error::InvalidOneTimeToken)
     }
 
-    async fn rename(&self, row: KeyRow, new_id: String) -> Result<KeyRow> {
+    async fn rename(&self, row: KeyRow, new_id: String, told: EventKind) -> Result<KeyRow> {
         let now = self.now();
         let store = self.store();
         let renamed = store.rename_key(&row.id, &row.user_id, &new_id, now);
-        match self.ask(renamed).await {
+        match self.change(told, renamed, |renamed| *renamed).await {
             Ok(true) => Ok(KeyRow {
                 id: new_id,
                 verified_at: Some(now),

@@ -15,7 +15,8 @@
 //! has to sign in first.
 
 use crate::auth::Auth;
-use crate::store::{KeyRow, LastKey};
+use crate::event::EventKind;
+use crate::store::{KeyDeletion, KeyRow, LastKey};
 use crate::user::UserId;
 use crate::{Error, Result};
 
@@ -74,23 +75,44 @@ impl Auth {
         Ok(row)
     }
 
-    async fn claim(&self, row: &mut KeyRow, others: &[String]) -> Result<()> {
+    /// Ends all that opens the account, and verifies the key.
+    pub(super) async fn claim_for_owner(&self, row: &mut KeyRow) -> Result<()> {
         let (now, user_id) = (self.now(), &row.user_id);
         let claimed = self.store().claim_key(&row.id, user_id, now);
-        if !self.ask(claimed).await? {
+        let told = EventKind::EmailClaimed {
+            user_id: user_id.clone(),
+            provider_id: row.provider_id(),
+        };
+        if !self.change(told, claimed, |claimed| *claimed).await? {
             return Err(Error::InvalidOneTimeToken);
         }
         row.hashed_password = None;
         row.verified_at = Some(now);
-        tracing::info!(%user_id, "key verified by the owner of its address, all former access ended");
+        Ok(())
+    }
+
+    async fn claim(&self, row: &mut KeyRow, others: &[String]) -> Result<()> {
+        self.claim_for_owner(row).await?;
+        let user_id = &row.user_id;
         // What a request has added that was under way is not the owner's.
         for key in self.ask(self.store().user_keys(user_id)).await? {
             if key.id != row.id && !others.contains(&key.id) {
-                let deleted = self.store().delete_key(&key.id, LastKey::Delete);
-                self.ask(deleted).await?;
-                tracing::warn!(%user_id, "a key that was added meanwhile is deleted");
+                self.delete_foreign_key(&key).await?;
             }
         }
+        Ok(())
+    }
+
+    /// Deletes a key of an address or account that is somebody else's.
+    pub(super) async fn delete_foreign_key(&self, row: &KeyRow) -> Result<()> {
+        let deleted = self.store().delete_key(&row.id, LastKey::Delete);
+        let told = EventKind::KeyDeleted {
+            user_id: Some(row.user_id.clone()),
+            provider_id: row.provider_id(),
+        };
+        let is_deleted = |deletion: &KeyDeletion| matches!(deletion, KeyDeletion::Deleted(_));
+        self.change(told, deleted, is_deleted).await?;
+        tracing::warn!(user_id = %row.user_id, "the key that was deleted is not the user's own");
         Ok(())
     }
 
@@ -110,11 +132,13 @@ impl Auth {
     pub(super) async fn note_verification(&self, mut row: KeyRow) -> Result<KeyRow> {
         let now = self.now();
         let verified = self.store().verify_key(&row.id, &row.user_id, now);
-        if !self.ask(verified).await? {
+        let told = EventKind::EmailVerified {
+            user_id: row.user_id.clone(),
+            provider_id: row.provider_id(),
+        };
+        if !self.change(told, verified, |verified| *verified).await? {
             return Err(Error::InvalidOneTimeToken);
         }
-        let provider_id = row.id.split(':').next();
-        tracing::info!(user_id = %row.user_id, provider_id, "key verified");
         row.verified_at = Some(now);
         Ok(row)
     }

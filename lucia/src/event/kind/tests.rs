@@ -37,6 +37,22 @@ fn samples() -> Vec<EventKind> {
             user_id: Some(user_id()),
             provider_id: provider_id(),
         },
+        EventKind::EmailVerified {
+            user_id: user_id(),
+            provider_id: provider_id(),
+        },
+        EventKind::EmailClaimed {
+            user_id: user_id(),
+            provider_id: provider_id(),
+        },
+        EventKind::EmailChanged {
+            user_id: user_id(),
+            provider_id: provider_id(),
+        },
+        EventKind::EmailChangeUndone {
+            user_id: user_id(),
+            provider_id: provider_id(),
+        },
         EventKind::PasswordSet {
             user_id: user_id(),
             provider_id: provider_id(),

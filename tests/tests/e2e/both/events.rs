@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use lucia::{Auth, AuthRequest, Event, Password, Session, User};
+use lucia::{Auth, AuthRequest, Event, Password, Session, SignInLink, User};
 use reqwest::Method;
 use serde::Deserialize;
 
@@ -17,6 +17,7 @@ use crate::support::{
 
 on_each_store![
     r69_each_request_tells_what_it_has_done_once,
+    r69_what_links_to_addresses_do_is_told_once,
     r69_what_is_refused_is_told_once,
     r69_the_client_of_a_request_is_told,
     r69_the_sessions_of_several_cookies_are_told_one_by_one,
@@ -38,6 +39,11 @@ struct Change {
 struct Reset {
     token: String,
     password: String,
+}
+
+#[derive(Deserialize)]
+struct Link {
+    token: String,
 }
 
 #[auth_request]
@@ -83,6 +89,37 @@ async fn reset(Form(form): Form<Reset>) -> lucia::Result<Response> {
     auth_request
         .reset_password(&form.token, &form.password)
         .await?;
+    Ok(answer(204, &[], ""))
+}
+
+#[auth_request]
+async fn link(Form(form): Form<Link>) -> lucia::Result<Response> {
+    auth_request.sign_in(SignInLink::new(&form.token)).await?;
+    Ok(answer(204, &[], ""))
+}
+
+#[auth_request]
+async fn verify(Form(form): Form<Link>) -> lucia::Result<Response> {
+    auth_request.verify_email(&form.token).await?;
+    Ok(answer(204, &[], ""))
+}
+
+#[auth_request]
+async fn ask_for_change() -> lucia::Result<Response> {
+    let (current, new) = (("username", "ada"), ("username", "countess"));
+    let created = auth_request.create_email_change(current, new).await?;
+    Ok(answer(200, &[], created.unwrap().expose()))
+}
+
+#[auth_request]
+async fn change_email(Form(form): Form<Link>) -> lucia::Result<Response> {
+    let change = auth_request.change_email(&form.token).await?;
+    Ok(answer(200, &[], change.undo.expose()))
+}
+
+#[auth_request]
+async fn undo(Form(form): Form<Link>) -> lucia::Result<Response> {
+    auth_request.undo_email_change(&form.token).await?;
     Ok(answer(204, &[], ""))
 }
 
@@ -141,6 +178,11 @@ fn routes() -> Routes {
         .post("/change", change)
         .post("/confirm", confirm)
         .post("/reset", reset)
+        .post("/link", link)
+        .post("/verify", verify)
+        .post("/email/ask", ask_for_change)
+        .post("/email/change", change_email)
+        .post("/email/undo", undo)
         .post("/revoke", revoke)
         .get("/for-bob", for_bob)
         .get("/recent", recent)
@@ -167,6 +209,20 @@ impl Scene {
         let session = sign_up(&self.site.auth, "ada").await;
         self.told.events();
         session
+    }
+
+    /// The answer to a form, after a comparison of what is told.
+    async fn asked(
+        &self,
+        browser: &Browser,
+        path: &str,
+        form: &[(&str, &str)],
+        told: &[&str],
+    ) -> String {
+        let reply = browser.post(path, form).await;
+        assert_eq!(reply.status, 200, "{path}: {reply:?}");
+        assert_eq!(self.told.names(), told, "{path}");
+        reply.body
     }
 
     /// Posts a form, and compares the status and what is told.
@@ -253,6 +309,62 @@ async fn r69_each_request_tells_what_it_has_done_once(stage: Stage) {
     assert!(events[0].kind.session_id().is_some());
     post("/login", &ada, 204, &["key_verified", "signed_in"]).await;
     post("/logout", &[], 204, &["session_revoked: application"]).await;
+}
+
+async fn r69_what_links_to_addresses_do_is_told_once(stage: Stage) {
+    let scene = Scene::of(&stage).await;
+    let auth = &scene.site.auth;
+    let (browser, other) = (scene.site.browser(), scene.site.browser());
+    let ada = login("ada", PASSWORD);
+    let told = ["user_created", "signed_in"];
+    let events = scene.post(&browser, "/signup", &ada, 201, &told).await;
+    let user_id = events[0].kind.user_id().cloned().unwrap();
+    let verification = async || {
+        let created = auth.create_email_verification(&user_id, ("username", "ada"));
+        let secret = created.await.unwrap().unwrap().expose().to_owned();
+        scene.told.events();
+        secret
+    };
+
+    // One link for another browser, and one for that of the user.
+    let (by_owner, by_user) = (verification().await, verification().await);
+    let told = ["one_time_token_used", "email_verified"];
+    let form = [("token", &*by_user)];
+    scene.post(&browser, "/verify", &form, 204, &told).await;
+    let told = ["one_time_token_refused"];
+    scene.post(&browser, "/verify", &form, 400, &told).await;
+    let told = ["one_time_token_used"];
+    let form = [("token", &*by_owner)];
+    scene.post(&other, "/verify", &form, 204, &told).await;
+
+    let told = ["one_time_token_created"];
+    let secret = scene.asked(&browser, "/email/ask", &[], &told).await;
+    let told = [
+        "one_time_token_used",
+        "one_time_token_created",
+        "email_changed",
+    ];
+    let form = [("token", &*secret)];
+    let undo = scene.asked(&browser, "/email/change", &form, &told).await;
+    let told = [
+        "one_time_token_used",
+        "email_change_undone",
+        "email_claimed",
+        "signed_in",
+    ];
+    let form = [("token", &*undo)];
+    scene.post(&other, "/email/undo", &form, 204, &told).await;
+
+    // Grace has signed up, and somebody else has the mailbox.
+    let grace = login("grace", PASSWORD);
+    let told = ["user_created", "signed_in"];
+    scene.post(&browser, "/signup", &grace, 201, &told).await;
+    let created = auth.create_sign_in_link(("username", "grace")).await;
+    let secret = created.unwrap().unwrap();
+    scene.told.events();
+    let told = ["one_time_token_used", "email_claimed", "signed_in"];
+    let form = [("token", secret.expose())];
+    scene.post(&other, "/link", &form, 204, &told).await;
 }
 
 async fn r69_what_is_refused_is_told_once(stage: Stage) {
