@@ -117,7 +117,7 @@ pub enum EventKind {
         /// The provider of the key.
         provider_id: String,
     },
-    /// A user changed their password. All their other sessions ended.
+    /// A user changed their password. All their other sessions ended, and their open links and codes.
     #[non_exhaustive]
     PasswordChanged {
         /// The user.
@@ -129,7 +129,7 @@ pub enum EventKind {
         /// The id that it had.
         former_session_id: SessionId,
     },
-    /// A forgotten password was reset. All sessions of the user ended.
+    /// A forgotten password was reset. All sessions of the user ended, and their open links and codes.
     #[non_exhaustive]
     PasswordReset {
         /// The user.

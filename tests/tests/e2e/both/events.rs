@@ -294,6 +294,7 @@ async fn r69_each_request_tells_what_it_has_done_once(stage: Stage) {
         "one_time_token_used",
         "one_time_tokens_revoked",
         "password_reset",
+        "email_verified",
         "signed_in",
     ];
     post("/reset", &form(PASSWORD), 204, &told).await;
