@@ -320,8 +320,8 @@ impl AuthBuilder {
     ///
     /// Each event is told once, when it has happened and before the call that it happens in returns,
     /// also where that call returns an error or its future is dropped: see
-    /// [`EventKind::Interrupted`]. No lock, connection or transaction of lucia is held meanwhile. A hook may
-    /// use this `Auth`. If it panics, the call goes on, and the log says so.
+    /// [`EventKind::Interrupted`](crate::EventKind::Interrupted). No lock, connection or transaction of
+    /// lucia is held meanwhile. A hook may use this `Auth`. If it panics, the call goes on, and the log says so.
     ///
     /// A hook runs on the thread of the call, which does nothing else meanwhile. Hand what takes time to
     /// another task, by a bounded channel: `sender.try_send(event.clone())`. `examples/audit` in the repository
