@@ -11,7 +11,7 @@ use crate::mail::Mailbox;
 /// use lucia::mail::Mailbox;
 ///
 /// # fn f(mailbox: Mailbox) -> Router {
-/// Router::new().route("/dev/mailbox", luciaaxum::mailbox(&mailbox))
+/// Router::new().route("/dev/mailbox", lucia::axum::mailbox(&mailbox))
 /// # }
 /// ```
 pub fn mailbox<S: Clone + Send + Sync + 'static>(mailbox: &Mailbox) -> MethodRouter<S> {
