@@ -28,11 +28,14 @@ pub struct EmailVerification {
 pub struct EmailChange {
     /// The key, under its new address.
     pub key: UserKey,
-    /// The key's former address. Tell its owner of the change, with a link to undo it.
+    /// The key's former address.
     pub former: KeyId,
-    /// The secret of that link, which works for 7 days:
-    /// [`AuthRequest::undo_email_change`] uses it.
-    pub undo: OneTimeToken,
+    /// The secret of a link to undo the change within 7 days, by
+    /// [`AuthRequest::undo_email_change`]. Send it to the former address, and tell of the change.
+    ///
+    /// `None` if the former address was not [verified](UserKey::verified_at): it can be mistyped, and
+    /// its owner another person. Send nothing there.
+    pub undo: Option<OneTimeToken>,
 }
 
 impl AuthRequest {
@@ -56,8 +59,8 @@ impl AuthRequest {
     /// mails open links as well.
     ///
     /// It refuses an unsafe request from another origin. In a browser that is signed in as the user of the key,
-    /// the key is [verified](UserKey::verified_at), and nothing else changes. Other browsers can be those of
-    /// another person: whoever signed up need not have the mailbox. So if the key was not verified before, it
+    /// the key is [verified](UserKey::verified_at), and nothing else changes. Another browser may belong to
+    /// another person, because a sign-up does not prove who owns the address. So if the key was not verified before, it
     ///
     /// 1. uses the link;
     /// 2. removes the passwords of all keys of the user and ends all their sessions, in one transaction, and
@@ -109,8 +112,10 @@ impl AuthRequest {
     ///
     /// async fn change(auth_request: &AuthRequest, secret: &str) -> lucia::Result<()> {
     ///     let change = auth_request.change_email(secret).await?;
-    ///     let undo = format!("https://example.com/undo?token={}", change.undo.expose());
-    ///     send(change.former.provider_user_id(), undo);
+    ///     if let Some(undo) = &change.undo {
+    ///         let link = format!("https://example.com/undo?token={}", undo.expose());
+    ///         send(change.former.provider_user_id(), link);
+    ///     }
     ///     Ok(())
     /// }
     ///

@@ -67,13 +67,17 @@ impl Auth {
         let row = row.filter(|row| row.user_id == *user_id);
         let row = row.ok_or(Error::UnknownKey)?;
         self.check_unchanged(&row).await?;
-        let mail = self.count_mail(new, address).await?;
+        let is_taken = self.find_key(new).await?.is_some();
+        // What is not sent uses up no mail of the user who has the address.
+        let asker = KeyId::from((new.provider_id(), user_id.as_str()));
+        let counted = if is_taken { &asker } else { new };
+        let mail = self.count_mail(counted, address).await?;
         let change = Change {
             former: row.id,
             new: new_id,
         };
         let token = self.create_token(EMAIL_CHANGE, &change);
-        if mail.key.is_some() || !mail.is_allowed {
+        if is_taken || !mail.is_allowed {
             // The same work, for a link that nobody gets.
             token.await?;
             return Ok(None);
@@ -104,12 +108,12 @@ impl Auth {
     }
 
     /// Uses the link to the new address, in a browser that is signed in as this user. Returns the key, its
-    /// former id, and the secret to undo it.
+    /// former id, and the secret to undo it where the former address was verified.
     pub(crate) async fn change_address(
         &self,
         secret: &str,
         user_id: &UserId,
-    ) -> Result<(UserKey, KeyId, OneTimeToken)> {
+    ) -> Result<(UserKey, KeyId, Option<OneTimeToken>)> {
         let content = self.check_token(EMAIL_CHANGE, secret).await?;
         let Change { former, new } = content.data;
         let former = self.key_of_user(former, user_id).await?;
@@ -118,14 +122,12 @@ impl Auth {
             return Err(Error::InvalidOneTimeToken);
         }
         self.use_token(EMAIL_CHANGE, secret).await?;
-        // Before the change, so that there is none that cannot be undone.
-        let undo = Undo {
-            user_id: user_id.clone(),
-            former: former.id.clone(),
-            new: new.clone(),
+        // Before the change, so that there is none that cannot be undone. An address that was not verified
+        // can be mistyped, or somebody else's: its owner does not get the account.
+        let undo = match former.verified_at {
+            Some(_) => Some(self.create_undo(user_id, &former.id, &new).await?),
+            None => None,
         };
-        let undo = self.create_token(EMAIL_CHANGE_UNDO, &undo).await?;
-        self.note_change(&new).await?;
         let former_id = KeyId::stored(former.id.clone())?;
         let told = EventKind::EmailChanged {
             user_id: user_id.clone(),
@@ -187,6 +189,17 @@ impl Auth {
             Ok(false) | Err(Error::DuplicateKey) => Err(Error::InvalidOneTimeToken),
             Err(error) => Err(error),
         }
+    }
+
+    async fn create_undo(&self, user_id: &UserId, former: &str, new: &str) -> Result<OneTimeToken> {
+        let undo = Undo {
+            user_id: user_id.clone(),
+            former: former.to_owned(),
+            new: new.to_owned(),
+        };
+        let undo = self.create_token(EMAIL_CHANGE_UNDO, &undo).await?;
+        self.note_change(new).await?;
+        Ok(undo)
     }
 
     /// Notes that the key of this id has got it by a change that can be undone.

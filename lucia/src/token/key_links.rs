@@ -61,12 +61,20 @@ impl<'a> CreateKeyLink<'a> {
     async fn create(self) -> Result<Option<OneTimeToken>> {
         let Self { auth, purpose, .. } = self;
         auth.tokens()?;
-        let row = auth.count_mail(&self.key, self.address).await?.recipient();
-        let is_wanted = |row: &KeyRow| {
-            self.unverified_of
-                .is_none_or(|user_id| row.user_id == *user_id && row.verified_at.is_none())
+        let row = match self.unverified_of {
+            Some(user_id) => {
+                let row = auth.find_key(&self.key).await?;
+                let is_wanted = |row: &KeyRow| row.user_id == *user_id && row.verified_at.is_none();
+                let row = row.filter(is_wanted);
+                // What is not sent uses up no mail of the key's own user.
+                let asker = KeyId::from((self.key.provider_id(), user_id.as_str()));
+                let counted = row.as_ref().map_or(&asker, |_| &self.key);
+                let is_allowed = auth.count_mail(counted, self.address).await?.is_allowed;
+                row.filter(|_| is_allowed)
+            }
+            None => auth.count_mail(&self.key, self.address).await?.recipient(),
         };
-        let Some(row) = row.filter(is_wanted) else {
+        let Some(row) = row else {
             // The same work, for a link that nobody gets.
             auth.create_token(purpose, "").await?;
             return Ok(None);

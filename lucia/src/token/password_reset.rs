@@ -2,6 +2,7 @@
 
 use super::key_links::{CreateKeyLink, KeyLinkPurpose};
 use crate::auth::Auth;
+use crate::event::EventKind;
 use crate::store::OldHash;
 use crate::user::key::{KeyId, UserKey, VerifiedKey};
 use crate::{Error, Result};
@@ -32,7 +33,8 @@ impl Auth {
     /// # fn send(_: &str, _: String) {}
     /// ```
     ///
-    /// Send it to an address that is known to be the user's, and to no address that came with the request.
+    /// If the key is an e-mail address, send the link there. If it is a username, send it to the address in your
+    /// database, and never to one that came with the request.
     /// Sending takes time: do it in another task, or the time of the answer tells who has an account.
     ///
     /// Returns `None` for a key that no user has, after about the same work, and when ten links and codes were
@@ -66,18 +68,22 @@ impl Auth {
         password: &str,
     ) -> Result<VerifiedKey> {
         let row = self.linked_key(PASSWORD_RESET, secret).await?;
-        let hashed_password = self.passwords().hash(password).await?;
         let others = match row.verified_at {
             Some(_) => None,
-            None => self.keys_with_passwords_beside(&row).await?,
+            None => Some(self.keys_to_claim(&row).await?),
         };
+        let hashed_password = self.passwords().hash(password).await?;
         self.use_token(PASSWORD_RESET, secret).await?;
         // Before the password: if a step fails, no link from before is left beside a new password.
         self.invalidate_user_tokens(&row.user_id).await?;
         for id in others.iter().flatten() {
             let store = self.store();
             let removed = store.update_key_password(id, &row.user_id, None, OldHash::Any);
-            self.ask(removed).await?;
+            let told = EventKind::PasswordRemoved {
+                user_id: row.user_id.clone(),
+                provider_id: row.provider_id(),
+            };
+            self.change(told, removed, |removed| *removed).await?;
         }
         let reset = self.reset_to(row, hashed_password).await;
         let key = reset.map_err(|error| match error {

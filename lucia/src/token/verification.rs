@@ -49,16 +49,24 @@ impl Auth {
         if signed_in == Some(&row.user_id) {
             return Ok(Verification::ByUser);
         }
-        match self.keys_with_passwords_beside(row).await? {
-            Some(others) => Ok(Verification::ByOwner(others)),
-            None => {
-                tracing::info!(
-                    user_id = %row.user_id,
-                    "address not verified: the user has another way to sign in, and has not"
-                );
-                Err(Error::Unauthenticated)
-            }
-        }
+        let others = self.keys_to_claim(row).await?;
+        Ok(Verification::ByOwner(others))
+    }
+
+    /// The ids of the other keys of a user, where the owner of this key's address gets the account.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unauthenticated`] where the user has to sign in first.
+    pub(super) async fn keys_to_claim(&self, row: &KeyRow) -> Result<Vec<String>> {
+        let others = self.keys_with_passwords_beside(row).await?;
+        others.ok_or_else(|| {
+            tracing::info!(
+                user_id = %row.user_id,
+                "address not verified: the user has another way to sign in, and has not"
+            );
+            Error::Unauthenticated
+        })
     }
 
     /// Does what was decided. Returns the key as it is then.
@@ -117,10 +125,7 @@ impl Auth {
     }
 
     /// The ids of the other keys of a user, if these open by their passwords alone.
-    pub(super) async fn keys_with_passwords_beside(
-        &self,
-        row: &KeyRow,
-    ) -> Result<Option<Vec<String>>> {
+    async fn keys_with_passwords_beside(&self, row: &KeyRow) -> Result<Option<Vec<String>>> {
         let keys = self.ask(self.store().user_keys(&row.user_id)).await?;
         let others = keys.into_iter().filter(|key| key.id != row.id);
         let with_password = |key: KeyRow| {

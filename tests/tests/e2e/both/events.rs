@@ -114,7 +114,7 @@ async fn ask_for_change() -> lucia::Result<Response> {
 #[auth_request]
 async fn change_email(Form(form): Form<Link>) -> lucia::Result<Response> {
     let change = auth_request.change_email(&form.token).await?;
-    Ok(answer(200, &[], change.undo.expose()))
+    Ok(answer(200, &[], change.undo.unwrap().expose()))
 }
 
 #[auth_request]

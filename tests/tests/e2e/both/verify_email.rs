@@ -367,7 +367,10 @@ async fn r63_an_account_with_another_way_in_is_not_given_away(stage: Stage) {
         let sign_in = sign_in.unwrap().unwrap();
         let code = auth.create_sign_in_code(("email", ADDRESS)).await;
         let code = code.unwrap().unwrap();
+        let reset = auth.create_password_reset(("email", ADDRESS)).await;
+        let reset = reset.unwrap().unwrap();
         for (path, secret) in [
+            ("/reset", reset.expose()),
             ("/verify", &*link),
             ("/sign-in", sign_in.expose()),
             ("/code", code.expose()),
