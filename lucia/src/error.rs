@@ -136,7 +136,7 @@ pub enum Error {
         /// What is wrong with it.
         reason: &'static str,
     },
-    /// A text that is not an address of e-mail.
+    /// The text is not an e-mail address.
     ///
     /// Status 400, code `invalid_address`.
     #[error("the e-mail address was refused: {reason}")]
@@ -192,8 +192,9 @@ pub enum Error {
 
     // Later ----------------------------------------------------------------------------------------
     /// As many attempts to sign in have failed as
-    /// [`sign_in_limit`](crate::AuthBuilder::sign_in_limit) allows: the password was not looked
-    /// at.
+    /// [`sign_in_limit`](crate::AuthBuilder::sign_in_limit) allows, and the password was not looked
+    /// at; a client has [asked for too many](crate::CreateKeyLink::limit_by) links and codes; or the
+    /// address of a key was [changed](crate::AuthRequest::change_email) less than 7 days ago.
     ///
     /// Status 429, code `too_many_attempts`.
     #[error("too many attempts; again in {} s", whole_seconds(*retry_after))]

@@ -195,7 +195,7 @@ impl AuthBuilder {
     }
 
     /// Counts no attempts to sign in, whether they say their address or not: for applications with
-    /// their own limit.
+    /// their own limit. Links and codes that are asked for are not counted either.
     pub fn without_sign_in_limit(mut self) -> Self {
         self.sign_in_limit = None;
         self

@@ -141,7 +141,7 @@ impl fmt::Debug for OutboxBuilder {
 /// # Secrets
 ///
 /// The table `outgoing_mail` holds addresses, and texts with links and codes, until they are sent. Treat it
-/// and its backups as you treat a list of open links: whoever reads it can use them until they expire.
+/// and its backups as you treat a list of open links: a person who reads it can use the links until they expire.
 /// [`in_memory`](OutboxBuilder::in_memory) keeps them out of the database.
 #[derive(Clone)]
 pub struct Outbox(Arc<Running>);

@@ -50,7 +50,7 @@ const KEPT: usize = 4;
 ///
 /// A mail is [refused](SendError::Refused) if the server refuses its recipient or its content for good
 /// (RFC 5321, a reply of 500 and more). Everything else is tried again, a wrong password, a wrong
-/// certificate and a sender that is not accepted among it: these end when somebody corrects them.
+/// certificate and a sender that is not accepted among it: these succeed once the configuration is corrected.
 ///
 /// # What the feature adds
 ///
@@ -100,7 +100,7 @@ impl SmtpMailer {
     ///
     /// # Errors
     ///
-    /// [`Error::Setting`] for what is no certificate.
+    /// [`Error::Setting`] if the PEM is not a certificate.
     pub fn root_certificate(mut self, pem: &[u8]) -> Result<Self> {
         self.server.trust(pem)?;
         Ok(self)

@@ -18,12 +18,12 @@ use crate::{Error, Result};
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub enum MailContent<'a> {
-    /// Asks whoever reads it to confirm that the address is theirs.
+    /// Asks the recipient to confirm their e-mail address.
     VerifyAddress {
         /// To the page that confirms it.
         link: &'a str,
     },
-    /// Lets somebody choose another password.
+    /// Lets the user choose a new password.
     ResetPassword {
         /// To the page that asks for the new one.
         link: &'a str,
@@ -50,7 +50,7 @@ pub enum MailContent<'a> {
         /// The code.
         code: &'a str,
     },
-    /// Invites somebody who may not have an account yet.
+    /// Invites a person who may not have an account yet.
     Invitation {
         /// To the page that accepts it.
         link: &'a str,

@@ -88,7 +88,7 @@ impl AuthRequest {
     /// 5. looks the key of the identity up, or gives it to the user who [began to
     ///    link](Self::link_oauth) it.
     ///
-    /// It signs nobody in. An account is never found by an e-mail address: the address of an identity
+    /// It does not sign the user in: call `sign_in` or `sign_up`. An account is never found by an e-mail address: the address of an identity
     /// can be that of another person's account. If you allow one address once, tell the person to sign in as
     /// before and to link the provider then.
     ///

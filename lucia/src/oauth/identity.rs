@@ -19,7 +19,7 @@ use crate::{Error, Result};
 /// Who a provider says that a person is.
 ///
 /// The subject alone says which user this is: [`key_id`](Self::key_id) is the key of that user. Names and
-/// addresses change, and a provider can give them to somebody else.
+/// addresses change, and a provider can give them to another person.
 #[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub struct OAuthIdentity {

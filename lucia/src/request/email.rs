@@ -171,7 +171,8 @@ impl AuthRequest {
     ///
     /// [`Error::CrossOrigin`]; [`Error::Unauthenticated`], and then the link still works;
     /// [`Error::InvalidOneTimeToken`] if the link is wrong, used, expired or another user's, if the key has changed
-    /// since, and if a user has the new address by now; [`Error::Unavailable`] when the store is.
+    /// since, and if a user has the new address by now; [`Error::TooManyAttempts`] for a key whose address was
+    /// changed within the last 7 days; [`Error::Unavailable`] when the store is.
     pub async fn change_email(&self, secret: &str) -> Result<EmailChange> {
         self.check_forgery()?;
         let session = self.require().await?;

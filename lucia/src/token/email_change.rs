@@ -96,8 +96,8 @@ impl Auth {
         KeyId::stored(content.data.new)
     }
 
-    /// The address that a key gets back, for the page that the link to undo a change opens, without using the
-    /// link, as [`check_token`](Self::check_token) says.
+    /// Returns the former address that the link to undo a change restores, without using the link: for the page
+    /// that the link opens, as [`check_token`](Self::check_token) says.
     ///
     /// # Errors
     ///
@@ -117,6 +117,7 @@ impl Auth {
         let content = self.check_token(EMAIL_CHANGE, secret).await?;
         let Change { former, new } = content.data;
         let former = self.key_of_user(former, user_id).await?;
+        self.check_unchanged(&former).await?;
         let is_free = self.find_key(&KeyId::stored(new.clone())?).await?.is_none();
         if content.user_id.as_ref() != Some(user_id) || !is_free {
             return Err(Error::InvalidOneTimeToken);

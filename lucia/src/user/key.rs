@@ -127,9 +127,8 @@ pub struct UserKey {
     pub verified_at: Option<SystemTime>,
 }
 
-/// A key that has just been verified: what [`verify_password`](crate::Auth::verify_password),
-/// [`trusted_key`](crate::Auth::trusted_key) and [`reset_password`](crate::Auth::reset_password)
-/// return. It dereferences to the [`UserKey`].
+/// A key that has just been verified, as by [`verify_password`](crate::Auth::verify_password),
+/// [`trusted_key`](crate::Auth::trusted_key) or [`reset_password`](crate::Auth::reset_password). It dereferences to the [`UserKey`].
 ///
 /// It remembers what it was opened with. A session that is created
 /// [by it](crate::Auth::create_session) begins only if that still opens the key, so a replaced

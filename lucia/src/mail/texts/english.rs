@@ -27,7 +27,7 @@ pub(super) fn words(occasion: &MailOccasion<'_>) -> MailWords {
         }
         MailContent::ResetPassword { .. } => words(format!("Reset your {site} password"))
             .before(format!(
-                "Somebody asked to reset the password of your account at {site}."
+                "Someone asked to reset the password of your account at {site}."
             ))
             .button("Choose a new password", FALLBACK)
             .after(once)
@@ -35,7 +35,7 @@ pub(super) fn words(occasion: &MailOccasion<'_>) -> MailWords {
         MailContent::ConfirmNewAddress { .. } => {
             words(format!("Confirm your new e-mail address for {site}"))
                 .before(format!(
-                    "Confirm that your account at {site} shall use this e-mail address."
+                    "Confirm that you want to use this e-mail address for your account at {site}."
                 ))
                 .button("Use this address", FALLBACK)
                 .after(once)
