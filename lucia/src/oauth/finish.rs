@@ -15,6 +15,7 @@ use super::tokens::{self, OAuthTokens};
 use crate::clock::UnixMillis;
 use crate::request::AuthRequest;
 use crate::request::redirect::LocalPath;
+use crate::session::Session;
 use crate::token::TokenContent;
 use crate::user::UserId;
 use crate::user::key::{UserKey, VerifiedKey};
@@ -105,7 +106,7 @@ impl AuthRequest {
         let callback = Callback::parse(query).map_err(logged)?;
         let (begun, user_id) = self.begun(parts, &callback).await?;
         let linking = match user_id {
-            Some(user_id) => Some(self.still_signed_in(parts, user_id).await?),
+            Some(user_id) => Some(self.still_signed_in(parts, &user_id).await?),
             None => None,
         };
         let next = LocalPath::parse(&begun.next).unwrap_or_default();
@@ -116,7 +117,7 @@ impl AuthRequest {
         tracing::debug!(provider = parts.id, "a provider has told who a person is");
 
         let outcome = match linking {
-            Some(user_id) => self.link(&identity, &user_id).await?,
+            Some(session) => self.link(&identity, &session).await?,
             None => self.outcome(&identity).await?,
         };
         Ok(OAuthSignIn {
@@ -160,13 +161,13 @@ impl AuthRequest {
         Ok((content.data, content.user_id))
     }
 
-    /// The user, if they are still signed in.
-    async fn still_signed_in(&self, parts: &Parts, user_id: UserId) -> Result<UserId> {
+    /// The session of the user, if they are still signed in.
+    async fn still_signed_in(&self, parts: &Parts, user_id: &UserId) -> Result<Session> {
         let session = self.require().await?;
-        if session.user_id != user_id {
+        if session.user_id != *user_id {
             return Err(Failure::state("another user has begun to link").logged(&parts.id));
         }
-        Ok(user_id)
+        Ok(session)
     }
 
     async fn outcome(&self, identity: &OAuthIdentity) -> Result<OAuthOutcome> {
@@ -183,8 +184,8 @@ impl AuthRequest {
         }
     }
 
-    async fn link(&self, identity: &OAuthIdentity, user_id: &UserId) -> Result<OAuthOutcome> {
-        let auth = self.auth();
+    async fn link(&self, identity: &OAuthIdentity, session: &Session) -> Result<OAuthOutcome> {
+        let (auth, user_id) = (self.auth(), &session.user_id);
         match auth.find_key(&identity.key_id()).await? {
             Some(row) if row.user_id == *user_id => {
                 Ok(OAuthOutcome::Linked(UserKey::from_row(row)?))
@@ -195,6 +196,10 @@ impl AuthRequest {
                 Err(Error::DuplicateKey)
             }
             None => {
+                // Asking the provider takes seconds, in which the account can have got back to its owner.
+                if auth.session(&session.id).await?.is_none() {
+                    return Err(Error::Unauthenticated);
+                }
                 let key = auth.create_key(user_id, identity.new_key()).await?;
                 Ok(OAuthOutcome::Linked(key))
             }

@@ -67,6 +67,25 @@ async fn a_user_links_a_provider_signs_in_by_it_and_unlinks_it() {
 }
 
 #[tokio::test]
+async fn r64_a_session_that_ends_while_the_provider_answers_links_nothing() {
+    let (provider, site) = stage().await;
+    let (browser, session) = signed_in(&site, "ada").await;
+    let (auth, id) = (site.auth.clone(), session.id.clone());
+    provider.ways().claims = Box::new(move |_| {
+        let (auth, id) = (auth.clone(), id.clone());
+        let ending = std::thread::spawn(move || {
+            let mut runtime = tokio::runtime::Builder::new_current_thread();
+            let runtime = runtime.enable_all().build().unwrap();
+            runtime.block_on(auth.invalidate_session(&id)).unwrap();
+        });
+        ending.join().unwrap();
+    });
+    let reply = link(&browser, &provider).await;
+    reply.assert_refused(401, "Not signed in.");
+    assert_eq!(keys(&site, &session).await, ["other:ada"]);
+}
+
+#[tokio::test]
 async fn r64_an_identity_of_another_user_is_not_linked() {
     let (provider, site) = stage().await;
     // Eve has the identity. Ada has the address of it, and nothing follows from that.
