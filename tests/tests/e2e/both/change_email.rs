@@ -19,6 +19,7 @@ on_each_store![
     r62_the_former_address_undoes_the_change_and_ends_what_the_other_person_had,
     r62_a_change_can_be_undone_for_seven_days_whatever_is_done_meanwhile,
     r62_nobody_keeps_the_former_address_from_its_owner,
+    r62_a_link_from_before_does_not_change_an_address_a_second_time,
     r62_an_address_that_was_never_verified_undoes_nothing,
     r59_what_is_not_sent_uses_up_no_mail_of_another_user,
     r62_a_change_needs_the_user_and_a_recent_sign_in,
@@ -287,6 +288,23 @@ async fn r62_nobody_keeps_the_former_address_from_its_owner(stage: Stage) {
     assert_eq!((reply.status, &*reply.body), (400, TOLD));
     assert!(has_key(&site, NEW).await);
     assert_eq!(owner.get("/me").await.status, 200);
+}
+
+async fn r62_a_link_from_before_does_not_change_an_address_a_second_time(stage: Stage) {
+    let site = site(&stage).await;
+    let auth = &site.auth;
+    let ada = user(auth, OLD).await;
+    let thief = site.browser_of(&ada);
+    // A key with the address that hers is going to have, and a link for it.
+    let key = NewKey::with_password(("email", NEW), PASSWORD).verified();
+    auth.create_key(&ada.user_id, key).await.unwrap();
+    let from_before = secret(&thief, NEW, "third@example.org").await;
+    auth.delete_key(("email", NEW)).await.unwrap();
+    let undo = changed(&thief, OLD, NEW).await;
+    let reply = thief.post("/change", &form(&from_before)).await;
+    assert_eq!(reply.status, 429, "{reply:?}");
+    assert_eq!(site.browser().post("/undo", &form(&undo)).await.status, 204);
+    assert!(has_key(&site, OLD).await && !has_key(&site, NEW).await);
 }
 
 async fn r62_an_address_that_was_never_verified_undoes_nothing(stage: Stage) {
