@@ -306,7 +306,7 @@ pub trait MailStore: fmt::Debug + Send + Sync + 'static {
     /// Returns whether it did.
     async fn put_off_mail(&self, id: &str, attempts: u32, due: UnixMillis) -> Result<bool>;
 
-    /// Deletes a mail, whoever has claimed it. Returns whether it was there.
+    /// Deletes a mail, even one that another process has claimed. Returns whether it was there.
     async fn delete_mail(&self, id: &str) -> Result<bool>;
 }
 

@@ -86,7 +86,7 @@ impl Audit {
     }
 }
 
-/// Whether the caller of the transaction writes it: it is no event before it is committed.
+/// Whether the caller of the transaction writes it: it is not an event until it is committed.
 fn is_in_transaction(kind: &EventKind) -> bool {
     matches!(
         kind,

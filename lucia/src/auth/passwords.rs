@@ -183,8 +183,8 @@ impl Auth {
     }
 
     /// Deletes the open links and codes of a user whose password is about to be another one: if a step fails,
-    /// none from before is left beside the new password. The event of the password tells of them, too. Where
-    /// there is no table for them, there are none.
+    /// none from before is left beside the new password. The event of the password covers them. Without the
+    /// table for them, there is nothing to delete.
     pub(crate) async fn end_tokens(&self, user_id: &UserId) -> Result<()> {
         let Some(tokens) = self.store().tokens() else {
             return Ok(());

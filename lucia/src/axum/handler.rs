@@ -79,8 +79,8 @@ impl<T> Incoming<T> {
     }
 }
 
-/// Boxed, so that the compiler need not prove anew for each handler that all that happens in here can be
-/// sent to another thread: that took most of the time of compiling one.
+/// Boxed, so that the compiler does not prove for each handler again that all futures in here are `Send`,
+/// which took most of the time that a handler takes to compile.
 fn admit_request(
     request: Request,
     guard: &'static Guard,

@@ -112,17 +112,22 @@ impl AuthRequest {
     /// 3. uses the link, and invalidates all other links and codes of the user;
     /// 4. sets the password and ends all sessions of the user, in one transaction. A key that was not
     ///    [verified](crate::UserKey::verified_at) is verified by that; before, the passwords of the user's other
-    ///    keys are removed, which another person can have set. Where the user has a key that is verified or opens
-    ///    without a password, neither is done;
+    ///    keys are removed, which another person can have set;
     /// 5. signs the user in, as [`sign_in`](Self::sign_in) does once the proof is checked.
     ///
     /// If a step fails, the steps after it do not happen. After step 3 the user needs another link.
+    ///
+    /// If the key was not verified, and the user has another key that is, or one that opens without a password, the
+    /// reset is refused at step 2: they have to sign in that way first, as for
+    /// [`verify_email`](Self::verify_email).
     ///
     /// # Errors
     ///
     /// [`Error::CrossOrigin`](crate::Error::CrossOrigin);
     /// [`Error::InvalidOneTimeToken`](crate::Error::InvalidOneTimeToken) if the link is wrong, used or
-    /// expired, or if the key now belongs to another user; [`Error::InvalidPassword`](crate::Error::InvalidPassword);
+    /// expired, or if the key now belongs to another user;
+    /// [`Error::Unauthenticated`](crate::Error::Unauthenticated) where the user has to sign in first, and the link
+    /// still works; [`Error::InvalidPassword`](crate::Error::InvalidPassword);
     /// [`Error::Busy`](crate::Error::Busy) when too many passwords wait to be hashed;
     /// [`Error::Unavailable`](crate::Error::Unavailable) when the store is.
     pub async fn reset_password(&self, secret: &str, new: &str) -> Result<Session> {

@@ -1,6 +1,6 @@
 //! Changing the address of a key: confirmed at the new address, and undone from the former one.
 //!
-//! Whoever changes an address can do more in the same minute: change the password, ask for another change. So
+//! A thief who changes an address can do more in the same minute: change the password, ask for another change. So
 //! the token that undoes the change is not one of the user, whose tokens end with a new password; its data
 //! names the user. And as long as a change can be undone, the key gets no third address: a token that is
 //! found by the key, and opens nothing, says so.
