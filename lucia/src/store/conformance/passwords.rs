@@ -1,8 +1,8 @@
 //! Passwords that end sessions.
 
 use super::values::{
-    NOW, all, insert_key, insert_session, insert_user, key, rotated, rotation, row, session,
-    session_id, session_ids, stored_key, stored_session,
+    NOW, all, forty_users, insert_key, insert_session, insert_user, key, rotated, rotation, row,
+    session, session_id, session_ids, stored_key, stored_session,
 };
 use crate::store::{KeyRow, NewSessionRow, OldHash, PasswordChange, Rotation, Store, UnixMillis};
 use crate::user::UserId;
@@ -317,14 +317,7 @@ pub(super) async fn a_key_that_is_unknown_or_somebody_elses_is_not_claimed(store
 
 /// Whichever comes first, nothing is left of what a password began.
 pub(super) async fn no_session_of_a_password_outlives_the_claim_of_a_key(store: &dyn Store) {
-    const USERS: u64 = 40;
-
-    let users: Vec<String> = (0..USERS).map(|number| format!("user {number}")).collect();
-    for (number, user) in (0..).zip(&users) {
-        insert_user(store, user).await;
-        insert_key(store, &key(&format!("a:{user}"), user)).await;
-        insert_session(store, &session(number, user)).await;
-    }
+    let users = forty_users(store).await;
     let meetings = (0..).zip(&users).map(async |(number, user)| {
         let opened = key(&format!("a:{user}"), user);
         // The claim, or a change that keeps a session, at another place among them each time.

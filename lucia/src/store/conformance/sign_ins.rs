@@ -1,8 +1,8 @@
 //! Sessions by the key that was opened for them.
 
 use super::values::{
-    NOW, all, comparable, insert_key, insert_session, insert_user, key, rotation, row, session,
-    session_id, session_ids, stored_key,
+    NOW, all, comparable, forty_users, insert_key, insert_session, insert_user, key, rotation, row,
+    session, session_id, session_ids, stored_key,
 };
 use crate::store::{KeyRow, LastKey, NewSessionRow, OldHash, PasswordChange, Store};
 use crate::user::UserId;
@@ -89,14 +89,7 @@ pub(super) async fn of_fifty_sessions_by_a_key_as_many_are_left_as_asked(store: 
 
 /// Whichever comes first, nothing is left of what the old password began.
 pub(super) async fn no_session_of_an_old_password_outlives_the_change(store: &dyn Store) {
-    const USERS: u64 = 40;
-
-    let users: Vec<String> = (0..USERS).map(|number| format!("user {number}")).collect();
-    for (number, user) in (0..).zip(&users) {
-        insert_user(store, user).await;
-        insert_key(store, &key(&format!("a:{user}"), user)).await;
-        insert_session(store, &session(number, user)).await;
-    }
+    let users = forty_users(store).await;
     let meetings = (0..).zip(&users).map(async |(number, user)| {
         let old = key(&format!("a:{user}"), user);
         // With a limit and without, and the change at another place among them each time.

@@ -262,3 +262,14 @@ pub(super) async fn all<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<
         .filter_map(|(_, output)| output)
         .collect()
 }
+
+/// Users who meet in many ways: each has a key, which is `a:` and their id, and the session of their number.
+pub(super) async fn forty_users(store: &dyn Store) -> Vec<String> {
+    let users: Vec<String> = (0..40).map(|number| format!("user {number}")).collect();
+    for (number, user) in (0..).zip(&users) {
+        insert_user(store, user).await;
+        insert_key(store, &key(&format!("a:{user}"), user)).await;
+        insert_session(store, &session(number, user)).await;
+    }
+    users
+}
