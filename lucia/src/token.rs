@@ -19,11 +19,10 @@ mod verification;
 use std::fmt;
 
 pub use codes::CreateCode;
-pub use key_links::CreateKeyLink;
+pub use key_links::{KeyCode, KeyLink};
 pub use links::CreateToken;
 pub use purpose::{CodePurpose, TokenPurpose};
 pub use secret::{OneTimeCode, OneTimeToken};
-pub use sign_in_code::CreateSignInCode;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
