@@ -1,6 +1,6 @@
 //! One-time tokens: links and codes that prove, once, that a message was received.
 //!
-//! The secret of a link has more than 128 bits and is found by its SHA-256. A code is short enough to be
+//! The token of a link has more than 128 bits and is found by its SHA-256. A code is short enough to be
 //! typed and to be guessed. So it is found by its subject, each try is counted before it is compared, and
 //! its hash is that of a password.
 
