@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use lucia::store::{
-    AttemptStore, CountedAttempt, CountedPlace, Expiries, FormerTokens, InsertedSession,
-    KeyDeletion, KeyRow, LastKey, MailRow, MailStore, NewAttempt, NewSessionRow, NewUserRow,
-    OldHash, Owner, PasswordChange, Result, Rotation, SessionRow, SessionStore, Store, StoreError,
-    TokenRow, TokenStore, UnixMillis, UserRow, UserStore, UserTable,
+    AttemptStore, CountedAttempt, CountedPlace, CredentialRow, CredentialStore, Expiries,
+    FormerTokens, InsertedSession, KeyDeletion, KeyRow, LastKey, MailRow, MailStore, NewAttempt,
+    NewSessionRow, NewUserRow, OldHash, Owner, PasswordChange, Result, Rotation, SessionRow,
+    SessionStore, Store, StoreError, TokenRow, TokenStore, UnixMillis, UserRow, UserStore,
+    UserTable,
 };
 use lucia::{SessionId, UserId};
 use serde_json::{Map, Value};
@@ -131,6 +132,10 @@ fn attempts(store: &Arc<dyn Store>) -> &dyn AttemptStore {
     store.attempts().unwrap()
 }
 
+fn credentials(store: &Arc<dyn Store>) -> &dyn CredentialStore {
+    store.credentials().unwrap()
+}
+
 fn mails(store: &Arc<dyn Store>) -> &dyn MailStore {
     store.mails().unwrap()
 }
@@ -164,6 +169,10 @@ probed! {
 
         fn mails(&self) -> Option<&dyn MailStore> {
             self.store.mails().map(|_| self as &dyn MailStore)
+        }
+
+        fn credentials(&self) -> Option<&dyn CredentialStore> {
+            self.store.credentials().map(|_| self as &dyn CredentialStore)
         }
 
         fn attempts(&self) -> Option<&dyn AttemptStore> {
@@ -212,6 +221,16 @@ probed! {
     check_attempts() -> ();
     uncount_attempt(places: &[CountedPlace]) -> ();
     delete_old_attempts(now: UnixMillis, limit: u32) -> u64;
+}
+
+probed! {
+    CredentialStore as credentials, {}
+    check_credentials() -> ();
+    insert_credential(credential: CredentialRow) -> bool;
+    credential(id: &str) -> Option<CredentialRow>;
+    user_credentials(user_id: &UserId, kind: &str) -> Vec<CredentialRow>;
+    replace_credential_data(id: &str, old: &str, new: &str, used_at: Option<UnixMillis>) -> bool;
+    delete_credential(id: &str, user_id: &UserId, data: Option<&str>) -> bool;
 }
 
 probed! {
