@@ -28,12 +28,16 @@ pub(crate) use candidates::warn_of_too_many;
 use said::Said;
 
 use crate::clock::{TimeSource, UnixMillis};
+#[cfg(feature = "oauth")]
+use crate::encryption::Vault;
 use crate::event::{EventClient, Listeners};
 use crate::headers::cookie::CookieConfig;
 use crate::headers::denial::Denials;
 use crate::headers::origin::OriginPolicy;
 use crate::password::Passwords;
 use crate::session::Lifetime;
+#[cfg(feature = "oauth")]
+use crate::store::CredentialStore;
 use crate::store::{self, AttemptStore, Store, TokenStore};
 use crate::time_limit::within;
 use crate::{Error, Result};
@@ -93,6 +97,8 @@ struct Parts {
     denials: Option<Denials>,
     listeners: Listeners,
     said: Said,
+    #[cfg(feature = "oauth")]
+    vault: Option<Vault>,
 }
 
 impl Auth {
@@ -165,6 +171,13 @@ impl Auth {
             Error::Misuse(reason.to_owned())
         };
         self.store().tokens().ok_or_else(has_none)
+    }
+
+    /// The keys that secrets are encrypted with, if there are any, and the store of these: `build` has checked
+    /// that there is one.
+    #[cfg(feature = "oauth")]
+    pub(crate) fn vault(&self) -> Option<(&Vault, &dyn CredentialStore)> {
+        self.0.vault.as_ref().zip(self.store().credentials())
     }
 
     /// Bounds the time that a store may take, whatever the store itself promises.

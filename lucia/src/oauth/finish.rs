@@ -16,6 +16,7 @@ use crate::clock::UnixMillis;
 use crate::request::AuthRequest;
 use crate::request::redirect::LocalPath;
 use crate::session::Session;
+use crate::store::KeyRow;
 use crate::token::TokenContent;
 use crate::user::UserId;
 use crate::user::key::{UserKey, VerifiedKey};
@@ -87,7 +88,8 @@ impl AuthRequest {
     /// 4. checks the ID token (OpenID Connect Core 1.0, 3.1.3.7), or asks the user-info endpoint of a
     ///    provider that has none;
     /// 5. looks the key of the identity up, or gives it to the user who [began to
-    ///    link](Self::link_oauth) it.
+    ///    link](Self::link_oauth) it, and stores the tokens where the provider is built with
+    ///    [`store_tokens`](crate::OAuthProviderBuilder::store_tokens).
     ///
     /// It does not sign the user in: call `sign_in` or `sign_up`. An account is never found by an e-mail address: the address of an identity
     /// can be that of another person's account. If you allow one address once, tell the person to sign in as
@@ -113,7 +115,10 @@ impl AuthRequest {
 
         let now = self.auth().now();
         let asking = ask(parts, callback, begun, now);
-        let (identity, tokens) = parts.in_time(asking).await.map_err(logged)?;
+        let (mut identity, tokens) = parts.in_time(asking).await.map_err(logged)?;
+        if parts.stores_tokens {
+            identity.tokens = Some(Arc::new(tokens.clone()));
+        }
         tracing::debug!(provider = parts.id, "a provider has told who a person is");
 
         let outcome = match linking {
@@ -174,6 +179,7 @@ impl AuthRequest {
         match self.auth().find_key(&identity.key_id()).await? {
             None => Ok(OAuthOutcome::New),
             Some(row) if row.hashed_password.is_none() => {
+                self.store(identity, &row).await?;
                 Ok(OAuthOutcome::Known(VerifiedKey::from_row(row)?))
             }
             Some(_) => {
@@ -184,10 +190,23 @@ impl AuthRequest {
         }
     }
 
+    /// Stores the tokens of an identity whose user is known.
+    async fn store(&self, identity: &OAuthIdentity, key: &KeyRow) -> Result<()> {
+        match &identity.tokens {
+            Some(tokens) => {
+                self.auth()
+                    .store_tokens(&key.user_id, &key.id, tokens)
+                    .await
+            }
+            None => Ok(()),
+        }
+    }
+
     async fn link(&self, identity: &OAuthIdentity, session: &Session) -> Result<OAuthOutcome> {
         let (auth, user_id) = (self.auth(), &session.user_id);
         match auth.find_key(&identity.key_id()).await? {
             Some(row) if row.user_id == *user_id => {
+                self.store(identity, &row).await?;
                 Ok(OAuthOutcome::Linked(UserKey::from_row(row)?))
             }
             Some(_) => {

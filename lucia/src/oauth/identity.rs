@@ -1,6 +1,7 @@
 //! [`OAuthIdentity`]: who the provider says that a person is.
 
 use std::fmt;
+use std::sync::Arc;
 
 use http::Method;
 use serde::de::DeserializeOwned;
@@ -20,7 +21,7 @@ use crate::{Error, Result};
 ///
 /// The subject alone says which user this is: [`key_id`](Self::key_id) is the key of that user. Names and
 /// addresses change, and a provider can give them to another person.
-#[derive(Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct OAuthIdentity {
     /// The [id](super::OAuthProvider::id) of the provider.
@@ -35,6 +36,8 @@ pub struct OAuthIdentity {
     /// A name to show, if the provider gives one.
     pub name: Option<String>,
     claims: Value,
+    /// The tokens that are stored with the key.
+    pub(super) tokens: Option<Arc<OAuthTokens>>,
 }
 
 impl OAuthIdentity {
@@ -44,10 +47,14 @@ impl OAuthIdentity {
         KeyId::from((&self.provider, &self.subject))
     }
 
-    /// The key for a new user: `NewUser::with_key(identity.new_key())`.
+    /// The key for a new user: `NewUser::with_key(identity.new_key())`. It carries the tokens of the provider where
+    /// they are [stored](super::OAuthProviderBuilder::store_tokens).
     #[must_use]
     pub fn new_key(&self) -> NewKey<'static> {
-        NewKey::without_password(self.key_id())
+        NewKey {
+            tokens: self.tokens.clone(),
+            ..NewKey::without_password(self.key_id())
+        }
     }
 
     /// The address, if the provider says that it has verified it.
@@ -80,6 +87,17 @@ impl OAuthIdentity {
             let reason = format!("its claims do not fit `{what}`: make fields of it an `Option`");
             Error::OAuth(Failure::answer(reason).of(&self.provider))
         })
+    }
+}
+
+/// Compares who it is, and not the tokens that it carries.
+impl PartialEq for OAuthIdentity {
+    fn eq(&self, other: &Self) -> bool {
+        let of = |it: &Self| {
+            let texts = (it.provider.clone(), it.subject.clone(), it.name.clone());
+            (texts, it.email.clone(), it.email_verified)
+        };
+        of(self) == of(other) && self.claims == other.claims
     }
 }
 
@@ -131,6 +149,7 @@ pub(super) async fn of_claims(
         email_verified: is_true(claims.get("email_verified")),
         name: text("name").or(text("preferred_username")).and_then(shown),
         claims: Value::Object(claims),
+        tokens: None,
     };
     checked(identity)
 }
@@ -196,6 +215,7 @@ fn told(
         email_verified,
         name: text_at(&claims, endpoints.name).as_deref().and_then(shown),
         claims,
+        tokens: None,
     };
     checked(identity)
 }

@@ -163,6 +163,9 @@ pub struct NewKey<'a> {
     pub(crate) id: KeyId,
     pub(crate) password: Option<&'a str>,
     pub(crate) is_verified: bool,
+    /// The tokens of a provider that are stored with the key.
+    #[cfg(feature = "oauth")]
+    pub(crate) tokens: Option<std::sync::Arc<crate::OAuthTokens>>,
 }
 
 impl<'a> NewKey<'a> {
@@ -173,6 +176,8 @@ impl<'a> NewKey<'a> {
             id: key.into(),
             password: Some(password),
             is_verified: false,
+            #[cfg(feature = "oauth")]
+            tokens: None,
         }
     }
 
@@ -186,6 +191,8 @@ impl<'a> NewKey<'a> {
             id: key.into(),
             password: None,
             is_verified: false,
+            #[cfg(feature = "oauth")]
+            tokens: None,
         }
     }
 
@@ -204,7 +211,7 @@ impl fmt::Debug for NewKey<'_> {
             .field("id", &self.id)
             .field("password", &self.password.map(|_| "[redacted]"))
             .field("is_verified", &self.is_verified)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
