@@ -4,6 +4,8 @@ mod builder;
 mod candidates;
 mod create_session;
 mod creation;
+#[cfg(feature = "oauth")]
+mod credentials;
 mod keys;
 mod passwords;
 pub(crate) mod said;
@@ -36,8 +38,6 @@ use crate::headers::denial::Denials;
 use crate::headers::origin::OriginPolicy;
 use crate::password::Passwords;
 use crate::session::Lifetime;
-#[cfg(feature = "oauth")]
-use crate::store::CredentialStore;
 use crate::store::{self, AttemptStore, Store, TokenStore};
 use crate::time_limit::within;
 use crate::{Error, Result};
@@ -173,11 +173,12 @@ impl Auth {
         self.store().tokens().ok_or_else(has_none)
     }
 
-    /// The keys that secrets are encrypted with, if there are any, and the store of these: `build` has checked
-    /// that there is one.
-    #[cfg(feature = "oauth")]
-    pub(crate) fn vault(&self) -> Option<(&Vault, &dyn CredentialStore)> {
-        self.0.vault.as_ref().zip(self.store().credentials())
+    /// Whether credentials are stored.
+    fn stores_credentials(&self) -> bool {
+        #[cfg(feature = "oauth")]
+        return self.0.vault.is_some();
+        #[cfg(not(feature = "oauth"))]
+        false
     }
 
     /// Bounds the time that a store may take, whatever the store itself promises.

@@ -102,7 +102,7 @@ impl DeleteKey<'_> {
             KeyDeletion::Deleted(user_id) => {
                 self.auth.tell(told(Some(user_id.clone())));
                 #[cfg(feature = "oauth")]
-                self.auth.forget_tokens(&user_id, id).await;
+                self.auth.forget_secrets(&user_id, id).await;
                 Ok(())
             }
             KeyDeletion::Unknown => Ok(()),

@@ -106,7 +106,8 @@ impl Auth {
         if let Some(credentials) = self.store().credentials() {
             match self.ask(credentials.check_credentials()).await {
                 // One that stores no credentials can do without theirs.
-                Ok(()) | Err(Error::Schema { column: None, .. }) => {}
+                Ok(()) => {}
+                Err(Error::Schema { column: None, .. }) if !self.stores_credentials() => {}
                 Err(error) => return Err(error),
             }
         }

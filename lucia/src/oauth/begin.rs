@@ -162,7 +162,7 @@ impl BeginOAuth<'_> {
         };
         let auth = request.auth();
         if parts.stores_tokens {
-            auth.vault_for_tokens()?;
+            auth.vault()?;
         }
         let known = parts.in_time(parts.known(auth.now())).await;
         let known = known.map_err(|failure| failure.logged(&parts.id))?;

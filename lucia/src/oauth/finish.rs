@@ -11,6 +11,7 @@ use super::error::{Failure, word};
 use super::id_token::{Refusal, verify};
 use super::identity::{self, OAuthIdentity};
 use super::provider::{Known, OAuthProvider, Parts};
+use super::stored::Stored;
 use super::tokens::{self, OAuthTokens};
 use crate::clock::UnixMillis;
 use crate::request::AuthRequest;
@@ -116,14 +117,15 @@ impl AuthRequest {
         let now = self.auth().now();
         let asking = ask(parts, callback, begun, now);
         let (mut identity, tokens) = parts.in_time(asking).await.map_err(logged)?;
-        if parts.stores_tokens {
-            identity.tokens = Some(Arc::new(tokens.clone()));
+        let stored = parts.stores_tokens.then(|| Stored::new(&tokens, now));
+        if let Some(stored) = &stored {
+            identity.secret = Some(stored.to_secret()?);
         }
         tracing::debug!(provider = parts.id, "a provider has told who a person is");
 
         let outcome = match linking {
-            Some(session) => self.link(&identity, &session).await?,
-            None => self.outcome(&identity).await?,
+            Some(session) => self.link(&identity, stored.as_ref(), &session).await?,
+            None => self.outcome(&identity, stored.as_ref()).await?,
         };
         Ok(OAuthSignIn {
             outcome,
@@ -175,11 +177,15 @@ impl AuthRequest {
         Ok(session)
     }
 
-    async fn outcome(&self, identity: &OAuthIdentity) -> Result<OAuthOutcome> {
+    async fn outcome(
+        &self,
+        identity: &OAuthIdentity,
+        stored: Option<&Stored>,
+    ) -> Result<OAuthOutcome> {
         match self.auth().find_key(&identity.key_id()).await? {
             None => Ok(OAuthOutcome::New),
             Some(row) if row.hashed_password.is_none() => {
-                self.store(identity, &row).await?;
+                self.store(stored, &row).await?;
                 Ok(OAuthOutcome::Known(VerifiedKey::from_row(row)?))
             }
             Some(_) => {
@@ -190,23 +196,27 @@ impl AuthRequest {
         }
     }
 
-    /// Stores the tokens of an identity whose user is known.
-    async fn store(&self, identity: &OAuthIdentity, key: &KeyRow) -> Result<()> {
-        match &identity.tokens {
-            Some(tokens) => {
-                self.auth()
-                    .store_tokens(&key.user_id, &key.id, tokens)
-                    .await
+    /// Stores the tokens for a key that is there.
+    async fn store(&self, stored: Option<&Stored>, key: &KeyRow) -> Result<()> {
+        match stored {
+            Some(stored) => {
+                let (auth, user_id) = (self.auth(), &key.user_id);
+                auth.store_tokens(user_id, &key.id, stored).await
             }
             None => Ok(()),
         }
     }
 
-    async fn link(&self, identity: &OAuthIdentity, session: &Session) -> Result<OAuthOutcome> {
+    async fn link(
+        &self,
+        identity: &OAuthIdentity,
+        stored: Option<&Stored>,
+        session: &Session,
+    ) -> Result<OAuthOutcome> {
         let (auth, user_id) = (self.auth(), &session.user_id);
         match auth.find_key(&identity.key_id()).await? {
             Some(row) if row.user_id == *user_id => {
-                self.store(identity, &row).await?;
+                self.store(stored, &row).await?;
                 Ok(OAuthOutcome::Linked(UserKey::from_row(row)?))
             }
             Some(_) => {

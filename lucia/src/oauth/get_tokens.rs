@@ -88,7 +88,7 @@ impl Auth {
         user_id: &UserId,
         provider: &OAuthProvider,
     ) -> Result<()> {
-        let (_, credentials) = self.vault_for_tokens()?;
+        let (_, credentials) = self.vault()?;
         for (row, _) in self.rows_of_tokens(user_id, provider.id()).await? {
             let deleting = credentials.delete_credential(&row.id, user_id, None);
             self.ask(deleting).await?;
@@ -132,7 +132,7 @@ impl GetOAuthTokens<'_> {
             let Some(row) = self.row().await? else {
                 return Ok(None);
             };
-            let kept = self.auth.opened(row).map_err(logged)?;
+            let kept = self.auth.opened(row)?.map_err(logged)?;
             let now = self.auth.now();
             if kept.stored.is_good_until(now.plus(LEAST)) {
                 let tokens = kept.stored.tokens(now);
@@ -207,8 +207,8 @@ impl GetOAuthTokens<'_> {
             return;
         }
         let swapping = async {
-            let data = self.auth.sealed(&kept.row, &kept.stored)?;
-            self.auth.swap(&kept.row, &data, None).await
+            let data = self.auth.sealed(&kept.row, &kept.stored.to_secret()?)?;
+            self.auth.swap_data(&kept.row, &data, None).await
         };
         if let Err(error) = swapping.await {
             let (error, user_id) = (crate::error::chain(&error), self.user_id);
@@ -273,8 +273,8 @@ impl Refresh {
             by: random_text(16)?,
             until: now.plus(claimed_for(parts)).0,
         };
-        let claimed = auth.sealed(&row, &stored.claimed_by(claim))?;
-        if !auth.swap(&row, &claimed, None).await? {
+        let claimed = auth.sealed(&row, &stored.claimed_by(claim).to_secret()?)?;
+        if !auth.swap_data(&row, &claimed, None).await? {
             return Ok(Refreshed::Overtaken);
         }
         row.data = claimed;
@@ -292,8 +292,8 @@ impl Refresh {
             },
             Err(failure) => {
                 // The next one to ask tries again. Where this fails, the claim ends by itself.
-                let former = auth.sealed(&row, &stored)?;
-                let released = auth.swap(&row, &former, None).await;
+                let former = auth.sealed(&row, &stored.to_secret()?)?;
+                let released = auth.swap_data(&row, &former, None).await;
                 tracing::debug!(?released, "the tokens of a provider stay as they were");
                 Err(failure.logged(&parts.id))
             }
@@ -310,13 +310,13 @@ async fn store(
     tokens: OAuthTokens,
     asked_at: crate::store::UnixMillis,
 ) -> Result<Refreshed> {
-    let (_, credentials) = auth.vault_for_tokens()?;
+    let (_, credentials) = auth.vault()?;
     let stored = Stored::new(&tokens, asked_at);
-    let data = auth.sealed(&row, &stored)?;
+    let data = auth.sealed(&row, &stored.to_secret()?)?;
     let give_up = Instant::now() + STORING;
     let mut pauses = pauses();
     loop {
-        let failed = match auth.swap(&row, &data, Some(asked_at)).await {
+        let failed = match auth.swap_data(&row, &data, Some(asked_at)).await {
             Ok(true) => return Ok(Refreshed::Tokens(stored.tokens(auth.now()))),
             Ok(false) => match auth.ask(credentials.credential(&row.id)).await {
                 // Unlinked, or the user was deleted.
@@ -327,7 +327,7 @@ async fn store(
                 }
                 // A sign-in has put other tokens there: with a refresh token, or with the one that is now
                 // replaced.
-                Ok(Some(found)) => match auth.opened(found) {
+                Ok(Some(found)) => match auth.opened(found)? {
                     Ok(found) if found.stored.refresh_token() == Some(former_refresh_token) => {
                         row = found.row;
                         Error::unavailable("the tokens change too often to be stored")

@@ -1,7 +1,6 @@
 //! [`OAuthIdentity`]: who the provider says that a person is.
 
 use std::fmt;
-use std::sync::Arc;
 
 use http::Method;
 use serde::de::DeserializeOwned;
@@ -14,7 +13,7 @@ use super::fetch::FetchError;
 use super::presets::{EmailIn, Endpoints, UserInfoMethod};
 use super::provider::Parts;
 use super::tokens::OAuthTokens;
-use crate::user::key::{KeyId, NewKey};
+use crate::user::key::{KeyId, KeySecret, NewKey};
 use crate::{Error, Result};
 
 /// Who a provider says that a person is.
@@ -36,8 +35,8 @@ pub struct OAuthIdentity {
     /// A name to show, if the provider gives one.
     pub name: Option<String>,
     claims: Value,
-    /// The tokens that are stored with the key.
-    pub(super) tokens: Option<Arc<OAuthTokens>>,
+    /// The tokens, where they are stored with the key.
+    pub(super) secret: Option<KeySecret>,
 }
 
 impl OAuthIdentity {
@@ -52,7 +51,7 @@ impl OAuthIdentity {
     #[must_use]
     pub fn new_key(&self) -> NewKey<'static> {
         NewKey {
-            tokens: self.tokens.clone(),
+            secret: self.secret.clone(),
             ..NewKey::without_password(self.key_id())
         }
     }
@@ -149,7 +148,7 @@ pub(super) async fn of_claims(
         email_verified: is_true(claims.get("email_verified")),
         name: text("name").or(text("preferred_username")).and_then(shown),
         claims: Value::Object(claims),
-        tokens: None,
+        secret: None,
     };
     checked(identity)
 }
@@ -215,7 +214,7 @@ fn told(
         email_verified,
         name: text_at(&claims, endpoints.name).as_deref().and_then(shown),
         claims,
-        tokens: None,
+        secret: None,
     };
     checked(identity)
 }

@@ -176,7 +176,10 @@ async fn only_what_an_earlier_version_has_not_run_is_run() {
     let sql = "SELECT number, ran_at = 7 FROM lucia_migration ORDER BY number";
     let rows = client.query(sql, &[]).await.unwrap();
     let rows: Vec<(i64, bool)> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
-    assert_eq!(rows, [(1, true), (2, false), (3, true), (4, true)]);
+    assert_eq!(
+        rows,
+        [(1, true), (2, false), (3, true), (4, true), (5, true)]
+    );
 }
 
 #[tokio::test]

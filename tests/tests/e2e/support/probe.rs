@@ -31,6 +31,7 @@ struct State {
     down: bool,
     counts_no_attempts: bool,
     has_no_tokens: bool,
+    has_no_credentials: bool,
     gates: HashMap<&'static str, Gate>,
 }
 
@@ -68,6 +69,11 @@ impl Probe {
     /// From now on the store has no one-time tokens.
     pub(crate) fn have_no_tokens(&self) {
         self.state().has_no_tokens = true;
+    }
+
+    /// From now on the store has no place for credentials.
+    pub(crate) fn have_no_credentials(&self) {
+        self.state().has_no_credentials = true;
     }
 
     /// Makes calls of `method` wait before they reach the store.
@@ -172,7 +178,9 @@ probed! {
         }
 
         fn credentials(&self) -> Option<&dyn CredentialStore> {
-            self.store.credentials().map(|_| self as &dyn CredentialStore)
+            let credentials = self.store.credentials();
+            let credentials = credentials.map(|_| self as &dyn CredentialStore);
+            credentials.filter(|_| !self.probe.state().has_no_credentials)
         }
 
         fn attempts(&self) -> Option<&dyn AttemptStore> {
