@@ -4,6 +4,8 @@ mod builder;
 mod candidates;
 mod create_session;
 mod creation;
+#[cfg(feature = "oauth")]
+mod credentials;
 mod keys;
 mod passwords;
 pub(crate) mod said;
@@ -28,6 +30,8 @@ pub(crate) use candidates::warn_of_too_many;
 use said::Said;
 
 use crate::clock::{TimeSource, UnixMillis};
+#[cfg(feature = "oauth")]
+use crate::encryption::Vault;
 use crate::event::{EventClient, Listeners};
 use crate::headers::cookie::CookieConfig;
 use crate::headers::denial::Denials;
@@ -93,6 +97,8 @@ struct Parts {
     denials: Option<Denials>,
     listeners: Listeners,
     said: Said,
+    #[cfg(feature = "oauth")]
+    vault: Option<Vault>,
 }
 
 impl Auth {
@@ -165,6 +171,14 @@ impl Auth {
             Error::Misuse(reason.to_owned())
         };
         self.store().tokens().ok_or_else(has_none)
+    }
+
+    /// Whether credentials are stored.
+    fn stores_credentials(&self) -> bool {
+        #[cfg(feature = "oauth")]
+        return self.0.vault.is_some();
+        #[cfg(not(feature = "oauth"))]
+        false
     }
 
     /// Bounds the time that a store may take, whatever the store itself promises.

@@ -50,6 +50,8 @@ pub type BoxError = Box<dyn StdError + Send + Sync + 'static>;
 /// | [`Constraint`](Self::Constraint), any other | 400 | `invalid_value` |
 /// | [`OAuth`](Self::OAuth), [`InvalidState`](OAuthErrorKind::InvalidState) | 400 | `oauth_state` |
 /// | [`OAuth`](Self::OAuth), [`Denied`](OAuthErrorKind::Denied) | 403 | `oauth_denied` |
+/// | [`OAuth`](Self::OAuth), [`Revoked`](OAuthErrorKind::Revoked) | 403 | `oauth_revoked` |
+/// | [`OAuth`](Self::OAuth), [`Unreadable`](OAuthErrorKind::Unreadable) | 403 | `oauth_unreadable` |
 /// | [`OAuth`](Self::OAuth), [`InvalidAnswer`](OAuthErrorKind::InvalidAnswer) | 502 | `oauth_answer` |
 /// | [`OAuth`](Self::OAuth), [`Unreachable`](OAuthErrorKind::Unreachable) | 503 | `oauth_unreachable` |
 /// | [`TooManyAttempts`](Self::TooManyAttempts) | 429 | `too_many_attempts` |

@@ -135,6 +135,8 @@ mod auth;
 #[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
 pub mod axum;
 mod clock;
+#[cfg(feature = "oauth")]
+mod encryption;
 mod error;
 mod event;
 mod headers;
@@ -165,6 +167,9 @@ pub use clock::TimeSource;
 #[cfg(feature = "postgres")]
 #[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
 pub use deadpool_postgres;
+#[cfg(feature = "oauth")]
+#[cfg_attr(docsrs, doc(cfg(feature = "oauth")))]
+pub use encryption::EncryptionKey;
 pub use error::{
     BoxError, ConstraintKind, ConstraintViolation, Error, InvalidUserId, PasswordProblem, Result,
 };
@@ -179,8 +184,8 @@ pub use lucia_attributes::{auth_request, authenticated};
 #[cfg(feature = "oauth")]
 #[cfg_attr(docsrs, doc(cfg(feature = "oauth")))]
 pub use oauth::{
-    BeginOAuth, OAuthIdentity, OAuthOutcome, OAuthProvider, OAuthProviderBuilder, OAuthSignIn,
-    OAuthTokens, presets,
+    BeginOAuth, GetOAuthTokens, OAuthIdentity, OAuthOutcome, OAuthProvider, OAuthProviderBuilder,
+    OAuthSignIn, OAuthTokens, presets,
 };
 pub use password::{NewHashes, PasswordOptions};
 pub use request::guard::Guard;

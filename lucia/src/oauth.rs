@@ -6,7 +6,8 @@
 //! | `provider.rs` | a provider with the application's registration |
 //! | `begin.rs` | sends a browser there |
 //! | `finish.rs` | takes the browser back, step by step |
-//! | `tokens.rs` | exchanges the code |
+//! | `tokens.rs` | exchanges the code, and refreshes |
+//! | `stored.rs`, `get_tokens.rs` | tokens in the store: encrypted, given out and refreshed |
 //! | `discovery.rs`, `id_token.rs` | OpenID Connect: documents, keys, the checks of ID tokens |
 //! | `identity.rs` | who the person is |
 //! | `fetch.rs`, `error.rs` | HTTP with limits, and what goes wrong |
@@ -18,14 +19,17 @@ mod discovery;
 mod error;
 mod fetch;
 mod finish;
+mod get_tokens;
 mod id_token;
 mod identity;
 pub mod presets;
 mod provider;
+mod stored;
 mod tokens;
 
 pub use begin::BeginOAuth;
 pub use finish::{OAuthOutcome, OAuthSignIn};
+pub use get_tokens::GetOAuthTokens;
 pub use identity::OAuthIdentity;
 pub use provider::{OAuthProvider, OAuthProviderBuilder};
 pub use tokens::OAuthTokens;

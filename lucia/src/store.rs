@@ -17,6 +17,7 @@ mod attempts;
 #[cfg(feature = "conformance")]
 #[cfg_attr(docsrs, doc(cfg(feature = "conformance")))]
 pub mod conformance;
+mod credentials;
 mod error;
 #[macro_use]
 mod forward;
@@ -48,6 +49,7 @@ use crate::user::UserId;
 
 pub(crate) use attempts::attempt_place;
 pub use attempts::{CountedAttempt, CountedPlace, NewAttempt};
+pub use credentials::CredentialRow;
 pub use error::{Result, StoreError};
 pub use mails::MailRow;
 pub use rows::{
@@ -87,7 +89,8 @@ pub trait UserStore: fmt::Debug + Send + Sync + 'static {
         attributes: Map<String, Value>,
     ) -> Result<Option<UserRow>>;
 
-    /// Removes a user with their keys and [one-time tokens](TokenStore), and with their sessions where this store holds those too.
+    /// Removes a user with their keys, [one-time tokens](TokenStore) and [credentials](CredentialStore), and with
+    /// their sessions where this store holds those too.
     /// It succeeds whatever is created for the user at the same time: that is removed as well, or
     /// comes too late and is refused with [`UnknownUser`](StoreError::UnknownUser).
     async fn delete_user(&self, id: &UserId) -> Result<()>;
@@ -281,6 +284,51 @@ pub trait TokenStore: UserStore {
     async fn delete_expired_tokens(&self, now: UnixMillis, limit: u32) -> Result<u64>;
 }
 
+/// Credentials of users: the tokens of their providers.
+///
+/// The rules are in [`Auth`](crate::Auth): a store does not look at what a credential is. Secrets in the data
+/// are encrypted before a store gets them.
+#[async_trait]
+pub trait CredentialStore: UserStore {
+    /// Checks that credentials can be stored.
+    ///
+    /// # Errors
+    ///
+    /// [`Schema`](StoreError::Schema) when the table for it is not as the store needs it.
+    async fn check_credentials(&self) -> Result<()>;
+
+    /// Stores a credential, as a whole in place of the one with the same id if that is of the same user and
+    /// kind. Returns whether it did: one of another user or kind stays as it is.
+    /// [`UnknownUser`](StoreError::UnknownUser) if its user does not exist.
+    async fn insert_credential(&self, credential: CredentialRow) -> Result<bool>;
+
+    /// The credential of this id.
+    async fn credential(&self, id: &str) -> Result<Option<CredentialRow>>;
+
+    /// The credentials of a user that are of this kind, the oldest first.
+    async fn user_credentials(&self, user_id: &UserId, kind: &str) -> Result<Vec<CredentialRow>>;
+
+    /// Replaces the data of a credential, if it (still) has this `old` data, as one step that nothing comes
+    /// between, and notes that it was used if `used_at` says so. Returns whether it did. Of any number of
+    /// calls at once with the same old data, one does.
+    async fn replace_credential_data(
+        &self,
+        id: &str,
+        old: &str,
+        new: &str,
+        used_at: Option<UnixMillis>,
+    ) -> Result<bool>;
+
+    /// Deletes a credential, if it is this user's, and with `data` only if it (still) has this data. Returns
+    /// whether it did.
+    async fn delete_credential(
+        &self,
+        id: &str,
+        user_id: &UserId,
+        data: Option<&str>,
+    ) -> Result<bool>;
+}
+
 /// Mails that wait to be sent.
 ///
 /// The rules are in [`Outbox`](crate::mail::Outbox): a store does not look at how often a mail was claimed,
@@ -327,6 +375,14 @@ pub trait TransactionStore: UserStore {
     /// Stores a key as [`insert_key`](UserStore::insert_key) does, in this open transaction, and
     /// leaves it open.
     async fn insert_key_in(&self, transaction: &Transaction<'_>, key: KeyRow) -> Result<()>;
+
+    /// Stores a credential as [`insert_credential`](CredentialStore::insert_credential) does, in this open
+    /// transaction, and leaves it open.
+    async fn insert_credential_in(
+        &self,
+        transaction: &Transaction<'_>,
+        credential: CredentialRow,
+    ) -> Result<bool>;
 }
 
 /// A store of users, keys and sessions together: what most applications have.
@@ -344,6 +400,12 @@ pub trait Store: UserStore + SessionStore {
     /// Where one-time tokens are stored. `None` if this store has none: then the calls that create and use
     /// them are an [`Error::Misuse`](crate::Error::Misuse).
     fn tokens(&self) -> Option<&dyn TokenStore> {
+        None
+    }
+
+    /// Where credentials of users are stored. `None` if this store has no place for them: then `build` refuses
+    /// the setting that needs one, `AuthBuilder::encryption_keys`.
+    fn credentials(&self) -> Option<&dyn CredentialStore> {
         None
     }
 

@@ -117,7 +117,7 @@ async fn nobody_is_logged_out_on_the_way_from_lucia_v2() {
     let sql = "SELECT indexdef FROM pg_indexes \
                WHERE schemaname = 'public' \
                AND tablename NOT IN ('sign_in_attempt', 'one_time_token', 'outgoing_mail', \
-                   'lucia_migration') \
+                   'user_credential', 'lucia_migration') \
                ORDER BY 1";
     let indexes = texts(&database, sql).await;
     let beside = Running::start(Step::Beside, &database).await;

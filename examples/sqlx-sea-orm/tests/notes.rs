@@ -108,6 +108,10 @@ async fn migrations_run_again_and_hold_the_files_that_lucia_ships() {
             7,
             include_str!("../../../lucia/migrations/postgres/0004_outgoing_mail.sql"),
         ),
+        (
+            8,
+            include_str!("../../../lucia/migrations/postgres/0005_user_credential.sql"),
+        ),
     ] {
         let mut migrations = MIGRATIONS.iter();
         let copy = migrations.find(|migration| migration.version == number);

@@ -7,6 +7,8 @@ use std::time::{Duration, SystemTime};
 use super::{Auth, Parts};
 use crate::auth::said::Said;
 use crate::clock::TimeSource;
+#[cfg(feature = "oauth")]
+use crate::encryption::{EncryptionKey, Vault};
 use crate::event::{Event, Listeners};
 use crate::headers::cookie::CookieOptions;
 use crate::headers::denial::{Denial, DenialBody, Denials};
@@ -89,6 +91,8 @@ pub struct AuthBuilder {
     denials: Option<Denials>,
     listeners: Listeners,
     clock: Arc<dyn TimeSource>,
+    #[cfg(feature = "oauth")]
+    encryption_keys: Option<Vec<EncryptionKey>>,
 }
 
 impl AuthBuilder {
@@ -110,6 +114,8 @@ impl AuthBuilder {
             denials: None,
             listeners: Listeners::default(),
             clock: Arc::new(SystemTime::now),
+            #[cfg(feature = "oauth")]
+            encryption_keys: None,
         }
     }
 
@@ -333,6 +339,30 @@ impl AuthBuilder {
         self
     }
 
+    /// The keys that lucia encrypts secrets in the database with: the tokens of
+    /// [providers](crate::OAuthProviderBuilder::store_tokens). Keep them out of the database and its backups.
+    ///
+    /// The first key encrypts, and all of them decrypt. To replace a key, put a new one before it. What is read
+    /// with another key than the first one is written again with the first one. What a key that is not here has
+    /// encrypted cannot be read: [`OAuthErrorKind::Unreadable`](crate::OAuthErrorKind::Unreadable).
+    ///
+    /// ```
+    /// use lucia::{Auth, EncryptionKey};
+    ///
+    /// # fn build(store: impl lucia::store::Store) -> Result<Auth, Box<dyn std::error::Error>> {
+    /// // ENCRYPTION_KEYS="2026:V4Zs...qE=,2025:..."
+    /// let keys = EncryptionKey::parse_list(&std::env::var("ENCRYPTION_KEYS")?)?;
+    /// let auth = Auth::builder(store).encryption_keys(keys).build()?;
+    /// # Ok(auth)
+    /// # }
+    /// ```
+    #[cfg(feature = "oauth")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "oauth")))]
+    pub fn encryption_keys(mut self, keys: impl IntoIterator<Item = EncryptionKey>) -> Self {
+        self.encryption_keys = Some(keys.into_iter().collect());
+        self
+    }
+
     /// The clock that decides whether a session has expired; for tests.
     pub fn clock(mut self, clock: impl TimeSource) -> Self {
         self.clock = Arc::new(clock);
@@ -426,6 +456,15 @@ impl AuthBuilder {
             .cookie
             .build(self.environment == Environment::Production)?;
 
+        #[cfg(feature = "oauth")]
+        let vault = self.encryption_keys.map(Vault::new).transpose()?;
+        #[cfg(feature = "oauth")]
+        if vault.is_some() && self.store.credentials().is_none() {
+            let reason = "the store has no place for what the keys encrypt: implement `CredentialStore` and \
+                return it from `Store::credentials`, or leave the keys out";
+            return refuse("encryption_keys", reason);
+        }
+
         let parts = Parts {
             session_table: self.store.session_table().into(),
             max_sessions: self.max_sessions,
@@ -446,6 +485,8 @@ impl AuthBuilder {
             passwords: Passwords::new(&self.passwords)?,
             clock: self.clock,
             said: Said::default(),
+            #[cfg(feature = "oauth")]
+            vault,
         };
         Ok(Auth(Arc::new(parts), None))
     }

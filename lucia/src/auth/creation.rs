@@ -73,7 +73,7 @@ impl Auth {
 }
 
 #[cfg(feature = "postgres")]
-fn transactions(store: &dyn Store) -> Result<&dyn TransactionStore> {
+pub(super) fn transactions(store: &dyn Store) -> Result<&dyn TransactionStore> {
     store.transactions().ok_or_else(|| {
         let what = "`transaction(..)` is for users in a `PgStore`, and the store of users is another one, \
                     which cannot write in a transaction of Postgres: leave `transaction(..)` out";
@@ -149,6 +149,8 @@ impl<'a, A> CreateUser<'a, A> {
             Some(id) => id,
             None => UserId::new(random_text(UserId::LENGTH)?)?,
         };
+        #[cfg(feature = "oauth")]
+        let secret = new_user.key.as_ref().and_then(|key| key.secret.clone());
         let key = match new_user.key {
             Some(key) => Some(auth.key_row(key, id.clone()).await?),
             None => None,
@@ -165,10 +167,19 @@ impl<'a, A> CreateUser<'a, A> {
             let transactions = transactions(store)?;
             let inserting = transactions.insert_user_in(transaction, user, key.clone());
             let row = auth.change(told(true), inserting, |_| true).await;
+            #[cfg(feature = "oauth")]
+            if let (Ok(row), Some(key), Some(secret)) = (&row, &key, &secret) {
+                auth.store_secret_in(transaction, (&row.id, &key.id), secret)
+                    .await?;
+            }
             return Ok((read(&row.map_err(refused)?, table)?, key));
         }
         let inserting = store.insert_user(user, key.clone());
         let row = auth.change(told(false), inserting, |_| true).await;
+        #[cfg(feature = "oauth")]
+        if let (Ok(row), Some(key), Some(secret)) = (&row, &key, &secret) {
+            auth.store_secret(&row.id, &key.id, secret).await?;
+        }
         Ok((read(&row.map_err(refused)?, table)?, key))
     }
 }
@@ -215,6 +226,8 @@ impl<'a> CreateKey<'a> {
             auth, user_id, key, ..
         } = self;
         let provider_id = key.id.provider_id().to_owned();
+        #[cfg(feature = "oauth")]
+        let secret = key.secret.clone();
         let row = auth.key_row(key, user_id.clone()).await?;
         let told = |in_transaction| EventKind::KeyCreated {
             user_id: user_id.clone(),
@@ -226,10 +239,19 @@ impl<'a> CreateKey<'a> {
             let transactions = transactions(auth.store())?;
             let inserting = transactions.insert_key_in(transaction, row.clone());
             auth.change(told(true), inserting, |()| true).await?;
+            #[cfg(feature = "oauth")]
+            if let Some(secret) = &secret {
+                auth.store_secret_in(transaction, (user_id, &row.id), secret)
+                    .await?;
+            }
             return UserKey::from_row(row);
         }
         let inserting = auth.store().insert_key(row.clone());
         auth.change(told(false), inserting, |()| true).await?;
+        #[cfg(feature = "oauth")]
+        if let Some(secret) = &secret {
+            auth.store_secret(user_id, &row.id, secret).await?;
+        }
         UserKey::from_row(row)
     }
 }

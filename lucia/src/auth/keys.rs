@@ -100,7 +100,9 @@ impl DeleteKey<'_> {
         let deletion = self.auth.store().delete_key(id, self.last);
         match pending.settle(self.auth.ask(deletion).await, |_| false)? {
             KeyDeletion::Deleted(user_id) => {
-                self.auth.tell(told(Some(user_id)));
+                self.auth.tell(told(Some(user_id.clone())));
+                #[cfg(feature = "oauth")]
+                self.auth.forget_secrets(&user_id, id).await;
                 Ok(())
             }
             KeyDeletion::Unknown => Ok(()),

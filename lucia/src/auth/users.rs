@@ -103,6 +103,14 @@ impl Auth {
                 Err(error) => return Err(error),
             }
         }
+        if let Some(credentials) = self.store().credentials() {
+            match self.ask(credentials.check_credentials()).await {
+                // One that stores no credentials can do without theirs.
+                Ok(()) => {}
+                Err(Error::Schema { column: None, .. }) if !self.stores_credentials() => {}
+                Err(error) => return Err(error),
+            }
+        }
         let table = self.store().user_table();
         match try_columns::<A>(&described.columns) {
             Err(problem @ Problem::Missing(_)) => {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// A sign-in by a provider that failed. `Display` and `Debug` are for logs: they say what is wrong and
+/// A sign-in by a provider, or a use of its stored tokens, that failed. `Display` and `Debug` are for logs: they say what is wrong and
 /// what to do about it, and show neither codes nor tokens.
 #[derive(Debug)]
 pub struct OAuthError {
@@ -32,6 +32,17 @@ pub enum OAuthErrorKind {
     ///
     /// Status 503, code `oauth_unreachable`.
     Unreachable,
+    /// The provider does not accept the refresh token any more, or gave none and the access token has expired:
+    /// the person has ended the permission, or it has run out. They sign in by the provider again.
+    ///
+    /// Status 403, code `oauth_revoked`.
+    Revoked,
+    /// Stored tokens cannot be decrypted: their key is not among
+    /// [`encryption_keys`](crate::AuthBuilder::encryption_keys), or the row was changed. The log says which. When
+    /// the person signs in by the provider again, the tokens are replaced.
+    ///
+    /// Status 403, code `oauth_unreadable`.
+    Unreadable,
 }
 
 impl OAuthError {
@@ -75,6 +86,16 @@ impl OAuthError {
                 503,
                 "oauth_unreachable",
                 "The other site does not answer. Try again in a moment, or sign in another way.",
+            ),
+            OAuthErrorKind::Revoked => (
+                403,
+                "oauth_revoked",
+                "The other site does not permit this any more. Sign in by it again.",
+            ),
+            OAuthErrorKind::Unreadable => (
+                403,
+                "oauth_unreadable",
+                "What connects you to the other site cannot be used. Sign in by it again.",
             ),
         }
     }

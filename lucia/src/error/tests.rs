@@ -72,6 +72,10 @@ fn all() -> Vec<Error> {
         #[cfg(feature = "oauth")]
         oauth(OAuthErrorKind::Denied),
         #[cfg(feature = "oauth")]
+        oauth(OAuthErrorKind::Revoked),
+        #[cfg(feature = "oauth")]
+        oauth(OAuthErrorKind::Unreadable),
+        #[cfg(feature = "oauth")]
         oauth(OAuthErrorKind::InvalidAnswer),
         #[cfg(feature = "oauth")]
         oauth(OAuthErrorKind::Unreachable),

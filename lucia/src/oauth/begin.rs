@@ -58,7 +58,8 @@ impl AuthRequest {
     ///
     /// [`Error::CrossOrigin`] for an unsafe request from another origin; [`Error::OAuth`] when the
     /// discovery document of the provider cannot be had; [`Error::Misuse`] for a store without one-time
-    /// tokens; [`Error::Unavailable`] when the store is.
+    /// tokens, and for a provider with [`store_tokens`](crate::OAuthProviderBuilder::store_tokens) where there is
+    /// no encryption key; [`Error::Unavailable`] when the store is.
     pub fn begin_oauth<'a>(&'a self, provider: &'a OAuthProvider) -> BeginOAuth<'a> {
         BeginOAuth {
             request: self,
@@ -160,6 +161,9 @@ impl BeginOAuth<'_> {
             None
         };
         let auth = request.auth();
+        if parts.stores_tokens {
+            auth.vault()?;
+        }
         let known = parts.in_time(parts.known(auth.now())).await;
         let known = known.map_err(|failure| failure.logged(&parts.id))?;
 

@@ -9,12 +9,17 @@ use crate::{OAuthError, OAuthErrorKind};
 pub(super) struct Failure {
     kind: OAuthErrorKind,
     reason: String,
+    /// The error code of the token endpoint.
+    code: Option<String>,
 }
 
 impl Failure {
     fn new(kind: OAuthErrorKind, reason: impl Into<String>) -> Self {
-        let reason = reason.into();
-        Self { kind, reason }
+        Self {
+            kind,
+            reason: reason.into(),
+            code: None,
+        }
     }
 
     pub(super) fn denied() -> Self {
@@ -27,6 +32,41 @@ impl Failure {
 
     pub(super) fn answer(reason: impl Into<String>) -> Self {
         Self::new(OAuthErrorKind::InvalidAnswer, reason)
+    }
+
+    /// The token endpoint answers with this error code.
+    pub(super) fn refused(code: &str) -> Self {
+        let reason = format!("the token endpoint refuses: `error={code}`");
+        Self {
+            code: Some(code.to_owned()),
+            ..Self::answer(reason)
+        }
+    }
+
+    pub(super) fn revoked(reason: impl Into<String>) -> Self {
+        Self::new(OAuthErrorKind::Revoked, reason)
+    }
+
+    /// Says that the provider has ended the permission, if its error code is one of these.
+    pub(super) fn revoked_if_refused(self, codes: &[&str]) -> Self {
+        match &self.code {
+            Some(code) if codes.contains(&&**code) => {
+                let reason = &self.reason;
+                Self::revoked(format!(
+                    "{reason}: the person has ended the permission, or it has expired; they have to sign in by \
+                     the provider again"
+                ))
+            }
+            _ => self,
+        }
+    }
+
+    pub(super) fn is_revoked(&self) -> bool {
+        self.kind == OAuthErrorKind::Revoked
+    }
+
+    pub(super) fn unreadable(reason: impl Into<String>) -> Self {
+        Self::new(OAuthErrorKind::Unreadable, reason)
     }
 
     pub(super) fn unreachable(reason: impl Into<String>) -> Self {
@@ -46,6 +86,12 @@ impl Failure {
             }
             OAuthErrorKind::InvalidAnswer | OAuthErrorKind::Unreachable => {
                 tracing::warn!(%error, "sign-in by a provider failed");
+            }
+            OAuthErrorKind::Revoked => {
+                tracing::info!(%error, "a provider gives no tokens any more");
+            }
+            OAuthErrorKind::Unreadable => {
+                tracing::error!(%error, "stored tokens cannot be decrypted");
             }
         }
         crate::Error::OAuth(error)

@@ -11,11 +11,13 @@ use super::error::{Failure, word};
 use super::id_token::{Refusal, verify};
 use super::identity::{self, OAuthIdentity};
 use super::provider::{Known, OAuthProvider, Parts};
+use super::stored::Stored;
 use super::tokens::{self, OAuthTokens};
 use crate::clock::UnixMillis;
 use crate::request::AuthRequest;
 use crate::request::redirect::LocalPath;
 use crate::session::Session;
+use crate::store::KeyRow;
 use crate::token::TokenContent;
 use crate::user::UserId;
 use crate::user::key::{UserKey, VerifiedKey};
@@ -87,7 +89,8 @@ impl AuthRequest {
     /// 4. checks the ID token (OpenID Connect Core 1.0, 3.1.3.7), or asks the user-info endpoint of a
     ///    provider that has none;
     /// 5. looks the key of the identity up, or gives it to the user who [began to
-    ///    link](Self::link_oauth) it.
+    ///    link](Self::link_oauth) it, and stores the tokens where the provider is built with
+    ///    [`store_tokens`](crate::OAuthProviderBuilder::store_tokens).
     ///
     /// It does not sign the user in: call `sign_in` or `sign_up`. An account is never found by an e-mail address: the address of an identity
     /// can be that of another person's account. If you allow one address once, tell the person to sign in as
@@ -113,12 +116,16 @@ impl AuthRequest {
 
         let now = self.auth().now();
         let asking = ask(parts, callback, begun, now);
-        let (identity, tokens) = parts.in_time(asking).await.map_err(logged)?;
+        let (mut identity, tokens) = parts.in_time(asking).await.map_err(logged)?;
+        let stored = parts.stores_tokens.then(|| Stored::new(&tokens, now));
+        if let Some(stored) = &stored {
+            identity.secret = Some(stored.to_secret()?);
+        }
         tracing::debug!(provider = parts.id, "a provider has told who a person is");
 
         let outcome = match linking {
-            Some(session) => self.link(&identity, &session).await?,
-            None => self.outcome(&identity).await?,
+            Some(session) => self.link(&identity, stored.as_ref(), &session).await?,
+            None => self.outcome(&identity, stored.as_ref()).await?,
         };
         Ok(OAuthSignIn {
             outcome,
@@ -170,10 +177,15 @@ impl AuthRequest {
         Ok(session)
     }
 
-    async fn outcome(&self, identity: &OAuthIdentity) -> Result<OAuthOutcome> {
+    async fn outcome(
+        &self,
+        identity: &OAuthIdentity,
+        stored: Option<&Stored>,
+    ) -> Result<OAuthOutcome> {
         match self.auth().find_key(&identity.key_id()).await? {
             None => Ok(OAuthOutcome::New),
             Some(row) if row.hashed_password.is_none() => {
+                self.store(stored, &row).await?;
                 Ok(OAuthOutcome::Known(VerifiedKey::from_row(row)?))
             }
             Some(_) => {
@@ -184,10 +196,27 @@ impl AuthRequest {
         }
     }
 
-    async fn link(&self, identity: &OAuthIdentity, session: &Session) -> Result<OAuthOutcome> {
+    /// Stores the tokens for a key that is there.
+    async fn store(&self, stored: Option<&Stored>, key: &KeyRow) -> Result<()> {
+        match stored {
+            Some(stored) => {
+                let (auth, user_id) = (self.auth(), &key.user_id);
+                auth.store_tokens(user_id, &key.id, stored).await
+            }
+            None => Ok(()),
+        }
+    }
+
+    async fn link(
+        &self,
+        identity: &OAuthIdentity,
+        stored: Option<&Stored>,
+        session: &Session,
+    ) -> Result<OAuthOutcome> {
         let (auth, user_id) = (self.auth(), &session.user_id);
         match auth.find_key(&identity.key_id()).await? {
             Some(row) if row.user_id == *user_id => {
+                self.store(stored, &row).await?;
                 Ok(OAuthOutcome::Linked(UserKey::from_row(row)?))
             }
             Some(_) => {

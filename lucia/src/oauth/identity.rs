@@ -13,14 +13,14 @@ use super::fetch::FetchError;
 use super::presets::{EmailIn, Endpoints, UserInfoMethod};
 use super::provider::Parts;
 use super::tokens::OAuthTokens;
-use crate::user::key::{KeyId, NewKey};
+use crate::user::key::{KeyId, KeySecret, NewKey};
 use crate::{Error, Result};
 
 /// Who a provider says that a person is.
 ///
 /// The subject alone says which user this is: [`key_id`](Self::key_id) is the key of that user. Names and
 /// addresses change, and a provider can give them to another person.
-#[derive(Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct OAuthIdentity {
     /// The [id](super::OAuthProvider::id) of the provider.
@@ -35,6 +35,8 @@ pub struct OAuthIdentity {
     /// A name to show, if the provider gives one.
     pub name: Option<String>,
     claims: Value,
+    /// The tokens, where they are stored with the key.
+    pub(super) secret: Option<KeySecret>,
 }
 
 impl OAuthIdentity {
@@ -44,10 +46,14 @@ impl OAuthIdentity {
         KeyId::from((&self.provider, &self.subject))
     }
 
-    /// The key for a new user: `NewUser::with_key(identity.new_key())`.
+    /// The key for a new user: `NewUser::with_key(identity.new_key())`. It carries the tokens of the provider where
+    /// they are [stored](super::OAuthProviderBuilder::store_tokens).
     #[must_use]
     pub fn new_key(&self) -> NewKey<'static> {
-        NewKey::without_password(self.key_id())
+        NewKey {
+            secret: self.secret.clone(),
+            ..NewKey::without_password(self.key_id())
+        }
     }
 
     /// The address, if the provider says that it has verified it.
@@ -80,6 +86,17 @@ impl OAuthIdentity {
             let reason = format!("its claims do not fit `{what}`: make fields of it an `Option`");
             Error::OAuth(Failure::answer(reason).of(&self.provider))
         })
+    }
+}
+
+/// Compares who it is, and not the tokens that it carries.
+impl PartialEq for OAuthIdentity {
+    fn eq(&self, other: &Self) -> bool {
+        let of = |it: &Self| {
+            let texts = (it.provider.clone(), it.subject.clone(), it.name.clone());
+            (texts, it.email.clone(), it.email_verified)
+        };
+        of(self) == of(other) && self.claims == other.claims
     }
 }
 
@@ -131,6 +148,7 @@ pub(super) async fn of_claims(
         email_verified: is_true(claims.get("email_verified")),
         name: text("name").or(text("preferred_username")).and_then(shown),
         claims: Value::Object(claims),
+        secret: None,
     };
     checked(identity)
 }
@@ -196,6 +214,7 @@ fn told(
         email_verified,
         name: text_at(&claims, endpoints.name).as_deref().and_then(shown),
         claims,
+        secret: None,
     };
     checked(identity)
 }

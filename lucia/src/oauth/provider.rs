@@ -52,6 +52,7 @@ pub(super) struct Parts {
     pub(super) kind: Kind,
     pub(super) http: Http,
     pub(super) timeout: Duration,
+    pub(super) stores_tokens: bool,
 }
 
 /// How a provider says who a person is.
@@ -93,6 +94,7 @@ impl OAuthProvider {
                 .map(|&(name, value)| (name.to_owned(), value.to_owned()))
                 .collect(),
             timeout: Duration::from_secs(15),
+            stores_tokens: false,
         }
     }
 
@@ -169,13 +171,13 @@ impl Known<'_> {
 
 impl Auth {
     /// Exchanges a refresh token for new tokens of the provider. Many providers accept a refresh token once:
-    /// store the new one before you use the new access token.
+    /// store the new one before you use the new access token. [`oauth_tokens`](Self::oauth_tokens) does all of
+    /// this.
     ///
     /// # Errors
     ///
-    /// [`Error::OAuth`]: of the kind
-    /// [`InvalidAnswer`](crate::OAuthErrorKind::InvalidAnswer) when the provider refuses the token, as it
-    /// does once the person has withdrawn the permission.
+    /// [`Error::OAuth`]: of the kind [`Revoked`](crate::OAuthErrorKind::Revoked) when the provider refuses the
+    /// token, as it does once the person has withdrawn the permission.
     pub async fn refresh_oauth_tokens(
         &self,
         provider: &OAuthProvider,
@@ -213,6 +215,7 @@ pub struct OAuthProviderBuilder {
     scopes: Vec<String>,
     parameters: Vec<(String, String)>,
     timeout: Duration,
+    stores_tokens: bool,
 }
 
 /// Parameters that lucia sends itself.
@@ -279,6 +282,17 @@ impl OAuthProviderBuilder {
         self
     }
 
+    /// Stores the tokens of each person who signs in, for [`Auth::oauth_tokens`]. They are encrypted with
+    /// [`encryption_keys`](crate::AuthBuilder::encryption_keys), in the table `user_credential`.
+    ///
+    /// [`finish_oauth`](crate::AuthRequest::finish_oauth) stores them for a known user and for a link. For a new
+    /// user, `NewUser::with_key(identity.new_key())` carries them, and they are stored when the user is created.
+    /// Unlinking, deleting the key or the user, and [`Auth::delete_oauth_tokens`] delete them.
+    pub fn store_tokens(mut self) -> Self {
+        self.stores_tokens = true;
+        self
+    }
+
     /// How long all requests of one call to the provider may take together; 15 seconds by default.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
@@ -332,6 +346,7 @@ impl OAuthProviderBuilder {
             kind,
             http: Http::new()?,
             timeout: self.timeout,
+            stores_tokens: self.stores_tokens,
         })))
     }
 }

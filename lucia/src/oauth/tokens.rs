@@ -25,11 +25,29 @@ use super::provider::Parts;
 /// The tokens that the provider gave, for calls of its API on behalf of the person. `Debug` shows none of
 /// them.
 ///
-/// lucia does not store them. An application that only signs people in drops them.
+/// lucia stores them if the provider is built with
+/// [`store_tokens`](crate::OAuthProviderBuilder::store_tokens). An application that only signs people in drops
+/// them.
 #[derive(Clone)]
 pub struct OAuthTokens(Answer);
 
 impl OAuthTokens {
+    /// What is stored of them.
+    pub(super) fn to_store(&self) -> Answer {
+        Answer {
+            id_token: None,
+            ..self.0.clone()
+        }
+    }
+
+    /// Tokens that were stored, with what is left of their time.
+    pub(super) fn of_store(stored: Answer, expires_in: Option<Duration>) -> Self {
+        Self(Answer {
+            expires_in: expires_in.map(|left| left.as_secs().into()),
+            ..stored
+        })
+    }
+
     /// The access token, for the header `Authorization: Bearer`.
     #[must_use]
     pub fn access_token(&self) -> &str {
@@ -41,10 +59,11 @@ impl OAuthTokens {
     /// for a scope or parameter such as `offline_access` or `access_type=offline`.
     #[must_use]
     pub fn refresh_token(&self) -> Option<&str> {
-        self.0.refresh_token.as_ref().map(|token| &**token.secret())
+        self.0.refresh_token()
     }
 
-    /// The ID token of an OIDC provider, as it sent it. It was checked.
+    /// The ID token of an OIDC provider, as it sent it. It was checked. `None` for tokens that were refreshed or
+    /// stored.
     #[must_use]
     pub fn id_token(&self) -> Option<&str> {
         self.0.id_token.as_deref()
@@ -82,13 +101,23 @@ impl fmt::Debug for OAuthTokens {
 
 /// An answer of the token endpoint (RFC 6749, 5.1), read as providers write it: some send numbers as text.
 #[derive(Clone, Deserialize, Serialize)]
-struct Answer {
+pub(super) struct Answer {
     access_token: AccessToken,
     token_type: Option<String>,
     expires_in: Option<Value>,
     refresh_token: Option<RefreshToken>,
     scope: Option<Value>,
     id_token: Option<String>,
+}
+
+impl Answer {
+    pub(super) fn refresh_token(&self) -> Option<&str> {
+        self.refresh_token.as_ref().map(|token| &**token.secret())
+    }
+
+    pub(super) fn set_refresh_token(&mut self, refresh_token: &str) {
+        self.refresh_token = Some(RefreshToken::new(refresh_token.to_owned()));
+    }
 }
 
 impl fmt::Debug for Answer {
@@ -160,6 +189,9 @@ pub(super) async fn exchange(
     accepted(request.request_async(&provider.http).await)
 }
 
+/// What token endpoints answer to a refresh token that works no more (RFC 6749, 5.2), GitHub's among them.
+const REVOKED: [&str; 2] = ["invalid_grant", "bad_refresh_token"];
+
 /// Exchanges a refresh token for new tokens.
 pub(super) async fn refresh(
     provider: &Parts,
@@ -169,7 +201,10 @@ pub(super) async fn refresh(
     let client = client(provider, endpoint);
     let refresh_token = RefreshToken::new(refresh_token.to_owned());
     let request = client.exchange_refresh_token(&refresh_token);
-    let mut tokens = accepted(request.request_async(&provider.http).await)?;
+    let mut tokens = accepted(request.request_async(&provider.http).await)
+        .map_err(|failure| failure.revoked_if_refused(&REVOKED))?;
+    // It has no nonce that it could be checked by.
+    tokens.0.id_token = None;
     // A provider that does not send another one wants the former one next time (RFC 6749, 6).
     tokens.0.refresh_token.get_or_insert(refresh_token);
     Ok(tokens)
@@ -194,8 +229,7 @@ type Asked = Result<Answer, RequestTokenError<FetchError, BasicErrorResponse>>;
 fn accepted(asked: Asked) -> Result<OAuthTokens, Failure> {
     let refused = |error: &BasicErrorResponse| {
         let code = error.error().to_string();
-        let code = word(&code);
-        Failure::answer(format!("the token endpoint refuses: `error={code}`"))
+        Failure::refused(word(&code))
     };
     let answer = match asked {
         Ok(answer) => answer,

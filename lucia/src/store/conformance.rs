@@ -31,8 +31,8 @@
 //!
 //! # The fresh store
 //!
-//! Each case begins with no users, keys, sessions, attempts to sign in, one-time tokens or mails, and has
-//! the store for itself. The table of users has the columns of [`USER_COLUMNS`] besides its `id`: a required and unique text, an
+//! Each case begins with no users, keys, sessions, attempts to sign in, one-time tokens, mails
+//! or credentials, and has the store for itself. The table of users has the columns of [`USER_COLUMNS`] besides its `id`: a required and unique text, an
 //! optional text, and a whole number that is 10 where nothing else is said. The table of sessions
 //! has the columns of [`SESSION_COLUMNS`] besides lucia's own: an optional text, and a whole
 //! number that is required, and 1 where nothing else is said.
@@ -42,6 +42,7 @@
 
 mod attempts;
 mod attributes;
+mod credentials;
 mod keys;
 mod mails;
 mod passwords;
@@ -88,6 +89,8 @@ enum Body {
     Tokens(for<'a> fn(&'a dyn Store) -> Running<'a>),
     /// For stores of mails.
     Mails(for<'a> fn(&'a dyn Store) -> Running<'a>),
+    /// For stores of credentials.
+    Credentials(for<'a> fn(&'a dyn Store) -> Running<'a>),
     Sessions(SessionCase),
 }
 
@@ -100,13 +103,14 @@ pub struct SessionCase {
 
 impl Case {
     /// All cases: those for sessions, those for users and keys, those for attempts to sign in, those for
-    /// one-time tokens, and those for mails.
+    /// one-time tokens, those for mails, and those for credentials.
     pub fn all() -> impl Iterator<Item = Self> {
         let of_sessions = SessionCase::all().map(|case| Self {
             name: case.name,
             body: Body::Sessions(case),
         });
-        let optional = ATTEMPT_CASES.iter().chain(TOKEN_CASES).chain(MAIL_CASES);
+        let optional = [ATTEMPT_CASES, TOKEN_CASES, MAIL_CASES, CREDENTIAL_CASES];
+        let optional = optional.into_iter().flatten();
         of_sessions.chain(STORE_CASES.iter().chain(optional).copied())
     }
 
@@ -129,7 +133,8 @@ impl Case {
 
     /// Runs the case on a fresh store. A case for attempts to sign in does nothing where the store
     /// [cannot count them](Store::attempts), one for one-time tokens where it [has
-    /// none](Store::tokens), and one for mails where it [has no place for them](Store::mails).
+    /// none](Store::tokens), and one for mails or credentials where it has no place for
+    /// [these](Store::mails) or [those](Store::credentials).
     ///
     /// # Panics
     ///
@@ -149,6 +154,11 @@ impl Case {
             }
             Body::Mails(body) => {
                 if store.mails().is_some() {
+                    body(store).await;
+                }
+            }
+            Body::Credentials(body) => {
+                if store.credentials().is_some() {
                     body(store).await;
                 }
             }
@@ -216,6 +226,7 @@ macro_rules! store_conformance {
         $crate::__attempt_cases! { tests Case [$(#[$attribute])+] [$on_a_fresh_store] }
         $crate::__token_cases! { tests Case [$(#[$attribute])+] [$on_a_fresh_store] }
         $crate::__mail_cases! { tests Case [$(#[$attribute])+] [$on_a_fresh_store] }
+        $crate::__credential_cases! { tests Case [$(#[$attribute])+] [$on_a_fresh_store] }
     };
 }
 
@@ -492,6 +503,30 @@ macro_rules! __mail_cases {
     };
 }
 
+/// The cases for credentials.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __credential_cases {
+    ($($purpose:tt)*) => {
+        $crate::__conformance! { $($purpose)*
+            credentials {
+                a_credential_comes_back_as_it_was_stored
+                an_unknown_credential_is_none
+                a_credential_takes_the_place_of_the_one_with_its_id
+                a_credential_of_another_user_or_kind_stays_as_it_is
+                the_credentials_of_a_user_and_kind_are_listed_the_oldest_first
+                data_is_replaced_where_it_is_still_the_same
+                of_fifty_replacements_of_the_same_data_at_once_one_happens
+                a_credential_is_deleted_for_its_user_alone
+                a_credential_is_deleted_where_its_data_is_still_the_same
+                a_credential_of_an_unknown_user_is_refused
+                a_deleted_user_leaves_no_credentials
+                deleting_a_user_beside_their_credentials_leaves_none
+            }
+        }
+    };
+}
+
 /// What is made of a list of cases: tests, or the list itself.
 #[doc(hidden)]
 #[macro_export]
@@ -523,6 +558,8 @@ const ATTEMPT_CASES: &[Case] = __attempt_cases! { list Body::Attempts, Case };
 const TOKEN_CASES: &[Case] = __token_cases! { list Body::Tokens, Case };
 
 const MAIL_CASES: &[Case] = __mail_cases! { list Body::Mails, Case };
+
+const CREDENTIAL_CASES: &[Case] = __credential_cases! { list Body::Credentials, Case };
 
 #[cfg(test)]
 mod tests;

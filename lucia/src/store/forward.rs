@@ -8,9 +8,9 @@ use serde_json::{Map, Value};
 #[cfg(feature = "postgres")]
 use super::TransactionStore;
 use super::{
-    AttemptStore, Expiries, InsertedSession, KeyDeletion, KeyRow, LastKey, MailStore,
-    NewSessionRow, NewUserRow, OldHash, Owner, PasswordChange, Result, Rotation, SessionRow,
-    SessionStore, Store, TokenStore, UnixMillis, UserRow, UserStore, UserTable,
+    AttemptStore, CredentialStore, Expiries, InsertedSession, KeyDeletion, KeyRow, LastKey,
+    MailStore, NewSessionRow, NewUserRow, OldHash, Owner, PasswordChange, Result, Rotation,
+    SessionRow, SessionStore, Store, TokenStore, UnixMillis, UserRow, UserStore, UserTable,
 };
 use crate::session::token::SessionId;
 use crate::user::UserId;
@@ -108,6 +108,10 @@ forward! {
 
         fn mails(&self) -> Option<&dyn MailStore> {
             (**self).mails()
+        }
+
+        fn credentials(&self) -> Option<&dyn CredentialStore> {
+            (**self).credentials()
         }
 
         #[cfg(feature = "postgres")]

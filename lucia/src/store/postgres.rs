@@ -9,6 +9,7 @@ mod cache;
 #[path = "postgres/no_cache.rs"]
 mod cache;
 mod connections;
+mod credentials;
 mod diagnosis;
 mod error;
 mod lookups;
@@ -41,6 +42,7 @@ use cache::Cache;
 #[cfg(feature = "cache")]
 pub use cache::CacheOptions;
 use connections::WriteAccess;
+use credentials::CredentialStatements;
 use error::{Failure, Written};
 use mails::MailStatements;
 use pooler::Routes;
@@ -52,8 +54,8 @@ use tokens::TokenStatements;
 use unnamed::{Param, Params};
 
 use super::{
-    KeyDeletion, KeyRow, LastKey, NewUserRow, OldHash, TransactionStore, UnixMillis, UserRow,
-    UserStore, UserTable,
+    CredentialRow, KeyDeletion, KeyRow, LastKey, NewUserRow, OldHash, TransactionStore, UnixMillis,
+    UserRow, UserStore, UserTable,
 };
 use crate::Error;
 use crate::store::tables::{MAX_NAME, SessionColumn, TableNames};
@@ -92,6 +94,7 @@ struct Parts {
     attempt_statements: AttemptStatements,
     token_statements: TokenStatements,
     mail_statements: MailStatements,
+    credential_statements: CredentialStatements,
     /// Whether lookups that arrive together share a statement.
     batched: bool,
     queues: Queues<Parts>,
@@ -419,6 +422,15 @@ impl TransactionStore for PgStore {
 
     async fn insert_key_in(&self, transaction: &Transaction<'_>, key: KeyRow) -> Result<()> {
         self.insert_key_by(Some(transaction), key).await
+    }
+
+    async fn insert_credential_in(
+        &self,
+        transaction: &Transaction<'_>,
+        credential: CredentialRow,
+    ) -> Result<bool> {
+        self.insert_credential_by(Some(transaction), credential)
+            .await
     }
 }
 

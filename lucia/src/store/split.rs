@@ -8,9 +8,10 @@ use serde_json::{Map, Value};
 #[cfg(feature = "postgres")]
 use super::TransactionStore;
 use super::{
-    AttemptStore, Expiries, InsertedSession, KeyDeletion, KeyRow, LastKey, MailStore,
-    NewSessionRow, NewUserRow, OldHash, Owner, PasswordChange, Result, Rotation, SessionRow,
-    SessionStore, Store, StoreError, TokenStore, UnixMillis, UserRow, UserStore, UserTable,
+    AttemptStore, CredentialStore, Expiries, InsertedSession, KeyDeletion, KeyRow, LastKey,
+    MailStore, NewSessionRow, NewUserRow, OldHash, Owner, PasswordChange, Result, Rotation,
+    SessionRow, SessionStore, Store, StoreError, TokenStore, UnixMillis, UserRow, UserStore,
+    UserTable,
 };
 use crate::session::token::SessionId;
 use crate::user::UserId;
@@ -83,6 +84,10 @@ impl Store for Split {
 
     fn mails(&self) -> Option<&dyn MailStore> {
         self.users.mails()
+    }
+
+    fn credentials(&self) -> Option<&dyn CredentialStore> {
+        self.users.credentials()
     }
 
     #[cfg(feature = "postgres")]

@@ -1,6 +1,7 @@
 //! SQLite.
 
 mod connections;
+mod credentials;
 mod database;
 mod errors;
 mod mails;
@@ -208,6 +209,12 @@ impl SqliteStoreBuilder {
     /// The name of the table of mails that wait to be sent; `outgoing_mail` by default.
     pub fn mail_table(mut self, name: impl Into<String>) -> Self {
         self.names.mail = name.into();
+        self
+    }
+
+    /// The name of the table of credentials of users; `user_credential` by default.
+    pub fn credential_table(mut self, name: impl Into<String>) -> Self {
+        self.names.credential = name.into();
         self
     }
 

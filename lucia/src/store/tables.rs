@@ -22,6 +22,7 @@ pub(crate) struct TableNames {
     pub(crate) attempt: String,
     pub(crate) token: String,
     pub(crate) mail: String,
+    pub(crate) credential: String,
 }
 
 impl Default for TableNames {
@@ -34,6 +35,7 @@ impl Default for TableNames {
             attempt: "sign_in_attempt".to_owned(),
             token: "one_time_token".to_owned(),
             mail: "outgoing_mail".to_owned(),
+            credential: "user_credential".to_owned(),
         }
     }
 }
@@ -61,7 +63,7 @@ impl TableNames {
     }
 
     /// Each name, with the setting that it comes from.
-    pub(crate) fn by_setting(&self) -> [(&'static str, &str); 6] {
+    pub(crate) fn by_setting(&self) -> [(&'static str, &str); 7] {
         [
             ("user_table", &self.user),
             ("key_table", &self.key),
@@ -69,6 +71,7 @@ impl TableNames {
             ("attempt_table", &self.attempt),
             ("token_table", &self.token),
             ("mail_table", &self.mail),
+            ("credential_table", &self.credential),
         ]
     }
 
@@ -85,6 +88,11 @@ impl TableNames {
     /// The table of mails that wait to be sent, which a later migration makes.
     pub(crate) fn mails(&self) -> Vec<&str> {
         vec![&self.mail]
+    }
+
+    /// The table of credentials of users, which a later migration makes.
+    pub(crate) fn credentials(&self) -> Vec<&str> {
+        vec![&self.credential]
     }
 
     /// The quoted name of a table, with its schema.

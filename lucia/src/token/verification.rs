@@ -120,6 +120,8 @@ impl Auth {
         };
         let is_deleted = |deletion: &KeyDeletion| matches!(deletion, KeyDeletion::Deleted(_));
         self.change(told, deleted, is_deleted).await?;
+        #[cfg(feature = "oauth")]
+        self.forget_secrets(&row.user_id, &row.id).await;
         tracing::warn!(user_id = %row.user_id, "the key that was deleted is not the user's own");
         Ok(())
     }

@@ -4,6 +4,11 @@ use std::fmt;
 use std::ops::Deref;
 use std::time::SystemTime;
 
+#[cfg(feature = "oauth")]
+use sha2::{Digest, Sha256};
+
+#[cfg(feature = "oauth")]
+use crate::session::ascii::Ascii;
 use crate::user::UserId;
 use crate::{Error, Result};
 
@@ -163,6 +168,43 @@ pub struct NewKey<'a> {
     pub(crate) id: KeyId,
     pub(crate) password: Option<&'a str>,
     pub(crate) is_verified: bool,
+    /// What is stored encrypted with the key.
+    #[cfg(feature = "oauth")]
+    pub(crate) secret: Option<KeySecret>,
+}
+
+/// A secret that belongs to a key: the tokens of its provider.
+#[cfg(feature = "oauth")]
+#[derive(Clone)]
+pub(crate) struct KeySecret {
+    pub(crate) kind: SecretKind,
+    pub(crate) bytes: zeroize::Zeroizing<Vec<u8>>,
+}
+
+/// What a secret of a key is.
+#[cfg(feature = "oauth")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SecretKind {
+    OAuthTokens,
+}
+
+#[cfg(feature = "oauth")]
+impl SecretKind {
+    pub(crate) const ALL: [Self; 1] = [Self::OAuthTokens];
+
+    /// The kind of credential in the database.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::OAuthTokens => "oauth_tokens",
+        }
+    }
+
+    /// The id of the credential that holds the secret of a key of this user.
+    pub(crate) fn row_id(self, user_id: &UserId, key_id: &str) -> String {
+        // No part holds the character U+0000.
+        let digest = Sha256::digest(format!("{}\0{user_id}\0{key_id}", self.name()));
+        Ascii::hex(digest.into()).as_str().to_owned()
+    }
 }
 
 impl<'a> NewKey<'a> {
@@ -173,6 +215,8 @@ impl<'a> NewKey<'a> {
             id: key.into(),
             password: Some(password),
             is_verified: false,
+            #[cfg(feature = "oauth")]
+            secret: None,
         }
     }
 
@@ -186,6 +230,8 @@ impl<'a> NewKey<'a> {
             id: key.into(),
             password: None,
             is_verified: false,
+            #[cfg(feature = "oauth")]
+            secret: None,
         }
     }
 
@@ -204,7 +250,7 @@ impl fmt::Debug for NewKey<'_> {
             .field("id", &self.id)
             .field("password", &self.password.map(|_| "[redacted]"))
             .field("is_verified", &self.is_verified)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 

@@ -9,4 +9,6 @@ mod id_tokens;
 mod identities;
 mod links;
 mod provider;
+mod refresh;
 mod site;
+mod stored;

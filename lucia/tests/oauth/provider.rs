@@ -19,6 +19,7 @@ use ring::signature::{
 use ring::{digest, hmac, rsa};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use url::Url;
 
@@ -55,11 +56,49 @@ pub(crate) struct Ways {
     pub(crate) document: Trick,
     /// The keys that it signs by; the first one does.
     pub(crate) keys: Vec<Key>,
+    /// The refresh tokens that it gives.
+    pub(crate) refresh: Refresh,
     /// The time on its clock.
     pub(crate) now: SystemTime,
     /// How often each path was asked for.
     pub(crate) asked: HashMap<&'static str, usize>,
     grants: HashMap<String, Grant>,
+}
+
+/// Refresh tokens, each of which works once: a second use ends the permission (RFC 9700, 4.14.2).
+#[derive(Default)]
+pub(crate) struct Refresh {
+    /// Whether there are such. Otherwise there is one that always works.
+    pub(crate) rotates: bool,
+    /// How many were used.
+    pub(crate) used: u32,
+    /// Whether the permission has ended.
+    pub(crate) revoked: bool,
+    /// Whether a sign-in gives none.
+    pub(crate) is_withheld: bool,
+    /// Whether no token says how long it works.
+    pub(crate) is_endless: bool,
+    /// Answers wait here, if there is one.
+    pub(crate) gate: Option<Arc<Semaphore>>,
+}
+
+impl Refresh {
+    fn token(&self) -> String {
+        match self.rotates {
+            true => format!("{CANARY}refresh-{}", self.used),
+            false => format!("{CANARY}refresh"),
+        }
+    }
+
+    fn redeem(&mut self, token: &str) -> Result<(), &'static str> {
+        let is_right = !self.revoked && token == self.token();
+        if !is_right {
+            self.revoked |= self.rotates;
+            return Err("invalid_grant");
+        }
+        self.used += u32::from(self.rotates);
+        Ok(())
+    }
 }
 
 /// What to answer in place of the truth.
@@ -186,6 +225,7 @@ impl Provider {
             user_info: None,
             document: Trick::None,
             keys: vec![Key::ec("first")],
+            refresh: Refresh::default(),
             now,
             asked: HashMap::new(),
             grants: HashMap::new(),
@@ -323,6 +363,10 @@ async fn token(
 ) -> Response<Body> {
     let trick = inner.note("token").token.clone();
     let (claims, ok) = inner.redeem(&headers, &form);
+    let gate = inner.ways.lock().unwrap().refresh.gate.clone();
+    if let Some(gate) = gate {
+        gate.acquire().await.unwrap().forget();
+    }
     if let Some(trick) = tricked(trick).await {
         return trick;
     }
@@ -333,14 +377,30 @@ async fn token(
     };
     match ok {
         Err(code) => error(code),
-        Ok(()) => answer(&json!({
-            "access_token": format!("{CANARY}access"),
-            "refresh_token": format!("{CANARY}refresh"),
-            "token_type": "bearer",
-            "expires_in": 3600,
-            "scope": "openid email",
-            "id_token": claims.map(|claims| inner.id_token(claims)),
-        })),
+        Ok(()) => {
+            let ways = inner.ways.lock().unwrap();
+            let mut tokens = json!({
+                "access_token": format!("{CANARY}access"),
+                "refresh_token": ways.refresh.token(),
+                "token_type": "bearer",
+                "expires_in": 3600,
+                "scope": "openid email",
+            });
+            if ways.refresh.rotates && ways.refresh.used > 0 {
+                tokens["access_token"] = format!("{CANARY}access-{}", ways.refresh.used).into();
+            }
+            if ways.refresh.is_withheld {
+                tokens["refresh_token"] = Value::Null;
+            }
+            if ways.refresh.is_endless {
+                tokens["expires_in"] = Value::Null;
+            }
+            drop(ways);
+            if let Some(claims) = claims {
+                tokens["id_token"] = inner.id_token(claims).into();
+            }
+            answer(&tokens)
+        }
     }
 }
 
@@ -363,8 +423,8 @@ impl Inner {
             return (None, Err("invalid_client"));
         }
         if field("grant_type") == "refresh_token" {
-            let is_right = field("refresh_token") == format!("{CANARY}refresh");
-            return (None, is_right.then_some(()).ok_or("invalid_grant"));
+            let mut ways = self.ways.lock().unwrap();
+            return (None, ways.refresh.redeem(field("refresh_token")));
         }
         let mut ways = self.ways.lock().unwrap();
         let now = ways.now.duration_since(UNIX_EPOCH).unwrap().as_secs();

@@ -14,8 +14,8 @@ use axum::{Extension, Router};
 use lucia::axum::{auth_request, authenticated};
 use lucia::testing::{Clock, memory_store};
 use lucia::{
-    Auth, Error, LocalPath, NewUser, OAuthOutcome, OAuthProvider, OAuthProviderBuilder,
-    OAuthSignIn, User,
+    Auth, AuthBuilder, Error, LocalPath, NewUser, OAuthOutcome, OAuthProvider,
+    OAuthProviderBuilder, OAuthSignIn, SqliteStore, User,
 };
 use serde::{Deserialize, Serialize};
 use tower::ServiceExt;
@@ -36,6 +36,7 @@ type Last = Extension<Arc<Mutex<Option<lucia::Result<OAuthSignIn>>>>>;
 pub(crate) struct Site {
     pub(crate) auth: Auth,
     pub(crate) clock: Clock,
+    pub(crate) store: SqliteStore,
     router: Router,
     last: Arc<Mutex<Option<lucia::Result<OAuthSignIn>>>>,
 }
@@ -160,9 +161,17 @@ pub(crate) fn registered(id: &str, builder: OAuthProviderBuilder) -> OAuthProvid
 
 impl Site {
     pub(crate) async fn of(providers: impl IntoIterator<Item = OAuthProvider>) -> Self {
+        Self::with(providers, |builder| builder).await
+    }
+
+    pub(crate) async fn with(
+        providers: impl IntoIterator<Item = OAuthProvider>,
+        set: impl FnOnce(AuthBuilder) -> AuthBuilder,
+    ) -> Self {
         let clock = Clock::new();
         let store = memory_store(&["name TEXT"]).await;
-        let auth = Auth::builder(store).clock(clock.clone()).build().unwrap();
+        let builder = Auth::builder(store.clone()).clock(clock.clone());
+        let auth = set(builder).build().unwrap();
         let by_id = |provider: OAuthProvider| (provider.id().to_owned(), provider);
         let providers: BTreeMap<_, _> = providers.into_iter().map(by_id).collect();
         let last = Arc::new(Mutex::new(None));
@@ -179,6 +188,7 @@ impl Site {
         Self {
             auth,
             clock,
+            store,
             router,
             last,
         }

@@ -131,6 +131,7 @@ mod under_hostile_names {
             .attempt_table("counted")
             .token_table("former")
             .mail_table("next")
+            .credential_table("excluded")
             .fetched_user_columns(USER_COLUMNS.map(|column| column.split(' ').next().unwrap()))
             .stored_ids(StoredIds::PlainTokens);
         passes(case, &TABLES, builder).await;

@@ -22,7 +22,8 @@ const GRANTS: &str = "
             idle_expires, device, address, persistent, country),
         UPDATE (id, authenticated_at, renewed_at, active_expires, idle_expires, country), DELETE
         ON user_session TO \"{role}\";
-    GRANT SELECT, INSERT, UPDATE, DELETE ON sign_in_attempt, one_time_token, outgoing_mail TO \"{role}\";
+    GRANT SELECT, INSERT, UPDATE, DELETE ON sign_in_attempt, one_time_token, outgoing_mail,
+        user_credential TO \"{role}\";
     GRANT SELECT ON lucia_migration TO \"{role}\";";
 
 #[tokio::test]

@@ -51,6 +51,7 @@ mod actix {
     mod sign_in;
     mod sign_out;
     mod stored_spellings;
+    mod stored_tokens;
     mod throttling;
     mod two_auths;
     mod verify_email;
@@ -102,6 +103,7 @@ mod axum {
     mod sign_in;
     mod sign_out;
     mod stored_spellings;
+    mod stored_tokens;
     mod throttling;
     mod two_auths;
     mod verify_email;

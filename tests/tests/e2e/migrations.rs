@@ -258,7 +258,8 @@ async fn the_shipped_files_run_by_hand_do_without_migrate() {
     let tokens = include_str!("../../../lucia/migrations/postgres/0002_one_time_tokens.sql");
     let verified = include_str!("../../../lucia/migrations/postgres/0003_verified_keys.sql");
     let mails = include_str!("../../../lucia/migrations/postgres/0004_outgoing_mail.sql");
-    for file in [tables, tokens, verified, mails].repeat(2) {
+    let credentials = include_str!("../../../lucia/migrations/postgres/0005_user_credential.sql");
+    for file in [tables, tokens, verified, mails, credentials].repeat(2) {
         client.batch_execute(file).await.unwrap();
     }
     let sql = "ALTER TABLE auth_user ADD COLUMN username TEXT NOT NULL UNIQUE, \

@@ -1,6 +1,7 @@
 //! The suite on a store in memory: it passes as it should be, and each fault is found.
 
 mod attempts;
+mod credentials;
 mod faults;
 mod mails;
 mod memory;

@@ -14,6 +14,7 @@ use super::cache::Cache;
 #[cfg(feature = "cache")]
 use super::cache::CacheOptions;
 use super::connections::WriteAccess;
+use super::credentials::CredentialStatements;
 use super::error::within;
 use super::mails::MailStatements;
 use super::pooler::Routes;
@@ -114,6 +115,12 @@ impl PgStoreBuilder {
     /// The name of the table of mails that wait to be sent; `outgoing_mail` by default.
     pub fn mail_table(mut self, name: impl Into<String>) -> Self {
         self.tables.mail = name.into();
+        self
+    }
+
+    /// The name of the table of credentials of users; `user_credential` by default.
+    pub fn credential_table(mut self, name: impl Into<String>) -> Self {
+        self.tables.credential = name.into();
         self
     }
 
@@ -251,6 +258,7 @@ impl PgStoreBuilder {
             attempt_statements: AttemptStatements::new(&self.tables),
             token_statements: TokenStatements::new(&self.tables),
             mail_statements: MailStatements::new(&self.tables),
+            credential_statements: CredentialStatements::new(&self.tables),
             // Half of the connections are left for other statements.
             queues: Queues::new(pool.status().max_size / 2),
             pool,

@@ -73,6 +73,15 @@ const MAIL_COLUMNS: &[(&str, Types)] = &[
     ("expires", BIGINT),
     ("due", BIGINT),
 ];
+const CREDENTIAL_COLUMNS: &[(&str, Types)] = &[
+    ("id", TEXT),
+    ("user_id", TEXT),
+    ("kind", TEXT),
+    ("name", TEXT),
+    ("data", JSON),
+    ("created_at", BIGINT),
+    ("last_used_at", BIGINT),
+];
 
 /// What the database knows of a column.
 struct Column {
@@ -208,6 +217,12 @@ impl Parts {
         columns.await.map(drop)
     }
 
+    /// Checks the table of credentials of users.
+    pub(super) async fn check_credentials(&self) -> Result<()> {
+        let columns = self.checked_columns(&self.tables.credential, CREDENTIAL_COLUMNS);
+        columns.await.map(drop)
+    }
+
     /// Says so in the log when sessions are found by reading all of them.
     pub(super) async fn check_index(&self) -> Result<()> {
         const SQL: &str = "SELECT 1 FROM pg_index WHERE indrelid = to_regclass($1::TEXT) \
@@ -261,6 +276,7 @@ impl Parts {
             (&tables.attempt, ATTEMPT_COLUMNS),
             (&tables.token, TOKEN_COLUMNS),
             (&tables.mail, MAIL_COLUMNS),
+            (&tables.credential, CREDENTIAL_COLUMNS),
         ] {
             let params: Params<'_> = &[&tables.quoted(table)];
             for column in migrating.rows(COLUMNS, params, Column::read).await? {
@@ -289,6 +305,7 @@ impl Parts {
         match written {
             Some(Written::Token) => self.check_tokens().await?,
             Some(Written::Mail) => self.check_mails().await?,
+            Some(Written::Credential) => self.check_credentials().await?,
             _ => {}
         }
         self.check_tables().await?;

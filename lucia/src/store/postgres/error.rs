@@ -70,6 +70,8 @@ pub(super) enum Written<'a> {
     Token,
     /// A mail, which has none either.
     Mail,
+    /// A credential, which has none either.
+    Credential,
 }
 
 impl<'a> Written<'a> {
@@ -78,7 +80,7 @@ impl<'a> Written<'a> {
         match self {
             Self::User(attributes) => Some((&tables.user, attributes)),
             Self::Session(attributes) => Some((&tables.session, attributes)),
-            Self::Key | Self::Token | Self::Mail => None,
+            Self::Key | Self::Token | Self::Mail | Self::Credential => None,
         }
     }
 }

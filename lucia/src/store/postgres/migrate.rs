@@ -15,7 +15,7 @@ use crate::store::tables::{TableNames, defined_columns, index, quote};
 use crate::store::{KEY_COLUMNS, Result, SESSION_COLUMNS, StoreError};
 
 /// The numbered files, the oldest first. How to add one is said in `store/migrations.rs`.
-const MIGRATIONS: [Migration; 4] = [
+const MIGRATIONS: [Migration; 5] = [
     Migration {
         number: 1,
         file: "0001_tables.sql",
@@ -42,6 +42,13 @@ const MIGRATIONS: [Migration; 4] = [
         file: "0004_outgoing_mail.sql",
         sql: include_str!("../../../migrations/postgres/0004_outgoing_mail.sql"),
         makes: TableNames::mails,
+        adds: None,
+    },
+    Migration {
+        number: 5,
+        file: "0005_user_credential.sql",
+        sql: include_str!("../../../migrations/postgres/0005_user_credential.sql"),
+        makes: TableNames::credentials,
         adds: None,
     },
 ];

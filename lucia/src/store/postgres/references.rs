@@ -94,7 +94,7 @@ impl Parts {
         let Some((column, is_to_user, is_to_session, is_beside)) = references.await?.pop() else {
             // Raised by a trigger, which need not say more.
             return Ok(Some(match written {
-                Some(Written::Key | Written::Token | Written::Session(_)) => {
+                Some(Written::Key | Written::Token | Written::Credential | Written::Session(_)) => {
                     StoreError::UnknownUser
                 }
                 _ => error.broken(ConstraintKind::ForeignKey, &tables.user, None),
@@ -106,7 +106,7 @@ impl Parts {
             _ => table.to_owned(),
         };
         let kind = match written {
-            Some(Written::Key | Written::Token | Written::Session(_))
+            Some(Written::Key | Written::Token | Written::Credential | Written::Session(_))
                 if is_to_user && column == "user_id" =>
             {
                 return Ok(Some(StoreError::UnknownUser));

@@ -13,9 +13,9 @@ use super::statements::Insertion;
 use super::{Param, Params, Parts, PgStore, attributes_json};
 use crate::session::token::SessionId;
 use crate::store::{
-    AttemptStore, Expiries, InsertedSession, KeyRow, MailStore, NewSessionRow, Owner,
-    PasswordChange, Result, Rotation, SESSION_COLUMNS, SessionRow, SessionStore, Store, TokenStore,
-    TransactionStore, UnixMillis, UserRow,
+    AttemptStore, CredentialStore, Expiries, InsertedSession, KeyRow, MailStore, NewSessionRow,
+    Owner, PasswordChange, Result, Rotation, SESSION_COLUMNS, SessionRow, SessionStore, Store,
+    TokenStore, TransactionStore, UnixMillis, UserRow,
 };
 use crate::user::UserId;
 
@@ -30,6 +30,10 @@ impl Store for PgStore {
     }
 
     fn mails(&self) -> Option<&dyn MailStore> {
+        Some(self)
+    }
+
+    fn credentials(&self) -> Option<&dyn CredentialStore> {
         Some(self)
     }
 

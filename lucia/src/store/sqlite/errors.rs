@@ -45,6 +45,7 @@ pub(super) enum Subject {
     Attempt,
     Token,
     Mail,
+    Credential,
     /// More than one.
     Several,
 }
@@ -59,6 +60,7 @@ impl Subject {
             Self::Attempt => (&names.attempt, false),
             Self::Token => (&names.token, false),
             Self::Mail => (&names.mail, false),
+            Self::Credential => (&names.credential, false),
         }
     }
 }
@@ -148,6 +150,7 @@ pub(super) fn explain(failure: Failure, db: Database<'_>) -> StoreError {
                 let checked = match subject {
                     Subject::Token => db.check_tokens(),
                     Subject::Mail => db.check_mails(),
+                    Subject::Credential => db.check_credentials(),
                     _ => db.check().and_then(|()| db.check_attempts()),
                 };
                 match checked {

@@ -11,7 +11,7 @@ use crate::store::tables::{TableNames, quote};
 use crate::store::{KEY_COLUMNS, SESSION_COLUMNS, StoreError, UnixMillis};
 
 /// The numbered files, the oldest first. How to add one is said in `store/migrations.rs`.
-pub(super) const MIGRATIONS: [Migration; 4] = [
+pub(super) const MIGRATIONS: [Migration; 5] = [
     Migration {
         number: 1,
         file: "0001_tables.sql",
@@ -38,6 +38,13 @@ pub(super) const MIGRATIONS: [Migration; 4] = [
         file: "0004_outgoing_mail.sql",
         sql: include_str!("../../../migrations/sqlite/0004_outgoing_mail.sql"),
         makes: TableNames::mails,
+        adds: None,
+    },
+    Migration {
+        number: 5,
+        file: "0005_user_credential.sql",
+        sql: include_str!("../../../migrations/sqlite/0005_user_credential.sql"),
+        makes: TableNames::credentials,
         adds: None,
     },
 ];
@@ -72,7 +79,8 @@ pub(super) fn migrate(
     db.check()?;
     db.check_attempts()?;
     db.check_tokens()?;
-    db.check_mails()
+    db.check_mails()?;
+    db.check_credentials()
 }
 
 /// The files that have not run. Where a table is missing or incomplete all the same, all of them.

@@ -13,9 +13,9 @@ use super::tables::Tables;
 use super::values::{Attributes, object, user_row};
 use crate::session::token::SessionId;
 use crate::store::{
-    AttemptStore, Expiries, InsertedSession, KeyRow, MailStore, NewSessionRow, Owner,
-    PasswordChange, Result, Rotation, SESSION_COLUMNS, SessionRow, SessionStore, Store, StoreError,
-    TokenStore, UnixMillis, UserRow,
+    AttemptStore, CredentialStore, Expiries, InsertedSession, KeyRow, MailStore, NewSessionRow,
+    Owner, PasswordChange, Result, Rotation, SESSION_COLUMNS, SessionRow, SessionStore, Store,
+    StoreError, TokenStore, UnixMillis, UserRow,
 };
 use crate::user::UserId;
 
@@ -136,6 +136,10 @@ impl Store for SqliteStore {
     }
 
     fn mails(&self) -> Option<&dyn MailStore> {
+        Some(self)
+    }
+
+    fn credentials(&self) -> Option<&dyn CredentialStore> {
         Some(self)
     }
 

@@ -34,6 +34,17 @@ const MAIL_COLUMNS: [&str; 9] = [
     "due",
 ];
 
+/// The columns of the table of credentials.
+const CREDENTIAL_COLUMNS: [&str; 7] = [
+    "id",
+    "user_id",
+    "kind",
+    "name",
+    "data",
+    "created_at",
+    "last_used_at",
+];
+
 /// The tables, and the statements over them.
 pub(super) struct Tables {
     pub(super) names: TableNames,
@@ -85,6 +96,11 @@ pub(super) struct Statements {
     pub(super) claim_mail: String,
     pub(super) put_off_mail: String,
     pub(super) delete_mail: String,
+    pub(super) insert_credential: String,
+    pub(super) credential: String,
+    pub(super) user_credentials: String,
+    pub(super) replace_credential_data: String,
+    pub(super) delete_credential: String,
 }
 
 /// A column that the database has.
@@ -163,6 +179,11 @@ impl Database<'_> {
     /// Checks the table of mails, which an application that sends none can do without.
     pub(super) fn check_mails(self) -> Outcome<()> {
         self.check_table(&self.tables.names.mail, MAIL_COLUMNS)
+    }
+
+    /// Checks the table of credentials, which an application that stores none can do without.
+    pub(super) fn check_credentials(self) -> Outcome<()> {
+        self.check_table(&self.tables.names.credential, CREDENTIAL_COLUMNS)
     }
 
     fn check_table<'a>(
@@ -247,6 +268,8 @@ impl Statements {
         let token_columns = TOKEN_COLUMNS.map(quote).join(", ");
         let mail = quote(&names.mail);
         let mail_columns = MAIL_COLUMNS.map(quote).join(", ");
+        let credential = quote(&names.credential);
+        let credential_columns = CREDENTIAL_COLUMNS.map(quote).join(", ");
 
         Self {
             user: format!(r#"SELECT {user_columns} FROM {user} AS u WHERE u."id" = ?1"#),
@@ -364,6 +387,28 @@ impl Statements {
                 r#"UPDATE {mail} SET "due" = ?3 WHERE "id" = ?1 AND "attempts" = ?2"#
             ),
             delete_mail: format!(r#"DELETE FROM {mail} WHERE "id" = ?1"#),
+            insert_credential: format!(
+                r#"INSERT INTO {credential} AS c ({credential_columns})
+                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+                    ON CONFLICT ("id") DO UPDATE SET "name" = excluded."name",
+                    "data" = excluded."data", "created_at" = excluded."created_at",
+                    "last_used_at" = excluded."last_used_at"
+                    WHERE c."user_id" = excluded."user_id" AND c."kind" = excluded."kind""#
+            ),
+            credential: format!(r#"SELECT {credential_columns} FROM {credential} WHERE "id" = ?1"#),
+            user_credentials: format!(
+                r#"SELECT {credential_columns} FROM {credential} WHERE "user_id" = ?1
+                    AND "kind" = ?2 ORDER BY "created_at", "id""#
+            ),
+            replace_credential_data: format!(
+                r#"UPDATE {credential} SET "data" = ?3,
+                    "last_used_at" = coalesce(?4, "last_used_at")
+                    WHERE "id" = ?1 AND "data" = ?2"#
+            ),
+            delete_credential: format!(
+                r#"DELETE FROM {credential} WHERE "id" = ?1 AND "user_id" = ?2
+                    AND (?3 IS NULL OR "data" = ?3)"#
+            ),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Which migrations have run: recorded once for each set of tables, and compared with the files.
 
 use futures_util::future::join_all;
-use lucia::store::{MailStore as _, TokenStore as _};
+use lucia::store::{CredentialStore as _, MailStore as _, TokenStore as _};
 use lucia::{Auth, Error, PgStore};
 use lucia_tests::Database;
 
@@ -143,14 +143,16 @@ async fn tables_that_were_dropped_are_made_again() {
     let client = database.connect().await;
     for drop in [
         "DROP TABLE auth_user, user_key, user_session, sign_in_attempt, one_time_token, \
-         outgoing_mail",
+         outgoing_mail, user_credential",
         "DROP TABLE one_time_token",
         "DROP TABLE outgoing_mail",
+        "DROP TABLE user_credential",
     ] {
         client.batch_execute(drop).await.unwrap();
         store.migrate(COLUMNS).await.unwrap();
         store.check_tokens().await.unwrap();
         store.check_mails().await.unwrap();
+        store.check_credentials().await.unwrap();
     }
     assert_works(&database).await;
 }
@@ -174,7 +176,10 @@ async fn only_what_an_earlier_version_has_not_run_is_run() {
     let sql = "SELECT number, ran_at = 7 FROM lucia_migration ORDER BY number";
     let rows = client.query(sql, &[]).await.unwrap();
     let rows: Vec<(i64, bool)> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
-    assert_eq!(rows, [(1, true), (2, false), (3, true), (4, true)]);
+    assert_eq!(
+        rows,
+        [(1, true), (2, false), (3, true), (4, true), (5, true)]
+    );
 }
 
 #[tokio::test]

@@ -116,6 +116,7 @@ async fn r47_tables_of_any_name_in_any_schema_work_on_postgres() {
             .attempt_table(format!("{name}a"))
             .token_table(format!("{name}o"))
             .mail_table(format!("{name}m"))
+            .credential_table(format!("{name}c"))
             .fetched_user_columns(fetched())
             .connect(&database.url())
             .await
@@ -129,14 +130,14 @@ async fn r47_tables_of_any_name_in_any_schema_work_on_postgres() {
     let sql = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'";
     let outside: i64 = client.query_one(sql, &[]).await.unwrap().get(0);
     assert_eq!(outside, 0);
-    // The ids of six tables, the key of the migrations' record, the unique name of a user, and seven
+    // The ids of seven tables, the key of the migrations' record, the unique name of a user, and eight
     // indexes of lucia's own.
     let sql = "SELECT schemaname::TEXT, count(*) FROM pg_indexes \
                WHERE schemaname NOT LIKE 'pg\\_%' GROUP BY 1";
     let rows = client.query(sql, &[]).await.unwrap();
     assert_eq!(rows.len(), hostile().len());
     for row in rows {
-        assert_eq!(row.get::<_, i64>(1), 15, "{}", row.get::<_, &str>(0));
+        assert_eq!(row.get::<_, i64>(1), 17, "{}", row.get::<_, &str>(0));
     }
 }
 
@@ -150,6 +151,7 @@ async fn r47_tables_of_any_name_work_on_sqlite() {
             .attempt_table(format!("{name}a"))
             .token_table(format!("{name}o"))
             .mail_table(format!("{name}m"))
+            .credential_table(format!("{name}c"))
             .fetched_user_columns(fetched())
             .in_memory()
             .await
@@ -170,7 +172,8 @@ async fn r47_tables_may_swap_their_names() {
         .session_table("sign_in_attempt")
         .attempt_table("one_time_token")
         .token_table("outgoing_mail")
-        .mail_table("user_key")
+        .mail_table("user_credential")
+        .credential_table("user_key")
         .fetched_user_columns(fetched());
     let store = store.connect(&database.url()).await.unwrap();
     store.migrate(COLUMNS).await.unwrap();
@@ -196,7 +199,7 @@ fn impossible() -> [String; 4] {
 #[tokio::test]
 async fn r47_names_that_postgres_cannot_hold_are_refused_at_build() {
     type Set = fn(PgStoreBuilder, String) -> PgStoreBuilder;
-    let settings: [(&str, Set); 8] = [
+    let settings: [(&str, Set); 9] = [
         ("schema", |store, name| store.schema(name)),
         ("user_table", |store, name| store.user_table(name)),
         ("key_table", |store, name| store.key_table(name)),
@@ -204,6 +207,9 @@ async fn r47_names_that_postgres_cannot_hold_are_refused_at_build() {
         ("attempt_table", |store, name| store.attempt_table(name)),
         ("token_table", |store, name| store.token_table(name)),
         ("mail_table", |store, name| store.mail_table(name)),
+        ("credential_table", |store, name| {
+            store.credential_table(name)
+        }),
         ("fetched_user_columns", |store, name| {
             store.fetched_user_columns([name])
         }),
@@ -231,13 +237,16 @@ async fn r47_names_that_postgres_cannot_hold_are_refused_at_build() {
 #[tokio::test]
 async fn r47_names_that_cannot_be_are_refused_by_sqlite_too() {
     type Set = fn(SqliteStoreBuilder, String) -> SqliteStoreBuilder;
-    let settings: [(&str, Set); 7] = [
+    let settings: [(&str, Set); 8] = [
         ("user_table", |store, name| store.user_table(name)),
         ("key_table", |store, name| store.key_table(name)),
         ("session_table", |store, name| store.session_table(name)),
         ("attempt_table", |store, name| store.attempt_table(name)),
         ("token_table", |store, name| store.token_table(name)),
         ("mail_table", |store, name| store.mail_table(name)),
+        ("credential_table", |store, name| {
+            store.credential_table(name)
+        }),
         ("fetched_user_columns", |store, name| {
             store.fetched_user_columns([name])
         }),

@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use lucia::store::{
-    AttemptStore, CountedAttempt, CountedPlace, Expiries, FormerTokens, InsertedSession,
-    KeyDeletion, KeyRow, LastKey, MailRow, MailStore, NewAttempt, NewSessionRow, NewUserRow,
-    OldHash, Owner, PasswordChange, Result, Rotation, SessionRow, SessionStore, Store, StoreError,
-    TokenRow, TokenStore, UnixMillis, UserRow, UserStore, UserTable,
+    AttemptStore, CountedAttempt, CountedPlace, CredentialRow, CredentialStore, Expiries,
+    FormerTokens, InsertedSession, KeyDeletion, KeyRow, LastKey, MailRow, MailStore, NewAttempt,
+    NewSessionRow, NewUserRow, OldHash, Owner, PasswordChange, Result, Rotation, SessionRow,
+    SessionStore, Store, StoreError, TokenRow, TokenStore, UnixMillis, UserRow, UserStore,
+    UserTable,
 };
 use lucia::{SessionId, UserId};
 use serde_json::{Map, Value};
@@ -30,6 +31,7 @@ struct State {
     down: bool,
     counts_no_attempts: bool,
     has_no_tokens: bool,
+    has_no_credentials: bool,
     gates: HashMap<&'static str, Gate>,
 }
 
@@ -67,6 +69,11 @@ impl Probe {
     /// From now on the store has no one-time tokens.
     pub(crate) fn have_no_tokens(&self) {
         self.state().has_no_tokens = true;
+    }
+
+    /// From now on the store has no place for credentials.
+    pub(crate) fn have_no_credentials(&self) {
+        self.state().has_no_credentials = true;
     }
 
     /// Makes calls of `method` wait before they reach the store.
@@ -131,6 +138,10 @@ fn attempts(store: &Arc<dyn Store>) -> &dyn AttemptStore {
     store.attempts().unwrap()
 }
 
+fn credentials(store: &Arc<dyn Store>) -> &dyn CredentialStore {
+    store.credentials().unwrap()
+}
+
 fn mails(store: &Arc<dyn Store>) -> &dyn MailStore {
     store.mails().unwrap()
 }
@@ -164,6 +175,12 @@ probed! {
 
         fn mails(&self) -> Option<&dyn MailStore> {
             self.store.mails().map(|_| self as &dyn MailStore)
+        }
+
+        fn credentials(&self) -> Option<&dyn CredentialStore> {
+            let credentials = self.store.credentials();
+            let credentials = credentials.map(|_| self as &dyn CredentialStore);
+            credentials.filter(|_| !self.probe.state().has_no_credentials)
         }
 
         fn attempts(&self) -> Option<&dyn AttemptStore> {
@@ -212,6 +229,16 @@ probed! {
     check_attempts() -> ();
     uncount_attempt(places: &[CountedPlace]) -> ();
     delete_old_attempts(now: UnixMillis, limit: u32) -> u64;
+}
+
+probed! {
+    CredentialStore as credentials, {}
+    check_credentials() -> ();
+    insert_credential(credential: CredentialRow) -> bool;
+    credential(id: &str) -> Option<CredentialRow>;
+    user_credentials(user_id: &UserId, kind: &str) -> Vec<CredentialRow>;
+    replace_credential_data(id: &str, old: &str, new: &str, used_at: Option<UnixMillis>) -> bool;
+    delete_credential(id: &str, user_id: &UserId, data: Option<&str>) -> bool;
 }
 
 probed! {

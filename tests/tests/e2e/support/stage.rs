@@ -214,6 +214,7 @@ impl Stage {
             "sign_in_attempt",
             "one_time_token",
             "outgoing_mail",
+            "user_credential",
         ] {
             let rows = self.rows(&format!("SELECT * FROM {table}")).await;
             values.extend(rows.into_iter().flatten().flatten());

@@ -214,6 +214,32 @@ faults! {
     KeepsClaimedMails
     DeletesAllMails
 
+    // Credentials
+    LosesTheNameOfACredential
+    LosesTheLastUseOfACredential
+    KeepsTheFormerCredential
+    KeepsTheTimesOfTheFormerCredential
+    ReplacesCredentialsOfAnybody
+    ReplacesCredentialsOfAnyKind
+    SaysThatItStoredACredential
+    StoresCredentialsOfNobody
+    StoresCredentialsBesideADeletion
+    ListsCredentialsInAnyOrder
+    ListsEverybodysCredentials
+    ListsCredentialsOfAnyKind
+    SwapsDataThatHasChanged
+    SwapsNoData
+    SwapsDataInTwoSteps
+    SwapsAndForgetsTheUse
+    SwapsAndForgetsTheFormerUse
+    SwapsWhatIsNotThere
+    DeletesCredentialsOfAnybody
+    DeletesCredentialsThatHaveChanged
+    DeletesNoCredentialByItsData
+    DeletesAllCredentials
+    DeletesCredentialsThatAreNotThere
+    LeavesTheCredentialsOfAUser
+
     // Both together
     TakesSessionsOfNobody
     HidesTheExpired

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::attempts::Count;
 use super::faults::Fault;
 use crate::error::{ConstraintKind, ConstraintViolation};
-use crate::store::{KeyRow, MailRow, Result, SessionRow, StoreError, TokenRow};
+use crate::store::{CredentialRow, KeyRow, MailRow, Result, SessionRow, StoreError, TokenRow};
 
 #[derive(Debug, Default)]
 pub(super) struct Memory {
@@ -25,6 +25,7 @@ pub(super) struct State {
     pub(super) counts: BTreeMap<String, Count>,
     pub(super) tokens: BTreeMap<String, TokenRow>,
     pub(super) mails: BTreeMap<String, MailRow>,
+    pub(super) credentials: BTreeMap<String, CredentialRow>,
 }
 
 /// Columns of the application's own: the name, and what is there where nothing is said. One that

@@ -7,8 +7,9 @@ use super::memory::Memory;
 use super::users::user_row;
 use crate::session::token::SessionId;
 use crate::store::{
-    AttemptStore, InsertedSession, KeyRow, MailStore, NewSessionRow, PasswordChange, Result,
-    SessionRow, SessionStore, Store, StoreError, TokenRow, TokenStore, UnixMillis, UserRow,
+    AttemptStore, CredentialStore, InsertedSession, KeyRow, MailStore, NewSessionRow,
+    PasswordChange, Result, SessionRow, SessionStore, Store, StoreError, TokenRow, TokenStore,
+    UnixMillis, UserRow,
 };
 use crate::user::UserId;
 
@@ -23,6 +24,10 @@ impl Store for Memory {
     }
 
     fn mails(&self) -> Option<&dyn MailStore> {
+        Some(self)
+    }
+
+    fn credentials(&self) -> Option<&dyn CredentialStore> {
         Some(self)
     }
 

@@ -137,6 +137,9 @@ impl UserStore for Memory {
             let is_theirs = |token: &TokenRow| token.user_id.as_ref() == Some(id);
             state.tokens.retain(|_, token| !is_theirs(token));
         }
+        if !self.has(Fault::LeavesTheCredentialsOfAUser) {
+            state.credentials.retain(|_, row| row.user_id != *id);
+        }
         if !self.has(Fault::LeavesTheSessionsOfAUser) {
             state.sessions.retain(|_, session| session.user_id != *id);
         }

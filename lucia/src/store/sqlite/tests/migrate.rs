@@ -25,8 +25,8 @@ async fn migrating_again_changes_nothing() {
     let before = schema();
     assert_eq!(
         before.len(),
-        14,
-        "seven tables and seven indexes: {before:#?}"
+        16,
+        "eight tables and eight indexes: {before:#?}"
     );
     store
         .insert_user(new_user("ada", json!({ "username": "Ada" })), None)

@@ -6,7 +6,7 @@ use super::*;
 use crate::store::migrations::Migration;
 use crate::store::sqlite::errors::Subject;
 use crate::store::sqlite::migrate::{MIGRATIONS, migrate};
-use crate::store::{MailStore as _, TokenStore as _, UserStore as _};
+use crate::store::{CredentialStore as _, MailStore as _, TokenStore as _, UserStore as _};
 
 impl File {
     fn record(&self) -> Vec<(String, i64)> {
@@ -87,12 +87,18 @@ async fn tables_that_another_tool_made_or_that_were_dropped_are_made_and_recorde
     let store = SqliteStore::open(&file.path).await.unwrap();
     store.migrate(&[]).await.unwrap();
     assert_eq!(file.record()[0], (SET.to_owned(), 1));
-    for table in ["user_session", "one_time_token", "outgoing_mail"] {
+    for table in [
+        "user_session",
+        "one_time_token",
+        "outgoing_mail",
+        "user_credential",
+    ] {
         file.execute(&format!("DROP TABLE {table}"));
         store.migrate(&[]).await.unwrap();
         store.describe_users().await.unwrap();
         store.check_tokens().await.unwrap();
         store.check_mails().await.unwrap();
+        store.check_credentials().await.unwrap();
     }
 }
 
@@ -155,7 +161,7 @@ async fn a_column_that_is_there_is_not_added_again() {
             .into_iter()
             .map(|(_, number)| number)
             .collect();
-        assert_eq!(numbers, [1, 2, 3, 4, 1000]);
+        assert_eq!(numbers, [1, 2, 3, 4, 5, 1000]);
         file.execute("SELECT later FROM s");
     }
 }
