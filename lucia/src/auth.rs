@@ -4,6 +4,7 @@ mod builder;
 mod candidates;
 mod create_session;
 mod creation;
+mod key_writes;
 mod keys;
 mod passwords;
 pub(crate) mod said;

@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use super::AuthRequest;
+#[cfg(doc)]
+use crate::Error;
+use crate::Result;
 use crate::session::Session;
 use crate::token::OneTimeToken;
 use crate::user::key::{KeyId, UserKey};
-use crate::{Error, Result};
 
-/// How long ago a user may have signed in who asks for a change of address.
-const RECENT: Duration = Duration::from_secs(10 * 60);
+/// How long ago a user may have signed in who asks for a change of address, or for another key.
+pub(super) const RECENT: Duration = Duration::from_secs(10 * 60);
 
 /// An address that was verified by [`AuthRequest::verify_email`].
 #[derive(Clone, Debug)]
@@ -85,7 +87,7 @@ impl AuthRequest {
     pub async fn verify_email(&self, secret: &str) -> Result<EmailVerification> {
         self.check_forgery()?;
         let signed_in = self.validate().await?;
-        let signed_in = signed_in.as_ref().map(|session| &session.user_id);
+        let signed_in = signed_in.as_deref();
         let verified = self.auth().verify_address(secret, signed_in).await?;
         let new_session = match verified.is_new_owner {
             true => Some(self.sign_in(&verified.key).await?),
@@ -148,12 +150,8 @@ impl AuthRequest {
         new: impl Into<KeyId>,
     ) -> Result<Option<OneTimeToken>> {
         let (key, new) = (key.into(), new.into());
-        self.check_forgery()?;
-        let session = self.require().await?;
+        let session = self.require_recent().await?;
         let auth = self.auth();
-        if !auth.is_recently_authenticated(&session, RECENT) {
-            return Err(Error::ReauthenticationRequired);
-        }
         let address = self.client_address();
         auth.create_address_change(&session.user_id, &key, &new, address)
             .await
@@ -176,7 +174,7 @@ impl AuthRequest {
     pub async fn change_email(&self, secret: &str) -> Result<EmailChange> {
         self.check_forgery()?;
         let session = self.require().await?;
-        let change = self.auth().change_address(secret, &session.user_id).await?;
+        let change = self.auth().change_address(secret, &session).await?;
         let (key, former, undo) = change;
         Ok(EmailChange { key, former, undo })
     }

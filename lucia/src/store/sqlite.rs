@@ -3,6 +3,7 @@
 mod connections;
 mod database;
 mod errors;
+mod key_writes;
 mod mails;
 mod migrate;
 mod references;

@@ -22,6 +22,7 @@ mod actix {
     mod cookies;
     mod csrf;
     mod denials;
+    mod ended_sessions;
     mod errors;
     mod events;
     mod extractors;
@@ -53,6 +54,7 @@ mod actix {
     mod stored_spellings;
     mod throttling;
     mod two_auths;
+    mod undo_email_change;
     mod verify_email;
 }
 
@@ -73,6 +75,7 @@ mod axum {
     mod cookies;
     mod csrf;
     mod denials;
+    mod ended_sessions;
     mod errors;
     mod events;
     mod extractors;
@@ -104,6 +107,7 @@ mod axum {
     mod stored_spellings;
     mod throttling;
     mod two_auths;
+    mod undo_email_change;
     mod verify_email;
 }
 

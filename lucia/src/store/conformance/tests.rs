@@ -2,6 +2,7 @@
 
 mod attempts;
 mod faults;
+mod key_writes;
 mod mails;
 mod memory;
 mod sessions;
