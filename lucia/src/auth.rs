@@ -6,6 +6,7 @@ mod create_session;
 mod creation;
 #[cfg(feature = "oauth")]
 mod credentials;
+mod key_writes;
 mod keys;
 mod passwords;
 pub(crate) mod said;

@@ -22,6 +22,7 @@ mod error;
 #[macro_use]
 mod forward;
 mod from_rows;
+mod key_writes;
 mod mails;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod migrations;
@@ -51,6 +52,7 @@ pub(crate) use attempts::attempt_place;
 pub use attempts::{CountedAttempt, CountedPlace, NewAttempt};
 pub use credentials::CredentialRow;
 pub use error::{Result, StoreError};
+pub use key_writes::{ClaimedKey, KeyClaim, KeyWrite, WrittenBy};
 pub use mails::MailRow;
 pub use rows::{
     InsertedSession, KeyDeletion, KeyRow, LastKey, NewSessionRow, NewUserRow, OldHash, Owner,
@@ -113,21 +115,6 @@ pub trait UserStore: fmt::Debug + Send + Sync + 'static {
         user_id: &UserId,
         hashed_password: Option<&str>,
         old: OldHash,
-    ) -> Result<bool>;
-
-    /// Notes when the user of a key proved that it is theirs, if the key is (still) that user's. Returns
-    /// whether it did.
-    async fn verify_key(&self, id: &str, user_id: &UserId, at: UnixMillis) -> Result<bool>;
-
-    /// Gives a key the id of another address, which its user proved to be theirs at this time, if the key is
-    /// (still) that user's. Returns whether it did. Its password stays, and so do the sessions of the user.
-    /// [`DuplicateKey`](StoreError::DuplicateKey) if there is a key of the new id: then nothing changes.
-    async fn rename_key(
-        &self,
-        id: &str,
-        user_id: &UserId,
-        new_id: &str,
-        at: UnixMillis,
     ) -> Result<bool>;
 
     /// Removes a key. With [`LastKey::Keep`], the last one of its user stays: however many are asked
@@ -453,14 +440,29 @@ pub trait Store: UserStore + SessionStore {
     /// by the old hash are among the sessions that end.
     async fn change_password(&self, change: PasswordChange) -> Result<bool>;
 
-    /// Gives a user to the one who proved at this time that a key is theirs: removes the passwords of all keys
-    /// of the user, ends all their sessions, deletes their [one-time tokens](TokenStore) and notes that this key
-    /// was verified, all or nothing. Returns whether the key is (still) that user's; nothing has happened
-    /// otherwise.
+    /// Writes a key of a user at their own request: only while the session or one-time token that the request
+    /// is made by is (still) there and that user's, in one step with that. Returns whether it did; `false` also
+    /// where there is no such key (any more).
+    ///
+    /// Whatever ends the session or deletes the token comes before, and nothing is written; or after, and
+    /// [`claim_key`](Self::claim_key) and [`change_password`](Self::change_password) then find what was written.
+    async fn write_key(&self, write: KeyWrite, by: WrittenBy<'_>, at: UnixMillis) -> Result<bool>;
+
+    /// Gives a user to the person who has proved that a key is theirs. All or nothing, it
+    ///
+    /// 1. notes that this key was verified, and removes its password;
+    /// 2. deletes the other keys of the user but for those that [stay](KeyClaim::others), which lose their
+    ///    passwords, and their verification if they are not among the [verified](KeyClaim::verified) ones;
+    /// 3. ends all sessions of the user, and deletes their [one-time tokens](TokenStore).
+    ///
+    /// It does so if the key is (still) that user's. With [`KeyClaim::token`], it takes this token, which needs
+    /// no user, and does so if the token is (still) there and the user exists: it stores the key if there is
+    /// none, and takes it from another user who has not verified it. `None` otherwise, and nothing has happened.
     ///
     /// Sessions that [`insert_session_by_key`](Self::insert_session_by_key) stores at the same time by a
-    /// password are among those that end, or are refused.
-    async fn claim_key(&self, id: &str, user_id: &UserId, at: UnixMillis) -> Result<bool>;
+    /// password are among those that end, or are refused; and keys that [`write_key`](Self::write_key) stores
+    /// are among those that are deleted.
+    async fn claim_key(&self, claim: KeyClaim) -> Result<Option<ClaimedKey>>;
 }
 
 /// lucia's own columns of the table of keys.

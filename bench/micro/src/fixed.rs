@@ -3,11 +3,7 @@
 use std::time::SystemTime;
 
 use async_trait::async_trait;
-use lucia::store::{
-    Expiries, InsertedSession, KeyDeletion, KeyRow, LastKey, NewSessionRow, NewUserRow, OldHash,
-    Owner, PasswordChange, Result, Rotation, SessionRow, SessionStore, Store, StoreError,
-    UnixMillis, UserRow, UserStore, UserTable,
-};
+use lucia::store::{ClaimedKey, Expiries, InsertedSession, KeyClaim, KeyDeletion, KeyRow, KeyWrite, LastKey, NewSessionRow, NewUserRow, OldHash, Owner, PasswordChange, Result, Rotation, SessionRow, SessionStore, Store, StoreError, UnixMillis, UserRow, UserStore, UserTable, WrittenBy};
 use lucia::{SessionId, SessionToken, UserId};
 use serde_json::{Map, Value};
 
@@ -94,14 +90,6 @@ impl UserStore for Fixed {
         Ok(false)
     }
 
-    async fn verify_key(&self, _: &str, _: &UserId, _: UnixMillis) -> Result<bool> {
-        Ok(false)
-    }
-
-    async fn rename_key(&self, _: &str, _: &UserId, _: &str, _: UnixMillis) -> Result<bool> {
-        Ok(false)
-    }
-
     async fn delete_key(&self, _: &str, _: LastKey) -> Result<KeyDeletion> {
         Ok(KeyDeletion::Unknown)
     }
@@ -177,8 +165,12 @@ impl Store for Fixed {
         Ok(None)
     }
 
-    async fn claim_key(&self, _: &str, _: &UserId, _: UnixMillis) -> Result<bool> {
+    async fn write_key(&self, _: KeyWrite, _: WrittenBy<'_>, _: UnixMillis) -> Result<bool> {
         Ok(false)
+    }
+
+    async fn claim_key(&self, _: KeyClaim) -> Result<Option<ClaimedKey>> {
+        Ok(None)
     }
 
     async fn change_password(&self, _: PasswordChange) -> Result<bool> {

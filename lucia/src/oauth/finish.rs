@@ -226,10 +226,7 @@ impl AuthRequest {
             }
             None => {
                 // Asking the provider takes seconds, in which the account can have got back to its owner.
-                if auth.session(&session.id).await?.is_none() {
-                    return Err(Error::Unauthenticated);
-                }
-                let key = auth.create_key(user_id, identity.new_key()).await?;
+                let key = auth.create_key_in(session, identity.new_key()).await?;
                 Ok(OAuthOutcome::Linked(key))
             }
         }

@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use super::AuthRequest;
+#[cfg(doc)]
+use crate::Error;
+use crate::Result;
 use crate::session::Session;
 use crate::token::KeyLink;
 use crate::user::key::{KeyId, UserKey};
-use crate::{Error, Result};
 
-/// How long ago a user may have signed in who asks for a change of address.
-const RECENT: Duration = Duration::from_secs(10 * 60);
+/// How long ago a user may have signed in who asks for a change of address, or for another key.
+pub(super) const RECENT: Duration = Duration::from_secs(10 * 60);
 
 /// An address that was verified by [`AuthRequest::verify_email`].
 #[derive(Clone, Debug)]
@@ -83,7 +85,7 @@ impl AuthRequest {
     pub async fn verify_email(&self, token: &str) -> Result<EmailVerification> {
         self.check_forgery()?;
         let signed_in = self.validate().await?;
-        let signed_in = signed_in.as_ref().map(|session| &session.user_id);
+        let signed_in = signed_in.as_deref();
         let verified = self.auth().verify_address(token, signed_in).await?;
         let new_session = match verified.is_new_owner {
             true => Some(self.sign_in(&verified.key).await?),
@@ -145,12 +147,8 @@ impl AuthRequest {
         new: impl Into<KeyId>,
     ) -> Result<Option<KeyLink>> {
         let (key, new) = (key.into(), new.into());
-        self.check_forgery()?;
-        let session = self.require().await?;
+        let session = self.require_recent().await?;
         let auth = self.auth();
-        if !auth.is_recently_authenticated(&session, RECENT) {
-            return Err(Error::ReauthenticationRequired);
-        }
         let address = self.client_address();
         auth.create_address_change(&session.user_id, &key, &new, address)
             .await
@@ -173,8 +171,7 @@ impl AuthRequest {
     pub async fn change_email(&self, token: &str) -> Result<EmailChange> {
         self.check_forgery()?;
         let session = self.require().await?;
-        let change = self.auth().change_address(token, &session.user_id).await?;
-        let (key, undo) = change;
+        let (key, undo) = self.auth().change_address(token, &session).await?;
         Ok(EmailChange { key, undo })
     }
 

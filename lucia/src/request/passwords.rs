@@ -95,7 +95,7 @@ impl AuthRequest {
         let auth = self.auth();
         let owner = Some(&session.user_id);
         let key = evidence
-            .verify(auth, || self.client_address(), owner, owner)
+            .verify(auth, || self.client_address(), Some(&session), owner)
             .await?;
         let session = auth.reauthenticate(&session, &key).await?;
         Ok(self.replaced(session))

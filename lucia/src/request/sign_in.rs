@@ -153,16 +153,13 @@ impl SignIn<'_> {
         let options = self.options.check()?;
         let auth = request.auth();
         let signed_in = match self.evidence.is_mailed() {
-            true => request
-                .validate()
-                .await?
-                .map(|session| session.user_id.clone()),
+            true => request.validate().await?,
             false => None,
         };
         let address = || request.client_address();
         let key = self
             .evidence
-            .verify(auth, address, signed_in.as_ref(), None)
+            .verify(auth, address, signed_in.as_deref(), None)
             .await?;
         let create = auth.create_session(&*key);
         request.begin_session(create, options).await

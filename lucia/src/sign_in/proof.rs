@@ -130,6 +130,7 @@ mod sealed {
     use super::{Password, SignInCode, SignInLink, VerifiedKey};
     use crate::Result;
     use crate::auth::Auth;
+    use crate::session::SessionInfo;
     use crate::user::UserId;
 
     pub trait Sealed {
@@ -154,12 +155,12 @@ mod sealed {
         }
 
         /// Counts the attempt where there is something to guess, and checks the proof, which has to be
-        /// that of the `owner` where there is one. `signed_in` is the user that the browser is signed in as.
+        /// that of the `owner` where there is one. `signed_in` is the session of the browser.
         pub(crate) async fn verify(
             self,
             auth: &Auth,
             address: impl FnOnce() -> Option<IpAddr>,
-            signed_in: Option<&UserId>,
+            signed_in: Option<&SessionInfo>,
             owner: Option<&UserId>,
         ) -> Result<Cow<'a, VerifiedKey>> {
             match self {

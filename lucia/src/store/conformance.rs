@@ -42,7 +42,9 @@
 
 mod attempts;
 mod attributes;
+mod claims;
 mod credentials;
+mod key_writes;
 mod keys;
 mod mails;
 mod passwords;
@@ -344,11 +346,6 @@ macro_rules! __store_cases {
             keys {
                 a_key_comes_back_as_it_was_stored
                 a_key_can_be_without_a_password
-                a_key_is_verified_and_no_other
-                a_key_that_is_unknown_or_somebody_elses_is_neither_verified_nor_renamed
-                a_renamed_key_keeps_its_password_and_is_verified
-                a_key_is_not_renamed_to_a_taken_one
-                of_parallel_renames_to_one_key_one_succeeds
                 an_unknown_key_is_none
                 all_keys_of_a_user_are_listed_and_no_others
                 a_user_without_keys_has_an_empty_list
@@ -401,9 +398,25 @@ macro_rules! __store_cases {
                 of_parallel_changes_of_one_verified_password_one_succeeds
                 of_two_new_passwords_that_keep_one_session_one_wins
                 new_passwords_beside_all_that_ends_sessions_do_not_get_stuck
+            }
+            key_writes {
+                a_key_is_written_in_a_session_of_its_user
+                a_key_is_written_in_no_session_that_is_gone_or_somebody_elses
+                a_key_that_is_unknown_or_somebody_elses_is_not_written
+                a_key_is_verified_and_no_other
+                a_password_is_set_for_a_key_that_has_none
+                a_renamed_key_keeps_its_password_and_is_verified
+                a_key_is_not_written_over_a_taken_one
+                of_parallel_renames_to_one_key_one_succeeds
+                no_key_is_written_in_a_session_that_has_ended
+                writes_beside_all_that_ends_sessions_do_not_get_stuck
+            }
+            claims {
                 a_claimed_key_leaves_no_password_and_no_session_of_the_user
+                other_keys_than_those_that_stay_are_deleted_by_a_claim
                 a_key_that_is_unknown_or_somebody_elses_is_not_claimed
                 no_session_of_a_password_outlives_the_claim_of_a_key
+                no_key_of_a_session_outlives_the_claim_of_a_key
             }
         }
     };
@@ -476,9 +489,19 @@ macro_rules! __token_cases {
                 a_deleted_user_leaves_no_tokens
                 deleting_a_user_beside_their_tokens_leaves_none
                 the_tokens_of_a_user_are_deleted_and_no_others
-                a_claimed_key_leaves_no_tokens_of_its_user
                 tokens_that_have_expired_are_deleted_and_no_others
                 no_more_tokens_are_deleted_than_asked
+            }
+            key_writes {
+                a_key_is_written_by_a_token_of_its_user
+                a_key_is_written_by_no_token_that_is_gone_or_somebody_elses
+                a_note_is_stored_with_a_key_that_is_renamed_and_with_no_other
+            }
+            claims {
+                a_claimed_key_leaves_no_tokens_of_its_user
+                a_claim_by_a_token_gives_the_user_the_key
+                a_claim_by_a_token_is_refused_without_the_token_or_the_user
+                of_ten_claims_by_one_token_one_succeeds
             }
         }
     };

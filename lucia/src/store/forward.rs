@@ -8,9 +8,10 @@ use serde_json::{Map, Value};
 #[cfg(feature = "postgres")]
 use super::TransactionStore;
 use super::{
-    AttemptStore, CredentialStore, Expiries, InsertedSession, KeyDeletion, KeyRow, LastKey,
-    MailStore, NewSessionRow, NewUserRow, OldHash, Owner, PasswordChange, Result, Rotation,
-    SessionRow, SessionStore, Store, TokenStore, UnixMillis, UserRow, UserStore, UserTable,
+    AttemptStore, ClaimedKey, CredentialStore, Expiries, InsertedSession, KeyClaim, KeyDeletion,
+    KeyRow, KeyWrite, LastKey, MailStore, NewSessionRow, NewUserRow, OldHash, Owner,
+    PasswordChange, Result, Rotation, SessionRow, SessionStore, Store, TokenStore, UnixMillis,
+    UserRow, UserStore, UserTable, WrittenBy,
 };
 use crate::session::token::SessionId;
 use crate::user::UserId;
@@ -50,8 +51,6 @@ macro_rules! forward_users {
             update_key_password(
                 id: &str, user_id: &UserId, hashed_password: Option<&str>, old: OldHash
             ) -> bool;
-            verify_key(id: &str, user_id: &UserId, at: UnixMillis) -> bool;
-            rename_key(id: &str, user_id: &UserId, new_id: &str, at: UnixMillis) -> bool;
             delete_key(id: &str, last: LastKey) -> KeyDeletion;
         }
     };
@@ -78,7 +77,6 @@ macro_rules! forward_sessions {
             rotate_session(id: &SessionId, rotation: Rotation) -> bool;
             update_session(id: &SessionId, attributes: Map<String, Value>) -> Option<SessionRow>;
             delete_session(id: &SessionId, owner: Owner<'_>) -> bool;
-            delete_user_sessions(user_id: &UserId, except: Option<&SessionId>) -> ();
             delete_expired_sessions(now: UnixMillis, limit: u32) -> u64;
         }
     };
@@ -93,6 +91,14 @@ forward_users!([S: UserStore + ?Sized] Arc<S>, Arc::as_ref, {
 forward_sessions!([S: SessionStore + ?Sized] Arc<S>, Arc::as_ref, {
     async fn insert_session(&self, session: NewSessionRow) -> Result<InsertedSession> {
         (**self).insert_session(session).await
+    }
+
+    async fn delete_user_sessions(
+        &self,
+        user_id: &UserId,
+        except: Option<&SessionId>,
+    ) -> Result<()> {
+        (**self).delete_user_sessions(user_id, except).await
     }
 });
 
@@ -123,5 +129,6 @@ forward! {
     sessions_and_users(ids: &[SessionId]) -> Vec<(SessionRow, UserRow)>;
     insert_session_by_key(session: NewSessionRow, key: KeyRow) -> Option<InsertedSession>;
     change_password(change: PasswordChange) -> bool;
-    claim_key(id: &str, user_id: &UserId, at: UnixMillis) -> bool;
+    write_key(write: KeyWrite, by: WrittenBy<'_>, at: UnixMillis) -> bool;
+    claim_key(claim: KeyClaim) -> Option<ClaimedKey>;
 }

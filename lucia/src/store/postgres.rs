@@ -12,6 +12,7 @@ mod connections;
 mod credentials;
 mod diagnosis;
 mod error;
+mod key_writes;
 mod lookups;
 mod mails;
 mod migrate;
@@ -48,14 +49,14 @@ use mails::MailStatements;
 use pooler::Routes;
 use rows::{key_row, read_all, user_row};
 use run::Statement;
-use statements::Statements;
+use statements::{ClaimStatement, KeyWrites, Statements};
 pub use stored_ids::StoredIds;
 use tokens::TokenStatements;
 use unnamed::{Param, Params};
 
 use super::{
-    CredentialRow, KeyDeletion, KeyRow, LastKey, NewUserRow, OldHash, TransactionStore, UnixMillis,
-    UserRow, UserStore, UserTable,
+    CredentialRow, KeyDeletion, KeyRow, LastKey, NewUserRow, OldHash, TransactionStore, UserRow,
+    UserStore, UserTable,
 };
 use crate::Error;
 use crate::store::tables::{MAX_NAME, SessionColumn, TableNames};
@@ -93,6 +94,9 @@ struct Parts {
     statements: Statements,
     attempt_statements: AttemptStatements,
     token_statements: TokenStatements,
+    key_writes_by_session: KeyWrites,
+    key_writes_by_token: KeyWrites,
+    claim_key: ClaimStatement,
     mail_statements: MailStatements,
     credential_statements: CredentialStatements,
     /// Whether lookups that arrive together share a statement.
@@ -370,27 +374,6 @@ impl UserStore for PgStore {
         let (any, old) = (old.is_any(), old.hash());
         let params: Params<'_> = &[&id, &user_id.as_str(), &hashed_password, &any, &old];
         let statement = Statement::new(&self.0.statements.update_key_password, params);
-        self.0.returns_row(&statement).await
-    }
-
-    async fn verify_key(&self, id: &str, user_id: &UserId, at: UnixMillis) -> Result<bool> {
-        let params: Params<'_> = &[&id, &user_id.as_str(), &at.0];
-        let statement = Statement::new(&self.0.statements.verify_key, params);
-        self.0.returns_row(&statement).await
-    }
-
-    async fn rename_key(
-        &self,
-        id: &str,
-        user_id: &UserId,
-        new_id: &str,
-        at: UnixMillis,
-    ) -> Result<bool> {
-        let params: Params<'_> = &[&id, &user_id.as_str(), &new_id, &at.0];
-        let statement = Statement {
-            written: Some(Written::Key),
-            ..Statement::new(&self.0.statements.rename_key, params)
-        };
         self.0.returns_row(&statement).await
     }
 

@@ -8,12 +8,12 @@ use serde_json::{Map, Value};
 #[cfg(feature = "postgres")]
 use super::TransactionStore;
 use super::{
-    AttemptStore, CredentialStore, Expiries, InsertedSession, KeyDeletion, KeyRow, LastKey,
-    MailStore, NewSessionRow, NewUserRow, OldHash, Owner, PasswordChange, Result, Rotation,
-    SessionRow, SessionStore, Store, StoreError, TokenStore, UnixMillis, UserRow, UserStore,
-    UserTable,
+    AttemptStore, ClaimedKey, CredentialStore, Expiries, FormerTokens, InsertedSession, KeyClaim,
+    KeyDeletion, KeyRow, KeyWrite, LastKey, MailStore, NewSessionRow, NewUserRow, OldHash, Owner,
+    PasswordChange, Result, Rotation, SessionRow, SessionStore, Store, StoreError, TokenRow,
+    TokenStore, UnixMillis, UserRow, UserStore, UserTable, WrittenBy,
 };
-use crate::session::token::SessionId;
+use crate::session::token::{SessionId, SessionToken};
 use crate::user::UserId;
 
 /// A store put together from two. A lookup asks one after the other.
@@ -57,6 +57,25 @@ impl Split {
             .delete_session(&inserted.row.id, Owner::Anyone)
             .await?;
         is_still_allowed.map(|_| None)
+    }
+
+    /// Ends the tokens that stand for sessions of a user.
+    async fn end_leases(&self, user_id: &UserId) -> Result<()> {
+        let Some(tokens) = self.users.tokens() else {
+            return Ok(());
+        };
+        // One that takes the place of all, and is itself used by nothing.
+        let lease = TokenRow {
+            user_id: Some(user_id.clone()),
+            ..lease(UnixMillis(0))?
+        };
+        let id = lease.id.clone();
+        match tokens.insert_token(lease, FormerTokens::Delete).await {
+            // Where they have no table, there are none.
+            Err(StoreError::UnknownUser | StoreError::Schema { column: None, .. }) => Ok(()),
+            Err(error) => Err(error),
+            Ok(()) => tokens.take_token(&id, None).await.map(drop),
+        }
     }
 
     async fn is_allowed(&self, user_id: &UserId, key: Option<&KeyRow>) -> Result<bool> {
@@ -152,8 +171,7 @@ impl Store for Split {
             }
             None => None,
         };
-        self.sessions
-            .delete_user_sessions(&change.user_id, kept.as_ref())
+        self.delete_user_sessions(&change.user_id, kept.as_ref())
             .await?;
         let (key_id, hash) = (&change.key_id, Some(&*change.hashed_password));
         let replacing = self
@@ -168,20 +186,86 @@ impl Store for Split {
         Ok(true)
     }
 
+    /// The session is in another database than the key. So a token that stands for it is stored beside the key
+    /// first, the session is looked at then, and the key is written while the token is there. What ends all
+    /// sessions of the user ends these tokens after the sessions: a write comes before, and is found; or it
+    /// finds no token; or its token came later, and then its session was gone.
+    async fn write_key(&self, write: KeyWrite, by: WrittenBy<'_>, at: UnixMillis) -> Result<bool> {
+        let session = match by {
+            WrittenBy::Token(_) => return self.users.write_key(write, by, at).await,
+            WrittenBy::Session(id) => id,
+        };
+        let Some(tokens) = self.users.tokens() else {
+            let what = "a key is written in a session, and the store of users has no one-time tokens, which \
+                        it needs where sessions are in another store";
+            return Err(StoreError::Misuse(what.to_owned()));
+        };
+        let user_id = write.user_id().clone();
+        let lease = TokenRow {
+            user_id: Some(user_id.clone()),
+            ..lease(UnixMillis(at.0.saturating_add(LEASE)))?
+        };
+        let id = lease.id.clone();
+        match tokens.insert_token(lease, FormerTokens::Keep).await {
+            Err(StoreError::UnknownUser) => return Ok(false),
+            stored => stored?,
+        }
+        let found = self.sessions.session(session).await?;
+        let is_there = found.is_some_and(|session| session.user_id == user_id);
+        let written = match is_there {
+            true => self.users.write_key(write, WrittenBy::Token(&id), at).await,
+            false => Ok(false),
+        };
+        // It is swept, if this fails.
+        let _ = tokens.take_token(&id, None).await;
+        written
+    }
+
     /// The sessions go first, so that none of them gives a key another password, and once more behind the
     /// passwords: those that began by a password between the two.
-    async fn claim_key(&self, id: &str, user_id: &UserId, at: UnixMillis) -> Result<bool> {
-        let key = self.users.key(id).await?;
-        if key.is_none_or(|key| key.user_id != *user_id) {
-            return Ok(false);
+    async fn claim_key(&self, claim: KeyClaim) -> Result<Option<ClaimedKey>> {
+        let key = self.users.key(&claim.key_id).await?;
+        let is_claimable = match (&claim.token, key) {
+            (None, key) => key.is_some_and(|key| key.user_id == claim.user_id),
+            (Some(token), key) => {
+                let Some(tokens) = self.users.tokens() else {
+                    return Ok(None);
+                };
+                tokens.token(token).await?.is_some()
+                    && key
+                        .is_none_or(|key| key.user_id == claim.user_id || key.verified_at.is_none())
+            }
+        };
+        if !is_claimable {
+            return Ok(None);
         }
-        self.sessions.delete_user_sessions(user_id, None).await?;
-        if !self.users.claim_key(id, user_id, at).await? {
-            return Ok(false);
+        let user_id = claim.user_id.clone();
+        self.sessions.delete_user_sessions(&user_id, None).await?;
+        let claimed = self.users.claim_key(claim).await?;
+        if claimed.is_some() {
+            self.sessions.delete_user_sessions(&user_id, None).await?;
         }
-        self.sessions.delete_user_sessions(user_id, None).await?;
-        Ok(true)
+        Ok(claimed)
     }
+}
+
+/// What the tokens are for that stand for sessions, while a key is written.
+const LEASE_PURPOSE: &str = "lucia: session of a write";
+
+/// How long such a token is kept if it is left behind, in milliseconds.
+const LEASE: i64 = 60_000;
+
+/// A token that stands for a session.
+fn lease(expires: UnixMillis) -> Result<TokenRow> {
+    // It is found by its id alone, which nobody is told.
+    let id = SessionToken::generate().map_err(StoreError::internal)?;
+    let id = id.session_id().as_str().to_owned();
+    Ok(TokenRow::new(
+        id,
+        LEASE_PURPOSE.to_owned(),
+        UnixMillis(0),
+        expires,
+    ))
 }
 
 forward_users!([] Split, Split::users, {
@@ -194,6 +278,16 @@ forward_users!([] Split, Split::users, {
 });
 
 forward_sessions!([] Split, Split::sessions, {
+    /// With the writes of keys that these sessions have begun.
+    async fn delete_user_sessions(
+        &self,
+        user_id: &UserId,
+        except: Option<&SessionId>,
+    ) -> Result<()> {
+        self.sessions.delete_user_sessions(user_id, except).await?;
+        self.end_leases(user_id).await
+    }
+
     /// No foreign key spans two stores.
     async fn insert_session(&self, session: NewSessionRow) -> Result<InsertedSession> {
         let inserted = self.insert_if_allowed(session, None).await?;

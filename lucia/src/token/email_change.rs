@@ -1,21 +1,30 @@
 //! Changing the address of a key: confirmed at the new address, and undone from the former one.
 //!
-//! A thief who changes an address can do more in the same minute: change the password, ask for another change. So
-//! the token that undoes the change is not one of the user, whose tokens end with a new password; its data
-//! names the user. And as long as a change can be undone, the key gets no third address: a token that is
-//! found by the key, and opens nothing, says so.
+//! A thief who changes an address can do more in the same minute: change the password, add another key, delete this
+//! one, ask for another change. So a change that can be undone leaves a note: a token that is found by the new id
+//! of the key, and opens nothing. It is stored in the transaction of the change, and is not one of the user, whose
+//! tokens end with a new password. It says which keys the user had. As long as it is there, the key gets no third
+//! address, and links can undo the change: one step takes the note, gives the user the former address again, and
+//! leaves them no other key than they had.
+//!
+//! The link to the new address works until the change has happened, and then gives its user a link to undo it once
+//! more, for a request that was dropped. The links to undo a change share its note, so one of them can be used.
 
 use std::net::IpAddr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::json;
 use super::key_links::KeyLink;
+use super::links::token_id;
 use super::purpose::TokenPurpose;
 use super::secret::OneTimeCode;
 use crate::auth::Auth;
+use crate::error::chain;
 use crate::event::EventKind;
-use crate::store::{FormerTokens, KeyRow, TokenRow};
+use crate::session::SessionInfo;
+use crate::store::{KeyClaim, KeyRow, KeyWrite, TokenRow, UnixMillis};
 use crate::user::UserId;
 use crate::user::key::{KeyId, UserKey, VerifiedKey};
 use crate::{Error, Result};
@@ -31,7 +40,7 @@ const UNDO_PERIOD: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 const EMAIL_CHANGE_UNDO: TokenPurpose<Undo> =
     TokenPurpose::own("lucia: undo a change of address").expires_in(UNDO_PERIOD);
 
-/// The purpose of the token that says that the address of a key was changed.
+/// The purpose of the note that the address of a key was changed.
 const CHANGED: &str = "lucia: changed address";
 
 /// The ids of keys, as they are in the database.
@@ -41,11 +50,24 @@ struct Change {
     new: String,
 }
 
+/// What a link to undo a change holds. The rest is in the note.
 #[derive(Serialize, Deserialize)]
 struct Undo {
+    new: String,
+    /// The id of the link that made the change. A key can be changed to the same address again.
+    link: String,
+}
+
+/// The data of a note.
+#[derive(Serialize, Deserialize)]
+struct Changed {
     user_id: UserId,
     former: String,
-    new: String,
+    link: String,
+    /// The ids of the other keys that the user had.
+    others: Vec<String>,
+    /// Those of them that were verified.
+    verified: Vec<String>,
 }
 
 impl Auth {
@@ -108,70 +130,128 @@ impl Auth {
     ///
     /// As [`use_token`](Self::use_token).
     pub async fn check_email_change_undo(&self, token: &str) -> Result<KeyId> {
-        let content = self.check_token(EMAIL_CHANGE_UNDO, token).await?;
-        KeyId::stored(content.data.former)
+        let (_, changed) = self.change_to_undo(token).await?;
+        KeyId::stored(changed.former)
     }
 
-    /// Uses the link to the new address, in a browser that is signed in as this user. Returns the key, and the
-    /// link to undo the change where the former address was verified.
+    /// Uses the link to the new address, in a session of this user. Returns the key, and the link to undo the
+    /// change where the former address was verified.
     pub(crate) async fn change_address(
         &self,
         token: &str,
-        user_id: &UserId,
+        session: &SessionInfo,
     ) -> Result<(UserKey, Option<KeyLink>)> {
         let content = self.check_token(EMAIL_CHANGE, token).await?;
         let Change { former, new } = content.data;
+        let user_id = &session.user_id;
+        if content.user_id.as_ref() != Some(user_id) {
+            return Err(Error::InvalidOneTimeToken);
+        }
+        let link = token_id(EMAIL_CHANGE, token)?;
+        if let Some(changed) = self.changed_before(&new, &link, user_id).await? {
+            return Ok(changed);
+        }
         let former = self.key_of_user(former, user_id).await?;
         self.check_unchanged(&former).await?;
         let is_free = self.find_key(&KeyId::stored(new.clone())?).await?.is_none();
-        if content.user_id.as_ref() != Some(user_id) || !is_free {
+        if !is_free {
             return Err(Error::InvalidOneTimeToken);
         }
-        self.use_token(EMAIL_CHANGE, token).await?;
-        // Before the change, so that there is none that cannot be undone. An address that was not verified
-        // can be mistyped, or somebody else's: its owner does not get the account.
-        let undo = match former.verified_at {
-            Some(_) => Some(self.create_undo(user_id, &former.id, &new).await?),
-            None => None,
+        // An address that was not verified can be mistyped, or somebody else's: its owner does not get the
+        // account.
+        let note = match former.verified_at {
+            Some(_) => Some(self.note_of(&former, &new, &link).await?),
+            None => {
+                self.use_token(EMAIL_CHANGE, token).await?;
+                None
+            }
+        };
+        let write = KeyWrite::Rename {
+            id: former.id.clone(),
+            user_id: user_id.clone(),
+            new_id: new.clone(),
+            note: note.clone(),
         };
         let told = EventKind::EmailChanged {
             user_id: user_id.clone(),
             provider_id: former.provider_id(),
         };
-        let renamed = self.rename(former, new, told).await?;
-        Ok((UserKey::from_row(renamed)?, undo))
+        let now = self.now();
+        match self.write_key(write, &session.id, told).await {
+            Ok(true) => {}
+            // Another request by the same link was faster, or another user. Without telling that there is
+            // such a key.
+            Ok(false) | Err(Error::DuplicateKey) => {
+                let changed = self.changed_before(&new, &link, user_id).await?;
+                return changed.ok_or(Error::InvalidOneTimeToken);
+            }
+            Err(error) => return Err(error),
+        }
+        let undo = match &note {
+            Some(note) => {
+                self.tell_use(EMAIL_CHANGE, user_id);
+                Some(
+                    self.create_undo(&former.id, &new, link, note.expires)
+                        .await?,
+                )
+            }
+            None => None,
+        };
+        let key = UserKey::from_row(KeyRow {
+            id: new,
+            verified_at: Some(now),
+            ..former
+        })?;
+        Ok((key, undo))
+    }
+
+    /// The change that this link has made, with another link to undo it: the one before can have been lost.
+    async fn changed_before(
+        &self,
+        new: &str,
+        link: &str,
+        user_id: &UserId,
+    ) -> Result<Option<(UserKey, Option<KeyLink>)>> {
+        let Some((note, changed)) = self.change_to(new).await? else {
+            return Ok(None);
+        };
+        if changed.link != link || changed.user_id != *user_id {
+            return Ok(None);
+        }
+        let key = self.key_of_user(new.to_owned(), user_id).await?;
+        let undo = self.create_undo(&changed.former, new, changed.link, note.expires);
+        Ok(Some((UserKey::from_row(key)?, Some(undo.await?))))
     }
 
     /// Uses the link to the former address.
     pub(crate) async fn undo_address_change(&self, token: &str) -> Result<VerifiedKey> {
-        let content = self.check_token(EMAIL_CHANGE_UNDO, token).await?;
-        let Undo {
-            user_id,
-            former,
-            new,
-        } = content.data;
-        let row = self.key_of_user(new, &user_id).await?;
-        // Another user can have the address by now: its owner, or one who keeps the owner from this.
-        let taken = self.find_key(&KeyId::stored(former.clone())?).await?;
-        if taken
-            .as_ref()
-            .is_some_and(|taken| taken.verified_at.is_some())
-        {
-            return Err(Error::InvalidOneTimeToken);
-        }
-        self.use_token(EMAIL_CHANGE_UNDO, token).await?;
-        if let Some(taken) = taken {
-            self.delete_foreign_key(&taken).await?;
-        }
-        let changed = changed(&row.id);
+        let (note, changed) = self.change_to_undo(token).await?;
+        let claim = KeyClaim {
+            others: changed.others,
+            verified: changed.verified,
+            token: Some(note.id),
+            ..KeyClaim::new(changed.former, changed.user_id, self.now())
+        };
+        let row = KeyRow::new(&*claim.key_id, claim.user_id.clone(), None);
         let told = EventKind::EmailChangeUndone {
-            user_id,
+            user_id: claim.user_id.clone(),
             provider_id: row.provider_id(),
         };
-        let mut row = self.rename(row, former, told).await?;
-        self.claim_for_owner(&mut row).await?;
-        self.ask(self.tokens()?.take_token(&changed, None)).await?;
+        let row = self.claim_account(claim, Some(told)).await?;
+        // Without the note it undoes nothing, even if it is left behind.
+        if let Err(error) = self.use_token(EMAIL_CHANGE_UNDO, token).await {
+            tracing::debug!(error = %chain(&error), "a used link is left behind");
+        }
         VerifiedKey::from_row(row)
+    }
+
+    /// The note of the change that a link undoes, without using the link.
+    async fn change_to_undo(&self, token: &str) -> Result<(TokenRow, Changed)> {
+        let content = self.check_token(EMAIL_CHANGE_UNDO, token).await?;
+        let Undo { new, link } = content.data;
+        let change = self.change_to(&new).await?;
+        let change = change.filter(|(_, changed)| changed.link == link);
+        change.ok_or(Error::InvalidOneTimeToken)
     }
 
     async fn key_of_user(&self, id: String, user_id: &UserId) -> Result<KeyRow> {
@@ -180,60 +260,81 @@ impl Auth {
         row.ok_or(Error::InvalidOneTimeToken)
     }
 
-    async fn rename(&self, row: KeyRow, new_id: String, told: EventKind) -> Result<KeyRow> {
-        let now = self.now();
-        let store = self.store();
-        let renamed = store.rename_key(&row.id, &row.user_id, &new_id, now);
-        match self.change(told, renamed, |renamed| *renamed).await {
-            Ok(true) => Ok(KeyRow {
-                id: new_id,
-                verified_at: Some(now),
-                ..row
-            }),
-            // Without telling that there is such a key.
-            Ok(false) | Err(Error::DuplicateKey) => Err(Error::InvalidOneTimeToken),
-            Err(error) => Err(error),
-        }
-    }
-
-    async fn create_undo(&self, user_id: &UserId, former: &str, new: &str) -> Result<KeyLink> {
+    async fn create_undo(
+        &self,
+        former: &str,
+        new: &str,
+        link: String,
+        expires: UnixMillis,
+    ) -> Result<KeyLink> {
         let undo = Undo {
-            user_id: user_id.clone(),
-            former: former.to_owned(),
             new: new.to_owned(),
+            link,
         };
-        let token = self.create_token(EMAIL_CHANGE_UNDO, &undo).await?;
-        self.note_change(new).await?;
+        let lifetime = self.now().until(expires);
+        let token = self.create_token(EMAIL_CHANGE_UNDO, &undo);
         Ok(KeyLink {
-            key: KeyId::stored(undo.former)?,
-            token,
-            lifetime: UNDO_PERIOD,
+            key: KeyId::stored(former.to_owned())?,
+            token: token.expires_in(lifetime).await?,
+            lifetime,
         })
     }
 
-    /// Notes that the key of this id has got it by a change that can be undone.
-    async fn note_change(&self, id: &str) -> Result<()> {
+    /// The note for a key that is about to get another id.
+    async fn note_of(&self, former: &KeyRow, new: &str, link: &str) -> Result<TokenRow> {
+        let (mut others, mut verified) = (Vec::new(), Vec::new());
+        for key in self.ask(self.store().user_keys(&former.user_id)).await? {
+            if key.id == former.id {
+                continue;
+            }
+            // Another change that can be undone gives its key the former id.
+            let (id, is_verified) = match self.change_to(&key.id).await? {
+                Some((_, changed)) => (changed.former, true),
+                None => (key.id, key.verified_at.is_some()),
+            };
+            if is_verified {
+                verified.push(id.clone());
+            }
+            others.push(id);
+        }
+        let changed = Changed {
+            user_id: former.user_id.clone(),
+            former: former.id.clone(),
+            link: link.to_owned(),
+            others,
+            verified,
+        };
         let now = self.now();
-        let expires = now.plus(UNDO_PERIOD);
-        let note = TokenRow::new(changed(id), CHANGED.to_owned(), now, expires);
-        let noted = self.tokens()?.insert_token(note, FormerTokens::Keep);
-        self.ask(noted).await
+        let id = note_id(new);
+        Ok(TokenRow {
+            data: json(CHANGED, &changed)?,
+            ..TokenRow::new(id, CHANGED.to_owned(), now, now.plus(UNDO_PERIOD))
+        })
+    }
+
+    /// The note that the key of this id has got it by a change that can be undone.
+    async fn change_to(&self, id: &str) -> Result<Option<(TokenRow, Changed)>> {
+        let note = self.ask(self.tokens()?.token(&note_id(id))).await?;
+        let now = self.now();
+        let Some(note) = note.filter(|note| now < note.expires) else {
+            return Ok(None);
+        };
+        let changed = self.content(Some(note.clone()))?.data;
+        Ok(Some((note, changed)))
     }
 
     /// Refuses a key whose last change of address can still be undone.
     async fn check_unchanged(&self, row: &KeyRow) -> Result<()> {
-        let note = self.ask(self.tokens()?.token(&changed(&row.id))).await?;
-        let now = self.now();
-        match note {
-            Some(note) if now < note.expires => Err(Error::TooManyAttempts {
-                retry_after: now.until(note.expires),
+        match self.change_to(&row.id).await? {
+            Some((note, _)) => Err(Error::TooManyAttempts {
+                retry_after: self.now().until(note.expires),
             }),
-            _ => Ok(()),
+            None => Ok(()),
         }
     }
 }
 
 /// What the note that a key of this id was changed is found by.
-fn changed(id: &str) -> String {
+fn note_id(id: &str) -> String {
     OneTimeCode::id(CHANGED, id)
 }

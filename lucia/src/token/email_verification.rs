@@ -7,6 +7,7 @@ use super::key_links::{KeyLink, KeyLinkPurpose};
 use super::verification::Verification;
 use crate::Result;
 use crate::auth::Auth;
+use crate::session::SessionInfo;
 use crate::store::KeyRow;
 use crate::user::UserId;
 use crate::user::key::{KeyId, UserKey, VerifiedKey};
@@ -52,11 +53,11 @@ impl Auth {
         UserKey::from_row(self.linked_key(EMAIL_VERIFICATION, token).await?)
     }
 
-    /// Uses the link. `signed_in` is the user that the browser is signed in as.
+    /// Uses the link. `signed_in` is the session of the browser.
     pub(crate) async fn verify_address(
         &self,
         token: &str,
-        signed_in: Option<&UserId>,
+        signed_in: Option<&SessionInfo>,
     ) -> Result<VerifiedAddress> {
         let row: KeyRow = self.linked_key(EMAIL_VERIFICATION, token).await?;
         let verification = self.verification(&row, signed_in).await?;

@@ -116,6 +116,17 @@ impl Auth {
         });
         content
     }
+
+    /// Tells that a link was used which is not deleted by that.
+    pub(super) fn tell_use<T>(&self, purpose: TokenPurpose<T>, user_id: &UserId) {
+        self.tell(used(purpose.name, Some(user_id.clone())));
+    }
+}
+
+/// What a link is found by.
+pub(super) fn token_id<T>(purpose: TokenPurpose<T>, secret: &str) -> Result<String> {
+    let secret = OneTimeToken::parse(secret).ok_or(Error::InvalidOneTimeToken)?;
+    Ok(secret.id(purpose.name))
 }
 
 fn used(purpose: &str, user_id: Option<UserId>) -> EventKind {

@@ -4,8 +4,6 @@ use std::net::IpAddr;
 
 use super::key_links::{KeyLink, KeyLinkPurpose};
 use crate::auth::Auth;
-use crate::event::EventKind;
-use crate::store::OldHash;
 use crate::user::key::{KeyId, UserKey, VerifiedKey};
 use crate::{Error, Result};
 
@@ -33,8 +31,8 @@ impl Auth {
 
     /// Resets the password. The link is used when nothing is left that could refuse the password.
     ///
-    /// The link was sent to the user, so it verifies a key that was not [verified](super::verification): then
-    /// no other key of the user keeps a password from before.
+    /// The link was sent to the address, so it verifies a key that was not [verified](super::verification), and
+    /// the account goes to the owner of the address.
     pub(crate) async fn use_password_reset(
         &self,
         token: &str,
@@ -47,25 +45,18 @@ impl Auth {
         };
         let hashed_password = self.passwords().hash(password).await?;
         self.use_token(PASSWORD_RESET, token).await?;
-        // Before the password: if a step fails, no link from before is left beside a new password.
-        self.invalidate_user_tokens(&row.user_id).await?;
-        for id in others.iter().flatten() {
-            let store = self.store();
-            let removed = store.update_key_password(id, &row.user_id, None, OldHash::Any);
-            let told = EventKind::PasswordRemoved {
-                user_id: row.user_id.clone(),
-                provider_id: row.provider_id(),
-            };
-            self.change(told, removed, |removed| *removed).await?;
-        }
+        // Before the password: if a step fails, nothing from before is left beside a new password.
+        let row = match others {
+            Some(others) => self.claim(row, others).await?,
+            None => {
+                self.invalidate_user_tokens(&row.user_id).await?;
+                row
+            }
+        };
         let reset = self.reset_to(row, hashed_password).await;
-        let key = reset.map_err(|error| match error {
+        reset.map_err(|error| match error {
             Error::UnknownKey => Error::InvalidOneTimeToken,
             error => error,
-        })?;
-        match others {
-            Some(_) => VerifiedKey::from_row(self.note_verification(key.row()).await?),
-            None => Ok(key),
-        }
+        })
     }
 }

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use super::key_links::KeyCode;
 use super::purpose::CodePurpose;
 use crate::auth::Auth;
+use crate::session::SessionInfo;
 use crate::store::KeyRow;
 use crate::user::UserId;
 use crate::user::key::{KeyId, VerifiedKey};
@@ -42,14 +43,14 @@ impl Auth {
         }))
     }
 
-    /// Uses the code, and counts the attempt for this address. `signed_in` is the user that the browser is
-    /// signed in as; `owner`, whose key it has to be.
+    /// Uses the code, and counts the attempt for this address. `signed_in` is the session of the
+    /// browser; `owner`, whose key it has to be.
     pub(crate) async fn open_by_code(
         &self,
         key: &KeyId,
         code: &str,
         address: Option<IpAddr>,
-        signed_in: Option<&UserId>,
+        signed_in: Option<&SessionInfo>,
         owner: Option<&UserId>,
     ) -> Result<VerifiedKey> {
         let is_owned = |row: &KeyRow| owner.is_none_or(|owner| row.user_id == *owner);
@@ -75,7 +76,7 @@ impl Auth {
         subject: &str,
         code: &str,
         row: Option<KeyRow>,
-        signed_in: Option<&UserId>,
+        signed_in: Option<&SessionInfo>,
     ) -> Result<VerifiedKey> {
         let content = self.use_code(SIGN_IN_CODE, subject, code).await?;
         let row = row.filter(|row| content.user_id.as_ref() == Some(&row.user_id));

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::key_links::{KeyLink, KeyLinkPurpose};
 use crate::auth::Auth;
+use crate::session::SessionInfo;
 use crate::user::UserId;
 use crate::user::key::{KeyId, UserKey, VerifiedKey};
 use crate::{Error, Result};
@@ -33,12 +34,11 @@ impl Auth {
         UserKey::from_row(self.linked_key(SIGN_IN_LINK, token).await?)
     }
 
-    /// Uses the link. `signed_in` is the user that the browser is signed in as; `owner`, whose key it has
-    /// to be.
+    /// Uses the link. `signed_in` is the session of the browser; `owner`, whose key it has to be.
     pub(crate) async fn open_by_link(
         &self,
         token: &str,
-        signed_in: Option<&UserId>,
+        signed_in: Option<&SessionInfo>,
         owner: Option<&UserId>,
     ) -> Result<VerifiedKey> {
         let row = self.linked_key(SIGN_IN_LINK, token).await?;

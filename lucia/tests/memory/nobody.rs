@@ -2,9 +2,9 @@
 
 use async_trait::async_trait;
 use lucia::store::{
-    Expiries, InsertedSession, KeyDeletion, KeyRow, LastKey, NewSessionRow, NewUserRow, OldHash,
-    Owner, PasswordChange, Result, Rotation, SessionRow, SessionStore, Store, StoreError,
-    UnixMillis, UserRow, UserStore, UserTable,
+    ClaimedKey, Expiries, InsertedSession, KeyClaim, KeyDeletion, KeyRow, KeyWrite, LastKey,
+    NewSessionRow, NewUserRow, OldHash, Owner, PasswordChange, Result, Rotation, SessionRow,
+    SessionStore, Store, StoreError, UnixMillis, UserRow, UserStore, UserTable, WrittenBy,
 };
 use lucia::{SessionId, UserId};
 use serde_json::{Map, Value};
@@ -61,14 +61,6 @@ impl UserStore for Nobody {
         _: Option<&str>,
         _: OldHash,
     ) -> Result<bool> {
-        Ok(false)
-    }
-
-    async fn verify_key(&self, _: &str, _: &UserId, _: UnixMillis) -> Result<bool> {
-        Ok(false)
-    }
-
-    async fn rename_key(&self, _: &str, _: &UserId, _: &str, _: UnixMillis) -> Result<bool> {
         Ok(false)
     }
 
@@ -146,8 +138,12 @@ impl Store for Nobody {
         Ok(None)
     }
 
-    async fn claim_key(&self, _: &str, _: &UserId, _: UnixMillis) -> Result<bool> {
+    async fn write_key(&self, _: KeyWrite, _: WrittenBy<'_>, _: UnixMillis) -> Result<bool> {
         Ok(false)
+    }
+
+    async fn claim_key(&self, _: KeyClaim) -> Result<Option<ClaimedKey>> {
+        Ok(None)
     }
 
     async fn change_password(&self, _: PasswordChange) -> Result<bool> {

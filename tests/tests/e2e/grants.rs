@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use lucia::store::{KeyClaim, KeyRow, KeyWrite, Store as _, UnixMillis, WrittenBy};
 use lucia::{Auth, ConstraintKind, Error, NewKey, NewUser, PgStore};
 use lucia_tests::Database;
 use serde_json::json;
@@ -57,7 +58,7 @@ async fn an_account_with_rights_to_the_columns_that_are_named_can_do_everything(
         .await
         .unwrap();
     store.migrate(&columns[..2]).await.unwrap();
-    let auth = Auth::builder(store)
+    let auth = Auth::builder(store.clone())
         .max_sessions_per_user(2)
         .absolute_period(Duration::from_secs(60 * 60 * 24 * 100))
         .build()
@@ -140,6 +141,12 @@ async fn an_account_with_rights_to_the_columns_that_are_named_can_do_everything(
     let key = NewKey::without_password(("github", "1815"));
     auth.create_key(&ada.id, key).await.unwrap();
     auth.delete_key(("github", "1815")).await.unwrap();
+    let by = auth.create_session(&ada.id).await.unwrap();
+    let write = KeyWrite::Insert(KeyRow::new("github:1", ada.id.clone(), None));
+    let write = store.write_key(write, WrittenBy::Session(&by.id), UnixMillis(0));
+    assert!(write.await.unwrap());
+    let claim = KeyClaim::new("username:ada", ada.id.clone(), UnixMillis(0));
+    assert!(store.claim_key(claim).await.unwrap().is_some());
     auth.invalidate_user_sessions(&ada.id).await.unwrap();
     auth.delete_expired_sessions().await.unwrap();
     auth.delete_user(&ada.id).await.unwrap();

@@ -22,6 +22,7 @@ mod actix {
     mod cookies;
     mod csrf;
     mod denials;
+    mod ended_sessions;
     mod errors;
     mod events;
     mod extractors;
@@ -54,6 +55,7 @@ mod actix {
     mod stored_tokens;
     mod throttling;
     mod two_auths;
+    mod undo_email_change;
     mod verify_email;
 }
 
@@ -74,6 +76,7 @@ mod axum {
     mod cookies;
     mod csrf;
     mod denials;
+    mod ended_sessions;
     mod errors;
     mod events;
     mod extractors;
@@ -106,6 +109,7 @@ mod axum {
     mod stored_tokens;
     mod throttling;
     mod two_auths;
+    mod undo_email_change;
     mod verify_email;
 }
 

@@ -1,7 +1,7 @@
 //! Keys.
 
-use super::values::{HOSTILE, NOW, all, insert_key, insert_user, key, key_ids, long, stored_key};
-use crate::store::{KeyDeletion, KeyRow, LastKey, OldHash, Store, StoreError, UnixMillis};
+use super::values::{HOSTILE, all, insert_key, insert_user, key, key_ids, long, stored_key};
+use crate::store::{KeyDeletion, KeyRow, LastKey, OldHash, Store, StoreError};
 use crate::user::UserId;
 
 const ADA: &str = "ada";
@@ -22,135 +22,6 @@ pub(super) async fn a_key_can_be_without_a_password(store: &dyn Store) {
     };
     insert_key(store, &stored).await;
     assert_eq!(stored_key(store, &stored.id).await, Some(stored));
-}
-
-pub(super) async fn a_key_is_verified_and_no_other(store: &dyn Store) {
-    let ada = UserId::from_stored(ADA);
-    insert_user(store, ADA).await;
-    let unverified = |id| KeyRow {
-        verified_at: None,
-        ..key(id, ADA)
-    };
-    for id in ["a:1", "a:2"] {
-        insert_key(store, &unverified(id)).await;
-        assert_eq!(stored_key(store, id).await, Some(unverified(id)));
-    }
-    for at in [NOW, NOW + 1].map(UnixMillis) {
-        let verified = store.verify_key("a:1", &ada, at).await;
-        assert!(verified.expect("a key is verified"));
-        let after = KeyRow {
-            verified_at: Some(at),
-            ..key("a:1", ADA)
-        };
-        assert_eq!(stored_key(store, "a:1").await.as_ref(), Some(&after));
-        let listed = store.user_keys(&ada).await.expect("keys are listed");
-        assert!(listed.contains(&after) && listed.contains(&unverified("a:2")));
-    }
-}
-
-pub(super) async fn a_key_that_is_unknown_or_somebody_elses_is_neither_verified_nor_renamed(
-    store: &dyn Store,
-) {
-    insert_user(store, ADA).await;
-    insert_user(store, BOB).await;
-    let stored = KeyRow {
-        verified_at: None,
-        ..key("a:1", BOB)
-    };
-    insert_key(store, &stored).await;
-    for (id, user) in [("a:1", ADA), ("a:1", "BOB"), ("a:1", ""), ("a:2", BOB)] {
-        let (user_id, at) = (UserId::from_stored(user), UnixMillis(NOW));
-        let verified = store.verify_key(id, &user_id, at).await;
-        assert!(
-            !verified.expect("there is nothing to verify"),
-            "{id} {user}"
-        );
-        let renamed = store.rename_key(id, &user_id, "a:3", at).await;
-        assert!(!renamed.expect("there is nothing to rename"), "{id} {user}");
-    }
-    assert_eq!(stored_key(store, "a:1").await, Some(stored));
-    assert_eq!(key_ids(store, BOB).await, ["a:1"]);
-}
-
-pub(super) async fn a_renamed_key_keeps_its_password_and_is_verified(store: &dyn Store) {
-    let ada = UserId::from_stored(ADA);
-    insert_user(store, ADA).await;
-    for verified_at in [None, Some(UnixMillis(NOW - 1))] {
-        let before = KeyRow {
-            verified_at,
-            ..key("a:1", ADA)
-        };
-        insert_key(store, &before).await;
-        insert_key(store, &key("a:2", ADA)).await;
-        let renamed = store.rename_key("a:1", &ada, "a:3", UnixMillis(NOW)).await;
-        assert!(renamed.expect("a key is renamed"));
-        let after = KeyRow {
-            id: "a:3".to_owned(),
-            verified_at: Some(UnixMillis(NOW)),
-            ..before
-        };
-        assert_eq!(stored_key(store, "a:3").await, Some(after));
-        assert_eq!(stored_key(store, "a:2").await, Some(key("a:2", ADA)));
-        assert_eq!(key_ids(store, ADA).await, ["a:2", "a:3"]);
-        for id in ["a:2", "a:3"] {
-            delete(store, id, LastKey::Delete).await;
-        }
-    }
-}
-
-pub(super) async fn a_key_is_not_renamed_to_a_taken_one(store: &dyn Store) {
-    let ada = UserId::from_stored(ADA);
-    insert_user(store, ADA).await;
-    insert_user(store, BOB).await;
-    let all_keys = [key("a:1", ADA), key("a:2", ADA), key("b:1", BOB)];
-    for key in &all_keys {
-        insert_key(store, key).await;
-    }
-    for taken in ["b:1", "a:2"] {
-        let refused = store.rename_key("a:1", &ada, taken, UnixMillis(NOW)).await;
-        assert!(
-            matches!(refused, Err(StoreError::DuplicateKey)),
-            "{refused:?}"
-        );
-        for key in &all_keys {
-            assert_eq!(stored_key(store, &key.id).await.as_ref(), Some(key));
-        }
-    }
-}
-
-pub(super) async fn of_parallel_renames_to_one_key_one_succeeds(store: &dyn Store) {
-    let users: Vec<_> = (0..10).map(|number| format!("user {number}")).collect();
-    for user in &users {
-        insert_user(store, user).await;
-        insert_key(store, &key(&format!("a:{user}"), user)).await;
-    }
-    let renames = users.iter().map(async |user| {
-        let user_id = UserId::from_stored(user.as_str());
-        let id = format!("a:{user}");
-        match store
-            .rename_key(&id, &user_id, "a:new", UnixMillis(NOW))
-            .await
-        {
-            Ok(renamed) => renamed,
-            Err(StoreError::DuplicateKey) => false,
-            Err(error) => panic!("{error:?}"),
-        }
-    });
-    let renamed = all(renames).await;
-    let winners: Vec<_> = users
-        .iter()
-        .zip(&renamed)
-        .filter(|(_, won)| **won)
-        .collect();
-    assert_eq!(winners.len(), 1, "renames that succeeded");
-    for (user, won) in users.iter().zip(renamed) {
-        let id = if won {
-            "a:new".to_owned()
-        } else {
-            format!("a:{user}")
-        };
-        assert_eq!(key_ids(store, user).await, [id]);
-    }
 }
 
 pub(super) async fn an_unknown_key_is_none(store: &dyn Store) {

@@ -1,8 +1,8 @@
 //! Passwords that end sessions.
 
 use super::values::{
-    NOW, all, forty_users, insert_key, insert_session, insert_user, key, rotated, rotation, row,
-    session, session_id, session_ids, stored_key, stored_session,
+    NOW, all, insert_key, insert_session, insert_user, key, rotated, rotation, row, session,
+    session_id, session_ids, stored_key, stored_session,
 };
 use crate::store::{KeyRow, NewSessionRow, OldHash, PasswordChange, Rotation, Store, UnixMillis};
 use crate::user::UserId;
@@ -244,7 +244,7 @@ pub(super) async fn new_passwords_beside_all_that_ends_sessions_do_not_get_stuck
 }
 
 /// Ada with two keys and two sessions, Bob with one of each.
-async fn two_users(store: &dyn Store) {
+pub(super) async fn two_users(store: &dyn Store) {
     for user in [ADA, BOB] {
         insert_user(store, user).await;
     }
@@ -257,7 +257,7 @@ async fn two_users(store: &dyn Store) {
 }
 
 /// All is as [`two_users`] left it.
-async fn unchanged(store: &dyn Store) {
+pub(super) async fn unchanged(store: &dyn Store) {
     for (id, user) in [("a:1", ADA), ("a:2", ADA), ("b:1", BOB)] {
         assert_eq!(stored_key(store, id).await, Some(key(id, user)));
     }
@@ -266,88 +266,6 @@ async fn unchanged(store: &dyn Store) {
         assert_eq!(stored, Some(row(&session(number, user))));
     }
     assert_eq!(session_ids(store, ADA).await.len(), 2);
-}
-
-pub(super) async fn a_claimed_key_leaves_no_password_and_no_session_of_the_user(store: &dyn Store) {
-    two_users(store).await;
-    let unverified = |id| KeyRow {
-        verified_at: None,
-        ..key(id, ADA)
-    };
-    for id in ["a:3", "a:4"] {
-        insert_key(store, &unverified(id)).await;
-    }
-    let claims = [("a:3", NOW), ("a:3", NOW + 1)];
-    for (id, at) in claims {
-        assert!(claim(store, id, ADA, at).await);
-        let without_password = |key: KeyRow| KeyRow {
-            hashed_password: None,
-            ..key
-        };
-        for id in ["a:1", "a:2"] {
-            let after = without_password(key(id, ADA));
-            assert_eq!(stored_key(store, id).await, Some(after));
-        }
-        let claimed = KeyRow {
-            verified_at: Some(UnixMillis(at)),
-            ..without_password(unverified("a:3"))
-        };
-        assert_eq!(stored_key(store, "a:3").await, Some(claimed));
-        let other = without_password(unverified("a:4"));
-        assert_eq!(stored_key(store, "a:4").await, Some(other));
-        assert_eq!(session_ids(store, ADA).await, []);
-        assert_eq!(stored_key(store, "b:1").await, Some(key("b:1", BOB)));
-        assert_eq!(session_ids(store, BOB).await, [session_id(3)]);
-    }
-}
-
-pub(super) async fn a_key_that_is_unknown_or_somebody_elses_is_not_claimed(store: &dyn Store) {
-    two_users(store).await;
-    for (id, user) in [
-        ("b:1", ADA),
-        ("a:9", ADA),
-        ("a:1", BOB),
-        ("a:1", "nobody"),
-        ("a:1", "ADA"),
-    ] {
-        assert!(!claim(store, id, user, NOW).await, "{id} {user}");
-        unchanged(store).await;
-    }
-}
-
-/// Whichever comes first, nothing is left of what a password began.
-pub(super) async fn no_session_of_a_password_outlives_the_claim_of_a_key(store: &dyn Store) {
-    let users = forty_users(store).await;
-    let meetings = (0..).zip(&users).map(async |(number, user)| {
-        let opened = key(&format!("a:{user}"), user);
-        // The claim, or a change that keeps a session, at another place among them each time.
-        let meeting = (0..7).map(async |part| {
-            if part == number % 7 {
-                assert!(claim(store, &opened.id, user, NOW).await);
-            } else if part == (number + 3) % 7 {
-                let rotation = rotation(100_000 + number, NOW);
-                let change = PasswordChange {
-                    old: OldHash::Is(opened.hashed_password.clone()),
-                    ..new_password(user, &opened.id, Some((number, &rotation)))
-                };
-                changes(store, change).await;
-            } else {
-                let new = NewSessionRow {
-                    limit: (part % 2 == 0).then_some(20),
-                    ..session(1000 + 10 * number + part, user)
-                };
-                let stored = store.insert_session_by_key(new, opened.clone()).await;
-                stored.map(drop).expect("a session is stored or refused");
-            }
-        });
-        all(meeting).await;
-    });
-    all(meetings).await;
-    for user in &users {
-        assert_eq!(session_ids(store, user).await, [], "{user}");
-        let left = stored_key(store, &format!("a:{user}")).await;
-        assert_eq!(left.expect("the key stays").hashed_password, None, "{user}");
-    }
 }
 
 fn changed(id: &str, user: &str) -> KeyRow {
@@ -366,14 +284,12 @@ async fn change(
     changes(store, new_password(user, key_id, kept)).await
 }
 
-async fn claim(store: &dyn Store, id: &str, user: &str, at: i64) -> bool {
-    let user_id = UserId::from_stored(user);
-    let claimed = store.claim_key(id, &user_id, UnixMillis(at)).await;
-    claimed.expect("a key is claimed or not")
-}
-
 /// Whatever the old one is.
-fn new_password(user: &str, key_id: &str, kept: Option<(u64, &Rotation)>) -> PasswordChange {
+pub(super) fn new_password(
+    user: &str,
+    key_id: &str,
+    kept: Option<(u64, &Rotation)>,
+) -> PasswordChange {
     let hash = "another hash".to_owned();
     PasswordChange {
         kept: kept.map(|(number, rotation)| (session_id(number), rotation.clone())),
@@ -381,7 +297,7 @@ fn new_password(user: &str, key_id: &str, kept: Option<(u64, &Rotation)>) -> Pas
     }
 }
 
-async fn changes(store: &dyn Store, change: PasswordChange) -> bool {
+pub(super) async fn changes(store: &dyn Store, change: PasswordChange) -> bool {
     let changed = store.change_password(change).await;
     changed.expect("a password is changed or not")
 }

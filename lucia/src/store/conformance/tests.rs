@@ -3,6 +3,7 @@
 mod attempts;
 mod credentials;
 mod faults;
+mod key_writes;
 mod mails;
 mod memory;
 mod sessions;

@@ -1,6 +1,6 @@
 //! One-time tokens.
 
-use super::values::{HOSTILE, NOW, all, give_way, insert_key, insert_user, key, long, stored_user};
+use super::values::{HOSTILE, NOW, all, give_way, insert_user, long, stored_user};
 use crate::store::{FormerTokens, Store, StoreError, TokenRow, TokenStore, UnixMillis};
 use crate::user::UserId;
 
@@ -321,32 +321,6 @@ pub(super) async fn the_tokens_of_a_user_are_deleted_and_no_others(store: &dyn S
     }
 }
 
-pub(super) async fn a_claimed_key_leaves_no_tokens_of_its_user(store: &dyn Store) {
-    for (user, id) in [("ada", "a:1"), ("bob", "b:1")] {
-        insert_user(store, user).await;
-        insert_key(store, &key(id, user)).await;
-    }
-    for token in [
-        link(1, Some("ada")),
-        code(2, Some("ada")),
-        link(3, Some("bob")),
-        link(4, None),
-    ] {
-        insert(store, &token).await;
-    }
-    for (id, is_left) in [("b:1", true), ("a:1", false)] {
-        let ada = UserId::from_stored("ada");
-        let claimed = store.claim_key(id, &ada, UnixMillis(NOW)).await;
-        assert_eq!(claimed.expect("a key is claimed or not"), !is_left);
-        for number in [1, 2] {
-            assert_eq!(found(store, number).await.is_some(), is_left, "{number}");
-        }
-        for number in [3, 4] {
-            assert!(found(store, number).await.is_some(), "{number}");
-        }
-    }
-}
-
 pub(super) async fn tokens_that_have_expired_are_deleted_and_no_others(store: &dyn Store) {
     for (number, expires) in [(1, NOW - 1), (2, NOW), (3, NOW + 1), (4, NOW)] {
         let token = if number == 4 {
@@ -377,11 +351,11 @@ fn tokens_of(store: &dyn Store) -> &dyn TokenStore {
     store.tokens().expect("a store of one-time tokens")
 }
 
-fn id(number: u64) -> String {
+pub(super) fn id(number: u64) -> String {
     format!("{number:064x}")
 }
 
-fn link(number: u64, user: Option<&str>) -> TokenRow {
+pub(super) fn link(number: u64, user: Option<&str>) -> TokenRow {
     let (purpose, created_at) = ("test".to_owned(), UnixMillis(NOW + 1));
     TokenRow {
         user_id: user.map(UserId::from_stored),
@@ -390,7 +364,7 @@ fn link(number: u64, user: Option<&str>) -> TokenRow {
     }
 }
 
-fn code(number: u64, user: Option<&str>) -> TokenRow {
+pub(super) fn code(number: u64, user: Option<&str>) -> TokenRow {
     TokenRow {
         hashed_code: Some(format!("hash {number}")),
         tries_left: Some(TRIES),
@@ -398,7 +372,7 @@ fn code(number: u64, user: Option<&str>) -> TokenRow {
     }
 }
 
-async fn insert(store: &dyn Store, token: &TokenRow) {
+pub(super) async fn insert(store: &dyn Store, token: &TokenRow) {
     let inserted = tokens_of(store).insert_token(token.clone(), FormerTokens::Keep);
     inserted.await.expect("a token is stored");
 }
@@ -410,7 +384,7 @@ async fn replace(store: &dyn Store, token: &TokenRow) -> Result<(), StoreError> 
         .await
 }
 
-async fn found(store: &dyn Store, number: u64) -> Option<TokenRow> {
+pub(super) async fn found(store: &dyn Store, number: u64) -> Option<TokenRow> {
     let found = tokens_of(store).token(&id(number)).await;
     found.expect("a token is looked for")
 }

@@ -18,7 +18,7 @@ use super::credentials::CredentialStatements;
 use super::error::within;
 use super::mails::MailStatements;
 use super::pooler::Routes;
-use super::statements::Statements;
+use super::statements::{ClaimStatement, KeyWrites, Statements};
 use super::tokens::TokenStatements;
 use super::{Parts, PgStore, StoredIds};
 use crate::store::tables::{SessionColumn, TableNames, check_name, fetched_columns};
@@ -257,6 +257,9 @@ impl PgStoreBuilder {
             statements,
             attempt_statements: AttemptStatements::new(&self.tables),
             token_statements: TokenStatements::new(&self.tables),
+            key_writes_by_session: KeyWrites::by_session(&self.tables, self.ids),
+            key_writes_by_token: KeyWrites::by_token(&self.tables),
+            claim_key: ClaimStatement::new(&self.tables, self.ids),
             mail_statements: MailStatements::new(&self.tables),
             credential_statements: CredentialStatements::new(&self.tables),
             // Half of the connections are left for other statements.

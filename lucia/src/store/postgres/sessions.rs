@@ -13,9 +13,9 @@ use super::statements::Insertion;
 use super::{Param, Params, Parts, PgStore, attributes_json};
 use crate::session::token::SessionId;
 use crate::store::{
-    AttemptStore, CredentialStore, Expiries, InsertedSession, KeyRow, MailStore, NewSessionRow,
-    Owner, PasswordChange, Result, Rotation, SESSION_COLUMNS, SessionRow, SessionStore, Store,
-    TokenStore, TransactionStore, UnixMillis, UserRow,
+    AttemptStore, ClaimedKey, CredentialStore, Expiries, InsertedSession, KeyClaim, KeyRow,
+    KeyWrite, MailStore, NewSessionRow, Owner, PasswordChange, Result, Rotation, SESSION_COLUMNS,
+    SessionRow, SessionStore, Store, TokenStore, TransactionStore, UnixMillis, UserRow, WrittenBy,
 };
 use crate::user::UserId;
 
@@ -103,23 +103,12 @@ impl Store for PgStore {
         self.0.returns_row(&statement).await
     }
 
-    async fn claim_key(&self, id: &str, user_id: &UserId, at: UnixMillis) -> Result<bool> {
-        let changing = self.0.cache.user_changes(user_id);
-        let user = user_id.as_str();
-        let (params, of_user): (Params<'_>, Params<'_>) = (&[&id, &user, &at.0], &[&user]);
-        let statements = &self.0.statements;
-        let lock = Statement::new(&statements.lock_user, of_user);
-        let statement = Statement {
-            lock: Some(&lock),
-            ..Statement::new(&statements.claim_key, params)
-        };
-        let read = |row: &Row| Ok(Some(row.try_get::<_, Option<String>>(0)?));
-        let ended = self.0.rows(&statement, read).await?;
-        // By name, too: the database may know the user by another spelling (`citext`).
-        for id in ended.iter().flatten() {
-            changing.session_ended(id);
-        }
-        Ok(!ended.is_empty())
+    async fn write_key(&self, write: KeyWrite, by: WrittenBy<'_>, at: UnixMillis) -> Result<bool> {
+        self.0.write_key(&write, by, at).await
+    }
+
+    async fn claim_key(&self, claim: KeyClaim) -> Result<Option<ClaimedKey>> {
+        self.0.claim_key(&claim).await
     }
 }
 

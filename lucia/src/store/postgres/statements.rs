@@ -3,8 +3,10 @@
 use serde_json::{Map, Value};
 
 mod insertion;
+mod key_writes;
 
 pub(super) use insertion::Insertion;
+pub(super) use key_writes::{ClaimStatement, KeyWrites};
 
 use super::StoredIds;
 use super::references::Reference;
@@ -44,10 +46,7 @@ pub(super) struct Statements {
     pub(super) key: String,
     pub(super) user_keys: String,
     pub(super) update_key_password: String,
-    pub(super) verify_key: String,
-    pub(super) rename_key: String,
     pub(super) change_password: String,
-    pub(super) claim_key: String,
     pub(super) delete_key: String,
     pub(super) lock_key: String,
     pub(super) lock_sign_ins: String,
@@ -95,13 +94,7 @@ impl Statements {
         let users = tables.quoted(&tables.user);
         let keys = tables.quoted(&tables.key);
         let sessions = tables.quoted(&tables.session);
-        let tokens = tables.quoted(&tables.token);
-        let key = format!(
-            r#"{}, {}, {}, "verified_at""#,
-            as_text(r#""id""#),
-            as_text(r#""user_id""#),
-            text_or_null(r#""hashed_password""#),
-        );
+        let key = key_columns();
         let user_id = as_text(r#"u."id""#);
         let user = format!("{user_id}, {user_json}");
         let public_id = ids.public();
@@ -175,14 +168,6 @@ impl Statements {
                 WHERE "id" = $1 AND "user_id" = $2 AND {IS_IN_TURN}
                     AND ($4 OR "hashed_password" IS NOT DISTINCT FROM $5) RETURNING 1"#
             ),
-            verify_key: format!(
-                r#"UPDATE {keys} SET "verified_at" = $3
-                WHERE "id" = $1 AND "user_id" = $2 RETURNING 1"#
-            ),
-            rename_key: format!(
-                r#"WITH {keys_turn} UPDATE {keys} SET "id" = $3, "verified_at" = $4
-                WHERE "id" = $1 AND "user_id" = $2 AND {IS_IN_TURN} RETURNING 1"#
-            ),
             // The session that is kept is found by its old id in all parts of the statement.
             change_password: format!(
                 r#"WITH locked_keys AS (
@@ -212,29 +197,6 @@ impl Statements {
                 RETURNING 1"#,
                 is_fourth = format_args!("({})", ids.is("$4")),
             ),
-            // Sent behind `lock_user`, which waits for the sign-ins that are under way, and for what writes
-            // tokens of the user.
-            claim_key: format!(
-                r#"WITH locked_keys AS (
-                    SELECT "id" FROM {keys} WHERE "user_id" = $2 ORDER BY "id" FOR UPDATE
-                ), ready AS (
-                    SELECT 1 FROM locked_keys WHERE "id" = $1
-                ), locked_sessions AS (
-                    SELECT s."id" FROM {sessions} AS s
-                    WHERE s."user_id" = $2 AND {keys_are_locked} ORDER BY {IN_TURN} FOR UPDATE
-                ), ended AS (
-                    DELETE FROM {sessions} AS s
-                    WHERE s."user_id" = $2 AND {sessions_are_locked} AND EXISTS (SELECT 1 FROM ready)
-                    RETURNING ({public_id})::TEXT AS "id"
-                ), ended_tokens AS (
-                    DELETE FROM {tokens} WHERE "user_id" = $2 AND EXISTS (SELECT 1 FROM ready)
-                ), closed AS (
-                    UPDATE {keys} SET "hashed_password" = NULL,
-                        "verified_at" = CASE WHEN "id" = $1 THEN $3 ELSE "verified_at" END
-                    WHERE "user_id" = $2 AND {sessions_are_locked} AND EXISTS (SELECT 1 FROM ready)
-                )
-                SELECT ended."id" FROM ready LEFT JOIN ended ON TRUE"#
-            ),
             // All keys of the user are locked, so that of two that go at once the second finds
             // itself the last.
             delete_key: format!(
@@ -259,9 +221,7 @@ impl Statements {
             ),
             // By a separate lock, since users can be in another database. No row is locked
             // before it, so that it comes first in the order of locks.
-            lock_sign_ins: format!(
-                "SELECT pg_advisory_xact_lock(hashtextextended($1, {SIGN_INS}))"
-            ),
+            lock_sign_ins: format!("SELECT {}", sign_in_lock("pg_advisory_xact_lock", "$1")),
 
             session_and_user: format!("{session_and_user} {is_first}"),
             sessions_and_users: format!("{session_and_user} {is_among_first}"),
@@ -419,11 +379,22 @@ pub(super) fn text_or_null(column: &str) -> String {
 /// change. A row lock is not fair: while sign-ins share it, further ones get it before a change that waits,
 /// so a change can wait until it times out.
 fn turn(lock: &str, user_id: &str, table: &str, id: &str) -> String {
+    let lock = sign_in_lock(lock, &as_text(&quote(user_id)));
+    format!(r#"turn AS (SELECT {lock} FROM {table} WHERE "id" = {id})"#)
+}
+
+/// The call of this function of Postgres that takes the lock of the sign-ins of a user.
+fn sign_in_lock(lock: &str, user_id: &str) -> String {
+    format!("{lock}(hashtextextended({user_id}, {SIGN_INS}))")
+}
+
+/// All that is read of a key.
+fn key_columns() -> String {
     format!(
-        r#"turn AS (
-            SELECT {lock}(hashtextextended(concat("{user_id}"), {SIGN_INS}))
-            FROM {table} WHERE "id" = {id}
-        )"#
+        r#"{}, {}, {}, "verified_at""#,
+        as_text(r#""id""#),
+        as_text(r#""user_id""#),
+        text_or_null(r#""hashed_password""#),
     )
 }
 

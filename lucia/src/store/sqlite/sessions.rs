@@ -8,14 +8,14 @@ use serde_json::{Map, Value};
 use super::SqliteStore;
 use super::database::Database;
 use super::errors::{About as _, Outcome, Subject};
-use super::references;
 use super::tables::Tables;
 use super::values::{Attributes, object, user_row};
+use super::{key_writes, references};
 use crate::session::token::SessionId;
 use crate::store::{
-    AttemptStore, CredentialStore, Expiries, InsertedSession, KeyRow, MailStore, NewSessionRow,
-    Owner, PasswordChange, Result, Rotation, SESSION_COLUMNS, SessionRow, SessionStore, Store,
-    StoreError, TokenStore, UnixMillis, UserRow,
+    AttemptStore, ClaimedKey, CredentialStore, Expiries, InsertedSession, KeyClaim, KeyRow,
+    KeyWrite, MailStore, NewSessionRow, Owner, PasswordChange, Result, Rotation, SESSION_COLUMNS,
+    SessionRow, SessionStore, Store, StoreError, TokenStore, UnixMillis, UserRow, WrittenBy,
 };
 use crate::user::UserId;
 
@@ -216,19 +216,12 @@ impl Store for SqliteStore {
         .await
     }
 
-    async fn claim_key(&self, id: &str, user_id: &UserId, at: UnixMillis) -> Result<bool> {
-        let (id, user_id) = (id.to_owned(), user_id.clone());
-        self.transact(Subject::Several, move |db| {
-            let (sql, user) = (&db.tables.sql, user_id.as_str());
-            if db.execute(Subject::Key, &sql.verify_key, (&id, user, at.0))? == 0 {
-                return Ok(false);
-            }
-            db.execute(Subject::Key, &sql.remove_passwords, [user])?;
-            db.execute(Subject::Token, &sql.delete_user_tokens, [user])?;
-            delete_sessions(db, &user_id, None)?;
-            Ok(true)
-        })
-        .await
+    async fn write_key(&self, write: KeyWrite, by: WrittenBy<'_>, at: UnixMillis) -> Result<bool> {
+        key_writes::write_key(self, write, by, at).await
+    }
+
+    async fn claim_key(&self, claim: KeyClaim) -> Result<Option<ClaimedKey>> {
+        key_writes::claim_key(self, claim).await
     }
 }
 
@@ -316,7 +309,11 @@ fn rotate(
     Ok(db.execute(Subject::Session, sql, params)? > 0)
 }
 
-fn delete_sessions(db: Database<'_>, user_id: &UserId, except: Option<&SessionId>) -> Outcome<()> {
+pub(super) fn delete_sessions(
+    db: Database<'_>,
+    user_id: &UserId,
+    except: Option<&SessionId>,
+) -> Outcome<()> {
     let sql = &db.tables.sql.delete_user_sessions;
     let params = (user_id.as_str(), except.map(SessionId::as_str));
     let deleted = db.execute(Subject::Several, sql, params);

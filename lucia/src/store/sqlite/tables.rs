@@ -63,9 +63,14 @@ pub(super) struct Statements {
     pub(super) key: String,
     pub(super) user_keys: String,
     pub(super) update_key_password: String,
-    pub(super) remove_passwords: String,
+    pub(super) set_password: String,
     pub(super) verify_key: String,
     pub(super) rename_key: String,
+    pub(super) session_of_user: String,
+    pub(super) token_of_user: String,
+    pub(super) give_key: String,
+    pub(super) delete_other_keys: String,
+    pub(super) close_keys: String,
     pub(super) delete_key: String,
     pub(super) delete_user_keys: String,
     pub(super) key_of_user: String,
@@ -89,6 +94,7 @@ pub(super) struct Statements {
     pub(super) insert_token: String,
     pub(super) token: String,
     pub(super) take_token: String,
+    pub(super) delete_token: String,
     pub(super) try_code: String,
     pub(super) delete_user_tokens: String,
     pub(super) delete_expired_tokens: String,
@@ -284,8 +290,9 @@ impl Statements {
                 r#"UPDATE {key} SET "hashed_password" = ?3 WHERE "id" = ?1
                     AND "user_id" = ?2 AND (?4 OR "hashed_password" IS ?5)"#
             ),
-            remove_passwords: format!(
-                r#"UPDATE {key} SET "hashed_password" = NULL WHERE "user_id" = ?1"#
+            set_password: format!(
+                r#"UPDATE {key} SET "hashed_password" = ?3
+                    WHERE "id" = ?1 AND "user_id" = ?2 AND "hashed_password" IS NULL"#
             ),
             verify_key: format!(
                 r#"UPDATE {key} SET "verified_at" = ?3 WHERE "id" = ?1 AND "user_id" = ?2"#
@@ -293,6 +300,25 @@ impl Statements {
             rename_key: format!(
                 r#"UPDATE {key} SET "id" = ?3, "verified_at" = ?4
                     WHERE "id" = ?1 AND "user_id" = ?2"#
+            ),
+            session_of_user: format!(
+                r#"SELECT 1 FROM {session} WHERE "id" = ?1 AND "user_id" = ?2"#
+            ),
+            token_of_user: format!(r#"SELECT 1 FROM {token} WHERE "id" = ?1 AND "user_id" = ?2"#),
+            give_key: format!(
+                r#"INSERT INTO {key} ("id", "user_id", "verified_at") VALUES (?1, ?2, ?3)
+                    ON CONFLICT ("id") DO UPDATE SET "user_id" = excluded."user_id",
+                    "verified_at" = excluded."verified_at""#
+            ),
+            delete_other_keys: format!(
+                r#"DELETE FROM {key} WHERE "user_id" = ?1 AND "id" <> ?2
+                    AND "id" NOT IN (SELECT "value" FROM json_each(?3)) RETURNING {key_columns}"#
+            ),
+            close_keys: format!(
+                r#"UPDATE {key} SET "hashed_password" = NULL, "verified_at" = CASE
+                    WHEN "id" = ?2 THEN ?4
+                    WHEN "id" IN (SELECT "value" FROM json_each(?3)) THEN "verified_at" END
+                    WHERE "user_id" = ?1"#
             ),
             delete_key: format!(
                 r#"DELETE FROM {key} AS k WHERE k."id" = ?1 AND (?2 OR EXISTS (SELECT 1
@@ -365,6 +391,7 @@ impl Statements {
                 r#"DELETE FROM {token} WHERE "id" = ?1 AND "hashed_code" IS ?2
                     RETURNING {token_columns}"#
             ),
+            delete_token: format!(r#"DELETE FROM {token} WHERE "id" = ?1"#),
             try_code: format!(
                 r#"UPDATE {token} SET "tries_left" = "tries_left" - 1
                     WHERE "id" = ?1 AND "tries_left" > 0 RETURNING {token_columns}"#

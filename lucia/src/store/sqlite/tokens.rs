@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use rusqlite::Row;
 
 use super::SqliteStore;
+use super::database::Database;
 use super::errors::{About as _, Outcome, Subject};
 use crate::store::{FormerTokens, Result, TokenRow, TokenStore, UnixMillis};
 use crate::user::UserId;
@@ -17,23 +18,12 @@ impl TokenStore for SqliteStore {
     async fn insert_token(&self, token: TokenRow, former: FormerTokens) -> Result<()> {
         self.transact(Subject::Token, move |db| {
             let sql = &db.tables.sql;
-            let user_id = token.user_id.as_ref().map(UserId::as_str);
             if former == FormerTokens::Delete {
+                let user_id = token.user_id.as_ref().map(UserId::as_str);
                 let of = (&token.purpose, user_id);
                 db.execute(Subject::Token, &sql.delete_former_tokens, of)?;
             }
-            let params = (
-                &token.id,
-                &token.purpose,
-                user_id,
-                &token.data,
-                &token.hashed_code,
-                token.tries_left,
-                token.created_at.0,
-                token.expires.0,
-            );
-            db.execute(Subject::Token, &sql.insert_token, params)
-                .map(drop)
+            insert(db, &token)
         })
         .await
     }
@@ -73,6 +63,21 @@ impl TokenStore for SqliteStore {
         })
         .await
     }
+}
+
+pub(super) fn insert(db: Database<'_>, token: &TokenRow) -> Outcome<()> {
+    let params = (
+        &token.id,
+        &token.purpose,
+        token.user_id.as_ref().map(UserId::as_str),
+        &token.data,
+        &token.hashed_code,
+        token.tries_left,
+        token.created_at.0,
+        token.expires.0,
+    );
+    db.execute(Subject::Token, &db.tables.sql.insert_token, params)
+        .map(drop)
 }
 
 fn token_row(row: &Row<'_>) -> Outcome<TokenRow> {

@@ -148,30 +148,6 @@ impl UserStore for SqliteStore {
         .await
     }
 
-    async fn verify_key(&self, id: &str, user_id: &UserId, at: UnixMillis) -> Result<bool> {
-        let (id, user_id) = (id.to_owned(), user_id.clone());
-        self.write(move |db| {
-            let sql = &db.tables.sql.verify_key;
-            Ok(db.execute(Subject::Key, sql, (&id, user_id.as_str(), at.0))? > 0)
-        })
-        .await
-    }
-
-    async fn rename_key(
-        &self,
-        id: &str,
-        user_id: &UserId,
-        new_id: &str,
-        at: UnixMillis,
-    ) -> Result<bool> {
-        let (id, user_id, new_id) = (id.to_owned(), user_id.clone(), new_id.to_owned());
-        self.write(move |db| {
-            let params = (&id, user_id.as_str(), &new_id, at.0);
-            Ok(db.execute(Subject::Key, &db.tables.sql.rename_key, params)? > 0)
-        })
-        .await
-    }
-
     async fn delete_key(&self, id: &str, last: LastKey) -> Result<KeyDeletion> {
         let id = id.to_owned();
         self.write(move |db| {
@@ -270,11 +246,11 @@ fn stored_user(db: Database<'_>, id: &UserId) -> Outcome<Option<UserRow>> {
     })
 }
 
-fn stored_key(db: Database<'_>, id: Option<&str>) -> Outcome<Option<KeyRow>> {
+pub(super) fn stored_key(db: Database<'_>, id: Option<&str>) -> Outcome<Option<KeyRow>> {
     db.first(Subject::Key, &db.tables.sql.key, [id], key_row)
 }
 
-fn insert_key(db: Database<'_>, key: &KeyRow) -> Outcome<()> {
+pub(super) fn insert_key(db: Database<'_>, key: &KeyRow) -> Outcome<()> {
     let verified_at = key.verified_at.map(|moment| moment.0);
     let params = (
         &key.id,
@@ -286,7 +262,7 @@ fn insert_key(db: Database<'_>, key: &KeyRow) -> Outcome<()> {
         .map(drop)
 }
 
-fn key_row(row: &Row<'_>) -> Outcome<KeyRow> {
+pub(super) fn key_row(row: &Row<'_>) -> Outcome<KeyRow> {
     let user_id: String = row.get(1).about(Subject::Key)?;
     let verified_at: Option<i64> = row.get(3).about(Subject::Key)?;
     Ok(KeyRow {

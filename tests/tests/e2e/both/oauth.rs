@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use lucia::{NewUser, OAuthOutcome, OAuthProvider};
+use lucia::{Auth, NewUser, OAuthOutcome, OAuthProvider};
 use lucia_tests::watch;
 
 use super::framework::{
@@ -19,6 +19,7 @@ on_each_store![
     r64_another_browser_finishes_no_sign_in,
     a_user_links_a_provider_and_unlinks_it,
     r64_an_identity_of_another_user_is_linked_to_nobody_else,
+    r63_r64_an_identity_is_not_linked_by_a_session_that_has_ended,
     r46_nothing_of_a_sign_in_by_a_provider_is_logged,
     an_outage_in_any_step_signs_nobody_in,
     a_begun_sign_in_and_a_renewed_session_are_two_cookies,
@@ -213,6 +214,29 @@ async fn r64_an_identity_of_another_user_is_linked_to_nobody_else(stage: Stage) 
     let keys = stage
         .rows("SELECT id FROM user_key WHERE id = 'id:ada'")
         .await;
+    assert_eq!(keys.len(), 1);
+}
+
+async fn r63_r64_an_identity_is_not_linked_by_a_session_that_has_ended(stage: Stage) {
+    let (provider, site) = scene(&stage).await;
+    let ada = sign_up(&site.auth, "ada").await;
+    let browser = site.browser_of(&ada);
+    let reply = browser.post("/link", &[]).await;
+    let query = provider.agree(reply.header("location").unwrap());
+    let path = format!("/callback?{query}");
+    let elsewhere = Auth::builder(stage.store().await).clock(stage.clock.reader());
+    let elsewhere = elsewhere.build().unwrap();
+    // The provider has answered, and the last step is about to be taken.
+    stage.probe.halt("write_key");
+    let ending = async {
+        stage.probe.arrived("write_key").await;
+        let ended = elsewhere.invalidate_user_sessions(&ada.user_id);
+        ended.await.unwrap();
+        stage.probe.release("write_key");
+    };
+    let (reply, ()) = tokio::join!(browser.get(&path), ending);
+    assert_eq!((reply.status, &*reply.body), (401, "Not signed in."));
+    let keys = site.auth.user_keys(&ada.user_id).await.unwrap();
     assert_eq!(keys.len(), 1);
 }
 

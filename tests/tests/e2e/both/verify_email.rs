@@ -25,6 +25,7 @@ on_each_store![
     r63_an_outage_ends_everything_and_verifies_or_does_nothing,
     r63_an_account_with_another_way_in_is_not_given_away,
     r63_a_key_that_is_added_meanwhile_is_deleted,
+    r63_a_key_that_is_verified_meanwhile_opens_nothing,
     a_link_verifies_its_key_of_its_user_for_a_day,
     a_key_can_be_verified_from_the_beginning,
     r26_another_site_verifies_nothing,
@@ -80,6 +81,14 @@ async fn sign_in_by_password() -> lucia::Result<Response> {
 }
 
 #[auth_request]
+async fn new_password(Form(form): Form<Link>) -> lucia::Result<Response> {
+    auth_request
+        .set_password(("email", ADDRESS), &form.token)
+        .await?;
+    Ok(answer(204, &[], ""))
+}
+
+#[auth_request]
 async fn reset(Form(form): Form<Link>) -> lucia::Result<Response> {
     auth_request.reset_password(&form.token, NEW).await?;
     Ok(answer(204, &[], ""))
@@ -100,6 +109,7 @@ impl Scene {
             .post("/sign-in", sign_in)
             .post("/code", sign_in_by_code)
             .post("/password", sign_in_by_password)
+            .post("/new-password", new_password)
             .post("/reset", reset);
         let site = serve(stage.auth().await, routes).await;
         let profile = Profile {
@@ -245,8 +255,9 @@ async fn r63_nothing_that_was_stuffed_is_left_when_the_owner_verifies_by_a_link(
     assert_eq!(owner.post("/verify", &form(&second)).await.status, 400);
     // A password of their own, as the page behind it sets it.
     let auth = &scene.site.auth;
-    let set = auth.update_key_password(("email", ADDRESS), NEW).await;
-    assert!(set.unwrap().verified_at.is_some());
+    let set = owner.post("/new-password", &[("token", NEW)]).await;
+    assert_eq!(set.status, 204, "{set:?}");
+    assert!(scene.key().await.verified_at.is_some());
     auth.verify_password(("email", ADDRESS), NEW).await.unwrap();
 }
 
@@ -350,7 +361,6 @@ async fn r63_an_outage_ends_everything_and_verifies_or_does_nothing(stage: Stage
 async fn r63_an_account_with_another_way_in_is_not_given_away(stage: Stage) {
     let scene = Scene::on(stage).await;
     let (auth, user_id) = (&scene.site.auth, &scene.session.user_id);
-    let store = scene.stage.store().await;
     let others = [
         (NewKey::without_password(("github", "1815")), false),
         (
@@ -363,8 +373,7 @@ async fn r63_an_account_with_another_way_in_is_not_given_away(stage: Stage) {
         let other = auth.create_key(user_id, other).await.unwrap();
         let other = format!("{}:{}", other.id.provider_id(), other.id.provider_user_id());
         if verified {
-            let at = scene.stage.clock.now().into();
-            store.verify_key(&other, user_id, at).await.unwrap();
+            scene.stage.verify_key(&other).await;
         }
         let link = scene.link().await;
         let sign_in = scene.sign_in_link().await;
@@ -388,6 +397,7 @@ async fn r63_an_account_with_another_way_in_is_not_given_away(stage: Stage) {
         // The link was not used, and does its work where they are signed in.
         auth.check_sign_in_link(&sign_in).await.unwrap();
         auth.check_email_verification(&link).await.unwrap();
+        let store = scene.stage.store().await;
         store.delete_key(&other, LastKey::Keep).await.unwrap();
     }
     let github = NewKey::without_password(("github", "1815"));
@@ -413,9 +423,36 @@ async fn r63_a_key_that_is_added_meanwhile_is_deleted(stage: Stage) {
         probe.release("claim_key");
     };
     let token = form(&token);
+    probe.calls();
     let (reply, ()) = tokio::join!(owner.post("/verify", &token), adding);
     assert_eq!((reply.status, &*reply.body), (200, "welcome"));
+    // One step of the store does all of it.
+    let calls = probe.calls();
+    let claim = calls.iter().position(|call| *call == "claim_key");
+    assert_eq!(
+        calls[claim.unwrap()..],
+        ["claim_key", "insert_key", "insert_session_by_key"]
+    );
     scene.assert_owned(&owner, false).await;
+}
+
+async fn r63_a_key_that_is_verified_meanwhile_opens_nothing(stage: Stage) {
+    let scene = Scene::stuffed(stage).await;
+    let probe = &scene.stage.probe;
+    let secret = scene.link().await;
+    probe.halt("claim_key");
+    let owner = scene.site.browser();
+    let verifying = async {
+        probe.arrived("claim_key").await;
+        scene.stage.verify_key("username:mallory").await;
+        probe.release("claim_key");
+    };
+    let secret = form(&secret);
+    let (reply, ()) = tokio::join!(owner.post("/verify", &secret), verifying);
+    assert_eq!((reply.status, &*reply.body), (200, "welcome"));
+    scene.assert_owned(&owner, false).await;
+    let mallory = scene.site.auth.key(("username", "mallory")).await;
+    assert_eq!(mallory.unwrap().unwrap().verified_at, None);
 }
 
 async fn a_link_verifies_its_key_of_its_user_for_a_day(stage: Stage) {

@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use lucia::store::{
-    AttemptStore, CountedAttempt, CountedPlace, CredentialRow, CredentialStore, Expiries,
-    FormerTokens, InsertedSession, KeyDeletion, KeyRow, LastKey, MailRow, MailStore, NewAttempt,
-    NewSessionRow, NewUserRow, OldHash, Owner, PasswordChange, Result, Rotation, SessionRow,
-    SessionStore, Store, StoreError, TokenRow, TokenStore, UnixMillis, UserRow, UserStore,
-    UserTable,
+    AttemptStore, ClaimedKey, CountedAttempt, CountedPlace, CredentialRow, CredentialStore,
+    Expiries, FormerTokens, InsertedSession, KeyClaim, KeyDeletion, KeyRow, KeyWrite, LastKey,
+    MailRow, MailStore, NewAttempt, NewSessionRow, NewUserRow, OldHash, Owner, PasswordChange,
+    Result, Rotation, SessionRow, SessionStore, Store, StoreError, TokenRow, TokenStore,
+    UnixMillis, UserRow, UserStore, UserTable, WrittenBy,
 };
 use lucia::{SessionId, UserId};
 use serde_json::{Map, Value};
@@ -192,7 +192,8 @@ probed! {
     sessions_and_users(ids: &[SessionId]) -> Vec<(SessionRow, UserRow)>;
     insert_session_by_key(session: NewSessionRow, key: KeyRow) -> Option<InsertedSession>;
     change_password(change: PasswordChange) -> bool;
-    claim_key(id: &str, user_id: &UserId, at: UnixMillis) -> bool;
+    write_key(write: KeyWrite, by: WrittenBy<'_>, at: UnixMillis) -> bool;
+    claim_key(claim: KeyClaim) -> Option<ClaimedKey>;
 }
 
 probed! {
@@ -210,8 +211,6 @@ probed! {
     key(id: &str) -> Option<KeyRow>;
     user_keys(user_id: &UserId) -> Vec<KeyRow>;
     update_key_password(id: &str, user_id: &UserId, hashed_password: Option<&str>, old: OldHash) -> bool;
-    verify_key(id: &str, user_id: &UserId, at: UnixMillis) -> bool;
-    rename_key(id: &str, user_id: &UserId, new_id: &str, at: UnixMillis) -> bool;
     delete_key(id: &str, last: LastKey) -> KeyDeletion;
 }
 

@@ -156,6 +156,13 @@ impl Stage {
         }
     }
 
+    /// Verifies a key past every store, now.
+    pub(crate) async fn verify_key(&self, id: &str) {
+        let at = lucia::store::UnixMillis::from(self.clock.now()).0;
+        let sql = format!("UPDATE user_key SET verified_at = {at} WHERE id = '{id}'");
+        self.execute(&sql).await;
+    }
+
     /// The rows of a query, each value as text, past every store.
     pub(crate) async fn rows(&self, sql: &str) -> Vec<Vec<Option<String>>> {
         match &self.kind {

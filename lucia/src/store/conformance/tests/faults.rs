@@ -104,15 +104,22 @@ faults! {
     LosesThePassword
     LosesTheVerification
     VerifiesNoKey
-    VerifiesAKeyOfAnybody
-    VerifiesAnUnknownKey
     VerifiesAllKeys
-    RenamesAKeyOfAnybody
     RenamesAndForgetsThePassword
     RenamesAndVerifiesNothing
     RenamesAndKeepsTheOld
     RenamesToATakenKey
     RenamesInTwoSteps
+    RenamesWithoutTheNote
+    NotesWhatItDoesNotRename
+    KeepsTheFormerNote
+    WritesInTwoSteps
+    WritesByNothing
+    WritesByThatOfAnybody
+    WritesNoKey
+    WritesAKeyOfAnybody
+    WritesAnUnknownKey
+    SetsAPasswordOverAnother
     ListsEverybodysKeys
     KeepsThePassword
     SwapsWhateverIsThere
@@ -276,4 +283,14 @@ faults! {
     ClaimsAndVerifiesAllKeys
     ClaimsAndVerifiesNothing
     ClaimsInTwoSteps
+    ClaimsTheKeysThatItKnew
+    ClaimsAndKeepsAddedKeys
+    ClaimsAndDeletesAllKeys
+    ClaimsAndKeepsVerifications
+    ClaimsAndVerifiesNoOther
+    ClaimsAndKeepsItsToken
+    ClaimsByAnyToken
+    ClaimsWhatAnotherHasVerified
+    ClaimsForNobody
+    NamesNoDeletedKey
 }

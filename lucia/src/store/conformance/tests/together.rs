@@ -7,11 +7,10 @@ use super::memory::Memory;
 use super::users::user_row;
 use crate::session::token::SessionId;
 use crate::store::{
-    AttemptStore, CredentialStore, InsertedSession, KeyRow, MailStore, NewSessionRow,
-    PasswordChange, Result, SessionRow, SessionStore, Store, StoreError, TokenRow, TokenStore,
-    UnixMillis, UserRow,
+    AttemptStore, ClaimedKey, CredentialStore, InsertedSession, KeyClaim, KeyRow, KeyWrite,
+    MailStore, NewSessionRow, PasswordChange, Result, SessionRow, SessionStore, Store, StoreError,
+    TokenStore, UnixMillis, UserRow, WrittenBy,
 };
-use crate::user::UserId;
 
 #[async_trait]
 impl Store for Memory {
@@ -158,36 +157,11 @@ impl Store for Memory {
         Ok(true)
     }
 
-    async fn claim_key(&self, id: &str, user_id: &UserId, at: UnixMillis) -> Result<bool> {
-        let everybodys = self.has(Fault::ClaimsEverybody);
-        let is_theirs = |key: &KeyRow| key.user_id == *user_id;
-        let found = self.state().keys.get(id).is_some_and(is_theirs);
-        if !found && !self.has(Fault::ClaimsByAnyKey) {
-            return Ok(false);
-        }
-        if !self.has(Fault::ClaimsAndKeepsTheSessions) {
-            let is_other = |row: &SessionRow| !everybodys && row.user_id != *user_id;
-            self.state().sessions.retain(|_, row| is_other(row));
-        }
-        self.pause(Fault::ClaimsInTwoSteps).await;
-        let mut state = self.state();
-        if !self.has(Fault::ClaimsAndKeepsTheTokens) {
-            let is_theirs = |token: &TokenRow| token.user_id.as_ref() == Some(user_id);
-            state
-                .tokens
-                .retain(|_, token| !everybodys && !is_theirs(token));
-        }
-        let theirs = state.keys.values_mut();
-        let theirs = theirs.filter(|key| everybodys || key.user_id == *user_id);
-        for key in theirs {
-            if key.id == id || !self.has(Fault::ClaimsAndKeepsOtherPasswords) {
-                key.hashed_password = None;
-            }
-            let is_verified = key.id == id || self.has(Fault::ClaimsAndVerifiesAllKeys);
-            if is_verified && !self.has(Fault::ClaimsAndVerifiesNothing) {
-                key.verified_at = Some(at);
-            }
-        }
-        Ok(found)
+    async fn write_key(&self, write: KeyWrite, by: WrittenBy<'_>, at: UnixMillis) -> Result<bool> {
+        self.write(write, by, at).await
+    }
+
+    async fn claim_key(&self, claim: KeyClaim) -> Result<Option<ClaimedKey>> {
+        self.claim(claim).await
     }
 }

@@ -207,53 +207,6 @@ impl UserStore for Memory {
         Ok(true)
     }
 
-    async fn verify_key(&self, id: &str, user_id: &UserId, at: UnixMillis) -> Result<bool> {
-        let mut state = self.state();
-        let any_owner = self.has(Fault::VerifiesAKeyOfAnybody);
-        let all_keys = self.has(Fault::VerifiesAllKeys);
-        let mut found = self.has(Fault::VerifiesAnUnknownKey) && !state.keys.contains_key(id);
-        for key in state.keys.values_mut() {
-            let is_asked = key.id == id && (any_owner || key.user_id == *user_id);
-            found |= is_asked;
-            if (is_asked || all_keys) && !self.has(Fault::VerifiesNoKey) {
-                key.verified_at = Some(at);
-            }
-        }
-        Ok(found)
-    }
-
-    async fn rename_key(
-        &self,
-        id: &str,
-        user_id: &UserId,
-        new_id: &str,
-        at: UnixMillis,
-    ) -> Result<bool> {
-        let is_taken = self.state().keys.contains_key(new_id);
-        self.pause(Fault::RenamesInTwoSteps).await;
-        let mut state = self.state();
-        let any_owner = self.has(Fault::RenamesAKeyOfAnybody);
-        let is_asked = |key: &&KeyRow| any_owner || key.user_id == *user_id;
-        let Some(mut key) = state.keys.get(id).filter(is_asked).cloned() else {
-            return Ok(false);
-        };
-        if is_taken && !self.has(Fault::RenamesToATakenKey) {
-            return Err(StoreError::DuplicateKey);
-        }
-        if !self.has(Fault::RenamesAndKeepsTheOld) {
-            state.keys.remove(id);
-        }
-        key.id = new_id.to_owned();
-        if !self.has(Fault::RenamesAndVerifiesNothing) {
-            key.verified_at = Some(at);
-        }
-        if self.has(Fault::RenamesAndForgetsThePassword) {
-            key.hashed_password = None;
-        }
-        state.keys.insert(key.id.clone(), key);
-        Ok(true)
-    }
-
     async fn delete_key(&self, id: &str, last: LastKey) -> Result<KeyDeletion> {
         let everybodys = self.has(Fault::CountsEverybodysKeys);
         let (others, owner) = {

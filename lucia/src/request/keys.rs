@@ -1,0 +1,75 @@
+//! Keys of the sender.
+
+use super::AuthRequest;
+use super::email::RECENT;
+use crate::session::Session;
+use crate::user::key::{KeyId, NewKey, UserKey};
+use crate::{Error, Result};
+
+impl AuthRequest {
+    /// Gives the sender one more way to sign in, as [`Auth::create_key`](crate::Auth::create_key) does for any
+    /// user:
+    ///
+    /// ```
+    /// use lucia::{AuthRequest, NewKey, UserKey};
+    ///
+    /// async fn add(auth_request: &AuthRequest, name: &str, password: &str) -> lucia::Result<UserKey> {
+    ///     let key = NewKey::with_password(("username", name), password);
+    ///     auth_request.create_key(key).await
+    /// }
+    /// ```
+    ///
+    /// The key is stored only while the session of the request is there, in one transaction. So a request of an
+    /// attacker adds no key to an account that went back to its owner meanwhile, as by
+    /// [`reset_password`](Self::reset_password) or [`verify_email`](Self::verify_email).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::CrossOrigin`]; [`Error::Unauthenticated`] for an anonymous request, and when the session has ended
+    /// meanwhile; [`Error::ReauthenticationRequired`] if the user has not signed in within the last 10 minutes;
+    /// those of [`Auth::create_key`](crate::Auth::create_key).
+    pub async fn create_key(&self, key: NewKey<'_>) -> Result<UserKey> {
+        let session = self.require_recent().await?;
+        self.auth().create_key_in(&session, key).await
+    }
+
+    /// Gives a key of the sender a password, if it has none, as after [`verify_email`](Self::verify_email) and
+    /// [`undo_email_change`](Self::undo_email_change). For a key that has one, use
+    /// [`change_password`](Self::change_password).
+    ///
+    /// ```
+    /// use lucia::AuthRequest;
+    ///
+    /// async fn choose(auth_request: &AuthRequest, address: &str, password: &str) -> lucia::Result<()> {
+    ///     auth_request.set_password(("email", address), password).await?;
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
+    /// The password is stored only while the session of the request is there, as by
+    /// [`create_key`](Self::create_key). All sessions stay.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::CrossOrigin`]; [`Error::Unauthenticated`] for an anonymous request, and when the session has ended
+    /// meanwhile; [`Error::ReauthenticationRequired`] if the user has not signed in within the last 10 minutes;
+    /// [`Error::UnknownKey`] if the key is not the sender's; [`Error::InvalidCredentials`] if it has a password;
+    /// [`Error::InvalidPassword`]; [`Error::Busy`] when too many passwords wait to be hashed;
+    /// [`Error::Unavailable`] when the store is.
+    pub async fn set_password(&self, key: impl Into<KeyId>, password: &str) -> Result<UserKey> {
+        let key = key.into();
+        let session = self.require_recent().await?;
+        let auth = self.auth();
+        auth.set_password_in(&session, &key, password).await
+    }
+
+    /// The session of a sender who has signed in a moment ago.
+    pub(super) async fn require_recent(&self) -> Result<Session> {
+        self.check_forgery()?;
+        let session = self.require().await?;
+        if !self.auth().is_recently_authenticated(&session, RECENT) {
+            return Err(Error::ReauthenticationRequired);
+        }
+        Ok(session)
+    }
+}

@@ -1,0 +1,226 @@
+//! Keys that are written together with sessions and one-time tokens, in memory.
+
+use super::faults::Fault;
+use super::memory::{Memory, State};
+use crate::store::{
+    ClaimedKey, KeyClaim, KeyRow, KeyWrite, Result, SessionRow, StoreError, TokenRow, UnixMillis,
+    UserStore as _, WrittenBy,
+};
+use crate::user::UserId;
+
+impl Memory {
+    pub(super) async fn write(
+        &self,
+        write: KeyWrite,
+        by: WrittenBy<'_>,
+        at: UnixMillis,
+    ) -> Result<bool> {
+        let is_there = self.is_there(&self.state(), by, write.user_id());
+        self.pause(Fault::WritesInTwoSteps).await;
+        if !is_there && !self.has(Fault::WritesByNothing) {
+            return Ok(false);
+        }
+        match write {
+            KeyWrite::Insert(key) => {
+                if !self.has(Fault::WritesNoKey) {
+                    self.insert_key(key).await?;
+                }
+                Ok(true)
+            }
+            KeyWrite::SetPassword {
+                id,
+                user_id,
+                hashed_password,
+            } => Ok(self.of_user(&id, &user_id, |key| {
+                let is_free = key.hashed_password.is_none();
+                if is_free || self.has(Fault::SetsAPasswordOverAnother) {
+                    key.hashed_password = Some(hashed_password);
+                }
+                is_free
+            })),
+            KeyWrite::Verify { id, user_id } => {
+                if self.has(Fault::VerifiesAllKeys) {
+                    let mut state = self.state();
+                    state
+                        .keys
+                        .values_mut()
+                        .for_each(|key| key.verified_at = Some(at));
+                }
+                Ok(self.of_user(&id, &user_id, |key| {
+                    if !self.has(Fault::VerifiesNoKey) {
+                        key.verified_at = Some(at);
+                    }
+                    true
+                }))
+            }
+            KeyWrite::Rename {
+                id,
+                user_id,
+                new_id,
+                note,
+            } => self.rename((&id, &user_id, new_id), note, at).await,
+        }
+    }
+
+    async fn rename(
+        &self,
+        (id, user_id, new_id): (&str, &UserId, String),
+        note: Option<TokenRow>,
+        at: UnixMillis,
+    ) -> Result<bool> {
+        let is_taken = self.state().keys.contains_key(&new_id);
+        self.pause(Fault::RenamesInTwoSteps).await;
+        let mut state = self.state();
+        let note = note.filter(|_| !self.has(Fault::RenamesWithoutTheNote));
+        if self.has(Fault::NotesWhatItDoesNotRename) {
+            state
+                .tokens
+                .extend(note.clone().map(|note| (note.id.clone(), note)));
+        }
+        let any_owner = self.has(Fault::WritesAKeyOfAnybody);
+        let is_asked = |key: &&KeyRow| any_owner || key.user_id == *user_id;
+        let Some(mut key) = state.keys.get(id).filter(is_asked).cloned() else {
+            return Ok(false);
+        };
+        if is_taken && !self.has(Fault::RenamesToATakenKey) {
+            return Err(StoreError::DuplicateKey);
+        }
+        if !self.has(Fault::RenamesAndKeepsTheOld) {
+            state.keys.remove(id);
+        }
+        key.id = new_id;
+        if !self.has(Fault::RenamesAndVerifiesNothing) {
+            key.verified_at = Some(at);
+        }
+        if self.has(Fault::RenamesAndForgetsThePassword) {
+            key.hashed_password = None;
+        }
+        state.keys.insert(key.id.clone(), key);
+        if let Some(note) = note {
+            let is_kept =
+                self.has(Fault::KeepsTheFormerNote) && state.tokens.contains_key(&note.id);
+            if !is_kept {
+                state.tokens.insert(note.id.clone(), note);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Changes a key if it is this user's. Returns what the change says.
+    fn of_user(
+        &self,
+        id: &str,
+        user_id: &UserId,
+        change: impl FnOnce(&mut KeyRow) -> bool,
+    ) -> bool {
+        let mut state = self.state();
+        let Some(key) = state.keys.get_mut(id) else {
+            return self.has(Fault::WritesAnUnknownKey);
+        };
+        let is_theirs = key.user_id == *user_id || self.has(Fault::WritesAKeyOfAnybody);
+        is_theirs && change(key)
+    }
+
+    /// Whether what a key is written by is there.
+    fn is_there(&self, state: &State, by: WrittenBy<'_>, user_id: &UserId) -> bool {
+        let owner = match by {
+            WrittenBy::Session(id) => state.sessions.get(id.as_str()).map(|row| &row.user_id),
+            WrittenBy::Token(id) => state.tokens.get(id).and_then(|row| row.user_id.as_ref()),
+        };
+        owner.is_some_and(|owner| owner == user_id || self.has(Fault::WritesByThatOfAnybody))
+    }
+
+    pub(super) async fn claim(&self, claim: KeyClaim) -> Result<Option<ClaimedKey>> {
+        if !self.is_claimable(&claim) {
+            return Ok(None);
+        }
+        let user_id = &claim.user_id;
+        let everybodys = self.has(Fault::ClaimsEverybody);
+        if !self.has(Fault::ClaimsAndKeepsTheSessions) {
+            let is_other = |row: &SessionRow| !everybodys && row.user_id != *user_id;
+            self.state().sessions.retain(|_, row| is_other(row));
+        }
+        let is_added = |key: &KeyRow| {
+            key.user_id == *user_id && key.id != claim.key_id && !claim.others.contains(&key.id)
+        };
+        let known: Vec<_> = self.state().keys.keys().cloned().collect();
+        self.pause(Fault::ClaimsInTwoSteps).await;
+        self.pause(Fault::ClaimsTheKeysThatItKnew).await;
+        let mut state = self.state();
+        if let Some(token) = &claim.token {
+            let is_taken = state.tokens.contains_key(token);
+            if !self.has(Fault::ClaimsAndKeepsItsToken) {
+                state.tokens.remove(token);
+            }
+            if !is_taken && !self.has(Fault::ClaimsByAnyToken) {
+                return Ok(None);
+            }
+        }
+        if !self.has(Fault::ClaimsAndKeepsTheTokens) {
+            let is_theirs = |token: &TokenRow| token.user_id.as_ref() == Some(user_id);
+            state
+                .tokens
+                .retain(|_, token| !everybodys && !is_theirs(token));
+        }
+        let mut claimed = ClaimedKey::default();
+        let former = state.keys.get(&claim.key_id);
+        let foreign = former.filter(|key| key.user_id != *user_id).cloned();
+        if claim.token.is_some() && (foreign.is_some() || former.is_none()) {
+            let given = KeyRow::new(&*claim.key_id, user_id.clone(), None);
+            state.keys.insert(given.id.clone(), given);
+            claimed.deleted.extend(foreign);
+        }
+        if !self.has(Fault::ClaimsAndKeepsAddedKeys) {
+            let is_seen =
+                |key: &KeyRow| known.contains(&key.id) || !self.has(Fault::ClaimsTheKeysThatItKnew);
+            let deleted = state
+                .keys
+                .values()
+                .filter(|key| is_added(key) && is_seen(key));
+            claimed.deleted.extend(deleted.cloned());
+            state.keys.retain(|_, key| !(is_added(key) && is_seen(key)));
+        }
+        if self.has(Fault::ClaimsAndDeletesAllKeys) {
+            state
+                .keys
+                .retain(|id, key| key.user_id != *user_id || *id == claim.key_id);
+        }
+        if self.has(Fault::NamesNoDeletedKey) {
+            claimed.deleted.clear();
+        }
+        let theirs = state.keys.values_mut();
+        let theirs = theirs.filter(|key| everybodys || key.user_id == *user_id);
+        for key in theirs {
+            let is_claimed = key.id == claim.key_id;
+            if is_claimed || !self.has(Fault::ClaimsAndKeepsOtherPasswords) {
+                key.hashed_password = None;
+            }
+            let stays = claim.verified.contains(&key.id)
+                && !self.has(Fault::ClaimsAndVerifiesNoOther)
+                || self.has(Fault::ClaimsAndKeepsVerifications);
+            if is_claimed && !self.has(Fault::ClaimsAndVerifiesNothing)
+                || self.has(Fault::ClaimsAndVerifiesAllKeys)
+            {
+                key.verified_at = Some(claim.at);
+            } else if !is_claimed && !stays {
+                key.verified_at = None;
+            }
+        }
+        Ok(Some(claimed))
+    }
+
+    fn is_claimable(&self, claim: &KeyClaim) -> bool {
+        let state = self.state();
+        let key = state.keys.get(&claim.key_id);
+        let is_theirs = key.is_some_and(|key| key.user_id == claim.user_id);
+        let Some(token) = &claim.token else {
+            return is_theirs || self.has(Fault::ClaimsByAnyKey) && key.is_some();
+        };
+        let is_verified = key.is_some_and(|key| key.verified_at.is_some());
+        let is_free = is_theirs || !is_verified || self.has(Fault::ClaimsWhatAnotherHasVerified);
+        let is_known = state.users.contains_key(claim.user_id.as_str());
+        (state.tokens.contains_key(token) || self.has(Fault::ClaimsByAnyToken))
+            && is_free
+            && (is_known || self.has(Fault::ClaimsForNobody))
+    }
+}

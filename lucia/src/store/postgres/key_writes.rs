@@ -1,0 +1,105 @@
+//! Keys that are written together with sessions and one-time tokens.
+
+use tokio_postgres::Row;
+
+use super::error::Written;
+use super::rows::key_row;
+use super::run::Statement;
+use super::{Params, Parts};
+use crate::store::{ClaimedKey, KeyClaim, KeyRow, KeyWrite, Result, UnixMillis, WrittenBy};
+
+impl Parts {
+    pub(super) async fn write_key(
+        &self,
+        write: &KeyWrite,
+        by: WrittenBy<'_>,
+        at: UnixMillis,
+    ) -> Result<bool> {
+        let (statements, by) = match by {
+            WrittenBy::Session(id) => (&self.key_writes_by_session, id.as_str()),
+            WrittenBy::Token(id) => (&self.key_writes_by_token, id),
+        };
+        let user_id = write.user_id().as_str();
+        match write {
+            KeyWrite::Insert(key) => {
+                let verified_at = key.verified_at.map(|moment| moment.0);
+                let params: Params<'_> =
+                    &[&key.id, &user_id, &key.hashed_password, &verified_at, &by];
+                self.writes_key(&statements.insert, params).await
+            }
+            KeyWrite::SetPassword {
+                id,
+                hashed_password,
+                ..
+            } => {
+                let params: Params<'_> = &[id, &user_id, hashed_password, &by];
+                self.writes_key(&statements.set_password, params).await
+            }
+            KeyWrite::Verify { id, .. } => {
+                let params: Params<'_> = &[id, &user_id, &at.0, &by];
+                self.writes_key(&statements.verify, params).await
+            }
+            KeyWrite::Rename {
+                id, new_id, note, ..
+            } => {
+                let note = note.as_ref();
+                let params: Params<'_> = &[
+                    id,
+                    &user_id,
+                    new_id,
+                    &at.0,
+                    &by,
+                    &note.map(|note| &*note.id),
+                    &note.map(|note| &*note.purpose),
+                    &note.map(|note| &*note.data),
+                    &note.map(|note| note.created_at.0),
+                    &note.map(|note| note.expires.0),
+                ];
+                self.writes_key(&statements.rename, params).await
+            }
+        }
+    }
+
+    async fn writes_key(&self, sql: &str, params: Params<'_>) -> Result<bool> {
+        let statement = Statement {
+            written: Some(Written::Key),
+            ..Statement::new(sql, params)
+        };
+        self.returns_row(&statement).await
+    }
+
+    pub(super) async fn claim_key(&self, claim: &KeyClaim) -> Result<Option<ClaimedKey>> {
+        let changing = self.cache.user_changes(&claim.user_id);
+        let user_id = claim.user_id.as_str();
+        let others: Vec<_> = claim.others.iter().map(String::as_str).collect();
+        let verified: Vec<_> = claim.verified.iter().map(String::as_str).collect();
+        let params: Params<'_> = &[
+            &claim.key_id,
+            &user_id,
+            &claim.at.0,
+            &others.as_slice(),
+            &verified.as_slice(),
+            &claim.token,
+        ];
+        let of_user: Params<'_> = &[&user_id];
+        let lock = Statement::new(&self.statements.lock_user, of_user);
+        let statement = Statement {
+            lock: Some(&lock),
+            ..Statement::new(&self.claim_key.0, params)
+        };
+        let read = |row: &Row| Ok(Some((key_row(row)?, row.try_get::<_, Option<String>>(4)?)));
+        let gone: Vec<(Option<KeyRow>, Option<String>)> = self.rows(&statement, read).await?;
+        if gone.is_empty() {
+            return Ok(None);
+        }
+        let mut claimed = ClaimedKey::default();
+        for (key, session_id) in gone {
+            // By name, too: the database may know the user by another spelling (`citext`).
+            if let Some(id) = session_id {
+                changing.session_ended(&id);
+            }
+            claimed.deleted.extend(key);
+        }
+        Ok(Some(claimed))
+    }
+}
