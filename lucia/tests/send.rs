@@ -83,6 +83,10 @@ fn tokens(auth: &Auth, request: &AuthRequest, user_id: &UserId) {
     send(request.create_email_change(("a", "b"), ("a", "c")));
     send(auth.check_password_reset("a"));
     send(request.reset_password("a", "b"));
+    send(request.create_key(NewKey::without_password(("a", "b"))));
+    send(request.set_password(("a", "b"), "c"));
+    send(request.change_email("a"));
+    send(request.undo_email_change("a"));
 }
 
 fn sessions(

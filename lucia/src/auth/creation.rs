@@ -53,7 +53,9 @@ impl Auth {
         }
     }
 
-    /// Gives a user one more way to sign in.
+    /// Gives a user one more way to sign in. In a handler, use
+    /// [`auth_request.create_key(..)`](crate::AuthRequest::create_key): a key that a session creates by this call can
+    /// be stored after the session has ended.
     ///
     /// # Errors
     ///

@@ -26,7 +26,9 @@ impl Auth {
     /// Replaces the password of a key, or gives one to a key that has none, and leaves the user's
     /// sessions alone. If the user or an attacker may hold a session that should end with the old
     /// password, take [`change_password`](Self::change_password) or
-    /// [`reset_password`](Self::reset_password).
+    /// [`reset_password`](Self::reset_password). For a user who has no password, and sets one in a handler, use
+    /// [`auth_request.set_password(..)`](crate::AuthRequest::set_password): a password that a session sets by this
+    /// call can be stored after the session has ended.
     ///
     /// A sign-in by the old password that is under way makes a session before this, or none:
     /// [`create_session(&key)`](Self::create_session) refuses it.

@@ -72,7 +72,8 @@ pub enum EventKind {
         provider_id: String,
     },
     /// The owner of an address got the account: all sessions and one-time tokens of the user ended, the
-    /// passwords of their keys were removed, and the key of the address was verified.
+    /// passwords of their keys were removed, and the key of the address was verified. For each key that was
+    /// deleted by that, [`KeyDeleted`](Self::KeyDeleted) is told next.
     #[non_exhaustive]
     EmailClaimed {
         /// The user.
@@ -100,7 +101,8 @@ pub enum EventKind {
 
     // Passwords ---------------------------------------------------------------------------------
     /// A key got a password, and the sessions of the user stay:
-    /// [`update_key_password`](crate::Auth::update_key_password).
+    /// [`update_key_password`](crate::Auth::update_key_password) and
+    /// [`set_password`](crate::AuthRequest::set_password).
     #[non_exhaustive]
     PasswordSet {
         /// The user.

@@ -31,7 +31,8 @@ pub struct EmailChange {
     /// The key, under its new address.
     pub key: UserKey,
     /// A link to undo the change within 7 days, by [`AuthRequest::undo_email_change`]. Its key has the former
-    /// address: send it there, and tell of the change.
+    /// address: send it there, and tell of the change. If it is lost, [`AuthRequest::change_email`] gives another
+    /// one.
     ///
     /// `None` if the former address was not [verified](UserKey::verified_at): it can be mistyped, and
     /// its owner another person. Send nothing there.
@@ -63,14 +64,19 @@ impl AuthRequest {
     /// another person, because a sign-up does not prove who owns the address. So if the key was not verified before, it
     ///
     /// 1. uses the link;
-    /// 2. removes the passwords of all keys of the user and ends all their sessions, in one transaction, and
-    ///    invalidates all their open links and codes;
-    /// 3. verifies the key;
-    /// 4. signs the browser in, as [`sign_in`](Self::sign_in) does once the proof is checked.
+    /// 2. in one transaction, removes the passwords of all keys of the user, ends all their sessions, invalidates
+    ///    all their open links and codes, and verifies the key. Keys that are added meanwhile are deleted, and those
+    ///    that are verified meanwhile are so no more;
+    /// 3. signs the browser in, as [`sign_in`](Self::sign_in) does once the proof is checked.
     ///
-    /// If a step fails, the steps after it do not happen. A user who has signed up on another device can avoid
-    /// this by opening the link there, or by signing in before: say so on the page. There, the application can
-    /// set a new password by [`Auth::update_key_password`](crate::Auth::update_key_password), without the old one.
+    /// If a step fails, the steps after it do not happen. A request of the former sessions that is under way adds
+    /// and changes no key afterwards, if it does so by an `AuthRequest`: [`create_key`](Self::create_key),
+    /// [`set_password`](Self::set_password), [`change_password`](Self::change_password),
+    /// [`change_email`](Self::change_email) and others. The calls of [`Auth`](crate::Auth) do not know the session.
+    ///
+    /// A user who has signed up on another device can avoid
+    /// this by opening the link there, or by signing in before: say so on the page. Here, the user can set a new
+    /// password by [`set_password`](Self::set_password), without the old one.
     ///
     /// A user who has another key that is verified, or one that opens without a password, has to sign in before:
     /// the account is not given to the owner of an address that may be mistyped.
@@ -160,11 +166,16 @@ impl AuthRequest {
     ///
     /// Call it in the POST of the page that the link opens, and not when the page is opened: programs that scan
     /// mails open links as well. The browser has to be signed in as the user who asked for the change: the new
-    /// address can be mistyped, and its owner another person.
+    /// address can be mistyped, and its owner another person. If their session ends meanwhile, nothing changes.
+    ///
+    /// A request can be dropped when the address has changed, and [the secret to undo it](EmailChange::undo) be
+    /// lost. So the link still works for the user then: it changes nothing, and gives another secret. To tell the
+    /// former address even if the client hangs up, call this and send the mail in a task.
     ///
     /// # Errors
     ///
-    /// [`Error::CrossOrigin`]; [`Error::Unauthenticated`], and then the link still works;
+    /// [`Error::CrossOrigin`]; [`Error::Unauthenticated`], also if the session has ended meanwhile, and then the
+    /// link still works;
     /// [`Error::InvalidOneTimeToken`] if the link is wrong, used, expired or another user's, if the key has changed
     /// since, and if a user has the new address by now; [`Error::TooManyAttempts`] for a key whose address was
     /// changed within the last 7 days; [`Error::Unavailable`] when the store is.
@@ -176,17 +187,29 @@ impl AuthRequest {
     }
 
     /// Restores the former address of a key by the token of a link that [`change_email`](Self::change_email) has
-    /// returned, for a person who did not want the change. The one who did can know the password and have sessions,
-    /// so this also removes the passwords of all keys of the user, and ends all their sessions and open links and
-    /// codes. Then it signs the browser in: ask for a new password.
+    /// returned, for a person who did not want the change. The one who did can know the password and have sessions
+    /// and other ways to sign in. So in one transaction, this
     ///
-    /// Call it in a POST, as [`change_email`](Self::change_email). An address that another user has taken meanwhile,
-    /// and not verified, is taken from that user. Keys that were added to the user stay.
+    /// 1. uses the link, and all others that undo the same change;
+    /// 2. gives the user a key of the former address, which is verified, even if the other person has deleted the
+    ///    changed one. If another user has the address by now, and has not verified it, it is taken from them;
+    /// 3. deletes all keys that the user did not have when the address changed, and the new address. Those that they
+    ///    had stay, without their passwords, and unverified if they were so then. A key that got another address by
+    ///    another change that can be undone counts by its former one;
+    /// 4. ends all sessions and open links and codes of the user.
+    ///
+    /// Then it signs the browser in: ask for a new password, by [`set_password`](Self::set_password). Keys that the
+    /// other person added before the change are not told from the user's own: show the
+    /// [list](crate::Auth::user_keys).
+    ///
+    /// Call it in a POST, as [`change_email`](Self::change_email).
     ///
     /// # Errors
     ///
-    /// [`Error::CrossOrigin`]; [`Error::InvalidOneTimeToken`] if the link is wrong, used or expired, if the key was
-    /// deleted, and if another user has verified the former address; [`Error::Unavailable`] when the store is.
+    /// [`Error::CrossOrigin`]; [`Error::InvalidOneTimeToken`] if the link is wrong, used or expired, if the user was
+    /// deleted, and if another user has verified the former address; [`Error::Constraint`] if a row of your tables
+    /// refers to a key that is deleted; [`Error::Unavailable`] when the store is. The link still works unless it was
+    /// used.
     pub async fn undo_email_change(&self, token: &str) -> Result<Session> {
         self.check_forgery()?;
         let key = self.auth().undo_address_change(token).await?;

@@ -32,7 +32,7 @@ async fn change(
 
 fn routes(config: &mut ServiceConfig) {
     actix::front_page().configure(config);
-    config.service(change);
+    config.service(change).configure(keys::routes);
 }
 
 /// Two databases, each behind a probe of its own, and a site over both.
@@ -54,6 +54,11 @@ impl Split {
             sessions,
             site,
         }
+    }
+
+    /// The same application over another `Auth`.
+    async fn site_over(&self, auth: Auth) -> Site {
+        actix::serve(auth, actix::Routes::of_config(routes)).await
     }
 
     fn calls(&self) -> (Vec<&'static str>, Vec<&'static str>) {
@@ -89,6 +94,8 @@ macro_rules! on_two_stores {
         }
     };
 }
+
+mod keys;
 
 on_two_stores![
     people_sign_up_sign_in_and_out,

@@ -343,16 +343,17 @@ async fn r69_what_links_to_addresses_do_is_told_once(stage: Stage) {
     let told = ["one_time_token_created"];
     let secret = scene.asked(&browser, "/email/ask", &[], &told).await;
     let told = [
+        "email_changed",
         "one_time_token_used",
         "one_time_token_created",
-        "email_changed",
     ];
     let form = [("token", &*secret)];
     let undo = scene.asked(&browser, "/email/change", &form, &told).await;
     let told = [
-        "one_time_token_used",
         "email_change_undone",
         "email_claimed",
+        "key_deleted",
+        "one_time_token_used",
         "signed_in",
     ];
     let form = [("token", &*undo)];
