@@ -117,7 +117,7 @@ async fn r70_a_call_that_is_dropped_at_any_await_loses_no_token() {
         let is_done = polled(polls, asking).await;
         check(&format!("poll {polls}")).await;
         if is_done {
-            assert!(polls > 2, "{polls}");
+            assert!(polls > 1, "it waits for the provider");
             break;
         }
     }
