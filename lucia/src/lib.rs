@@ -120,7 +120,7 @@
 //! | `mail` | | `mail::SmtpMailer`, which sends e-mail by a mail server |
 //! | `legacy-hashes` | | verifies the scrypt hashes of Lucia for Node and bcrypt hashes, and can create those of Lucia: [`PasswordOptions`] |
 //! | `metrics` | | counts [events](Event) with the facade crate `metrics` |
-//! | `oauth` | | sign-in by providers of OAuth 2 and OpenID Connect: `OAuthProvider`; adds about 90 crates |
+//! | `oauth` | | sign-in by providers of OAuth 2 and OpenID Connect: `OAuthProvider`; adds about 95 crates |
 //! | `conformance` | | the test suite for your own stores |
 //! | `test-support` | | [`testing`], for the tests of an application; with `sqlite`, a store in memory |
 
