@@ -95,7 +95,7 @@ impl fmt::Debug for SignInLink<'_> {
 /// A key and the code that was sent to its address, not checked yet, which
 /// [`create_sign_in_code`](crate::AuthRequest::create_sign_in_code) has created.
 ///
-/// It verifies a key as a [`SignInLink`] does. A code that is wrong, used, replaced or expired is refused
+/// It works in the browser that has asked for it. It verifies a key as a [`SignInLink`] does. A code that is wrong, used, replaced or expired is refused
 /// with [`Error::InvalidOneTimeToken`](crate::Error::InvalidOneTimeToken), and counted as a failed attempt to
 /// sign in.
 #[derive(Clone)]
