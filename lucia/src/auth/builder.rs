@@ -340,11 +340,11 @@ impl AuthBuilder {
     }
 
     /// The keys that lucia encrypts secrets in the database with: the tokens of
-    /// [providers](crate::OAuthProviderBuilder::store_tokens). Keep them out of the database and its backups.
+    /// [providers](crate::oauth::OAuthProviderBuilder::store_tokens). Keep them out of the database and its backups.
     ///
     /// The first key encrypts, and all of them decrypt. To replace a key, put a new one before it. What is read
     /// with another key than the first one is written again with the first one. What a key that is not here has
-    /// encrypted cannot be read: [`OAuthErrorKind::Unreadable`](crate::OAuthErrorKind::Unreadable).
+    /// encrypted cannot be read: [`OAuthErrorKind::Unreadable`](crate::oauth::OAuthErrorKind::Unreadable).
     ///
     /// ```
     /// use lucia::{Auth, EncryptionKey};

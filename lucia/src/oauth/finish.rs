@@ -20,7 +20,7 @@ use crate::session::Session;
 use crate::store::KeyRow;
 use crate::token::TokenContent;
 use crate::user::UserId;
-use crate::user::key::{UserKey, VerifiedKey};
+use crate::user::key::{SignInMethod, UserKey, VerifiedKey};
 use crate::{Error, Result};
 
 /// The longest query that is read, in bytes.
@@ -57,7 +57,8 @@ impl AuthRequest {
     /// Finishes a sign-in at a provider, on the callback page:
     ///
     /// ```
-    /// use lucia::{AuthRequest, NewUser, OAuthOutcome, OAuthProvider};
+    /// use lucia::oauth::{OAuthOutcome, OAuthProvider};
+    /// use lucia::{AuthRequest, NewUser};
     /// # #[derive(serde::Serialize, serde::Deserialize)] struct Profile { username: String }
     ///
     /// async fn callback(
@@ -90,7 +91,7 @@ impl AuthRequest {
     ///    provider that has none;
     /// 5. looks the key of the identity up, or gives it to the user who [began to
     ///    link](Self::link_oauth) it, and stores the tokens where the provider is built with
-    ///    [`store_tokens`](crate::OAuthProviderBuilder::store_tokens).
+    ///    [`store_tokens`](crate::oauth::OAuthProviderBuilder::store_tokens).
     ///
     /// It does not sign the user in: call `sign_in` or `sign_up`. An account is never found by an e-mail address: the address of an identity
     /// can be that of another person's account. If you allow one address once, tell the person to sign in as
@@ -186,7 +187,10 @@ impl AuthRequest {
             None => Ok(OAuthOutcome::New),
             Some(row) if row.hashed_password.is_none() => {
                 self.store(stored, &row).await?;
-                Ok(OAuthOutcome::Known(VerifiedKey::from_row(row)?))
+                Ok(OAuthOutcome::Known(VerifiedKey::from_row(
+                    row,
+                    SignInMethod::OAuth,
+                )?))
             }
             Some(_) => {
                 let provider_id = identity.provider.as_str();

@@ -35,7 +35,8 @@ impl Auth {
     /// [`begin_oauth`](crate::AuthRequest::begin_oauth) or [`link_oauth`](crate::AuthRequest::link_oauth).
     ///
     /// ```
-    /// use lucia::{Auth, Error, OAuthErrorKind, OAuthProvider, UserId};
+    /// use lucia::oauth::{OAuthErrorKind, OAuthProvider};
+    /// use lucia::{Auth, Error, UserId};
     ///
     /// async fn access_token(
     ///     auth: &Auth,
@@ -51,16 +52,16 @@ impl Auth {
     /// ```
     ///
     /// Tokens are stored where the provider is built with
-    /// [`store_tokens`](crate::OAuthProviderBuilder::store_tokens). An access token that expires within a minute
+    /// [`store_tokens`](crate::oauth::OAuthProviderBuilder::store_tokens). An access token that expires within a minute
     /// is refreshed. Of all calls that need it, in all processes, one refreshes, and the others wait for it. It
     /// goes on if its future is dropped: the new refresh token is stored before anything else happens with it.
     /// An access token of which the provider does not say when it expires is given out as it is.
     ///
     /// # Errors
     ///
-    /// [`Error::OAuth`]: of the kind [`Revoked`](crate::OAuthErrorKind::Revoked) when the provider refuses the
+    /// [`Error::OAuth`]: of the kind [`Revoked`](crate::oauth::OAuthErrorKind::Revoked) when the provider refuses the
     /// refresh token, which is deleted then, or gave none;
-    /// [`Unreadable`](crate::OAuthErrorKind::Unreadable) when no key decrypts what is stored; any other when the
+    /// [`Unreadable`](crate::oauth::OAuthErrorKind::Unreadable) when no key decrypts what is stored; any other when the
     /// provider cannot refresh now, and what is stored stays. [`Error::Misuse`] without
     /// [`encryption_keys`](crate::AuthBuilder::encryption_keys); [`Error::Unavailable`] when the store is.
     pub fn oauth_tokens<'a>(

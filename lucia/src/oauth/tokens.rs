@@ -26,7 +26,7 @@ use super::provider::Parts;
 /// them.
 ///
 /// lucia stores them if the provider is built with
-/// [`store_tokens`](crate::OAuthProviderBuilder::store_tokens). An application that only signs people in drops
+/// [`store_tokens`](crate::oauth::OAuthProviderBuilder::store_tokens). An application that only signs people in drops
 /// them.
 #[derive(Clone)]
 pub struct OAuthTokens(Answer);

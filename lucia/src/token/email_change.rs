@@ -26,7 +26,7 @@ use crate::event::EventKind;
 use crate::session::SessionInfo;
 use crate::store::{KeyClaim, KeyRow, KeyWrite, TokenRow, UnixMillis};
 use crate::user::UserId;
-use crate::user::key::{KeyId, UserKey, VerifiedKey};
+use crate::user::key::{KeyId, SignInMethod, UserKey, VerifiedKey};
 use crate::{Error, Result};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -242,7 +242,7 @@ impl Auth {
         if let Err(error) = self.use_token(EMAIL_CHANGE_UNDO, token).await {
             tracing::debug!(error = %chain(&error), "a used link is left behind");
         }
-        VerifiedKey::from_row(row)
+        VerifiedKey::from_row(row, SignInMethod::Link)
     }
 
     /// The note of the change that a link undoes, without using the link.

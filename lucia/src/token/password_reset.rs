@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::key_links::{KeyLink, KeyLinkPurpose};
 use crate::auth::Auth;
-use crate::user::key::{KeyId, UserKey, VerifiedKey};
+use crate::user::key::{KeyId, SignInMethod, UserKey, VerifiedKey};
 use crate::{Error, Result};
 
 const PASSWORD_RESET: KeyLinkPurpose = KeyLinkPurpose::own("lucia: reset a password");
@@ -53,7 +53,9 @@ impl Auth {
                 row
             }
         };
-        let reset = self.reset_to(row, hashed_password).await;
+        let reset = self
+            .reset_to(row, hashed_password, SignInMethod::Link)
+            .await;
         reset.map_err(|error| match error {
             Error::UnknownKey => Error::InvalidOneTimeToken,
             error => error,

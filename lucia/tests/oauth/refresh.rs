@@ -7,7 +7,8 @@ use std::task::Poll;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use lucia::{Auth, OAuthErrorKind, OAuthProvider, OAuthTokens, UserId};
+use lucia::oauth::{OAuthErrorKind, OAuthProvider, OAuthTokens};
+use lucia::{Auth, UserId};
 use serde_json::json;
 use tokio::sync::Semaphore;
 

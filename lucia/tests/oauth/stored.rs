@@ -2,11 +2,9 @@
 
 use std::time::{Duration, SystemTime};
 
+use lucia::oauth::{OAuthErrorKind, OAuthOutcome, OAuthProvider, OAuthTokens};
 use lucia::store::{CredentialRow, CredentialStore as _};
-use lucia::{
-    Auth, EncryptionKey, Error, NewKey, NewUser, OAuthErrorKind, OAuthOutcome, OAuthProvider,
-    OAuthTokens, UserId,
-};
+use lucia::{Auth, EncryptionKey, Error, NewKey, NewUser, UserId};
 
 use super::provider::{CANARY, Provider};
 use super::site::{Browser, Site, registration};

@@ -50,6 +50,7 @@ mod actix {
     mod self_types;
     mod sessions;
     mod sign_in;
+    mod sign_in_events;
     mod sign_out;
     mod stored_spellings;
     mod stored_tokens;
@@ -104,6 +105,7 @@ mod axum {
     mod self_types;
     mod sessions;
     mod sign_in;
+    mod sign_in_events;
     mod sign_out;
     mod stored_spellings;
     mod stored_tokens;

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use deadpool_postgres::{Manager, Pool};
 use futures_util::future::join_all;
-use lucia::{Auth, EncryptionKey, NewUser, OAuthOutcome, OAuthProvider, User};
+use lucia::oauth::{OAuthOutcome, OAuthProvider};
+use lucia::{Auth, EncryptionKey, NewUser, User};
 use lucia_tests::watch;
 use tokio::sync::Semaphore;
 
@@ -43,8 +44,8 @@ struct Key {
 }
 
 #[auth_request]
-async fn unlink(form: Form<Key>) -> lucia::Result<&'static str> {
-    auth_request.unlink_oauth(("id", &form.subject)).await?;
+async fn unlink(provider: Data<OAuthProvider>, form: Form<Key>) -> lucia::Result<&'static str> {
+    auth_request.unlink_oauth(&provider, &form.subject).await?;
     Ok("unlinked")
 }
 

@@ -6,7 +6,7 @@ use lucia::{Auth, NewKey, Result, Session, auth_request};
 use serde::Deserialize;
 
 use super::{NEW, Split};
-use crate::support::{Stage, sign_up};
+use crate::support::{Stage, request_of, sign_up};
 
 on_two_stores![
     r63_no_key_is_added_by_a_session_that_has_ended,
@@ -50,11 +50,14 @@ async fn end(split: &Split, elsewhere: &Auth, ending: Ending, session: &Session)
     let key = ("username", "ada");
     match ending {
         Ending::Claim => {
-            let link = elsewhere.create_email_verification(&session.user_id, key);
+            let request = request_of(elsewhere, session);
+            let link = request.create_email_verification(key);
             let link = link.await.unwrap().unwrap();
             let site = split.site_over(elsewhere.clone()).await;
             let owner = site.browser();
-            let reply = owner.post("/verify", &[("text", link.expose())]).await;
+            let reply = owner
+                .post("/verify", &[("text", link.token.expose())])
+                .await;
             assert_eq!(reply.status, 204, "{reply:?}");
             assert_eq!(owner.get("/me").await.status, 200);
         }
