@@ -12,6 +12,7 @@ use lucia::{Event, EventKind, UserId};
 use tokio::sync::mpsc;
 
 use crate::device::Device;
+use crate::email;
 use sentences::sentence;
 pub use table::Table;
 
@@ -78,9 +79,13 @@ impl Activity {
 }
 
 impl Row {
-    /// What has happened, for the user.
-    pub fn sentence(&self) -> String {
-        sentence(&self.event, &self.provider).unwrap_or_default()
+    /// What has happened, for the user. The provider is called by this name.
+    pub fn sentence(&self, provider_name: &str) -> String {
+        let provider = match self.provider.as_str() {
+            email::PROVIDER | "" => &self.provider,
+            _ => provider_name,
+        };
+        sentence(&self.event, provider).unwrap_or_default()
     }
 }
 

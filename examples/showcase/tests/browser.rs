@@ -50,10 +50,7 @@ impl Walk<'_> {
         let Self { site, ada, looks } = self;
         ada.open("/").await;
         looks
-            .at(
-                "landing",
-                "Every way to sign in, and a page to keep it in order",
-            )
+            .at("landing", "Sign in your way, and stay in control")
             .await;
         ada.enter("Create an account").await;
         looks.at("sign-up", "Create an account").await;
@@ -106,7 +103,7 @@ impl Walk<'_> {
         ada.enter("Sign out").await;
         ada.enter("Sign in").await;
         ada.sees("Sign in").await;
-        ada.enter("Continue with your mailbox").await;
+        ada.enter("Continue by e-mail").await;
         looks.at("login-email", "Sign in by e-mail").await;
         ada.type_in(ADDRESS).await;
         ada.enter("Send me a link").await;

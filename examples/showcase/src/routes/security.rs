@@ -8,6 +8,7 @@ use askama::Template;
 use lucia::{Auth, OAuthProvider, Session, SessionInfo, User, UserKey, authenticated};
 
 use crate::activity::{Activity, Row};
+use crate::device::Device;
 use crate::email;
 use crate::moment::Moment;
 use crate::pages::{Link, Notice, html};
@@ -15,7 +16,7 @@ use crate::providers::Providers;
 use crate::user::Profile;
 
 /// How many rows of recent activity are shown.
-const ACTIVITY: u32 = 12;
+const ACTIVITY: u32 = 10;
 
 #[derive(Template)]
 #[template(path = "security.html")]
@@ -63,6 +64,7 @@ pub async fn show(
     providers: web::Data<Providers>,
     user: User<Profile>,
     present: Session,
+    device: Device,
     link: web::Query<Link>,
 ) -> lucia::Result<HttpResponse> {
     let now = SystemTime::now();
@@ -85,9 +87,12 @@ pub async fn show(
         others: providers.iter().filter(is_linked).collect(),
         sessions: sessions
             .iter()
-            .map(|session| SessionView::new(session, &present, now))
+            .map(|session| SessionView::new(session, (&present, &device), now))
             .collect(),
-        activity: rows.iter().map(|row| ActivityView::new(row, now)).collect(),
+        activity: rows
+            .iter()
+            .map(|row| ActivityView::new(row, &providers, now))
+            .collect(),
         user: &user,
     })
 }
@@ -104,25 +109,33 @@ impl<'a> LinkedView<'a> {
 }
 
 impl<'a> SessionView<'a> {
-    fn new(session: &'a SessionInfo, present: &SessionInfo, now: SystemTime) -> Self {
+    /// `present` is the session and the device that the page is asked for with. A session that a mailed link
+    /// began has no device.
+    fn new(session: &'a SessionInfo, present: (&SessionInfo, &'a Device), now: SystemTime) -> Self {
+        let is_present = session.id == present.0.id;
+        let unknown = if is_present {
+            &present.1.0
+        } else {
+            "Unknown device"
+        };
         let address = session.address.map(|address| address.to_string());
         Self {
             id: session.id.as_ref(),
-            device: session.device.as_deref().unwrap_or("Unknown device"),
+            device: session.device.as_deref().unwrap_or(unknown),
             address: address.unwrap_or_default(),
             created: Moment::of(session.created_at, now),
             renewed: Moment::of(session.renewed_at, now),
-            is_present: session.id == present.id,
+            is_present,
         }
     }
 }
 
 impl ActivityView {
-    fn new(row: &Row, now: SystemTime) -> Self {
+    fn new(row: &Row, providers: &Providers, now: SystemTime) -> Self {
         let parts = [&*row.device, &*row.address];
         let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
         Self {
-            sentence: row.sentence(),
+            sentence: row.sentence(providers.name(&row.provider)),
             origin: parts.join(", "),
             at: Moment::of(row.at, now),
         }

@@ -1,19 +1,16 @@
 //! Signing out other devices.
 
 use actix_web::{HttpResponse, post, web};
-use lucia::{Auth, Session, SessionId, authenticated};
+use lucia::{Session, SessionId, authenticated};
 
 use crate::pages::see_other;
 
 #[post("/security/sessions/{id}/end")]
 #[authenticated(redirect = "/login")]
-pub async fn end(
-    auth: web::Data<Auth>,
-    present: Session,
-    id: web::Path<SessionId>,
-) -> lucia::Result<HttpResponse> {
+pub async fn end(present: Session, id: web::Path<SessionId>) -> lucia::Result<HttpResponse> {
     // The id came with the request: `invalidate_session` would end anybody's session. One that has ended
     // already is as good as ended.
+    let auth = auth_request.auth();
     auth.invalidate_user_session(&present.user_id, &id).await?;
     if *id == present.id {
         auth_request.set_session(None);
