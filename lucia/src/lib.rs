@@ -84,10 +84,10 @@
 //! | the sender of a request | [`AuthRequest`], [`User`], [`Session`], [`MaybeUser`], [`MaybeSession`] |
 //! | signing up, in and out | [`AuthRequest::sign_up`], [`AuthRequest::sign_in`], [`AuthRequest::sign_out`] |
 //! | changing passwords | [`AuthRequest::change_password`], [`Auth::reset_password`] |
-//! | resetting a forgotten password | [`Auth::create_password_reset`], [`AuthRequest::reset_password`] |
+//! | resetting a forgotten password | [`AuthRequest::create_password_reset`], [`AuthRequest::reset_password`] |
 //! | limiting attempts to sign in | [`VerifyPassword::limit_by`], [`AuthBuilder::sign_in_limit`] |
-//! | signing in by a link or code | [`Auth::create_sign_in_link`], [`Auth::create_sign_in_code`] |
-//! | verifying an e-mail address | [`Auth::create_email_verification`], [`AuthRequest::verify_email`] |
+//! | signing in by a link or code | [`AuthRequest::create_sign_in_link`], [`AuthRequest::create_sign_in_code`] |
+//! | verifying an e-mail address | [`AuthRequest::create_email_verification`], [`AuthRequest::verify_email`] |
 //! | changing an e-mail address | [`AuthRequest::create_email_change`], [`AuthRequest::change_email`] |
 //! | sign-in by GitHub, Google and others | `AuthRequest::begin_oauth`, `AuthRequest::finish_oauth` (feature `oauth`) |
 //! | links and codes that work once | [`Auth::create_token`], [`Auth::create_code`] |
@@ -199,8 +199,8 @@ pub use store::postgres::{PgStore, PgStoreBuilder, StoredIds};
 #[cfg_attr(docsrs, doc(cfg(feature = "sqlite")))]
 pub use store::sqlite::{SqliteStore, SqliteStoreBuilder};
 pub use token::{
-    CodePurpose, CreateCode, CreateKeyLink, CreateSignInCode, CreateToken, OneTimeCode,
-    OneTimeToken, TokenContent, TokenPurpose,
+    CodePurpose, CreateCode, CreateToken, KeyCode, KeyLink, OneTimeCode, OneTimeToken,
+    TokenContent, TokenPurpose,
 };
 #[doc(hidden)]
 pub use user::OwnedOrCallReturning;

@@ -11,7 +11,7 @@
 //! | `identity.rs` | who the person is |
 //! | `fetch.rs`, `error.rs` | HTTP with limits, and what goes wrong |
 //!
-//! What has begun rests in a [one-time token](crate::TokenPurpose), whose secret is the `state`.
+//! What has begun rests in a [one-time token](crate::TokenPurpose), which is the `state`.
 
 mod begin;
 mod discovery;

@@ -4,6 +4,7 @@ mod browser;
 pub(crate) mod context;
 mod email;
 pub(crate) mod guard;
+mod links;
 mod passwords;
 pub(crate) mod redirect;
 pub(crate) mod response;

@@ -1,6 +1,6 @@
 //! One-time tokens: links and codes that prove, once, that a message was received.
 //!
-//! The secret of a link has more than 128 bits and is found by its SHA-256. A code is short enough to be
+//! The token of a link has more than 128 bits and is found by its SHA-256. A code is short enough to be
 //! typed and to be guessed. So it is found by its subject, each try is counted before it is compared, and
 //! its hash is that of a password.
 
@@ -19,11 +19,10 @@ mod verification;
 use std::fmt;
 
 pub use codes::CreateCode;
-pub use key_links::CreateKeyLink;
+pub use key_links::{KeyCode, KeyLink};
 pub use links::CreateToken;
 pub use purpose::{CodePurpose, TokenPurpose};
 pub use secret::{OneTimeCode, OneTimeToken};
-pub use sign_in_code::CreateSignInCode;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;

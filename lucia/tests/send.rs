@@ -76,7 +76,11 @@ fn tokens(auth: &Auth, request: &AuthRequest, user_id: &UserId) {
     send(auth.create_code(CODE, user_id, "a").into_future());
     send(auth.use_code(CODE, user_id, "a"));
     send(auth.invalidate_user_tokens(user_id));
-    send(auth.create_password_reset(("a", "b")));
+    send(request.create_password_reset(("a", "b")));
+    send(request.create_sign_in_link(("a", "b")));
+    send(request.create_sign_in_code(("a", "b")));
+    send(request.create_email_verification(("a", "b")));
+    send(request.create_email_change(("a", "b"), ("a", "c")));
     send(auth.check_password_reset("a"));
     send(request.reset_password("a", "b"));
 }

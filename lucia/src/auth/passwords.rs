@@ -157,7 +157,7 @@ impl Auth {
     }
 
     /// Sets the password of a user who has forgotten it and proved their identity by other means. For a link
-    /// that was sent to them, use [`create_password_reset`](Self::create_password_reset).
+    /// that was sent to them, use [`create_password_reset`](crate::AuthRequest::create_password_reset).
     /// In the same transaction all their sessions end, and before that all their open links and codes. A sign-in by the old password that is under
     /// way leaves none either, as with [`change_password`](Self::change_password).
     ///

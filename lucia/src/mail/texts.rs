@@ -189,15 +189,15 @@ type Layout = Arc<dyn Fn(&MailOccasion<'_>, &MailWords) -> String + Send + Sync>
 /// Writes the mails that accounts need, in English and German, as text and as HTML.
 ///
 /// ```
-/// use std::time::Duration;
-///
+/// use lucia::KeyLink;
 /// use lucia::mail::{MailContent, MailTexts, Outbox};
 ///
-/// # fn f(outbox: &Outbox, link: &str) -> lucia::Result<()> {
+/// # fn f(outbox: &Outbox, link: KeyLink) -> lucia::Result<()> {
 /// let texts = MailTexts::new("Example"); // the name of your site; made once
 ///
-/// let content = MailContent::ResetPassword { link };
-/// let mail = texts.mail("ada@example.com", "de", content, Duration::from_secs(60 * 60))?;
+/// let url = format!("https://example.com/reset?token={}", link.token.expose());
+/// let content = MailContent::ResetPassword { link: &url };
+/// let mail = texts.mail(link.key.provider_user_id(), "de", content, link.lifetime)?;
 /// outbox.send(mail)?;
 /// # Ok(()) }
 /// ```

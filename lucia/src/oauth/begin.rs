@@ -20,7 +20,7 @@ use crate::{Error, Result};
 pub(super) const BEGUN: TokenPurpose<Begun> =
     TokenPurpose::own("lucia: sign in by a provider").expires_in(LIFETIME);
 
-/// A sign-in at a provider that is on its way. The secret that it is found by is its `state`.
+/// A sign-in at a provider that is on its way. The token that it is found by is its `state`.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Begun {
     pub(super) provider: String,

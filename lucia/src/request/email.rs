@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::AuthRequest;
 use crate::session::Session;
-use crate::token::OneTimeToken;
+use crate::token::KeyLink;
 use crate::user::key::{KeyId, UserKey};
 use crate::{Error, Result};
 
@@ -28,26 +28,24 @@ pub struct EmailVerification {
 pub struct EmailChange {
     /// The key, under its new address.
     pub key: UserKey,
-    /// The key's former address.
-    pub former: KeyId,
-    /// The secret of a link to undo the change within 7 days, by
-    /// [`AuthRequest::undo_email_change`]. Send it to the former address, and tell of the change.
+    /// A link to undo the change within 7 days, by [`AuthRequest::undo_email_change`]. Its key has the former
+    /// address: send it there, and tell of the change.
     ///
     /// `None` if the former address was not [verified](UserKey::verified_at): it can be mistyped, and
     /// its owner another person. Send nothing there.
-    pub undo: Option<OneTimeToken>,
+    pub undo: Option<KeyLink>,
 }
 
 impl AuthRequest {
-    /// Verifies an address by the secret of a link that
-    /// [`Auth::create_email_verification`](crate::Auth::create_email_verification) has created:
+    /// Verifies an address by the token of a link that
+    /// [`create_email_verification`](Self::create_email_verification) has created:
     ///
     /// ```
     /// use lucia::AuthRequest;
     ///
     /// /// Where to go on.
-    /// async fn verify(auth_request: &AuthRequest, secret: &str) -> lucia::Result<&'static str> {
-    ///     let verified = auth_request.verify_email(secret).await?;
+    /// async fn verify(auth_request: &AuthRequest, token: &str) -> lucia::Result<&'static str> {
+    ///     let verified = auth_request.verify_email(token).await?;
     ///     Ok(match verified.new_session {
     ///         None => "/",
     ///         Some(_) => "/new-password",
@@ -82,11 +80,11 @@ impl AuthRequest {
     /// if the key now belongs to another user; [`Error::Unauthenticated`] where the
     /// user has to sign in before, and the link still works;
     /// [`Error::Unavailable`] when the store is.
-    pub async fn verify_email(&self, secret: &str) -> Result<EmailVerification> {
+    pub async fn verify_email(&self, token: &str) -> Result<EmailVerification> {
         self.check_forgery()?;
         let signed_in = self.validate().await?;
         let signed_in = signed_in.as_ref().map(|session| &session.user_id);
-        let verified = self.auth().verify_address(secret, signed_in).await?;
+        let verified = self.auth().verify_address(token, signed_in).await?;
         let new_session = match verified.is_new_owner {
             true => Some(self.sign_in(&verified.key).await?),
             false => None,
@@ -97,30 +95,31 @@ impl AuthRequest {
         })
     }
 
-    /// Creates the secret of a link that gives a key of the sender another address, for a day:
+    /// Creates a link that gives a key of the sender another address, for a day:
     ///
     /// ```
     /// use lucia::AuthRequest;
     ///
     /// async fn ask(auth_request: &AuthRequest, current: &str, new: &str) -> lucia::Result<()> {
     ///     let created = auth_request.create_email_change(("email", current), ("email", new));
-    ///     if let Some(secret) = created.await? {
-    ///         send(new, format!("https://example.com/change?token={}", secret.expose()));
+    ///     if let Some(link) = created.await? {
+    ///         let url = format!("https://example.com/change?token={}", link.token.expose());
+    ///         send(link.key.provider_user_id(), url);
     ///     }
     ///     Ok(()) // the same answer for every address
     /// }
     ///
-    /// async fn change(auth_request: &AuthRequest, secret: &str) -> lucia::Result<()> {
-    ///     let change = auth_request.change_email(secret).await?;
-    ///     if let Some(undo) = &change.undo {
-    ///         let link = format!("https://example.com/undo?token={}", undo.expose());
-    ///         send(change.former.provider_user_id(), link);
+    /// async fn change(auth_request: &AuthRequest, token: &str) -> lucia::Result<()> {
+    ///     let change = auth_request.change_email(token).await?;
+    ///     if let Some(link) = change.undo {
+    ///         let url = format!("https://example.com/undo?token={}", link.token.expose());
+    ///         send(link.key.provider_user_id(), url);
     ///     }
     ///     Ok(())
     /// }
     ///
-    /// async fn undo(auth_request: &AuthRequest, secret: &str) -> lucia::Result<()> {
-    ///     auth_request.undo_email_change(secret).await?;
+    /// async fn undo(auth_request: &AuthRequest, token: &str) -> lucia::Result<()> {
+    ///     auth_request.undo_email_change(token).await?;
     ///     Ok(())
     /// }
     /// # fn send(_: &str, _: String) {}
@@ -129,10 +128,8 @@ impl AuthRequest {
     /// Send it to the new address, in another task than the response. Nothing changes before
     /// [`change_email`](Self::change_email) uses it.
     ///
-    /// Returns `None` if a user has a key of the new address, after about the same work, and when ten links and
-    /// codes were created for the new address within an hour. Links and codes are counted for the
-    /// [address of the client](Self::client_address) as well, as by
-    /// [`limit_by`](crate::CreateKeyLink::limit_by).
+    /// Returns `None` if a user has a key of the new address, after about the same work, and where the
+    /// [limit](KeyLink#limits) of links for the new address is reached.
     ///
     /// # Errors
     ///
@@ -146,7 +143,7 @@ impl AuthRequest {
         &self,
         key: impl Into<KeyId>,
         new: impl Into<KeyId>,
-    ) -> Result<Option<OneTimeToken>> {
+    ) -> Result<Option<KeyLink>> {
         let (key, new) = (key.into(), new.into());
         self.check_forgery()?;
         let session = self.require().await?;
@@ -159,7 +156,7 @@ impl AuthRequest {
             .await
     }
 
-    /// Gives a key another address by the secret of a link that
+    /// Gives a key another address by the token of a link that
     /// [`create_email_change`](Self::create_email_change) has created. Its password and all sessions stay, and the
     /// new address counts as [verified](UserKey::verified_at).
     ///
@@ -173,15 +170,15 @@ impl AuthRequest {
     /// [`Error::InvalidOneTimeToken`] if the link is wrong, used, expired or another user's, if the key has changed
     /// since, and if a user has the new address by now; [`Error::TooManyAttempts`] for a key whose address was
     /// changed within the last 7 days; [`Error::Unavailable`] when the store is.
-    pub async fn change_email(&self, secret: &str) -> Result<EmailChange> {
+    pub async fn change_email(&self, token: &str) -> Result<EmailChange> {
         self.check_forgery()?;
         let session = self.require().await?;
-        let change = self.auth().change_address(secret, &session.user_id).await?;
-        let (key, former, undo) = change;
-        Ok(EmailChange { key, former, undo })
+        let change = self.auth().change_address(token, &session.user_id).await?;
+        let (key, undo) = change;
+        Ok(EmailChange { key, undo })
     }
 
-    /// Restores the former address of a key by the secret of a link that [`change_email`](Self::change_email) has
+    /// Restores the former address of a key by the token of a link that [`change_email`](Self::change_email) has
     /// returned, for a person who did not want the change. The one who did can know the password and have sessions,
     /// so this also removes the passwords of all keys of the user, and ends all their sessions and open links and
     /// codes. Then it signs the browser in: ask for a new password.
@@ -193,9 +190,9 @@ impl AuthRequest {
     ///
     /// [`Error::CrossOrigin`]; [`Error::InvalidOneTimeToken`] if the link is wrong, used or expired, if the key was
     /// deleted, and if another user has verified the former address; [`Error::Unavailable`] when the store is.
-    pub async fn undo_email_change(&self, secret: &str) -> Result<Session> {
+    pub async fn undo_email_change(&self, token: &str) -> Result<Session> {
         self.check_forgery()?;
-        let key = self.auth().undo_address_change(secret).await?;
+        let key = self.auth().undo_address_change(token).await?;
         self.sign_in(key).await
     }
 }

@@ -101,8 +101,8 @@ impl AuthRequest {
         Ok(self.replaced(session))
     }
 
-    /// Resets a forgotten password by the secret of a link that
-    /// [`Auth::create_password_reset`](crate::Auth::create_password_reset) has created, and signs the user in.
+    /// Resets a forgotten password by the token of a link that
+    /// [`create_password_reset`](Self::create_password_reset) has created, and signs the user in.
     ///
     /// In this order, it
     ///
@@ -130,9 +130,9 @@ impl AuthRequest {
     /// still works; [`Error::InvalidPassword`](crate::Error::InvalidPassword);
     /// [`Error::Busy`](crate::Error::Busy) when too many passwords wait to be hashed;
     /// [`Error::Unavailable`](crate::Error::Unavailable) when the store is.
-    pub async fn reset_password(&self, secret: &str, new: &str) -> Result<Session> {
+    pub async fn reset_password(&self, token: &str, new: &str) -> Result<Session> {
         self.check_forgery()?;
-        let key = self.auth().use_password_reset(secret, new).await?;
+        let key = self.auth().use_password_reset(token, new).await?;
         self.sign_in(key).await
     }
 

@@ -63,8 +63,8 @@ impl fmt::Debug for Password<'_> {
     }
 }
 
-/// The secret of a link to sign in, not used yet, which
-/// [`create_sign_in_link`](crate::Auth::create_sign_in_link) has created. Use it in the POST of the page that
+/// The token of a link to sign in, not used yet, which
+/// [`create_sign_in_link`](crate::AuthRequest::create_sign_in_link) has created. Use it in the POST of the page that
 /// the link opens, and not when the page is opened: programs that scan mails open links as well.
 ///
 /// Where the key was not [verified](crate::UserKey::verified_at), this verifies it. If the browser is not
@@ -75,14 +75,14 @@ impl fmt::Debug for Password<'_> {
 /// [`Error::InvalidOneTimeToken`](crate::Error::InvalidOneTimeToken).
 #[derive(Clone)]
 pub struct SignInLink<'a> {
-    pub(crate) secret: &'a str,
+    pub(crate) token: &'a str,
 }
 
 impl<'a> SignInLink<'a> {
     /// `SignInLink::new(&form.token)`
     #[must_use]
-    pub fn new(secret: &'a str) -> Self {
-        Self { secret }
+    pub fn new(token: &'a str) -> Self {
+        Self { token }
     }
 }
 
@@ -93,7 +93,7 @@ impl fmt::Debug for SignInLink<'_> {
 }
 
 /// A key and the code that was sent to its address, not checked yet, which
-/// [`create_sign_in_code`](crate::Auth::create_sign_in_code) has created.
+/// [`create_sign_in_code`](crate::AuthRequest::create_sign_in_code) has created.
 ///
 /// It verifies a key as a [`SignInLink`] does. A code that is wrong, used, replaced or expired is refused
 /// with [`Error::InvalidOneTimeToken`](crate::Error::InvalidOneTimeToken), and counted as a failed attempt to
@@ -168,8 +168,8 @@ mod sealed {
                     let check = check.limit_by(address()).of(owner);
                     check.await.map(Cow::Owned)
                 }
-                Self::Link(SignInLink { secret }) => {
-                    let opened = auth.open_by_link(secret, signed_in, owner);
+                Self::Link(SignInLink { token }) => {
+                    let opened = auth.open_by_link(token, signed_in, owner);
                     opened.await.map(Cow::Owned)
                 }
                 Self::Code(SignInCode { key, code }) => {

@@ -8,7 +8,7 @@ use crate::user::UserId;
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TokenRow {
-    /// A SHA-256 in 64 hexadecimal digits: of the purpose and the secret of a link, or of the purpose and
+    /// A SHA-256 in 64 hexadecimal digits: of the purpose and the token of a link, or of the purpose and
     /// the subject of a code.
     pub id: String,
     /// What it is for.

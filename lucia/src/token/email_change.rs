@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::key_links::KeyLink;
 use super::purpose::TokenPurpose;
-use super::secret::{OneTimeCode, OneTimeToken};
+use super::secret::OneTimeCode;
 use crate::auth::Auth;
 use crate::event::EventKind;
 use crate::store::{FormerTokens, KeyRow, TokenRow};
@@ -48,14 +49,14 @@ struct Undo {
 }
 
 impl Auth {
-    /// Creates the secret for the new address.
+    /// Creates the link for the new address.
     pub(crate) async fn create_address_change(
         &self,
         user_id: &UserId,
         key: &KeyId,
         new: &KeyId,
         address: Option<IpAddr>,
-    ) -> Result<Option<OneTimeToken>> {
+    ) -> Result<Option<KeyLink>> {
         self.tokens()?;
         if key.provider_id() != new.provider_id() {
             let reason = "a key of an address gets another address, and keeps its provider id: write \
@@ -78,11 +79,15 @@ impl Auth {
         };
         let token = self.create_token(EMAIL_CHANGE, &change);
         if is_taken || !mail.is_allowed {
-            // The same work, for a link that nobody gets.
+            // The same work, for a link that is not sent.
             token.await?;
             return Ok(None);
         }
-        token.user(user_id).await.map(Some)
+        Ok(Some(KeyLink {
+            key: new.clone(),
+            token: token.user(user_id).await?,
+            lifetime: EMAIL_CHANGE.lifetime,
+        }))
     }
 
     /// The new address of a key, for the page that the link opens, without using the link, as
@@ -91,8 +96,8 @@ impl Auth {
     /// # Errors
     ///
     /// As [`use_token`](Self::use_token).
-    pub async fn check_email_change(&self, secret: &str) -> Result<KeyId> {
-        let content = self.check_token(EMAIL_CHANGE, secret).await?;
+    pub async fn check_email_change(&self, token: &str) -> Result<KeyId> {
+        let content = self.check_token(EMAIL_CHANGE, token).await?;
         KeyId::stored(content.data.new)
     }
 
@@ -102,19 +107,19 @@ impl Auth {
     /// # Errors
     ///
     /// As [`use_token`](Self::use_token).
-    pub async fn check_email_change_undo(&self, secret: &str) -> Result<KeyId> {
-        let content = self.check_token(EMAIL_CHANGE_UNDO, secret).await?;
+    pub async fn check_email_change_undo(&self, token: &str) -> Result<KeyId> {
+        let content = self.check_token(EMAIL_CHANGE_UNDO, token).await?;
         KeyId::stored(content.data.former)
     }
 
-    /// Uses the link to the new address, in a browser that is signed in as this user. Returns the key, its
-    /// former id, and the secret to undo it where the former address was verified.
+    /// Uses the link to the new address, in a browser that is signed in as this user. Returns the key, and the
+    /// link to undo the change where the former address was verified.
     pub(crate) async fn change_address(
         &self,
-        secret: &str,
+        token: &str,
         user_id: &UserId,
-    ) -> Result<(UserKey, KeyId, Option<OneTimeToken>)> {
-        let content = self.check_token(EMAIL_CHANGE, secret).await?;
+    ) -> Result<(UserKey, Option<KeyLink>)> {
+        let content = self.check_token(EMAIL_CHANGE, token).await?;
         let Change { former, new } = content.data;
         let former = self.key_of_user(former, user_id).await?;
         self.check_unchanged(&former).await?;
@@ -122,25 +127,24 @@ impl Auth {
         if content.user_id.as_ref() != Some(user_id) || !is_free {
             return Err(Error::InvalidOneTimeToken);
         }
-        self.use_token(EMAIL_CHANGE, secret).await?;
+        self.use_token(EMAIL_CHANGE, token).await?;
         // Before the change, so that there is none that cannot be undone. An address that was not verified
         // can be mistyped, or somebody else's: its owner does not get the account.
         let undo = match former.verified_at {
             Some(_) => Some(self.create_undo(user_id, &former.id, &new).await?),
             None => None,
         };
-        let former_id = KeyId::stored(former.id.clone())?;
         let told = EventKind::EmailChanged {
             user_id: user_id.clone(),
             provider_id: former.provider_id(),
         };
         let renamed = self.rename(former, new, told).await?;
-        Ok((UserKey::from_row(renamed)?, former_id, undo))
+        Ok((UserKey::from_row(renamed)?, undo))
     }
 
     /// Uses the link to the former address.
-    pub(crate) async fn undo_address_change(&self, secret: &str) -> Result<VerifiedKey> {
-        let content = self.check_token(EMAIL_CHANGE_UNDO, secret).await?;
+    pub(crate) async fn undo_address_change(&self, token: &str) -> Result<VerifiedKey> {
+        let content = self.check_token(EMAIL_CHANGE_UNDO, token).await?;
         let Undo {
             user_id,
             former,
@@ -155,7 +159,7 @@ impl Auth {
         {
             return Err(Error::InvalidOneTimeToken);
         }
-        self.use_token(EMAIL_CHANGE_UNDO, secret).await?;
+        self.use_token(EMAIL_CHANGE_UNDO, token).await?;
         if let Some(taken) = taken {
             self.delete_foreign_key(&taken).await?;
         }
@@ -192,15 +196,19 @@ impl Auth {
         }
     }
 
-    async fn create_undo(&self, user_id: &UserId, former: &str, new: &str) -> Result<OneTimeToken> {
+    async fn create_undo(&self, user_id: &UserId, former: &str, new: &str) -> Result<KeyLink> {
         let undo = Undo {
             user_id: user_id.clone(),
             former: former.to_owned(),
             new: new.to_owned(),
         };
-        let undo = self.create_token(EMAIL_CHANGE_UNDO, &undo).await?;
+        let token = self.create_token(EMAIL_CHANGE_UNDO, &undo).await?;
         self.note_change(new).await?;
-        Ok(undo)
+        Ok(KeyLink {
+            key: KeyId::stored(undo.former)?,
+            token,
+            lifetime: UNDO_PERIOD,
+        })
     }
 
     /// Notes that the key of this id has got it by a change that can be undone.

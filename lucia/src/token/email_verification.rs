@@ -1,8 +1,9 @@
 //! Verifying an address: a link that proves that a person reads its mailbox.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
-use super::key_links::{CreateKeyLink, KeyLinkPurpose};
+use super::key_links::{KeyLink, KeyLinkPurpose};
 use super::verification::Verification;
 use crate::Result;
 use crate::auth::Auth;
@@ -21,41 +22,22 @@ pub(crate) struct VerifiedAddress {
 }
 
 impl Auth {
-    /// Creates the secret of a link by which this user verifies the address of one of their keys, for a day:
-    ///
-    /// ```
-    /// use lucia::{AuthRequest, Session};
-    ///
-    /// async fn welcome(auth_request: &AuthRequest, session: &Session, address: &str) -> lucia::Result<()> {
-    ///     let created = auth_request
-    ///         .auth()
-    ///         .create_email_verification(&session.user_id, ("email", address))
-    ///         .limit_by(auth_request.client_address());
-    ///     if let Some(secret) = created.await? {
-    ///         send(address, format!("https://example.com/verify?token={}", secret.expose()));
-    ///     }
-    ///     Ok(())
-    /// }
-    /// # fn send(_: &str, _: String) {}
-    /// ```
-    ///
-    /// Send it to the address in the key. [`AuthRequest::verify_email`](crate::AuthRequest::verify_email) uses
-    /// it, and [`UserKey::verified_at`] then says when. Further links for the key work beside it.
-    ///
-    /// Returns `None` for a key that is verified, for one that is not this user's, and when ten links and codes
-    /// were created for it within an hour.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::TooManyAttempts`](crate::Error::TooManyAttempts);
-    /// [`Error::Misuse`](crate::Error::Misuse) for a store without one-time tokens;
-    /// [`Error::Unavailable`](crate::Error::Unavailable) when the store is.
-    pub fn create_email_verification<'a>(
-        &'a self,
-        user_id: &'a UserId,
-        key: impl Into<KeyId>,
-    ) -> CreateKeyLink<'a> {
-        CreateKeyLink::new(self, EMAIL_VERIFICATION, key.into()).unverified_of(user_id)
+    /// Creates a link for the user of this key, unless it is verified or another user's.
+    pub(crate) async fn create_address_verification(
+        &self,
+        user_id: &UserId,
+        key: &KeyId,
+        address: Option<IpAddr>,
+    ) -> Result<Option<KeyLink>> {
+        self.tokens()?;
+        let row = self.find_key(key).await?;
+        let row = row.filter(|row| row.user_id == *user_id && row.verified_at.is_none());
+        // What is not sent uses up no mail of the key's own user.
+        let asker = KeyId::from((key.provider_id(), user_id.as_str()));
+        let counted = row.as_ref().map_or(&asker, |_| key);
+        let is_allowed = self.count_mail(counted, address).await?.is_allowed;
+        let recipient = row.filter(|_| is_allowed);
+        self.link_to(EMAIL_VERIFICATION, recipient).await
     }
 
     /// The key whose address the link verifies, without using the link: for the page that it opens, as
@@ -66,20 +48,20 @@ impl Auth {
     /// # Errors
     ///
     /// As [`use_token`](Self::use_token).
-    pub async fn check_email_verification(&self, secret: &str) -> Result<UserKey> {
-        UserKey::from_row(self.linked_key(EMAIL_VERIFICATION, secret).await?)
+    pub async fn check_email_verification(&self, token: &str) -> Result<UserKey> {
+        UserKey::from_row(self.linked_key(EMAIL_VERIFICATION, token).await?)
     }
 
     /// Uses the link. `signed_in` is the user that the browser is signed in as.
     pub(crate) async fn verify_address(
         &self,
-        secret: &str,
+        token: &str,
         signed_in: Option<&UserId>,
     ) -> Result<VerifiedAddress> {
-        let row: KeyRow = self.linked_key(EMAIL_VERIFICATION, secret).await?;
+        let row: KeyRow = self.linked_key(EMAIL_VERIFICATION, token).await?;
         let verification = self.verification(&row, signed_in).await?;
         let is_new_owner = matches!(verification, Verification::ByOwner(_));
-        self.use_token(EMAIL_VERIFICATION, secret).await?;
+        self.use_token(EMAIL_VERIFICATION, token).await?;
         let row = self.verify(row, verification).await?;
         Ok(VerifiedAddress {
             key: VerifiedKey::from_row(row)?,

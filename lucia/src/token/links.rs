@@ -16,7 +16,7 @@ use crate::user::UserId;
 use crate::{Error, Result};
 
 impl Auth {
-    /// Creates a secret that works once, for a link that the application sends:
+    /// Creates a token that works once, for a link that the application sends:
     ///
     /// ```
     /// use lucia::{Auth, OneTimeToken, TokenPurpose, UserId};
@@ -35,7 +35,7 @@ impl Auth {
     /// ```
     ///
     /// The data comes back when the link is used. The database holds it as it is, and a SHA-256 in place of
-    /// the secret.
+    /// the token.
     ///
     /// # Errors
     ///
@@ -58,9 +58,9 @@ impl Auth {
 
     /// The content of a link that still works, without using it: for the page that the link opens. Programs
     /// that scan mails open links as well, so a GET or HEAD request must not use one. Let the form of that
-    /// page POST the secret, and [use](Self::use_token) it there.
+    /// page POST the token, and [use](Self::use_token) it there.
     ///
-    /// The address of the page holds the secret: send `Referrer-Policy: no-referrer` with it.
+    /// The address of the page holds the token: send `Referrer-Policy: no-referrer` with it.
     ///
     /// # Errors
     ///
@@ -68,11 +68,11 @@ impl Auth {
     pub async fn check_token<T: DeserializeOwned>(
         &self,
         purpose: TokenPurpose<T>,
-        secret: &str,
+        token: &str,
     ) -> Result<TokenContent<T>> {
         let tokens = self.tokens()?;
-        let row = match OneTimeToken::parse(secret) {
-            Some(secret) => self.ask(tokens.token(&secret.id(purpose.name))).await?,
+        let row = match OneTimeToken::parse(token) {
+            Some(token) => self.ask(tokens.token(&token.id(purpose.name))).await?,
             None => None,
         };
         let content = self.content(row);
@@ -90,20 +90,20 @@ impl Auth {
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidOneTimeToken`] if the secret is not one, or is for another purpose, was used before or
+    /// [`Error::InvalidOneTimeToken`] if the token is not one, or is for another purpose, was used before or
     /// has expired, or if its user was deleted; [`Error::Misuse`] for a store without one-time tokens;
     /// [`Error::Unavailable`] when the store is: then the link may have been used.
     pub async fn use_token<T: DeserializeOwned>(
         &self,
         purpose: TokenPurpose<T>,
-        secret: &str,
+        token: &str,
     ) -> Result<TokenContent<T>> {
         let tokens = self.tokens()?;
-        let Some(secret) = OneTimeToken::parse(secret) else {
+        let Some(token) = OneTimeToken::parse(token) else {
             self.tell(refused(purpose.name));
             return Err(Error::InvalidOneTimeToken);
         };
-        let id = secret.id(purpose.name);
+        let id = token.id(purpose.name);
         let pending = self.pending(used(purpose.name, None));
         let row = match self.ask(tokens.take_token(&id, None)).await {
             Ok(row) => row,
@@ -169,21 +169,21 @@ impl<'a> CreateToken<'a> {
             return Err(Error::Misuse(reason.to_owned()));
         }
         let data = self.data?;
-        let secret = OneTimeToken::generate()?;
+        let token = OneTimeToken::generate()?;
         let now = auth.now();
         let expires = now.plus(self.lifetime);
-        let token = TokenRow {
+        let row = TokenRow {
             user_id: self.user_id.cloned(),
             data,
-            ..TokenRow::new(secret.id(purpose), purpose.to_owned(), now, expires)
+            ..TokenRow::new(token.id(purpose), purpose.to_owned(), now, expires)
         };
         let told = EventKind::OneTimeTokenCreated {
             purpose: purpose.to_owned(),
             user_id: self.user_id.cloned(),
         };
-        let inserting = auth.tokens()?.insert_token(token, self.former);
+        let inserting = auth.tokens()?.insert_token(row, self.former);
         auth.change(told, inserting, |()| true).await?;
-        Ok(secret)
+        Ok(token)
     }
 }
 

@@ -1,6 +1,8 @@
 //! Password reset: a link that gives a key another password.
 
-use super::key_links::{CreateKeyLink, KeyLinkPurpose};
+use std::net::IpAddr;
+
+use super::key_links::{KeyLink, KeyLinkPurpose};
 use crate::auth::Auth;
 use crate::event::EventKind;
 use crate::store::OldHash;
@@ -10,42 +12,13 @@ use crate::{Error, Result};
 const PASSWORD_RESET: KeyLinkPurpose = KeyLinkPurpose::own("lucia: reset a password");
 
 impl Auth {
-    /// Creates the secret of a link by which the user of this key sets another password, for an hour:
-    ///
-    /// ```
-    /// use lucia::AuthRequest;
-    ///
-    /// async fn forgotten(auth_request: &AuthRequest, address: &str) -> lucia::Result<()> {
-    ///     let created = auth_request
-    ///         .auth()
-    ///         .create_password_reset(("email", address))
-    ///         .limit_by(auth_request.client_address());
-    ///     if let Some(secret) = created.await? {
-    ///         send(address, format!("https://example.com/reset?token={}", secret.expose()));
-    ///     }
-    ///     Ok(()) // the same answer for every address
-    /// }
-    ///
-    /// async fn reset(auth_request: &AuthRequest, secret: &str, password: &str) -> lucia::Result<()> {
-    ///     auth_request.reset_password(secret, password).await?;
-    ///     Ok(())
-    /// }
-    /// # fn send(_: &str, _: String) {}
-    /// ```
-    ///
-    /// If the key is an e-mail address, send the link there. If it is a username, send it to the address in your
-    /// database, and never to one that came with the request.
-    /// Sending takes time: do it in another task, or the time of the answer tells who has an account.
-    ///
-    /// Returns `None` for a key that no user has, after about the same work, and when ten links and codes were
-    /// created for the key within an hour.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::TooManyAttempts`]; [`Error::Misuse`] for a store without one-time tokens;
-    /// [`Error::Unavailable`] when the store is.
-    pub fn create_password_reset(&self, key: impl Into<KeyId>) -> CreateKeyLink<'_> {
-        CreateKeyLink::new(self, PASSWORD_RESET, key.into())
+    /// Creates a link by which the user of this key sets another password.
+    pub(crate) async fn create_reset_link(
+        &self,
+        key: &KeyId,
+        address: Option<IpAddr>,
+    ) -> Result<Option<KeyLink>> {
+        self.create_key_link(PASSWORD_RESET, key, address).await
     }
 
     /// The key whose password the link resets, without using the link: for the page that it opens, as
@@ -54,8 +27,8 @@ impl Auth {
     /// # Errors
     ///
     /// As [`use_token`](Self::use_token).
-    pub async fn check_password_reset(&self, secret: &str) -> Result<UserKey> {
-        UserKey::from_row(self.linked_key(PASSWORD_RESET, secret).await?)
+    pub async fn check_password_reset(&self, token: &str) -> Result<UserKey> {
+        UserKey::from_row(self.linked_key(PASSWORD_RESET, token).await?)
     }
 
     /// Resets the password. The link is used when nothing is left that could refuse the password.
@@ -64,16 +37,16 @@ impl Auth {
     /// no other key of the user keeps a password from before.
     pub(crate) async fn use_password_reset(
         &self,
-        secret: &str,
+        token: &str,
         password: &str,
     ) -> Result<VerifiedKey> {
-        let row = self.linked_key(PASSWORD_RESET, secret).await?;
+        let row = self.linked_key(PASSWORD_RESET, token).await?;
         let others = match row.verified_at {
             Some(_) => None,
             None => Some(self.keys_to_claim(&row).await?),
         };
         let hashed_password = self.passwords().hash(password).await?;
-        self.use_token(PASSWORD_RESET, secret).await?;
+        self.use_token(PASSWORD_RESET, token).await?;
         // Before the password: if a step fails, no link from before is left beside a new password.
         self.invalidate_user_tokens(&row.user_id).await?;
         for id in others.iter().flatten() {

@@ -1,4 +1,4 @@
-//! The secrets of links and codes, and the ids that they are found by.
+//! Tokens of links and codes, and the ids that they are found by.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use crate::clock::{random_bytes, random_text};
 use crate::session::ascii::Ascii;
 use crate::{Error, Result};
 
-/// The secret of a link: 40 characters of `[a-z0-9]`, about 206 bits from the operating system's
+/// The token of a link: 40 characters of `[a-z0-9]`, about 206 bits from the operating system's
 /// generator (OWASP ASVS 5.0, 6.5.3).
 ///
 /// The database holds a SHA-256 of it, so it cannot be read again. `Debug` does not show it.
@@ -19,7 +19,7 @@ impl OneTimeToken {
     /// How many characters it has.
     pub const LENGTH: usize = 40;
 
-    /// The secret itself. Put it into the message to the person it is for, and nowhere else.
+    /// The token itself. Put it into the message to the person it is for, and nowhere else.
     #[must_use]
     pub fn expose(&self) -> &str {
         self.0.as_str()
@@ -30,7 +30,7 @@ impl OneTimeToken {
         Self::parse(&text).ok_or_else(|| Error::internal("a token of other characters"))
     }
 
-    /// A secret that a client sent. The blanks around it are those of copying.
+    /// A token that a client sent. The blanks around it are those of copying.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let is_allowed = |byte: u8| byte.is_ascii_lowercase() | byte.is_ascii_digit();
         Ascii::parse(text.trim().as_bytes(), is_allowed).map(Self)
@@ -88,7 +88,7 @@ impl fmt::Debug for OneTimeCode {
 }
 
 /// The SHA-256 of these texts, each with its length, so that no other texts have the same. The kind keeps
-/// the subject of a code from being taken for the secret of a link.
+/// the subject of a code from being taken for the token of a link.
 fn id(kind: &str, purpose: &str, text: &str) -> String {
     let mut sha256 = Sha256::new();
     for part in [kind, purpose, text] {
@@ -104,49 +104,49 @@ mod tests {
 
     use super::*;
 
-    const SECRET: &str = "abcdefghijklmnopqrstuvwxyz0123456789abcd";
+    const TOKEN: &str = "abcdefghijklmnopqrstuvwxyz0123456789abcd";
 
     #[test]
-    fn r58_a_secret_has_40_characters_of_36_each() {
+    fn r58_a_token_has_40_characters_of_36_each() {
         let bits = 36_f64.log2() * 40.0;
         assert!(bits > 128.0, "{bits}");
-        let secrets: HashSet<_> = (0..1000)
+        let tokens: HashSet<_> = (0..1000)
             .map(|_| OneTimeToken::generate().unwrap().expose().to_owned())
             .collect();
-        assert_eq!(secrets.len(), 1000);
-        assert!(secrets.iter().all(|secret| secret.len() == 40));
+        assert_eq!(tokens.len(), 1000);
+        assert!(tokens.iter().all(|token| token.len() == 40));
     }
 
     #[test]
-    fn r58_an_id_is_of_one_kind_purpose_and_secret() {
-        let secret = OneTimeToken::parse(SECRET).unwrap();
+    fn r58_an_id_is_of_one_kind_purpose_and_token() {
+        let token = OneTimeToken::parse(TOKEN).unwrap();
         let ids = HashSet::from([
-            secret.id("a"),
-            secret.id("b"),
-            OneTimeCode::id("a", SECRET),
-            OneTimeCode::id("b", SECRET),
+            token.id("a"),
+            token.id("b"),
+            OneTimeCode::id("a", TOKEN),
+            OneTimeCode::id("b", TOKEN),
             OneTimeCode::id("ab", "c"),
             OneTimeCode::id("a", "bc"),
             OneTimeCode::id("", "abc"),
         ]);
         assert_eq!(ids.len(), 7);
-        assert!(ids.iter().all(|id| id.len() == 64 && !id.contains(SECRET)));
+        assert!(ids.iter().all(|id| id.len() == 64 && !id.contains(TOKEN)));
     }
 
     #[test]
-    fn a_secret_is_read_with_blanks_around_it_and_not_if_anything_else_differs() {
-        for text in [SECRET.to_owned(), format!(" {SECRET}\r\n")] {
-            assert_eq!(OneTimeToken::parse(&text).unwrap().expose(), SECRET);
+    fn a_token_is_read_with_blanks_around_it_and_not_if_anything_else_differs() {
+        for text in [TOKEN.to_owned(), format!(" {TOKEN}\r\n")] {
+            assert_eq!(OneTimeToken::parse(&text).unwrap().expose(), TOKEN);
         }
         for text in [
             "",
-            &SECRET[1..],
-            &SECRET.to_uppercase(),
-            &format!("{SECRET}a"),
-            &format!("{SECRET}{SECRET}"),
-            &SECRET.replace('a', "é"),
-            &SECRET.replace('a', "\0"),
-            &SECRET.replacen('a', " ", 1),
+            &TOKEN[1..],
+            &TOKEN.to_uppercase(),
+            &format!("{TOKEN}a"),
+            &format!("{TOKEN}{TOKEN}"),
+            &TOKEN.replace('a', "é"),
+            &TOKEN.replace('a', "\0"),
+            &TOKEN.replacen('a', " ", 1),
         ] {
             assert!(OneTimeToken::parse(text).is_none(), "{text:?}");
         }
@@ -200,9 +200,9 @@ mod tests {
     #[test]
     fn debug_shows_no_secret() {
         let code = OneTimeCode::parse("012345", 6).unwrap();
-        let secret = OneTimeToken::parse(SECRET).unwrap();
+        let token = OneTimeToken::parse(TOKEN).unwrap();
         assert_eq!(
-            format!("{secret:?} {code:?}"),
+            format!("{token:?} {code:?}"),
             "OneTimeToken([redacted]) OneTimeCode([redacted])"
         );
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use lucia::{Auth, Error, NewUser, Result};
 
-use crate::support::{PASSWORD, Stage, on_each_store, sign_up};
+use crate::support::{PASSWORD, Stage, on_each_store, request_from, request_to, sign_up};
 
 on_each_store![
     r59_known_and_unknown_users_are_answered_in_the_same_steps,
@@ -38,22 +38,11 @@ impl Asked {
     /// Whether there is something to send.
     async fn create(self, auth: &Auth, name: &str, from: Option<IpAddr>) -> Result<bool> {
         let key = ("username", name);
+        let request = request_from(auth, from);
         Ok(match self {
-            Self::Reset => auth
-                .create_password_reset(key)
-                .limit_by(from)
-                .await?
-                .is_some(),
-            Self::Link => auth
-                .create_sign_in_link(key)
-                .limit_by(from)
-                .await?
-                .is_some(),
-            Self::Code => auth
-                .create_sign_in_code(key)
-                .limit_by(from)
-                .await?
-                .is_some(),
+            Self::Reset => request.create_password_reset(key).await?.is_some(),
+            Self::Link => request.create_sign_in_link(key).await?.is_some(),
+            Self::Code => request.create_sign_in_code(key).await?.is_some(),
         })
     }
 }
@@ -138,10 +127,9 @@ async fn r59_a_client_asks_for_a_hundred_links_and_codes_an_hour(stage: Stage) {
             assert_eq!(stage.probe.calls(), ["count_attempt"]);
         }
     }
-    let refused = auth
-        .create_email_verification(&ada.user_id, ("username", "ada"))
-        .limit_by(from(1));
-    assert_too_many(&refused.await);
+    let request = request_from(&auth, from(1));
+    request.set_session(Some(&ada));
+    assert_too_many(&request.create_email_verification(("username", "ada")).await);
     assert!(
         Asked::Link
             .create(&auth, "ada", Some(from(2)))
@@ -228,8 +216,9 @@ async fn r59_a_full_count_neither_ends_nor_replaces_a_code(stage: Stage) {
     let user = auth.create_user(user).await.unwrap();
     let key = lucia::NewKey::without_password(("username", "ada"));
     auth.create_key(&user.id, key).await.unwrap();
-    let created = auth.create_sign_in_code(("username", "ada")).await;
-    let code = created.unwrap().unwrap();
+    let request = request_to(&auth);
+    let created = request.create_sign_in_code(("username", "ada")).await;
+    let code = created.unwrap().unwrap().code;
     let hash = "SELECT hashed_code FROM one_time_token WHERE user_id IS NOT NULL";
     let before = stage.value(hash).await;
     for number in 0..9 {

@@ -8,7 +8,9 @@ use futures_util::future::join_all;
 use lucia::{Auth, Error, NewKey, Result, Session, authenticated};
 use serde::Deserialize;
 
-use crate::support::{PASSWORD, Reply, Site, Stage, actix, on_each_store, sign_up, verified};
+use crate::support::{
+    PASSWORD, Reply, Site, Stage, actix, on_each_store, request_to, sign_up, verified,
+};
 
 on_each_store![
     r21_a_new_password_ends_all_other_sessions_and_rotates_this_one,
@@ -406,11 +408,15 @@ async fn r59_a_new_password_ends_the_open_links_and_codes_of_the_user(stage: Sta
     sign_up(&auth, "bob").await;
     let key = || ("username", "ada");
     for with_session in [true, false] {
-        let reset = auth.create_password_reset(key()).await.unwrap().unwrap();
-        let link = auth.create_sign_in_link(key()).await.unwrap().unwrap();
-        auth.create_sign_in_code(key()).await.unwrap().unwrap();
-        let other = auth.create_sign_in_link(("username", "bob")).await;
-        let other = other.unwrap().unwrap();
+        let request = request_to(&auth);
+        let reset = request.create_password_reset(key()).await;
+        let reset = reset.unwrap().unwrap().token;
+        let link = request.create_sign_in_link(key()).await;
+        let link = link.unwrap().unwrap().token;
+        let code = request.create_sign_in_code(key()).await;
+        assert!(code.unwrap().is_some());
+        let other = request.create_sign_in_link(("username", "bob")).await;
+        let other = other.unwrap().unwrap().token;
         // A password that is refused ends nothing.
         let verified = verified(&auth, "ada").await;
         let refused = auth.change_password(&ada, &verified, "short").await;

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
-use lucia::{Auth, Error, NewKey, PasswordOptions, Session};
+use lucia::{Auth, Error, KeyId, NewKey, PasswordOptions, Session};
 
 use super::split::WITHOUT_USERS;
-use super::support::{ADMITTED, PASSWORD, Stage, sign_up};
+use super::support::{ADMITTED, PASSWORD, Stage, request_from, request_of, sign_up};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const WRONG: &str = "a wrong password";
@@ -182,7 +182,45 @@ for_each_comparison![
     r34_a_success_takes_its_own_attempt_back_by_whatever_spelling,
     r38_a_full_count_of_a_stored_key_is_answered_as_an_unknown_name,
     r34_a_key_that_is_spelled_anew_has_one_more_count,
+    r58_links_and_codes_are_for_the_address_as_it_is_stored,
 ];
+
+async fn r58_links_and_codes_are_for_the_address_as_it_is_stored(spellings: Spellings) {
+    let Spellings {
+        auths,
+        names: [stored, others @ ..],
+        session,
+        ..
+    } = &spellings;
+    let stored = KeyId::from(("username", stored));
+    let of_user = request_of(&auths[0], session);
+    let verification = of_user.create_email_verification(("username", others[0]));
+    let verification = verification.await.unwrap().unwrap();
+    assert_eq!(verification.key, stored);
+    for (number, name) in others.iter().enumerate() {
+        let request = request_from(&auths[number % 2], address(number));
+        let key = ("username", name);
+        let reset = request.create_password_reset(key).await;
+        let link = request.create_sign_in_link(key).await;
+        let code = request.create_sign_in_code(key).await;
+        let keys = [
+            reset.unwrap().unwrap().key,
+            link.unwrap().unwrap().key,
+            code.unwrap().unwrap().key,
+        ];
+        assert_eq!(keys, [(); 3].map(|()| stored.clone()), "{name}");
+    }
+
+    // So that its change can be undone.
+    let verified = of_user.verify_email(verification.token.expose()).await;
+    assert_eq!(verified.unwrap().key.id, stored);
+    let new = KeyId::from(("username", "countess"));
+    let link = of_user.create_email_change(("username", others[1]), &new);
+    let link = link.await.unwrap().unwrap();
+    assert_eq!(link.key, new);
+    let change = of_user.change_email(link.token.expose()).await;
+    assert_eq!(change.unwrap().undo.unwrap().key, stored);
+}
 
 fn address(number: usize) -> IpAddr {
     Ipv4Addr::from(0xc0_00_02_00 + u32::try_from(number).unwrap()).into()

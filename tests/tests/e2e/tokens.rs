@@ -19,7 +19,7 @@ on_each_store![
     r58_a_link_works_until_it_expires,
     r58_a_link_ends_with_its_user,
     r58_a_code_is_for_its_purpose_and_subject_alone,
-    r58_what_is_not_the_secret_is_refused_and_uses_nothing,
+    r58_what_is_not_the_token_is_refused_and_uses_nothing,
     r60_a_link_that_is_checked_still_works,
     r61_fifty_wrong_tries_at_once_in_two_processes_count_as_fifty,
     r61_a_code_can_be_tried_five_times,
@@ -218,7 +218,7 @@ async fn r58_a_code_is_for_its_purpose_and_subject_alone(stage: Stage) {
     auth.use_code(CODE, "ada", code.expose()).await.unwrap();
 }
 
-async fn r58_what_is_not_the_secret_is_refused_and_uses_nothing(stage: Stage) {
+async fn r58_what_is_not_the_token_is_refused_and_uses_nothing(stage: Stage) {
     let auth = stage.auth().await;
     let secret = link(&auth).await;
     let text = secret.expose();

@@ -12,7 +12,8 @@ use super::framework::{
 };
 use super::sign_in::{login, send};
 use crate::support::{
-    Browser, PASSWORD, Profile, Site, Stage, Told, bearer, name, on_each_store, sign_up,
+    Browser, PASSWORD, Profile, Site, Stage, Told, bearer, name, on_each_store, request_of,
+    request_to, sign_up,
 };
 
 on_each_store![
@@ -108,13 +109,13 @@ async fn verify(Form(form): Form<Link>) -> lucia::Result<Response> {
 async fn ask_for_change() -> lucia::Result<Response> {
     let (current, new) = (("username", "ada"), ("username", "countess"));
     let created = auth_request.create_email_change(current, new).await?;
-    Ok(answer(200, &[], created.unwrap().expose()))
+    Ok(answer(200, &[], created.unwrap().token.expose()))
 }
 
 #[auth_request]
 async fn change_email(Form(form): Form<Link>) -> lucia::Result<Response> {
     let change = auth_request.change_email(&form.token).await?;
-    Ok(answer(200, &[], change.undo.unwrap().expose()))
+    Ok(answer(200, &[], change.undo.unwrap().token.expose()))
 }
 
 #[auth_request]
@@ -285,10 +286,11 @@ async fn r69_each_request_tells_what_it_has_done_once(stage: Stage) {
     post("/out/everywhere", &[], 401, &[]).await;
     post("/out", &[], 204, &[]).await;
 
-    let reset = auth.create_password_reset(("username", "ada")).await;
-    let secret = reset.unwrap().unwrap().expose().to_owned();
+    let request = request_to(auth);
+    let reset = request.create_password_reset(("username", "ada")).await;
+    let token = reset.unwrap().unwrap().token;
     scene.told.events();
-    let form = |password| [("token", &*secret), ("password", password)];
+    let form = |password| [("token", token.expose()), ("password", password)];
     post("/reset", &form("short"), 400, &[]).await;
     let told = [
         "one_time_token_used",
@@ -319,12 +321,13 @@ async fn r69_what_links_to_addresses_do_is_told_once(stage: Stage) {
     let ada = login("ada", PASSWORD);
     let told = ["user_created", "signed_in"];
     let events = scene.post(&browser, "/signup", &ada, 201, &told).await;
-    let user_id = events[0].kind.user_id().cloned().unwrap();
+    let user_id = events[0].kind.user_id().unwrap();
+    let session = auth.create_session(user_id).await.unwrap();
     let verification = async || {
-        let created = auth.create_email_verification(&user_id, ("username", "ada"));
-        let secret = created.await.unwrap().unwrap().expose().to_owned();
+        let request = request_of(auth, &session);
+        let created = request.create_email_verification(("username", "ada")).await;
         scene.told.events();
-        secret
+        created.unwrap().unwrap().token.expose().to_owned()
     };
 
     // One link for another browser, and one for that of the user.
@@ -360,11 +363,12 @@ async fn r69_what_links_to_addresses_do_is_told_once(stage: Stage) {
     let grace = login("grace", PASSWORD);
     let told = ["user_created", "signed_in"];
     scene.post(&browser, "/signup", &grace, 201, &told).await;
-    let created = auth.create_sign_in_link(("username", "grace")).await;
-    let secret = created.unwrap().unwrap();
+    let request = request_to(auth);
+    let created = request.create_sign_in_link(("username", "grace")).await;
+    let token = created.unwrap().unwrap().token;
     scene.told.events();
     let told = ["one_time_token_used", "email_claimed", "signed_in"];
-    let form = [("token", secret.expose())];
+    let form = [("token", token.expose())];
     scene.post(&other, "/link", &form, 204, &told).await;
 }
 

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::framework::{
     Data, Form, Query, Response, answer, auth_request, authenticated, front_page, serve,
 };
-use crate::support::{Browser, PASSWORD, Reply, Site, Stage, on_each_store, sign_up};
+use crate::support::{Browser, PASSWORD, Reply, Site, Stage, on_each_store, request_to, sign_up};
 
 on_each_store![
     r60_a_sign_in_link_is_opened_and_then_posted,
@@ -100,13 +100,14 @@ async fn with_ada(stage: &Stage) -> (Site, Session) {
 }
 
 async fn link(auth: &Auth, key: impl Into<KeyId>) -> String {
-    let created = auth.create_sign_in_link(key).await;
-    created.unwrap().unwrap().expose().to_owned()
+    let created = request_to(auth).create_sign_in_link(key).await;
+    created.unwrap().unwrap().token.expose().to_owned()
 }
 
 async fn code(auth: &Auth, name: &str) -> String {
-    let created = auth.create_sign_in_code(("username", name)).await;
-    created.unwrap().unwrap().expose().to_owned()
+    let request = request_to(auth);
+    let created = request.create_sign_in_code(("username", name)).await;
+    created.unwrap().unwrap().code.expose().to_owned()
 }
 
 /// A code that is not this one.
@@ -115,8 +116,8 @@ fn wrong(code: &str) -> String {
     format!("{}{last}", &code[..code.len() - 1])
 }
 
-async fn post_link(browser: &Browser, secret: &str) -> Reply {
-    browser.post("/sign-in", &[("token", secret)]).await
+async fn post_link(browser: &Browser, token: &str) -> Reply {
+    browser.post("/sign-in", &[("token", token)]).await
 }
 
 async fn post_code(browser: &Browser, name: &str, code: &str) -> Reply {
@@ -126,9 +127,9 @@ async fn post_code(browser: &Browser, name: &str, code: &str) -> Reply {
 
 async fn r60_a_sign_in_link_is_opened_and_then_posted(stage: Stage) {
     let (site, ada) = with_ada(&stage).await;
-    let secret = link(&site.auth, ("username", "ada")).await;
+    let token = link(&site.auth, ("username", "ada")).await;
     let browser = site.browser();
-    let path = format!("/sign-in?token={secret}");
+    let path = format!("/sign-in?token={token}");
     for method in [Method::GET, Method::HEAD, Method::GET] {
         let reply = browser.send(browser.request(method.clone(), &path)).await;
         if method == Method::GET {
@@ -137,7 +138,7 @@ async fn r60_a_sign_in_link_is_opened_and_then_posted(stage: Stage) {
         assert!(reply.set_cookies().is_empty(), "{reply:?}");
         assert_eq!(stage.count("one_time_token").await, 1);
     }
-    assert_eq!(post_link(&browser, &secret).await.status, 204);
+    assert_eq!(post_link(&browser, &token).await.status, 204);
     assert_eq!(browser.get("/me").await.body, "Hello, ada!");
     assert_eq!(stage.count("one_time_token").await, 0);
     // Nothing else has changed: the key was verified.
@@ -146,7 +147,7 @@ async fn r60_a_sign_in_link_is_opened_and_then_posted(stage: Stage) {
     opened.await.unwrap();
     for reply in [
         browser.get(&path).await,
-        post_link(&browser, &secret).await,
+        post_link(&browser, &token).await,
         post_link(&site.browser(), "x").await,
     ] {
         assert_eq!((reply.status, &*reply.body), (400, TOLD));
@@ -155,14 +156,14 @@ async fn r60_a_sign_in_link_is_opened_and_then_posted(stage: Stage) {
 
 async fn r58_of_fifty_sign_ins_by_one_link_at_once_one_succeeds(stage: Stage) {
     let (site, _) = with_ada(&stage).await;
-    let secret = link(&site.auth, ("username", "ada")).await;
+    let token = link(&site.auth, ("username", "ada")).await;
     // In another process as well.
     let routes = front_page().post("/sign-in", sign_in);
     let other = serve(stage.auth().await, routes).await;
     let browsers: Vec<_> = (0..50)
         .map(|number| [&site, &other][number % 2].browser())
         .collect();
-    let replies = join_all(browsers.iter().map(|browser| post_link(browser, &secret))).await;
+    let replies = join_all(browsers.iter().map(|browser| post_link(browser, &token))).await;
     let mut statuses: Vec<_> = replies.iter().map(|reply| reply.status).collect();
     statuses.sort_unstable();
     assert_eq!(statuses[0], 204);
@@ -177,8 +178,9 @@ async fn r58_a_sign_in_link_works_for_ten_minutes_and_for_its_user(stage: Stage)
     let (site, ada) = with_ada(&stage).await;
     let auth = &site.auth;
     let bob = sign_up(auth, "bob").await;
-    let reset = auth.create_password_reset(("username", "ada")).await;
-    let reset = reset.unwrap().unwrap();
+    let request = request_to(auth);
+    let reset = request.create_password_reset(("username", "ada")).await;
+    let reset = reset.unwrap().unwrap().token;
     assert_eq!(post_link(&site.browser(), reset.expose()).await.status, 400);
     let late = link(auth, ("username", "ada")).await;
     stage.clock.advance(Duration::from_secs(10 * 60 - 1));
@@ -186,17 +188,17 @@ async fn r58_a_sign_in_link_works_for_ten_minutes_and_for_its_user(stage: Stage)
     stage.clock.advance(Duration::from_secs(1));
     assert_eq!(post_link(&site.browser(), &late).await.status, 400);
     // The password was changed, and the key has another user.
-    let secret = link(auth, ("username", "ada")).await;
+    let token = link(auth, ("username", "ada")).await;
     let changed = auth.update_key_password(("username", "ada"), "another horse");
     changed.await.unwrap();
-    assert_eq!(post_link(&site.browser(), &secret).await.status, 204);
-    let secret = link(auth, ("username", "ada")).await;
+    assert_eq!(post_link(&site.browser(), &token).await.status, 204);
+    let token = link(auth, ("username", "ada")).await;
     let key = auth.delete_key(("username", "ada")).even_if_last();
     key.await.unwrap();
-    assert_eq!(post_link(&site.browser(), &secret).await.status, 400);
+    assert_eq!(post_link(&site.browser(), &token).await.status, 400);
     let nickname = NewKey::without_password(("username", "ada"));
     auth.create_key(&bob.user_id, nickname).await.unwrap();
-    assert_eq!(post_link(&site.browser(), &secret).await.status, 400);
+    assert_eq!(post_link(&site.browser(), &token).await.status, 400);
     let ended = link(auth, ("username", "bob")).await;
     auth.delete_user(&bob.user_id).await.unwrap();
     assert_eq!(post_link(&site.browser(), &ended).await.status, 400);
@@ -303,12 +305,12 @@ async fn r34_wrong_codes_are_counted_with_wrong_passwords(stage: Stage) {
 
 async fn r26_another_site_signs_nobody_in_by_a_link_or_code(stage: Stage) {
     let (site, _) = with_ada(&stage).await;
-    let secret = link(&site.auth, ("username", "ada")).await;
+    let token = link(&site.auth, ("username", "ada")).await;
     let code = code(&site.auth, "ada").await;
     let browser = site.browser();
     for origin in ["https://evil.example", "null"] {
         for (path, form) in [
-            ("/sign-in", [("token", &*secret), ("", "")]),
+            ("/sign-in", [("token", &*token), ("", "")]),
             ("/code", [("name", "ada"), ("code", &code)]),
         ] {
             let request = browser.bare(Method::POST, path).header("origin", origin);
@@ -317,7 +319,7 @@ async fn r26_another_site_signs_nobody_in_by_a_link_or_code(stage: Stage) {
             assert!(reply.set_cookies().is_empty(), "{reply:?}");
         }
     }
-    assert_eq!(post_link(&browser, &secret).await.status, 204);
+    assert_eq!(post_link(&browser, &token).await.status, 204);
     assert_eq!(post_code(&browser, "ada", &code).await.status, 204);
 }
 
@@ -336,8 +338,8 @@ async fn r24_a_link_or_code_of_the_user_proves_it_once_more(stage: Stage) {
                 let form = [("name", name), ("code", &*code)];
                 browser.post("/prove-by-code", &form).await
             } else {
-                let secret = link(auth, ("username", name)).await;
-                browser.post("/prove", &[("token", &*secret)]).await
+                let token = link(auth, ("username", name)).await;
+                browser.post("/prove", &[("token", &*token)]).await
             };
             assert_eq!(reply.status, status, "{name}: {reply:?}");
         }
@@ -358,7 +360,7 @@ async fn an_outage_in_any_step_signs_nobody_in(stage: Stage) {
         ("take_token", false),
         ("insert_session_by_key", true),
     ] {
-        let secret = link(&site.auth, ("username", "ada")).await;
+        let token = link(&site.auth, ("username", "ada")).await;
         stage.probe.halt(step);
         let browser = site.browser();
         let outage = async {
@@ -366,12 +368,12 @@ async fn an_outage_in_any_step_signs_nobody_in(stage: Stage) {
             stage.probe.set_down(true);
             stage.probe.release(step);
         };
-        let (reply, ()) = tokio::join!(post_link(&browser, &secret), outage);
+        let (reply, ()) = tokio::join!(post_link(&browser, &token), outage);
         stage.probe.set_down(false);
         assert_eq!(reply.status, 503, "{step}");
         assert!(reply.set_cookies().is_empty(), "{reply:?}");
         assert_eq!(stage.count("user_session").await, 1);
-        let checked = site.auth.check_sign_in_link(&secret).await;
+        let checked = site.auth.check_sign_in_link(&token).await;
         match is_used {
             true => assert!(
                 matches!(checked, Err(Error::InvalidOneTimeToken)),

@@ -8,7 +8,7 @@ use reqwest::Method;
 use serde::Deserialize;
 
 use super::framework::{Data, Form, Query, Response, answer, auth_request, front_page, serve};
-use crate::support::{PASSWORD, Site, Stage, on_each_store, sign_up};
+use crate::support::{PASSWORD, Site, Stage, on_each_store, request_to, sign_up};
 
 on_each_store![
     r60_a_reset_link_is_opened_and_then_posted,
@@ -49,24 +49,29 @@ async fn reset(Form(form): Form<Reset>) -> lucia::Result<Response> {
     Ok(answer(204, &[], ""))
 }
 
-/// A site where ada has an account, and the secret of a link that resets her password.
+/// A site where ada has an account, and the token of a link that resets her password.
 async fn forgotten(stage: &Stage) -> (Site, lucia::Session, String) {
     let routes = front_page().get("/reset", page).post("/reset", reset);
     let site = serve(stage.auth().await, routes).await;
     let ada = sign_up(&site.auth, "ada").await;
-    let secret = site.auth.create_password_reset(("username", "ada")).await;
-    let secret = secret.unwrap().unwrap().expose().to_owned();
-    (site, ada, secret)
+    let token = reset_token(&site.auth, "ada").await;
+    (site, ada, token)
 }
 
-fn form<'a>(secret: &'a str, password: &'a str) -> [(&'static str, &'a str); 2] {
-    [("token", secret), ("password", password)]
+async fn reset_token(auth: &Auth, name: &str) -> String {
+    let request = request_to(auth);
+    let created = request.create_password_reset(("username", name)).await;
+    created.unwrap().unwrap().token.expose().to_owned()
+}
+
+fn form<'a>(token: &'a str, password: &'a str) -> [(&'static str, &'a str); 2] {
+    [("token", token), ("password", password)]
 }
 
 async fn r60_a_reset_link_is_opened_and_then_posted(stage: Stage) {
-    let (site, ada, secret) = forgotten(&stage).await;
+    let (site, ada, token) = forgotten(&stage).await;
     let browser = site.browser();
-    let path = format!("/reset?token={secret}");
+    let path = format!("/reset?token={token}");
     for method in [Method::GET, Method::HEAD, Method::GET] {
         let reply = browser.send(browser.request(method.clone(), &path)).await;
         // axum answers HEAD by the handler of GET, and actix-web does not.
@@ -77,16 +82,13 @@ async fn r60_a_reset_link_is_opened_and_then_posted(stage: Stage) {
     }
     for weak in ["", "short"] {
         assert_eq!(
-            browser.post("/reset", &form(&secret, weak)).await.status,
+            browser.post("/reset", &form(&token, weak)).await.status,
             400
         );
     }
     assert_eq!(site.browser_of(&ada).get("/me").await.status, 200);
 
-    assert_eq!(
-        browser.post("/reset", &form(&secret, NEW)).await.status,
-        204
-    );
+    assert_eq!(browser.post("/reset", &form(&token, NEW)).await.status, 204);
     assert_eq!(browser.get("/me").await.body, "Hello, ada!");
     site.auth
         .verify_password(("username", "ada"), NEW)
@@ -99,7 +101,7 @@ async fn r60_a_reset_link_is_opened_and_then_posted(stage: Stage) {
     assert!(matches!(old, Err(Error::InvalidCredentials)), "{old:?}");
     for reply in [
         browser.get(&path).await,
-        browser.post("/reset", &form(&secret, PASSWORD)).await,
+        browser.post("/reset", &form(&token, PASSWORD)).await,
         browser.post("/reset", &form("x", PASSWORD)).await,
     ] {
         assert_eq!((reply.status, &*reply.body), (400, TOLD));
@@ -110,29 +112,22 @@ async fn r59_a_used_reset_ends_all_sessions_links_and_codes_of_the_user(stage: S
     const LINK: TokenPurpose = TokenPurpose::new("link");
     const CODE: CodePurpose = CodePurpose::new("code");
 
-    let (site, ada, secret) = forgotten(&stage).await;
+    let (site, ada, token) = forgotten(&stage).await;
     let auth = &site.auth;
     let bob = sign_up(auth, "bob").await;
-    let again = auth
-        .create_password_reset(("username", "ada"))
-        .await
-        .unwrap();
+    let again = reset_token(auth, "ada").await;
     for user in [&ada.user_id, &bob.user_id] {
         auth.create_token(LINK, &()).user(user).await.unwrap();
         auth.create_code(CODE, user, &()).user(user).await.unwrap();
     }
     let elsewhere = site.browser_of(&ada);
     let browser = site.browser();
-    assert_eq!(
-        browser.post("/reset", &form(&secret, NEW)).await.status,
-        204
-    );
+    assert_eq!(browser.post("/reset", &form(&token, NEW)).await.status, 204);
     assert_eq!(elsewhere.get("/me").await.status, 401);
     assert_eq!(browser.get("/me").await.status, 200);
-    let again = again.unwrap();
     let refused = site
         .browser()
-        .post("/reset", &form(again.expose(), PASSWORD))
+        .post("/reset", &form(&again, PASSWORD))
         .await
         .status;
     assert_eq!(refused, 400);
@@ -149,7 +144,8 @@ async fn r59_a_reset_is_asked_for_in_the_same_steps_by_known_and_unknown_users(s
     let mut steps = Vec::new();
     for (number, name) in [(2, "ada"), (3, "nobody")] {
         stage.probe.calls();
-        let created = site.auth.create_password_reset(("username", name)).await;
+        let request = request_to(&site.auth);
+        let created = request.create_password_reset(("username", name)).await;
         assert_eq!(created.unwrap().is_some(), name == "ada");
         steps.push(stage.probe.calls());
         assert_eq!(stage.count("one_time_token").await, number);
@@ -159,7 +155,7 @@ async fn r59_a_reset_is_asked_for_in_the_same_steps_by_known_and_unknown_users(s
 }
 
 async fn r58_of_ten_resets_by_one_link_at_once_one_succeeds(stage: Stage) {
-    let (site, _, secret) = forgotten(&stage).await;
+    let (site, _, token) = forgotten(&stage).await;
     let passwords: Vec<_> = (0..10).map(|number| format!("{NEW} {number}")).collect();
     let browsers: Vec<_> = passwords.iter().map(|_| site.browser()).collect();
     let replies = join_all(
@@ -167,10 +163,7 @@ async fn r58_of_ten_resets_by_one_link_at_once_one_succeeds(stage: Stage) {
             .iter()
             .zip(&passwords)
             .map(async |(browser, password)| {
-                browser
-                    .post("/reset", &form(&secret, password))
-                    .await
-                    .status
+                browser.post("/reset", &form(&token, password)).await.status
             }),
     )
     .await;
@@ -191,59 +184,55 @@ async fn r58_of_ten_resets_by_one_link_at_once_one_succeeds(stage: Stage) {
 }
 
 async fn r26_another_site_resets_no_password(stage: Stage) {
-    let (site, ada, secret) = forgotten(&stage).await;
+    let (site, ada, token) = forgotten(&stage).await;
     let browser = site.browser();
     for origin in ["https://evil.example", "null"] {
         let request = browser
             .bare(Method::POST, "/reset")
             .header("origin", origin);
-        let reply = browser.send(request.form(&form(&secret, NEW))).await;
+        let reply = browser.send(request.form(&form(&token, NEW))).await;
         assert_eq!(reply.status, 403);
     }
     assert_eq!(site.browser_of(&ada).get("/me").await.status, 200);
-    site.auth.check_password_reset(&secret).await.unwrap();
+    site.auth.check_password_reset(&token).await.unwrap();
 }
 
 async fn what_has_changed_since_ends_a_reset_link(stage: Stage) {
     let (site, ada, _) = forgotten(&stage).await;
     let auth = &site.auth;
     let bob = sign_up(auth, "bob").await;
-    let assert_ended = async |secret: &str| {
-        let checked = auth.check_password_reset(secret).await;
+    let assert_ended = async |token: &str| {
+        let checked = auth.check_password_reset(token).await;
         assert!(
             matches!(checked, Err(Error::InvalidOneTimeToken)),
             "{checked:?}"
         );
-        let reply = site.browser().post("/reset", &form(secret, NEW)).await;
+        let reply = site.browser().post("/reset", &form(token, NEW)).await;
         assert_eq!((reply.status, &*reply.body), (400, TOLD));
-    };
-    let create = async |name: &str| {
-        let created = auth.create_password_reset(("username", name)).await;
-        created.unwrap().unwrap().expose().to_owned()
     };
     // The key has another user.
     let nickname = || NewKey::with_password(("username", "nick"), PASSWORD);
     auth.create_key(&ada.user_id, nickname()).await.unwrap();
-    let secret = create("nick").await;
+    let token = reset_token(auth, "nick").await;
     auth.delete_key(("username", "nick")).await.unwrap();
-    assert_ended(&secret).await;
+    assert_ended(&token).await;
     auth.create_key(&bob.user_id, nickname()).await.unwrap();
-    assert_ended(&secret).await;
+    assert_ended(&token).await;
     auth.verify_password(("username", "nick"), PASSWORD)
         .await
         .unwrap();
     // The user was deleted.
-    let secret = create("ada").await;
+    let token = reset_token(auth, "ada").await;
     auth.delete_user(&ada.user_id).await.unwrap();
-    assert_ended(&secret).await;
+    assert_ended(&token).await;
     // The time is over.
-    let secret = create("bob").await;
+    let token = reset_token(auth, "bob").await;
     stage.clock.advance(Duration::from_secs(60 * 60));
-    assert_ended(&secret).await;
+    assert_ended(&token).await;
 }
 
 async fn an_outage_in_any_step_resets_nothing_or_leaves_no_link(stage: Stage) {
-    let (site, ada, mut secret) = forgotten(&stage).await;
+    let (site, ada, mut token) = forgotten(&stage).await;
     for (step, is_used) in [
         ("token", false),
         ("key", false),
@@ -254,7 +243,7 @@ async fn an_outage_in_any_step_resets_nothing_or_leaves_no_link(stage: Stage) {
     ] {
         stage.probe.halt(step);
         let browser = site.browser();
-        let posted = form(&secret, NEW);
+        let posted = form(&token, NEW);
         let outage = async {
             stage.probe.arrived(step).await;
             stage.probe.set_down(true);
@@ -265,11 +254,10 @@ async fn an_outage_in_any_step_resets_nothing_or_leaves_no_link(stage: Stage) {
         assert_eq!(reply.status, 503, "{step}");
         assert_eq!(reply.set_cookies(), Vec::<&str>::new());
         assert_eq!(site.browser_of(&ada).get("/me").await.status, 200, "{step}");
-        let checked = site.auth.check_password_reset(&secret).await;
+        let checked = site.auth.check_password_reset(&token).await;
         assert_eq!(checked.is_err(), is_used, "{step}");
         if is_used {
-            let created = site.auth.create_password_reset(("username", "ada")).await;
-            secret = created.unwrap().unwrap().expose().to_owned();
+            token = reset_token(&site.auth, "ada").await;
         }
     }
     site.auth
@@ -280,7 +268,7 @@ async fn an_outage_in_any_step_resets_nothing_or_leaves_no_link(stage: Stage) {
     for step in ["verify_key", "insert_session_by_key"] {
         stage.probe.halt(step);
         let browser = site.browser();
-        let posted = form(&secret, NEW);
+        let posted = form(&token, NEW);
         let outage = async {
             stage.probe.arrived(step).await;
             stage.probe.set_down(true);
@@ -294,7 +282,6 @@ async fn an_outage_in_any_step_resets_nothing_or_leaves_no_link(stage: Stage) {
             .verify_password(("username", "ada"), NEW)
             .await
             .unwrap();
-        let created = site.auth.create_password_reset(("username", "ada")).await;
-        secret = created.unwrap().unwrap().expose().to_owned();
+        token = reset_token(&site.auth, "ada").await;
     }
 }

@@ -4,14 +4,16 @@ use std::time::Duration;
 
 use lucia::store::LastKey;
 use lucia::{
-    Auth, CodePurpose, Error, KeyId, NewKey, NewUser, Password, Session, SignInCode, SignInLink,
+    Auth, CodePurpose, Error, NewKey, NewUser, Password, Session, SignInCode, SignInLink,
     TokenPurpose, UserKey,
 };
 use reqwest::Method;
 use serde::Deserialize;
 
 use super::framework::{Data, Form, Query, Response, answer, auth_request, front_page, serve};
-use crate::support::{Browser, PASSWORD, Profile, Site, Stage, on_each_store, sign_up};
+use crate::support::{
+    Browser, PASSWORD, Profile, Site, Stage, on_each_store, request_of, request_to, sign_up,
+};
 
 on_each_store![
     r60_r63_the_browser_of_the_user_verifies_and_nothing_else_changes,
@@ -128,11 +130,27 @@ impl Scene {
     }
 
     async fn link(&self) -> String {
-        let created = self
-            .site
-            .auth
-            .create_email_verification(&self.session.user_id, ("email", ADDRESS));
-        created.await.unwrap().unwrap().expose().to_owned()
+        let request = request_of(&self.site.auth, &self.session);
+        let created = request.create_email_verification(("email", ADDRESS)).await;
+        created.unwrap().unwrap().token.expose().to_owned()
+    }
+
+    async fn sign_in_link(&self) -> String {
+        let request = request_to(&self.site.auth);
+        let created = request.create_sign_in_link(("email", ADDRESS)).await;
+        created.unwrap().unwrap().token.expose().to_owned()
+    }
+
+    async fn reset_link(&self) -> String {
+        let request = request_to(&self.site.auth);
+        let created = request.create_password_reset(("email", ADDRESS)).await;
+        created.unwrap().unwrap().token.expose().to_owned()
+    }
+
+    async fn code(&self) -> String {
+        let request = request_to(&self.site.auth);
+        let created = request.create_sign_in_code(("email", ADDRESS)).await;
+        created.unwrap().unwrap().code.expose().to_owned()
     }
 
     async fn key(&self) -> UserKey {
@@ -167,19 +185,19 @@ impl Scene {
     }
 }
 
-fn form(secret: &str) -> [(&'static str, &str); 1] {
-    [("token", secret)]
+fn form(token: &str) -> [(&'static str, &str); 1] {
+    [("token", token)]
 }
 
 async fn r60_r63_the_browser_of_the_user_verifies_and_nothing_else_changes(stage: Stage) {
     let scene = Scene::stuffed(stage).await;
     let (auth, stage) = (&scene.site.auth, &scene.stage);
     assert_eq!(scene.key().await.verified_at, None);
-    let secret = scene.link().await;
+    let token = scene.link().await;
     let dump = "SELECT id, hashed_password FROM user_key ORDER BY id";
     let (keys, tokens) = (stage.rows(dump).await, stage.count("one_time_token").await);
     let browser = scene.site.browser_of(&scene.session);
-    let path = format!("/verify?token={secret}");
+    let path = format!("/verify?token={token}");
     for method in [Method::GET, Method::HEAD, Method::GET] {
         let reply = browser.send(browser.request(method.clone(), &path)).await;
         if method == Method::GET {
@@ -190,7 +208,7 @@ async fn r60_r63_the_browser_of_the_user_verifies_and_nothing_else_changes(stage
     assert_eq!(scene.key().await.verified_at, None);
 
     stage.clock.advance(Duration::from_secs(60));
-    let reply = browser.post("/verify", &form(&secret)).await;
+    let reply = browser.post("/verify", &form(&token)).await;
     assert_eq!((reply.status, &*reply.body), (200, "verified"));
     assert!(reply.set_cookies().is_empty(), "{reply:?}");
     assert_eq!(scene.key().await.verified_at, Some(stage.clock.now()));
@@ -203,14 +221,14 @@ async fn r60_r63_the_browser_of_the_user_verifies_and_nothing_else_changes(stage
         .unwrap();
     for reply in [
         browser.get(&path).await,
-        browser.post("/verify", &form(&secret)).await,
+        browser.post("/verify", &form(&token)).await,
     ] {
         assert_eq!(reply.status, 400);
     }
     // Nothing is left to send.
-    let user_id = &scene.session.user_id;
-    let another = auth.create_email_verification(user_id, ("email", ADDRESS));
-    assert!(another.await.unwrap().is_none());
+    let request = request_of(auth, &scene.session);
+    let another = request.create_email_verification(("email", ADDRESS)).await;
+    assert!(another.unwrap().is_none());
     let mallory = auth.key(("username", "mallory")).await.unwrap().unwrap();
     assert_eq!(mallory.verified_at, None);
 }
@@ -234,32 +252,24 @@ async fn r63_nothing_that_was_stuffed_is_left_when_the_owner_verifies_by_a_link(
 
 async fn r63_nothing_that_was_stuffed_is_left_when_the_owner_signs_in_by_a_link(stage: Stage) {
     let scene = Scene::stuffed(stage).await;
-    let auth = &scene.site.auth;
-    let secret = auth.create_sign_in_link(("email", ADDRESS)).await;
+    let token = scene.sign_in_link().await;
     let owner = scene.site.browser();
-    let secret = secret.unwrap().unwrap();
-    let reply = owner.post("/sign-in", &form(secret.expose())).await;
+    let reply = owner.post("/sign-in", &form(&token)).await;
     assert_eq!(reply.status, 204, "{reply:?}");
     scene.assert_owned(&owner, false).await;
     // From now on a link ends nothing.
-    let again = auth.create_sign_in_link(("email", ADDRESS)).await;
-    let again = again.unwrap().unwrap();
+    let again = scene.sign_in_link().await;
     let phone = scene.site.browser();
-    let reply = phone.post("/sign-in", &form(again.expose())).await;
+    let reply = phone.post("/sign-in", &form(&again)).await;
     assert_eq!(reply.status, 204, "{reply:?}");
     assert_eq!(owner.get("/me").await.status, 200);
 }
 
 async fn r63_nothing_that_was_stuffed_is_left_when_the_owner_signs_in_by_a_code(stage: Stage) {
     let scene = Scene::stuffed(stage).await;
-    let code = scene
-        .site
-        .auth
-        .create_sign_in_code(("email", ADDRESS))
-        .await;
+    let code = scene.code().await;
     let owner = scene.site.browser();
-    let code = code.unwrap().unwrap();
-    let reply = owner.post("/code", &form(code.expose())).await;
+    let reply = owner.post("/code", &form(&code)).await;
     assert_eq!(reply.status, 204, "{reply:?}");
     scene.assert_owned(&owner, false).await;
 }
@@ -267,10 +277,9 @@ async fn r63_nothing_that_was_stuffed_is_left_when_the_owner_signs_in_by_a_code(
 async fn r63_nothing_that_was_stuffed_is_left_when_the_owner_resets_the_password(stage: Stage) {
     let scene = Scene::stuffed(stage).await;
     let auth = &scene.site.auth;
-    let secret = auth.create_password_reset(("email", ADDRESS)).await;
+    let token = scene.reset_link().await;
     let owner = scene.site.browser();
-    let secret = secret.unwrap().unwrap();
-    let reply = owner.post("/reset", &form(secret.expose())).await;
+    let reply = owner.post("/reset", &form(&token)).await;
     assert_eq!(reply.status, 204, "{reply:?}");
     scene.assert_owned(&owner, true).await;
     auth.verify_password(("email", ADDRESS), NEW).await.unwrap();
@@ -279,14 +288,14 @@ async fn r63_nothing_that_was_stuffed_is_left_when_the_owner_resets_the_password
 async fn r63_a_sign_in_that_is_under_way_leaves_no_session_beside_the_owner(stage: Stage) {
     let scene = Scene::stuffed(stage).await;
     let probe = &scene.stage.probe;
-    let secret = scene.link().await;
+    let token = scene.link().await;
     probe.halt("insert_session_by_key");
     let (stranger, owner) = (scene.site.browser(), scene.site.browser());
     let meeting = async {
         probe.arrived("insert_session_by_key").await;
         // The owner's session waits there as well, when all has ended.
-        let secret = form(&secret);
-        let verifying = owner.post("/verify", &secret);
+        let token = form(&token);
+        let verifying = owner.post("/verify", &token);
         let releasing = async {
             probe.arrived("insert_session_by_key").await;
             probe.release("insert_session_by_key");
@@ -303,16 +312,16 @@ async fn r63_an_outage_ends_everything_and_verifies_or_does_nothing(stage: Stage
     let scene = Scene::stuffed(stage).await;
     let probe = &scene.stage.probe;
     for step in ["token", "key", "user_keys", "take_token", "claim_key"] {
-        let secret = scene.link().await;
+        let token = scene.link().await;
         probe.halt(step);
         let owner = scene.site.browser();
-        let secret = form(&secret);
+        let token = form(&token);
         let outage = async {
             probe.arrived(step).await;
             probe.set_down(true);
             probe.release(step);
         };
-        let (reply, ()) = tokio::join!(owner.post("/verify", &secret), outage);
+        let (reply, ()) = tokio::join!(owner.post("/verify", &token), outage);
         probe.set_down(false);
         assert_eq!(reply.status, 503, "{step}");
         assert!(reply.set_cookies().is_empty(), "{step}");
@@ -321,24 +330,19 @@ async fn r63_an_outage_ends_everything_and_verifies_or_does_nothing(stage: Stage
         assert_eq!(stranger.get("/me").await.status, 200, "{step}");
     }
     // One step of the store does all of it. What fails behind it takes nothing back.
-    let secret = scene.link().await;
-    let (owner, secret) = (scene.site.browser(), form(&secret));
+    let token = scene.link().await;
+    let (owner, token) = (scene.site.browser(), form(&token));
     probe.halt("insert_session_by_key");
     let outage = async {
         probe.arrived("insert_session_by_key").await;
         probe.set_down(true);
         probe.release("insert_session_by_key");
     };
-    let (reply, ()) = tokio::join!(owner.post("/verify", &secret), outage);
+    let (reply, ()) = tokio::join!(owner.post("/verify", &token), outage);
     probe.set_down(false);
     assert_eq!(reply.status, 503);
-    let secret = scene
-        .site
-        .auth
-        .create_sign_in_link(("email", ADDRESS))
-        .await;
-    let secret = secret.unwrap().unwrap();
-    let reply = owner.post("/sign-in", &form(secret.expose())).await;
+    let token = scene.sign_in_link().await;
+    let reply = owner.post("/sign-in", &form(&token)).await;
     assert_eq!(reply.status, 204, "{reply:?}");
     scene.assert_owned(&owner, false).await;
 }
@@ -363,19 +367,14 @@ async fn r63_an_account_with_another_way_in_is_not_given_away(stage: Stage) {
             store.verify_key(&other, user_id, at).await.unwrap();
         }
         let link = scene.link().await;
-        let sign_in = auth.create_sign_in_link(("email", ADDRESS)).await;
-        let sign_in = sign_in.unwrap().unwrap();
-        let code = auth.create_sign_in_code(("email", ADDRESS)).await;
-        let code = code.unwrap().unwrap();
-        let reset = auth.create_password_reset(("email", ADDRESS)).await;
-        let reset = reset.unwrap().unwrap();
-        for (path, secret) in [
-            ("/reset", reset.expose()),
-            ("/verify", &*link),
-            ("/sign-in", sign_in.expose()),
-            ("/code", code.expose()),
+        let sign_in = scene.sign_in_link().await;
+        for (path, token) in [
+            ("/reset", &scene.reset_link().await),
+            ("/verify", &link),
+            ("/sign-in", &sign_in),
+            ("/code", &scene.code().await),
         ] {
-            let reply = elsewhere.post(path, &form(secret)).await;
+            let reply = elsewhere.post(path, &form(token)).await;
             assert_eq!(
                 (reply.status, &*reply.body),
                 (401, "Not signed in."),
@@ -387,7 +386,7 @@ async fn r63_an_account_with_another_way_in_is_not_given_away(stage: Stage) {
         let at_home = scene.site.browser_of(&scene.session);
         assert_eq!(at_home.get("/me").await.status, 200);
         // The link was not used, and does its work where they are signed in.
-        auth.check_sign_in_link(sign_in.expose()).await.unwrap();
+        auth.check_sign_in_link(&sign_in).await.unwrap();
         auth.check_email_verification(&link).await.unwrap();
         store.delete_key(&other, LastKey::Keep).await.unwrap();
     }
@@ -403,7 +402,7 @@ async fn r63_an_account_with_another_way_in_is_not_given_away(stage: Stage) {
 async fn r63_a_key_that_is_added_meanwhile_is_deleted(stage: Stage) {
     let scene = Scene::stuffed(stage).await;
     let probe = &scene.stage.probe;
-    let secret = scene.link().await;
+    let token = scene.link().await;
     probe.halt("claim_key");
     let owner = scene.site.browser();
     let adding = async {
@@ -413,8 +412,8 @@ async fn r63_a_key_that_is_added_meanwhile_is_deleted(stage: Stage) {
         added.await.unwrap();
         probe.release("claim_key");
     };
-    let secret = form(&secret);
-    let (reply, ()) = tokio::join!(owner.post("/verify", &secret), adding);
+    let token = form(&token);
+    let (reply, ()) = tokio::join!(owner.post("/verify", &token), adding);
     assert_eq!((reply.status, &*reply.body), (200, "welcome"));
     scene.assert_owned(&owner, false).await;
 }
@@ -424,14 +423,20 @@ async fn a_link_verifies_its_key_of_its_user_for_a_day(stage: Stage) {
     let (auth, user_id) = (&scene.site.auth, &scene.session.user_id);
     let bob = sign_up(auth, "bob").await;
     for key in [("email", ADDRESS), ("email", "unknown"), ("email", "")] {
-        let created = auth.create_email_verification(&bob.user_id, KeyId::from(key));
-        assert!(created.await.unwrap().is_none(), "{key:?}");
+        let created = request_of(auth, &bob).create_email_verification(key).await;
+        assert!(created.unwrap().is_none(), "{key:?}");
     }
+    let anonymous = request_to(auth);
+    let created = anonymous.create_email_verification(("email", ADDRESS));
+    let refused = created.await;
+    assert!(
+        matches!(refused, Err(Error::Unauthenticated)),
+        "{refused:?}"
+    );
     let browser = scene.site.browser_of(&scene.session);
-    let secret = scene.link().await;
-    let reset = auth.create_password_reset(("email", ADDRESS)).await;
-    let reset = reset.unwrap().unwrap();
-    for wrong in ["", "x", reset.expose()] {
+    let token = scene.link().await;
+    let reset = scene.reset_link().await;
+    for wrong in ["", "x", &reset] {
         let reply = browser.post("/verify", &form(wrong)).await;
         assert_eq!(reply.status, 400, "{wrong:?}");
     }
@@ -439,38 +444,38 @@ async fn a_link_verifies_its_key_of_its_user_for_a_day(stage: Stage) {
         .stage
         .clock
         .advance(Duration::from_secs(24 * 60 * 60 - 1));
-    auth.check_email_verification(&secret).await.unwrap();
+    auth.check_email_verification(&token).await.unwrap();
     scene.stage.clock.advance(Duration::from_secs(1));
-    assert_eq!(browser.post("/verify", &form(&secret)).await.status, 400);
+    assert_eq!(browser.post("/verify", &form(&token)).await.status, 400);
     // The key has another user by now.
-    let secret = scene.link().await;
+    let token = scene.link().await;
     let key = auth.delete_key(("email", ADDRESS)).even_if_last();
     key.await.unwrap();
-    assert_eq!(browser.post("/verify", &form(&secret)).await.status, 400);
+    assert_eq!(browser.post("/verify", &form(&token)).await.status, 400);
     let again = NewKey::without_password(("email", ADDRESS));
     auth.create_key(&bob.user_id, again).await.unwrap();
-    assert_eq!(browser.post("/verify", &form(&secret)).await.status, 400);
+    assert_eq!(browser.post("/verify", &form(&token)).await.status, 400);
     assert_eq!(scene.key().await.verified_at, None);
     auth.delete_user(user_id).await.unwrap();
-    assert_eq!(browser.post("/verify", &form(&secret)).await.status, 400);
+    assert_eq!(browser.post("/verify", &form(&token)).await.status, 400);
 }
 
 async fn r26_another_site_verifies_nothing(stage: Stage) {
     let scene = Scene::on(stage).await;
-    let secret = scene.link().await;
+    let token = scene.link().await;
     let browser = scene.site.browser_of(&scene.session);
     for origin in ["https://evil.example", "null"] {
         let request = browser
             .bare(Method::POST, "/verify")
             .header("origin", origin);
-        let reply = browser.send(request.form(&form(&secret))).await;
+        let reply = browser.send(request.form(&form(&token))).await;
         assert_eq!(reply.status, 403);
     }
     assert_eq!(scene.key().await.verified_at, None);
     scene
         .site
         .auth
-        .check_email_verification(&secret)
+        .check_email_verification(&token)
         .await
         .unwrap();
 }
@@ -490,9 +495,10 @@ async fn a_key_can_be_verified_from_the_beginning(stage: Stage) {
         assert_eq!(key.verified_at, Some(clock.now()), "{key:?}");
     }
     // So a link ends nothing.
-    let link = auth.create_sign_in_link(("email", "eve@example.com")).await;
+    let request = request_to(auth);
+    let link = request.create_sign_in_link(("email", "eve@example.com"));
+    let link = link.await.unwrap().unwrap().token;
     let browser = scene.site.browser();
-    let link = link.unwrap().unwrap();
     let reply = browser.post("/sign-in", &form(link.expose())).await;
     assert_eq!(reply.status, 204, "{reply:?}");
     let opened = auth.verify_password(("email", "eve@example.com"), PASSWORD);

@@ -5,7 +5,7 @@ use lucia::{CodePurpose, TokenPurpose};
 use lucia_tests::watch;
 
 use super::assert_refused;
-use crate::support::{Stage, Told, on_each_store};
+use crate::support::{Stage, Told, on_each_store, request_to, sign_up};
 
 on_each_store![
     r58_nothing_in_the_database_is_a_secret_or_a_code,
@@ -57,6 +57,12 @@ async fn r46_links_and_codes_show_no_secret(stage: Stage) {
     let checked = auth.check_token(TEXT, secret.expose()).await.unwrap();
     let used = auth.use_token(TEXT, secret.expose()).await.unwrap();
     let by_code = auth.use_code(CODE, "ada", code.expose()).await.unwrap();
+    sign_up(&auth, "ada").await;
+    let request = request_to(&auth);
+    let link = request.create_sign_in_link(("username", "ada")).await;
+    let link = link.unwrap().unwrap();
+    let sign_in_code = request.create_sign_in_code(("username", "ada")).await;
+    let sign_in_code = sign_in_code.unwrap().unwrap();
     let logged = log.lines();
     drop(log);
     assert!(
@@ -75,17 +81,20 @@ async fn r46_links_and_codes_show_no_secret(stage: Stage) {
     let shown = [
         format!("{events:?} {events:#?} {kinds}"),
         format!("{secret:?} {secret:#?} {code:?} {code:#?}"),
+        format!("{link:?} {link:#?} {sign_in_code:?} {sign_in_code:#?}"),
         format!("{checked:?} {used:#?} {by_code:?} {row:?}"),
         format!("{:?}", auth.create_token(TEXT, DATA)),
         format!("{:?}", auth.create_code(CODE, "ada", DATA)),
     ];
     for text in shown.iter().chain(&logged) {
-        for hidden in [secret.expose(), DATA, &hash] {
+        for hidden in [secret.expose(), link.token.expose(), DATA, &hash] {
             assert!(!text.contains(hidden), "{text}");
         }
     }
     for text in shown {
-        assert!(!text.contains(code.expose()), "{text}");
+        for code in [&code, &sign_in_code.code] {
+            assert!(!text.contains(code.expose()), "{text}");
+        }
     }
 }
 

@@ -1,0 +1,173 @@
+//! Links and codes that a person asks for, to be sent to the address of a key.
+
+use super::AuthRequest;
+use crate::Result;
+use crate::token::{KeyCode, KeyLink};
+use crate::user::key::KeyId;
+
+impl AuthRequest {
+    /// Creates a link by which the user of this key sets another password, for an hour:
+    ///
+    /// ```
+    /// use lucia::AuthRequest;
+    ///
+    /// async fn forgotten(auth_request: &AuthRequest, address: &str) -> lucia::Result<()> {
+    ///     if let Some(link) = auth_request.create_password_reset(("email", address)).await? {
+    ///         let url = format!("https://example.com/reset?token={}", link.token.expose());
+    ///         send(link.key.provider_user_id(), url);
+    ///     }
+    ///     Ok(()) // the same answer for every address
+    /// }
+    ///
+    /// async fn reset(auth_request: &AuthRequest, token: &str, password: &str) -> lucia::Result<()> {
+    ///     auth_request.reset_password(token, password).await?;
+    ///     Ok(())
+    /// }
+    /// # fn send(_: &str, _: String) {}
+    /// ```
+    ///
+    /// It refuses an unsafe request from another origin, and counts the link for the key and the
+    /// [address of the client](Self::client_address).
+    ///
+    /// Send the link to the address in [`KeyLink::key`]. If the key is a username, send it to the address in your
+    /// database, never to one that came with the request. Send it in another task than the response, or the time
+    /// of the answer tells who has an account.
+    ///
+    /// Returns `None` for a key that no user has, after about the same work, and where the
+    /// [limit](KeyLink#limits) of links for the key is reached. Give the same answer in all cases.
+    ///
+    /// A job without a request, such as one that invites imported users, creates a link with a
+    /// [purpose](crate::TokenPurpose) of your own by [`Auth::create_token`](crate::Auth::create_token), and its page
+    /// calls [`Auth::reset_password`](crate::Auth::reset_password).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::CrossOrigin`](crate::Error::CrossOrigin);
+    /// [`Error::TooManyAttempts`](crate::Error::TooManyAttempts) when the client has asked too often;
+    /// [`Error::Misuse`](crate::Error::Misuse) for a store without one-time tokens;
+    /// [`Error::Unavailable`](crate::Error::Unavailable) when the store is.
+    pub async fn create_password_reset(&self, key: impl Into<KeyId>) -> Result<Option<KeyLink>> {
+        let key = key.into();
+        self.check_forgery()?;
+        let address = self.client_address();
+        self.auth().create_reset_link(&key, address).await
+    }
+
+    /// Creates a link by which the user of this key signs in, for 10 minutes (OWASP ASVS 5.0, 6.5.5):
+    ///
+    /// ```
+    /// use lucia::{AuthRequest, SignInLink};
+    ///
+    /// async fn send_link(auth_request: &AuthRequest, address: &str) -> lucia::Result<()> {
+    ///     if let Some(link) = auth_request.create_sign_in_link(("email", address)).await? {
+    ///         let url = format!("https://example.com/sign-in?token={}", link.token.expose());
+    ///         send(link.key.provider_user_id(), url);
+    ///     }
+    ///     Ok(()) // the same answer for every address
+    /// }
+    ///
+    /// async fn sign_in(auth_request: &AuthRequest, token: &str) -> lucia::Result<()> {
+    ///     auth_request.sign_in(SignInLink::new(token)).await?;
+    ///     Ok(())
+    /// }
+    /// # fn send(_: &str, _: String) {}
+    /// ```
+    ///
+    /// It refuses, counts and returns `None` as [`create_password_reset`](Self::create_password_reset) does. Send the
+    /// link in the same way.
+    ///
+    /// The link opens the key whether it has a password or not.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`create_password_reset`](Self::create_password_reset).
+    #[doc(alias = "magic link")]
+    pub async fn create_sign_in_link(&self, key: impl Into<KeyId>) -> Result<Option<KeyLink>> {
+        let key = key.into();
+        self.check_forgery()?;
+        let address = self.client_address();
+        self.auth().create_link_to_sign_in(&key, address).await
+    }
+
+    /// Creates a code of 8 digits by which the user of this key signs in, for 10 minutes (OWASP ASVS 5.0,
+    /// 6.5.5):
+    ///
+    /// ```
+    /// use lucia::{AuthRequest, SignInCode};
+    ///
+    /// async fn send_code(auth_request: &AuthRequest, address: &str) -> lucia::Result<()> {
+    ///     if let Some(code) = auth_request.create_sign_in_code(("email", address)).await? {
+    ///         let text = format!("Your code is {}", code.code.expose());
+    ///         send(code.key.provider_user_id(), text);
+    ///     }
+    ///     Ok(()) // the same answer for every address
+    /// }
+    ///
+    /// async fn sign_in(auth_request: &AuthRequest, address: &str, typed: &str) -> lucia::Result<()> {
+    ///     auth_request.sign_in(SignInCode::new(("email", address), typed)).await?;
+    ///     Ok(())
+    /// }
+    /// # fn send(_: &str, _: String) {}
+    /// ```
+    ///
+    /// It refuses, counts and returns `None` as [`create_password_reset`](Self::create_password_reset) does. Send the
+    /// code in the same way.
+    ///
+    /// A code can be tried five times, as [`Auth::use_code`](crate::Auth::use_code) says, and a new code for the key
+    /// ends the former one. Wrong codes also count as failed
+    /// [attempts to sign in](crate::AuthBuilder::sign_in_limit).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`create_password_reset`](Self::create_password_reset), and [`Error::Busy`](crate::Error::Busy) when
+    /// too many passwords and codes wait to be hashed.
+    pub async fn create_sign_in_code(&self, key: impl Into<KeyId>) -> Result<Option<KeyCode>> {
+        let key = key.into();
+        self.check_forgery()?;
+        let address = self.client_address();
+        self.auth().create_code_to_sign_in(&key, address).await
+    }
+
+    /// Creates a link by which the sender verifies the address of one of their keys, for a day:
+    ///
+    /// ```
+    /// use lucia::{AuthRequest, NewUser};
+    ///
+    /// async fn sign_up(auth_request: &AuthRequest, address: &str, password: &str) -> lucia::Result<()> {
+    ///     auth_request.sign_up(NewUser::with_password(("email", address), password)).await?;
+    ///     if let Some(link) = auth_request.create_email_verification(("email", address)).await? {
+    ///         let url = format!("https://example.com/verify?token={}", link.token.expose());
+    ///         send(link.key.provider_user_id(), url);
+    ///     }
+    ///     Ok(())
+    /// }
+    /// # fn send(_: &str, _: String) {}
+    /// ```
+    ///
+    /// The sender has to be signed in, as they are after [`sign_up`](Self::sign_up) in the same request. It refuses
+    /// an unsafe request from another origin, and counts the link for the key and the
+    /// [address of the client](Self::client_address).
+    ///
+    /// Send the link to the address in [`KeyLink::key`]. [`verify_email`](Self::verify_email) uses it, and
+    /// [`UserKey::verified_at`](crate::UserKey::verified_at) then says when. Further links for the key work beside it.
+    ///
+    /// Returns `None` for a key that is verified, for one that is not the sender's, and where the
+    /// [limit](KeyLink#limits) of links for the key is reached.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`create_password_reset`](Self::create_password_reset), and
+    /// [`Error::Unauthenticated`](crate::Error::Unauthenticated).
+    pub async fn create_email_verification(
+        &self,
+        key: impl Into<KeyId>,
+    ) -> Result<Option<KeyLink>> {
+        let key = key.into();
+        self.check_forgery()?;
+        let session = self.require().await?;
+        let address = self.client_address();
+        self.auth()
+            .create_address_verification(&session.user_id, &key, address)
+            .await
+    }
+}
