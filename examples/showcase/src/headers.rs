@@ -30,27 +30,29 @@ pub fn security(providers: &[String]) -> DefaultHeaders {
 }
 
 /// Sends browsers that came by another name of this machine, such as `localhost`, to the one that links in
-/// mails and providers lead to: each name has other cookies.
+/// mails and providers lead to: each name has other cookies. A name that an attacker has pointed here leads
+/// there as well, so no other site reads the mailbox.
 pub async fn one_host<B: MessageBody>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
-    let place = request.app_data::<web::Data<Place>>().cloned();
-    if let Some(place) = place
-        && place.is_development
-        && request.method().is_safe()
-        && request.connection_info().host() != place.host()
-    {
-        let target = request
-            .uri()
-            .path_and_query()
-            .map_or("/", |path| path.as_str());
-        let response = HttpResponse::TemporaryRedirect()
-            .insert_header((header::LOCATION, place.url(target)))
-            .finish();
-        return Ok(request.into_response(response).map_into_right_body());
+    let elsewhere = request.app_data::<web::Data<Place>>().and_then(|place| {
+        let host = request.headers().get(header::HOST)?;
+        let is_here = host.as_bytes() == place.host().as_bytes();
+        let target = request.uri().path_and_query()?.as_str();
+        (place.is_development && !is_here).then(|| place.url(target))
+    });
+    match elsewhere {
+        Some(elsewhere) if request.method().is_safe() => {
+            let mut response = HttpResponse::TemporaryRedirect();
+            let response = response.insert_header((header::LOCATION, elsewhere));
+            Ok(request
+                .into_response(response.finish())
+                .map_into_right_body())
+        }
+        _ => {
+            let response = next.call(request).await?;
+            Ok(response.map_into_left_body())
+        }
     }
-    next.call(request)
-        .await
-        .map(ServiceResponse::map_into_left_body)
 }

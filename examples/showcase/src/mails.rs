@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use lucia::mail::{MailContent, MailTexts, Mailbox, Outbox, SmtpMailer};
-use lucia::{Auth, OneTimeToken};
+use lucia::{Auth, KeyCode, KeyId, KeyLink};
 use url::form_urlencoded::byte_serialize;
 
 use crate::place::Place;
@@ -45,17 +45,31 @@ impl Mails {
         })
     }
 
-    /// The link to a page, with a secret.
-    pub fn link(&self, page: &str, token: &OneTimeToken) -> String {
+    /// The URL of a page, with the token of a link.
+    pub fn url(&self, page: &str, link: &KeyLink) -> String {
         let separator = if page.contains('?') { '&' } else { '?' };
-        let token: String = byte_serialize(token.expose().as_bytes()).collect();
+        let token: String = byte_serialize(link.token.expose().as_bytes()).collect();
         self.place.url(&format!("{page}{separator}token={token}"))
+    }
+
+    /// Sends a link to the address that it is for. The content has its [URL](Self::url).
+    pub fn send_link(&self, link: &KeyLink, content: MailContent<'_>) {
+        self.send(&link.key, content, link.lifetime);
+    }
+
+    /// Sends a code to sign in to the address that it is for.
+    pub fn send_code(&self, code: &KeyCode) {
+        let content = MailContent::SignInCode {
+            code: code.code.expose(),
+        };
+        self.send(&code.key, content, code.lifetime);
     }
 
     /// Sends a mail, without waiting. A failure is logged, and the page says the same: it does not tell
     /// who has an account.
-    pub fn send(&self, to: &str, content: MailContent<'_>, lifetime: Duration) {
-        let mail = self.texts.mail(to, "en", content, lifetime);
+    fn send(&self, to: &KeyId, content: MailContent<'_>, lifetime: Duration) {
+        let address = to.provider_user_id();
+        let mail = self.texts.mail(address, "en", content, lifetime);
         if let Err(error) = mail.and_then(|mail| self.outbox.send(mail)) {
             tracing::error!(%error, "a mail is not sent");
         }

@@ -20,7 +20,7 @@ async fn main() -> ExitCode {
 #[expect(clippy::print_stdout, reason = "the address is this program's output")]
 async fn run() -> Result<(), StartError> {
     let site = showcase::start(&Settings::from_process()?).await?;
-    println!("Listening on {}", site.origin());
+    println!("Listening on http://{}", site.address());
     if site.mailbox().is_some() {
         println!("E-mail is on {}/dev/mailbox", site.origin());
     }

@@ -6,6 +6,7 @@ use actix_web::{HttpResponse, ResponseError};
 use askama::Template;
 use lucia::{Error, LocalPath};
 use serde::Deserialize;
+use serde::de::IntoDeserializer;
 use url::form_urlencoded::byte_serialize;
 
 use crate::forms::Problem;
@@ -19,6 +20,7 @@ pub struct Link {
     /// Where they were going. Only a path of this site counts.
     #[serde(deserialize_with = "next")]
     pub next: Option<LocalPath>,
+    #[serde(deserialize_with = "notice")]
     pub notice: Option<Notice>,
 }
 
@@ -28,6 +30,14 @@ pub fn next<'de, D: serde::Deserializer<'de>>(
 ) -> Result<Option<LocalPath>, D::Error> {
     let path = Option::<String>::deserialize(deserializer)?;
     Ok(path.and_then(|path| LocalPath::parse(&path)))
+}
+
+/// A `notice` of a query: nothing where it is missing or unknown.
+fn notice<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Notice>, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    Ok(Notice::deserialize(name.into_deserializer())
+        .map_err(|_: serde::de::value::Error| ())
+        .ok())
 }
 
 /// What a page says of what was done on the way to it. It is in the query, so it says nothing that an

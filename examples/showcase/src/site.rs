@@ -1,6 +1,6 @@
 //! Starting and stopping the site.
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::{fmt, io};
 
 use actix_web::dev::Server;
@@ -53,6 +53,7 @@ pub enum StartError {
 
 /// The site, listening. It answers once it [runs](Self::run).
 pub struct Site {
+    address: SocketAddr,
     place: Place,
     mails: Mails,
     sweeper: Sweeper,
@@ -65,14 +66,14 @@ pub struct Site {
 ///
 /// [`StartError`] says what is in the way.
 pub async fn start(settings: &Settings) -> Result<Site, StartError> {
-    let Settings { address, port, .. } = settings;
-    let listener =
-        TcpListener::bind((address.as_str(), *port)).map_err(|source| StartError::Listen {
-            address: address.clone(),
-            port: *port,
-            source,
-        })?;
-    let place = place(settings, &listener)?;
+    let listener = TcpListener::bind((&*settings.address, settings.port));
+    let listener = listener.map_err(|source| StartError::Listen {
+        address: settings.address.clone(),
+        port: settings.port,
+        source,
+    })?;
+    let address = listener.local_addr()?;
+    let place = place(settings, address)?;
     let opened = database::open(settings, &place).await;
     let (auth, activity) = opened.map_err(|source| StartError::Database {
         database: settings.database.to_string(),
@@ -115,6 +116,7 @@ pub async fn start(settings: &Settings) -> Result<Site, StartError> {
             .wrap(from_fn(logging::request))
     });
     Ok(Site {
+        address,
         place,
         mails,
         sweeper,
@@ -123,8 +125,7 @@ pub async fn start(settings: &Settings) -> Result<Site, StartError> {
 }
 
 /// Where people reach the site, and whether that is this machine alone.
-fn place(settings: &Settings, listener: &TcpListener) -> Result<Place, StartError> {
-    let address = listener.local_addr()?;
+fn place(settings: &Settings, address: SocketAddr) -> Result<Place, StartError> {
     let refuse = |what: &str| Err(StartError::Setting(what.to_owned()));
     match &settings.public_url {
         None if !address.ip().is_loopback() => refuse(
@@ -146,6 +147,12 @@ fn place(settings: &Settings, listener: &TcpListener) -> Result<Place, StartErro
 }
 
 impl Site {
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Where people reach it: `http://127.0.0.1:8080`.
     #[must_use]
     pub fn origin(&self) -> &str {

@@ -4,7 +4,7 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
 use tempfile::TempDir;
 
@@ -103,7 +103,7 @@ impl Drop for Running {
 }
 
 /// Starts the program, and waits for its address.
-fn run(command: &mut Command) -> (Running, impl BufRead, String) {
+fn run(command: &mut Command) -> (Running, BufReader<ChildStdout>, String) {
     let mut running = Running(command.stdout(Stdio::piped()).spawn().unwrap());
     let mut stdout = BufReader::new(running.0.stdout.take().unwrap());
     let mut line = String::new();
@@ -165,17 +165,7 @@ async fn a_public_site_has_no_mailbox_and_no_demo_provider_and_a_secure_cookie()
         .env("MAIL_FROM", "Showcase <no-reply@example.com>")
         .env("GITHUB_ID", "id")
         .env("GITHUB_SECRET", "swordfish");
-    let mut running = Running(command.stdout(Stdio::piped()).spawn().unwrap());
-    let mut stdout = BufReader::new(running.0.stdout.take().unwrap());
-    let mut line = String::new();
-    let port = loop {
-        line.clear();
-        assert_ne!(stdout.read_line(&mut line).unwrap(), 0, "no address");
-        if let Some((_, port)) = line.trim().split_once("127.0.0.1:") {
-            break port.to_owned();
-        }
-    };
-    let address = format!("http://127.0.0.1:{port}");
+    let (_running, _stdout, address) = run(&mut command);
     for path in ["dev/mailbox", "demo-provider/keys", "login/with/demo"] {
         let page = reqwest::get(format!("{address}/{path}")).await.unwrap();
         assert_eq!(page.status(), 404, "{path}");

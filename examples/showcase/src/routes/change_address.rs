@@ -1,7 +1,5 @@
 //! Another e-mail address: confirmed by a link to the new one, undone by a link to the old one.
 
-use std::time::Duration;
-
 use actix_web::{HttpResponse, get, post, web};
 use askama::Template;
 use lucia::mail::MailContent;
@@ -20,8 +18,6 @@ const UNDO_PAGE: &str = "/email/undo";
 const SENT_PAGE: &str = "/security/email/sent";
 const OTHER: (&str, &str) = ("/security/email", "Ask for another link");
 const UNDO_OTHER: (&str, &str) = ("/forgot", "Reset your password");
-const LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
-const UNDO_LIFETIME: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 #[derive(Template)]
 #[template(path = "email.html")]
@@ -81,13 +77,9 @@ pub async fn ask(
     let asked = async {
         email::check(&new)?;
         let created = auth_request.create_email_change(&key.id, (email::PROVIDER, &new));
-        if let Some(token) = created.await? {
-            let link = mails.link(CONFIRM_PAGE, &token);
-            mails.send(
-                &new,
-                MailContent::ConfirmNewAddress { link: &link },
-                LIFETIME,
-            );
+        if let Some(link) = created.await? {
+            let url = mails.url(CONFIRM_PAGE, &link);
+            mails.send_link(&link, MailContent::ConfirmNewAddress { link: &url });
         }
         Ok(())
     };
@@ -147,12 +139,12 @@ pub async fn confirm(
         Ok(change) => change,
         Err(error) => return dead_link(error, OTHER),
     };
-    if let Some(token) = &change.undo {
+    if let Some(link) = &change.undo {
         let content = MailContent::AddressChanged {
             new_address: change.key.id.provider_user_id(),
-            undo_link: &mails.link(UNDO_PAGE, token),
+            undo_link: &mails.url(UNDO_PAGE, link),
         };
-        mails.send(change.former.provider_user_id(), content, UNDO_LIFETIME);
+        mails.send_link(link, content);
     }
     let response = see_other("/security?notice=address-changed");
     Ok(carry::done(response, CONFIRM_PAGE))

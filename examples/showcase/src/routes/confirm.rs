@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use actix_web::{HttpResponse, get, post, web};
 use askama::Template;
-use lucia::mail::MailContent;
+
 use lucia::{
     Auth, Error, LocalPath, OAuthProvider, Password, Session, SignInCode, UserId, UserKey,
     auth_request, authenticated,
@@ -21,8 +21,6 @@ use crate::routes::provider_sign_in::unknown_provider;
 
 /// How long a confirmation counts. The attributes of the handlers that ask for one say the same.
 pub const RECENT: Duration = Duration::from_secs(10 * 60);
-
-const CODE_LIFETIME: Duration = Duration::from_secs(10 * 60);
 
 #[derive(Template)]
 #[template(path = "confirm.html")]
@@ -108,14 +106,8 @@ pub async fn send_code(
     let Some(key) = email::key_of(&auth, &session.user_id).await? else {
         return Ok(see_other(&with_next("/confirm", next)));
     };
-    let created = auth
-        .create_sign_in_code(&key.id)
-        .limit_by(auth_request.client_address());
-    if let Some(code) = created.await? {
-        let content = MailContent::SignInCode {
-            code: code.expose(),
-        };
-        mails.send(key.id.provider_user_id(), content, CODE_LIFETIME);
+    if let Some(code) = auth_request.create_sign_in_code(&key.id).await? {
+        mails.send_code(&code);
     }
     Ok(see_other(&with_next("/confirm/code", next)))
 }

@@ -1,7 +1,5 @@
 //! Sign-in by a mailed link or code.
 
-use std::time::Duration;
-
 use actix_web::{HttpResponse, get, post, web};
 use askama::Template;
 use lucia::mail::MailContent;
@@ -22,7 +20,6 @@ const LINK_PAGE: &str = "/login/link";
 const CODE_PAGE: &str = "/login/code";
 const SENT_PAGE: &str = "/login/link/sent";
 const OTHER: (&str, &str) = ("/login/email", "Ask for another link");
-const LIFETIME: Duration = Duration::from_secs(10 * 60);
 
 /// "Which address?"
 #[derive(Template)]
@@ -90,7 +87,6 @@ pub async fn show(link: web::Query<Link>) -> lucia::Result<HttpResponse> {
 #[post("/login/email")]
 #[auth_request]
 pub async fn send(
-    auth: web::Data<Auth>,
     place: web::Data<Place>,
     mails: web::Data<Mails>,
     form: web::Form<Form>,
@@ -98,24 +94,19 @@ pub async fn send(
     let address = email::one_form(&form.email);
     let key = (email::PROVIDER, &*address);
     let asked = async {
-        auth_request.check_origin()?;
         email::check(&address)?;
-        let client = auth_request.client_address();
+
         match form.by {
             By::Link => {
-                if let Some(token) = auth.create_sign_in_link(key).limit_by(client).await? {
-                    let page = with_next(LINK_PAGE, form.next.as_ref());
-                    let link = mails.link(&page, &token);
-                    mails.send(&address, MailContent::SignInLink { link: &link }, LIFETIME);
+                if let Some(link) = auth_request.create_sign_in_link(key).await? {
+                    let url = mails.url(&with_next(LINK_PAGE, form.next.as_ref()), &link);
+                    mails.send_link(&link, MailContent::SignInLink { link: &url });
                 }
                 Ok(carry::to(&place, SENT_PAGE, &address))
             }
             By::Code => {
-                if let Some(code) = auth.create_sign_in_code(key).limit_by(client).await? {
-                    let content = MailContent::SignInCode {
-                        code: code.expose(),
-                    };
-                    mails.send(&address, content, LIFETIME);
+                if let Some(code) = auth_request.create_sign_in_code(key).await? {
+                    mails.send_code(&code);
                 }
                 let page = with_next(CODE_PAGE, form.next.as_ref());
                 Ok(carry::to(&place, &page, &address))

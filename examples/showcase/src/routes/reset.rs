@@ -1,7 +1,5 @@
 //! A mailed link lets a user choose another password.
 
-use std::time::Duration;
-
 use actix_web::{HttpResponse, get, post, web};
 use askama::Template;
 use lucia::mail::MailContent;
@@ -19,7 +17,6 @@ use crate::routes::verify::sign_in_first;
 const PAGE: &str = "/reset";
 const SENT_PAGE: &str = "/forgot/sent";
 const OTHER: (&str, &str) = ("/forgot", "Ask for another link");
-const LIFETIME: Duration = Duration::from_secs(60 * 60);
 
 /// "Which address?"
 #[derive(Template)]
@@ -58,25 +55,17 @@ pub async fn ask_page() -> lucia::Result<HttpResponse> {
 #[post("/forgot")]
 #[auth_request]
 pub async fn ask(
-    auth: web::Data<Auth>,
     place: web::Data<Place>,
     mails: web::Data<Mails>,
     form: web::Form<Form>,
 ) -> lucia::Result<HttpResponse> {
     let address = email::one_form(&form.email);
     let asked = async {
-        auth_request.check_origin()?;
         email::check(&address)?;
-        let created = auth
-            .create_password_reset((email::PROVIDER, &address))
-            .limit_by(auth_request.client_address());
-        if let Some(token) = created.await? {
-            let link = mails.link(PAGE, &token);
-            mails.send(
-                &address,
-                MailContent::ResetPassword { link: &link },
-                LIFETIME,
-            );
+        let key = (email::PROVIDER, &address);
+        if let Some(link) = auth_request.create_password_reset(key).await? {
+            let url = mails.url(PAGE, &link);
+            mails.send_link(&link, MailContent::ResetPassword { link: &url });
         }
         Ok(())
     };

@@ -85,9 +85,11 @@ pub async fn sign_up(
             .await
     };
     match signed_up.await {
-        Ok((user, _)) => {
+        Ok(_) => {
             // The user is there. If the link is not, its page offers another one.
-            if let Err(error) = verify::send(&auth_request, &mails, &user.id, &address).await {
+            if let Err(error) =
+                verify::send(&auth_request, &mails, (email::PROVIDER, &address)).await
+            {
                 tracing::warn!(%error, "no link to confirm an address");
             }
             Ok(see_other(&with_next("/verify/sent", form.next.as_ref())))

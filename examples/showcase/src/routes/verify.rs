@@ -1,11 +1,9 @@
 //! A mailed link confirms that an address belongs to its user.
 
-use std::time::Duration;
-
 use actix_web::{HttpResponse, get, post, web};
 use askama::Template;
 use lucia::mail::MailContent;
-use lucia::{Auth, AuthRequest, Error, LocalPath, User, UserId, auth_request, authenticated};
+use lucia::{Auth, AuthRequest, Error, KeyId, LocalPath, User, auth_request, authenticated};
 use serde::Deserialize;
 
 use crate::carry::{self, Arrival, Carried};
@@ -16,7 +14,6 @@ use crate::place::Place;
 
 const PAGE: &str = "/verify";
 const OTHER: (&str, &str) = ("/verify/sent", "Ask for another link");
-const LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// "We sent you a link", for a user who is signed in.
 #[derive(Template)]
@@ -52,24 +49,15 @@ pub struct SentLink {
     again: bool,
 }
 
-/// Sends a link to an address of this user.
+/// Sends a link to an address of the user who is signed in.
 pub async fn send(
     auth_request: &AuthRequest,
     mails: &Mails,
-    user_id: &UserId,
-    address: &str,
+    key: impl Into<KeyId>,
 ) -> lucia::Result<()> {
-    let created = auth_request
-        .auth()
-        .create_email_verification(user_id, (email::PROVIDER, address))
-        .limit_by(auth_request.client_address());
-    if let Some(token) = created.await? {
-        let link = mails.link(PAGE, &token);
-        mails.send(
-            address,
-            MailContent::VerifyAddress { link: &link },
-            LIFETIME,
-        );
+    if let Some(link) = auth_request.create_email_verification(key).await? {
+        let url = mails.url(PAGE, &link);
+        mails.send_link(&link, MailContent::VerifyAddress { link: &url });
     }
     Ok(())
 }
@@ -103,7 +91,7 @@ pub async fn send_again(
     form: web::Form<Link>,
 ) -> lucia::Result<HttpResponse> {
     if let Some(key) = email::key_of(&auth, &user.id).await? {
-        send(&auth_request, &mails, &user.id, key.id.provider_user_id()).await?;
+        send(&auth_request, &mails, &key.id).await?;
     }
     let next = with_next("/verify/sent", form.next.as_ref());
     let separator = if form.next.is_some() { '&' } else { '?' };
