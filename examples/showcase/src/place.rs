@@ -8,6 +8,8 @@ pub struct Place {
     pub origin: String,
     /// Whether only this machine reaches it, without TLS.
     pub is_development: bool,
+    /// Whether mails are at `/dev/mailbox`, and not sent.
+    pub has_mailbox: bool,
 }
 
 impl Place {

@@ -138,10 +138,12 @@ fn place(settings: &Settings, address: SocketAddr) -> Result<Place, StartError> 
         Some(origin) => Ok(Place {
             origin: origin.clone(),
             is_development: false,
+            has_mailbox: false,
         }),
         None => Ok(Place {
             origin: format!("http://{address}"),
             is_development: true,
+            has_mailbox: settings.smtp.is_none(),
         }),
     }
 }

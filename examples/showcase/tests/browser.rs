@@ -250,3 +250,57 @@ impl Walk<'_> {
         link.strip_prefix(&self.site.origin).unwrap().to_owned()
     }
 }
+
+/// Nothing is found on the pages, so here is what would be.
+#[actix_web::test]
+async fn what_is_wrong_with_a_page_is_found() {
+    let Some(driver) = Driver::start() else {
+        return;
+    };
+    let site = RunningSite::start().await;
+    let browser = driver.browser(&site.origin).await;
+    let looks = Looks::new(&browser);
+    for (change, fault) in [
+        ("main.style.width = '3000px'", "it scrolls sideways"),
+        ("root.removeAttribute('lang')", "it has no language"),
+        ("find('h1').remove()", "it has not one h1"),
+        (
+            "main.append(document.createElement('h4'))",
+            "a level of headings is left out",
+        ),
+        ("find('button').id = 'email'", "an id is there twice"),
+        (
+            "find('#email').setAttribute('aria-describedby', 'nothing')",
+            "it refers to nothing",
+        ),
+        ("find('label[for=email]').remove()", "no label"),
+        (
+            "find('#password').removeAttribute('autocomplete')",
+            "no autocomplete",
+        ),
+        ("find('.wide').innerText = ''", "no name"),
+        ("find('img').removeAttribute('alt')", "no alt"),
+        (
+            "find('.wide').style.cssText = 'padding: 0; line-height: 1'",
+            "too small",
+        ),
+        ("find('label').style.color = '#999'", "contrast "),
+        (
+            "find('#email').style.borderColor = '#ccc'",
+            "contrast of an edge",
+        ),
+    ] {
+        browser.open("/login").await;
+        assert!(looks.faults().await.is_empty());
+        let script = format!(
+            "const root = document.documentElement, find = (css) => document.querySelector(css);
+             const main = find('main'); {change}; arguments[0]()"
+        );
+        browser.run(&script, vec![]).await;
+        let faults = looks.faults().await;
+        assert!(
+            faults.iter().any(|found| found.starts_with(fault)),
+            "{change}: {faults:?}"
+        );
+    }
+}

@@ -100,7 +100,7 @@ pub async fn sent(place: web::Data<Place>, carried: Carried) -> lucia::Result<Ht
         address: carried.value(),
         text: "If the address is free, a link to confirm it is on its way there. Until you open it in this \
                browser, everything stays as it is.",
-        is_mailbox_here: place.is_development,
+        is_mailbox_here: place.has_mailbox,
         again: "/security/email",
     })
 }

@@ -125,7 +125,7 @@ pub async fn code_page(
         address: key.id.provider_user_id(),
         next: link.next.as_ref(),
         problem: None,
-        is_mailbox_here: place.is_development,
+        is_mailbox_here: place.has_mailbox,
     })
 }
 
@@ -148,7 +148,7 @@ pub async fn by_code(
             address: key.id.provider_user_id(),
             next,
             problem: Some(problem),
-            is_mailbox_here: place.is_development,
+            is_mailbox_here: place.has_mailbox,
         }),
     }
 }

@@ -38,7 +38,7 @@ pub async fn landing(
     html(&Landing {
         name: user.as_ref().map(|user| &*user.name),
         notice: link.notice,
-        is_mailbox_here: place.is_development,
+        is_mailbox_here: place.has_mailbox,
     })
 }
 
@@ -56,6 +56,6 @@ pub async fn home(
         name: &user.name,
         notice: link.notice,
         unconfirmed: unconfirmed.as_ref().map(|key| key.id.provider_user_id()),
-        is_mailbox_here: place.is_development,
+        is_mailbox_here: place.has_mailbox,
     })
 }

@@ -129,7 +129,7 @@ pub async fn link_sent(place: web::Data<Place>, carried: Carried) -> lucia::Resu
         address: carried.value(),
         text: "If there is an account with this address, a link to sign in is on its way. It works once, \
                for 10 minutes.",
-        is_mailbox_here: place.is_development,
+        is_mailbox_here: place.has_mailbox,
         again: "/login/email",
     })
 }
@@ -183,7 +183,7 @@ pub async fn code_page(
         remember: false,
         next: link.next.as_ref(),
         problem: None,
-        is_mailbox_here: place.is_development,
+        is_mailbox_here: place.has_mailbox,
     })
 }
 
@@ -208,7 +208,7 @@ pub async fn by_code(
             remember: form.remember,
             next,
             problem: Some(problem),
-            is_mailbox_here: place.is_development,
+            is_mailbox_here: place.has_mailbox,
         }),
     }
 }

@@ -84,7 +84,7 @@ pub async fn sent(place: web::Data<Place>, carried: Carried) -> lucia::Result<Ht
         address: carried.value(),
         text: "If there is an account with this address, a link to choose another password is on its way. It \
                works once, for an hour.",
-        is_mailbox_here: place.is_development,
+        is_mailbox_here: place.has_mailbox,
         again: "/forgot",
     })
 }

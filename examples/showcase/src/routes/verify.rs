@@ -76,7 +76,7 @@ pub async fn sent(
             address: key.id.provider_user_id(),
             next: link.next.as_ref(),
             is_sent_again: link.again,
-            is_mailbox_here: place.is_development,
+            is_mailbox_here: place.has_mailbox,
         }),
         None => Ok(see_other("/home?notice=address-confirmed")),
     }

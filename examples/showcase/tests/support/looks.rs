@@ -46,13 +46,19 @@ impl<'a> Looks<'a> {
             self.browser
                 .devtools("Emulation.setEmulatedMedia", media)
                 .await;
-            let faults = self.browser.run(FAULTS, vec![]).await;
+            let faults = self.faults().await;
             if let Some(pictures) = &self.pictures {
                 self.picture(&pictures.join(format!("{name}-{look}.png")))
                     .await;
             }
-            assert_eq!(faults, json!([]), "{name}, {look}");
+            assert!(faults.is_empty(), "{name}, {look}: {faults:#?}");
         }
+    }
+
+    /// What is wrong with the page.
+    pub async fn faults(&self) -> Vec<String> {
+        let faults = self.browser.run(FAULTS, vec![]).await;
+        serde_json::from_value(faults).unwrap()
     }
 
     async fn picture(&self, file: &std::path::Path) {
