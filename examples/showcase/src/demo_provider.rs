@@ -1,5 +1,5 @@
 //! A toy provider of OpenID Connect, so that sign-in by a provider can be tried without registering
-//! anywhere. Anybody can be Ada or Grace there, so it is in development only, on this machine.
+//! anywhere. Everyone can be Ada or Grace there, so it is in development only, on this machine.
 //!
 //! For the site it is a provider like any other: the site asks for its discovery document and keys over
 //! HTTP, and checks what it signs.

@@ -52,7 +52,7 @@ fn of_provider(kind: OAuthErrorKind) -> Failure<'static> {
             "This is not about your account. Try again in a moment, or sign in another way.",
         ),
         _ => (
-            "The provider's answer makes no sense",
+            "We cannot accept the provider's answer",
             "You are not signed in. This is between us and the provider, and we have a note of it.",
         ),
     };
@@ -82,7 +82,7 @@ fn of_status(status: StatusCode) -> Failure<'static> {
             "Something went wrong",
             "It is our mistake, and we have a note of it.",
         ),
-        _ => ("That was not understood", "Go back and try once more."),
+        _ => ("We did not understand that", "Go back and try once more."),
     };
     Failure::new(title, text)
 }

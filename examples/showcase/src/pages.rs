@@ -68,7 +68,7 @@ impl Notice {
             }
             Self::PasswordChanged => "Your password is changed. Other devices were signed out.",
             Self::PasswordReset => "Your password is changed, and you are signed in.",
-            Self::Linked => "The account is linked. You can sign in by it from now on.",
+            Self::Linked => "The account is linked. You can sign in with it from now on.",
             Self::Unlinked => "The account is not linked any more.",
             Self::SignedOutOthers => "Your other devices are signed out.",
             Self::SignedOutOne => "That device is signed out.",

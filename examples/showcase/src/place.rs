@@ -1,7 +1,7 @@
 //! [`Place`]: where people reach the site.
 
 /// Links in mails lead there, and providers send people back there. It comes from the settings and never
-/// from a request: anybody can write any `Host` into one.
+/// from a request: a client can write any `Host` into one.
 #[derive(Clone, Debug)]
 pub struct Place {
     /// `https://example.com`, without a slash at the end.

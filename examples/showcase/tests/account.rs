@@ -146,7 +146,7 @@ async fn an_address_changes_when_the_new_one_is_confirmed_and_the_old_one_can_un
     let mail = site.next_mail(ADDRESS).await;
     assert!(mail.text().contains(NEW_ADDRESS));
     let page = owner.open_link(&mail).await;
-    assert_eq!(page.heading(), "It was not you?");
+    assert_eq!(page.heading(), "Undo the change?");
     assert!(thief.is_signed_in().await, "a GET undoes nothing");
     let page = owner
         .post("/email/undo", &[("token", page.hidden("token"))])
@@ -222,7 +222,7 @@ async fn recent_activity_is_listed_to_its_user_alone() {
     eventually(async || ada.get("/security").await.has("A sign-in failed")).await;
     let page = ada.get("/security").await;
     assert!(page.has("Account created") && page.has("Firefox on Linux, 127.0.0.1"));
-    assert!(!page.has("Signed in by demo"));
+    assert!(!page.has("Signed in with Demo"));
 }
 
 #[actix_web::test]
@@ -235,7 +235,7 @@ async fn what_matters_asks_who_a_person_is_by_password_or_code() {
     let page = ada.get(page.leads_to()).await;
     assert_eq!(
         (page.heading(), page.hidden("next")),
-        ("Is it you?", "/security/email")
+        ("Confirm that it is you", "/security/email")
     );
     let page = ada
         .post(

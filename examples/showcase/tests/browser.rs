@@ -165,7 +165,7 @@ impl Walk<'_> {
         ada.enter("Link Demo provider").await;
         looks.at("demo-provider", "Demo provider").await;
         ada.enter("Sign in as Ada Lovelace").await;
-        ada.reads("The account is linked. You can sign in by it from now on.")
+        ada.reads("The account is linked. You can sign in with it from now on.")
             .await;
         looks.at("security-linked", "Security").await;
         ada.enter("Sign out").await;
@@ -202,7 +202,7 @@ impl Walk<'_> {
         ada.reads("Your account has the new address now.").await;
         looks.at("security-long", "Security").await;
         ada.open(&self.path(ADDRESS).await).await;
-        looks.at("email-undo", "It was not you?").await;
+        looks.at("email-undo", "Undo the change?").await;
         ada.enter("Undo the change").await;
         looks.at("password-new", "Choose a password").await;
         ada.type_in(THIRD).await;
@@ -215,7 +215,7 @@ impl Walk<'_> {
         let Self { site, ada, looks } = self;
         site.age_sign_ins();
         ada.enter("Delete the account").await;
-        looks.at("confirm", "Is it you?").await;
+        looks.at("confirm", "Confirm that it is you").await;
         ada.enter(&format!("Send a code to {ADDRESS}")).await;
         looks.at("confirm-code", "Enter the code").await;
         ada.type_in(&code(&site.next_mail(ADDRESS).await)).await;
@@ -247,7 +247,7 @@ impl Walk<'_> {
     /// The path of the link in the next mail to an address.
     async fn path(&self, address: &str) -> String {
         let link = link(&self.site.next_mail(address).await);
-        link.strip_prefix(&self.site.origin).unwrap().to_owned()
+        link[self.site.origin.len()..].to_owned()
     }
 }
 

@@ -98,7 +98,7 @@ async fn a_certified_provider_is_linked_and_signs_in() {
     submit(&browser, &[("login", "ada"), ("password", "any")]).await;
     submit(&browser, &[]).await;
     browser
-        .reads("The account is linked. You can sign in by it from now on.")
+        .reads("The account is linked. You can sign in with it from now on.")
         .await;
     browser.open("/security").await;
     browser.click("Sign out this device").await;

@@ -25,7 +25,7 @@ async fn the_site_works_on_postgres() {
 }
 
 #[actix_web::test]
-async fn while_the_database_is_away_pages_say_so_and_nobody_is_signed_out() {
+async fn while_the_database_is_away_pages_say_so_and_all_users_stay_signed_in() {
     let database = Database::new().await;
     let proxy = Proxy::before(&database).await;
     let site = RunningSite::on_postgres(database.url_by(proxy.port())).await;

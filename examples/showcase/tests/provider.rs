@@ -136,7 +136,10 @@ async fn the_last_way_to_sign_in_stays() {
     ada.choose("/login/with/demo", "ada").await;
     let demo = [("provider", "demo"), ("subject", "ada")];
     let page = ada.post("/security/unlink", &demo).await;
-    assert_eq!((page.status, page.heading()), (409, "This one has to stay"));
+    assert_eq!(
+        (page.status, page.heading()),
+        (409, "This is your only way to sign in")
+    );
     assert!(ada.get("/security").await.has("Unlink Demo provider"));
 }
 
@@ -149,7 +152,7 @@ async fn a_provider_confirms_who_a_person_is_and_no_other_person() {
     let page = ada.get("/security/delete").await;
     assert_eq!(page.leads_to(), "/confirm?next=%2Fsecurity%2Fdelete");
     let page = ada.get(page.leads_to()).await;
-    assert_eq!(page.heading(), "Is it you?");
+    assert_eq!(page.heading(), "Confirm that it is you");
     assert!(!page.has("type=\"password\"") && page.has("Confirm with Demo provider"));
     let begin = "/confirm/with/demo?next=/security/delete";
     let page = ada.choose(begin, "grace").await;

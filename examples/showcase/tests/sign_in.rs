@@ -102,7 +102,7 @@ async fn a_person_signs_in_by_a_mailed_link() {
     assert_eq!(page.heading(), "Sign in");
     assert!(
         page.has(ADDRESS) && !ada.is_signed_in().await,
-        "a GET signs nobody in"
+        "a GET does not sign in"
     );
     let form = [
         ("token", page.hidden("token")),

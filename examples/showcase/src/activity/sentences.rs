@@ -5,7 +5,7 @@ pub fn sentence(event: &str, provider: &str) -> Option<String> {
     let text = match event {
         "signed_in" => match provider {
             "" | "email" => "Signed in",
-            _ => return Some(format!("Signed in by {provider}")),
+            _ => return Some(format!("Signed in with {provider}")),
         },
         "sign_in_failed" => "A sign-in failed",
         "reauthenticated" => "Confirmed who you are",

@@ -35,8 +35,8 @@ pub async fn unlink(form: web::Form<Form>) -> lucia::Result<HttpResponse> {
     match auth_request.unlink_oauth(key).await {
         Ok(()) | Err(Error::UnknownKey) => Ok(see_other("/security?notice=unlinked")),
         Err(error @ Error::LastKey) => {
-            let text = "You have no other way to sign in. Link another account first.";
-            let page = Failure::new("This one has to stay", text);
+            let text = "Link another account first, and unlink this one then.";
+            let page = Failure::new("This is your only way to sign in", text);
             as_html(
                 error.error_response(),
                 &page.way_out("/security", "Back to security"),

@@ -90,7 +90,7 @@ impl<'a> Page<'a> {
 }
 
 fn no_address() -> lucia::Result<HttpResponse> {
-    let text = "You sign in by another site, which has your password. There is none here.";
+    let text = "You sign in with another site, which has your password. There is none here.";
     let page = Failure::new("No password here", text).way_out("/security", "Back to security");
     as_html(HttpResponse::NotFound().finish(), &page)
 }

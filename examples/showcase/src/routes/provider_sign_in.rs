@@ -104,7 +104,7 @@ fn another_account(provider: &OAuthProvider) -> lucia::Result<HttpResponse> {
 
 fn linked_to_another(error: Error, provider: &OAuthProvider) -> lucia::Result<HttpResponse> {
     let text = format!(
-        "The account at {} belongs to another user of this site. Sign in by it and unlink it there, or delete \
+        "The account at {} belongs to another user of this site. Sign in with it and unlink it there, or delete \
          that user.",
         provider.name()
     );

@@ -8,7 +8,7 @@ use crate::pages::see_other;
 #[post("/security/sessions/{id}/end")]
 #[authenticated(redirect = "/login")]
 pub async fn end(present: Session, id: web::Path<SessionId>) -> lucia::Result<HttpResponse> {
-    // The id came with the request: `invalidate_session` would end anybody's session. One that has ended
+    // The id came with the request: `invalidate_session` would end the session of any user. One that has ended
     // already is as good as ended.
     let auth = auth_request.auth();
     auth.invalidate_user_session(&present.user_id, &id).await?;

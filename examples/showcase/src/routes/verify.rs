@@ -134,7 +134,7 @@ pub async fn verify(form: web::Form<Form>) -> lucia::Result<HttpResponse> {
 
 /// For a user who has another way to sign in: the address alone is not enough.
 pub fn sign_in_first(error: Error) -> lucia::Result<HttpResponse> {
-    let text = "This account has another way to sign in. Sign in by that, and open the link from the mail \
+    let text = "This account has another way to sign in. Sign in that way, and open the link from the mail \
                 again in the same browser.";
     let page = Failure::new("Sign in first", text).way_out("/login", "Sign in");
     as_html(actix_web::ResponseError::error_response(&error), &page)
