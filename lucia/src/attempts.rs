@@ -14,6 +14,9 @@
 //! tell that there is a key of another spelling. So the password is not checked, and the answer is that of
 //! a wrong password, after the same work.
 //!
+//! A code is shorter than a password, and can be guessed at for many keys, of which few have one. So a client's
+//! codes are counted for all keys together as well, after they are counted for the key.
+//!
 //! A link or code that is asked for is counted in two places as well: by the client that asks, and by the
 //! key whose user gets it, whichever clients ask. A client that has asked too often gets a 429 before the key
 //! is looked for. When only the place of the key is full, the answer is that for an unknown key.
@@ -41,6 +44,12 @@ const MAILS_BY_CLIENT: u32 = 100;
 const MAILS_TO_KEY: u32 = 10;
 
 const MAIL_PERIOD: Duration = Duration::from_secs(60 * 60);
+
+/// How many wrong codes one client can try within [`CODE_PERIOD`], for all keys together (OWASP ASVS 5.0, 6.6.3).
+/// Many people can share an address.
+const CODES_BY_CLIENT: u32 = 100;
+
+const CODE_PERIOD: Duration = Duration::from_secs(60 * 60);
 
 /// An attempt that was counted as one that fails. It stays counted unless it is found to be
 /// something else: an attempt that is dropped before its answer was a guess as well.
@@ -101,6 +110,31 @@ impl Auth {
             places: counted.places,
         };
         Ok(Some((attempt, found)))
+    }
+}
+
+impl Auth {
+    /// Counts a code that a client tries.
+    async fn count_client(&self, address: IpAddr) -> Result<Vec<CountedPlace>> {
+        let now = self.now();
+        let salt = place(&[b"any code"], Some(address));
+        let attempt = NewAttempt {
+            place: place(&[b"codes"], Some(address)),
+            key_id: None,
+            unknown_place: attempt_place(&salt, ""),
+            salt,
+            now,
+            expires: now.plus(CODE_PERIOD),
+            limit: CODES_BY_CLIENT,
+            stored_limit: CODES_BY_CLIENT,
+        };
+        let counted = self.ask(self.attempts()?.count_attempt(attempt)).await?;
+        if counted.places.is_empty() {
+            return Err(Error::TooManyAttempts {
+                retry_after: now.until(counted.expires),
+            });
+        }
+        Ok(counted.places)
     }
 }
 
@@ -178,13 +212,31 @@ impl Auth {
 }
 
 impl Attempt<'_> {
+    /// Counts the attempt for the client as well, whatever the key, since it is one by a code.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TooManyAttempts`] when as many codes of the client were wrong as may be. Then the attempt is taken
+    /// back.
+    pub(crate) async fn count_code(mut self, address: IpAddr) -> Result<Self> {
+        match self.auth.count_client(address).await {
+            // Behind those of the key: all attempts take rows in this order.
+            Ok(places) => self.places.extend(places),
+            Err(error) => {
+                self.end(Some(&error)).await;
+                return Err(error);
+            }
+        }
+        Ok(self)
+    }
+
     /// Takes the attempt back, unless it has failed: where it has succeeded, and where it was not
     /// judged. It takes back itself and no other attempt. Different keys share a count, and the
     /// owner of one would otherwise wipe out their guesses at another by signing in.
     ///
     /// An error here refuses no user: the attempt then stays counted.
-    pub(crate) async fn end<T>(self, outcome: &Result<T>) {
-        if let Err(Error::InvalidCredentials | Error::InvalidOneTimeToken) = outcome {
+    pub(crate) async fn end(self, error: Option<&Error>) {
+        if let Some(Error::InvalidCredentials | Error::InvalidOneTimeToken) = error {
             return;
         }
         let uncounted = async {

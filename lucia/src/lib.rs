@@ -204,7 +204,7 @@ pub use token::{
 };
 #[doc(hidden)]
 pub use user::OwnedOrCallReturning;
-pub use user::key::{KeyId, NewKey, UserKey, VerifiedKey};
+pub use user::key::{KeyId, NewKey, SignInMethod, UserKey, VerifiedKey};
 pub use user::{MaybeUser, NewUser, NoAttributes, User, UserId};
 
 /// For the code that the attributes generate. Items that differ between frameworks are in the

@@ -93,7 +93,7 @@ struct Shared {
     replacement: Mutex<Option<Arc<Sender>>>,
     /// What is known of the sender by the `Authorization` header.
     bearer: Claim,
-    /// By what a sign-in at a provider is bound to the browser.
+    /// By what a sign-in at a provider or by a code is bound to the browser.
     browser: BrowserBinding,
     /// Whether the request authenticates by its bearer token.
     by_bearer: AtomicBool,
@@ -139,7 +139,7 @@ pub struct ResponseHeaders {
     /// Why the response must not carry a session cookie.
     pub(crate) no_cookie: Option<&'static str>,
     pub(crate) cookie_name: Arc<str>,
-    /// The `Set-Cookie` that binds a sign-in at a provider to the browser.
+    /// The `Set-Cookie` that binds a sign-in at a provider or by a code to the browser.
     pub(crate) browser_cookie: Option<Box<SessionCookie>>,
 }
 
@@ -179,7 +179,7 @@ impl Auth {
             let is_wanted = self.has_hooks() && !(is_safe && shows_token);
             let user_agent = is_wanted.then(|| user_agent(request)).flatten();
             let client = (client, user_agent);
-            let browser = BrowserBinding::read(self, request);
+            let browser = BrowserBinding::read(self, request, is_safe);
             let origin = (refusal, is_safe);
             AuthRequest::new(self.clone(), cookie, bearer, origin, client, browser)
         });

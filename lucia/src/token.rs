@@ -11,6 +11,7 @@ mod key_links;
 mod links;
 mod password_reset;
 mod purpose;
+mod refusal;
 mod secret;
 mod sign_in_code;
 mod sign_in_link;

@@ -11,7 +11,7 @@ use crate::event::{EventKind, RevocationCause, SignInFailure};
 use crate::session::token::{SessionId, SessionToken};
 use crate::session::{Session, SessionInfo, SessionState};
 use crate::store::NewSessionRow;
-use crate::user::key::VerifiedKey;
+use crate::user::key::{SignInMethod, VerifiedKey};
 use crate::user::{UserId, refused};
 use crate::{Error, Result};
 
@@ -281,9 +281,11 @@ impl CreateSession<'_> {
             limit: auth.0.max_sessions,
         };
         let provider_id = key.map(|key| key.id.provider_id().to_owned());
+        let method = key.map_or(SignInMethod::Application, |key| key.method);
         let pending = auth.pending(EventKind::SignedIn {
             user_id: user_id.clone(),
             session_id: token.session_id(),
+            method,
             provider_id: provider_id.clone(),
             proven: self.proven,
             replaced_session_id: new.replaces.clone(),
@@ -302,6 +304,7 @@ impl CreateSession<'_> {
         if let Some(reason) = failure {
             auth.tell(EventKind::SignInFailed {
                 reason,
+                method,
                 provider_id,
                 user_id: Some(user_id.clone()),
             });

@@ -6,7 +6,7 @@ use crate::event::{EventKind, SignInFailure};
 use crate::session::Session;
 use crate::store::{KeyRow, OldHash, PasswordChange};
 use crate::user::UserId;
-use crate::user::key::{KeyId, UserKey, VerifiedKey};
+use crate::user::key::{KeyId, SignInMethod, UserKey, VerifiedKey};
 use crate::{Error, Result};
 
 impl Auth {
@@ -179,7 +179,8 @@ impl Auth {
         let row = self.known_key(&key.into()).await?;
         let hashed_password = self.0.passwords.hash(password).await?;
         self.end_tokens(&row.user_id).await?;
-        self.reset_to(row, hashed_password).await
+        self.reset_to(row, hashed_password, SignInMethod::Application)
+            .await
     }
 
     /// Deletes the open links and codes of a user whose password is about to be another one: if a step fails,
@@ -195,11 +196,13 @@ impl Auth {
         }
     }
 
-    /// As [`reset_password`](Self::reset_password), with the hash of an accepted password.
+    /// As [`reset_password`](Self::reset_password), with the hash of an accepted password, for a user who has
+    /// proved by this who they are.
     pub(crate) async fn reset_to(
         &self,
         mut row: KeyRow,
         hashed_password: String,
+        method: SignInMethod,
     ) -> Result<VerifiedKey> {
         let change = PasswordChange {
             key_id: row.id.clone(),
@@ -217,7 +220,7 @@ impl Auth {
             return Err(Error::UnknownKey);
         }
         row.hashed_password = Some(hashed_password);
-        VerifiedKey::from_row(row)
+        VerifiedKey::from_row(row, method)
     }
 
     /// Replaces an outdated hash that `password` has just opened. `false` if it was changed in the

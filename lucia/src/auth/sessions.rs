@@ -203,6 +203,7 @@ impl Auth {
             user_id: session.user_id.clone(),
             session_id: rotation.token.session_id(),
             former_session_id: session.id.clone(),
+            method: key.method,
             provider_id: key.id.provider_id().to_owned(),
         };
         self.rotate(session, rotation, told).await

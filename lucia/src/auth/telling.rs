@@ -68,6 +68,7 @@ impl Auth {
     pub(super) fn tell_refusal(&self, key: &VerifiedKey, reason: SignInFailure) {
         self.tell(EventKind::SignInFailed {
             reason,
+            method: key.method,
             provider_id: Some(key.id.provider_id().to_owned()),
             user_id: Some(key.user_id.clone()),
         });

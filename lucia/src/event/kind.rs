@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::reason::{AccessDenial, RevocationCause, SignInFailure};
 use crate::session::token::SessionId;
 use crate::user::UserId;
+use crate::user::key::SignInMethod;
 
 /// What has happened.
 ///
@@ -156,15 +157,18 @@ pub enum EventKind {
         user_id: UserId,
         /// The provider of the key.
         provider_id: String,
-        /// Whether the application vouched for it: [`trusted_key`](crate::Auth::trusted_key).
-        trusted: bool,
+        /// [`Password`](SignInMethod::Password), or [`Application`](SignInMethod::Application) where the
+        /// application vouched for it by [`trusted_key`](crate::Auth::trusted_key).
+        method: SignInMethod,
     },
-    /// A proof of who a user is was refused: at a sign-in, or where a signed-in user types the password
-    /// once more.
+    /// A proof of who a user is was refused: at a sign-in, or where a signed-in user proves once more who they
+    /// are.
     #[non_exhaustive]
     SignInFailed {
         /// Why. The client is not told.
         reason: SignInFailure,
+        /// What was refused.
+        method: SignInMethod,
         /// The provider of the key, where there was one.
         provider_id: Option<String>,
         /// Whose key it is, where lucia knows it.
@@ -177,6 +181,8 @@ pub enum EventKind {
         user_id: UserId,
         /// The session.
         session_id: SessionId,
+        /// By what.
+        method: SignInMethod,
         /// The provider of the key. `None` where the application vouched for a user id.
         provider_id: Option<String>,
         /// Whether it counts as an authentication: [`unproven`](crate::CreateSession::unproven)
@@ -194,6 +200,8 @@ pub enum EventKind {
         session_id: SessionId,
         /// The id that it had.
         former_session_id: SessionId,
+        /// By what.
+        method: SignInMethod,
         /// The provider of the key.
         provider_id: String,
     },

@@ -81,6 +81,7 @@ pub(super) fn log(kind: &EventKind) {
             reason,
             provider_id,
             user_id,
+            ..
         } => log_failure(*reason, provider_id.as_deref(), user_id.as_ref()),
         EventKind::SignedIn {
             user_id,
@@ -178,12 +179,23 @@ fn log_failure(reason: SignInFailure, provider_id: Option<&str>, user_id: Option
         SignInFailure::HasPassword => {
             tracing::info!(provider_id, "key refused: it has a password");
         }
+        SignInFailure::InvalidOneTimeToken => {
+            tracing::info!(provider_id, "link or code refused");
+        }
+        SignInFailure::UnverifiedAddress => {
+            let user_id = user_id.map(UserId::as_str);
+            tracing::info!(
+                user_id,
+                "address not verified: the user has another way to sign in, and has not"
+            );
+        }
         SignInFailure::OtherUser => tracing::info!(provider_id, "key refused: another user's"),
         SignInFailure::KeyChanged => {
             let user_id = user_id.map(UserId::as_str);
             tracing::info!(user_id, "key changed after it was verified");
         }
         SignInFailure::Throttled => tracing::warn!(provider_id, "too many attempts to sign in"),
+        SignInFailure::ThrottledByClient => tracing::warn!("too many wrong codes by one client"),
         SignInFailure::ThrottledBySpellings => tracing::warn!(
             provider_id,
             "too many attempts to sign in, by several spellings"

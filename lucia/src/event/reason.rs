@@ -17,18 +17,25 @@ pub enum SignInFailure {
     HasPassword,
     /// The stored hash cannot be verified. The log says why.
     UnreadableHash,
+    /// The link or code is wrong, used, replaced or expired, or was tried too often.
+    InvalidOneTimeToken,
+    /// The link or code would be the first proof of an address, and its user has another way to sign in: they
+    /// have to sign in by that first.
+    UnverifiedAddress,
     /// The key is another user's than the one who is signed in.
     OtherUser,
     /// The key was changed or deleted after it was verified, and before its session was stored.
     KeyChanged,
     /// The user was deleted before the session was stored.
     UnknownUser,
-    /// Too many attempts at this key from this address have failed. The password was not looked at.
+    /// Too many attempts at this key from this address have failed. The password or code was not looked at.
     Throttled,
-    /// Too many attempts from this address have failed at other spellings of this key. The password was
-    /// not looked at.
+    /// Too many attempts from this address have failed at other spellings of this key. The password
+    /// or code was not looked at.
     ThrottledBySpellings,
-    /// Too many passwords are being hashed.
+    /// Too many codes from this address were wrong, for whatever keys. The code was not looked at.
+    ThrottledByClient,
+    /// Too many passwords and codes are being hashed.
     Busy,
     /// The store did not answer, or another error than these.
     Unavailable,
@@ -78,11 +85,14 @@ impl SignInFailure {
             Self::NoPassword => "no_password",
             Self::HasPassword => "has_password",
             Self::UnreadableHash => "unreadable_hash",
+            Self::InvalidOneTimeToken => "invalid_one_time_token",
+            Self::UnverifiedAddress => "unverified_address",
             Self::OtherUser => "other_user",
             Self::KeyChanged => "key_changed",
             Self::UnknownUser => "unknown_user",
             Self::Throttled => "throttled",
             Self::ThrottledBySpellings => "throttled_by_spellings",
+            Self::ThrottledByClient => "throttled_by_client",
             Self::Busy => "busy",
             Self::Unavailable => "unavailable",
             Self::Cancelled => "cancelled",

@@ -94,6 +94,7 @@ mod counters {
         let failed = Event {
             kind: EventKind::SignInFailed {
                 reason: SignInFailure::Throttled,
+                method: crate::user::key::SignInMethod::Password,
                 provider_id: None,
                 user_id: None,
             },

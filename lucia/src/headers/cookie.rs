@@ -1,6 +1,5 @@
 //! The session cookie: its attributes, and how it is read and written.
 
-#[cfg(feature = "oauth")]
 pub(crate) mod browser;
 
 use std::sync::Arc;

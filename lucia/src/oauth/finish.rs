@@ -18,7 +18,7 @@ use crate::request::redirect::LocalPath;
 use crate::session::Session;
 use crate::token::TokenContent;
 use crate::user::UserId;
-use crate::user::key::{UserKey, VerifiedKey};
+use crate::user::key::{SignInMethod, UserKey, VerifiedKey};
 use crate::{Error, Result};
 
 /// The longest query that is read, in bytes.
@@ -174,7 +174,8 @@ impl AuthRequest {
         match self.auth().find_key(&identity.key_id()).await? {
             None => Ok(OAuthOutcome::New),
             Some(row) if row.hashed_password.is_none() => {
-                Ok(OAuthOutcome::Known(VerifiedKey::from_row(row)?))
+                let key = VerifiedKey::from_row(row, SignInMethod::OAuth)?;
+                Ok(OAuthOutcome::Known(key))
             }
             Some(_) => {
                 let provider_id = identity.provider.as_str();

@@ -113,9 +113,15 @@ impl AuthRequest {
     /// It refuses, counts and returns `None` as [`create_password_reset`](Self::create_password_reset) does. Send the
     /// code in the same way.
     ///
+    /// The code works in the browser that has asked for it (OWASP ASVS 5.0, 6.6.2): the response sets the cookie
+    /// `__Host-auth_browser`, which authenticates nothing. So another client neither uses the code nor uses up its
+    /// tries. A client that is not a browser has to send the cookie back. In a request that authenticates by its
+    /// bearer token, the code works in requests of the same user by bearer token.
+    ///
     /// A code can be tried five times, as [`Auth::use_code`](crate::Auth::use_code) says, and a new code for the key
-    /// ends the former one. Wrong codes also count as failed
-    /// [attempts to sign in](crate::AuthBuilder::sign_in_limit).
+    /// in the same browser ends the former one. Wrong codes also count as failed
+    /// [attempts to sign in](crate::AuthBuilder::sign_in_limit). After 100 wrong codes within an hour, for whatever
+    /// keys, further ones of a client are refused.
     ///
     /// # Errors
     ///
@@ -124,8 +130,11 @@ impl AuthRequest {
     pub async fn create_sign_in_code(&self, key: impl Into<KeyId>) -> Result<Option<KeyCode>> {
         let key = key.into();
         self.check_forgery()?;
+        let binding = self.bind_code()?;
         let address = self.client_address();
-        self.auth().create_code_to_sign_in(&key, address).await
+        self.auth()
+            .create_code_to_sign_in(&key, &binding, address)
+            .await
     }
 
     /// Creates a link by which the sender verifies the address of one of their keys, for a day:

@@ -94,8 +94,9 @@ impl AuthRequest {
         let session = self.require().await?;
         let auth = self.auth();
         let owner = Some(&session.user_id);
+        let (address, binding) = (|| self.client_address(), || self.code_binding());
         let key = evidence
-            .verify(auth, || self.client_address(), owner, owner)
+            .verify(auth, address, binding, owner, owner)
             .await?;
         let session = auth.reauthenticate(&session, &key).await?;
         Ok(self.replaced(session))

@@ -10,7 +10,7 @@ use crate::error::chain;
 use crate::event::RevocationCause;
 use crate::session::Session;
 use crate::sign_in::{Evidence, Proof};
-use crate::user::key::VerifiedKey;
+use crate::user::key::{SignInMethod, VerifiedKey};
 use crate::user::{NewUser, OwnedOrCallReturning, User};
 
 impl AuthRequest {
@@ -160,9 +160,10 @@ impl SignIn<'_> {
             false => None,
         };
         let address = || request.client_address();
+        let binding = || request.code_binding();
         let key = self
             .evidence
-            .verify(auth, address, signed_in.as_ref(), None)
+            .verify(auth, address, binding, signed_in.as_ref(), None)
             .await?;
         let create = auth.create_session(&*key);
         request.begin_session(create, options).await
@@ -212,7 +213,8 @@ impl<A> SignUp<'_, A> {
         let options = self.options.check()?;
         let auth = request.auth();
         let (user, key) = self.create_user.create().await?;
-        let key = key.map(VerifiedKey::from_row).transpose()?;
+        let verified = |row| VerifiedKey::from_row(row, SignInMethod::SignUp);
+        let key = key.map(verified).transpose()?;
         let create = match &key {
             Some(key) => auth.create_session(key),
             None => auth.create_session(&user.id),

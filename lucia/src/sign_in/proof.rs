@@ -95,7 +95,7 @@ impl fmt::Debug for SignInLink<'_> {
 /// A key and the code that was sent to its address, not checked yet, which
 /// [`create_sign_in_code`](crate::AuthRequest::create_sign_in_code) has created.
 ///
-/// It verifies a key as a [`SignInLink`] does. A code that is wrong, used, replaced or expired is refused
+/// It works in the browser that has asked for it. It verifies a key as a [`SignInLink`] does. A code that is wrong, used, replaced or expired is refused
 /// with [`Error::InvalidOneTimeToken`](crate::Error::InvalidOneTimeToken), and counted as a failed attempt to
 /// sign in.
 #[derive(Clone)]
@@ -154,11 +154,13 @@ mod sealed {
         }
 
         /// Counts the attempt where there is something to guess, and checks the proof, which has to be
-        /// that of the `owner` where there is one. `signed_in` is the user that the browser is signed in as.
+        /// that of the `owner` where there is one. `binding` is what codes of the request are bound to, and
+        /// `signed_in` the user that the browser is signed in as.
         pub(crate) async fn verify(
             self,
             auth: &Auth,
             address: impl FnOnce() -> Option<IpAddr>,
+            binding: impl FnOnce() -> Option<String>,
             signed_in: Option<&UserId>,
             owner: Option<&UserId>,
         ) -> Result<Cow<'a, VerifiedKey>> {
@@ -173,7 +175,9 @@ mod sealed {
                     opened.await.map(Cow::Owned)
                 }
                 Self::Code(SignInCode { key, code }) => {
-                    let opened = auth.open_by_code(&key, code, address(), signed_in, owner);
+                    let (binding, typed) = (binding(), (&key, code));
+                    let binding = binding.as_deref();
+                    let opened = auth.open_by_code(typed, binding, address(), signed_in, owner);
                     opened.await.map(Cow::Owned)
                 }
                 Self::Key(key) => {

@@ -2,7 +2,7 @@
 
 use crate::auth::Auth;
 use crate::event::{EventKind, SignInFailure};
-use crate::user::key::{KeyId, VerifiedKey};
+use crate::user::key::{KeyId, SignInMethod, VerifiedKey};
 use crate::{Error, Result};
 
 impl Auth {
@@ -29,16 +29,17 @@ impl Auth {
         if row.hashed_password.is_some() {
             self.tell(EventKind::SignInFailed {
                 reason: SignInFailure::HasPassword,
+                method: SignInMethod::Application,
                 provider_id: Some(provider_id),
                 user_id: Some(user_id),
             });
             return Err(Error::InvalidCredentials);
         }
-        let key = VerifiedKey::from_row(row)?;
+        let key = VerifiedKey::from_row(row, SignInMethod::Application)?;
         self.tell(EventKind::KeyVerified {
             user_id,
             provider_id,
-            trusted: true,
+            method: SignInMethod::Application,
         });
         Ok(key)
     }

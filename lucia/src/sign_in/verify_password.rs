@@ -9,7 +9,7 @@ use crate::event::{EventKind, SignInFailure};
 use crate::password::Verdict;
 use crate::store::KeyRow;
 use crate::user::UserId;
-use crate::user::key::{KeyId, VerifiedKey};
+use crate::user::key::{KeyId, SignInMethod, VerifiedKey};
 use crate::{Error, Result};
 
 impl Auth {
@@ -123,7 +123,7 @@ impl<'a> VerifyPassword<'a> {
             Ok(Ok(row)) => EventKind::KeyVerified {
                 user_id: row.user_id.clone(),
                 provider_id: self.key.provider_id().to_owned(),
-                trusted: false,
+                method: SignInMethod::Password,
             },
             Ok(Err(refused)) => self.failed(refused.reason, refused.user_id.clone()),
             Err(Error::TooManyAttempts { .. }) => self.failed(SignInFailure::Throttled, None),
@@ -131,11 +131,11 @@ impl<'a> VerifyPassword<'a> {
             Err(_) => self.failed(SignInFailure::Unavailable, None),
         });
         let opened = judged.and_then(|judged| match judged {
-            Ok(row) => VerifiedKey::from_row(row),
+            Ok(row) => VerifiedKey::from_row(row, SignInMethod::Password),
             Err(_) => Err(Error::InvalidCredentials),
         });
         if let Some(attempt) = attempt {
-            attempt.end(&opened).await;
+            attempt.end(opened.as_ref().err()).await;
         }
         opened
     }
@@ -201,6 +201,7 @@ impl<'a> VerifyPassword<'a> {
     fn failed(&self, reason: SignInFailure, user_id: Option<UserId>) -> EventKind {
         EventKind::SignInFailed {
             reason,
+            method: SignInMethod::Password,
             provider_id: Some(self.key.provider_id().to_owned()),
             user_id,
         }

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use super::{KeyRow, SessionRow, UnixMillis, UserRow};
 use crate::Result;
 use crate::session::{RowAttributes, SessionInfo, SessionState};
-use crate::user::key::{KeyId, UserKey, VerifiedKey};
+use crate::user::key::{KeyId, SignInMethod, UserKey, VerifiedKey};
 use crate::user::{User, read_columns};
 
 impl<A: DeserializeOwned> User<A> {
@@ -35,10 +35,11 @@ impl UserKey {
 
 impl VerifiedKey {
     /// A key that has just been opened, as it is in the database.
-    pub(crate) fn from_row(row: KeyRow) -> Result<Self> {
+    pub(crate) fn from_row(row: KeyRow, method: SignInMethod) -> Result<Self> {
         let hashed_password = row.hashed_password.clone();
         Ok(Self {
             key: UserKey::from_row(row)?,
+            method,
             hashed_password,
         })
     }
@@ -137,7 +138,8 @@ mod tests {
     #[test]
     fn an_opened_key_does_not_show_what_opens_it() {
         let (user_id, hash) = ("ada".parse().unwrap(), Some("canary".to_owned()));
-        let key = VerifiedKey::from_row(KeyRow::new("username:ada", user_id, hash)).unwrap();
+        let row = KeyRow::new("username:ada", user_id, hash);
+        let key = VerifiedKey::from_row(row, SignInMethod::Password).unwrap();
         assert!(key.has_password);
         assert!(!format!("{key:?}").contains("canary"), "{key:?}");
     }

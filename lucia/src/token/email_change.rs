@@ -17,7 +17,7 @@ use crate::auth::Auth;
 use crate::event::EventKind;
 use crate::store::{FormerTokens, KeyRow, TokenRow};
 use crate::user::UserId;
-use crate::user::key::{KeyId, UserKey, VerifiedKey};
+use crate::user::key::{KeyId, SignInMethod, UserKey, VerifiedKey};
 use crate::{Error, Result};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -171,7 +171,7 @@ impl Auth {
         let mut row = self.rename(row, former, told).await?;
         self.claim_for_owner(&mut row).await?;
         self.ask(self.tokens()?.take_token(&changed, None)).await?;
-        VerifiedKey::from_row(row)
+        VerifiedKey::from_row(row, SignInMethod::Link)
     }
 
     async fn key_of_user(&self, id: String, user_id: &UserId) -> Result<KeyRow> {

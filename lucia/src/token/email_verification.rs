@@ -9,7 +9,7 @@ use crate::Result;
 use crate::auth::Auth;
 use crate::store::KeyRow;
 use crate::user::UserId;
-use crate::user::key::{KeyId, UserKey, VerifiedKey};
+use crate::user::key::{KeyId, SignInMethod, UserKey, VerifiedKey};
 
 const EMAIL_VERIFICATION: KeyLinkPurpose =
     KeyLinkPurpose::own("lucia: verify an address").expires_in(Duration::from_secs(24 * 60 * 60));
@@ -64,7 +64,7 @@ impl Auth {
         self.use_token(EMAIL_VERIFICATION, token).await?;
         let row = self.verify(row, verification).await?;
         Ok(VerifiedAddress {
-            key: VerifiedKey::from_row(row)?,
+            key: VerifiedKey::from_row(row, SignInMethod::Link)?,
             is_new_owner,
         })
     }

@@ -6,7 +6,7 @@ use super::key_links::{KeyLink, KeyLinkPurpose};
 use crate::auth::Auth;
 use crate::event::EventKind;
 use crate::store::OldHash;
-use crate::user::key::{KeyId, UserKey, VerifiedKey};
+use crate::user::key::{KeyId, SignInMethod, UserKey, VerifiedKey};
 use crate::{Error, Result};
 
 const PASSWORD_RESET: KeyLinkPurpose = KeyLinkPurpose::own("lucia: reset a password");
@@ -58,13 +58,18 @@ impl Auth {
             };
             self.change(told, removed, |removed| *removed).await?;
         }
-        let reset = self.reset_to(row, hashed_password).await;
+        let reset = self
+            .reset_to(row, hashed_password, SignInMethod::Link)
+            .await;
         let key = reset.map_err(|error| match error {
             Error::UnknownKey => Error::InvalidOneTimeToken,
             error => error,
         })?;
         match others {
-            Some(_) => VerifiedKey::from_row(self.note_verification(key.row()).await?),
+            Some(_) => {
+                let row = self.note_verification(key.row()).await?;
+                VerifiedKey::from_row(row, SignInMethod::Link)
+            }
             None => Ok(key),
         }
     }

@@ -4,10 +4,13 @@ use std::net::IpAddr;
 
 use super::key_links::KeyCode;
 use super::purpose::CodePurpose;
+use super::refusal::Refusal;
+use crate::attempts::{Attempt, Found};
 use crate::auth::Auth;
+use crate::event::SignInFailure;
 use crate::store::KeyRow;
 use crate::user::UserId;
-use crate::user::key::{KeyId, VerifiedKey};
+use crate::user::key::{KeyId, SignInMethod, VerifiedKey};
 use crate::{Error, Result};
 
 /// Eight digits: with five tries at each of ten codes an hour, a guess at an account that goes on for a year
@@ -15,15 +18,16 @@ use crate::{Error, Result};
 const SIGN_IN_CODE: CodePurpose = CodePurpose::own("lucia: sign in by a code").digits(8);
 
 impl Auth {
-    /// Creates a code by which the user of this key signs in.
+    /// Creates a code by which the user of this key signs in, in a request that has the same `binding`.
     pub(crate) async fn create_code_to_sign_in(
         &self,
         key: &KeyId,
+        binding: &str,
         address: Option<IpAddr>,
     ) -> Result<Option<KeyCode>> {
         self.tokens()?;
         let row = self.count_mail(key, address).await?.recipient();
-        let subject = subject(key, row.as_ref());
+        let subject = subject(key, row.as_ref(), Some(binding));
         let code = self.create_code(SIGN_IN_CODE, &subject, &());
         let Some(row) = row else {
             // The same work, for a code that is not sent and takes the place of none that works.
@@ -42,32 +46,71 @@ impl Auth {
         }))
     }
 
-    /// Uses the code, and counts the attempt for this address. `signed_in` is the user that the browser is
-    /// signed in as; `owner`, whose key it has to be.
+    /// Uses the code, and counts the attempt for this address. `binding` is what codes that this request uses are
+    /// bound to, `signed_in` the user that the browser is signed in as, and `owner` the one whose key it has to
+    /// be.
     pub(crate) async fn open_by_code(
         &self,
-        key: &KeyId,
-        code: &str,
+        (key, code): (&KeyId, &str),
+        binding: Option<&str>,
         address: Option<IpAddr>,
         signed_in: Option<&UserId>,
         owner: Option<&UserId>,
     ) -> Result<VerifiedKey> {
-        let is_owned = |row: &KeyRow| owner.is_none_or(|owner| row.user_id == *owner);
-        let counted = match address {
-            Some(address) => self.count_attempt(key, address).await?,
-            None => None,
+        let opening = async {
+            let (attempt, found) = self.find_and_count(key, address).await?;
+            let reason = match (&found.key, owner) {
+                _ if !found.may_open => Some(SignInFailure::ThrottledBySpellings),
+                (Some(row), Some(owner)) if row.user_id != *owner => Some(SignInFailure::OtherUser),
+                _ => None,
+            };
+            let at_key = found.key.as_ref().map(Refusal::at);
+            let row = found.key.filter(|_| reason.is_none());
+            let subject = subject(key, row.as_ref(), binding);
+            let opened = self.try_sign_in_code(&subject, code, row, signed_in).await;
+            if let Some(attempt) = attempt {
+                attempt.end(opened.as_ref().err()).await;
+            }
+            opened.map_err(|error| {
+                let is_wrong = matches!(error, Error::InvalidOneTimeToken);
+                let refusal = match at_key {
+                    Some(at_key) => at_key(error),
+                    None => Refusal::from(error),
+                };
+                match reason.filter(|_| is_wrong) {
+                    Some(reason) => refusal.because(reason),
+                    None => refusal,
+                }
+            })
         };
-        let Some((attempt, found)) = counted else {
-            let row = self.find_key(key).await?.filter(is_owned);
-            let subject = subject(key, row.as_ref());
-            return self.try_sign_in_code(&subject, code, row, signed_in).await;
+        let provider_id = Some(key.provider_id());
+        self.telling_refusal(SignInMethod::Code, provider_id, opening)
+            .await
+    }
+
+    /// Finds the key, and counts the attempt for the key and for the client where its address is known.
+    async fn find_and_count(
+        &self,
+        key: &KeyId,
+        address: Option<IpAddr>,
+    ) -> Result<(Option<Attempt<'_>>, Found), Refusal> {
+        if let Some(address) = address
+            && let Some((attempt, found)) = self.count_attempt(key, address).await?
+        {
+            let counted = attempt.count_code(address).await;
+            let attempt = counted.map_err(|error| match error {
+                Error::TooManyAttempts { .. } => {
+                    Refusal::from(error).because(SignInFailure::ThrottledByClient)
+                }
+                error => error.into(),
+            })?;
+            return Ok((Some(attempt), found));
+        }
+        let found = Found {
+            key: self.find_key(key).await?,
+            may_open: true,
         };
-        let row = found.key.filter(is_owned);
-        let row = row.filter(|_| found.may_open);
-        let subject = subject(key, row.as_ref());
-        let opened = self.try_sign_in_code(&subject, code, row, signed_in).await;
-        attempt.end(&opened).await;
-        opened
+        Ok((None, found))
     }
 
     async fn try_sign_in_code(
@@ -81,12 +124,16 @@ impl Auth {
         let row = row.filter(|row| content.user_id.as_ref() == Some(&row.user_id));
         let row = row.ok_or(Error::InvalidOneTimeToken)?;
         let verification = self.verification(&row, signed_in).await?;
-        VerifiedKey::from_row(self.verify(row, verification).await?)
+        VerifiedKey::from_row(self.verify(row, verification).await?, SignInMethod::Code)
     }
 }
 
-/// What the code of a key is found by: its id in the database, whatever spelling of it was asked for. For
-/// a key that cannot be opened, it is what no key has as its id.
-fn subject(key: &KeyId, row: Option<&KeyRow>) -> String {
-    row.map_or_else(|| format!("\0{}", key.text()), |row| row.id.clone())
+/// What a code is found by: the id of the key in the database, whatever spelling of it was asked for, and
+/// what the code is bound to. So no request from elsewhere finds the code, to use it or to use up its tries. For a
+/// key that cannot be opened, it is what no key has as its id.
+fn subject(key: &KeyId, row: Option<&KeyRow>, binding: Option<&str>) -> String {
+    match (row, binding) {
+        (Some(row), Some(binding)) => format!("{}\0{binding}", row.id),
+        (_, binding) => format!("\0{}\0{}", key.text(), binding.unwrap_or_default()),
+    }
 }

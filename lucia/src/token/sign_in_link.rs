@@ -4,9 +4,11 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::key_links::{KeyLink, KeyLinkPurpose};
+use super::refusal::Refusal;
 use crate::auth::Auth;
+use crate::event::SignInFailure;
 use crate::user::UserId;
-use crate::user::key::{KeyId, UserKey, VerifiedKey};
+use crate::user::key::{KeyId, SignInMethod, UserKey, VerifiedKey};
 use crate::{Error, Result};
 
 /// As long as ASVS 5.0, 6.5.5, allows.
@@ -41,12 +43,22 @@ impl Auth {
         signed_in: Option<&UserId>,
         owner: Option<&UserId>,
     ) -> Result<VerifiedKey> {
-        let row = self.linked_key(SIGN_IN_LINK, token).await?;
-        if owner.is_some_and(|owner| row.user_id != *owner) {
-            return Err(Error::InvalidOneTimeToken);
-        }
-        let verification = self.verification(&row, signed_in).await?;
-        self.use_token(SIGN_IN_LINK, token).await?;
-        VerifiedKey::from_row(self.verify(row, verification).await?)
+        let opening = async {
+            let row = self.linked_key(SIGN_IN_LINK, token).await?;
+            let refusal = Refusal::at(&row);
+            if owner.is_some_and(|owner| row.user_id != *owner) {
+                let refusal = refusal(Error::InvalidOneTimeToken);
+                return Err(refusal.because(SignInFailure::OtherUser));
+            }
+            let opened = async {
+                let verification = self.verification(&row, signed_in).await?;
+                self.use_token(SIGN_IN_LINK, token).await?;
+                let row = self.verify(row, verification).await?;
+                VerifiedKey::from_row(row, SignInMethod::Link)
+            };
+            opened.await.map_err(refusal)
+        };
+        self.telling_refusal(SignInMethod::Link, None, opening)
+            .await
     }
 }

@@ -4,6 +4,8 @@ use std::fmt;
 use std::ops::Deref;
 use std::time::SystemTime;
 
+use serde::Serialize;
+
 use crate::user::UserId;
 use crate::{Error, Result};
 
@@ -136,6 +138,7 @@ pub struct UserKey {
 #[derive(Clone)]
 pub struct VerifiedKey {
     pub(crate) key: UserKey,
+    pub(crate) method: SignInMethod,
     /// As it was in the database when it was opened.
     pub(crate) hashed_password: Option<String>,
 }
@@ -154,6 +157,28 @@ impl Deref for VerifiedKey {
     fn deref(&self) -> &UserKey {
         &self.key
     }
+}
+
+/// How a user proves who they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum SignInMethod {
+    /// By a password.
+    Password,
+    /// By a link that was sent to them: a [`SignInLink`](crate::SignInLink), or one that verifies an address,
+    /// undoes a change of address or resets a password.
+    Link,
+    /// By a [`SignInCode`](crate::SignInCode).
+    Code,
+    /// By a provider of OAuth 2 or OpenID Connect.
+    #[serde(rename = "oauth")]
+    OAuth,
+    /// By signing up: the user is new.
+    SignUp,
+    /// By the word of the application: [`trusted_key`](crate::Auth::trusted_key),
+    /// [`Auth::reset_password`](crate::Auth::reset_password), or the id of a user.
+    Application,
 }
 
 /// A way to sign in that a user gets, for [`NewUser::with_key`](crate::NewUser::with_key) and

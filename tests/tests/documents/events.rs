@@ -79,8 +79,9 @@ fn the_page_lists_every_event_with_its_fields() {
 #[test]
 fn the_page_lists_every_reason_and_cause() {
     let page = file("docs/events.md");
-    let code = file("lucia/src/event/reason.rs");
+    let code = file("lucia/src/event/reason.rs") + &file("lucia/src/user/key.rs");
     for (header, name) in [
+        ("| `method` | |", "SignInMethod"),
         ("| `reason` of `SignInFailed` | |", "SignInFailure"),
         ("| `reason` of `AccessDenied` | |", "AccessDenial"),
         ("| `cause` | |", "RevocationCause"),

@@ -210,6 +210,7 @@ async fn sessions(scene: &Scene, stage: &Stage) {
         "event": "signed_in",
         "user_id": session.user_id,
         "session_id": session.id,
+        "method": "password",
         "provider_id": "username",
         "proven": true,
         "replaced_session_id": first.id,

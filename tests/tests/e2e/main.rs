@@ -49,6 +49,7 @@ mod actix {
     mod self_types;
     mod sessions;
     mod sign_in;
+    mod sign_in_events;
     mod sign_out;
     mod stored_spellings;
     mod throttling;
@@ -100,6 +101,7 @@ mod axum {
     mod self_types;
     mod sessions;
     mod sign_in;
+    mod sign_in_events;
     mod sign_out;
     mod stored_spellings;
     mod throttling;

@@ -1,6 +1,7 @@
 //! Counting attempts to sign in, without a framework. What clients see of it is in
 //! `both/throttling.rs`.
 
+mod codes;
 mod several;
 mod spellings;
 mod table;

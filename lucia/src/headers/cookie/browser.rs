@@ -1,4 +1,4 @@
-//! The cookie that binds a sign-in at a provider to a browser.
+//! The cookie that binds a sign-in at a provider, or by a code, to a browser.
 
 use std::time::Duration;
 
@@ -9,13 +9,13 @@ use crate::clock::{UnixMillis, random_text};
 use crate::session::ascii::Ascii;
 use crate::{Error, Result};
 
-/// How long a sign-in at a provider may take, and so the cookie lasts.
+/// How long a sign-in at a provider may take, and so the cookie lasts. A code works for a shorter time.
 pub(crate) const LIFETIME: Duration = Duration::from_secs(15 * 60);
 
 /// How many secrets are looked at, where other hosts of the domain can set cookies of this name.
 const MOST: usize = 4;
 
-/// What a browser keeps while a sign-in at a provider is on its way: 40 characters of `[a-z0-9]`. It
+/// What a browser keeps while a sign-in at a provider or by a code is on its way: 40 characters of `[a-z0-9]`. It
 /// authenticates nothing.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct BrowserSecret(Ascii<40>);

@@ -19,6 +19,7 @@ on_each_store![
     r61_a_sign_in_code_can_be_tried_five_times,
     r61_a_new_sign_in_code_ends_the_old_one,
     r61_of_fifty_sign_ins_by_one_code_at_once_one_succeeds,
+    r61_another_browser_neither_uses_nor_ends_a_code_nor_its_tries,
     r34_wrong_codes_are_counted_with_wrong_passwords,
     r26_another_site_signs_nobody_in_by_a_link_or_code,
     r24_a_link_or_code_of_the_user_proves_it_once_more,
@@ -30,6 +31,11 @@ const TOLD: &str = "This link or code is wrong, used or expired. Ask for another
 #[derive(Deserialize)]
 struct Link {
     token: String,
+}
+
+#[derive(Deserialize)]
+struct Name {
+    name: String,
 }
 
 #[derive(Deserialize)]
@@ -49,6 +55,13 @@ async fn sign_in(Form(form): Form<Link>) -> lucia::Result<Response> {
     let session = auth_request.sign_in(SignInLink::new(&form.token)).await?;
     assert_eq!(auth_request.require().await?.id, session.id);
     Ok(answer(204, &[], ""))
+}
+
+#[auth_request]
+async fn ask_for_code(Form(form): Form<Name>) -> lucia::Result<String> {
+    let key = ("username", form.name);
+    let created = auth_request.create_sign_in_code(key).await?;
+    Ok(created.map_or_else(String::new, |code| code.code.expose().to_owned()))
 }
 
 #[auth_request]
@@ -81,6 +94,7 @@ async fn site(stage: &Stage) -> Site {
     let routes = front_page()
         .get("/sign-in", page)
         .post("/sign-in", sign_in)
+        .post("/code/ask", ask_for_code)
         .post("/code", sign_in_by_code)
         .post("/prove", prove)
         .post("/prove-by-code", prove_by_code)
@@ -104,10 +118,11 @@ async fn link(auth: &Auth, key: impl Into<KeyId>) -> String {
     created.unwrap().unwrap().token.expose().to_owned()
 }
 
-async fn code(auth: &Auth, name: &str) -> String {
-    let request = request_to(auth);
-    let created = request.create_sign_in_code(("username", name)).await;
-    created.unwrap().unwrap().code.expose().to_owned()
+/// The code that this browser has asked for.
+async fn code(browser: &Browser, name: &str) -> String {
+    let reply = browser.post("/code/ask", &[("name", name)]).await;
+    assert_eq!(reply.status, 200, "{reply:?}");
+    reply.body
 }
 
 /// A code that is not this one.
@@ -210,9 +225,9 @@ async fn r61_a_sign_in_code_can_be_tried_five_times(stage: Stage) {
     for (wrong_tries, status) in [(4, 204), (5, 400)] {
         // The count of failed sign-ins begins anew.
         stage.clock.advance(Duration::from_secs(15 * 60));
-        let code = code(&site.auth, "ada").await;
-        assert_eq!(code.len(), 8);
         let browser = site.browser();
+        let code = code(&browser, "ada").await;
+        assert_eq!(code.len(), 8);
         for _ in 0..wrong_tries {
             let reply = post_code(&browser, "ada", &wrong(&code)).await;
             assert_eq!((reply.status, &*reply.body), (400, TOLD));
@@ -220,7 +235,7 @@ async fn r61_a_sign_in_code_can_be_tried_five_times(stage: Stage) {
         let written = format!(" {} {} ", &code[..4], &code[4..]);
         let reply = post_code(&browser, "ada", &written).await;
         assert_eq!(reply.status, status, "{reply:?}");
-        let again = post_code(&site.browser(), "ada", &code).await;
+        let again = post_code(&browser, "ada", &code).await;
         assert_eq!(again.status, 400, "{again:?}");
     }
     // What nobody has a code for is refused alike.
@@ -237,9 +252,9 @@ async fn r61_a_sign_in_code_can_be_tried_five_times(stage: Stage) {
 async fn r61_a_new_sign_in_code_ends_the_old_one(stage: Stage) {
     let (site, _) = with_ada(&stage).await;
     sign_up(&site.auth, "bob").await;
-    let (old, other) = (code(&site.auth, "ada").await, code(&site.auth, "bob").await);
-    let new = code(&site.auth, "ada").await;
     let browser = site.browser();
+    let (old, other) = (code(&browser, "ada").await, code(&browser, "bob").await);
+    let new = code(&browser, "ada").await;
     for code in [&old, &other] {
         let reply = post_code(&browser, "ada", code).await;
         assert_eq!(reply.status, 400, "{reply:?}");
@@ -247,17 +262,15 @@ async fn r61_a_new_sign_in_code_ends_the_old_one(stage: Stage) {
     assert_eq!(post_code(&browser, "ada", &new).await.status, 204);
     assert_eq!(browser.get("/me").await.body, "Hello, ada!");
     stage.clock.advance(Duration::from_secs(10 * 60));
-    let late = post_code(&site.browser(), "bob", &other).await;
+    let late = post_code(&browser, "bob", &other).await;
     assert_eq!(late.status, 400, "{late:?}");
 }
 
 async fn r61_of_fifty_sign_ins_by_one_code_at_once_one_succeeds(stage: Stage) {
     let (site, _) = with_ada(&stage).await;
-    let code = code(&site.auth, "ada").await;
-    let browsers: Vec<_> = (0..50).map(|_| site.browser()).collect();
-    let tries = browsers
-        .iter()
-        .map(|browser| post_code(browser, "ada", &code));
+    let browser = site.browser();
+    let code = code(&browser, "ada").await;
+    let tries = (0..50).map(|_| post_code(&browser, "ada", &code));
     let mut counts = [0; 2];
     for reply in join_all(tries).await {
         match reply.status {
@@ -272,11 +285,35 @@ async fn r61_of_fifty_sign_ins_by_one_code_at_once_one_succeeds(stage: Stage) {
     assert_eq!(sessions, 1 + counts[0]);
 }
 
+async fn r61_another_browser_neither_uses_nor_ends_a_code_nor_its_tries(stage: Stage) {
+    let (site, _) = with_ada(&stage).await;
+    let (hers, other) = (site.browser(), site.browser());
+    let code = code(&hers, "ada").await;
+    // With a cookie of its own, and without one.
+    for _ in 0..2 {
+        for number in 0..3 {
+            let tried = if number == 2 {
+                code.clone()
+            } else {
+                wrong(&code)
+            };
+            let reply = post_code(&other, "ada", &tried).await;
+            assert_eq!((reply.status, &*reply.body), (400, TOLD));
+        }
+        let others = self::code(&other, "ada").await;
+        assert_ne!(others, code);
+        let reply = post_code(&hers, "ada", &others).await;
+        assert_eq!(reply.status, 400);
+    }
+    assert_eq!(post_code(&hers, "ada", &code).await.status, 204);
+    assert_eq!(hers.get("/me").await.body, "Hello, ada!");
+}
+
 async fn r34_wrong_codes_are_counted_with_wrong_passwords(stage: Stage) {
     let (site, _) = with_ada(&stage).await;
     let browser = site.browser();
     for round in 0..2 {
-        let code = code(&site.auth, "ada").await;
+        let code = code(&browser, "ada").await;
         for _ in 0..4 {
             let reply = post_code(&browser, "ada", &wrong(&code)).await;
             assert_eq!(reply.status, 400, "{round}: {reply:?}");
@@ -285,7 +322,7 @@ async fn r34_wrong_codes_are_counted_with_wrong_passwords(stage: Stage) {
         let reply = post_code(&browser, "ada", &code).await;
         assert_eq!(reply.status, 204, "{round}: {reply:?}");
     }
-    let code = code(&site.auth, "ada").await;
+    let code = code(&browser, "ada").await;
     for name in ["ada", "ADA"] {
         let form = [("username", name), ("password", "wrong horse")];
         assert_eq!(browser.post("/login", &form).await.status, 401);
@@ -299,15 +336,15 @@ async fn r34_wrong_codes_are_counted_with_wrong_passwords(stage: Stage) {
     let from_elsewhere = SignInCode::new(("username", "ada"), &code);
     assert!(format!("{from_elsewhere:?}").contains("SignInCode"));
     stage.clock.advance(Duration::from_secs(15 * 60));
-    let code = self::code(&site.auth, "ada").await;
+    let code = self::code(&browser, "ada").await;
     assert_eq!(post_code(&browser, "ada", &code).await.status, 204);
 }
 
 async fn r26_another_site_signs_nobody_in_by_a_link_or_code(stage: Stage) {
     let (site, _) = with_ada(&stage).await;
     let token = link(&site.auth, ("username", "ada")).await;
-    let code = code(&site.auth, "ada").await;
     let browser = site.browser();
+    let code = code(&browser, "ada").await;
     for origin in ["https://evil.example", "null"] {
         for (path, form) in [
             ("/sign-in", [("token", &*token), ("", "")]),
@@ -334,7 +371,7 @@ async fn r24_a_link_or_code_of_the_user_proves_it_once_more(stage: Stage) {
         assert_eq!(browser.get("/danger").await.status, 401);
         for (name, status) in [("bob", 400), ("ada", 204)] {
             let reply = if by_code {
-                let code = code(auth, name).await;
+                let code = code(&browser, name).await;
                 let form = [("name", name), ("code", &*code)];
                 browser.post("/prove-by-code", &form).await
             } else {
