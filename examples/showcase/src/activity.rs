@@ -8,12 +8,11 @@ mod table;
 
 use std::time::{Duration, SystemTime};
 
-use lucia::{Event, EventKind, UserId};
+use lucia::{Event, EventKind, SignInMethod, UserId};
 use tokio::sync::mpsc;
 
 use crate::device::Device;
-use crate::email;
-use sentences::sentence;
+use sentences::{SIGN_UP, sentence};
 pub use table::Table;
 
 /// How many events may wait for the database.
@@ -43,8 +42,8 @@ pub struct Row {
     pub user_id: String,
     /// The name of the event, or [`DELETED`].
     pub event: String,
-    /// `github`, `email`, or nothing.
-    pub provider: String,
+    /// `password`, `link`, `code`, or the id of a provider; or nothing.
+    pub how: String,
     pub device: String,
     pub address: String,
 }
@@ -79,30 +78,17 @@ impl Activity {
 }
 
 impl Row {
-    /// What has happened, for the user. The provider is called by this name.
-    pub fn sentence(&self, provider_name: &str) -> String {
-        let provider = match self.provider.as_str() {
-            email::PROVIDER | "" => &self.provider,
-            _ => provider_name,
-        };
-        sentence(&self.event, provider).unwrap_or_default()
+    /// What has happened, for the user. `name` is that of the provider, where it is one.
+    pub fn sentence(&self, name: &str) -> String {
+        sentence(&self.event, &self.how, name).unwrap_or_default()
     }
 }
 
 /// What the table keeps of an event, if it is one that users should see.
 fn row(event: &Event) -> Option<Row> {
     let kind = &event.kind;
-    let provider = match kind {
-        EventKind::SignedIn { provider_id, .. } | EventKind::SignInFailed { provider_id, .. } => {
-            provider_id.as_deref().unwrap_or_default()
-        }
-        EventKind::KeyCreated { provider_id, .. } | EventKind::KeyDeleted { provider_id, .. } => {
-            provider_id
-        }
-        _ => "",
-    };
-    let name = kind.name();
-    if name != DELETED && sentence(name, provider).is_none() {
+    let (name, how) = (kind.name(), how(kind));
+    if name != DELETED && sentence(name, how, how).is_none() {
         return None;
     }
     let device = event.user_agent.as_deref().map(Device::of);
@@ -111,10 +97,46 @@ fn row(event: &Event) -> Option<Row> {
         at: event.time,
         user_id: kind.user_id()?.as_str().to_owned(),
         event: name.to_owned(),
-        provider: provider.to_owned(),
+        how: how.to_owned(),
         device: device.map(|device| device.0).unwrap_or_default(),
         address: address.unwrap_or_default(),
     })
+}
+
+/// By what a user signed in, or which provider it is about.
+fn how(kind: &EventKind) -> &str {
+    match kind {
+        EventKind::SignedIn {
+            method,
+            provider_id,
+            ..
+        } => by_method(*method, provider_id.as_deref()),
+        EventKind::SignInFailed {
+            method,
+            provider_id,
+            ..
+        } => by_method(*method, provider_id.as_deref()),
+        EventKind::Reauthenticated {
+            method,
+            provider_id,
+            ..
+        } => by_method(*method, Some(provider_id)),
+        EventKind::KeyCreated { provider_id, .. } | EventKind::KeyDeleted { provider_id, .. } => {
+            provider_id
+        }
+        _ => "",
+    }
+}
+
+fn by_method(method: SignInMethod, provider_id: Option<&str>) -> &str {
+    match method {
+        SignInMethod::Password => "password",
+        SignInMethod::Link => "link",
+        SignInMethod::Code => "code",
+        SignInMethod::OAuth => provider_id.unwrap_or_default(),
+        SignInMethod::SignUp => SIGN_UP,
+        _ => "",
+    }
 }
 
 async fn write_all(table: Table, mut receiver: mpsc::Receiver<Row>) {

@@ -219,7 +219,12 @@ async fn recent_activity_is_listed_to_its_user_alone() {
     let ada = site.member(ADDRESS).await;
     site.visitor().sign_in(ADDRESS, "wrong password").await;
     site.visitor().choose("/login/with/demo", "grace").await;
-    eventually(async || ada.get("/security").await.has("A sign-in failed")).await;
+    eventually(async || {
+        ada.get("/security")
+            .await
+            .has("A sign-in with a password failed")
+    })
+    .await;
     let page = ada.get("/security").await;
     assert!(page.has("Account created") && page.has("Firefox on Linux, 127.0.0.1"));
     assert!(!page.has("Signed in with Demo"));

@@ -80,8 +80,7 @@ impl Walk<'_> {
 
     async fn by_password(&self) {
         let Self { ada, looks, .. } = self;
-        ada.enter("Sign out").await;
-        ada.reads("You are signed out.").await;
+        self.sign_out().await;
         ada.open("/security").await;
         looks.at("login", "Sign in").await;
         ada.type_in(ADDRESS).await;
@@ -100,7 +99,7 @@ impl Walk<'_> {
 
     async fn by_link(&self) {
         let Self { ada, looks, .. } = self;
-        ada.enter("Sign out").await;
+        self.sign_out().await;
         ada.enter("Sign in").await;
         ada.sees("Sign in").await;
         ada.enter("Continue by e-mail").await;
@@ -116,7 +115,7 @@ impl Walk<'_> {
 
     async fn by_code(&self) {
         let Self { site, ada, looks } = self;
-        ada.enter("Sign out").await;
+        self.sign_out().await;
         ada.open("/login/email?next=/security").await;
         ada.write("E-mail address", ADDRESS).await;
         ada.enter("Send me a code").await;
@@ -132,7 +131,7 @@ impl Walk<'_> {
 
     async fn forgotten(&self) {
         let Self { ada, looks, .. } = self;
-        ada.enter("Sign out").await;
+        self.sign_out().await;
         ada.open("/login").await;
         ada.enter("Forgot your password?").await;
         looks.at("forgot", "Forgot your password?").await;
@@ -168,9 +167,10 @@ impl Walk<'_> {
         ada.reads("The account is linked. You can sign in with it from now on.")
             .await;
         looks.at("security-linked", "Security").await;
-        ada.enter("Sign out").await;
+        self.sign_out().await;
         ada.open("/login").await;
         ada.enter("Continue with Demo provider").await;
+        ada.sees("Demo provider").await;
         ada.enter("Sign in as Ada Lovelace").await;
         ada.sees("Hello, Ada Lovelace").await;
         ada.open("/security").await;
@@ -242,6 +242,11 @@ impl Walk<'_> {
         looks.at("cancelled", "You cancelled").await;
         ada.enter("Back to sign in").await;
         ada.sees("Sign in").await;
+    }
+
+    async fn sign_out(&self) {
+        self.ada.enter("Sign out").await;
+        self.ada.reads("You are signed out.").await;
     }
 
     /// The path of the link in the next mail to an address.

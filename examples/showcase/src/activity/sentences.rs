@@ -1,20 +1,28 @@
 //! Events in words.
 
-/// What an event means to the user whom it is about; `None` for those that users need not see.
-pub fn sentence(event: &str, provider: &str) -> Option<String> {
+/// How a new user signs in. That is not told apart from the sign-up.
+pub const SIGN_UP: &str = "sign-up";
+
+/// What an event means to the user whom it is about; `None` for those that users need not see. `name` is that
+/// of the provider, where `how` is the id of one.
+pub fn sentence(event: &str, how: &str, name: &str) -> Option<String> {
+    let with = match how {
+        "" => String::new(),
+        "password" => " with a password".to_owned(),
+        "link" | "code" => format!(" with a mailed {how}"),
+        SIGN_UP if event == "signed_in" => return None,
+        _ => format!(" with {name}"),
+    };
     let text = match event {
-        "signed_in" => match provider {
-            "" | "email" => "Signed in",
-            _ => return Some(format!("Signed in with {provider}")),
-        },
-        "sign_in_failed" => "A sign-in failed",
-        "reauthenticated" => "Confirmed who you are",
+        "signed_in" => return Some(format!("Signed in{with}")),
+        "sign_in_failed" => return Some(format!("A sign-in{with} failed")),
+        "reauthenticated" => return Some(format!("Confirmed who you are{with}")),
         "signed_out" => "Signed out",
         "session_revoked" => "Signed out one device",
         "sessions_revoked" => "Signed out other devices",
         "user_created" => "Account created",
-        "key_created" => return Some(format!("Linked {provider}")),
-        "key_deleted" => return Some(format!("Unlinked {provider}")),
+        "key_created" => return Some(format!("Linked {name}")),
+        "key_deleted" => return Some(format!("Unlinked {name}")),
         "email_verified" => "Address confirmed",
         "email_claimed" => "Address confirmed by its owner; passwords and sessions were removed",
         "email_changed" => "Address changed",

@@ -15,15 +15,15 @@ const CREATE: &str = "
         happened_at BIGINT NOT NULL, -- Unix milliseconds
         user_id TEXT NOT NULL,
         event TEXT NOT NULL,
-        provider TEXT NOT NULL,
+        how TEXT NOT NULL,
         device TEXT NOT NULL,
         address TEXT NOT NULL
     );
     CREATE INDEX IF NOT EXISTS activity_user ON activity (user_id, happened_at);
     CREATE INDEX IF NOT EXISTS activity_time ON activity (happened_at);";
 const INSERT: &str = "INSERT INTO activity
-    (happened_at, user_id, event, provider, device, address) VALUES ($1, $2, $3, $4, $5, $6)";
-const LATEST: &str = "SELECT happened_at, user_id, event, provider, device, address FROM activity
+    (happened_at, user_id, event, how, device, address) VALUES ($1, $2, $3, $4, $5, $6)";
+const LATEST: &str = "SELECT happened_at, user_id, event, how, device, address FROM activity
     WHERE user_id = $1 ORDER BY happened_at DESC LIMIT $2";
 const FORGET: &str = "DELETE FROM activity WHERE user_id = $1";
 const SWEEP: &str = "DELETE FROM activity WHERE happened_at < $1";
@@ -79,7 +79,7 @@ impl Table {
                     let Row {
                         user_id,
                         event,
-                        provider,
+                        how,
                         device,
                         address,
                         ..
@@ -90,7 +90,7 @@ impl Table {
                     }
                     let at = millis(row.at);
                     let values: [&(dyn tokio_postgres::types::ToSql + Sync); 6] =
-                        [&at, user_id, event, provider, device, address];
+                        [&at, user_id, event, how, device, address];
                     transaction.execute(INSERT, &values).await?;
                 }
                 transaction.execute(SWEEP, &[&oldest]).await?;
@@ -115,7 +115,7 @@ impl Table {
                     at: moment(row.get(0)),
                     user_id: row.get(1),
                     event: row.get(2),
-                    provider: row.get(3),
+                    how: row.get(3),
                     device: row.get(4),
                     address: row.get(5),
                 });
@@ -131,7 +131,7 @@ fn write_sqlite(connection: &mut Connection, rows: &[Row], oldest: i64) -> rusql
         let Row {
             user_id,
             event,
-            provider,
+            how,
             device,
             address,
             ..
@@ -140,7 +140,7 @@ fn write_sqlite(connection: &mut Connection, rows: &[Row], oldest: i64) -> rusql
             transaction.execute(FORGET, [user_id])?;
             continue;
         }
-        let values = params![millis(row.at), user_id, event, provider, device, address];
+        let values = params![millis(row.at), user_id, event, how, device, address];
         transaction.execute(INSERT, values)?;
     }
     transaction.execute(SWEEP, [oldest])?;
@@ -154,7 +154,7 @@ fn latest_sqlite(connection: &Connection, user_id: &str, count: u32) -> rusqlite
             at: moment(row.get(0)?),
             user_id: row.get(1)?,
             event: row.get(2)?,
-            provider: row.get(3)?,
+            how: row.get(3)?,
             device: row.get(4)?,
             address: row.get(5)?,
         })

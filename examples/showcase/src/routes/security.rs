@@ -135,7 +135,7 @@ impl ActivityView {
         let parts = [&*row.device, &*row.address];
         let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
         Self {
-            sentence: row.sentence(providers.name(&row.provider)),
+            sentence: row.sentence(providers.name(&row.how)),
             origin: parts.join(", "),
             at: Moment::of(row.at, now),
         }

@@ -226,11 +226,7 @@ async fn r69_a_refused_link_or_code_is_told_as_a_sign_in_that_failed(stage: Stag
         stage.probe.set_down(true);
         let reply = match path {
             "/link" => other.post(path, &[("token", &*used)]).await,
-            _ => {
-                other
-                    .post(path, &[("name", "ada"), ("code", wrong)])
-                    .await
-            }
+            _ => other.post(path, &[("name", "ada"), ("code", wrong)]).await,
         };
         stage.probe.set_down(false);
         assert_eq!(reply.status, 503, "{path}");
