@@ -89,7 +89,7 @@
 //! | signing in by a link or code | [`AuthRequest::create_sign_in_link`], [`AuthRequest::create_sign_in_code`] |
 //! | verifying an e-mail address | [`AuthRequest::create_email_verification`], [`AuthRequest::verify_email`] |
 //! | changing an e-mail address | [`AuthRequest::create_email_change`], [`AuthRequest::change_email`] |
-//! | sign-in by GitHub, Google and others | `AuthRequest::begin_oauth`, `AuthRequest::finish_oauth` (feature `oauth`) |
+//! | sign-in by GitHub, Google and others | `oauth` (feature `oauth`) |
 //! | links and codes that work once | [`Auth::create_token`], [`Auth::create_code`] |
 //! | sending e-mail | [`mail`] |
 //! | "remember me" | [`SignIn::remember`] |
@@ -107,21 +107,24 @@
 //!
 //! # Features
 //!
-//! | feature | default | |
-//! |---|---|---|
-//! | `actix` | yes | extractors, middleware and error responses for actix-web |
-//! | `axum` | | extractors, layer and error responses for axum |
-//! | `http` | | building blocks for adapters of other frameworks |
-//! | `macros` | yes | `#[auth_request]` and `#[authenticated]`, for each enabled framework: at the root for actix-web, in [`axum`] for axum |
-//! | `postgres` | yes | `PgStore` |
-//! | `cache` | | answers lookups from memory until the database reports a change: `PgStoreBuilder::cache` |
-//! | `sqlite` | | `SqliteStore`, in a file or in memory; bundles SQLite |
-//! | `mail` | | `mail::SmtpMailer`, which sends e-mail by a mail server |
-//! | `legacy-hashes` | | verifies the scrypt hashes of Lucia for Node and bcrypt hashes, and can create those of Lucia: [`PasswordOptions`] |
-//! | `metrics` | | counts [events](Event) with the facade crate `metrics` |
-//! | `oauth` | | sign-in by providers of OAuth 2 and OpenID Connect: `OAuthProvider`; adds about 90 crates |
-//! | `conformance` | | the test suite for your own stores |
-//! | `test-support` | | [`testing`], for the tests of an application; with `sqlite`, a store in memory |
+//! | feature | default | crates | |
+//! |---|---|---|---|
+//! | `actix` | yes | 50 | extractors, middleware and error responses for actix-web |
+//! | `axum` | | 12 | extractors, layer and error responses for axum |
+//! | `http` | | 1 | building blocks for adapters of other frameworks |
+//! | `macros` | yes | 1 | `#[auth_request]` and `#[authenticated]`, for each enabled framework: at the root for actix-web, in [`axum`] for axum |
+//! | `postgres` | yes | 39 | `PgStore` |
+//! | `cache` | | 3 | answers lookups from memory until the database reports a change: `PgStoreBuilder::cache` |
+//! | `sqlite` | | 6 | `SqliteStore`, in a file or in memory; bundles SQLite |
+//! | `smtp` | | 17 | `mail::SmtpMailer`, which sends e-mail by a mail server |
+//! | `legacy-hashes` | | 9 | verifies the scrypt hashes of Lucia for Node and bcrypt hashes, and can create those of Lucia: [`PasswordOptions`] |
+//! | `metrics` | | 3 | counts [events](Event) with the facade crate `metrics` |
+//! | `oauth` | | 90 | sign-in by providers of OAuth 2 and OpenID Connect: the module `oauth` |
+//! | `conformance` | | 0 | the test suite for your own stores |
+//! | `test-support` | | 0 | [`testing`], for the tests of an application; with `sqlite`, a store in memory |
+//!
+//! "crates" is what a feature adds: those that are on by default to a build without features, the others to a build
+//! with the default features. `docs/configuration.md` in the repository names the command that counts them.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -144,7 +147,7 @@ pub mod http;
 pub mod mail;
 #[cfg(feature = "oauth")]
 #[cfg_attr(docsrs, doc(cfg(feature = "oauth")))]
-mod oauth;
+pub mod oauth;
 mod password;
 mod request;
 mod session;
@@ -168,20 +171,11 @@ pub use deadpool_postgres;
 pub use error::{
     BoxError, ConstraintKind, ConstraintViolation, Error, InvalidUserId, PasswordProblem, Result,
 };
-#[cfg(feature = "oauth")]
-#[cfg_attr(docsrs, doc(cfg(feature = "oauth")))]
-pub use error::{OAuthError, OAuthErrorKind};
 pub use event::{AccessDenial, Event, EventKind, RevocationCause, SignInFailure};
 pub use headers::{CookieOptions, Denial, DenialBody, SameSite, SessionCookie, TrustedProxy};
 #[cfg(all(feature = "actix", feature = "macros"))]
 #[cfg_attr(docsrs, doc(cfg(all(feature = "actix", feature = "macros"))))]
 pub use lucia_attributes::{auth_request, authenticated};
-#[cfg(feature = "oauth")]
-#[cfg_attr(docsrs, doc(cfg(feature = "oauth")))]
-pub use oauth::{
-    BeginOAuth, OAuthIdentity, OAuthOutcome, OAuthProvider, OAuthProviderBuilder, OAuthSignIn,
-    OAuthTokens, presets,
-};
 pub use password::{NewHashes, PasswordOptions};
 pub use request::guard::Guard;
 pub use request::redirect::LocalPath;

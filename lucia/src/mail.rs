@@ -5,7 +5,7 @@
 //!
 //! | mailer | |
 //! |---|---|
-//! | [`SmtpMailer`] (feature `mail`) | by a mail server |
+//! | [`SmtpMailer`] (feature `smtp`) | by a mail server |
 //! | [`Mailbox`] | keeps mails for a page of yours, in development |
 //! | your own | by the API of a provider |
 //!
@@ -17,7 +17,7 @@ mod mailbox;
 mod mailer;
 mod message;
 mod outbox;
-#[cfg(feature = "mail")]
+#[cfg(feature = "smtp")]
 mod smtp;
 mod texts;
 
@@ -25,7 +25,7 @@ pub use mailbox::Mailbox;
 pub use mailer::{Mailer, SendError};
 pub use message::Mail;
 pub use outbox::{Outbox, OutboxBuilder};
-#[cfg(feature = "mail")]
-#[cfg_attr(docsrs, doc(cfg(feature = "mail")))]
+#[cfg(feature = "smtp")]
+#[cfg_attr(docsrs, doc(cfg(feature = "smtp")))]
 pub use smtp::SmtpMailer;
 pub use texts::{MailContent, MailOccasion, MailTexts, MailWords};

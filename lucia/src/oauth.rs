@@ -1,17 +1,16 @@
-//! Signing in by a provider of OAuth 2 or OpenID Connect.
+//! Sign-in by providers of OAuth 2 and OpenID Connect, after RFC 9700.
 //!
-//! | file | what it does |
+//! | step | call |
 //! |---|---|
-//! | `presets.rs` | the table of providers |
-//! | `provider.rs` | a provider with the application's registration |
-//! | `begin.rs` | sends a browser there |
-//! | `finish.rs` | takes the browser back, step by step |
-//! | `tokens.rs` | exchanges the code |
-//! | `discovery.rs`, `id_token.rs` | OpenID Connect: documents, keys, the checks of ID tokens |
-//! | `identity.rs` | who the person is |
-//! | `fetch.rs`, `error.rs` | HTTP with limits, and what goes wrong |
+//! | the application starts | [`OAuthProvider::preset`] with one of the [`presets`], or [`OAuthProvider::oidc`] |
+//! | a page sends people to the provider | [`AuthRequest::begin_oauth`](crate::AuthRequest::begin_oauth) |
+//! | the callback page takes them back | [`AuthRequest::finish_oauth`](crate::AuthRequest::finish_oauth), then [`sign_in`](crate::AuthRequest::sign_in) or [`sign_up`](crate::AuthRequest::sign_up) |
+//! | a user who is signed in adds or removes a provider | [`AuthRequest::link_oauth`](crate::AuthRequest::link_oauth), [`unlink_oauth`](crate::AuthRequest::unlink_oauth) |
+//! | the application calls the provider later | [`Auth::refresh_oauth_tokens`](crate::Auth::refresh_oauth_tokens) |
 //!
-//! What has begun rests in a [one-time token](crate::TokenPurpose), which is the `state`.
+//! The guide `docs/social-sign-in.md` of the repository has all of it in one example.
+//!
+//! What has begun is in a [one-time token](crate::TokenPurpose), which is the `state`.
 
 mod begin;
 mod discovery;
@@ -29,3 +28,5 @@ pub use finish::{OAuthOutcome, OAuthSignIn};
 pub use identity::OAuthIdentity;
 pub use provider::{OAuthProvider, OAuthProviderBuilder};
 pub use tokens::OAuthTokens;
+
+pub use crate::error::{OAuthError, OAuthErrorKind};

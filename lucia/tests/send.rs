@@ -58,11 +58,11 @@ fn sign_ins(request: &AuthRequest, key: &VerifiedKey, name: String) {
 }
 
 #[cfg(feature = "oauth")]
-fn oauth(auth: &Auth, request: &AuthRequest, provider: &lucia::OAuthProvider) {
+fn oauth(auth: &Auth, request: &AuthRequest, provider: &lucia::oauth::OAuthProvider) {
     send(request.begin_oauth(provider).into_future());
     send(request.link_oauth(provider).into_future());
     send(request.finish_oauth(provider, "a"));
-    send(request.unlink_oauth(("a", "b")));
+    send(request.unlink_oauth(provider, "a"));
     send(auth.refresh_oauth_tokens(provider, "a"));
 }
 

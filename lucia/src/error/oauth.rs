@@ -51,7 +51,7 @@ impl OAuthError {
         self.kind
     }
 
-    /// The [id](crate::OAuthProvider::id) of the provider.
+    /// The [id](crate::oauth::OAuthProvider::id) of the provider.
     #[must_use]
     pub fn provider(&self) -> &str {
         &self.provider

@@ -54,9 +54,9 @@ const KEPT: usize = 4;
 ///
 /// # What the feature adds
 ///
-/// The feature `mail` is built on `lettre` with `rustls`, `ring` and `webpki-roots`, and has no OpenSSL. It adds 17
+/// The feature `smtp` is built on `lettre` with `rustls`, `ring` and `webpki-roots`, and has no OpenSSL. It adds 17
 /// crates to those of the default features: `cargo tree --package lucia --edges normal --prefix none --no-dedupe |
-/// sort -u | wc -l`, with and without `--features mail`.
+/// sort -u | wc -l`, with and without `--features smtp`.
 pub struct SmtpMailer {
     server: Server,
     from: Mailbox,

@@ -15,6 +15,7 @@ use crate::headers::cookie::browser::LIFETIME;
 use crate::request::AuthRequest;
 use crate::request::redirect::LocalPath;
 use crate::token::TokenPurpose;
+use crate::user::key::KeyId;
 use crate::{Error, Result};
 
 pub(super) const BEGUN: TokenPurpose<Begun> =
@@ -37,7 +38,8 @@ impl AuthRequest {
     /// response set a cookie that binds the sign-in to this browser:
     ///
     /// ```
-    /// use lucia::{AuthRequest, LocalPath, OAuthProvider};
+    /// use lucia::oauth::OAuthProvider;
+    /// use lucia::{AuthRequest, LocalPath};
     ///
     /// async fn log_in_by_github(
     ///     auth_request: &AuthRequest,
@@ -86,17 +88,18 @@ impl AuthRequest {
         }
     }
 
-    /// Takes a provider from the user who is signed in: deletes their key of this id. The last key of a user
-    /// stays, since they could not sign in without it. Sessions that began by the key stay as well.
+    /// Takes a provider from the user who is signed in: deletes their key of this
+    /// [subject](super::OAuthIdentity::subject) there, which is the second half of the key's id. The last key of a
+    /// user stays, since they could not sign in without it. Sessions that began by the key stay as well.
     ///
     /// # Errors
     ///
     /// [`Error::CrossOrigin`] for an unsafe request from another origin; [`Error::Unauthenticated`] for an
-    /// anonymous one; [`Error::UnknownKey`] unless it is a key of this user without a password;
+    /// anonymous one; [`Error::UnknownKey`] if this user has no such key of the provider;
     /// [`Error::LastKey`]; [`Error::Unavailable`] when the store is.
-    pub async fn unlink_oauth(&self, key: impl Into<crate::KeyId>) -> Result<()> {
+    pub async fn unlink_oauth(&self, provider: &OAuthProvider, subject: &str) -> Result<()> {
         self.check_forgery()?;
-        let key = key.into();
+        let key = KeyId::from((provider.id(), subject));
         let session = self.require().await?;
         let row = self.auth().find_key(&key).await?;
         let is_theirs =
@@ -119,7 +122,7 @@ pub struct BeginOAuth<'a> {
 }
 
 impl BeginOAuth<'_> {
-    /// Where the person wants to go afterwards: [`OAuthSignIn::next`](crate::OAuthSignIn::next).
+    /// Where the person wants to go afterwards: [`OAuthSignIn::next`](super::OAuthSignIn::next).
     pub fn next(mut self, next: LocalPath) -> Self {
         self.next = next;
         self

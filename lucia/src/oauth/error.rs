@@ -2,7 +2,7 @@
 
 use super::fetch::FetchError;
 use crate::error::chain;
-use crate::{OAuthError, OAuthErrorKind};
+use crate::error::{OAuthError, OAuthErrorKind};
 
 /// An [`OAuthError`] that does not know its provider yet.
 #[derive(Debug)]

@@ -55,7 +55,8 @@ impl AuthRequest {
     /// Finishes a sign-in at a provider, on the callback page:
     ///
     /// ```
-    /// use lucia::{AuthRequest, NewUser, OAuthOutcome, OAuthProvider};
+    /// use lucia::oauth::{OAuthOutcome, OAuthProvider};
+    /// use lucia::{AuthRequest, NewUser};
     /// # #[derive(serde::Serialize, serde::Deserialize)] struct Profile { username: String }
     ///
     /// async fn callback(

@@ -60,7 +60,7 @@ impl OAuthIdentity {
     /// endpoint, or the JSON of a provider that has no ID tokens.
     ///
     /// ```
-    /// # fn f(identity: &lucia::OAuthIdentity) -> lucia::Result<()> {
+    /// # fn f(identity: &lucia::oauth::OAuthIdentity) -> lucia::Result<()> {
     /// #[derive(serde::Deserialize)]
     /// struct GitHub {
     ///     login: String,

@@ -21,7 +21,7 @@ use crate::{Error, Result};
 /// handle to the same.
 ///
 /// ```
-/// use lucia::{OAuthProvider, presets};
+/// use lucia::oauth::{OAuthProvider, presets};
 ///
 /// # fn build(id: &str, secret: &str) -> lucia::Result<()> {
 /// let github = OAuthProvider::preset(&presets::GITHUB)
@@ -174,7 +174,7 @@ impl Auth {
     /// # Errors
     ///
     /// [`Error::OAuth`]: of the kind
-    /// [`InvalidAnswer`](crate::OAuthErrorKind::InvalidAnswer) when the provider refuses the token, as it
+    /// [`InvalidAnswer`](crate::oauth::OAuthErrorKind::InvalidAnswer) when the provider refuses the token, as it
     /// does once the person has withdrawn the permission.
     pub async fn refresh_oauth_tokens(
         &self,

@@ -17,13 +17,13 @@ async fn a_person_signs_up_by_a_provider_and_then_in() {
     assert_eq!((reply.status, &*reply.location()), (303, "/orders?page=2"));
     assert_eq!(browser.get("/me").await.body, "Ada");
     let done = site.done();
-    assert!(matches!(done.outcome, lucia::OAuthOutcome::New));
+    assert!(matches!(done.outcome, lucia::oauth::OAuthOutcome::New));
 
     let again = site.browser();
     assert_eq!(again.sign_in("id", &provider).await.location(), "/");
     assert_eq!(again.get("/me").await.body, "Ada");
     let done = site.done();
-    let lucia::OAuthOutcome::Known(key) = done.outcome else {
+    let lucia::oauth::OAuthOutcome::Known(key) = done.outcome else {
         panic!("{done:?}")
     };
     let user = site.auth.user_keys(&key.user_id).await.unwrap();
@@ -68,7 +68,7 @@ async fn r64_pkce_a_state_and_a_nonce_are_new_each_time() {
 
 #[tokio::test]
 async fn parameters_of_the_application_are_sent_once() {
-    let set = |builder: lucia::OAuthProviderBuilder| {
+    let set = |builder: lucia::oauth::OAuthProviderBuilder| {
         builder.parameter("prompt", "consent").parameter("hd", "x")
     };
     let (provider, site) = stage_with(set).await;

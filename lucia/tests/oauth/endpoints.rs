@@ -127,7 +127,7 @@ async fn a_provider_that_is_silent_or_away_ends_in_time() {
 
     let url = provider.url.clone();
     drop(provider);
-    let gone = lucia::OAuthProvider::oidc("id", url);
+    let gone = lucia::oauth::OAuthProvider::oidc("id", url);
     let gone = super::site::registered("id", gone).build().unwrap();
     let site = Site::of([gone]).await;
     // It may still listen for a moment.

@@ -1,7 +1,7 @@
 //! Who a provider says that a person is.
 
-use lucia::presets::{EmailIn, Endpoints, Preset, SecretIn, Server, UserInfoMethod};
-use lucia::{OAuthProvider, OAuthProviderBuilder};
+use lucia::oauth::presets::{EmailIn, Endpoints, Preset, SecretIn, Server, UserInfoMethod};
+use lucia::oauth::{OAuthProvider, OAuthProviderBuilder};
 use serde_json::{Value, json};
 
 use super::provider::Provider;
@@ -26,8 +26,6 @@ fn plain(provider: &Provider, email: impl Fn(&str) -> EmailIn) -> OAuthProviderB
         }),
         scopes: &["read:user"],
         parameters: &[("audience", "tests")],
-        source: "",
-        checked: "",
     };
     registered("plain", OAuthProvider::preset(&preset))
 }

@@ -1,7 +1,8 @@
 //! A user who is signed in adds a provider, or takes it away.
 
 use axum::http::Method;
-use lucia::{NewKey, NewUser, OAuthOutcome, Session};
+use lucia::oauth::OAuthOutcome;
+use lucia::{NewKey, NewUser, Session};
 use serde_json::json;
 
 use super::provider::Provider;
@@ -61,9 +62,34 @@ async fn a_user_links_a_provider_signs_in_by_it_and_unlinks_it() {
 
     assert_eq!(browser.post("/unlink/id/ada").await.body, "unlinked");
     assert_eq!(keys(&site, &session).await, ["other:ada"]);
-    let last = browser.post("/unlink/other/ada").await;
+    assert_eq!(link(&browser, &provider).await.status, 303);
+    site.auth.delete_key(("other", "ada")).await.unwrap();
+    let last = browser.post("/unlink/id/ada").await;
     assert_eq!(last.status, 409, "{last:?}");
-    assert_eq!(keys(&site, &session).await, ["other:ada"]);
+    assert_eq!(keys(&site, &session).await, ["id:ada"]);
+}
+
+#[tokio::test]
+async fn only_a_key_of_the_provider_is_unlinked() {
+    let (_, site) = stage().await;
+    let (browser, session) = signed_in(&site, "ada").await;
+    let password = NewKey::with_password(("id", "1815"), "correct horse battery");
+    let address = NewKey::without_password(("email", "ada@example.com"));
+    for key in [password, address] {
+        site.auth.create_key(&session.user_id, key).await.unwrap();
+    }
+    let before = keys(&site, &session).await;
+    for subject in [
+        "1815",
+        "ada",
+        "ada@example.com",
+        "email:ada@example.com",
+        "",
+    ] {
+        let reply = browser.post(&format!("/unlink/id/{subject}")).await;
+        assert_eq!(reply.status, 404, "{subject}: {reply:?}");
+    }
+    assert_eq!(keys(&site, &session).await, before);
 }
 
 #[tokio::test]

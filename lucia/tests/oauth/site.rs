@@ -12,11 +12,9 @@ use axum::response::Redirect;
 use axum::routing::{get, post};
 use axum::{Extension, Router};
 use lucia::axum::{auth_request, authenticated};
+use lucia::oauth::{OAuthOutcome, OAuthProvider, OAuthProviderBuilder, OAuthSignIn};
 use lucia::testing::{Clock, memory_store};
-use lucia::{
-    Auth, Error, LocalPath, NewUser, OAuthOutcome, OAuthProvider, OAuthProviderBuilder,
-    OAuthSignIn, User,
-};
+use lucia::{Auth, Error, LocalPath, NewUser, User};
 use serde::{Deserialize, Serialize};
 use tower::ServiceExt;
 
@@ -90,8 +88,11 @@ async fn late(providers: Providers, auth: Auth) -> lucia::Result<Redirect> {
 }
 
 #[auth_request]
-async fn unlink(Path((id, subject)): Path<(String, String)>) -> lucia::Result<&'static str> {
-    auth_request.unlink_oauth((id, subject)).await?;
+async fn unlink(
+    providers: Providers,
+    Path((id, subject)): Path<(String, String)>,
+) -> lucia::Result<&'static str> {
+    auth_request.unlink_oauth(&providers[&id], &subject).await?;
     Ok("unlinked")
 }
 

@@ -3,31 +3,33 @@
 use super::{EmailIn, Endpoints, Preset, SecretIn, Server, UserInfoMethod};
 
 /// What `OAuthProvider::oidc` begins with.
+///
+/// Compared on 2026-11-30 with <https://openid.net/specs/openid-connect-core-1_0.html>.
 pub(in crate::oauth) const OIDC: Preset = Preset {
     id: "oidc",
     name: "OpenID Connect",
     server: Server::YourIssuer("https://id.example.com"),
     scopes: OPENID,
     parameters: &[],
-    source: "https://openid.net/specs/openid-connect-core-1_0.html",
-    checked: "2026-11-30",
 };
 
 const OPENID: &[&str] = &["openid", "profile", "email"];
 
 /// Apple. People are sent back by a POST from `appleid.apple.com`, without cookies: the handler of it
 /// redirects to the callback page with the form as its query.
+///
+/// Compared on 2026-11-30 with <https://developer.apple.com/documentation/signinwithapplerestapi/request-an-authorization-to-the-sign-in-with-apple-server>.
 pub const APPLE: Preset = Preset {
     id: "apple",
     name: "Apple",
     server: Server::Issuer("https://appleid.apple.com"),
     scopes: &["openid", "name", "email"],
     parameters: &[("response_mode", "form_post")],
-    source: "https://developer.apple.com/documentation/signinwithapplerestapi/request-an-authorization-to-the-sign-in-with-apple-server",
-    checked: "2026-11-30",
 };
 
 /// Atlassian: Jira, Confluence.
+///
+/// Compared on 2026-11-30 with <https://developer.atlassian.com/cloud/jira/platform/oauth-2-3lo-apps/>.
 pub const ATLASSIAN: Preset = Preset {
     id: "atlassian",
     name: "Atlassian",
@@ -43,22 +45,22 @@ pub const ATLASSIAN: Preset = Preset {
     }),
     scopes: &["read:me"],
     parameters: &[("audience", "api.atlassian.com"), ("prompt", "consent")],
-    source: "https://developer.atlassian.com/cloud/jira/platform/oauth-2-3lo-apps/",
-    checked: "2026-11-30",
 };
 
 /// Auth0.
+///
+/// Compared on 2026-11-30 with <https://auth0.com/docs/get-started/applications/configure-applications-with-oidc-discovery>.
 pub const AUTH0: Preset = Preset {
     id: "auth0",
     name: "Auth0",
     server: Server::YourIssuer("https://YOUR_DOMAIN/"),
     scopes: OPENID,
     parameters: &[],
-    source: "https://auth0.com/docs/get-started/applications/configure-applications-with-oidc-discovery",
-    checked: "2026-11-30",
 };
 
 /// Bitbucket.
+///
+/// Compared on 2026-11-30 with <https://support.atlassian.com/bitbucket-cloud/docs/use-oauth-on-bitbucket-cloud/>.
 pub const BITBUCKET: Preset = Preset {
     id: "bitbucket",
     name: "Bitbucket",
@@ -80,11 +82,11 @@ pub const BITBUCKET: Preset = Preset {
     }),
     scopes: &["account", "email"],
     parameters: &[],
-    source: "https://support.atlassian.com/bitbucket-cloud/docs/use-oauth-on-bitbucket-cloud/",
-    checked: "2026-11-30",
 };
 
 /// Box.
+///
+/// Compared on 2026-11-30 with <https://developer.box.com/guides/authentication/oauth2/without-sdk/>.
 pub const BOX: Preset = Preset {
     id: "box",
     name: "Box",
@@ -100,22 +102,22 @@ pub const BOX: Preset = Preset {
     }),
     scopes: &[],
     parameters: &[],
-    source: "https://developer.box.com/guides/authentication/oauth2/without-sdk/",
-    checked: "2026-11-30",
 };
 
 /// Amazon Cognito.
+///
+/// Compared on 2026-11-30 with <https://docs.aws.amazon.com/cognito/latest/developerguide/federation-endpoints.html>.
 pub const COGNITO: Preset = Preset {
     id: "cognito",
     name: "Amazon Cognito",
     server: Server::YourIssuer("https://cognito-idp.REGION.amazonaws.com/USER_POOL_ID"),
     scopes: OPENID,
     parameters: &[],
-    source: "https://docs.aws.amazon.com/cognito/latest/developerguide/federation-endpoints.html",
-    checked: "2026-11-30",
 };
 
 /// Discord.
+///
+/// Compared on 2026-11-30 with <https://discord.com/developers/docs/topics/oauth2>.
 pub const DISCORD: Preset = Preset {
     id: "discord",
     name: "Discord",
@@ -134,11 +136,11 @@ pub const DISCORD: Preset = Preset {
     }),
     scopes: &["identify", "email"],
     parameters: &[],
-    source: "https://discord.com/developers/docs/topics/oauth2",
-    checked: "2026-11-30",
 };
 
 /// Dropbox.
+///
+/// Compared on 2026-11-30 with <https://www.dropbox.com/developers/documentation/http/documentation>.
 pub const DROPBOX: Preset = Preset {
     id: "dropbox",
     name: "Dropbox",
@@ -157,23 +159,23 @@ pub const DROPBOX: Preset = Preset {
     }),
     scopes: &["account_info.read"],
     parameters: &[],
-    source: "https://www.dropbox.com/developers/documentation/http/documentation",
-    checked: "2026-11-30",
 };
 
 /// Microsoft Entra ID, formerly Azure AD, for the people of one organisation. Its addresses are not
 /// verified: an administrator of any organisation can write them.
+///
+/// Compared on 2026-11-30 with <https://learn.microsoft.com/en-us/entra/identity-platform/v2-protocols-oidc>.
 pub const ENTRA_ID: Preset = Preset {
     id: "azure_ad",
     name: "Microsoft",
     server: Server::YourIssuer("https://login.microsoftonline.com/TENANT_ID/v2.0"),
     scopes: OPENID,
     parameters: &[],
-    source: "https://learn.microsoft.com/en-us/entra/identity-platform/v2-protocols-oidc",
-    checked: "2026-11-30",
 };
 
 /// Facebook.
+///
+/// Compared on 2026-11-30 with <https://developers.facebook.com/docs/facebook-login/guides/advanced/manual-flow>.
 pub const FACEBOOK: Preset = Preset {
     id: "facebook",
     name: "Facebook",
@@ -189,11 +191,11 @@ pub const FACEBOOK: Preset = Preset {
     }),
     scopes: &["public_profile", "email"],
     parameters: &[],
-    source: "https://developers.facebook.com/docs/facebook-login/guides/advanced/manual-flow",
-    checked: "2026-11-30",
 };
 
 /// GitHub.
+///
+/// Compared on 2026-11-30 with <https://docs.github.com/en/apps/oauth-apps/building-oauth-apps/authorizing-oauth-apps>.
 pub const GITHUB: Preset = Preset {
     id: "github",
     name: "GitHub",
@@ -215,33 +217,33 @@ pub const GITHUB: Preset = Preset {
     }),
     scopes: &["read:user", "user:email"],
     parameters: &[],
-    source: "https://docs.github.com/en/apps/oauth-apps/building-oauth-apps/authorizing-oauth-apps",
-    checked: "2026-11-30",
 };
 
-/// GitLab, at gitlab.com or at an [issuer](crate::OAuthProviderBuilder::issuer) of your own.
+/// GitLab, at gitlab.com or at an [issuer](crate::oauth::OAuthProviderBuilder::issuer) of your own.
+///
+/// Compared on 2026-11-30 with <https://docs.gitlab.com/integration/openid_connect_provider/>.
 pub const GITLAB: Preset = Preset {
     id: "gitlab",
     name: "GitLab",
     server: Server::Issuer("https://gitlab.com"),
     scopes: OPENID,
     parameters: &[],
-    source: "https://docs.gitlab.com/integration/openid_connect_provider/",
-    checked: "2026-11-30",
 };
 
 /// Google.
+///
+/// Compared on 2026-11-30 with <https://developers.google.com/identity/openid-connect/openid-connect>.
 pub const GOOGLE: Preset = Preset {
     id: "google",
     name: "Google",
     server: Server::Issuer("https://accounts.google.com"),
     scopes: OPENID,
     parameters: &[],
-    source: "https://developers.google.com/identity/openid-connect/openid-connect",
-    checked: "2026-11-30",
 };
 
 /// Kakao.
+///
+/// Compared on 2026-11-30 with <https://developers.kakao.com/docs/latest/en/kakaologin/rest-api>.
 pub const KAKAO: Preset = Preset {
     id: "kakao",
     name: "Kakao",
@@ -260,23 +262,23 @@ pub const KAKAO: Preset = Preset {
     }),
     scopes: &[],
     parameters: &[],
-    source: "https://developers.kakao.com/docs/latest/en/kakaologin/rest-api",
-    checked: "2026-11-30",
 };
 
 /// Keycloak.
+///
+/// Compared on 2026-11-30 with <https://www.keycloak.org/securing-apps/oidc-layers>.
 pub const KEYCLOAK: Preset = Preset {
     id: "keycloak",
     name: "Keycloak",
     server: Server::YourIssuer("https://YOUR_HOST/realms/YOUR_REALM"),
     scopes: OPENID,
     parameters: &[],
-    source: "https://www.keycloak.org/securing-apps/oidc-layers",
-    checked: "2026-11-30",
 };
 
 /// Lichess. It registers no clients: any id goes, [without a
-/// secret](crate::OAuthProviderBuilder::public_client).
+/// secret](crate::oauth::OAuthProviderBuilder::public_client).
+///
+/// Compared on 2026-11-30 with <https://lichess.org/api#tag/OAuth>.
 pub const LICHESS: Preset = Preset {
     id: "lichess",
     name: "Lichess",
@@ -292,11 +294,11 @@ pub const LICHESS: Preset = Preset {
     }),
     scopes: &[],
     parameters: &[],
-    source: "https://lichess.org/api#tag/OAuth",
-    checked: "2026-11-30",
 };
 
 /// LINE. Its ID tokens are signed by the client secret, so its user-info endpoint is asked.
+///
+/// Compared on 2026-11-30 with <https://developers.line.biz/en/reference/line-login/>.
 pub const LINE: Preset = Preset {
     id: "line",
     name: "LINE",
@@ -312,11 +314,11 @@ pub const LINE: Preset = Preset {
     }),
     scopes: &["openid", "profile"],
     parameters: &[],
-    source: "https://developers.line.biz/en/reference/line-login/",
-    checked: "2026-11-30",
 };
 
 /// LinkedIn. Its ID tokens have no nonce, so its user-info endpoint is asked.
+///
+/// Compared on 2026-11-30 with <https://learn.microsoft.com/en-us/linkedin/consumer/integrations/self-serve/sign-in-with-linkedin-v2>.
 pub const LINKEDIN: Preset = Preset {
     id: "linkedin",
     name: "LinkedIn",
@@ -335,13 +337,13 @@ pub const LINKEDIN: Preset = Preset {
     }),
     scopes: OPENID,
     parameters: &[],
-    source: "https://learn.microsoft.com/en-us/linkedin/consumer/integrations/self-serve/sign-in-with-linkedin-v2",
-    checked: "2026-11-30",
 };
 
 /// Microsoft, for the accounts of people and of all organisations. Their issuers differ, so the user-info
 /// endpoint of Microsoft Graph is asked. Its addresses are not verified: an administrator of any
 /// organisation can write them.
+///
+/// Compared on 2026-11-30 with <https://learn.microsoft.com/en-us/entra/identity-platform/userinfo>.
 pub const MICROSOFT: Preset = Preset {
     id: "microsoft",
     name: "Microsoft",
@@ -357,11 +359,11 @@ pub const MICROSOFT: Preset = Preset {
     }),
     scopes: OPENID,
     parameters: &[],
-    source: "https://learn.microsoft.com/en-us/entra/identity-platform/userinfo",
-    checked: "2026-11-30",
 };
 
 /// osu!.
+///
+/// Compared on 2026-11-30 with <https://osu.ppy.sh/docs/>.
 pub const OSU: Preset = Preset {
     id: "osu",
     name: "osu!",
@@ -377,11 +379,11 @@ pub const OSU: Preset = Preset {
     }),
     scopes: &["identify"],
     parameters: &[],
-    source: "https://osu.ppy.sh/docs/",
-    checked: "2026-11-30",
 };
 
 /// Patreon.
+///
+/// Compared on 2026-11-30 with <https://docs.patreon.com/#oauth>.
 pub const PATREON: Preset = Preset {
     id: "patreon",
     name: "Patreon",
@@ -400,11 +402,11 @@ pub const PATREON: Preset = Preset {
     }),
     scopes: &["identity", "identity[email]"],
     parameters: &[],
-    source: "https://docs.patreon.com/#oauth",
-    checked: "2026-11-30",
 };
 
 /// Reddit.
+///
+/// Compared on 2026-11-30 with <https://github.com/reddit-archive/reddit/wiki/OAuth2>.
 pub const REDDIT: Preset = Preset {
     id: "reddit",
     name: "Reddit",
@@ -420,33 +422,33 @@ pub const REDDIT: Preset = Preset {
     }),
     scopes: &["identity"],
     parameters: &[],
-    source: "https://github.com/reddit-archive/reddit/wiki/OAuth2",
-    checked: "2026-11-30",
 };
 
-/// Salesforce, at login.salesforce.com or at an [issuer](crate::OAuthProviderBuilder::issuer) of your own.
+/// Salesforce, at login.salesforce.com or at an [issuer](crate::oauth::OAuthProviderBuilder::issuer) of your own.
+///
+/// Compared on 2026-11-30 with <https://help.salesforce.com/s/articleView?id=sf.remoteaccess_using_openid_discovery_endpoint.htm>.
 pub const SALESFORCE: Preset = Preset {
     id: "salesforce",
     name: "Salesforce",
     server: Server::Issuer("https://login.salesforce.com"),
     scopes: OPENID,
     parameters: &[],
-    source: "https://help.salesforce.com/s/articleView?id=sf.remoteaccess_using_openid_discovery_endpoint.htm",
-    checked: "2026-11-30",
 };
 
 /// Slack.
+///
+/// Compared on 2026-11-30 with <https://docs.slack.dev/authentication/sign-in-with-slack/>.
 pub const SLACK: Preset = Preset {
     id: "slack",
     name: "Slack",
     server: Server::Issuer("https://slack.com"),
     scopes: OPENID,
     parameters: &[],
-    source: "https://docs.slack.dev/authentication/sign-in-with-slack/",
-    checked: "2026-11-30",
 };
 
 /// Spotify. Its documentation warns that it does not verify addresses.
+///
+/// Compared on 2026-11-30 with <https://developer.spotify.com/documentation/web-api/reference/get-current-users-profile>.
 pub const SPOTIFY: Preset = Preset {
     id: "spotify",
     name: "Spotify",
@@ -462,11 +464,11 @@ pub const SPOTIFY: Preset = Preset {
     }),
     scopes: &["user-read-email", "user-read-private"],
     parameters: &[],
-    source: "https://developer.spotify.com/documentation/web-api/reference/get-current-users-profile",
-    checked: "2026-11-30",
 };
 
 /// Strava.
+///
+/// Compared on 2026-11-30 with <https://developers.strava.com/docs/authentication/>.
 pub const STRAVA: Preset = Preset {
     id: "strava",
     name: "Strava",
@@ -482,11 +484,11 @@ pub const STRAVA: Preset = Preset {
     }),
     scopes: &["read"],
     parameters: &[],
-    source: "https://developers.strava.com/docs/authentication/",
-    checked: "2026-11-30",
 };
 
 /// Twitch.
+///
+/// Compared on 2026-11-30 with <https://dev.twitch.tv/docs/authentication/getting-tokens-oidc/>.
 pub const TWITCH: Preset = Preset {
     id: "twitch",
     name: "Twitch",
@@ -496,11 +498,11 @@ pub const TWITCH: Preset = Preset {
         "claims",
         r#"{"id_token":{"email":null,"email_verified":null,"preferred_username":null}}"#,
     )],
-    source: "https://dev.twitch.tv/docs/authentication/getting-tokens-oidc/",
-    checked: "2026-11-30",
 };
 
 /// X, formerly Twitter.
+///
+/// Compared on 2026-11-30 with <https://docs.x.com/fundamentals/authentication/oauth-2-0/authorization-code>.
 pub const X: Preset = Preset {
     id: "twitter",
     name: "X",
@@ -516,8 +518,6 @@ pub const X: Preset = Preset {
     }),
     scopes: &["users.read", "tweet.read"],
     parameters: &[],
-    source: "https://docs.x.com/fundamentals/authentication/oauth-2-0/authorization-code",
-    checked: "2026-11-30",
 };
 
 /// All rows of the table.

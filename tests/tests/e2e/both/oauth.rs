@@ -4,14 +4,15 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use lucia::{NewUser, OAuthOutcome, OAuthProvider};
+use lucia::NewUser;
+use lucia::oauth::{OAuthOutcome, OAuthProvider};
 use lucia_tests::watch;
 
 use super::framework::{
     Data, Form, Query, Response, Routes, answer, auth_request, front_page, serve,
 };
 use crate::support::oauth::{CANARY, CLIENT, Provider, SECRET};
-use crate::support::{Browser, Profile, Site, Stage, on_each_store, sign_up};
+use crate::support::{Browser, Profile, Site, Stage, Told, on_each_store, sign_up};
 
 on_each_store![
     a_person_signs_up_by_a_provider_and_then_in,
@@ -22,6 +23,7 @@ on_each_store![
     r46_nothing_of_a_sign_in_by_a_provider_is_logged,
     an_outage_in_any_step_signs_nobody_in,
     a_begun_sign_in_and_a_renewed_session_are_two_cookies,
+    r69_a_sign_in_by_a_provider_says_so,
 ];
 
 #[auth_request]
@@ -42,8 +44,8 @@ struct Key {
 }
 
 #[auth_request]
-async fn unlink(form: Form<Key>) -> lucia::Result<&'static str> {
-    auth_request.unlink_oauth(("id", &form.subject)).await?;
+async fn unlink(provider: Data<OAuthProvider>, form: Form<Key>) -> lucia::Result<&'static str> {
+    auth_request.unlink_oauth(&provider, &form.subject).await?;
     Ok("unlinked")
 }
 
@@ -171,6 +173,24 @@ async fn r64_another_browser_finishes_no_sign_in(stage: Stage) {
     }
     assert_eq!(attacker.get(&path).await.status, 303);
     assert_eq!(attacker.get(&path).await.status, 400);
+}
+
+async fn r69_a_sign_in_by_a_provider_says_so(stage: Stage) {
+    let (provider, registered) = provider(&stage).await;
+    let told = Told::default();
+    let builder = stage.builder().await.on_event(told.hook());
+    let site = serve(builder.build().unwrap(), routes(&registered)).await;
+    for method in ["sign_up", "oauth"] {
+        let browser = site.browser();
+        let path = agreed(&browser, &provider).await;
+        assert_eq!(browser.get(&path).await.status, 303);
+        let last = told.events().pop().unwrap();
+        let last = serde_json::to_value(&last.kind).unwrap();
+        assert_eq!(
+            (&last["event"], &last["method"]),
+            (&"signed_in".into(), &method.into())
+        );
+    }
 }
 
 async fn a_user_links_a_provider_and_unlinks_it(stage: Stage) {

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
-use lucia::{Environment, NewUser, OAuthOutcome, OAuthProvider, User};
+use lucia::oauth::{OAuthOutcome, OAuthProvider};
+use lucia::{Environment, NewUser, User};
 use lucia_tests::OidcProvider;
 use serde_json::json;
 
