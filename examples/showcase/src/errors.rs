@@ -4,7 +4,8 @@ use actix_web::dev::ServiceResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::middleware::ErrorHandlerResponse;
-use lucia::{Error, OAuthErrorKind};
+use lucia::Error;
+use lucia::oauth::OAuthErrorKind;
 
 use crate::pages::{Failure, as_html};
 

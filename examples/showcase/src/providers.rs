@@ -1,6 +1,7 @@
 //! [`Providers`]: where people can sign in by an account that they have elsewhere.
 
-use lucia::{Error, OAuthProvider, Result, presets};
+use lucia::oauth::{OAuthProvider, presets};
+use lucia::{Error, Result};
 
 use crate::demo_provider::DemoProvider;
 use crate::place::Place;

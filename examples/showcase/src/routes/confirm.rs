@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use actix_web::{HttpResponse, get, post, web};
 use askama::Template;
-
+use lucia::oauth::OAuthProvider;
 use lucia::{
-    Auth, Error, LocalPath, OAuthProvider, Password, Session, SignInCode, UserId, UserKey,
-    auth_request, authenticated,
+    Auth, Error, LocalPath, Password, Session, SignInCode, UserId, UserKey, auth_request,
+    authenticated,
 };
 use serde::Deserialize;
 

@@ -30,9 +30,14 @@ pub async fn link(
 
 #[post("/security/unlink")]
 #[authenticated(redirect = "/confirm", recent = "10m")]
-pub async fn unlink(form: web::Form<Form>) -> lucia::Result<HttpResponse> {
-    let key = (&form.provider, &form.subject);
-    match auth_request.unlink_oauth(key).await {
+pub async fn unlink(
+    providers: web::Data<Providers>,
+    form: web::Form<Form>,
+) -> lucia::Result<HttpResponse> {
+    let Some(provider) = providers.get(&form.provider) else {
+        return unknown_provider();
+    };
+    match auth_request.unlink_oauth(provider, &form.subject).await {
         Ok(()) | Err(Error::UnknownKey) => Ok(see_other("/security?notice=unlinked")),
         Err(error @ Error::LastKey) => {
             let text = "Link another account first, and unlink this one then.";

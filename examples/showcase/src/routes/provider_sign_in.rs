@@ -1,7 +1,8 @@
 //! Sign-in by an account at a provider.
 
 use actix_web::{HttpRequest, HttpResponse, ResponseError, get, web};
-use lucia::{Error, NewUser, OAuthOutcome, OAuthProvider, auth_request};
+use lucia::oauth::{OAuthOutcome, OAuthProvider};
+use lucia::{Error, NewUser, auth_request};
 
 use crate::device::Device;
 use crate::pages::{Failure, Link, as_html, see_other};

@@ -5,7 +5,8 @@ use std::time::SystemTime;
 
 use actix_web::{HttpResponse, get, web};
 use askama::Template;
-use lucia::{Auth, OAuthProvider, Session, SessionInfo, User, UserKey, authenticated};
+use lucia::oauth::OAuthProvider;
+use lucia::{Auth, Session, SessionInfo, User, UserKey, authenticated};
 
 use crate::activity::{Activity, Row};
 use crate::device::Device;
