@@ -116,6 +116,7 @@
 //! | `postgres` | yes | `PgStore` |
 //! | `cache` | | answers lookups from memory until the database reports a change: `PgStoreBuilder::cache` |
 //! | `sqlite` | | `SqliteStore`, in a file or in memory; bundles SQLite |
+//! | `redis` | | `RedisStore`, for sessions in Redis, Valkey or a Redis Cluster, over rustls |
 //! | `mail` | | `mail::SmtpMailer`, which sends e-mail by a mail server |
 //! | `legacy-hashes` | | verifies the scrypt hashes of Lucia for Node and bcrypt hashes, and can create those of Lucia: [`PasswordOptions`] |
 //! | `metrics` | | counts [events](Event) with the facade crate `metrics` |
@@ -195,6 +196,9 @@ pub use store::postgres::CacheOptions;
 #[cfg(feature = "postgres")]
 #[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
 pub use store::postgres::{PgStore, PgStoreBuilder, StoredIds};
+#[cfg(feature = "redis")]
+#[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
+pub use store::redis::{RedisStore, RedisStoreBuilder};
 #[cfg(feature = "sqlite")]
 #[cfg_attr(docsrs, doc(cfg(feature = "sqlite")))]
 pub use store::sqlite::{SqliteStore, SqliteStoreBuilder};

@@ -1,0 +1,229 @@
+//! The settings of a [`RedisStore`].
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis::cluster::ClusterClient;
+use redis::io::tcp::TcpSettings;
+use redis::{
+    Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, RedisError,
+};
+use serde_json::{Map, Value};
+
+use super::attributes::Attributes;
+use super::failure::description;
+use super::link::{Link, Target};
+use super::server::Server;
+use super::{Parts, RedisStore};
+use crate::time_limit::within;
+use crate::{Error, Result};
+
+/// The settings of a [`RedisStore`], checked by [`connect`](Self::connect) and [`cluster`](Self::cluster).
+///
+/// ```no_run
+/// # async fn f() -> lucia::Result<()> {
+/// let sessions = lucia::RedisStore::builder()
+///     .prefix("shop")
+///     .session_attributes(serde_json::json!({ "country": null, "visits": 1 }))
+///     .connect("rediss://app:password@redis.example")
+///     .await?;
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "settings take effect by `connect(url)` or `cluster(urls)`"]
+pub struct RedisStoreBuilder {
+    prefix: String,
+    attributes: Value,
+    timeout: Duration,
+}
+
+impl Default for RedisStoreBuilder {
+    fn default() -> Self {
+        Self {
+            prefix: "lucia".to_owned(),
+            attributes: Value::Object(Map::new()),
+            timeout: Duration::from_secs(5),
+        }
+    }
+}
+
+impl RedisStoreBuilder {
+    /// What all keys of the store begin with; `lucia` by default. A session is `lucia:s:` and its id, the index
+    /// of a user's sessions is `lucia:u:` and the id of the user. Two applications on one server take two
+    /// prefixes.
+    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.prefix = prefix.into();
+        self
+    }
+
+    /// Your [`attributes`](crate::CreateSession::attributes) of sessions: a JSON object with the value that each
+    /// has where none is given; none by default. One whose default is `null` can be anything. The others have
+    /// the type of their default, and cannot be `null`. A session from before an attribute was declared has its
+    /// default.
+    pub fn session_attributes(mut self, defaults: Value) -> Self {
+        self.attributes = defaults;
+        self
+    }
+
+    /// How long a call may take, a new connection included; 5 seconds by default. A call that takes longer
+    /// returns [`Error::Unavailable`].
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Connects to a server by its URL: `redis://user:password@host:6379/0`, or `rediss://` for TLS, by the
+    /// certificates that the operating system trusts.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Setting`] names the setting that makes no sense, of this store or of the server: it is to be
+    /// Redis 6.0 or newer, or Valkey, no replica, no part of a cluster, and not to evict keys.
+    /// [`Error::Unavailable`] says why it cannot be reached or does not let us in.
+    pub async fn connect(self, url: &str) -> Result<RedisStore> {
+        let info = self.connection_info(url)?;
+        let client = Client::open(info).map_err(unreadable)?;
+        self.store(Target::Server(client), false).await
+    }
+
+    /// Connects to a cluster by the URLs of some of its servers, which tell of the others. Each has the same
+    /// user and password.
+    ///
+    /// # Errors
+    ///
+    /// As for [`connect`](Self::connect), of each server that takes writes. The server is to be part of a
+    /// cluster.
+    pub async fn cluster<U: AsRef<str>>(
+        self,
+        urls: impl IntoIterator<Item = U>,
+    ) -> Result<RedisStore> {
+        let mut nodes = Vec::new();
+        for url in urls {
+            nodes.push(self.connection_info(url.as_ref())?);
+        }
+        if nodes.is_empty() {
+            return Err(Error::setting("urls", "it takes one server at least"));
+        }
+        self.is_cluster(&nodes).await?;
+        // While a slot moves or a replica takes over, a command is tried again after such a pause.
+        let client = ClusterClient::builder(nodes)
+            .use_protocol(ProtocolVersion::RESP3)
+            .tcp_settings(self.tcp_settings())
+            .min_retry_wait(10)
+            .max_retry_wait(200)
+            .retries(1000)
+            .build()
+            .map_err(unreadable)?;
+        self.store(Target::Cluster(client), true).await
+    }
+
+    /// Asks the first server that answers whether it is part of a cluster. The driver reports one that is not
+    /// as one that cannot be reached.
+    async fn is_cluster(&self, nodes: &[ConnectionInfo]) -> Result<()> {
+        let mut failure = None;
+        for node in nodes {
+            let client = Client::open(node.clone()).map_err(unreadable)?;
+            let link = Link::new(Target::Server(client), self.timeout).map_err(unavailable)?;
+            match within(self.timeout, link.info()).await {
+                Ok(Ok(servers)) if servers.iter().any(|info| Server::new(info).is_in_cluster()) => {
+                    return Ok(());
+                }
+                Ok(Ok(_)) => {
+                    let reason = "the server is not part of a cluster; use `RedisStore::connect`";
+                    return Err(Error::setting("urls", reason));
+                }
+                Ok(Err(error)) => failure = Some(unavailable(error)),
+                Err(elapsed) => failure = Some(Error::unavailable(elapsed)),
+            }
+        }
+        failure.map_or(Ok(()), Err)
+    }
+
+    async fn store(self, target: Target, is_cluster: bool) -> Result<RedisStore> {
+        if self.timeout.is_zero() {
+            return Err(Error::setting("timeout", "no server answers in no time"));
+        }
+        let Value::Object(defaults) = self.attributes else {
+            let reason = "write a JSON object of names and defaults";
+            return Err(Error::setting("session_attributes", reason));
+        };
+        let attributes = Attributes::new(defaults)?;
+        let link = Link::new(target, self.timeout).map_err(unavailable)?;
+        let servers = within(self.timeout, link.info()).await;
+        let servers = servers.map_err(Error::unavailable)?.map_err(unavailable)?;
+        for info in &servers {
+            let server = Server::new(info);
+            if server.is_in_cluster() && !is_cluster {
+                let reason = "the server is part of a cluster; use `RedisStore::cluster`";
+                return Err(Error::setting("url", reason));
+            }
+            if let Some(reason) = server.objection() {
+                return Err(Error::setting("redis", reason));
+            }
+        }
+        if servers.iter().any(|info| Server::new(info).forgets()) {
+            tracing::warn!(
+                "Redis has neither an append-only file nor a replica: a restart brings back the sessions of its \
+                 last snapshot, those included that were ended since; set `appendonly yes`"
+            );
+        }
+        Ok(RedisStore(Arc::new(Parts {
+            link,
+            prefix: self.prefix,
+            attributes,
+            timeout: self.timeout,
+        })))
+    }
+
+    fn connection_info(&self, url: &str) -> Result<ConnectionInfo> {
+        let info = url.into_connection_info().map_err(unreadable)?;
+        match info.addr() {
+            ConnectionAddr::Tcp(host, _) if is_distant(host) => tracing::warn!(
+                "the connection to Redis at `{host}` is not encrypted; for TLS, write `rediss://`"
+            ),
+            ConnectionAddr::TcpTls { .. } => install_crypto_provider(),
+            _ => {}
+        }
+        let settings = info.redis_settings().clone();
+        Ok(info
+            .set_redis_settings(settings.set_protocol(ProtocolVersion::RESP3))
+            .set_tcp_settings(self.tcp_settings()))
+    }
+
+    fn tcp_settings(&self) -> TcpSettings {
+        let settings = TcpSettings::default().set_nodelay(true);
+        // A host that is gone says nothing, and the kernel would wait for it for a quarter of an hour.
+        #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
+        let settings = settings.set_user_timeout(self.timeout);
+        settings
+    }
+}
+
+/// The driver takes the provider of the process, and panics where several are compiled in and none is chosen.
+fn install_crypto_provider() {
+    if rustls::crypto::CryptoProvider::get_default().is_none() {
+        // An error says that another thread was faster.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+    }
+}
+
+/// A host that is not this machine.
+fn is_distant(host: &str) -> bool {
+    let is_here = host == "localhost"
+        || host
+            .parse::<IpAddr>()
+            .is_ok_and(|address| address.is_loopback());
+    !is_here
+}
+
+/// The driver's own error may quote the URL, with its password.
+fn unreadable(_: RedisError) -> Error {
+    let reason = "it cannot be read; write `redis://user:password@host:6379/0`, or `rediss://` for TLS, in the \
+                  password `%40` for `@`, `%3A` for `:`, `%2F` for `/` and `%25` for `%`";
+    Error::setting("url", reason)
+}
+
+fn unavailable(error: RedisError) -> Error {
+    Error::unavailable(description(&error))
+}

@@ -1,0 +1,6 @@
+//! `RedisStore` against real servers.
+
+#![allow(clippy::unwrap_used)] // A test that panics has failed.
+
+mod conformance;
+mod support;
