@@ -25,6 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub struct RedisServer {
     guard: Guard,
     port: u16,
+    password: Option<String>,
     settings: Vec<String>,
     directory: PathBuf,
 }
@@ -37,12 +38,26 @@ impl RedisServer {
     ///
     /// When it does not start, and in CI without Redis.
     pub async fn start(settings: &[&str]) -> Option<Self> {
+        Self::start_with(settings, None).await
+    }
+
+    /// A server with these settings, which have this password in them.
+    ///
+    /// # Panics
+    ///
+    /// As [`start`](Self::start).
+    pub async fn start_locked(settings: &[&str], password: &str) -> Option<Self> {
+        Self::start_with(settings, Some(password)).await
+    }
+
+    async fn start_with(settings: &[&str], password: Option<&str>) -> Option<Self> {
         if !is_installed() {
             return None;
         }
         let begin = Instant::now();
         loop {
-            let server = Self::spawn(free_port(), settings);
+            let mut server = Self::spawn(free_port(), settings);
+            server.password = password.map(str::to_owned);
             // Another process may have taken the port.
             if server.answers().await {
                 return Some(server);
@@ -77,6 +92,7 @@ impl RedisServer {
         Self {
             guard,
             port,
+            password: None,
             settings,
             directory,
         }
@@ -119,7 +135,12 @@ impl RedisServer {
     }
 
     async fn try_connect(&self) -> redis::RedisResult<MultiplexedConnection> {
-        let client = Client::open(self.url())?;
+        let password = self
+            .password
+            .as_deref()
+            .map(|password| format!(":{password}@"));
+        let password = password.unwrap_or_default();
+        let client = Client::open(format!("redis://{password}127.0.0.1:{}", self.port))?;
         let config = redis::AsyncConnectionConfig::new().set_response_timeout(Some(PATIENCE));
         client
             .get_multiplexed_async_connection_with_config(&config)
@@ -163,13 +184,23 @@ impl RedisServer {
         self.guard.kill();
     }
 
-    /// Starts it again after [`kill`](Self::kill), with what it has on disk.
+    /// Gives it another setting for the next start.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.settings.extend([name.to_owned(), value.to_owned()]);
+    }
+
+    /// Starts it again after [`kill`](Self::kill), with what it has on disk, and does not wait for it.
+    pub fn start_loading(&mut self) {
+        self.guard = Guard::start(self.port, &self.directory, &self.settings);
+    }
+
+    /// As [`start_loading`](Self::start_loading), and waits until it answers.
     ///
     /// # Panics
     ///
     /// When it does not start.
     pub async fn start_again(&mut self) {
-        self.guard = Guard::start(self.port, &self.directory, &self.settings);
+        self.start_loading();
         assert!(self.answers().await, "Redis starts again");
     }
 }

@@ -105,7 +105,8 @@ impl RedisStoreBuilder {
         if nodes.is_empty() {
             return Err(Error::setting("urls", "it takes one server at least"));
         }
-        self.is_cluster(&nodes).await?;
+        let others = self.other_nodes(&nodes).await?;
+        nodes.extend(others);
         // While a slot moves or a replica takes over, a command is tried again after such a pause.
         let client = ClusterClient::builder(nodes)
             .use_protocol(ProtocolVersion::RESP3)
@@ -118,26 +119,33 @@ impl RedisStoreBuilder {
         self.store(Target::Cluster(client), true).await
     }
 
-    /// Asks the first server that answers whether it is part of a cluster. The driver reports one that is not
-    /// as one that cannot be reached.
-    async fn is_cluster(&self, nodes: &[ConnectionInfo]) -> Result<()> {
+    /// Asks the first server that answers for the others, so that the cluster is found again whichever are
+    /// left. Refuses one that is not part of a cluster: the driver would report it as one that cannot be reached.
+    async fn other_nodes(&self, nodes: &[ConnectionInfo]) -> Result<Vec<ConnectionInfo>> {
         let mut failure = None;
         for node in nodes {
             let client = Client::open(node.clone()).map_err(unreadable)?;
             let link = Link::new(Target::Server(client), self.timeout).map_err(unavailable)?;
-            match within(self.timeout, link.info()).await {
+            let asked = within(self.timeout, link.info()).await;
+            match asked.map_err(Error::unavailable) {
                 Ok(Ok(servers)) if servers.iter().any(|info| Server::new(info).is_in_cluster()) => {
-                    return Ok(());
+                    let mut command = redis::cmd("CLUSTER");
+                    command.arg("NODES");
+                    let asked = link.ask::<String>(&command, "the servers of a cluster");
+                    let others = within(self.timeout, asked).await;
+                    let others = others.map_err(Error::unavailable)??;
+                    let others = addresses(&others).filter_map(|address| at(node, address));
+                    return Ok(others.collect());
                 }
                 Ok(Ok(_)) => {
                     let reason = "the server is not part of a cluster; use `RedisStore::connect`";
                     return Err(Error::setting("urls", reason));
                 }
                 Ok(Err(error)) => failure = Some(unavailable(error)),
-                Err(elapsed) => failure = Some(Error::unavailable(elapsed)),
+                Err(error) => failure = Some(error),
             }
         }
-        failure.map_or(Ok(()), Err)
+        failure.map_or(Ok(Vec::new()), Err)
     }
 
     async fn store(self, target: Target, is_cluster: bool) -> Result<RedisStore> {
@@ -200,6 +208,33 @@ impl RedisStoreBuilder {
     }
 }
 
+/// The hosts and ports in the reply to `CLUSTER NODES`, of which each line is
+/// `<id> <ip>:<port>@<bus port>[,<hostname>] <flags> ..`. A certificate is for the name of the host, where it has one.
+fn addresses(nodes: &str) -> impl Iterator<Item = (&str, u16)> {
+    nodes.lines().filter_map(|line| {
+        let address = line.split(' ').nth(1)?;
+        let (address, names) = address.split_once(',').unwrap_or((address, ""));
+        let (host, port) = address.split_once('@')?.0.rsplit_once(':')?;
+        let name = names.split(',').next().filter(|name| !name.is_empty());
+        Some((name.unwrap_or(host), port.parse().ok()?)).filter(|(host, _)| !host.is_empty())
+    })
+}
+
+/// Another server of the cluster that a server is part of.
+fn at(node: &ConnectionInfo, (host, port): (&str, u16)) -> Option<ConnectionInfo> {
+    let mut address = node.addr().clone();
+    match &mut address {
+        ConnectionAddr::Tcp(its_host, its_port)
+        | ConnectionAddr::TcpTls {
+            host: its_host,
+            port: its_port,
+            ..
+        } => (*its_host, *its_port) = (host.to_owned(), port),
+        _ => return None,
+    }
+    Some(node.clone().set_addr(address))
+}
+
 /// The driver takes the provider of the process, and panics where several are compiled in and none is chosen.
 fn install_crypto_provider() {
     if rustls::crypto::CryptoProvider::get_default().is_none() {
@@ -226,4 +261,23 @@ fn unreadable(_: RedisError) -> Error {
 
 fn unavailable(error: RedisError) -> Error {
     Error::unavailable(description(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::addresses;
+
+    #[test]
+    fn the_servers_of_a_cluster_are_read() {
+        let nodes = "07c3 127.0.0.1:30004@31004,one.example slave e7d1 0 1426238317239 4 connected\n\
+                     67ed 127.0.0.1:30002@31002 master - 0 1426238316232 2 connected 5461-10922\n\
+                     292f ::1:30003@31003,,shard-id=9 master - 0 1426238318243 3 connected 10923-16383\n\
+                     6ec2 :0@0 master,noaddr - 0 0 3 disconnected\n\
+                     what else\n";
+        let found: Vec<_> = addresses(nodes).collect();
+        assert_eq!(
+            found,
+            [("one.example", 30004), ("127.0.0.1", 30002), ("::1", 30003)]
+        );
+    }
 }

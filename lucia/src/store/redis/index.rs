@@ -6,9 +6,10 @@
 //!
 //! - A session is created by its hash, whose token nobody has yet, and then by its entry.
 //! - It ends by its entry, which says from then on that the hash is to be deleted, and then by its hash. Only
-//!   then is the entry removed, and only then does the call return. Whoever repeats the call finds the entry,
-//!   and deletes the hash if the first call did not come so far. So do others who change the index, after ten
-//!   seconds.
+//!   then is the entry removed, and only then does the call return. A call that is repeated finds the entry, and
+//!   deletes the hash if the first one did not come so far. So do other calls that change the index.
+//! - A rotation copies the hash, puts the entry of the copy in the place of the old one, and then deletes the old
+//!   hash, from which it takes the attributes that were written meanwhile. Other calls give it ten seconds for that.
 //! - A renewal moves the times of the entry, if it lives, and then those of the hash, if it is there. It brings
 //!   neither back.
 //!
@@ -114,9 +115,9 @@ impl Parts {
         let index = self.index(user_id);
         let what = "how a session ended";
         let asked = self.link.run(&scripts::END, &index, &arguments, what);
-        let (ending, abandoned): (String, Vec<String>) = asked.await?;
+        let (ending, others): (String, Vec<String>) = asked.await?;
         let is_deleted = self.unlink(id.as_str()).await?;
-        self.finish(user_id, &abandoned).await?;
+        self.finish(user_id, &others).await?;
         self.forget(user_id, &[id.as_str()]).await?;
         match &*ending {
             "ended" => Ok(true),

@@ -137,9 +137,10 @@ struct Waiting<'a> {
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        let patience = self.link.timeout / 2;
-        if self.since.elapsed() >= patience {
-            self.link.replace(patience);
+        let timeout = self.link.timeout;
+        if self.since.elapsed() >= timeout / 2 {
+            // One that was made since then may wait for a server that has stopped, and find the others.
+            self.link.replace(timeout);
         }
     }
 }
@@ -171,8 +172,9 @@ impl Target {
                 Ok(Connection::Server(server))
             }
             Self::Cluster(client) => {
+                // Where a server has stopped, it is tried twice before the others are asked.
                 let config = ClusterConfig::new()
-                    .set_connection_timeout(timeout / 2)
+                    .set_connection_timeout(timeout / 5)
                     .set_response_timeout(timeout);
                 let cluster = client.get_pending_async_connection_with_config(config);
                 Ok(Connection::Cluster(cluster))

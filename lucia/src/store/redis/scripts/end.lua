@@ -1,11 +1,12 @@
 -- Ends a session. Returns `ended` if this call has ended it, `ending` if another one has, `unknown` if it is
--- not there; and the abandoned ones.
+-- not there; and the ids of others that have ended.
 local id, call = unpack(ARGV)
-local left = abandoned()
 local value = redis.call('HGET', index, id)
-if not value then return { 'unknown', left } end
-if lives(value) then
+local outcome = 'unknown'
+if value and lives(value) then
   finish(id, value, call)
-  return { 'ended', left }
+  outcome = 'ended'
+elseif value then
+  outcome = ended_by(value, call) and 'ended' or 'ending'
 end
-return { ended_by(value, call) and 'ended' or 'ending', left }
+return { outcome, left_behind() }

@@ -1,10 +1,10 @@
--- Ends all sessions except one. Returns all that have ended.
+-- Ends all sessions except one. Returns the ids of all that have ended, the rotated ones included.
 local except, call = unpack(ARGV)
-local ended = {}
+local ids = {}
 for _, entry in ipairs(entries()) do
   if entry.id ~= except or not lives(entry.value) then
     if lives(entry.value) then finish(entry.id, entry.value, call) end
-    ended[#ended + 1] = entry.id
+    ids[#ids + 1] = entry.id
   end
 end
-return ended
+return ids

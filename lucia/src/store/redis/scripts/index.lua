@@ -3,11 +3,12 @@
 --   L  for a session that lives: renewed_at and idle_expires, each in 20 digits that sort as the times do
 --   E  for one that has ended, and whose hash is still to be deleted: when it ended, in 16 digits, and the
 --      16 characters of the call that ended it
+--   R  for the same after a rotation, which has still to look at the hash
 local index = KEYS[1]
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
--- How long the call that ended a session has for deleting its hash, before others delete it.
-local ABANDONED = 10000
+-- How long a rotation has for that, in milliseconds.
+local PATIENCE = 10000
 
 local function digits(moment) return string.format('%016.0f', moment) end
 local function lives(value) return string.sub(value, 1, 1) == 'L' end
@@ -23,8 +24,8 @@ local function put(id, renewed, idle, life, former)
   end
 end
 
-local function finish(id, value, call)
-  redis.call('HSET', index, id, 'E' .. digits(now) .. call .. string.sub(value, -16))
+local function finish(id, value, call, kind)
+  redis.call('HSET', index, id, (kind or 'E') .. digits(now) .. call .. string.sub(value, -16))
 end
 
 local function ended_by(value, call)
@@ -44,15 +45,20 @@ local function entries()
   return list
 end
 
--- The sessions whose hashes a call has left behind that never came back. A long index is looked through by
--- one call in 64.
-local function abandoned()
-  local length, left = redis.call('HLEN', index), {}
-  if length > 64 and length % 64 ~= 0 then return left end
-  for _, entry in ipairs(entries()) do
-    if not lives(entry.value) and tonumber(string.sub(entry.value, 2, 17)) + ABANDONED < now then
-      left[#left + 1] = entry.id
-    end
+-- The ids of those that have ended, and whose hashes are to be deleted now: by the call that ended them, and by
+-- all others in case that one never comes back.
+local function ended(list)
+  local ids = {}
+  for _, entry in ipairs(list) do
+    local kind, moment = string.sub(entry.value, 1, 1), string.sub(entry.value, 2, 17)
+    if kind == 'E' or (kind == 'R' and tonumber(moment) + PATIENCE < now) then ids[#ids + 1] = entry.id end
   end
-  return left
+  return ids
+end
+
+-- The same where it is cheap: a long index is looked through by one call in 64.
+local function left_behind()
+  local length = redis.call('HLEN', index)
+  if length > 64 and length % 64 ~= 0 then return {} end
+  return ended(entries())
 end

@@ -1,7 +1,6 @@
 -- Adds a session. Ends the one that it replaces, and those in excess: expired ones first, then those that were
--- renewed the longest ago. Returns the ids of those in excess, and the abandoned ones.
+-- renewed the longest ago. Returns the ids of those in excess, and of those that have ended.
 local id, call, renewed, idle, created, life, limit, replaced = unpack(ARGV)
-local left = abandoned()
 local excess = {}
 if redis.call('HEXISTS', index, id) == 0 then
   if limit ~= '' then
@@ -32,4 +31,4 @@ else
     if entry.id ~= replaced and ended_by(entry.value, call) then excess[#excess + 1] = entry.id end
   end
 end
-return { excess, left }
+return { excess, limit == '' and left_behind() or ended(entries()) }
