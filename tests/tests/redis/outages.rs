@@ -147,6 +147,7 @@ async fn no_session_is_lost_while_a_server_loads_its_data() {
     store.insert_session(session(1, ADA)).await.unwrap();
     // Loading each key takes a moment.
     server.set("--key-load-delay", "100");
+    server.set("--loading-process-events-interval-bytes", "65536");
     server
         .ask::<()>(&["DEBUG", "POPULATE", "20000", "other", "1000"])
         .await;
