@@ -11,3 +11,4 @@ mod proxy;
 mod settings;
 mod steps;
 mod support;
+mod tls;

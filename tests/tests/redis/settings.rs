@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use lucia::store::{Owner, SessionStore};
 use lucia::{Error, RedisStore, Result};
 use lucia_tests::{RedisCluster, RedisServer, watch};
 use serde_json::json;
 
-use crate::support::{ADA, builder, id, session};
-use lucia::store::SessionStore;
+use crate::support::{ADA, builder, expiries, id, now, rotation, session};
 
 fn refused(store: Result<RedisStore>, setting: &str, words: &str) {
     match store {
@@ -123,20 +123,20 @@ async fn a_server_that_is_not_there_is_reported_at_once() {
 
 #[tokio::test]
 async fn a_server_that_forgets_is_warned_of() {
-    let Some(server) = RedisServer::start(&["--save", ""]).await else {
-        return;
-    };
-    let words = || ["neither an append-only file nor a replica"];
-    let watched = watch(words());
-    RedisStore::connect(&server.url()).await.unwrap();
-    assert!(!watched.lines().is_empty());
-    drop(watched);
-    let settings = ["--save", "", "--appendonly", "yes"];
-    let durable = RedisServer::start(&settings).await.unwrap();
-    // Other tests of this process may be warned at the same time.
-    let before = watch([format!("never logged {}", durable.port())]);
-    RedisStore::connect(&durable.url()).await.unwrap();
-    assert!(before.lines().is_empty());
+    let settings = ["--save", "", "--appendonly"];
+    for (appendonly, is_warned_of) in [("no", true), ("yes", false)] {
+        let settings = [&settings[..], &[appendonly]].concat();
+        let Some(server) = RedisServer::start(&settings).await else {
+            return;
+        };
+        // Other tests of this process may connect at the same time.
+        let warning = format!("127.0.0.1:{}", server.port());
+        let watched = watch([warning.clone()]);
+        RedisStore::connect(&server.url()).await.unwrap();
+        let lines = watched.lines();
+        let is_warning = |line: &String| line.contains("neither an append-only file nor a replica");
+        assert_eq!(lines.iter().any(is_warning), is_warned_of, "{lines:?}");
+    }
 }
 
 #[tokio::test]
@@ -192,4 +192,57 @@ async fn an_attribute_has_the_type_of_its_default() {
     let attributes: serde_json::Value = serde_json::from_str(&session.attributes).unwrap();
     let expected = json!({ "tags": [], "theme": "light", "visits": 12345678901234567890_u64 });
     assert_eq!(attributes, expected);
+}
+
+/// The rules that `docs/redis.md` gives.
+#[tokio::test]
+async fn a_user_with_the_rules_of_the_guide_can_do_everything() {
+    let guide = include_str!("../../../docs/redis.md");
+    let rules = guide
+        .lines()
+        .find_map(|line| line.strip_prefix("ACL SETUSER app on >password ~lucia:* "));
+    let rules = rules.unwrap().split(' ');
+    let Some(server) = RedisServer::start(&["--save", ""]).await else {
+        return;
+    };
+    let cluster = RedisCluster::start().await.unwrap();
+    let user: Vec<_> = ["ACL", "SETUSER", "app", "on", ">password", "~lucia:*"]
+        .into_iter()
+        .chain(rules)
+        .collect();
+    let url = |server: &RedisServer| format!("redis://app:password@127.0.0.1:{}", server.port());
+    for server in cluster.servers().iter().chain([&server]) {
+        server.ask::<()>(&user).await;
+    }
+    let urls = cluster.servers().iter().map(url);
+    let on_cluster = RedisStore::cluster(urls).await.unwrap();
+    for store in [
+        RedisStore::connect(&url(&server)).await.unwrap(),
+        on_cluster,
+    ] {
+        for number in 1..=9 {
+            let mut session = session(number, ADA);
+            session.limit = Some(3);
+            session.replaces = Some(id(number - 1));
+            store.insert_session(session).await.unwrap();
+            store
+                .renew_session(&id(number), expiries(now()))
+                .await
+                .unwrap();
+        }
+        assert!(store.rotate_session(&id(9), rotation(10)).await.unwrap());
+        let updated = store.update_session(&id(10), serde_json::Map::new()).await;
+        assert!(updated.unwrap().is_some());
+        let deleted = store.delete_session(&id(10), Owner::Anyone).await;
+        assert!(deleted.unwrap());
+        store
+            .delete_user_sessions(&crate::support::user(ADA), None)
+            .await
+            .unwrap();
+        let left = store
+            .user_sessions(&crate::support::user(ADA))
+            .await
+            .unwrap();
+        assert!(left.is_empty());
+    }
 }

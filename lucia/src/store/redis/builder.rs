@@ -83,8 +83,9 @@ impl RedisStoreBuilder {
     /// [`Error::Unavailable`] says why it cannot be reached or does not let us in.
     pub async fn connect(self, url: &str) -> Result<RedisStore> {
         let info = self.connection_info(url)?;
+        let address = info.addr().to_string();
         let client = Client::open(info).map_err(unreadable)?;
-        self.store(Target::Server(client), false).await
+        self.store(Target::Server(client), address, false).await
     }
 
     /// Connects to a cluster by the URLs of some of its servers, which tell of the others. Each has the same
@@ -105,6 +106,7 @@ impl RedisStoreBuilder {
         if nodes.is_empty() {
             return Err(Error::setting("urls", "it takes one server at least"));
         }
+        let address = nodes[0].addr().to_string();
         let others = self.other_nodes(&nodes).await?;
         nodes.extend(others);
         // While a slot moves or a replica takes over, a command is tried again after such a pause.
@@ -113,10 +115,11 @@ impl RedisStoreBuilder {
             .tcp_settings(self.tcp_settings())
             .min_retry_wait(10)
             .max_retry_wait(200)
-            .retries(1000)
+            .retry_wait_formula(200, 1)
+            .retries(100)
             .build()
             .map_err(unreadable)?;
-        self.store(Target::Cluster(client), true).await
+        self.store(Target::Cluster(client), address, true).await
     }
 
     /// Asks the first server that answers for the others, so that the cluster is found again whichever are
@@ -148,7 +151,7 @@ impl RedisStoreBuilder {
         failure.map_or(Ok(Vec::new()), Err)
     }
 
-    async fn store(self, target: Target, is_cluster: bool) -> Result<RedisStore> {
+    async fn store(self, target: Target, address: String, is_cluster: bool) -> Result<RedisStore> {
         if self.timeout.is_zero() {
             return Err(Error::setting("timeout", "no server answers in no time"));
         }
@@ -172,8 +175,8 @@ impl RedisStoreBuilder {
         }
         if servers.iter().any(|info| Server::new(info).forgets()) {
             tracing::warn!(
-                "Redis has neither an append-only file nor a replica: a restart brings back the sessions of its \
-                 last snapshot, those included that were ended since; set `appendonly yes`"
+                "Redis at `{address}` has neither an append-only file nor a replica: a restart brings back the \
+                 sessions of its last snapshot, those included that were ended since; set `appendonly yes`"
             );
         }
         Ok(RedisStore(Arc::new(Parts {

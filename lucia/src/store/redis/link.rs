@@ -16,6 +16,9 @@ use super::failure::{failed, unexpected};
 use super::scripts::Script;
 use crate::store::Result;
 
+/// How long to wait between two tries.
+const PAUSE: Duration = Duration::from_millis(50);
+
 /// How a connection is made.
 pub(super) enum Target {
     Server(Client),
@@ -90,17 +93,25 @@ impl Link {
     /// Sends a command, and once more where the connection turns out to be broken or to lead to a server that
     /// is a replica by now. The commands of this store give the same answer when they run twice.
     async fn send(&self, command: &Cmd) -> RedisResult<Value> {
-        let _waiting = Waiting {
+        let mut waiting = Waiting {
             link: self,
             since: Instant::now(),
+            is_answered: false,
         };
-        let first = self.connection().send(command).await;
-        match &first {
-            Err(error) if is(error, ServerErrorKind::ReadOnly) => self.replace(Duration::ZERO),
-            Err(error) if error.is_connection_dropped() => {}
-            _ => return first,
+        let mut reply = self.connection().send(command).await;
+        let is_worth_another_try = match &reply {
+            Err(error) if is(error, ServerErrorKind::ReadOnly) => {
+                self.replace(PAUSE);
+                true
+            }
+            Err(error) => error.is_connection_dropped(),
+            Ok(_) => false,
+        };
+        if is_worth_another_try {
+            reply = self.connection().send(command).await;
         }
-        self.connection().send(command).await
+        waiting.is_answered = !matches!(&reply, Err(error) if error.is_timeout());
+        reply
     }
 
     fn connection(&self) -> Connection {
@@ -128,19 +139,22 @@ impl fmt::Debug for Link {
     }
 }
 
-/// A command under way. Where no answer comes for long, the next command goes over another connection: the
-/// driver would wait for a server that has stopped, and not notice that the cluster has replaced it.
+/// A command under way. Where nobody waits for it any more and no answer has come, the next command goes over
+/// another connection: the driver would wait for a server that has stopped, and not notice that the cluster has
+/// replaced it.
 struct Waiting<'a> {
     link: &'a Link,
     since: Instant,
+    is_answered: bool,
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        let timeout = self.link.timeout;
-        if self.since.elapsed() >= timeout / 2 {
-            // One that was made since then may wait for a server that has stopped, and find the others.
-            self.link.replace(timeout);
+        // A client that hangs up says nothing about the server.
+        let patience = self.link.timeout / 10;
+        if !self.is_answered && self.since.elapsed() >= patience {
+            // One that was made since then may itself be waiting for such a server, before it asks the others.
+            self.link.replace(self.link.timeout);
         }
     }
 }
@@ -156,15 +170,13 @@ impl Connection {
 
 impl Target {
     fn connection(&self, timeout: Duration) -> RedisResult<Connection> {
-        /// How long to wait between two tries.
-        const PAUSE: Duration = Duration::from_millis(50);
-
         match self {
             Self::Server(client) => {
                 // A server that is down is reported at once. The next command tries again.
                 let config = ConnectionManagerConfig::new()
                     .set_number_of_retries(2)
                     .set_min_delay(PAUSE)
+                    .set_max_delay(10 * PAUSE)
                     .set_connection_timeout(Some(timeout / 2))
                     .set_response_timeout(Some(timeout))
                     .set_pipeline_buffer_size(1024);
