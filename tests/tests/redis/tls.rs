@@ -39,8 +39,10 @@ async fn a_certificate_is_checked() {
     ] {
         std::fs::write(file(name), text).unwrap();
     }
-    let port = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    let port = port.local_addr().unwrap().port().to_string();
+    let port = {
+        let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        listener.local_addr().unwrap().port().to_string()
+    };
     let settings = [
         ["--save", ""],
         ["--tls-port", &port],
