@@ -85,7 +85,8 @@ impl RedisStoreBuilder {
         let info = self.connection_info(url)?;
         let address = info.addr().to_string();
         let client = Client::open(info).map_err(unreadable)?;
-        self.store(Target::Server(client), address, false).await
+        self.store(Target::Server(Box::new(client)), address, false)
+            .await
     }
 
     /// Connects to a cluster by the URLs of some of its servers, which tell of the others. Each has the same
@@ -119,7 +120,8 @@ impl RedisStoreBuilder {
             .retries(100)
             .build()
             .map_err(unreadable)?;
-        self.store(Target::Cluster(client), address, true).await
+        let target = Target::Cluster(Box::new(client));
+        self.store(target, address, true).await
     }
 
     /// Asks the first server that answers for the others, so that the cluster is found again whichever are
@@ -128,7 +130,8 @@ impl RedisStoreBuilder {
         let mut failure = None;
         for node in nodes {
             let client = Client::open(node.clone()).map_err(unreadable)?;
-            let link = Link::new(Target::Server(client), self.timeout).map_err(unavailable)?;
+            let link =
+                Link::new(Target::Server(Box::new(client)), self.timeout).map_err(unavailable)?;
             let asked = within(self.timeout, link.info()).await;
             match asked.map_err(Error::unavailable) {
                 Ok(Ok(servers)) if servers.iter().any(|info| Server::new(info).is_in_cluster()) => {

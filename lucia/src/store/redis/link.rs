@@ -21,8 +21,8 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 /// How a connection is made.
 pub(super) enum Target {
-    Server(Client),
-    Cluster(ClusterClient),
+    Server(Box<Client>),
+    Cluster(Box<ClusterClient>),
 }
 
 #[derive(Clone)]
@@ -180,7 +180,7 @@ impl Target {
                     .set_connection_timeout(Some(timeout / 2))
                     .set_response_timeout(Some(timeout))
                     .set_pipeline_buffer_size(1024);
-                let server = ConnectionManager::new_lazy_with_config(client.clone(), config)?;
+                let server = ConnectionManager::new_lazy_with_config((**client).clone(), config)?;
                 Ok(Connection::Server(server))
             }
             Self::Cluster(client) => {

@@ -139,17 +139,16 @@ async fn r48_a_redis_with_the_sessions_that_is_away_is_503() {
     let settings = Auth::builder(stage.store().await).sessions(sessions);
     let (site, session) = signed_in(settings).await;
     let browser = site.browser_of(&session);
-    let is_back = async || browser.get("/me").await.status == 200;
     assert_available(&browser).await;
     redis.pause();
     assert_unavailable(&browser).await;
     redis.resume();
-    eventually(is_back).await;
+    eventually(async || browser.get("/me").await.status == 200).await;
     assert_available(&browser).await;
     redis.kill();
     assert_unavailable(&browser).await;
     redis.start_again().await;
-    eventually(is_back).await;
+    eventually(async || browser.get("/me").await.status == 200).await;
     assert_available(&browser).await;
 }
 
