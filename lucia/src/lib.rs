@@ -117,10 +117,11 @@
 //! | `postgres` | yes | 39 | `PgStore` |
 //! | `cache` | | 3 | answers lookups from memory until the database reports a change: `PgStoreBuilder::cache` |
 //! | `sqlite` | | 6 | `SqliteStore`, in a file or in memory; bundles SQLite |
+//! | `redis` | | 24 | `RedisStore`, for sessions in Redis, Valkey or a Redis Cluster, over rustls |
 //! | `smtp` | | 17 | `mail::SmtpMailer`, which sends e-mail by a mail server |
 //! | `legacy-hashes` | | 9 | verifies the scrypt hashes of Lucia for Node and bcrypt hashes, and can create those of Lucia: [`PasswordOptions`] |
 //! | `metrics` | | 3 | counts [events](Event) with the facade crate `metrics` |
-//! | `oauth` | | 95 | sign-in by providers of OAuth 2 and OpenID Connect: the module `oauth` |
+//! | `oauth` | | 96 | sign-in by providers of OAuth 2 and OpenID Connect: the module `oauth` |
 //! | `conformance` | | 0 | the test suite for your own stores |
 //! | `test-support` | | 0 | [`testing`], for the tests of an application; with `sqlite`, a store in memory |
 //!
@@ -195,6 +196,9 @@ pub use store::postgres::CacheOptions;
 #[cfg(feature = "postgres")]
 #[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
 pub use store::postgres::{PgStore, PgStoreBuilder, StoredIds};
+#[cfg(feature = "redis")]
+#[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
+pub use store::redis::{RedisStore, RedisStoreBuilder};
 #[cfg(feature = "sqlite")]
 #[cfg_attr(docsrs, doc(cfg(feature = "sqlite")))]
 pub use store::sqlite::{SqliteStore, SqliteStoreBuilder};

@@ -28,6 +28,8 @@ mod mails;
 mod migrations;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
+#[cfg(feature = "redis")]
+pub(crate) mod redis;
 mod rows;
 mod split;
 #[cfg(feature = "sqlite")]
@@ -136,6 +138,12 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// [`sessions`](crate::AuthBuilder::sessions).
     fn unsupported_when_split(&self) -> Option<&'static str> {
         None
+    }
+
+    /// Whether the store removes expired sessions by itself, some time after their idle expiry. Then
+    /// [`delete_expired_sessions`](Self::delete_expired_sessions) can find none.
+    fn removes_expired_sessions(&self) -> bool {
+        false
     }
 
     /// Stores a session, and in the same transaction removes the one that it replaces and those

@@ -41,6 +41,11 @@ mod coming_from_actix_identity {}
 #[doc = include_str!("../../docs/behind-a-proxy-and-a-pooler.md")]
 mod behind_a_proxy_and_a_pooler {}
 
+/// `docs/redis.md`.
+#[cfg(feature = "redis")]
+#[doc = include_str!("../../docs/redis.md")]
+mod redis {}
+
 /// `docs/json-apis-and-spas.md`.
 #[doc = include_str!("../../docs/json-apis-and-spas.md")]
 mod json_apis_and_spas {}

@@ -11,6 +11,7 @@ mod node;
 mod oidc;
 mod postgres;
 mod proxy;
+mod redis_server;
 mod skip;
 mod smtp;
 
@@ -23,5 +24,6 @@ pub use postgres::{
     Database, Failover, Pair, Server, Stop, Template, programs_are_installed, server_url,
 };
 pub use proxy::{Proxy, Statement};
+pub use redis_server::{RedisCluster, RedisServer};
 pub use skip::skip;
 pub use smtp::{MailServer, ReceivedMail};

@@ -68,6 +68,10 @@ macro_rules! forward_sessions {
                 fn unsupported_when_split(&self) -> Option<&'static str> {
                     $inner(self).unsupported_when_split()
                 }
+
+                fn removes_expired_sessions(&self) -> bool {
+                    $inner(self).removes_expired_sessions()
+                }
                 $($own)*
             }
             session(id: &SessionId) -> Option<SessionRow>;

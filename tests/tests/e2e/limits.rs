@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use lucia::{Auth, Session, SessionId, UserId};
 
-use crate::support::{PASSWORD, Stage, actix, on_each_store, sign_up};
+use crate::support::{PASSWORD, Stage, actix, on_each_store, on_redis, sign_up};
 
 on_each_store![
     r25_fifty_parallel_logins_leave_at_most_n,
@@ -20,6 +20,14 @@ on_each_store![
     r52_two_sweepers_at_once_delete_each_expired_session_once,
     r52_a_session_renewed_beside_a_sweep_lives_on,
     r52_a_session_swept_beside_its_renewal_does_not_come_back,
+];
+
+on_redis![
+    r25_fifty_parallel_logins_leave_at_most_n,
+    r25_logins_over_http_leave_at_most_n_and_each_user_has_their_own,
+    r25_the_newest_session_stays_and_the_longest_unused_goes,
+    r25_a_session_that_is_replaced_does_not_count,
+    r25_a_lower_limit_holds_from_the_next_sign_in_on,
 ];
 
 const SECOND: Duration = Duration::from_secs(1);

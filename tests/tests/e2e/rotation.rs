@@ -8,7 +8,9 @@ use futures_util::future::join_all;
 use lucia::{Auth, Error, Result, Session, UserId, auth_request, authenticated};
 use serde::Deserialize;
 
-use crate::support::{PASSWORD, Reply, Site, Stage, actix, on_each_store, sign_up, verified};
+use crate::support::{
+    PASSWORD, Reply, Site, Stage, actix, on_each_store, on_redis, sign_up, verified,
+};
 
 on_each_store![
     r05_a_sign_in_replaces_the_session_before_it,
@@ -23,6 +25,18 @@ on_each_store![
     r20_a_renewal_under_way_when_the_session_is_rotated_brings_nothing_back,
     r20_a_lookup_under_way_when_the_session_is_rotated_finds_nobody,
     r20_a_rotation_under_way_when_the_session_is_revoked_brings_nothing_back,
+    r20_rotations_never_outrun_a_revocation,
+];
+
+on_redis![
+    r05_a_sign_in_replaces_the_session_before_it,
+    r05_a_sign_in_replaces_the_session_of_somebody_else,
+    r05_without_replace_the_session_before_lives_on,
+    r05_a_refused_sign_in_replaces_nothing,
+    a_rotation_changes_the_token_and_keeps_the_rest,
+    a_rotation_does_not_reach_beyond_the_absolute_lifetime,
+    a_session_past_its_idle_limit_is_not_rotated,
+    of_many_rotations_at_once_one_wins,
     r20_rotations_never_outrun_a_revocation,
 ];
 

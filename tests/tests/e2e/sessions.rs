@@ -4,7 +4,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use lucia::{SessionId, UserId};
 
-use crate::support::{Stage, on_each_store, sign_up};
+use crate::support::{Stage, on_each_store, on_redis, sign_up};
 
 on_each_store![
     r18_the_clock_of_the_application_decides,
@@ -12,6 +12,13 @@ on_each_store![
     r23_the_list_shows_valid_sessions_by_public_ids,
     one_user_can_end_all_other_sessions,
     the_sweeper_deletes_expired_sessions_and_no_others,
+];
+
+on_redis![
+    r18_the_clock_of_the_application_decides,
+    r20_renewals_never_outrun_a_revocation,
+    r23_the_list_shows_valid_sessions_by_public_ids,
+    one_user_can_end_all_other_sessions,
 ];
 
 const SECOND: Duration = Duration::from_secs(1);

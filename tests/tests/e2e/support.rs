@@ -50,3 +50,29 @@ macro_rules! on_each_store {
     };
 }
 pub(crate) use on_each_store;
+
+/// Makes a test of each function on Postgres and on SQLite, with the sessions in Redis.
+macro_rules! on_redis {
+    ($($name:ident),* $(,)?) => {
+        mod redis_beside_postgres {
+            $(#[tokio::test]
+            async fn $name() {
+                let stage = crate::support::Stage::postgres().await;
+                if let Some(stage) = stage.with_redis().await {
+                    super::$name(stage).await;
+                }
+            })*
+        }
+
+        mod redis_beside_sqlite {
+            $(#[tokio::test]
+            async fn $name() {
+                let stage = crate::support::Stage::sqlite().await;
+                if let Some(stage) = stage.with_redis().await {
+                    super::$name(stage).await;
+                }
+            })*
+        }
+    };
+}
+pub(crate) use on_redis;

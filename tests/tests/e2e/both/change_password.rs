@@ -5,7 +5,7 @@ use reqwest::Method;
 use serde::Deserialize;
 
 use super::framework::{Form, Response, answer, auth_request, authenticated, front_page, serve};
-use crate::support::{Browser, PASSWORD, Site, Stage, bearer, on_each_store, sign_up};
+use crate::support::{Browser, PASSWORD, Site, Stage, bearer, on_each_store, on_redis, sign_up};
 
 on_each_store![
     r21_one_call_changes_the_password_and_keeps_only_this_session,
@@ -18,6 +18,13 @@ on_each_store![
     a_session_that_ends_meanwhile_changes_no_password,
     r21_a_password_that_an_administrator_sets_meanwhile_stays,
     an_outage_in_any_step_changes_nothing,
+];
+
+on_redis![
+    r21_a_token_changes_the_password_and_gets_another_token,
+    what_is_not_the_password_of_this_user_changes_nothing,
+    r34_wrong_current_passwords_are_counted_with_those_of_sign_ins,
+    a_new_password_that_breaks_the_policy_changes_nothing,
 ];
 
 const NEW: &str = "another horse battery";

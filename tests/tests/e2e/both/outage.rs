@@ -3,10 +3,11 @@
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use lucia::{Auth, AuthBuilder, MaybeUser, PgStore, Session, SqliteStore};
+use lucia::{Auth, AuthBuilder, MaybeUser, PgStore, RedisStore, Session, SqliteStore};
+use lucia_tests::RedisServer;
 
 use super::framework::{Routes, front_page, serve};
-use crate::support::{Browser, PASSWORD, Profile, Site, Stage, sign_up};
+use crate::support::{Browser, PASSWORD, Profile, Site, Stage, eventually, sign_up};
 
 /// How long a store may take here.
 pub(crate) const TIMEOUT: Duration = Duration::from_millis(700);
@@ -123,6 +124,31 @@ async fn r48_a_pool_without_a_free_connection_is_503() {
     assert!(start.elapsed() < TIMEOUT + GRACE);
     assert_unavailable(&browser).await;
     client.batch_execute("ROLLBACK").await.unwrap();
+    assert_available(&browser).await;
+}
+
+/// A server that keeps its connections and says nothing, and one that is gone. Nobody is signed out by it.
+#[tokio::test]
+async fn r48_a_redis_with_the_sessions_that_is_away_is_503() {
+    let stage = Stage::sqlite().await;
+    let settings = ["--save", "", "--appendonly", "yes", "--appendfsync", "no"];
+    let Some(mut redis) = RedisServer::start(&settings).await else {
+        return;
+    };
+    let sessions = RedisStore::connect(&redis.url()).await.unwrap();
+    let settings = Auth::builder(stage.store().await).sessions(sessions);
+    let (site, session) = signed_in(settings).await;
+    let browser = site.browser_of(&session);
+    assert_available(&browser).await;
+    redis.pause();
+    assert_unavailable(&browser).await;
+    redis.resume();
+    eventually(async || browser.get("/me").await.status == 200).await;
+    assert_available(&browser).await;
+    redis.kill();
+    assert_unavailable(&browser).await;
+    redis.start_again().await;
+    eventually(async || browser.get("/me").await.status == 200).await;
     assert_available(&browser).await;
 }
 

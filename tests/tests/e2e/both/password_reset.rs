@@ -8,7 +8,7 @@ use reqwest::Method;
 use serde::Deserialize;
 
 use super::framework::{Data, Form, Query, Response, answer, auth_request, front_page, serve};
-use crate::support::{PASSWORD, Site, Stage, on_each_store, request_to, sign_up};
+use crate::support::{PASSWORD, Site, Stage, on_each_store, on_redis, request_to, sign_up};
 
 on_each_store![
     r60_a_reset_link_is_opened_and_then_posted,
@@ -18,6 +18,13 @@ on_each_store![
     r26_another_site_resets_no_password,
     what_has_changed_since_ends_a_reset_link,
     an_outage_in_any_step_resets_nothing_or_leaves_no_link,
+];
+
+on_redis![
+    r60_a_reset_link_is_opened_and_then_posted,
+    r58_of_ten_resets_by_one_link_at_once_one_succeeds,
+    r26_another_site_resets_no_password,
+    what_has_changed_since_ends_a_reset_link,
 ];
 
 const NEW: &str = "another horse battery";

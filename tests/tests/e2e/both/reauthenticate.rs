@@ -9,9 +9,19 @@ use serde::Deserialize;
 use super::framework::{
     Data, Form, Response, answer, auth_request, authenticated, front_page, serve,
 };
-use crate::support::{PASSWORD, Site, Stage, bearer, on_each_store, sign_up};
+use crate::support::{PASSWORD, Site, Stage, bearer, on_each_store, on_redis, sign_up};
 
 on_each_store![
+    r24_one_call_proves_it_and_gives_the_session_another_token,
+    r24_a_token_proves_it_and_gets_another_token,
+    r26_another_site_proves_nothing,
+    what_is_not_the_password_of_this_user_proves_nothing,
+    r34_wrong_passwords_are_counted_with_those_of_sign_ins,
+    r34_the_right_password_of_another_user_is_counted_as_a_wrong_one,
+    r24_a_key_that_the_application_vouches_for_proves_it,
+];
+
+on_redis![
     r24_one_call_proves_it_and_gives_the_session_another_token,
     r24_a_token_proves_it_and_gets_another_token,
     r26_another_site_proves_nothing,

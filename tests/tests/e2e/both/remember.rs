@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::framework::{Data, Form, Routes, auth_request, authenticated, front_page, serve};
 use crate::support::chromium::{self, Driver};
 use crate::support::{
-    Browser, Caching, PASSWORD, Reply, Site, Stage, on_each_store, sign_up, verified,
+    Browser, Caching, PASSWORD, Reply, Site, Stage, on_each_store, on_redis, sign_up, verified,
 };
 
 on_each_store![
@@ -19,6 +19,16 @@ on_each_store![
     r10_its_removal_is_that_of_any_session,
     r14_among_several_cookies_the_session_that_counts_is_renewed_as_what_it_is,
     r16_a_session_that_is_not_remembered_has_a_shorter_idle_limit,
+    r16_the_shorter_idle_period_is_a_day_or_the_idle_period,
+    r17_an_absolute_lifetime_ends_sessions_of_both_kinds,
+    r25_a_limit_counts_sessions_of_both_kinds,
+    two_processes_agree_on_what_is_remembered,
+];
+
+on_redis![
+    r11_it_says_nothing_whatever_changes_its_token,
+    a_sign_in_decides_for_its_session_alone,
+    r10_its_removal_is_that_of_any_session,
     r16_the_shorter_idle_period_is_a_day_or_the_idle_period,
     r17_an_absolute_lifetime_ends_sessions_of_both_kinds,
     r25_a_limit_counts_sessions_of_both_kinds,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::framework::{front_page, serve};
-use crate::support::{PASSWORD, Site, Stage, on_each_store, sign_up};
+use crate::support::{PASSWORD, Site, Stage, on_each_store, on_redis, sign_up};
 
 on_each_store![
     r02_nothing_in_a_dump_of_the_database_authenticates,
@@ -15,6 +15,16 @@ on_each_store![
     r20_a_lookup_under_way_when_the_session_is_revoked_finds_nobody,
     r20_a_renewal_under_way_when_the_user_is_deleted_brings_nothing_back,
     r22_a_deleted_users_next_request_is_anonymous,
+    r23_a_public_id_authenticates_nobody,
+    r23_nobody_revokes_the_session_of_another,
+];
+
+on_redis![
+    r03_a_token_in_the_query_or_a_form_does_not_authenticate,
+    r04_an_unknown_token_is_nobody_and_never_becomes_a_session,
+    r16_a_session_lives_until_its_idle_limit_and_not_a_second_longer,
+    r17_an_absolute_lifetime_ends_whatever_the_traffic,
+    r19_a_session_ended_in_one_process_is_over_in_another,
     r23_a_public_id_authenticates_nobody,
     r23_nobody_revokes_the_session_of_another,
 ];

@@ -5,7 +5,9 @@ use std::time::Duration;
 use lucia::{Auth, NewKey, NewUser, Password, Session, SessionId, UserKey, VerifiedKey};
 
 use super::framework::{Data, Form, Routes, auth_request, authenticated, front_page, serve};
-use crate::support::{Browser, PASSWORD, Profile, Reply, Site, Stage, on_each_store, sign_up};
+use crate::support::{
+    Browser, PASSWORD, Profile, Reply, Site, Stage, on_each_store, on_redis, sign_up,
+};
 
 on_each_store![
     a_sign_in_ends_the_session_that_the_cookie_had,
@@ -25,6 +27,15 @@ on_each_store![
     parallel_sign_ins_end_the_old_session_and_all_are_good,
     a_dropped_sign_in_leaves_the_old_session_or_none,
     a_late_renewal_does_not_bring_the_old_session_back,
+];
+
+on_redis![
+    a_sign_in_ends_the_sessions_of_all_cookies,
+    a_sign_in_ends_the_session_of_the_cookie_also_after_another_was_set,
+    what_does_not_prove_a_user_leaves_the_old_session,
+    all_proofs_sign_in_and_say_what_the_session_is_to_keep,
+    a_user_without_a_key_is_signed_up,
+    a_name_that_is_taken_leaves_the_old_session,
 ];
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);

@@ -9,7 +9,9 @@ use super::framework::{
     Data, Form, Response, answer, auth_request, authenticated, front_page, serve,
 };
 use super::sign_in::{Name, alive, login, send, sessions};
-use crate::support::{Browser, PASSWORD, Profile, Site, Stage, bearer, on_each_store, sign_up};
+use crate::support::{
+    Browser, PASSWORD, Profile, Site, Stage, bearer, on_each_store, on_redis, sign_up,
+};
 
 on_each_store![
     r29_another_site_signs_nobody_in_up_or_out,
@@ -19,6 +21,14 @@ on_each_store![
     signing_out_everywhere_ends_all_sessions_of_the_user,
     signing_out_others_leaves_this_one,
     an_outage_while_signing_out_changes_nothing,
+];
+
+on_redis![
+    signing_out_ends_the_session_and_the_cookie,
+    signing_out_ends_the_sessions_of_all_cookies_and_the_one_that_was_set,
+    signing_out_by_a_token_ends_its_session_and_leaves_the_cookie,
+    signing_out_everywhere_ends_all_sessions_of_the_user,
+    signing_out_others_leaves_this_one,
 ];
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);

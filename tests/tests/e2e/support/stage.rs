@@ -1,10 +1,13 @@
 //! A database of a test's own, with the tables in it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use lucia::store::Store;
-use lucia::{Auth, AuthBuilder, KeyId, NewUser, PgStore, Session, SqliteStore, VerifiedKey};
-use lucia_tests::{Database, Proxy, Template, TestClock};
+use lucia::{
+    Auth, AuthBuilder, KeyId, NewUser, PgStore, RedisStore, Session, SqliteStore, VerifiedKey,
+};
+use lucia_tests::{Database, Proxy, RedisServer, Template, TestClock};
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 use tokio_postgres::SimpleQueryMessage;
@@ -27,6 +30,14 @@ pub(crate) struct Stage {
     pub(crate) clock: TestClock,
     pub(crate) probe: Probe,
     kind: Kind,
+    sessions: Option<RedisSessions>,
+}
+
+/// Sessions that are not in the database.
+struct RedisSessions {
+    server: &'static RedisServer,
+    prefix: String,
+    store: RedisStore,
 }
 
 enum Kind {
@@ -60,7 +71,27 @@ impl Stage {
             clock: TestClock::new(),
             probe: Probe::default(),
             kind,
+            sessions: None,
         }
+    }
+
+    /// The same with its sessions in Redis. `None` where no Redis is installed.
+    pub(crate) async fn with_redis(self) -> Option<Self> {
+        static NUMBER: AtomicUsize = AtomicUsize::new(0);
+
+        let server = RedisServer::shared().await?;
+        let prefix = format!("stage{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+        let builder = RedisStore::builder().prefix(&prefix);
+        let store = builder.connect(&server.url()).await.unwrap();
+        let sessions = RedisSessions {
+            server,
+            prefix,
+            store,
+        };
+        Some(Self {
+            sessions: Some(sessions),
+            ..self
+        })
     }
 
     /// A store with connections of its own, as another process would have.
@@ -134,7 +165,11 @@ impl Stage {
 
     /// As [`builder`](Self::builder), over one of its stores.
     pub(crate) fn builder_over(&self, store: Arc<dyn Store>) -> AuthBuilder {
-        Auth::builder(self.probe.before(store)).clock(self.clock.reader())
+        let builder = Auth::builder(self.probe.before(store)).clock(self.clock.reader());
+        match &self.sessions {
+            Some(sessions) => builder.sessions(sessions.store.clone()),
+            None => builder,
+        }
     }
 
     /// Whether it is Postgres.
@@ -207,6 +242,11 @@ impl Stage {
 
     /// How many rows a table has.
     pub(crate) async fn count(&self, table: &str) -> u64 {
+        if let (Some(sessions), "user_session") = (&self.sessions, table) {
+            let pattern = format!("{}:s:*", sessions.prefix);
+            let keys: Vec<String> = sessions.server.ask(&["KEYS", &pattern]).await;
+            return keys.len() as u64;
+        }
         let count = self.value(&format!("SELECT count(*) FROM {table}")).await;
         count.unwrap().parse().unwrap()
     }

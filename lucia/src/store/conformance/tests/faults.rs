@@ -34,6 +34,7 @@ faults! {
     SparesEverybodysException
     DeletesNothing
     SweepsTheLastMoment
+    RemovesTheLastMomentByItself
     SweepsWithoutLimit
 
     // Sessions that end others

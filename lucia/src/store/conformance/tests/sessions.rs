@@ -20,6 +20,10 @@ impl SessionStore for Memory {
         SESSIONS
     }
 
+    fn removes_expired_sessions(&self) -> bool {
+        self.has(Fault::RemovesTheLastMomentByItself)
+    }
+
     async fn insert_session(&self, new: NewSessionRow) -> Result<InsertedSession> {
         let row = self.new_row(&new)?;
         let early = self.has(Fault::LimitsInTwoSteps);
@@ -194,7 +198,9 @@ impl SessionStore for Memory {
         };
         let mut state = self.state();
         let before = state.sessions.len();
-        let grace = i64::from(self.has(Fault::SweepsTheLastMoment));
+        let is_early =
+            self.has(Fault::SweepsTheLastMoment) || self.has(Fault::RemovesTheLastMomentByItself);
+        let grace = i64::from(is_early);
         state.sessions.retain(|_, row| {
             let is_expired = row.expiries.idle_expires.0 < now.0.saturating_add(grace);
             let dies = left > 0 && is_expired;

@@ -1,0 +1,316 @@
+//! Sessions in Redis, Valkey or a Redis Cluster.
+
+mod attributes;
+mod builder;
+mod failure;
+mod fields;
+mod index;
+mod link;
+mod scripts;
+mod server;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::future::{try_join, try_join_all};
+use redis::Cmd;
+use serde_json::{Map, Value};
+
+use self::attributes::Attributes;
+use self::fields::{Fields, Hash, USER_ID};
+use self::index::AT_ONCE;
+use self::link::Link;
+use super::{
+    Expiries, InsertedSession, NewSessionRow, Owner, Result, Rotation, SessionRow, SessionStore,
+    StoreError, UnixMillis,
+};
+use crate::session::token::SessionId;
+use crate::time_limit::within;
+use crate::user::UserId;
+
+pub use self::builder::RedisStoreBuilder;
+
+/// Sessions in Redis, Valkey or a Redis Cluster, for [`AuthBuilder::sessions`](crate::AuthBuilder::sessions).
+/// Users, keys and everything else stay in another store.
+///
+/// ```no_run
+/// # async fn f() -> lucia::Result<()> {
+/// let users = lucia::PgStore::connect("postgres://app@localhost/app").await?;
+/// let sessions = lucia::RedisStore::connect("redis://localhost").await?;
+/// let auth = lucia::Auth::builder(users).sessions(sessions).build()?;
+/// # Ok(()) }
+/// ```
+///
+/// A lookup is one command for one key. All processes share the sessions, and any number of clones of a store
+/// share one connection, which is made anew when it breaks. Redis deletes expired sessions by itself.
+///
+/// # What can be lost
+///
+/// Redis answers before a write is on disk or on a replica. **A server that dies can forget what it answered
+/// last**, the end of a session included: with `appendfsync everysec` that of about a second, with a replica that
+/// takes over what it had not received yet. Without an append-only file and without a replica, a restart brings
+/// back the sessions of the last snapshot. The guide `docs/redis.md` of the repository names the settings.
+#[derive(Clone)]
+pub struct RedisStore(Arc<Parts>);
+
+struct Parts {
+    link: Link,
+    prefix: String,
+    attributes: Attributes,
+    timeout: Duration,
+}
+
+impl RedisStore {
+    /// Settings that differ from the defaults.
+    pub fn builder() -> RedisStoreBuilder {
+        RedisStoreBuilder::default()
+    }
+
+    /// Connects to a server by its URL: `redis://user:password@host:6379/0`, or `rediss://` for TLS.
+    ///
+    /// # Errors
+    ///
+    /// As for [`RedisStoreBuilder::connect`].
+    pub async fn connect(url: &str) -> crate::Result<Self> {
+        Self::builder().connect(url).await
+    }
+
+    /// Connects to a cluster by the URLs of some of its servers, which tell of the others.
+    ///
+    /// # Errors
+    ///
+    /// As for [`RedisStoreBuilder::cluster`].
+    pub async fn cluster<U: AsRef<str>>(urls: impl IntoIterator<Item = U>) -> crate::Result<Self> {
+        Self::builder().cluster(urls).await
+    }
+}
+
+#[async_trait]
+impl SessionStore for RedisStore {
+    fn session_table(&self) -> &str {
+        &self.0.prefix
+    }
+
+    fn removes_expired_sessions(&self) -> bool {
+        true
+    }
+
+    async fn insert_session(&self, session: NewSessionRow) -> Result<InsertedSession> {
+        self.0.bounded(self.0.insert(session)).await
+    }
+
+    async fn session(&self, id: &SessionId) -> Result<Option<SessionRow>> {
+        self.0.bounded(self.0.session(id)).await
+    }
+
+    async fn sessions(&self, ids: &[SessionId]) -> Result<Vec<SessionRow>> {
+        self.0.bounded(self.0.sessions(ids)).await
+    }
+
+    async fn user_sessions(&self, user_id: &UserId) -> Result<Vec<SessionRow>> {
+        let find = async {
+            let ids = self.0.live(user_id.as_str()).await?;
+            let mut sessions = self.0.sessions(&ids).await?;
+            sessions.retain(|session| session.user_id == *user_id);
+            sessions.sort_by(|one, other| {
+                (one.created_at, &one.id).cmp(&(other.created_at, &other.id))
+            });
+            Ok(sessions)
+        };
+        self.0.bounded(find).await
+    }
+
+    async fn renew_session(&self, id: &SessionId, expiries: Expiries) -> Result<bool> {
+        let renew = async {
+            let Some(user_id) = self.0.user_of(id).await? else {
+                return Ok(false);
+            };
+            if !self.0.renew_entry(&user_id, id, expiries).await? {
+                return Ok(false);
+            }
+            let times = fields::of_expiries(expiries);
+            let changed = self.0.change(id.as_str(), Some(expiries), times).await?;
+            Ok(!changed.is_empty())
+        };
+        self.0.bounded(renew).await
+    }
+
+    async fn rotate_session(&self, id: &SessionId, rotation: Rotation) -> Result<bool> {
+        self.0.bounded(self.0.rotate(id, rotation)).await
+    }
+
+    async fn update_session(
+        &self,
+        id: &SessionId,
+        attributes: Map<String, Value>,
+    ) -> Result<Option<SessionRow>> {
+        self.0.attributes.check(&self.0.prefix, &attributes)?;
+        let update = async {
+            let fields = fields::of_attributes(&attributes);
+            let hash = self.0.change(id.as_str(), None, fields).await?;
+            fields::row(id, &hash, &self.0.attributes)
+        };
+        self.0.bounded(update).await
+    }
+
+    async fn delete_session(&self, id: &SessionId, owner: Owner<'_>) -> Result<bool> {
+        let delete = async {
+            let is_owner = |user: &String| owner.user_id().is_none_or(|id| id.as_str() == user);
+            match self.0.user_of(id).await?.filter(is_owner) {
+                Some(user_id) => self.0.end(&user_id, id).await,
+                None => Ok(false),
+            }
+        };
+        self.0.bounded(delete).await
+    }
+
+    async fn delete_user_sessions(
+        &self,
+        user_id: &UserId,
+        except: Option<&SessionId>,
+    ) -> Result<()> {
+        self.0
+            .bounded(self.0.end_all(user_id.as_str(), except))
+            .await
+    }
+
+    /// Redis has deleted them.
+    async fn delete_expired_sessions(&self, _now: UnixMillis, _limit: u32) -> Result<u64> {
+        Ok(0)
+    }
+}
+
+impl Parts {
+    async fn bounded<T>(&self, call: impl Future<Output = Result<T>>) -> Result<T> {
+        let answer = within(self.timeout, call).await;
+        answer.map_err(StoreError::unavailable)?
+    }
+
+    /// The key of a session's hash.
+    fn key(&self, id: &str) -> String {
+        format!("{}:s:{id}", self.prefix)
+    }
+
+    /// The key of the index of a user's sessions.
+    fn index(&self, user_id: &str) -> String {
+        format!("{}:u:{user_id}", self.prefix)
+    }
+
+    async fn hash(&self, id: &SessionId) -> Result<Hash> {
+        let mut command = Cmd::new();
+        command.arg("HGETALL").arg(self.key(id.as_str()));
+        self.link.ask(&command, "the fields of a session").await
+    }
+
+    async fn session(&self, id: &SessionId) -> Result<Option<SessionRow>> {
+        fields::row(id, &self.hash(id).await?, &self.attributes)
+    }
+
+    async fn sessions(&self, ids: &[SessionId]) -> Result<Vec<SessionRow>> {
+        let mut found = Vec::with_capacity(ids.len());
+        for ids in ids.chunks(AT_ONCE) {
+            let mut lookups = Vec::new();
+            for id in ids {
+                lookups.push(self.session(id));
+            }
+            found.extend(try_join_all(lookups).await?.into_iter().flatten());
+        }
+        Ok(found)
+    }
+
+    async fn user_of(&self, id: &SessionId) -> Result<Option<String>> {
+        let mut command = redis::cmd("HGET");
+        command.arg(self.key(id.as_str())).arg(USER_ID);
+        self.link.ask(&command, "the user of a session").await
+    }
+
+    /// Stores a hash that is not there yet.
+    async fn store(&self, id: &SessionId, expiries: Expiries, fields: Fields) -> Result<()> {
+        let life = fields::life(expiries).to_string();
+        let mut arguments = vec![life.as_str()];
+        arguments.extend(fields.iter().map(String::as_str));
+        let key = self.key(id.as_str());
+        let asked = self.link.run(&scripts::STORE, &key, &arguments, "nothing");
+        asked.await.map(|_: i64| ())
+    }
+
+    /// Changes a hash that is there, and its expiry where that moves. Returns it, or an empty one.
+    async fn change(&self, id: &str, moved: Option<Expiries>, fields: Fields) -> Result<Hash> {
+        let life = moved.map(|expiries| fields::life(expiries).to_string());
+        let mut arguments = vec![life.as_deref().unwrap_or_default()];
+        arguments.extend(fields.iter().map(String::as_str));
+        let key = self.key(id);
+        let asked = self
+            .link
+            .run(&scripts::CHANGE, &key, &arguments, "a session");
+        asked.await
+    }
+
+    async fn insert(&self, session: NewSessionRow) -> Result<InsertedSession> {
+        self.attributes.check(&self.prefix, &session.attributes)?;
+        let id = session.token.session_id();
+        let fields = fields::of_new(&session);
+        let row = fields::row(&id, &fields::as_hash(&fields), &self.attributes)?;
+        let row = row.ok_or_else(|| failure::unexpected("the fields of a session"))?;
+        let find_replaced = async {
+            match &session.replaces {
+                Some(replaced) => Ok(self.user_of(replaced).await?.zip(Some(replaced))),
+                None => Ok(None),
+            }
+        };
+        let storing = self.store(&id, session.expiries, fields);
+        let ((), replaced) = try_join(storing, find_replaced).await?;
+        let user_id = session.user_id.as_str();
+        let (in_excess, mut ended) = self.commit(&id, &session).await?;
+        match replaced {
+            Some((owner, replaced)) if owner != user_id => {
+                self.end(&owner, replaced).await?;
+            }
+            Some((_, replaced)) => ended.push(replaced.as_str().to_owned()),
+            None => {}
+        }
+        self.finish(user_id, &ended).await?;
+        Ok(InsertedSession {
+            in_excess,
+            ..InsertedSession::new(row)
+        })
+    }
+
+    async fn rotate(&self, id: &SessionId, rotation: Rotation) -> Result<bool> {
+        let before = self.hash(id).await?;
+        let Some(user_id) = before.get(USER_ID) else {
+            return Ok(false);
+        };
+        let (new, expiries) = (rotation.token.session_id(), rotation.expiries);
+        let copy = fields::of_rotated(&before, rotation.authenticated_at, expiries);
+        self.store(&new, expiries, copy).await?;
+        let (is_there, mut ended) = self.rotate_entry(user_id, id, &new, expiries).await?;
+        // Of two rotations one has no entry, and so nobody gets its token.
+        let leaving = if is_there { id } else { &new };
+        if is_there {
+            let key = self.key(id.as_str());
+            let asked = self
+                .link
+                .run(&scripts::TAKE, &key, &[], "the fields of a session");
+            let last: Hash = asked.await?;
+            let missed = fields::of_changed_attributes(&last, &before);
+            if !missed.is_empty() {
+                self.change(new.as_str(), None, missed).await?;
+            }
+        }
+        ended.push(leaving.as_str().to_owned());
+        self.finish(user_id, &ended).await?;
+        Ok(is_there)
+    }
+}
+
+impl fmt::Debug for RedisStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisStore")
+            .field("prefix", &self.0.prefix)
+            .field("timeout", &self.0.timeout)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,289 @@
+//! The settings of a [`RedisStore`].
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis::cluster::ClusterClient;
+use redis::io::tcp::TcpSettings;
+use redis::{
+    Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, RedisError,
+};
+use serde_json::{Map, Value};
+
+use super::attributes::Attributes;
+use super::failure::description;
+use super::link::{Link, Target};
+use super::server::Server;
+use super::{Parts, RedisStore};
+use crate::time_limit::within;
+use crate::{Error, Result};
+
+/// The settings of a [`RedisStore`], checked by [`connect`](Self::connect) and [`cluster`](Self::cluster).
+///
+/// ```no_run
+/// # async fn f() -> lucia::Result<()> {
+/// let sessions = lucia::RedisStore::builder()
+///     .prefix("shop")
+///     .session_attributes(serde_json::json!({ "country": null, "visits": 1 }))
+///     .connect("rediss://app:password@redis.example")
+///     .await?;
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "settings take effect by `connect(url)` or `cluster(urls)`"]
+pub struct RedisStoreBuilder {
+    prefix: String,
+    attributes: Value,
+    timeout: Duration,
+}
+
+impl Default for RedisStoreBuilder {
+    fn default() -> Self {
+        Self {
+            prefix: "lucia".to_owned(),
+            attributes: Value::Object(Map::new()),
+            timeout: Duration::from_secs(5),
+        }
+    }
+}
+
+impl RedisStoreBuilder {
+    /// What all keys of the store begin with; `lucia` by default. A session is `lucia:s:` and its id, the index
+    /// of a user's sessions is `lucia:u:` and the id of the user. Two applications on one server take two
+    /// prefixes.
+    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.prefix = prefix.into();
+        self
+    }
+
+    /// Your [`attributes`](crate::CreateSession::attributes) of sessions: a JSON object with the value that each
+    /// has where none is given; none by default. One whose default is `null` can be anything. The others have
+    /// the type of their default, and cannot be `null`. A session from before an attribute was declared has its
+    /// default.
+    pub fn session_attributes(mut self, defaults: Value) -> Self {
+        self.attributes = defaults;
+        self
+    }
+
+    /// How long a call may take, a new connection included; 5 seconds by default. A call that takes longer
+    /// returns [`Error::Unavailable`].
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Connects to a server by its URL: `redis://user:password@host:6379/0`, or `rediss://` for TLS, by the
+    /// certificates that the operating system trusts.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Setting`] names the setting that makes no sense, of this store or of the server: it is to be
+    /// Redis 6.0 or newer, or Valkey, no replica, no part of a cluster, and not to evict keys.
+    /// [`Error::Unavailable`] says why it cannot be reached or does not let us in.
+    pub async fn connect(self, url: &str) -> Result<RedisStore> {
+        let info = self.connection_info(url)?;
+        let address = info.addr().to_string();
+        let client = Client::open(info).map_err(unreadable)?;
+        self.store(Target::Server(Box::new(client)), address, false)
+            .await
+    }
+
+    /// Connects to a cluster by the URLs of some of its servers, which tell of the others. Each has the same
+    /// user and password.
+    ///
+    /// # Errors
+    ///
+    /// As for [`connect`](Self::connect), of each server that takes writes. The server is to be part of a
+    /// cluster.
+    pub async fn cluster<U: AsRef<str>>(
+        self,
+        urls: impl IntoIterator<Item = U>,
+    ) -> Result<RedisStore> {
+        let mut nodes = Vec::new();
+        for url in urls {
+            nodes.push(self.connection_info(url.as_ref())?);
+        }
+        if nodes.is_empty() {
+            return Err(Error::setting("urls", "it takes one server at least"));
+        }
+        let address = nodes[0].addr().to_string();
+        let others = self.other_nodes(&nodes).await?;
+        nodes.extend(others);
+        // While a slot moves or a replica takes over, a command is tried again after such a pause.
+        let client = ClusterClient::builder(nodes)
+            .use_protocol(ProtocolVersion::RESP3)
+            .tcp_settings(self.tcp_settings())
+            .min_retry_wait(10)
+            .max_retry_wait(200)
+            .retry_wait_formula(200, 1)
+            .retries(100)
+            .build()
+            .map_err(unreadable)?;
+        let target = Target::Cluster(Box::new(client));
+        self.store(target, address, true).await
+    }
+
+    /// Asks the first server that answers for the others, so that the cluster is found again whichever are
+    /// left. Refuses one that is not part of a cluster: the driver would report it as one that cannot be reached.
+    async fn other_nodes(&self, nodes: &[ConnectionInfo]) -> Result<Vec<ConnectionInfo>> {
+        let mut failure = None;
+        for node in nodes {
+            let client = Client::open(node.clone()).map_err(unreadable)?;
+            let link =
+                Link::new(Target::Server(Box::new(client)), self.timeout).map_err(unavailable)?;
+            let asked = within(self.timeout, link.info()).await;
+            match asked.map_err(Error::unavailable) {
+                Ok(Ok(servers)) if servers.iter().any(|info| Server::new(info).is_in_cluster()) => {
+                    let mut command = redis::cmd("CLUSTER");
+                    command.arg("NODES");
+                    let asked = link.ask::<String>(&command, "the servers of a cluster");
+                    let others = within(self.timeout, asked).await;
+                    let others = others.map_err(Error::unavailable)??;
+                    let others = addresses(&others).filter_map(|address| at(node, address));
+                    return Ok(others.collect());
+                }
+                Ok(Ok(_)) => {
+                    let reason = "the server is not part of a cluster; use `RedisStore::connect`";
+                    return Err(Error::setting("urls", reason));
+                }
+                Ok(Err(error)) => failure = Some(unavailable(error)),
+                Err(error) => failure = Some(error),
+            }
+        }
+        failure.map_or(Ok(Vec::new()), Err)
+    }
+
+    async fn store(self, target: Target, address: String, is_cluster: bool) -> Result<RedisStore> {
+        if self.timeout.is_zero() {
+            return Err(Error::setting("timeout", "no server answers in no time"));
+        }
+        let Value::Object(defaults) = self.attributes else {
+            let reason = "write a JSON object of names and defaults";
+            return Err(Error::setting("session_attributes", reason));
+        };
+        let attributes = Attributes::new(defaults)?;
+        let link = Link::new(target, self.timeout).map_err(unavailable)?;
+        let servers = within(self.timeout, link.info()).await;
+        let servers = servers.map_err(Error::unavailable)?.map_err(unavailable)?;
+        for info in &servers {
+            let server = Server::new(info);
+            if server.is_in_cluster() && !is_cluster {
+                let reason = "the server is part of a cluster; use `RedisStore::cluster`";
+                return Err(Error::setting("url", reason));
+            }
+            if let Some(reason) = server.objection() {
+                return Err(Error::setting("redis", reason));
+            }
+        }
+        if servers.iter().any(|info| Server::new(info).forgets()) {
+            tracing::warn!(
+                "Redis at `{address}` has neither an append-only file nor a replica: a restart brings back the \
+                 sessions of its last snapshot, those included that were ended since; set `appendonly yes`"
+            );
+        }
+        Ok(RedisStore(Arc::new(Parts {
+            link,
+            prefix: self.prefix,
+            attributes,
+            timeout: self.timeout,
+        })))
+    }
+
+    fn connection_info(&self, url: &str) -> Result<ConnectionInfo> {
+        let info = url.into_connection_info().map_err(unreadable)?;
+        match info.addr() {
+            ConnectionAddr::Tcp(host, _) if is_distant(host) => tracing::warn!(
+                "the connection to Redis at `{host}` is not encrypted; for TLS, write `rediss://`"
+            ),
+            ConnectionAddr::TcpTls { .. } => install_crypto_provider(),
+            _ => {}
+        }
+        let settings = info.redis_settings().clone();
+        Ok(info
+            .set_redis_settings(settings.set_protocol(ProtocolVersion::RESP3))
+            .set_tcp_settings(self.tcp_settings()))
+    }
+
+    fn tcp_settings(&self) -> TcpSettings {
+        let settings = TcpSettings::default().set_nodelay(true);
+        // A host that is gone says nothing, and the kernel would wait for it for a quarter of an hour.
+        #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
+        let settings = settings.set_user_timeout(self.timeout);
+        settings
+    }
+}
+
+/// The hosts and ports in the reply to `CLUSTER NODES`, of which each line is
+/// `<id> <ip>:<port>@<bus port>[,<hostname>] <flags> ..`. A certificate is for the name of the host, where it has one.
+fn addresses(nodes: &str) -> impl Iterator<Item = (&str, u16)> {
+    nodes.lines().filter_map(|line| {
+        let address = line.split(' ').nth(1)?;
+        let (address, names) = address.split_once(',').unwrap_or((address, ""));
+        let (host, port) = address.split_once('@')?.0.rsplit_once(':')?;
+        let name = names.split(',').next().filter(|name| !name.is_empty());
+        Some((name.unwrap_or(host), port.parse().ok()?)).filter(|(host, _)| !host.is_empty())
+    })
+}
+
+/// Another server of the cluster that a server is part of.
+fn at(node: &ConnectionInfo, (host, port): (&str, u16)) -> Option<ConnectionInfo> {
+    let mut address = node.addr().clone();
+    match &mut address {
+        ConnectionAddr::Tcp(its_host, its_port)
+        | ConnectionAddr::TcpTls {
+            host: its_host,
+            port: its_port,
+            ..
+        } => (*its_host, *its_port) = (host.to_owned(), port),
+        _ => return None,
+    }
+    Some(node.clone().set_addr(address))
+}
+
+/// The driver takes the provider of the process, and panics where several are compiled in and none is chosen.
+fn install_crypto_provider() {
+    if rustls::crypto::CryptoProvider::get_default().is_none() {
+        // An error says that another thread was faster.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+    }
+}
+
+/// A host that is not this machine.
+fn is_distant(host: &str) -> bool {
+    let is_here = host == "localhost"
+        || host
+            .parse::<IpAddr>()
+            .is_ok_and(|address| address.is_loopback());
+    !is_here
+}
+
+/// The driver's own error may quote the URL, with its password.
+fn unreadable(_: RedisError) -> Error {
+    let reason = "it cannot be read; write `redis://user:password@host:6379/0`, or `rediss://` for TLS, in the \
+                  password `%40` for `@`, `%3A` for `:`, `%2F` for `/` and `%25` for `%`";
+    Error::setting("url", reason)
+}
+
+fn unavailable(error: RedisError) -> Error {
+    Error::unavailable(description(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::addresses;
+
+    #[test]
+    fn the_servers_of_a_cluster_are_read() {
+        let nodes = "07c3 127.0.0.1:30004@31004,one.example slave e7d1 0 1426238317239 4 connected\n\
+                     67ed 127.0.0.1:30002@31002 master - 0 1426238316232 2 connected 5461-10922\n\
+                     292f ::1:30003@31003,,shard-id=9 master - 0 1426238318243 3 connected 10923-16383\n\
+                     6ec2 :0@0 master,noaddr - 0 0 3 disconnected\n\
+                     what else\n";
+        let found: Vec<_> = addresses(nodes).collect();
+        assert_eq!(
+            found,
+            [("one.example", 30004), ("127.0.0.1", 30002), ("::1", 30003)]
+        );
+    }
+}

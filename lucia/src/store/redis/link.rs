@@ -1,0 +1,200 @@
+//! The connection to a server or a cluster. It is shared: commands that meet are sent together.
+
+use std::fmt;
+use std::sync::{Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use redis::aio::{ConnectionManager, ConnectionManagerConfig};
+use redis::cluster::{ClusterClient, ClusterConfig};
+use redis::cluster_async::ClusterConnection;
+use redis::cluster_routing::{MultipleNodeRoutingInfo, RoutingInfo};
+use redis::{
+    Client, Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult, ServerErrorKind, Value,
+};
+
+use super::failure::{failed, unexpected};
+use super::scripts::Script;
+use crate::store::Result;
+
+/// How long to wait between two tries.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// How a connection is made.
+pub(super) enum Target {
+    Server(Box<Client>),
+    Cluster(Box<ClusterClient>),
+}
+
+#[derive(Clone)]
+enum Connection {
+    Server(ConnectionManager),
+    Cluster(ClusterConnection),
+}
+
+/// The connection of a store.
+pub(super) struct Link {
+    target: Target,
+    current: RwLock<Connection>,
+    made: Mutex<Instant>,
+    timeout: Duration,
+}
+
+impl Link {
+    /// A connection that is made when it is first used.
+    pub(super) fn new(target: Target, timeout: Duration) -> RedisResult<Self> {
+        let current = target.connection(timeout)?;
+        Ok(Self {
+            target,
+            current: RwLock::new(current),
+            made: Mutex::new(Instant::now()),
+            timeout,
+        })
+    }
+
+    /// Sends a command.
+    pub(super) async fn ask<T: FromRedisValue>(&self, command: &Cmd, what: &str) -> Result<T> {
+        let reply = self.send(command).await.map_err(|error| failed(&error))?;
+        redis::from_redis_value(reply).map_err(|_| unexpected(what))
+    }
+
+    /// Runs a script with this key.
+    pub(super) async fn run<T: FromRedisValue>(
+        &self,
+        script: &Script,
+        key: &str,
+        arguments: &[&str],
+        what: &str,
+    ) -> Result<T> {
+        let reply = match self.send(&script.by_hash(key, arguments)).await {
+            Err(error) if is(&error, ServerErrorKind::NoScript) => {
+                self.send(&script.by_text(key, arguments)).await
+            }
+            reply => reply,
+        };
+        let reply = reply.map_err(|error| failed(&error))?;
+        redis::from_redis_value(reply).map_err(|_| unexpected(what))
+    }
+
+    /// What each server that takes writes says of itself.
+    pub(super) async fn info(&self) -> RedisResult<Vec<String>> {
+        let info = redis::cmd("INFO");
+        match self.connection() {
+            Connection::Server(mut server) => Ok(vec![info.query_async(&mut server).await?]),
+            Connection::Cluster(mut cluster) => {
+                let primaries = MultipleNodeRoutingInfo::AllMasters;
+                let routing = RoutingInfo::MultiNode((primaries, None));
+                let replies = cluster.route_command(info, routing).await?;
+                let replies: Vec<(String, String)> = redis::from_redis_value(replies)?;
+                Ok(replies.into_iter().map(|(_, reply)| reply).collect())
+            }
+        }
+    }
+
+    /// Sends a command, and once more where the connection turns out to be broken or to lead to a server that
+    /// is a replica by now. The commands of this store give the same answer when they run twice.
+    async fn send(&self, command: &Cmd) -> RedisResult<Value> {
+        let mut waiting = Waiting {
+            link: self,
+            since: Instant::now(),
+            is_answered: false,
+        };
+        let mut reply = self.connection().send(command).await;
+        let is_worth_another_try = match &reply {
+            Err(error) if is(error, ServerErrorKind::ReadOnly) => {
+                self.replace(PAUSE);
+                true
+            }
+            Err(error) => error.is_connection_dropped(),
+            Ok(_) => false,
+        };
+        if is_worth_another_try {
+            reply = self.connection().send(command).await;
+        }
+        waiting.is_answered = !matches!(&reply, Err(error) if error.is_timeout());
+        reply
+    }
+
+    fn connection(&self) -> Connection {
+        let current = self.current.read();
+        current.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Makes another connection, which the next command waits for, if the present one is older than this.
+    fn replace(&self, age: Duration) {
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        if made.elapsed() < age {
+            return;
+        }
+        // Nothing fails here that has not failed when the store was made.
+        if let Ok(connection) = self.target.connection(self.timeout) {
+            *made = Instant::now();
+            *self.current.write().unwrap_or_else(PoisonError::into_inner) = connection;
+        }
+    }
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Link").finish_non_exhaustive()
+    }
+}
+
+/// A command under way. Where nobody waits for it any more and no answer has come, the next command goes over
+/// another connection: the driver would wait for a server that has stopped, and not notice that the cluster has
+/// replaced it.
+struct Waiting<'a> {
+    link: &'a Link,
+    since: Instant,
+    is_answered: bool,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        // A client that hangs up says nothing about the server.
+        let patience = self.link.timeout / 10;
+        if !self.is_answered && self.since.elapsed() >= patience {
+            // One that was made since then may itself be waiting for such a server, before it asks the others.
+            self.link.replace(self.link.timeout);
+        }
+    }
+}
+
+impl Connection {
+    async fn send(self, command: &Cmd) -> RedisResult<Value> {
+        match self {
+            Self::Server(mut server) => command.query_async(&mut server).await,
+            Self::Cluster(mut cluster) => command.query_async(&mut cluster).await,
+        }
+    }
+}
+
+impl Target {
+    fn connection(&self, timeout: Duration) -> RedisResult<Connection> {
+        match self {
+            Self::Server(client) => {
+                // A server that is down is reported at once. The next command tries again.
+                let config = ConnectionManagerConfig::new()
+                    .set_number_of_retries(2)
+                    .set_min_delay(PAUSE)
+                    .set_max_delay(10 * PAUSE)
+                    .set_connection_timeout(Some(timeout / 2))
+                    .set_response_timeout(Some(timeout))
+                    .set_pipeline_buffer_size(1024);
+                let server = ConnectionManager::new_lazy_with_config((**client).clone(), config)?;
+                Ok(Connection::Server(server))
+            }
+            Self::Cluster(client) => {
+                // Where a server has stopped, it is tried twice before the others are asked.
+                let config = ClusterConfig::new()
+                    .set_connection_timeout(timeout / 5)
+                    .set_response_timeout(timeout);
+                let cluster = client.get_pending_async_connection_with_config(config);
+                Ok(Connection::Cluster(cluster))
+            }
+        }
+    }
+}
+
+fn is(error: &RedisError, kind: ServerErrorKind) -> bool {
+    error.kind() == ErrorKind::Server(kind)
+}

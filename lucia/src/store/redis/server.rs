@@ -1,0 +1,124 @@
+//! What a server says of itself, and whether it can keep sessions.
+
+use std::collections::HashMap;
+
+/// RESP3, and scripts that may ask for the time before they write.
+const OLDEST: (u32, u32) = (6, 0);
+
+/// The reply to `INFO`, which managed services answer as well. They refuse `CONFIG`.
+#[derive(Debug)]
+pub(super) struct Server<'a>(HashMap<&'a str, &'a str>);
+
+impl<'a> Server<'a> {
+    pub(super) fn new(info: &'a str) -> Self {
+        let pairs = info
+            .lines()
+            .filter_map(|line| line.trim_end().split_once(':'));
+        Self(pairs.collect())
+    }
+
+    fn is(&self, name: &str, value: &str) -> bool {
+        self.0.get(name) == Some(&value)
+    }
+
+    pub(super) fn is_in_cluster(&self) -> bool {
+        self.is("cluster_enabled", "1")
+    }
+
+    /// Why it cannot keep sessions, and what to do about it.
+    pub(super) fn objection(&self) -> Option<String> {
+        let version = self.0.get("redis_version").copied().unwrap_or("unknown");
+        if self.version().is_none_or(|version| version < OLDEST) {
+            let (major, minor) = OLDEST;
+            return Some(format!(
+                "the server says that its version is {version}; it takes Redis {major}.{minor} or newer, or Valkey"
+            ));
+        }
+        if self.is("role", "slave") {
+            let reason = "the server is a replica, which takes no writes; name the primary";
+            return Some(reason.to_owned());
+        }
+        let is_bounded = self.0.get("maxmemory").is_some_and(|bytes| *bytes != "0");
+        match self.0.get("maxmemory_policy") {
+            Some(policy) if is_bounded && *policy != "noeviction" => Some(format!(
+                "the server evicts keys when its memory is full (`maxmemory-policy {policy}`), the list of a \
+                 user's sessions among them, and then \"sign out everywhere\" misses some; set \
+                 `maxmemory-policy noeviction`"
+            )),
+            _ => None,
+        }
+    }
+
+    /// Whether a restart loses or brings back sessions of the time since the last snapshot.
+    pub(super) fn forgets(&self) -> bool {
+        let has_replica = self
+            .0
+            .get("connected_slaves")
+            .is_some_and(|count| *count != "0");
+        !self.is("aof_enabled", "1") && !has_replica
+    }
+
+    fn version(&self) -> Option<(u32, u32)> {
+        let mut parts = self.0.get("redis_version")?.split('.');
+        let mut part = || parts.next()?.parse().ok();
+        Some((part()?, part()?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = "# Server\r\nredis_version:7.0.15\r\nrole:master\r\nconnected_slaves:0\r\n\
+                        maxmemory:0\r\nmaxmemory_policy:noeviction\r\naof_enabled:1\r\n\
+                        cluster_enabled:0\r\n";
+
+    #[test]
+    fn a_server_with_good_settings_passes() {
+        let server = Server::new(GOOD);
+        assert_eq!(server.objection(), None);
+        assert!(!server.forgets());
+        assert!(!server.is_in_cluster());
+    }
+
+    #[test]
+    fn a_server_that_cannot_keep_sessions_is_told_what_to_change() {
+        for (from, to, said) in [
+            ("7.0.15", "5.0.14", Some("version is 5.0.14")),
+            ("7.0.15", "6.0.0", None),
+            ("7.0.15", "10.2", None),
+            ("7.0.15", "255.255.255", None),
+            (
+                "redis_version:7.0.15",
+                "server_version:1",
+                Some("version is unknown"),
+            ),
+            ("role:master", "role:slave", Some("name the primary")),
+            // Without a bound nothing is evicted.
+            ("noeviction", "allkeys-lru", None),
+            ("maxmemory:0", "maxmemory:1000", None),
+            (
+                "maxmemory:0\r\nmaxmemory_policy:noeviction",
+                "maxmemory:1000\r\nmaxmemory_policy:volatile-ttl",
+                Some("`maxmemory-policy volatile-ttl`"),
+            ),
+        ] {
+            let info = GOOD.replace(from, to);
+            assert_ne!(info, GOOD);
+            let objection = Server::new(&info).objection();
+            match (said, &objection) {
+                (None, None) => {}
+                (Some(said), Some(objection)) if objection.contains(said) => {}
+                _ => panic!("{to}: {objection:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_server_forgets_without_an_append_only_file_and_without_a_replica() {
+        let without_file = GOOD.replace("aof_enabled:1", "aof_enabled:0");
+        assert!(Server::new(&without_file).forgets());
+        let with_replica = without_file.replace("connected_slaves:0", "connected_slaves:2");
+        assert!(!Server::new(&with_replica).forgets());
+    }
+}

@@ -1,0 +1,14 @@
+//! `RedisStore` against real servers.
+
+#![allow(clippy::unwrap_used)] // A test that panics has failed.
+
+mod cluster;
+mod concurrency;
+mod conformance;
+mod expiry;
+mod outages;
+mod proxy;
+mod settings;
+mod steps;
+mod support;
+mod tls;
