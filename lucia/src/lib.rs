@@ -97,6 +97,7 @@
 //! | a list of "your sessions" | [`Auth::user_sessions`], [`SessionInfo`] |
 //! | deleting expired sessions | [`Auth::sweeper`] |
 //! | the database | [`PgStore`], [`SqliteStore`], [`store`] |
+//! | sessions in Redis | `RedisStore` (feature `redis`), [`AuthBuilder::sessions`] |
 //! | errors | [`Error`] |
 //! | tests of your application | [`testing`] |
 //! | error bodies for clients | [`AuthBuilder::denials`] |

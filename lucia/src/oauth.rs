@@ -10,7 +10,7 @@
 //!
 //! The guide `docs/social-sign-in.md` of the repository has all of it in one example.
 //!
-//! What has begun is in a [one-time token](crate::TokenPurpose), which is the `state`.
+//! A sign-in that has begun is kept in a [one-time token](crate::TokenPurpose), which the parameter `state` carries.
 
 mod begin;
 mod discovery;

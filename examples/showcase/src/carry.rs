@@ -1,4 +1,4 @@
-//! What one page hands to the next by a short-lived cookie: the secret of a mailed link, or an address that
+//! What one page hands to the next by a short-lived cookie: the token of a mailed link, or an address that
 //! was typed. It is out of the address bar then, and out of the history, of screenshots and of `Referer`.
 
 use std::convert::Infallible;
@@ -20,7 +20,7 @@ const LIFETIME: Duration = Duration::minutes(15);
 /// The query of a mailed link.
 #[derive(Deserialize)]
 pub struct Arrival {
-    /// The secret. It is there when the link is opened, and not any more on the page that follows.
+    /// The token. It is there when the link is opened, and not any more on the page that follows.
     pub token: Option<String>,
     /// Where the person was going.
     #[serde(default, deserialize_with = "crate::pages::next")]

@@ -24,7 +24,7 @@ pub fn security(providers: &[String]) -> DefaultHeaders {
         // response is for one person alone, lucia says the stricter `no-store`.
         .add((header::CACHE_CONTROL, "no-cache"))
         .add((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        // No page has a secret in its address: `carry` takes it out, by a response without a referrer. So
+        // No page has a token in its address: `carry` takes it out, by a response without a referrer. So
         // forms can say where they come from, as browsers of any age do with this policy.
         .add((header::REFERRER_POLICY, "same-origin"))
 }

@@ -23,7 +23,7 @@ pub fn init() {
         .init();
 }
 
-/// Logs a request: `POST /login 303 41 ms`. The query is left out: mailed links have their secret there.
+/// Logs a request: `POST /login 303 41 ms`. The query is left out: mailed links have their token there.
 pub async fn request(
     request: ServiceRequest,
     next: Next<impl MessageBody>,

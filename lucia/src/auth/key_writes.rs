@@ -37,6 +37,8 @@ impl Auth {
         session: &SessionInfo,
         key: NewKey<'_>,
     ) -> Result<UserKey> {
+        #[cfg(feature = "oauth")]
+        let secret = key.secret.clone();
         let row = self.key_row(key, session.user_id.clone()).await?;
         let told = EventKind::KeyCreated {
             user_id: row.user_id.clone(),
@@ -44,11 +46,15 @@ impl Auth {
             in_transaction: false,
         };
         let write = KeyWrite::Insert(row.clone());
-        match self.write_key(write, &session.id, told).await? {
-            true => UserKey::from_row(row),
+        if !self.write_key(write, &session.id, told).await? {
             // It is there again: another store may be behind.
-            false => Err(Error::Unauthenticated),
+            return Err(Error::Unauthenticated);
         }
+        #[cfg(feature = "oauth")]
+        if let Some(secret) = &secret {
+            self.store_secret(&row.user_id, &row.id, secret).await?;
+        }
+        UserKey::from_row(row)
     }
 
     /// Gives a key of the user of a session a password, if it has none.

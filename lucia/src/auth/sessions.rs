@@ -215,15 +215,15 @@ impl Auth {
         Lifetime::is_recent(session.authenticated_at, period, self.now())
     }
 
-    /// Deletes the sessions that are expired, of all users, and says how many there were. Counts of
-    /// attempts to sign in that are over go with them. It works in batches, and rests after each nine
+    /// Deletes the expired sessions of all users, and returns how many there were. It also deletes expired
+    /// one-time tokens, and counts of attempts to sign in that are over. It works in batches, and rests after each nine
     /// times as long as it took, so that it has a tenth of the database at the most. Call it in a
     /// separate job, not in a handler: see [`sweeper`](Self::sweeper).
     ///
     /// # Errors
     ///
     /// [`Error::Unavailable`](crate::Error::Unavailable) when the store is. Rows that were deleted
-    /// before the error stay deleted. A failure to delete counts is logged, and is not an error.
+    /// before the error stay deleted. A failure to delete tokens or counts is logged, and is not an error.
     pub async fn delete_expired_sessions(&self) -> Result<u64> {
         self.sweep(SWEEP).await
     }

@@ -163,7 +163,7 @@ impl SweeperBuilder {
     }
 }
 
-/// A job that deletes expired sessions. It stops when it is dropped.
+/// A job that deletes expired sessions and one-time tokens, and counts of attempts. It stops when it is dropped.
 #[must_use = "a sweeper stops when it is dropped: bind it to a name, and not to `_`"]
 pub struct Sweeper(JoinHandle<()>);
 

@@ -115,9 +115,8 @@ enum Refreshed {
 }
 
 impl GetOAuthTokens<'_> {
-    /// Of this identity, where the user has several at the provider: the
-    /// [provider user id](crate::KeyId::provider_user_id) of its key. Without it they are those of one of
-    /// them.
+    /// Chooses the identity by the [provider user id](crate::KeyId::provider_user_id) of its key, where the user has
+    /// several at the provider. Without it, one of them is chosen.
     pub fn subject(mut self, subject: impl Into<String>) -> Self {
         self.subject = Some(subject.into());
         self

@@ -72,7 +72,8 @@ impl AuthRequest {
     /// If a step fails, the steps after it do not happen. A request of the former sessions that is under way adds
     /// and changes no key afterwards, if it does so by an `AuthRequest`: [`create_key`](Self::create_key),
     /// [`set_password`](Self::set_password), [`change_password`](Self::change_password),
-    /// [`change_email`](Self::change_email) and others. The calls of [`Auth`](crate::Auth) do not know the session.
+    /// [`change_email`](Self::change_email), and `finish_oauth` for a link. The calls of [`Auth`](crate::Auth) do not
+    /// know the session, and neither does `unlink_oauth`.
     ///
     /// A user who has signed up on another device can avoid
     /// this by opening the link there, or by signing in before: say so on the page. Here, the user can set a new
@@ -168,9 +169,9 @@ impl AuthRequest {
     /// mails open links as well. The browser has to be signed in as the user who asked for the change: the new
     /// address can be mistyped, and its owner another person. If their session ends meanwhile, nothing changes.
     ///
-    /// A request can be dropped when the address has changed, and [the secret to undo it](EmailChange::undo) be
-    /// lost. So the link still works for the user then: it changes nothing, and gives another secret. To tell the
-    /// former address even if the client hangs up, call this and send the mail in a task.
+    /// A request can be dropped after the address has changed, and [the link to undo it](EmailChange::undo) is lost
+    /// then. So the confirming link still works for the user: it changes nothing, and gives another link to undo the
+    /// change. To tell the former address even if the client hangs up, call this and send the mail in a task.
     ///
     /// # Errors
     ///

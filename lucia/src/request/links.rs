@@ -120,8 +120,8 @@ impl AuthRequest {
     ///
     /// A code can be tried five times, as [`Auth::use_code`](crate::Auth::use_code) says, and a new code for the key
     /// in the same browser ends the former one. Wrong codes also count as failed
-    /// [attempts to sign in](crate::AuthBuilder::sign_in_limit). After 100 wrong codes within an hour, for whatever
-    /// keys, further ones of a client are refused.
+    /// [attempts to sign in](crate::AuthBuilder::sign_in_limit). A client that has sent 100 wrong codes within an
+    /// hour, for any keys, is refused further ones.
     ///
     /// # Errors
     ///

@@ -58,7 +58,7 @@ impl KeyWrite {
     }
 }
 
-/// What a key is written by: it has to be there, and that of the user of the key.
+/// What allows the write: it must exist, and belong to the user of the key.
 #[derive(Clone, Copy, Debug)]
 #[allow(clippy::exhaustive_enums)]
 pub enum WrittenBy<'a> {

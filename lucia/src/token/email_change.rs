@@ -151,6 +151,11 @@ impl Auth {
         if let Some(changed) = self.changed_before(&new, &link, user_id).await? {
             return Ok(changed);
         }
+        // A key has got this address by another change, and its note must stay until that change can no longer be
+        // undone, even where the key is gone.
+        if self.change_to(&new).await?.is_some() {
+            return Err(Error::InvalidOneTimeToken);
+        }
         let former = self.key_of_user(former, user_id).await?;
         self.check_unchanged(&former).await?;
         let is_free = self.find_key(&KeyId::stored(new.clone())?).await?.is_none();

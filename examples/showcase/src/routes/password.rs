@@ -64,7 +64,8 @@ pub async fn change(
             .await
             .map(drop)
     } else if auth.is_recently_authenticated(&session, RECENT) {
-        auth.update_key_password(&key.id, &form.new).await.map(drop)
+        let set = auth_request.set_password(&key.id, &form.new);
+        set.await.map(drop)
     } else {
         return Ok(see_other(CONFIRM));
     };

@@ -11,6 +11,7 @@ on_each_store![
     r62_a_key_that_was_verified_since_the_change_opens_nothing_after_the_undo,
     r62_an_undo_needs_no_key_of_the_other_person,
     r62_an_undo_creates_no_user_anew,
+    r62_an_undo_outlives_another_change_to_the_same_address,
     r62_an_undo_that_fails_at_any_step_can_be_repeated,
     r62_of_ten_undos_at_once_in_two_processes_one_signs_in,
     r62_a_change_whose_answer_was_lost_gives_its_undo_again,
@@ -138,6 +139,26 @@ async fn r62_an_undo_creates_no_user_anew(stage: Stage) {
     let eve = unverified(auth, OLD).await;
     assert_eq!(undo(&site, &token).await, 400);
     assert_eq!(keys(auth, &eve).await, ["email:ada@example.com"]);
+}
+
+async fn r62_an_undo_outlives_another_change_to_the_same_address(stage: Stage) {
+    let site = site(&stage).await;
+    let auth = &site.auth;
+    let ada = user(auth, OLD).await;
+    let undone = changed(&site.browser_of(&ada), OLD, NEW).await;
+    // The other person frees the address, and gives it to an account of theirs.
+    let deletion = auth.delete_key(("email", NEW)).even_if_last();
+    deletion.await.unwrap();
+    let mallory = user(auth, THIRD).await;
+    let browser = site.browser_of(&mallory);
+    let link = token(&browser, THIRD, NEW).await;
+    let reply = browser.post("/change", &form(&link)).await;
+    assert_eq!((reply.status, &*reply.body), (400, TOLD));
+
+    assert_eq!(undo(&site, &undone).await, 204);
+    assert!(has_key(&site, OLD).await && !has_key(&site, NEW).await);
+    // Now nothing is left to undo.
+    assert_eq!(browser.post("/change", &form(&link)).await.status, 200);
 }
 
 async fn r62_an_undo_that_fails_at_any_step_can_be_repeated(stage: Stage) {
