@@ -248,7 +248,8 @@ async fn r69_a_sign_in_says_by_which_method(stage: Stage) {
     let browser = scene.site.browser();
     let ada = login("ada", PASSWORD);
     let told = ["user_created", "signed_in by sign_up"];
-    scene.post(&browser, "/signup", &ada, 201, &told).await;
+    let events = scene.post(&browser, "/signup", &ada, 201, &told).await;
+    let user_id = events[0].kind.user_id().unwrap();
     stage.verify_key("username:ada").await;
 
     let told = ["key_verified by password", "signed_in by password"];
