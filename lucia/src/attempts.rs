@@ -28,9 +28,9 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
+use crate::ascii::Ascii;
 use crate::auth::Auth;
 use crate::error::chain;
-use crate::session::ascii::Ascii;
 use crate::store::{CountedPlace, KeyRow, NewAttempt, attempt_place};
 use crate::user::key::KeyId;
 use crate::{Error, Result};

@@ -135,6 +135,7 @@
 #[cfg_attr(docsrs, doc(cfg(feature = "actix")))]
 pub mod actix;
 pub mod adapter;
+mod ascii;
 mod attempts;
 mod auth;
 #[cfg(feature = "axum")]

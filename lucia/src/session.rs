@@ -1,6 +1,5 @@
 //! What a session is.
 
-pub(crate) mod ascii;
 mod lifetime;
 pub(crate) mod token;
 

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest, Sha256};
 
+use crate::ascii::Ascii;
 use crate::clock::random_text;
-use crate::session::ascii::Ascii;
 use crate::{Error, Result};
 
 /// The secret that authenticates a browser or client: 40 characters of `[a-z0-9]`,

@@ -4,7 +4,7 @@ use sha2::{Digest, Sha256};
 
 use super::rows::debug_of;
 use super::{KeyRow, UnixMillis};
-use crate::session::ascii::Ascii;
+use crate::ascii::Ascii;
 
 /// An attempt to open a key by its password that is about to be made.
 ///

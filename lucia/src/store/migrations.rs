@@ -18,7 +18,7 @@
 use sha2::{Digest, Sha256};
 
 use super::tables::{TableNames, quote};
-use crate::session::ascii::Ascii;
+use crate::ascii::Ascii;
 use crate::store::{Result, StoreError};
 
 /// The table that says which files have run, one row for each file and set of tables.

@@ -4,8 +4,8 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 
+use crate::ascii::Ascii;
 use crate::clock::{random_bytes, random_text};
-use crate::session::ascii::Ascii;
 use crate::{Error, Result};
 
 /// The token of a link: 40 characters of `[a-z0-9]`, about 206 bits from the operating system's

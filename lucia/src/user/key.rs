@@ -9,7 +9,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 #[cfg(feature = "oauth")]
-use crate::session::ascii::Ascii;
+use crate::ascii::Ascii;
 use crate::user::UserId;
 use crate::{Error, Result};
 

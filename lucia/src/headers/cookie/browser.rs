@@ -5,8 +5,8 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 
 use super::{CookieConfig, SessionCookie, cookie_values, lasting};
+use crate::ascii::Ascii;
 use crate::clock::{UnixMillis, random_text};
-use crate::session::ascii::Ascii;
 use crate::{Error, Result};
 
 /// How long a sign-in at a provider may take, and so the cookie lasts. A code works for a shorter time.
