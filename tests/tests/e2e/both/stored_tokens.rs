@@ -85,7 +85,7 @@ async fn callback(
                         true => transaction.rollback().await.unwrap(),
                         false => transaction.commit().await.unwrap(),
                     }
-                    return Ok(answer(200, &[], &user.id.to_string()));
+                    return Ok(answer(200, &[], user.id.as_str()));
                 }
             }
         }
