@@ -3,7 +3,11 @@
 use std::time::SystemTime;
 
 use async_trait::async_trait;
-use lucia::store::{ClaimedKey, Expiries, InsertedSession, KeyClaim, KeyDeletion, KeyRow, KeyWrite, LastKey, NewSessionRow, NewUserRow, OldHash, Owner, PasswordChange, Result, Rotation, SessionRow, SessionStore, Store, StoreError, UnixMillis, UserRow, UserStore, UserTable, WrittenBy};
+use lucia::store::{
+    ClaimedKey, Expiries, InsertedSession, KeyClaim, KeyDeletion, KeyRow, KeyWrite, LastKey,
+    NewSessionRow, NewUserRow, OldHash, Owner, PasswordChange, Result, Rotation, SessionRow,
+    SessionStore, Store, StoreError, UnixMillis, UserRow, UserStore, UserTable, WrittenBy,
+};
 use lucia::{SessionId, SessionToken, UserId};
 use serde_json::{Map, Value};
 
