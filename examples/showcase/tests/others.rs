@@ -38,7 +38,7 @@ async fn mails_are_sent_by_the_mail_server() {
             .unwrap()
             .contains(&format!("{}/verify?token=", site.origin))
     );
-    // There is no mailbox to point at.
+    // The page links to no mailbox.
     assert_eq!(ada.get("/dev/mailbox").await.status, 404);
     for page in ["/verify/sent", "/home", "/"] {
         assert!(!ada.get(page).await.has("/dev/mailbox"), "{page}");

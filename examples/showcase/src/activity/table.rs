@@ -9,7 +9,7 @@ use rusqlite::{Connection, params};
 
 use super::{DELETED, Row};
 
-/// The same for both. There is no foreign key: a row can come late, when its user is gone.
+/// Both databases use it. It has no foreign key: a row can be written after its user was deleted.
 const CREATE: &str = "
     CREATE TABLE IF NOT EXISTS activity (
         happened_at BIGINT NOT NULL, -- Unix milliseconds
