@@ -44,6 +44,7 @@ impl Bouncer {
         let port = free_port();
         let file = directory.path().join("pgbouncer.ini");
         let settings = settings.join("\n");
+        let patience = PATIENCE.as_secs();
         let text = format!(
             "[databases]\n\
              {name} = host={host} port={server_port} user={user}{password}\n\
@@ -52,6 +53,9 @@ impl Bouncer {
              listen_port = {port}\n\
              unix_socket_dir =\n\
              auth_type = any\n\
+             client_login_timeout = {patience}\n\
+             server_connect_timeout = {patience}\n\
+             server_login_retry = 1\n\
              {settings}\n"
         );
         std::fs::write(&file, text).expect("a file");

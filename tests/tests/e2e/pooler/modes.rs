@@ -153,6 +153,7 @@ async fn columns_of_types_that_the_driver_does_not_know_take_no_named_statement(
          ALTER TABLE user_key DROP CONSTRAINT user_key_user_id_fkey; \
          ALTER TABLE user_session DROP CONSTRAINT user_session_user_id_fkey; \
          ALTER TABLE one_time_token DROP CONSTRAINT one_time_token_user_id_fkey; \
+         ALTER TABLE user_credential DROP CONSTRAINT user_credential_user_id_fkey; \
          ALTER TABLE auth_user ALTER id TYPE citext, ALTER username TYPE citext, \
              ADD role role DEFAULT 'guest'; \
          ALTER TABLE user_key ALTER id TYPE citext, ALTER user_id TYPE citext, \
@@ -161,6 +162,9 @@ async fn columns_of_types_that_the_driver_does_not_know_take_no_named_statement(
              ALTER device TYPE citext, ALTER address TYPE citext; \
          ALTER TABLE one_time_token ALTER id TYPE citext, ALTER purpose TYPE citext, \
              ALTER user_id TYPE citext, ALTER hashed_code TYPE citext, \
+             ADD FOREIGN KEY (user_id) REFERENCES auth_user ON DELETE CASCADE; \
+         ALTER TABLE user_credential ALTER id TYPE citext, ALTER user_id TYPE citext, \
+             ALTER kind TYPE citext, ALTER name TYPE citext, \
              ADD FOREIGN KEY (user_id) REFERENCES auth_user ON DELETE CASCADE",
     );
     altered.await.unwrap();
