@@ -182,15 +182,16 @@ impl DemoProvider {
     }
 
     fn id_token(&self, grant: &Grant) -> lucia::Result<String> {
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
+        let since = |at: SystemTime| at.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now = since(SystemTime::now());
         self.key.sign(&json!({
             "iss": self.issuer,
             "sub": grant.person.id,
             "aud": CLIENT_ID,
             "iat": now.as_secs(),
             "exp": (now + ID_TOKEN_LIFETIME).as_secs(),
+            // It keeps nobody signed in.
+            "auth_time": since(grant.at).as_secs(),
             "nonce": grant.nonce,
             "name": grant.person.name,
             "email": grant.person.email,

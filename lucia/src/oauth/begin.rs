@@ -1,6 +1,7 @@
 //! A browser is sent to a provider.
 
 use std::fmt;
+use std::time::Duration;
 
 use oauth2::basic::BasicClient;
 use oauth2::{
@@ -30,6 +31,9 @@ pub(super) struct Begun {
     /// For PKCE.
     pub(super) verifier: String,
     pub(super) nonce: String,
+    /// Since when the person must have signed in at the provider, in Unix milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) since: Option<i64>,
     pub(super) next: String,
 }
 
@@ -68,6 +72,7 @@ impl AuthRequest {
             provider,
             next: LocalPath::default(),
             parameters: Vec::new(),
+            max_age: None,
             link: false,
         }
     }
@@ -119,6 +124,7 @@ pub struct BeginOAuth<'a> {
     provider: &'a OAuthProvider,
     next: LocalPath,
     parameters: Vec<(String, String)>,
+    max_age: Option<Duration>,
     link: bool,
 }
 
@@ -138,6 +144,29 @@ impl BeginOAuth<'_> {
         self
     }
 
+    /// Makes the provider ask the person to sign in again if they did so longer ago (OpenID Connect Core 1.0,
+    /// 3.1.2.1). It counts whole seconds, and `Duration::ZERO` always asks:
+    ///
+    /// ```
+    /// # async fn f(auth_request: &lucia::AuthRequest, provider: &lucia::oauth::OAuthProvider) -> lucia::Result<()> {
+    /// use std::time::Duration;
+    ///
+    /// let url = auth_request.begin_oauth(provider).max_age(Duration::ZERO).await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// Otherwise a provider that the person is still signed in at sends them back at once.
+    /// [`finish_oauth`](AuthRequest::finish_oauth) then refuses an ID token whose `auth_time` is missing or too old,
+    /// with a minute of leeway. Not all providers support it: Google does not.
+    ///
+    /// Before [`reauthenticate`](AuthRequest::reauthenticate), check
+    /// [`OAuthIdentity::authenticated_at`](super::OAuthIdentity::authenticated_at) on the callback page as well:
+    /// the browser can have begun without a `max_age`.
+    pub fn max_age(mut self, max_age: Duration) -> Self {
+        self.max_age = Some(max_age);
+        self
+    }
+
     async fn begin(self) -> Result<String> {
         let Self {
             request, provider, ..
@@ -152,6 +181,11 @@ impl BeginOAuth<'_> {
             return Err(Error::Misuse(format!(
                 "lucia sends the parameter `{name}` itself"
             )));
+        }
+        let is_oidc = matches!(parts.kind, Kind::Oidc(_));
+        if self.max_age.is_some() && !is_oidc {
+            let reason = "`max_age` needs a provider of OpenID Connect: others do not say when a person signed in";
+            return Err(Error::Misuse(reason.to_owned()));
         }
         let user_id = if self.link {
             if request.is_safe() {
@@ -170,6 +204,7 @@ impl BeginOAuth<'_> {
         let known = parts.in_time(parts.known(auth.now())).await;
         let known = known.map_err(|failure| failure.logged(&parts.id))?;
 
+        let since = self.max_age.map(|max_age| auth.now().minus(max_age).0);
         let verifier = random_text(64)?;
         let nonce = random_text(40)?;
         let begun = Begun {
@@ -177,6 +212,7 @@ impl BeginOAuth<'_> {
             browser: request.browser_secret()?.hash(),
             verifier: verifier.clone(),
             nonce: nonce.clone(),
+            since,
             next: self.next.as_str().to_owned(),
         };
         let mut create = auth.create_token(BEGUN, &begun);
@@ -195,8 +231,11 @@ impl BeginOAuth<'_> {
             .authorize_url(|| CsrfToken::new(state.expose().to_owned()))
             .add_scopes(parts.scopes.iter().cloned().map(Scope::new))
             .set_pkce_challenge(challenge);
-        if matches!(parts.kind, Kind::Oidc(_)) {
+        if is_oidc {
             url = url.add_extra_param("nonce", nonce);
+        }
+        if let Some(max_age) = self.max_age {
+            url = url.add_extra_param("max_age", max_age.as_secs().to_string());
         }
         let is_replaced = |name: &str| self.parameters.iter().any(|(new, _)| new == name);
         let kept = parts

@@ -8,7 +8,7 @@ use url::form_urlencoded;
 use super::begin::{BEGUN, Begun};
 use super::discovery::{Discovery, Document};
 use super::error::{Failure, word};
-use super::id_token::{Refusal, verify};
+use super::id_token::{Asked, Refusal, verify};
 use super::identity::{self, OAuthIdentity};
 use super::provider::{Known, OAuthProvider, Parts};
 use super::stored::Stored;
@@ -253,8 +253,13 @@ async fn ask(
     let tokens = tokens::exchange(parts, endpoint, code, begun.verifier).await?;
     let identity = match &known {
         Known::Oidc(document, discovery) => {
+            let asked = Asked {
+                client_id: &parts.client_id,
+                nonce: &begun.nonce,
+                since: begun.since.map(UnixMillis),
+            };
             let (document, claims) =
-                claims(parts, (document, discovery), &tokens, &begun.nonce, now).await?;
+                claims(parts, (document, discovery), &tokens, &asked, now).await?;
             identity::of_claims(parts, &document, claims, &tokens).await?
         }
         Known::Plain(endpoints, ..) => identity::of_user_info(parts, endpoints, &tokens).await?,
@@ -281,13 +286,13 @@ async fn claims(
     parts: &Parts,
     (document, discovery): (&Arc<Document>, &Discovery),
     tokens: &OAuthTokens,
-    nonce: &str,
+    asked: &Asked<'_>,
     now: UnixMillis,
 ) -> Result<(Arc<Document>, Map<String, Value>), Failure> {
     let refuse = |refusal: &Refusal| Failure::answer(refusal.reason());
     let missing = "the provider gave no ID token: is `openid` among the scopes?";
     let token = tokens.id_token().ok_or_else(|| Failure::answer(missing))?;
-    match verify(token, document, &parts.client_id, nonce, now) {
+    match verify(token, document, asked, now) {
         Ok(claims) => return Ok((document.clone(), claims)),
         Err(Refusal::Key) => {}
         Err(refusal) => return Err(refuse(&refusal)),
@@ -295,7 +300,7 @@ async fn claims(
     let Some(newer) = discovery.newer(document, &parts.http, now).await? else {
         return Err(refuse(&Refusal::Key));
     };
-    let claims = verify(token, &newer, &parts.client_id, nonce, now);
+    let claims = verify(token, &newer, asked, now);
     let claims = claims.map_err(|refusal| refuse(&refusal))?;
     Ok((newer, claims))
 }

@@ -52,30 +52,29 @@ impl Refusal {
     }
 }
 
-/// The claims of a token that this provider has issued to this client, in answer to this nonce.
+/// What a token has to be an answer to.
+pub(super) struct Asked<'a> {
+    pub(super) client_id: &'a str,
+    pub(super) nonce: &'a str,
+    /// Since when the person must have signed in at the provider.
+    pub(super) since: Option<UnixMillis>,
+}
+
+/// The claims of a token that this provider has issued in answer to this.
 pub(super) fn verify(
     token: &str,
     document: &Document,
-    client_id: &str,
-    nonce: &str,
+    asked: &Asked<'_>,
     now: UnixMillis,
 ) -> Result<Map<String, Value>, Refusal> {
-    verify_by(
-        token,
-        &document.issuer,
-        &document.keys,
-        client_id,
-        nonce,
-        now,
-    )
+    verify_by(token, &document.issuer, &document.keys, asked, now)
 }
 
 fn verify_by(
     token: &str,
     issuer: &str,
     keys: &CoreJsonWebKeySet,
-    client_id: &str,
-    nonce: &str,
+    asked: &Asked<'_>,
     now: UnixMillis,
 ) -> Result<Map<String, Value>, Refusal> {
     const UNREADABLE: Refusal = Refusal::Other("the ID token cannot be read");
@@ -85,8 +84,9 @@ fn verify_by(
     let leeway = i64::try_from(LEEWAY.as_millis()).unwrap_or(i64::MAX);
     let earlier = at(UnixMillis(now.0.saturating_sub(leeway)));
     let later = at(now.plus(LEEWAY));
+    let since = asked.since.map(|since| since.minus(LEEWAY));
     let verifier = CoreIdTokenVerifier::new_public_client(
-        ClientId::new(client_id.to_owned()),
+        ClientId::new(asked.client_id.to_owned()),
         issuer,
         CoreJsonWebKeySet::new(keys.keys().clone()),
     )
@@ -95,10 +95,15 @@ fn verify_by(
     .set_issue_time_verifier_fn(move |issued| match issued <= later {
         true => Ok(()),
         false => Err(FUTURE.to_owned()),
+    })
+    .set_auth_time_verifier_fn(move |signed_in| match (since, signed_in) {
+        (None, _) => Ok(()),
+        (Some(since), Some(at)) if since.0 <= at.timestamp_millis() && at <= later => Ok(()),
+        (Some(_), _) => Err(String::new()),
     });
     let parsed: CoreIdToken = token.parse().map_err(|_| UNREADABLE)?;
     parsed
-        .claims(&verifier, &Nonce::new(nonce.to_owned()))
+        .claims(&verifier, &Nonce::new(asked.nonce.to_owned()))
         .map_err(refusal)?;
     // The claims as the provider wrote them. What was verified is this text.
     let payload = token.split('.').nth(1).ok_or(UNREADABLE)?;
@@ -121,6 +126,10 @@ fn refusal(problem: Problem) -> Refusal {
         Problem::Expired(_) => "the ID token has expired",
         Problem::InvalidAudience(_) => "the ID token is meant for another client (`aud`)",
         Problem::InvalidIssuer(_) => "the ID token was issued by another issuer (`iss`)",
+        Problem::InvalidAuthTime(_) => {
+            "the ID token does not say that the person has signed in as lately as was asked for by `max_age` \
+             (`auth_time`)"
+        }
         Problem::InvalidNonce(_) => "the ID token belongs to another sign-in (`nonce`)",
         Problem::SignatureVerification(NoMatchingKey | CryptoError(_)) => return Refusal::Key,
         Problem::SignatureVerification(AmbiguousKeyId(_)) => {

@@ -1,6 +1,7 @@
 //! [`OAuthIdentity`]: who the provider says that a person is.
 
 use std::fmt;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::Method;
 use serde::de::DeserializeOwned;
@@ -34,6 +35,9 @@ pub struct OAuthIdentity {
     pub email_verified: bool,
     /// A name to show, if the provider gives one.
     pub name: Option<String>,
+    /// When the person signed in at the provider, if it says so (`auth_time`). That can be long ago, unless
+    /// [`max_age`](super::BeginOAuth::max_age) asks for more.
+    pub authenticated_at: Option<SystemTime>,
     claims: Value,
     /// The tokens, where they are stored with the key.
     pub(super) secret: Option<KeySecret>,
@@ -141,12 +145,16 @@ pub(super) async fn of_claims(
         .and_then(Value::as_str)
         .unwrap_or_default();
     let text = |name: &str| claims.get(name).and_then(Value::as_str);
+    let seconds = claims.get("auth_time").and_then(Value::as_u64);
+    let authenticated_at =
+        seconds.and_then(|seconds| UNIX_EPOCH.checked_add(Duration::from_secs(seconds)));
     let identity = OAuthIdentity {
         provider: provider.id.clone(),
         subject: subject.to_owned(),
         email: text("email").and_then(address),
         email_verified: is_true(claims.get("email_verified")),
         name: text("name").or(text("preferred_username")).and_then(shown),
+        authenticated_at,
         claims: Value::Object(claims),
         secret: None,
     };
@@ -213,6 +221,7 @@ fn told(
         email: email.as_deref().and_then(address),
         email_verified,
         name: text_at(&claims, endpoints.name).as_deref().and_then(shown),
+        authenticated_at: None,
         claims,
         secret: None,
     };

@@ -219,13 +219,14 @@ pub struct OAuthProviderBuilder {
 }
 
 /// Parameters that lucia sends itself.
-pub(super) const OWN: [&str; 8] = [
+pub(super) const OWN: [&str; 9] = [
     "response_type",
     "client_id",
     "redirect_uri",
     "scope",
     "state",
     "nonce",
+    "max_age",
     "code_challenge",
     "code_challenge_method",
 ];

@@ -85,6 +85,47 @@ async fn r64_an_id_token_is_neither_expired_nor_of_the_future() {
 }
 
 #[tokio::test]
+async fn r64_who_is_to_sign_in_again_has_done_so() {
+    let (provider, site) = stage().await;
+    let now = site.clock.now().duration_since(std::time::UNIX_EPOCH);
+    let now = now.unwrap().as_secs();
+    // A minute of difference between the clocks is allowed.
+    for (max_age, signed_in, is_refused) in [
+        ("", None, false),
+        ("", Some(now - 361), false),
+        ("?max_age=300", None, true),
+        ("?max_age=300", Some(now - 361), true),
+        ("?max_age=300", Some(now - 360), false),
+        ("?max_age=300", Some(now + 60), false),
+        ("?max_age=300", Some(now + 61), true),
+        ("?max_age=0", Some(now - 61), true),
+        ("?max_age=0", Some(now - 60), false),
+        ("?max_age=18446744073709551615", Some(0), false),
+        ("?max_age=18446744073709551615", None, true),
+    ] {
+        provider.ways().claims = Box::new(move |claims| {
+            if let Some(signed_in) = signed_in {
+                claims["auth_time"] = signed_in.into();
+            }
+        });
+        let browser = site.browser();
+        let url = browser.begin(&format!("/login/id{max_age}")).await;
+        assert_eq!(url.contains("&max_age="), !max_age.is_empty(), "{url}");
+        let reply = browser.come_back("id", &provider.agree(&url)).await;
+        assert_eq!(browser.is_signed_in().await, !is_refused, "{reply:?}");
+        if is_refused {
+            reply.assert_refused(ANSWER.0, ANSWER.1);
+            assert!(site.reason().contains("(`auth_time`)"));
+        } else {
+            let at = signed_in.map(|at| std::time::UNIX_EPOCH + Duration::from_secs(at));
+            assert_eq!(site.done().identity.authenticated_at, at);
+        }
+    }
+    provider.ways().claims = set("auth_time", json!("yesterday"));
+    refused(&provider, &site, "cannot be read").await;
+}
+
+#[tokio::test]
 async fn r64_an_id_token_is_signed_by_a_key_of_the_provider() {
     let (provider, site) = stage().await;
     let public = provider.ways().keys[0].as_secret();

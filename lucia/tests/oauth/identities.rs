@@ -60,6 +60,7 @@ async fn a_provider_without_id_tokens_tells_by_its_user_info() {
     }
     assert_eq!(identity.claims::<Claims>().unwrap().login, "ada");
     assert!(identity.claims::<Vec<u8>>().is_err());
+    assert_eq!(identity.authenticated_at, None);
     assert_eq!((provider.asked("user"), provider.asked("emails")), (1, 1));
 }
 
@@ -159,4 +160,12 @@ async fn r64_user_info_adds_to_the_id_token_and_is_about_the_same_person() {
         reply.assert_refused(ANSWER.0, ANSWER.1);
         site.reason();
     }
+}
+
+#[tokio::test]
+async fn a_provider_without_id_tokens_cannot_make_a_person_sign_in_again() {
+    let provider = Provider::start(std::time::SystemTime::now()).await;
+    let site = Site::of([plain(&provider, |_| EmailIn::Nowhere).build().unwrap()]).await;
+    let reply = site.browser().get("/login/plain?max_age=0").await;
+    assert_eq!(reply.status, 500, "{reply:?}");
 }

@@ -56,6 +56,7 @@ struct Page {
     #[serde(default)]
     next: LocalPath,
     prompt: Option<String>,
+    max_age: Option<u64>,
 }
 
 #[auth_request]
@@ -69,6 +70,9 @@ async fn login(
         begin = begin
             .parameter("prompt", "none")
             .parameter("prompt", prompt);
+    }
+    if let Some(max_age) = page.max_age {
+        begin = begin.max_age(Duration::from_secs(max_age));
     }
     Ok(Redirect::to(&begin.next(page.next).await?))
 }

@@ -5,7 +5,7 @@ use lucia::{PgStore, PgStoreBuilder, StoredIds};
 use lucia_tests::{Database, Template};
 
 /// A database with the tables of a store in it.
-async fn with_tables(template: &Template, builder: &PgStoreBuilder) -> Database {
+pub(crate) async fn with_tables(template: &Template, builder: &PgStoreBuilder) -> Database {
     let migrate = async |url: String| {
         let store = builder.clone().connect(&url).await.unwrap();
         store.migrate(&USER_COLUMNS).await.unwrap();
@@ -42,13 +42,14 @@ mod with_other_isolation {
     use crate::isolation::for_the_database;
 
     async fn isolated(case: Case, isolation: &str) {
-        let database = Database::new().await;
+        static TABLES: Template = Template::new();
+
+        let builder = PgStore::builder().session_columns(SESSION_COLUMNS);
+        let database = with_tables(&TABLES, &builder).await;
         let sql = for_the_database("default_transaction_isolation", isolation);
         database.connect().await.batch_execute(&sql).await.unwrap();
-        let builder = PgStore::builder().session_columns(SESSION_COLUMNS);
-        let store = builder.connect(&database.url()).await.unwrap();
-        store.migrate(&USER_COLUMNS).await.unwrap();
-        case.run(&store).await;
+        case.run(&builder.connect(&database.url()).await.unwrap())
+            .await;
     }
 
     mod repeatable_read {

@@ -394,23 +394,29 @@ async fn r69_a_call_dropped_at_any_await_tells_once_what_it_may_have_done(stage:
         (Call::DeleteUser, "user_deleted"),
     ] {
         let mut interruptions = 0;
-        for polls in 1.. {
-            let name = format!("{call:?} {polls}");
-            let (is_done, has_happened) = drop_after(scene, call, &name, polls).await;
-            let told = scene.told.names();
-            let interrupted = format!("interrupted: {event}");
-            let is_interrupted = told == [&*interrupted];
-            interruptions += u32::from(is_interrupted);
-            if is_done {
-                assert_eq!(told, [event], "{name}");
+        // A store may be faster than the next look at it.
+        for round in 0..20 {
+            for polls in 1.. {
+                let name = format!("{call:?} {round} {polls}");
+                let (is_done, has_happened) = drop_after(scene, call, &name, polls).await;
+                let told = scene.told.names();
+                let interrupted = format!("interrupted: {event}");
+                let is_interrupted = told == [&*interrupted];
+                interruptions += u32::from(is_interrupted);
+                if is_done {
+                    assert_eq!(told, [event], "{name}");
+                    break;
+                }
+                // Nothing has happened where nothing is told.
+                let is_told = is_interrupted || told == [event];
+                assert!(is_told || told.is_empty(), "{name}: {told:?}");
+                assert!(is_told || !has_happened, "{name}: {told:?}");
+            }
+            if interruptions > 0 {
                 break;
             }
-            // Nothing has happened where nothing is told.
-            let is_told = is_interrupted || told == [event];
-            assert!(is_told || told.is_empty(), "{name}: {told:?}");
-            assert!(is_told || !has_happened, "{name}: {told:?}");
         }
-        // SQLite's thread may be faster than the first look at it.
+        // SQLite's thread is often faster each time.
         assert!(interruptions > 0 || !stage.is_postgres(), "{call:?}");
     }
 }

@@ -23,8 +23,17 @@ const CREATE: &str = "
     CREATE INDEX IF NOT EXISTS activity_time ON activity (happened_at);";
 const INSERT: &str = "INSERT INTO activity
     (happened_at, user_id, event, how, device, address) VALUES ($1, $2, $3, $4, $5, $6)";
-const LATEST: &str = "SELECT happened_at, user_id, event, how, device, address FROM activity
-    WHERE user_id = $1 ORDER BY happened_at DESC LIMIT $2";
+/// Strangers can fail to sign in as often as they like. A few failures are enough to see, and do not push out what
+/// the user has done.
+const LATEST: &str = "SELECT happened_at, user_id, event, how, device, address
+    FROM (
+        SELECT *, row_number() OVER (
+            PARTITION BY event = 'sign_in_failed' ORDER BY happened_at DESC
+        ) AS place
+        FROM activity WHERE user_id = $1
+    ) AS ranked
+    WHERE event <> 'sign_in_failed' OR place <= 5
+    ORDER BY happened_at DESC LIMIT $2";
 const FORGET: &str = "DELETE FROM activity WHERE user_id = $1";
 const SWEEP: &str = "DELETE FROM activity WHERE happened_at < $1";
 
@@ -173,4 +182,32 @@ fn millis(at: SystemTime) -> i64 {
 
 fn moment(millis: i64) -> SystemTime {
     UNIX_EPOCH + Duration::from_millis(u64::try_from(millis).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn failures_of_strangers_leave_what_the_user_has_done() -> Result<(), BoxError> {
+        let table = Table::sqlite(None)?;
+        let row = |at, event: &str| Row {
+            at: moment(at),
+            user_id: "ada".to_owned(),
+            event: event.to_owned(),
+            how: "password".to_owned(),
+            device: String::new(),
+            address: String::new(),
+        };
+        let failures = (1..100).map(|at| row(at, "sign_in_failed"));
+        let rows: Vec<_> = [row(0, "user_created")]
+            .into_iter()
+            .chain(failures)
+            .collect();
+        table.write(&rows, moment(0)).await?;
+        let latest = table.latest("ada", 20).await?;
+        let expected: Vec<_> = rows[95..].iter().rev().chain(&rows[..1]).cloned().collect();
+        assert_eq!(latest, expected);
+        Ok(())
+    }
 }

@@ -1,9 +1,11 @@
 //! Another e-mail address: confirmed by a link to the new one, undone by a link to the old one.
 
-use actix_web::{HttpResponse, get, post, web};
+use std::sync::Arc;
+
+use actix_web::{HttpResponse, get, post, rt, web};
 use askama::Template;
 use lucia::mail::MailContent;
-use lucia::{Auth, KeyId, LocalPath, Session, auth_request, authenticated};
+use lucia::{Auth, AuthRequest, KeyId, LocalPath, Session, auth_request, authenticated};
 use serde::Deserialize;
 
 use crate::carry::{self, Arrival, Carried};
@@ -135,10 +137,25 @@ pub async fn confirm(
     mails: web::Data<Mails>,
     form: web::Form<Form>,
 ) -> lucia::Result<HttpResponse> {
-    let change = match auth_request.change_email(&form.token).await {
-        Ok(change) => change,
-        Err(error) => return dead_link(error, OTHER),
-    };
+    // In a task, so that the former address is told even if the browser goes away.
+    let changing = change_and_tell(
+        auth_request.clone(),
+        mails.into_inner(),
+        form.into_inner().token,
+    );
+    if let Err(error) = rt::spawn(changing).await.map_err(lucia::Error::internal)? {
+        return dead_link(error, OTHER);
+    }
+    let response = see_other("/security?notice=address-changed");
+    Ok(carry::done(response, CONFIRM_PAGE))
+}
+
+async fn change_and_tell(
+    auth_request: AuthRequest,
+    mails: Arc<Mails>,
+    token: String,
+) -> lucia::Result<()> {
+    let change = auth_request.change_email(&token).await?;
     if let Some(link) = &change.undo {
         let content = MailContent::AddressChanged {
             new_address: change.key.id.provider_user_id(),
@@ -146,8 +163,7 @@ pub async fn confirm(
         };
         mails.send_link(link, content);
     }
-    let response = see_other("/security?notice=address-changed");
-    Ok(carry::done(response, CONFIRM_PAGE))
+    Ok(())
 }
 
 #[get("/email/undo")]

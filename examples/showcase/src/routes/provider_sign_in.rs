@@ -1,12 +1,15 @@
 //! Sign-in by an account at a provider.
 
+use std::time::SystemTime;
+
 use actix_web::{HttpRequest, HttpResponse, ResponseError, get, web};
-use lucia::oauth::{OAuthOutcome, OAuthProvider};
+use lucia::oauth::{OAuthIdentity, OAuthOutcome, OAuthProvider};
 use lucia::{Error, NewUser, auth_request};
 
 use crate::device::Device;
 use crate::pages::{Failure, Link, as_html, see_other};
 use crate::providers::Providers;
+use crate::routes::confirm::RECENT;
 use crate::user::Profile;
 
 #[get("/login/with/{provider}")]
@@ -50,7 +53,9 @@ pub async fn callback(
     match done.outcome {
         OAuthOutcome::Known(key) => match auth_request.validate().await? {
             Some(session) if session.user_id == key.user_id => {
-                auth_request.reauthenticate(key).await?;
+                if has_just_signed_in(&done.identity) {
+                    auth_request.reauthenticate(key).await?;
+                }
             }
             // To take another account here would do to it what was meant for the one that is signed in.
             Some(_) if is_confirmation(next) => return another_account(provider),
@@ -78,6 +83,13 @@ pub async fn callback(
         _ => return Ok(see_other("/security?notice=linked")),
     }
     Ok(see_other(next))
+}
+
+/// Whether the person has just signed in at the provider, as far as it says. One that they were still signed in at
+/// may have sent them back at once, whoever sits there.
+fn has_just_signed_in(identity: &OAuthIdentity) -> bool {
+    let age = |at: SystemTime| at.elapsed().unwrap_or_default();
+    identity.authenticated_at.is_none_or(|at| age(at) < RECENT)
 }
 
 /// Whether the person was sent to the provider by the page [`confirm`](super::confirm).

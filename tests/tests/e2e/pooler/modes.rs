@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use lucia::store::conformance::{Case, SESSION_COLUMNS, USER_COLUMNS};
+use lucia::store::conformance::{Case, SESSION_COLUMNS};
 use lucia::{Auth, Error, PgStore, PgStoreBuilder};
-use lucia_tests::{Bouncer, Database, Proxy};
+use lucia_tests::{Bouncer, Database, Proxy, Template};
 
 use super::{logged_of, warnings};
+use crate::conformance::with_tables;
 use crate::support::{PASSWORD, Profile, sign_up, verified};
 
 /// A PgBouncer, and before it what sees the names of statements.
@@ -18,7 +19,10 @@ struct Behind {
 
 impl Behind {
     async fn with(settings: &[&str]) -> Option<Self> {
-        let database = Database::new().await;
+        Self::before(Database::new().await, settings).await
+    }
+
+    async fn before(database: Database, settings: &[&str]) -> Option<Self> {
         let bouncer = Bouncer::before(&database, settings).await?;
         let proxy = Proxy::before_host(("127.0.0.1".to_owned(), bouncer.port())).await;
         Some(Self {
@@ -36,41 +40,26 @@ impl Behind {
 
 /// Runs a case of the conformance suite behind a pooler, and sees that no statement has a name.
 async fn passes(case: Case, settings: &[&str]) {
-    let Some(behind) = Behind::with(settings).await else {
-        return;
-    };
+    static TABLES: Template = Template::new();
+
     // Cases that make many calls at once share the pooler's few connections, on a machine that may be busy.
     let builder = PgStore::builder()
         .session_columns(SESSION_COLUMNS)
         .timeout(Duration::from_secs(60));
-    let store = behind.store(builder).await;
-    store.migrate(&USER_COLUMNS).await.unwrap();
-    case.run(&store).await;
+    let database = with_tables(&TABLES, &builder).await;
+    let Some(behind) = Behind::before(database, settings).await else {
+        return;
+    };
+    case.run(&behind.store(builder).await).await;
     assert_eq!(behind.proxy.names(), [""; 0]);
 }
 
+/// The mode that keeps the least of a connection, of those in which all works.
 mod in_transaction_mode {
     use super::*;
 
     async fn behind_a_pooler(case: Case) {
         passes(case, &["pool_mode = transaction", "default_pool_size = 4"]).await;
-    }
-
-    lucia::store_conformance!(
-        #[tokio::test]
-        behind_a_pooler
-    );
-}
-
-mod in_session_mode {
-    use super::*;
-
-    async fn behind_a_pooler(case: Case) {
-        passes(
-            case,
-            &["pool_mode = session", "server_reset_query_always = 1"],
-        )
-        .await;
     }
 
     lucia::store_conformance!(
