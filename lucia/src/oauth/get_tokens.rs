@@ -8,7 +8,7 @@ use tracing::Instrument as _;
 
 use super::error::Failure;
 use super::provider::{OAuthProvider, Parts};
-use super::stored::{Claim, Kept, Stored};
+use super::stored::{Kept, Lease, Stored};
 use super::tokens::{self, OAuthTokens};
 use crate::auth::{Auth, awaited};
 use crate::clock::random_text;
@@ -23,7 +23,7 @@ const LEAST: Duration = Duration::from_secs(60);
 /// How long storing what a provider has given is tried again.
 const STORING: Duration = Duration::from_secs(30);
 
-/// How much longer a claim lasts than its caller can take, since clocks differ.
+/// How much longer a lease lasts than its caller can take, since clocks differ.
 const LEEWAY: Duration = Duration::from_secs(30);
 
 /// The pauses between two looks at a row that another caller refreshes, or that cannot be stored.
@@ -144,8 +144,8 @@ impl GetOAuthTokens<'_> {
                     by the scope or parameter that it wants, such as `offline_access`";
                 return Err(logged(Failure::revoked(reason)));
             }
-            match &kept.stored.claim {
-                Some(claim) if is_live(claim, now.0, parts) => {
+            match &kept.stored.lease {
+                Some(lease) if is_live(lease, now.0, parts) => {
                     if Instant::now() >= give_up {
                         let reason = "another call that refreshes the tokens does not end";
                         return Err(logged(Failure::unreachable(reason)));
@@ -228,16 +228,16 @@ impl fmt::Debug for GetOAuthTokens<'_> {
     }
 }
 
-/// How long a claim lasts: the provider is asked, and what it gives is stored.
-fn claimed_for(parts: &Parts) -> Duration {
+/// How long a lease lasts: the provider is asked, and what it gives is stored.
+fn lease_time(parts: &Parts) -> Duration {
     parts.timeout + STORING + LEEWAY
 }
 
-/// Whether the caller that has claimed a row can still be at it. One that ends much further ahead than claims
+/// Whether the caller that has leased a row can still be at it. One that ends much further ahead than leases
 /// last was made by a wrong clock.
-fn is_live(claim: &Claim, now: i64, parts: &Parts) -> bool {
-    let longest = i64::try_from(claimed_for(parts).as_millis()).unwrap_or(i64::MAX);
-    now < claim.until && claim.until.saturating_sub(now) <= longest.saturating_mul(2)
+fn is_live(lease: &Lease, now: i64, parts: &Parts) -> bool {
+    let longest = i64::try_from(lease_time(parts).as_millis()).unwrap_or(i64::MAX);
+    now < lease.until && lease.until.saturating_sub(now) <= longest.saturating_mul(2)
 }
 
 fn pauses() -> Duration {
@@ -269,15 +269,15 @@ impl Refresh {
         let parts = &*provider.0;
         let refresh_token = stored.refresh_token().unwrap_or_default().to_owned();
         let now = auth.now();
-        let claim = Claim {
+        let lease = Lease {
             by: random_text(16)?,
-            until: now.plus(claimed_for(parts)).0,
+            until: now.plus(lease_time(parts)).0,
         };
-        let claimed = auth.sealed(&row, &stored.claimed_by(claim).to_secret()?)?;
-        if !auth.swap_data(&row, &claimed, None).await? {
+        let leased = auth.sealed(&row, &stored.leased(lease).to_secret()?)?;
+        if !auth.swap_data(&row, &leased, None).await? {
             return Ok(Refreshed::Overtaken);
         }
-        row.data = claimed;
+        row.data = leased;
 
         let asking = async {
             let known = parts.known(now).await?;
@@ -291,7 +291,7 @@ impl Refresh {
                 Ok(true) | Err(_) => Err(failure.logged(&parts.id)),
             },
             Err(failure) => {
-                // The next one to ask tries again. Where this fails, the claim ends by itself.
+                // The next one to ask tries again. Where this fails, the lease ends by itself.
                 let former = auth.sealed(&row, &stored.to_secret()?)?;
                 let released = auth.swap_data(&row, &former, None).await;
                 tracing::debug!(?released, "the tokens of a provider stay as they were");
@@ -301,7 +301,7 @@ impl Refresh {
     }
 }
 
-/// Stores new tokens in a claimed row, and tries again where the store fails: the former refresh token may not
+/// Stores new tokens in a leased row, and tries again where the store fails: the former refresh token may not
 /// work any more.
 async fn store(
     auth: &Auth,

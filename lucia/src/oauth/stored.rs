@@ -25,13 +25,13 @@ pub(super) struct Stored {
     /// When the access token expires, if the provider says so; Unix milliseconds.
     expires: Option<i64>,
     /// Who refreshes them now.
-    pub(super) claim: Option<Claim>,
+    pub(super) lease: Option<Lease>,
 }
 
 /// The turn of one caller, in any process, to refresh the tokens of a row.
 #[derive(Clone, Serialize, Deserialize)]
-pub(super) struct Claim {
-    /// Random, so that no two claims are the same.
+pub(super) struct Lease {
+    /// Random, so that no two leases are the same.
     pub(super) by: String,
     /// When the caller has to be taken for dead; Unix milliseconds.
     pub(super) until: i64,
@@ -52,7 +52,7 @@ impl Stored {
         Self {
             tokens: tokens.to_store(),
             expires: expires_in.map(|expires_in| asked_at.plus(expires_in).0),
-            claim: None,
+            lease: None,
         }
     }
 
@@ -66,9 +66,9 @@ impl Stored {
     }
 
     /// The same, in the turn of a caller that refreshes them.
-    pub(super) fn claimed_by(&self, claim: Claim) -> Self {
+    pub(super) fn leased(&self, lease: Lease) -> Self {
         Self {
-            claim: Some(claim),
+            lease: Some(lease),
             ..self.clone()
         }
     }

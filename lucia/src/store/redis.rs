@@ -2,10 +2,10 @@
 
 mod attributes;
 mod builder;
+mod connection;
 mod failure;
 mod fields;
 mod index;
-mod link;
 mod scripts;
 mod server;
 
@@ -19,9 +19,9 @@ use redis::Cmd;
 use serde_json::{Map, Value};
 
 use self::attributes::Attributes;
+use self::connection::Connection;
 use self::fields::{Fields, Hash, USER_ID};
 use self::index::AT_ONCE;
-use self::link::Link;
 use super::{
     Expiries, InsertedSession, NewSessionRow, Owner, Result, Rotation, SessionRow, SessionStore,
     StoreError, UnixMillis,
@@ -56,7 +56,7 @@ pub use self::builder::RedisStoreBuilder;
 pub struct RedisStore(Arc<Parts>);
 
 struct Parts {
-    link: Link,
+    connection: Connection,
     prefix: String,
     attributes: Attributes,
     timeout: Duration,
@@ -201,7 +201,9 @@ impl Parts {
     async fn hash(&self, id: &SessionId) -> Result<Hash> {
         let mut command = Cmd::new();
         command.arg("HGETALL").arg(self.key(id.as_str()));
-        self.link.ask(&command, "the fields of a session").await
+        self.connection
+            .ask(&command, "the fields of a session")
+            .await
     }
 
     async fn session(&self, id: &SessionId) -> Result<Option<SessionRow>> {
@@ -223,7 +225,7 @@ impl Parts {
     async fn user_of(&self, id: &SessionId) -> Result<Option<String>> {
         let mut command = redis::cmd("HGET");
         command.arg(self.key(id.as_str())).arg(USER_ID);
-        self.link.ask(&command, "the user of a session").await
+        self.connection.ask(&command, "the user of a session").await
     }
 
     /// Stores a hash that is not there yet.
@@ -232,7 +234,9 @@ impl Parts {
         let mut arguments = vec![life.as_str()];
         arguments.extend(fields.iter().map(String::as_str));
         let key = self.key(id.as_str());
-        let asked = self.link.run(&scripts::STORE, &key, &arguments, "nothing");
+        let asked = self
+            .connection
+            .run(&scripts::STORE, &key, &arguments, "nothing");
         asked.await.map(|_: i64| ())
     }
 
@@ -243,7 +247,7 @@ impl Parts {
         arguments.extend(fields.iter().map(String::as_str));
         let key = self.key(id);
         let asked = self
-            .link
+            .connection
             .run(&scripts::CHANGE, &key, &arguments, "a session");
         asked.await
     }
@@ -292,7 +296,7 @@ impl Parts {
         if is_there {
             let key = self.key(id.as_str());
             let asked = self
-                .link
+                .connection
                 .run(&scripts::TAKE, &key, &[], "the fields of a session");
             let last: Hash = asked.await?;
             let missed = fields::of_changed_attributes(&last, &before);

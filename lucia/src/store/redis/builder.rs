@@ -12,8 +12,8 @@ use redis::{
 use serde_json::{Map, Value};
 
 use super::attributes::Attributes;
+use super::connection::{Connection, Target};
 use super::failure::description;
-use super::link::{Link, Target};
 use super::server::Server;
 use super::{Parts, RedisStore};
 use crate::time_limit::within;
@@ -130,14 +130,14 @@ impl RedisStoreBuilder {
         let mut failure = None;
         for node in nodes {
             let client = Client::open(node.clone()).map_err(unreadable)?;
-            let link =
-                Link::new(Target::Server(Box::new(client)), self.timeout).map_err(unavailable)?;
-            let asked = within(self.timeout, link.info()).await;
+            let connection = Connection::new(Target::Server(Box::new(client)), self.timeout)
+                .map_err(unavailable)?;
+            let asked = within(self.timeout, connection.info()).await;
             match asked.map_err(Error::unavailable) {
                 Ok(Ok(servers)) if servers.iter().any(|info| Server::new(info).is_in_cluster()) => {
                     let mut command = redis::cmd("CLUSTER");
                     command.arg("NODES");
-                    let asked = link.ask::<String>(&command, "the servers of a cluster");
+                    let asked = connection.ask::<String>(&command, "the servers of a cluster");
                     let others = within(self.timeout, asked).await;
                     let others = others.map_err(Error::unavailable)??;
                     let others = addresses(&others).filter_map(|address| at(node, address));
@@ -163,8 +163,8 @@ impl RedisStoreBuilder {
             return Err(Error::setting("session_attributes", reason));
         };
         let attributes = Attributes::new(defaults)?;
-        let link = Link::new(target, self.timeout).map_err(unavailable)?;
-        let servers = within(self.timeout, link.info()).await;
+        let connection = Connection::new(target, self.timeout).map_err(unavailable)?;
+        let servers = within(self.timeout, connection.info()).await;
         let servers = servers.map_err(Error::unavailable)?.map_err(unavailable)?;
         for info in &servers {
             let server = Server::new(info);
@@ -183,7 +183,7 @@ impl RedisStoreBuilder {
             );
         }
         Ok(RedisStore(Arc::new(Parts {
-            link,
+            connection,
             prefix: self.prefix,
             attributes,
             timeout: self.timeout,

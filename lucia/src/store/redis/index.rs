@@ -48,7 +48,7 @@ impl Parts {
             session.replaces.as_ref().map_or("", SessionId::as_str),
         ];
         let index = self.index(session.user_id.as_str());
-        let asked = self.link.run(
+        let asked = self.connection.run(
             &scripts::INSERT,
             &index,
             &arguments,
@@ -73,7 +73,7 @@ impl Parts {
             &entry_life(expiries).to_string(),
         ];
         let index = self.index(user_id);
-        let asked = self.link.run(
+        let asked = self.connection.run(
             &scripts::RENEW,
             &index,
             &arguments,
@@ -100,7 +100,7 @@ impl Parts {
             &entry_life(expiries).to_string(),
         ];
         let index = self.index(user_id);
-        let asked = self.link.run(
+        let asked = self.connection.run(
             &scripts::ROTATE,
             &index,
             &arguments,
@@ -114,7 +114,7 @@ impl Parts {
         let arguments = [id.as_str(), &call()?];
         let index = self.index(user_id);
         let what = "how a session ended";
-        let asked = self.link.run(&scripts::END, &index, &arguments, what);
+        let asked = self.connection.run(&scripts::END, &index, &arguments, what);
         let (ending, others): (String, Vec<String>) = asked.await?;
         let is_deleted = self.unlink(id.as_str()).await?;
         self.finish(user_id, &others).await?;
@@ -132,9 +132,9 @@ impl Parts {
     pub(super) async fn end_all(&self, user_id: &str, except: Option<&SessionId>) -> Result<()> {
         let arguments = [except.map_or("", SessionId::as_str), &call()?];
         let index = self.index(user_id);
-        let asked = self
-            .link
-            .run(&scripts::END_ALL, &index, &arguments, "sessions that ended");
+        let asked =
+            self.connection
+                .run(&scripts::END_ALL, &index, &arguments, "sessions that ended");
         let ended: Vec<String> = asked.await?;
         self.finish(user_id, &ended).await
     }
@@ -143,7 +143,7 @@ impl Parts {
     pub(super) async fn live(&self, user_id: &str) -> Result<Vec<SessionId>> {
         let mut command = redis::cmd("HGETALL");
         command.arg(self.index(user_id));
-        let asked = self.link.ask(&command, "an index of sessions");
+        let asked = self.connection.ask(&command, "an index of sessions");
         let entries: Vec<(String, String)> = asked.await?;
         let live = entries.iter().filter(|(_, value)| value.starts_with('L'));
         live.map(|(id, _)| session_id(id)).collect()
@@ -165,7 +165,9 @@ impl Parts {
     async fn unlink(&self, id: &str) -> Result<bool> {
         let mut command = redis::cmd("UNLINK");
         command.arg(self.key(id));
-        self.link.ask(&command, "how many keys it deleted").await
+        self.connection
+            .ask(&command, "how many keys it deleted")
+            .await
     }
 
     async fn forget(&self, user_id: &str, ended: &[&str]) -> Result<()> {
@@ -174,7 +176,9 @@ impl Parts {
 
         let index = self.index(user_id);
         for ended in ended.chunks(TOGETHER) {
-            let asked = self.link.run(&scripts::FORGET, &index, ended, "nothing");
+            let asked = self
+                .connection
+                .run(&scripts::FORGET, &index, ended, "nothing");
             asked.await.map(|_: i64| ())?;
         }
         Ok(())

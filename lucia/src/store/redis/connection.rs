@@ -26,23 +26,23 @@ pub(super) enum Target {
 }
 
 #[derive(Clone)]
-enum Connection {
+enum Current {
     Server(ConnectionManager),
     Cluster(ClusterConnection),
 }
 
 /// The connection of a store.
-pub(super) struct Link {
+pub(super) struct Connection {
     target: Target,
-    current: RwLock<Connection>,
+    current: RwLock<Current>,
     made: Mutex<Instant>,
     timeout: Duration,
 }
 
-impl Link {
+impl Connection {
     /// A connection that is made when it is first used.
     pub(super) fn new(target: Target, timeout: Duration) -> RedisResult<Self> {
-        let current = target.connection(timeout)?;
+        let current = target.connect(timeout)?;
         Ok(Self {
             target,
             current: RwLock::new(current),
@@ -78,9 +78,9 @@ impl Link {
     /// What each server that takes writes says of itself.
     pub(super) async fn info(&self) -> RedisResult<Vec<String>> {
         let info = redis::cmd("INFO");
-        match self.connection() {
-            Connection::Server(mut server) => Ok(vec![info.query_async(&mut server).await?]),
-            Connection::Cluster(mut cluster) => {
+        match self.current() {
+            Current::Server(mut server) => Ok(vec![info.query_async(&mut server).await?]),
+            Current::Cluster(mut cluster) => {
                 let primaries = MultipleNodeRoutingInfo::AllMasters;
                 let routing = RoutingInfo::MultiNode((primaries, None));
                 let replies = cluster.route_command(info, routing).await?;
@@ -94,11 +94,11 @@ impl Link {
     /// is a replica by now. The commands of this store give the same answer when they run twice.
     async fn send(&self, command: &Cmd) -> RedisResult<Value> {
         let mut waiting = Waiting {
-            link: self,
+            connection: self,
             since: Instant::now(),
             is_answered: false,
         };
-        let mut reply = self.connection().send(command).await;
+        let mut reply = self.current().send(command).await;
         let is_worth_another_try = match &reply {
             Err(error) if is(error, ServerErrorKind::ReadOnly) => {
                 self.replace(PAUSE);
@@ -108,13 +108,13 @@ impl Link {
             Ok(_) => false,
         };
         if is_worth_another_try {
-            reply = self.connection().send(command).await;
+            reply = self.current().send(command).await;
         }
         waiting.is_answered = !matches!(&reply, Err(error) if error.is_timeout());
         reply
     }
 
-    fn connection(&self) -> Connection {
+    fn current(&self) -> Current {
         let current = self.current.read();
         current.unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -126,16 +126,16 @@ impl Link {
             return;
         }
         // Nothing fails here that has not failed when the store was made.
-        if let Ok(connection) = self.target.connection(self.timeout) {
+        if let Ok(connection) = self.target.connect(self.timeout) {
             *made = Instant::now();
             *self.current.write().unwrap_or_else(PoisonError::into_inner) = connection;
         }
     }
 }
 
-impl fmt::Debug for Link {
+impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Link").finish_non_exhaustive()
+        f.debug_struct("Connection").finish_non_exhaustive()
     }
 }
 
@@ -143,7 +143,7 @@ impl fmt::Debug for Link {
 /// another connection: the driver would wait for a server that has stopped, and not notice that the cluster has
 /// replaced it.
 struct Waiting<'a> {
-    link: &'a Link,
+    connection: &'a Connection,
     since: Instant,
     is_answered: bool,
 }
@@ -151,15 +151,15 @@ struct Waiting<'a> {
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         // A client that hangs up says nothing about the server.
-        let patience = self.link.timeout / 10;
+        let patience = self.connection.timeout / 10;
         if !self.is_answered && self.since.elapsed() >= patience {
             // One that was made since then may itself be waiting for such a server, before it asks the others.
-            self.link.replace(self.link.timeout);
+            self.connection.replace(self.connection.timeout);
         }
     }
 }
 
-impl Connection {
+impl Current {
     async fn send(self, command: &Cmd) -> RedisResult<Value> {
         match self {
             Self::Server(mut server) => command.query_async(&mut server).await,
@@ -169,7 +169,7 @@ impl Connection {
 }
 
 impl Target {
-    fn connection(&self, timeout: Duration) -> RedisResult<Connection> {
+    fn connect(&self, timeout: Duration) -> RedisResult<Current> {
         match self {
             Self::Server(client) => {
                 // A server that is down is reported at once. The next command tries again.
@@ -181,7 +181,7 @@ impl Target {
                     .set_response_timeout(Some(timeout))
                     .set_pipeline_buffer_size(1024);
                 let server = ConnectionManager::new_lazy_with_config((**client).clone(), config)?;
-                Ok(Connection::Server(server))
+                Ok(Current::Server(server))
             }
             Self::Cluster(client) => {
                 // Where a server has stopped, it is tried twice before the others are asked.
@@ -189,7 +189,7 @@ impl Target {
                     .set_connection_timeout(timeout / 5)
                     .set_response_timeout(timeout);
                 let cluster = client.get_pending_async_connection_with_config(config);
-                Ok(Connection::Cluster(cluster))
+                Ok(Current::Cluster(cluster))
             }
         }
     }
