@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Application {
     pub(crate) name: &'static str,
-    /// The one without authentication that it is compared to.
+    /// The one that it is compared to: without authentication, or lucia with its default features.
     pub(crate) base: Option<&'static str>,
     /// The text of its `main.rs`.
     source: &'static str,
@@ -55,6 +55,17 @@ const AXUM_LOGIN: &[&str] = &[
 const PLAIN_ACTIX: &str = include_str!("../examples/actix.rs");
 const LUCIA_ACTIX: &str = include_str!("../examples/lucia-actix.rs");
 
+/// lucia with its default features and another one.
+const fn lucia_and(name: &'static str, features: &'static [&'static str]) -> Application {
+    Application {
+        name,
+        base: Some("lucia (actix, macros, postgres)"),
+        source: LUCIA_ACTIX,
+        dependencies: ACTIX_SERDE,
+        lucia: Some(features),
+    }
+}
+
 pub(crate) const ALL: &[Application] = &[
     Application {
         name: "actix-web",
@@ -91,27 +102,22 @@ pub(crate) const ALL: &[Application] = &[
         dependencies: ACTIX_SERDE,
         lucia: Some(&["actix", "macros", "postgres"]),
     },
-    Application {
-        name: "lucia and cache",
-        base: Some("actix-web"),
-        source: LUCIA_ACTIX,
-        dependencies: ACTIX_SERDE,
-        lucia: Some(&["actix", "macros", "postgres", "cache"]),
-    },
-    Application {
-        name: "lucia and legacy-hashes",
-        base: Some("actix-web"),
-        source: LUCIA_ACTIX,
-        dependencies: ACTIX_SERDE,
-        lucia: Some(&["actix", "macros", "postgres", "legacy-hashes"]),
-    },
-    Application {
-        name: "lucia and sqlite",
-        base: Some("actix-web"),
-        source: LUCIA_ACTIX,
-        dependencies: ACTIX_SERDE,
-        lucia: Some(&["actix", "macros", "postgres", "sqlite"]),
-    },
+    lucia_and("lucia and cache", &["actix", "macros", "postgres", "cache"]),
+    lucia_and(
+        "lucia and legacy-hashes",
+        &["actix", "macros", "postgres", "legacy-hashes"],
+    ),
+    lucia_and(
+        "lucia and metrics",
+        &["actix", "macros", "postgres", "metrics"],
+    ),
+    lucia_and("lucia and oauth", &["actix", "macros", "postgres", "oauth"]),
+    lucia_and("lucia and redis", &["actix", "macros", "postgres", "redis"]),
+    lucia_and("lucia and smtp", &["actix", "macros", "postgres", "smtp"]),
+    lucia_and(
+        "lucia and sqlite",
+        &["actix", "macros", "postgres", "sqlite"],
+    ),
     Application {
         name: "actix-identity, cookies",
         base: Some("actix-web"),

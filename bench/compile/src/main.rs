@@ -106,7 +106,7 @@ fn applications(options: &Options, directory: &Path) -> Result<String> {
     let mut text = String::from(
         "\n## Applications\n\nA fresh build compiles everything, by `cargo build` with its own settings. An \
          incremental one follows a change of a string in a handler. In brackets: more than the application \
-         without authentication.\n\n\
+         without authentication, or than lucia with its default features.\n\n\
          | | crates | fresh, s | fresh, s of a processor | incremental, s | incremental, s of a processor |\n\
          |---|---|---|---|---|---|\n",
     );
