@@ -10,7 +10,7 @@ use crate::session::Session;
 use crate::token::KeyLink;
 use crate::user::key::{KeyId, UserKey};
 
-/// How long ago a user may have signed in who asks for a change of address, or for another key.
+/// How long ago a user may have signed in who changes an address or their keys.
 pub(super) const RECENT: Duration = Duration::from_secs(10 * 60);
 
 /// An address that was verified by [`AuthRequest::verify_email`].
@@ -71,9 +71,9 @@ impl AuthRequest {
     ///
     /// If a step fails, the steps after it do not happen. A request of the former sessions that is under way adds
     /// and changes no key afterwards, if it does so by an `AuthRequest`: [`create_key`](Self::create_key),
-    /// [`set_password`](Self::set_password), [`change_password`](Self::change_password),
-    /// [`change_email`](Self::change_email), and `finish_oauth` for a link. The calls of [`Auth`](crate::Auth) do not
-    /// know the session, and neither does `unlink_oauth`.
+    /// [`set_password`](Self::set_password), [`delete_key`](Self::delete_key),
+    /// [`change_password`](Self::change_password), [`change_email`](Self::change_email), `unlink_oauth`, and
+    /// `finish_oauth` for a link. The calls of [`Auth`](crate::Auth) do not know the session.
     ///
     /// A user who has signed up on another device can avoid
     /// this by opening the link there, or by signing in before: say so on the page. Here, the user can set a new

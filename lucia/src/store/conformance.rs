@@ -408,6 +408,7 @@ macro_rules! __store_cases {
                 a_renamed_key_keeps_its_password_and_is_verified
                 a_key_is_not_written_over_a_taken_one
                 of_parallel_renames_to_one_key_one_succeeds
+                of_keys_that_their_user_deletes_at_once_the_last_one_stays
                 no_key_is_written_in_a_session_that_has_ended
                 writes_beside_all_that_ends_sessions_do_not_get_stuck
             }

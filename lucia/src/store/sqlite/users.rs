@@ -151,18 +151,15 @@ impl UserStore for SqliteStore {
     async fn delete_key(&self, id: &str, last: LastKey) -> Result<KeyDeletion> {
         let id = id.to_owned();
         self.write(move |db| {
-            let (id, sql) = (&*id, &db.tables.sql);
+            let id = &*id;
             let deleted = db.transact(Subject::Several, |db| {
-                let params = (id, last == LastKey::Delete);
                 let Some(key) = stored_key(db, Some(id))? else {
                     return Ok(KeyDeletion::Unknown);
                 };
-                Ok(
-                    match db.execute(Subject::Several, &sql.delete_key, params)? {
-                        0 => KeyDeletion::Last,
-                        _ => KeyDeletion::Deleted(key.user_id),
-                    },
-                )
+                Ok(match delete_key(db, id, last)? {
+                    false => KeyDeletion::Last,
+                    true => KeyDeletion::Deleted(key.user_id),
+                })
             });
             let doomed = [(&*db.tables.names.key, "id")];
             deleted.map_err(|failure| references::explain(db, failure, &doomed, id))
@@ -260,6 +257,13 @@ pub(super) fn insert_key(db: Database<'_>, key: &KeyRow) -> Outcome<()> {
     );
     db.execute(Subject::Key, &db.tables.sql.insert_key, params)
         .map(drop)
+}
+
+/// Deletes a key that is there. Returns whether it did: the last one of its user may have to stay.
+pub(super) fn delete_key(db: Database<'_>, id: &str, last: LastKey) -> Outcome<bool> {
+    let params = (id, last == LastKey::Delete);
+    let deleted = db.execute(Subject::Several, &db.tables.sql.delete_key, params)?;
+    Ok(deleted > 0)
 }
 
 pub(super) fn key_row(row: &Row<'_>) -> Outcome<KeyRow> {

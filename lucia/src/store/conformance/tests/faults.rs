@@ -135,6 +135,8 @@ faults! {
     DeletesNoKey
     NamesAnotherOwner
     DeletesKeysInTwoSteps
+    DeletesNoKeyOfItsUser
+    DeletesTheLastKeyOfItsUser
 
     // Attempts to sign in
     CountsAllAttemptsTogether
