@@ -21,6 +21,9 @@ use crate::{Error, Result};
 pub(super) const BEGUN: TokenPurpose<Begun> =
     TokenPurpose::own("lucia: sign in by a provider").expires_in(LIFETIME);
 
+/// The longest path that is kept for a sign-in, in bytes. Anyone can begin one, and each is a row.
+const LONGEST_NEXT: usize = 2048;
+
 /// A sign-in at a provider that is on its way. The token that it is found by is its `state`.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Begun {
@@ -119,9 +122,13 @@ pub struct BeginOAuth<'a> {
 }
 
 impl BeginOAuth<'_> {
-    /// Where the person wants to go afterwards: [`OAuthSignIn::next`](super::OAuthSignIn::next).
+    /// Where the person wants to go afterwards: [`OAuthSignIn::next`](super::OAuthSignIn::next). A path of more than
+    /// 2048 bytes becomes the front page.
     pub fn next(mut self, next: LocalPath) -> Self {
-        self.next = next;
+        self.next = match next.as_str().len() {
+            ..=LONGEST_NEXT => next,
+            _ => LocalPath::default(),
+        };
         self
     }
 

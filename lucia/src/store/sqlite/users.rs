@@ -204,21 +204,25 @@ impl AttemptStore for SqliteStore {
 }
 
 fn count_attempt(db: Database<'_>, attempt: &NewAttempt) -> Outcome<CountedAttempt> {
-    let first = count_place(db, attempt, &attempt.place, attempt.limit)?;
-    let Some((first, expires)) = first else {
-        let sql = &db.tables.sql.attempt_end;
-        let place = [&attempt.place];
-        let expires = db.first(Subject::Attempt, sql, place, |row| Ok(row.get(0)?))?;
-        return Ok(CountedAttempt::refused(
-            expires.map_or(attempt.expires, UnixMillis),
-        ));
-    };
+    let first = (&attempt.place, attempt.limit);
+    let known = attempt.client.iter().map(|(place, limit)| (place, *limit));
+    let (mut places, mut ends) = (Vec::new(), attempt.expires);
+    for (place, limit) in known.chain([first]) {
+        let Some((counted, expires)) = count_place(db, attempt, place, limit)? else {
+            let sql = &db.tables.sql.attempt_end;
+            let expires = db.first(Subject::Attempt, sql, [place], |row| Ok(row.get(0)?))?;
+            return Ok(CountedAttempt::refused(
+                expires.map_or(attempt.expires, UnixMillis),
+            ));
+        };
+        places.push(counted);
+        ends = expires;
+    }
     let key = stored_key(db, attempt.key_id.as_deref())?;
     let stored = attempt.stored_place(key.as_ref().map(|key| &*key.id));
-    let mut places = vec![first];
     let second = count_place(db, attempt, &stored, attempt.stored_limit)?;
     places.extend(second.map(|(second, _)| second));
-    Ok(CountedAttempt::new(places, expires, key))
+    Ok(CountedAttempt::new(places, ends, key))
 }
 
 /// Counts an attempt in one place, and says when that count ends; `None` when it is full.

@@ -165,7 +165,13 @@ faults! {
     LeavesCountsOfAWrongClock
     DeletesCountsThatGoOn
 
-    // Their two places
+    // Their places
+    CountsForNoClient
+    CountsForTheClientBehindTheKey
+    CountsForTheClientByTheOtherLimit
+    TellsTheEndOfAnotherPlace
+    NamesNoPlaceOfTheClient
+    TakesTheRefusedBackForTheClient
     CountsInTheFirstPlaceAlone
     CountsInBothPlacesOrNone
     CountsInBothPlacesByOneLimit
