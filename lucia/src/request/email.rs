@@ -172,7 +172,8 @@ impl AuthRequest {
     ///
     /// A request can be dropped after the address has changed, and [the link to undo it](EmailChange::undo) is lost
     /// then. So the confirming link still works for the user: it changes nothing, and gives another link to undo the
-    /// change, which counts in the [limits](KeyLink#limits). To tell the former address even if the client hangs up, call this and send the mail in a task.
+    /// change, which counts in the [limits](KeyLink#limits). To tell the former address even if the client hangs up,
+    /// call this and send the mail in a task.
     ///
     /// # Errors
     ///

@@ -18,7 +18,7 @@ pub enum StoreError {
     #[error("the user id is taken")]
     DuplicateUser,
     /// The key is the last one of its user, and stays.
-    #[error("it is the user's last key")]
+    #[error("the last key of a user is not deleted unless asked for")]
     LastKey,
     /// A key or session is for a user who is not there.
     #[error("there is no such user")]

@@ -91,8 +91,8 @@ impl Auth {
         let row = row.filter(|row| row.user_id == *user_id);
         let row = row.ok_or(Error::UnknownKey)?;
         self.check_unchanged(&row).await?;
-        // Whether a user has the address or not, or else a full count would tell. It is one of such links alone, so
-        // what is not sent uses up no mail of that user.
+        // By the new address whether a user has it or not: a full count would tell. Only such links are counted
+        // there, so what is not sent uses up no mail of that user.
         let mail = self.count_mail(EMAIL_CHANGE.name, new, address).await?;
         let change = Change {
             former: row.id,
