@@ -17,9 +17,16 @@
 //! A code is shorter than a password, and can be guessed at for many keys, of which few have one. So a client's
 //! codes are counted for all keys together as well, after they are counted for the key.
 //!
-//! A link or code that is asked for is counted in two places as well: by the client that asks, and by the
-//! key whose user gets it, whichever clients ask. A client that has asked too often gets a 429 before the key
-//! is looked for. When only the place of the key is full, the answer is that for an unknown key.
+//! A link or code that is asked for is counted in three places, in one step as well:
+//!
+//! 1. By the client that asks, for all keys and purposes together.
+//! 2. By the client and what it asks for: the key, in one form for all spellings, and the purpose. When one of
+//!    these two is full, the answer is 429, and the key is not looked for. So it does not tell whether there is
+//!    such a key, and a client that asks for the links of another person fills its own place.
+//! 3. By the purpose and the key as the store has it, whichever clients ask. When only this place is full, a 429
+//!    would tell that there is such a key. So the answer is that for an unknown key.
+//!
+//! Purposes are counted apart, so that sign-in codes do not use up the resets of the password.
 
 mod spelling;
 
@@ -40,8 +47,13 @@ use spelling::one_spelling;
 /// people can share an address.
 const MAILS_BY_CLIENT: u32 = 100;
 
-/// How many links and codes are created for one key within [`MAIL_PERIOD`], whichever clients ask.
-const MAILS_TO_KEY: u32 = 10;
+/// How many links or codes of one purpose a client can ask for within [`MAIL_PERIOD`] for one key: as many as a
+/// person needs who presses "send again".
+const MAILS_TO_KEY_BY_CLIENT: u32 = 5;
+
+/// How many links or codes of one purpose are created for one key within [`MAIL_PERIOD`], whichever clients ask.
+/// This is the bound on what many clients together send to a mailbox, and four of them can use it up.
+const MAILS_TO_KEY: u32 = 20;
 
 const MAIL_PERIOD: Duration = Duration::from_secs(60 * 60);
 
@@ -85,6 +97,7 @@ impl Auth {
         let spellings = [key.provider_id(), key.provider_user_id()].map(one_spelling);
         let salt = place(&[b"stored"], Some(address));
         let attempt = NewAttempt {
+            client: None,
             place: place(&spellings, Some(address)),
             key_id: key.valid().ok().map(str::to_owned),
             unknown_place: attempt_place(&salt, key.text()),
@@ -119,6 +132,7 @@ impl Auth {
         let now = self.now();
         let salt = place(&[b"any code"], Some(address));
         let attempt = NewAttempt {
+            client: None,
             place: place(&[b"codes"], Some(address)),
             key_id: None,
             unknown_place: attempt_place(&salt, ""),
@@ -154,15 +168,21 @@ impl Mail {
 }
 
 impl Auth {
-    /// Counts a link or code that is asked for from this address, and finds the key that it is for.
+    /// Counts a link or code of this purpose that is asked for from this address, and finds the key that it is for.
     ///
     /// Where attempts to sign in are not counted, neither are these.
     ///
     /// # Errors
     ///
-    /// [`Error::TooManyAttempts`] when this client has asked too often, or without an address when the key
-    /// was asked for too often, by any of its spellings and whether there is one.
-    pub(crate) async fn count_mail(&self, key: &KeyId, address: Option<IpAddr>) -> Result<Mail> {
+    /// [`Error::TooManyAttempts`] when this client has asked too often, at all or for the key. Without an address, it
+    /// is one when the key was asked for as often as links are created for it. In each case all spellings of a key
+    /// count as one, whether there is such a key or not.
+    pub(crate) async fn count_mail(
+        &self,
+        purpose: &str,
+        key: &KeyId,
+        address: Option<IpAddr>,
+    ) -> Result<Mail> {
         if self.sign_in_limit().is_none() {
             return Ok(Mail {
                 key: self.find_key(key).await?,
@@ -170,25 +190,25 @@ impl Auth {
             });
         }
         let now = self.now();
-        let salt = place(&[b"mails to a key"], None);
-        let (first, limit) = match address {
-            Some(_) => (place(&[b"mails"], address), MAILS_BY_CLIENT),
-            None => {
-                let spellings = [key.provider_id(), key.provider_user_id()].map(one_spelling);
-                let [provider, user] = &spellings;
-                (place(&[&b"mails"[..], provider, user], None), MAILS_TO_KEY)
-            }
-        };
+        let purpose = purpose.as_bytes();
+        let salt = place(&[b"mails to a key", purpose], None);
+        let [provider, user] = [key.provider_id(), key.provider_user_id()].map(one_spelling);
+        let asked = [&b"mails"[..], purpose, &provider, &user];
         let mail = NewAttempt {
-            place: first,
+            client: address.map(|_| (place(&[b"mails"], address), MAILS_BY_CLIENT)),
+            place: place(&asked, address),
             key_id: key.valid().ok().map(str::to_owned),
             unknown_place: attempt_place(&salt, key.text()),
             salt,
             now,
             expires: now.plus(MAIL_PERIOD),
-            limit,
+            limit: match address {
+                Some(_) => MAILS_TO_KEY_BY_CLIENT,
+                None => MAILS_TO_KEY,
+            },
             stored_limit: MAILS_TO_KEY,
         };
+        let places = 2 + usize::from(mail.client.is_some());
         let counted = self.ask(self.attempts()?.count_attempt(mail)).await?;
         let provider_id = key.provider_id();
         if counted.places.is_empty() {
@@ -197,7 +217,7 @@ impl Auth {
                 retry_after: now.until(counted.expires),
             });
         }
-        let is_allowed = counted.places.len() == 2;
+        let is_allowed = counted.places.len() == places;
         if !is_allowed {
             tracing::warn!(
                 provider_id,

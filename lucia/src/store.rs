@@ -207,11 +207,14 @@ pub trait AttemptStore: UserStore {
     /// [`Schema`](StoreError::Schema) when the table for it is not as the store needs it.
     async fn check_attempts(&self) -> Result<()>;
 
-    /// Counts an attempt in two places and finds its key, in one step: where it fails, or the caller
+    /// Counts an attempt in two places, or three, and finds its key, in one step: where it fails, or the caller
     /// stops waiting for an answer, the attempt is counted as if it had been answered, or not at all.
     ///
+    /// 0. The place of [`NewAttempt::client`] comes before the others, for an attempt that has one. Where it is
+    ///    full, nothing else happens.
     /// 1. The first place is that of [`NewAttempt::place`]. Where it is full, nothing else happens: the
-    ///    key is not looked for, so that the answer takes as long whether there is one.
+    ///    key is not looked for, so that the answer takes as long whether there is one. The
+    ///    attempt stays counted for the client.
     /// 2. The key is looked for, as by [`key`](UserStore::key).
     /// 3. The second place is that of [`NewAttempt::stored_place`], for the id that the key has in the
     ///    database. Where it is full, the attempt stays counted in the first one: so an unknown key and

@@ -57,6 +57,31 @@ impl Auth {
         UserKey::from_row(row)
     }
 
+    /// Deletes a key of the user of a session, unless it is their last one.
+    pub(crate) async fn delete_key_in(&self, session: &SessionInfo, row: KeyRow) -> Result<()> {
+        let told = EventKind::KeyDeleted {
+            user_id: Some(row.user_id.clone()),
+            provider_id: row.provider_id(),
+        };
+        let write = KeyWrite::Delete {
+            id: row.id.clone(),
+            user_id: row.user_id.clone(),
+        };
+        if !self.write_key(write, &session.id, told).await? {
+            return Err(Error::UnknownKey);
+        }
+        #[cfg(feature = "oauth")]
+        self.forget_secrets(&row.user_id, &row.id).await;
+        Ok(())
+    }
+
+    /// A key of the user of a session.
+    pub(crate) async fn key_in(&self, session: &SessionInfo, key: &KeyId) -> Result<KeyRow> {
+        let row = self.find_key(key).await?;
+        let row = row.filter(|row| row.user_id == session.user_id);
+        row.ok_or(Error::UnknownKey)
+    }
+
     /// Gives a key of the user of a session a password, if it has none.
     pub(crate) async fn set_password_in(
         &self,
@@ -64,10 +89,7 @@ impl Auth {
         key: &KeyId,
         password: &str,
     ) -> Result<UserKey> {
-        let row = self.known_key(key).await?;
-        if row.user_id != session.user_id {
-            return Err(Error::UnknownKey);
-        }
+        let row = self.key_in(session, key).await?;
         if row.hashed_password.is_some() {
             return Err(Error::InvalidCredentials);
         }

@@ -22,6 +22,9 @@ use crate::{Error, Result};
 pub(super) const BEGUN: TokenPurpose<Begun> =
     TokenPurpose::own("lucia: sign in by a provider").expires_in(LIFETIME);
 
+/// The longest path that is kept for a sign-in, in bytes. Anyone can begin one, and each is a row.
+const LONGEST_NEXT: usize = 2048;
+
 /// A sign-in at a provider that is on its way. The token that it is found by is its `state`.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Begun {
@@ -85,7 +88,8 @@ impl AuthRequest {
     ///
     /// # Errors
     ///
-    /// Those of [`begin_oauth`](Self::begin_oauth), [`Error::Unauthenticated`] for an anonymous request, and
+    /// Those of [`begin_oauth`](Self::begin_oauth); [`Error::Unauthenticated`] for an anonymous request;
+    /// [`Error::ReauthenticationRequired`] if the user has not signed in within the last 10 minutes;
     /// [`Error::Misuse`] for a GET or HEAD request.
     pub fn link_oauth<'a>(&'a self, provider: &'a OAuthProvider) -> BeginOAuth<'a> {
         BeginOAuth {
@@ -100,20 +104,15 @@ impl AuthRequest {
     ///
     /// # Errors
     ///
-    /// [`Error::CrossOrigin`] for an unsafe request from another origin; [`Error::Unauthenticated`] for an
-    /// anonymous one; [`Error::UnknownKey`] if this user has no such key of the provider;
-    /// [`Error::LastKey`]; [`Error::Unavailable`] when the store is.
+    /// Those of [`delete_key`](Self::delete_key); [`Error::UnknownKey`] if this user has no such key of the provider.
     pub async fn unlink_oauth(&self, provider: &OAuthProvider, subject: &str) -> Result<()> {
-        self.check_forgery()?;
         let key = KeyId::from((provider.id(), subject));
-        let session = self.require().await?;
-        let row = self.auth().find_key(&key).await?;
-        let is_theirs =
-            row.is_some_and(|row| row.user_id == session.user_id && row.hashed_password.is_none());
-        if !is_theirs {
+        let session = self.require_recent().await?;
+        let row = self.auth().key_in(&session, &key).await?;
+        if row.hashed_password.is_some() {
             return Err(Error::UnknownKey);
         }
-        self.auth().delete_key(key).await
+        self.auth().delete_key_in(&session, row).await
     }
 }
 
@@ -129,9 +128,13 @@ pub struct BeginOAuth<'a> {
 }
 
 impl BeginOAuth<'_> {
-    /// Where the person wants to go afterwards: [`OAuthSignIn::next`](super::OAuthSignIn::next).
+    /// Where the person wants to go afterwards: [`OAuthSignIn::next`](super::OAuthSignIn::next). A path of more than
+    /// 2048 bytes becomes the front page.
     pub fn next(mut self, next: LocalPath) -> Self {
-        self.next = next;
+        self.next = match next.as_str().len() {
+            ..=LONGEST_NEXT => next,
+            _ => LocalPath::default(),
+        };
         self
     }
 
@@ -193,7 +196,7 @@ impl BeginOAuth<'_> {
                     "`link_oauth` is called for a POST: by a link, another site could begin it";
                 return Err(Error::Misuse(reason.to_owned()));
             }
-            Some(request.require().await?.user_id.clone())
+            Some(request.require_recent().await?.user_id.clone())
         } else {
             None
         };

@@ -10,7 +10,7 @@ use crate::session::Session;
 use crate::token::KeyLink;
 use crate::user::key::{KeyId, UserKey};
 
-/// How long ago a user may have signed in who asks for a change of address, or for another key.
+/// How long ago a user may have signed in who changes an address or their keys.
 pub(super) const RECENT: Duration = Duration::from_secs(10 * 60);
 
 /// An address that was verified by [`AuthRequest::verify_email`].
@@ -35,7 +35,8 @@ pub struct EmailChange {
     /// one.
     ///
     /// `None` if the former address was not [verified](UserKey::verified_at): it can be mistyped, and
-    /// its owner another person. Send nothing there.
+    /// its owner another person. Send nothing there. `None` also where another link is asked for, and the
+    /// [limit](KeyLink#limits) of such links for the former address is reached.
     pub undo: Option<KeyLink>,
 }
 
@@ -71,9 +72,9 @@ impl AuthRequest {
     ///
     /// If a step fails, the steps after it do not happen. A request of the former sessions that is under way adds
     /// and changes no key afterwards, if it does so by an `AuthRequest`: [`create_key`](Self::create_key),
-    /// [`set_password`](Self::set_password), [`change_password`](Self::change_password),
-    /// [`change_email`](Self::change_email), and `finish_oauth` for a link. The calls of [`Auth`](crate::Auth) do not
-    /// know the session, and neither does `unlink_oauth`.
+    /// [`set_password`](Self::set_password), [`delete_key`](Self::delete_key),
+    /// [`change_password`](Self::change_password), [`change_email`](Self::change_email), `unlink_oauth`, and
+    /// `finish_oauth` for a link. The calls of [`Auth`](crate::Auth) do not know the session.
     ///
     /// A user who has signed up on another device can avoid
     /// this by opening the link there, or by signing in before: say so on the page. Here, the user can set a new
@@ -171,7 +172,8 @@ impl AuthRequest {
     ///
     /// A request can be dropped after the address has changed, and [the link to undo it](EmailChange::undo) is lost
     /// then. So the confirming link still works for the user: it changes nothing, and gives another link to undo the
-    /// change. To tell the former address even if the client hangs up, call this and send the mail in a task.
+    /// change, which counts in the [limits](KeyLink#limits). To tell the former address even if the client hangs up,
+    /// call this and send the mail in a task.
     ///
     /// # Errors
     ///
@@ -179,11 +181,14 @@ impl AuthRequest {
     /// link still works;
     /// [`Error::InvalidOneTimeToken`] if the link is wrong, used, expired or another user's, if the key has changed
     /// since, and if a user has the new address by now; [`Error::TooManyAttempts`] for a key whose address was
-    /// changed within the last 7 days; [`Error::Unavailable`] when the store is.
+    /// changed within the last 7 days, and when the client has asked for another link to undo the change too often;
+    /// [`Error::Unavailable`] when the store is.
     pub async fn change_email(&self, token: &str) -> Result<EmailChange> {
         self.check_forgery()?;
         let session = self.require().await?;
-        let (key, undo) = self.auth().change_address(token, &session).await?;
+        let address = self.client_address();
+        let auth = self.auth();
+        let (key, undo) = auth.change_address(token, &session, address).await?;
         Ok(EmailChange { key, undo })
     }
 

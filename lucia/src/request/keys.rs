@@ -63,8 +63,35 @@ impl AuthRequest {
         auth.set_password_in(&session, &key, password).await
     }
 
+    /// Takes a way to sign in from the sender, as [`Auth::delete_key`](crate::Auth::delete_key) does for any user. The
+    /// last key stays, since they could not sign in without it. Sessions that began by the key stay as well.
+    ///
+    /// ```
+    /// use lucia::AuthRequest;
+    ///
+    /// async fn remove(auth_request: &AuthRequest, name: &str) -> lucia::Result<()> {
+    ///     auth_request.delete_key(("username", name)).await
+    /// }
+    /// ```
+    ///
+    /// The key is deleted only while the session of the request is there, as it is stored by
+    /// [`create_key`](Self::create_key).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::CrossOrigin`]; [`Error::Unauthenticated`] for an anonymous request, and when the session has ended
+    /// meanwhile; [`Error::ReauthenticationRequired`] if the user has not signed in within the last 10 minutes;
+    /// [`Error::UnknownKey`] if the key is not the sender's; [`Error::LastKey`]; [`Error::Constraint`] if a row of
+    /// your tables refers to the key; [`Error::Unavailable`] when the store is.
+    pub async fn delete_key(&self, key: impl Into<KeyId>) -> Result<()> {
+        let key = key.into();
+        let session = self.require_recent().await?;
+        let row = self.auth().key_in(&session, &key).await?;
+        self.auth().delete_key_in(&session, row).await
+    }
+
     /// The session of a sender who has signed in a moment ago.
-    pub(super) async fn require_recent(&self) -> Result<Session> {
+    pub(crate) async fn require_recent(&self) -> Result<Session> {
         self.check_forgery()?;
         let session = self.require().await?;
         if !self.auth().is_recently_authenticated(&session, RECENT) {

@@ -26,7 +26,7 @@ impl AuthRequest {
     /// # fn send(_: &str, _: String) {}
     /// ```
     ///
-    /// It refuses an unsafe request from another origin, and counts the link for the key and the
+    /// It refuses an unsafe request from another origin, and [counts](KeyLink#limits) the link for the key and the
     /// [address of the client](Self::client_address).
     ///
     /// Send the link to the address in [`KeyLink::key`]. If the key is a username, send it to the address in your

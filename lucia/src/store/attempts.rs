@@ -8,11 +8,14 @@ use crate::ascii::Ascii;
 
 /// An attempt to open a key by its password that is about to be made.
 ///
-/// It is counted in two places. Attempts in the same place are counted together. The name of a place
-/// has 64 hexadecimal digits.
+/// It is counted in two places, or three. Attempts in the same place are counted together. The name of a
+/// place has 64 hexadecimal digits.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct NewAttempt {
+    /// A place in front of the two others, and how many are admitted there until a count ends: that of a client,
+    /// whose attempts at all keys are counted together.
+    pub client: Option<(String, u32)>,
     /// The first place: the same for all spellings of the key that lucia takes for one.
     pub place: String,
     /// The id of the key, as it was asked for. `None` for one that no key can have.
@@ -81,12 +84,12 @@ impl CountedPlace {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct CountedAttempt {
-    /// The places that it is counted in: none where the first one is full, the first one where the
-    /// second one is full, or both.
+    /// The places that it is counted in, in their order: none where it is refused, since the first place or that
+    /// of the client is full; all but the second one where that is full; or all.
     pub places: Vec<CountedPlace>,
-    /// When the count of the first place ends.
+    /// When the count of the first place ends, or that of the client's place where that is full.
     pub expires: UnixMillis,
-    /// The key, if there is one and the first place is not full.
+    /// The key, if there is one and the attempt is not refused.
     pub key: Option<KeyRow>,
 }
 
@@ -101,7 +104,7 @@ impl CountedAttempt {
         }
     }
 
-    /// An attempt whose first place is full until the count ends.
+    /// An attempt that is refused until the count ends.
     #[must_use]
     pub fn refused(expires: UnixMillis) -> Self {
         Self::new(Vec::new(), expires, None)

@@ -408,6 +408,7 @@ macro_rules! __store_cases {
                 a_renamed_key_keeps_its_password_and_is_verified
                 a_key_is_not_written_over_a_taken_one
                 of_parallel_renames_to_one_key_one_succeeds
+                of_keys_that_their_user_deletes_at_once_the_last_one_stays
                 no_key_is_written_in_a_session_that_has_ended
                 writes_beside_all_that_ends_sessions_do_not_get_stuck
             }
@@ -462,6 +463,9 @@ macro_rules! __attempt_cases {
                 an_attempt_is_taken_back_out_of_all_its_places
                 of_fifty_attempts_by_many_first_places_as_many_are_admitted_as_the_limit_says
                 attempts_that_share_places_crosswise_neither_block_nor_leave_anything
+                attempts_of_a_client_at_all_keys_are_counted_together
+                an_attempt_of_a_client_that_is_refused_at_a_key_stays_counted_for_the_client
+                of_fifty_attempts_of_a_client_at_once_as_many_are_admitted_as_the_limit_says
             }
         }
     };

@@ -17,6 +17,9 @@ pub enum StoreError {
     /// There is a user of this id already.
     #[error("the user id is taken")]
     DuplicateUser,
+    /// The key is the last one of its user, and stays.
+    #[error("the last key of a user is not deleted unless asked for")]
+    LastKey,
     /// A key or session is for a user who is not there.
     #[error("there is no such user")]
     UnknownUser,
@@ -104,6 +107,7 @@ impl From<StoreError> for Error {
         match error {
             StoreError::DuplicateKey => Self::DuplicateKey,
             StoreError::DuplicateUser => Self::DuplicateUser,
+            StoreError::LastKey => Self::LastKey,
             StoreError::UnknownUser => Self::UnknownUser,
             StoreError::Constraint(violation) => Self::Constraint(violation),
             StoreError::InvalidAttribute {
@@ -145,6 +149,7 @@ mod tests {
         for (error, code) in [
             (StoreError::DuplicateKey, "duplicate_key"),
             (StoreError::DuplicateUser, "duplicate_user"),
+            (StoreError::LastKey, "last_key"),
             (StoreError::UnknownUser, "unknown_user"),
             (StoreError::Constraint(violation), "duplicate_value"),
             (

@@ -43,6 +43,14 @@ pub enum KeyWrite {
         /// A one-time token, of no user, that is stored with it, in place of the one with the same id.
         note: Option<TokenRow>,
     },
+    /// The key is deleted. The last one of its user stays: [`LastKey`](super::StoreError::LastKey), however many
+    /// are asked to go at once.
+    Delete {
+        /// The key.
+        id: String,
+        /// Whose key it has to be.
+        user_id: UserId,
+    },
 }
 
 impl KeyWrite {
@@ -53,7 +61,8 @@ impl KeyWrite {
             Self::Insert(key) => &key.user_id,
             Self::SetPassword { user_id, .. }
             | Self::Verify { user_id, .. }
-            | Self::Rename { user_id, .. } => user_id,
+            | Self::Rename { user_id, .. }
+            | Self::Delete { user_id, .. } => user_id,
         }
     }
 }

@@ -380,15 +380,7 @@ impl UserStore for PgStore {
     async fn delete_key(&self, id: &str, last: LastKey) -> Result<KeyDeletion> {
         let params: Params<'_> = &[&id, &(last == LastKey::Delete)];
         let statement = Statement::new(&self.0.statements.delete_key, params);
-        let read = |row: &Row| {
-            let owner: Option<&str> = row.try_get(1)?;
-            Ok(Some((row.try_get(0)?, owner.map(UserId::from_stored))))
-        };
-        Ok(match self.0.row(&statement, read).await? {
-            Some((_, Some(owner))) => KeyDeletion::Deleted(owner),
-            Some((true, None)) => KeyDeletion::Last,
-            Some((false, None)) | None => KeyDeletion::Unknown,
-        })
+        self.0.deletes_key(&statement).await
     }
 }
 

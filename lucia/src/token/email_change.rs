@@ -8,7 +8,8 @@
 //! leaves them no other key than they had.
 //!
 //! The link to the new address works until the change has happened, and then gives its user a link to undo it once
-//! more, for a request that was dropped. The links to undo a change share its note, so one of them can be used.
+//! more, for a request that was dropped. The links to undo a change share its note, so one of them can be used. All
+//! but the first are counted, as links that are asked for.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -90,17 +91,15 @@ impl Auth {
         let row = row.filter(|row| row.user_id == *user_id);
         let row = row.ok_or(Error::UnknownKey)?;
         self.check_unchanged(&row).await?;
-        let is_taken = self.find_key(new).await?.is_some();
-        // What is not sent uses up no mail of the user who has the address.
-        let asker = KeyId::from((new.provider_id(), user_id.as_str()));
-        let counted = if is_taken { &asker } else { new };
-        let mail = self.count_mail(counted, address).await?;
+        // By the new address whether a user has it or not: a full count would tell. Only such links are counted
+        // there, so what is not sent uses up no mail of that user.
+        let mail = self.count_mail(EMAIL_CHANGE.name, new, address).await?;
         let change = Change {
             former: row.id,
             new: new_id,
         };
         let token = self.create_token(EMAIL_CHANGE, &change);
-        if is_taken || !mail.is_allowed {
+        if mail.key.is_some() || !mail.is_allowed {
             // The same work, for a link that is not sent.
             token.await?;
             return Ok(None);
@@ -134,12 +133,13 @@ impl Auth {
         KeyId::stored(changed.former)
     }
 
-    /// Uses the link to the new address, in a session of this user. Returns the key, and the link to undo the
-    /// change where the former address was verified.
+    /// Uses the link to the new address, in a session of this user and from this address of a client. Returns the
+    /// key, and the link to undo the change where the former address was verified.
     pub(crate) async fn change_address(
         &self,
         token: &str,
         session: &SessionInfo,
+        address: Option<IpAddr>,
     ) -> Result<(UserKey, Option<KeyLink>)> {
         let content = self.check_token(EMAIL_CHANGE, token).await?;
         let Change { former, new } = content.data;
@@ -148,7 +148,8 @@ impl Auth {
             return Err(Error::InvalidOneTimeToken);
         }
         let link = token_id(EMAIL_CHANGE, token)?;
-        if let Some(changed) = self.changed_before(&new, &link, user_id).await? {
+        let changed_before = || self.changed_before(&new, &link, user_id, address);
+        if let Some(changed) = changed_before().await? {
             return Ok(changed);
         }
         // A key has got this address by another change, and its note must stay until that change can no longer be
@@ -187,7 +188,7 @@ impl Auth {
             // Another request by the same link was faster, or another user. Without telling that there is
             // such a key.
             Ok(false) | Err(Error::DuplicateKey) => {
-                let changed = self.changed_before(&new, &link, user_id).await?;
+                let changed = changed_before().await?;
                 return changed.ok_or(Error::InvalidOneTimeToken);
             }
             Err(error) => return Err(error),
@@ -196,7 +197,7 @@ impl Auth {
             Some(note) => {
                 self.tell_use(EMAIL_CHANGE, user_id);
                 Some(
-                    self.create_undo(&former.id, &new, link, note.expires)
+                    self.create_undo(&former.id, &new, &link, note.expires)
                         .await?,
                 )
             }
@@ -210,12 +211,14 @@ impl Auth {
         Ok((key, undo))
     }
 
-    /// The change that this link has made, with another link to undo it: the one before can have been lost.
+    /// The change that this link has made, with another link to undo it: the one before can have been lost. Each is
+    /// a mail to the former address, so they are counted.
     async fn changed_before(
         &self,
         new: &str,
         link: &str,
         user_id: &UserId,
+        address: Option<IpAddr>,
     ) -> Result<Option<(UserKey, Option<KeyLink>)>> {
         let Some((note, changed)) = self.change_to(new).await? else {
             return Ok(None);
@@ -224,8 +227,17 @@ impl Auth {
             return Ok(None);
         }
         let key = self.key_of_user(new.to_owned(), user_id).await?;
-        let undo = self.create_undo(&changed.former, new, changed.link, note.expires);
-        Ok(Some((UserKey::from_row(key)?, Some(undo.await?))))
+        let former = KeyId::stored(changed.former.clone())?;
+        let purpose = EMAIL_CHANGE_UNDO.name;
+        let mail = self.count_mail(purpose, &former, address).await?;
+        let undo = match mail.is_allowed {
+            true => Some(
+                self.create_undo(&changed.former, new, link, note.expires)
+                    .await?,
+            ),
+            false => None,
+        };
+        Ok(Some((UserKey::from_row(key)?, undo)))
     }
 
     /// Uses the link to the former address.
@@ -269,12 +281,12 @@ impl Auth {
         &self,
         former: &str,
         new: &str,
-        link: String,
+        link: &str,
         expires: UnixMillis,
     ) -> Result<KeyLink> {
         let undo = Undo {
             new: new.to_owned(),
-            link,
+            link: link.to_owned(),
         };
         let lifetime = self.now().until(expires);
         let token = self.create_token(EMAIL_CHANGE_UNDO, &undo);

@@ -36,8 +36,9 @@ impl Auth {
         // What is not sent uses up no mail of the key's own user.
         let asker = KeyId::from((key.provider_id(), user_id.as_str()));
         let counted = row.as_ref().map_or(&asker, |_| key);
-        let is_allowed = self.count_mail(counted, address).await?.is_allowed;
-        let recipient = row.filter(|_| is_allowed);
+        let purpose = EMAIL_VERIFICATION.name;
+        let mail = self.count_mail(purpose, counted, address).await?;
+        let recipient = row.filter(|_| mail.is_allowed);
         self.link_to(EMAIL_VERIFICATION, recipient).await
     }
 

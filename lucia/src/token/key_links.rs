@@ -26,11 +26,23 @@ pub(super) type KeyLinkPurpose = TokenPurpose<String>;
 ///
 /// # Limits
 ///
-/// For one key, ten links and codes are created within an hour. Then `None` is returned, as for an unknown key.
-/// One client, by its [address](crate::AuthRequest::client_address), can ask for 100 links and codes within an
-/// hour, for all keys together. Then the call is [`Error::TooManyAttempts`](crate::Error::TooManyAttempts), a 429
-/// with `Retry-After`. If the address of the client is not known, the spellings of the key are counted in its
-/// place, ten within an hour. The counts are in the same table as those of attempts to sign in, and apart from
+/// Each purpose is counted apart: links that reset a password, that sign in, that verify an address, that change it
+/// and that undo the change, and codes that sign in. Within an hour,
+///
+/// | of one purpose, or of all | by | are allowed | then |
+/// |---|---|---|---|
+/// | one | a client for a key | 5 | the call is [`Error::TooManyAttempts`](crate::Error::TooManyAttempts), a 429 with `Retry-After` |
+/// | all | a client for all keys | 100 | the same |
+/// | one | all clients for a key | 20 | the call returns `None`, as for an unknown key |
+///
+/// A client is known by its [address](crate::AuthRequest::client_address), an IPv6 one by its first 64 bits. If it is
+/// not known, all clients count as one, and 20 for a key are allowed before a 429. A 429 comes whether or not there
+/// is such a key, and counts all its spellings together.
+///
+/// So a client that asks for the links of another person does not keep them from the owner of the key. Four clients
+/// that use up the 20 do, for this purpose and until the hour is over: keep another way to sign in.
+///
+/// The counts are in the same table as those of attempts to sign in, and apart from
 /// them. With [`without_sign_in_limit`](crate::AuthBuilder::without_sign_in_limit), nothing is counted.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -62,7 +74,7 @@ pub struct KeyCode {
 }
 
 impl Auth {
-    /// Creates a link for the user of this key, and counts it for the key and the address of the client.
+    /// Creates a link for the user of this key, and counts it for its purpose, the key and the address of the client.
     pub(super) async fn create_key_link(
         &self,
         purpose: KeyLinkPurpose,
@@ -70,7 +82,10 @@ impl Auth {
         address: Option<IpAddr>,
     ) -> Result<Option<KeyLink>> {
         self.tokens()?;
-        let recipient = self.count_mail(key, address).await?.recipient();
+        let recipient = self
+            .count_mail(purpose.name, key, address)
+            .await?
+            .recipient();
         self.link_to(purpose, recipient).await
     }
 

@@ -14,8 +14,8 @@ use crate::user::UserId;
 use crate::user::key::{KeyId, SignInMethod, VerifiedKey};
 use crate::{Error, Result};
 
-/// Eight digits: with five tries at each of ten codes an hour, a guess at an account that goes on for a year
-/// succeeds with a probability below 1 in 200.
+/// Eight digits: with five tries at each of twenty codes an hour, as many as all clients together get, a guess at
+/// an account that goes on for a year succeeds with a probability below 1 in 100.
 const SIGN_IN_CODE: CodePurpose = CodePurpose::own("lucia: sign in by a code").digits(8);
 
 impl Auth {
@@ -27,7 +27,10 @@ impl Auth {
         address: Option<IpAddr>,
     ) -> Result<Option<KeyCode>> {
         self.tokens()?;
-        let row = self.count_mail(key, address).await?.recipient();
+        let row = self
+            .count_mail(SIGN_IN_CODE.name, key, address)
+            .await?
+            .recipient();
         let subject = subject(key, row.as_ref(), Some(binding));
         let code = self.create_code(SIGN_IN_CODE, &subject, &());
         let Some(row) = row else {

@@ -48,6 +48,18 @@ async fn r57_a_path_of_another_site_is_not_followed() {
 }
 
 #[tokio::test]
+async fn a_path_of_more_than_2048_bytes_becomes_the_front_page() {
+    let (provider, site) = stage().await;
+    let longest = format!("/{}", "x".repeat(2047));
+    for (next, kept) in [(&*longest, &*longest), (&format!("{longest}x"), "/")] {
+        let browser = site.browser();
+        let url = browser.begin(&format!("/login/id?next={next}")).await;
+        let reply = browser.come_back("id", &provider.agree(&url)).await;
+        assert_eq!(reply.location(), kept);
+    }
+}
+
+#[tokio::test]
 async fn r64_pkce_a_state_and_a_nonce_are_new_each_time() {
     let (_provider, site) = stage().await;
     let browser = site.browser();

@@ -1,5 +1,7 @@
 //! A user who is signed in adds a provider, or takes it away.
 
+use std::time::Duration;
+
 use axum::http::Method;
 use lucia::oauth::OAuthOutcome;
 use lucia::{NewKey, NewUser, Session};
@@ -67,6 +69,19 @@ async fn a_user_links_a_provider_signs_in_by_it_and_unlinks_it() {
     let last = browser.post("/unlink/id/ada").await;
     assert_eq!(last.status, 409, "{last:?}");
     assert_eq!(keys(&site, &session).await, ["id:ada"]);
+}
+
+#[tokio::test]
+async fn a_provider_is_linked_and_unlinked_after_a_recent_sign_in() {
+    let (provider, site) = stage().await;
+    let (browser, session) = signed_in(&site, "ada").await;
+    assert_eq!(link(&browser, &provider).await.status, 303);
+    site.clock.advance(Duration::from_secs(10 * 60 + 1));
+    for path in ["/link/id", "/unlink/id/ada"] {
+        let reply = browser.post(path).await;
+        assert_eq!((reply.status, &*reply.body), (401, "Sign in again."));
+    }
+    assert_eq!(keys(&site, &session).await, ["id:ada", "other:ada"]);
 }
 
 #[tokio::test]

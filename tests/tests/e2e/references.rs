@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use lucia::{Auth, ConstraintKind, ConstraintViolation, Error, NewKey, Session};
 
-use crate::support::{Stage, on_each_store, sign_up};
+use crate::support::{Stage, on_each_store, request_of, sign_up};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -120,6 +120,8 @@ async fn a_key_that_is_referred_to_is_not_deleted(stage: Stage) {
         .await;
     let at = ("grant_of", "key", "grant_of_key_fkey");
     assert_referenced(auth.delete_key(("github", "1815")).await, &stage, at);
+    let request = request_of(&auth, &session);
+    assert_referenced(request.delete_key(("github", "1815")).await, &stage, at);
     assert_referenced(auth.delete_user(&session.user_id).await, &stage, at);
     auth.delete_key(("username", "ada")).await.unwrap();
 }

@@ -245,6 +245,7 @@ fn unknown(number: u64) -> String {
 /// An attempt at a key that is not there.
 pub(super) fn attempt(number: u64, now: i64) -> NewAttempt {
     NewAttempt {
+        client: None,
         place: id(number),
         key_id: Some(format!("test:nobody {number}")),
         salt: "salt".repeat(16),

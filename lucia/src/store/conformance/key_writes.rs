@@ -15,21 +15,25 @@ const BOB: &str = "bob";
 const HASH: &str = "another hash";
 
 /// Every kind of write, of keys of a user that are there, without a password, to what is not taken.
-fn writes(user: &str) -> [KeyWrite; 4] {
+fn writes(user: &str) -> [KeyWrite; 5] {
     [
         KeyWrite::Insert(unverified("a:new", user)),
         set_password("a:1", user),
         verify("a:2", user),
         rename("a:3", user, "a:renamed"),
+        delete("a:4", user),
     ]
 }
 
-/// Ada with three keys that can be written, and a session; Bob with a key and a session.
+/// The keys of Ada.
+const KEYS: [&str; 4] = ["a:1", "a:2", "a:3", "a:4"];
+
+/// Ada with keys that can be written, and a session; Bob with a key and a session.
 async fn two_users(store: &dyn Store) {
     for user in [ADA, BOB] {
         insert_user(store, user).await;
     }
-    for id in ["a:1", "a:2", "a:3"] {
+    for id in KEYS {
         insert_key(store, &bare(id, ADA)).await;
     }
     insert_key(store, &key("b:1", BOB)).await;
@@ -39,10 +43,10 @@ async fn two_users(store: &dyn Store) {
 }
 
 async fn unchanged(store: &dyn Store) {
-    for id in ["a:1", "a:2", "a:3"] {
+    for id in KEYS {
         assert_eq!(stored_key(store, id).await, Some(bare(id, ADA)));
     }
-    assert_eq!(key_ids(store, ADA).await, ["a:1", "a:2", "a:3"]);
+    assert_eq!(key_ids(store, ADA).await, KEYS);
     assert_eq!(key_ids(store, BOB).await, ["b:1"]);
 }
 
@@ -82,6 +86,13 @@ fn rename(id: &str, user: &str, new_id: &str) -> KeyWrite {
         user_id: UserId::from_stored(user),
         new_id: new_id.to_owned(),
         note: None,
+    }
+}
+
+fn delete(id: &str, user: &str) -> KeyWrite {
+    KeyWrite::Delete {
+        id: id.to_owned(),
+        user_id: UserId::from_stored(user),
     }
 }
 
@@ -155,6 +166,7 @@ pub(super) async fn a_key_that_is_unknown_or_somebody_elses_is_not_written(store
             set_password(id, ADA),
             verify(id, ADA),
             rename(id, ADA, "a:new"),
+            delete(id, ADA),
         ] {
             let what = format!("{written:?}");
             assert!(!write_in(store, 1, written).await, "{what}");
@@ -166,16 +178,16 @@ pub(super) async fn a_key_that_is_unknown_or_somebody_elses_is_not_written(store
 
 pub(super) async fn a_key_is_verified_and_no_other(store: &dyn Store) {
     two_users(store).await;
-    insert_key(store, &unverified("a:4", ADA)).await;
+    insert_key(store, &unverified("a:5", ADA)).await;
     for at in [NOW, NOW + 1].map(UnixMillis) {
         let id = session_id(1);
-        let verified = store.write_key(verify("a:4", ADA), WrittenBy::Session(&id), at);
+        let verified = store.write_key(verify("a:5", ADA), WrittenBy::Session(&id), at);
         assert!(verified.await.expect("a key is verified"));
         let after = KeyRow {
             verified_at: Some(at),
-            ..key("a:4", ADA)
+            ..key("a:5", ADA)
         };
-        assert_eq!(stored_key(store, "a:4").await.as_ref(), Some(&after));
+        assert_eq!(stored_key(store, "a:5").await.as_ref(), Some(&after));
         let listed = store.user_keys(&UserId::from_stored(ADA)).await;
         let listed = listed.expect("keys are listed");
         assert!(listed.contains(&after) && listed.contains(&bare("a:2", ADA)));
@@ -184,9 +196,9 @@ pub(super) async fn a_key_is_verified_and_no_other(store: &dyn Store) {
 
 pub(super) async fn a_password_is_set_for_a_key_that_has_none(store: &dyn Store) {
     two_users(store).await;
-    insert_key(store, &key("a:4", ADA)).await;
-    assert!(!write_in(store, 1, set_password("a:4", ADA)).await);
-    assert_eq!(stored_key(store, "a:4").await, Some(key("a:4", ADA)));
+    insert_key(store, &key("a:5", ADA)).await;
+    assert!(!write_in(store, 1, set_password("a:5", ADA)).await);
+    assert_eq!(stored_key(store, "a:5").await, Some(key("a:5", ADA)));
     // Of those that set one at once, one does.
     let outcomes = all((0..10).map(async |_| write_in(store, 1, set_password("a:1", ADA)).await));
     let outcomes = outcomes.await;
@@ -195,7 +207,7 @@ pub(super) async fn a_password_is_set_for_a_key_that_has_none(store: &dyn Store)
 
 pub(super) async fn a_renamed_key_keeps_its_password_and_is_verified(store: &dyn Store) {
     two_users(store).await;
-    for before in [key("a:4", ADA), unverified("a:5", ADA)] {
+    for before in [key("a:5", ADA), unverified("a:6", ADA)] {
         insert_key(store, &before).await;
         assert!(write_in(store, 1, rename(&before.id, ADA, "a:new")).await);
         let after = KeyRow {
@@ -204,7 +216,8 @@ pub(super) async fn a_renamed_key_keeps_its_password_and_is_verified(store: &dyn
             ..before
         };
         assert_eq!(stored_key(store, "a:new").await, Some(after));
-        assert_eq!(key_ids(store, ADA).await, ["a:1", "a:2", "a:3", "a:new"]);
+        assert_eq!(key_ids(store, ADA).await[..4], KEYS);
+        assert_eq!(key_ids(store, ADA).await[4..], ["a:new"]);
         let deleted = store.delete_key("a:new", LastKey::Delete).await;
         deleted.expect("a key is deleted");
     }
@@ -254,6 +267,40 @@ pub(super) async fn of_parallel_renames_to_one_key_one_succeeds(store: &dyn Stor
     }
 }
 
+pub(super) async fn of_keys_that_their_user_deletes_at_once_the_last_one_stays(store: &dyn Store) {
+    let users: Vec<_> = (0..10).map(|number| format!("user {number}")).collect();
+    for (number, user) in (0..).zip(&users) {
+        insert_user(store, user).await;
+        insert_session(store, &session(number, user)).await;
+        for part in 0..3 {
+            insert_key(store, &key(&format!("{part}:{user}"), user)).await;
+        }
+    }
+    let deletions = (0..).zip(&users).map(async |(number, user)| {
+        let id = session_id(number);
+        let outcomes = all((0..3).map(async |part| {
+            let deletion = delete(&format!("{part}:{user}"), user);
+            match write(store, deletion, WrittenBy::Session(&id)).await {
+                Ok(deleted) => deleted,
+                Err(StoreError::LastKey) => false,
+                Err(error) => panic!("{error:?}"),
+            }
+        }));
+        let kept: Vec<_> = (0..3).zip(outcomes.await).filter(|one| !one.1).collect();
+        let [(part, _)] = kept[..] else {
+            panic!("{user}: {kept:?}");
+        };
+        let last = format!("{part}:{user}");
+        assert_eq!(key_ids(store, user).await, [&*last]);
+        assert_eq!(stored_key(store, &last).await, Some(key(&last, user)));
+        // Also where it is the only one from the beginning.
+        let again = write(store, delete(&last, user), WrittenBy::Session(&id)).await;
+        assert!(matches!(again, Err(StoreError::LastKey)), "{again:?}");
+        assert_eq!(key_ids(store, user).await, [last]);
+    });
+    all(deletions).await;
+}
+
 /// What has not been written when the sessions of a user have ended is not written afterwards.
 pub(super) async fn no_key_is_written_in_a_session_that_has_ended(store: &dyn Store) {
     let users = forty_users(store).await;
@@ -284,7 +331,7 @@ pub(super) async fn writes_beside_all_that_ends_sessions_do_not_get_stuck(store:
         for number in first..first + 20 {
             insert_session(store, &session(number, ADA)).await;
         }
-        all((first..first + 50).map(async |number| match number % 5 {
+        all((first..first + 60).map(async |number| match number % 6 {
             0 => {
                 let except = session_id(number);
                 let deleted = store.delete_user_sessions(&ada, Some(&except)).await;
@@ -305,8 +352,14 @@ pub(super) async fn writes_beside_all_that_ends_sessions_do_not_get_stuck(store:
             3 => {
                 write_in(store, first + number % 20, verify("a:2", ADA)).await;
             }
+            4 => {
+                let id = session_id(first + number % 20);
+                let deletion = delete(&format!("a:{}", number - 8), ADA);
+                let deletion = write(store, deletion, WrittenBy::Session(&id)).await;
+                deletion.map(drop).expect("a key is deleted or not");
+            }
             _ => {
-                let id = format!("a:{}", number - 2);
+                let id = format!("a:{}", number - 3);
                 let deletion = store.delete_key(&id, LastKey::Keep).await;
                 deletion.map(drop).expect("a key is deleted or not");
             }
@@ -389,7 +442,7 @@ pub(super) async fn a_note_is_stored_with_a_key_that_is_renamed_and_with_no_othe
     assert!(matches!(taken, Err(StoreError::DuplicateKey)), "{taken:?}");
     assert_eq!(stored_token(store, &first.id).await, None);
     assert_eq!(stored_token(store, &former.id).await, Some(former));
-    for (id, new_id, note) in [("a:1", "a:4", first), ("a:2", "a:5", second)] {
+    for (id, new_id, note) in [("a:1", "a:5", first), ("a:2", "a:6", second)] {
         assert!(write_in(store, 1, noted(id, new_id, &note)).await);
         assert_eq!(stored_token(store, &note.id).await, Some(note));
     }

@@ -1,4 +1,4 @@
-//! The two places that an attempt is counted in.
+//! The places that an attempt is counted in.
 
 use super::attempts::{LIMIT, PERIOD, attempt, attempts_of, delete_old};
 use super::values::{HOSTILE, NOW, all, insert_key, insert_user, key};
@@ -196,6 +196,96 @@ pub(super) async fn attempts_that_share_places_crosswise_neither_block_nor_leave
         }
     });
     all(attempts).await;
+    assert_eq!(delete_old(store, NOW + PERIOD, 100).await, 0);
+}
+
+/// The name of a place of a client.
+const CLIENT: &str = "c1";
+
+/// An attempt of a client, who may make as many.
+fn by_client(limit: u32, made: NewAttempt) -> NewAttempt {
+    NewAttempt {
+        client: Some((CLIENT.repeat(32), limit)),
+        ..made
+    }
+}
+
+pub(super) async fn attempts_of_a_client_at_all_keys_are_counted_together(store: &dyn Store) {
+    insert_keys(store).await;
+    for (number, key_id) in (1..).zip([ADA, BOB, "test:nobody", ADA]) {
+        let made = by_client(4, at(number, key_id));
+        let counted = count(store, &made).await;
+        let stored = made.stored_place(counted.key.as_ref().map(|key| &*key.id));
+        assert_eq!(
+            places(&counted),
+            [CLIENT.repeat(32), made.place, stored],
+            "{key_id}"
+        );
+        assert_eq!(counted.key.is_some(), number != 3);
+    }
+    for key_id in [ADA, BOB, "test:nobody"] {
+        let later = NewAttempt {
+            now: UnixMillis(NOW + 10),
+            expires: UnixMillis(NOW + 10 + PERIOD),
+            ..by_client(4, at(10, key_id))
+        };
+        let refused = count(store, &later).await;
+        assert_eq!((refused.places, refused.key), (vec![], None), "{key_id}");
+        assert_eq!(refused.expires, UnixMillis(NOW + PERIOD));
+        // Those of other clients are not.
+        assert!(!count(store, &at(11, key_id)).await.places.is_empty());
+    }
+    // Those that were refused are counted in none of the other places.
+    for _ in 0..LIMIT {
+        assert_eq!(count(store, &at(10, "test:other")).await.places.len(), 2);
+    }
+    assert_eq!(count(store, &at(12, BOB)).await.places.len(), 2);
+    assert_eq!(count(store, &at(13, BOB)).await.places.len(), 1);
+}
+
+pub(super) async fn an_attempt_of_a_client_that_is_refused_at_a_key_stays_counted_for_the_client(
+    store: &dyn Store,
+) {
+    insert_keys(store).await;
+    for admitted in [3, 3, 3, 0, 0] {
+        let made = NewAttempt {
+            stored_limit: 100,
+            ..by_client(5, at(1, ADA))
+        };
+        let counted = count(store, &made).await;
+        assert_eq!(counted.places.len(), admitted);
+        assert_eq!(counted.expires, UnixMillis(NOW + PERIOD));
+    }
+    let counted = count(store, &by_client(5, at(2, BOB))).await;
+    assert_eq!(counted.places, []);
+    // Where the second place is full, it is counted in those before.
+    for admitted in [3, 3, 2] {
+        let made = NewAttempt {
+            stored_limit: 2,
+            ..by_client(100, at(3, BOB))
+        };
+        let counted = count(store, &made).await;
+        assert_eq!(counted.places.len(), admitted);
+        assert!(counted.key.is_some());
+    }
+}
+
+pub(super) async fn of_fifty_attempts_of_a_client_at_once_as_many_are_admitted_as_the_limit_says(
+    store: &dyn Store,
+) {
+    insert_keys(store).await;
+    let made = |number| NewAttempt {
+        stored_limit: 100,
+        ..by_client(7, at(number, if number % 2 == 0 { ADA } else { BOB }))
+    };
+    let counted = all((0..50).map(async |number| count(store, &made(number)).await)).await;
+    let admitted = counted.iter().filter(|counted| counted.places.len() == 3);
+    assert_eq!(admitted.count(), 7);
+    // All places are taken back.
+    all(counted
+        .iter()
+        .map(async |one| uncount(store, &one.places).await))
+    .await;
     assert_eq!(delete_old(store, NOW + PERIOD, 100).await, 0);
 }
 

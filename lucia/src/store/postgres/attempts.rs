@@ -45,11 +45,13 @@ impl AttemptStatements {
     }
 }
 
-/// Counts an attempt in the first place, looks for its key, and counts it in the second place. Each
-/// part takes its rows from the one before, so that nothing happens after one that has none.
+/// Counts an attempt for the client, if it says so, and in the first place, looks for its key, and counts it in
+/// the second place. Each part takes its rows from the one before, so that nothing happens after one that has
+/// none.
 ///
 /// Attempts at once take turns at the rows, so each finds what those before it have counted. All
-/// lock a first place before a second one, and no place is both, so that none waits in a circle.
+/// lock the place of a client before a first one, and that before a second one, and no place is two of them, so
+/// that none waits in a circle.
 fn count_statement(tables: &TableNames) -> String {
     let attempts = tables.quoted(&tables.attempt);
     let keys = tables.quoted(&tables.key);
@@ -72,8 +74,13 @@ fn count_statement(tables: &TableNames) -> String {
         )
     };
     format!(
-        r#"WITH "first" AS (
-            {insert} VALUES ($1, 1, $2, $3) {unless_first_full}
+        r#"WITH "client" AS (
+            {insert} SELECT $9::TEXT, 1, $2::BIGINT, $3::BIGINT WHERE $9::TEXT IS NOT NULL
+            {unless_client_full}
+        ), "admitted" AS (
+            SELECT 1 WHERE $9::TEXT IS NULL OR EXISTS (SELECT 1 FROM "client")
+        ), "first" AS (
+            {insert} SELECT $1::TEXT, 1, $2::BIGINT, $3::BIGINT FROM "admitted" {unless_first_full}
         ), "found" AS (
             SELECT {id} AS "id", {user_id} AS "user_id", {hash} AS "hashed_password",
                 "verified_at" FROM {keys}
@@ -86,15 +93,18 @@ fn count_statement(tables: &TableNames) -> String {
         ), "second" AS (
             {insert} SELECT "place", 1, $2, $3 FROM "stored" {unless_second_full}
         ), "full" AS (
-            SELECT a."expires" FROM {attempts} AS a WHERE a."id" = $1 AND NOT {has_ended}
+            SELECT a."expires" FROM {attempts} AS a WHERE NOT {has_ended} AND a."id" =
+                CASE WHEN EXISTS (SELECT 1 FROM "admitted") THEN $1::TEXT ELSE $9::TEXT END
         )
         SELECT
+            "client"."place", "client"."started_at",
             "first"."place", "first"."started_at",
             "second"."place", "second"."started_at",
             COALESCE("first"."expires", (SELECT "expires" FROM "full")),
             "found"."id", "found"."user_id", "found"."hashed_password", "found"."verified_at"
         FROM (SELECT 1) AS "one"
-        LEFT JOIN "first" ON TRUE LEFT JOIN "second" ON TRUE LEFT JOIN "found" ON TRUE"#,
+        LEFT JOIN "client" ON TRUE LEFT JOIN "first" ON TRUE LEFT JOIN "second" ON TRUE LEFT JOIN "found" ON TRUE"#,
+        unless_client_full = unless_full("$10"),
         unless_first_full = unless_full("$4"),
         unless_second_full = unless_full("$8"),
     )
@@ -122,11 +132,15 @@ fn uncount_statement(tables: &TableNames) -> String {
 /// The answer of [`count_statement`]. Without an end of the count, others have begun it while the
 /// statement ran, and it is full.
 fn counted_row(row: &Row) -> Result<Option<CountedAttempt>, Failure> {
-    let Some(expires) = row.try_get(4)? else {
+    let Some(expires) = row.try_get(6)? else {
         return Ok(None);
     };
-    let mut places = Vec::with_capacity(2);
-    for column in [0, 2] {
+    let is_refused = row.try_get::<_, Option<&str>>(2)?.is_none();
+    if is_refused {
+        return Ok(Some(CountedAttempt::refused(UnixMillis(expires))));
+    }
+    let mut places = Vec::with_capacity(3);
+    for column in [0, 2, 4] {
         if let Some(place) = row.try_get(column)? {
             let started_at = UnixMillis(row.try_get(column + 1)?);
             places.push(CountedPlace { place, started_at });
@@ -135,7 +149,7 @@ fn counted_row(row: &Row) -> Result<Option<CountedAttempt>, Failure> {
     Ok(Some(CountedAttempt {
         places,
         expires: UnixMillis(expires),
-        key: key_row_from(row, 5)?,
+        key: key_row_from(row, 7)?,
     }))
 }
 
@@ -146,6 +160,7 @@ impl AttemptStore for PgStore {
     }
 
     async fn count_attempt(&self, attempt: NewAttempt) -> Result<CountedAttempt> {
+        let client = attempt.client.as_ref();
         let params: Params<'_> = &[
             &attempt.place,
             &attempt.now.0,
@@ -155,6 +170,8 @@ impl AttemptStore for PgStore {
             &attempt.salt,
             &attempt.unknown_place,
             &i64::from(attempt.stored_limit),
+            &client.map(|(place, _)| &**place),
+            &client.map_or(0, |(_, limit)| i64::from(*limit)),
         ];
         let sql = &self.0.attempt_statements.count;
         let statement = Statement::new(sql, params);

@@ -6,7 +6,10 @@ use super::error::Written;
 use super::rows::key_row;
 use super::run::Statement;
 use super::{Params, Parts};
-use crate::store::{ClaimedKey, KeyClaim, KeyRow, KeyWrite, Result, UnixMillis, WrittenBy};
+use crate::store::{
+    ClaimedKey, KeyClaim, KeyDeletion, KeyRow, KeyWrite, Result, StoreError, UnixMillis, WrittenBy,
+};
+use crate::user::UserId;
 
 impl Parts {
     pub(super) async fn write_key(
@@ -57,6 +60,15 @@ impl Parts {
                 ];
                 self.writes_key(&statements.rename, params).await
             }
+            KeyWrite::Delete { id, .. } => {
+                let params: Params<'_> = &[id, &user_id, &by];
+                let statement = Statement::new(&statements.delete, params);
+                match self.deletes_key(&statement).await? {
+                    KeyDeletion::Deleted(_) => Ok(true),
+                    KeyDeletion::Unknown => Ok(false),
+                    KeyDeletion::Last => Err(StoreError::LastKey),
+                }
+            }
         }
     }
 
@@ -66,6 +78,19 @@ impl Parts {
             ..Statement::new(sql, params)
         };
         self.returns_row(&statement).await
+    }
+
+    /// Deletes a key by a statement that says whether it was there, and whose it was.
+    pub(super) async fn deletes_key(&self, statement: &Statement<'_>) -> Result<KeyDeletion> {
+        let read = |row: &Row| {
+            let owner: Option<&str> = row.try_get(1)?;
+            Ok(Some((row.try_get(0)?, owner.map(UserId::from_stored))))
+        };
+        Ok(match self.row(statement, read).await? {
+            Some((_, Some(owner))) => KeyDeletion::Deleted(owner),
+            Some((true, None)) => KeyDeletion::Last,
+            Some((false, None)) | None => KeyDeletion::Unknown,
+        })
     }
 
     pub(super) async fn claim_key(&self, claim: &KeyClaim) -> Result<Option<ClaimedKey>> {

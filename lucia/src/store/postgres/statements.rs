@@ -197,24 +197,11 @@ impl Statements {
                 RETURNING 1"#,
                 is_fourth = format_args!("({})", ids.is("$4")),
             ),
-            // All keys of the user are locked, so that of two that go at once the second finds
-            // itself the last.
-            delete_key: format!(
-                r#"WITH {keys_turn}, theirs AS (
-                    SELECT "id" FROM {keys}
-                    WHERE "user_id" = (SELECT "user_id" FROM {keys} WHERE "id" = $1)
-                        AND {IS_IN_TURN}
-                    ORDER BY "id" FOR UPDATE
-                ), deleted AS (
-                    DELETE FROM {keys} AS k USING theirs
-                    WHERE k."id" = $1 AND theirs."id" = k."id"
-                        AND ($2 OR (SELECT count(*) FROM theirs) > 1)
-                    RETURNING {owner} AS "owner"
-                )
-                SELECT EXISTS (SELECT 1 FROM theirs WHERE "id" = $1),
-                    (SELECT "owner" FROM deleted)"#,
-                owner = as_text(r#"k."user_id""#),
-            ),
+            delete_key: {
+                let owner =
+                    format!(r#"(SELECT "user_id" FROM {keys} WHERE "id" = $1) AND {IS_IN_TURN}"#);
+                format!("WITH {keys_turn}, {}", key_deletion(&keys, &owner, "$2"))
+            },
             lock_key: format!(
                 r#"WITH {keys_turn} SELECT 1 FROM {keys}
                 WHERE "id" = $1 AND "user_id" = $2 AND {IS_IN_TURN} FOR UPDATE"#
@@ -395,6 +382,24 @@ fn key_columns() -> String {
         as_text(r#""id""#),
         as_text(r#""user_id""#),
         text_or_null(r#""hashed_password""#),
+    )
+}
+
+/// What follows `WITH`: the key `$1` of this user is deleted, unless it is the last one and this is not
+/// `even_if_last`. All keys of the user are locked, so that of two that go at once the second finds itself the
+/// last. Returns whether the key was there, and its owner if it was deleted.
+fn key_deletion(keys: &str, user_id: &str, even_if_last: &str) -> String {
+    format!(
+        r#"theirs AS (
+            SELECT "id" FROM {keys} WHERE "user_id" = {user_id} ORDER BY "id" FOR UPDATE
+        ), deleted AS (
+            DELETE FROM {keys} AS k USING theirs
+            WHERE k."id" = $1 AND theirs."id" = k."id"
+                AND ({even_if_last} OR (SELECT count(*) FROM theirs) > 1)
+            RETURNING {owner} AS "owner"
+        )
+        SELECT EXISTS (SELECT 1 FROM theirs WHERE "id" = $1), (SELECT "owner" FROM deleted)"#,
+        owner = as_text(r#"k."user_id""#),
     )
 }
 

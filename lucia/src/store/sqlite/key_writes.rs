@@ -6,10 +6,12 @@ use super::SqliteStore;
 use super::database::Database;
 use super::errors::Subject;
 use super::sessions::delete_sessions;
-use super::users::{insert_key, key_row, stored_key};
+use super::users::{delete_key, insert_key, key_row, stored_key};
 use super::{references, tokens};
 use crate::session::token::SessionId;
-use crate::store::{ClaimedKey, KeyClaim, KeyWrite, Result, UnixMillis, WrittenBy};
+use crate::store::{
+    ClaimedKey, KeyClaim, KeyWrite, LastKey, Result, StoreError, UnixMillis, WrittenBy,
+};
 
 pub(super) async fn write_key(
     store: &SqliteStore,
@@ -53,6 +55,18 @@ pub(super) async fn write_key(
                     tokens::insert(db, note)?;
                 }
                 renamed
+            }
+            KeyWrite::Delete { id, .. } => {
+                if !db.exists(&sql.key_of_user, (id, user_id, true, None::<&str>))? {
+                    return Ok(false);
+                }
+                let doomed = [(&*db.tables.names.key, "id")];
+                let deleted = delete_key(db, id, LastKey::Keep)
+                    .map_err(|failure| references::explain(db, failure, &doomed, id))?;
+                if !deleted {
+                    return Err(StoreError::LastKey.into());
+                }
+                1
             }
         };
         Ok(written > 0)

@@ -151,18 +151,15 @@ impl UserStore for SqliteStore {
     async fn delete_key(&self, id: &str, last: LastKey) -> Result<KeyDeletion> {
         let id = id.to_owned();
         self.write(move |db| {
-            let (id, sql) = (&*id, &db.tables.sql);
+            let id = &*id;
             let deleted = db.transact(Subject::Several, |db| {
-                let params = (id, last == LastKey::Delete);
                 let Some(key) = stored_key(db, Some(id))? else {
                     return Ok(KeyDeletion::Unknown);
                 };
-                Ok(
-                    match db.execute(Subject::Several, &sql.delete_key, params)? {
-                        0 => KeyDeletion::Last,
-                        _ => KeyDeletion::Deleted(key.user_id),
-                    },
-                )
+                Ok(match delete_key(db, id, last)? {
+                    false => KeyDeletion::Last,
+                    true => KeyDeletion::Deleted(key.user_id),
+                })
             });
             let doomed = [(&*db.tables.names.key, "id")];
             deleted.map_err(|failure| references::explain(db, failure, &doomed, id))
@@ -207,21 +204,25 @@ impl AttemptStore for SqliteStore {
 }
 
 fn count_attempt(db: Database<'_>, attempt: &NewAttempt) -> Outcome<CountedAttempt> {
-    let first = count_place(db, attempt, &attempt.place, attempt.limit)?;
-    let Some((first, expires)) = first else {
-        let sql = &db.tables.sql.attempt_end;
-        let place = [&attempt.place];
-        let expires = db.first(Subject::Attempt, sql, place, |row| Ok(row.get(0)?))?;
-        return Ok(CountedAttempt::refused(
-            expires.map_or(attempt.expires, UnixMillis),
-        ));
-    };
+    let first = (&attempt.place, attempt.limit);
+    let known = attempt.client.iter().map(|(place, limit)| (place, *limit));
+    let (mut places, mut ends) = (Vec::new(), attempt.expires);
+    for (place, limit) in known.chain([first]) {
+        let Some((counted, expires)) = count_place(db, attempt, place, limit)? else {
+            let sql = &db.tables.sql.attempt_end;
+            let expires = db.first(Subject::Attempt, sql, [place], |row| Ok(row.get(0)?))?;
+            return Ok(CountedAttempt::refused(
+                expires.map_or(attempt.expires, UnixMillis),
+            ));
+        };
+        places.push(counted);
+        ends = expires;
+    }
     let key = stored_key(db, attempt.key_id.as_deref())?;
     let stored = attempt.stored_place(key.as_ref().map(|key| &*key.id));
-    let mut places = vec![first];
     let second = count_place(db, attempt, &stored, attempt.stored_limit)?;
     places.extend(second.map(|(second, _)| second));
-    Ok(CountedAttempt::new(places, expires, key))
+    Ok(CountedAttempt::new(places, ends, key))
 }
 
 /// Counts an attempt in one place, and says when that count ends; `None` when it is full.
@@ -260,6 +261,13 @@ pub(super) fn insert_key(db: Database<'_>, key: &KeyRow) -> Outcome<()> {
     );
     db.execute(Subject::Key, &db.tables.sql.insert_key, params)
         .map(drop)
+}
+
+/// Deletes a key that is there. Returns whether it did: the last one of its user may have to stay.
+pub(super) fn delete_key(db: Database<'_>, id: &str, last: LastKey) -> Outcome<bool> {
+    let params = (id, last == LastKey::Delete);
+    let deleted = db.execute(Subject::Several, &db.tables.sql.delete_key, params)?;
+    Ok(deleted > 0)
 }
 
 pub(super) fn key_row(row: &Row<'_>) -> Outcome<KeyRow> {

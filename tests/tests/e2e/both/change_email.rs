@@ -13,7 +13,7 @@ use super::framework::{
     Data, Form, Query, Response, answer, auth_request, authenticated, front_page, serve,
 };
 use crate::support::{
-    Browser, PASSWORD, Profile, Site, Stage, on_each_store, request_from, request_to,
+    Browser, PASSWORD, Profile, Site, Stage, on_each_store, request_from, request_of, request_to,
 };
 
 on_each_store![
@@ -28,7 +28,8 @@ on_each_store![
     r62_a_taken_address_is_answered_in_the_same_steps_and_never_taken_over,
     r62_of_ten_users_who_change_to_one_address_at_once_one_does,
     r62_a_change_that_fails_at_any_step_changes_nothing,
-    r59_changes_of_an_address_are_counted_with_other_mails,
+    r59_a_full_count_of_changes_does_not_tell_who_has_an_address,
+    r59_links_to_undo_a_change_once_more_are_counted,
     r26_another_site_changes_no_address,
 ];
 
@@ -86,13 +87,17 @@ async fn undo(Form(form): Form<Link>) -> lucia::Result<Response> {
 }
 
 pub(super) async fn site(stage: &Stage) -> Site {
+    site_of(stage.auth().await).await
+}
+
+async fn site_of(auth: Auth) -> Site {
     let routes = front_page()
         .post("/ask", ask)
         .get("/change", page)
         .post("/change", change)
         .get("/undo", undo_page)
         .post("/undo", undo);
-    serve(stage.auth().await, routes).await
+    serve(auth, routes).await
 }
 
 /// A user with this address, which is verified, signed in a moment ago.
@@ -332,17 +337,19 @@ async fn r59_what_is_not_sent_uses_up_no_mail_of_another_user(stage: Stage) {
     let site = site(&stage).await;
     let auth = &site.auth;
     let ada = user(auth, OLD).await;
-    unverified(auth, TAKEN).await;
-    let browser = site.browser_of(&ada);
-    for _ in 0..11 {
-        assert_eq!(token(&browser, OLD, TAKEN).await, "");
-        let request = request_from(auth, IpAddr::from([127, 0, 0, 1]));
+    let bob = unverified(auth, TAKEN).await;
+    for client in 0..25 {
+        let request = request_from(auth, client_of(client));
         request.set_session(Some(&ada));
+        let foreign = request.create_email_change(("email", OLD), ("email", TAKEN));
+        assert!(foreign.await.unwrap().is_none());
         let foreign = request.create_email_verification(("email", TAKEN)).await;
         assert!(foreign.unwrap().is_none());
     }
-    let request = request_to(auth);
+    let request = request_of(auth, &bob);
     let link = request.create_sign_in_link(("email", TAKEN)).await;
+    assert!(link.unwrap().is_some());
+    let link = request.create_email_verification(("email", TAKEN)).await;
     assert!(link.unwrap().is_some());
 }
 
@@ -401,7 +408,9 @@ async fn r62_a_taken_address_is_answered_in_the_same_steps_and_never_taken_over(
 }
 
 async fn r62_of_ten_users_who_change_to_one_address_at_once_one_does(stage: Stage) {
-    let site = site(&stage).await;
+    // More ask from one address than may.
+    let auth = stage.builder().await.without_sign_in_limit();
+    let site = site_of(auth.build().unwrap()).await;
     let mut asked = Vec::new();
     for number in 0..10 {
         let address = format!("{number}@example.com");
@@ -442,23 +451,87 @@ async fn r62_a_change_that_fails_at_any_step_changes_nothing(stage: Stage) {
     changed(&browser, OLD, NEW).await;
 }
 
-async fn r59_changes_of_an_address_are_counted_with_other_mails(stage: Stage) {
-    let site = site(&stage).await;
-    let ada = user(&site.auth, OLD).await;
-    let browser = site.browser_of(&ada);
-    for _ in 0..5 {
-        assert!(!token(&browser, OLD, NEW).await.is_empty());
-        let request = request_to(&site.auth);
-        let link = request.create_sign_in_link(("email", NEW)).await;
-        assert!(link.unwrap().is_none());
+async fn r59_a_full_count_of_changes_does_not_tell_who_has_an_address(stage: Stage) {
+    const TAKEN: [&str; 2] = ["bob@example.com", "eve@example.com"];
+
+    let auth = stage.auth().await;
+    let ada = user(&auth, OLD).await;
+    for taken in TAKEN {
+        unverified(&auth, taken).await;
     }
-    assert!(token(&browser, OLD, NEW).await.is_empty());
-    for number in 0..94 {
+    let ask = async |new: &str, from: Option<IpAddr>| {
+        let request = request_from(&auth, from);
+        request.set_session(Some(&ada));
+        let created = request.create_email_change(("email", OLD), ("email", new));
+        created.await.map(|link| link.is_some())
+    };
+    for (from, allowed) in [(Some(client_of(1)), 5), (None, 20)] {
+        // Taken ones first: a count that they share would be full for the second.
+        for new in [TAKEN[0], TAKEN[1], OLD, NEW] {
+            for number in 0..allowed {
+                // The client before has asked for five of the twenty.
+                let is_sent = new == NEW && (from.is_some() || number < 15);
+                let asked = ask(new, from).await;
+                assert_eq!(asked.unwrap(), is_sent, "{new} {from:?} {number}");
+            }
+            match ask(new, from).await {
+                Err(Error::TooManyAttempts { retry_after }) => {
+                    assert_eq!(retry_after, Duration::from_secs(60 * 60), "{new} {from:?}");
+                }
+                other => panic!("{new} {from:?}: {other:?}"),
+            }
+        }
+    }
+    // They count among all mails that the client asks for: 24 until here, those that were refused included.
+    for number in 0..76 {
         let new = format!("{number}@example.com");
-        assert!(!token(&browser, OLD, &new).await.is_empty(), "{number}");
+        assert!(ask(&new, Some(client_of(1))).await.unwrap(), "{number}");
     }
-    let asked = [("current", OLD), ("new", "another@example.com")];
-    assert_eq!(browser.post("/ask", &asked).await.status, 429);
+    let refused = ask("another@example.com", Some(client_of(1))).await;
+    assert!(
+        matches!(refused, Err(Error::TooManyAttempts { .. })),
+        "{refused:?}"
+    );
+}
+
+async fn r59_links_to_undo_a_change_once_more_are_counted(stage: Stage) {
+    let site = site(&stage).await;
+    let auth = &site.auth;
+    let ada = user(auth, OLD).await;
+    let link = token(&site.browser_of(&ada), OLD, NEW).await;
+    let change = async |client: u8| {
+        let request = request_from(auth, client_of(client));
+        request.set_session(Some(&ada));
+        let changed = request.change_email(&link).await;
+        changed.map(|change| change.undo.map(|undo| undo.token))
+    };
+    let first = change(0).await.unwrap().unwrap();
+    for client in 0..4 {
+        for _ in 0..5 {
+            let again = change(client).await.unwrap().unwrap();
+            let checked = auth.check_email_change_undo(again.expose()).await;
+            checked.unwrap();
+        }
+        let refused = change(client).await;
+        assert!(
+            matches!(refused, Err(Error::TooManyAttempts { .. })),
+            "{refused:?}"
+        );
+    }
+    let before = stage.count("one_time_token").await;
+    assert!(change(4).await.unwrap().is_none());
+    assert_eq!(stage.count("one_time_token").await, before);
+    // The first link still works, and mails of other purposes to the address are sent.
+    let undone = site.browser().post("/undo", &form(first.expose())).await;
+    assert_eq!(undone.status, 204, "{undone:?}");
+    let request = request_from(auth, client_of(0));
+    let reset = request.create_password_reset(("email", OLD)).await;
+    assert!(reset.unwrap().is_some());
+}
+
+/// The address of the client of this number.
+fn client_of(number: u8) -> IpAddr {
+    IpAddr::from([192, 0, 2, number])
 }
 
 async fn r26_another_site_changes_no_address(stage: Stage) {

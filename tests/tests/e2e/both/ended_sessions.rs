@@ -16,10 +16,12 @@ on_each_store![
     r62_r63_an_address_does_not_change_for_a_session_that_has_ended,
     r63_a_password_is_not_set_by_a_session_that_has_ended,
     r63_a_key_is_not_added_by_a_session_that_has_ended,
+    r63_a_key_is_not_deleted_by_a_session_that_has_ended,
     r63_a_key_is_not_verified_by_a_session_that_has_ended,
-    a_key_is_added_and_gets_a_password_after_a_recent_sign_in,
+    keys_are_added_deleted_and_get_a_password_after_a_recent_sign_in,
+    a_key_of_the_sender_is_deleted_unless_it_is_their_last,
     a_password_is_set_for_a_key_of_the_sender_that_has_none,
-    r26_another_site_adds_no_key_and_sets_no_password,
+    r26_another_site_adds_and_deletes_no_key_and_sets_no_password,
 ];
 
 const ADDRESS: &str = "ada@example.com";
@@ -64,6 +66,12 @@ async fn add_key(Form(form): Form<Link>) -> lucia::Result<Response> {
 }
 
 #[auth_request]
+async fn delete_key(Form(form): Form<Link>) -> lucia::Result<Response> {
+    auth_request.delete_key(("email", &form.token)).await?;
+    Ok(answer(204, &[], ""))
+}
+
+#[auth_request]
 async fn verify(Form(form): Form<Link>) -> lucia::Result<Response> {
     auth_request.verify_email(&form.token).await?;
     Ok(answer(204, &[], ""))
@@ -101,6 +109,7 @@ impl Scene {
                 .post("/change", change)
                 .post("/set-password", set_password)
                 .post("/add-key", add_key)
+                .post("/delete-key", delete_key)
                 .post("/verify", verify)
         };
         let site = serve(stage.auth().await, routes()).await;
@@ -237,6 +246,15 @@ async fn r63_a_key_is_not_added_by_a_session_that_has_ended(stage: Stage) {
     Scene::each(stage, request, check).await;
 }
 
+async fn r63_a_key_is_not_deleted_by_a_session_that_has_ended(stage: Stage) {
+    let request = async |_: &Scene, _: &Session| ("/delete-key", OTHER.to_owned());
+    let check = async |scene: &Scene, ending: Ending| {
+        let key = scene.site.auth.key(("email", OTHER)).await;
+        assert!(key.unwrap().is_some(), "{ending:?}");
+    };
+    Scene::each(stage, request, check).await;
+}
+
 async fn r63_a_key_is_not_verified_by_a_session_that_has_ended(stage: Stage) {
     let request = async |scene: &Scene, session: &Session| {
         let auth = &scene.site.auth;
@@ -252,12 +270,16 @@ async fn r63_a_key_is_not_verified_by_a_session_that_has_ended(stage: Stage) {
     Scene::each(stage, request, check).await;
 }
 
-async fn a_key_is_added_and_gets_a_password_after_a_recent_sign_in(stage: Stage) {
+async fn keys_are_added_deleted_and_get_a_password_after_a_recent_sign_in(stage: Stage) {
     let scene = Scene::on(stage).await;
     let session = scene.attacker().await;
     let auth = &scene.site.auth;
     auth.remove_key_password(("email", ADDRESS)).await.unwrap();
-    let requests = [("/add-key", "1815"), ("/set-password", ADDRESS)];
+    let requests = [
+        ("/add-key", "1815"),
+        ("/set-password", ADDRESS),
+        ("/delete-key", OTHER),
+    ];
     let post = async |browser: &Browser, path, token| {
         let reply = browser.post(path, &[("token", token)]).await;
         (reply.status, reply.body)
@@ -270,6 +292,7 @@ async fn a_key_is_added_and_gets_a_password_after_a_recent_sign_in(stage: Stage)
         assert_eq!(refused, (401, "Sign in again.".to_owned()), "{path}");
     }
     assert_eq!(auth.key(("github", "1815")).await.unwrap(), None);
+    assert!(auth.key(("email", OTHER)).await.unwrap().is_some());
     let session = auth.create_session(&session.user_id).await.unwrap();
     for (path, token) in requests {
         let (status, _) = post(&scene.site.browser_of(&session), path, token).await;
@@ -279,10 +302,56 @@ async fn a_key_is_added_and_gets_a_password_after_a_recent_sign_in(stage: Stage)
     auth.verify_password(("email", ADDRESS), STUFFED)
         .await
         .unwrap();
+    assert_eq!(auth.key(("email", OTHER)).await.unwrap(), None);
     // The session goes on.
     assert_eq!(scene.site.browser_of(&session).get("/me").await.status, 200);
     let taken = post(&scene.site.browser_of(&session), "/add-key", "1815").await;
     assert_eq!(taken.0, 409);
+}
+
+async fn a_key_of_the_sender_is_deleted_unless_it_is_their_last(stage: Stage) {
+    const BOBS: &str = "bob@example.com";
+
+    let scene = Scene::on(stage).await;
+    let session = scene.attacker().await;
+    let auth = &scene.site.auth;
+    let bob = sign_up(auth, "bob").await;
+    let bobs = NewKey::without_password(("email", BOBS));
+    auth.create_key(&bob.user_id, bobs).await.unwrap();
+    auth.delete_key(("username", "mallory")).await.unwrap();
+    let browser = scene.site.browser_of(&session);
+    for (address, status) in [
+        (BOBS, 404),
+        ("unknown@example.com", 404),
+        ("", 404),
+        (OTHER, 204),
+        (OTHER, 404),
+        (ADDRESS, 409),
+    ] {
+        let reply = browser.post("/delete-key", &[("token", address)]).await;
+        assert_eq!(reply.status, status, "{address} {reply:?}");
+    }
+    let keys = auth.user_keys(&session.user_id).await.unwrap();
+    assert_eq!(keys.len(), 1);
+    assert!(auth.key(("email", BOBS)).await.unwrap().is_some());
+
+    // It becomes another user's meanwhile.
+    let key = || NewKey::without_password(("email", OTHER));
+    auth.create_key(&session.user_id, key()).await.unwrap();
+    let probe = &scene.stage.probe;
+    probe.halt(WRITE);
+    let taking = async {
+        probe.arrived(WRITE).await;
+        let elsewhere = &scene.elsewhere.auth;
+        elsewhere.delete_key(("email", OTHER)).await.unwrap();
+        elsewhere.create_key(&bob.user_id, key()).await.unwrap();
+        probe.release(WRITE);
+    };
+    let form = [("token", OTHER)];
+    let (reply, ()) = tokio::join!(browser.post("/delete-key", &form), taking);
+    assert_eq!(reply.status, 404, "{reply:?}");
+    let key = auth.key(("email", OTHER)).await.unwrap();
+    assert_eq!(key.unwrap().user_id, bob.user_id);
 }
 
 async fn a_password_is_set_for_a_key_of_the_sender_that_has_none(stage: Stage) {
@@ -325,19 +394,24 @@ async fn a_password_is_set_for_a_key_of_the_sender_that_has_none(stage: Stage) {
     auth.verify_password(("email", ADDRESS), NEW).await.unwrap();
 }
 
-async fn r26_another_site_adds_no_key_and_sets_no_password(stage: Stage) {
+async fn r26_another_site_adds_and_deletes_no_key_and_sets_no_password(stage: Stage) {
     let scene = Scene::on(stage).await;
     let session = scene.attacker().await;
     let auth = &scene.site.auth;
     auth.remove_key_password(("email", ADDRESS)).await.unwrap();
     let browser = scene.site.browser_of(&session);
-    for (path, token) in [("/add-key", "1815"), ("/set-password", ADDRESS)] {
+    for (path, token) in [
+        ("/add-key", "1815"),
+        ("/set-password", ADDRESS),
+        ("/delete-key", OTHER),
+    ] {
         let request = browser.bare(Method::POST, path);
         let request = request.header("origin", "https://evil.example");
         let reply = browser.send(request.form(&[("token", token)])).await;
         assert_eq!(reply.status, 403, "{path}");
     }
     assert_eq!(auth.key(("github", "1815")).await.unwrap(), None);
+    assert!(auth.key(("email", OTHER)).await.unwrap().is_some());
     let key = auth.key(("email", ADDRESS)).await.unwrap();
     assert!(!key.unwrap().has_password);
 }

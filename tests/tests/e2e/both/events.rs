@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use lucia::{Auth, AuthRequest, Event, Password, Session, SignInLink, User};
+use lucia::{Auth, AuthRequest, Event, NewKey, Password, Session, SignInLink, User};
 use reqwest::Method;
 use serde::Deserialize;
 
@@ -119,6 +119,19 @@ async fn change_email(Form(form): Form<Link>) -> lucia::Result<Response> {
 }
 
 #[auth_request]
+async fn add_key() -> lucia::Result<Response> {
+    let key = NewKey::without_password(("github", "1815"));
+    auth_request.create_key(key).await?;
+    Ok(answer(204, &[], ""))
+}
+
+#[auth_request]
+async fn delete_key() -> lucia::Result<Response> {
+    auth_request.delete_key(("github", "1815")).await?;
+    Ok(answer(204, &[], ""))
+}
+
+#[auth_request]
 async fn undo(Form(form): Form<Link>) -> lucia::Result<Response> {
     auth_request.undo_email_change(&form.token).await?;
     Ok(answer(204, &[], ""))
@@ -184,6 +197,8 @@ fn routes() -> Routes {
         .post("/email/ask", ask_for_change)
         .post("/email/change", change_email)
         .post("/email/undo", undo)
+        .post("/key/add", add_key)
+        .post("/key/delete", delete_key)
         .post("/revoke", revoke)
         .get("/for-bob", for_bob)
         .get("/recent", recent)
@@ -276,6 +291,11 @@ async fn r69_each_request_tells_what_it_has_done_once(stage: Stage) {
     post("/change", &current, 401, &told).await;
     let weak = [("old", NEW), ("new", "short")];
     post("/change", &weak, 400, &["key_verified"]).await;
+
+    post("/key/add", &[], 204, &["key_created"]).await;
+    let events = post("/key/delete", &[], 204, &["key_deleted"]).await;
+    assert_eq!(events[0].kind.user_id(), Some(&user_id));
+    post("/key/delete", &[], 404, &[]).await;
 
     auth.create_session(&user_id).await.unwrap();
     scene.told.events();

@@ -21,8 +21,36 @@ impl Memory {
         let find = || key_id.and_then(|id| self.state().keys.get(id).cloned());
         let mut counted = CountedAttempt::refused(UnixMillis(0));
         let place = attempt.place.clone();
+        let client = attempt.client.clone();
+        let client = client.filter(|_| !self.has(Fault::CountsForNoClient));
+        let mut of_client = None;
+        if let Some((place, limit)) = client {
+            let limit = match self.has(Fault::CountsForTheClientByTheOtherLimit) {
+                true => attempt.limit,
+                false => limit,
+            };
+            let (of_all, expires) = self.count_place(&attempt, place, limit).await;
+            if of_all.is_none() {
+                if self.has(Fault::CountsForTheClientBehindTheKey) {
+                    let place = attempt.place.clone();
+                    self.count_place(&attempt, place, attempt.limit).await;
+                }
+                counted.expires = match self.has(Fault::TellsTheEndOfAnotherPlace) {
+                    true => attempt.expires,
+                    false => expires,
+                };
+                return counted;
+            }
+            of_client = of_all;
+        }
         let (first, expires) = self.count_place(&attempt, place, attempt.limit).await;
         counted.expires = expires;
+        if first.is_none() && self.has(Fault::TakesTheRefusedBackForTheClient) {
+            self.uncount(of_client.as_slice());
+        }
+        if first.is_some() && !self.has(Fault::NamesNoPlaceOfTheClient) {
+            counted.places.extend(of_client);
+        }
         if first.is_some() || self.has(Fault::LooksForTheKeyOfTheRefused) {
             counted.key = find();
         }

@@ -135,6 +135,8 @@ faults! {
     DeletesNoKey
     NamesAnotherOwner
     DeletesKeysInTwoSteps
+    DeletesNoKeyOfItsUser
+    DeletesTheLastKeyOfItsUser
 
     // Attempts to sign in
     CountsAllAttemptsTogether
@@ -163,7 +165,13 @@ faults! {
     LeavesCountsOfAWrongClock
     DeletesCountsThatGoOn
 
-    // Their two places
+    // Their places
+    CountsForNoClient
+    CountsForTheClientBehindTheKey
+    CountsForTheClientByTheOtherLimit
+    TellsTheEndOfAnotherPlace
+    NamesNoPlaceOfTheClient
+    TakesTheRefusedBackForTheClient
     CountsInTheFirstPlaceAlone
     CountsInBothPlacesOrNone
     CountsInBothPlacesByOneLimit

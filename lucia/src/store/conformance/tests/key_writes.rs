@@ -3,8 +3,8 @@
 use super::faults::Fault;
 use super::memory::{Memory, State};
 use crate::store::{
-    ClaimedKey, KeyClaim, KeyRow, KeyWrite, Result, SessionRow, StoreError, TokenRow, UnixMillis,
-    UserStore as _, WrittenBy,
+    ClaimedKey, KeyClaim, KeyDeletion, KeyRow, KeyWrite, LastKey, Result, SessionRow, StoreError,
+    TokenRow, UnixMillis, UserStore as _, WrittenBy,
 };
 use crate::user::UserId;
 
@@ -59,6 +59,21 @@ impl Memory {
                 new_id,
                 note,
             } => self.rename((&id, &user_id, new_id), note, at).await,
+            KeyWrite::Delete { id, user_id } => {
+                let is_theirs = self.of_user(&id, &user_id, |_| true);
+                if !is_theirs || self.has(Fault::DeletesNoKeyOfItsUser) {
+                    return Ok(is_theirs);
+                }
+                let last = match self.has(Fault::DeletesTheLastKeyOfItsUser) {
+                    true => LastKey::Delete,
+                    false => LastKey::Keep,
+                };
+                match self.delete_key(&id, last).await? {
+                    KeyDeletion::Deleted(_) => Ok(true),
+                    KeyDeletion::Unknown => Ok(false),
+                    KeyDeletion::Last => Err(StoreError::LastKey),
+                }
+            }
         }
     }
 

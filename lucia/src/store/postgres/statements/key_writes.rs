@@ -1,6 +1,6 @@
 //! The SQL that writes keys together with sessions and one-time tokens.
 
-use super::{IN_TURN, IS_IN_TURN, StoredIds, TableNames, as_text, key_columns, turn};
+use super::{IN_TURN, IS_IN_TURN, StoredIds, TableNames, as_text, key_columns, key_deletion, turn};
 
 /// The statements of [`write_key`](crate::store::Store::write_key), for one kind of what a key is written by.
 /// Its id is the last parameter, or behind it those of the note.
@@ -13,6 +13,7 @@ pub(in crate::store::postgres) struct KeyWrites {
     pub(in crate::store::postgres) set_password: String,
     pub(in crate::store::postgres) verify: String,
     pub(in crate::store::postgres) rename: String,
+    pub(in crate::store::postgres) delete: String,
 }
 
 impl KeyWrites {
@@ -76,6 +77,11 @@ impl KeyWrites {
                 )
                 SELECT 1 FROM renamed"#,
                 held("$5"),
+            ),
+            delete: format!(
+                "{}, {}",
+                held("$3"),
+                key_deletion(&keys, &format!("$2 AND {is_held}"), "FALSE"),
             ),
         }
     }
