@@ -37,24 +37,19 @@ impl Auth {
         session: &SessionInfo,
         key: NewKey<'_>,
     ) -> Result<UserKey> {
-        #[cfg(feature = "oauth")]
-        let secret = key.secret.clone();
-        let row = self.key_row(key, session.user_id.clone()).await?;
+        let key = self.prepare_key(key, session.user_id.clone()).await?;
         let told = EventKind::KeyCreated {
-            user_id: row.user_id.clone(),
-            provider_id: row.provider_id(),
+            user_id: session.user_id.clone(),
+            provider_id: key.row.provider_id(),
             in_transaction: false,
         };
-        let write = KeyWrite::Insert(row.clone());
+        let write = KeyWrite::Insert(key.row.clone());
         if !self.write_key(write, &session.id, told).await? {
             // It is there again: another store may be behind.
             return Err(Error::Unauthenticated);
         }
-        #[cfg(feature = "oauth")]
-        if let Some(secret) = &secret {
-            self.store_secret(&row.user_id, &row.id, secret).await?;
-        }
-        UserKey::from_row(row)
+        self.store_secret_of(&session.user_id, &key).await?;
+        UserKey::from_row(key.row)
     }
 
     /// Gives a key of the user of a session a password, if it has none.
