@@ -4,7 +4,7 @@ use super::Auth;
 use crate::event::EventKind;
 use crate::session::SessionInfo;
 use crate::session::token::SessionId;
-use crate::store::{KeyRow, KeyWrite, WrittenBy};
+use crate::store::{KeyRow, KeyWrite, UnixMillis, WrittenBy};
 use crate::user::key::{KeyId, NewKey, UserKey};
 use crate::{Error, Result};
 
@@ -19,10 +19,11 @@ impl Auth {
         &self,
         write: KeyWrite,
         session_id: &SessionId,
+        at: UnixMillis,
         told: EventKind,
     ) -> Result<bool> {
         let store = self.store();
-        let writing = store.write_key(write, WrittenBy::Session(session_id), self.now());
+        let writing = store.write_key(write, WrittenBy::Session(session_id), at);
         let is_written = self.change(told, writing, |written| *written).await?;
         // The store does not say which of the two is gone.
         if !is_written && self.ask(store.session(session_id)).await?.is_none() {
@@ -44,7 +45,8 @@ impl Auth {
             in_transaction: false,
         };
         let write = KeyWrite::Insert(key.row.clone());
-        if !self.write_key(write, &session.id, told).await? {
+        let now = self.now();
+        if !self.write_key(write, &session.id, now, told).await? {
             // It is there again: another store may be behind.
             return Err(Error::Unauthenticated);
         }
@@ -76,7 +78,8 @@ impl Auth {
             user_id: row.user_id.clone(),
             provider_id: row.provider_id(),
         };
-        if !self.write_key(write, &session.id, told).await? {
+        let now = self.now();
+        if !self.write_key(write, &session.id, now, told).await? {
             return Err(Error::InvalidCredentials);
         }
         UserKey::from_row(KeyRow {

@@ -114,6 +114,8 @@ faults! {
     RenamesWithoutTheNote
     NotesWhatItDoesNotRename
     KeepsTheFormerNote
+    ReplacesANoteThatIsInUse
+    NotesInTwoSteps
     WritesInTwoSteps
     WritesByNothing
     WritesByThatOfAnybody
@@ -260,6 +262,8 @@ faults! {
     BeginsByAnyKey
     BeginsByAnyHash
     BeginsWithoutThePassword
+    BeginsWheneverItWasVerified
+    BeginsByAPasswordAsItWasVerified
     BeginsByTheKeyOfSomebodyElse
     BeginsInTwoSteps
     BeginsAndEndsNothing
@@ -277,6 +281,13 @@ faults! {
     KeepsTheSessionOfAnybody
     ChangesPasswordsInTwoSteps
     ClaimsByAnyKey
+    ClaimsBesideAVerifiedKey
+    ClaimsBesideAKeyWithoutAPassword
+    ClaimsBesideAnybodysKeys
+    ClaimsBesideWhatCameMeanwhile
+    ClaimsWhereTheLinkIsGone
+    RefusesAndTakesTheLink
+    RefusesBeforeItLooksForTheLink
     ClaimsEverybody
     ClaimsAndKeepsOtherPasswords
     ClaimsAndKeepsTheSessions
