@@ -292,10 +292,11 @@ impl Auth {
             if key.id == former.id {
                 continue;
             }
-            // Another change that can be undone gives its key the former id.
+            // Another change that can be undone gives its key the former id. It is not theirs where they got an
+            // address that another user has given up.
             let (id, is_verified) = match self.change_to(&key.id).await? {
-                Some((_, changed)) => (changed.former, true),
-                None => (key.id, key.verified_at.is_some()),
+                Some((_, changed)) if changed.user_id == key.user_id => (changed.former, true),
+                _ => (key.id, key.verified_at.is_some()),
             };
             if is_verified {
                 verified.push(id.clone());

@@ -121,9 +121,18 @@ async fn r62_an_undo_needs_no_key_of_the_other_person(stage: Stage) {
         .await
         .unwrap();
     let eve = user(auth, NEW).await;
+    // What is noted of it does not count where she undoes a change of her own.
+    let second = NewKey::with_password(("email", SECOND), PASSWORD).verified();
+    auth.create_key(&eve.user_id, second).await.unwrap();
+    let hers = changed(&site.browser_of(&eve), SECOND, THIRD).await;
+    assert_eq!(undo(&site, &hers).await, 204);
+    let both = ["email:ada@example.org", "email:ada@second.example"];
+    assert_eq!(keys(auth, &eve).await, both);
+    let eve = auth.create_session(&eve.user_id).await.unwrap();
+
     assert_eq!(undo(&site, &token).await, 204);
     assert_eq!(keys(auth, &ada).await, ["email:ada@example.com"]);
-    assert_eq!(keys(auth, &eve).await, ["email:ada@example.org"]);
+    assert_eq!(keys(auth, &eve).await, both);
     assert_eq!(site.browser_of(&eve).get("/me").await.status, 200);
 }
 
