@@ -54,7 +54,7 @@ pub(crate) use attempts::attempt_place;
 pub use attempts::{CountedAttempt, CountedPlace, NewAttempt};
 pub use credentials::CredentialRow;
 pub use error::{Result, StoreError};
-pub use key_writes::{ClaimedKey, KeyClaim, KeyWrite, WrittenBy};
+pub use key_writes::{ClaimOutcome, ClaimedBy, KeyClaim, KeyWrite, WrittenBy};
 pub use mails::MailRow;
 pub use rows::{
     InsertedSession, KeyDeletion, KeyRow, LastKey, NewSessionRow, NewUserRow, OldHash, Owner,
@@ -431,8 +431,9 @@ pub trait Store: UserStore + SessionStore {
 
     /// Stores a session as [`insert_session`](SessionStore::insert_session) does, if the key that
     /// it was opened by is (still) there and as it was: with this id, of this user, who is that of
-    /// the session, and with this hash or without any. `None` otherwise, and nothing has happened:
-    /// no session is replaced, and none is too many.
+    /// the session, and with this hash. A key without a password has to have none, and has to be
+    /// verified at the same time, or still not: this tells it from one that was claimed since.
+    /// `None` otherwise, and nothing has happened: no session is replaced, and none is too many.
     ///
     /// The key stays so until the session is stored. Whatever changes it or removes it comes
     /// before, and the session is refused, or after.
@@ -461,19 +462,22 @@ pub trait Store: UserStore + SessionStore {
 
     /// Gives a user to the person who has proved that a key is theirs. All or nothing, it
     ///
-    /// 1. notes that this key was verified, and removes its password;
-    /// 2. deletes the other keys of the user but for those that [stay](KeyClaim::others), which lose their
-    ///    passwords, and their verification if they are not among the [verified](KeyClaim::verified) ones;
-    /// 3. ends all sessions of the user, and deletes their [one-time tokens](TokenStore).
+    /// 1. takes the [one-time token](ClaimedBy::token) of the claim, if it has one;
+    /// 2. notes that this key was verified, and removes its password;
+    /// 3. removes the passwords and verifications of the user's other keys;
+    /// 4. ends all sessions of the user, and deletes their [one-time tokens](TokenStore).
     ///
-    /// It does so if the key is (still) that user's. With [`KeyClaim::token`], it takes this token, which needs
-    /// no user, and does so if the token is (still) there and the user exists: it stores the key if there is
-    /// none, and takes it from another user who has not verified it. `None` otherwise, and nothing has happened.
+    /// [By a message](ClaimedBy::Message), it does so if the key is (still) that user's, the token is (still) there,
+    /// and no other key of the user is verified or without a password.
     ///
-    /// Sessions that [`insert_session_by_key`](Self::insert_session_by_key) stores at the same time by a
-    /// password are among those that end, or are refused; and keys that [`write_key`](Self::write_key) stores
-    /// are among those that are deleted.
-    async fn claim_key(&self, claim: KeyClaim) -> Result<Option<ClaimedKey>>;
+    /// [By a note](ClaimedBy::Note), it does so if the token is (still) there and the user exists. It stores the key if
+    /// there is none, and takes it from another user who has not verified it. Whatever the other keys are, it deletes
+    /// them unless they are to stay, and leaves the verification of those that keep it.
+    ///
+    /// Sessions that [`insert_session_by_key`](Self::insert_session_by_key) stores at the same time by what the keys
+    /// were before are among those that end, or are refused; and keys that [`write_key`](Self::write_key) stores are
+    /// found, or are not stored.
+    async fn claim_key(&self, claim: KeyClaim) -> Result<ClaimOutcome>;
 }
 
 /// lucia's own columns of the table of keys.

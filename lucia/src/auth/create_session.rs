@@ -27,7 +27,8 @@ impl Auth {
     /// Between the check of a password and the session for it, the password can be replaced, and
     /// all sessions of the user ended. By a key, the session is only stored where the key is still
     /// as it was when it was opened, in the same transaction: whichever comes first, no session
-    /// is left that the old password began. A session that is created by a user id has no such
+    /// is left that the old password began, or that a key without a password began before the owner of its
+    /// address got the account. A session that is created by a user id has no such
     /// protection.
     ///
     /// Where [`max_sessions_per_user`](crate::AuthBuilder::max_sessions_per_user) is set, the

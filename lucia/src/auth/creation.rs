@@ -8,14 +8,16 @@ use std::pin::Pin;
 use tokio_postgres::Transaction;
 
 use super::{Auth, awaited};
-#[cfg(any(feature = "postgres", doc))]
+#[cfg(doc)]
 use crate::Error;
 use crate::Result;
 use crate::clock::random_text;
 use crate::event::EventKind;
-use crate::store::{KeyRow, NewUserRow, UserRow};
+use crate::store::{self, KeyRow, NewUserRow, UserRow};
 #[cfg(feature = "postgres")]
-use crate::store::{Store, TransactionStore};
+use crate::store::{Store, StoreError, TransactionStore};
+#[cfg(feature = "oauth")]
+use crate::user::key::KeySecret;
 use crate::user::key::{NewKey, UserKey};
 use crate::user::{NewUser, OwnedOrCallReturning, User, UserId, refused};
 
@@ -74,12 +76,85 @@ impl Auth {
     }
 }
 
+/// A key that is about to be stored, and the secret that is stored behind it.
+pub(super) struct PreparedKey {
+    pub(super) row: KeyRow,
+    #[cfg(feature = "oauth")]
+    pub(super) secret: Option<KeySecret>,
+}
+
+impl Auth {
+    /// Stores the secret of a key that has just been stored. Users and keys that are written in a transaction have
+    /// it stored there, by [`Writer::insert_secret`].
+    #[cfg_attr(
+        not(feature = "oauth"),
+        allow(unused_variables, clippy::unused_async, clippy::unused_self)
+    )]
+    pub(super) async fn store_secret_of(&self, user_id: &UserId, key: &PreparedKey) -> Result<()> {
+        #[cfg(feature = "oauth")]
+        if let Some(secret) = &key.secret {
+            return self.store_secret(user_id, &key.row.id, secret).await;
+        }
+        Ok(())
+    }
+}
+
+/// Where users, keys and secrets are stored: in the store alone, or in a transaction of the application's.
+#[derive(Clone, Copy)]
+struct Writer<'a> {
+    auth: &'a Auth,
+    #[cfg(feature = "postgres")]
+    transaction: Option<&'a Transaction<'a>>,
+}
+
+impl Writer<'_> {
+    fn is_in_transaction(self) -> bool {
+        #[cfg(feature = "postgres")]
+        {
+            self.transaction.is_some()
+        }
+        #[cfg(not(feature = "postgres"))]
+        {
+            false
+        }
+    }
+
+    async fn insert_user(self, user: NewUserRow, key: Option<KeyRow>) -> store::Result<UserRow> {
+        let store = self.auth.store();
+        #[cfg(feature = "postgres")]
+        if let Some(transaction) = self.transaction {
+            let transactions = transactions(store)?;
+            return transactions.insert_user_in(transaction, user, key).await;
+        }
+        store.insert_user(user, key).await
+    }
+
+    async fn insert_key(self, key: KeyRow) -> store::Result<()> {
+        let store = self.auth.store();
+        #[cfg(feature = "postgres")]
+        if let Some(transaction) = self.transaction {
+            return transactions(store)?.insert_key_in(transaction, key).await;
+        }
+        store.insert_key(key).await
+    }
+
+    /// Stores the secret of a key that has just been stored.
+    async fn insert_secret(self, user_id: &UserId, key: &PreparedKey) -> Result<()> {
+        #[cfg(all(feature = "oauth", feature = "postgres"))]
+        if let (Some(transaction), Some(secret)) = (self.transaction, &key.secret) {
+            let of_key = (user_id, &*key.row.id);
+            return self.auth.store_secret_in(transaction, of_key, secret).await;
+        }
+        self.auth.store_secret_of(user_id, key).await
+    }
+}
+
 #[cfg(feature = "postgres")]
-pub(super) fn transactions(store: &dyn Store) -> Result<&dyn TransactionStore> {
+pub(super) fn transactions(store: &dyn Store) -> store::Result<&dyn TransactionStore> {
     store.transactions().ok_or_else(|| {
         let what = "`transaction(..)` is for users in a `PgStore`, and the store of users is another one, \
                     which cannot write in a transaction of Postgres: leave `transaction(..)` out";
-        Error::Misuse(what.to_owned())
+        StoreError::Misuse(what.to_owned())
     })
 }
 
@@ -144,45 +219,34 @@ impl<'a, A> CreateUser<'a, A> {
             read,
             ..
         } = self;
-        let store = auth.store();
-        let table = store.user_table();
+        let writer = Writer {
+            auth,
+            #[cfg(feature = "postgres")]
+            transaction: self.transaction,
+        };
+        let table = auth.store().user_table();
         let attributes = new_user.attributes.columns(table, &["id"])?;
         let id = match new_user.id {
             Some(id) => id,
             None => UserId::new(random_text(UserId::LENGTH)?)?,
         };
-        #[cfg(feature = "oauth")]
-        let secret = new_user.key.as_ref().and_then(|key| key.secret.clone());
         let key = match new_user.key {
-            Some(key) => Some(auth.key_row(key, id.clone()).await?),
+            Some(key) => Some(auth.prepare_key(key, id.clone()).await?),
             None => None,
         };
-        let told = |in_transaction| EventKind::UserCreated {
+        let key_row = key.as_ref().map(|key| key.row.clone());
+        let told = EventKind::UserCreated {
             user_id: id.clone(),
-            provider_id: key.as_ref().map(KeyRow::provider_id),
-            in_transaction,
+            provider_id: key_row.as_ref().map(KeyRow::provider_id),
+            in_transaction: writer.is_in_transaction(),
         };
-        let id = id.clone();
-        let user = NewUserRow { id, attributes };
-        #[cfg(feature = "postgres")]
-        if let Some(transaction) = self.transaction {
-            let transactions = transactions(store)?;
-            let inserting = transactions.insert_user_in(transaction, user, key.clone());
-            let row = auth.change(told(true), inserting, |_| true).await;
-            #[cfg(feature = "oauth")]
-            if let (Ok(row), Some(key), Some(secret)) = (&row, &key, &secret) {
-                auth.store_secret_in(transaction, (&row.id, &key.id), secret)
-                    .await?;
-            }
-            return Ok((read(&row.map_err(refused)?, table)?, key));
+        let inserting = writer.insert_user(NewUserRow { id, attributes }, key_row.clone());
+        let row = auth.change(told, inserting, |_| true).await;
+        let row = row.map_err(refused)?;
+        if let Some(key) = &key {
+            writer.insert_secret(&row.id, key).await?;
         }
-        let inserting = store.insert_user(user, key.clone());
-        let row = auth.change(told(false), inserting, |_| true).await;
-        #[cfg(feature = "oauth")]
-        if let (Ok(row), Some(key), Some(secret)) = (&row, &key, &secret) {
-            auth.store_secret(&row.id, &key.id, secret).await?;
-        }
-        Ok((read(&row.map_err(refused)?, table)?, key))
+        Ok((read(&row, table)?, key_row))
     }
 }
 
@@ -227,34 +291,21 @@ impl<'a> CreateKey<'a> {
         let Self {
             auth, user_id, key, ..
         } = self;
-        let provider_id = key.id.provider_id().to_owned();
-        #[cfg(feature = "oauth")]
-        let secret = key.secret.clone();
-        let row = auth.key_row(key, user_id.clone()).await?;
-        let told = |in_transaction| EventKind::KeyCreated {
-            user_id: user_id.clone(),
-            provider_id: provider_id.clone(),
-            in_transaction,
+        let writer = Writer {
+            auth,
+            #[cfg(feature = "postgres")]
+            transaction: self.transaction,
         };
-        #[cfg(feature = "postgres")]
-        if let Some(transaction) = self.transaction {
-            let transactions = transactions(auth.store())?;
-            let inserting = transactions.insert_key_in(transaction, row.clone());
-            auth.change(told(true), inserting, |()| true).await?;
-            #[cfg(feature = "oauth")]
-            if let Some(secret) = &secret {
-                auth.store_secret_in(transaction, (user_id, &row.id), secret)
-                    .await?;
-            }
-            return UserKey::from_row(row);
-        }
-        let inserting = auth.store().insert_key(row.clone());
-        auth.change(told(false), inserting, |()| true).await?;
-        #[cfg(feature = "oauth")]
-        if let Some(secret) = &secret {
-            auth.store_secret(user_id, &row.id, secret).await?;
-        }
-        UserKey::from_row(row)
+        let key = auth.prepare_key(key, user_id.clone()).await?;
+        let told = EventKind::KeyCreated {
+            user_id: user_id.clone(),
+            provider_id: key.row.provider_id(),
+            in_transaction: writer.is_in_transaction(),
+        };
+        let inserting = writer.insert_key(key.row.clone());
+        auth.change(told, inserting, |()| true).await?;
+        writer.insert_secret(user_id, &key).await?;
+        UserKey::from_row(key.row)
     }
 }
 

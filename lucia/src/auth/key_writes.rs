@@ -4,7 +4,7 @@ use super::Auth;
 use crate::event::EventKind;
 use crate::session::SessionInfo;
 use crate::session::token::SessionId;
-use crate::store::{KeyRow, KeyWrite, WrittenBy};
+use crate::store::{KeyRow, KeyWrite, UnixMillis, WrittenBy};
 use crate::user::key::{KeyId, NewKey, UserKey};
 use crate::{Error, Result};
 
@@ -19,10 +19,11 @@ impl Auth {
         &self,
         write: KeyWrite,
         session_id: &SessionId,
+        at: UnixMillis,
         told: EventKind,
     ) -> Result<bool> {
         let store = self.store();
-        let writing = store.write_key(write, WrittenBy::Session(session_id), self.now());
+        let writing = store.write_key(write, WrittenBy::Session(session_id), at);
         let is_written = self.change(told, writing, |written| *written).await?;
         // The store does not say which of the two is gone.
         if !is_written && self.ask(store.session(session_id)).await?.is_none() {
@@ -37,24 +38,20 @@ impl Auth {
         session: &SessionInfo,
         key: NewKey<'_>,
     ) -> Result<UserKey> {
-        #[cfg(feature = "oauth")]
-        let secret = key.secret.clone();
-        let row = self.key_row(key, session.user_id.clone()).await?;
+        let key = self.prepare_key(key, session.user_id.clone()).await?;
         let told = EventKind::KeyCreated {
-            user_id: row.user_id.clone(),
-            provider_id: row.provider_id(),
+            user_id: session.user_id.clone(),
+            provider_id: key.row.provider_id(),
             in_transaction: false,
         };
-        let write = KeyWrite::Insert(row.clone());
-        if !self.write_key(write, &session.id, told).await? {
+        let write = KeyWrite::Insert(key.row.clone());
+        let now = self.now();
+        if !self.write_key(write, &session.id, now, told).await? {
             // It is there again: another store may be behind.
             return Err(Error::Unauthenticated);
         }
-        #[cfg(feature = "oauth")]
-        if let Some(secret) = &secret {
-            self.store_secret(&row.user_id, &row.id, secret).await?;
-        }
-        UserKey::from_row(row)
+        self.store_secret_of(&session.user_id, &key).await?;
+        UserKey::from_row(key.row)
     }
 
     /// Deletes a key of the user of a session, unless it is their last one.
@@ -67,7 +64,8 @@ impl Auth {
             id: row.id.clone(),
             user_id: row.user_id.clone(),
         };
-        if !self.write_key(write, &session.id, told).await? {
+        let now = self.now();
+        if !self.write_key(write, &session.id, now, told).await? {
             return Err(Error::UnknownKey);
         }
         #[cfg(feature = "oauth")]
@@ -103,7 +101,8 @@ impl Auth {
             user_id: row.user_id.clone(),
             provider_id: row.provider_id(),
         };
-        if !self.write_key(write, &session.id, told).await? {
+        let now = self.now();
+        if !self.write_key(write, &session.id, now, told).await? {
             return Err(Error::InvalidCredentials);
         }
         UserKey::from_row(KeyRow {

@@ -1,5 +1,6 @@
 //! Keys: the ways to sign in that a user has.
 
+use super::creation::PreparedKey;
 use super::{Auth, awaited};
 use crate::event::EventKind;
 use crate::store::{KeyDeletion, KeyRow, LastKey};
@@ -56,7 +57,11 @@ impl Auth {
     }
 
     /// A new key with its password hashed.
-    pub(super) async fn key_row(&self, key: NewKey<'_>, user_id: UserId) -> Result<KeyRow> {
+    pub(super) async fn prepare_key(
+        &self,
+        key: NewKey<'_>,
+        user_id: UserId,
+    ) -> Result<PreparedKey> {
         let id = key.id.valid()?;
         let hashed_password = match key.password {
             Some(password) => Some(self.0.passwords.hash(password).await?),
@@ -64,7 +69,11 @@ impl Auth {
         };
         let mut row = KeyRow::new(id, user_id, hashed_password);
         row.verified_at = key.is_verified.then(|| self.now());
-        Ok(row)
+        Ok(PreparedKey {
+            row,
+            #[cfg(feature = "oauth")]
+            secret: key.secret,
+        })
     }
 
     pub(super) async fn known_key(&self, id: &KeyId) -> Result<KeyRow> {

@@ -64,11 +64,9 @@ impl AuthRequest {
     /// the key is [verified](UserKey::verified_at), and nothing else changes. Another browser may belong to
     /// another person, because a sign-up does not prove who owns the address. So if the key was not verified before, it
     ///
-    /// 1. uses the link;
-    /// 2. in one transaction, removes the passwords of all keys of the user, ends all their sessions, invalidates
-    ///    all their open links and codes, and verifies the key. Keys that are added meanwhile are deleted, and those
-    ///    that are verified meanwhile are so no more;
-    /// 3. signs the browser in, as [`sign_in`](Self::sign_in) does once the proof is checked.
+    /// 1. in one transaction, uses the link, removes the passwords of all keys of the user, ends all their sessions,
+    ///    invalidates all their open links and codes, and verifies the key;
+    /// 2. signs the browser in, as [`sign_in`](Self::sign_in) does once the proof is checked.
     ///
     /// If a step fails, the steps after it do not happen. A request of the former sessions that is under way adds
     /// and changes no key afterwards, if it does so by an `AuthRequest`: [`create_key`](Self::create_key),
@@ -81,7 +79,8 @@ impl AuthRequest {
     /// password by [`set_password`](Self::set_password), without the old one.
     ///
     /// A user who has another key that is verified, or one that opens without a password, has to sign in before:
-    /// the account is not given to the owner of an address that may be mistyped.
+    /// the account is not given to the owner of an address that may be mistyped. The transaction decides it, so a
+    /// key that they get at the same time keeps the account as well.
     ///
     /// # Errors
     ///
@@ -204,9 +203,11 @@ impl AuthRequest {
     ///    another change that can be undone counts by its former one;
     /// 4. ends all sessions and open links and codes of the user.
     ///
-    /// Then it signs the browser in: ask for a new password, by [`set_password`](Self::set_password). Keys that the
-    /// other person added before the change are not told from the user's own: show the
-    /// [list](crate::Auth::user_keys).
+    /// Then it signs the browser in: ask for a new password, by [`set_password`](Self::set_password).
+    ///
+    /// A key that the other person added before the change stays, since nothing tells it from the user's own. Show
+    /// the user [their keys](crate::Auth::user_keys), and let them [delete](crate::Auth::delete_key) those that they
+    /// do not know.
     ///
     /// Call it in a POST, as [`change_email`](Self::change_email).
     ///

@@ -414,10 +414,10 @@ macro_rules! __store_cases {
             }
             claims {
                 a_claimed_key_leaves_no_password_and_no_session_of_the_user
-                other_keys_than_those_that_stay_are_deleted_by_a_claim
+                an_account_with_another_way_in_is_not_claimed
                 a_key_that_is_unknown_or_somebody_elses_is_not_claimed
                 no_session_of_a_password_outlives_the_claim_of_a_key
-                no_key_of_a_session_outlives_the_claim_of_a_key
+                no_key_of_a_session_opens_beside_the_owner_of_another
             }
         }
     };
@@ -500,12 +500,17 @@ macro_rules! __token_cases {
                 a_key_is_written_by_a_token_of_its_user
                 a_key_is_written_by_no_token_that_is_gone_or_somebody_elses
                 a_note_is_stored_with_a_key_that_is_renamed_and_with_no_other
+                a_note_that_has_not_expired_keeps_its_key_from_a_renamed_one
             }
             claims {
                 a_claimed_key_leaves_no_tokens_of_its_user
-                a_claim_by_a_token_gives_the_user_the_key
-                a_claim_by_a_token_is_refused_without_the_token_or_the_user
-                of_ten_claims_by_one_token_one_succeeds
+                a_claim_takes_its_link_or_leaves_it
+                a_claim_by_a_note_leaves_the_keys_that_it_names
+                a_claim_by_a_note_deletes_other_keys_than_it_names
+                no_key_of_a_session_outlives_a_claim_by_a_note
+                a_claim_by_a_note_gives_the_user_the_key
+                a_claim_by_a_note_is_refused_without_the_note_or_the_user
+                of_ten_claims_by_one_note_one_succeeds
             }
         }
     };

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 #[cfg(feature = "postgres")]
 use super::TransactionStore;
 use super::{
-    AttemptStore, ClaimedKey, CredentialStore, Expiries, InsertedSession, KeyClaim, KeyDeletion,
+    AttemptStore, ClaimOutcome, CredentialStore, Expiries, InsertedSession, KeyClaim, KeyDeletion,
     KeyRow, KeyWrite, LastKey, MailStore, NewSessionRow, NewUserRow, OldHash, Owner,
     PasswordChange, Result, Rotation, SessionRow, SessionStore, Store, TokenStore, UnixMillis,
     UserRow, UserStore, UserTable, WrittenBy,
@@ -134,5 +134,5 @@ forward! {
     insert_session_by_key(session: NewSessionRow, key: KeyRow) -> Option<InsertedSession>;
     change_password(change: PasswordChange) -> bool;
     write_key(write: KeyWrite, by: WrittenBy<'_>, at: UnixMillis) -> bool;
-    claim_key(claim: KeyClaim) -> Option<ClaimedKey>;
+    claim_key(claim: KeyClaim) -> ClaimOutcome;
 }

@@ -1,12 +1,14 @@
 //! What is written of keys together with sessions and one-time tokens.
 
+use std::fmt;
+
 use super::rows::debug_of;
 use super::{KeyRow, TokenRow, UnixMillis};
 use crate::session::token::SessionId;
 use crate::user::UserId;
 
 debug_of! {
-    KeyClaim: key_id, user_id, at, others, verified;
+    KeyClaim: key_id, user_id, at, by;
 }
 
 /// What is written of a key at the request of its user.
@@ -40,7 +42,8 @@ pub enum KeyWrite {
         user_id: UserId,
         /// The id that it gets.
         new_id: String,
-        /// A one-time token, of no user, that is stored with it, in place of the one with the same id.
+        /// A one-time token, of no user, that is stored with it, in place of an expired one with the same id. As
+        /// long as that one has not expired, nothing is written.
         note: Option<TokenRow>,
     },
     /// The key is deleted. The last one of its user stays: [`LastKey`](super::StoreError::LastKey), however many
@@ -77,7 +80,7 @@ pub enum WrittenBy<'a> {
     Token(&'a str),
 }
 
-/// A key that a person has proved to be theirs, and what stays of the account.
+/// A key that a person has proved to be theirs, and so the account.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct KeyClaim {
@@ -87,34 +90,76 @@ pub struct KeyClaim {
     pub user_id: UserId,
     /// When the key was proved.
     pub at: UnixMillis,
-    /// The ids of the other keys that stay.
-    pub others: Vec<String>,
-    /// Those of them that stay verified if they are.
-    pub verified: Vec<String>,
-    /// The one-time token that is taken, and lets the user have the key (again).
-    pub token: Option<String>,
+    /// What proved it.
+    pub by: ClaimedBy,
+}
+
+/// What proves that a key is a person's.
+#[derive(Clone)]
+#[allow(clippy::exhaustive_enums)]
+pub enum ClaimedBy {
+    /// A message to the address of the key.
+    Message {
+        /// The one-time token of the link in it, which is taken with the claim. `None` for a code, which was used
+        /// before.
+        link: Option<String>,
+    },
+    /// The note of a change of address, which is undone.
+    Note {
+        /// The one-time token, of no user, that is taken with the claim.
+        id: String,
+        /// The ids of the other keys that stay.
+        others: Vec<String>,
+        /// Those of them that stay verified if they are.
+        verified: Vec<String>,
+    },
+}
+
+impl ClaimedBy {
+    /// The one-time token that is taken.
+    #[must_use]
+    pub fn token(&self) -> Option<&str> {
+        match self {
+            Self::Message { link } => link.as_deref(),
+            Self::Note { id, .. } => Some(id),
+        }
+    }
+}
+
+impl fmt::Debug for ClaimedBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Message { .. } => "Message",
+            Self::Note { .. } => "Note",
+        })
+    }
 }
 
 impl KeyClaim {
-    /// A claim of a key that its user has, beside which no other key stays.
+    /// A claim of a key of this user.
     #[must_use]
-    pub fn new(key_id: impl Into<String>, user_id: UserId, at: UnixMillis) -> Self {
+    pub fn new(key_id: impl Into<String>, user_id: UserId, at: UnixMillis, by: ClaimedBy) -> Self {
         Self {
             key_id: key_id.into(),
             user_id,
             at,
-            others: Vec::new(),
-            verified: Vec::new(),
-            token: None,
+            by,
         }
     }
 }
 
 /// The result of a claim.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ClaimedKey {
-    /// The keys that were deleted, and the claimed one where it was taken from another user, as they were, in
-    /// any order.
-    pub deleted: Vec<KeyRow>,
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums)]
+pub enum ClaimOutcome {
+    /// The user has a new owner.
+    Claimed {
+        /// The keys that were deleted, and the claimed one where it was taken from another user, as they were, in
+        /// any order.
+        deleted: Vec<KeyRow>,
+    },
+    /// Nothing has happened: another key of the user is verified, or has no password.
+    OtherWayIn,
+    /// Nothing has happened: the key, the token or the user is not there (any more), or the key is another user's.
+    Unknown,
 }

@@ -123,6 +123,21 @@ impl KeyRow {
         }
     }
 
+    /// Whether a key in the database is still as it was opened, for
+    /// [`insert_session_by_key`](super::Store::insert_session_by_key). One with a password can have been verified
+    /// meanwhile: a claim, which verifies as well, leaves no password.
+    pub(crate) fn is_as_opened(&self, opened: &Self) -> bool {
+        self.user_id == opened.user_id
+            && self.hashed_password == opened.hashed_password
+            && (self.hashed_password.is_some() || self.verified_at == opened.verified_at)
+    }
+
+    /// Whether it keeps the account from the owner of another key's address: it is verified, or opens without a
+    /// password.
+    pub(crate) fn is_way_in(&self) -> bool {
+        self.verified_at.is_some() || self.hashed_password.is_none()
+    }
+
     /// The first half of the id.
     pub(crate) fn provider_id(&self) -> String {
         let halves = self.id.split_once(':');

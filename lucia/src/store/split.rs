@@ -8,10 +8,10 @@ use serde_json::{Map, Value};
 #[cfg(feature = "postgres")]
 use super::TransactionStore;
 use super::{
-    AttemptStore, ClaimedKey, CredentialStore, Expiries, FormerTokens, InsertedSession, KeyClaim,
-    KeyDeletion, KeyRow, KeyWrite, LastKey, MailStore, NewSessionRow, NewUserRow, OldHash, Owner,
-    PasswordChange, Result, Rotation, SessionRow, SessionStore, Store, StoreError, TokenRow,
-    TokenStore, UnixMillis, UserRow, UserStore, UserTable, WrittenBy,
+    AttemptStore, ClaimOutcome, ClaimedBy, CredentialStore, Expiries, FormerTokens,
+    InsertedSession, KeyClaim, KeyDeletion, KeyRow, KeyWrite, LastKey, MailStore, NewSessionRow,
+    NewUserRow, OldHash, Owner, PasswordChange, Result, Rotation, SessionRow, SessionStore, Store,
+    StoreError, TokenRow, TokenStore, UnixMillis, UserRow, UserStore, UserTable, WrittenBy,
 };
 use crate::session::token::{SessionId, SessionToken};
 use crate::user::UserId;
@@ -81,13 +81,45 @@ impl Split {
     async fn is_allowed(&self, user_id: &UserId, key: Option<&KeyRow>) -> Result<bool> {
         Ok(match key {
             None => self.users.user(user_id).await?.is_some(),
-            // It can have been verified meanwhile.
-            Some(key) => self.users.key(&key.id).await?.is_some_and(|stored| {
-                stored.user_id == *user_id
-                    && key.user_id == *user_id
-                    && stored.hashed_password == key.hashed_password
-            }),
+            Some(key) => {
+                let stored = self.users.key(&key.id).await?;
+                key.user_id == *user_id && stored.is_some_and(|stored| stored.is_as_opened(key))
+            }
         })
+    }
+
+    /// Why a claim is refused, as far as it can be told before anything is done.
+    async fn refusal(&self, claim: &KeyClaim) -> Result<Option<ClaimOutcome>> {
+        let (users, user_id) = (self.users(), &claim.user_id);
+        let is_there = match (claim.by.token(), users.tokens()) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(token), Some(tokens)) => tokens.token(token).await?.is_some(),
+        };
+        let key = users.key(&claim.key_id).await?;
+        let is_claimable = match &claim.by {
+            ClaimedBy::Message { .. } => key.is_some_and(|key| key.user_id == *user_id),
+            ClaimedBy::Note { .. } => {
+                key.is_none_or(|key| key.user_id == *user_id || key.verified_at.is_none())
+            }
+        };
+        if !is_there || !is_claimable {
+            return Ok(Some(ClaimOutcome::Unknown));
+        }
+        if matches!(claim.by, ClaimedBy::Note { .. }) {
+            return Ok(None);
+        }
+        let keys = users.user_keys(user_id).await?;
+        let mut others = keys.iter().filter(|key| key.id != claim.key_id);
+        let is_kept = others.any(KeyRow::is_way_in);
+        Ok(is_kept.then_some(ClaimOutcome::OtherWayIn))
+    }
+
+    async fn take_token(&self, id: &str) -> Result<Option<TokenRow>> {
+        match self.users.tokens() {
+            Some(tokens) => tokens.take_token(id, None).await,
+            None => Ok(None),
+        }
     }
 }
 
@@ -163,21 +195,36 @@ impl Store for Split {
                 if session.is_none_or(|session| session.user_id != change.user_id) {
                     return Ok(false);
                 }
-                let kept = rotation.token.session_id();
+                let (kept, at) = (rotation.token.session_id(), rotation.expiries.renewed_at);
                 if !self.sessions.rotate_session(&id, rotation).await? {
                     return Ok(false);
                 }
-                Some(kept)
+                Some((kept, at))
             }
             None => None,
         };
+        let (kept, at) = kept.unzip();
         self.delete_user_sessions(&change.user_id, kept.as_ref())
             .await?;
-        let (key_id, hash) = (&change.key_id, Some(&*change.hashed_password));
-        let replacing = self
-            .users
-            .update_key_password(key_id, &change.user_id, hash, change.old);
-        if !replacing.await? {
+        let is_replaced = match (&kept, at, &change.old) {
+            // A claim leaves a key without a password, too. It has to end this, or to come after.
+            (Some(kept), Some(at), OldHash::Is(None)) if self.users.tokens().is_some() => {
+                let write = KeyWrite::SetPassword {
+                    id: change.key_id,
+                    user_id: change.user_id.clone(),
+                    hashed_password: change.hashed_password,
+                };
+                self.write_key(write, WrittenBy::Session(kept), at).await?
+            }
+            _ => {
+                let (key_id, hash) = (&change.key_id, Some(&*change.hashed_password));
+                let replacing =
+                    self.users
+                        .update_key_password(key_id, &change.user_id, hash, change.old);
+                replacing.await?
+            }
+        };
+        if !is_replaced {
             return Ok(false);
         }
         self.sessions
@@ -222,30 +269,41 @@ impl Store for Split {
     }
 
     /// The sessions go first, so that none of them gives a key another password, and once more behind the
-    /// passwords: those that began by a password between the two.
-    async fn claim_key(&self, claim: KeyClaim) -> Result<Option<ClaimedKey>> {
-        let key = self.users.key(&claim.key_id).await?;
-        let is_claimable = match (&claim.token, key) {
-            (None, key) => key.is_some_and(|key| key.user_id == claim.user_id),
-            (Some(token), key) => {
-                let Some(tokens) = self.users.tokens() else {
-                    return Ok(None);
-                };
-                tokens.token(token).await?.is_some()
-                    && key
-                        .is_none_or(|key| key.user_id == claim.user_id || key.verified_at.is_none())
+    /// passwords: those that began by a password between the two. Before, a link is taken: another use of it finds
+    /// it gone, and ends no session that this one lets begin.
+    ///
+    /// A claim that is refused ends no session, except where the user gets the other way in at this moment. Then they
+    /// have to sign in again.
+    async fn claim_key(&self, mut claim: KeyClaim) -> Result<ClaimOutcome> {
+        if let Some(refused) = self.refusal(&claim).await? {
+            return Ok(refused);
+        }
+        let mut taken = None;
+        if let ClaimedBy::Message { link } = &mut claim.by
+            && let Some(link) = link.take()
+        {
+            taken = self.take_token(&link).await?;
+            if taken.is_none() {
+                return Ok(ClaimOutcome::Unknown);
             }
-        };
-        if !is_claimable {
-            return Ok(None);
         }
         let user_id = claim.user_id.clone();
-        self.sessions.delete_user_sessions(&user_id, None).await?;
-        let claimed = self.users.claim_key(claim).await?;
-        if claimed.is_some() {
+        let claiming = async {
             self.sessions.delete_user_sessions(&user_id, None).await?;
+            self.users.claim_key(claim).await
+        };
+        let outcome = claiming.await;
+        match (&outcome, taken, self.users.tokens()) {
+            (Ok(ClaimOutcome::Claimed { .. }), ..) => {
+                self.sessions.delete_user_sessions(&user_id, None).await?;
+            }
+            // The link still works. If this fails, its user needs another one.
+            (_, Some(link), Some(tokens)) => {
+                let _ = tokens.insert_token(link, FormerTokens::Keep).await;
+            }
+            _ => {}
         }
-        Ok(claimed)
+        outcome
     }
 }
 

@@ -25,7 +25,7 @@ use crate::auth::Auth;
 use crate::error::chain;
 use crate::event::EventKind;
 use crate::session::SessionInfo;
-use crate::store::{KeyClaim, KeyRow, KeyWrite, TokenRow, UnixMillis};
+use crate::store::{ClaimedBy, KeyClaim, KeyRow, KeyWrite, TokenRow, UnixMillis};
 use crate::user::UserId;
 use crate::user::key::{KeyId, SignInMethod, UserKey, VerifiedKey};
 use crate::{Error, Result};
@@ -152,11 +152,6 @@ impl Auth {
         if let Some(changed) = changed_before().await? {
             return Ok(changed);
         }
-        // A key has got this address by another change, and its note must stay until that change can no longer be
-        // undone, even where the key is gone.
-        if self.change_to(&new).await?.is_some() {
-            return Err(Error::InvalidOneTimeToken);
-        }
         let former = self.key_of_user(former, user_id).await?;
         self.check_unchanged(&former).await?;
         let is_free = self.find_key(&KeyId::stored(new.clone())?).await?.is_none();
@@ -183,9 +178,9 @@ impl Auth {
             provider_id: former.provider_id(),
         };
         let now = self.now();
-        match self.write_key(write, &session.id, told).await {
+        match self.write_key(write, &session.id, now, told).await {
             Ok(true) => {}
-            // Another request by the same link was faster, or another user. Without telling that there is
+            // Another request by the same link was faster, or another change. Without telling that there is
             // such a key.
             Ok(false) | Err(Error::DuplicateKey) => {
                 let changed = changed_before().await?;
@@ -213,6 +208,11 @@ impl Auth {
 
     /// The change that this link has made, with another link to undo it: the one before can have been lost. Each is
     /// a mail to the former address, so they are counted.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidOneTimeToken`] where a key has got the address by another change. Its note has to stay until
+    /// that change can no longer be undone, even where the key is gone.
     async fn changed_before(
         &self,
         new: &str,
@@ -224,7 +224,7 @@ impl Auth {
             return Ok(None);
         };
         if changed.link != link || changed.user_id != *user_id {
-            return Ok(None);
+            return Err(Error::InvalidOneTimeToken);
         }
         let key = self.key_of_user(new.to_owned(), user_id).await?;
         let former = KeyId::stored(changed.former.clone())?;
@@ -243,12 +243,12 @@ impl Auth {
     /// Uses the link to the former address.
     pub(crate) async fn undo_address_change(&self, token: &str) -> Result<VerifiedKey> {
         let (note, changed) = self.change_to_undo(token).await?;
-        let claim = KeyClaim {
+        let by = ClaimedBy::Note {
+            id: note.id,
             others: changed.others,
             verified: changed.verified,
-            token: Some(note.id),
-            ..KeyClaim::new(changed.former, changed.user_id, self.now())
         };
+        let claim = KeyClaim::new(changed.former, changed.user_id, self.now(), by);
         let row = KeyRow::new(&*claim.key_id, claim.user_id.clone(), None);
         let told = EventKind::EmailChangeUndone {
             user_id: claim.user_id.clone(),
@@ -304,10 +304,11 @@ impl Auth {
             if key.id == former.id {
                 continue;
             }
-            // Another change that can be undone gives its key the former id.
+            // Another change that can be undone gives its key the former id. It is not theirs where they got an
+            // address that another user has given up.
             let (id, is_verified) = match self.change_to(&key.id).await? {
-                Some((_, changed)) => (changed.former, true),
-                None => (key.id, key.verified_at.is_some()),
+                Some((_, changed)) if changed.user_id == key.user_id => (changed.former, true),
+                _ => (key.id, key.verified_at.is_some()),
             };
             if is_verified {
                 verified.push(id.clone());

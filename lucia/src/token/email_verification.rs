@@ -8,7 +8,6 @@ use super::verification::Verification;
 use crate::Result;
 use crate::auth::Auth;
 use crate::session::SessionInfo;
-use crate::store::KeyRow;
 use crate::user::UserId;
 use crate::user::key::{KeyId, SignInMethod, UserKey, VerifiedKey};
 
@@ -60,11 +59,11 @@ impl Auth {
         token: &str,
         signed_in: Option<&SessionInfo>,
     ) -> Result<VerifiedAddress> {
-        let row: KeyRow = self.linked_key(EMAIL_VERIFICATION, token).await?;
-        let verification = self.verification(&row, signed_in).await?;
-        let is_new_owner = matches!(verification, Verification::ByOwner(_));
-        self.use_token(EMAIL_VERIFICATION, token).await?;
-        let row = self.verify(row, verification).await?;
+        let row = self.linked_key(EMAIL_VERIFICATION, token).await?;
+        let verification = Verification::of(&row, signed_in);
+        let is_new_owner = matches!(verification, Verification::ByOwner);
+        let link = (EMAIL_VERIFICATION, token);
+        let row = self.verify_by_link(link, row, verification).await?;
         Ok(VerifiedAddress {
             key: VerifiedKey::from_row(row, SignInMethod::Link)?,
             is_new_owner,

@@ -121,6 +121,11 @@ impl Auth {
     pub(super) fn tell_use<T>(&self, purpose: TokenPurpose<T>, user_id: &UserId) {
         self.tell(used(purpose.name, Some(user_id.clone())));
     }
+
+    /// Tells that a link was refused where it was to be used.
+    pub(super) fn tell_refused_use<T>(&self, purpose: TokenPurpose<T>) {
+        self.tell(refused(purpose.name));
+    }
 }
 
 /// What a link is found by.

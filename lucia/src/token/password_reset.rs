@@ -39,16 +39,12 @@ impl Auth {
         password: &str,
     ) -> Result<VerifiedKey> {
         let row = self.linked_key(PASSWORD_RESET, token).await?;
-        let others = match row.verified_at {
-            Some(_) => None,
-            None => Some(self.keys_to_claim(&row).await?),
-        };
         let hashed_password = self.passwords().hash(password).await?;
-        self.use_token(PASSWORD_RESET, token).await?;
         // Before the password: if a step fails, nothing from before is left beside a new password.
-        let row = match others {
-            Some(others) => self.claim(row, others).await?,
-            None => {
+        let row = match row.verified_at {
+            None => self.claim_by_link(PASSWORD_RESET, token, row).await?,
+            Some(_) => {
+                self.use_token(PASSWORD_RESET, token).await?;
                 self.invalidate_user_tokens(&row.user_id).await?;
                 row
             }

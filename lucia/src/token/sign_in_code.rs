@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use super::key_links::KeyCode;
 use super::purpose::CodePurpose;
 use super::refusal::Refusal;
+use super::verification::Verification;
 use crate::attempts::{Attempt, Found};
 use crate::auth::Auth;
 use crate::event::SignInFailure;
@@ -127,7 +128,7 @@ impl Auth {
         let content = self.use_code(SIGN_IN_CODE, subject, code).await?;
         let row = row.filter(|row| content.user_id.as_ref() == Some(&row.user_id));
         let row = row.ok_or(Error::InvalidOneTimeToken)?;
-        let verification = self.verification(&row, signed_in).await?;
+        let verification = Verification::of(&row, signed_in);
         VerifiedKey::from_row(self.verify(row, verification).await?, SignInMethod::Code)
     }
 }

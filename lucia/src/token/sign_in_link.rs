@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::key_links::{KeyLink, KeyLinkPurpose};
 use super::refusal::Refusal;
+use super::verification::Verification;
 use crate::auth::Auth;
 use crate::event::SignInFailure;
 use crate::session::SessionInfo;
@@ -51,9 +52,9 @@ impl Auth {
                 return Err(refusal.because(SignInFailure::OtherUser));
             }
             let opened = async {
-                let verification = self.verification(&row, signed_in).await?;
-                self.use_token(SIGN_IN_LINK, token).await?;
-                let row = self.verify(row, verification).await?;
+                let verification = Verification::of(&row, signed_in);
+                let link = (SIGN_IN_LINK, token);
+                let row = self.verify_by_link(link, row, verification).await?;
                 VerifiedKey::from_row(row, SignInMethod::Link)
             };
             opened.await.map_err(refusal)

@@ -138,7 +138,8 @@ pub struct UserKey {
 ///
 /// It remembers what it was opened with. A session that is created
 /// [by it](crate::Auth::create_session) begins only if that still opens the key, so a replaced
-/// password cannot create a session.
+/// password cannot create a session. Neither can a key without a password that was
+/// [verified](UserKey::verified_at) since.
 #[derive(Clone)]
 pub struct VerifiedKey {
     pub(crate) key: UserKey,

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use lucia::store::{
-    ClaimedKey, Expiries, InsertedSession, KeyClaim, KeyDeletion, KeyRow, KeyWrite, LastKey,
+    ClaimOutcome, Expiries, InsertedSession, KeyClaim, KeyDeletion, KeyRow, KeyWrite, LastKey,
     NewSessionRow, NewUserRow, OldHash, Owner, PasswordChange, Result, Rotation, SessionRow,
     SessionStore, Store, StoreError, UnixMillis, UserRow, UserStore, UserTable, WrittenBy,
 };
@@ -142,8 +142,8 @@ impl Store for Nobody {
         Ok(false)
     }
 
-    async fn claim_key(&self, _: KeyClaim) -> Result<Option<ClaimedKey>> {
-        Ok(None)
+    async fn claim_key(&self, _: KeyClaim) -> Result<ClaimOutcome> {
+        Ok(ClaimOutcome::Unknown)
     }
 
     async fn change_password(&self, _: PasswordChange) -> Result<bool> {

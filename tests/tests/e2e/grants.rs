@@ -3,7 +3,10 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use lucia::store::{KeyClaim, KeyRow, KeyWrite, Store as _, UnixMillis, WrittenBy};
+use lucia::store::{
+    ClaimOutcome, ClaimedBy, FormerTokens, KeyClaim, KeyRow, KeyWrite, Store as _, TokenRow,
+    UnixMillis, WrittenBy,
+};
 use lucia::{Auth, ConstraintKind, Error, NewKey, NewUser, PgStore};
 use lucia_tests::Database;
 use serde_json::json;
@@ -145,8 +148,25 @@ async fn an_account_with_rights_to_the_columns_that_are_named_can_do_everything(
     let write = KeyWrite::Insert(KeyRow::new("github:1", ada.id.clone(), None));
     let write = store.write_key(write, WrittenBy::Session(&by.id), UnixMillis(0));
     assert!(write.await.unwrap());
-    let claim = KeyClaim::new("username:ada", ada.id.clone(), UnixMillis(0));
-    assert!(store.claim_key(claim).await.unwrap().is_some());
+    let by = ClaimedBy::Note {
+        id: "a".repeat(64),
+        others: Vec::new(),
+        verified: Vec::new(),
+    };
+    let note = TokenRow::new(
+        "a".repeat(64),
+        "test".to_owned(),
+        UnixMillis(0),
+        UnixMillis(1),
+    );
+    let tokens = store.tokens().unwrap();
+    tokens.insert_token(note, FormerTokens::Keep).await.unwrap();
+    let claim = KeyClaim::new("username:ada", ada.id.clone(), UnixMillis(0), by);
+    let claimed = store.claim_key(claim).await.unwrap();
+    assert!(
+        matches!(claimed, ClaimOutcome::Claimed { .. }),
+        "{claimed:?}"
+    );
     auth.invalidate_user_sessions(&ada.id).await.unwrap();
     auth.delete_expired_sessions().await.unwrap();
     auth.delete_user(&ada.id).await.unwrap();

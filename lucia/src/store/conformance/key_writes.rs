@@ -416,23 +416,32 @@ pub(super) async fn a_key_is_written_by_no_token_that_is_gone_or_somebody_elses(
     }
 }
 
-pub(super) async fn a_note_is_stored_with_a_key_that_is_renamed_and_with_no_other(
-    store: &dyn Store,
-) {
-    two_users(store).await;
-    let former = TokenRow {
+/// The note of an earlier change to the same id, which can be undone until then.
+fn former_note(number: u64, expires: i64) -> TokenRow {
+    TokenRow {
         user_id: Some(UserId::from_stored(BOB)),
         hashed_code: Some("hash".to_owned()),
         tries_left: Some(3),
-        ..token(2, None)
-    };
-    insert_token(store, &former).await;
-    let noted = |id: &str, new_id: &str, note: &TokenRow| KeyWrite::Rename {
+        expires: UnixMillis(expires),
+        ..token(number, None)
+    }
+}
+
+fn noted(id: &str, new_id: &str, note: &TokenRow) -> KeyWrite {
+    KeyWrite::Rename {
         id: id.to_owned(),
         user_id: UserId::from_stored(ADA),
         new_id: new_id.to_owned(),
         note: Some(note.clone()),
-    };
+    }
+}
+
+pub(super) async fn a_note_is_stored_with_a_key_that_is_renamed_and_with_no_other(
+    store: &dyn Store,
+) {
+    two_users(store).await;
+    let former = former_note(2, NOW);
+    insert_token(store, &former).await;
     let (first, second) = (token(1, None), token(2, None));
     for (session, id, note) in [(2, "a:1", &first), (1, "a:9", &first), (3, "a:1", &second)] {
         assert!(!write_in(store, session, noted(id, "a:new", note)).await);
@@ -446,4 +455,37 @@ pub(super) async fn a_note_is_stored_with_a_key_that_is_renamed_and_with_no_othe
         assert!(write_in(store, 1, noted(id, new_id, &note)).await);
         assert_eq!(stored_token(store, &note.id).await, Some(note));
     }
+}
+
+pub(super) async fn a_note_that_has_not_expired_keeps_its_key_from_a_renamed_one(
+    store: &dyn Store,
+) {
+    two_users(store).await;
+    let former = former_note(1, NOW + 1);
+    insert_token(store, &former).await;
+    let note = token(1, None);
+    assert!(!write_in(store, 1, noted("a:1", "a:new", &note)).await);
+    unchanged(store).await;
+    assert_eq!(stored_token(store, &former.id).await, Some(former));
+    // Without a note, a key leaves it.
+    assert!(write_in(store, 1, rename("a:1", ADA, "a:new")).await);
+
+    // Of several changes at once that have one note, one happens.
+    let changes = all((0..10).map(async |number| {
+        let id = ["a:2", "a:3"][number % 2];
+        let note = TokenRow {
+            data: format!("{{\"change\":{number}}}"),
+            ..token(2, None)
+        };
+        let new_id = format!("a:new {number}");
+        let is_renamed = write_in(store, 1, noted(id, &new_id, &note)).await;
+        is_renamed.then_some((new_id, note))
+    }));
+    let changes: Vec<_> = changes.await.into_iter().flatten().collect();
+    let [(new_id, note)] = &changes[..] else {
+        panic!("{changes:?}");
+    };
+    assert_eq!(stored_token(store, &note.id).await.as_ref(), Some(note));
+    let ids = key_ids(store, ADA).await;
+    assert!(ids.len() == 3 && ids.contains(new_id), "{ids:?}");
 }

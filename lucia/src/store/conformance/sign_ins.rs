@@ -4,7 +4,7 @@ use super::values::{
     NOW, all, comparable, forty_users, insert_key, insert_session, insert_user, key, rotation, row,
     session, session_id, session_ids, stored_key,
 };
-use crate::store::{KeyRow, LastKey, NewSessionRow, OldHash, PasswordChange, Store};
+use crate::store::{KeyRow, LastKey, NewSessionRow, OldHash, PasswordChange, Store, UnixMillis};
 use crate::user::UserId;
 
 const ADA: &str = "ada";
@@ -18,9 +18,15 @@ pub(super) async fn a_session_begins_by_the_key_that_was_opened(store: &dyn Stor
     let by_provider = session(12, ADA);
     let inserted = sign_in(store, &by_provider, &without_password("a:2", ADA)).await;
     assert_eq!(inserted.map(comparable), Some(row(&by_provider)));
+    insert_key(store, &unverified(without_password("a:4", ADA))).await;
+    let opened = unverified(without_password("a:4", ADA));
+    assert!(sign_in(store, &session(13, ADA), &opened).await.is_some());
+    // Where there is a password, it alone opens the key. Its user can have verified the key meanwhile.
+    let opened = unverified(key("a:1", ADA));
+    assert!(sign_in(store, &session(14, ADA), &opened).await.is_some());
     assert_eq!(
         session_ids(store, ADA).await,
-        [1, 2, 11, 12].map(session_id)
+        [1, 2, 11, 12, 13, 14].map(session_id)
     );
     assert_eq!(stored_key(store, "a:1").await, Some(key("a:1", ADA)));
 }
@@ -39,6 +45,11 @@ pub(super) async fn a_session_by_a_key_replaces_one_and_holds_the_limit(store: &
 
 pub(super) async fn a_key_that_is_not_as_it_was_opened_begins_no_session(store: &dyn Store) {
     two_users(store).await;
+    insert_key(store, &unverified(without_password("a:4", ADA))).await;
+    let verified_before = |key: KeyRow| KeyRow {
+        verified_at: key.verified_at.map(|at| UnixMillis(at.0 - 1)),
+        ..key
+    };
     let other_hash = |key: KeyRow| KeyRow {
         hashed_password: Some("another hash".to_owned()),
         ..key
@@ -48,6 +59,10 @@ pub(super) async fn a_key_that_is_not_as_it_was_opened_begins_no_session(store: 
         (ADA, other_hash(key("a:1", ADA))),
         (ADA, without_password("a:1", ADA)),
         (ADA, other_hash(without_password("a:2", ADA))),
+        // Without a password, claimed since or not verified any more, which looks like another key.
+        (ADA, unverified(without_password("a:2", ADA))),
+        (ADA, verified_before(without_password("a:2", ADA))),
+        (ADA, without_password("a:4", ADA)),
         // Gone, and another user's.
         (ADA, key("a:3", ADA)),
         (ADA, key("b:1", ADA)),
@@ -192,6 +207,13 @@ fn without_password(id: &str, user: &str) -> KeyRow {
     KeyRow {
         hashed_password: None,
         ..key(id, user)
+    }
+}
+
+fn unverified(key: KeyRow) -> KeyRow {
+    KeyRow {
+        verified_at: None,
+        ..key
     }
 }
 

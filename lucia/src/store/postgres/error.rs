@@ -137,14 +137,8 @@ impl ServerError {
         table: &str,
         tables: &TableNames,
     ) -> StoreError {
-        let own = [
-            &*tables.key,
-            &tables.session,
-            &tables.attempt,
-            &tables.token,
-            &tables.mail,
-        ];
-        let is_own = own.contains(&table);
+        let mut own = tables.by_setting().into_iter();
+        let is_own = table != tables.user && own.any(|(_, name)| name == table);
         match kind {
             ConstraintKind::Unique if table == tables.key => StoreError::DuplicateKey,
             ConstraintKind::NotNull if is_own => StoreError::schema(

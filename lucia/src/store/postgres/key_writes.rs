@@ -7,7 +7,8 @@ use super::rows::key_row;
 use super::run::Statement;
 use super::{Params, Parts};
 use crate::store::{
-    ClaimedKey, KeyClaim, KeyDeletion, KeyRow, KeyWrite, Result, StoreError, UnixMillis, WrittenBy,
+    ClaimOutcome, ClaimedBy, KeyClaim, KeyDeletion, KeyRow, KeyWrite, Result, StoreError,
+    UnixMillis, WrittenBy,
 };
 use crate::user::UserId;
 
@@ -93,18 +94,25 @@ impl Parts {
         })
     }
 
-    pub(super) async fn claim_key(&self, claim: &KeyClaim) -> Result<Option<ClaimedKey>> {
+    pub(super) async fn claim_key(&self, claim: &KeyClaim) -> Result<ClaimOutcome> {
         let changing = self.cache.user_changes(&claim.user_id);
         let user_id = claim.user_id.as_str();
-        let others: Vec<_> = claim.others.iter().map(String::as_str).collect();
-        let verified: Vec<_> = claim.verified.iter().map(String::as_str).collect();
+        let (is_by_note, others, verified): (_, &[String], &[String]) = match &claim.by {
+            ClaimedBy::Message { .. } => (false, &[], &[]),
+            ClaimedBy::Note {
+                others, verified, ..
+            } => (true, others, verified),
+        };
+        let others: Vec<_> = others.iter().map(String::as_str).collect();
+        let verified: Vec<_> = verified.iter().map(String::as_str).collect();
         let params: Params<'_> = &[
             &claim.key_id,
             &user_id,
             &claim.at.0,
+            &claim.by.token(),
+            &is_by_note,
             &others.as_slice(),
             &verified.as_slice(),
-            &claim.token,
         ];
         let of_user: Params<'_> = &[&user_id];
         let lock = Statement::new(&self.statements.lock_user, of_user);
@@ -112,19 +120,28 @@ impl Parts {
             lock: Some(&lock),
             ..Statement::new(&self.claim_key.0, params)
         };
-        let read = |row: &Row| Ok(Some((key_row(row)?, row.try_get::<_, Option<String>>(4)?)));
-        let gone: Vec<(Option<KeyRow>, Option<String>)> = self.rows(&statement, read).await?;
-        if gone.is_empty() {
-            return Ok(None);
+        let read = |row: &Row| {
+            let session_id: Option<String> = row.try_get(4)?;
+            Ok(Some((
+                key_row(row)?,
+                session_id,
+                row.try_get::<_, bool>(5)?,
+            )))
+        };
+        let gone: Vec<(Option<KeyRow>, Option<String>, bool)> = self.rows(&statement, read).await?;
+        match gone.first() {
+            None => return Ok(ClaimOutcome::Unknown),
+            Some((_, _, false)) => return Ok(ClaimOutcome::OtherWayIn),
+            Some((_, _, true)) => {}
         }
-        let mut claimed = ClaimedKey::default();
-        for (key, session_id) in gone {
+        let mut deleted = Vec::new();
+        for (key, session_id, _) in gone {
             // By name, too: the database may know the user by another spelling (`citext`).
             if let Some(id) = session_id {
                 changing.session_ended(&id);
             }
-            claimed.deleted.extend(key);
+            deleted.extend(key);
         }
-        Ok(Some(claimed))
+        Ok(ClaimOutcome::Claimed { deleted })
     }
 }

@@ -13,7 +13,7 @@ use super::statements::Insertion;
 use super::{Param, Params, Parts, PgStore, attributes_json};
 use crate::session::token::SessionId;
 use crate::store::{
-    AttemptStore, ClaimedKey, CredentialStore, Expiries, InsertedSession, KeyClaim, KeyRow,
+    AttemptStore, ClaimOutcome, CredentialStore, Expiries, InsertedSession, KeyClaim, KeyRow,
     KeyWrite, MailStore, NewSessionRow, Owner, PasswordChange, Result, Rotation, SESSION_COLUMNS,
     SessionRow, SessionStore, Store, TokenStore, TransactionStore, UnixMillis, UserRow, WrittenBy,
 };
@@ -107,7 +107,7 @@ impl Store for PgStore {
         self.0.write_key(&write, by, at).await
     }
 
-    async fn claim_key(&self, claim: KeyClaim) -> Result<Option<ClaimedKey>> {
+    async fn claim_key(&self, claim: KeyClaim) -> Result<ClaimOutcome> {
         self.0.claim_key(&claim).await
     }
 }
@@ -275,8 +275,13 @@ impl Parts {
         ];
         let replaced = session.replaces.as_ref().map(SessionId::as_str);
         params.extend(replaced.iter().map(|id| id as &(dyn Param + Sync)));
+        let verified_at = key.and_then(|key| Some(key.verified_at?.0));
         if let Some(key) = key {
-            params.extend([&key.id as &(dyn Param + Sync), &key.hashed_password]);
+            params.extend([
+                &key.id as &(dyn Param + Sync),
+                &key.hashed_password,
+                &verified_at,
+            ]);
         }
         let limit = session.limit.map(i64::from);
         params.extend(limit.iter().map(|limit| limit as &(dyn Param + Sync)));

@@ -10,7 +10,8 @@ use super::users::{delete_key, insert_key, key_row, stored_key};
 use super::{references, tokens};
 use crate::session::token::SessionId;
 use crate::store::{
-    ClaimedKey, KeyClaim, KeyWrite, LastKey, Result, StoreError, UnixMillis, WrittenBy,
+    ClaimOutcome, ClaimedBy, KeyClaim, KeyRow, KeyWrite, LastKey, Result, StoreError, UnixMillis,
+    WrittenBy,
 };
 
 pub(super) async fn write_key(
@@ -50,6 +51,11 @@ pub(super) async fn write_key(
             KeyWrite::Rename {
                 id, new_id, note, ..
             } => {
+                if let Some(note) = note
+                    && db.exists(&sql.unexpired_token, (&note.id, at.0))?
+                {
+                    return Ok(false);
+                }
                 let renamed = db.execute(about, &sql.rename_key, (id, user_id, new_id, at.0))?;
                 if let (1.., Some(note)) = (renamed, note) {
                     tokens::insert(db, note)?;
@@ -74,43 +80,54 @@ pub(super) async fn write_key(
     store.transact(about, work).await
 }
 
-pub(super) async fn claim_key(store: &SqliteStore, claim: KeyClaim) -> Result<Option<ClaimedKey>> {
+pub(super) async fn claim_key(store: &SqliteStore, claim: KeyClaim) -> Result<ClaimOutcome> {
     let work = move |db: Database<'_>| {
         let (sql, names) = (&db.tables.sql, &db.tables.names);
         let (id, user_id) = (&*claim.key_id, claim.user_id.as_str());
-        let key = stored_key(db, Some(id))?;
-        let foreign = key.filter(|key| key.user_id != claim.user_id);
-        let mut claimed = ClaimedKey::default();
-        if let Some(token) = &claim.token {
-            let is_verified = foreign
-                .as_ref()
-                .is_some_and(|key| key.verified_at.is_some());
-            if is_verified
-                || !db.exists(&sql.user, [user_id])?
-                || db.execute(Subject::Token, &sql.delete_token, [token])? == 0
-            {
-                return Ok(None);
-            }
-            db.execute(Subject::Key, &sql.give_key, (id, user_id, claim.at.0))?;
-            claimed.deleted.extend(foreign);
-        } else if !db.exists(&sql.key_of_user, (id, user_id, true, None::<&str>))? {
-            return Ok(None);
+        if let Some(token) = claim.by.token()
+            && !db.exists(&sql.token, [token])?
+        {
+            return Ok(ClaimOutcome::Unknown);
         }
-        let (others, verified) = (
-            Value::from(claim.others).to_string(),
-            Value::from(claim.verified).to_string(),
-        );
-        let doomed = [(&*names.key, "user_id")];
-        let params = (user_id, id, &others);
-        let deleted = db
-            .returned(Subject::Several, &sql.delete_other_keys, params, key_row)
-            .map_err(|failure| references::explain(db, failure, &doomed, user_id))?;
-        claimed.deleted.extend(deleted);
-        let params = (user_id, id, &verified, claim.at.0);
+        let mut deleted = Vec::new();
+        let verified = match &claim.by {
+            ClaimedBy::Message { .. } => {
+                if !db.exists(&sql.key_of_user, (id, user_id, true, None::<&str>))? {
+                    return Ok(ClaimOutcome::Unknown);
+                }
+                if db.exists(&sql.other_way_in, (user_id, id))? {
+                    return Ok(ClaimOutcome::OtherWayIn);
+                }
+                Value::Array(Vec::new())
+            }
+            ClaimedBy::Note {
+                others, verified, ..
+            } => {
+                let key = stored_key(db, Some(id))?;
+                let foreign = key.filter(|key| key.user_id != claim.user_id);
+                let is_verified = |key: &KeyRow| key.verified_at.is_some();
+                if foreign.as_ref().is_some_and(is_verified) || !db.exists(&sql.user, [user_id])? {
+                    return Ok(ClaimOutcome::Unknown);
+                }
+                db.execute(Subject::Key, &sql.give_key, (id, user_id, claim.at.0))?;
+                deleted.extend(foreign);
+                let doomed = [(&*names.key, "user_id")];
+                let params = (user_id, id, Value::from(others.as_slice()).to_string());
+                let others = db
+                    .returned(Subject::Several, &sql.delete_other_keys, params, key_row)
+                    .map_err(|failure| references::explain(db, failure, &doomed, user_id))?;
+                deleted.extend(others);
+                Value::from(verified.as_slice())
+            }
+        };
+        let params = (user_id, id, verified.to_string(), claim.at.0);
         db.execute(Subject::Key, &sql.close_keys, params)?;
+        if let Some(token) = claim.by.token() {
+            db.execute(Subject::Token, &sql.delete_token, [token])?;
+        }
         db.execute(Subject::Token, &sql.delete_user_tokens, [user_id])?;
         delete_sessions(db, &claim.user_id, None)?;
-        Ok(Some(claimed))
+        Ok(ClaimOutcome::Claimed { deleted })
     };
     store.transact(Subject::Several, work).await
 }

@@ -13,7 +13,7 @@ use super::values::{Attributes, object, user_row};
 use super::{key_writes, references};
 use crate::session::token::SessionId;
 use crate::store::{
-    AttemptStore, ClaimedKey, CredentialStore, Expiries, InsertedSession, KeyClaim, KeyRow,
+    AttemptStore, ClaimOutcome, CredentialStore, Expiries, InsertedSession, KeyClaim, KeyRow,
     KeyWrite, MailStore, NewSessionRow, Owner, PasswordChange, Result, Rotation, SESSION_COLUMNS,
     SessionRow, SessionStore, Store, StoreError, TokenStore, UnixMillis, UserRow, WrittenBy,
 };
@@ -175,10 +175,10 @@ impl Store for SqliteStore {
             let params = (
                 &key.id,
                 session.user_id.as_str(),
-                false,
                 &key.hashed_password,
+                key.verified_at.map(|moment| moment.0),
             );
-            if key.user_id != session.user_id || !db.exists(&db.tables.sql.key_of_user, params)? {
+            if key.user_id != session.user_id || !db.exists(&db.tables.sql.opened_key, params)? {
                 return Ok(None);
             }
             insert(db, &session).map(Some)
@@ -220,7 +220,7 @@ impl Store for SqliteStore {
         key_writes::write_key(self, write, by, at).await
     }
 
-    async fn claim_key(&self, claim: KeyClaim) -> Result<Option<ClaimedKey>> {
+    async fn claim_key(&self, claim: KeyClaim) -> Result<ClaimOutcome> {
         key_writes::claim_key(self, claim).await
     }
 }

@@ -68,12 +68,15 @@ pub(super) struct Statements {
     pub(super) rename_key: String,
     pub(super) session_of_user: String,
     pub(super) token_of_user: String,
+    pub(super) unexpired_token: String,
     pub(super) give_key: String,
     pub(super) delete_other_keys: String,
     pub(super) close_keys: String,
     pub(super) delete_key: String,
     pub(super) delete_user_keys: String,
     pub(super) key_of_user: String,
+    pub(super) opened_key: String,
+    pub(super) other_way_in: String,
     pub(super) session: String,
     pub(super) sessions: String,
     pub(super) user_sessions: String,
@@ -304,6 +307,7 @@ impl Statements {
             session_of_user: format!(
                 r#"SELECT 1 FROM {session} WHERE "id" = ?1 AND "user_id" = ?2"#
             ),
+            unexpired_token: format!(r#"SELECT 1 FROM {token} WHERE "id" = ?1 AND "expires" > ?2"#),
             token_of_user: format!(r#"SELECT 1 FROM {token} WHERE "id" = ?1 AND "user_id" = ?2"#),
             give_key: format!(
                 r#"INSERT INTO {key} ("id", "user_id", "verified_at") VALUES (?1, ?2, ?3)
@@ -328,6 +332,15 @@ impl Statements {
             key_of_user: format!(
                 r#"SELECT 1 FROM {key} WHERE "id" = ?1 AND "user_id" = ?2
                     AND (?3 OR "hashed_password" IS ?4)"#
+            ),
+            opened_key: format!(
+                r#"SELECT 1 FROM {key} WHERE "id" = ?1 AND "user_id" = ?2
+                    AND "hashed_password" IS ?3
+                    AND ("hashed_password" IS NOT NULL OR "verified_at" IS ?4)"#
+            ),
+            other_way_in: format!(
+                r#"SELECT 1 FROM {key} WHERE "user_id" = ?1 AND "id" <> ?2
+                    AND ("verified_at" IS NOT NULL OR "hashed_password" IS NULL)"#
             ),
             session: format!(r#"SELECT {session_columns} FROM {session} AS s WHERE s."id" = ?1"#),
             sessions: format!("SELECT {session_columns} FROM {session} AS s WHERE {among_first}"),

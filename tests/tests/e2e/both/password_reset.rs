@@ -240,13 +240,7 @@ async fn what_has_changed_since_ends_a_reset_link(stage: Stage) {
 
 async fn an_outage_in_any_step_resets_nothing_or_leaves_no_link(stage: Stage) {
     let (site, ada, mut token) = forgotten(&stage).await;
-    for (step, is_used) in [
-        ("token", false),
-        ("key", false),
-        ("user_keys", false),
-        ("take_token", false),
-        ("claim_key", true),
-    ] {
+    for step in ["token", "key", "claim_key"] {
         stage.probe.halt(step);
         let browser = site.browser();
         let posted = form(&token, NEW);
@@ -260,11 +254,7 @@ async fn an_outage_in_any_step_resets_nothing_or_leaves_no_link(stage: Stage) {
         assert_eq!(reply.status, 503, "{step}");
         assert_eq!(reply.set_cookies(), Vec::<&str>::new());
         assert_eq!(site.browser_of(&ada).get("/me").await.status, 200, "{step}");
-        let checked = site.auth.check_password_reset(&token).await;
-        assert_eq!(checked.is_err(), is_used, "{step}");
-        if is_used {
-            token = reset_token(&site.auth, "ada").await;
-        }
+        site.auth.check_password_reset(&token).await.unwrap();
     }
     site.auth
         .verify_password(("username", "ada"), PASSWORD)

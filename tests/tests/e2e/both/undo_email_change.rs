@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use lucia::{Auth, Error, NewKey, Session};
 
 use super::change_email::{NEW, OLD, TOLD, changed, form, has_key, site, token, unverified, user};
-use crate::support::{PASSWORD, Site, Stage, on_each_store, request_to};
+use crate::support::{PASSWORD, Site, Stage, on_each_store, request_of, request_to};
 
 on_each_store![
     r62_keys_that_were_added_since_the_change_end_with_the_undo,
@@ -121,9 +121,18 @@ async fn r62_an_undo_needs_no_key_of_the_other_person(stage: Stage) {
         .await
         .unwrap();
     let eve = user(auth, NEW).await;
+    // What is noted of it does not count where she undoes a change of her own.
+    let second = NewKey::with_password(("email", SECOND), PASSWORD).verified();
+    auth.create_key(&eve.user_id, second).await.unwrap();
+    let hers = changed(&site.browser_of(&eve), SECOND, THIRD).await;
+    assert_eq!(undo(&site, &hers).await, 204);
+    let both = ["email:ada@example.org", "email:ada@second.example"];
+    assert_eq!(keys(auth, &eve).await, both);
+    let eve = auth.create_session(&eve.user_id).await.unwrap();
+
     assert_eq!(undo(&site, &token).await, 204);
     assert_eq!(keys(auth, &ada).await, ["email:ada@example.com"]);
-    assert_eq!(keys(auth, &eve).await, ["email:ada@example.org"]);
+    assert_eq!(keys(auth, &eve).await, both);
     assert_eq!(site.browser_of(&eve).get("/me").await.status, 200);
 }
 
@@ -157,6 +166,30 @@ async fn r62_an_undo_outlives_another_change_to_the_same_address(stage: Stage) {
 
     assert_eq!(undo(&site, &undone).await, 204);
     assert!(has_key(&site, OLD).await && !has_key(&site, NEW).await);
+
+    // It happens while theirs is on its way, in another process.
+    let elsewhere = Auth::builder(stage.store().await).clock(stage.clock.reader());
+    let elsewhere = elsewhere.build().unwrap();
+    let ada = auth.trusted_key(("email", OLD)).await.unwrap();
+    let ada = auth.create_session(&ada).await.unwrap();
+    let wanted = token(&site.browser_of(&ada), OLD, NEW).await;
+    stage.probe.halt("write_key");
+    let meanwhile = async {
+        stage.probe.arrived("write_key").await;
+        let changing = request_of(&elsewhere, &ada);
+        let changed = changing.change_email(&wanted).await.unwrap();
+        let deletion = elsewhere.delete_key(("email", NEW)).even_if_last();
+        deletion.await.unwrap();
+        stage.probe.release("write_key");
+        changed.undo.unwrap().token
+    };
+    let posted = form(&link);
+    let (reply, undone) = tokio::join!(browser.post("/change", &posted), meanwhile);
+    assert_eq!((reply.status, &*reply.body), (400, TOLD));
+    assert!(has_key(&site, THIRD).await && !has_key(&site, NEW).await);
+    assert_eq!(undo(&site, undone.expose()).await, 204);
+    assert!(has_key(&site, OLD).await);
+
     // Now nothing is left to undo.
     assert_eq!(browser.post("/change", &form(&link)).await.status, 200);
 }

@@ -24,8 +24,8 @@ on_each_store![
     r63_a_sign_in_that_is_under_way_leaves_no_session_beside_the_owner,
     r63_an_outage_ends_everything_and_verifies_or_does_nothing,
     r63_an_account_with_another_way_in_is_not_given_away,
-    r63_a_key_that_is_added_meanwhile_is_deleted,
-    r63_a_key_that_is_verified_meanwhile_opens_nothing,
+    r63_another_way_in_that_comes_meanwhile_keeps_the_account_and_the_link,
+    r63_a_password_that_is_added_meanwhile_opens_nothing,
     a_link_verifies_its_key_of_its_user_for_a_day,
     a_key_can_be_verified_from_the_beginning,
     r26_another_site_verifies_nothing,
@@ -86,6 +86,14 @@ async fn sign_in_by_password() -> lucia::Result<Response> {
     Ok(answer(204, &[], ""))
 }
 
+/// As where an OAuth provider has said who it is.
+#[auth_request]
+async fn sign_in_by_trust(auth: Data<Auth>) -> lucia::Result<Response> {
+    let key = auth.trusted_key(("email", ADDRESS)).await?;
+    auth_request.sign_in(key).await?;
+    Ok(answer(204, &[], ""))
+}
+
 #[auth_request]
 async fn new_password(Form(form): Form<Link>) -> lucia::Result<Response> {
     auth_request
@@ -116,6 +124,7 @@ impl Scene {
             .post("/code/ask", ask_for_code)
             .post("/code", sign_in_by_code)
             .post("/password", sign_in_by_password)
+            .post("/trusted", sign_in_by_trust)
             .post("/new-password", new_password)
             .post("/reset", reset);
         let site = serve(stage.auth().await, routes).await;
@@ -304,31 +313,48 @@ async fn r63_nothing_that_was_stuffed_is_left_when_the_owner_resets_the_password
 
 async fn r63_a_sign_in_that_is_under_way_leaves_no_session_beside_the_owner(stage: Stage) {
     let scene = Scene::stuffed(stage).await;
-    let probe = &scene.stage.probe;
-    let token = scene.link().await;
-    probe.halt("insert_session_by_key");
-    let (stranger, owner) = (scene.site.browser(), scene.site.browser());
-    let meeting = async {
-        probe.arrived("insert_session_by_key").await;
-        // The owner's session waits there as well, when all has ended.
-        let token = form(&token);
-        let verifying = owner.post("/verify", &token);
-        let releasing = async {
+    let (auth, probe) = (&scene.site.auth, &scene.stage.probe);
+    let key = auth.key(("email", ADDRESS)).await.unwrap().unwrap();
+    let mut owner = scene.site.browser();
+    for path in ["/trusted", "/password"] {
+        let sql = "UPDATE user_key SET verified_at = NULL";
+        scene.stage.execute(sql).await;
+        match path {
+            "/trusted" => drop(auth.remove_key_password(&key.id).await.unwrap()),
+            _ => {
+                for key in [&key.id, &("username", "mallory").into()] {
+                    auth.update_key_password(key, PASSWORD).await.unwrap();
+                }
+            }
+        }
+        let token = scene.sign_in_link().await;
+        let stranger = scene.site.browser();
+        owner = scene.site.browser();
+        probe.halt("insert_session_by_key");
+        let meeting = async {
             probe.arrived("insert_session_by_key").await;
-            probe.release("insert_session_by_key");
+            // The owner's session waits there as well, when all has ended.
+            let token = form(&token);
+            let signing_in = owner.post("/sign-in", &token);
+            let releasing = async {
+                probe.arrived("insert_session_by_key").await;
+                probe.release("insert_session_by_key");
+            };
+            tokio::join!(signing_in, releasing).0
         };
-        tokio::join!(verifying, releasing).0
-    };
-    let (stuffed, verified) = tokio::join!(stranger.post("/password", &[]), meeting);
-    assert_eq!((verified.status, &*verified.body), (200, "welcome"));
-    assert_eq!(stuffed.status, 401, "{stuffed:?}");
+        let (stuffed, signed_in) = tokio::join!(stranger.post(path, &[]), meeting);
+        assert_eq!(signed_in.status, 204, "{path}: {signed_in:?}");
+        assert_eq!(stuffed.status, 401, "{path}: {stuffed:?}");
+        assert_eq!(owner.get("/me").await.body, "Hello, ada!", "{path}");
+        assert_eq!(scene.stage.count("user_session").await, 1, "{path}");
+    }
     scene.assert_owned(&owner, false).await;
 }
 
 async fn r63_an_outage_ends_everything_and_verifies_or_does_nothing(stage: Stage) {
     let scene = Scene::stuffed(stage).await;
     let probe = &scene.stage.probe;
-    for step in ["token", "key", "user_keys", "take_token", "claim_key"] {
+    for step in ["token", "key", "claim_key"] {
         let token = scene.link().await;
         probe.halt(step);
         let owner = scene.site.browser();
@@ -345,6 +371,8 @@ async fn r63_an_outage_ends_everything_and_verifies_or_does_nothing(stage: Stage
         assert_eq!(scene.key().await.verified_at, None, "{step}");
         let stranger = scene.site.browser_of(&scene.session);
         assert_eq!(stranger.get("/me").await.status, 200, "{step}");
+        let link = scene.site.auth.check_email_verification(token[0].1);
+        link.await.unwrap();
     }
     // One step of the store does all of it. What fails behind it takes nothing back.
     let token = scene.link().await;
@@ -415,16 +443,81 @@ async fn r63_an_account_with_another_way_in_is_not_given_away(stage: Stage) {
     assert!(scene.key().await.has_password);
 }
 
-async fn r63_a_key_that_is_added_meanwhile_is_deleted(stage: Stage) {
+async fn r63_another_way_in_that_comes_meanwhile_keeps_the_account_and_the_link(stage: Stage) {
+    let scene = Scene::stuffed(stage).await;
+    let (auth, probe) = (&scene.site.auth, &scene.stage.probe);
+    let dump = "SELECT id, user_id, hashed_password, verified_at FROM user_key ORDER BY id";
+    for (is_verified, path) in [
+        (false, "/verify"),
+        (true, "/verify"),
+        (false, "/sign-in"),
+        (true, "/reset"),
+        (false, "/code"),
+    ] {
+        let elsewhere = scene.site.browser();
+        let token = match path {
+            "/verify" => scene.link().await,
+            "/sign-in" => scene.sign_in_link().await,
+            "/reset" => scene.reset_link().await,
+            _ => scene.code(&elsewhere).await,
+        };
+        probe.halt("claim_key");
+        // The user links a provider, or verifies an address of theirs.
+        let meanwhile = async {
+            probe.arrived("claim_key").await;
+            match is_verified {
+                true => scene.stage.verify_key("username:mallory").await,
+                false => {
+                    let github = NewKey::without_password(("github", "1815"));
+                    let added = auth.create_key(&scene.session.user_id, github);
+                    added.await.unwrap();
+                }
+            }
+            let keys = scene.stage.rows(dump).await;
+            probe.release("claim_key");
+            keys
+        };
+        let form = form(&token);
+        let (reply, keys) = tokio::join!(elsewhere.post(path, &form), meanwhile);
+        assert_eq!(
+            (reply.status, &*reply.body),
+            (401, "Not signed in."),
+            "{path}"
+        );
+        assert!(reply.set_cookies().is_empty(), "{path}");
+        assert_eq!(scene.stage.rows(dump).await, keys, "{path}");
+        let at_home = scene.site.browser_of(&scene.session);
+        assert_eq!(at_home.get("/me").await.status, 200, "{path}");
+        match path {
+            "/verify" => drop(auth.check_email_verification(&token).await.unwrap()),
+            "/sign-in" => drop(auth.check_sign_in_link(&token).await.unwrap()),
+            "/reset" => drop(auth.check_password_reset(&token).await.unwrap()),
+            _ => {}
+        }
+        let sql = "DELETE FROM user_key WHERE id = 'github:1815'; \
+                   UPDATE user_key SET verified_at = NULL";
+        scene.stage.execute(sql).await;
+    }
+    // Where the user is signed in, the link does its work.
+    let token = scene.link().await;
+    scene.stage.verify_key("username:mallory").await;
+    let at_home = scene.site.browser_of(&scene.session);
+    let reply = at_home.post("/verify", &form(&token)).await;
+    assert_eq!((reply.status, &*reply.body), (200, "verified"));
+}
+
+async fn r63_a_password_that_is_added_meanwhile_opens_nothing(stage: Stage) {
     let scene = Scene::stuffed(stage).await;
     let probe = &scene.stage.probe;
     let token = scene.link().await;
+    let mallory = scene.site.auth.delete_key(("username", "mallory"));
+    mallory.await.unwrap();
     probe.halt("claim_key");
     let owner = scene.site.browser();
     let adding = async {
         probe.arrived("claim_key").await;
-        let github = NewKey::without_password(("github", "1815"));
-        let added = scene.site.auth.create_key(&scene.session.user_id, github);
+        let nickname = NewKey::with_password(("username", "mallory"), PASSWORD);
+        let added = scene.site.auth.create_key(&scene.session.user_id, nickname);
         added.await.unwrap();
         probe.release("claim_key");
     };
@@ -432,7 +525,7 @@ async fn r63_a_key_that_is_added_meanwhile_is_deleted(stage: Stage) {
     probe.calls();
     let (reply, ()) = tokio::join!(owner.post("/verify", &token), adding);
     assert_eq!((reply.status, &*reply.body), (200, "welcome"));
-    // One step of the store does all of it.
+    // One step of the store does all of it, and uses the link.
     let calls = probe.calls();
     let claim = calls.iter().position(|call| *call == "claim_key");
     assert_eq!(
@@ -440,25 +533,6 @@ async fn r63_a_key_that_is_added_meanwhile_is_deleted(stage: Stage) {
         ["claim_key", "insert_key", "insert_session_by_key"]
     );
     scene.assert_owned(&owner, false).await;
-}
-
-async fn r63_a_key_that_is_verified_meanwhile_opens_nothing(stage: Stage) {
-    let scene = Scene::stuffed(stage).await;
-    let probe = &scene.stage.probe;
-    let secret = scene.link().await;
-    probe.halt("claim_key");
-    let owner = scene.site.browser();
-    let verifying = async {
-        probe.arrived("claim_key").await;
-        scene.stage.verify_key("username:mallory").await;
-        probe.release("claim_key");
-    };
-    let secret = form(&secret);
-    let (reply, ()) = tokio::join!(owner.post("/verify", &secret), verifying);
-    assert_eq!((reply.status, &*reply.body), (200, "welcome"));
-    scene.assert_owned(&owner, false).await;
-    let mallory = scene.site.auth.key(("username", "mallory")).await;
-    assert_eq!(mallory.unwrap().unwrap().verified_at, None);
 }
 
 async fn a_link_verifies_its_key_of_its_user_for_a_day(stage: Stage) {

@@ -1,6 +1,9 @@
 //! Tables that are not as the code expects them.
 
-use lucia::{Auth, Error, PgStore, Session, SqliteStore};
+use std::net::IpAddr;
+
+use lucia::store::{CredentialRow, CredentialStore as _, MailRow, MailStore as _, UnixMillis};
+use lucia::{Auth, Error, NewKey, PgStore, Session, SqliteStore, TokenPurpose};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -16,6 +19,8 @@ on_each_store![
     a_column_of_another_type_than_the_application_reads_is_named,
     a_null_where_the_application_wants_a_value_is_named,
 ];
+
+const LINK: TokenPurpose = TokenPurpose::new("link");
 
 /// What fails when `table` does not fit, each with its error.
 async fn uses(
@@ -361,9 +366,48 @@ async fn a_column_of_lucias_tables_that_lucia_does_not_fill_is_the_operators_mis
     let stage = Stage::postgres().await;
     let auth = stage.auth().await;
     let session = sign_up(&auth, "ada").await;
-    let sql = "ALTER TABLE user_session ADD COLUMN country TEXT NOT NULL DEFAULT 'x'; \
-               ALTER TABLE user_session ALTER country DROP DEFAULT";
-    stage.execute(sql).await;
-    let created = auth.create_session(&session.user_id).await;
-    assert_schema(created, ("user_session", Some("country")), "create_session");
+    let user_id = &session.user_id;
+    let key = auth.verify_password(("username", "ada"), PASSWORD);
+    let key = key.await.unwrap();
+    const TABLES: [&str; 6] = [
+        "user_key",
+        "user_session",
+        "sign_in_attempt",
+        "one_time_token",
+        "outgoing_mail",
+        "user_credential",
+    ];
+    for table in TABLES {
+        let sql = format!(
+            "ALTER TABLE {table} ADD COLUMN country TEXT NOT NULL DEFAULT 'x'; \
+             ALTER TABLE {table} ALTER country DROP DEFAULT"
+        );
+        stage.execute(&sql).await;
+    }
+    let store = stage.pg_store().await;
+    let (id, user, now) = (|| "a".repeat(64), || user_id.clone(), UnixMillis(0));
+    let text = str::to_owned;
+    let mail = MailRow::new(id(), text("a@example.com"), text("Hi"), text("Hi"), now);
+    let credential = CredentialRow::new(id(), user(), text("test"), text("{}"), now);
+    let address = IpAddr::from([192, 0, 2, 1]);
+    let outcomes = [
+        auth.create_key(user_id, NewKey::without_password(("github", "1815")))
+            .await
+            .map(drop),
+        auth.create_session(&key).await.map(drop),
+        auth.verify_password(("username", "ada"), PASSWORD)
+            .limit_by(address)
+            .await
+            .map(drop),
+        auth.create_token(LINK, &()).user(user_id).await.map(drop),
+        store.insert_mail(mail).await.map_err(Error::from),
+        store
+            .insert_credential(credential)
+            .await
+            .map(drop)
+            .map_err(Error::from),
+    ];
+    for (table, outcome) in TABLES.into_iter().zip(outcomes) {
+        assert_schema(outcome, (table, Some("country")), table);
+    }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use lucia::store::{
-    AttemptStore, ClaimedKey, CountedAttempt, CountedPlace, CredentialRow, CredentialStore,
+    AttemptStore, ClaimOutcome, CountedAttempt, CountedPlace, CredentialRow, CredentialStore,
     Expiries, FormerTokens, InsertedSession, KeyClaim, KeyDeletion, KeyRow, KeyWrite, LastKey,
     MailRow, MailStore, NewAttempt, NewSessionRow, NewUserRow, OldHash, Owner, PasswordChange,
     Result, Rotation, SessionRow, SessionStore, Store, StoreError, TokenRow, TokenStore,
@@ -193,7 +193,7 @@ probed! {
     insert_session_by_key(session: NewSessionRow, key: KeyRow) -> Option<InsertedSession>;
     change_password(change: PasswordChange) -> bool;
     write_key(write: KeyWrite, by: WrittenBy<'_>, at: UnixMillis) -> bool;
-    claim_key(claim: KeyClaim) -> Option<ClaimedKey>;
+    claim_key(claim: KeyClaim) -> ClaimOutcome;
 }
 
 probed! {

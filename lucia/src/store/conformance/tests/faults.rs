@@ -114,6 +114,8 @@ faults! {
     RenamesWithoutTheNote
     NotesWhatItDoesNotRename
     KeepsTheFormerNote
+    ReplacesANoteThatIsInUse
+    NotesInTwoSteps
     WritesInTwoSteps
     WritesByNothing
     WritesByThatOfAnybody
@@ -268,6 +270,8 @@ faults! {
     BeginsByAnyKey
     BeginsByAnyHash
     BeginsWithoutThePassword
+    BeginsWheneverItWasVerified
+    BeginsByAPasswordAsItWasVerified
     BeginsByTheKeyOfSomebodyElse
     BeginsInTwoSteps
     BeginsAndEndsNothing
@@ -285,6 +289,13 @@ faults! {
     KeepsTheSessionOfAnybody
     ChangesPasswordsInTwoSteps
     ClaimsByAnyKey
+    ClaimsBesideAVerifiedKey
+    ClaimsBesideAKeyWithoutAPassword
+    ClaimsBesideAnybodysKeys
+    ClaimsBesideWhatCameMeanwhile
+    ClaimsWhereTheLinkIsGone
+    RefusesAndTakesTheLink
+    RefusesBeforeItLooksForTheLink
     ClaimsEverybody
     ClaimsAndKeepsOtherPasswords
     ClaimsAndKeepsTheSessions

@@ -3,8 +3,8 @@
 use super::faults::Fault;
 use super::memory::{Memory, State};
 use crate::store::{
-    ClaimedKey, KeyClaim, KeyDeletion, KeyRow, KeyWrite, LastKey, Result, SessionRow, StoreError,
-    TokenRow, UnixMillis, UserStore as _, WrittenBy,
+    ClaimOutcome, ClaimedBy, KeyClaim, KeyDeletion, KeyRow, KeyWrite, LastKey, Result, SessionRow,
+    StoreError, TokenRow, UnixMillis, UserStore as _, WrittenBy,
 };
 use crate::user::UserId;
 
@@ -84,8 +84,18 @@ impl Memory {
         at: UnixMillis,
     ) -> Result<bool> {
         let is_taken = self.state().keys.contains_key(&new_id);
+        let is_in_use = |state: &State| {
+            let former = note.as_ref().and_then(|note| state.tokens.get(&note.id));
+            former.is_some_and(|former| at < former.expires)
+        };
+        let was_noted = is_in_use(&self.state());
         self.pause(Fault::RenamesInTwoSteps).await;
+        self.pause(Fault::NotesInTwoSteps).await;
         let mut state = self.state();
+        let is_noted = match self.has(Fault::NotesInTwoSteps) {
+            true => was_noted,
+            false => is_in_use(&state),
+        };
         let note = note.filter(|_| !self.has(Fault::RenamesWithoutTheNote));
         if self.has(Fault::NotesWhatItDoesNotRename) {
             state
@@ -99,6 +109,9 @@ impl Memory {
         };
         if is_taken && !self.has(Fault::RenamesToATakenKey) {
             return Err(StoreError::DuplicateKey);
+        }
+        if is_noted && !self.has(Fault::ReplacesANoteThatIsInUse) {
+            return Ok(false);
         }
         if !self.has(Fault::RenamesAndKeepsTheOld) {
             state.keys.remove(id);
@@ -145,55 +158,61 @@ impl Memory {
         owner.is_some_and(|owner| owner == user_id || self.has(Fault::WritesByThatOfAnybody))
     }
 
-    pub(super) async fn claim(&self, claim: KeyClaim) -> Result<Option<ClaimedKey>> {
-        if !self.is_claimable(&claim) {
-            return Ok(None);
-        }
-        let user_id = &claim.user_id;
-        let everybodys = self.has(Fault::ClaimsEverybody);
-        if !self.has(Fault::ClaimsAndKeepsTheSessions) {
-            let is_other = |row: &SessionRow| !everybodys && row.user_id != *user_id;
-            self.state().sessions.retain(|_, row| is_other(row));
-        }
-        let is_added = |key: &KeyRow| {
-            key.user_id == *user_id && key.id != claim.key_id && !claim.others.contains(&key.id)
-        };
+    pub(super) async fn claim(&self, claim: KeyClaim) -> Result<ClaimOutcome> {
+        let refused = self.refusal(&self.state(), &claim);
         let known: Vec<_> = self.state().keys.keys().cloned().collect();
+        if refused.is_none() && !self.has(Fault::ClaimsAndKeepsTheSessions) {
+            self.end_sessions(&claim.user_id);
+        }
         self.pause(Fault::ClaimsInTwoSteps).await;
         self.pause(Fault::ClaimsTheKeysThatItKnew).await;
+        self.pause(Fault::ClaimsBesideWhatCameMeanwhile).await;
         let mut state = self.state();
-        if let Some(token) = &claim.token {
-            let is_taken = state.tokens.contains_key(token);
-            if !self.has(Fault::ClaimsAndKeepsItsToken) {
-                state.tokens.remove(token);
-            }
-            if !is_taken && !self.has(Fault::ClaimsByAnyToken) {
-                return Ok(None);
-            }
+        let refused = match self.has(Fault::ClaimsBesideWhatCameMeanwhile) {
+            true => refused,
+            false => self.refusal(&state, &claim),
+        };
+        let keeps_the_token = match &refused {
+            Some(_) => !self.has(Fault::RefusesAndTakesTheLink),
+            None => self.has(Fault::ClaimsAndKeepsItsToken),
+        };
+        if let Some(token) = claim.by.token()
+            && !keeps_the_token
+        {
+            state.tokens.remove(token);
         }
+        if let Some(refused) = refused {
+            return Ok(refused);
+        }
+        let (user_id, everybodys) = (&claim.user_id, self.has(Fault::ClaimsEverybody));
         if !self.has(Fault::ClaimsAndKeepsTheTokens) {
             let is_theirs = |token: &TokenRow| token.user_id.as_ref() == Some(user_id);
             state
                 .tokens
                 .retain(|_, token| !everybodys && !is_theirs(token));
         }
-        let mut claimed = ClaimedKey::default();
-        let former = state.keys.get(&claim.key_id);
-        let foreign = former.filter(|key| key.user_id != *user_id).cloned();
-        if claim.token.is_some() && (foreign.is_some() || former.is_none()) {
-            let given = KeyRow::new(&*claim.key_id, user_id.clone(), None);
-            state.keys.insert(given.id.clone(), given);
-            claimed.deleted.extend(foreign);
-        }
-        if !self.has(Fault::ClaimsAndKeepsAddedKeys) {
-            let is_seen =
-                |key: &KeyRow| known.contains(&key.id) || !self.has(Fault::ClaimsTheKeysThatItKnew);
-            let deleted = state
-                .keys
-                .values()
-                .filter(|key| is_added(key) && is_seen(key));
-            claimed.deleted.extend(deleted.cloned());
-            state.keys.retain(|_, key| !(is_added(key) && is_seen(key)));
+        let is_seen =
+            |key: &KeyRow| known.contains(&key.id) || !self.has(Fault::ClaimsTheKeysThatItKnew);
+        let mut deleted = Vec::new();
+        if let ClaimedBy::Note { others, .. } = &claim.by {
+            let former = state.keys.get(&claim.key_id);
+            let foreign = former.filter(|key| key.user_id != *user_id).cloned();
+            if foreign.is_some() || former.is_none() {
+                let given = KeyRow::new(&*claim.key_id, user_id.clone(), None);
+                state.keys.insert(given.id.clone(), given);
+                deleted.extend(foreign);
+            }
+            let is_added = |key: &KeyRow| {
+                key.user_id == *user_id
+                    && key.id != claim.key_id
+                    && !others.contains(&key.id)
+                    && is_seen(key)
+            };
+            if !self.has(Fault::ClaimsAndKeepsAddedKeys) {
+                let added = state.keys.values().filter(|key| is_added(key));
+                deleted.extend(added.cloned());
+                state.keys.retain(|_, key| !is_added(key));
+            }
         }
         if self.has(Fault::ClaimsAndDeletesAllKeys) {
             state
@@ -201,17 +220,20 @@ impl Memory {
                 .retain(|id, key| key.user_id != *user_id || *id == claim.key_id);
         }
         if self.has(Fault::NamesNoDeletedKey) {
-            claimed.deleted.clear();
+            deleted.clear();
         }
+        let verified = match &claim.by {
+            ClaimedBy::Note { verified, .. } => &verified[..],
+            ClaimedBy::Message { .. } => &[],
+        };
         let theirs = state.keys.values_mut();
-        let theirs = theirs.filter(|key| everybodys || key.user_id == *user_id);
+        let theirs = theirs.filter(|key| everybodys || key.user_id == *user_id && is_seen(key));
         for key in theirs {
             let is_claimed = key.id == claim.key_id;
             if is_claimed || !self.has(Fault::ClaimsAndKeepsOtherPasswords) {
                 key.hashed_password = None;
             }
-            let stays = claim.verified.contains(&key.id)
-                && !self.has(Fault::ClaimsAndVerifiesNoOther)
+            let stays = verified.contains(&key.id) && !self.has(Fault::ClaimsAndVerifiesNoOther)
                 || self.has(Fault::ClaimsAndKeepsVerifications);
             if is_claimed && !self.has(Fault::ClaimsAndVerifiesNothing)
                 || self.has(Fault::ClaimsAndVerifiesAllKeys)
@@ -221,21 +243,61 @@ impl Memory {
                 key.verified_at = None;
             }
         }
-        Ok(Some(claimed))
+        Ok(ClaimOutcome::Claimed { deleted })
     }
 
-    fn is_claimable(&self, claim: &KeyClaim) -> bool {
-        let state = self.state();
+    fn end_sessions(&self, user_id: &UserId) {
+        let everybodys = self.has(Fault::ClaimsEverybody);
+        let is_other = |row: &SessionRow| !everybodys && row.user_id != *user_id;
+        self.state().sessions.retain(|_, row| is_other(row));
+    }
+
+    /// Why nothing is to happen.
+    fn refusal(&self, state: &State, claim: &KeyClaim) -> Option<ClaimOutcome> {
         let key = state.keys.get(&claim.key_id);
         let is_theirs = key.is_some_and(|key| key.user_id == claim.user_id);
-        let Some(token) = &claim.token else {
-            return is_theirs || self.has(Fault::ClaimsByAnyKey) && key.is_some();
+        let is_there = |token: &str| state.tokens.contains_key(token);
+        let (is_kept, is_claimable) = match &claim.by {
+            ClaimedBy::Message { link } => {
+                let is_there = link.as_deref().is_none_or(is_there);
+                (
+                    self.is_kept(state, claim),
+                    (is_there || self.has(Fault::ClaimsWhereTheLinkIsGone))
+                        && (is_theirs || self.has(Fault::ClaimsByAnyKey) && key.is_some()),
+                )
+            }
+            ClaimedBy::Note { id, .. } => {
+                let is_verified = key.is_some_and(|key| key.verified_at.is_some());
+                let is_free =
+                    is_theirs || !is_verified || self.has(Fault::ClaimsWhatAnotherHasVerified);
+                let is_known = state.users.contains_key(claim.user_id.as_str());
+                (
+                    false,
+                    (is_there(id) || self.has(Fault::ClaimsByAnyToken))
+                        && is_free
+                        && (is_known || self.has(Fault::ClaimsForNobody)),
+                )
+            }
         };
-        let is_verified = key.is_some_and(|key| key.verified_at.is_some());
-        let is_free = is_theirs || !is_verified || self.has(Fault::ClaimsWhatAnotherHasVerified);
-        let is_known = state.users.contains_key(claim.user_id.as_str());
-        (state.tokens.contains_key(token) || self.has(Fault::ClaimsByAnyToken))
-            && is_free
-            && (is_known || self.has(Fault::ClaimsForNobody))
+        match (is_claimable, is_kept) {
+            (true, false) => None,
+            (true, true) => Some(ClaimOutcome::OtherWayIn),
+            (false, true) if self.has(Fault::RefusesBeforeItLooksForTheLink) => {
+                Some(ClaimOutcome::OtherWayIn)
+            }
+            (false, _) => Some(ClaimOutcome::Unknown),
+        }
+    }
+
+    /// Whether another key of the user keeps the account.
+    fn is_kept(&self, state: &State, claim: &KeyClaim) -> bool {
+        let anybodys = self.has(Fault::ClaimsBesideAnybodysKeys);
+        let is_other =
+            |key: &&KeyRow| (anybodys || key.user_id == claim.user_id) && key.id != claim.key_id;
+        state.keys.values().filter(is_other).any(|key| {
+            key.verified_at.is_some() && !self.has(Fault::ClaimsBesideAVerifiedKey)
+                || key.hashed_password.is_none()
+                    && !self.has(Fault::ClaimsBesideAKeyWithoutAPassword)
+        })
     }
 }

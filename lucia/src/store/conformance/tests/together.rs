@@ -7,7 +7,7 @@ use super::memory::Memory;
 use super::users::user_row;
 use crate::session::token::SessionId;
 use crate::store::{
-    AttemptStore, ClaimedKey, CredentialStore, InsertedSession, KeyClaim, KeyRow, KeyWrite,
+    AttemptStore, ClaimOutcome, CredentialStore, InsertedSession, KeyClaim, KeyRow, KeyWrite,
     MailStore, NewSessionRow, PasswordChange, Result, SessionRow, SessionStore, Store, StoreError,
     TokenStore, UnixMillis, UserRow, WrittenBy,
 };
@@ -80,8 +80,12 @@ impl Store for Memory {
             let is_theirs = found.user_id == session.user_id && key.user_id == session.user_id;
             let is_their_hash = found.hashed_password == key.hashed_password
                 || key.hashed_password.is_none() && self.has(Fault::BeginsWithoutThePassword);
+            let needs_verification = !self.has(Fault::BeginsWheneverItWasVerified)
+                && (found.hashed_password.is_none()
+                    || self.has(Fault::BeginsByAPasswordAsItWasVerified));
             (is_theirs || self.has(Fault::BeginsByTheKeyOfSomebodyElse))
                 && (is_their_hash || self.has(Fault::BeginsByAnyHash))
+                && (!needs_verification || found.verified_at == key.verified_at)
         });
         if !is_as_opened && !self.has(Fault::BeginsByAnyKey) || self.has(Fault::BeginsByNoKey) {
             if let Some(replaced) = &session.replaces
@@ -161,7 +165,7 @@ impl Store for Memory {
         self.write(write, by, at).await
     }
 
-    async fn claim_key(&self, claim: KeyClaim) -> Result<Option<ClaimedKey>> {
+    async fn claim_key(&self, claim: KeyClaim) -> Result<ClaimOutcome> {
         self.claim(claim).await
     }
 }

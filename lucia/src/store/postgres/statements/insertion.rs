@@ -10,7 +10,7 @@ use super::{IN_TURN, IS_IN_TURN, Statements, columns_and_values, given, turn};
 pub(in crate::store::postgres) struct Insertion {
     /// The session of this public id ends.
     pub(in crate::store::postgres) replaces: bool,
-    /// Nothing happens unless there is the key of this id with this hash.
+    /// Nothing happens unless there is the key of this id with this hash, or without one and verified at this time.
     pub(in crate::store::postgres) by_key: bool,
     /// The user has so many sessions at the most. No other one may be inserted at the same time: see
     /// [`Statements::lock_sign_ins`].
@@ -64,7 +64,9 @@ impl Statements {
             format!("${number}")
         };
         let is_replaced = insertion.replaces.then(|| self.ids.is(&parameter()));
-        let key = insertion.by_key.then(|| (parameter(), parameter()));
+        let key = insertion
+            .by_key
+            .then(|| (parameter(), parameter(), parameter()));
         let limit = insertion.limited.then(parameter);
 
         // The user goes first, as everywhere: the insertion looks for them when all is done.
@@ -74,13 +76,16 @@ impl Statements {
             users = self.users,
         );
         let mut may_begin = "(SELECT count(*) FROM owner) >= 0";
-        if let Some((id, hash)) = key {
+        if let Some((id, hash, verified_at)) = key {
             // A later change of the key waits until the session is there. An earlier one is waited
-            // for, and the hash is then compared with what it left.
+            // for, and what it left is then compared.
             steps.push_str(&format!(
                 r#"opened AS (
                     SELECT 1 FROM {} WHERE "id" = {id} AND "user_id" = $2
-                        AND "hashed_password" IS NOT DISTINCT FROM {hash} AND {may_begin}
+                        AND "hashed_password" IS NOT DISTINCT FROM {hash}
+                        AND ("hashed_password" IS NOT NULL
+                            OR "verified_at" IS NOT DISTINCT FROM {verified_at}::BIGINT)
+                        AND {may_begin}
                     FOR SHARE
                 ),"#,
                 self.keys

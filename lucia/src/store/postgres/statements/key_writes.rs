@@ -62,20 +62,25 @@ impl KeyWrites {
                 WHERE "id" = $1 AND "user_id" = $2 AND {is_held} RETURNING 1"#,
                 held("$4"),
             ),
+            // The note comes first: one that is still in use keeps the key from its new id.
             rename: format!(
-                r#"{}, renamed AS (
-                    UPDATE {keys} SET "id" = $3, "verified_at" = $4
-                    WHERE "id" = $1 AND "user_id" = $2 AND {is_held} RETURNING 1
+                r#"{}, former AS (
+                    SELECT 1 FROM {keys} WHERE "id" = $1 AND "user_id" = $2 AND {is_held} FOR UPDATE
                 ), noted AS (
-                    INSERT INTO {tokens} ("id", "purpose", "data", "created_at", "expires")
+                    INSERT INTO {tokens} AS t ("id", "purpose", "data", "created_at", "expires")
                     SELECT $6::TEXT, $7::TEXT, $8::TEXT::JSON, $9::BIGINT, $10::BIGINT
-                    FROM renamed WHERE $6::TEXT IS NOT NULL
+                    FROM former WHERE $6::TEXT IS NOT NULL
                     ON CONFLICT ("id") DO UPDATE SET "purpose" = excluded."purpose",
                         "user_id" = NULL, "data" = excluded."data", "hashed_code" = NULL,
                         "tries_left" = NULL, "created_at" = excluded."created_at",
                         "expires" = excluded."expires"
+                    WHERE t."expires" <= $4::BIGINT
+                    RETURNING 1
                 )
-                SELECT 1 FROM renamed"#,
+                UPDATE {keys} SET "id" = $3, "verified_at" = $4::BIGINT
+                WHERE "id" = $1 AND "user_id" = $2 AND EXISTS (SELECT 1 FROM former)
+                    AND ($6::TEXT IS NULL OR EXISTS (SELECT 1 FROM noted))
+                RETURNING 1"#,
                 held("$5"),
             ),
             delete: format!(
@@ -89,7 +94,8 @@ impl KeyWrites {
 
 /// The statement of [`claim_key`](crate::store::Store::claim_key). It is sent behind
 /// [`lock_user`](super::Statements::lock_user), which waits for sign-ins and writes that are under way, and for
-/// what writes tokens of the user.
+/// what writes tokens of the user. No row comes back where what the claim names is not there, and one that says so
+/// where the user has another way in.
 pub(in crate::store::postgres) struct ClaimStatement(pub(in crate::store::postgres) String);
 
 impl ClaimStatement {
@@ -103,20 +109,27 @@ impl ClaimStatement {
         let is_ready = format!("{sessions_are_locked} AND EXISTS (SELECT 1 FROM ready)");
         Self(format!(
             r#"WITH locked_keys AS (
-                SELECT "id", "user_id" = $2 AS "own", "verified_at" FROM {keys}
+                SELECT "id", "user_id" = $2 AS "own", "hashed_password", "verified_at" FROM {keys}
                 WHERE "user_id" = $2 OR "id" = $1 ORDER BY "id" FOR UPDATE
-            ), allowed AS (
-                SELECT 1 WHERE CASE WHEN $6::TEXT IS NULL
-                    THEN EXISTS (SELECT 1 FROM locked_keys WHERE "id" = $1 AND "own")
-                    ELSE EXISTS (SELECT 1 FROM {users} WHERE "id" = $2) AND NOT EXISTS (
+            ), asked AS (
+                SELECT 1
+                WHERE ($4::TEXT IS NULL OR EXISTS (SELECT 1 FROM {tokens} WHERE "id" = $4::TEXT))
+                    AND CASE WHEN $5::BOOLEAN
+                    THEN EXISTS (SELECT 1 FROM {users} WHERE "id" = $2) AND NOT EXISTS (
                         SELECT 1 FROM locked_keys
                         WHERE "id" = $1 AND NOT "own" AND "verified_at" IS NOT NULL
-                    ) END
+                    )
+                    ELSE EXISTS (SELECT 1 FROM locked_keys WHERE "id" = $1 AND "own") END
+            ), other_way_in AS (
+                SELECT 1 FROM locked_keys WHERE NOT $5::BOOLEAN AND "own" AND "id" <> $1
+                    AND ("verified_at" IS NOT NULL OR "hashed_password" IS NULL)
             ), taken AS (
-                DELETE FROM {tokens} WHERE "id" = $6::TEXT AND EXISTS (SELECT 1 FROM allowed)
+                DELETE FROM {tokens} WHERE "id" = $4::TEXT AND EXISTS (SELECT 1 FROM asked)
+                    AND NOT EXISTS (SELECT 1 FROM other_way_in)
                 RETURNING 1
             ), ready AS (
-                SELECT 1 FROM allowed WHERE $6::TEXT IS NULL OR EXISTS (SELECT 1 FROM taken)
+                SELECT 1 FROM asked WHERE NOT EXISTS (SELECT 1 FROM other_way_in)
+                    AND ($4::TEXT IS NULL OR EXISTS (SELECT 1 FROM taken))
             ), locked_sessions AS (
                 SELECT s."id" FROM {sessions} AS s
                 WHERE s."user_id" = $2 AND (SELECT count(*) FROM locked_keys) >= 0
@@ -125,7 +138,8 @@ impl ClaimStatement {
                 DELETE FROM {sessions} AS s WHERE s."user_id" = $2 AND {is_ready}
                 RETURNING ({public_id})::TEXT AS "session_id"
             ), ended_tokens AS (
-                DELETE FROM {tokens} WHERE "user_id" = $2 AND {is_ready}
+                DELETE FROM {tokens}
+                WHERE "user_id" = $2 AND "id" IS DISTINCT FROM $4::TEXT AND {is_ready}
             ), foreign_key AS (
                 DELETE FROM {keys}
                 WHERE "id" = $1 AND "user_id" <> $2 AND {is_ready}
@@ -136,20 +150,22 @@ impl ClaimStatement {
                 WHERE NOT EXISTS (SELECT 1 FROM locked_keys WHERE "id" = $1 AND "own")
                     AND (SELECT count(*) FROM foreign_key) >= 0
             ), deleted AS (
-                DELETE FROM {keys} WHERE "user_id" = $2 AND "id" <> $1
-                    AND {id} <> ALL ($4::TEXT[]) AND {is_ready}
+                DELETE FROM {keys} WHERE $5::BOOLEAN AND "user_id" = $2 AND "id" <> $1
+                    AND {id} <> ALL ($6::TEXT[]) AND {is_ready}
                 RETURNING {key}
             ), closed AS (
                 UPDATE {keys} SET "hashed_password" = NULL,
                     "verified_at" = CASE WHEN "id" = $1 THEN $3
-                        WHEN {id} = ANY ($5::TEXT[]) THEN "verified_at" END
-                WHERE "user_id" = $2 AND {is_ready} AND ("id" = $1 OR {id} = ANY ($4::TEXT[]))
+                        WHEN {id} = ANY ($7::TEXT[]) THEN "verified_at" END
+                WHERE "user_id" = $2 AND {is_ready}
+                    AND (NOT $5::BOOLEAN OR "id" = $1 OR {id} = ANY ($6::TEXT[]))
             )
-            SELECT gone.* FROM ready LEFT JOIN (
+            SELECT gone.*, EXISTS (SELECT 1 FROM ready) FROM asked LEFT JOIN (
                 SELECT deleted.*, NULL AS "session_id" FROM deleted
                 UNION ALL SELECT foreign_key.*, NULL FROM foreign_key
                 UNION ALL SELECT NULL, NULL, NULL, NULL, "session_id" FROM ended
-            ) AS gone ON TRUE"#
+            ) AS gone ON TRUE
+            WHERE EXISTS (SELECT 1 FROM ready) OR EXISTS (SELECT 1 FROM other_way_in)"#
         ))
     }
 }
