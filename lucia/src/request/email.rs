@@ -1,17 +1,12 @@
 //! Addresses that a person proves to be theirs, by a link.
 
-use std::time::Duration;
-
 use super::AuthRequest;
 #[cfg(doc)]
 use crate::Error;
 use crate::Result;
 use crate::session::Session;
 use crate::token::KeyLink;
-use crate::user::key::{KeyId, UserKey};
-
-/// How long ago a user may have signed in who changes an address or their keys.
-pub(super) const RECENT: Duration = Duration::from_secs(10 * 60);
+use crate::user::key::UserKey;
 
 /// An address that was verified by [`AuthRequest::verify_email`].
 #[derive(Clone, Debug)]
@@ -102,63 +97,6 @@ impl AuthRequest {
             key: verified.key.key,
             new_session,
         })
-    }
-
-    /// Creates a link that gives a key of the sender another address, for a day:
-    ///
-    /// ```
-    /// use lucia::AuthRequest;
-    ///
-    /// async fn ask(auth_request: &AuthRequest, current: &str, new: &str) -> lucia::Result<()> {
-    ///     let created = auth_request.create_email_change(("email", current), ("email", new));
-    ///     if let Some(link) = created.await? {
-    ///         let url = format!("https://example.com/change?token={}", link.token.expose());
-    ///         send(link.key.provider_user_id(), url);
-    ///     }
-    ///     Ok(()) // the same answer for every address
-    /// }
-    ///
-    /// async fn change(auth_request: &AuthRequest, token: &str) -> lucia::Result<()> {
-    ///     let change = auth_request.change_email(token).await?;
-    ///     if let Some(link) = change.undo {
-    ///         let url = format!("https://example.com/undo?token={}", link.token.expose());
-    ///         send(link.key.provider_user_id(), url);
-    ///     }
-    ///     Ok(())
-    /// }
-    ///
-    /// async fn undo(auth_request: &AuthRequest, token: &str) -> lucia::Result<()> {
-    ///     auth_request.undo_email_change(token).await?;
-    ///     Ok(())
-    /// }
-    /// # fn send(_: &str, _: String) {}
-    /// ```
-    ///
-    /// Send it to the new address, in another task than the response. Nothing changes before
-    /// [`change_email`](Self::change_email) uses it.
-    ///
-    /// Returns `None` if a user has a key of the new address, after about the same work, and where the
-    /// [limit](KeyLink#limits) of links for the new address is reached.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::CrossOrigin`]; [`Error::Unauthenticated`]; [`Error::ReauthenticationRequired`] if the user has not
-    /// signed in within the last 10 minutes; [`Error::UnknownKey`] if the key is not the sender's;
-    /// [`Error::InvalidKey`] for an address that no key can have; [`Error::TooManyAttempts`] when the client has
-    /// asked too often, and for a key whose address was changed within the last 7 days;
-    /// [`Error::Misuse`] if the two keys are of different providers, and for a store without one-time tokens;
-    /// [`Error::Unavailable`] when the store is.
-    pub async fn create_email_change(
-        &self,
-        key: impl Into<KeyId>,
-        new: impl Into<KeyId>,
-    ) -> Result<Option<KeyLink>> {
-        let (key, new) = (key.into(), new.into());
-        let session = self.require_recent().await?;
-        let auth = self.auth();
-        let address = self.client_address();
-        auth.create_address_change(&session.user_id, &key, &new, address)
-            .await
     }
 
     /// Gives a key another address by the token of a link that

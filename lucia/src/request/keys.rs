@@ -1,10 +1,14 @@
 //! Keys of the sender.
 
+use std::time::Duration;
+
 use super::AuthRequest;
-use super::email::RECENT;
 use crate::session::Session;
 use crate::user::key::{KeyId, NewKey, UserKey};
 use crate::{Error, Result};
+
+/// How long ago a user may have signed in who changes an address or their keys.
+const RECENT: Duration = Duration::from_secs(10 * 60);
 
 impl AuthRequest {
     /// Gives the sender one more way to sign in, as [`Auth::create_key`](crate::Auth::create_key) does for any

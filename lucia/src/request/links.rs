@@ -1,6 +1,8 @@
 //! Links and codes that a person asks for, to be sent to the address of a key.
 
 use super::AuthRequest;
+#[cfg(doc)]
+use crate::Error;
 use crate::Result;
 use crate::token::{KeyCode, KeyLink};
 use crate::user::key::KeyId;
@@ -42,10 +44,10 @@ impl AuthRequest {
     ///
     /// # Errors
     ///
-    /// [`Error::CrossOrigin`](crate::Error::CrossOrigin);
-    /// [`Error::TooManyAttempts`](crate::Error::TooManyAttempts) when the client has asked too often;
-    /// [`Error::Misuse`](crate::Error::Misuse) for a store without one-time tokens;
-    /// [`Error::Unavailable`](crate::Error::Unavailable) when the store is.
+    /// [`Error::CrossOrigin`];
+    /// [`Error::TooManyAttempts`] when the client has asked too often;
+    /// [`Error::Misuse`] for a store without one-time tokens;
+    /// [`Error::Unavailable`] when the store is.
     pub async fn create_password_reset(&self, key: impl Into<KeyId>) -> Result<Option<KeyLink>> {
         let key = key.into();
         self.check_forgery()?;
@@ -125,7 +127,7 @@ impl AuthRequest {
     ///
     /// # Errors
     ///
-    /// Those of [`create_password_reset`](Self::create_password_reset), and [`Error::Busy`](crate::Error::Busy) when
+    /// Those of [`create_password_reset`](Self::create_password_reset), and [`Error::Busy`] when
     /// too many passwords and codes wait to be hashed.
     pub async fn create_sign_in_code(&self, key: impl Into<KeyId>) -> Result<Option<KeyCode>> {
         let key = key.into();
@@ -166,7 +168,7 @@ impl AuthRequest {
     /// # Errors
     ///
     /// Those of [`create_password_reset`](Self::create_password_reset), and
-    /// [`Error::Unauthenticated`](crate::Error::Unauthenticated).
+    /// [`Error::Unauthenticated`].
     pub async fn create_email_verification(
         &self,
         key: impl Into<KeyId>,
@@ -177,6 +179,63 @@ impl AuthRequest {
         let address = self.client_address();
         self.auth()
             .create_address_verification(&session.user_id, &key, address)
+            .await
+    }
+
+    /// Creates a link that gives a key of the sender another address, for a day:
+    ///
+    /// ```
+    /// use lucia::AuthRequest;
+    ///
+    /// async fn ask(auth_request: &AuthRequest, current: &str, new: &str) -> lucia::Result<()> {
+    ///     let created = auth_request.create_email_change(("email", current), ("email", new));
+    ///     if let Some(link) = created.await? {
+    ///         let url = format!("https://example.com/change?token={}", link.token.expose());
+    ///         send(link.key.provider_user_id(), url);
+    ///     }
+    ///     Ok(()) // the same answer for every address
+    /// }
+    ///
+    /// async fn change(auth_request: &AuthRequest, token: &str) -> lucia::Result<()> {
+    ///     let change = auth_request.change_email(token).await?;
+    ///     if let Some(link) = change.undo {
+    ///         let url = format!("https://example.com/undo?token={}", link.token.expose());
+    ///         send(link.key.provider_user_id(), url);
+    ///     }
+    ///     Ok(())
+    /// }
+    ///
+    /// async fn undo(auth_request: &AuthRequest, token: &str) -> lucia::Result<()> {
+    ///     auth_request.undo_email_change(token).await?;
+    ///     Ok(())
+    /// }
+    /// # fn send(_: &str, _: String) {}
+    /// ```
+    ///
+    /// Send it to the new address, in another task than the response. Nothing changes before
+    /// [`change_email`](Self::change_email) uses it.
+    ///
+    /// Returns `None` if a user has a key of the new address, after about the same work, and where the
+    /// [limit](KeyLink#limits) of links for the new address is reached.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::CrossOrigin`]; [`Error::Unauthenticated`]; [`Error::ReauthenticationRequired`] if the user has not
+    /// signed in within the last 10 minutes; [`Error::UnknownKey`] if the key is not the sender's;
+    /// [`Error::InvalidKey`] for an address that no key can have; [`Error::TooManyAttempts`] when the client has
+    /// asked too often, and for a key whose address was changed within the last 7 days;
+    /// [`Error::Misuse`] if the two keys are of different providers, and for a store without one-time tokens;
+    /// [`Error::Unavailable`] when the store is.
+    pub async fn create_email_change(
+        &self,
+        key: impl Into<KeyId>,
+        new: impl Into<KeyId>,
+    ) -> Result<Option<KeyLink>> {
+        let (key, new) = (key.into(), new.into());
+        let session = self.require_recent().await?;
+        let auth = self.auth();
+        let address = self.client_address();
+        auth.create_address_change(&session.user_id, &key, &new, address)
             .await
     }
 }

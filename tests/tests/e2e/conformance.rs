@@ -3,12 +3,23 @@
 use lucia::store::conformance::{Case, SESSION_COLUMNS, USER_COLUMNS};
 use lucia::{PgStore, PgStoreBuilder, StoredIds};
 use lucia_tests::{Database, Template};
+use tokio_postgres::NoTls;
 
-/// A database with the tables of a store in it.
-pub(crate) async fn with_tables(template: &Template, builder: &PgStoreBuilder) -> Database {
+/// A database with the tables of a store in it, after which this SQL was run.
+pub(crate) async fn with_tables(
+    template: &Template,
+    builder: &PgStoreBuilder,
+    sql: &str,
+) -> Database {
     let migrate = async |url: String| {
         let store = builder.clone().connect(&url).await.unwrap();
         store.migrate(&USER_COLUMNS).await.unwrap();
+        let (client, connection) = tokio_postgres::connect(&url, NoTls).await.unwrap();
+        let connection = tokio::spawn(connection);
+        client.batch_execute(sql).await.unwrap();
+        // A database with connections is not copied.
+        drop(client);
+        connection.await.unwrap().unwrap();
     };
     template.copy(migrate).await
 }
@@ -16,7 +27,7 @@ pub(crate) async fn with_tables(template: &Template, builder: &PgStoreBuilder) -
 /// Runs a case on a store over a copy of `template`, in which the first one makes the tables.
 async fn passes(case: Case, template: &Template, builder: PgStoreBuilder) {
     let builder = builder.session_columns(SESSION_COLUMNS);
-    let database = with_tables(template, &builder).await;
+    let database = with_tables(template, &builder, "").await;
     case.run(&builder.connect(&database.url()).await.unwrap())
         .await;
 }
@@ -41,20 +52,24 @@ mod with_other_isolation {
     use super::*;
     use crate::isolation::for_the_database;
 
-    async fn isolated(case: Case, isolation: &str) {
-        static TABLES: Template = Template::new();
-
+    async fn isolated(case: Case, template: &Template, isolation: &str, sql: &str) {
         let builder = PgStore::builder().session_columns(SESSION_COLUMNS);
-        let database = with_tables(&TABLES, &builder).await;
-        let sql = for_the_database("default_transaction_isolation", isolation);
-        database.connect().await.batch_execute(&sql).await.unwrap();
+        let database = with_tables(template, &builder, sql).await;
+        // This is not copied with the tables.
+        let isolated = for_the_database("default_transaction_isolation", isolation);
+        let client = database.connect().await;
+        client.batch_execute(&isolated).await.unwrap();
         case.run(&builder.connect(&database.url()).await.unwrap())
             .await;
     }
 
     mod repeatable_read {
-        async fn on_a_fresh_store(case: super::Case) {
-            super::isolated(case, "repeatable read").await;
+        use super::*;
+
+        async fn on_a_fresh_store(case: Case) {
+            static TABLES: Template = Template::new();
+
+            isolated(case, &TABLES, "repeatable read", "").await;
         }
 
         lucia::store_conformance!(
@@ -63,9 +78,38 @@ mod with_other_isolation {
         );
     }
 
+    /// And where now and then a transaction fails in the middle or at its end, as if by another one.
     mod serializable {
-        async fn on_a_fresh_store(case: super::Case) {
-            super::isolated(case, "serializable").await;
+        use super::*;
+
+        const FAILURES: &str = r#"
+            CREATE SEQUENCE written;
+            CREATE FUNCTION fail_now_and_then() RETURNS TRIGGER LANGUAGE plpgsql AS $$
+            DECLARE turn BIGINT := nextval('written');
+            BEGIN
+                IF turn % 29 = 0 THEN
+                    RAISE EXCEPTION 'could not serialize access' USING ERRCODE = '40001';
+                ELSIF turn % 31 = 0 THEN
+                    RAISE EXCEPTION 'deadlock detected' USING ERRCODE = '40P01';
+                END IF;
+                RETURN NULL;
+            END $$;
+            DO $$
+            DECLARE written TEXT;
+            BEGIN
+                FOR written IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' LOOP
+                    EXECUTE format('CREATE TRIGGER fails AFTER INSERT OR UPDATE OR DELETE ON %I
+                        FOR EACH STATEMENT EXECUTE FUNCTION fail_now_and_then()', written);
+                    EXECUTE format('CREATE CONSTRAINT TRIGGER fails_at_the_end
+                        AFTER INSERT OR UPDATE OR DELETE ON %I DEFERRABLE INITIALLY DEFERRED
+                        FOR EACH ROW EXECUTE FUNCTION fail_now_and_then()', written);
+                END LOOP;
+            END $$"#;
+
+        async fn on_a_fresh_store(case: Case) {
+            static TABLES: Template = Template::new();
+
+            isolated(case, &TABLES, "serializable", FAILURES).await;
         }
 
         lucia::store_conformance!(
@@ -104,7 +148,7 @@ mod with_a_cache {
 
         let builder = PgStore::builder().session_columns(SESSION_COLUMNS);
         let builder = builder.cache(CacheOptions::new());
-        let database = with_tables(&TABLES, &builder).await;
+        let database = with_tables(&TABLES, &builder, "").await;
         let store = builder.connect(&database.url()).await.unwrap();
         eventually(async || store.is_cache_answering()).await;
         case.run(&store).await;

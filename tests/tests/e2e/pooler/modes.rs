@@ -46,7 +46,7 @@ async fn passes(case: Case, settings: &[&str]) {
     let builder = PgStore::builder()
         .session_columns(SESSION_COLUMNS)
         .timeout(Duration::from_secs(60));
-    let database = with_tables(&TABLES, &builder).await;
+    let database = with_tables(&TABLES, &builder, "").await;
     let Some(behind) = Behind::before(database, settings).await else {
         return;
     };
