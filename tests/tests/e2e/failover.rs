@@ -11,7 +11,7 @@ use futures_util::future::join_all;
 use lucia::{
     Auth, CacheOptions, Error, PgStore, PgStoreBuilder, Result, Session, SessionToken, UserId,
 };
-use lucia_tests::{Failover, Pair, Stop, TestClock, programs_are_installed, skip};
+use lucia_tests::{Failover, Pair, Replication, Stop, TestClock, programs_are_installed, skip};
 
 use crate::support::{eventually, sign_up};
 
@@ -209,7 +209,7 @@ fn forget(ledger: &Ledger) {
 
 /// Promotes the standby again and again while people come and go.
 async fn fail_over_under_load(hows: &[Failover]) {
-    let pair = tokio::task::spawn_blocking(Pair::start).await;
+    let pair = tokio::task::spawn_blocking(|| Pair::start(Replication::Synchronous)).await;
     let mut pair = pair.unwrap().unwrap();
     let store = PgStore::builder().cache(CacheOptions::new());
     let store = store.connect(&pair.url("postgres")).await.unwrap();
