@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use lucia::store::{
-    Expiries, InsertedSession, NewSessionRow, Owner, Result, Rotation, SessionRow,
-    SessionStore, UnixMillis,
+    Expiries, InsertedSession, NewSessionRow, Owner, Result, Rotation, SessionRow, SessionStore,
+    UnixMillis,
 };
 use lucia::{PgStore, SessionId, UserId};
 use serde_json::{Map, Value};

@@ -1,7 +1,7 @@
 //! Rounds of promotions.
 
+use std::io::Write;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use futures_util::future::{join_all, try_join_all};
@@ -33,6 +33,9 @@ const QUIET: Duration = Duration::from_millis(500);
 /// How often requests of each kind succeed at each web server before a failover, and after it.
 const BEFORE: usize = 3;
 const AFTER: usize = 2;
+
+/// How long a standby waits at the most until each web server has refused a request.
+const NOTICE: Duration = Duration::from_secs(2);
 
 /// How often it is looked how far the visitors are.
 const GLANCE: Duration = Duration::from_millis(5);
@@ -81,10 +84,12 @@ impl Campaign {
         let set_up = self.set_up(&pair).await;
         let mut stage = set_up.map_err(|error| format!("cannot set up: {error:?}"))?;
         let mut report = Report::new(self, stage.visitors.len());
-        for how in self.hows.iter().copied() {
+        for (round, how) in self.hows.iter().copied().enumerate() {
+            if round > 0 {
+                block_in_place(|| pair.follow())?;
+            }
             self.run_round(&mut pair, how, &mut stage, &mut report)
                 .await?;
-            block_in_place(|| pair.follow())?;
         }
         Ok(report)
     }
@@ -98,7 +103,7 @@ impl Campaign {
     ) -> Result<(), String> {
         let world = &stage.world;
         let ledger = &world.ledger;
-        world.ended.store(false, Ordering::Relaxed);
+        world.begin_round();
         let begun = Instant::now();
         let visits: Vec<_> = stage
             .visitors
@@ -115,26 +120,32 @@ impl Campaign {
             tokio::time::sleep(GLANCE).await;
         }
 
-        let promotion = block_in_place(|| pair.fail_over(how))?;
+        let ended = Instant::now();
+        block_in_place(|| pair.take_down(how))?;
+        // Long enough that both web servers notice.
+        while ended.elapsed() < NOTICE && !are_all_refused(world, ended) {
+            tokio::time::sleep(GLANCE).await;
+        }
+        let writable = block_in_place(|| pair.promote())?;
         let mut written = None;
-        while promotion.writable.elapsed() < self.patience {
-            // By the new primary, since both were never primary at the same time.
-            let is_written = || has_written(world, promotion.writable);
+        while writable.elapsed() < self.patience {
+            // By the new primary, since the old one is read-only.
+            let is_written = || has_written(world, writable);
             if how == Failover::ReadOnly && written.is_none() && is_written() {
                 written = Some(block_in_place(|| pair.standby().next_transaction())?);
             }
             let last_refusal = ledger.last_refusal();
             let is_quiet = last_refusal.is_none_or(|at| at.elapsed() > QUIET);
-            if is_quiet && has_done(world, promotion.writable, AFTER) {
+            if is_quiet && has_done(world, writable, AFTER) {
                 break;
             }
             tokio::time::sleep(GLANCE).await;
         }
-        world.ended.store(true, Ordering::Relaxed);
-        let ended = try_join_all(visits).await;
-        let ended = ended.map_err(|error| format!("a visitor has failed: {error}"))?;
+        world.end_round();
+        let visitors = try_join_all(visits).await;
+        let visitors = visitors.map_err(|error| format!("a visitor has failed: {error}"))?;
         let load = ledger.take_records();
-        let audits = ended.into_iter().map(|visitor| visitor.audit(world));
+        let audits = visitors.into_iter().map(|visitor| visitor.audit(world));
         stage.visitors = join_all(audits).await;
 
         if let Some(written) = written {
@@ -151,14 +162,16 @@ impl Campaign {
         let outcome = Outcome {
             how,
             begun,
-            promotion,
+            ended,
+            writable,
             sites: world.sites(),
             load,
             audit: ledger.take_records(),
             findings: ledger.take_findings(),
         };
         if self.is_told {
-            eprintln!("{outcome}");
+            // A reader that has closed its end does not need this line.
+            let _ = writeln!(std::io::stderr(), "{outcome}");
         }
         report.add(outcome);
         Ok(())
@@ -203,7 +216,7 @@ impl Campaign {
         let mut urls: Vec<_> = servers.iter().map(|site| site.url().to_owned()).collect();
         let witness = urls.pop().unwrap_or_default();
         Ok(Stage {
-            world: Arc::new(World::new(urls, witness, clock)),
+            world: Arc::new(World::new(urls, witness, clock, self.patience)),
             visitors,
             _servers: servers,
         })
@@ -223,6 +236,12 @@ fn has_done(world: &World, since: Instant, times: usize) -> bool {
     let successes = world.ledger.successes(since);
     let done = |kind, site| successes.get(&(kind, site)).copied().unwrap_or_default();
     (0..world.sites()).all(|site| Kind::ALL.iter().all(|kind| done(*kind, site) >= times))
+}
+
+/// Whether each web server has refused a request since then.
+fn are_all_refused(world: &World, since: Instant) -> bool {
+    let refused = world.ledger.refused(since);
+    (0..world.sites()).all(|site| refused.contains(&site))
 }
 
 /// Whether something that is written has been acknowledged.

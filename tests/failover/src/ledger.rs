@@ -1,6 +1,6 @@
 //! What was asked and answered, and what is wrong with it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -141,6 +141,14 @@ impl Ledger {
             }
         }
         successes
+    }
+
+    /// The web servers that have refused a request that was sent since then.
+    pub(crate) fn refused(&self, since: Instant) -> BTreeSet<usize> {
+        let records = lock(&self.records);
+        let refused = records.iter().filter(|record| !record.answered);
+        let refused = refused.filter(|record| record.sent >= since);
+        refused.map(|record| record.site).collect()
     }
 
     /// When a request was last refused.

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use lucia_failover::{Bug, Campaign, HOWS};
-use lucia_tests::Replication;
+use lucia_tests::{Failover, Replication, Stop};
 
 const HELP: &str = "\
 Promotes a standby of Postgres again and again while people come and go, and checks that no
@@ -14,11 +14,14 @@ Usage: bench/run failover [OPTIONS]
 
   --promotions NUMBER    how many promotions with each kind of replication; 20 by default
   --replication KIND     `synchronous` or `asynchronous`; both by default
+  --primary FATE         what happens to the primary: `killed`, `stopped`, `crashed` (stopped without a
+                         shutdown) or `read-only` (it lives on); each in turn by default
   --bug NAME             something that one of the two web servers does wrong, which has to be found:";
 
 struct Options {
     promotions: usize,
     replications: Vec<Replication>,
+    hows: Vec<Failover>,
     bug: Option<Bug>,
 }
 
@@ -26,6 +29,7 @@ fn options() -> Result<Option<Options>, String> {
     let mut options = Options {
         promotions: 20,
         replications: vec![Replication::Synchronous, Replication::Asynchronous],
+        hows: HOWS.to_vec(),
         bug: None,
     };
     let mut arguments = std::env::args().skip(1);
@@ -47,6 +51,15 @@ fn options() -> Result<Option<Options>, String> {
                     _ => return Err(format!("there is no replication `{value}`")),
                 }
             }
+            "--primary" => {
+                options.hows = vec![match &*value {
+                    "killed" => Failover::Stopped(Stop::Kill),
+                    "stopped" => Failover::Stopped(Stop::Fast),
+                    "crashed" => Failover::Stopped(Stop::Immediate),
+                    "read-only" => Failover::ReadOnly,
+                    _ => return Err(format!("there is no fate `{value}`")),
+                }]
+            }
             "--bug" => options.bug = Some(value.parse()?),
             _ => return Err(format!("there is no option `{name}`")),
         }
@@ -57,7 +70,8 @@ fn options() -> Result<Option<Options>, String> {
 async fn run(options: &Options) -> Result<bool, String> {
     let mut is_passed = true;
     for replication in options.replications.iter().copied() {
-        let hows = HOWS.into_iter().cycle().take(options.promotions).collect();
+        let hows = options.hows.iter().copied().cycle();
+        let hows = hows.take(options.promotions).collect();
         let mut campaign = Campaign::new(replication, hows);
         campaign.bug = options.bug;
         campaign.is_told = true;

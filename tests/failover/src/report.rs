@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use lucia_tests::{Failover, Promotion, Replication};
+use lucia_tests::{Failover, Replication};
 
 use crate::Campaign;
 use crate::bug::Bug;
@@ -17,8 +17,12 @@ const QUOTED: usize = 5;
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) how: Failover,
+    /// Since when the visitors were there.
     pub(crate) begun: Instant,
-    pub(crate) promotion: Promotion,
+    /// When the primary was taken down, or a moment before.
+    pub(crate) ended: Instant,
+    /// When the standby accepted writes.
+    pub(crate) writable: Instant,
     pub(crate) sites: usize,
     /// The requests until the end of the load, and those that looked at what was acknowledged.
     pub(crate) load: Vec<Record>,
@@ -55,20 +59,20 @@ impl Outcome {
     fn recoveries(&self) -> impl Iterator<Item = (Kind, usize, Option<Recovery>)> {
         let sites = (0..self.sites).flat_map(|site| Kind::ALL.map(|kind| (kind, site)));
         sites.map(|(kind, site)| {
-            let recovery = Recovery::of(&self.load, kind, site, self.promotion.writable);
+            let recovery = Recovery::of(&self.load, kind, site, self.writable);
             (kind, site, recovery)
         })
     }
 
     fn outage(&self) -> Duration {
-        self.promotion.writable - self.promotion.begun
+        self.writable - self.ended
     }
 
     /// Whether the engine may lose what was acknowledged then: the old primary had it, and does not wait
     /// for the standby.
     fn may_lose(&self, finding: &Finding) -> bool {
         let is_lost = matches!(finding.check, Check::LostLogIn | Check::LostRevocation);
-        let span = self.begun..self.promotion.writable;
+        let span = self.begun..self.writable;
         is_lost && finding.acknowledged.is_some_and(|at| span.contains(&at))
     }
 }
@@ -106,11 +110,8 @@ impl Report {
             let Finding { check, kind, .. } = *finding;
             if self.replication == Replication::Asynchronous && outcome.may_lose(finding) {
                 *self.losses.entry((check, kind)).or_default() += 1;
-                let acknowledged = finding.acknowledged.unwrap_or(outcome.begun);
-                let age = outcome
-                    .promotion
-                    .begun
-                    .saturating_duration_since(acknowledged);
+                let acknowledged = finding.acknowledged.unwrap_or(outcome.ended);
+                let age = outcome.ended.saturating_duration_since(acknowledged);
                 self.oldest_loss = self.oldest_loss.max(age);
             } else {
                 self.fail(check, kind, &finding.text);
@@ -274,6 +275,6 @@ fn name(how: Failover) -> &'static str {
         Failover::ReadOnly => "lives on, read-only",
         Failover::Stopped(lucia_tests::Stop::Kill) => "is killed",
         Failover::Stopped(lucia_tests::Stop::Fast) => "is stopped",
-        Failover::Stopped(lucia_tests::Stop::Immediate) => "is stopped without a shutdown",
+        Failover::Stopped(lucia_tests::Stop::Immediate) => "crashes",
     }
 }

@@ -1,7 +1,7 @@
 //! Visitors: each has an account, does one kind of thing at one web server, and remembers what was
 //! acknowledged.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use lucia_tests::TestClock;
@@ -22,12 +22,15 @@ const STOCK: usize = 2;
 /// How many sessions a visitor keeps for the next round.
 const KEPT: usize = 3;
 
+/// The web server with a cache, which may be told of a revocation a moment later.
+pub(crate) const CACHING: usize = 1;
+
 /// The longest that a cache may take to know of a revocation by another process, with some time for a
 /// busy machine: `CacheOptions::max_silence` is 1 s.
 const SILENCE: Duration = Duration::from_secs(3);
 
 /// Longer than any time-out of the web servers.
-const NO_ANSWER: Duration = Duration::from_secs(30);
+const NO_ANSWER: Duration = Duration::from_secs(15);
 
 /// What the visitors share.
 #[derive(Debug)]
@@ -39,8 +42,10 @@ pub(crate) struct World {
     witness: String,
     pub(crate) ledger: Ledger,
     clock: TestClock,
-    /// Whether the visitors are to finish what they do.
-    pub(crate) ended: AtomicBool,
+    /// How long a web server may take to answer again after a round.
+    patience: Duration,
+    /// Since when the visitors are to finish what they do.
+    ended: Mutex<Option<Instant>>,
 }
 
 /// A visitor, with what must hold of their account.
@@ -77,15 +82,33 @@ enum Answer {
 }
 
 impl World {
-    pub(crate) fn new(sites: Vec<String>, witness: String, clock: TestClock) -> Self {
+    pub(crate) fn new(
+        sites: Vec<String>,
+        witness: String,
+        clock: TestClock,
+        patience: Duration,
+    ) -> Self {
         Self {
+            patience,
             client: Client::new(),
             sites,
             witness,
             ledger: Ledger::default(),
             clock,
-            ended: AtomicBool::new(false),
+            ended: Mutex::new(None),
         }
+    }
+
+    pub(crate) fn begin_round(&self) {
+        *self.ended() = None;
+    }
+
+    pub(crate) fn end_round(&self) {
+        *self.ended() = Some(Instant::now());
+    }
+
+    fn ended(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.ended.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn sites(&self) -> usize {
@@ -93,7 +116,7 @@ impl World {
     }
 
     fn has_ended(&self) -> bool {
-        self.ended.load(Ordering::Relaxed)
+        self.ended().is_some()
     }
 
     fn get(&self, site: &str, cookie: &str) -> RequestBuilder {
@@ -138,16 +161,16 @@ impl World {
         answer
     }
 
-    /// Asks who the visitor is. At the end of the round there must be an answer.
+    /// Asks who the visitor is. After the end of the round there must be an answer soon.
     async fn me(&self, site: usize, held: &Held) -> Answer {
-        let deadline = Instant::now() + NO_ANSWER;
         loop {
             let request = self.get(&self.sites[site], &held.cookie);
             let answer = self.ask(Kind::Me, site, request).await;
-            if !self.has_ended() || !matches!(answer, Answer::Refused) {
+            let ended = *self.ended();
+            let Some(ended) = ended.filter(|_| matches!(answer, Answer::Refused)) else {
                 return answer;
-            }
-            if Instant::now() > deadline {
+            };
+            if ended.elapsed() > self.patience {
                 let text = format!("no answer from web server {site} at the end of the round");
                 self.find(Check::NotRecovered, Kind::Me, None, text);
                 return answer;
@@ -203,8 +226,10 @@ impl World {
 
     /// Whether a session that must have ended is not accepted at a web server.
     async fn expect_revoked(&self, site: usize, held: &Held) -> bool {
-        // Only the other process has a cache, and only it may be told later.
-        let deadline = held.acknowledged + SILENCE;
+        let deadline = match site {
+            CACHING => held.acknowledged + SILENCE,
+            _ => held.acknowledged,
+        };
         loop {
             match self.me(site, held).await {
                 Answer::Done(_) if Instant::now() < deadline => tokio::time::sleep(PAUSE).await,

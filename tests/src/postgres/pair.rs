@@ -30,15 +30,6 @@ pub enum Replication {
     Asynchronous,
 }
 
-/// When a standby took over.
-#[derive(Clone, Copy, Debug)]
-pub struct Promotion {
-    /// Just before something happened to the primary.
-    pub begun: Instant,
-    /// When the standby said that it accepts writes. It may have done so two milliseconds before.
-    pub writable: Instant,
-}
-
 /// What happens to the primary in a failover.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failover {
@@ -84,21 +75,19 @@ impl Pair {
         &self.primary
     }
 
-    /// The other server: the standby, or from a failover until [`follow`](Self::follow), what was the
+    /// The other server: the standby, or from a promotion until [`follow`](Self::follow), what was the
     /// primary before.
     #[must_use]
     pub fn standby(&self) -> &Server {
         &self.standby
     }
 
-    /// Makes the standby the primary. Until [`follow`](Self::follow), it is alone.
+    /// The primary takes no more writes.
     ///
     /// # Errors
     ///
     /// What went wrong.
-    pub fn fail_over(&mut self, how: Failover) -> Result<Promotion, String> {
-        let standby = Connection::to(&self.standby)?;
-        let begun = Instant::now();
+    pub fn take_down(&mut self, how: Failover) -> Result<(), String> {
         match how {
             Failover::Stopped(how) => self.primary.stop(how),
             Failover::ReadOnly => {
@@ -112,14 +101,25 @@ impl Pair {
                 })?;
             }
         }
-        // It does not wait here: `pg_promote` itself looks ten times a second only.
+        Ok(())
+    }
+
+    /// Makes the standby the primary, and returns when it accepted writes. Until
+    /// [`follow`](Self::follow), it is alone.
+    ///
+    /// # Errors
+    ///
+    /// What went wrong.
+    pub fn promote(&mut self) -> Result<Instant, String> {
+        let standby = Connection::to(&self.standby)?;
+        // `pg_promote` itself looks ten times a second only.
         standby.execute(&["SELECT pg_promote(false)"])?;
         until("the standby accepts writes", || {
             Ok(standby.value("SELECT pg_is_in_recovery()")? == "f")
         })?;
         let writable = Instant::now();
         std::mem::swap(&mut self.primary, &mut self.standby);
-        Ok(Promotion { begun, writable })
+        Ok(writable)
     }
 
     /// Has the server that was the primary follow the one that is, in place of what it was.
@@ -158,13 +158,17 @@ impl Pair {
 }
 
 impl Server {
-    /// The number of the next transaction that writes. It stays the same where nothing is written.
+    /// The number of the next transaction that writes, which stays the same where nothing is written. A
+    /// transaction that waits for a standby counts.
     ///
     /// # Errors
     ///
     /// What went wrong.
     pub fn next_transaction(&self) -> Result<String, String> {
-        Connection::to(self)?.value("SELECT pg_snapshot_xmax(pg_current_snapshot())")
+        Connection::to(self)?.value(
+            "SELECT greatest(pg_snapshot_xmax(pg_current_snapshot())::TEXT::BIGINT, \
+                 (SELECT max(backend_xid::TEXT::BIGINT) + 1 FROM pg_stat_activity))",
+        )
     }
 }
 
