@@ -68,7 +68,7 @@ impl Campaign {
             replication,
             hows,
             bug: None,
-            patience: Duration::from_secs(30),
+            patience: Duration::from_secs(20),
             timeout: Duration::from_secs(5),
             is_told: false,
         }
@@ -128,7 +128,7 @@ impl Campaign {
         }
         let writable = block_in_place(|| pair.promote())?;
         let mut written = None;
-        while writable.elapsed() < self.patience {
+        loop {
             // By the new primary, since the old one is read-only.
             let is_written = || has_written(world, writable);
             if how == Failover::ReadOnly && written.is_none() && is_written() {
@@ -137,6 +137,14 @@ impl Campaign {
             let last_refusal = ledger.last_refusal();
             let is_quiet = last_refusal.is_none_or(|at| at.elapsed() > QUIET);
             if is_quiet && has_done(world, writable, AFTER) {
+                break;
+            }
+            if writable.elapsed() > self.patience {
+                ledger.find(Finding {
+                    check: Check::NotRecovered,
+                    acknowledged: None,
+                    text: format!("requests are refused after {:?}", self.patience),
+                });
                 break;
             }
             tokio::time::sleep(GLANCE).await;
@@ -153,7 +161,6 @@ impl Campaign {
             if now != written {
                 ledger.find(Finding {
                     check: Check::OldPrimaryWrote,
-                    kind: Kind::SignIn,
                     acknowledged: None,
                     text: format!("transactions {written} to {now}"),
                 });

@@ -89,9 +89,7 @@ impl fmt::Display for Check {
 #[derive(Clone, Debug)]
 pub(crate) struct Finding {
     pub(crate) check: Check,
-    /// What had been acknowledged, or was asked.
-    pub(crate) kind: Kind,
-    /// When it had been acknowledged.
+    /// When something was acknowledged that does not hold.
     pub(crate) acknowledged: Option<Instant>,
     pub(crate) text: String,
 }

@@ -40,10 +40,10 @@ pub struct Report {
     requests: BTreeMap<Kind, Requests>,
     outages: Vec<Duration>,
     recoveries: BTreeMap<Kind, Vec<Recovery>>,
-    failures: BTreeMap<(Check, Kind), usize>,
+    failures: BTreeMap<Check, usize>,
     quoted: Vec<String>,
     /// What asynchronous replication has lost, as it may.
-    losses: BTreeMap<(Check, Kind), usize>,
+    losses: BTreeMap<Check, usize>,
     /// How long before the failover the oldest of it had been acknowledged.
     oldest_loss: Duration,
 }
@@ -103,39 +103,34 @@ impl Report {
         for (kind, site, recovery) in outcome.recoveries() {
             match recovery {
                 Some(recovery) => self.recoveries.entry(kind).or_default().push(recovery),
-                None => self.fail(Check::NotRecovered, kind, &format!("at web server {site}")),
+                None => self.fail(Check::NotRecovered, &format!("{kind}: at web server {site}")),
             }
         }
         for finding in &outcome.findings {
-            let Finding { check, kind, .. } = *finding;
             if self.replication == Replication::Asynchronous && outcome.may_lose(finding) {
-                *self.losses.entry((check, kind)).or_default() += 1;
+                *self.losses.entry(finding.check).or_default() += 1;
                 let acknowledged = finding.acknowledged.unwrap_or(outcome.ended);
                 let age = outcome.ended.saturating_duration_since(acknowledged);
                 self.oldest_loss = self.oldest_loss.max(age);
             } else {
-                self.fail(check, kind, &finding.text);
+                self.fail(finding.check, &finding.text);
             }
         }
         self.outages.push(outcome.outage());
         self.hows.push(outcome.how);
     }
 
-    fn fail(&mut self, check: Check, kind: Kind, text: &str) {
-        *self.failures.entry((check, kind)).or_default() += 1;
+    fn fail(&mut self, check: Check, text: &str) {
+        *self.failures.entry(check).or_default() += 1;
         if self.quoted.len() < QUOTED {
-            self.quoted.push(format!("{check}: {kind}: {text}"));
+            self.quoted.push(format!("{check}: {text}"));
         }
     }
 
     /// How often something was so that must not be.
     #[must_use]
     pub fn failures(&self, check: Check) -> usize {
-        let failures = self.failures.iter();
-        failures
-            .filter(|((failed, _), _)| *failed == check)
-            .map(|(_, count)| count)
-            .sum()
+        self.failures.get(&check).copied().unwrap_or_default()
     }
 
     /// Whether all was as it must be.
@@ -144,21 +139,8 @@ impl Report {
         self.failures.is_empty()
     }
 
-    /// The longest time from when a standby accepted writes until the last request was refused, or the
-    /// first one succeeded.
-    #[must_use]
-    pub fn slowest_recovery(&self) -> Duration {
-        let recoveries = self.recoveries.values().flatten();
-        let slowest = recoveries.map(|one| one.first_success.max(one.last_refusal));
-        slowest.max().unwrap_or_default()
-    }
-
     fn lost(&self, check: Check) -> usize {
-        let losses = self.losses.iter();
-        losses
-            .filter(|((lost, _), _)| *lost == check)
-            .map(|(_, count)| count)
-            .sum()
+        self.losses.get(&check).copied().unwrap_or_default()
     }
 }
 

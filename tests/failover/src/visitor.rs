@@ -209,9 +209,8 @@ impl World {
     fn find(&self, check: Check, kind: Kind, acknowledged: Option<Instant>, text: String) {
         self.ledger.find(Finding {
             check,
-            kind,
             acknowledged,
-            text,
+            text: format!("{kind}: {text}"),
         });
     }
 

@@ -38,7 +38,6 @@ async fn a_campaign_finds_each_bug() {
         campaign.bug = Some(bug);
         campaign.patience = Duration::from_secs(5);
         campaign.timeout = Duration::from_secs(1);
-        campaign.is_told = true;
         let report = campaign.run().await.unwrap();
         assert!(report.failures(bug.found_by()) > 0, "{bug:?}: {report}");
     }

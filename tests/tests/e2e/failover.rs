@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use deadpool_postgres::{Hook, Manager, Pool};
 use futures_util::future::join_all;
-use lucia::{Auth, Error, NoAttributes, PgStore};
+use lucia::{Auth, Error, NoAttributes, PgStore, PgStoreBuilder};
 use tokio_postgres::NoTls;
 
 use crate::isolation::for_the_database;
@@ -14,8 +14,18 @@ use crate::support::{Stage, eventually, sign_up};
 
 const CONNECTIONS: usize = 4;
 
+/// A time-out that no test waits for.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// A pool, lucia over it, and how many connections were made.
 fn over_pool(stage: &Stage) -> (Pool, Auth, Arc<AtomicUsize>) {
+    over_pool_with(stage, |store| store)
+}
+
+fn over_pool_with(
+    stage: &Stage,
+    settings: impl FnOnce(PgStoreBuilder) -> PgStoreBuilder,
+) -> (Pool, Auth, Arc<AtomicUsize>) {
     let made = Arc::new(AtomicUsize::new(0));
     let count = made.clone();
     let manager = Manager::new(stage.database().url().parse().unwrap(), NoTls);
@@ -25,7 +35,8 @@ fn over_pool(stage: &Stage) -> (Pool, Auth, Arc<AtomicUsize>) {
         Ok(())
     }));
     let pool = pool.build().unwrap();
-    let auth = Auth::builder(PgStore::new(pool.clone())).clock(stage.clock.reader());
+    let store = settings(PgStore::builder()).build(pool.clone()).unwrap();
+    let auth = Auth::builder(store).clock(stage.clock.reader());
     (pool, auth.build().unwrap(), made)
 }
 
@@ -75,6 +86,39 @@ async fn r48_a_lookup_alone_leaves_a_server_that_is_read_only() {
     }
     assert_eq!(made.load(Ordering::Relaxed), CONNECTIONS + 1);
     assert_eq!(pool.status().size, 1);
+}
+
+/// As a primary that lives on waits for a standby that has been promoted.
+#[tokio::test]
+async fn r48_a_write_that_a_server_does_not_answer_ends_when_it_is_found_to_be_read_only() {
+    let stage = Stage::postgres().await;
+    let ada = sign_up(&stage.auth().await, "ada").await;
+    let (pool, auth, _) = over_pool_with(&stage, |store| store.timeout(PATIENCE));
+    let holding = stage.database().connect().await;
+    let locking = "BEGIN; LOCK user_session IN SHARE MODE";
+    holding.batch_execute(locking).await.unwrap();
+    let begin = Instant::now();
+    let writing = tokio::spawn({
+        let (auth, id) = (auth.clone(), ada.user_id.clone());
+        async move { auth.invalidate_user_sessions(&id).await }
+    });
+    let waiting =
+        "SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'user_session'::regclass";
+    eventually(async || !holding.query(waiting, &[]).await.unwrap().is_empty()).await;
+
+    // All others were made while the server was read-only.
+    set_read_only(&stage, "on").await;
+    join_all((1..CONNECTIONS).map(|_| pool.get())).await;
+    set_read_only(&stage, "off").await;
+    assert!(auth.validate_session(ada.token()).await.unwrap().is_some());
+    let written = writing.await.unwrap();
+    assert!(matches!(written, Err(Error::Unavailable(_))), "{written:?}");
+    assert!(begin.elapsed() < PATIENCE / 2, "{:?}", begin.elapsed());
+
+    // The next one is sent to a server that writes.
+    holding.batch_execute("ROLLBACK").await.unwrap();
+    auth.invalidate_user_sessions(&ada.user_id).await.unwrap();
+    assert!(auth.validate_session(ada.token()).await.unwrap().is_none());
 }
 
 #[tokio::test]
