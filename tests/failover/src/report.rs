@@ -103,7 +103,10 @@ impl Report {
         for (kind, site, recovery) in outcome.recoveries() {
             match recovery {
                 Some(recovery) => self.recoveries.entry(kind).or_default().push(recovery),
-                None => self.fail(Check::NotRecovered, &format!("{kind}: at web server {site}")),
+                None => self.fail(
+                    Check::NotRecovered,
+                    &format!("{kind}: at web server {site}"),
+                ),
             }
         }
         for finding in &outcome.findings {

@@ -13,8 +13,15 @@ use crate::ledger::{Check, Finding, Kind, Ledger, Record};
 /// How far each step moves the clock of the web servers.
 pub(crate) const STEP: Duration = Duration::from_millis(500);
 
+/// For how long lucia counts failures to sign in. Those of a round are not to close an account in the next one:
+/// a former password, and an attempt that was cut off.
+const ATTEMPTS: Duration = Duration::from_secs(15 * 60);
+
 /// How long a visitor waits between two steps.
 const PAUSE: Duration = Duration::from_millis(5);
+
+/// For how long a connection to a web server is kept, which closes it itself after 5 s.
+const IDLE: Duration = Duration::from_secs(1);
 
 /// How many sessions a visitor has who is about to end some.
 const STOCK: usize = 2;
@@ -88,9 +95,11 @@ impl World {
         clock: TestClock,
         patience: Duration,
     ) -> Self {
+        let client = Client::builder().pool_idle_timeout(IDLE);
+        let client = client.build().expect("no setting can fail");
         Self {
             patience,
-            client: Client::new(),
+            client,
             sites,
             witness,
             ledger: Ledger::default(),
@@ -100,6 +109,7 @@ impl World {
     }
 
     pub(crate) fn begin_round(&self) {
+        self.clock.advance(ATTEMPTS);
         *self.ended() = None;
     }
 
