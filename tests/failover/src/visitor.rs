@@ -1,6 +1,7 @@
 //! Visitors: each has an account, does one kind of thing at one web server, and remembers what was
 //! acknowledged.
 
+use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -53,6 +54,8 @@ pub(crate) struct World {
     patience: Duration,
     /// Since when the visitors are to finish what they do.
     ended: Mutex<Option<Instant>>,
+    /// The web servers that did not answer after this round, and are not asked any more.
+    silent: Mutex<BTreeSet<usize>>,
 }
 
 /// A visitor, with what must hold of their account.
@@ -105,16 +108,22 @@ impl World {
             ledger: Ledger::default(),
             clock,
             ended: Mutex::new(None),
+            silent: Mutex::new(BTreeSet::new()),
         }
     }
 
     pub(crate) fn begin_round(&self) {
         self.clock.advance(ATTEMPTS);
         *self.ended() = None;
+        self.silent().clear();
     }
 
     pub(crate) fn end_round(&self) {
         *self.ended() = Some(Instant::now());
+    }
+
+    fn silent(&self) -> MutexGuard<'_, BTreeSet<usize>> {
+        self.silent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn ended(&self) -> MutexGuard<'_, Option<Instant>> {
@@ -173,6 +182,9 @@ impl World {
 
     /// Asks who the visitor is. After the end of the round there must be an answer soon.
     async fn me(&self, site: usize, held: &Held) -> Answer {
+        if self.silent().contains(&site) {
+            return Answer::Refused;
+        }
         loop {
             let request = self.get(&self.sites[site], &held.cookie);
             let answer = self.ask(Kind::Me, site, request).await;
@@ -183,6 +195,7 @@ impl World {
             if ended.elapsed() > self.patience {
                 let text = format!("no answer from web server {site} at the end of the round");
                 self.find(Check::NotRecovered, Kind::Me, None, text);
+                self.silent().insert(site);
                 return answer;
             }
             tokio::time::sleep(PAUSE).await;
