@@ -41,6 +41,10 @@ mod coming_from_actix_identity {}
 #[doc = include_str!("../../docs/behind-a-proxy-and-a-pooler.md")]
 mod behind_a_proxy_and_a_pooler {}
 
+/// `docs/high-availability.md`.
+#[doc = include_str!("../../docs/high-availability.md")]
+mod high_availability {}
+
 /// `docs/redis.md`.
 #[cfg(feature = "redis")]
 #[doc = include_str!("../../docs/redis.md")]

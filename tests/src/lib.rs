@@ -21,7 +21,8 @@ pub use logs::{Watch, watch};
 pub use node::{Peer, PeerError, PeerOptions};
 pub use oidc::OidcProvider;
 pub use postgres::{
-    Database, Failover, Pair, Server, Stop, Template, programs_are_installed, server_url,
+    Database, Failover, Pair, Replication, Server, Stop, Template, programs_are_installed,
+    server_url,
 };
 pub use proxy::{Proxy, Statement};
 pub use redis_server::{RedisCluster, RedisServer};

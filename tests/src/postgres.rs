@@ -9,6 +9,6 @@ mod server;
 mod shared;
 
 pub use database::{Database, Template, server_url};
-pub use pair::{Failover, Pair};
+pub use pair::{Failover, Pair, Replication};
 pub use programs::programs_are_installed;
 pub use server::{Server, Stop};

@@ -9,7 +9,10 @@ const REPORTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/report");
 
 /// Compares lucia with hand-written code and with other libraries, under load.
 #[derive(Clone, Debug, Parser)]
-#[command(version = None)]
+#[command(
+    version = None,
+    after_help = "`bench/run failover` and `bench/run compile` have options of their own: add `--help`."
+)]
 pub(crate) struct Options {
     /// What to find out
     #[arg(value_enum, default_value_t = Mode::Compare)]

@@ -1,293 +1,210 @@
-//! A standby that is promoted under load.
+//! Connections that lead to a server that is read-only, or that the server has ended.
 
-mod access;
-
-use std::collections::HashSet;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use deadpool_postgres::{Hook, Manager, Pool};
 use futures_util::future::join_all;
-use lucia::{
-    Auth, CacheOptions, Error, PgStore, PgStoreBuilder, Result, Session, SessionToken, UserId,
-};
-use lucia_tests::{Failover, Pair, Stop, TestClock, programs_are_installed, skip};
+use lucia::{Auth, Error, NoAttributes, PgStore, PgStoreBuilder};
+use tokio_postgres::NoTls;
 
-use crate::support::{eventually, sign_up};
+use crate::isolation::for_the_database;
+use crate::support::{Stage, eventually, sign_up};
 
-/// How long it may take from a promotion until nothing is refused any more.
-const RECOVERY: Duration = Duration::from_secs(15);
+const CONNECTIONS: usize = 4;
 
-/// How far each step moves the clock, and for how long a session is not renewed.
-const STEP: Duration = Duration::from_millis(500);
-const ACTIVE: Duration = Duration::from_secs(1);
-const IDLE: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+/// A time-out that no test waits for.
+const PATIENCE: Duration = Duration::from_secs(60);
 
-const TASKS: usize = 4;
-
-/// How many sessions are looked at again after the next failover, besides new ones.
-const REMEMBERED: usize = 100;
-
-/// What has been acknowledged, and what must not be.
-#[derive(Default)]
-struct Ledger {
-    sessions: Mutex<Sessions>,
-    done: AtomicU64,
-    refused: AtomicU64,
-    ended: AtomicBool,
+/// A pool, lucia over it, and how many connections were made.
+fn over_pool(stage: &Stage) -> (Pool, Auth, Arc<AtomicUsize>) {
+    over_pool_with(stage, |store| store)
 }
 
-#[derive(Default)]
-struct Sessions {
-    live: Vec<SessionToken>,
-    revoked: Vec<SessionToken>,
+fn over_pool_with(
+    stage: &Stage,
+    settings: impl FnOnce(PgStoreBuilder) -> PgStoreBuilder,
+) -> (Pool, Auth, Arc<AtomicUsize>) {
+    let made = Arc::new(AtomicUsize::new(0));
+    let count = made.clone();
+    let manager = Manager::new(stage.database().url().parse().unwrap(), NoTls);
+    let pool = Pool::builder(manager).max_size(CONNECTIONS);
+    let pool = pool.post_create(Hook::sync_fn(move |_, _| {
+        count.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }));
+    let pool = pool.build().unwrap();
+    let store = settings(PgStore::builder()).build(pool.clone()).unwrap();
+    let auth = Auth::builder(store).clock(stage.clock.reader());
+    (pool, auth.build().unwrap(), made)
 }
 
-/// Two processes, one more with a cache, and the clock of all.
-struct Processes {
-    auths: [Auth; 2],
-    caching: Auth,
-    clock: TestClock,
+/// Fills the pool with connections that are all at hand.
+async fn fill(pool: &Pool) {
+    join_all((0..CONNECTIONS).map(|_| pool.get())).await;
+    assert_eq!(pool.status().available, CONNECTIONS);
 }
 
-impl Ledger {
-    /// The answer of a call, unless the store was away.
-    fn note<T>(&self, answer: Result<T>) -> Option<T> {
-        match answer {
-            Ok(answer) => {
-                self.done.fetch_add(1, Ordering::Relaxed);
-                Some(answer)
-            }
-            Err(Error::Unavailable(_)) => {
-                self.refused.fetch_add(1, Ordering::Relaxed);
-                None
-            }
-            Err(other) => panic!("{other:?}"),
-        }
-    }
-
-    /// Whether people come and go, and did after so many calls.
-    fn has_load_since(&self, done: u64) -> bool {
-        let sessions = self.sessions.lock().unwrap();
-        let is_known = !sessions.live.is_empty() && !sessions.revoked.is_empty();
-        is_known && self.done.load(Ordering::Relaxed) >= done + 50
-    }
-
-    fn has_ended(&self) -> bool {
-        self.ended.load(Ordering::Relaxed)
-    }
+/// Makes the database read-only for connections to come, or not any more.
+async fn set_read_only(stage: &Stage, value: &str) {
+    let sql = for_the_database("default_transaction_read_only", value);
+    stage
+        .execute(&format!("BEGIN READ WRITE; {sql}; COMMIT"))
+        .await;
 }
 
-async fn another_process(pair: &Pair, clock: &TestClock, store: PgStoreBuilder) -> Auth {
-    let store = store.timeout(Duration::from_secs(2));
-    let store = store.connect(&pair.url("postgres")).await.unwrap();
-    let auth = Auth::builder(store).clock(clock.reader());
-    let auth = auth.active_period(ACTIVE).idle_period(IDLE);
-    auth.build().unwrap()
-}
-
-/// Signs in, looks up in both processes, renews and revokes, until it is to end.
-async fn visit(processes: Arc<Processes>, user_id: UserId, ledger: Arc<Ledger>, number: usize) {
-    let mut kept: Vec<Session> = Vec::new();
-    for step in number.. {
-        if ledger.has_ended() {
-            break;
-        }
-        processes.clock.advance(STEP);
-        let [one, other] = [0, 1].map(|next| &processes.auths[(step + next) % 2]);
-        if let Some(session) = ledger.note(one.create_session(&user_id).await) {
-            ledger
-                .sessions
-                .lock()
-                .unwrap()
-                .live
-                .push(session.token().clone());
-            kept.push(session);
-        }
-        for session in &kept {
-            for auth in [other, &processes.caching] {
-                let found = ledger.note(auth.validate_session(session.token()).await);
-                let is_lost = found.is_some_and(|found| found.is_none());
-                assert!(!is_lost, "a wrong log-out");
-            }
-        }
-        if kept.len() > 3 {
-            let session = kept.remove(step % 3);
-            let token = session.token();
-            {
-                // Whether it is ended by a revocation that fails is not said.
-                let mut sessions = ledger.sessions.lock().unwrap();
-                sessions.live.retain(|live| live.expose() != token.expose());
-            }
-            if ledger
-                .note(one.invalidate_session(&session.id).await)
-                .is_some()
-            {
-                for auth in [one, other] {
-                    let found = ledger.note(auth.validate_session(token).await);
-                    assert!(found.flatten().is_none(), "a revoked session is accepted");
-                }
-                ledger.sessions.lock().unwrap().revoked.push(token.clone());
-            }
-        }
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
-}
-
-/// Waits until everything works again in both processes.
-async fn recover(auths: &[Auth; 2], user_id: &UserId, how: Failover) {
-    let begin = Instant::now();
-    loop {
-        let sign_ins = auths.iter().flat_map(|auth| {
-            (0..10).map(async |_| {
-                let session = auth.create_session(user_id).await?;
-                auth.validate_session(session.token()).await
-            })
-        });
-        let mut refused = None;
-        for found in join_all(sign_ins).await {
-            match found {
-                Ok(found) => assert!(found.is_some(), "a wrong log-out"),
-                Err(error) => refused = Some(error),
-            }
-        }
-        let Some(error) = refused else { break };
-        assert!(matches!(error, Error::Unavailable(_)), "{error:?}");
-        let elapsed = begin.elapsed();
+#[tokio::test]
+async fn r48_connections_from_when_the_server_was_read_only_cost_no_request() {
+    let stage = Stage::postgres().await;
+    let ada = sign_up(&stage.auth().await, "ada").await;
+    set_read_only(&stage, "on").await;
+    let (pool, auth, _) = over_pool(&stage);
+    fill(&pool).await;
+    set_read_only(&stage, "off").await;
+    for _ in 0..3 * CONNECTIONS {
+        let session = auth.create_session(&ada.user_id).await.unwrap();
         assert!(
-            elapsed < RECOVERY,
-            "{how:?}: still refused after {elapsed:?}: {error:?}"
+            auth.validate_session(session.token())
+                .await
+                .unwrap()
+                .is_some()
         );
-        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 
-/// Looks at each session that has been acknowledged or revoked, in each process.
-async fn audit(processes: &Processes, ledger: &Ledger, how: Failover) {
-    let (live, revoked) = {
-        let sessions = ledger.sessions.lock().unwrap();
-        (sessions.live.clone(), sessions.revoked.clone())
-    };
-    let Processes { auths, caching, .. } = processes;
-    // It hears of them within a second, unless the machine is busy.
-    eventually(async || {
-        let found = join_all(revoked.iter().map(|token| caching.validate_session(token))).await;
-        found.into_iter().all(|found| matches!(found, Ok(None)))
-    })
-    .await;
-    for auth in [&auths[0], &auths[1], caching] {
-        let found = join_all(live.iter().map(|token| auth.validate_session(token))).await;
-        let still: HashSet<String> = {
-            let sessions = ledger.sessions.lock().unwrap();
-            sessions
-                .live
-                .iter()
-                .map(|token| token.expose().to_owned())
-                .collect()
-        };
-        for (found, token) in found.into_iter().zip(&live) {
-            let is_lost = found.unwrap().is_none() && still.contains(token.expose());
-            assert!(!is_lost, "{how:?}: an acknowledged session is lost");
-        }
-        for found in join_all(revoked.iter().map(|token| auth.validate_session(token))).await {
-            assert!(
-                found.unwrap().is_none(),
-                "{how:?}: a revoked session is accepted"
-            );
-        }
+#[tokio::test]
+async fn r48_a_lookup_alone_leaves_a_server_that_is_read_only() {
+    let stage = Stage::postgres().await;
+    let ada = sign_up(&stage.auth().await, "ada").await;
+    set_read_only(&stage, "on").await;
+    let (pool, auth, made) = over_pool(&stage);
+    fill(&pool).await;
+    set_read_only(&stage, "off").await;
+    for _ in 0..3 {
+        assert!(auth.validate_session(ada.token()).await.unwrap().is_some());
     }
+    assert_eq!(made.load(Ordering::Relaxed), CONNECTIONS + 1);
+    assert_eq!(pool.status().size, 1);
 }
 
-/// Forgets most of what has been looked at, so that the last round takes no longer than the first.
-fn forget(ledger: &Ledger) {
-    let mut sessions = ledger.sessions.lock().unwrap();
-    let Sessions { live, revoked } = &mut *sessions;
-    for tokens in [live, revoked] {
-        tokens.drain(..tokens.len().saturating_sub(REMEMBERED));
-    }
-}
-
-/// Promotes the standby again and again while people come and go.
-async fn fail_over_under_load(hows: &[Failover]) {
-    let pair = tokio::task::spawn_blocking(Pair::start).await;
-    let mut pair = pair.unwrap().unwrap();
-    let store = PgStore::builder().cache(CacheOptions::new());
-    let store = store.connect(&pair.url("postgres")).await.unwrap();
-    store
-        .migrate(&["username TEXT NOT NULL UNIQUE"])
-        .await
-        .unwrap();
-    let user_id = sign_up(&Auth::builder(store).build().unwrap(), "ada")
-        .await
-        .user_id
-        .clone();
-    let clock = TestClock::new();
-    let process = |store| another_process(&pair, &clock, store);
-    let auths = [
-        process(PgStore::builder()).await,
-        process(PgStore::builder()).await,
-    ];
-    let caching = process(PgStore::builder().cache(CacheOptions::new())).await;
-    let processes = Arc::new(Processes {
-        auths,
-        caching,
-        clock,
+/// As a primary that lives on waits for a standby that has been promoted.
+#[tokio::test]
+async fn r48_a_write_that_a_server_does_not_answer_ends_when_it_is_found_to_be_read_only() {
+    let stage = Stage::postgres().await;
+    let ada = sign_up(&stage.auth().await, "ada").await;
+    let (pool, auth, _) = over_pool_with(&stage, |store| store.timeout(PATIENCE));
+    let holding = stage.database().connect().await;
+    let locking = "BEGIN; LOCK user_session IN SHARE MODE";
+    holding.batch_execute(locking).await.unwrap();
+    let begin = Instant::now();
+    let writing = tokio::spawn({
+        let (auth, id) = (auth.clone(), ada.user_id.clone());
+        async move { auth.invalidate_user_sessions(&id).await }
     });
-    let auths = &processes.auths;
-    let ledger = Arc::new(Ledger::default());
-    let visits: Vec<_> = (0..TASKS)
-        .map(|number| {
-            tokio::spawn(visit(
-                processes.clone(),
-                user_id.clone(),
-                ledger.clone(),
-                number,
-            ))
-        })
-        .collect();
-    for how in hows.iter().copied() {
-        let done = ledger.done.load(Ordering::Relaxed);
-        eventually(async || ledger.has_load_since(done)).await;
-        let failing = tokio::task::spawn_blocking(move || pair.fail_over(how).map(|()| pair));
-        pair = failing.await.unwrap().unwrap();
-        recover(auths, &user_id, how).await;
-        let refused = ledger.refused.load(Ordering::Relaxed);
-        audit(&processes, &ledger, how).await;
-        forget(&ledger);
-        recover(auths, &user_id, how).await;
-        let since = ledger.refused.load(Ordering::Relaxed) - refused;
-        assert_eq!(since, 0, "{how:?}: refused after all worked again");
-        let following = tokio::task::spawn_blocking(move || pair.follow().map(|()| pair));
-        pair = following.await.unwrap().unwrap();
-        let ended = visits.iter().any(tokio::task::JoinHandle::is_finished);
-        assert!(!ended, "{how:?}: a visit has failed");
-    }
-    ledger.ended.store(true, Ordering::Relaxed);
-    for visit in visits {
-        visit.await.unwrap();
-    }
-    assert!(ledger.done.load(Ordering::Relaxed) > 1000, "there was load");
+    let waiting =
+        "SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'user_session'::regclass";
+    eventually(async || !holding.query(waiting, &[]).await.unwrap().is_empty()).await;
+
+    // All others were made while the server was read-only.
+    set_read_only(&stage, "on").await;
+    join_all((1..CONNECTIONS).map(|_| pool.get())).await;
+    set_read_only(&stage, "off").await;
+    assert!(auth.validate_session(ada.token()).await.unwrap().is_some());
+    let written = writing.await.unwrap();
+    assert!(matches!(written, Err(Error::Unavailable(_))), "{written:?}");
+    assert!(begin.elapsed() < PATIENCE / 2, "{:?}", begin.elapsed());
+
+    // The next one is sent to a server that writes.
+    holding.batch_execute("ROLLBACK").await.unwrap();
+    auth.invalidate_user_sessions(&ada.user_id).await.unwrap();
+    assert!(auth.validate_session(ada.token()).await.unwrap().is_none());
 }
 
-fn can_start_a_pair(name: &str) -> bool {
-    let can = programs_are_installed();
-    if !can {
-        skip(name, "no programs of Postgres to start two");
+#[tokio::test]
+async fn r48_whatever_is_read_alone_leaves_a_server_that_is_read_only() {
+    let stage = Stage::postgres().await;
+    let ada = sign_up(&stage.auth().await, "ada").await;
+    let id = &ada.user_id;
+    for read in 0..7 {
+        set_read_only(&stage, "on").await;
+        let (pool, auth, made) = over_pool(&stage);
+        let apart = Auth::builder(PgStore::new(pool.clone()))
+            .sessions(PgStore::new(pool.clone()))
+            .clock(stage.clock.reader())
+            .build()
+            .unwrap();
+        fill(&pool).await;
+        set_read_only(&stage, "off").await;
+        let found = match read {
+            0 => auth.session(&ada.id).await.unwrap().is_some(),
+            1 => auth.user::<NoAttributes>(id).await.unwrap().is_some(),
+            2 => auth.key(("username", "ada")).await.unwrap().is_some(),
+            3 => !auth.user_keys(id).await.unwrap().is_empty(),
+            4 => !auth.user_sessions(id).await.unwrap().is_empty(),
+            // What is not there is said by a server that can be believed as well.
+            5 => auth.key(("username", "eve")).await.unwrap().is_none(),
+            _ => apart.validate_session(ada.token()).await.unwrap().is_some(),
+        };
+        assert!(found, "{read}");
+        assert!(made.load(Ordering::Relaxed) > CONNECTIONS, "{read}");
     }
-    can
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn r48_a_failover_loses_no_session_and_accepts_no_revoked_one() {
-    if !can_start_a_pair("r48_a_failover_loses_no_session") {
-        return;
+#[tokio::test]
+async fn r48_where_all_servers_are_read_only_lookups_go_on_over_few_connections() {
+    let stage = Stage::postgres().await;
+    let ada = sign_up(&stage.auth().await, "ada").await;
+    set_read_only(&stage, "on").await;
+    let (_pool, auth, made) = over_pool(&stage);
+    let begin = Instant::now();
+    for _ in 0..300 {
+        assert!(auth.validate_session(ada.token()).await.unwrap().is_some());
+        let refused = auth.create_session(&ada.user_id).await;
+        assert!(matches!(refused, Err(Error::Unavailable(_))), "{refused:?}");
     }
-    let round = [
-        Failover::ReadOnly,
-        Failover::Stopped(Stop::Fast),
-        Failover::Stopped(Stop::Kill),
-        Failover::ReadOnly,
-        Failover::Stopped(Stop::Immediate),
-    ];
-    fail_over_under_load(&round.repeat(4)).await;
+    // In each second all may be made anew, and as many again that were just being made.
+    let seconds = usize::try_from(begin.elapsed().as_secs()).unwrap() + 2;
+    let made = made.load(Ordering::Relaxed);
+    assert!(
+        made <= seconds * 2 * (CONNECTIONS + 1),
+        "{made} in {seconds} s"
+    );
+    set_read_only(&stage, "off").await;
+    let back = eventually(async || auth.create_session(&ada.user_id).await.is_ok()).await;
+    assert!(back < Duration::from_secs(30), "{back:?}");
+}
+
+#[tokio::test]
+async fn r48_connections_that_the_server_has_ended_cost_no_lookup() {
+    let stage = Stage::postgres().await;
+    let ada = sign_up(&stage.auth().await, "ada").await;
+    let (pool, auth, _) = over_pool(&stage);
+    for _ in 0..20 {
+        fill(&pool).await;
+        let ending = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+                      WHERE datname = current_database() AND pid <> pg_backend_pid()";
+        let lookups = join_all((0..8).map(|_| auth.validate_session(ada.token())));
+        let (found, ()) = tokio::join!(lookups, stage.execute(ending));
+        for found in found {
+            assert!(matches!(found, Ok(Some(_))), "{found:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn r48_a_failed_transaction_that_somebody_has_left_open_costs_no_request() {
+    let stage = Stage::postgres().await;
+    let ada = sign_up(&stage.auth().await, "ada").await;
+    let (pool, auth, _) = over_pool(&stage);
+    let connections = join_all((0..CONNECTIONS).map(|_| pool.get())).await;
+    for connection in connections {
+        let connection = connection.unwrap();
+        connection.batch_execute("BEGIN").await.unwrap();
+        connection.batch_execute("SELECT 1 / 0").await.unwrap_err();
+    }
+    for _ in 0..CONNECTIONS {
+        auth.create_session(&ada.user_id).await.unwrap();
+        assert!(auth.validate_session(ada.token()).await.unwrap().is_some());
+    }
 }

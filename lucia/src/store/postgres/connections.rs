@@ -12,7 +12,11 @@ use std::time::{Duration, Instant};
 
 use deadpool_postgres::{Metrics, Object, Pool, PoolError, StatementCache, Timeouts};
 use futures_util::FutureExt as _;
+use futures_util::future::{Either, select};
 use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::sync::Notify;
+
+use super::error::Failure;
 
 /// How many distant connections are given back at the most for one that is near.
 const DISTANT: usize = 3;
@@ -25,6 +29,10 @@ thread_local! {
 /// How often all connections may be given away at the most, in microseconds. Where all servers are
 /// read-only, as during maintenance, new ones do not help.
 const PAUSE: u64 = 1_000_000;
+
+/// How long a write over a connection that is lost may still take. It may have been under way when its server
+/// became read-only.
+const GRACE: Duration = Duration::from_millis(500);
 
 /// Which connections of a pool may lead to a server that takes writes.
 ///
@@ -40,6 +48,8 @@ pub(super) struct WriteAccess {
     /// How many younger ones may go, too. Those that were just being made at that moment may lead to the
     /// old server as well.
     allowance: AtomicUsize,
+    /// Tells the writes that are under way when connections are lost.
+    losing: Notify,
 }
 
 impl WriteAccess {
@@ -48,6 +58,7 @@ impl WriteAccess {
             begin: Instant::now(),
             lost_before: AtomicU64::new(0),
             allowance: AtomicUsize::new(0),
+            losing: Notify::new(),
         }
     }
 
@@ -75,9 +86,38 @@ impl WriteAccess {
         let most = pool.status().max_size;
         self.allowance.store(most, Ordering::Relaxed);
         self.lost_before.fetch_max(now, Ordering::Relaxed);
+        self.losing.notify_waiters();
         // Those that are in use go when they are used next.
         drop(pool.retain(|_, metrics| !self.is_too_old(&metrics, now)));
         true
+    }
+
+    /// The answer of a write over a connection, unless that is lost and the answer does not come soon.
+    ///
+    /// A primary that lives on after its standby was promoted waits for that standby before it acknowledges
+    /// a commit, and no one tells it that this is in vain.
+    pub(super) async fn unless_lost<T>(
+        &self,
+        connection: &Object,
+        answer: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        let lost = async {
+            loop {
+                let mut losing = pin!(self.losing.notified());
+                losing.as_mut().enable();
+                if self.is_lost(connection) {
+                    return tokio::time::sleep(GRACE).await;
+                }
+                losing.await;
+            }
+        };
+        match select(pin!(answer), pin!(lost)).await {
+            Either::Left((answer, _)) => answer,
+            Either::Right(_) => {
+                let text = "the server has become read-only, and does not say what it wrote";
+                Err(Failure::Connection(text.to_owned()))
+            }
+        }
     }
 
     fn is_too_old(&self, metrics: &Metrics, lost_before: u64) -> bool {

@@ -129,7 +129,14 @@ impl Parts {
                 Some(connection) => connection,
                 none => none.insert(take_near(&self.pool, &self.access).await?),
             };
-            let failure = match self.send(by, statement, in_transaction).await {
+            let sending = self.send(by, statement, in_transaction);
+            let sent = if statement.is_read() {
+                sending.await
+            } else {
+                // Boxed, so that no lookup is larger by it.
+                Box::pin(self.access.unless_lost(by, sending)).await
+            };
+            let failure = match sent {
                 // What it says may be old news.
                 Ok(rows) if statement.is_read_only(&rows) && tries_left > 0 => {
                     if !self.access.lose(&self.pool, by) {
