@@ -84,7 +84,7 @@
 //! | the sender of a request | [`AuthRequest`], [`User`], [`Session`], [`MaybeUser`], [`MaybeSession`] |
 //! | signing up, in and out | [`AuthRequest::sign_up`], [`AuthRequest::sign_in`], [`AuthRequest::sign_out`] |
 //! | changing passwords | [`AuthRequest::change_password`], [`Auth::reset_password`] |
-//! | a first password, another key, one less | [`AuthRequest::set_password`], [`AuthRequest::create_key`], [`AuthRequest::delete_key`] |
+//! | a first password, adding or deleting a key | [`AuthRequest::set_password`], [`AuthRequest::create_key`], [`AuthRequest::delete_key`] |
 //! | resetting a forgotten password | [`AuthRequest::create_password_reset`], [`AuthRequest::reset_password`] |
 //! | limiting attempts to sign in | [`VerifyPassword::limit_by`], [`AuthBuilder::sign_in_limit`] |
 //! | signing in by a link or code | [`AuthRequest::create_sign_in_link`], [`AuthRequest::create_sign_in_code`] |

@@ -207,14 +207,13 @@ pub trait AttemptStore: UserStore {
     /// [`Schema`](StoreError::Schema) when the table for it is not as the store needs it.
     async fn check_attempts(&self) -> Result<()>;
 
-    /// Counts an attempt in two places, or three, and finds its key, in one step: where it fails, or the caller
-    /// stops waiting for an answer, the attempt is counted as if it had been answered, or not at all.
+    /// Counts an attempt in two or three places and finds its key, in one step. If the step fails, or the caller stops
+    /// waiting for an answer, the attempt is counted as if it had been answered, or not at all.
     ///
-    /// 0. The place of [`NewAttempt::client`] comes before the others, for an attempt that has one. Where it is
-    ///    full, nothing else happens.
-    /// 1. The first place is that of [`NewAttempt::place`]. Where it is full, nothing else happens: the
-    ///    key is not looked for, so that the answer takes as long whether there is one. The
-    ///    attempt stays counted for the client.
+    /// 0. If the attempt has a [`NewAttempt::client`], the place of the client comes before the others. If this place
+    ///    is full, nothing else happens.
+    /// 1. The first place is that of [`NewAttempt::place`]. If it is full, nothing else happens: the key is not looked
+    ///    for, so the answer takes as long whether or not the key exists. The attempt stays counted for the client.
     /// 2. The key is looked for, as by [`key`](UserStore::key).
     /// 3. The second place is that of [`NewAttempt::stored_place`], for the id that the key has in the
     ///    database. Where it is full, the attempt stays counted in the first one: so an unknown key and
@@ -429,11 +428,11 @@ pub trait Store: UserStore + SessionStore {
     /// has several session cookies.
     async fn sessions_and_users(&self, ids: &[SessionId]) -> Result<Vec<(SessionRow, UserRow)>>;
 
-    /// Stores a session as [`insert_session`](SessionStore::insert_session) does, if the key that
-    /// it was opened by is (still) there and as it was: with this id, of this user, who is that of
-    /// the session, and with this hash. A key without a password has to have none, and has to be
-    /// verified at the same time, or still not: this tells it from one that was claimed since.
-    /// `None` otherwise, and nothing has happened: no session is replaced, and none is too many.
+    /// Stores a session as [`insert_session`](SessionStore::insert_session) does, if the key that it was opened by
+    /// (still) exists and is unchanged: with this id, of this user, who is that of the session, and with this hash. A
+    /// key that had no password must still have none, and its time of verification, or the lack of one, must be
+    /// unchanged. This distinguishes it from a key that was claimed since. `None` otherwise, and nothing has happened:
+    /// no session is replaced, and none is ended as one too many.
     ///
     /// The key stays so until the session is stored. Whatever changes it or removes it comes
     /// before, and the session is refused, or after.
@@ -467,16 +466,17 @@ pub trait Store: UserStore + SessionStore {
     /// 3. removes the passwords and verifications of the user's other keys;
     /// 4. ends all sessions of the user, and deletes their [one-time tokens](TokenStore).
     ///
-    /// [By a message](ClaimedBy::Message), it does so if the key is (still) that user's, the token is (still) there,
-    /// and no other key of the user is verified or without a password.
+    /// [By a message](ClaimedBy::Message), the claim succeeds if the key is (still) that user's, the token (still)
+    /// exists, and no other key of the user is verified or without a password.
     ///
-    /// [By a note](ClaimedBy::Note), it does so if the token is (still) there and the user exists. It stores the key if
-    /// there is none, and takes it from another user who has not verified it. Whatever the other keys are, it deletes
-    /// them unless they are to stay, and leaves the verification of those that keep it.
+    /// [By a note](ClaimedBy::Note), the claim succeeds if the token (still) exists and the user exists. It stores the
+    /// key if there is none, and takes it from another user who has not verified it. It deletes the other keys of the
+    /// user, whatever they are, except those that are to stay, and keeps the verification of those that are to stay
+    /// verified.
     ///
-    /// Sessions that [`insert_session_by_key`](Self::insert_session_by_key) stores at the same time by what the keys
-    /// were before are among those that end, or are refused; and keys that [`write_key`](Self::write_key) stores are
-    /// found, or are not stored.
+    /// Sessions that [`insert_session_by_key`](Self::insert_session_by_key) stores at the same time, by a key as it was
+    /// before the claim, are among those that end, or are refused. Keys that [`write_key`](Self::write_key) stores at
+    /// the same time are found by the claim, or are not stored.
     async fn claim_key(&self, claim: KeyClaim) -> Result<ClaimOutcome>;
 }
 

@@ -24,12 +24,11 @@ impl Auth {
     /// yet: `auth.create_session(&user.id).await?`. In a handler,
     /// [`auth_request.sign_in(..)`](crate::AuthRequest::sign_in) does all of it.
     ///
-    /// Between the check of a password and the session for it, the password can be replaced, and
-    /// all sessions of the user ended. By a key, the session is only stored where the key is still
-    /// as it was when it was opened, in the same transaction: whichever comes first, no session
-    /// is left that the old password began, or that a key without a password began before the owner of its
-    /// address got the account. A session that is created by a user id has no such
-    /// protection.
+    /// Between the check of a password and the session for it, the password can be replaced, and all sessions of the
+    /// user ended. By a key, the session is stored only if the key is still as it was when it was opened, in the same
+    /// transaction. Whichever comes first, no session is left that began by the old password, or that began by a key
+    /// without a password before the owner of its address got the account. A session that is created by a user id has
+    /// no such protection.
     ///
     /// Where [`max_sessions_per_user`](crate::AuthBuilder::max_sessions_per_user) is set, the
     /// sessions that are too many end in the same transaction, too.

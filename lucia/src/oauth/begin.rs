@@ -99,12 +99,13 @@ impl AuthRequest {
     }
 
     /// Takes a provider from the user who is signed in: deletes their key of this
-    /// [subject](super::OAuthIdentity::subject) there, which is the second half of the key's id. The last key of a
-    /// user stays, since they could not sign in without it. Sessions that began by the key stay as well.
+    /// [subject](super::OAuthIdentity::subject) there, which is the second half of the key's id. The last key of a user
+    /// stays, because the user could not sign in without it. Sessions that began by the key stay as well.
     ///
     /// # Errors
     ///
-    /// Those of [`delete_key`](Self::delete_key); [`Error::UnknownKey`] if this user has no such key of the provider.
+    /// Those of [`delete_key`](Self::delete_key). [`Error::UnknownKey`] means that this user has no such key of the
+    /// provider.
     pub async fn unlink_oauth(&self, provider: &OAuthProvider, subject: &str) -> Result<()> {
         let key = KeyId::from((provider.id(), subject));
         let session = self.require_recent().await?;
@@ -128,8 +129,8 @@ pub struct BeginOAuth<'a> {
 }
 
 impl BeginOAuth<'_> {
-    /// Where the person wants to go afterwards: [`OAuthSignIn::next`](super::OAuthSignIn::next). A path of more than
-    /// 2048 bytes becomes the front page.
+    /// Where the person wants to go afterwards: [`OAuthSignIn::next`](super::OAuthSignIn::next). A path longer than
+    /// 2048 bytes is replaced by the front page.
     pub fn next(mut self, next: LocalPath) -> Self {
         self.next = match next.as_str().len() {
             ..=LONGEST_NEXT => next,
@@ -147,8 +148,8 @@ impl BeginOAuth<'_> {
         self
     }
 
-    /// Makes the provider ask the person to sign in again if they did so longer ago (OpenID Connect Core 1.0,
-    /// 3.1.2.1). It counts whole seconds, and `Duration::ZERO` always asks:
+    /// Makes the provider ask the person to sign in again if their last sign-in there is longer ago than `max_age`
+    /// (OpenID Connect Core 1.0, 3.1.2.1). Only whole seconds count. With `Duration::ZERO`, the provider always asks:
     ///
     /// ```
     /// # async fn f(auth_request: &lucia::AuthRequest, provider: &lucia::oauth::OAuthProvider) -> lucia::Result<()> {
@@ -158,13 +159,13 @@ impl BeginOAuth<'_> {
     /// # Ok(()) }
     /// ```
     ///
-    /// Otherwise a provider that the person is still signed in at sends them back at once.
-    /// [`finish_oauth`](AuthRequest::finish_oauth) then refuses an ID token whose `auth_time` is missing or too old,
-    /// with a minute of leeway. Not all providers support it: Google does not.
+    /// Without `max_age`, a provider at which the person is still signed in sends them back at once. With `max_age`,
+    /// [`finish_oauth`](AuthRequest::finish_oauth) refuses an ID token whose `auth_time` is missing or too old, with a
+    /// minute of leeway. Not all providers support it: Google does not.
     ///
-    /// Before [`reauthenticate`](AuthRequest::reauthenticate), check
-    /// [`OAuthIdentity::authenticated_at`](super::OAuthIdentity::authenticated_at) on the callback page as well:
-    /// the browser can have begun without a `max_age`.
+    /// Before [`reauthenticate`](AuthRequest::reauthenticate), also check
+    /// [`OAuthIdentity::authenticated_at`](super::OAuthIdentity::authenticated_at) on the callback page: the browser
+    /// can have begun a sign-in without `max_age`.
     pub fn max_age(mut self, max_age: Duration) -> Self {
         self.max_age = Some(max_age);
         self

@@ -35,8 +35,8 @@ pub struct OAuthIdentity {
     pub email_verified: bool,
     /// A name to show, if the provider gives one.
     pub name: Option<String>,
-    /// When the person signed in at the provider, if it says so (`auth_time`). That can be long ago, unless
-    /// [`max_age`](super::BeginOAuth::max_age) asks for more.
+    /// When the person signed in at the provider, if the provider says so (`auth_time`). This can be long ago unless
+    /// the sign-in was begun with [`max_age`](super::BeginOAuth::max_age).
     pub authenticated_at: Option<SystemTime>,
     claims: Value,
     /// The tokens, where they are stored with the key.

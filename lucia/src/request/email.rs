@@ -25,13 +25,13 @@ pub struct EmailVerification {
 pub struct EmailChange {
     /// The key, under its new address.
     pub key: UserKey,
-    /// A link to undo the change within 7 days, by [`AuthRequest::undo_email_change`]. Its key has the former
-    /// address: send it there, and tell of the change. If it is lost, [`AuthRequest::change_email`] gives another
-    /// one.
+    /// A link to undo the change within 7 days, by [`AuthRequest::undo_email_change`]. Its key has the former address:
+    /// send the link there, and tell the user about the change. If the link is lost, [`AuthRequest::change_email`]
+    /// returns another one.
     ///
-    /// `None` if the former address was not [verified](UserKey::verified_at): it can be mistyped, and
-    /// its owner another person. Send nothing there. `None` also where another link is asked for, and the
-    /// [limit](KeyLink#limits) of such links for the former address is reached.
+    /// `None` if the former address was not [verified](UserKey::verified_at): the address can be mistyped and belong to
+    /// another person. Send nothing there. Also `None` if another link is asked for and the [limit](KeyLink#limits) of
+    /// such links for the former address is reached.
     pub undo: Option<KeyLink>,
 }
 
@@ -55,27 +55,27 @@ impl AuthRequest {
     /// Call it in the POST of the page that the link opens, and not when the page is opened: programs that scan
     /// mails open links as well.
     ///
-    /// It refuses an unsafe request from another origin. In a browser that is signed in as the user of the key,
-    /// the key is [verified](UserKey::verified_at), and nothing else changes. Another browser may belong to
-    /// another person, because a sign-up does not prove who owns the address. So if the key was not verified before, it
+    /// It refuses an unsafe request from another origin. In a browser that is signed in as the user of the key, the key
+    /// is [verified](UserKey::verified_at), and nothing else changes. Another browser may belong to another person,
+    /// because a sign-up does not prove who owns the address. So if the key was not verified before, this call
     ///
     /// 1. in one transaction, uses the link, removes the passwords of all keys of the user, ends all their sessions,
     ///    invalidates all their open links and codes, and verifies the key;
     /// 2. signs the browser in, as [`sign_in`](Self::sign_in) does once the proof is checked.
     ///
-    /// If a step fails, the steps after it do not happen. A request of the former sessions that is under way adds
-    /// and changes no key afterwards, if it does so by an `AuthRequest`: [`create_key`](Self::create_key),
+    /// If a step fails, the steps after it do not happen. A request of a former session that is still under way cannot
+    /// add, change or delete a key afterwards by these calls of `AuthRequest`: [`create_key`](Self::create_key),
     /// [`set_password`](Self::set_password), [`delete_key`](Self::delete_key),
     /// [`change_password`](Self::change_password), [`change_email`](Self::change_email), `unlink_oauth`, and
     /// `finish_oauth` for a link. The calls of [`Auth`](crate::Auth) do not know the session.
     ///
-    /// A user who has signed up on another device can avoid
-    /// this by opening the link there, or by signing in before: say so on the page. Here, the user can set a new
-    /// password by [`set_password`](Self::set_password), without the old one.
+    /// A user who has signed up on another device can avoid this by opening the link there, or by signing in first: say
+    /// so on the page. Afterwards, the user can set a new password with [`set_password`](Self::set_password), without
+    /// the old one.
     ///
-    /// A user who has another key that is verified, or one that opens without a password, has to sign in before:
-    /// the account is not given to the owner of an address that may be mistyped. The transaction decides it, so a
-    /// key that they get at the same time keeps the account as well.
+    /// A user who has another key that is verified, or one that opens without a password, has to sign in first: the
+    /// account is not given to the owner of an address that may be mistyped. The check is part of the transaction, so
+    /// the account is not given away either if the user gets such a key at the same time.
     ///
     /// # Errors
     ///
@@ -108,17 +108,16 @@ impl AuthRequest {
     /// address can be mistyped, and its owner another person. If their session ends meanwhile, nothing changes.
     ///
     /// A request can be dropped after the address has changed, and [the link to undo it](EmailChange::undo) is lost
-    /// then. So the confirming link still works for the user: it changes nothing, and gives another link to undo the
-    /// change, which counts in the [limits](KeyLink#limits). To tell the former address even if the client hangs up,
-    /// call this and send the mail in a task.
+    /// then. So the user can use the confirming link again. It then changes nothing, and the call returns another link
+    /// to undo the change, which counts toward the [limits](KeyLink#limits). To tell the former address even if the
+    /// client hangs up, call this and send the mail in a task.
     ///
     /// # Errors
     ///
-    /// [`Error::CrossOrigin`]; [`Error::Unauthenticated`], also if the session has ended meanwhile, and then the
-    /// link still works;
-    /// [`Error::InvalidOneTimeToken`] if the link is wrong, used, expired or another user's, if the key has changed
-    /// since, and if a user has the new address by now; [`Error::TooManyAttempts`] for a key whose address was
-    /// changed within the last 7 days, and when the client has asked for another link to undo the change too often;
+    /// [`Error::CrossOrigin`]; [`Error::Unauthenticated`], also if the session has ended meanwhile, and then the link
+    /// still works; [`Error::InvalidOneTimeToken`] if the link is wrong, used, expired or another user's, if the key
+    /// has changed since, and if a user has the new address by now; [`Error::TooManyAttempts`] for a key whose address
+    /// was changed within the last 7 days, and when the client has asked too often for another link to undo the change;
     /// [`Error::Unavailable`] when the store is.
     pub async fn change_email(&self, token: &str) -> Result<EmailChange> {
         self.check_forgery()?;
@@ -141,11 +140,12 @@ impl AuthRequest {
     ///    another change that can be undone counts by its former one;
     /// 4. ends all sessions and open links and codes of the user.
     ///
-    /// Then it signs the browser in: ask for a new password, by [`set_password`](Self::set_password).
+    /// Then the call signs the browser in. Ask for a new password, and set it with
+    /// [`set_password`](Self::set_password).
     ///
-    /// A key that the other person added before the change stays, since nothing tells it from the user's own. Show
-    /// the user [their keys](crate::Auth::user_keys), and let them [delete](crate::Auth::delete_key) those that they
-    /// do not know.
+    /// A key that the other person added before the change stays, because nothing distinguishes it from the user's own
+    /// keys. Show the user [their keys](crate::Auth::user_keys), and let them [delete](crate::Auth::delete_key) those
+    /// that they do not know.
     ///
     /// Call it in a POST, as [`change_email`](Self::change_email).
     ///

@@ -23,8 +23,8 @@ impl AuthRequest {
     /// }
     /// ```
     ///
-    /// The key is stored only while the session of the request is there, in one transaction. So a request of an
-    /// attacker adds no key to an account that went back to its owner meanwhile, as by
+    /// The key is stored only while the session of the request exists, in one transaction. So a request of an attacker
+    /// cannot add a key to an account that has gone back to its owner in the meantime, as by
     /// [`reset_password`](Self::reset_password) or [`verify_email`](Self::verify_email).
     ///
     /// # Errors
@@ -50,8 +50,8 @@ impl AuthRequest {
     /// }
     /// ```
     ///
-    /// The password is stored only while the session of the request is there, as by
-    /// [`create_key`](Self::create_key). All sessions stay.
+    /// As with [`create_key`](Self::create_key), the password is stored only while the session of the request exists.
+    /// All sessions stay.
     ///
     /// # Errors
     ///
@@ -67,8 +67,9 @@ impl AuthRequest {
         auth.set_password_in(&session, &key, password).await
     }
 
-    /// Takes a way to sign in from the sender, as [`Auth::delete_key`](crate::Auth::delete_key) does for any user. The
-    /// last key stays, since they could not sign in without it. Sessions that began by the key stay as well.
+    /// Removes a way to sign in from the sender, as [`Auth::delete_key`](crate::Auth::delete_key) does for any user.
+    /// The last key of a user stays, because the user could not sign in without it. Sessions that began by the key stay
+    /// as well.
     ///
     /// ```
     /// use lucia::AuthRequest;
@@ -78,8 +79,7 @@ impl AuthRequest {
     /// }
     /// ```
     ///
-    /// The key is deleted only while the session of the request is there, as it is stored by
-    /// [`create_key`](Self::create_key).
+    /// As with [`create_key`](Self::create_key), the key is deleted only while the session of the request exists.
     ///
     /// # Errors
     ///

@@ -28,8 +28,8 @@ impl AuthRequest {
     /// # fn send(_: &str, _: String) {}
     /// ```
     ///
-    /// It refuses an unsafe request from another origin, and [counts](KeyLink#limits) the link for the key and the
-    /// [address of the client](Self::client_address).
+    /// This call refuses an unsafe request from another origin, and [counts](KeyLink#limits) the link for the key and
+    /// the [address of the client](Self::client_address).
     ///
     /// Send the link to the address in [`KeyLink::key`]. If the key is a username, send it to the address in your
     /// database, never to one that came with the request. Send it in another task than the response, or the time
@@ -44,10 +44,8 @@ impl AuthRequest {
     ///
     /// # Errors
     ///
-    /// [`Error::CrossOrigin`];
-    /// [`Error::TooManyAttempts`] when the client has asked too often;
-    /// [`Error::Misuse`] for a store without one-time tokens;
-    /// [`Error::Unavailable`] when the store is.
+    /// [`Error::CrossOrigin`]; [`Error::TooManyAttempts`] when the client has asked too often; [`Error::Misuse`] for a
+    /// store without one-time tokens; [`Error::Unavailable`] when the store is.
     pub async fn create_password_reset(&self, key: impl Into<KeyId>) -> Result<Option<KeyLink>> {
         let key = key.into();
         self.check_forgery()?;
@@ -127,8 +125,8 @@ impl AuthRequest {
     ///
     /// # Errors
     ///
-    /// Those of [`create_password_reset`](Self::create_password_reset), and [`Error::Busy`] when
-    /// too many passwords and codes wait to be hashed.
+    /// Those of [`create_password_reset`](Self::create_password_reset), and [`Error::Busy`] when too many passwords and
+    /// codes wait to be hashed.
     pub async fn create_sign_in_code(&self, key: impl Into<KeyId>) -> Result<Option<KeyCode>> {
         let key = key.into();
         self.check_forgery()?;
@@ -167,8 +165,7 @@ impl AuthRequest {
     ///
     /// # Errors
     ///
-    /// Those of [`create_password_reset`](Self::create_password_reset), and
-    /// [`Error::Unauthenticated`].
+    /// Those of [`create_password_reset`](Self::create_password_reset), and [`Error::Unauthenticated`].
     pub async fn create_email_verification(
         &self,
         key: impl Into<KeyId>,
@@ -212,10 +209,10 @@ impl AuthRequest {
     /// # fn send(_: &str, _: String) {}
     /// ```
     ///
-    /// Send it to the new address, in another task than the response. Nothing changes before
+    /// Send the link to the new address, in another task than the response. Nothing changes before
     /// [`change_email`](Self::change_email) uses it.
     ///
-    /// Returns `None` if a user has a key of the new address, after about the same work, and where the
+    /// Returns `None` if a user already has a key of the new address, after about the same work, and if the
     /// [limit](KeyLink#limits) of links for the new address is reached.
     ///
     /// # Errors

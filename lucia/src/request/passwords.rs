@@ -110,17 +110,16 @@ impl AuthRequest {
     /// 1. refuses an unsafe request from another origin;
     /// 2. looks at the link, and checks the new password against the [policy](crate::PasswordOptions): a
     ///    password that is refused does not use up the link;
-    /// 3. uses the link, and invalidates all other links and codes of the user. A key that was not
-    ///    [verified](crate::UserKey::verified_at) is verified in the same transaction, and the account goes to the
-    ///    owner of the address: all that another person can have set ends, as in
-    ///    [`verify_email`](Self::verify_email);
+    /// 3. uses the link, and invalidates all other links and codes of the user. If the key was not
+    ///    [verified](crate::UserKey::verified_at), the same transaction verifies it and gives the account to the owner
+    ///    of the address: everything that another person can have set ends, as in [`verify_email`](Self::verify_email);
     /// 4. sets the password and ends all sessions of the user, in one transaction;
     /// 5. signs the user in, as [`sign_in`](Self::sign_in) does once the proof is checked.
     ///
     /// If a step fails, the steps after it do not happen. After step 3 the user needs another link.
     ///
-    /// If the key was not verified, and the user has another key that is, or one that opens without a password, the
-    /// reset is refused at step 3, and the link still works: they have to sign in that way first, as for
+    /// If the key was not verified, and the user has another key that is verified or opens without a password, the
+    /// reset is refused at step 3, and the link still works. The user has to sign in with that other key first, as for
     /// [`verify_email`](Self::verify_email).
     ///
     /// # Errors

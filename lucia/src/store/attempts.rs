@@ -8,13 +8,13 @@ use crate::ascii::Ascii;
 
 /// An attempt to open a key by its password that is about to be made.
 ///
-/// It is counted in two places, or three. Attempts in the same place are counted together. The name of a
-/// place has 64 hexadecimal digits.
+/// It is counted in two or three places. Attempts in the same place are counted together. The name of a place has 64
+/// hexadecimal digits.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct NewAttempt {
-    /// A place in front of the two others, and how many are admitted there until a count ends: that of a client,
-    /// whose attempts at all keys are counted together.
+    /// The place of the client, which comes before the two others, and how many attempts are admitted there until a
+    /// count ends. It counts the attempts of a client at all keys together.
     pub client: Option<(String, u32)>,
     /// The first place: the same for all spellings of the key that lucia takes for one.
     pub place: String,
@@ -84,10 +84,11 @@ impl CountedPlace {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct CountedAttempt {
-    /// The places that it is counted in, in their order: none where it is refused, since the first place or that
-    /// of the client is full; all but the second one where that is full; or all.
+    /// The places that the attempt is counted in, in their order. There are none if the attempt is refused, because the
+    /// place of the client or the first place is full. If only the second place is full, all others are listed.
+    /// Otherwise all are listed.
     pub places: Vec<CountedPlace>,
-    /// When the count of the first place ends, or that of the client's place where that is full.
+    /// When the count of the first place ends, or that of the client's place if the client's place is full.
     pub expires: UnixMillis,
     /// The key, if there is one and the attempt is not refused.
     pub key: Option<KeyRow>,

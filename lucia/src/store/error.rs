@@ -17,7 +17,7 @@ pub enum StoreError {
     /// There is a user of this id already.
     #[error("the user id is taken")]
     DuplicateUser,
-    /// The key is the last one of its user, and stays.
+    /// The key is the last one of its user and is not deleted.
     #[error("the last key of a user is not deleted unless asked for")]
     LastKey,
     /// A key or session is for a user who is not there.

@@ -42,12 +42,12 @@ pub enum KeyWrite {
         user_id: UserId,
         /// The id that it gets.
         new_id: String,
-        /// A one-time token, of no user, that is stored with it, in place of an expired one with the same id. As
-        /// long as that one has not expired, nothing is written.
+        /// A one-time token without a user, which is stored with the key and replaces an expired token with the same
+        /// id. If the token with this id has not expired, nothing is written.
         note: Option<TokenRow>,
     },
-    /// The key is deleted. The last one of its user stays: [`LastKey`](super::StoreError::LastKey), however many
-    /// are asked to go at once.
+    /// The key is deleted. The last key of a user stays, even if several deletions run at once:
+    /// [`LastKey`](super::StoreError::LastKey).
     Delete {
         /// The key.
         id: String,
@@ -80,7 +80,7 @@ pub enum WrittenBy<'a> {
     Token(&'a str),
 }
 
-/// A key that a person has proved to be theirs, and so the account.
+/// A claim: a person has proved that a key is theirs, and therefore gets the account.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct KeyClaim {
@@ -100,13 +100,13 @@ pub struct KeyClaim {
 pub enum ClaimedBy {
     /// A message to the address of the key.
     Message {
-        /// The one-time token of the link in it, which is taken with the claim. `None` for a code, which was used
-        /// before.
+        /// The one-time token of the link in the message, which is taken with the claim. `None` for a code, which is
+        /// used before the claim.
         link: Option<String>,
     },
     /// The note of a change of address, which is undone.
     Note {
-        /// The one-time token, of no user, that is taken with the claim.
+        /// The one-time token without a user that is taken with the claim.
         id: String,
         /// The ids of the other keys that stay.
         others: Vec<String>,
@@ -154,12 +154,12 @@ impl KeyClaim {
 pub enum ClaimOutcome {
     /// The user has a new owner.
     Claimed {
-        /// The keys that were deleted, and the claimed one where it was taken from another user, as they were, in
-        /// any order.
+        /// The deleted keys, and the claimed key if it was taken from another user. Each is as it was before, and the
+        /// order does not matter.
         deleted: Vec<KeyRow>,
     },
     /// Nothing has happened: another key of the user is verified, or has no password.
     OtherWayIn,
-    /// Nothing has happened: the key, the token or the user is not there (any more), or the key is another user's.
+    /// Nothing has happened: the key, the token or the user does not exist (any more), or the key is another user's.
     Unknown,
 }

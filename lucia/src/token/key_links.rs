@@ -26,24 +26,24 @@ pub(super) type KeyLinkPurpose = TokenPurpose<String>;
 ///
 /// # Limits
 ///
-/// Each purpose is counted apart: links that reset a password, that sign in, that verify an address, that change it
-/// and that undo the change, and codes that sign in. Within an hour,
+/// Each of these purposes is counted separately: links to reset a password, to sign in, to verify an address, to change
+/// an address and to undo the change, and codes to sign in. These are the limits within an hour:
 ///
-/// | of one purpose, or of all | by | are allowed | then |
+/// | purposes | requests by | allowed | after that |
 /// |---|---|---|---|
-/// | one | a client for a key | 5 | the call is [`Error::TooManyAttempts`](crate::Error::TooManyAttempts), a 429 with `Retry-After` |
+/// | one | a client for a key | 5 | [`Error::TooManyAttempts`], a 429 with `Retry-After` |
 /// | all | a client for all keys | 100 | the same |
-/// | one | all clients for a key | 20 | the call returns `None`, as for an unknown key |
+/// | one | all clients for a key | 20 | `None`, as for an unknown key |
 ///
-/// A client is known by its [address](crate::AuthRequest::client_address), an IPv6 one by its first 64 bits. If it is
-/// not known, all clients count as one, and 20 for a key are allowed before a 429. A 429 comes whether or not there
-/// is such a key, and counts all its spellings together.
+/// A client is identified by its [address](crate::AuthRequest::client_address), of which the first 64 bits count for
+/// IPv6. If the address is not known, all clients count as one, and 20 for a key are allowed before the 429. The 429
+/// does not depend on whether the key exists, and all spellings of a key count together.
 ///
-/// So a client that asks for the links of another person does not keep them from the owner of the key. Four clients
-/// that use up the 20 do, for this purpose and until the hour is over: keep another way to sign in.
+/// So one client that asks for another person's links cannot keep the owner of the key from getting one. Four clients
+/// can: together they use up the 20, and block this purpose until the hour is over. So keep another way to sign in.
 ///
-/// The counts are in the same table as those of attempts to sign in, and apart from
-/// them. With [`without_sign_in_limit`](crate::AuthBuilder::without_sign_in_limit), nothing is counted.
+/// The counts are in the same table as those of attempts to sign in, but separate from them. With
+/// [`without_sign_in_limit`](crate::AuthBuilder::without_sign_in_limit), nothing is counted.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct KeyLink {
@@ -59,9 +59,8 @@ pub struct KeyLink {
     pub lifetime: Duration,
 }
 
-/// A code to be sent to the user of a key, by
-/// [`create_sign_in_code`](crate::AuthRequest::create_sign_in_code). It counts in the [limits](KeyLink#limits) of
-/// links.
+/// A code to be sent to the user of a key, by [`create_sign_in_code`](crate::AuthRequest::create_sign_in_code). It
+/// counts toward the [limits](KeyLink#limits).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct KeyCode {

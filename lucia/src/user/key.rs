@@ -136,10 +136,9 @@ pub struct UserKey {
 /// A key that has just been verified, as by [`verify_password`](crate::Auth::verify_password),
 /// [`trusted_key`](crate::Auth::trusted_key) or [`reset_password`](crate::Auth::reset_password). It dereferences to the [`UserKey`].
 ///
-/// It remembers what it was opened with. A session that is created
-/// [by it](crate::Auth::create_session) begins only if that still opens the key, so a replaced
-/// password cannot create a session. Neither can a key without a password that was
-/// [verified](UserKey::verified_at) since.
+/// It remembers what it was opened with. A session that is created [by it](crate::Auth::create_session) begins only if
+/// that still opens the key, so a replaced password cannot create a session. Nor can a key without a password that has
+/// been [verified](UserKey::verified_at) since.
 #[derive(Clone)]
 pub struct VerifiedKey {
     pub(crate) key: UserKey,
