@@ -198,7 +198,8 @@ impl Auth {
             client: address.map(|_| (place(&[b"mails"], address), MAILS_BY_CLIENT)),
             place: place(&asked, address),
             key_id: key.valid().ok().map(str::to_owned),
-            unknown_place: attempt_place(&salt, key.text()),
+            // Where no user has the key, nothing says which spellings lead to one mailbox.
+            unknown_place: attempt_place(&salt, &place(&[provider, user], None)),
             salt,
             now,
             expires: now.plus(MAIL_PERIOD),

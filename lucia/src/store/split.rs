@@ -227,8 +227,7 @@ impl Store for Split {
         if !is_replaced {
             return Ok(false);
         }
-        self.sessions
-            .delete_user_sessions(&change.user_id, kept.as_ref())
+        self.delete_user_sessions(&change.user_id, kept.as_ref())
             .await?;
         Ok(true)
     }
@@ -287,21 +286,27 @@ impl Store for Split {
                 return Ok(ClaimOutcome::Unknown);
             }
         }
-        let user_id = claim.user_id.clone();
+        let (key_id, user_id, at) = (claim.key_id.clone(), claim.user_id.clone(), claim.at);
         let claiming = async {
             self.sessions.delete_user_sessions(&user_id, None).await?;
             self.users.claim_key(claim).await
         };
         let outcome = claiming.await;
-        match (&outcome, taken, self.users.tokens()) {
-            (Ok(ClaimOutcome::Claimed { .. }), ..) => {
-                self.sessions.delete_user_sessions(&user_id, None).await?;
+        let is_claimed = match &outcome {
+            Ok(outcome) => matches!(outcome, ClaimOutcome::Claimed { .. }),
+            // It may have been claimed all the same.
+            Err(_) => {
+                let key = self.users.key(&key_id).await;
+                key.map_or(true, |key| {
+                    key.is_some_and(|key| key.user_id == user_id && key.verified_at == Some(at))
+                })
             }
+        };
+        if is_claimed {
+            self.delete_user_sessions(&user_id, None).await?;
+        } else if let (Some(link), Some(tokens)) = (taken, self.users.tokens()) {
             // The link still works. If this fails, its user needs another one.
-            (_, Some(link), Some(tokens)) => {
-                let _ = tokens.insert_token(link, FormerTokens::Keep).await;
-            }
-            _ => {}
+            let _ = tokens.insert_token(link, FormerTokens::Keep).await;
         }
         outcome
     }

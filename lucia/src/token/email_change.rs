@@ -14,6 +14,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::json;
@@ -98,7 +99,7 @@ impl Auth {
             former: row.id,
             new: new_id,
         };
-        let token = self.create_token(EMAIL_CHANGE, &change);
+        let token = self.create_token(EMAIL_CHANGE, &change).user(user_id);
         if mail.key.is_some() || !mail.is_allowed {
             // The same work, for a link that is not sent.
             token.await?;
@@ -106,7 +107,7 @@ impl Auth {
         }
         Ok(Some(KeyLink {
             key: new.clone(),
-            token: token.user(user_id).await?,
+            token: token.await?,
             lifetime: EMAIL_CHANGE.lifetime,
         }))
     }
@@ -162,10 +163,7 @@ impl Auth {
         // account.
         let note = match former.verified_at {
             Some(_) => Some(self.note_of(&former, &new, &link).await?),
-            None => {
-                self.use_token(EMAIL_CHANGE, token).await?;
-                None
-            }
+            None => None,
         };
         let write = KeyWrite::Rename {
             id: former.id.clone(),
@@ -196,7 +194,11 @@ impl Auth {
                         .await?,
                 )
             }
-            None => None,
+            // After the change: the link works until then, and the key is gone that it could change once more.
+            None => {
+                self.use_up(EMAIL_CHANGE, token).await;
+                None
+            }
         };
         let key = UserKey::from_row(KeyRow {
             id: new,
@@ -256,10 +258,15 @@ impl Auth {
         };
         let row = self.claim_account(claim, Some(told)).await?;
         // Without the note it undoes nothing, even if it is left behind.
-        if let Err(error) = self.use_token(EMAIL_CHANGE_UNDO, token).await {
+        self.use_up(EMAIL_CHANGE_UNDO, token).await;
+        VerifiedKey::from_row(row, SignInMethod::Link)
+    }
+
+    /// Uses a link whose work is done.
+    async fn use_up<T: DeserializeOwned>(&self, purpose: TokenPurpose<T>, token: &str) {
+        if let Err(error) = self.use_token(purpose, token).await {
             tracing::debug!(error = %chain(&error), "a used link is left behind");
         }
-        VerifiedKey::from_row(row, SignInMethod::Link)
     }
 
     /// The note of the change that a link undoes, without using the link.

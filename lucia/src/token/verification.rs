@@ -136,15 +136,18 @@ impl Auth {
             ClaimOutcome::Unknown => return Err(Error::InvalidOneTimeToken),
         };
         second.into_iter().for_each(|told| self.tell(told));
-        for key in deleted {
-            #[cfg(feature = "oauth")]
-            self.forget_secrets(&key.user_id, &key.id).await;
-            let (provider_id, user_id) = (key.provider_id(), key.user_id);
+        // All of it is told before anything is waited for, in which the call can be dropped.
+        for key in &deleted {
+            let (provider_id, user_id) = (key.provider_id(), key.user_id.clone());
             tracing::warn!(%user_id, provider_id, "key deleted: the owner of an address has not had it");
             self.tell(EventKind::KeyDeleted {
                 user_id: Some(user_id),
                 provider_id,
             });
+        }
+        #[cfg(feature = "oauth")]
+        for key in deleted {
+            self.forget_secrets(&key.user_id, &key.id).await;
         }
         Ok(claimed)
     }

@@ -8,7 +8,7 @@ use futures_util::stream::FuturesUnordered;
 use lucia::{Auth, Error, KeyId, NewKey, PasswordOptions, Session};
 
 use super::split::WITHOUT_USERS;
-use super::support::{ADMITTED, PASSWORD, Stage, request_from, request_of, sign_up};
+use super::support::{ADMITTED, PASSWORD, Stage, request_from, request_of, request_to, sign_up};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const WRONG: &str = "a wrong password";
@@ -183,7 +183,37 @@ for_each_comparison![
     r38_a_full_count_of_a_stored_key_is_answered_as_an_unknown_name,
     r34_a_key_that_is_spelled_anew_has_one_more_count,
     r58_links_and_codes_are_for_the_address_as_it_is_stored,
+    r62_an_undo_gives_the_former_address_back_to_the_letter,
 ];
+
+async fn r62_an_undo_gives_the_former_address_back_to_the_letter(spellings: Spellings) {
+    let Spellings {
+        auths,
+        names: [stored, others @ ..],
+        session,
+        ..
+    } = &spellings;
+    let stored = KeyId::from(("username", stored));
+    let thief = request_of(&auths[0], session);
+    let verification = thief.create_email_verification(&stored).await;
+    let verification = verification.unwrap().unwrap();
+    let verified = thief.verify_email(verification.token.expose()).await;
+    verified.unwrap();
+    let link = thief.create_email_change(&stored, ("username", "thief"));
+    let link = link.await.unwrap().unwrap();
+    let change = thief.change_email(link.token.expose()).await;
+    let undo = change.unwrap().undo.unwrap();
+    // The mailbox of another spelling can be the thief's.
+    let key = NewKey::with_password(("username", others[0]), PASSWORD);
+    thief.create_key(key).await.unwrap();
+
+    let owner = request_to(&auths[1]);
+    let undone = owner.undo_email_change(undo.token.expose()).await;
+    undone.unwrap();
+    let keys = auths[0].user_keys(&session.user_id).await.unwrap();
+    let ids: Vec<_> = keys.iter().map(|key| &key.id).collect();
+    assert_eq!(ids, [&stored]);
+}
 
 async fn r58_links_and_codes_are_for_the_address_as_it_is_stored(spellings: Spellings) {
     let Spellings {

@@ -311,17 +311,17 @@ impl Statements {
             token_of_user: format!(r#"SELECT 1 FROM {token} WHERE "id" = ?1 AND "user_id" = ?2"#),
             give_key: format!(
                 r#"INSERT INTO {key} ("id", "user_id", "verified_at") VALUES (?1, ?2, ?3)
-                    ON CONFLICT ("id") DO UPDATE SET "user_id" = excluded."user_id",
-                    "verified_at" = excluded."verified_at""#
+                    ON CONFLICT ("id") DO UPDATE SET "id" = excluded."id",
+                    "user_id" = excluded."user_id", "verified_at" = excluded."verified_at""#
             ),
             delete_other_keys: format!(
                 r#"DELETE FROM {key} WHERE "user_id" = ?1 AND "id" <> ?2
-                    AND "id" NOT IN (SELECT "value" FROM json_each(?3)) RETURNING {key_columns}"#
+                    AND "id" COLLATE BINARY NOT IN (SELECT "value" FROM json_each(?3)) RETURNING {key_columns}"#
             ),
             close_keys: format!(
                 r#"UPDATE {key} SET "hashed_password" = NULL, "verified_at" = CASE
                     WHEN "id" = ?2 THEN ?4
-                    WHEN "id" IN (SELECT "value" FROM json_each(?3)) THEN "verified_at" END
+                    WHEN "id" COLLATE BINARY IN (SELECT "value" FROM json_each(?3)) THEN "verified_at" END
                     WHERE "user_id" = ?1"#
             ),
             delete_key: format!(

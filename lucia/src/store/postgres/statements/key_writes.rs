@@ -103,7 +103,8 @@ impl ClaimStatement {
         let (users, keys) = (tables.quoted(&tables.user), tables.quoted(&tables.key));
         let (sessions, tokens) = (tables.quoted(&tables.session), tables.quoted(&tables.token));
         let (key, public_id) = (key_columns(), ids.public());
-        let id = as_text(r#""id""#);
+        // To the letter: a collation can take several ids for one.
+        let id = format!(r#"{} COLLATE "C""#, as_text(r#""id""#));
         // In the order of all locks: keys by id, sessions by age.
         let sessions_are_locked = "(SELECT count(*) FROM locked_sessions) >= 0";
         let is_ready = format!("{sessions_are_locked} AND EXISTS (SELECT 1 FROM ready)");
@@ -154,7 +155,8 @@ impl ClaimStatement {
                     AND {id} <> ALL ($6::TEXT[]) AND {is_ready}
                 RETURNING {key}
             ), closed AS (
-                UPDATE {keys} SET "hashed_password" = NULL,
+                UPDATE {keys} SET "id" = CASE WHEN $5::BOOLEAN AND "id" = $1 THEN $1 ELSE "id" END,
+                    "hashed_password" = NULL,
                     "verified_at" = CASE WHEN "id" = $1 THEN $3
                         WHEN {id} = ANY ($7::TEXT[]) THEN "verified_at" END
                 WHERE "user_id" = $2 AND {is_ready}
