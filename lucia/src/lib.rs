@@ -101,6 +101,7 @@
 //! | errors | [`Error`] |
 //! | tests of your application | [`testing`] |
 //! | error bodies for clients | [`AuthBuilder::denials`] |
+//! | a page for load balancers and monitoring | [`Auth::health`] |
 //! | an audit table, alarms, metrics | [`Event`], [`AuthBuilder::on_event`] |
 //! | another framework | [`http`], [`adapter`] |
 //!
@@ -204,6 +205,7 @@ pub use store::redis::{RedisStore, RedisStoreBuilder};
 #[cfg(feature = "sqlite")]
 #[cfg_attr(docsrs, doc(cfg(feature = "sqlite")))]
 pub use store::sqlite::{SqliteStore, SqliteStoreBuilder};
+pub use store::{Health, HealthStatus, StoreHealth};
 pub use token::{
     CodePurpose, CreateCode, CreateToken, KeyCode, KeyLink, OneTimeCode, OneTimeToken,
     TokenContent, TokenPurpose,

@@ -132,6 +132,7 @@ mod events;
 mod failover;
 mod freshness;
 mod grants;
+mod health;
 mod ids_in_queries;
 mod isolation;
 mod keys;

@@ -31,6 +31,10 @@ impl Cache {
         false
     }
 
+    pub(super) fn is_answering(&self) -> bool {
+        false
+    }
+
     pub(super) fn start(&self, _: &Arc<Parts>) {}
 
     pub(super) fn find(&self, _: &SessionId) -> Option<(SessionRow, UserRow)> {

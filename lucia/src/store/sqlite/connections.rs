@@ -115,6 +115,10 @@ impl Connections {
         })
     }
 
+    pub(super) fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
     /// Does `work` on a connection. It goes on to its end when its future is dropped.
     pub(super) async fn run<T: Send + 'static>(
         self: &Arc<Self>,
