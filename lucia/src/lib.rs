@@ -122,7 +122,7 @@
 //! | `redis` | | 24 | `RedisStore`, for sessions in Redis, Valkey or a Redis Cluster, over rustls |
 //! | `smtp` | | 17 | `mail::SmtpMailer`, which sends e-mail by a mail server |
 //! | `legacy-hashes` | | 9 | verifies the scrypt hashes of Lucia for Node and bcrypt hashes, and can create those of Lucia: [`PasswordOptions`] |
-//! | `metrics` | | 3 | counts [events](Event) with the facade crate `metrics` |
+//! | `metrics` | | 3 | counts [events](Event) and measures queues, pools, the cache and the sweep, with the facade crate `metrics`: `Auth::record_metrics` |
 //! | `oauth` | | 96 | sign-in by providers of OAuth 2 and OpenID Connect: the module `oauth` |
 //! | `conformance` | | 0 | the test suite for your own stores |
 //! | `test-support` | | 0 | [`testing`], for the tests of an application; with `sqlite`, a store in memory |
@@ -152,6 +152,7 @@ mod headers;
 #[cfg_attr(docsrs, doc(cfg(feature = "http")))]
 pub mod http;
 pub mod mail;
+mod measure;
 #[cfg(feature = "oauth")]
 #[cfg_attr(docsrs, doc(cfg(feature = "oauth")))]
 pub mod oauth;

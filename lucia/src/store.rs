@@ -163,6 +163,12 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
         Ok(StoreHealth::up(self.store_name()))
     }
 
+    /// Records what the store measures of itself by the facade crate `metrics`, for
+    /// [`Auth::record_metrics`](crate::Auth::record_metrics); nothing by default. It does not ask the database.
+    #[cfg(feature = "metrics")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
+    fn record_metrics(&self) {}
+
     /// Stores a session, and in the same transaction removes the one that it replaces and those
     /// of its user that are too many with it: all of it or nothing. Returns the row as the
     /// database holds it, its defaults included, and which were too many. [`UnknownUser`](StoreError::UnknownUser) where

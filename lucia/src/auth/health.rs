@@ -7,6 +7,7 @@ use std::task::Poll;
 use super::Auth;
 use crate::Error;
 use crate::error::chain;
+use crate::measure;
 use crate::store::{Health, SessionStore, StoreHealth};
 
 impl Auth {
@@ -41,10 +42,30 @@ impl Auth {
     /// what it likes, by [`SessionStore::health`].
     pub async fn health(&self) -> Health {
         let main = self.health_of(&*self.0.main_store);
-        Health::new(match &self.0.session_store {
+        let stores = match &self.0.session_store {
             None => vec![main.await],
             Some(sessions) => both(main, self.health_of(&**sessions)).await.into(),
-        })
+        };
+        for store in &stores {
+            measure::store_status(&store.name, store.status as u8);
+        }
+        Health::new(stores)
+    }
+
+    /// Records what lucia measures of its pools, queues and cache, by the facade crate `metrics`. Call it before
+    /// your exporter reads: what happens on the way of a request is counted without a lock, and recorded here. It
+    /// asks no database.
+    ///
+    /// `docs/monitoring.md` in the repository lists the names. Gauges of two `Auth`s in one process have the same
+    /// ones, so that only those of the last call are seen.
+    #[cfg(feature = "metrics")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
+    pub fn record_metrics(&self) {
+        self.0.passwords.record_metrics();
+        self.0.main_store.record_metrics();
+        if let Some(sessions) = &self.0.session_store {
+            sessions.record_metrics();
+        }
     }
 
     async fn health_of(&self, store: &dyn SessionStore) -> StoreHealth {

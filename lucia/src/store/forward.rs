@@ -69,6 +69,11 @@ macro_rules! forward_sessions {
                     $inner(self).store_name()
                 }
 
+                #[cfg(feature = "metrics")]
+                fn record_metrics(&self) {
+                    $inner(self).record_metrics();
+                }
+
                 fn unsupported_when_split(&self) -> Option<&'static str> {
                     $inner(self).unsupported_when_split()
                 }

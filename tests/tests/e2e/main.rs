@@ -143,6 +143,7 @@ mod lucia_v2;
 mod mail;
 mod mail_limits;
 mod method_override;
+mod metrics;
 mod mid_rotation;
 mod migrations;
 mod numbers;

@@ -8,6 +8,8 @@ use super::error::Failure;
 use super::run::Statement;
 use super::statements::IS_READ_ONLY;
 use super::{Parts, PgStore};
+#[cfg(feature = "metrics")]
+use crate::measure;
 use crate::store::StoreHealth;
 
 /// The name of the store.
@@ -53,6 +55,21 @@ impl PgStore {
             );
         }
         health
+    }
+
+    #[cfg(feature = "metrics")]
+    pub(super) fn record(&self) {
+        let Parts {
+            pool,
+            queues,
+            cache,
+            ..
+        } = &*self.0;
+        let status = pool.status();
+        let in_use = status.size.saturating_sub(status.available);
+        measure::pool(NAME, status.max_size, in_use, Some(status.waiting));
+        queues.record_metrics();
+        cache.record_metrics();
     }
 }
 

@@ -31,6 +31,9 @@ impl Cache {
         false
     }
 
+    #[cfg(feature = "metrics")]
+    pub(super) fn record_metrics(&self) {}
+
     pub(super) fn is_answering(&self) -> bool {
         false
     }

@@ -127,6 +127,11 @@ impl SessionStore for PgStore {
         Ok(self.ask_health().await)
     }
 
+    #[cfg(feature = "metrics")]
+    fn record_metrics(&self) {
+        self.record();
+    }
+
     fn unsupported_when_split(&self) -> Option<&'static str> {
         // It holds sessions with their users.
         self.0.cache.is_on().then_some("cache")

@@ -34,6 +34,12 @@ impl SessionStore for SqliteStore {
         self.ask_health().await
     }
 
+    #[cfg(feature = "metrics")]
+    fn record_metrics(&self) {
+        let (max, in_use) = self.0.used();
+        crate::measure::pool(health::NAME, max, in_use, None);
+    }
+
     async fn insert_session(&self, session: NewSessionRow) -> Result<InsertedSession> {
         self.transact(Subject::Session, move |db| insert(db, &session))
             .await
