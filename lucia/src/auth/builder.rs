@@ -75,6 +75,7 @@ impl Default for SignInLimit {
 #[must_use = "settings take effect by `build()`"]
 pub struct AuthBuilder {
     store: Arc<dyn Store>,
+    /// What `store` is put together from, if sessions are in another store than the rest.
     main_store: Arc<dyn Store>,
     session_store: Option<Arc<dyn SessionStore>>,
     /// A setting of a store that has no effect, since the sessions are in another store.

@@ -84,8 +84,8 @@ impl Connection {
         self.retrying(|current| current.send(command)).await
     }
 
-    /// Sends a command by the connection, and once more where the connection turns out to be broken or to lead to a server that
-    /// is a replica by now. The commands of this store give the same answer when they run twice.
+    /// Sends by the connection, and once more by another one where it turns out to be broken or to lead to a
+    /// server that is a replica by now. The commands of this store give the same answer when they run twice.
     async fn retrying<T, F>(&self, send: impl Fn(Current) -> F) -> RedisResult<T>
     where
         F: Future<Output = RedisResult<T>>,
