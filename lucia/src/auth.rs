@@ -6,6 +6,7 @@ mod create_session;
 mod creation;
 #[cfg(feature = "oauth")]
 mod credentials;
+mod health;
 mod key_writes;
 mod keys;
 mod passwords;
@@ -39,7 +40,7 @@ use crate::headers::denial::Denials;
 use crate::headers::origin::OriginPolicy;
 use crate::password::Passwords;
 use crate::session::Lifetime;
-use crate::store::{self, AttemptStore, Store, TokenStore};
+use crate::store::{self, AttemptStore, SessionStore, Store, TokenStore};
 use crate::time_limit::within;
 use crate::{Error, Result};
 
@@ -82,6 +83,10 @@ pub struct Auth(
 
 struct Parts {
     store: Arc<dyn Store>,
+    /// Where all is, or all but sessions.
+    main_store: Arc<dyn Store>,
+    /// Where the sessions are, if that is another store.
+    session_store: Option<Arc<dyn SessionStore>>,
     environment: Environment,
     store_timeout: Duration,
     /// The name of the table of sessions.

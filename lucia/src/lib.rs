@@ -101,6 +101,7 @@
 //! | errors | [`Error`] |
 //! | tests of your application | [`testing`] |
 //! | error bodies for clients | [`AuthBuilder::denials`] |
+//! | a page for load balancers and monitoring | [`Auth::health`] |
 //! | an audit table, alarms, metrics | [`Event`], [`AuthBuilder::on_event`] |
 //! | another framework | [`http`], [`adapter`] |
 //!
@@ -121,7 +122,7 @@
 //! | `redis` | | 24 | `RedisStore`, for sessions in Redis, Valkey or a Redis Cluster, over rustls |
 //! | `smtp` | | 17 | `mail::SmtpMailer`, which sends e-mail by a mail server |
 //! | `legacy-hashes` | | 9 | verifies the scrypt hashes of Lucia for Node and bcrypt hashes, and can create those of Lucia: [`PasswordOptions`] |
-//! | `metrics` | | 3 | counts [events](Event) with the facade crate `metrics` |
+//! | `metrics` | | 3 | counts [events](Event) and measures queues, pools, the cache and the sweep, with the facade crate `metrics`: `Auth::record_metrics` |
 //! | `oauth` | | 96 | sign-in by providers of OAuth 2 and OpenID Connect: the module `oauth` |
 //! | `conformance` | | 0 | the test suite for your own stores |
 //! | `test-support` | | 0 | [`testing`], for the tests of an application; with `sqlite`, a store in memory |
@@ -151,6 +152,7 @@ mod headers;
 #[cfg_attr(docsrs, doc(cfg(feature = "http")))]
 pub mod http;
 pub mod mail;
+mod measure;
 #[cfg(feature = "oauth")]
 #[cfg_attr(docsrs, doc(cfg(feature = "oauth")))]
 pub mod oauth;
@@ -204,6 +206,7 @@ pub use store::redis::{RedisStore, RedisStoreBuilder};
 #[cfg(feature = "sqlite")]
 #[cfg_attr(docsrs, doc(cfg(feature = "sqlite")))]
 pub use store::sqlite::{SqliteStore, SqliteStoreBuilder};
+pub use store::{Health, HealthStatus, StoreHealth};
 pub use token::{
     CodePurpose, CreateCode, CreateToken, KeyCode, KeyLink, OneTimeCode, OneTimeToken,
     TokenContent, TokenPurpose,

@@ -21,6 +21,9 @@ use stored::StoredHash;
 pub(crate) use stored::UnknownHash;
 
 use crate::error::PasswordProblem;
+#[cfg(feature = "metrics")]
+use crate::measure;
+use crate::measure::Count;
 use crate::{Error, Result};
 
 /// Hashes and verifies.
@@ -31,6 +34,8 @@ pub(crate) struct Passwords {
     running: Arc<Semaphore>,
     /// A place for each password that is being hashed or waits for it.
     admitted: Arc<Semaphore>,
+    /// How many found no place.
+    refused: Count,
     /// What goes with a place to run.
     memory: Arc<Pool>,
     /// A hash of the everyday cost that no password opens.
@@ -70,6 +75,7 @@ impl Passwords {
             options: options.clone(),
             running: Arc::new(Semaphore::new(options.at_once)),
             admitted: Arc::new(Semaphore::new(options.at_once + options.waiting)),
+            refused: Count::default(),
             memory: Arc::new(memory),
             unopenable: Arc::new(unopenable),
         })
@@ -184,13 +190,25 @@ impl Passwords {
         Ok(password)
     }
 
+    #[cfg(feature = "metrics")]
+    pub(crate) fn record_metrics(&self) {
+        let places = |total: usize, free: &Semaphore| total - free.available_permits();
+        let admitted = places(self.options.at_once + self.options.waiting, &self.admitted);
+        let running = places(self.options.at_once, &self.running);
+        // Places change between the two.
+        measure::hashes(running, admitted.saturating_sub(running), &self.refused);
+    }
+
     /// Runs `work` on a separate thread, if there is or will be a place for it.
     async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Memory) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let (admitted, running) = (self.admitted.clone(), self.running.clone());
-        let admitted = admitted.try_acquire_owned().map_err(|_| Error::Busy)?;
+        let Ok(admitted) = admitted.try_acquire_owned() else {
+            self.refused.add(1);
+            return Err(Error::Busy);
+        };
         let running = running.acquire_owned().await.map_err(|_| Error::Busy)?;
         let pool = self.memory.clone();
         let span = tracing::Span::current();

@@ -22,6 +22,7 @@ mod error;
 #[macro_use]
 mod forward;
 mod from_rows;
+mod health;
 mod key_writes;
 mod mails;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
@@ -54,6 +55,7 @@ pub(crate) use attempts::attempt_place;
 pub use attempts::{CountedAttempt, CountedPlace, NewAttempt};
 pub use credentials::CredentialRow;
 pub use error::{Result, StoreError};
+pub use health::{Health, HealthStatus, StoreHealth};
 pub use key_writes::{ClaimOutcome, ClaimedBy, KeyClaim, KeyWrite, WrittenBy};
 pub use mails::MailRow;
 pub use rows::{
@@ -133,6 +135,11 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// The name of the table of sessions, for messages.
     fn session_table(&self) -> &str;
 
+    /// What kind of store it is, such as `postgres`: its name in a [`Health`].
+    fn store_name(&self) -> &str {
+        "store"
+    }
+
     /// The name of a setting that works only with users and sessions in one store, if one is set:
     /// [`AuthBuilder::build`](crate::AuthBuilder::build) refuses it together with
     /// [`sessions`](crate::AuthBuilder::sessions).
@@ -145,6 +152,22 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     fn removes_expired_sessions(&self) -> bool {
         false
     }
+
+    /// Whether the store works, asked by one cheap statement. An error means that it is
+    /// [`Down`](HealthStatus::Down).
+    ///
+    /// By default it is up if it can be asked for a session, one that there is not.
+    async fn health(&self) -> Result<StoreHealth> {
+        let nobodys = "0".repeat(64).parse().map_err(StoreError::internal)?;
+        self.session(&nobodys).await?;
+        Ok(StoreHealth::up(self.store_name()))
+    }
+
+    /// Records what the store measures of itself by the facade crate `metrics`, for
+    /// [`Auth::record_metrics`](crate::Auth::record_metrics); nothing by default. It does not ask the database.
+    #[cfg(feature = "metrics")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
+    fn record_metrics(&self) {}
 
     /// Stores a session, and in the same transaction removes the one that it replaces and those
     /// of its user that are too many with it: all of it or nothing. Returns the row as the

@@ -122,6 +122,7 @@ fn sessions(
     send(auth.update_session_attributes(id, "a"));
     send(auth.rotate_session(session));
     send(auth.delete_expired_sessions());
+    send(auth.health());
 }
 
 fn requests(request: &AuthRequest) {

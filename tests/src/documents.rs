@@ -12,6 +12,10 @@ mod performance {}
 #[doc = include_str!("../../docs/events.md")]
 mod events {}
 
+/// `docs/monitoring.md`.
+#[doc = include_str!("../../docs/monitoring.md")]
+mod monitoring {}
+
 /// `docs/testing.md`.
 #[doc = include_str!("../../docs/testing.md")]
 mod testing {}

@@ -75,6 +75,9 @@ impl Default for SignInLimit {
 #[must_use = "settings take effect by `build()`"]
 pub struct AuthBuilder {
     store: Arc<dyn Store>,
+    /// What `store` is put together from, if sessions are in another store than the rest.
+    main_store: Arc<dyn Store>,
+    session_store: Option<Arc<dyn SessionStore>>,
     /// A setting of a store that has no effect, since the sessions are in another store.
     unsupported_setting: Option<&'static str>,
     environment: Environment,
@@ -97,8 +100,11 @@ pub struct AuthBuilder {
 
 impl AuthBuilder {
     pub(super) fn new(store: impl Store) -> Self {
+        let store: Arc<dyn Store> = Arc::new(store);
         Self {
-            store: Arc::new(store),
+            main_store: store.clone(),
+            session_store: None,
+            store,
             unsupported_setting: None,
             environment: Environment::default(),
             lifetime: Lifetime::default(),
@@ -128,9 +134,11 @@ impl AuthBuilder {
             .unsupported_setting
             .or(self.store.unsupported_when_split())
             .or(sessions.unsupported_when_split());
+        let sessions: Arc<dyn SessionStore> = Arc::new(sessions);
+        self.session_store = Some(sessions.clone());
         self.store = Arc::new(Split {
-            users: self.store,
-            sessions: Arc::new(sessions),
+            users: self.main_store.clone(),
+            sessions,
         });
         self
     }
@@ -470,6 +478,8 @@ impl AuthBuilder {
             max_sessions: self.max_sessions,
             sign_in_limit: self.sign_in_limit,
             store: self.store,
+            main_store: self.main_store,
+            session_store: self.session_store,
             environment: self.environment,
             store_timeout: self.store_timeout,
             denials: self.denials,

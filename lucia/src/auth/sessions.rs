@@ -1,6 +1,6 @@
 //! Creating, validating, listing and ending sessions.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -9,6 +9,7 @@ use super::{Auth, Parts};
 use crate::clock::UnixMillis;
 use crate::error::chain;
 use crate::event::{EventKind, RevocationCause};
+use crate::measure;
 use crate::session::token::{SessionId, SessionToken};
 use crate::session::{Lifetime, Session, SessionInfo, SessionState};
 use crate::store::{Owner, Rotation, SESSION_COLUMNS, SessionRow, UserRow};
@@ -258,16 +259,21 @@ impl Auth {
     pub(super) async fn sweep(&self, batch: u32) -> Result<u64> {
         let now = self.now();
         let delete = || self.ask(self.store().delete_expired_sessions(now, batch));
-        let deleted = self.in_batches(batch, delete).await?;
+        let begun = Instant::now();
+        let deleted = self.in_batches("sessions", batch, delete).await;
+        let deleted = deleted.inspect_err(|_| measure::sweep_failed("sessions"))?;
         tracing::debug!(deleted, "expired sessions deleted");
         if let Err(error) = self.sweep_attempts(batch).await {
+            measure::sweep_failed("attempts");
             let error = chain(&error);
             tracing::warn!(%error, "counts of attempts to sign in not swept");
         }
         if let Err(error) = self.sweep_tokens(batch).await {
+            measure::sweep_failed("tokens");
             let error = chain(&error);
             tracing::warn!(%error, "one-time tokens not swept");
         }
+        measure::sweep_took(begun.elapsed());
         Ok(deleted)
     }
 

@@ -7,6 +7,7 @@ use tokio::task::JoinHandle;
 
 use super::Auth;
 use crate::clock::random_bytes;
+use crate::measure;
 use crate::{Error, Result};
 
 /// The pause after a batch is this many times as long as the batch took.
@@ -35,7 +36,7 @@ impl Auth {
         let now = self.now();
         let attempts = self.attempts()?;
         let delete = || self.ask(attempts.delete_old_attempts(now, batch));
-        match self.in_batches(batch, delete).await {
+        match self.in_batches("attempts", batch, delete).await {
             // There is no such table. Each attempt that is counted says so, and where none is, it
             // is not needed.
             Ok(_) | Err(Error::Schema { column: None, .. }) => Ok(()),
@@ -54,7 +55,7 @@ impl Auth {
         };
         let now = self.now();
         let delete = || self.ask(tokens.delete_expired_tokens(now, batch));
-        match self.in_batches(batch, delete).await {
+        match self.in_batches("tokens", batch, delete).await {
             // The table is missing. An application that creates no tokens does not need it.
             Ok(_) | Err(Error::Schema { column: None, .. }) => Ok(()),
             Err(error) => Err(error),
@@ -84,8 +85,13 @@ impl Auth {
 
     /// Calls `delete`, which deletes at most `batch` rows and returns their number, until there are
     /// no more, and pauses after each batch, so that requests have the database most of the time.
-    /// Returns the number of all.
-    pub(super) async fn in_batches<F>(&self, batch: u32, delete: impl Fn() -> F) -> Result<u64>
+    /// Returns the number of all. `rows` is what they are to be counted as.
+    pub(super) async fn in_batches<F>(
+        &self,
+        rows: &'static str,
+        batch: u32,
+        delete: impl Fn() -> F,
+    ) -> Result<u64>
     where
         F: Future<Output = Result<u64>>,
     {
@@ -93,6 +99,7 @@ impl Auth {
         loop {
             let begun = Instant::now();
             let some = delete().await?;
+            measure::swept(rows, some);
             deleted += some;
             if some < u64::from(batch) {
                 return Ok(deleted);

@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 use super::{Mail, Mailer};
 use crate::auth::Auth;
 use crate::error::chain;
+use crate::measure;
 use crate::{Error, Result};
 use worker::Worker;
 
@@ -172,6 +173,7 @@ impl Outbox {
             Err(TrySendError::Full(_)) => "the outbox is full",
             Err(TrySendError::Closed(_)) => "the outbox was stopped",
         };
+        measure::mail("dropped");
         tracing::error!("a mail is not sent: {refused}");
         Err(Error::unavailable(refused))
     }

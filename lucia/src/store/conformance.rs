@@ -276,6 +276,7 @@ macro_rules! __session_cases {
                 no_more_expired_sessions_are_deleted_than_asked
                 sweeping_where_nothing_is_expired_deletes_nothing
                 two_sweepers_at_once_delete_each_expired_session_once
+                a_store_that_works_says_so
             }
             replacements {
                 a_session_replaces_another_one

@@ -10,8 +10,8 @@ use super::TransactionStore;
 use super::{
     AttemptStore, ClaimOutcome, CredentialStore, Expiries, InsertedSession, KeyClaim, KeyDeletion,
     KeyRow, KeyWrite, LastKey, MailStore, NewSessionRow, NewUserRow, OldHash, Owner,
-    PasswordChange, Result, Rotation, SessionRow, SessionStore, Store, TokenStore, UnixMillis,
-    UserRow, UserStore, UserTable, WrittenBy,
+    PasswordChange, Result, Rotation, SessionRow, SessionStore, Store, StoreHealth, TokenStore,
+    UnixMillis, UserRow, UserStore, UserTable, WrittenBy,
 };
 use crate::session::token::SessionId;
 use crate::user::UserId;
@@ -65,6 +65,15 @@ macro_rules! forward_sessions {
                     $inner(self).session_table()
                 }
 
+                fn store_name(&self) -> &str {
+                    $inner(self).store_name()
+                }
+
+                #[cfg(feature = "metrics")]
+                fn record_metrics(&self) {
+                    $inner(self).record_metrics();
+                }
+
                 fn unsupported_when_split(&self) -> Option<&'static str> {
                     $inner(self).unsupported_when_split()
                 }
@@ -74,6 +83,7 @@ macro_rules! forward_sessions {
                 }
                 $($own)*
             }
+            health() -> StoreHealth;
             session(id: &SessionId) -> Option<SessionRow>;
             sessions(ids: &[SessionId]) -> Vec<SessionRow>;
             user_sessions(user_id: &UserId) -> Vec<SessionRow>;

@@ -12,6 +12,7 @@ mod connections;
 mod credentials;
 mod diagnosis;
 mod error;
+mod health;
 mod key_writes;
 mod lookups;
 mod mails;

@@ -22,9 +22,10 @@ use self::attributes::Attributes;
 use self::connection::Connection;
 use self::fields::{Fields, Hash, USER_ID};
 use self::index::AT_ONCE;
+use self::server::Server;
 use super::{
     Expiries, InsertedSession, NewSessionRow, Owner, Result, Rotation, SessionRow, SessionStore,
-    StoreError, UnixMillis,
+    StoreError, StoreHealth, UnixMillis,
 };
 use crate::session::token::SessionId;
 use crate::time_limit::within;
@@ -93,8 +94,25 @@ impl SessionStore for RedisStore {
         &self.0.prefix
     }
 
+    fn store_name(&self) -> &str {
+        "redis"
+    }
+
     fn removes_expired_sessions(&self) -> bool {
         true
+    }
+
+    /// By the reply to `INFO` of each server that takes writes.
+    async fn health(&self) -> Result<StoreHealth> {
+        let asking = async {
+            let servers = self.0.connection.info().await;
+            servers.map_err(|error| failure::failed(&error))
+        };
+        let mut health = StoreHealth::up(self.store_name());
+        for info in self.0.bounded(asking).await? {
+            health = Server::new(&info).health(health);
+        }
+        Ok(health)
     }
 
     async fn insert_session(&self, session: NewSessionRow) -> Result<InsertedSession> {

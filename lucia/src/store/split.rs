@@ -11,7 +11,8 @@ use super::{
     AttemptStore, ClaimOutcome, ClaimedBy, CredentialStore, Expiries, FormerTokens,
     InsertedSession, KeyClaim, KeyDeletion, KeyRow, KeyWrite, LastKey, MailStore, NewSessionRow,
     NewUserRow, OldHash, Owner, PasswordChange, Result, Rotation, SessionRow, SessionStore, Store,
-    StoreError, TokenRow, TokenStore, UnixMillis, UserRow, UserStore, UserTable, WrittenBy,
+    StoreError, StoreHealth, TokenRow, TokenStore, UnixMillis, UserRow, UserStore, UserTable,
+    WrittenBy,
 };
 use crate::session::token::{SessionId, SessionToken};
 use crate::user::UserId;

@@ -4,6 +4,7 @@ mod connections;
 mod credentials;
 mod database;
 mod errors;
+mod health;
 mod key_writes;
 mod mails;
 mod migrate;

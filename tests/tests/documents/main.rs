@@ -2,6 +2,7 @@
 
 mod events;
 mod install;
+mod metrics;
 mod modules;
 mod requirements;
 mod rust_version;

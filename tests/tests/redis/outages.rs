@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use lucia::RedisStore;
 use lucia::store::{Result, SessionStore, StoreError};
+use lucia::{HealthStatus, RedisStore, StoreHealth};
 use lucia_tests::RedisServer;
 
 use crate::support::{ADA, builder, eventually, expiries, id, now, rotation, session, user};
@@ -210,4 +210,55 @@ async fn a_server_whose_memory_is_full_takes_no_session_and_ends_those_that_are_
     assert!(store.session(&id(1)).await.unwrap().is_some());
     server.ask::<()>(&["CONFIG", "SET", "maxmemory", "0"]).await;
     comes_back(&store).await;
+}
+
+#[tokio::test]
+async fn health_tells_what_is_wrong_with_a_server() {
+    let Some((mut server, store)) = durable().await else {
+        return;
+    };
+    let up = StoreHealth::up("redis");
+    let set = async |name: &str, value: &str| {
+        server.ask::<()>(&["CONFIG", "SET", name, value]).await;
+    };
+    let lacks = async |reason: &str| {
+        let health = store.health().await.unwrap();
+        assert_eq!(health.status, HealthStatus::Degraded, "{health:?}");
+        assert_eq!(health.reasons.len(), 1, "{health:?}");
+        assert!(health.reasons[0].contains(reason), "{health:?}");
+    };
+    assert_eq!(store.health().await.unwrap(), up);
+    set("maxmemory", "1").await;
+    lacks("memory of the server is full").await;
+    set("maxmemory", "100mb").await;
+    set("maxmemory-policy", "allkeys-lru").await;
+    lacks("evicts keys").await;
+    set("maxmemory", "0").await;
+    set("appendonly", "no").await;
+    lacks("`appendonly yes`").await;
+    set("appendonly", "yes").await;
+    server.ask::<()>(&["REPLICAOF", "127.0.0.1", "1"]).await;
+    lacks("is a replica").await;
+    server.ask::<()>(&["REPLICAOF", "NO", "ONE"]).await;
+    assert_eq!(store.health().await.unwrap(), up);
+
+    let is_down = async || {
+        let begin = Instant::now();
+        let health = store.health().await;
+        let is_down = matches!(health, Err(StoreError::Unavailable(_)));
+        assert!(is_down, "{health:?}");
+        assert!(begin.elapsed() < BOUND, "{:?}", begin.elapsed());
+    };
+    server.pause();
+    is_down().await;
+    server.resume();
+    eventually(async || store.health().await.is_ok()).await;
+    server.kill();
+    is_down().await;
+    server.start_again().await;
+    eventually(async || store.health().await.is_ok()).await;
+    // One call meets the broken connection, and asks by another one.
+    server.kill();
+    server.start_again().await;
+    assert_eq!(store.health().await.unwrap(), up);
 }

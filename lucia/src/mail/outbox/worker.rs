@@ -14,6 +14,7 @@ use crate::auth::Auth;
 use crate::clock::{UnixMillis, random_bytes};
 use crate::error::chain;
 use crate::mail::SendError;
+use crate::measure;
 use crate::store::{MailRow, MailStore};
 use crate::{Error, Result};
 
@@ -101,6 +102,7 @@ impl Worker {
         if !is_stored {
             self.0.memory.insert(row);
         }
+        measure::mails_in_memory(self.0.memory.len());
         self.0.wake.notify_one();
     }
 
@@ -124,6 +126,7 @@ impl Worker {
                 // There may be more, for another worker.
                 self.0.wake.notify_one();
                 self.handle(place, mail).await;
+                measure::mails_in_memory(self.0.memory.len());
             } else if is_finishing {
                 // The next worker ends as well.
                 self.0.wake.notify_one();
@@ -187,30 +190,36 @@ impl Worker {
         }
         let now = self.0.auth.now();
         if row.expires.is_some_and(|expires| expires <= now) {
+            measure::mail("expired");
             tracing::warn!(mail = id, "a mail has expired before it could be sent");
             return self.delete(place, &id).await;
         }
         if attempt > ATTEMPTS {
             // The last try ended with its process.
+            measure::mail("given_up");
             tracing::error!(mail = id, "a mail is given up");
             return self.delete(place, &id).await;
         }
         match self.send(row).await {
             Ok(()) => {
+                measure::mail("sent");
                 tracing::debug!(mail = id, "a mail was sent");
                 self.delete_sent(place, id).await;
             }
             Err(SendError::Refused(error)) => {
+                measure::mail("refused");
                 let error = chain(&*error);
                 tracing::error!(mail = id, error, "a mail was refused and is given up");
                 self.delete(place, &id).await;
             }
             Err(SendError::Failed(error)) if attempt == ATTEMPTS => {
+                measure::mail("given_up");
                 let error = chain(&*error);
                 tracing::error!(mail = id, attempt, error, "a mail is given up");
                 self.delete(place, &id).await;
             }
             Err(SendError::Failed(error)) => {
+                measure::mail("failed");
                 let error = chain(&*error);
                 tracing::warn!(mail = id, attempt, error, "a mail is tried again later");
                 let due = self.0.auth.now().plus(pause(attempt, random_fraction()));

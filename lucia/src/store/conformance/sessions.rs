@@ -7,7 +7,9 @@ use super::values::{
     row, session, session_id, session_ids, stored_session,
 };
 use crate::session::token::SessionId;
-use crate::store::{Expiries, NewSessionRow, Owner, SessionRow, SessionStore, Store, UnixMillis};
+use crate::store::{
+    Expiries, HealthStatus, NewSessionRow, Owner, SessionRow, SessionStore, Store, UnixMillis,
+};
 use crate::user::UserId;
 
 const ADA: &str = "ada";
@@ -358,6 +360,18 @@ fn is_swept(store: &dyn SessionStore, deleted: u64, expired: u64) {
     } else {
         assert_eq!(deleted, expired);
     }
+}
+
+/// It may work with less than it should, and says why.
+pub(super) async fn a_store_that_works_says_so(store: &dyn SessionStore) {
+    let health = store
+        .health()
+        .await
+        .expect("the store is asked whether it works");
+    assert_eq!(health.name, store.store_name());
+    assert_ne!(health.status, HealthStatus::Down, "{health:?}");
+    let is_up = health.status == HealthStatus::Up;
+    assert_eq!(is_up, health.reasons.is_empty(), "{health:?}");
 }
 
 /// The sessions that are not expired, and no others where the store leaves expired ones to the sweeper.

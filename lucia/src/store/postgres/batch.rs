@@ -36,6 +36,7 @@ use std::time::Duration;
 use queue::{Entered, Leader, Message, Queue, Waiter};
 
 use super::error::Failure;
+use crate::measure::Count;
 use crate::store::{Result, StoreError};
 use crate::time_limit::within;
 
@@ -88,18 +89,33 @@ pub(super) trait Source: Sized + Send + Sync + 'static {
 }
 
 /// The queues of a source.
-pub(super) struct Queues<S: Source>(Box<[Arc<Queue<S>>]>);
+pub(super) struct Queues<S: Source> {
+    queues: Box<[Arc<Queue<S>>]>,
+    /// The statements that were sent, and the lookups that they answer.
+    statements: Count,
+    lookups: Count,
+}
 
 impl<S: Source> Queues<S> {
     /// A queue for each core, but at most `limit`.
     pub(super) fn new(limit: usize) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let queues = cores.min(limit).max(1);
-        Self((0..queues).map(|_| Arc::default()).collect())
+        Self {
+            queues: (0..queues).map(|_| Arc::default()).collect(),
+            statements: Count::default(),
+            lookups: Count::default(),
+        }
     }
 
     fn of_this_thread(&self) -> &Arc<Queue<S>> {
-        &self.0[THREAD.with(|thread| *thread) % self.0.len()]
+        &self.queues[THREAD.with(|thread| *thread) % self.queues.len()]
+    }
+
+    #[cfg(feature = "metrics")]
+    pub(super) fn record_metrics(&self) {
+        let waiting = self.queues.iter().map(|queue| queue.len()).sum();
+        crate::measure::batches(waiting, &self.statements, &self.lookups);
     }
 }
 
@@ -147,6 +163,8 @@ async fn lead<S: Source>(
     key: &S::Key,
 ) -> Result<Option<S::Row>> {
     let waiters = leader.queue().take(MAX_BATCH - 1);
+    source.queues().statements.add(1);
+    source.queues().lookups.add(1 + waiters.len());
     // If this future is dropped before the answer comes, the connection returns to its pool.
     let mut connection = leader.take_connection();
     if waiters.is_empty() {

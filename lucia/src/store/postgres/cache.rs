@@ -62,6 +62,9 @@ use tokio::task::JoinHandle;
 
 use super::Parts;
 use super::migrate::Migrating;
+#[cfg(feature = "metrics")]
+use crate::measure;
+use crate::measure::CacheCounts;
 use crate::session::token::SessionId;
 use crate::store::{NewSessionRow, Result, SessionRow, UserRow};
 use crate::user::UserId;
@@ -88,6 +91,7 @@ struct Shared {
     freshness: Freshness,
     /// Has the listener try again at once.
     wake: Notify,
+    counts: CacheCounts,
 }
 
 /// A change by this process that is in flight. When it is dropped, for whatever reason, the change may
@@ -105,6 +109,7 @@ impl Cache {
                     entries: Entries::new(options.entries, options.max_age),
                     freshness: Freshness::new(options.max_silence, Instant::now()),
                     wake: Notify::new(),
+                    counts: CacheCounts::default(),
                 }),
                 connect,
                 listener: Mutex::new(None),
@@ -134,10 +139,15 @@ impl Cache {
     pub(super) fn find(&self, id: &SessionId) -> Option<(SessionRow, UserRow)> {
         let shared = self.shared()?;
         let now = Instant::now();
-        if !shared.freshness.is_fresh(now) {
-            return None;
+        let is_fresh = shared.freshness.is_fresh(now);
+        let found = is_fresh.then(|| shared.entries.find(&digest_of(id), now));
+        let found = found.flatten();
+        let counts = &shared.counts;
+        match found {
+            Some(_) => counts.hits.add(1),
+            None => counts.misses.add(1),
         }
-        shared.entries.find(&digest_of(id), now)
+        found
     }
 
     /// To be called before a lookup is sent.
@@ -188,6 +198,13 @@ impl Cache {
     pub(super) fn is_answering(&self) -> bool {
         self.shared()
             .is_some_and(|shared| shared.freshness.is_fresh(Instant::now()))
+    }
+
+    #[cfg(feature = "metrics")]
+    pub(super) fn record_metrics(&self) {
+        if let Some(shared) = self.shared() {
+            measure::cache(self.is_answering(), shared.entries.len(), &shared.counts);
+        }
     }
 
     /// Makes the triggers that it needs.

@@ -10,12 +10,13 @@ use super::lookups::look_up;
 use super::rows::{inserted_session, session_row};
 use super::run::Statement;
 use super::statements::Insertion;
-use super::{Param, Params, Parts, PgStore, attributes_json};
+use super::{Param, Params, Parts, PgStore, attributes_json, health};
 use crate::session::token::SessionId;
 use crate::store::{
     AttemptStore, ClaimOutcome, CredentialStore, Expiries, InsertedSession, KeyClaim, KeyRow,
     KeyWrite, MailStore, NewSessionRow, Owner, PasswordChange, Result, Rotation, SESSION_COLUMNS,
-    SessionRow, SessionStore, Store, TokenStore, TransactionStore, UnixMillis, UserRow, WrittenBy,
+    SessionRow, SessionStore, Store, StoreHealth, TokenStore, TransactionStore, UnixMillis,
+    UserRow, WrittenBy,
 };
 use crate::user::UserId;
 
@@ -116,6 +117,19 @@ impl Store for PgStore {
 impl SessionStore for PgStore {
     fn session_table(&self) -> &str {
         &self.0.tables.session
+    }
+
+    fn store_name(&self) -> &str {
+        health::NAME
+    }
+
+    async fn health(&self) -> Result<StoreHealth> {
+        Ok(self.ask_health().await)
+    }
+
+    #[cfg(feature = "metrics")]
+    fn record_metrics(&self) {
+        self.record();
     }
 
     fn unsupported_when_split(&self) -> Option<&'static str> {

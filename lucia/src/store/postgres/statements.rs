@@ -19,7 +19,7 @@ const SIGN_INS: i64 = 0x006C_7563_6962;
 const IS_IN_TURN: &str = "(SELECT count(*) FROM turn) >= 0";
 
 /// Whether the server refuses to write: a standby, or a primary that has been replaced.
-const IS_READ_ONLY: &str = "current_setting('transaction_read_only')::BOOLEAN";
+pub(super) const IS_READ_ONLY: &str = "current_setting('transaction_read_only')::BOOLEAN";
 
 /// The oldest first: how sessions `s` are listed, and how more than one is locked. A session's age
 /// stays the same when its id changes.

@@ -176,11 +176,9 @@ impl RedisStoreBuilder {
                 return Err(Error::setting("redis", reason));
             }
         }
-        if servers.iter().any(|info| Server::new(info).forgets()) {
-            tracing::warn!(
-                "Redis at `{address}` has neither an append-only file nor a replica: a restart brings back the \
-                 sessions of its last snapshot, those included that were ended since; set `appendonly yes`"
-            );
+        let forgetful = servers.iter().find_map(|info| Server::new(info).forgets());
+        if let Some(reason) = forgetful {
+            tracing::warn!("Redis at `{address}`: {reason}");
         }
         Ok(RedisStore(Arc::new(Parts {
             connection,

@@ -77,28 +77,25 @@ impl Connection {
 
     /// What each server that takes writes says of itself.
     pub(super) async fn info(&self) -> RedisResult<Vec<String>> {
-        let info = redis::cmd("INFO");
-        match self.current() {
-            Current::Server(mut server) => Ok(vec![info.query_async(&mut server).await?]),
-            Current::Cluster(mut cluster) => {
-                let primaries = MultipleNodeRoutingInfo::AllMasters;
-                let routing = RoutingInfo::MultiNode((primaries, None));
-                let replies = cluster.route_command(info, routing).await?;
-                let replies: Vec<(String, String)> = redis::from_redis_value(replies)?;
-                Ok(replies.into_iter().map(|(_, reply)| reply).collect())
-            }
-        }
+        self.retrying(Current::info).await
     }
 
-    /// Sends a command, and once more where the connection turns out to be broken or to lead to a server that
-    /// is a replica by now. The commands of this store give the same answer when they run twice.
     async fn send(&self, command: &Cmd) -> RedisResult<Value> {
+        self.retrying(|current| current.send(command)).await
+    }
+
+    /// Sends by the connection, and once more by another one where it turns out to be broken or to lead to a
+    /// server that is a replica by now. The commands of this store give the same answer when they run twice.
+    async fn retrying<T, F>(&self, send: impl Fn(Current) -> F) -> RedisResult<T>
+    where
+        F: Future<Output = RedisResult<T>>,
+    {
         let mut waiting = Waiting {
             connection: self,
             since: Instant::now(),
             is_answered: false,
         };
-        let mut reply = self.current().send(command).await;
+        let mut reply = send(self.current()).await;
         let is_worth_another_try = match &reply {
             Err(error) if is(error, ServerErrorKind::ReadOnly) => {
                 self.replace(PAUSE);
@@ -108,7 +105,7 @@ impl Connection {
             Ok(_) => false,
         };
         if is_worth_another_try {
-            reply = self.current().send(command).await;
+            reply = send(self.current()).await;
         }
         waiting.is_answered = !matches!(&reply, Err(error) if error.is_timeout());
         reply
@@ -164,6 +161,20 @@ impl Current {
         match self {
             Self::Server(mut server) => command.query_async(&mut server).await,
             Self::Cluster(mut cluster) => command.query_async(&mut cluster).await,
+        }
+    }
+
+    async fn info(self) -> RedisResult<Vec<String>> {
+        let info = redis::cmd("INFO");
+        match self {
+            Self::Server(mut server) => Ok(vec![info.query_async(&mut server).await?]),
+            Self::Cluster(mut cluster) => {
+                let primaries = MultipleNodeRoutingInfo::AllMasters;
+                let routing = RoutingInfo::MultiNode((primaries, None));
+                let replies = cluster.route_command(info, routing).await?;
+                let replies: Vec<(String, String)> = redis::from_redis_value(replies)?;
+                Ok(replies.into_iter().map(|(_, reply)| reply).collect())
+            }
         }
     }
 }

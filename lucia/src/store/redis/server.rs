@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use crate::store::StoreHealth;
+
 /// RESP3, and scripts that may ask for the time before they write.
 const OLDEST: (u32, u32) = (6, 0);
 
@@ -49,13 +51,37 @@ impl<'a> Server<'a> {
         }
     }
 
-    /// Whether a restart loses or brings back sessions of the time since the last snapshot.
-    pub(super) fn forgets(&self) -> bool {
+    /// Why a restart loses or brings back sessions of the time since the last snapshot, if it does.
+    pub(super) fn forgets(&self) -> Option<&'static str> {
         let has_replica = self
             .0
             .get("connected_slaves")
             .is_some_and(|count| *count != "0");
-        !self.is("aof_enabled", "1") && !has_replica
+        let forgets = !self.is("aof_enabled", "1") && !has_replica;
+        forgets.then_some(
+            "the server has neither an append-only file nor a replica: a restart brings back the sessions of its \
+             last snapshot, those included that were ended since; set `appendonly yes`",
+        )
+    }
+
+    /// What is wrong with it as it is now.
+    pub(super) fn health(&self, health: StoreHealth) -> StoreHealth {
+        if self.is("loading", "1") {
+            return health.down("the server is reading its data, and answers when it has read all");
+        }
+        let full = self.is_full().then(|| {
+            "the memory of the server is full: it takes no more sessions; raise `maxmemory`"
+                .to_owned()
+        });
+        let forgets = self.forgets().map(str::to_owned);
+        let reasons = [self.objection(), full, forgets].into_iter().flatten();
+        reasons.fold(health, StoreHealth::degraded)
+    }
+
+    fn is_full(&self) -> bool {
+        let bytes = |name| self.0.get(name)?.parse::<u64>().ok();
+        let most = bytes("maxmemory").filter(|most| *most > 0);
+        most.is_some_and(|most| bytes("used_memory").is_some_and(|used| used >= most))
     }
 
     fn version(&self) -> Option<(u32, u32)> {
@@ -77,8 +103,10 @@ mod tests {
     fn a_server_with_good_settings_passes() {
         let server = Server::new(GOOD);
         assert_eq!(server.objection(), None);
-        assert!(!server.forgets());
+        assert_eq!(server.forgets(), None);
         assert!(!server.is_in_cluster());
+        let up = StoreHealth::up("redis");
+        assert_eq!(server.health(up.clone()), up);
     }
 
     #[test]
@@ -117,8 +145,47 @@ mod tests {
     #[test]
     fn a_server_forgets_without_an_append_only_file_and_without_a_replica() {
         let without_file = GOOD.replace("aof_enabled:1", "aof_enabled:0");
-        assert!(Server::new(&without_file).forgets());
+        assert!(Server::new(&without_file).forgets().is_some());
         let with_replica = without_file.replace("connected_slaves:0", "connected_slaves:2");
-        assert!(!Server::new(&with_replica).forgets());
+        assert_eq!(Server::new(&with_replica).forgets(), None);
+    }
+
+    #[test]
+    fn a_server_says_what_it_lacks() {
+        use crate::store::HealthStatus::{Degraded, Down};
+
+        for (from, to, status, said) in [
+            ("role:master", "role:slave", Degraded, "is a replica"),
+            (
+                "aof_enabled:1",
+                "aof_enabled:0",
+                Degraded,
+                "`appendonly yes`",
+            ),
+            (
+                "maxmemory:0",
+                "used_memory:7\r\nmaxmemory:7",
+                Degraded,
+                "memory of the server is full",
+            ),
+            (
+                "maxmemory:0\r\nmaxmemory_policy:noeviction",
+                "maxmemory:7\r\nmaxmemory_policy:allkeys-lru",
+                Degraded,
+                "evicts keys",
+            ),
+            (
+                "role:master",
+                "role:master\r\nloading:1",
+                Down,
+                "reading its data",
+            ),
+        ] {
+            let info = GOOD.replace(from, to);
+            let health = Server::new(&info).health(StoreHealth::up("redis"));
+            assert_eq!(health.status, status, "{to}");
+            assert_eq!(health.reasons.len(), 1, "{health:?}");
+            assert!(health.reasons[0].contains(said), "{health:?}");
+        }
     }
 }

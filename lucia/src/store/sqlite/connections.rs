@@ -51,6 +51,15 @@ impl Location {
             .map(Self::File)
             .map_err(|error| Error::setting("path", format!("{path:?}: {error}")))
     }
+
+    /// How many connections may be in use.
+    fn connections(&self) -> usize {
+        match self {
+            Self::File(_) => CONNECTIONS,
+            // Connections to memory cannot read beside a writer, so that more would only wait.
+            Self::Memory => 1,
+        }
+    }
 }
 
 /// What work does with a database.
@@ -86,10 +95,9 @@ impl Connections {
         tables: Tables,
         timeout: Duration,
     ) -> Result<Self, Error> {
-        let (path, size) = match &location {
-            Location::File(path) => (path.clone(), CONNECTIONS),
-            // Connections to memory cannot read beside a writer, so that more would only wait.
-            Location::Memory => (memory_name(), 1),
+        let path = match &location {
+            Location::File(path) => path.clone(),
+            Location::Memory => memory_name(),
         };
         let (idle, memory) = match &location {
             Location::File(path) => {
@@ -104,15 +112,26 @@ impl Connections {
             }
         };
         Ok(Self {
+            permits: Arc::new(Semaphore::new(location.connections())),
             location,
             tables,
             path,
             timeout,
-            permits: Arc::new(Semaphore::new(size)),
             idle: Mutex::new(idle),
             writer: Arc::default(),
             _memory: memory,
         })
+    }
+
+    pub(super) fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// How many connections there may be, and how many of them are in use.
+    #[cfg(feature = "metrics")]
+    pub(super) fn used(&self) -> (usize, usize) {
+        let max = self.location.connections();
+        (max, max - self.permits.available_permits())
     }
 
     /// Does `work` on a connection. It goes on to its end when its future is dropped.

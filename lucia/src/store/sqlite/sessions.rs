@@ -10,12 +10,13 @@ use super::database::Database;
 use super::errors::{About as _, Outcome, Subject};
 use super::tables::Tables;
 use super::values::{Attributes, object, user_row};
-use super::{key_writes, references};
+use super::{health, key_writes, references};
 use crate::session::token::SessionId;
 use crate::store::{
     AttemptStore, ClaimOutcome, CredentialStore, Expiries, InsertedSession, KeyClaim, KeyRow,
     KeyWrite, MailStore, NewSessionRow, Owner, PasswordChange, Result, Rotation, SESSION_COLUMNS,
-    SessionRow, SessionStore, Store, StoreError, TokenStore, UnixMillis, UserRow, WrittenBy,
+    SessionRow, SessionStore, Store, StoreError, StoreHealth, TokenStore, UnixMillis, UserRow,
+    WrittenBy,
 };
 use crate::user::UserId;
 
@@ -23,6 +24,20 @@ use crate::user::UserId;
 impl SessionStore for SqliteStore {
     fn session_table(&self) -> &str {
         &self.0.tables.names.session
+    }
+
+    fn store_name(&self) -> &str {
+        health::NAME
+    }
+
+    async fn health(&self) -> Result<StoreHealth> {
+        self.ask_health().await
+    }
+
+    #[cfg(feature = "metrics")]
+    fn record_metrics(&self) {
+        let (max, in_use) = self.0.used();
+        crate::measure::pool(health::NAME, max, in_use, None);
     }
 
     async fn insert_session(&self, session: NewSessionRow) -> Result<InsertedSession> {

@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::time::{Duration, Instant};
 
 use lucia::deadpool_postgres::{Connect, Manager, ManagerConfig, Pool};
+use lucia::store::SessionStore as _;
 use lucia::{Auth, CacheOptions, PgStore};
 use lucia_tests::{Database, Proxy};
 use tokio::sync::watch;
@@ -25,6 +26,13 @@ async fn caching() -> (Stage, Caching) {
     (stage, caching)
 }
 
+/// Whether the health of the store names the cache.
+async fn is_said_to_be_silent(caching: &Caching) -> bool {
+    let health = caching.store.health().await.unwrap();
+    let mut reasons = health.reasons.iter();
+    reasons.any(|reason| reason.contains("the cache receives no changes"))
+}
+
 #[tokio::test]
 async fn r54_a_cache_without_heartbeats_stops_in_time_and_starts_empty() {
     let (stage, caching) = caching().await;
@@ -42,12 +50,14 @@ async fn r54_a_cache_without_heartbeats_stops_in_time_and_starts_empty() {
     let took = stalled.elapsed();
     assert!(took < END, "{took:?}");
     assert!(!caching.store.is_cache_answering());
+    assert!(is_said_to_be_silent(&caching).await);
     for _ in 0..3 {
         assert_eq!(caching.look(&stage, &other).await, (true, 1));
     }
 
     caching.listener.heal();
     caching.answers(true).await;
+    assert!(!is_said_to_be_silent(&caching).await);
     assert_eq!(caching.look(&stage, &other).await, (true, 1), "it is empty");
     assert_eq!(caching.look(&stage, &other).await, (true, 0));
     assert!(!caching.look(&stage, &session).await.0);

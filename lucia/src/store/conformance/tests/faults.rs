@@ -35,6 +35,9 @@ faults! {
     DeletesNothing
     SweepsTheLastMoment
     RemovesTheLastMomentByItself
+    SaysThatItIsDown
+    IsDegradedForNoReason
+    CallsItselfByAnotherName
     SweepsWithoutLimit
 
     // Sessions that end others

@@ -9,8 +9,8 @@ use super::faults::Fault;
 use super::memory::{self, Memory, SESSION_COLUMNS, SESSIONS, State};
 use crate::session::token::SessionId;
 use crate::store::{
-    Expiries, InsertedSession, NewSessionRow, Owner, Result, Rotation,
-    SESSION_COLUMNS as OWN_COLUMNS, SessionRow, SessionStore, StoreError, UnixMillis,
+    Expiries, HealthStatus, InsertedSession, NewSessionRow, Owner, Result, Rotation,
+    SESSION_COLUMNS as OWN_COLUMNS, SessionRow, SessionStore, StoreError, StoreHealth, UnixMillis,
 };
 use crate::user::UserId;
 
@@ -22,6 +22,20 @@ impl SessionStore for Memory {
 
     fn removes_expired_sessions(&self) -> bool {
         self.has(Fault::RemovesTheLastMomentByItself)
+    }
+
+    async fn health(&self) -> Result<StoreHealth> {
+        let mut health = StoreHealth::up(self.store_name());
+        if self.has(Fault::SaysThatItIsDown) {
+            health = health.down("it is not");
+        }
+        if self.has(Fault::IsDegradedForNoReason) {
+            health.status = HealthStatus::Degraded;
+        }
+        if self.has(Fault::CallsItselfByAnotherName) {
+            "another".clone_into(&mut health.name);
+        }
+        Ok(health)
     }
 
     async fn insert_session(&self, new: NewSessionRow) -> Result<InsertedSession> {

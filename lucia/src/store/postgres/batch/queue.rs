@@ -234,6 +234,12 @@ impl<S: Source> Queue<S> {
         state.waiting.extend(waiting);
     }
 
+    /// How many lookups wait.
+    #[cfg(feature = "metrics")]
+    pub(super) fn len(&self) -> usize {
+        self.lock().waiting.len()
+    }
+
     fn lock(&self) -> MutexGuard<'_, State<S>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -144,6 +144,12 @@ impl Entries {
         std::mem::replace(&mut log.is_open, false)
     }
 
+    /// How many sessions there are.
+    #[cfg(feature = "metrics")]
+    pub(super) fn len(&self) -> usize {
+        self.sessions.len()
+    }
+
     fn clear(&self) {
         self.sessions.clear();
         self.users.clear();

@@ -14,6 +14,7 @@ use super::changes::{Change, Digest};
 use super::settings::{Connect, Messages};
 use super::triggers::{self, Watched};
 use super::{Shared, read_digest};
+use crate::measure;
 
 /// How many heartbeats there are within the time for which one is good.
 const HEARTBEATS: u32 = 4;
@@ -42,6 +43,7 @@ pub(super) async fn run(parts: Weak<Parts>, shared: Arc<Shared>, connect: Arc<Co
         };
         let was_open = shared.stop();
         if was_open {
+            measure::cache_was_interrupted();
             pause = PAUSES[0];
             logged = None;
         }
@@ -183,6 +185,7 @@ fn changed(shared: &Shared, notification: &Notification) {
     });
     // Without them it is about all, or it is not understood.
     for change in changes.unwrap_or_else(|| vec![Change::Everything]) {
+        shared.counts.invalidations.add(1);
         shared.entries.remove(change);
     }
 }

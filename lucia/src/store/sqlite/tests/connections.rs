@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::*;
-use crate::store::{LastKey, SessionStore as _, UserStore as _};
+use crate::store::{HealthStatus, LastKey, SessionStore as _, StoreHealth, UserStore as _};
 
 #[tokio::test]
 async fn a_file_is_created_and_keeps_what_is_stored() {
@@ -196,6 +196,27 @@ async fn a_locked_database_is_unavailable_to_writers_and_open_to_readers() {
 }
 
 #[tokio::test]
+async fn health_says_whether_the_database_can_be_read_and_written() {
+    let file = File::new();
+    let store = SqliteStore::builder().timeout(Duration::from_millis(300));
+    let store = store.open(&file.path).await.unwrap();
+    store.migrate(&[]).await.unwrap();
+    let up = StoreHealth::up("sqlite");
+    assert_eq!(store.health().await.unwrap(), up);
+    let somebody_else = file.by_hand();
+    somebody_else.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let health = store.health().await.unwrap();
+    assert_eq!(health.status, HealthStatus::Degraded, "{health:?}");
+    assert!(health.reasons[0].contains("locked"), "{health:?}");
+    somebody_else.execute_batch("COMMIT").unwrap();
+    assert_eq!(store.health().await.unwrap(), up);
+    fs::remove_file(&file.path).unwrap();
+    let health = store.health().await.unwrap();
+    assert_eq!(health.status, HealthStatus::Down, "{health:?}");
+    assert!(health.reasons[0].contains("deleted"), "{health:?}");
+}
+
+#[tokio::test]
 async fn what_is_too_late_to_begin_is_not_done() {
     let store = SqliteStore::builder().timeout(Duration::from_millis(300));
     let store = store.in_memory().await.unwrap();
@@ -206,9 +227,13 @@ async fn what_is_too_late_to_begin_is_not_done() {
         Ok(())
     });
     let late = store.insert_user(new_user("ada", json!({})), None);
-    let (slow, late) = tokio::join!(slow, late);
+    let (slow, late, health) = tokio::join!(slow, late, store.health());
     assert!(matches!(slow, Err(StoreError::Unavailable(_))), "{slow:?}");
     assert!(matches!(late, Err(StoreError::Unavailable(_))), "{late:?}");
+    assert!(
+        matches!(health, Err(StoreError::Unavailable(_))),
+        "{health:?}"
+    );
     release.send(()).unwrap();
     assert!(store.user(&"ada".parse().unwrap()).await.unwrap().is_none());
 }

@@ -34,6 +34,11 @@ impl<V> Map<V> {
         self.lock().remove(key)
     }
 
+    #[cfg(feature = "metrics")]
+    pub(super) fn len(&self) -> usize {
+        self.lock().len()
+    }
+
     pub(super) fn clear(&self) {
         self.lock().clear();
     }

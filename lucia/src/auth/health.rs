@@ -1,0 +1,112 @@
+//! Whether the stores work.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
+
+use super::Auth;
+use crate::Error;
+use crate::error::chain;
+use crate::measure;
+use crate::store::{Health, SessionStore, StoreHealth};
+
+impl Auth {
+    /// Asks each store whether it works, by one cheap statement, and several stores at once: for the page by
+    /// which a load balancer or monitoring learns of it.
+    ///
+    /// It takes no longer than [`AuthBuilder::store_timeout`](crate::AuthBuilder::store_timeout), and as a rule
+    /// no longer than the time-out of the store: what has not answered then is
+    /// [`Down`](crate::HealthStatus::Down). Nothing is kept between two calls.
+    ///
+    /// ```
+    /// use lucia::{Auth, HealthStatus};
+    ///
+    /// async fn can_serve(auth: &Auth) -> bool {
+    ///     let health = auth.health().await;
+    ///     for store in &health.stores {
+    ///         for reason in &store.reasons {
+    ///             eprintln!("{} is {:?}: {reason}", store.name, store.status);
+    ///         }
+    ///     }
+    ///     health.status < HealthStatus::Down
+    /// }
+    /// ```
+    ///
+    /// | | [`Degraded`](crate::HealthStatus::Degraded) |
+    /// |---|---|
+    /// | Postgres | callers wait for a connection of the pool, which has none left; the server is read-only; `synchronous_commit` is off; the cache does not answer, since its listener receives no changes |
+    /// | SQLite | the database cannot be written: another program keeps it locked, or the file is read-only |
+    /// | Redis | the server is a replica; its memory is full; it evicts keys; it has neither an append-only file nor a replica |
+    ///
+    /// SQLite is also down where its file was deleted: what is written then is lost. Another store says of itself
+    /// what it likes, by [`SessionStore::health`].
+    pub async fn health(&self) -> Health {
+        let main = self.health_of(&*self.0.main_store);
+        let stores = match &self.0.session_store {
+            None => vec![main.await],
+            Some(sessions) => both(main, self.health_of(&**sessions)).await.into(),
+        };
+        for store in &stores {
+            measure::store_status(&store.name, store.status as u8);
+        }
+        Health::new(stores)
+    }
+
+    /// Records what lucia measures of its pools, queues and cache, by the facade crate `metrics`. Call it before
+    /// your exporter reads: what happens on the way of a request is counted without a lock, and recorded here. It
+    /// asks no database.
+    ///
+    /// `docs/monitoring.md` in the repository lists the names. Gauges of two `Auth`s in one process have the same
+    /// ones, so that only those of the last call are seen.
+    #[cfg(feature = "metrics")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
+    pub fn record_metrics(&self) {
+        self.0.passwords.record_metrics();
+        self.0.main_store.record_metrics();
+        if let Some(sessions) = &self.0.session_store {
+            sessions.record_metrics();
+        }
+    }
+
+    async fn health_of(&self, store: &dyn SessionStore) -> StoreHealth {
+        let error = match self.ask(store.health()).await {
+            Ok(health) => return health,
+            Err(error) => error,
+        };
+        let reason = match &error {
+            // The log has the error.
+            Error::Unavailable(_) => "it does not answer: away, too slow or out of connections",
+            _ => {
+                tracing::error!(error = %chain(&error), "the store fails");
+                "it answers with an error, which is in the log"
+            }
+        };
+        StoreHealth::up(store.store_name()).down(reason)
+    }
+}
+
+/// What two futures give that are polled beside each other. `join!` would take a crate more.
+async fn both<T>(one: impl Future<Output = T>, other: impl Future<Output = T>) -> [T; 2] {
+    let (mut one, mut other) = (pin!(one), pin!(other));
+    let (mut first, mut second) = (None, None);
+    poll_fn(|context| {
+        if first.is_none()
+            && let Poll::Ready(output) = one.as_mut().poll(context)
+        {
+            first = Some(output);
+        }
+        if second.is_none()
+            && let Poll::Ready(output) = other.as_mut().poll(context)
+        {
+            second = Some(output);
+        }
+        match (first.take(), second.take()) {
+            (Some(first), Some(second)) => Poll::Ready([first, second]),
+            outputs => {
+                (first, second) = outputs;
+                Poll::Pending
+            }
+        }
+    })
+    .await
+}
