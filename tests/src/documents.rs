@@ -45,6 +45,10 @@ mod coming_from_actix_identity {}
 #[doc = include_str!("../../docs/behind-a-proxy-and-a-pooler.md")]
 mod behind_a_proxy_and_a_pooler {}
 
+/// `docs/growing.md`.
+#[doc = include_str!("../../docs/growing.md")]
+mod growing {}
+
 /// `docs/high-availability.md`.
 #[doc = include_str!("../../docs/high-availability.md")]
 mod high_availability {}
