@@ -7,6 +7,7 @@ use std::net::TcpListener;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
 use tempfile::TempDir;
+use tokio::task::JoinSet;
 
 const VARIABLES: [&str; 16] = [
     "ADDRESS",
@@ -153,6 +154,51 @@ async fn it_prints_its_address_answers_there_logs_no_secret_and_stops_when_asked
         "{log}"
     );
     assert!(!log.contains("swordfish") && !log.contains("ada@"), "{log}");
+}
+
+#[tokio::test]
+async fn what_is_under_way_when_it_is_asked_to_stop_is_finished_and_kept() {
+    const SIGN_INS: usize = 12;
+
+    let directory = tempfile::tempdir().unwrap();
+    let (mut running, _stdout, address) = run(&mut program(&directory));
+    let client = || {
+        let builder = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
+        builder.build().unwrap()
+    };
+    let post = |path: &str, form: &[(&str, &str)]| {
+        let request = client().post(format!("{address}/{path}")).form(form);
+        request.header("origin", &address).send()
+    };
+    let [email, password] = [
+        ("email", "ada@example.com"),
+        ("password", "correct horse battery"),
+    ];
+    let sign_up = post("signup", &[("name", "Ada"), email, password]).await;
+    assert_eq!(sign_up.unwrap().status(), 303);
+
+    let mut sign_ins = JoinSet::new();
+    for _ in 0..SIGN_INS {
+        sign_ins.spawn(post("login", &[email, password]));
+    }
+    // The others have been sent, and wait for their hashes.
+    let first = sign_ins.join_next().await.unwrap().unwrap();
+    let pid = running.0.id().to_string();
+    assert!(Command::new("kill").arg(pid).status().unwrap().success());
+    let mut answers = vec![first];
+    answers.extend(sign_ins.join_all().await);
+    assert!(running.0.wait().unwrap().success());
+
+    let (_running, _stdout, address) = run(&mut program(&directory));
+    for answer in answers {
+        let answer = answer.expect("a sign-in that was sent is answered");
+        assert_eq!(answer.status(), 303);
+        let cookie = answer.headers()["set-cookie"].to_str().unwrap();
+        let cookie = cookie.split(';').next().unwrap();
+        let home = client().get(format!("{address}/home"));
+        let home = home.header("cookie", cookie).send().await.unwrap();
+        assert_eq!(home.status(), 200);
+    }
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
-use lucia::{Auth, Error, KeyId, NewKey, PasswordOptions, Session};
+use lucia::{Auth, AuthRequest, Error, KeyId, KeyLink, NewKey, PasswordOptions, Session};
 
 use super::split::WITHOUT_USERS;
 use super::support::{ADMITTED, PASSWORD, Stage, request_from, request_of, request_to, sign_up};
@@ -197,12 +197,7 @@ async fn r62_an_undo_gives_the_former_address_back_to_the_letter(spellings: Spel
     let thief = request_of(&auths[0], session);
     let verification = thief.create_email_verification(&stored).await;
     let verification = verification.unwrap().unwrap();
-    let verified = thief.verify_email(verification.token.expose()).await;
-    verified.unwrap();
-    let link = thief.create_email_change(&stored, ("username", "thief"));
-    let link = link.await.unwrap().unwrap();
-    let change = thief.change_email(link.token.expose()).await;
-    let undo = change.unwrap().undo.unwrap();
+    let undo = verified_and_changed(&thief, verification, &stored).await;
     // The mailbox of another spelling can be the thief's.
     let key = NewKey::with_password(("username", others[0]), PASSWORD);
     thief.create_key(key).await.unwrap();
@@ -213,6 +208,22 @@ async fn r62_an_undo_gives_the_former_address_back_to_the_letter(spellings: Spel
     let keys = auths[0].user_keys(&session.user_id).await.unwrap();
     let ids: Vec<_> = keys.iter().map(|key| &key.id).collect();
     assert_eq!(ids, [&stored]);
+}
+
+/// Verifies an address by this link, and changes it, spelled like this. Returns the link to undo the change.
+async fn verified_and_changed(
+    request: &AuthRequest,
+    verification: KeyLink,
+    spelled: &KeyId,
+) -> KeyLink {
+    let verified = request.verify_email(verification.token.expose()).await;
+    assert_eq!(verified.unwrap().key.id, verification.key);
+    let new = KeyId::from(("username", "countess"));
+    let link = request.create_email_change(spelled, &new).await;
+    let link = link.unwrap().unwrap();
+    assert_eq!(link.key, new);
+    let change = request.change_email(link.token.expose()).await;
+    change.unwrap().undo.unwrap()
 }
 
 async fn r58_links_and_codes_are_for_the_address_as_it_is_stored(spellings: Spellings) {
@@ -241,15 +252,9 @@ async fn r58_links_and_codes_are_for_the_address_as_it_is_stored(spellings: Spel
         assert_eq!(keys, [(); 3].map(|()| stored.clone()), "{name}");
     }
 
-    // So that its change can be undone.
-    let verified = of_user.verify_email(verification.token.expose()).await;
-    assert_eq!(verified.unwrap().key.id, stored);
-    let new = KeyId::from(("username", "countess"));
-    let link = of_user.create_email_change(("username", others[1]), &new);
-    let link = link.await.unwrap().unwrap();
-    assert_eq!(link.key, new);
-    let change = of_user.change_email(link.token.expose()).await;
-    assert_eq!(change.unwrap().undo.unwrap().key, stored);
+    let spelled = KeyId::from(("username", others[1]));
+    let undo = verified_and_changed(&of_user, verification, &spelled).await;
+    assert_eq!(undo.key, stored);
 }
 
 fn address(number: usize) -> IpAddr {
