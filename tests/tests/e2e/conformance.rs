@@ -83,13 +83,20 @@ mod with_other_isolation {
         use super::*;
 
         const FAILURES: &str = r#"
-            CREATE SEQUENCE written;
+            -- So that the first turns to fail come soon, and the next ones not before a call has had its tries.
+            CREATE SEQUENCE written START 206;
             CREATE FUNCTION fail_now_and_then() RETURNS TRIGGER LANGUAGE plpgsql AS $$
-            DECLARE turn BIGINT := nextval('written');
+            DECLARE turn BIGINT;
             BEGIN
-                IF turn % 29 = 0 THEN
+                IF TG_LEVEL = 'ROW' THEN
+                    -- One turn for a transaction, however many rows it has written.
+                    IF current_setting('test.has_ended', TRUE) = 'yes' THEN RETURN NULL; END IF;
+                    PERFORM set_config('test.has_ended', 'yes', TRUE);
+                END IF;
+                turn := nextval('written');
+                IF turn % 211 = 0 THEN
                     RAISE EXCEPTION 'could not serialize access' USING ERRCODE = '40001';
-                ELSIF turn % 31 = 0 THEN
+                ELSIF turn % 223 = 0 THEN
                     RAISE EXCEPTION 'deadlock detected' USING ERRCODE = '40P01';
                 END IF;
                 RETURN NULL;

@@ -19,7 +19,7 @@ const GRANTS: &str = "
         ON auth_user TO \"{role}\";
     GRANT SELECT (id, user_id, hashed_password, verified_at),
         INSERT (id, user_id, hashed_password, verified_at),
-        UPDATE (hashed_password, verified_at), DELETE ON user_key TO \"{role}\";
+        UPDATE (id, hashed_password, verified_at), DELETE ON user_key TO \"{role}\";
     GRANT SELECT (id, user_id, created_at, authenticated_at, renewed_at, active_expires,
             idle_expires, device, address, persistent, country),
         INSERT (id, user_id, created_at, authenticated_at, renewed_at, active_expires,

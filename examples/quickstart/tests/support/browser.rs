@@ -32,6 +32,21 @@ pub struct Driver {
     _stdout: BufReader<ChildStdout>,
 }
 
+/// How often chromedriver is started. It ends at once if another one takes the port that it has chosen.
+const TRIES: usize = 5;
+
+/// The port that chromedriver says it listens on.
+fn port(stdout: &mut impl BufRead) -> Option<u16> {
+    let mut line = String::new();
+    while stdout.read_line(&mut line).unwrap() > 0 {
+        if let Some((_, port)) = line.split_once("started successfully on port ") {
+            return Some(port.trim().trim_end_matches('.').parse().unwrap());
+        }
+        line.clear();
+    }
+    None
+}
+
 impl Driver {
     /// `None`, and a line that says so, where there is no Chromium. Continuous integration has
     /// one, so there it is a failure.
@@ -43,26 +58,24 @@ impl Driver {
             let _ = writeln!(io::stderr(), "skipped: the browser test needs {missing}");
             return None;
         };
-        let mut process = Command::new(chromedriver)
-            .arg("--port=0")
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut stdout = BufReader::new(process.stdout.take().unwrap());
-        let mut line = String::new();
-        let port = loop {
-            line.clear();
-            assert_ne!(stdout.read_line(&mut line).unwrap(), 0, "no chromedriver");
-            if let Some((_, port)) = line.split_once("started successfully on port ") {
-                break port.trim().trim_end_matches('.').parse().unwrap();
+        for _ in 0..TRIES {
+            let mut process = Command::new(&chromedriver)
+                .arg("--port=0")
+                .stdout(Stdio::piped())
+                .spawn()
+                .unwrap();
+            let mut stdout = BufReader::new(process.stdout.take().unwrap());
+            if let Some(port) = port(&mut stdout) {
+                return Some(Self {
+                    process,
+                    port,
+                    chromium,
+                    _stdout: stdout,
+                });
             }
-        };
-        Some(Self {
-            process,
-            port,
-            chromium,
-            _stdout: stdout,
-        })
+            process.wait().unwrap();
+        }
+        panic!("no chromedriver");
     }
 
     /// A browser with a profile of its own, at a site.
