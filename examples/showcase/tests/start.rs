@@ -158,7 +158,8 @@ async fn it_prints_its_address_answers_there_logs_no_secret_and_stops_when_asked
 
 #[tokio::test]
 async fn what_is_under_way_when_it_is_asked_to_stop_is_finished_and_kept() {
-    const SIGN_INS: usize = 12;
+    // Attempts that are not answered yet count as failed ones, of which five are allowed.
+    const SIGN_INS: usize = 5;
 
     let directory = tempfile::tempdir().unwrap();
     let (mut running, _stdout, address) = run(&mut program(&directory));
