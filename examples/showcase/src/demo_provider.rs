@@ -190,7 +190,7 @@ impl DemoProvider {
             "aud": CLIENT_ID,
             "iat": now.as_secs(),
             "exp": (now + ID_TOKEN_LIFETIME).as_secs(),
-            // It keeps nobody signed in.
+            // It has no sessions: each authorization is a sign-in.
             "auth_time": since(grant.at).as_secs(),
             "nonce": grant.nonce,
             "name": grant.person.name,

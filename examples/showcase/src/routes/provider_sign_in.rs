@@ -85,8 +85,8 @@ pub async fn callback(
     Ok(see_other(next))
 }
 
-/// Whether the person has just signed in at the provider, as far as it says. One that they were still signed in at
-/// may have sent them back at once, whoever sits there.
+/// Whether the person has just signed in at the provider, if it says when they did. A provider that they were still
+/// signed in at sends the browser back without asking who is using it.
 fn has_just_signed_in(identity: &OAuthIdentity) -> bool {
     let age = |at: SystemTime| at.elapsed().unwrap_or_default();
     identity.authenticated_at.is_none_or(|at| age(at) < RECENT)

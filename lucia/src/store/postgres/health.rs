@@ -41,7 +41,7 @@ impl PgStore {
             );
         }
         if says(1) {
-            health = health.degraded("the server is read-only: nobody can sign in");
+            health = health.degraded("the server is read-only: sign-ins fail");
         }
         if says(0) {
             health = health.degraded(
@@ -73,14 +73,14 @@ impl PgStore {
     }
 }
 
-/// Whether there is no connection left, and callers wait for one.
+/// Whether all connections are in use and callers wait for one.
 fn is_exhausted(pool: &Pool) -> bool {
     let status = pool.status();
     // While one is being made for them, callers wait as well.
     status.size >= status.max_size && status.available == 0 && status.waiting > 0
 }
 
-/// Why there is no answer, without what the driver or the server quotes.
+/// Why the server did not answer, in words that quote neither the driver nor the server.
 fn in_words(failure: &Failure, is_exhausted: bool) -> String {
     let words = match failure {
         Failure::TimedOut(_) if is_exhausted => {
