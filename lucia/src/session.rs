@@ -235,7 +235,8 @@ impl fmt::Debug for SessionInfo {
 pub enum SessionState {
     /// Used as it is.
     Active,
-    /// Unused for the active period: the next request renews it.
+    /// Unused for the active period: the next request renews it. A request gets it in this state only if
+    /// the store could not renew it.
     Idle,
 }
 

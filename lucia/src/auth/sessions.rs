@@ -12,7 +12,7 @@ use crate::event::{EventKind, RevocationCause};
 use crate::measure;
 use crate::session::token::{SessionId, SessionToken};
 use crate::session::{Lifetime, Session, SessionInfo, SessionState};
-use crate::store::{Owner, Rotation, SESSION_COLUMNS, SessionRow, UserRow};
+use crate::store::{Expiries, Owner, Rotation, SESSION_COLUMNS, SessionRow, UserRow};
 use crate::user::key::VerifiedKey;
 use crate::user::{Attributes, UserId, refused};
 use crate::{Error, Result};
@@ -22,7 +22,8 @@ pub(super) const SWEEP: u32 = 1000;
 
 impl Auth {
     /// The valid session of a token, renewed if its active period is over. `None` when
-    /// there is none. This may renew the session, but cannot send its cookie, which the browser then
+    /// there is none. A session that the store finds and cannot renew is valid, and stays
+    /// [`Idle`](SessionState::Idle). This may renew the session, but cannot send its cookie, which the browser then
     /// removes too early: in a request, use [`AuthRequest`](crate::AuthRequest).
     ///
     /// # Errors
@@ -339,31 +340,41 @@ impl Auth {
     ) -> Result<Option<(Session, UserRow)>> {
         let lifetime = &self.0.lifetime;
         let mut now = self.now();
-        let Some(state) = lifetime.state(row.created_at, row.expiries, now) else {
+        let Some(mut state) = lifetime.state(row.created_at, row.expiries, now) else {
             return Ok(None);
         };
-        let is_renewed = state == SessionState::Idle;
-        if is_renewed {
-            row.expiries = lifetime.expiries(row.created_at, row.persistent, now);
+        let mut is_renewed = false;
+        if state == SessionState::Idle {
+            let expiries = lifetime.expiries(row.created_at, row.persistent, now);
             // Boxed, since it is rare: no request is larger by it.
-            if !Box::pin(self.renew(&row)).await? {
+            match Box::pin(self.renew(&row, expiries)).await {
+                Ok(true) => {
+                    row.expiries = expiries;
+                    state = SessionState::Active;
+                    is_renewed = true;
+                    now = self.now();
+                }
                 // It was revoked between the two statements.
-                return Ok(None);
+                Ok(false) => return Ok(None),
+                // The lookup has found it valid. The next request renews it.
+                Err(Error::Unavailable(error)) => {
+                    let error = chain(&*error);
+                    tracing::warn!(%error, session_id = %row.id, "a session could not be renewed, and goes on");
+                }
+                Err(error) => return Err(error),
             }
-            now = self.now();
         }
-        let table = &self.0.session_table;
-        let info = SessionInfo::from_row(row, table, SessionState::Active, is_renewed);
+        let info = SessionInfo::from_row(row, &self.0.session_table, state, is_renewed);
         Ok(Some((Session::new(info, token.clone(), now), user)))
     }
 
     /// Moves the expiries of a session to these, if it is (still) there.
-    async fn renew(&self, row: &SessionRow) -> Result<bool> {
+    async fn renew(&self, row: &SessionRow, expiries: Expiries) -> Result<bool> {
         let told = EventKind::SessionRenewed {
             user_id: row.user_id.clone(),
             session_id: row.id.clone(),
         };
-        let renewing = self.store().renew_session(&row.id, row.expiries);
+        let renewing = self.store().renew_session(&row.id, expiries);
         self.change(told, renewing, |renewed| *renewed).await
     }
 
