@@ -1,6 +1,7 @@
 //! [`AuthRequest`]: who sent this request, asked once, and what the response says of it.
 
 mod browser;
+mod client;
 pub(crate) mod context;
 mod email;
 pub(crate) mod guard;
@@ -14,10 +15,11 @@ mod sign_in;
 mod sign_out;
 
 pub use email::{EmailChange, EmailVerification};
+pub use guard::TokenSource;
+pub use response::ResponseHeaders;
 pub use sign_in::{SignIn, SignUp};
 
 use std::fmt;
-use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -25,7 +27,7 @@ use serde::de::DeserializeOwned;
 
 use crate::auth::Auth;
 use crate::clock::UnixMillis;
-use crate::event::{EventClient, EventKind};
+use crate::event::EventKind;
 use crate::headers::RequestInfo;
 use crate::headers::bearer;
 use crate::headers::cookie::SessionCookie;
@@ -36,6 +38,7 @@ use crate::session::token::{Presented, SessionToken};
 use crate::user::User;
 use crate::{Error, Result};
 use browser::BrowserBinding;
+use client::user_agent;
 use context::{RequestContext, RequestSlot};
 use sender::{Claim, Current, Found, Sender, Source};
 
@@ -107,51 +110,6 @@ struct Shared {
     /// Whether somebody has taken on to put the headers on the response.
     adopted: AtomicBool,
 }
-
-/// By what a request may authenticate.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum TokenSource {
-    /// By the session cookie, which browsers send by themselves: unsafe requests have to come
-    /// from this site.
-    #[default]
-    Cookie,
-    /// By the token in `Authorization: Bearer`, which no browser sends by itself. The cookie is
-    /// neither read nor written.
-    Bearer,
-    /// By the token in `Authorization: Bearer` where there is one, whether it is good or not, and
-    /// by the session cookie otherwise.
-    CookieOrBearer,
-}
-
-/// What a response to a request is to carry.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct ResponseHeaders {
-    /// The `Set-Cookie` that is to be on the response, in place of any other of this name.
-    pub set_cookie: Option<SessionCookie>,
-    /// Whether the response is for one person: `Cache-Control: no-store`, unless the handler chose
-    /// otherwise.
-    pub private: bool,
-    /// The request header that decided who the person is, for `Vary`.
-    pub vary: Option<&'static str>,
-    /// Whether the application chose what `set_cookie` says.
-    pub(crate) set_by_application: bool,
-    /// Why the response must not carry a session cookie.
-    pub(crate) no_cookie: Option<&'static str>,
-    pub(crate) cookie_name: Arc<str>,
-    /// The `Set-Cookie` that binds a sign-in at a provider or by a code to the browser.
-    pub(crate) browser_cookie: Option<Box<SessionCookie>>,
-}
-
-/// The longest user agent that events have, in characters.
-const USER_AGENT_LENGTH: usize = 255;
-
-/// What is wrong where a proxy is not known.
-const SHARED_ADDRESS: &str = "a request has an `X-Forwarded-For` or `Forwarded` header, and no proxy \
-                              is trusted: if it comes by a proxy, all clients share the proxy's \
-                              address and one count of failures to sign in; set \
-                              `AuthBuilder::trusted_proxy`";
 
 impl Auth {
     /// The `AuthRequest` of a request: always the same one for the same request.
@@ -225,17 +183,6 @@ impl Auth {
     pub fn read_bearer_token(&self, request: &impl RequestInfo) -> Option<SessionToken> {
         bearer::read(request.header("authorization")).token()
     }
-}
-
-/// The program that sends a request, as it says.
-fn user_agent(request: &impl RequestInfo) -> Option<Arc<str>> {
-    let given = request.header("user-agent").next()?;
-    // A character has four bytes at most.
-    let given = &given[..given.len().min(4 * USER_AGENT_LENGTH)];
-    let given = String::from_utf8_lossy(given);
-    let printable = given.chars().filter(|letter| !letter.is_control());
-    let kept: String = printable.take(USER_AGENT_LENGTH).collect();
-    Some(kept.into())
 }
 
 impl AuthRequest {
@@ -331,20 +278,6 @@ impl AuthRequest {
         self.typed(self.0.bearer.look_up(&self.0.auth).await?)
     }
 
-    /// See [`adapter::accept`](crate::adapter::accept).
-    pub(crate) fn accept(&self, source: TokenSource) {
-        let shown = self.0.bearer.presented != Presented::Nothing;
-        let (by_bearer, for_want_of_bearer) = match source {
-            TokenSource::Cookie => (false, false),
-            TokenSource::Bearer => (true, false),
-            TokenSource::CookieOrBearer => (shown, !shown),
-        };
-        self.0.by_bearer.store(by_bearer, Ordering::Relaxed);
-        self.0
-            .for_want_of_bearer
-            .store(for_want_of_bearer, Ordering::Relaxed);
-    }
-
     /// As [`validate`](Self::validate), with an error for an anonymous request.
     ///
     /// # Errors
@@ -430,86 +363,6 @@ impl AuthRequest {
         self.0.adopted.store(true, Ordering::Relaxed);
     }
 
-    /// See [`adapter::response_headers`](crate::adapter::response_headers).
-    pub(crate) async fn response_headers(&self) -> ResponseHeaders {
-        let sender = self.sender();
-        if !self.0.leaves_cookie_alone(&sender) {
-            let several = self.0.first.several();
-            let auth = several.map_or_else(|| self.base_auth(), |_| self.auth());
-            sender.settle(auth, several).await;
-        }
-        let set_cookie = self.0.set_cookie(&sender);
-        let browser_cookie = self.0.browser.cookie(&self.0.auth).map(Box::new);
-        let is_known = sender.session().is_some();
-        // That there was no cookie decides as well as what it says.
-        let by_cookie = set_cookie.is_some() || is_known || self.0.asked.load(Ordering::Relaxed);
-        let by_bearer = self.0.bearer.was_found();
-        // Where a token would have come first, that there was none has decided, too.
-        let no_bearer = by_cookie && self.0.for_want_of_bearer.load(Ordering::Relaxed);
-        ResponseHeaders {
-            private: set_cookie.is_some() || is_known || by_bearer || browser_cookie.is_some(),
-            set_cookie,
-            vary: match (by_cookie, by_bearer || no_bearer) {
-                (true, false) => Some("Cookie"),
-                (false, true) => Some("Authorization"),
-                (true, true) => Some("Cookie, Authorization"),
-                (false, false) => None,
-            },
-            set_by_application: !matches!(sender.source, Source::Presented(_)),
-            no_cookie: self.0.no_cookie(),
-            cookie_name: self.0.auth.cookie().name(),
-            browser_cookie,
-        }
-    }
-
-    /// The address of the client, by which attempts to sign in are counted. IPv4 addresses
-    /// mapped into IPv6 are IPv4 addresses here.
-    ///
-    /// It is the address of the peer of the connection, and behind
-    /// [`trusted_proxy`](crate::AuthBuilder::trusted_proxy) the one that the proxy writes in
-    /// `X-Forwarded-For` or `Forwarded`, [counted from the right](crate::AuthBuilder::proxy_hops).
-    ///
-    /// `None` where it is not known: the server does not say (axum without
-    /// `into_make_service_with_connect_info`), the connection is a Unix socket, or the proxy's header is
-    /// missing or cannot be read. A warning, once for each cause and `Auth`, says what to write. So does one for
-    /// an unsafe request with such a header while no proxy is trusted: then all clients behind a
-    /// proxy share its address.
-    #[must_use]
-    pub fn client_address(&self) -> Option<IpAddr> {
-        let Client {
-            address,
-            is_forwarded,
-        } = self.0.client;
-        if is_forwarded && self.0.auth.is_said_first(SHARED_ADDRESS) {
-            tracing::warn!("{SHARED_ADDRESS}");
-        }
-        if let Err(reason) = &address {
-            let reason = reason.to_string();
-            if self.0.auth.is_said_first(&reason) {
-                tracing::warn!(
-                    reason,
-                    "the address of a client is not known: attempts to sign in from it are not counted"
-                );
-            }
-        }
-        address.ok()
-    }
-
-    /// The `Auth` that this request belongs to. The [events](crate::Event) of its calls have the client of
-    /// this request.
-    #[must_use]
-    pub fn auth(&self) -> &Auth {
-        if !self.0.auth.has_hooks() {
-            return &self.0.auth;
-        }
-        self.0.client_auth.get_or_init(|| {
-            self.0.auth.of_client(EventClient {
-                address: self.0.client.address.ok(),
-                user_agent: self.0.user_agent.clone(),
-            })
-        })
-    }
-
     /// The `Auth` that this request belongs to, for what tells no event.
     pub(crate) fn base_auth(&self) -> &Auth {
         &self.0.auth
@@ -553,29 +406,6 @@ impl AuthRequest {
         std::ptr::eq(sender, &*self.sender())
     }
 
-    /// Notes the session that a guard has admitted.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Forbidden`] when another guard has let in another session of the same request.
-    pub(crate) fn admit_as(&self, session: &Session) -> Result<()> {
-        let admitted = self.0.admitted.get_or_init(|| session.clone());
-        if admitted.id == session.id {
-            return Ok(());
-        }
-        tracing::warn!(
-            outer = %admitted.id,
-            inner = %session.id,
-            "two guards of one request let in different sessions: its cookie and its token differ"
-        );
-        Err(Error::Forbidden)
-    }
-
-    /// The session that a guard has let in.
-    pub(crate) fn admitted(&self) -> Option<&Session> {
-        self.0.admitted.get()
-    }
-
     /// What [`require`](Self::require) says, if that has been asked before and has an
     /// answer that nothing has changed since.
     #[cfg(feature = "actix")]
@@ -609,15 +439,6 @@ impl AuthRequest {
             .transpose()
     }
 
-    pub(crate) fn is_by_bearer(&self) -> bool {
-        self.0.by_bearer.load(Ordering::Relaxed)
-    }
-
-    /// Whether it authenticates by a bearer token and shows one that cannot be or is not good.
-    pub(crate) fn shows_bad_bearer_token(&self) -> bool {
-        self.0.bearer.presented != Presented::Nothing && self.0.bearer.found().is_none()
-    }
-
     fn admit<T>(&self, found: Result<Option<T>>) -> Result<T> {
         let denial = match found {
             Ok(Some(found)) => return Ok(found),
@@ -636,41 +457,12 @@ impl AuthRequest {
 }
 
 impl Shared {
-    /// Why a response to this request may not have a session cookie.
-    fn no_cookie(&self) -> Option<&'static str> {
-        if self.refusal.get().is_some() {
-            Some("the request comes from another origin")
-        } else if self.by_bearer.load(Ordering::Relaxed) {
-            Some("the request authenticates by its bearer token")
-        } else {
-            None
-        }
-    }
-
     fn sender(&self) -> Current<'_> {
         let replacement = self.replacement.lock();
         match &*replacement.unwrap_or_else(PoisonError::into_inner) {
             Some(replacement) => Current::Replacement(replacement.clone()),
             None => Current::First(&self.first),
         }
-    }
-
-    /// Whether the response has no session cookie on it, whatever became of the session.
-    fn leaves_cookie_alone(&self, sender: &Sender) -> bool {
-        // A client that came by a token is not a browser, and knows no cookie.
-        let is_change = !matches!(sender.source, Source::Presented(_));
-        self.refusal.get().is_some() || (is_change && self.by_bearer.load(Ordering::Relaxed))
-    }
-
-    fn set_cookie(&self, sender: &Sender) -> Option<SessionCookie> {
-        if self.leaves_cookie_alone(sender) {
-            return None;
-        }
-        if matches!(sender.source, Source::SignedOut) {
-            return Some(self.auth.session_cookie(None));
-        }
-        let session = sender.session_to_send()?;
-        Some(self.auth.session_cookie(Some(session)))
     }
 }
 

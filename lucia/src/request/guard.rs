@@ -2,12 +2,31 @@
 //! denials into responses.
 
 use std::borrow::Cow;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::event::{AccessDenial, EventKind};
+use crate::request::AuthRequest;
 use crate::request::redirect::LocalPath;
-use crate::request::{AuthRequest, TokenSource};
+use crate::session::Session;
+use crate::session::token::Presented;
 use crate::{Error, Result};
+
+/// By what a request may authenticate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TokenSource {
+    /// By the session cookie, which browsers send by themselves: unsafe requests have to come
+    /// from this site.
+    #[default]
+    Cookie,
+    /// By the token in `Authorization: Bearer`, which no browser sends by itself. The cookie is
+    /// neither read nor written.
+    Bearer,
+    /// By the token in `Authorization: Bearer` where there is one, whether it is good or not, and
+    /// by the session cookie otherwise.
+    CookieOrBearer,
+}
 
 /// Which requests a handler or a scope admits.
 ///
@@ -206,6 +225,54 @@ impl Guard {
             }
             _ => None,
         }
+    }
+}
+
+impl AuthRequest {
+    /// See [`adapter::accept`](crate::adapter::accept).
+    pub(crate) fn accept(&self, source: TokenSource) {
+        let shown = self.0.bearer.presented != Presented::Nothing;
+        let (by_bearer, for_want_of_bearer) = match source {
+            TokenSource::Cookie => (false, false),
+            TokenSource::Bearer => (true, false),
+            TokenSource::CookieOrBearer => (shown, !shown),
+        };
+        self.0.by_bearer.store(by_bearer, Ordering::Relaxed);
+        self.0
+            .for_want_of_bearer
+            .store(for_want_of_bearer, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_by_bearer(&self) -> bool {
+        self.0.by_bearer.load(Ordering::Relaxed)
+    }
+
+    /// Whether it authenticates by a bearer token and shows one that cannot be or is not good.
+    pub(crate) fn shows_bad_bearer_token(&self) -> bool {
+        self.0.bearer.presented != Presented::Nothing && self.0.bearer.found().is_none()
+    }
+
+    /// Notes the session that a guard has admitted.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Forbidden`] when another guard has let in another session of the same request.
+    pub(crate) fn admit_as(&self, session: &Session) -> Result<()> {
+        let admitted = self.0.admitted.get_or_init(|| session.clone());
+        if admitted.id == session.id {
+            return Ok(());
+        }
+        tracing::warn!(
+            outer = %admitted.id,
+            inner = %session.id,
+            "two guards of one request let in different sessions: its cookie and its token differ"
+        );
+        Err(Error::Forbidden)
+    }
+
+    /// The session that a guard has let in.
+    pub(crate) fn admitted(&self) -> Option<&Session> {
+        self.0.admitted.get()
     }
 }
 

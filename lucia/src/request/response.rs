@@ -1,9 +1,34 @@
 //! What goes back to the client, in no framework's types: adapters turn it into theirs.
 
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
 use crate::Error;
 use crate::error::{chain, whole_seconds};
 use crate::headers::HeadersMut;
-use crate::request::ResponseHeaders;
+use crate::headers::cookie::SessionCookie;
+use crate::request::sender::{Sender, Source};
+use crate::request::{AuthRequest, Shared};
+
+/// What a response to a request is to carry.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ResponseHeaders {
+    /// The `Set-Cookie` that is to be on the response, in place of any other of this name.
+    pub set_cookie: Option<SessionCookie>,
+    /// Whether the response is for one person: `Cache-Control: no-store`, unless the handler chose
+    /// otherwise.
+    pub private: bool,
+    /// The request header that decided who the person is, for `Vary`.
+    pub vary: Option<&'static str>,
+    /// Whether the application chose what `set_cookie` says.
+    pub(crate) set_by_application: bool,
+    /// Why the response must not carry a session cookie.
+    pub(crate) no_cookie: Option<&'static str>,
+    pub(crate) cookie_name: Arc<str>,
+    /// The `Set-Cookie` that binds a sign-in at a provider or by a code to the browser.
+    pub(crate) browser_cookie: Option<Box<SessionCookie>>,
+}
 
 impl ResponseHeaders {
     /// Puts this on a response: its cookie in place of one of the same name, `Cache-Control:
@@ -50,6 +75,71 @@ impl ResponseHeaders {
                 headers.append("vary", wanted);
             }
         }
+    }
+}
+
+impl AuthRequest {
+    /// See [`adapter::response_headers`](crate::adapter::response_headers).
+    pub(crate) async fn response_headers(&self) -> ResponseHeaders {
+        let sender = self.sender();
+        if !self.0.leaves_cookie_alone(&sender) {
+            let several = self.0.first.several();
+            let auth = several.map_or_else(|| self.base_auth(), |_| self.auth());
+            sender.settle(auth, several).await;
+        }
+        let set_cookie = self.0.set_cookie(&sender);
+        let browser_cookie = self.0.browser.cookie(&self.0.auth).map(Box::new);
+        let is_known = sender.session().is_some();
+        // That there was no cookie decides as well as what it says.
+        let by_cookie = set_cookie.is_some() || is_known || self.0.asked.load(Ordering::Relaxed);
+        let by_bearer = self.0.bearer.was_found();
+        // Where a token would have come first, that there was none has decided, too.
+        let no_bearer = by_cookie && self.0.for_want_of_bearer.load(Ordering::Relaxed);
+        ResponseHeaders {
+            private: set_cookie.is_some() || is_known || by_bearer || browser_cookie.is_some(),
+            set_cookie,
+            vary: match (by_cookie, by_bearer || no_bearer) {
+                (true, false) => Some("Cookie"),
+                (false, true) => Some("Authorization"),
+                (true, true) => Some("Cookie, Authorization"),
+                (false, false) => None,
+            },
+            set_by_application: !matches!(sender.source, Source::Presented(_)),
+            no_cookie: self.0.no_cookie(),
+            cookie_name: self.0.auth.cookie().name(),
+            browser_cookie,
+        }
+    }
+}
+
+impl Shared {
+    /// Why a response to this request may not have a session cookie.
+    fn no_cookie(&self) -> Option<&'static str> {
+        if self.refusal.get().is_some() {
+            Some("the request comes from another origin")
+        } else if self.by_bearer.load(Ordering::Relaxed) {
+            Some("the request authenticates by its bearer token")
+        } else {
+            None
+        }
+    }
+
+    /// Whether the response has no session cookie on it, whatever became of the session.
+    fn leaves_cookie_alone(&self, sender: &Sender) -> bool {
+        // A client that came by a token is not a browser, and knows no cookie.
+        let is_change = !matches!(sender.source, Source::Presented(_));
+        self.refusal.get().is_some() || (is_change && self.by_bearer.load(Ordering::Relaxed))
+    }
+
+    pub(super) fn set_cookie(&self, sender: &Sender) -> Option<SessionCookie> {
+        if self.leaves_cookie_alone(sender) {
+            return None;
+        }
+        if matches!(sender.source, Source::SignedOut) {
+            return Some(self.auth.session_cookie(None));
+        }
+        let session = sender.session_to_send()?;
+        Some(self.auth.session_cookie(Some(session)))
     }
 }
 
