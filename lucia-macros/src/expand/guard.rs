@@ -11,7 +11,7 @@ use quote::{ToTokens, quote, quote_spanned};
 //
 // Output:
 //     ::lucia::__private::Guard::of_attribute(
-//         ::lucia::__private::TokenSource::CookieOrBearer,
+//         ::core::option::Option::Some(::lucia::__private::TokenSource::CookieOrBearer),
 //         ::core::option::Option::Some("/login"),
 //         ::core::option::Option::Some(600u64),
 //     )
@@ -24,15 +24,18 @@ pub(super) fn expand_guard(guard: &Guard, lucia: &Lucia) -> TokenStream {
         Guard::Authenticated(options) => options,
     };
     let source = match (&options.cookie, &options.bearer) {
-        (Some(_), Some(_)) => quote!(CookieOrBearer),
-        (None, Some(_)) => quote!(Bearer),
-        (_, None) => quote!(Cookie),
+        (Some(_), Some(_)) => Some(quote!(CookieOrBearer)),
+        (None, Some(_)) => Some(quote!(Bearer)),
+        (Some(_), None) => Some(quote!(Cookie)),
+        (None, None) => None,
     };
+    let source = source.map(|source| quote!(#lucia::__private::TokenSource::#source));
+    let source = option(source.as_ref());
     let redirect = option(options.redirect.as_ref());
     let recent = option(options.recent.as_ref());
     quote! {
         #lucia::__private::Guard::of_attribute(
-            #lucia::__private::TokenSource::#source,
+            #source,
             #redirect,
             #recent,
         )

@@ -71,21 +71,20 @@ fn guard(options: proc_macro2::TokenStream) -> (String, String) {
 #[test]
 fn each_option_is_an_argument_of_the_guard() {
     let of = |source: &str, rest: &str| {
-        format!(
-            "::lucia::__private::Guard::of_attribute(::lucia::__private::TokenSource::{source},{rest},)"
-        )
+        let source = match source {
+            "" => "None".to_owned(),
+            source => format!("Some(::lucia::__private::TokenSource::{source})"),
+        };
+        format!("::lucia::__private::Guard::of_attribute({source},{rest},)")
     };
     for (options, expected) in [
-        (quote!(), of("Cookie", "None,None")),
+        (quote!(), of("", "None,None")),
         (quote!(cookie), of("Cookie", "None,None")),
         (quote!(bearer), of("Bearer", "None,None")),
         (quote!(cookie, bearer), of("CookieOrBearer", "None,None")),
         (quote!(bearer, cookie), of("CookieOrBearer", "None,None")),
-        (
-            quote!(redirect = "/login"),
-            of("Cookie", "Some(\"/login\"),None"),
-        ),
-        (quote!(recent = "10m"), of("Cookie", "None,Some(600u64)")),
+        (quote!(redirect = "/login"), of("", "Some(\"/login\"),None")),
+        (quote!(recent = "10m"), of("", "None,Some(600u64)")),
     ] {
         let (guard, permit) = guard(options.clone());
         assert_eq!((guard, permit.as_str()), (expected, "None"), "{options}");

@@ -69,7 +69,8 @@ where
 
 impl AuthMiddleware {
     /// Admits only requests with a valid session that `function` permits, and decides before the body is
-    /// read: `auth.middleware().permit(is_admin)`. A later call replaces an earlier one.
+    /// read: `auth.middleware().permit(is_admin)`. Where it is called
+    /// several times, all functions have to permit the request.
     ///
     /// The function takes the user, the session, and any other [extractor](PermitArgument) that leaves
     /// the body alone, up to four in all. It may be `async`, and may return a `Result`: an error is
@@ -91,7 +92,11 @@ impl AuthMiddleware {
         K: 'static,
     {
         self.guard = self.guard.signed_in();
-        self.permit = Some(Arc::new(permit(function)));
+        let permit = permit(function);
+        self.permit = Some(Arc::new(match self.permit {
+            Some(earlier) => earlier.and(permit),
+            None => permit,
+        }));
         self
     }
 }

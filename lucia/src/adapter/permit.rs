@@ -226,6 +226,29 @@ macro_rules! permits {
             }
         }
 
+        /// Two functions that both have to permit a request.
+        struct Both(std::sync::Arc<Permitted>, Permitted);
+
+        impl Ask for Both {
+            fn ask<'a>(
+                &'a self,
+                request: &'a mut $request,
+                auth_request: &'a $crate::AuthRequest,
+            ) -> Answer<'a> {
+                Box::pin(async move {
+                    self.0.0.ask(request, auth_request).await?;
+                    self.1.0.ask(request, auth_request).await
+                })
+            }
+        }
+
+        impl Permitted {
+            /// Asks `other` as well, if this permits a request.
+            fn and(self: std::sync::Arc<Self>, other: Self) -> Self {
+                Self(Box::new(Both(self, other)))
+            }
+        }
+
         impl std::fmt::Debug for Permitted {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str("Permitted")

@@ -77,8 +77,12 @@ impl AuthLayer {
     /// Admits only the requests that this guard admits as well, and decides before the body is read:
     /// `auth.layer().guard(Guard::authenticated().recent(Duration::from_secs(600)))`.
     ///
-    /// `protect`, `protect_or_redirect`, `guard` and `permit` add up, in any order. Where two of them set
-    /// the same option of a [`Guard`], such as the login page, the later one counts.
+    /// `protect`, `protect_or_redirect`, `guard` and `permit` add up, in any order: a request has to meet
+    /// the conditions of all. Of several login pages, the last one counts.
+    ///
+    /// # Panics
+    ///
+    /// If one guard accepts only cookies and another one only bearer tokens.
     pub fn guard(mut self, guard: Guard) -> Self {
         self.guard = self.guard.and(guard);
         self

@@ -53,7 +53,8 @@ where
 
 impl AuthLayer {
     /// Admits only requests with a valid session that `function` permits, and decides before the body is
-    /// read: `auth.layer().permit(is_admin)`. A later call replaces an earlier one.
+    /// read: `auth.layer().permit(is_admin)`. Where it is called
+    /// several times, all functions have to permit the request.
     ///
     /// The function takes the user, the session, and any other [extractor](PermitArgument) that leaves
     /// the body alone, up to four in all. It may be `async`, and may return a `Result`: an error is
@@ -74,7 +75,11 @@ impl AuthLayer {
         K: 'static,
     {
         self.guard = self.guard.signed_in();
-        self.permit = Some(Arc::new(permit(function)));
+        let permit = permit(function);
+        self.permit = Some(Arc::new(match self.permit {
+            Some(earlier) => earlier.and(permit),
+            None => permit,
+        }));
         self
     }
 }

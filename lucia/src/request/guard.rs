@@ -42,7 +42,9 @@ pub enum TokenSource {
 #[derive(Clone, Debug)]
 #[must_use = "a guard takes effect in a middleware, or by `check`"]
 pub struct Guard {
-    /// `None` admits every request.
+    /// Without it, every request is admitted.
+    needs_session: bool,
+    /// `None` is that of the guard around this one, and the cookie if there is none.
     token_source: Option<TokenSource>,
     login: Option<Cow<'static, str>>,
     within: Option<Duration>,
@@ -52,16 +54,19 @@ impl Guard {
     /// Admits every request.
     pub const fn anyone() -> Self {
         Self {
+            needs_session: false,
             token_source: None,
             login: None,
             within: None,
         }
     }
 
-    /// Admits only requests with the cookie of a valid session.
+    /// Admits only requests with a valid session, by the session cookie or by the
+    /// [`token_source`](Self::token_source) of a guard around this one.
     pub const fn authenticated() -> Self {
         Self {
-            token_source: Some(TokenSource::Cookie),
+            needs_session: true,
+            token_source: None,
             login: None,
             within: None,
         }
@@ -71,12 +76,13 @@ impl Guard {
     /// seconds.
     #[doc(hidden)]
     pub const fn of_attribute(
-        token_source: TokenSource,
+        token_source: Option<TokenSource>,
         login: Option<&'static str>,
         recent: Option<u64>,
     ) -> Self {
         Self {
-            token_source: Some(token_source),
+            needs_session: true,
+            token_source,
             login: match login {
                 Some(login) => Some(Cow::Borrowed(login)),
                 None => None,
@@ -88,10 +94,10 @@ impl Guard {
         }
     }
 
-    /// Sets which token authenticates a request.
+    /// Sets which token authenticates a request, and admits only requests with a valid session.
     pub fn token_source(mut self, source: TokenSource) -> Self {
         self.token_source = Some(source);
-        self
+        self.signed_in()
     }
 
     /// Redirects requests without a session, or without a [`recent`](Self::recent) authentication,
@@ -119,20 +125,39 @@ impl Guard {
         self.signed_in()
     }
 
-    /// Admits only requests with a valid session, that of the cookie by default. The other
-    /// conditions of a guard need one.
+    /// Admits only requests with a valid session. The other conditions of a guard need one.
     pub(crate) fn signed_in(mut self) -> Self {
-        self.token_source.get_or_insert_default();
+        self.needs_session = true;
         self
     }
 
-    /// This guard with the options that `other` sets.
+    /// Admits only requests that both guards admit. Where both redirect, `other` says where to.
+    ///
+    /// # Panics
+    ///
+    /// If one of them takes only cookies and the other one only bearer tokens.
     #[cfg(any(feature = "actix", feature = "axum"))]
     pub(crate) fn and(self, other: Self) -> Self {
+        let token_source = match (self.token_source, other.token_source) {
+            (None | Some(TokenSource::CookieOrBearer), other @ Some(_)) => other,
+            (one, None | Some(TokenSource::CookieOrBearer)) => one,
+            (one, other) => {
+                assert!(
+                    one == other,
+                    "a guard that takes only session cookies and one that takes only bearer tokens admit no \
+                     request together: take `TokenSource::CookieOrBearer` in one of them"
+                );
+                one
+            }
+        };
         Self {
-            token_source: other.token_source.or(self.token_source),
+            needs_session: self.needs_session || other.needs_session,
+            token_source,
             login: other.login.or(self.login),
-            within: other.within.or(self.within),
+            within: match (self.within, other.within) {
+                (Some(one), Some(other)) => Some(one.min(other)),
+                (one, other) => one.or(other),
+            },
         }
     }
 
@@ -145,10 +170,12 @@ impl Guard {
     /// guards stand one behind the other, all have to let the same session in: what the outer one
     /// asks of the cookie's would otherwise not be asked of the token's.
     pub async fn check(&self, request: &AuthRequest) -> Result<()> {
-        let Some(token_source) = self.token_source else {
+        if !self.needs_session {
             return Ok(());
-        };
-        request.accept(token_source);
+        }
+        if let Some(token_source) = self.token_source {
+            request.accept(token_source);
+        }
         let session = request.require().await?;
         request.admit_as(&session)?;
         match self.within {
@@ -213,14 +240,16 @@ impl Guard {
     /// The `WWW-Authenticate` of a 401 to a client that may authenticate by a bearer token
     /// (RFC 6750, 3).
     pub(crate) fn challenge(&self, denial: &Error, request: &AuthRequest) -> Option<&'static str> {
-        match (self.token_source, denial) {
-            (None | Some(TokenSource::Cookie), _) => None,
-            (_, Error::Unauthenticated) if request.shows_bad_bearer_token() => {
+        if !self.needs_session || !request.accepts_bearer() {
+            return None;
+        }
+        match denial {
+            Error::Unauthenticated if request.shows_bad_bearer_token() => {
                 Some("Bearer error=\"invalid_token\"")
             }
-            (_, Error::Unauthenticated) => Some("Bearer"),
+            Error::Unauthenticated => Some("Bearer"),
             // RFC 9470, 3.
-            (_, Error::ReauthenticationRequired) => {
+            Error::ReauthenticationRequired => {
                 Some("Bearer error=\"insufficient_user_authentication\"")
             }
             _ => None,
@@ -245,6 +274,11 @@ impl AuthRequest {
 
     pub(crate) fn is_by_bearer(&self) -> bool {
         self.0.by_bearer.load(Ordering::Relaxed)
+    }
+
+    /// Whether it may authenticate by a bearer token.
+    fn accepts_bearer(&self) -> bool {
+        self.is_by_bearer() || self.0.for_want_of_bearer.load(Ordering::Relaxed)
     }
 
     /// Whether it authenticates by a bearer token and shows one that cannot be or is not good.
@@ -303,12 +337,46 @@ mod tests {
             Guard::anyone().recent(minute),
             Guard::anyone().redirect("/login"),
         ] {
-            assert_eq!(guard.token_source, Some(TokenSource::Cookie), "{guard:?}");
+            assert!(guard.needs_session, "{guard:?}");
         }
-        let by_bearer = Guard::anyone()
-            .token_source(TokenSource::Bearer)
-            .recent(minute);
-        assert_eq!(by_bearer.token_source, Some(TokenSource::Bearer));
-        assert_eq!(Guard::anyone().token_source, None);
+        assert!(!Guard::anyone().needs_session);
+    }
+
+    #[cfg(any(feature = "actix", feature = "axum"))]
+    #[test]
+    fn two_guards_admit_what_both_admit() {
+        use TokenSource::{Bearer, Cookie, CookieOrBearer};
+
+        let guard = |source: Option<TokenSource>| {
+            let guard = Guard::authenticated();
+            match source {
+                Some(source) => guard.token_source(source),
+                None => guard,
+            }
+        };
+        for (one, other, both) in [
+            (None, None, None),
+            (Some(Bearer), None, Some(Bearer)),
+            (Some(Bearer), Some(Bearer), Some(Bearer)),
+            (Some(Bearer), Some(CookieOrBearer), Some(Bearer)),
+            (Some(Cookie), Some(CookieOrBearer), Some(Cookie)),
+            (Some(CookieOrBearer), None, Some(CookieOrBearer)),
+        ] {
+            for guards in [(one, other), (other, one)] {
+                let found = guard(guards.0).and(guard(guards.1)).token_source;
+                assert_eq!(found, both, "{guards:?}");
+            }
+        }
+        let recent = |seconds| Guard::anyone().recent(Duration::from_secs(seconds));
+        for guard in [
+            recent(5).and(recent(60)),
+            recent(60).and(recent(5)),
+            recent(5).and(Guard::authenticated()),
+        ] {
+            assert_eq!(guard.within, Some(Duration::from_secs(5)), "{guard:?}");
+            assert!(guard.needs_session);
+        }
+        let neither = std::panic::catch_unwind(|| guard(Some(Cookie)).and(guard(Some(Bearer))));
+        assert!(neither.is_err());
     }
 }

@@ -35,6 +35,9 @@ impl ResponseHeaders {
     /// no-store` where the handler has said nothing, and the missing headers in `Vary`. Doing it
     /// again changes nothing.
     ///
+    /// A response that is `public` and sets a session cookie gets `no-store` as well. A shared cache may
+    /// store the cookie with such a response (RFC 9111, 7.3).
+    ///
     /// A session cookie that the handler put there by itself is taken off where none is allowed: from
     /// the response to a refused request of another origin, and to one that authenticated by its
     /// bearer token. Elsewhere it stays and makes the response private. It counts more than a renewal,
@@ -64,6 +67,13 @@ impl ResponseHeaders {
         if let Some(cookie) = &self.browser_cookie {
             headers.remove("set-cookie", |value| sets(value, cookie.name()));
             headers.append("set-cookie", &cookie.to_string());
+        }
+        let sets_cookie = carries_ours || set_cookie.is_some() || self.browser_cookie.is_some();
+        if sets_cookie && headers.values("cache-control").any(is_shared) {
+            headers.remove("cache-control", |_| true);
+            tracing::debug!(
+                "a response is `public`, and sets a cookie for one person: it is sent with `no-store`"
+            );
         }
         let is_private = self.private || carries_ours;
         if is_private && headers.values("cache-control").next().is_none() {
@@ -141,6 +151,16 @@ impl Shared {
         let session = sender.session_to_send()?;
         Some(self.auth.session_cookie(Some(session)))
     }
+}
+
+/// Whether a value of `Cache-Control` says that shared caches may keep the response (RFC 9111, 5.2.2).
+fn is_shared(value: &[u8]) -> bool {
+    let mut directives = value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+    directives.any(|directive| {
+        let name = directive.split(|byte| *byte == b'=').next();
+        let name = name.unwrap_or_default().trim_ascii_end();
+        name.eq_ignore_ascii_case(b"public") || name.eq_ignore_ascii_case(b"s-maxage")
+    })
 }
 
 /// Whether a value of `Set-Cookie` sets the cookie `name`, as browsers read it (RFC 6265bis, 5.6).

@@ -79,6 +79,38 @@ fn the_cookie_takes_the_place_of_its_own_kind_and_of_no_other() {
 }
 
 #[test]
+fn r33_no_shared_cache_keeps_a_response_that_sets_a_session_cookie() {
+    let untouched = ResponseHeaders {
+        set_cookie: None,
+        private: true,
+        ..asked()
+    };
+    let found = |asked: &ResponseHeaders, given: &str| {
+        let mut headers = Headers::of([("cache-control", given)]);
+        asked.put_on(&mut headers);
+        headers.all("cache-control").join("; ")
+    };
+    for public in [
+        "public, max-age=60",
+        "max-age=60,PUBLIC",
+        "s-maxage=60",
+        "max-age=1 , S-MaxAge = 60",
+    ] {
+        assert_eq!(found(&asked(), public), "no-store", "{public}");
+        assert_eq!(found(&untouched, public), public);
+    }
+    for kept in ["max-age=60", "private, max-age=60", "no-cache", "x-public"] {
+        assert_eq!(found(&asked(), kept), kept);
+    }
+    let mut by_hand = Headers::of([
+        ("set-cookie", "__Host-auth_session=by-hand"),
+        ("cache-control", "public"),
+    ]);
+    untouched.put_on(&mut by_hand);
+    assert_eq!(by_hand.all("cache-control"), ["no-store"]);
+}
+
+#[test]
 fn a_cookie_by_hand_stays_unless_the_application_chose_another_or_none_is_allowed() {
     const BY_HAND: &str = "__Host-auth_session=by-hand";
     let found = |asked: &ResponseHeaders| {
