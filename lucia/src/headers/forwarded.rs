@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::headers::RequestInfo;
+use crate::headers::origin::is_safe;
 
 /// Which headers your reverse proxy writes.
 ///
@@ -74,9 +75,8 @@ impl Client {
             Some(proxies) => proxies.address(request),
             None => request.peer_address().ok_or(NoAddress::NoPeer),
         };
-        let is_safe = matches!(request.method(), "GET" | "HEAD" | "OPTIONS" | "TRACE");
         let is_forwarded = proxies.is_none()
-            && !is_safe
+            && !is_safe(request.method())
             && [X_FORWARDED_FOR.0, FORWARDED.0]
                 .iter()
                 .any(|name| request.header(name).next().is_some());

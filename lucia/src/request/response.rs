@@ -102,11 +102,14 @@ impl AuthRequest {
         let is_known = sender.session().is_some();
         // That there was no cookie decides as well as what it says.
         let by_cookie = set_cookie.is_some() || is_known || self.0.asked.load(Ordering::Relaxed);
-        let by_bearer = self.0.bearer.was_found();
+        let by_bearer = self.0.bearer.was_asked();
         // Where a token would have come first, that there was none has decided, too.
         let no_bearer = by_cookie && self.0.for_want_of_bearer.load(Ordering::Relaxed);
         ResponseHeaders {
-            private: set_cookie.is_some() || is_known || by_bearer || browser_cookie.is_some(),
+            private: set_cookie.is_some()
+                || is_known
+                || self.0.bearer.was_found()
+                || browser_cookie.is_some(),
             set_cookie,
             vary: match (by_cookie, by_bearer || no_bearer) {
                 (true, false) => Some("Cookie"),

@@ -56,6 +56,8 @@ pub(super) enum Source {
 pub(super) struct Claim {
     pub(super) presented: Presented,
     lookup: OnceCell<Lookup>,
+    /// Whether it has been asked for, whatever was found.
+    asked: AtomicBool,
     /// Whether the application has ended the session that was found.
     ended: AtomicBool,
 }
@@ -71,6 +73,7 @@ impl Claim {
         Self {
             presented,
             lookup: OnceCell::new(),
+            asked: AtomicBool::new(false),
             ended: AtomicBool::new(false),
         }
     }
@@ -81,6 +84,7 @@ impl Claim {
     }
 
     pub(super) async fn look_up(&self, auth: &Auth) -> Result<Option<Found<'_>>> {
+        self.asked.store(true, Ordering::Relaxed);
         let is_nothing = matches!(self.presented, Presented::Nothing | Presented::Unreadable);
         if is_nothing || self.ended.load(Ordering::Relaxed) {
             return Ok(None);
@@ -99,6 +103,11 @@ impl Claim {
         });
         found.await?;
         Ok(self.found())
+    }
+
+    /// Whether the sender has been asked for by this, also where nothing was found.
+    pub(super) fn was_asked(&self) -> bool {
+        self.asked.load(Ordering::Relaxed)
     }
 
     /// Whether a session has been found, also one that has ended since.

@@ -170,6 +170,7 @@ impl Worker {
             }
             match self.ask(place, |store| store.claim_mail(now, until)).await {
                 Ok(Some(mail)) => return Some((place, mail)),
+                Ok(None) if matches!(place, Place::Database) => self.delete_all_sent().await,
                 Ok(None) => {}
                 // A store that is away is logged where it is asked.
                 Err(Error::Unavailable(_)) => {}
@@ -243,9 +244,8 @@ impl Worker {
 
     /// Deletes a mail that was sent. While that fails, this process remembers not to send it again.
     async fn delete_sent(&self, place: Place, id: String) {
-        let deleted = self.ask(place, |store| store.delete_mail(&id)).await;
-        match deleted {
-            Ok(_) => {
+        match self.remove(place, &id).await {
+            Ok(()) => {
                 self.sent().remove(&id);
             }
             Err(error) => {
@@ -253,19 +253,43 @@ impl Worker {
                 tracing::error!(
                     mail = id,
                     error,
-                    "a mail that was sent is still in the store"
+                    "a mail that was sent may still be in the store"
                 );
                 self.sent().insert(id);
             }
         }
     }
 
+    /// Deletes the mails that were sent while the database was away.
+    async fn delete_all_sent(&self) {
+        let ids: Vec<String> = self.sent().iter().cloned().collect();
+        for id in ids {
+            if self.remove(Place::Database, &id).await.is_err() {
+                return;
+            }
+            self.sent().remove(&id);
+        }
+    }
+
     /// Deletes a mail that is not sent. Where that fails, it is claimed again, and comes here again.
     async fn delete(&self, place: Place, id: &str) {
-        if let Err(error) = self.ask(place, |store| store.delete_mail(id)).await {
+        if let Err(error) = self.remove(place, id).await {
             let error = told(&error);
             tracing::error!(mail = id, error, "a mail cannot be deleted");
         }
+    }
+
+    /// Deletes a mail. One that waits in memory is there because its insertion into the database failed, or
+    /// only seemed to fail because the answer was lost: it is deleted from both.
+    async fn remove(&self, place: Place, id: &str) -> Result<()> {
+        if matches!(place, Place::Memory) {
+            self.0.memory.delete_mail(id).await?;
+            if !self.0.in_database {
+                return Ok(());
+            }
+        }
+        let deleting = self.ask(Place::Database, |store| store.delete_mail(id));
+        deleting.await.map(drop)
     }
 
     /// Where this fails, the mail is due when its claim ends.

@@ -29,6 +29,7 @@ pub(crate) struct Probe(Arc<Mutex<State>>);
 struct State {
     calls: Vec<&'static str>,
     down: bool,
+    loses_answers_of: Option<&'static str>,
     counts_no_attempts: bool,
     has_no_tokens: bool,
     has_no_credentials: bool,
@@ -59,6 +60,11 @@ impl Probe {
     /// From now on every call fails, or none does.
     pub(crate) fn set_down(&self, down: bool) {
         self.state().down = down;
+    }
+
+    /// From now on calls of `method` fail after they have taken effect.
+    pub(crate) fn lose_answers_of(&self, method: &'static str) {
+        self.state().loses_answers_of = Some(method);
     }
 
     /// From now on the store cannot count attempts to sign in.
@@ -108,6 +114,13 @@ impl Probe {
         Ok(())
     }
 
+    fn leave(&self, method: &'static str) -> Result<()> {
+        if self.state().loses_answers_of == Some(method) {
+            return Err(StoreError::unavailable("the probe has lost the answer"));
+        }
+        Ok(())
+    }
+
     /// Waits at a gate, if there is one.
     async fn pass(&self, gate: &'static str) {
         let gate = self.state().gates.get(gate).cloned();
@@ -150,7 +163,7 @@ fn tokens(store: &Arc<dyn Store>) -> &dyn TokenStore {
     store.tokens().unwrap()
 }
 
-/// Writes each method out as: enter the probe, then ask the store.
+/// Writes each method out as: enter the probe, ask the store, leave the probe.
 macro_rules! probed {
     ($interface:ident as $behind:expr, { $($head:item)* } $(
         $method:ident($($argument:ident: $type:ty),*) -> $answer:ty;
@@ -160,7 +173,9 @@ macro_rules! probed {
             $($head)*
             $(async fn $method(&self, $($argument: $type),*) -> Result<$answer> {
                 self.probe.enter(stringify!($method)).await?;
-                $behind(&self.store).$method($($argument),*).await
+                let answer = $behind(&self.store).$method($($argument),*).await?;
+                self.probe.leave(stringify!($method))?;
+                Ok(answer)
             })*
         }
     };

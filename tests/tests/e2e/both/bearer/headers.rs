@@ -167,6 +167,8 @@ async fn what_decided_is_named_in_vary_and_nothing_is_stored() {
     }
     let both = scene.get_as_both("/users").await;
     assert_eq!(kept_by(&both, "/users"), "Cookie, Authorization");
+    let nobody = site.get_with("/users", &[]).await;
+    assert_eq!(nobody.header("vary"), Some("Cookie, Authorization"));
 }
 
 #[tokio::test]
