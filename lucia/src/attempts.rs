@@ -1,7 +1,8 @@
 //! Counting attempts to sign in, so that no client guesses passwords for long, and the links and codes that
 //! are asked for, so that no client fills a mailbox.
 //!
-//! An attempt is counted in two places, each for one address, by [one step of the
+//! An attempt is counted in two places, each for one address (or for all clients together where addresses are not
+//! known), by [one step of the
 //! store](crate::store::AttemptStore::count_attempt), which finds the key as well:
 //!
 //! 1. By the key's [one form for all spellings](spelling). When it is full, the answer is 429, and
@@ -63,6 +64,10 @@ const CODES_BY_CLIENT: u32 = 100;
 
 const CODE_PERIOD: Duration = Duration::from_secs(60 * 60);
 
+/// How many times as many attempts to sign in may fail for a key where the addresses of clients are not known, and
+/// all of them share a count.
+const WITHOUT_ADDRESS: u32 = 10;
+
 /// An attempt that was counted as one that fails. It stays counted unless it is found to be
 /// something else: an attempt that is dropped before its answer was a guess as well.
 #[must_use]
@@ -79,8 +84,8 @@ pub(crate) struct Found {
 }
 
 impl Auth {
-    /// Counts an attempt to open a key by its password, and finds the key, before any work is done for
-    /// it. `None` where attempts are not counted.
+    /// Counts an attempt to open a key, and finds the key, before any work is done for it. `None` where
+    /// attempts are not counted.
     ///
     /// # Errors
     ///
@@ -88,24 +93,28 @@ impl Auth {
     pub(crate) async fn count_attempt(
         &self,
         key: &KeyId,
-        address: IpAddr,
+        address: Option<IpAddr>,
     ) -> Result<Option<(Attempt<'_>, Found)>> {
         let Some(limit) = self.sign_in_limit() else {
             return Ok(None);
         };
+        let failures = match address {
+            Some(_) => limit.failures,
+            None => limit.failures.saturating_mul(WITHOUT_ADDRESS),
+        };
         let now = self.now();
         let spellings = [key.provider_id(), key.provider_user_id()].map(one_spelling);
-        let salt = place(&[b"stored"], Some(address));
+        let salt = place(&[b"stored"], address);
         let attempt = NewAttempt {
             client: None,
-            place: place(&spellings, Some(address)),
+            place: place(&spellings, address),
             key_id: key.valid().ok().map(str::to_owned),
             unknown_place: attempt_place(&salt, key.text()),
             salt,
             now,
             expires: now.plus(limit.period),
-            limit: limit.failures,
-            stored_limit: limit.failures,
+            limit: failures,
+            stored_limit: failures,
         };
         let counting = self.attempts()?.count_attempt(attempt);
         let counted = self.ask(counting).await?;

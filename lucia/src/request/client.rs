@@ -56,7 +56,8 @@ impl AuthRequest {
             if self.0.auth.is_said_first(&reason) {
                 tracing::warn!(
                     reason,
-                    "the address of a client is not known: attempts to sign in from it are not counted"
+                    "the address of a client is not known: all such clients share one count of attempts to \
+                     sign in for each key"
                 );
             }
         }

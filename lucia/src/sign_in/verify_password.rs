@@ -26,8 +26,8 @@ impl Auth {
     /// A stored hash that cannot be verified is refused in the same way. An event at `ERROR` names
     /// the user, and says why and which hashes can be.
     ///
-    /// Say by [`limit_by`](VerifyPassword::limit_by) where the attempt comes from: without an address
-    /// attempts are not counted, and their number has no limit.
+    /// Say by [`limit_by`](VerifyPassword::limit_by) where the attempt comes from. Without that call, attempts
+    /// are not counted, and their number has no limit.
     ///
     /// # Errors
     ///
@@ -44,7 +44,7 @@ impl Auth {
             auth: self,
             key: key.into(),
             password,
-            address: None,
+            from: None,
             owner: None,
         }
     }
@@ -71,7 +71,8 @@ pub struct VerifyPassword<'a> {
     auth: &'a Auth,
     key: KeyId,
     password: &'a str,
-    address: Option<IpAddr>,
+    /// The address of the client, once it has been said. `Some(None)` is an address that is not known.
+    from: Option<Option<IpAddr>>,
     /// Whose key it has to be.
     owner: Option<&'a UserId>,
 }
@@ -94,14 +95,15 @@ impl<'a> VerifyPassword<'a> {
     /// mapped, `64:ff9b::/96` (NAT64) and `2002::/16` (6to4).
     ///
     /// In a handler, write `.limit_by(auth_request.client_address())`, which knows of
-    /// [proxies](crate::AuthBuilder::trusted_proxy). Without an address, or with `None`, lucia counts
-    /// nothing: a count by key alone would let any client lock out its owner.
+    /// [proxies](crate::AuthBuilder::trusted_proxy). With `None`, where the address is not known, all clients
+    /// share one count of each key, which admits ten times as many failures. Then a stranger can use up the
+    /// attempts of the owner of a key, which is why the address matters.
     ///
     /// Where a form is sent, call [`check_origin()?`](crate::AuthRequest::check_origin) before: a
     /// page of another site could otherwise send forms by a visitor's browser, and so from their
     /// address, until their own attempts are used up.
     pub fn limit_by(mut self, address: impl Into<Option<IpAddr>>) -> Self {
-        self.address = address.into();
+        self.from = Some(address.into());
         self
     }
 
@@ -142,7 +144,7 @@ impl<'a> VerifyPassword<'a> {
 
     /// Counts the attempt where that is asked for, and finds the key.
     async fn find(&self) -> Result<(Option<Attempt<'_>>, Found)> {
-        if let Some(address) = self.address
+        if let Some(address) = self.from
             && let Some((attempt, found)) = self.auth.count_attempt(&self.key, address).await?
         {
             return Ok((Some(attempt), found));

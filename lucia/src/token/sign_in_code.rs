@@ -99,9 +99,10 @@ impl Auth {
         key: &KeyId,
         address: Option<IpAddr>,
     ) -> Result<(Option<Attempt<'_>>, Found), Refusal> {
-        if let Some(address) = address
-            && let Some((attempt, found)) = self.count_attempt(key, address).await?
-        {
+        if let Some((attempt, found)) = self.count_attempt(key, address).await? {
+            let Some(address) = address else {
+                return Ok((Some(attempt), found));
+            };
             let counted = attempt.count_code(address).await;
             let attempt = counted.map_err(|error| match error {
                 Error::TooManyAttempts { .. } => {

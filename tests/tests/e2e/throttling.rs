@@ -9,12 +9,13 @@ mod table;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use lucia::{Auth, Error, NewKey, NewUser};
+use lucia::{Auth, Error, NewKey, NewUser, Password};
 
 use crate::support::{PASSWORD, Stage, on_each_store, sign_up};
 
 on_each_store![
-    without_an_address_nothing_is_counted,
+    an_attempt_that_does_not_say_where_it_comes_from_is_not_counted,
+    r34_without_an_address_all_clients_share_a_count_that_is_ten_times_as_high,
     without_a_limit_nothing_is_counted,
     a_key_that_is_used_without_a_password_is_not_counted,
     an_attempt_that_nobody_waits_for_stays_counted,
@@ -57,7 +58,7 @@ async fn counted(stage: &Stage) -> Option<String> {
     stage.value("SELECT attempts FROM sign_in_attempt").await
 }
 
-async fn without_an_address_nothing_is_counted(stage: Stage) {
+async fn an_attempt_that_does_not_say_where_it_comes_from_is_not_counted(stage: Stage) {
     let auth = stage.auth().await;
     sign_up(&auth, "ada").await;
     for _ in 0..11 {
@@ -68,6 +69,40 @@ async fn without_an_address_nothing_is_counted(stage: Stage) {
         );
     }
     assert_eq!(stage.count("sign_in_attempt").await, 0);
+}
+
+async fn r34_without_an_address_all_clients_share_a_count_that_is_ten_times_as_high(stage: Stage) {
+    let auth = stage.builder().await.sign_in_limit(1, MINUTE);
+    let auth = auth.build().unwrap();
+    sign_up(&auth, "ada").await;
+    sign_up(&auth, "bob").await;
+    let by_request = async |password| {
+        // It does not say who its peer is.
+        let request = axum::http::Request::post("/login").body(()).unwrap();
+        let request = auth.handle_request(&request);
+        let proof = Password::new(("username", "ada"), password);
+        request.sign_in(proof).await.map(drop)
+    };
+    let by_hand = async |username, password| {
+        let key = auth.verify_password(("username", username), password);
+        key.limit_by(None).await.map(drop)
+    };
+    for attempt in 0..10 {
+        let refused = match attempt % 2 {
+            0 => by_request(WRONG).await,
+            _ => by_hand("ada", WRONG).await,
+        };
+        assert!(
+            matches!(refused, Err(Error::InvalidCredentials)),
+            "{refused:?}"
+        );
+    }
+    assert_too_many(by_request(PASSWORD).await);
+    assert_too_many(by_hand("ada", PASSWORD).await);
+    by_hand("bob", PASSWORD).await.unwrap();
+    sign_in(&auth, "ada", PASSWORD).await.unwrap();
+    stage.clock.advance(MINUTE + Duration::from_millis(1));
+    by_request(PASSWORD).await.unwrap();
 }
 
 async fn without_a_limit_nothing_is_counted(stage: Stage) {
