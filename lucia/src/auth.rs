@@ -93,7 +93,7 @@ struct Parts {
     session_table: Arc<str>,
     /// How many sessions a user can have.
     max_sessions: Option<u32>,
-    /// How many attempts to sign in may fail, where they are counted.
+    /// How many sign-in attempts may fail, where they are counted.
     sign_in_limit: Option<SignInLimit>,
     lifetime: Lifetime,
     cookie: CookieConfig,
@@ -155,7 +155,7 @@ impl Auth {
         &*self.0.store
     }
 
-    /// The store of attempts to sign in, where these are limited: `build` has checked that there is one.
+    /// The store of sign-in attempts, where these are limited: `build` has checked that there is one.
     ///
     /// # Errors
     ///

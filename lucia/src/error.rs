@@ -193,11 +193,10 @@ pub enum Error {
     OAuth(OAuthError),
 
     // Later ----------------------------------------------------------------------------------------
-    /// As many attempts to sign in have failed as
-    /// [`sign_in_limit`](crate::AuthBuilder::sign_in_limit) allows, and the password was not looked
-    /// at; a client has [asked for too many](crate::KeyLink#limits) links and codes, or tried
-    /// [too many codes](crate::AuthRequest::create_sign_in_code); or the address of a key was
-    /// [changed](crate::AuthRequest::change_email) less than 7 days ago.
+    /// As many sign-in attempts have failed as [`sign_in_limit`](crate::AuthBuilder::sign_in_limit) allows,
+    /// and the password was not looked at; a client has [asked for too many](crate::KeyLink#limits) links
+    /// and codes, or tried [too many codes](crate::AuthRequest::create_sign_in_code); or the address of a
+    /// key was [changed](crate::AuthRequest::change_email) less than 7 days ago.
     ///
     /// Status 429, code `too_many_attempts`.
     #[error("too many attempts; again in {} s", whole_seconds(*retry_after))]

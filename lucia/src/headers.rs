@@ -39,7 +39,7 @@ pub trait RequestInfo {
     /// The IP address of the peer of the connection, which is a proxy where there is one. `None`
     /// where it is not known, and for a connection over a Unix socket. Headers do not count here.
     ///
-    /// Attempts to sign in are counted by it: see
+    /// Sign-in attempts are counted by it: see
     /// [`AuthRequest::client_address`](crate::AuthRequest::client_address).
     fn peer_address(&self) -> Option<IpAddr> {
         None

@@ -42,8 +42,8 @@
 //!   what the client says. A server that ends TLS itself says so by [`OverTls`]. Without it the
 //!   connection counts as plain, which makes a difference only where the session cookie is not
 //!   `Secure`: in development, and there only over `https://`.
-//! - It does not know its peer either, by whose address attempts to sign in are counted: a server says
-//!   so by [`PeerAddress`].
+//! - It does not know its peer either, by whose address sign-in attempts are counted: a server says so by
+//!   [`PeerAddress`].
 
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -260,7 +260,7 @@ impl AuthRequest {
     ///
     /// # Errors
     ///
-    /// [`Error::Unavailable`] when the store is: then it is not known who this is.
+    /// [`Error::Unavailable`] if the store is unavailable: then it is not known who this is.
     pub async fn validate_bearer_token(&self) -> Result<Option<Session>> {
         let found = self.0.bearer.look_up(&self.0.auth).await?;
         Ok(found.map(|(session, _)| session.clone()))

@@ -163,8 +163,9 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
         Ok(StoreHealth::up(self.store_name()))
     }
 
-    /// Records what the store measures of itself by the facade crate `metrics`, for
-    /// [`Auth::record_metrics`](crate::Auth::record_metrics); nothing by default. It does not ask the database.
+    /// Records what the store measures of itself through the facade crate `metrics`, for
+    /// [`Auth::record_metrics`](crate::Auth::record_metrics); nothing by default. It does not ask the
+    /// database.
     #[cfg(feature = "metrics")]
     #[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
     fn record_metrics(&self) {}
@@ -223,7 +224,7 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
 /// Counts of attempts to open the keys of a store by their passwords.
 #[async_trait]
 pub trait AttemptStore: UserStore {
-    /// Checks that attempts to sign in can be counted. Asked only where they are.
+    /// Checks that sign-in attempts can be counted. Asked only where they are.
     ///
     /// # Errors
     ///
@@ -411,7 +412,7 @@ pub trait TransactionStore: UserStore {
 /// [`AuthBuilder::build`](crate::AuthBuilder::build) refuses a setting that needs what is missing.
 #[async_trait]
 pub trait Store: UserStore + SessionStore {
-    /// Where attempts to sign in are counted. `None` if this store cannot count them: then
+    /// Where sign-in attempts are counted. `None` if this store cannot count them: then
     /// [`without_sign_in_limit`](crate::AuthBuilder::without_sign_in_limit) has to be set.
     fn attempts(&self) -> Option<&dyn AttemptStore> {
         None

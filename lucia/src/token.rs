@@ -57,7 +57,7 @@ impl Auth {
     ///
     /// # Errors
     ///
-    /// [`Error::Unavailable`] when the store is.
+    /// [`Error::Unavailable`] if the store is unavailable.
     pub async fn invalidate_user_tokens(&self, user_id: &UserId) -> Result<()> {
         let told = EventKind::OneTimeTokensRevoked {
             user_id: user_id.clone(),

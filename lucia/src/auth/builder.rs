@@ -190,9 +190,9 @@ impl AuthBuilder {
         self
     }
 
-    /// How many attempts to sign in may fail, for each key and address, and in how long a time from
-    /// the first of them on; 10 in 15 minutes by default, which leaves a guesser 40 an hour (OWASP
-    /// ASVS 5.0, 6.3.1; NIST SP 800-63B-4 allows 100 failures in a row at the most).
+    /// How many sign-in attempts may fail, for each key and address, and in how long a time from the first
+    /// of them on; 10 in 15 minutes by default, which leaves a guesser 40 an hour (OWASP ASVS 5.0, 6.3.1;
+    /// NIST SP 800-63B-4 allows 100 failures in a row at the most).
     ///
     /// [`sign_in`](crate::AuthRequest::sign_in) counts each attempt by the address of the client.
     /// [`verify_password`](Auth::verify_password) counts only
@@ -208,8 +208,8 @@ impl AuthBuilder {
         self
     }
 
-    /// Counts no attempts to sign in, whether they say their address or not: for applications with
-    /// their own limit. Links and codes that are asked for are not counted either.
+    /// Counts no sign-in attempts, whether they say their address or not: for applications with their own
+    /// limit. Links and codes that are asked for are not counted either.
     pub fn without_sign_in_limit(mut self) -> Self {
         self.sign_in_limit = None;
         self

@@ -40,11 +40,11 @@ impl Auth {
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidCredentials`] when the key is not any more as it was opened;
-    /// [`Error::UnknownUser`] when the user does not exist; [`Error::Constraint`] and the other
-    /// errors of [`update_session_attributes`](Self::update_session_attributes) for
-    /// [attributes](CreateSession::attributes) that do not fit; [`Error::Unavailable`] when the
-    /// store is.
+    /// [`Error::InvalidCredentials`] when the key is not any more as it was opened; [`Error::UnknownUser`]
+    /// when the user does not exist; [`Error::Constraint`] and the other errors of
+    /// [`update_session_attributes`](Self::update_session_attributes) for
+    /// [attributes](CreateSession::attributes) that do not fit; [`Error::Unavailable`] if the store is
+    /// unavailable.
     pub fn create_session<'a>(&'a self, who: &'a impl SignsIn) -> CreateSession<'a> {
         CreateSession {
             auth: self,

@@ -40,8 +40,8 @@ impl Auth {
     /// - [`Error::Schema`] when a table or column is missing, or when the row does not fit `A`: then
     ///   the user has been created, as [`check_schema`](Self::check_schema) could have told before
     ///   from any row of the table;
-    /// - [`Error::Busy`] when too many passwords wait to be hashed;
-    /// - [`Error::Unavailable`] when the store is.
+    /// - [`Error::Busy`] if too many passwords are waiting to be hashed;
+    /// - [`Error::Unavailable`] if the store is unavailable.
     pub fn create_user<'a, A: for<'de> OwnedOrCallReturning<'de>>(
         &'a self,
         new_user: NewUser<'a, A>,
@@ -62,9 +62,8 @@ impl Auth {
     /// # Errors
     ///
     /// [`Error::InvalidKey`] and [`Error::InvalidPassword`] for what cannot be accepted,
-    /// [`Error::DuplicateKey`] when a user has this key already, [`Error::UnknownUser`],
-    /// [`Error::Busy`] when too many passwords wait to be hashed, [`Error::Unavailable`] when the
-    /// store is.
+    /// [`Error::DuplicateKey`] when a user has this key already, [`Error::UnknownUser`], [`Error::Busy`] if
+    /// too many passwords are waiting to be hashed, [`Error::Unavailable`] if the store is unavailable.
     pub fn create_key<'a>(&'a self, user_id: &'a UserId, key: NewKey<'a>) -> CreateKey<'a> {
         CreateKey {
             auth: self,

@@ -52,9 +52,9 @@ impl Auth {
         Health::new(stores)
     }
 
-    /// Records what lucia measures of its pools, queues and cache, by the facade crate `metrics`. Call it before
-    /// your exporter reads: what happens on the way of a request is counted without a lock, and recorded here. It
-    /// asks no database.
+    /// Records what lucia measures of its pools, queues and cache, through the facade crate `metrics`. Call
+    /// it before your exporter reads: what happens on the way of a request is counted without a lock, and
+    /// recorded here. It asks no database.
     ///
     /// `docs/monitoring.md` in the repository lists the names. Gauges of two `Auth`s in one process have the same
     /// ones, so that only those of the last call are seen.

@@ -13,7 +13,7 @@ impl Auth {
     ///
     /// # Errors
     ///
-    /// [`Error::Unavailable`] when the store is.
+    /// [`Error::Unavailable`] if the store is unavailable.
     #[doc(alias = "getKey")]
     pub async fn key(&self, key: impl Into<KeyId>) -> Result<Option<UserKey>> {
         let row = self.find_key(&key.into()).await?;
@@ -24,7 +24,7 @@ impl Auth {
     ///
     /// # Errors
     ///
-    /// [`Error::Unavailable`] when the store is.
+    /// [`Error::Unavailable`] if the store is unavailable.
     #[doc(alias = "getAllUserKeys")]
     pub async fn user_keys(&self, user_id: &UserId) -> Result<Vec<UserKey>> {
         let rows = self.ask(self.store().user_keys(user_id)).await?;
@@ -39,7 +39,7 @@ impl Auth {
     ///
     /// # Errors
     ///
-    /// [`Error::LastKey`], [`Error::Unavailable`] when the store is.
+    /// [`Error::LastKey`], [`Error::Unavailable`] if the store is unavailable.
     pub fn delete_key(&self, key: impl Into<KeyId>) -> DeleteKey<'_> {
         DeleteKey {
             auth: self,

@@ -35,8 +35,8 @@ impl Auth {
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownKey`], [`Error::InvalidPassword`], [`Error::Busy`] when too many passwords
-    /// wait to be hashed, [`Error::Unavailable`] when the store is.
+    /// [`Error::UnknownKey`], [`Error::InvalidPassword`], [`Error::Busy`] if too many passwords are waiting
+    /// to be hashed, [`Error::Unavailable`] if the store is unavailable.
     pub async fn update_key_password(
         &self,
         key: impl Into<KeyId>,
@@ -53,7 +53,7 @@ impl Auth {
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownKey`], [`Error::Unavailable`] when the store is.
+    /// [`Error::UnknownKey`], [`Error::Unavailable`] if the store is unavailable.
     pub async fn remove_key_password(&self, key: impl Into<KeyId>) -> Result<UserKey> {
         let row = self.known_key(&key.into()).await?;
         self.set_key_password(row, None).await
@@ -113,10 +113,10 @@ impl Auth {
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidCredentials`] when the key is another user's, or its password has been changed
-    /// since it was verified; [`Error::InvalidPassword`]; [`Error::Unauthenticated`] when the session
-    /// has ended meanwhile; [`Error::Busy`] when too many passwords wait to be hashed;
-    /// [`Error::Unavailable`] when the store is.
+    /// [`Error::InvalidCredentials`] when the key is another user's, or its password has been changed since
+    /// it was verified; [`Error::InvalidPassword`]; [`Error::Unauthenticated`] if the session has ended in
+    /// the meantime; [`Error::Busy`] if too many passwords are waiting to be hashed; [`Error::Unavailable`]
+    /// if the store is unavailable.
     pub async fn change_password<A>(
         &self,
         session: &Session<A>,
@@ -171,8 +171,8 @@ impl Auth {
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownKey`], [`Error::InvalidPassword`], [`Error::Busy`] when too many passwords
-    /// wait to be hashed, [`Error::Unavailable`] when the store is.
+    /// [`Error::UnknownKey`], [`Error::InvalidPassword`], [`Error::Busy`] if too many passwords are waiting
+    /// to be hashed, [`Error::Unavailable`] if the store is unavailable.
     pub async fn reset_password(
         &self,
         key: impl Into<KeyId>,

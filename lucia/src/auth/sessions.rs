@@ -28,7 +28,7 @@ impl Auth {
     ///
     /// # Errors
     ///
-    /// [`Error::Unavailable`](crate::Error::Unavailable) when the store is: whether the token is
+    /// [`Error::Unavailable`](crate::Error::Unavailable) if the store is unavailable: whether the token is
     /// good is not known then.
     pub async fn validate_session(&self, token: &SessionToken) -> Result<Option<Session>> {
         Ok(self
@@ -42,7 +42,7 @@ impl Auth {
     ///
     /// # Errors
     ///
-    /// [`Error::Unavailable`](crate::Error::Unavailable) when the store is.
+    /// [`Error::Unavailable`](crate::Error::Unavailable) if the store is unavailable.
     #[doc(alias = "getSession")]
     pub async fn session(&self, id: &SessionId) -> Result<Option<SessionInfo>> {
         let row = self.ask(self.store().session(id)).await?;
@@ -53,7 +53,7 @@ impl Auth {
     ///
     /// # Errors
     ///
-    /// [`Error::Unavailable`](crate::Error::Unavailable) when the store is.
+    /// [`Error::Unavailable`](crate::Error::Unavailable) if the store is unavailable.
     #[doc(alias = "getAllUserSessions")]
     pub async fn user_sessions(&self, user_id: &UserId) -> Result<Vec<SessionInfo>> {
         let rows = self.ask(self.store().user_sessions(user_id)).await?;
@@ -71,7 +71,7 @@ impl Auth {
     ///
     /// # Errors
     ///
-    /// [`Error::Unavailable`](crate::Error::Unavailable) when the store is.
+    /// [`Error::Unavailable`](crate::Error::Unavailable) if the store is unavailable.
     pub async fn invalidate_session(&self, id: &SessionId) -> Result<()> {
         self.revoke_session(id, RevocationCause::Application).await
     }
@@ -105,7 +105,7 @@ impl Auth {
     ///
     /// # Errors
     ///
-    /// [`Error::Unavailable`](crate::Error::Unavailable) when the store is.
+    /// [`Error::Unavailable`](crate::Error::Unavailable) if the store is unavailable.
     pub async fn invalidate_user_session(&self, user_id: &UserId, id: &SessionId) -> Result<bool> {
         let told = EventKind::SessionRevoked {
             session_id: id.clone(),
@@ -119,7 +119,7 @@ impl Auth {
     ///
     /// # Errors
     ///
-    /// [`Error::Unavailable`](crate::Error::Unavailable) when the store is.
+    /// [`Error::Unavailable`](crate::Error::Unavailable) if the store is unavailable.
     #[doc(alias = "invalidateAllUserSessions")]
     pub async fn invalidate_user_sessions(&self, user_id: &UserId) -> Result<()> {
         self.revoke_sessions(user_id, None, RevocationCause::Application)
@@ -130,7 +130,7 @@ impl Auth {
     ///
     /// # Errors
     ///
-    /// [`Error::Unavailable`](crate::Error::Unavailable) when the store is.
+    /// [`Error::Unavailable`](crate::Error::Unavailable) if the store is unavailable.
     pub async fn invalidate_other_sessions(&self, session: &SessionInfo) -> Result<()> {
         let (user_id, kept) = (&session.user_id, Some(&session.id));
         self.revoke_sessions(user_id, kept, RevocationCause::Application)
@@ -145,11 +145,10 @@ impl Auth {
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownSession`] when the session does not exist or has expired;
-    /// [`Error::Constraint`] and [`Error::InvalidAttribute`] when an attribute breaks a rule of
-    /// your table or does not fit its column, when the column does not exist, and for a column of
-    /// lucia's; [`Error::Misuse`] when `attributes` cannot be serialized; [`Error::Unavailable`] when
-    /// the store is.
+    /// [`Error::UnknownSession`] when the session does not exist or has expired; [`Error::Constraint`] and
+    /// [`Error::InvalidAttribute`] when an attribute breaks a rule of your table or does not fit its
+    /// column, when the column does not exist, and for a column of lucia's; [`Error::Misuse`] when
+    /// `attributes` cannot be serialized; [`Error::Unavailable`] if the store is unavailable.
     ///
     /// [`PgStoreBuilder::session_columns`]: https://docs.rs/lucia/latest/lucia/struct.PgStoreBuilder.html#method.session_columns
     pub async fn update_session_attributes(
@@ -172,8 +171,8 @@ impl Auth {
     ///
     /// # Errors
     ///
-    /// [`Error::Unauthenticated`] when the session has ended meanwhile, [`Error::Unavailable`]
-    /// when the store is.
+    /// [`Error::Unauthenticated`] if the session has ended in the meantime, [`Error::Unavailable`] if the
+    /// store is unavailable.
     pub async fn rotate_session<A>(&self, session: &Session<A>) -> Result<Session> {
         let rotation = self.rotation(session, None)?;
         let told = EventKind::SessionRotated {
@@ -192,8 +191,8 @@ impl Auth {
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidCredentials`] when the key is another user's; [`Error::Unauthenticated`] when
-    /// the session has ended meanwhile; [`Error::Unavailable`] when the store is.
+    /// [`Error::InvalidCredentials`] when the key is another user's; [`Error::Unauthenticated`] if the
+    /// session has ended in the meantime; [`Error::Unavailable`] if the store is unavailable.
     pub async fn reauthenticate<A>(
         &self,
         session: &Session<A>,
@@ -218,14 +217,15 @@ impl Auth {
     }
 
     /// Deletes the expired sessions of all users, and returns how many there were. It also deletes expired
-    /// one-time tokens, and counts of attempts to sign in that are over. It works in batches, and rests after each nine
-    /// times as long as it took, so that it has a tenth of the database at the most. Call it in a
+    /// one-time tokens, and counts of sign-in attempts that are over. It works in batches, and rests after
+    /// each nine times as long as it took, so that it has a tenth of the database at the most. Call it in a
     /// separate job, not in a handler: see [`sweeper`](Self::sweeper).
     ///
     /// # Errors
     ///
-    /// [`Error::Unavailable`](crate::Error::Unavailable) when the store is. Rows that were deleted
-    /// before the error stay deleted. A failure to delete tokens or counts is logged, and is not an error.
+    /// [`Error::Unavailable`](crate::Error::Unavailable) if the store is unavailable. Rows that were
+    /// deleted before the error stay deleted. A failure to delete tokens or counts is logged, and is not an
+    /// error.
     pub async fn delete_expired_sessions(&self) -> Result<u64> {
         self.sweep(SWEEP).await
     }
@@ -235,8 +235,8 @@ impl Auth {
     ///
     /// # Errors
     ///
-    /// [`Error::Unavailable`](crate::Error::Unavailable) when the store is. Rows that were deleted
-    /// before the error stay deleted.
+    /// [`Error::Unavailable`](crate::Error::Unavailable) if the store is unavailable. Rows that were
+    /// deleted before the error stay deleted.
     #[doc(alias = "deleteDeadUserSessions")]
     pub async fn delete_expired_user_sessions(&self, user_id: &UserId) -> Result<u64> {
         let now = self.now();

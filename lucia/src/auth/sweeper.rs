@@ -28,7 +28,7 @@ impl Auth {
     ///
     /// # Errors
     ///
-    /// [`Error::Unavailable`] when the store is.
+    /// [`Error::Unavailable`] if the store is unavailable.
     pub(super) async fn sweep_attempts(&self, batch: u32) -> Result<()> {
         if self.0.sign_in_limit.is_none() {
             return Ok(());
@@ -48,7 +48,7 @@ impl Auth {
     ///
     /// # Errors
     ///
-    /// [`Error::Unavailable`] when the store is.
+    /// [`Error::Unavailable`] if the store is unavailable.
     pub(super) async fn sweep_tokens(&self, batch: u32) -> Result<()> {
         let Some(tokens) = self.store().tokens() else {
             return Ok(());
@@ -63,7 +63,7 @@ impl Auth {
     }
 
     /// Settings of a job that deletes expired sessions and one-time tokens in the background, and counts of
-    /// attempts to sign in that have ended:
+    /// sign-in attempts that have ended:
     ///
     /// ```no_run
     /// # async fn f(auth: lucia::Auth) -> Result<(), Box<dyn std::error::Error>> {

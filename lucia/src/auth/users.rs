@@ -13,7 +13,7 @@ impl Auth {
     ///
     /// # Errors
     ///
-    /// [`Error::Schema`] when the row does not fit `A`, [`Error::Unavailable`] when the store is.
+    /// [`Error::Schema`] when the row does not fit `A`, [`Error::Unavailable`] if the store is unavailable.
     #[doc(alias = "getUser")]
     pub async fn user<A: DeserializeOwned>(&self, id: &UserId) -> Result<Option<User<A>>> {
         let row = self.ask(self.store().user(id)).await?;
@@ -37,10 +37,10 @@ impl Auth {
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownUser`]; [`Error::Constraint`] and [`Error::InvalidAttribute`] when an
-    /// attribute breaks a rule of your table or does not fit its column, for an attribute `id`, and
-    /// when a column does not exist; [`Error::Schema`] when the row does not fit `A`, which is
-    /// found when the columns have been set; [`Error::Unavailable`] when the store is.
+    /// [`Error::UnknownUser`]; [`Error::Constraint`] and [`Error::InvalidAttribute`] when an attribute
+    /// breaks a rule of your table or does not fit its column, for an attribute `id`, and when a column
+    /// does not exist; [`Error::Schema`] when the row does not fit `A`, which is found when the columns
+    /// have been set; [`Error::Unavailable`] if the store is unavailable.
     pub async fn update_user_attributes<A: DeserializeOwned>(
         &self,
         id: &UserId,
@@ -64,9 +64,9 @@ impl Auth {
     ///
     /// # Errors
     ///
-    /// [`Error::Constraint`] of the kind [`Referenced`](crate::ConstraintKind::Referenced) when a
-    /// row of your own tables still refers to the user, or to one of their keys or sessions: then
-    /// nothing has been deleted. [`Error::Unavailable`] when the store is.
+    /// [`Error::Constraint`] of the kind [`Referenced`](crate::ConstraintKind::Referenced) when a row of
+    /// your own tables still refers to the user, or to one of their keys or sessions: then nothing has been
+    /// deleted. [`Error::Unavailable`] if the store is unavailable.
     pub async fn delete_user(&self, id: &UserId) -> Result<()> {
         let user_id = id.clone();
         let deletion = self.store().delete_user(id);
@@ -82,8 +82,8 @@ impl Auth {
     ///
     /// # Errors
     ///
-    /// [`Error::Schema`] names the table and column at fault, [`Error::Unavailable`] when the
-    /// store is.
+    /// [`Error::Schema`] names the table and column at fault, [`Error::Unavailable`] if the store is
+    /// unavailable.
     pub async fn check_schema<A: DeserializeOwned>(&self) -> Result<()> {
         let described = self.ask(self.store().describe_users()).await?;
         if self.0.sign_in_limit.is_some() {

@@ -80,7 +80,7 @@ impl OutboxBuilder {
     /// # Errors
     ///
     /// [`Error::Setting`] for a capacity of 0; [`Error::Schema`] when the table for mails is not in the
-    /// database; [`Error::Unavailable`] when the store is.
+    /// database; [`Error::Unavailable`] if the store is unavailable.
     pub async fn start(self) -> Result<Outbox> {
         // As many as a channel can hold.
         if self.capacity == 0 || self.capacity > tokio::sync::Semaphore::MAX_PERMITS {

@@ -67,8 +67,8 @@ impl AuthRequest {
     ///
     /// [`Error::CrossOrigin`] for an unsafe request from another origin; [`Error::OAuth`] when the
     /// discovery document of the provider cannot be had; [`Error::Misuse`] for a store without one-time
-    /// tokens, and for a provider with [`store_tokens`](crate::oauth::OAuthProviderBuilder::store_tokens) where there is
-    /// no encryption key; [`Error::Unavailable`] when the store is.
+    /// tokens, and for a provider with [`store_tokens`](crate::oauth::OAuthProviderBuilder::store_tokens)
+    /// where there is no encryption key; [`Error::Unavailable`] if the store is unavailable.
     pub fn begin_oauth<'a>(&'a self, provider: &'a OAuthProvider) -> BeginOAuth<'a> {
         BeginOAuth {
             request: self,

@@ -100,8 +100,8 @@ impl AuthRequest {
     /// # Errors
     ///
     /// [`Error::OAuth`]; [`Error::InvalidCredentials`] when the key of the identity has a password;
-    /// [`Error::Unavailable`] when the store is. For a link also [`Error::Unauthenticated`] when the user
-    /// is not signed in any more, and [`Error::DuplicateKey`] when another user has the key.
+    /// [`Error::Unavailable`] if the store is unavailable. For a link also [`Error::Unauthenticated`] when
+    /// the user is not signed in any more, and [`Error::DuplicateKey`] when another user has the key.
     pub async fn finish_oauth(&self, provider: &OAuthProvider, query: &str) -> Result<OAuthSignIn> {
         self.check_forgery()?;
         let parts = &*provider.0;

@@ -61,9 +61,10 @@ impl Auth {
     ///
     /// [`Error::OAuth`]: of the kind [`Revoked`](crate::oauth::OAuthErrorKind::Revoked) when the provider refuses the
     /// refresh token, which is deleted then, or gave none;
-    /// [`Unreadable`](crate::oauth::OAuthErrorKind::Unreadable) when no key decrypts what is stored; any other when the
-    /// provider cannot refresh now, and what is stored stays. [`Error::Misuse`] without
-    /// [`encryption_keys`](crate::AuthBuilder::encryption_keys); [`Error::Unavailable`] when the store is.
+    /// [`Unreadable`](crate::oauth::OAuthErrorKind::Unreadable) when no key decrypts what is stored; any
+    /// other when the provider cannot refresh now, and what is stored stays. [`Error::Misuse`] without
+    /// [`encryption_keys`](crate::AuthBuilder::encryption_keys); [`Error::Unavailable`] if the store is
+    /// unavailable.
     pub fn oauth_tokens<'a>(
         &'a self,
         user_id: &'a UserId,
@@ -83,7 +84,7 @@ impl Auth {
     /// # Errors
     ///
     /// [`Error::Misuse`] without [`encryption_keys`](crate::AuthBuilder::encryption_keys);
-    /// [`Error::Unavailable`] when the store is.
+    /// [`Error::Unavailable`] if the store is unavailable.
     pub async fn delete_oauth_tokens(
         &self,
         user_id: &UserId,

@@ -30,8 +30,8 @@ pub(super) fn user_agent(request: &impl RequestInfo) -> Option<Arc<str>> {
 }
 
 impl AuthRequest {
-    /// The address of the client, by which attempts to sign in are counted. IPv4 addresses
-    /// mapped into IPv6 are IPv4 addresses here.
+    /// The address of the client, by which sign-in attempts are counted. IPv4 addresses mapped into IPv6
+    /// are IPv4 addresses here.
     ///
     /// It is the address of the peer of the connection, and behind
     /// [`trusted_proxy`](crate::AuthBuilder::trusted_proxy) the one that the proxy writes in

@@ -52,8 +52,8 @@ impl AuthRequest {
     /// }
     /// ```
     ///
-    /// Call it in the POST of the page that the link opens, and not when the page is opened: programs that scan
-    /// mails open links as well.
+    /// Call it in the POST of the page that the link opens, and not when the page is opened: mail scanners
+    /// open links as well.
     ///
     /// It refuses an unsafe request from another origin. In a browser that is signed in as the user of the key, the key
     /// is [verified](UserKey::verified_at), and nothing else changes. Another browser may belong to another person,
@@ -79,11 +79,9 @@ impl AuthRequest {
     ///
     /// # Errors
     ///
-    /// [`Error::CrossOrigin`];
-    /// [`Error::InvalidOneTimeToken`] if the link is wrong, used or expired, or
-    /// if the key now belongs to another user; [`Error::Unauthenticated`] where the
-    /// user has to sign in before, and the link still works;
-    /// [`Error::Unavailable`] when the store is.
+    /// [`Error::CrossOrigin`]; [`Error::InvalidOneTimeToken`] if the link is wrong, used or expired, or if
+    /// the key now belongs to another user; [`Error::Unauthenticated`] where the user has to sign in
+    /// before, and the link still works; [`Error::Unavailable`] if the store is unavailable.
     pub async fn verify_email(&self, token: &str) -> Result<EmailVerification> {
         self.check_forgery()?;
         let signed_in = self.validate().await?;
@@ -103,9 +101,10 @@ impl AuthRequest {
     /// [`create_email_change`](Self::create_email_change) has created. Its password and all sessions stay, and the
     /// new address counts as [verified](UserKey::verified_at).
     ///
-    /// Call it in the POST of the page that the link opens, and not when the page is opened: programs that scan
-    /// mails open links as well. The browser has to be signed in as the user who asked for the change: the new
-    /// address can be mistyped, and its owner another person. If their session ends meanwhile, nothing changes.
+    /// Call it in the POST of the page that the link opens, and not when the page is opened: mail scanners
+    /// open links as well. The browser has to be signed in as the user who asked for the change: the new
+    /// address can be mistyped, and its owner another person. If their session ends meanwhile, nothing
+    /// changes.
     ///
     /// A request can be dropped after the address has changed, and [the link to undo it](EmailChange::undo) is lost
     /// then. So the user can use the confirming link again. It then changes nothing, and the call returns another link
@@ -114,11 +113,12 @@ impl AuthRequest {
     ///
     /// # Errors
     ///
-    /// [`Error::CrossOrigin`]; [`Error::Unauthenticated`], also if the session has ended meanwhile, and then the link
-    /// still works; [`Error::InvalidOneTimeToken`] if the link is wrong, used, expired or another user's, if the key
-    /// has changed since, and if a user has the new address by now; [`Error::TooManyAttempts`] for a key whose address
-    /// was changed within the last 7 days, and when the client has asked too often for another link to undo the change;
-    /// [`Error::Unavailable`] when the store is.
+    /// [`Error::CrossOrigin`]; [`Error::Unauthenticated`], also if the session has ended meanwhile, and
+    /// then the link still works; [`Error::InvalidOneTimeToken`] if the link is wrong, used, expired or
+    /// another user's, if the key has changed since, and if a user has the new address by now;
+    /// [`Error::TooManyAttempts`] for a key whose address was changed within the last 7 days, and when the
+    /// client has asked too often for another link to undo the change; [`Error::Unavailable`] if the store
+    /// is unavailable.
     pub async fn change_email(&self, token: &str) -> Result<EmailChange> {
         self.check_forgery()?;
         let session = self.require().await?;
@@ -151,10 +151,10 @@ impl AuthRequest {
     ///
     /// # Errors
     ///
-    /// [`Error::CrossOrigin`]; [`Error::InvalidOneTimeToken`] if the link is wrong, used or expired, if the user was
-    /// deleted, and if another user has verified the former address; [`Error::Constraint`] if a row of your tables
-    /// refers to a key that is deleted; [`Error::Unavailable`] when the store is. The link still works unless it was
-    /// used.
+    /// [`Error::CrossOrigin`]; [`Error::InvalidOneTimeToken`] if the link is wrong, used or expired, if the
+    /// user was deleted, and if another user has verified the former address; [`Error::Constraint`] if a
+    /// row of your tables refers to a key that is deleted; [`Error::Unavailable`] if the store is
+    /// unavailable. The link still works unless it was used.
     pub async fn undo_email_change(&self, token: &str) -> Result<Session> {
         self.check_forgery()?;
         let key = self.auth().undo_address_change(token).await?;

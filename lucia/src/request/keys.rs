@@ -29,9 +29,9 @@ impl AuthRequest {
     ///
     /// # Errors
     ///
-    /// [`Error::CrossOrigin`]; [`Error::Unauthenticated`] for an anonymous request, and when the session has ended
-    /// meanwhile; [`Error::ReauthenticationRequired`] if the user has not signed in within the last 10 minutes;
-    /// those of [`Auth::create_key`](crate::Auth::create_key).
+    /// [`Error::CrossOrigin`]; [`Error::Unauthenticated`] for an anonymous request, and if the session has
+    /// ended in the meantime; [`Error::ReauthenticationRequired`] if the user has not signed in within the
+    /// last 10 minutes; those of [`Auth::create_key`](crate::Auth::create_key).
     pub async fn create_key(&self, key: NewKey<'_>) -> Result<UserKey> {
         let session = self.require_recent().await?;
         self.auth().create_key_in(&session, key).await
@@ -55,11 +55,11 @@ impl AuthRequest {
     ///
     /// # Errors
     ///
-    /// [`Error::CrossOrigin`]; [`Error::Unauthenticated`] for an anonymous request, and when the session has ended
-    /// meanwhile; [`Error::ReauthenticationRequired`] if the user has not signed in within the last 10 minutes;
-    /// [`Error::UnknownKey`] if the key is not the sender's; [`Error::InvalidCredentials`] if it has a password;
-    /// [`Error::InvalidPassword`]; [`Error::Busy`] when too many passwords wait to be hashed;
-    /// [`Error::Unavailable`] when the store is.
+    /// [`Error::CrossOrigin`]; [`Error::Unauthenticated`] for an anonymous request, and if the session has
+    /// ended in the meantime; [`Error::ReauthenticationRequired`] if the user has not signed in within the
+    /// last 10 minutes; [`Error::UnknownKey`] if the key is not the sender's; [`Error::InvalidCredentials`]
+    /// if it has a password; [`Error::InvalidPassword`]; [`Error::Busy`] if too many passwords are waiting
+    /// to be hashed; [`Error::Unavailable`] if the store is unavailable.
     pub async fn set_password(&self, key: impl Into<KeyId>, password: &str) -> Result<UserKey> {
         let key = key.into();
         let session = self.require_recent().await?;
@@ -83,10 +83,11 @@ impl AuthRequest {
     ///
     /// # Errors
     ///
-    /// [`Error::CrossOrigin`]; [`Error::Unauthenticated`] for an anonymous request, and when the session has ended
-    /// meanwhile; [`Error::ReauthenticationRequired`] if the user has not signed in within the last 10 minutes;
-    /// [`Error::UnknownKey`] if the key is not the sender's; [`Error::LastKey`]; [`Error::Constraint`] if a row of
-    /// your tables refers to the key; [`Error::Unavailable`] when the store is.
+    /// [`Error::CrossOrigin`]; [`Error::Unauthenticated`] for an anonymous request, and if the session has
+    /// ended in the meantime; [`Error::ReauthenticationRequired`] if the user has not signed in within the
+    /// last 10 minutes; [`Error::UnknownKey`] if the key is not the sender's; [`Error::LastKey`];
+    /// [`Error::Constraint`] if a row of your tables refers to the key; [`Error::Unavailable`] if the store
+    /// is unavailable.
     pub async fn delete_key(&self, key: impl Into<KeyId>) -> Result<()> {
         let key = key.into();
         let session = self.require_recent().await?;

@@ -44,8 +44,9 @@ impl AuthRequest {
     ///
     /// # Errors
     ///
-    /// [`Error::CrossOrigin`]; [`Error::TooManyAttempts`] when the client has asked too often; [`Error::Misuse`] for a
-    /// store without one-time tokens; [`Error::Unavailable`] when the store is.
+    /// [`Error::CrossOrigin`]; [`Error::TooManyAttempts`] when the client has asked too often;
+    /// [`Error::Misuse`] for a store without one-time tokens; [`Error::Unavailable`] if the store is
+    /// unavailable.
     pub async fn create_password_reset(&self, key: impl Into<KeyId>) -> Result<Option<KeyLink>> {
         let key = key.into();
         self.check_forgery()?;
@@ -118,15 +119,15 @@ impl AuthRequest {
     /// tries. A client that is not a browser has to send the cookie back. In a request that authenticates by its
     /// bearer token, the code works in requests of the same user by bearer token.
     ///
-    /// A code can be tried five times, as [`Auth::use_code`](crate::Auth::use_code) says, and a new code for the key
-    /// in the same browser ends the former one. Wrong codes also count as failed
-    /// [attempts to sign in](crate::AuthBuilder::sign_in_limit). A client that has sent 100 wrong codes within an
-    /// hour, for any keys, is refused further ones.
+    /// A code can be tried five times, as [`Auth::use_code`](crate::Auth::use_code) says, and a new code
+    /// for the key in the same browser ends the former one. Wrong codes also count as failed [sign-in
+    /// attempts](crate::AuthBuilder::sign_in_limit). A client that has sent 100 wrong codes within an hour,
+    /// for any keys, is refused further ones.
     ///
     /// # Errors
     ///
-    /// Those of [`create_password_reset`](Self::create_password_reset), and [`Error::Busy`] when too many passwords and
-    /// codes wait to be hashed.
+    /// Those of [`create_password_reset`](Self::create_password_reset), and [`Error::Busy`] if too many
+    /// passwords and codes are waiting to be hashed.
     pub async fn create_sign_in_code(&self, key: impl Into<KeyId>) -> Result<Option<KeyCode>> {
         let key = key.into();
         self.check_forgery()?;
@@ -217,12 +218,12 @@ impl AuthRequest {
     ///
     /// # Errors
     ///
-    /// [`Error::CrossOrigin`]; [`Error::Unauthenticated`]; [`Error::ReauthenticationRequired`] if the user has not
-    /// signed in within the last 10 minutes; [`Error::UnknownKey`] if the key is not the sender's;
-    /// [`Error::InvalidKey`] for an address that no key can have; [`Error::TooManyAttempts`] when the client has
-    /// asked too often, and for a key whose address was changed within the last 7 days;
-    /// [`Error::Misuse`] if the two keys are of different providers, and for a store without one-time tokens;
-    /// [`Error::Unavailable`] when the store is.
+    /// [`Error::CrossOrigin`]; [`Error::Unauthenticated`]; [`Error::ReauthenticationRequired`] if the user
+    /// has not signed in within the last 10 minutes; [`Error::UnknownKey`] if the key is not the sender's;
+    /// [`Error::InvalidKey`] for an address that no key can have; [`Error::TooManyAttempts`] when the
+    /// client has asked too often, and for a key whose address was changed within the last 7 days;
+    /// [`Error::Misuse`] if the two keys are of different providers, and for a store without one-time
+    /// tokens; [`Error::Unavailable`] if the store is unavailable.
     pub async fn create_email_change(
         &self,
         key: impl Into<KeyId>,

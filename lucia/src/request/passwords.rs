@@ -40,13 +40,13 @@ impl AuthRequest {
     /// # Errors
     ///
     /// [`Error::CrossOrigin`](crate::Error::CrossOrigin);
-    /// [`Error::Unauthenticated`](crate::Error::Unauthenticated) for an anonymous request, and when the
-    /// session has ended meanwhile; [`Error::TooManyAttempts`](crate::Error::TooManyAttempts);
+    /// [`Error::Unauthenticated`](crate::Error::Unauthenticated) for an anonymous request, and if the
+    /// session has ended in the meantime; [`Error::TooManyAttempts`](crate::Error::TooManyAttempts);
     /// [`Error::InvalidCredentials`](crate::Error::InvalidCredentials) for a wrong current password, and
     /// when another call has changed it meanwhile;
     /// [`Error::InvalidPassword`](crate::Error::InvalidPassword) for the new one;
-    /// [`Error::Busy`](crate::Error::Busy) when too many passwords wait to be hashed;
-    /// [`Error::Unavailable`](crate::Error::Unavailable) when the store is.
+    /// [`Error::Busy`](crate::Error::Busy) if too many passwords are waiting to be hashed;
+    /// [`Error::Unavailable`](crate::Error::Unavailable) if the store is unavailable.
     pub async fn change_password(&self, current: Password<'_>, new: &str) -> Result<Session> {
         self.check_forgery()?;
         let session = self.require().await?;
@@ -127,10 +127,10 @@ impl AuthRequest {
     /// [`Error::CrossOrigin`](crate::Error::CrossOrigin);
     /// [`Error::InvalidOneTimeToken`](crate::Error::InvalidOneTimeToken) if the link is wrong, used or
     /// expired, or if the key now belongs to another user;
-    /// [`Error::Unauthenticated`](crate::Error::Unauthenticated) where the user has to sign in first, and the link
-    /// still works; [`Error::InvalidPassword`](crate::Error::InvalidPassword);
-    /// [`Error::Busy`](crate::Error::Busy) when too many passwords wait to be hashed;
-    /// [`Error::Unavailable`](crate::Error::Unavailable) when the store is.
+    /// [`Error::Unauthenticated`](crate::Error::Unauthenticated) where the user has to sign in first, and
+    /// the link still works; [`Error::InvalidPassword`](crate::Error::InvalidPassword);
+    /// [`Error::Busy`](crate::Error::Busy) if too many passwords are waiting to be hashed;
+    /// [`Error::Unavailable`](crate::Error::Unavailable) if the store is unavailable.
     pub async fn reset_password(&self, token: &str, new: &str) -> Result<Session> {
         self.check_forgery()?;
         let key = self.auth().use_password_reset(token, new).await?;

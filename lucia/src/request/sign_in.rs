@@ -40,14 +40,17 @@ impl AuthRequest {
     ///
     /// # Errors
     ///
-    /// [`Error::CrossOrigin`](crate::Error::CrossOrigin); [`Error::TooManyAttempts`](crate::Error::TooManyAttempts); [`Error::InvalidCredentials`](crate::Error::InvalidCredentials);
+    /// [`Error::CrossOrigin`](crate::Error::CrossOrigin);
+    /// [`Error::TooManyAttempts`](crate::Error::TooManyAttempts);
+    /// [`Error::InvalidCredentials`](crate::Error::InvalidCredentials);
     /// [`Error::InvalidOneTimeToken`](crate::Error::InvalidOneTimeToken) for a link or code, and
-    /// [`Error::Unauthenticated`](crate::Error::Unauthenticated) where it would be the first proof of an address
-    /// of a user who has another way to sign in: they have to sign in by that before, in the same browser;
-    /// [`Error::Constraint`](crate::Error::Constraint) and the other errors of
+    /// [`Error::Unauthenticated`](crate::Error::Unauthenticated) where it would be the first proof of an
+    /// address of a user who has another way to sign in: they have to sign in by that before, in the same
+    /// browser; [`Error::Constraint`](crate::Error::Constraint) and the other errors of
     /// [`update_session_attributes`](crate::Auth::update_session_attributes) for
-    /// [attributes](SignIn::attributes) that do not fit; [`Error::Busy`](crate::Error::Busy) when too many passwords wait
-    /// to be checked; [`Error::Unavailable`](crate::Error::Unavailable) when the store is.
+    /// [attributes](SignIn::attributes) that do not fit; [`Error::Busy`](crate::Error::Busy) if too many
+    /// passwords are waiting to be checked; [`Error::Unavailable`](crate::Error::Unavailable) if the store
+    /// is unavailable.
     pub fn sign_in<'a>(&'a self, proof: impl Proof + 'a) -> SignIn<'a> {
         SignIn {
             request: self,

@@ -21,8 +21,9 @@ impl AuthRequest {
     ///
     /// # Errors
     ///
-    /// [`Error::CrossOrigin`](crate::Error::CrossOrigin) for an unsafe request from another origin, [`Error::Unavailable`](crate::Error::Unavailable) when
-    /// the store is: then the response leaves the cookie as it is.
+    /// [`Error::CrossOrigin`](crate::Error::CrossOrigin) for an unsafe request from another origin,
+    /// [`Error::Unavailable`](crate::Error::Unavailable) if the store is unavailable: then the response
+    /// leaves the cookie as it is.
     pub async fn sign_out(&self) -> Result<()> {
         self.check_forgery()?;
         let ids = if self.is_by_bearer() {

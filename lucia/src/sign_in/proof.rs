@@ -64,8 +64,8 @@ impl fmt::Debug for Password<'_> {
 }
 
 /// The token of a link to sign in, not used yet, which
-/// [`create_sign_in_link`](crate::AuthRequest::create_sign_in_link) has created. Use it in the POST of the page that
-/// the link opens, and not when the page is opened: programs that scan mails open links as well.
+/// [`create_sign_in_link`](crate::AuthRequest::create_sign_in_link) has created. Use it in the POST of the
+/// page that the link opens, and not when the page is opened: mail scanners open links as well.
 ///
 /// Where the key was not [verified](crate::UserKey::verified_at), this verifies it. If the browser is not
 /// signed in as the user, all that could open the account ends before, as in
@@ -95,9 +95,10 @@ impl fmt::Debug for SignInLink<'_> {
 /// A key and the code that was sent to its address, not checked yet, which
 /// [`create_sign_in_code`](crate::AuthRequest::create_sign_in_code) has created.
 ///
-/// It works in the browser that has asked for it. It verifies a key as a [`SignInLink`] does. A code that is wrong, used, replaced or expired is refused
-/// with [`Error::InvalidOneTimeToken`](crate::Error::InvalidOneTimeToken), and counted as a failed attempt to
-/// sign in.
+/// It works in the browser that has asked for it. It verifies a key as a [`SignInLink`] does. A code that
+/// is wrong, used, replaced or expired is refused with
+/// [`Error::InvalidOneTimeToken`](crate::Error::InvalidOneTimeToken), and counted as a failed sign-in
+/// attempt.
 #[derive(Clone)]
 pub struct SignInCode<'a> {
     pub(crate) key: KeyId,

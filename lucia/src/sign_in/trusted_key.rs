@@ -14,8 +14,8 @@ impl Auth {
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidCredentials`] when the key does not exist or has a password,
-    /// [`Error::Unavailable`] when the store is.
+    /// [`Error::InvalidCredentials`] when the key does not exist or has a password, [`Error::Unavailable`]
+    /// if the store is unavailable.
     #[doc(alias = "useKey")]
     pub async fn trusted_key(&self, key: impl Into<KeyId>) -> Result<VerifiedKey> {
         let key = key.into();

@@ -32,8 +32,8 @@ impl Auth {
     /// # Errors
     ///
     /// [`Error::InvalidCredentials`], [`Error::TooManyAttempts`] where attempts are counted,
-    /// [`Error::Busy`] when too many passwords wait to be checked, [`Error::Unavailable`] when the
-    /// store is.
+    /// [`Error::Busy`] if too many passwords are waiting to be checked, [`Error::Unavailable`] if the store
+    /// is unavailable.
     #[doc(alias = "useKey")]
     pub fn verify_password<'a>(
         &'a self,
@@ -50,7 +50,7 @@ impl Auth {
     }
 }
 
-/// An attempt to sign in that is about to be made; `.await` makes it.
+/// An sign-in attempt that is about to be made; `.await` makes it.
 ///
 /// ```
 /// use std::net::IpAddr;

@@ -31,11 +31,11 @@
 //!
 //! # The fresh store
 //!
-//! Each case begins with no users, keys, sessions, attempts to sign in, one-time tokens, mails
-//! or credentials, and has the store for itself. The table of users has the columns of [`USER_COLUMNS`] besides its `id`: a required and unique text, an
-//! optional text, and a whole number that is 10 where nothing else is said. The table of sessions
-//! has the columns of [`SESSION_COLUMNS`] besides lucia's own: an optional text, and a whole
-//! number that is required, and 1 where nothing else is said.
+//! Each case begins with no users, keys, sessions, sign-in attempts, one-time tokens, mails or credentials,
+//! and has the store for itself. The table of users has the columns of [`USER_COLUMNS`] besides its `id`: a
+//! required and unique text, an optional text, and a whole number that is 10 where nothing else is said.
+//! The table of sessions has the columns of [`SESSION_COLUMNS`] besides lucia's own: an optional text, and
+//! a whole number that is required, and 1 where nothing else is said.
 //!
 //! Some cases ask fifty things at once. They wait for the answers on one task; the store is to
 //! answer each within its time-out however few connections it has.
@@ -104,7 +104,7 @@ pub struct SessionCase {
 }
 
 impl Case {
-    /// All cases: those for sessions, those for users and keys, those for attempts to sign in, those for
+    /// All cases: those for sessions, those for users and keys, those for sign-in attempts, those for
     /// one-time tokens, those for mails, and those for credentials.
     pub fn all() -> impl Iterator<Item = Self> {
         let of_sessions = SessionCase::all().map(|case| Self {
@@ -133,10 +133,10 @@ impl Case {
         self.name
     }
 
-    /// Runs the case on a fresh store. A case for attempts to sign in does nothing where the store
-    /// [cannot count them](Store::attempts), one for one-time tokens where it [has
-    /// none](Store::tokens), and one for mails or credentials where it has no place for
-    /// [these](Store::mails) or [those](Store::credentials).
+    /// Runs the case on a fresh store. A case for sign-in attempts does nothing where the store [cannot
+    /// count them](Store::attempts), one for one-time tokens where it [has none](Store::tokens), and one
+    /// for mails or credentials where it has no place for [these](Store::mails) or
+    /// [those](Store::credentials).
     ///
     /// # Panics
     ///
@@ -424,7 +424,7 @@ macro_rules! __store_cases {
     };
 }
 
-/// The cases for attempts to sign in.
+/// The cases for sign-in attempts.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __attempt_cases {

@@ -196,7 +196,7 @@ impl SqliteStoreBuilder {
         self
     }
 
-    /// The name of the table that attempts to sign in are counted in; `sign_in_attempt` by default.
+    /// The name of the table that sign-in attempts are counted in; `sign_in_attempt` by default.
     pub fn attempt_table(mut self, name: impl Into<String>) -> Self {
         self.names.attempt = name.into();
         self

@@ -47,8 +47,8 @@ impl Auth {
     /// # Errors
     ///
     /// [`Error::Misuse`] for data that cannot be written as JSON, and for a store without one-time tokens;
-    /// [`Error::UnknownUser`]; [`Error::Busy`] when too many passwords and codes wait to be hashed;
-    /// [`Error::Unavailable`] when the store is.
+    /// [`Error::UnknownUser`]; [`Error::Busy`] if too many passwords and codes are waiting to be hashed;
+    /// [`Error::Unavailable`] if the store is unavailable.
     pub fn create_code<'a, T, D>(
         &'a self,
         purpose: CodePurpose<T>,
@@ -85,8 +85,8 @@ impl Auth {
     ///
     /// [`Error::InvalidOneTimeToken`] if the code is wrong, was used or replaced, has expired, or was tried
     /// too often, and if there is none; [`Error::Misuse`] for a store without one-time tokens;
-    /// [`Error::Busy`] when too many passwords and codes wait to be checked; [`Error::Unavailable`] when the
-    /// store is.
+    /// [`Error::Busy`] if too many passwords and codes are waiting to be checked; [`Error::Unavailable`] if
+    /// the store is unavailable.
     pub async fn use_code<T: DeserializeOwned>(
         &self,
         purpose: CodePurpose<T>,

@@ -42,7 +42,7 @@ pub(super) type KeyLinkPurpose = TokenPurpose<String>;
 /// So one client that asks for another person's links cannot keep the owner of the key from getting one. Four clients
 /// can: together they use up the 20, and block this purpose until the hour is over. So keep another way to sign in.
 ///
-/// The counts are in the same table as those of attempts to sign in, but separate from them. With
+/// The counts are in the same table as those of sign-in attempts, but separate from them. With
 /// [`without_sign_in_limit`](crate::AuthBuilder::without_sign_in_limit), nothing is counted.
 #[derive(Clone, Debug)]
 #[non_exhaustive]

@@ -40,7 +40,7 @@ impl Auth {
     /// # Errors
     ///
     /// [`Error::Misuse`] for data that cannot be written as JSON, and for a store without one-time tokens;
-    /// [`Error::UnknownUser`]; [`Error::Unavailable`] when the store is.
+    /// [`Error::UnknownUser`]; [`Error::Unavailable`] if the store is unavailable.
     pub fn create_token<'a, T, D>(&'a self, purpose: TokenPurpose<T>, data: &D) -> CreateToken<'a>
     where
         T: std::borrow::Borrow<D>,
@@ -56,9 +56,9 @@ impl Auth {
         }
     }
 
-    /// The content of a link that still works, without using it: for the page that the link opens. Programs
-    /// that scan mails open links as well, so a GET or HEAD request must not use one. Let the form of that
-    /// page POST the token, and [use](Self::use_token) it there.
+    /// The content of a link that still works, without using it: for the page that the link opens. Mail
+    /// scanners open links as well, so a GET or HEAD request must not use one. Let the form of that page
+    /// POST the token, and [use](Self::use_token) it there.
     ///
     /// The address of the page holds the token: send `Referrer-Policy: no-referrer` with it.
     ///
@@ -90,9 +90,9 @@ impl Auth {
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidOneTimeToken`] if the token is not one, or is for another purpose, was used before or
-    /// has expired, or if its user was deleted; [`Error::Misuse`] for a store without one-time tokens;
-    /// [`Error::Unavailable`] when the store is: then the link may have been used.
+    /// [`Error::InvalidOneTimeToken`] if the token is not one, or is for another purpose, was used before
+    /// or has expired, or if its user was deleted; [`Error::Misuse`] for a store without one-time tokens;
+    /// [`Error::Unavailable`] if the store is unavailable: then the link may have been used.
     pub async fn use_token<T: DeserializeOwned>(
         &self,
         purpose: TokenPurpose<T>,
