@@ -1,4 +1,4 @@
-//! [`Auth`]: the one thing that an application holds.
+//! [`Auth`]: what an application holds to use lucia.
 
 mod builder;
 mod candidates;
@@ -44,9 +44,9 @@ use crate::store::{self, AttemptStore, SessionStore, Store, TokenStore};
 use crate::time_limit::within;
 use crate::{Error, Result};
 
-/// Users, keys and sessions of an application.
+/// The users, keys and sessions of an application.
 ///
-/// Made once by [`Auth::builder`] and shared: a clone is another handle to the same.
+/// Create one `Auth` with [`Auth::builder`] and share it. A clone is a handle to the same `Auth`.
 ///
 /// ```
 /// use lucia::{Auth, NewUser, Session, User};

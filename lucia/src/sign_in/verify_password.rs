@@ -50,7 +50,7 @@ impl Auth {
     }
 }
 
-/// An sign-in attempt that is about to be made; `.await` makes it.
+/// A sign-in attempt that is about to be made; `.await` makes it.
 ///
 /// ```
 /// use std::net::IpAddr;
