@@ -330,7 +330,7 @@ impl AuthRequest {
     }
 
     /// Makes the response set the cookie of this session, or remove it with `None`. From now on,
-    /// [`validate`](Self::validate) returns this session without a query.
+    /// [`validate`](Self::validate) returns that session, or `None`, without a query.
     ///
     /// This call does not change the database. To sign a user out, call
     /// [`invalidate_session`](Auth::invalidate_session) *and* `set_session(None)`, or
