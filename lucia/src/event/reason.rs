@@ -54,7 +54,7 @@ pub enum RevocationCause {
     SignOutEverywhere,
     /// [`sign_out_others`](crate::AuthRequest::sign_out_others).
     SignOutOthers,
-    /// A sign-in: the session belonged to a further session cookie of the same browser.
+    /// A sign-in, which ended further sessions of the same browser.
     SignIn,
     /// [`set_session`](crate::AuthRequest::set_session), in a request with several session cookies.
     SetSession,
