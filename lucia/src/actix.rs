@@ -14,8 +14,8 @@
 //! `Option<Session<A>>`: actix-web turns every error of such a parameter into `None`, so an outage would
 //! look like an anonymous request.
 //!
-//! A parameter alone cannot put a cookie or cache headers on the response, and actix-web reads the body of
-//! a request before the parameters have decided. `#[auth_request]`, `#[authenticated]` and
+//! A parameter alone cannot put a cookie or cache headers on the response, and actix-web reads the body
+//! while the sender is still being looked up. `#[auth_request]`, `#[authenticated]` and
 //! [`Auth::middleware`](crate::Auth::middleware) put both on responses. `#[authenticated]` and the
 //! middleware's [`protect`](AuthMiddleware::protect) decide before the body is read.
 //!
