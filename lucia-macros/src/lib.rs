@@ -107,7 +107,7 @@ pub fn auth_request(args: TokenStream, item: TokenStream) -> TokenStream {
 /// async fn may_enter(user: User<Profile>, session: Session<Device>) -> Result<bool, RuleError> { .. }
 /// ```
 ///
-/// # Where it stands
+/// # Where to put it
 ///
 /// It replaces `#[auth_request]` and can be in the same places. Put attributes that create other items from
 /// the function or register it, such as `#[utoipa::path]`, **above** it. Below, they would see the function

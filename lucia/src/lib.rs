@@ -87,10 +87,10 @@
 //! | a first password, adding or deleting a key | [`AuthRequest::set_password`], [`AuthRequest::create_key`], [`AuthRequest::delete_key`] |
 //! | resetting a forgotten password | [`AuthRequest::create_password_reset`], [`AuthRequest::reset_password`] |
 //! | limiting sign-in attempts | [`VerifyPassword::limit_by`], [`AuthBuilder::sign_in_limit`] |
-//! | signing in by a link or code | [`AuthRequest::create_sign_in_link`], [`AuthRequest::create_sign_in_code`] |
+//! | signing in with a link or code | [`AuthRequest::create_sign_in_link`], [`AuthRequest::create_sign_in_code`] |
 //! | verifying an e-mail address | [`AuthRequest::create_email_verification`], [`AuthRequest::verify_email`] |
 //! | changing an e-mail address | [`AuthRequest::create_email_change`], [`AuthRequest::change_email`] |
-//! | sign-in by GitHub, Google and others | `oauth` (feature `oauth`) |
+//! | sign-in with GitHub, Google and others | `oauth` (feature `oauth`) |
 //! | links and codes that work once | [`Auth::create_token`], [`Auth::create_code`] |
 //! | sending e-mail | [`mail`] |
 //! | "remember me" | [`SignIn::remember`] |

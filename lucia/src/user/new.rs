@@ -19,9 +19,9 @@ use crate::{Error, Result};
 /// # #[derive(serde::Serialize, serde::Deserialize)] struct Profile { username: String }
 ///
 /// let profile = Profile { username: "ada".to_owned() };
-/// // Signs in by a username and a password:
+/// // Signs in with a username and a password:
 /// let ada = NewUser::with_password(("username", "ada"), "correct horse battery").attributes(&profile);
-/// // Signs in by an OAuth provider, which vouches for the user:
+/// // Signs in with an OAuth provider, which vouches for the user:
 /// let ada = NewUser::with_key(NewKey::without_password(("github", "1234"))).attributes(&profile);
 /// ```
 #[must_use = "a new user is made by `auth.create_user(..)`"]
