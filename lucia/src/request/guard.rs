@@ -95,8 +95,8 @@ impl Guard {
     }
 
     /// Redirects requests without a session, or without a [`recent`](Self::recent) authentication, to the
-    /// page `login`. The requested page is passed as `next=`, a [`LocalPath`]. A client that sends a bearer
-    /// token, where one is accepted, gets a 401 instead.
+    /// page `login`. The requested page is passed as `next=`, a [`LocalPath`]. A request that authenticates
+    /// with a bearer token gets a 401 instead.
     ///
     /// # Panics
     ///
@@ -140,10 +140,10 @@ impl Guard {
     ///
     /// # Errors
     ///
-    /// [`Error::Unauthenticated`], [`Error::CrossOrigin`], [`Error::ReauthenticationRequired`],
-    /// [`Error::Forbidden`]; [`Error::Unavailable`] if the store is unavailable. If guards are nested, all
-    /// of them have to admit the same session. Otherwise a check that the outer guard makes for the session
-    /// of the cookie would not be made for the session of the bearer token.
+    /// [`Error::Unauthenticated`], [`Error::CrossOrigin`], [`Error::ReauthenticationRequired`];
+    /// [`Error::Unavailable`] if the store is unavailable; [`Error::Forbidden`] if another guard has
+    /// admitted another session of the same request. Otherwise a check that an outer guard makes for the
+    /// session of the cookie would not be made for the session of the bearer token.
     pub async fn check(&self, request: &AuthRequest) -> Result<()> {
         let Some(token_source) = self.token_source else {
             return Ok(());
