@@ -167,8 +167,8 @@ impl AuthBuilder {
     /// `idle_period`.
     ///
     /// The cookie of such a session ends when the browser closes, but the server does not notice that. A
-    /// browser that restores cookies at its start, or a thief, can still use the session. This setting
-    /// limits for how long after its last use: the active period plus this idle period.
+    /// browser that restores cookies at its start, or a thief, can still use the session. After its last
+    /// use, the session works for at most the active period plus this idle period.
     pub fn browser_session_idle_period(mut self, period: Duration) -> Self {
         self.lifetime.browser_idle = Some(period);
         self
@@ -196,12 +196,12 @@ impl AuthBuilder {
     /// [`sign_in`](crate::AuthRequest::sign_in) counts each attempt for the address of the client.
     /// [`verify_password`](Auth::verify_password) counts an attempt only with
     /// [`limit_by`](crate::VerifyPassword::limit_by). The clocks of your servers must differ by less than
-    /// this time. A server discards a count that starts further in the future than that: it assumes that a
+    /// `period`. A server discards a count that starts further in the future, because it assumes that a
     /// wrong clock started the count.
     ///
     /// If another process, or another `Auth`, uses the same table with other settings, they share the
-    /// counts. Each `Auth` applies its own limit, and a count lasts for the longest period of the attempts
-    /// in it.
+    /// counts. Each `Auth` applies its own limit, and a count lasts as long as the longest period of the
+    /// attempts in it.
     pub fn sign_in_limit(mut self, failures: u32, period: Duration) -> Self {
         self.sign_in_limit = Some(SignInLimit { failures, period });
         self

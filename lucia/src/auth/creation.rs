@@ -56,7 +56,7 @@ impl Auth {
     }
 
     /// Gives a user one more way to sign in. In a handler, use
-    /// [`auth_request.create_key(..)`](crate::AuthRequest::create_key). This call does not check the
+    /// [`auth_request.create_key(..)`](crate::AuthRequest::create_key): `Auth::create_key` does not check the
     /// session, so it can store the key after the session has ended.
     ///
     /// # Errors

@@ -27,11 +27,11 @@ impl Auth {
     /// If the user or an attacker may have a session that should end with the old password, use
     /// [`change_password`](Self::change_password) or [`reset_password`](Self::reset_password). In a handler
     /// where a user without a password sets one, use
-    /// [`auth_request.set_password(..)`](crate::AuthRequest::set_password). This call does not check the
-    /// session, so it can store the password after the session has ended.
+    /// [`auth_request.set_password(..)`](crate::AuthRequest::set_password): `update_key_password` does not
+    /// check the session, so it can store the password after the session has ended.
     ///
-    /// A sign-in with the old password that is still in progress either creates its session before this
-    /// call, or none: [`create_session(&key)`](Self::create_session) refuses it.
+    /// If a sign-in with the old password is still in progress, it either creates its session before this
+    /// call, or [`create_session(&key)`](Self::create_session) refuses it.
     ///
     /// # Errors
     ///
@@ -48,8 +48,9 @@ impl Auth {
     }
 
     /// Removes the password of a key. The user's sessions do not end. The key then opens only with
-    /// [`trusted_key`](Self::trusted_key), for which the application vouches. A sign-in with the password
-    /// that is still in progress is refused, as with [`update_key_password`](Self::update_key_password).
+    /// [`trusted_key`](Self::trusted_key), if the application vouches for the user. A sign-in with the
+    /// password that is still in progress is refused, as with
+    /// [`update_key_password`](Self::update_key_password).
     ///
     /// # Errors
     ///
