@@ -24,8 +24,8 @@ impl Auth {
     /// The valid session of a token, renewed if its active period is over. `None` if there is none. If the
     /// store finds a session but cannot renew it, the session is valid and stays
     /// [`Idle`](SessionState::Idle). This call may renew the session, but it cannot send the cookie again,
-    /// so the browser removes the cookie too early. In a request, use [`AuthRequest`](crate::AuthRequest)
-    /// instead.
+    /// and the browser would then remove the cookie too early. In a request, use
+    /// [`AuthRequest`](crate::AuthRequest) instead.
     ///
     /// # Errors
     ///
