@@ -77,7 +77,7 @@ impl AuthRequest {
     ///
     /// A user who has another key that is verified, or one that opens without a password, has to sign in
     /// first. Otherwise the account could go to the owner of a mistyped address. The check is part of the
-    /// transaction, so it also counts a key that the user gets at the same time.
+    /// transaction, so it also covers a key that the user gets at the same time.
     ///
     /// # Errors
     ///
