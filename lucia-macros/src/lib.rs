@@ -1,5 +1,5 @@
-//! The attributes of `lucia`, which re-exports them: depend on that crate and not on this one. The
-//! examples that run are there too, because this crate has nothing that they could use.
+//! The attributes of `lucia`. Depend on `lucia`, which re-exports them, and not on this crate. `lucia` also
+//! has the examples that run, because this crate has nothing that they could use.
 
 mod args;
 mod check;
@@ -12,11 +12,11 @@ use crate::args::Attribute;
 use crate::framework::Framework;
 use proc_macro::TokenStream;
 
-/// Gives a handler of actix-web the [`AuthRequest`] of its request, and puts the changes of its
-/// cookie on whatever the handler returns.
+/// Gives a handler of actix-web the [`AuthRequest`] of its request, and puts its cookie changes on whatever
+/// response the handler returns.
 ///
-/// The body of the handler has it as `auth_request`, unless the handler has a parameter of that
-/// type, under any name. Any request can reach this handler.
+/// In the body of the handler it is `auth_request`, unless the handler has a parameter of that type, under
+/// any name. Any request can reach this handler.
 ///
 /// ```text
 /// #[post("/login")]
@@ -27,19 +27,19 @@ use proc_macro::TokenStream;
 /// }
 /// ```
 ///
-/// It stands above or below `#[get]` and its kin, and on functions for `web::get().to(..)`. Other
-/// attributes below it, such as `#[tracing::instrument]`, see the function as you wrote it, with
-/// `auth_request` as its first parameter if you wrote none. Docs, `cfg`, `deprecated`, `must_use`,
-/// lint levels and routes go to the handler that actix-web calls.
+/// Put it above or below `#[get]` and the like, or on functions for `web::get().to(..)`. Other attributes
+/// below it, such as `#[tracing::instrument]`, see the function as you wrote it, with `auth_request` as its
+/// first parameter if you wrote none. Docs, `cfg`, `deprecated`, `must_use`, lint levels and routes are
+/// moved to the handler that actix-web calls.
 ///
 /// # What registers the function stands above
 ///
-/// An attribute that makes other items of the function, or registers it by itself, stands **above**
-/// this one: `#[utoipa::path]`, and routes that collect themselves. There it sees the handler, with
-/// its guard. Below, it sees the function inside the handler: what it makes beside that function
-/// cannot be named from outside, and what it registers would be reachable past the guard. So that it
-/// is not, the function inside takes a parameter that only the handler has, and a registration from
-/// below does not compile:
+/// Put an attribute that creates other items from the function, or registers it by itself, **above** this
+/// one: for example `#[utoipa::path]`, and routes that collect themselves. There it sees the handler, with
+/// its guard. Below, it would see the function inside the handler: items that it creates could not be named
+/// from outside, and a function that it registers would be reachable without the guard. To prevent this,
+/// the inner function takes a parameter that only the handler has, so a registration from below does not
+/// compile:
 ///
 /// ```text
 /// #[auto_route("/admin")]                  // sees the handler
@@ -50,14 +50,14 @@ use proc_macro::TokenStream;
 ///
 /// # What a handler can be
 ///
-/// The function is `async`, takes no `self`, returns any `Responder` and has at most 16 parameters.
-/// They are extracted in declaration order, and the first one that fails determines the response. A
-/// parameter `impl Trait` becomes the last type parameter of the handler: register it as
+/// The function is `async`, takes no `self`, returns any `Responder` and has at most 16 parameters. They
+/// are extracted in declaration order, and the first one that fails determines the response. A parameter
+/// `impl Trait` becomes the last type parameter of the handler: register it as
 /// `web::post().to(handler::<web::Json<Edit>>)`.
 ///
-/// It may be an associated function, registered as `web::get().to(Api::me)`, and use `Self`. If it
-/// uses a type parameter of its `impl` and not `Self`, the compiler complains about the function
-/// (E0401): name the type by `Self`, as in `Self::load(..)`.
+/// The function may be an associated function, registered as `web::get().to(Api::me)`, and use `Self`. If
+/// it uses a type parameter of its `impl` but not `Self`, the compiler reports an error (E0401): name the
+/// type by `Self`, as in `Self::load(..)`.
 ///
 /// [`AuthRequest`]: https://docs.rs/lucia/latest/lucia/struct.AuthRequest.html
 #[proc_macro_attribute]
@@ -67,8 +67,8 @@ pub fn auth_request(args: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Admits only requests with a valid session to an actix-web handler.
 ///
-/// The handler has all that `#[auth_request]` gives, and its parameters `User<A>` and `Session`
-/// come from the one query that decided. Others are answered with their body unread:
+/// The handler has everything that `#[auth_request]` gives, and its parameters `User<A>` and `Session` come
+/// from the one query that decided. Other requests are answered before their body is read:
 ///
 /// | request | response |
 /// |---|---|
@@ -84,10 +84,10 @@ pub fn auth_request(args: TokenStream, item: TokenStream) -> TokenStream {
 /// }
 /// ```
 ///
-/// For pages, `#[authenticated(redirect = "/login")]` redirects an unauthenticated request to the
-/// login page (303), with the requested page as `next=`: read it as a `lucia::LocalPath`. The path
-/// is a string literal that begins with one `/`; it is checked at compile time, so that a redirect
-/// cannot lead to another site.
+/// For pages, `#[authenticated(redirect = "/login")]` redirects an unauthenticated request to the login
+/// page (303), with the requested page as `next=`: read it as a `lucia::LocalPath`. The path is a string
+/// literal that begins with one `/`. It is checked at compile time, so that a redirect cannot lead to
+/// another site.
 ///
 /// # Options
 ///
@@ -107,12 +107,11 @@ pub fn auth_request(args: TokenStream, item: TokenStream) -> TokenStream {
 /// async fn may_enter(user: User<Profile>, session: Session<Device>) -> Result<bool, RuleError> { .. }
 /// ```
 ///
-/// # Where it stands
+/// # Where to put it
 ///
-/// It replaces `#[auth_request]` and stands in the same places. Put attributes that create other
-/// items from the function or register it, such as `#[utoipa::path]`, **above** it. Below, they
-/// would take the function behind the guard for the handler, which does not compile.
-/// [More][registers].
+/// It replaces `#[auth_request]` and can be in the same places. Put attributes that create other items from
+/// the function or register it, such as `#[utoipa::path]`, **above** it. Below, they would see the function
+/// behind the guard instead of the handler, which does not compile. [More][registers].
 ///
 /// [registers]: macro@auth_request#what-registers-the-function-stands-above
 #[proc_macro_attribute]
@@ -120,11 +119,11 @@ pub fn authenticated(args: TokenStream, item: TokenStream) -> TokenStream {
     attribute(Framework::Actix, Attribute::Authenticated, args, item)
 }
 
-/// Gives a handler of axum the [`AuthRequest`] of its request, and puts the changes of its cookie on
-/// whatever the handler returns.
+/// Gives a handler of axum the [`AuthRequest`] of its request, and puts its cookie changes on whatever
+/// response the handler returns.
 ///
-/// The body of the handler has it as `auth_request`, unless the handler has a parameter of that
-/// type, under any name. Any request can reach this handler.
+/// In the body of the handler it is `auth_request`, unless the handler has a parameter of that type, under
+/// any name. Any request can reach this handler.
 ///
 /// ```text
 /// use lucia::axum::auth_request;
@@ -138,17 +137,16 @@ pub fn authenticated(args: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// The router needs the layer of [`Auth`], `.layer(auth.layer())`.
 ///
-/// The function is `async`, takes no `self`, returns anything that implements `IntoResponse` and has
-/// at most 16 parameters. They are extracted in declaration order, and the first one that fails
-/// determines the response; only the last may read the body. A parameter `impl Trait` becomes
-/// the last type parameter of the handler: register it as `post(handler::<Json<Edit>>)`. It may be
-/// an associated function, registered as `get(Api::me)`, and use `Self`. If it uses a type
-/// parameter of its `impl` and not `Self`, the compiler complains about the function (E0401): name
-/// the type by `Self`, as in `Self::load(..)`.
+/// The function is `async`, takes no `self`, returns anything that implements `IntoResponse` and has at
+/// most 16 parameters. They are extracted in declaration order, and the first one that fails determines the
+/// response. Only the last one may read the body. A parameter `impl Trait` becomes the last type parameter
+/// of the handler: register it as `post(handler::<Json<Edit>>)`. The function may be an associated
+/// function, registered as `get(Api::me)`, and use `Self`. If it uses a type parameter of its `impl` but
+/// not `Self`, the compiler reports an error (E0401): name the type by `Self`, as in `Self::load(..)`.
 ///
 /// Attributes below it, such as `#[tracing::instrument]`, see the function as you wrote it, with
-/// `auth_request` as its first parameter if you wrote none. Docs, `cfg`, `deprecated`, `must_use` and
-/// lint levels go to the handler that axum calls. `#[axum::debug_handler]` goes **below**, where it
+/// `auth_request` as its first parameter if you wrote none. Docs, `cfg`, `deprecated`, `must_use` and lint
+/// levels are moved to the handler that axum calls. Put `#[axum::debug_handler]` **below** it: there it
 /// names the parameter that is not an extractor.
 ///
 /// [`Auth`]: https://docs.rs/lucia/latest/lucia/struct.Auth.html
@@ -160,8 +158,8 @@ pub fn axum_auth_request(args: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Admits only requests with a valid session to an axum handler.
 ///
-/// The handler has all that `#[auth_request]` gives, and its parameters `User<A>` and `Session`
-/// come from the one query that decided. Others are answered before any parameter is extracted:
+/// The handler has everything that `#[auth_request]` gives, and its parameters `User<A>` and `Session` come
+/// from the one query that decided. Other requests are answered before any parameter is extracted:
 ///
 /// | request | response |
 /// |---|---|
@@ -181,7 +179,7 @@ pub fn axum_auth_request(args: TokenStream, item: TokenStream) -> TokenStream {
 /// The options are those of the attribute for actix-web: `redirect = "/login"` for pages,
 /// `permit = function`, `recent = "10m"`, `bearer` and `cookie`.
 ///
-/// It stands where `#[auth_request]` may stand, and instead of it.
+/// It replaces `#[auth_request]` and can be in the same places.
 #[proc_macro_attribute]
 pub fn axum_authenticated(args: TokenStream, item: TokenStream) -> TokenStream {
     attribute(Framework::Axum, Attribute::Authenticated, args, item)

@@ -9,30 +9,30 @@
 //! | [`MaybeUser<A>`](crate::MaybeUser), [`MaybeSession<A>`](crate::MaybeSession) | every request |
 //! | [`AuthRequest`](crate::AuthRequest) | every request; it looks up the session when a method asks for it |
 //!
-//! A lookup while the store is unavailable is answered with 503: the sender is not known then.
-//! However many parameters a handler has, there is one query. Do not take `Option<User<A>>` or
-//! `Option<Session<A>>`: actix-web makes `None` of every error of a parameter, so an outage would
+//! If the store is unavailable, a lookup is answered with 503, because the sender is then unknown. However
+//! many parameters a handler has, there is one query. Do not take `Option<User<A>>` or
+//! `Option<Session<A>>`: actix-web turns every error of such a parameter into `None`, so an outage would
 //! look like an anonymous request.
 //!
-//! A parameter alone cannot put a cookie or cache headers on the response, and actix reads the body
-//! of a request while it asks who sent it. `#[auth_request]`, `#[authenticated]` and
-//! [`Auth::middleware`](crate::Auth::middleware) put both on responses; `#[authenticated]` and
-//! the middleware's [`protect`](AuthMiddleware::protect) decide before a body is read.
+//! A parameter alone cannot put a cookie or cache headers on the response, and actix-web reads the body
+//! while the sender is still being looked up. `#[auth_request]`, `#[authenticated]` and
+//! [`Auth::middleware`](crate::Auth::middleware) put both on responses. `#[authenticated]` and the
+//! middleware's [`protect`](AuthMiddleware::protect) decide before the body is read.
 //!
-//! A response that was made of an [`Error`](crate::Error) carries it, whatever refused the request:
-//! `response.error().and_then(|error| error.as_error::<lucia::Error>())`. For how such responses look,
-//! see [`AuthBuilder::denials`](crate::AuthBuilder::denials).
+//! A response that was created from an [`Error`](crate::Error) carries the error, whatever refused the
+//! request: `response.error().and_then(|error| error.as_error::<lucia::Error>())`.
+//! [`AuthBuilder::denials`](crate::AuthBuilder::denials) changes how such responses look.
 //!
 //! # Several `Auth`s
 //!
-//! An application with customers and staff can have an `Auth` for each. The nearest one decides for
-//! attributes and extractors: that of the innermost scope or resource that has one, in its data or as
-//! a middleware. Give each scope the data, or the data and the middleware, always as
-//! `web::Data<Auth>`. A middleware that finds another `Auth` in the data refuses every request: see
+//! An application with customers and staff can have an `Auth` for each. Attributes and extractors use the
+//! nearest one: that of the innermost scope or resource that has one, in its data or as a middleware. Give
+//! each scope the data, or the data and the middleware, always as `web::Data<Auth>`. A middleware that
+//! finds another `Auth` in the data refuses every request: see
 //! [`Auth::middleware`](crate::Auth::middleware).
 //!
-//! A scope without a default service serves that of the `App`, within its own data and middleware. So the
-//! `Auth` of the scope decides there. Give each scope that has an `Auth` its own `.default_service(..)`.
+//! A scope without a default service uses that of the `App`, within its own data and middleware. So the
+//! `Auth` of the scope applies there. Give each scope that has an `Auth` its own `.default_service(..)`.
 
 mod extractors;
 #[cfg(feature = "macros")]

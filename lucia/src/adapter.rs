@@ -1,16 +1,16 @@
 //! The interface between lucia and a web framework. Applications do not need this module.
 //!
-//! An adapter says what a request of its framework is ([`RequestInfo`], [`RequestContext`]) and what a
-//! response is ([`Response`], [`HeadersMut`]). Then each request takes four steps:
+//! An adapter describes the requests of its framework ([`RequestInfo`], [`RequestContext`]) and its
+//! responses ([`Response`], [`HeadersMut`]). Then each request takes four steps:
 //!
-//! 1. [`Auth::handle_request`](crate::Auth::handle_request) gives its [`AuthRequest`], and [`adopt`]
-//!    says that the adapter takes care of its headers.
+//! 1. [`Auth::handle_request`](crate::Auth::handle_request) returns its [`AuthRequest`], and [`adopt`]
+//!    declares that the adapter takes care of its headers.
 //! 2. [`Guard::check`] decides.
-//! 3. [`deny`] makes the response to a request that was refused.
+//! 3. [`deny`] creates the response to a denied request.
 //! 4. [`finish`] completes every other response.
 //!
-//! For the requests and responses of the crate `http`, all is there: `lucia::http` has an adapter in
-//! 20 lines. `docs/adapters.md` and `examples/adapter` in the repository go through another.
+//! For the requests and responses of the crate `http`, everything exists: `lucia::http` has an adapter in
+//! 20 lines. `docs/adapters.md` and `examples/adapter` in the repository explain another adapter.
 
 #[cfg(any(feature = "actix", feature = "axum"))]
 pub mod permit;
@@ -31,8 +31,8 @@ pub trait Response: Sized {
     /// Its headers.
     type Headers: HeadersMut;
 
-    /// The error that the response was made of by [`Answer::of`], as long as it has that body:
-    /// `None` after [`with_body`](Self::with_body).
+    /// The error from which [`Answer::of`] created the response, as long as it has that body: `None` after
+    /// [`with_body`](Self::with_body).
     fn error(&self) -> Option<&Error>;
 
     /// The HTTP status.
@@ -49,36 +49,34 @@ pub trait Response: Sized {
     fn with_body(self, body: String) -> Self;
 }
 
-/// Declares that the caller will put [`response_headers`] on the response, whatever the outcome;
-/// [`deny`] and [`finish`] do so. A change of the cookie that no adapter has taken care of is
-/// logged as a mistake.
+/// Declares that the caller will put [`response_headers`] on the response in every case; [`deny`] and
+/// [`finish`] do so. If no adapter takes care of a change of the cookie, lucia logs this as a mistake.
 pub fn adopt(auth_request: &AuthRequest) {
     auth_request.adopt();
 }
 
-/// Sets whether the cookie, the bearer token or either counts. Without a call, the cookie does.
-/// [`AuthRequest::validate`], [`AuthRequest::require`] and the parameters of handlers go by it.
+/// Sets whether the cookie, the bearer token or either counts. Without a call, the cookie counts.
+/// [`AuthRequest::validate`], [`AuthRequest::require`] and the parameters of handlers follow this setting.
 /// [`Guard::check`] calls this.
 pub fn accept(auth_request: &AuthRequest, source: TokenSource) {
     auth_request.accept(source);
 }
 
-/// Returns the headers that the response to a request needs now. Call [`adopt`] first, call this
-/// when the handler has finished, and put the headers on the response.
+/// Returns the headers that the response to a request needs now. Call [`adopt`] first, call this when the
+/// handler has finished, and put the headers on the response.
 ///
-/// The cookie of a session that another request has ended or rotated meanwhile would take the
-/// place of a newer one. So where a cookie is to be set, and at least a millisecond has passed
-/// since the store last answered for its session, the store is asked once more, by one query.
-/// Nothing is sent for a session that is gone, nor for a renewal while the store is unavailable. Called
-/// again, this says the same and asks nothing.
+/// If another request has ended or rotated the session in the meantime, its cookie would replace a newer
+/// one. So if a cookie is to be set, and at least a millisecond has passed since the store last answered
+/// for its session, this queries the store once more. No cookie is set for a session that is gone, nor for
+/// a renewal while the store is unavailable. A second call returns the same headers without a query.
 pub async fn response_headers(auth_request: &AuthRequest) -> ResponseHeaders {
     auth_request.response_headers().await
 }
 
-/// Turns the default response to an error of [`Guard::check`] into the one that the client gets: a
-/// redirection to the login page where the guard has one, and otherwise the
-/// [look](crate::AuthBuilder::denials) of the application, with the `WWW-Authenticate` of a guard that
-/// accepts bearer tokens. Cookie and cache headers are on it.
+/// Turns the default response to an error of [`Guard::check`] into the response for the client: a redirect
+/// to the login page if the guard has one, and otherwise the [look](crate::AuthBuilder::denials) of the
+/// application, with the `WWW-Authenticate` of a guard that accepts bearer tokens. Adds cookie and cache
+/// headers.
 pub async fn deny<R: Response>(
     mut response: R,
     guard: &Guard,
@@ -103,9 +101,9 @@ pub async fn deny<R: Response>(
     finish(response, auth_request, asked).await
 }
 
-/// Completes a response when the handler has finished: an error of lucia gets the
-/// [look](crate::AuthBuilder::denials) of the application, and cookie and cache headers are put on.
-/// Doing it again changes nothing.
+/// Completes a response when the handler has finished: gives an error of lucia the
+/// [look](crate::AuthBuilder::denials) of the application, and adds cookie and cache headers. A second call
+/// changes nothing.
 pub async fn finish<R: Response>(
     response: R,
     auth_request: &AuthRequest,

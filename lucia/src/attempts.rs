@@ -1,4 +1,4 @@
-//! Counting attempts to sign in, so that no client guesses passwords for long, and the links and codes that
+//! Counting sign-in attempts, so that no client guesses passwords for long, and the links and codes that
 //! are asked for, so that no client fills a mailbox.
 //!
 //! An attempt is counted in two places, each for one address (or for all clients together where addresses are not
@@ -179,7 +179,7 @@ impl Mail {
 impl Auth {
     /// Counts a link or code of this purpose that is asked for from this address, and finds the key that it is for.
     ///
-    /// Where attempts to sign in are not counted, neither are these.
+    /// Where sign-in attempts are not counted, neither are these.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! [`Auth`]: the one thing that an application holds.
+//! [`Auth`]: what an application holds to use lucia.
 
 mod builder;
 mod candidates;
@@ -44,9 +44,9 @@ use crate::store::{self, AttemptStore, SessionStore, Store, TokenStore};
 use crate::time_limit::within;
 use crate::{Error, Result};
 
-/// Users, keys and sessions of an application.
+/// The users, keys and sessions of an application.
 ///
-/// Made once by [`Auth::builder`] and shared: a clone is another handle to the same.
+/// Create one `Auth` with [`Auth::builder`] and share it. A clone is a handle to the same `Auth`.
 ///
 /// ```
 /// use lucia::{Auth, NewUser, Session, User};
@@ -93,7 +93,7 @@ struct Parts {
     session_table: Arc<str>,
     /// How many sessions a user can have.
     max_sessions: Option<u32>,
-    /// How many attempts to sign in may fail, where they are counted.
+    /// How many sign-in attempts may fail, where they are counted.
     sign_in_limit: Option<SignInLimit>,
     lifetime: Lifetime,
     cookie: CookieConfig,
@@ -155,7 +155,7 @@ impl Auth {
         &*self.0.store
     }
 
-    /// The store of attempts to sign in, where these are limited: `build` has checked that there is one.
+    /// The store of sign-in attempts, where these are limited: `build` has checked that there is one.
     ///
     /// # Errors
     ///

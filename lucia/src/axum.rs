@@ -31,10 +31,10 @@
 //! # Ok(app) }
 //! ```
 //!
-//! The [layer](AuthLayer) is all that has to be added: it tells handlers which [`Auth`](crate::Auth) they belong
-//! to, and puts cookie changes on every response, those of rejected extractors and of fallbacks
-//! included. Without it a request to a handler that asks who sent it is answered with 500, and the
-//! log says what to add.
+//! The [layer](AuthLayer) is all that you have to add. It tells handlers which [`Auth`](crate::Auth) they
+//! belong to, and puts cookie changes on every response, including those of rejected extractors and of
+//! fallbacks. Without it, a request to a handler that asks who sent it gets a 500, and the log says what to
+//! add.
 //!
 //! | parameter | admits |
 //! |---|---|
@@ -43,17 +43,16 @@
 //! | [`AuthRequest`] | every request; it looks up the session when a method asks for it |
 //! | [`Auth`](crate::Auth) | every request: it is the layer's `Auth` |
 //!
-//! A lookup while the store is unavailable is answered with 503: the sender is not known then.
-//! However many parameters a handler has, there is one query. They are extracted in the order in
-//! which they are declared: put them first, so that another extractor does not reveal private data
-//! first.
+//! If the store is unavailable, a lookup is answered with 503, because the sender is then unknown. However
+//! many parameters a handler has, there is one query. Parameters are extracted in the order of their
+//! declaration. Put these first, so that no other extractor reveals private data before them.
 //!
-//! `#[authenticated]`, and the layer's [`protect`](AuthLayer::protect) and
-//! [`guard`](AuthLayer::guard), decide before anything else is looked at.
+//! `#[authenticated]`, and the layer's [`protect`](AuthLayer::protect) and [`guard`](AuthLayer::guard),
+//! decide before anything else is extracted.
 //!
-//! A response that was made of an [`Error`] has it in its extensions, whatever refused the request:
-//! `response.extensions().get::<Arc<lucia::Error>>()`. For how such responses look, see
-//! [`AuthBuilder::denials`](crate::AuthBuilder::denials).
+//! A response that was created from an [`Error`] has the error in its extensions, whatever refused the
+//! request: `response.extensions().get::<Arc<lucia::Error>>()`.
+//! [`AuthBuilder::denials`](crate::AuthBuilder::denials) changes how such responses look.
 
 mod extractors;
 #[cfg(feature = "macros")]

@@ -6,11 +6,11 @@ use crate::{Error, Result};
 
 /// Tells the time.
 ///
-/// The application's clock, never the database's, decides whether a session has expired. Every
-/// function that returns a [`SystemTime`] is a clock, so a test can hand
-/// [`AuthBuilder::clock`](crate::AuthBuilder::clock) a closure over a time that it moves.
+/// The application's clock, never the database's, decides whether a session has expired. Every function
+/// that returns a [`SystemTime`] is a clock, so a test can pass a closure over an adjustable time to
+/// [`AuthBuilder::clock`](crate::AuthBuilder::clock).
 pub trait TimeSource: Send + Sync + 'static {
-    /// The present time.
+    /// The current time.
     fn now(&self) -> SystemTime;
 }
 
@@ -49,7 +49,7 @@ fn text_of(random: impl Fn() -> Result<[u8; 64]>, length: usize) -> Result<Strin
     Ok(text)
 }
 
-/// A moment as the tables hold it: milliseconds since the Unix epoch.
+/// A moment as the tables store it: milliseconds since the Unix epoch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct UnixMillis(pub i64);
 

@@ -24,8 +24,8 @@ const NONCE: usize = 24;
 /// The format of sealed texts.
 const VERSION: &str = "v1";
 
-/// A key of the application that secrets in the database are encrypted with, for
-/// [`AuthBuilder::encryption_keys`](crate::AuthBuilder::encryption_keys). `Debug` shows its id alone.
+/// A key with which the application encrypts secrets in the database, for
+/// [`AuthBuilder::encryption_keys`](crate::AuthBuilder::encryption_keys). `Debug` shows only its id.
 ///
 /// ```
 /// use lucia::EncryptionKey;
@@ -43,10 +43,11 @@ pub struct EncryptionKey {
 }
 
 impl EncryptionKey {
-    /// A key of 32 random bytes. Its id stands beside what is encrypted with it, and says which key reads that:
-    /// up to 32 letters, digits, `-` and `_`, such as `2026`. Another key gets another id.
+    /// A key of 32 random bytes. Its id is stored with each secret that it encrypts, and says which key
+    /// decrypts the secret. An id has up to 32 letters, digits, `-` and `_`, such as `2026`. Give each key
+    /// another id.
     ///
-    /// [`AuthBuilder::build`](crate::AuthBuilder::build) checks both.
+    /// [`AuthBuilder::build`](crate::AuthBuilder::build) checks the id and the key.
     pub fn new(id: impl Into<String>, bytes: impl AsRef<[u8]>) -> Self {
         Self {
             id: id.into(),
@@ -54,12 +55,12 @@ impl EncryptionKey {
         }
     }
 
-    /// Reads keys from one text, such as an environment variable: `ID:KEY`, and further ones behind commas or
-    /// white space. A key is written in base64 or in hexadecimal digits. `openssl rand -base64 32` makes one.
+    /// Parses keys from one text, such as an environment variable: `ID:KEY`, separated by commas or white
+    /// space. A key is written in base64 or in hexadecimal digits. `openssl rand -base64 32` creates one.
     ///
     /// # Errors
     ///
-    /// [`Error::Setting`] says which entry is wrong and how to write it, and quotes none of the text.
+    /// [`Error::Setting`] says which entry is wrong and how to write it, without quoting the text.
     pub fn parse_list(text: &str) -> Result<Vec<Self>> {
         let entries = text.split([',', ' ', '\t', '\r', '\n']);
         let entries = entries.filter(|entry| !entry.is_empty());

@@ -1,4 +1,4 @@
-//! [`Error`]: all that can go wrong.
+//! [`Error`]: everything that can go wrong.
 
 mod constraint;
 #[cfg(feature = "oauth")]
@@ -19,12 +19,12 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// Where an error came from, kept for logs.
 pub type BoxError = Box<dyn StdError + Send + Sync + 'static>;
 
-/// All that can go wrong, in groups of what a caller does about it.
+/// Everything that can go wrong, grouped by what a caller can do about it.
 ///
-/// Returned from a handler it becomes a response with the status of [`Error::status`] and a body
-/// that says no more than [`Error::public_message`]. `Display` and [`source`](StdError::source)
-/// are for logs; neither they nor `Debug` show passwords, tokens or hashes.
-/// [`denials`](crate::AuthBuilder::denials) gives such responses another look.
+/// If a handler returns an error, it becomes a response with the status of [`Error::status`] and a body
+/// that says no more than [`Error::public_message`]. `Display` and [`source`](StdError::source) are for
+/// logs. Neither they nor `Debug` show passwords, tokens or hashes.
+/// [`denials`](crate::AuthBuilder::denials) changes how such responses look.
 ///
 /// | error | status | code |
 /// |---|---|---|
@@ -65,23 +65,23 @@ pub type BoxError = Box<dyn StdError + Send + Sync + 'static>;
 #[non_exhaustive]
 pub enum Error {
     // Wrong credentials ------------------------------------------------------------------------
-    /// The key does not exist, or the password is wrong, or the key has no password. The error does
-    /// not say which, so that clients cannot find out which accounts exist (OWASP ASVS 5.0, 6.3.8).
+    /// The key does not exist, the password is wrong, or the key has no password. The error does not say
+    /// which, so that clients cannot find out which accounts exist (OWASP ASVS 5.0, 6.3.8).
     ///
     /// Status 401, code `invalid_credentials`.
     #[error("wrong credentials")]
     InvalidCredentials,
 
-    /// The one-time link or code is wrong, was used before, has expired, or is for something else; or too
-    /// many wrong codes were tried. The error does not say which, so that clients learn nothing about
-    /// links and codes of others. The message can be shown to users.
+    /// The one-time link or code is wrong, was used before, has expired, or is for another purpose, or too
+    /// many wrong codes were tried. The error does not say which, so that clients learn nothing about other
+    /// people's links and codes. The message can be shown to users.
     ///
     /// Status 400, code `invalid_one_time_token`.
     #[error("the link or code is wrong, used or expired")]
     InvalidOneTimeToken,
 
     // Not signed in, or not permitted --------------------------------------------------------------
-    /// The request carries no valid session.
+    /// The request has no valid session.
     ///
     /// Status 401, code `unauthenticated`.
     #[error("not signed in")]
@@ -91,46 +91,46 @@ pub enum Error {
     /// Status 403, code `cross_origin`.
     #[error("a cross-origin request was refused")]
     CrossOrigin,
-    /// The session is good, and its user has to prove again who they are.
+    /// The session is valid, but its user has to authenticate again.
     ///
     /// Status 401, code `reauthentication_required`.
     #[error("the sign-in is too long ago")]
     ReauthenticationRequired,
-    /// The user is signed in and may not do this.
+    /// The user is signed in but may not do this.
     ///
     /// Status 403, code `forbidden`.
     #[error("not permitted")]
     Forbidden,
 
     // Not there ----------------------------------------------------------------------------------
-    /// The user does not exist (any more).
+    /// The user does not exist, or no longer exists.
     ///
     /// Status 404, code `unknown_user`.
     #[error("there is no such user")]
     UnknownUser,
-    /// The key does not exist (any more).
+    /// The key does not exist, or no longer exists.
     ///
     /// Status 404, code `unknown_key`.
     #[error("there is no such key")]
     UnknownKey,
-    /// The session has expired or does not exist (any more).
+    /// The session has expired, or does not exist.
     ///
     /// Status 404, code `unknown_session`.
     #[error("there is no such session")]
     UnknownSession,
 
     // What the client sent -----------------------------------------------------------------------
-    /// A new password that breaks the policy.
+    /// A new password breaks the policy.
     ///
     /// Status 400, code `invalid_password`.
     #[error("the password was refused: {0}")]
     InvalidPassword(PasswordProblem),
-    /// A text that no user can have as an id.
+    /// The text cannot be the id of a user.
     ///
     /// Status 400, code `invalid_user_id`.
     #[error(transparent)]
     InvalidUserId(#[from] InvalidUserId),
-    /// A provider id or provider user id that is not allowed.
+    /// The provider id or provider user id is not allowed.
     ///
     /// Status 400, code `invalid_key`.
     #[error("the key was refused: {reason}")]
@@ -146,23 +146,23 @@ pub enum Error {
         /// What is wrong with it.
         reason: &'static str,
     },
-    /// An attribute that cannot be written: a value that does not fit its column (not a number, too
-    /// long, out of range, not a member of the enum), an unknown column, or a column of lucia's. Such
-    /// names come from clients where an application passes on what they send.
+    /// The attribute cannot be written: its value does not fit the column (not a number, too long, out of
+    /// range, not a member of the enum), or its column is unknown or lucia's own. Such column names can
+    /// come from clients if an application passes on what they send.
     ///
     /// Status 400, code `invalid_attribute`.
     #[error("a value does not fit {}: {reason}", place(table, column.as_deref()))]
     InvalidAttribute {
         /// The table.
         table: String,
-        /// The column, where the database tells.
+        /// The column, if the database reports it.
         column: Option<String>,
-        /// Why, without the value.
+        /// The reason, without the value.
         reason: String,
     },
 
     // Conflict -----------------------------------------------------------------------------------
-    /// The key is taken: another user has signed up with this username already.
+    /// The key is taken: for example, another user already has this username.
     ///
     /// Status 409, code `duplicate_key`.
     #[error("the key is taken")]
@@ -172,7 +172,7 @@ pub enum Error {
     /// Status 409, code `duplicate_user`.
     #[error("the user id is taken")]
     DuplicateUser,
-    /// The last key of a user, who could not sign in without it.
+    /// The key is the last one of its user, who could not sign in without it.
     ///
     /// Status 409, code `last_key`.
     #[error("the last key of a user is not deleted unless asked for")]
@@ -184,7 +184,7 @@ pub enum Error {
     Constraint(ConstraintViolation),
 
     // A provider ---------------------------------------------------------------------------------
-    /// A sign-in by a provider of OAuth 2 or OpenID Connect failed.
+    /// A sign-in with an OAuth 2 or OpenID Connect provider failed.
     ///
     /// The status and the code depend on the kind: see the table above.
     #[cfg(feature = "oauth")]
@@ -193,50 +193,49 @@ pub enum Error {
     OAuth(OAuthError),
 
     // Later ----------------------------------------------------------------------------------------
-    /// As many attempts to sign in have failed as
-    /// [`sign_in_limit`](crate::AuthBuilder::sign_in_limit) allows, and the password was not looked
-    /// at; a client has [asked for too many](crate::KeyLink#limits) links and codes, or tried
-    /// [too many codes](crate::AuthRequest::create_sign_in_code); or the address of a key was
-    /// [changed](crate::AuthRequest::change_email) less than 7 days ago.
+    /// Too many sign-in attempts have failed ([`sign_in_limit`](crate::AuthBuilder::sign_in_limit)), and
+    /// the password was not checked; a client has [asked for too many](crate::KeyLink#limits) links and
+    /// codes, or tried [too many codes](crate::AuthRequest::create_sign_in_code); or the address of a key
+    /// was [changed](crate::AuthRequest::change_email) less than 7 days ago.
     ///
     /// Status 429, code `too_many_attempts`.
     #[error("too many attempts; again in {} s", whole_seconds(*retry_after))]
     TooManyAttempts {
-        /// How long to wait before the next attempt is looked at.
+        /// How long to wait before the next attempt.
         retry_after: Duration,
     },
-    /// As many passwords are being hashed, and as many wait for it, as the settings allow.
+    /// The maximum number of passwords is being hashed, and the maximum number is waiting.
     ///
     /// Status 503, code `busy`.
     #[error("too many passwords are waiting to be hashed")]
     Busy,
-    /// The store cannot answer now: away, too slow, or out of connections. The sender remains
-    /// unknown.
+    /// The store cannot answer now: it is unreachable, too slow, or out of connections. The sender of the
+    /// request is unknown.
     ///
     /// Status 503, code `unavailable`.
     #[error("the store is unavailable")]
     Unavailable(#[source] BoxError),
 
     // Programmer's and operator's mistakes ---------------------------------------------------------
-    /// A setting that makes no sense.
+    /// A setting is invalid.
     ///
     /// Status 500, code `internal`.
     #[error("setting `{setting}`: {reason}")]
     Setting {
-        /// The setting, as its method is called; one of the options of another setting stands behind
-        /// that, as in `cache.max_age`.
+        /// The name of the setting's method. An option of another setting follows that setting, as in
+        /// `cache.max_age`.
         setting: &'static str,
-        /// What is wrong, and what to write.
+        /// What is wrong, and what to write instead.
         reason: String,
     },
-    /// The tables are not as the code expects them.
+    /// The tables are not as lucia or the application expects them.
     ///
     /// Status 500, code `internal`.
     #[error("{} does not fit: {reason}", place(table, column.as_deref()))]
     Schema {
         /// The table.
         table: String,
-        /// The column; `None` when it is about the table itself.
+        /// The column, or `None` if the table itself is at fault.
         column: Option<String>,
         /// What is wrong with it.
         reason: String,
@@ -246,7 +245,7 @@ pub enum Error {
     /// Status 500, code `internal`.
     #[error("{0}")]
     Misuse(String),
-    /// What should not happen.
+    /// An error that should not happen.
     ///
     /// Status 500, code `internal`.
     #[error("internal error")]
@@ -263,10 +262,10 @@ pub enum InvalidUserId {
     /// It has more characters than an id may have.
     #[error("the user id has more than {max} characters")]
     TooLong {
-        /// The largest number of characters.
+        /// The maximum number of characters.
         max: usize,
     },
-    /// It holds the character U+0000, which Postgres does not store in text.
+    /// It contains the character U+0000, which Postgres cannot store in text.
     #[error("the user id holds the character U+0000")]
     Nul,
 }
@@ -278,20 +277,19 @@ pub enum PasswordProblem {
     /// It is empty.
     #[error("it is empty")]
     Empty,
-    /// It has fewer characters than asked.
+    /// It has too few characters.
     #[error("it has fewer than {min} characters")]
     TooShort {
-        /// The least number of characters.
+        /// The minimum number of characters.
         min: usize,
     },
-    /// It has more characters than allowed.
+    /// It has too many characters.
     #[error("it has more than {max} characters")]
     TooLong {
-        /// The largest number of characters.
+        /// The maximum number of characters.
         max: usize,
     },
-    /// [`refuse_when`](crate::PasswordOptions::refuse_when) says that it is: it is common, or was
-    /// in a breach.
+    /// [`refuse_when`](crate::PasswordOptions::refuse_when) refuses it: it is common, or was in a breach.
     #[error("it is banned")]
     Banned,
 }

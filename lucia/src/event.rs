@@ -1,5 +1,5 @@
-//! [`Event`]: what happens to users, keys and sessions, told to the log, to metrics and to the hooks
-//! of the application. Knows neither [`Auth`](crate::Auth) nor a store.
+//! [`Event`]: what happens to users, keys and sessions, reported to the log, to metrics and to the hooks of
+//! the application. Does not know [`Auth`](crate::Auth) or stores.
 
 mod kind;
 mod log;
@@ -16,9 +16,9 @@ pub use reason::{AccessDenial, RevocationCause, SignInFailure};
 
 /// A security event, for [`AuthBuilder::on_event`](crate::AuthBuilder::on_event).
 ///
-/// It holds ids, and no secret: no password, token, hash or code. Neither does it hold the second half of
-/// a [`KeyId`](crate::KeyId), such as a username or an e-mail address, which is personal data, and into
-/// which people type their passwords by mistake. A key is named by its provider and its user.
+/// An event contains ids, but no secret: no password, token, hash or code. Nor does it contain the second
+/// half of a [`KeyId`](crate::KeyId), such as a username or an e-mail address. That half is personal data,
+/// and people type their passwords into it by mistake. A key is named by its provider and its user.
 ///
 /// ```
 /// use lucia::{Event, EventKind};
@@ -37,16 +37,16 @@ pub use reason::{AccessDenial, RevocationCause, SignInFailure};
 pub struct Event {
     /// When it happened, by [`AuthBuilder::clock`](crate::AuthBuilder::clock).
     pub time: SystemTime,
-    /// The address of the client: [`client_address`](crate::AuthRequest::client_address). `None` where
-    /// it is not known, and for a call of [`Auth`](crate::Auth) that has no request.
+    /// The address of the client: [`client_address`](crate::AuthRequest::client_address). `None` if it is
+    /// unknown, and for a call of [`Auth`](crate::Auth) without a request.
     ///
-    /// The calls of an [`AuthRequest`](crate::AuthRequest) have one, and so have those by
+    /// Calls of an [`AuthRequest`](crate::AuthRequest) have an address, and so do calls through
     /// [`auth_request.auth()`](crate::AuthRequest::auth). Only a renewal has none. An address is personal
     /// data.
     pub address: Option<IpAddr>,
-    /// The `User-Agent` of the request, up to 255 characters and without control characters, where
-    /// `address` has one too. It is kept for unsafe requests and for those that show no token: copying it costs
-    /// time that a lookup of a session does not take. A client can send whatever it likes.
+    /// The `User-Agent` of the request, up to 255 characters and without control characters, if the event
+    /// has an `address`. It is kept for unsafe requests and for requests without a token, because copying
+    /// it would slow down lookups of sessions. A client can send any text.
     pub user_agent: Option<Arc<str>>,
     /// What has happened.
     pub kind: EventKind,

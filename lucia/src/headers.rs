@@ -15,7 +15,7 @@ pub use cookie::{CookieOptions, SameSite, SessionCookie};
 pub use denial::{Denial, DenialBody};
 pub use forwarded::TrustedProxy;
 
-/// The head of a request, as far as authentication reads it.
+/// The head of a request, as far as authentication needs it.
 pub trait RequestInfo {
     /// The method in upper case: `GET`, `POST`, ...
     fn method(&self) -> &str;
@@ -23,8 +23,8 @@ pub trait RequestInfo {
     /// Every value of a header in the order received, as bytes. `name` is in lower case.
     fn header<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]>;
 
-    /// The host, and the port where there is one, that the request was sent to: HTTP/2's
-    /// `:authority` or the `Host` header. `None` where there is not exactly one.
+    /// The host to which the request was sent, with the port if there is one: HTTP/2's `:authority` or the
+    /// `Host` header. `None` if there is not exactly one.
     fn host(&self) -> Option<&str> {
         let mut hosts = self.header("host");
         match (hosts.next(), hosts.next()) {
@@ -36,27 +36,27 @@ pub trait RequestInfo {
     /// Whether the connection itself is encrypted, regardless of proxy headers.
     fn is_tls(&self) -> bool;
 
-    /// The IP address of the peer of the connection, which is a proxy where there is one. `None`
-    /// where it is not known, and for a connection over a Unix socket. Headers do not count here.
+    /// The peer IP address of the connection, which may be that of a proxy. `None` if it is unknown, and
+    /// for a Unix socket. Headers do not count here.
     ///
-    /// Attempts to sign in are counted by it: see
+    /// Sign-in attempts are counted for this address: see
     /// [`AuthRequest::client_address`](crate::AuthRequest::client_address).
     fn peer_address(&self) -> Option<IpAddr> {
         None
     }
 }
 
-/// The headers of a response, as far as lucia reads and writes them. An adapter for a framework
-/// with its own header type implements this, for the sake of
-/// [`ResponseHeaders::put_on`](crate::adapter::ResponseHeaders::put_on); for the crate `http` it is
-/// done.
+/// The headers of a response, as far as lucia reads and writes them. An adapter for a framework with its
+/// own header type implements this trait, for
+/// [`ResponseHeaders::put_on`](crate::adapter::ResponseHeaders::put_on). lucia implements it for the crate
+/// `http`.
 pub trait HeadersMut {
     /// Every value of a header, as bytes. `name` is in lower case.
     fn values<'a>(&'a self, name: &'static str) -> impl Iterator<Item = &'a [u8]>;
 
-    /// Adds a value to those that a header has. `name` is in lower case.
+    /// Adds a value to those of a header. `name` is in lower case.
     fn append(&mut self, name: &'static str, value: &str);
 
-    /// Takes away those values of a header that `is_meant` names. `name` is in lower case.
+    /// Removes the values of a header for which `is_meant` returns `true`. `name` is in lower case.
     fn remove(&mut self, name: &'static str, is_meant: impl Fn(&[u8]) -> bool);
 }

@@ -1,5 +1,5 @@
-//! Building blocks for adapters of frameworks that use the crate [`http`](https://docs.rs/http). axum has
-//! its adapter already: [`lucia::axum`](crate::axum).
+//! Building blocks for adapters of frameworks that use the crate [`http`](https://docs.rs/http). axum
+//! already has its adapter: [`lucia::axum`](crate::axum).
 //!
 //! # An adapter, without a framework
 //!
@@ -28,22 +28,22 @@
 //! }
 //! ```
 //!
-//! For a framework with its own request types, [`RequestHead`] represents the parts.
-//! `examples/adapter` in the repository is a whole adapter for such a framework.
+//! For a framework with its own request types, [`RequestHead`] represents the parts. `examples/adapter` in
+//! the repository is a complete adapter for such a framework.
 //!
 //! # What a request has to bring
 //!
-//! - The host is that of the URI, where it has one (HTTP/2, and requests in absolute form), and
-//!   that of the `Host` header otherwise.
-//! - The slot is kept in the extensions by [`keep_slot`]. A request that has none is given an empty
-//!   one each time that it is asked for: all works, but each asks the store anew, and a change of
-//!   the cookie that one of them makes is not known to the others.
-//! - Such a request does not know whether its connection is encrypted: the scheme of its URI is
-//!   what the client says. A server that ends TLS itself says so by [`OverTls`]. Without it the
-//!   connection counts as plain, which makes a difference only where the session cookie is not
-//!   `Secure`: in development, and there only over `https://`.
-//! - It does not know its peer either, by whose address attempts to sign in are counted: a server says
-//!   so by [`PeerAddress`].
+//! - The host is that of the URI, if it has one (HTTP/2, and requests in absolute form), and otherwise that
+//!   of the `Host` header.
+//! - [`keep_slot`] keeps the slot in the extensions. A request without a slot gets an empty one for each
+//!   lookup: everything works, but each lookup queries the store again, and one lookup does not see a
+//!   change of the cookie by another.
+//! - Such a request does not know whether its connection is encrypted, because the scheme of its URI comes
+//!   from the client. A server that terminates TLS itself sets [`OverTls`]. Without it the connection
+//!   counts as plain, which matters only if the session cookie is not `Secure`: in development, and there
+//!   only over `https://`.
+//! - Nor does it know its peer, for whose address sign-in attempts are counted. A server sets
+//!   [`PeerAddress`].
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -59,8 +59,8 @@ use crate::request::context::{RequestContext, RequestSlot};
 
 header_map!(pub http);
 
-/// Says in the extensions of a request that its own connection is encrypted. Only the code that
-/// accepted the connection may set it, and never from a header of the request.
+/// In the extensions of a request, says that its own connection is encrypted. Only the code that accepted
+/// the connection may set it, and never because of a header of the request.
 ///
 /// ```
 /// # let mut request = http::Request::new(());
@@ -69,9 +69,9 @@ header_map!(pub http);
 #[derive(Clone, Copy, Debug)]
 pub struct OverTls;
 
-/// The address of the peer of a connection, in the extensions of a request. The code that accepts
-/// the connection puts it there, and does not ask the headers of a proxy or client. With axum,
-/// `into_make_service_with_connect_info::<SocketAddr>()` does as well.
+/// In the extensions of a request, the peer address of its connection. The code that accepts the connection
+/// sets it, and does not use headers of a proxy or client. In axum,
+/// `into_make_service_with_connect_info::<SocketAddr>()` also works.
 ///
 /// ```
 /// # let mut request = http::Request::new(());
@@ -159,8 +159,8 @@ impl<B> RequestContext for Request<B> {
     }
 }
 
-/// A request of a framework with its own request type, which is built from the types of the crate
-/// `http`. It is the [`RequestContext`] of such a framework's adapter:
+/// A request of a framework with its own request type, built from the types of the crate `http`. It is the
+/// [`RequestContext`] of such a framework's adapter:
 ///
 /// ```
 /// use http::{Extensions, HeaderMap, Method, Uri};
@@ -184,8 +184,8 @@ pub struct RequestHead<'r> {
 }
 
 impl<'r> RequestHead<'r> {
-    /// Of a request whose slot is in these extensions, by [`keep_slot`]. The host is that of the
-    /// URI, where it has one, and otherwise that of the headers.
+    /// A request whose slot is in these extensions, by [`keep_slot`]. The host is that of the URI, if it
+    /// has one, and otherwise that of the headers.
     #[must_use]
     pub fn new(
         method: &'r Method,
@@ -203,16 +203,16 @@ impl<'r> RequestHead<'r> {
         }
     }
 
-    /// Whether the connection itself is encrypted, where the framework knows. Proxy and client
-    /// headers do not count. Otherwise it counts as encrypted after [`OverTls`].
+    /// Sets whether the connection itself is encrypted, if the framework knows. Headers of proxies and
+    /// clients do not count. Without this call, [`OverTls`] decides.
     #[must_use]
     pub fn over_tls(mut self, over_tls: bool) -> Self {
         self.over_tls = over_tls;
         self
     }
 
-    /// The address of the peer of the connection, where the framework knows it. Headers do not
-    /// count. Otherwise it is that of [`PeerAddress`].
+    /// Sets the peer address of the connection, if the framework knows it. Headers do not count. Without
+    /// this call, it is that of [`PeerAddress`].
     #[must_use]
     pub fn peer_address(mut self, address: Option<IpAddr>) -> Self {
         self.peer_address = address;
@@ -264,16 +264,16 @@ fn slot(extensions: &Extensions) -> RequestSlot {
     kept.cloned().unwrap_or_default()
 }
 
-/// Sees to it that a request has a slot for its [`AuthRequest`](crate::AuthRequest), before the first use. One that is
-/// there already stays.
+/// Ensures that a request has a slot for its [`AuthRequest`](crate::AuthRequest), before the first use. An
+/// existing slot stays.
 pub fn keep_slot(extensions: &mut Extensions) {
     if extensions.get::<RequestSlot>().is_none() {
         extensions.insert(RequestSlot::default());
     }
 }
 
-/// The response to a client who ran into `error`: see [`Answer::of`]. It has the error in its extensions,
-/// as an `Arc<Error>`.
+/// The response to a client for `error`: see [`Answer::of`]. Its extensions contain the error as an
+/// `Arc<Error>`.
 #[must_use]
 pub fn response<B: From<String>>(error: Error) -> Response<B> {
     let answer = Answer::of(&error);

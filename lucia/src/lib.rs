@@ -1,6 +1,6 @@
 //! Session authentication for [actix-web](https://actix.rs) and [axum](https://docs.rs/axum). Users
-//! and their sessions are kept in your own Postgres database, and `#[authenticated]` protects a
-//! handler in one line.
+//! and sessions are stored in your own Postgres database. `#[authenticated]` protects a handler in
+//! one line.
 //!
 //! ```no_run
 //! use actix_web::{get, post, web, App, HttpResponse, HttpServer, Responder};
@@ -49,7 +49,7 @@
 //! #[actix_web::main]
 //! async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //!     let store = PgStore::connect(&std::env::var("DATABASE_URL")?).await?;   // or PgStore::new(pool)
-//!     store.migrate(&["username TEXT NOT NULL UNIQUE"]).await?;      // makes what is missing; these columns are yours
+//!     store.migrate(&["username TEXT NOT NULL UNIQUE"]).await?;      // creates what is missing; these columns are yours
 //!     let auth = web::Data::new(Auth::builder(store).build()?);
 //!     HttpServer::new(move || {
 //!         App::new().app_data(auth.clone()).service(signup).service(login).service(me).service(logout)
@@ -67,10 +67,10 @@
 //!    [`AuthRequest`] of this request. It reads the token from the cookie and checks the origin of
 //!    an unsafe request.
 //! 2. One query fetches the session and its user. A session past its active period is renewed. A
-//!    request that is refused gets its response here, before its body is read.
+//!    denied request gets its response here, before its body is read.
 //! 3. The parameters are extracted. [`User`] and [`Session`] reuse the result of the query.
-//! 4. Your function runs. Its return value becomes the response, with the cookie of a session that
-//!    was created, renewed or ended.
+//! 4. Your function runs. Its return value becomes the response. If a session was created, renewed
+//!    or ended, the response sets or removes the cookie.
 //!
 //! # Where to look
 //!
@@ -80,17 +80,17 @@
 //! | settings | [`AuthBuilder`], [`CookieOptions`], [`PasswordOptions`] |
 //! | plain HTTP on your own machine | [`Environment`] |
 //! | handlers | [`macro@authenticated`], [`macro@auth_request`], [`actix`], [`axum`] |
-//! | whole scopes | [`Auth::middleware`], [`Guard`] |
-//! | the sender of a request | [`AuthRequest`], [`User`], [`Session`], [`MaybeUser`], [`MaybeSession`] |
+//! | protecting whole scopes | [`Auth::middleware`], [`Guard`] |
+//! | the user and session of a request | [`AuthRequest`], [`User`], [`Session`], [`MaybeUser`], [`MaybeSession`] |
 //! | signing up, in and out | [`AuthRequest::sign_up`], [`AuthRequest::sign_in`], [`AuthRequest::sign_out`] |
 //! | changing passwords | [`AuthRequest::change_password`], [`Auth::reset_password`] |
 //! | a first password, adding or deleting a key | [`AuthRequest::set_password`], [`AuthRequest::create_key`], [`AuthRequest::delete_key`] |
 //! | resetting a forgotten password | [`AuthRequest::create_password_reset`], [`AuthRequest::reset_password`] |
-//! | limiting attempts to sign in | [`VerifyPassword::limit_by`], [`AuthBuilder::sign_in_limit`] |
-//! | signing in by a link or code | [`AuthRequest::create_sign_in_link`], [`AuthRequest::create_sign_in_code`] |
+//! | limiting sign-in attempts | [`VerifyPassword::limit_by`], [`AuthBuilder::sign_in_limit`] |
+//! | signing in with a link or code | [`AuthRequest::create_sign_in_link`], [`AuthRequest::create_sign_in_code`] |
 //! | verifying an e-mail address | [`AuthRequest::create_email_verification`], [`AuthRequest::verify_email`] |
 //! | changing an e-mail address | [`AuthRequest::create_email_change`], [`AuthRequest::change_email`] |
-//! | sign-in by GitHub, Google and others | `oauth` (feature `oauth`) |
+//! | sign-in with GitHub, Google and others | `oauth` (feature `oauth`) |
 //! | links and codes that work once | [`Auth::create_token`], [`Auth::create_code`] |
 //! | sending e-mail | [`mail`] |
 //! | "remember me" | [`SignIn::remember`] |
@@ -115,20 +115,21 @@
 //! | `actix` | yes | 50 | extractors, middleware and error responses for actix-web |
 //! | `axum` | | 12 | extractors, layer and error responses for axum |
 //! | `http` | | 1 | building blocks for adapters of other frameworks |
-//! | `macros` | yes | 1 | `#[auth_request]` and `#[authenticated]`, for each enabled framework: at the root for actix-web, in [`axum`] for axum |
+//! | `macros` | yes | 1 | `#[auth_request]` and `#[authenticated]` for each enabled framework: at the crate root for actix-web, in [`axum`] for axum |
 //! | `postgres` | yes | 39 | `PgStore` |
 //! | `cache` | | 3 | answers lookups from memory until the database reports a change: `PgStoreBuilder::cache` |
 //! | `sqlite` | | 6 | `SqliteStore`, in a file or in memory; bundles SQLite |
 //! | `redis` | | 24 | `RedisStore`, for sessions in Redis, Valkey or a Redis Cluster, over rustls |
-//! | `smtp` | | 17 | `mail::SmtpMailer`, which sends e-mail by a mail server |
-//! | `legacy-hashes` | | 9 | verifies the scrypt hashes of Lucia for Node and bcrypt hashes, and can create those of Lucia: [`PasswordOptions`] |
-//! | `metrics` | | 3 | counts [events](Event) and measures queues, pools, the cache and the sweep, with the facade crate `metrics`: `Auth::record_metrics` |
-//! | `oauth` | | 96 | sign-in by providers of OAuth 2 and OpenID Connect: the module `oauth` |
+//! | `smtp` | | 17 | `mail::SmtpMailer`, which sends e-mail through a mail server |
+//! | `legacy-hashes` | | 9 | verifies bcrypt hashes and the scrypt hashes of Lucia for Node, and can create the latter: [`PasswordOptions`] |
+//! | `metrics` | | 3 | counts [events](Event) and measures queues, pools, the cache and the sweep, through the facade crate `metrics`: `Auth::record_metrics` |
+//! | `oauth` | | 96 | sign-in with OAuth 2 and OpenID Connect providers: the module `oauth` |
 //! | `conformance` | | 0 | the test suite for your own stores |
 //! | `test-support` | | 0 | [`testing`], for the tests of an application; with `sqlite`, a store in memory |
 //!
-//! "crates" is what a feature adds: those that are on by default to a build without features, the others to a build
-//! with the default features. `docs/configuration.md` in the repository names the command that counts them.
+//! "crates" is the number of crates that a feature adds: a default feature to a build without features, any other
+//! feature to a build with the default features. `docs/configuration.md` in the repository has the command that
+//! counts them.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

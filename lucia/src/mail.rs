@@ -1,15 +1,15 @@
-//! E-mail: texts, an outbox that sends in the background, and what sends.
+//! E-mail: texts, an outbox that sends in the background, and mailers.
 //!
 //! An application writes a [`Mail`], or has [`MailTexts`] write one, and puts it into the
-//! [`Outbox`], which sends it by a [`Mailer`]:
+//! [`Outbox`], which sends it with a [`Mailer`]:
 //!
 //! | mailer | |
 //! |---|---|
-//! | [`SmtpMailer`] (feature `smtp`) | by a mail server |
-//! | [`Mailbox`] | keeps mails for a page of yours, in development |
-//! | your own | by the API of a provider |
+//! | [`SmtpMailer`] (feature `smtp`) | sends through a mail server |
+//! | [`Mailbox`] | shows mails on a page of yours, in development |
+//! | your own | for example, uses the API of a provider |
 //!
-//! The guide `docs/e-mail.md` of the repository has all of it in one example.
+//! The guide `docs/e-mail.md` in the repository shows all of this in one example.
 
 mod address;
 mod html;

@@ -1,5 +1,5 @@
-//! What lucia measures of itself, for operators, by the facade crate `metrics`. Without the feature of that name it
-//! measures nothing.
+//! What lucia measures of itself, for operators, through the facade crate `metrics`. Without the feature of
+//! that name it measures nothing.
 //!
 //! All names but those of events are here; `docs/monitoring.md` lists them. An exporter may take a lock for each
 //! record. So what happens on the way of a request is added to a [`Count`], and told with the gauges when

@@ -1,4 +1,4 @@
-//! [`AuthRequest`]: who sent this request, asked once, and what the response says of it.
+//! [`AuthRequest`]: who sent this request, looked up once, and the resulting changes of the cookie.
 
 mod browser;
 mod client;
@@ -44,22 +44,21 @@ use sender::{Claim, Current, Found, Sender, Source};
 
 /// Who sent a request.
 ///
-/// There is one for each request and [`Auth`], shared by everything that asks: a clone is another
-/// handle to the same. However often and in whatever order it is asked, the store is asked once, and not
-/// at all for a request without a readable session cookie. An error is not remembered: the next
-/// call asks again.
+/// There is one `AuthRequest` for each request and [`Auth`], shared by all callers: a clone is another
+/// handle to the same one. However often and in whatever order it is asked, it queries the store only once,
+/// and not at all for a request without a readable session cookie. An error is not cached: the next call
+/// queries the store again.
 ///
-/// A change of the cookie is kept here until the response is written:
-/// [`set_session`](Self::set_session) by the application, or a renewal. The last one wins. The
-/// cookie of a session that has ended stays: a browser may have a newer cookie by the time of the
-/// response, and would lose that.
+/// A change of the cookie, by [`set_session`](Self::set_session) or by a renewal, is kept here until the
+/// response is written. The last change wins. If the session of a cookie has ended, the cookie is not
+/// removed: the browser may have received a newer cookie by then, and would lose it.
 ///
-/// A token in the `Authorization` header is separate:
-/// [`validate_bearer_token`](Self::validate_bearer_token) validates it, and it never affects the
-/// session of the cookie.
+/// A token in the `Authorization` header is separate.
+/// [`validate_bearer_token`](Self::validate_bearer_token) validates it, and it never affects the session of
+/// the cookie.
 ///
-/// `#[auth_request]` and `#[authenticated]` give it to a handler as `auth_request`. Helper functions
-/// take it as a parameter, and ask for the authenticated user, by cookie or by token:
+/// `#[auth_request]` and `#[authenticated]` pass it to a handler as `auth_request`. Helper functions take
+/// it as a parameter, and ask it for the authenticated user, whether by cookie or by token:
 ///
 /// ```
 /// use lucia::{AuthRequest, User};
@@ -114,7 +113,7 @@ struct Shared {
 impl Auth {
     /// The `AuthRequest` of a request: always the same one for the same request.
     ///
-    /// With actix-web and axum you rarely need this: `#[auth_request]` and the extractors do it.
+    /// With actix-web and axum you rarely need this: `#[auth_request]` and the extractors call it.
     #[doc(alias = "handleRequest")]
     pub fn handle_request(&self, request: &impl RequestContext) -> AuthRequest {
         self.handle_request_in(&request.slot(), request)
@@ -146,13 +145,13 @@ impl Auth {
         auth_request
     }
 
-    /// The cookie that carries a session, or with `None` the one that removes it. That of a session
-    /// that is not to be [remembered](crate::CreateSession::remember) has no `Max-Age`.
+    /// The cookie that carries a session, or with `None` the cookie that removes it. The cookie of a
+    /// session that is not [remembered](crate::CreateSession::remember) has no `Max-Age`.
     ///
-    /// For responses outside of lucia's adapters. [`AuthRequest::set_session`] puts the cookie on the
-    /// response for you. A handler that does so by itself keeps to the same rules where the response passes an
-    /// attribute, `Auth::middleware` or `Auth::layer`:
-    /// [`ResponseHeaders::put_on`](crate::adapter::ResponseHeaders::put_on) says which.
+    /// Use this for responses outside lucia's adapters. [`AuthRequest::set_session`] puts the cookie on the
+    /// response for you. If a handler sets the cookie itself, and the response passes an attribute,
+    /// `Auth::middleware` or `Auth::layer`, the rules of
+    /// [`ResponseHeaders::put_on`](crate::adapter::ResponseHeaders::put_on) apply.
     #[must_use]
     #[doc(alias = "createSessionCookie")]
     pub fn session_cookie(&self, session: Option<&Session>) -> SessionCookie {
@@ -166,10 +165,10 @@ impl Auth {
         }
     }
 
-    /// The token in a request's cookie. Only its form is checked: it authenticates a request only
-    /// if [`validate_session`](Self::validate_session) accepts it. `None` also where the request
-    /// has several session cookies with different tokens: only [`AuthRequest::validate`] asks the
-    /// store which of them counts.
+    /// The token in a request's cookie. Only its form is checked: it authenticates a request only if
+    /// [`validate_session`](Self::validate_session) accepts it. Also `None` if the request has several
+    /// session cookies with different tokens: only [`AuthRequest::validate`] asks the store which of them
+    /// counts.
     #[must_use]
     #[doc(alias = "readSessionCookie")]
     pub fn read_session_cookie(&self, request: &impl RequestInfo) -> Option<SessionToken> {
@@ -214,24 +213,24 @@ impl AuthRequest {
         }))
     }
 
-    /// The session of the sender, or `None` if the request is anonymous.
+    /// The session of the request, or `None` if the request is anonymous.
     ///
-    /// It is the session of the cookie. Behind a guard it is the session that the guard let in, by
+    /// This is the session of the cookie. Behind a guard, it is the session that the guard admitted, by
     /// cookie or by bearer token.
     ///
-    /// A session past its active period is renewed by this call. An unsafe request from another
-    /// origin is anonymous, and so is a token that the store does not know.
+    /// The call renews a session past its active period. An unsafe request from another origin is
+    /// anonymous, and so is a request with a token that the store does not know.
     ///
-    /// A browser sends several cookies of our name if they were set for different paths or
-    /// domains. Up to four different tokens are looked up by one query, and the one valid session
-    /// among them counts. If there are several valid sessions of one user, the newest counts, with a
-    /// warning in the log. With valid sessions of different users, or with more tokens, the request
-    /// is anonymous, and a warning says what to do.
+    /// A browser sends several session cookies if they were set for different paths or domains. Up to four
+    /// different tokens are looked up in one query, and the one that has a valid session counts. If several
+    /// have valid sessions of one user, the newest session counts, and lucia logs a warning. If they have
+    /// valid sessions of different users, or if there are more tokens, the request is anonymous, and a
+    /// warning in the log says what to do.
     ///
     /// # Errors
     ///
-    /// [`Error::Unavailable`] when the store is unavailable: then the sender is not known. No
-    /// cookie is changed.
+    /// [`Error::Unavailable`] if the store is unavailable: the sender is then unknown. No cookie is
+    /// changed.
     pub async fn validate(&self) -> Result<Option<Session>> {
         if self.is_by_bearer() {
             return self.validate_bearer_token().await;
@@ -240,12 +239,12 @@ impl AuthRequest {
         Ok(sender.and_then(|sender| sender.session().cloned()))
     }
 
-    /// The user and session of the sender, from the same query.
+    /// The user and session of the request, from the same query.
     ///
     /// # Errors
     ///
-    /// As [`validate`](Self::validate), and [`Error::Schema`] when the row of the user does not
-    /// fit `A`.
+    /// Those of [`validate`](Self::validate), and [`Error::Schema`] if the row of the user does not fit
+    /// `A`.
     pub async fn validate_user<A: DeserializeOwned>(&self) -> Result<Option<(User<A>, Session)>> {
         if self.is_by_bearer() {
             return self.validate_bearer_token_user().await;
@@ -254,48 +253,46 @@ impl AuthRequest {
         self.typed(sender.as_deref().and_then(Sender::found))
     }
 
-    /// The session of the token in `Authorization: Bearer`; `None` if the request is anonymous. The
-    /// cookie is neither read nor written, and the origin does not matter: no browser sends this
-    /// header by itself. A session past its active period is renewed by this.
+    /// The session of the token in `Authorization: Bearer`, or `None` if the request is anonymous. The
+    /// cookie is neither read nor written, and the origin does not matter, because no browser sends this
+    /// header by itself. The call renews a session past its active period.
     ///
     /// # Errors
     ///
-    /// [`Error::Unavailable`] when the store is: then it is not known who this is.
+    /// [`Error::Unavailable`] if the store is unavailable: the sender is then unknown.
     pub async fn validate_bearer_token(&self) -> Result<Option<Session>> {
         let found = self.0.bearer.look_up(&self.0.auth).await?;
         Ok(found.map(|(session, _)| session.clone()))
     }
 
-    /// As [`validate_bearer_token`](Self::validate_bearer_token), together with the user, from
-    /// the same query.
+    /// Like [`validate_bearer_token`](Self::validate_bearer_token), together with the user, from the same
+    /// query.
     ///
     /// # Errors
     ///
-    /// As there, and [`Error::Schema`] when the row of the user does not fit `A`.
+    /// Those of `validate_bearer_token`, and [`Error::Schema`] if the row of the user does not fit `A`.
     pub async fn validate_bearer_token_user<A: DeserializeOwned>(
         &self,
     ) -> Result<Option<(User<A>, Session)>> {
         self.typed(self.0.bearer.look_up(&self.0.auth).await?)
     }
 
-    /// As [`validate`](Self::validate), with an error for an anonymous request.
+    /// Like [`validate`](Self::validate), but an anonymous request is an error.
     ///
     /// # Errors
     ///
-    /// [`Error::CrossOrigin`] for an unsafe request from another origin,
-    /// [`Error::Unauthenticated`] for an anonymous one, and those of
-    /// [`validate`](Self::validate).
+    /// [`Error::CrossOrigin`] for an unsafe request from another origin; [`Error::Unauthenticated`] for an
+    /// anonymous request; those of [`validate`](Self::validate).
     #[doc(alias = "authenticate")]
     pub async fn require(&self) -> Result<Session> {
         self.admit(self.validate().await)
     }
 
-    /// As [`validate_user`](Self::validate_user), with an error for an anonymous request.
+    /// Like [`validate_user`](Self::validate_user), but an anonymous request is an error.
     ///
     /// # Errors
     ///
-    /// Those of [`require`](Self::require), and [`Error::Schema`] when the row of the user does not
-    /// fit `A`.
+    /// Those of [`require`](Self::require), and [`Error::Schema`] if the row of the user does not fit `A`.
     pub async fn require_user<A: DeserializeOwned>(&self) -> Result<(User<A>, Session)> {
         self.admit(self.validate_user().await)
     }
@@ -313,8 +310,8 @@ impl AuthRequest {
         }
     }
 
-    /// Refuses an unsafe request that comes from another site: for public handlers, such as one
-    /// that signs in, which [`require`](Self::require) cannot protect from forged requests.
+    /// Refuses an unsafe request from another origin. Call it in public handlers, such as a sign-in, which
+    /// [`require`](Self::require) cannot protect from forged requests.
     ///
     /// # Errors
     ///
@@ -332,25 +329,24 @@ impl AuthRequest {
         }
     }
 
-    /// Makes the response set the cookie of this session, or with `None` remove it; from now on
-    /// [`validate`](Self::validate) answers accordingly without a query.
+    /// Makes the response set the cookie of this session, or remove it with `None`. From now on,
+    /// [`validate`](Self::validate) returns that session, or `None`, without a query.
     ///
-    /// The database is not touched: signing out is
-    /// [`invalidate_session`](Auth::invalidate_session) *and* `set_session(None)`, or both by
-    /// [`sign_out`](Self::sign_out). There is one exception. A response can replace or remove one cookie only, so where the request has
-    /// [several](Self::validate), the sessions of the others end with it.
+    /// This call does not change the database. To sign a user out, call
+    /// [`invalidate_session`](Auth::invalidate_session) *and* `set_session(None)`, or
+    /// [`sign_out`](Self::sign_out), which does both. There is one exception: a response can replace or
+    /// remove only one cookie, so if the request has [several](Self::validate), the sessions of the others
+    /// end with the response.
     ///
-    /// The cookie of a session that another request has ended or rotated by the time of the response
-    /// is not sent. A removal is always sent: a user who signs out expects the browser to be signed
-    /// out.
+    /// If another request has ended or rotated the session before the response, its cookie is not sent. A
+    /// removal is always sent, because a user who signs out expects the browser to be signed out.
     ///
-    /// A response to a request that authenticated by its bearer token has no session cookie on it:
-    /// one log-out serves both, `#[authenticated(cookie, bearer)]`.
+    /// A response to a request that authenticated with a bearer token has no session cookie. So one
+    /// sign-out handler with `#[authenticated(cookie, bearer)]` serves both.
     ///
-    /// A response to an unsafe request from another origin never has a session cookie on it, also
-    /// when a session was set: another site cannot sign a browser in or out. This is logged. The
-    /// same holds for a [`session_cookie`](Auth::session_cookie) that a handler puts on the
-    /// response by itself.
+    /// A response to an unsafe request from another origin never has a session cookie, even if a session
+    /// was set: another site cannot sign a browser in or out. This is logged. The same applies to a
+    /// [`session_cookie`](Auth::session_cookie) that a handler puts on the response itself.
     pub fn set_session(&self, session: Option<&Session>) {
         if let Some(refusal) = self.0.refusal.get() {
             tracing::warn!(reason = %refusal, "the session cookie of a cross-origin request is left alone");

@@ -20,15 +20,15 @@ use crate::user::{NoAttributes, UserId, read_columns};
 pub(crate) use lifetime::Lifetime;
 pub use lifetime::{Expiries, Rotation};
 
-/// A user's session, with the secret that proves it.
+/// A user's session, with its secret token.
 ///
-/// Only the calls that create, validate or rotate a session return one, so that a cookie can be set
-/// for no other session. The part of it that the application may show is
-/// its [`SessionInfo`], to which a session dereferences: `session.id`, `session.user_id`, ...
+/// Only the calls that create, validate or rotate a session return a `Session`, so a cookie can be set for
+/// no other session. The part that the application may show is its [`SessionInfo`], to which a session
+/// dereferences: `session.id`, `session.user_id`, ...
 ///
-/// A `Session<Device>` has your columns of the table of sessions in `attributes`, as any `serde`
-/// type. Handlers take it as a parameter; [`typed`](Self::typed) makes one of a `Session`, and
-/// [`untyped`](Self::untyped) goes back.
+/// A `Session<Device>` has your columns of the session table in `attributes`, as any `serde` type. Handlers
+/// take it as a parameter. [`typed`](Self::typed) converts a `Session` into it, and
+/// [`untyped`](Self::untyped) converts it back.
 ///
 /// ```
 /// use lucia::{Auth, Session};
@@ -44,7 +44,7 @@ pub use lifetime::{Expiries, Rotation};
 pub struct Session<A = NoAttributes> {
     /// Shared by all who ask who sent a request.
     known: Arc<Known>,
-    /// The columns of the application's own.
+    /// The application's own columns.
     pub attributes: A,
 }
 
@@ -78,17 +78,17 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`Error::Schema`](crate::Error::Schema) when they do not fit `A`.
+    /// [`Error::Schema`](crate::Error::Schema) if the columns do not fit `A`.
     pub fn typed<A: DeserializeOwned>(&self) -> Result<Session<A>> {
         Ok(Session::with_attributes(self, self.attributes_as()?))
     }
 }
 
-/// The session of the user who sent a request, or `None` for an anonymous request, as a parameter of a
-/// handler that is open to both.
+/// The session of the user who sent a request, or `None` for an anonymous request. Use it as a parameter of
+/// a handler that admits both.
 ///
-/// An outage of the store is an error, and not `None`. In actix-web, `Option<Session<A>>` is `None` then;
-/// in axum it means the same as `MaybeSession<A>`.
+/// If the store is unavailable, extraction fails; the result is not `None`. In actix-web,
+/// `Option<Session<A>>` would be `None` in that case. In axum, it means the same as `MaybeSession<A>`.
 #[derive(Clone, Debug)]
 #[allow(clippy::exhaustive_structs)]
 pub struct MaybeSession<A = NoAttributes>(pub Option<Session<A>>);
@@ -108,7 +108,7 @@ impl<A> Session<A> {
         &self.known.info
     }
 
-    /// The secret that authenticates as this session.
+    /// The secret that authenticates with this session.
     #[must_use]
     pub fn token(&self) -> &SessionToken {
         &self.known.token
@@ -121,7 +121,7 @@ impl<A> Session<A> {
         }
     }
 
-    /// This session for functions that take one without attributes.
+    /// This session, for functions that take a session without attributes.
     #[must_use]
     pub fn untyped(&self) -> Session {
         Session {
@@ -149,36 +149,37 @@ impl<A> fmt::Debug for Session<A> {
     }
 }
 
-/// A session without its secret: what a page of "your sessions" shows.
+/// A session without its token, for a page of "your sessions".
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SessionInfo {
-    /// The public id, useless as a credential.
+    /// The public id. It is useless as a credential.
     pub id: SessionId,
-    /// Whose session it is.
+    /// The user of the session.
     pub user_id: UserId,
-    /// When its user signed in.
+    /// When the user signed in.
     pub created_at: SystemTime,
-    /// When its user last proved who they are: at the sign-in, or later by
-    /// [`reauthenticate`](crate::Auth::reauthenticate). A renewal does not count. `None` when the
-    /// session was created [`unproven`](crate::CreateSession::unproven), or before lucia kept this.
+    /// When the user last authenticated: at the sign-in, or later with
+    /// [`reauthenticate`](crate::Auth::reauthenticate). A renewal does not count. `None` if the session was
+    /// created [`unproven`](crate::CreateSession::unproven), or before lucia recorded this.
     pub authenticated_at: Option<SystemTime>,
-    /// When it was renewed last; its creation if it never was.
+    /// When the session was last renewed, or created if it was never renewed.
     pub renewed_at: SystemTime,
-    /// Until when it is used as it is. After this moment the next request renews it.
+    /// The end of the active period. After this moment, the next request renews the session.
     pub active_expires: SystemTime,
-    /// Until when a request can still renew it. After this moment it is expired.
+    /// The end of the idle period. Until this moment, a request can renew the session; after it, the
+    /// session has expired.
     pub idle_expires: SystemTime,
-    /// What the application called the device that it was created from.
+    /// The application's name for the device on which the session was created.
     pub device: Option<String>,
-    /// The address that it was created from, if the application gave one.
+    /// The address from which the session was created, if the application stored it.
     pub address: Option<IpAddr>,
-    /// Whether its cookie outlives the browser: `true` unless it was created with
+    /// Whether the cookie outlives the browser: `true` unless the session was created with
     /// [`remember(false)`](crate::CreateSession::remember).
     pub persistent: bool,
     /// Whether the session is in its active or its idle period.
     pub state: SessionState,
-    /// Whether this request created or renewed it, so that its cookie is to be sent.
+    /// Whether this request created or renewed the session, so that the response has to set its cookie.
     pub fresh: bool,
     pub(crate) attributes: RowAttributes,
 }
@@ -229,14 +230,14 @@ impl fmt::Debug for SessionInfo {
     }
 }
 
-/// Which of its periods an unexpired session is in.
+/// The period in which an unexpired session is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SessionState {
-    /// Used as it is.
+    /// In the active period. A request does not change the session.
     Active,
-    /// Unused for the active period: the next request renews it. A request gets it in this state only if
-    /// the store could not renew it.
+    /// After the active period: the next request renews the session. A request gets a session in this state
+    /// only if the store could not renew it.
     Idle,
 }
 
@@ -245,7 +246,7 @@ impl SessionInfo {
     ///
     /// # Errors
     ///
-    /// [`Error::Schema`](crate::Error::Schema) when they do not fit `A`.
+    /// [`Error::Schema`](crate::Error::Schema) if the columns do not fit `A`.
     pub fn attributes_as<A: DeserializeOwned>(&self) -> Result<A> {
         let RowAttributes { json, table } = &self.attributes;
         read_columns(json, table, "the store's `session_columns` do not list it")

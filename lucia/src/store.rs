@@ -1,17 +1,17 @@
 //! The traits that a store implements.
 //!
-//! A store is plain data access: the rules are in [`Auth`](crate::Auth). It is in order when it
-//! passes the [`conformance`] suite (feature `conformance`). An `Arc` of a store is a store, and so
-//! is an `Arc<dyn Store>`.
+//! A store is plain data access: the rules are in [`Auth`](crate::Auth). A store is correct if it passes
+//! the [`conformance`] suite (feature `conformance`). An `Arc` of a store is a store, and so is an
+//! `Arc<dyn Store>`.
 //!
-//! These traits and rows grow with lucia: while its version begins with `0.`, a release that changes
-//! them is one with another second number, as for any other change that breaks code.
+//! These traits and rows grow with lucia. While its version begins with `0.`, a release that changes them
+//! has a new minor version, as for any other breaking change.
 //!
 //! # Errors
 //!
-//! All methods tell what went wrong by a [`StoreError`], which becomes the [`Error`](crate::Error) of the
-//! same name that applications see. A missing row is `None`, `false` or an empty list, never an
-//! error. An error, and what it wraps, must not show values: they end in logs.
+//! All methods report errors as a [`StoreError`], which becomes the [`Error`](crate::Error) of the same
+//! name that applications see. A missing row is `None`, `false` or an empty list, never an error. An error
+//! and its source must not contain values, because they are logged.
 
 mod attempts;
 #[cfg(feature = "conformance")]
@@ -68,51 +68,51 @@ pub use tokens::{FormerTokens, TokenRow};
 /// Users and their keys.
 #[async_trait]
 pub trait UserStore: fmt::Debug + Send + Sync + 'static {
-    /// The name of the table of users, for messages.
+    /// The name of the user table, for messages.
     fn user_table(&self) -> &str;
 
-    /// What the tables look like.
+    /// Describes the tables.
     ///
     /// # Errors
     ///
-    /// [`Schema`](StoreError::Schema) when one of lucia's own tables or columns is not as the
-    /// store needs it, but for those of [`check_attempts`](AttemptStore::check_attempts).
+    /// [`Schema`](StoreError::Schema) if one of lucia's own tables or columns is not as the store needs it,
+    /// except those of [`check_attempts`](AttemptStore::check_attempts).
     async fn describe_users(&self) -> Result<UserTable>;
 
-    /// Stores a user and, in the same transaction, their key. Returns the row as the database
-    /// holds it, its defaults included. On an error nothing is stored; where both the key and a
-    /// column are taken, the error is [`DuplicateKey`](StoreError::DuplicateKey).
+    /// Stores a user and, in the same transaction, their key. Returns the row as the database stored it,
+    /// including its defaults. After an error nothing is stored. If both the key and the value of a column
+    /// are taken, the error is [`DuplicateKey`](StoreError::DuplicateKey).
     async fn insert_user(&self, user: NewUserRow, key: Option<KeyRow>) -> Result<UserRow>;
 
-    /// The user of this id.
+    /// The user with this id.
     async fn user(&self, id: &UserId) -> Result<Option<UserRow>>;
 
-    /// Sets the given columns of a user's row, and leaves the others as they are. Returns the new
-    /// row, or `None` if the user does not exist.
+    /// Sets the given columns of a user's row, and no others. Returns the new row, or `None` if the user
+    /// does not exist.
     async fn update_user(
         &self,
         id: &UserId,
         attributes: Map<String, Value>,
     ) -> Result<Option<UserRow>>;
 
-    /// Removes a user with their keys, [one-time tokens](TokenStore) and [credentials](CredentialStore), and with
-    /// their sessions where this store holds those too.
-    /// It succeeds whatever is created for the user at the same time: that is removed as well, or
-    /// comes too late and is refused with [`UnknownUser`](StoreError::UnknownUser).
+    /// Deletes a user with their keys, [one-time tokens](TokenStore) and [credentials](CredentialStore),
+    /// and with their sessions if this store also holds those. It succeeds whatever is created for the user
+    /// at the same time: that is deleted as well, or comes too late and is refused with
+    /// [`UnknownUser`](StoreError::UnknownUser).
     async fn delete_user(&self, id: &UserId) -> Result<()>;
 
     /// Stores a key.
     async fn insert_key(&self, key: KeyRow) -> Result<()>;
 
-    /// The key of this id.
+    /// The key with this id.
     async fn key(&self, id: &str) -> Result<Option<KeyRow>>;
 
     /// All keys of a user.
     async fn user_keys(&self, user_id: &UserId) -> Result<Vec<KeyRow>>;
 
-    /// Replaces the hash of the password of a key, if the key is (still) that user's; `None` takes
-    /// the password away. With [`OldHash::Is`], it does so only where the key still has that hash, as one
-    /// step that nothing comes between. Returns whether it did.
+    /// Replaces the password hash of a key if the key still belongs to that user; `None` removes the
+    /// password. With [`OldHash::Is`], it does so only if the key still has that hash, in one atomic step.
+    /// Returns whether it did.
     async fn update_key_password(
         &self,
         id: &str,
@@ -121,183 +121,185 @@ pub trait UserStore: fmt::Debug + Send + Sync + 'static {
         old: OldHash,
     ) -> Result<bool>;
 
-    /// Removes a key. With [`LastKey::Keep`], the last one of its user stays: however many are asked
-    /// to go at once, one is left.
+    /// Deletes a key. With [`LastKey::Keep`], the last key of its user stays: however many deletions run at
+    /// once, one key is left.
     async fn delete_key(&self, id: &str, last: LastKey) -> Result<KeyDeletion>;
 }
 
 /// Sessions.
 ///
-/// `id` is always the public id. A store finds a session by it, and has no use for the token
-/// unless it keeps tokens as they are.
+/// `id` is always the public id. A store finds a session by it, and needs the token only if it stores
+/// tokens unhashed.
 #[async_trait]
 pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
-    /// The name of the table of sessions, for messages.
+    /// The name of the session table, for messages.
     fn session_table(&self) -> &str;
 
-    /// What kind of store it is, such as `postgres`: its name in a [`Health`].
+    /// The kind of store, such as `postgres`: its name in a [`Health`].
     fn store_name(&self) -> &str {
         "store"
     }
 
-    /// The name of a setting that works only with users and sessions in one store, if one is set:
-    /// [`AuthBuilder::build`](crate::AuthBuilder::build) refuses it together with
+    /// The name of a setting that works only if users and sessions are in one store, if such a setting is
+    /// set. [`AuthBuilder::build`](crate::AuthBuilder::build) refuses it together with
     /// [`sessions`](crate::AuthBuilder::sessions).
     fn unsupported_when_split(&self) -> Option<&'static str> {
         None
     }
 
-    /// Whether the store removes expired sessions by itself, some time after their idle expiry. Then
-    /// [`delete_expired_sessions`](Self::delete_expired_sessions) can find none.
+    /// Whether the store removes expired sessions by itself, some time after their idle expiry.
+    /// [`delete_expired_sessions`](Self::delete_expired_sessions) may then find none.
     fn removes_expired_sessions(&self) -> bool {
         false
     }
 
-    /// Whether the store works, asked by one cheap statement. An error means that it is
+    /// Checks with one cheap statement whether the store works. An error means that it is
     /// [`Down`](HealthStatus::Down).
     ///
-    /// By default it is up if it can be asked for a session, one that there is not.
+    /// By default, the store is up if it can look up a session that does not exist.
     async fn health(&self) -> Result<StoreHealth> {
         let nobodys = "0".repeat(64).parse().map_err(StoreError::internal)?;
         self.session(&nobodys).await?;
         Ok(StoreHealth::up(self.store_name()))
     }
 
-    /// Records what the store measures of itself by the facade crate `metrics`, for
-    /// [`Auth::record_metrics`](crate::Auth::record_metrics); nothing by default. It does not ask the database.
+    /// Records the store's measurements through the facade crate `metrics`, for
+    /// [`Auth::record_metrics`](crate::Auth::record_metrics); nothing by default. It does not query the
+    /// database.
     #[cfg(feature = "metrics")]
     #[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
     fn record_metrics(&self) {}
 
-    /// Stores a session, and in the same transaction removes the one that it replaces and those
-    /// of its user that are too many with it: all of it or nothing. Returns the row as the
-    /// database holds it, its defaults included, and which were too many. [`UnknownUser`](StoreError::UnknownUser) where
-    /// this store knows the users and this one is not among them.
+    /// Stores a session. In the same transaction, deletes the session that it replaces, and the sessions of
+    /// its user that exceed the limit: all or nothing. Returns the row as the database stored it, including
+    /// its defaults, and the sessions that exceeded the limit. [`UnknownUser`](StoreError::UnknownUser) if
+    /// this store knows the users and this one does not exist.
     ///
-    /// With a [`limit`](NewSessionRow::limit), those stay that were renewed last. Expired ones go
-    /// first. However many are stored at once, each with the same limit, as many are left when
-    /// all have returned: no more, and no fewer. A call that is dropped, or whose process is
-    /// killed, leaves no more either.
+    /// With a [`limit`](NewSessionRow::limit), the sessions that were renewed last stay. Expired ones are
+    /// deleted first. However many sessions are stored at once, each with the same limit, exactly that many
+    /// are left when all calls have returned. A call that is dropped, or whose process is killed, does not
+    /// leave more either.
     async fn insert_session(&self, session: NewSessionRow) -> Result<InsertedSession>;
 
-    /// The session of this id, expired or not.
+    /// The session with this id, expired or not.
     async fn session(&self, id: &SessionId) -> Result<Option<SessionRow>>;
 
-    /// The sessions of these ids that there are, expired or not and in any order, by one query. No
-    /// id comes twice.
+    /// The existing sessions with these ids, expired or not and in any order, in one query. No session is
+    /// returned twice.
     async fn sessions(&self, ids: &[SessionId]) -> Result<Vec<SessionRow>>;
 
-    /// All sessions of a user, expired or not, the oldest first.
+    /// All sessions of a user, expired or not, oldest first.
     async fn user_sessions(&self, user_id: &UserId) -> Result<Vec<SessionRow>>;
 
-    /// Moves a session's expiries, if the session is (still) there: returns whether it was. It
-    /// never brings a deleted session back, however it meets the deletion.
+    /// Sets a session's expiries if the session still exists. Returns whether it did. It never restores a
+    /// deleted session, even if the deletion runs at the same time.
     async fn renew_session(&self, id: &SessionId, expiries: Expiries) -> Result<bool>;
 
-    /// Gives a session another token, if the session is (still) there: returns whether it was.
-    /// Before, the old token is good, and after, the new one; never both, never none.
+    /// Gives a session another token if the session still exists. Returns whether it did. Before this step
+    /// only the old token is valid, and after it only the new one.
     async fn rotate_session(&self, id: &SessionId, rotation: Rotation) -> Result<bool>;
 
-    /// Sets the given columns of the application in a session's row, and leaves the others
-    /// as they are. Returns the new row, or `None` if the session does not exist.
+    /// Sets the given columns of the application in a session's row, and no others. Returns the new row, or
+    /// `None` if the session does not exist.
     async fn update_session(
         &self,
         id: &SessionId,
         attributes: Map<String, Value>,
     ) -> Result<Option<SessionRow>>;
 
-    /// Removes a session if it is its owner's. Returns whether it did.
+    /// Deletes a session if it belongs to `owner`. Returns whether it did.
     async fn delete_session(&self, id: &SessionId, owner: Owner<'_>) -> Result<bool>;
 
-    /// Removes the sessions of a user, except the one named.
+    /// Deletes the sessions of a user, except the given one.
     async fn delete_user_sessions(
         &self,
         user_id: &UserId,
         except: Option<&SessionId>,
     ) -> Result<()>;
 
-    /// Removes up to `limit` sessions whose idle expiry is before `now`. Returns how many.
+    /// Deletes up to `limit` sessions whose idle expiry is before `now`. Returns how many.
     async fn delete_expired_sessions(&self, now: UnixMillis, limit: u32) -> Result<u64>;
 }
 
-/// Counts of attempts to open the keys of a store by their passwords.
+/// Counts attempts to open the keys of a store with their passwords.
 #[async_trait]
 pub trait AttemptStore: UserStore {
-    /// Checks that attempts to sign in can be counted. Asked only where they are.
+    /// Checks that sign-in attempts can be counted. It is called only if they are counted.
     ///
     /// # Errors
     ///
-    /// [`Schema`](StoreError::Schema) when the table for it is not as the store needs it.
+    /// [`Schema`](StoreError::Schema) if the table for them is not as the store needs it.
     async fn check_attempts(&self) -> Result<()>;
 
-    /// Counts an attempt in two or three places and finds its key, in one step. If the step fails, or the caller stops
-    /// waiting for an answer, the attempt is counted as if it had been answered, or not at all.
+    /// Counts an attempt in two or three places and finds its key, in one step. If the step fails, or the
+    /// caller stops waiting for an answer, the attempt is counted completely or not at all.
     ///
-    /// 0. If the attempt has a [`NewAttempt::client`], the place of the client comes before the others. If this place
-    ///    is full, nothing else happens.
-    /// 1. The first place is that of [`NewAttempt::place`]. If it is full, nothing else happens: the key is not looked
-    ///    for, so the answer takes as long whether or not the key exists. The attempt stays counted for the client.
-    /// 2. The key is looked for, as by [`key`](UserStore::key).
+    /// 0. If the attempt has a [`NewAttempt::client`], the place of the client comes before the others. If
+    ///    this place is full, nothing else happens.
+    /// 1. The first place is that of [`NewAttempt::place`]. If it is full, nothing else happens: the key is
+    ///    not looked up, so the answer takes the same time whether or not the key exists. The attempt stays
+    ///    counted for the client.
+    /// 2. The key is looked up, as by [`key`](UserStore::key).
     /// 3. The second place is that of [`NewAttempt::stored_place`], for the id that the key has in the
-    ///    database. Where it is full, the attempt stays counted in the first one: so an unknown key and
-    ///    one that other spellings have used up fill the first place alike.
+    ///    database. If it is full, the attempt stays counted in the first one. So an unknown key, and a key
+    ///    that other spellings have used up, fill the first place in the same way.
     ///
-    /// A place is full when as many attempts are counted there as the limit of this one for it. Its count is
-    /// left as it is then. However many are made at once, no more are admitted. The first attempt after
-    /// the end of a count begins another one.
+    /// A place is full if the number of attempts counted there has reached the limit that this attempt has
+    /// for it. Its count then does not change. However many attempts are made at once, no more are
+    /// admitted. The first attempt after the end of a count starts a new count.
     ///
-    /// The stored row alone says how long its count lasts, from its start to its end. An attempt
-    /// that is admitted moves the end where its own period, from the start of the count on, ends
-    /// later. No attempt moves it back.
+    /// Only the stored row says how long its count lasts, from its start to its end. An admitted attempt
+    /// moves the end to a later time if its own period, measured from the start of the count, ends later.
+    /// No attempt moves the end to an earlier time.
     ///
-    /// A count that starts further ahead of the attempt than it lasts was begun by a wrong clock,
-    /// and has ended. (A start that is merely ahead does not say so: the clocks of two servers
-    /// differ, and of two attempts at once the later one can be counted first.)
+    /// If a count starts further in the future of the attempt than the count lasts, a wrong clock started
+    /// it, and the count has ended. (A start in the nearer future does not mean this: the clocks of two
+    /// servers differ, and of two attempts at the same time, the later one can be counted first.)
     async fn count_attempt(&self, attempt: NewAttempt) -> Result<CountedAttempt>;
 
-    /// Takes one attempt back out of the counts of these places that started when they say, all or
-    /// none, and removes each count when it was the only one in it. Silent where there is none (any
-    /// more). The places are those of one attempt, in the order in which it was counted; lock them in
-    /// this order.
+    /// Removes one attempt from the counts of these places that started at the given times, all or none,
+    /// and deletes a count that has no other attempt. Does nothing if a count no longer exists. The places
+    /// are those of one attempt, in the order in which it was counted; lock them in this order.
     async fn uncount_attempt(&self, places: &[CountedPlace]) -> Result<()>;
 
-    /// Removes up to `limit` counts that have ended at `now`, those of a wrong clock included.
+    /// Deletes up to `limit` counts that have ended at `now`, including those that a wrong clock started.
     /// Returns how many.
     async fn delete_old_attempts(&self, now: UnixMillis, limit: u32) -> Result<u64>;
 }
 
 /// One-time tokens: links and codes that work once.
 ///
-/// The rules are in [`Auth`](crate::Auth), as everywhere: a store does not look at the time or the
-/// purpose of a token that it finds.
+/// The rules are in [`Auth`](crate::Auth), as always: a store checks neither the time nor the purpose of a
+/// token that it finds.
 #[async_trait]
 pub trait TokenStore: UserStore {
     /// Checks that tokens can be stored.
     ///
     /// # Errors
     ///
-    /// [`Schema`](StoreError::Schema) when the table for it is not as the store needs it.
+    /// [`Schema`](StoreError::Schema) if the table for them is not as the store needs it.
     async fn check_tokens(&self) -> Result<()>;
 
-    /// Stores a token in place of the one with the same id, if there is one. With
+    /// Stores a token, and replaces the one with the same id if there is one. With
     /// [`FormerTokens::Delete`], all other tokens of the same user and purpose are deleted in the same
-    /// step: of any number that are stored so at once, one is left.
+    /// step. If several tokens are stored at once in this way, one is left.
     /// [`UnknownUser`](StoreError::UnknownUser) if its user does not exist.
     async fn insert_token(&self, token: TokenRow, former: FormerTokens) -> Result<()>;
 
-    /// The token of this id, which stays.
+    /// The token with this id. It is not deleted.
     async fn token(&self, id: &str) -> Result<Option<TokenRow>>;
 
-    /// Deletes the token of this id, if it (still) has this hash of a code, or none, and returns it. Of
-    /// any number of calls at once, one gets it.
+    /// Deletes the token with this id and returns it, if it still has this hash of a code, or none. Of any
+    /// number of concurrent calls, one gets it.
     async fn take_token(&self, id: &str, hashed_code: Option<&str>) -> Result<Option<TokenRow>>;
 
-    /// Counts a try of a code before the code is compared: takes one of the tries that are left. Returns
-    /// the token as it is after that, or `None` if there is no token or no try is left. However many calls
-    /// there are at once, no more get it than tries were left.
+    /// Counts a try of a code before the code is compared: uses one of the remaining tries. Returns the
+    /// token as it is afterwards, or `None` if there is no token or no try is left. However many calls run
+    /// at once, no more of them get the token than tries were left.
     async fn try_code(&self, id: &str) -> Result<Option<TokenRow>>;
 
-    /// Deletes the tokens of a user. Those that are stored at the same time are deleted, or stored after.
+    /// Deletes the tokens of a user. Tokens that are stored at the same time are deleted as well, or stored
+    /// afterwards.
     async fn delete_user_tokens(&self, user_id: &UserId) -> Result<()>;
 
     /// Deletes up to `limit` tokens that have expired at `now`. Returns how many.
@@ -306,31 +308,31 @@ pub trait TokenStore: UserStore {
 
 /// Credentials of users: the tokens of their providers.
 ///
-/// The rules are in [`Auth`](crate::Auth): a store does not look at what a credential is. Secrets in the data
-/// are encrypted before a store gets them.
+/// The rules are in [`Auth`](crate::Auth): a store does not interpret a credential. Secrets in the data are
+/// encrypted before a store gets them.
 #[async_trait]
 pub trait CredentialStore: UserStore {
     /// Checks that credentials can be stored.
     ///
     /// # Errors
     ///
-    /// [`Schema`](StoreError::Schema) when the table for it is not as the store needs it.
+    /// [`Schema`](StoreError::Schema) if the table for them is not as the store needs it.
     async fn check_credentials(&self) -> Result<()>;
 
-    /// Stores a credential, as a whole in place of the one with the same id if that is of the same user and
-    /// kind. Returns whether it did: one of another user or kind stays as it is.
+    /// Stores a credential. It replaces the one with the same id completely, if that belongs to the same
+    /// user and kind; one of another user or kind does not change. Returns whether it was stored.
     /// [`UnknownUser`](StoreError::UnknownUser) if its user does not exist.
     async fn insert_credential(&self, credential: CredentialRow) -> Result<bool>;
 
-    /// The credential of this id.
+    /// The credential with this id.
     async fn credential(&self, id: &str) -> Result<Option<CredentialRow>>;
 
-    /// The credentials of a user that are of this kind, the oldest first.
+    /// The credentials of a user of this kind, oldest first.
     async fn user_credentials(&self, user_id: &UserId, kind: &str) -> Result<Vec<CredentialRow>>;
 
-    /// Replaces the data of a credential, if it (still) has this `old` data, as one step that nothing comes
-    /// between, and notes that it was used if `used_at` says so. Returns whether it did. Of any number of
-    /// calls at once with the same old data, one does.
+    /// Replaces the data of a credential if it still has this `old` data, in one atomic step, and records
+    /// when it was used if `used_at` is set. Returns whether it did. Of any number of concurrent calls with
+    /// the same old data, one succeeds.
     async fn replace_credential_data(
         &self,
         id: &str,
@@ -339,8 +341,8 @@ pub trait CredentialStore: UserStore {
         used_at: Option<UnixMillis>,
     ) -> Result<bool>;
 
-    /// Deletes a credential, if it is this user's, and with `data` only if it (still) has this data. Returns
-    /// whether it did.
+    /// Deletes a credential if it belongs to this user, and with `data` only if it still has this data.
+    /// Returns whether it did.
     async fn delete_credential(
         &self,
         id: &str,
@@ -351,40 +353,39 @@ pub trait CredentialStore: UserStore {
 
 /// Mails that wait to be sent.
 ///
-/// The rules are in [`Outbox`](crate::mail::Outbox): a store does not look at how often a mail was claimed,
-/// or whether it is still of use.
+/// The rules are in [`Outbox`](crate::mail::Outbox): a store checks neither how often a mail was claimed,
+/// nor whether it is still useful.
 #[async_trait]
 pub trait MailStore: fmt::Debug + Send + Sync + 'static {
     /// Checks that mails can be stored.
     ///
     /// # Errors
     ///
-    /// [`Schema`](StoreError::Schema) when the table for it is not as the store needs it.
+    /// [`Schema`](StoreError::Schema) if the table for them is not as the store needs it.
     async fn check_mails(&self) -> Result<()>;
 
-    /// Stores a mail. Where there is one of this id, that one stays as it is.
+    /// Stores a mail. A mail with the same id does not change.
     async fn insert_mail(&self, mail: MailRow) -> Result<()>;
 
-    /// Claims one of the mails that are due at `now`, the one that is due the longest: counts an attempt,
-    /// makes the mail due again at `until`, and returns it as it is after that. Of any number of calls at
-    /// once, one gets it.
+    /// Claims the mail that has been due the longest at `now`: counts an attempt, makes the mail due again
+    /// at `until`, and returns it as it is afterwards. Of any number of concurrent calls, one gets the
+    /// mail.
     async fn claim_mail(&self, now: UnixMillis, until: UnixMillis) -> Result<Option<MailRow>>;
 
     /// Makes a mail due at another time, if it was not claimed again since it had this number of attempts.
     /// Returns whether it did.
     async fn put_off_mail(&self, id: &str, attempts: u32, due: UnixMillis) -> Result<bool>;
 
-    /// Deletes a mail, even one that another process has claimed. Returns whether it was there.
+    /// Deletes a mail, even one that another process has claimed. Returns whether it existed.
     async fn delete_mail(&self, id: &str) -> Result<bool>;
 }
 
-/// Users and keys that are stored in a transaction of the application's.
+/// Stores users and keys in a transaction of the application.
 #[cfg(feature = "postgres")]
 #[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
 #[async_trait]
 pub trait TransactionStore: UserStore {
-    /// Stores a user as [`insert_user`](UserStore::insert_user) does, in this open transaction, and
-    /// leaves it open.
+    /// Like [`insert_user`](UserStore::insert_user), in this open transaction, which stays open.
     async fn insert_user_in(
         &self,
         transaction: &Transaction<'_>,
@@ -392,12 +393,11 @@ pub trait TransactionStore: UserStore {
         key: Option<KeyRow>,
     ) -> Result<UserRow>;
 
-    /// Stores a key as [`insert_key`](UserStore::insert_key) does, in this open transaction, and
-    /// leaves it open.
+    /// Like [`insert_key`](UserStore::insert_key), in this open transaction, which stays open.
     async fn insert_key_in(&self, transaction: &Transaction<'_>, key: KeyRow) -> Result<()>;
 
-    /// Stores a credential as [`insert_credential`](CredentialStore::insert_credential) does, in this open
-    /// transaction, and leaves it open.
+    /// Like [`insert_credential`](CredentialStore::insert_credential), in this open transaction, which
+    /// stays open.
     async fn insert_credential_in(
         &self,
         transaction: &Transaction<'_>,
@@ -405,59 +405,59 @@ pub trait TransactionStore: UserStore {
     ) -> Result<bool>;
 }
 
-/// A store of users, keys and sessions together: what most applications have.
+/// A store of users, keys and sessions together, which most applications have.
 ///
-/// What not every store can do is asked for by a method that says `None` by default.
-/// [`AuthBuilder::build`](crate::AuthBuilder::build) refuses a setting that needs what is missing.
+/// Optional capabilities have a method that returns `None` by default.
+/// [`AuthBuilder::build`](crate::AuthBuilder::build) refuses a setting that needs a missing capability.
 #[async_trait]
 pub trait Store: UserStore + SessionStore {
-    /// Where attempts to sign in are counted. `None` if this store cannot count them: then
+    /// Counts sign-in attempts. If `None`, this store cannot count them, and
     /// [`without_sign_in_limit`](crate::AuthBuilder::without_sign_in_limit) has to be set.
     fn attempts(&self) -> Option<&dyn AttemptStore> {
         None
     }
 
-    /// Where one-time tokens are stored. `None` if this store has none: then the calls that create and use
-    /// them are an [`Error::Misuse`](crate::Error::Misuse).
+    /// Stores one-time tokens. If `None`, the calls that create and use them return
+    /// [`Error::Misuse`](crate::Error::Misuse).
     fn tokens(&self) -> Option<&dyn TokenStore> {
         None
     }
 
-    /// Where credentials of users are stored. `None` if this store has no place for them: then `build` refuses
-    /// the setting that needs one, `AuthBuilder::encryption_keys`.
+    /// Stores credentials of users. If `None`, `build` refuses the setting that needs them,
+    /// `AuthBuilder::encryption_keys`.
     fn credentials(&self) -> Option<&dyn CredentialStore> {
         None
     }
 
-    /// Where mails that wait to be sent are stored. `None` if this store has no place for them: then an
-    /// [`Outbox`](crate::mail::Outbox) keeps them in memory.
+    /// Stores mails that wait to be sent. If `None`, an [`Outbox`](crate::mail::Outbox) keeps them in
+    /// memory.
     fn mails(&self) -> Option<&dyn MailStore> {
         None
     }
 
-    /// Where users and keys are stored in a transaction of the application's. `None` if this store
-    /// cannot do it: then `transaction(..)` is an [`Error::Misuse`](crate::Error::Misuse).
+    /// Stores users and keys in a transaction of the application. If `None`, `transaction(..)` returns
+    /// [`Error::Misuse`](crate::Error::Misuse).
     #[cfg(feature = "postgres")]
     #[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
     fn transactions(&self) -> Option<&dyn TransactionStore> {
         None
     }
 
-    /// A session and its user, by one query: both or neither.
+    /// A session and its user, in one query: both or neither.
     async fn session_and_user(&self, id: &SessionId) -> Result<Option<(SessionRow, UserRow)>>;
 
-    /// As [`session_and_user`](Self::session_and_user), of several sessions by one query: those that
-    /// there are, in any order. No id comes twice. It is asked for the few sessions of a request that
-    /// has several session cookies.
+    /// Like [`session_and_user`](Self::session_and_user), for several sessions in one query: those that
+    /// exist, in any order. No session is returned twice. It is called for the few sessions of a request
+    /// that has several session cookies.
     async fn sessions_and_users(&self, ids: &[SessionId]) -> Result<Vec<(SessionRow, UserRow)>>;
 
-    /// Stores a session as [`insert_session`](SessionStore::insert_session) does, if the key that it was opened by
-    /// (still) exists and is unchanged: with this id, of this user, who is that of the session, and with this hash. A
-    /// key that had no password must still have none, and its time of verification, or the lack of one, must be
-    /// unchanged. This distinguishes it from a key that was claimed since. `None` otherwise, and nothing has happened:
-    /// no session is replaced, and none is ended as one too many.
+    /// Stores a session like [`insert_session`](SessionStore::insert_session), if the key that opened it
+    /// still exists and is unchanged: it has this id and this hash, and belongs to the user of the session.
+    /// A key that had no password must still have none, and its verification time, or the lack of one, must
+    /// be unchanged, which distinguishes it from a key that was claimed since. Otherwise returns `None` and
+    /// changes nothing: no session is replaced, and none is ended because of the limit.
     ///
-    /// The key stays so until the session is stored. Whatever changes it or removes it comes
+    /// The key stays unchanged until the session is stored. A change or deletion of the key comes either
     /// before, and the session is refused, or after.
     async fn insert_session_by_key(
         &self,
@@ -465,41 +465,42 @@ pub trait Store: UserStore + SessionStore {
         key: KeyRow,
     ) -> Result<Option<InsertedSession>>;
 
-    /// Replaces a password and ends the sessions of its user, both or neither. Returns whether
-    /// the key is (still) there, the user's, and has the [old hash](PasswordChange::old), and the
-    /// session to be kept is there; nothing has happened otherwise. No other change of the key
-    /// comes between the comparison and the write.
+    /// Replaces a password and ends the sessions of its user, both or neither. It does so if the key still
+    /// exists, belongs to the user and has the [old hash](PasswordChange::old), and if the session to be
+    /// kept exists; otherwise it changes nothing. Returns whether it did. No other change of the key comes
+    /// between the comparison and the write.
     ///
-    /// Those that [`insert_session_by_key`](Self::insert_session_by_key) stores at the same time
-    /// by the old hash are among the sessions that end.
+    /// Sessions that [`insert_session_by_key`](Self::insert_session_by_key) stores at the same time with
+    /// the old hash are among the sessions that end.
     async fn change_password(&self, change: PasswordChange) -> Result<bool>;
 
-    /// Writes a key of a user at their own request: only while the session or one-time token that the request
-    /// is made by is (still) there and that user's, in one step with that. Returns whether it did; `false` also
-    /// where there is no such key (any more).
+    /// Writes a key of a user at their own request, if the session or one-time token of the request still
+    /// exists and belongs to that user, in one step with that check. Returns whether it did; also `false`
+    /// if the key does not exist.
     ///
-    /// Whatever ends the session or deletes the token comes before, and nothing is written; or after, and
-    /// [`claim_key`](Self::claim_key) and [`change_password`](Self::change_password) then find what was written.
+    /// Whatever ends the session or deletes the token comes either before, and nothing is written, or
+    /// after. In the latter case, [`claim_key`](Self::claim_key) and
+    /// [`change_password`](Self::change_password) find what was written.
     async fn write_key(&self, write: KeyWrite, by: WrittenBy<'_>, at: UnixMillis) -> Result<bool>;
 
-    /// Gives a user to the person who has proved that a key is theirs. All or nothing, it
+    /// Gives a user to the person who has proved to own a key. All or nothing, it
     ///
     /// 1. takes the [one-time token](ClaimedBy::token) of the claim, if it has one;
-    /// 2. notes that this key was verified, and removes its password;
+    /// 2. records that this key was verified, and removes its password;
     /// 3. removes the passwords and verifications of the user's other keys;
     /// 4. ends all sessions of the user, and deletes their [one-time tokens](TokenStore).
     ///
-    /// [By a message](ClaimedBy::Message), the claim succeeds if the key is (still) that user's, the token (still)
-    /// exists, and no other key of the user is verified or without a password.
+    /// [By a message](ClaimedBy::Message), the claim succeeds if the key still belongs to that user, the
+    /// token still exists, and no other key of the user is verified or without a password.
     ///
-    /// [By a note](ClaimedBy::Note), the claim succeeds if the token (still) exists and the user exists. It stores the
-    /// key if there is none, and takes it from another user who has not verified it. It deletes the other keys of the
-    /// user, whatever they are, except those that are to stay, and keeps the verification of those that are to stay
-    /// verified.
+    /// [By a note](ClaimedBy::Note), the claim succeeds if the token still exists and the user exists. It
+    /// stores the key if there is none, and takes it from another user who has not verified it. It deletes
+    /// all other keys of the user, except those that are to stay, and keeps the verification of those that
+    /// are to stay verified.
     ///
-    /// Sessions that [`insert_session_by_key`](Self::insert_session_by_key) stores at the same time, by a key as it was
-    /// before the claim, are among those that end, or are refused. Keys that [`write_key`](Self::write_key) stores at
-    /// the same time are found by the claim, or are not stored.
+    /// Sessions that [`insert_session_by_key`](Self::insert_session_by_key) stores at the same time, with a
+    /// key as it was before the claim, are ended by the claim or refused. Keys that
+    /// [`write_key`](Self::write_key) stores at the same time are seen by the claim, or are not stored.
     async fn claim_key(&self, claim: KeyClaim) -> Result<ClaimOutcome>;
 }
 

@@ -1,18 +1,17 @@
-//! For the tests of your application: users who are signed in, a clock that you move, and a database
-//! for each test.
+//! For tests of your application: signed-in users, a clock that you control, and a database for each test.
 //!
-//! Turn the feature on for tests only:
+//! Enable the feature only for tests:
 //!
 //! ```toml
 //! [dev-dependencies]
 //! lucia = { path = "../lucia/lucia", features = ["test-support", "sqlite"] }
 //! ```
 //!
-//! The path is that of a clone of the repository. Its README says more about it.
+//! The path is that of a clone of the repository: see its README.
 //!
 //! `sqlite` is for [`memory_store`], a database in memory. The other helpers work with every store, and
-//! [`PgDatabase`] is an empty Postgres database for each test. Leave `sqlite` out beside sqlx or
-//! sea-orm, with which it does not resolve.
+//! [`PgDatabase`] is an empty Postgres database for each test. Leave `sqlite` out if you use sqlx or
+//! sea-orm, because cargo cannot resolve them together.
 //!
 //! # Example
 //!
@@ -93,9 +92,8 @@
 //!
 //! # Passwords
 //!
-//! The settings for passwords have a floor, in tests too: 19 MiB and two iterations. Code that is
-//! not optimised takes long for that. Compile the hashing with optimisation, and the rest of your
-//! application as before:
+//! The password settings have a minimum, in tests too: 19 MiB and two iterations. Unoptimised code takes
+//! long for that. Compile only the hashing with optimisation:
 //!
 //! ```toml
 //! # Cargo.toml of the workspace
@@ -105,8 +103,7 @@
 //! opt-level = 3
 //! ```
 //!
-//! Where a test is not about passwords, it needs none: [`NewUser::without_key`] and [`login_as`]
-//! hash nothing.
+//! A test that is not about passwords needs none: [`NewUser::without_key`] and [`login_as`] hash nothing.
 //!
 //! [`NewUser::without_key`]: crate::NewUser::without_key
 

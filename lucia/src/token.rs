@@ -34,13 +34,13 @@ use crate::store::TokenRow;
 use crate::user::UserId;
 use crate::{Error, Result};
 
-/// What a one-time link or code holds.
+/// The content of a one-time link or code.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TokenContent<T> {
-    /// The user that it was created for, if it was created for one.
+    /// The user for whom it was created, if any.
     pub user_id: Option<UserId>,
-    /// The data that it was created with.
+    /// The data with which it was created.
     pub data: T,
 }
 
@@ -57,7 +57,7 @@ impl Auth {
     ///
     /// # Errors
     ///
-    /// [`Error::Unavailable`] when the store is.
+    /// [`Error::Unavailable`] if the store is unavailable.
     pub async fn invalidate_user_tokens(&self, user_id: &UserId) -> Result<()> {
         let told = EventKind::OneTimeTokensRevoked {
             user_id: user_id.clone(),

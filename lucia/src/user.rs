@@ -22,11 +22,11 @@ pub(crate) use columns::{Problem, read_columns};
 pub(crate) use new::{Attributes, refused};
 pub use new::{NewUser, OwnedOrCallReturning};
 
-/// The id of a user: text of 1 to 255 characters without U+0000, 15 characters of `[a-z0-9]` when lucia
-/// made it.
+/// The id of a user: text of 1 to 255 characters without U+0000. Ids that lucia generates have 15
+/// characters of `[a-z0-9]`.
 ///
-/// Text becomes an id by [`new`](Self::new), `parse`, `try_into` or serde, all of which refuse what
-/// no new user can have as an id.
+/// [`new`](Self::new), `parse`, `try_into` and serde convert text into an id. They refuse text that cannot
+/// be the id of a new user.
 ///
 /// ```
 /// use lucia::{InvalidUserId, UserId};
@@ -46,14 +46,14 @@ impl UserId {
     /// How many characters an id has that lucia makes.
     pub(crate) const LENGTH: usize = 15;
 
-    /// How many characters an id may have, so that it fits into an index.
+    /// The maximum number of characters of an id, so that it fits into an index.
     pub const MAX_LENGTH: usize = 255;
 
-    /// The id that this text is.
+    /// Converts text into an id.
     ///
     /// # Errors
     ///
-    /// [`InvalidUserId`] says why no user can get this id.
+    /// [`InvalidUserId`] says why the text cannot be an id.
     pub fn new(id: impl Into<Arc<str>>) -> Result<Self, InvalidUserId> {
         let id = id.into();
         if id.is_empty() {
@@ -69,8 +69,8 @@ impl UserId {
         }
     }
 
-    /// An id that was read from a table of users or from a column that refers to one. It is not
-    /// checked: the database holds it, whatever it is.
+    /// An id that was read from the user table, or from a column that refers to it. It is not checked,
+    /// because the database already holds it.
     pub fn from_stored(id: impl Into<Arc<str>>) -> Self {
         Self(id.into())
     }
@@ -126,9 +126,8 @@ impl Serialize for UserId {
 
 /// A user, with the columns of your user table as `A`.
 ///
-/// It dereferences to `A`: with `struct Profile { username: String }`, a `User<Profile>` has
-/// `user.id` and `user.username`. `A` sees every column, `id` included, under its name in the
-/// table.
+/// It dereferences to `A`: with `struct Profile { username: String }`, a `User<Profile>` has `user.id` and
+/// `user.username`. `A` can have every column, including `id`, under its name in the table.
 ///
 /// ```
 /// # #[derive(serde::Deserialize)] struct Profile { username: String }
@@ -149,8 +148,8 @@ pub struct User<A = NoAttributes> {
     pub attributes: A,
 }
 
-/// The attributes with the `id` among them, as the row in the table. It has only the attributes of
-/// `A`.
+/// Serializes the attributes together with `id`, like the row in the table. Only the attributes of `A` are
+/// included.
 impl<A: Serialize> Serialize for User<A> {
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
         let columns = serde_json::to_value(&self.attributes).map_err(ser::Error::custom)?;
@@ -177,11 +176,11 @@ impl<A> DerefMut for User<A> {
     }
 }
 
-/// The user who sent a request, or `None` for an anonymous request, as a parameter of a handler that is
-/// open to both.
+/// The user who sent a request, or `None` for an anonymous request. Use it as a parameter of a handler that
+/// admits both.
 ///
-/// An outage of the store is an error, and not `None`. In actix-web, `Option<User<A>>` is `None` then; in
-/// axum it means the same as `MaybeUser<A>`.
+/// If the store is unavailable, extraction fails; the result is not `None`. In actix-web, `Option<User<A>>`
+/// would be `None` in that case. In axum, it means the same as `MaybeUser<A>`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(clippy::exhaustive_structs)]
 pub struct MaybeUser<A = NoAttributes>(pub Option<User<A>>);
@@ -194,7 +193,7 @@ impl<A> MaybeUser<A> {
     }
 }
 
-/// For a user whose id alone is needed: reads none of the columns.
+/// For a user of whom only the id is needed: reads no columns.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct NoAttributes {}

@@ -68,7 +68,7 @@ async fn logout(auth: web::Data<Auth>, session: Session) -> lucia::Result<impl R
 #[actix_web::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let store = PgStore::connect(&std::env::var("DATABASE_URL")?).await?; // or PgStore::new(pool)
-    store.migrate(&["username TEXT NOT NULL UNIQUE"]).await?; // makes what is missing; these columns are yours
+    store.migrate(&["username TEXT NOT NULL UNIQUE"]).await?; // creates what is missing; these columns are yours
     let auth = web::Data::new(Auth::builder(store).build()?);
     HttpServer::new(move || {
         App::new()

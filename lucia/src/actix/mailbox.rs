@@ -4,7 +4,7 @@ use actix_web::{HttpResponse, Route, web};
 
 use crate::mail::Mailbox;
 
-/// The page with the mails of a [`Mailbox`]:
+/// The page that shows the mails of a [`Mailbox`]:
 ///
 /// ```
 /// use actix_web::App;

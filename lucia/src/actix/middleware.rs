@@ -1,4 +1,4 @@
-//! [`Auth::middleware`]: cookie changes on every response, and whole scopes kept private.
+//! [`Auth::middleware`]: cookie changes on every response, and protection of whole scopes.
 
 use std::borrow::Cow;
 use std::future::{Ready, ready};
@@ -20,19 +20,19 @@ use crate::auth::Auth;
 use crate::request::guard::Guard;
 
 impl Auth {
-    /// The middleware that puts cookie changes and cache headers on responses, for applications that
-    /// use the extractors without the attributes: `App::new().wrap(auth.middleware())`.
+    /// The middleware that puts cookie changes and cache headers on responses, for applications that use
+    /// the extractors without the attributes: `App::new().wrap(auth.middleware())`.
     ///
-    /// With [`protect`](AuthMiddleware::protect) it also keeps everything below it private. It
-    /// does no harm together with the attributes: a response has one session cookie at the most.
+    /// With [`protect`](AuthMiddleware::protect), it also protects everything below it. You can combine it
+    /// with the attributes: a response has at most one session cookie.
     ///
-    /// Handlers in it belong to this `Auth`, unless a scope or resource further in has another one.
+    /// Handlers below it belong to this `Auth`, unless an inner scope or resource has another one.
     ///
-    /// Where the application has several `Auth`s, the `App`, scope or resource with this middleware needs
-    /// the same `Auth` in its data, since a handler's `web::Data<Auth>` comes from there:
-    /// `.app_data(web::Data::new(auth.clone())).wrap(auth.middleware())`. The middleware refuses every
-    /// request with 500 when it finds another `Auth` in the application's data, on its own or
-    /// an outer level, and the error in the log says what to write.
+    /// If the application has several `Auth`s, the `App`, scope or resource with this middleware needs the
+    /// same `Auth` in its data, because a handler's `web::Data<Auth>` comes from there:
+    /// `.app_data(web::Data::new(auth.clone())).wrap(auth.middleware())`. If the middleware finds another
+    /// `Auth` in the application's data, on its own or an outer level, it refuses every request with 500,
+    /// and the log says what to write.
     pub fn middleware(&self) -> AuthMiddleware {
         AuthMiddleware {
             auth: self.clone(),
@@ -42,7 +42,7 @@ impl Auth {
     }
 }
 
-/// Made by [`Auth::middleware`].
+/// Created by [`Auth::middleware`].
 #[derive(Clone, Debug)]
 #[must_use = "a middleware takes effect by `.wrap(..)`"]
 pub struct AuthMiddleware {
@@ -61,23 +61,23 @@ impl AuthMiddleware {
         self
     }
 
-    /// As [`protect`](Self::protect), and redirects unauthenticated requests to the page `login`
-    /// (303), with the requested page as `next=`, a [`LocalPath`](crate::LocalPath). The login page
-    /// has to stand outside: inside it is 401, and the log says so once.
+    /// Like [`protect`](Self::protect), but redirects unauthenticated requests to the page `login` (303),
+    /// with the requested page as `next=`, a [`LocalPath`](crate::LocalPath). The login page has to be
+    /// outside the protected scope. Inside, it gets a 401, and lucia logs this once.
     ///
     /// # Panics
     ///
-    /// As [`Guard::redirect`].
+    /// Like [`Guard::redirect`].
     pub fn protect_or_redirect(mut self, login: impl Into<Cow<'static, str>>) -> Self {
         self.guard = self.guard.redirect(login);
         self
     }
 
-    /// Admits only the requests that this guard admits as well, and decides before the body is read:
+    /// Also checks this guard, and decides before the body is read:
     /// `auth.middleware().guard(Guard::authenticated().recent(Duration::from_secs(600)))`.
     ///
-    /// `protect`, `protect_or_redirect`, `guard` and `permit` add up, in any order: a request has to meet
-    /// the conditions of all. Of several login pages, the last one counts.
+    /// `protect`, `protect_or_redirect`, `guard` and `permit` add up, in any order: a request must meet the
+    /// conditions of all of them. Of several login pages, the last one counts.
     ///
     /// # Panics
     ///
@@ -107,7 +107,7 @@ where
     }
 }
 
-/// What [`AuthMiddleware`] wraps a service into.
+/// The service that [`AuthMiddleware`] returns.
 #[derive(Debug)]
 pub struct AuthMiddlewareService<S> {
     middleware: Rc<AuthMiddleware>,

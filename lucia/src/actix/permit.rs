@@ -10,10 +10,10 @@ use super::response::{asked, respond};
 use crate::Error;
 use crate::adapter::permit::{Decision, Function, Permit, permits};
 
-/// What a function for `permit` can take: an extractor that leaves the body alone.
+/// What a function for `permit` can take: an extractor that does not read the body.
 ///
-/// Whether an extractor takes the body is known only when it does: then the answer is 500, and the
-/// log says so.
+/// Whether an extractor reads the body is known only when it does. The response is then 500, and the log
+/// says so.
 #[diagnostic::on_unimplemented(
     message = "a function for `permit` cannot take `{Self}`: it takes extractors by value",
     label = "takes something that is not an extractor",
@@ -72,14 +72,14 @@ impl AuthMiddleware {
     /// read: `auth.middleware().permit(is_admin)`. Where it is called
     /// several times, all functions have to permit the request.
     ///
-    /// The function takes the user, the session, and any other [extractor](PermitArgument) that leaves
-    /// the body alone, up to four in all. It may be `async`, and may return a `Result`: an error is
-    /// logged and answered with 503. If an argument cannot be extracted, the extractor's rejection is
-    /// the response.
+    /// The function takes the user, the session, and any other [extractor](PermitArgument) that does not
+    /// read the body, up to four in all. It may be `async`, and may return a `Result`: an error is logged
+    /// and answered with 503. If an argument cannot be extracted, the extractor's rejection is the
+    /// response.
     ///
-    /// It sees the parts of the path that are matched so far: those of the scope, and not those of the
-    /// routes in it. If it takes the `HttpRequest`, it must not keep it: actix-web panics when it routes
-    /// a request of which there is another handle.
+    /// It sees the parts of the path that are matched so far: those of the scope, not those of its routes.
+    /// If it takes the `HttpRequest`, it must not keep it, because actix-web panics when it routes a
+    /// request that has another handle.
     pub fn permit<F, A, K>(mut self, function: F) -> Self
     where
         F: Permit<A>,

@@ -9,8 +9,8 @@ use crate::event::AccessDenial;
 use crate::request::guard::denied;
 use crate::{AuthRequest, BoxError, Error, Result};
 
-/// The kinds of answers that a function for `permit` can give. They tell the implementations of
-/// [`Decision`] apart, and mean nothing else.
+/// The kinds of results that a function for `permit` can return. They distinguish the implementations of
+/// [`Decision`], and have no other meaning.
 #[doc(hidden)]
 pub mod kind {
     /// `bool`.
@@ -88,8 +88,8 @@ where
     }
 }
 
-/// A function that says whether a signed-in user may go on: of [`User<A>`](crate::User),
-/// [`Session<A>`](crate::Session) and up to four extractors in all that leave the body alone.
+/// A function that says whether a signed-in user may proceed. It takes [`User<A>`](crate::User),
+/// [`Session<A>`](crate::Session) and extractors that do not read the body, up to four in all.
 //
 // Any function of one to four arguments is one. What these and its answer may be is asked of each by
 // itself, so that the compiler says which of them is wrong.
@@ -182,8 +182,8 @@ macro_rules! permits {
     ($request:ty => $response:ty $(, $send:ident)?) => {
         use $crate::adapter::permit::settle;
 
-        /// A function for `permit`. It is one type for all functions, so that the compiler reports a
-        /// wrong function once, where it is named.
+        /// A function for `permit`. It is one type for all functions, so that the compiler reports a wrong
+        /// function once, at its name.
         pub struct Permitted(Box<dyn Ask>);
 
         type Answer<'a> =

@@ -26,12 +26,11 @@ const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Environment {
-    /// Reached over TLS: the cookie is `Secure`, and browsers send it over TLS only. To
-    /// `http://localhost` and `http://127.0.0.1`, Chrome and Firefox send it as well; Safari does
-    /// not.
+    /// The application is reached over TLS. The cookie is `Secure`, so browsers send it only over TLS.
+    /// Chrome and Firefox also send it to `http://localhost` and `http://127.0.0.1`; Safari does not.
     #[default]
     Production,
-    /// Reached without TLS: the cookie is not `Secure`.
+    /// The application is reached without TLS. The cookie is not `Secure`.
     Development,
 }
 
@@ -51,8 +50,8 @@ impl Default for SignInLimit {
     }
 }
 
-/// The settings of an [`Auth`], each with a default that is safe in production. They are checked
-/// all together by [`build`](Self::build).
+/// The settings of an [`Auth`]. Each default is safe in production. [`build`](Self::build) checks all
+/// settings together.
 ///
 /// ```
 /// use std::time::Duration;
@@ -125,10 +124,10 @@ impl AuthBuilder {
         }
     }
 
-    /// Keeps sessions in a separate store. A lookup then takes two queries, which are neither
-    /// batched nor answered by a cache, so [`build`](Self::build) refuses a `PgStore` with one.
-    /// Changes of both users and sessions are no longer one transaction: deleting a user, changing
-    /// a password, and [creating a session](Auth::create_session) by a key.
+    /// Keeps sessions in a separate store. A lookup then takes two queries, which are neither batched nor
+    /// answered by a cache. So [`build`](Self::build) refuses a `PgStore` with a cache. Calls that change
+    /// both users and sessions are then no longer one transaction: deleting a user, changing a password,
+    /// and [creating a session](Auth::create_session) with a key.
     pub fn sessions(mut self, sessions: impl SessionStore) -> Self {
         self.unsupported_setting = self
             .unsupported_setting
@@ -149,85 +148,85 @@ impl AuthBuilder {
         self
     }
 
-    /// How long a session is used as it is, from its creation or last renewal; 1 day by default.
+    /// How long a session stays active after its creation or last renewal; 1 day by default. Requests do
+    /// not change an active session.
     pub fn active_period(mut self, period: Duration) -> Self {
         self.lifetime.active = period;
         self
     }
 
-    /// How long after its active period a session can still be renewed by a request; 14 days by
-    /// default. A session that is not used for both
-    /// periods together is expired.
+    /// How long after the active period a request can still renew a session; 14 days by default. A session
+    /// that is unused for both periods together expires.
     pub fn idle_period(mut self, period: Duration) -> Self {
         self.lifetime.idle = period;
         self
     }
 
-    /// The idle period of sessions that are not to be
-    /// [remembered](crate::CreateSession::remember), which may not be longer than
-    /// [`idle_period`](Self::idle_period); 1 day by default, or `idle_period` where that is shorter.
+    /// The idle period of sessions that are not [remembered](crate::CreateSession::remember); 1 day by
+    /// default, or [`idle_period`](Self::idle_period) if that is shorter. It must not be longer than
+    /// `idle_period`.
     ///
-    /// Their cookie ends with the browser, and the server does not learn when that was. This setting
-    /// bounds how long after its last use such a session is still good, in a browser that restores
-    /// cookies when it starts, or for a thief: the active period and this one together.
+    /// The cookie of such a session ends when the browser closes, but the server does not notice that. A
+    /// browser that restores cookies at its start, or a thief, can still use the session. After its last
+    /// use, the session works for at most the active period plus this idle period.
     pub fn browser_session_idle_period(mut self, period: Duration) -> Self {
         self.lifetime.browser_idle = Some(period);
         self
     }
 
-    /// How long after its creation a session is expired however much it is used (OWASP ASVS 5.0,
-    /// 7.3.2). Without this setting, a session can be renewed indefinitely.
+    /// How long after its creation a session expires, even if it is in use (OWASP ASVS 5.0, 7.3.2). Without
+    /// this setting, a session can be renewed indefinitely.
     pub fn absolute_period(mut self, period: Duration) -> Self {
         self.lifetime.absolute = Some(period);
         self
     }
 
-    /// The maximum number of concurrent sessions of a user (OWASP ASVS 5.0, 7.1.2). A sign-in that
-    /// exceeds it ends the sessions with the oldest renewals, in the transaction that stores the new
-    /// session, even when sign-ins are concurrent. Without this setting there is no limit.
+    /// The maximum number of concurrent sessions of a user (OWASP ASVS 5.0, 7.1.2). A sign-in that exceeds
+    /// it ends the sessions that were renewed least recently, in the transaction that stores the new
+    /// session. The maximum holds even if sign-ins are concurrent. Without this setting there is no limit.
     pub fn max_sessions_per_user(mut self, max_sessions: u32) -> Self {
         self.max_sessions = Some(max_sessions);
         self
     }
 
-    /// How many attempts to sign in may fail, for each key and address, and in how long a time from
-    /// the first of them on; 10 in 15 minutes by default, which leaves a guesser 40 an hour (OWASP
-    /// ASVS 5.0, 6.3.1; NIST SP 800-63B-4 allows 100 failures in a row at the most).
+    /// How many sign-in attempts may fail for each key and address, and within what time, measured from the
+    /// first one. The default is 10 in 15 minutes, which allows 40 guesses an hour (OWASP ASVS 5.0, 6.3.1;
+    /// NIST SP 800-63B-4 allows at most 100 consecutive failures).
     ///
-    /// [`sign_in`](crate::AuthRequest::sign_in) counts each attempt by the address of the client.
-    /// [`verify_password`](Auth::verify_password) counts only
-    /// [`limit_by`](crate::VerifyPassword::limit_by) an address. The clocks of your servers must differ
-    /// by less than this time: a server takes a count that begins later than its own clock allows for
-    /// one that a wrong clock has begun.
+    /// [`sign_in`](crate::AuthRequest::sign_in) counts each attempt for the address of the client.
+    /// [`verify_password`](Auth::verify_password) counts an attempt only with
+    /// [`limit_by`](crate::VerifyPassword::limit_by). The clocks of your servers must differ by less than
+    /// `period`. A server discards a count that starts further in the future, because it assumes that a
+    /// wrong clock started the count.
     ///
-    /// With other settings in another process or another `Auth` on the same table, all attempts are
-    /// counted together. Each `Auth` admits attempts by its own limit, and a count lasts as long as
-    /// the longest period of those that were admitted to it.
+    /// If another process, or another `Auth`, uses the same table with other settings, they share the
+    /// counts. Each `Auth` applies its own limit, and a count lasts as long as the longest period of the
+    /// attempts in it.
     pub fn sign_in_limit(mut self, failures: u32, period: Duration) -> Self {
         self.sign_in_limit = Some(SignInLimit { failures, period });
         self
     }
 
-    /// Counts no attempts to sign in, whether they say their address or not: for applications with
-    /// their own limit. Links and codes that are asked for are not counted either.
+    /// Turns the limit on sign-in attempts off, for applications that have their own limit. Attempts are
+    /// not counted, even if they have an address. Requests for links and codes are not counted either.
     pub fn without_sign_in_limit(mut self) -> Self {
         self.sign_in_limit = None;
         self
     }
 
-    /// How the cookie differs from the default one.
+    /// Changes the session cookie.
     pub fn cookie(mut self, cookie: CookieOptions) -> Self {
         self.cookie = cookie;
         self
     }
 
-    /// Origins besides the site's own that unsafe requests may come from, each written as a
-    /// browser does: `https://app.example.com`. Wildcards are refused.
+    /// Further origins that unsafe requests may come from, besides the site's own. Write each as browsers
+    /// do: `https://app.example.com`. Wildcards are refused.
     ///
-    /// The site's own origin is the host that the request was sent to, over TLS in production. On
-    /// `localhost`, and in development, it is the scheme of the connection, and the other one where
-    /// the browser says `Sec-Fetch-Site: same-origin`. If a proxy in front changes the `Host` header,
-    /// name your origin here, or set [`trusted_proxy`](Self::trusted_proxy).
+    /// The site's own origin is the host that the request was sent to, with `https` in production. On
+    /// `localhost`, and in development, the scheme is that of the connection, or the other one if the
+    /// browser sends `Sec-Fetch-Site: same-origin`. If a proxy in front changes the `Host` header, name
+    /// your origin here, or set [`trusted_proxy`](Self::trusted_proxy).
     pub fn allowed_origins<S: Into<String>>(
         mut self,
         origins: impl IntoIterator<Item = S>,
@@ -236,32 +235,31 @@ impl AuthBuilder {
         self
     }
 
-    /// Lets unsafe requests with a session cookie through that bear neither an `Origin` nor a
-    /// `Sec-Fetch-Site` header. All current browsers send at least one of them; other clients may
-    /// send neither.
+    /// Admits unsafe requests with a session cookie that have neither an `Origin` nor a `Sec-Fetch-Site`
+    /// header. All current browsers send at least one of these headers; other clients may send neither.
     pub fn allow_missing_origin(mut self, allow: bool) -> Self {
         self.allow_missing_origin = allow;
         self
     }
 
-    /// Trusts the headers in which a reverse proxy reports the client's address, and the requested host
-    /// and scheme. By default lucia ignores these headers, because any client can send them. Where
-    /// this is set, the address of the connection is never taken for that of a client: all requests
-    /// have to come by the proxy.
+    /// Trusts the headers in which a reverse proxy reports the client's address and the requested host and
+    /// scheme. By default lucia ignores these headers, because any client can send them. With this setting,
+    /// lucia never uses the address of the connection as the client's address, so all requests must come
+    /// through the proxy.
     pub fn trusted_proxy(mut self, proxy: TrustedProxy) -> Self {
         self.trusted_proxy = Some(proxy);
         self
     }
 
-    /// How many proxies are between the clients and the application, each of which appends to the
-    /// headers of [`trusted_proxy`](Self::trusted_proxy); 1 by default.
+    /// The number of proxies between the clients and the application that append to the headers of
+    /// [`trusted_proxy`](Self::trusted_proxy); 1 by default.
     ///
     /// lucia takes the client's address from `X-Forwarded-For` or `Forwarded`, `hops` elements from the
     /// right. If the number is too small, all clients share a proxy's address. If it is too large,
     /// **clients choose their address**. Do not count a proxy that does not append.
     ///
-    /// Of `X-Forwarded-Host` and `X-Forwarded-Proto` the same element counts, and the first where
-    /// there are fewer: proxies often overwrite these or pass them on.
+    /// `X-Forwarded-Host` and `X-Forwarded-Proto` are read at the same position. If they have fewer
+    /// elements, the first one is read, because proxies often overwrite these headers or pass them on.
     pub fn proxy_hops(mut self, hops: u8) -> Self {
         self.proxy_hops = Some(hops);
         self
@@ -273,24 +271,24 @@ impl AuthBuilder {
         self
     }
 
-    /// How long the store may take for one answer before it counts as unavailable; 10 seconds by
-    /// default. Stores have shorter limits for each step.
+    /// How long the store may take to answer before it counts as unavailable; 10 seconds by default. Stores
+    /// have shorter limits for each step.
     pub fn store_timeout(mut self, timeout: Duration) -> Self {
         self.store_timeout = timeout;
         self
     }
 
-    /// How lucia's errors look to clients: `look` gives the body and its type. Without this setting
-    /// the body is one sentence of plain text.
+    /// Sets how lucia's errors look to clients: `look` returns the body and its content type. Without this
+    /// setting, the body is one sentence of plain text.
     ///
-    /// It is called for each request that an attribute, a guard of the middleware or layer, or a
-    /// parameter refuses, and for each [`Error`](crate::Error) that a handler returns, where the response
-    /// passes an attribute, [`Auth::middleware`] or [`Auth::layer`]. Parameters of plain handlers in
-    /// actix-web need the middleware, as they do for cookies.
+    /// `look` is called for each request that an attribute, a guard of the middleware or layer, or a
+    /// parameter refuses. It is also called for each [`Error`](crate::Error) that a handler returns, if the
+    /// response passes an attribute, [`Auth::middleware`] or [`Auth::layer`]. In actix-web, parameters of
+    /// plain handlers need the middleware, as they do for cookies.
     ///
-    /// lucia keeps to the status and puts on `Cache-Control`, `Vary`, `WWW-Authenticate`,
-    /// `Retry-After` and the session cookie. A redirection to the login page stays one. Where `look`
-    /// panics, or gives what cannot be sent, the response keeps its default look, and the log says so.
+    /// lucia keeps the status, and adds `Cache-Control`, `Vary`, `WWW-Authenticate`, `Retry-After` and the
+    /// session cookie. A redirect to the login page stays a redirect. If `look` panics or returns a body
+    /// that cannot be sent, the response keeps its default look, and lucia logs an error.
     ///
     /// ```
     /// use lucia::{Auth, DenialBody};
@@ -315,8 +313,8 @@ impl AuthBuilder {
         self
     }
 
-    /// Calls `hook` for each security [`Event`]: for an audit table, an alarm, or a mail to the user.
-    /// Each call adds a hook.
+    /// Calls `hook` for each security [`Event`]: for an audit table, an alert, or a mail to the user. Each
+    /// call of `on_event` adds a hook.
     ///
     /// ```
     /// use lucia::{Auth, EventKind};
@@ -332,27 +330,29 @@ impl AuthBuilder {
     /// # }
     /// ```
     ///
-    /// Each event is told once, when it has happened and before the call that it happens in returns,
-    /// also where that call returns an error or its future is dropped: see
-    /// [`EventKind::Interrupted`](crate::EventKind::Interrupted). No lock, connection or transaction of
-    /// lucia is held meanwhile. A hook may use this `Auth`. If it panics, the call goes on, and the log says so.
+    /// Each event is reported once, after it has happened and before the call that caused it returns. This
+    /// is also true if that call returns an error or its future is dropped: see
+    /// [`EventKind::Interrupted`](crate::EventKind::Interrupted). Meanwhile lucia holds no lock, connection
+    /// or transaction. A hook may use this `Auth`. If a hook panics, the call continues, and lucia logs an
+    /// error.
     ///
-    /// A hook runs on the thread of the call, which does nothing else meanwhile. Hand what takes time to
-    /// another task, by a bounded channel: `sender.try_send(event.clone())`. `examples/audit` in the repository
-    /// writes an audit table like this, and the page `docs/events.md` lists the events.
+    /// A hook runs on the thread of the call and blocks it. Hand slow work to another task through a
+    /// bounded channel: `sender.try_send(event.clone())`. `examples/audit` in the repository writes an
+    /// audit table in this way, and the page `docs/events.md` lists the events.
     ///
-    /// `tracing` is told of the same events, and with the feature `metrics` so are counters.
+    /// lucia reports the same events to `tracing`, and with the feature `metrics` also to counters.
     pub fn on_event(mut self, hook: impl Fn(&Event) + Send + Sync + 'static) -> Self {
         self.listeners.add(hook);
         self
     }
 
-    /// The keys that lucia encrypts secrets in the database with: the tokens of
-    /// [providers](crate::oauth::OAuthProviderBuilder::store_tokens). Keep them out of the database and its backups.
+    /// The keys with which lucia encrypts secrets in the database: the tokens of
+    /// [providers](crate::oauth::OAuthProviderBuilder::store_tokens). Keep the keys out of the database and
+    /// its backups.
     ///
-    /// The first key encrypts, and all of them decrypt. To replace a key, put a new one before it. What is read
-    /// with another key than the first one is written again with the first one. What a key that is not here has
-    /// encrypted cannot be read: [`OAuthErrorKind::Unreadable`](crate::oauth::OAuthErrorKind::Unreadable).
+    /// The first key encrypts, and all keys decrypt. To replace a key, put a new one before it. Secrets
+    /// that were read with another key are encrypted again with the first one. Secrets whose key is not in
+    /// the list cannot be read: [`OAuthErrorKind::Unreadable`](crate::oauth::OAuthErrorKind::Unreadable).
     ///
     /// ```
     /// use lucia::{Auth, EncryptionKey};
@@ -371,18 +371,17 @@ impl AuthBuilder {
         self
     }
 
-    /// The clock that decides whether a session has expired; for tests.
+    /// The clock that decides whether a session has expired. Tests can replace it.
     pub fn clock(mut self, clock: impl TimeSource) -> Self {
         self.clock = Arc::new(clock);
         self
     }
 
-    /// Checks the settings.
+    /// Checks the settings and creates the `Auth`.
     ///
     /// # Errors
     ///
-    /// [`Error::Setting`] names the setting that makes no sense, or that a store cannot serve, and says
-    /// why.
+    /// [`Error::Setting`] names a setting that is invalid, or that a store does not support, and says why.
     pub fn build(self) -> Result<Auth> {
         let refuse = |setting, reason: &str| Err(Error::setting(setting, reason));
         let Lifetime {

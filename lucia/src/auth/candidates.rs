@@ -41,7 +41,7 @@ impl Auth {
     ///
     /// # Errors
     ///
-    /// [`Error::Unavailable`](crate::Error::Unavailable) when the store is. Some may have ended.
+    /// [`Error::Unavailable`](crate::Error::Unavailable) if the store is unavailable. Some may have ended.
     pub(crate) async fn invalidate_all_of(
         &self,
         tokens: &[SessionToken],

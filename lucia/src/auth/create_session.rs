@@ -1,4 +1,4 @@
-//! [`CreateSession`]: the options of a session before it is created.
+//! [`CreateSession`]: the options of a session that is about to be created.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -20,31 +20,31 @@ const DEVICE_LENGTH: usize = 255;
 
 impl Auth {
     /// Creates a session for the user of a verified key: `auth.create_session(&key).await?` after
-    /// [`verify_password`](Self::verify_password). A user who has just signed up has no verified key
-    /// yet: `auth.create_session(&user.id).await?`. In a handler,
-    /// [`auth_request.sign_in(..)`](crate::AuthRequest::sign_in) does all of it.
+    /// [`verify_password`](Self::verify_password). A user who has just signed up has no verified key yet:
+    /// `auth.create_session(&user.id).await?`. In a handler,
+    /// [`auth_request.sign_in(..)`](crate::AuthRequest::sign_in) does all of this.
     ///
-    /// Between the check of a password and the session for it, the password can be replaced, and all sessions of the
-    /// user ended. By a key, the session is stored only if the key is still as it was when it was opened, in the same
-    /// transaction. Whichever comes first, no session is left that began by the old password, or that began by a key
-    /// without a password before the owner of its address got the account. A session that is created by a user id has
-    /// no such protection.
+    /// Between the check of a password and the creation of its session, another call can replace the
+    /// password and end all sessions of the user. So with a key, the session is stored only if the key has
+    /// not changed since it was verified, checked in the same transaction. Whichever call comes first, no
+    /// session remains that began with the old password. Nor does a session remain that began with a key
+    /// without a password before the owner of its address got the account. A session that is created with a
+    /// user id has no such protection.
     ///
-    /// Where [`max_sessions_per_user`](crate::AuthBuilder::max_sessions_per_user) is set, the
-    /// sessions that are too many end in the same transaction, too.
+    /// If [`max_sessions_per_user`](crate::AuthBuilder::max_sessions_per_user) is set, the sessions that
+    /// exceed it end in the same transaction.
     ///
-    /// With a separate store for sessions ([`AuthBuilder::sessions`](crate::AuthBuilder::sessions))
-    /// the key is looked at before and after the session is stored, and the session taken back
-    /// where it has changed: no client gets it, but the session that it
-    /// [replaced](CreateSession::replace) has ended.
+    /// With a separate store for sessions ([`AuthBuilder::sessions`](crate::AuthBuilder::sessions)), the
+    /// key is checked before and after the session is stored. If the key has changed, the new session is
+    /// deleted and no client gets it, but the session that it [replaced](CreateSession::replace) has ended.
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidCredentials`] when the key is not any more as it was opened;
-    /// [`Error::UnknownUser`] when the user does not exist; [`Error::Constraint`] and the other
-    /// errors of [`update_session_attributes`](Self::update_session_attributes) for
-    /// [attributes](CreateSession::attributes) that do not fit; [`Error::Unavailable`] when the
-    /// store is.
+    /// [`Error::InvalidCredentials`] if the key has changed since it was verified; [`Error::UnknownUser`]
+    /// if the user does not exist; [`Error::Constraint`] and the other errors of
+    /// [`update_session_attributes`](Self::update_session_attributes) for
+    /// [attributes](CreateSession::attributes) that do not fit; [`Error::Unavailable`] if the store is
+    /// unavailable.
     pub fn create_session<'a>(&'a self, who: &'a impl SignsIn) -> CreateSession<'a> {
         CreateSession {
             auth: self,
@@ -57,11 +57,11 @@ impl Auth {
     }
 }
 
-/// For whom [`create_session`](Auth::create_session) creates a session: the [`VerifiedKey`] of a
-/// sign-in, or the [`UserId`] of a user whom the application vouches for.
+/// The user for whom [`create_session`](Auth::create_session) creates a session: the [`VerifiedKey`] of a
+/// sign-in, or the [`UserId`] of a user for whom the application vouches.
 ///
-/// A [`UserKey`](crate::UserKey) that was only looked up is neither, since it has not been verified. Where the
-/// application lets its user in all the same, it says so by `&key.user_id`.
+/// A [`UserKey`](crate::UserKey) that was only looked up does not implement this trait, because it has not
+/// been verified. To sign its user in anyway, pass `&key.user_id`.
 #[diagnostic::on_unimplemented(
     message = "nobody signs in by `{Self}`",
     label = "neither a `VerifiedKey` nor a `UserId`",
@@ -150,18 +150,18 @@ impl SessionOptions {
 /// and has this `Auth`.
 macro_rules! session_options {
     ($self:ident => $auth:expr) => {
-        /// Stores a name with the session by which the user recognises the device, for a page of
-        /// "your sessions". The first 255 characters are stored, without control characters.
+        /// Stores a name with the session by which the user recognises the device, for a page of "your
+        /// sessions". At most 255 characters are stored, without control characters.
         pub fn device(mut $self, device: &str) -> Self {
             $self.options.set_device(device);
             $self
         }
 
-        /// Sets your own columns in the session's row: a struct or map whose fields are columns. A
-        /// column that is left out gets the default of the database.
+        /// Sets your own columns in the row of the session. `attributes` is a struct or map whose fields
+        /// are columns. A column that you leave out gets its database default.
         ///
-        /// The store has to know of them: see [`PgStoreBuilder::session_columns`]. Handlers read
-        /// them by a parameter `Session<Device>`.
+        /// The store has to be told about the columns: see [`PgStoreBuilder::session_columns`]. Handlers
+        /// read them with a parameter `Session<Device>`.
         ///
         /// [`PgStoreBuilder::session_columns`]: https://docs.rs/lucia/latest/lucia/struct.PgStoreBuilder.html#method.session_columns
         pub fn attributes(mut $self, attributes: &(impl serde::Serialize + ?Sized)) -> Self {
@@ -169,13 +169,13 @@ macro_rules! session_options {
             $self
         }
 
-        /// Whether the user stays signed in when they close the browser, as a checkbox "remember
-        /// me" asks: `.remember(form.remember_me)`; `true` without this call.
+        /// Sets whether the user stays signed in when they close the browser, as for a "remember me"
+        /// checkbox: `.remember(form.remember_me)`. The default is `true`.
         ///
-        /// With `false`, the cookie has neither `Max-Age` nor `Expires`, now and after each renewal
-        /// and rotation, so that the browser removes it at the end of *its* session. Some browsers
-        /// restore it with their tabs, and no server learns of a browser that was closed. So the
-        /// session itself has a shorter idle period:
+        /// With `false`, the cookie never has `Max-Age` or `Expires`, not even after a renewal or rotation,
+        /// so the browser removes it when the browser session ends. Some browsers restore such cookies with
+        /// their tabs, and the server does not notice when a browser is closed. So the session itself has a
+        /// shorter idle period:
         /// [`browser_session_idle_period`](crate::AuthBuilder::browser_session_idle_period).
         pub fn remember(mut $self, remember: bool) -> Self {
             $self.options.set_persistent(remember);
@@ -185,7 +185,7 @@ macro_rules! session_options {
 }
 pub(crate) use session_options;
 
-/// A session about to be created; `.await` creates it.
+/// A session that is about to be created; `.await` creates it.
 ///
 /// ```
 /// use lucia::{Auth, AuthRequest, VerifiedKey};
@@ -214,16 +214,15 @@ pub struct CreateSession<'a> {
 impl CreateSession<'_> {
     session_options!(self => self.auth);
 
-    /// Stores the address that the user signed in from with the session, for the same page:
+    /// Stores the address from which the user signed in with the session, for the same page:
     /// `.store_address(auth_request.client_address())`. An address is personal data.
     pub fn store_address(mut self, address: impl Into<Option<IpAddr>>) -> Self {
         self.options.address = address.into();
         self
     }
 
-    /// Ends the session that the browser had before, whichever user it belongs to, in the same
-    /// transaction. No token from before the sign-in stays valid in this browser (OWASP ASVS 5.0,
-    /// 7.2.4).
+    /// Ends the session that the browser had before, whichever user it belongs to, in the same transaction.
+    /// No token from before the sign-in stays valid in this browser (OWASP ASVS 5.0, 7.2.4).
     ///
     /// ```no_run
     /// # async fn f(auth: lucia::Auth, key: lucia::VerifiedKey, auth_request: lucia::AuthRequest) -> lucia::Result<()> {
@@ -248,9 +247,9 @@ impl CreateSession<'_> {
         self
     }
 
-    /// Creates the session without a time of authentication, as when an administrator views the
-    /// site as another user: `#[authenticated(recent = "..")]` does not let the session pass before
-    /// [`reauthenticate`](Auth::reauthenticate).
+    /// Creates the session without a time of authentication, for example when an administrator views the
+    /// site as another user. `#[authenticated(recent = "..")]` denies the session until
+    /// [`reauthenticate`](Auth::reauthenticate) is called.
     pub fn unproven(mut self) -> Self {
         self.proven = false;
         self

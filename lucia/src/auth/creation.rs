@@ -22,26 +22,26 @@ use crate::user::key::{NewKey, UserKey};
 use crate::user::{NewUser, OwnedOrCallReturning, User, UserId, refused};
 
 impl Auth {
-    /// Creates a user together with their key, both or neither. Returns the user as the database
-    /// stored it, with the defaults of the columns that were left out.
+    /// Creates a user and their key, both or neither. Returns the user as stored in the database, with the
+    /// defaults of columns that you left out.
     ///
-    /// `A` is the type of the [`attributes`](NewUser::attributes) given. Its bound is another name for
-    /// `serde`'s `Deserialize`. If it borrows, or does not implement `Deserialize`, say by
-    /// [`returning`](NewUser::returning) what the user is read as.
+    /// `A` is the type of the given [`attributes`](NewUser::attributes). The bound on `A` is another name
+    /// for `serde`'s `Deserialize`. If `A` borrows, or does not implement `Deserialize`, call
+    /// [`returning`](NewUser::returning) to name the type that the user is read as.
     ///
     /// To create your rows together with the user, see [`CreateUser::transaction`].
     ///
     /// # Errors
     ///
-    /// - [`Error::InvalidPassword`] and [`Error::InvalidKey`] for what cannot be accepted;
-    /// - [`Error::DuplicateKey`] when a user has this key already;
-    /// - [`Error::Constraint`] and [`Error::InvalidAttribute`] when an attribute breaks a rule of
-    ///   your table or does not fit its column;
-    /// - [`Error::Schema`] when a table or column is missing, or when the row does not fit `A`: then
-    ///   the user has been created, as [`check_schema`](Self::check_schema) could have told before
-    ///   from any row of the table;
-    /// - [`Error::Busy`] when too many passwords wait to be hashed;
-    /// - [`Error::Unavailable`] when the store is.
+    /// - [`Error::InvalidPassword`] and [`Error::InvalidKey`] if the password or the key is not acceptable;
+    /// - [`Error::DuplicateKey`] if a user already has this key;
+    /// - [`Error::Constraint`] and [`Error::InvalidAttribute`] if an attribute breaks a constraint of your
+    ///   table or does not fit its column;
+    /// - [`Error::Schema`] if a table or column is missing, or if the row does not fit `A`. In the latter
+    ///   case the user has been created. [`check_schema`](Self::check_schema) detects this at startup if
+    ///   the table has a row;
+    /// - [`Error::Busy`] if too many passwords are waiting to be hashed;
+    /// - [`Error::Unavailable`] if the store is unavailable.
     pub fn create_user<'a, A: for<'de> OwnedOrCallReturning<'de>>(
         &'a self,
         new_user: NewUser<'a, A>,
@@ -56,15 +56,14 @@ impl Auth {
     }
 
     /// Gives a user one more way to sign in. In a handler, use
-    /// [`auth_request.create_key(..)`](crate::AuthRequest::create_key): a key that a session creates by this call can
-    /// be stored after the session has ended.
+    /// [`auth_request.create_key(..)`](crate::AuthRequest::create_key): `Auth::create_key` does not check the
+    /// session, so it can store the key after the session has ended.
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidKey`] and [`Error::InvalidPassword`] for what cannot be accepted,
-    /// [`Error::DuplicateKey`] when a user has this key already, [`Error::UnknownUser`],
-    /// [`Error::Busy`] when too many passwords wait to be hashed, [`Error::Unavailable`] when the
-    /// store is.
+    /// [`Error::InvalidKey`] and [`Error::InvalidPassword`] if the key or the password is not acceptable;
+    /// [`Error::DuplicateKey`] if a user already has this key; [`Error::UnknownUser`]; [`Error::Busy`] if
+    /// too many passwords are waiting to be hashed; [`Error::Unavailable`] if the store is unavailable.
     pub fn create_key<'a>(&'a self, user_id: &'a UserId, key: NewKey<'a>) -> CreateKey<'a> {
         CreateKey {
             auth: self,
@@ -158,7 +157,7 @@ pub(super) fn transactions(store: &dyn Store) -> store::Result<&dyn TransactionS
     })
 }
 
-/// A user about to be created; `.await` creates them.
+/// A user that is about to be created; `.await` creates them.
 #[must_use = "a user is created by `.await`"]
 pub struct CreateUser<'a, A> {
     auth: &'a Auth,
@@ -171,8 +170,8 @@ pub struct CreateUser<'a, A> {
 }
 
 impl<'a, A> CreateUser<'a, A> {
-    /// Creates the user in this transaction, together with your rows that refer to them. You commit
-    /// it or roll it back, and until you commit it, no lookup and no sign-in sees the user.
+    /// Creates the user in this transaction, together with your rows that refer to them. You commit the
+    /// transaction or roll it back. Until you commit it, no lookup and no sign-in sees the user.
     ///
     /// ```no_run
     /// use lucia::deadpool_postgres::Pool;
@@ -196,14 +195,14 @@ impl<'a, A> CreateUser<'a, A> {
     ///
     /// The transaction is one of `deadpool-postgres` or `tokio-postgres`, on the database (and with the
     /// `search_path`) of the [`PgStore`](crate::PgStore) that holds the users. The password is hashed
-    /// before the first statement, but begin the transaction late all the same: hashing can have to wait
-    /// for its turn.
+    /// before the first statement. Still, begin the transaction late, because hashing may have to wait for
+    /// its turn.
     ///
-    /// The errors are those of [`Auth::create_user`], and [`Error::Misuse`] where the users are not in a
-    /// `PgStore`. After an error of the database the transaction is aborted: Postgres refuses all that
-    /// follows in it, so roll it back. To go on, create the user in a savepoint
-    /// (`transaction.savepoint("user")`) and roll that back. To find out which rule was broken, the
-    /// store may take another connection of its pool.
+    /// The errors are those of [`Auth::create_user`], and [`Error::Misuse`] if the users are not in a
+    /// `PgStore`. After a database error, Postgres aborts the transaction and refuses all further
+    /// statements in it, so roll it back. To continue, create the user in a savepoint
+    /// (`transaction.savepoint("user")`) and roll back to it. To find out which constraint was broken, the
+    /// store may take another connection from its pool.
     #[cfg(feature = "postgres")]
     #[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
     pub fn transaction(mut self, transaction: &'a Transaction<'a>) -> Self {
@@ -267,7 +266,7 @@ impl<A> fmt::Debug for CreateUser<'_, A> {
     }
 }
 
-/// A key about to be created; `.await` creates it.
+/// A key that is about to be created; `.await` creates it.
 #[must_use = "a key is created by `.await`"]
 pub struct CreateKey<'a> {
     auth: &'a Auth,
@@ -278,8 +277,8 @@ pub struct CreateKey<'a> {
 }
 
 impl<'a> CreateKey<'a> {
-    /// Creates the key in this transaction of yours, such as that in which its user was created. All
-    /// that [`CreateUser::transaction`] says is true of keys as well.
+    /// Creates the key in your transaction, for example the one in which its user was created. The notes on
+    /// [`CreateUser::transaction`] apply to keys as well.
     #[cfg(feature = "postgres")]
     #[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
     pub fn transaction(mut self, transaction: &'a Transaction<'a>) -> Self {

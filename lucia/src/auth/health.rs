@@ -11,12 +11,12 @@ use crate::measure;
 use crate::store::{Health, SessionStore, StoreHealth};
 
 impl Auth {
-    /// Asks each store whether it works, by one cheap statement, and several stores at once: for the page by
-    /// which a load balancer or monitoring learns of it.
+    /// Checks whether each store works, with one cheap statement per store, all at the same time. Use it
+    /// for the page that a load balancer or a monitoring system polls.
     ///
-    /// It takes no longer than [`AuthBuilder::store_timeout`](crate::AuthBuilder::store_timeout), and as a rule
-    /// no longer than the time-out of the store: what has not answered then is
-    /// [`Down`](crate::HealthStatus::Down). Nothing is kept between two calls.
+    /// It takes at most [`AuthBuilder::store_timeout`](crate::AuthBuilder::store_timeout), and usually at
+    /// most the time-out of the store. A store that has not answered by then is
+    /// [`Down`](crate::HealthStatus::Down). Nothing is cached between two calls.
     ///
     /// ```
     /// use lucia::{Auth, HealthStatus};
@@ -34,12 +34,12 @@ impl Auth {
     ///
     /// | | [`Degraded`](crate::HealthStatus::Degraded) |
     /// |---|---|
-    /// | Postgres | callers wait for a connection of the pool, which has none left; the server is read-only; `synchronous_commit` is off; the cache does not answer, since its listener receives no changes |
+    /// | Postgres | callers are waiting because the pool has no free connection; the server is read-only; `synchronous_commit` is off; the cache does not answer because its listener receives no changes |
     /// | SQLite | the database cannot be written: another program keeps it locked, or the file is read-only |
     /// | Redis | the server is a replica; its memory is full; it evicts keys; it has neither an append-only file nor a replica |
     ///
-    /// SQLite is also down where its file was deleted: what is written then is lost. Another store says of itself
-    /// what it likes, by [`SessionStore::health`].
+    /// SQLite is also down if its file was deleted, because writes are then lost. Your own store decides
+    /// what [`SessionStore::health`] reports.
     pub async fn health(&self) -> Health {
         let main = self.health_of(&*self.0.main_store);
         let stores = match &self.0.session_store {
@@ -52,12 +52,12 @@ impl Auth {
         Health::new(stores)
     }
 
-    /// Records what lucia measures of its pools, queues and cache, by the facade crate `metrics`. Call it before
-    /// your exporter reads: what happens on the way of a request is counted without a lock, and recorded here. It
-    /// asks no database.
+    /// Records lucia's measurements of its pools, queues and cache through the facade crate `metrics`. Call
+    /// it before your exporter reads. lucia counts without a lock while it serves requests, and records the
+    /// counts here. The call does not query the database.
     ///
-    /// `docs/monitoring.md` in the repository lists the names. Gauges of two `Auth`s in one process have the same
-    /// ones, so that only those of the last call are seen.
+    /// `docs/monitoring.md` in the repository lists the names. Two `Auth`s in one process have gauges with
+    /// the same names, so you see only those of the last call.
     #[cfg(feature = "metrics")]
     #[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
     pub fn record_metrics(&self) {

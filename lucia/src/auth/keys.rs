@@ -13,33 +13,32 @@ impl Auth {
     ///
     /// # Errors
     ///
-    /// [`Error::Unavailable`] when the store is.
+    /// [`Error::Unavailable`] if the store is unavailable.
     #[doc(alias = "getKey")]
     pub async fn key(&self, key: impl Into<KeyId>) -> Result<Option<UserKey>> {
         let row = self.find_key(&key.into()).await?;
         row.map(UserKey::from_row).transpose()
     }
 
-    /// All keys of a user, in the order of their ids.
+    /// All keys of a user, ordered by id.
     ///
     /// # Errors
     ///
-    /// [`Error::Unavailable`] when the store is.
+    /// [`Error::Unavailable`] if the store is unavailable.
     #[doc(alias = "getAllUserKeys")]
     pub async fn user_keys(&self, user_id: &UserId) -> Result<Vec<UserKey>> {
         let rows = self.ask(self.store().user_keys(user_id)).await?;
         rows.into_iter().map(UserKey::from_row).collect()
     }
 
-    /// Deletes a key: `auth.delete_key(("github", "1234")).await?`, or `auth.delete_key(&key.id)` for
-    /// one that was looked up. Silent when there is none.
+    /// Deletes a key: `auth.delete_key(("github", "1234")).await?`, or `auth.delete_key(&key.id)` for a key
+    /// that you looked up. Does nothing if the key does not exist.
     ///
-    /// The last key of a user stays, unless
-    /// [`even_if_last`](DeleteKey::even_if_last) says otherwise.
+    /// The last key of a user is not deleted, except with [`even_if_last`](DeleteKey::even_if_last).
     ///
     /// # Errors
     ///
-    /// [`Error::LastKey`], [`Error::Unavailable`] when the store is.
+    /// [`Error::LastKey`]; [`Error::Unavailable`] if the store is unavailable.
     pub fn delete_key(&self, key: impl Into<KeyId>) -> DeleteKey<'_> {
         DeleteKey {
             auth: self,
@@ -81,7 +80,7 @@ impl Auth {
     }
 }
 
-/// A key about to be deleted; `.await` deletes it.
+/// A key that is about to be deleted; `.await` deletes it.
 #[derive(Debug)]
 #[must_use = "a key is deleted by `.await`"]
 pub struct DeleteKey<'a> {
@@ -91,7 +90,7 @@ pub struct DeleteKey<'a> {
 }
 
 impl DeleteKey<'_> {
-    /// Deletes the key even if its user cannot sign in without it.
+    /// Deletes the key even if the user cannot sign in without it.
     pub fn even_if_last(mut self) -> Self {
         self.last = LastKey::Delete;
         self

@@ -10,33 +10,33 @@ use crate::user::key::{KeyId, SignInMethod, UserKey, VerifiedKey};
 use crate::{Error, Result};
 
 impl Auth {
-    /// Checks a new password against the policy, before anything else is done: for a form that says
-    /// what is wrong with each field at once, or that checks while the user types.
+    /// Checks a new password against the policy and does nothing else. Use it for a form that shows the
+    /// problems of all fields at once, or that checks while the user types.
     ///
     /// All calls that set a password check it themselves.
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidPassword`] says which rule it breaks (OWASP ASVS 5.0, 6.2), and those of
-    /// [`refuse_when`](crate::PasswordOptions::refuse_when).
+    /// [`Error::InvalidPassword`] says which rule the password breaks (OWASP ASVS 5.0, 6.2). Errors of
+    /// [`refuse_when`](crate::PasswordOptions::refuse_when) are returned as well.
     pub async fn check_new_password(&self, password: &str) -> Result<()> {
         self.passwords().check(password).await.map(drop)
     }
 
-    /// Replaces the password of a key, or gives one to a key that has none, and leaves the user's
-    /// sessions alone. If the user or an attacker may hold a session that should end with the old
-    /// password, take [`change_password`](Self::change_password) or
-    /// [`reset_password`](Self::reset_password). For a user who has no password, and sets one in a handler, use
-    /// [`auth_request.set_password(..)`](crate::AuthRequest::set_password): a password that a session sets by this
-    /// call can be stored after the session has ended.
+    /// Replaces the password of a key, or adds one to a key that has none. The user's sessions do not end.
+    /// If the user or an attacker may have a session that should end with the old password, use
+    /// [`change_password`](Self::change_password) or [`reset_password`](Self::reset_password). In a handler
+    /// where a user without a password sets one, use
+    /// [`auth_request.set_password(..)`](crate::AuthRequest::set_password): `update_key_password` does not
+    /// check the session, so it can store the password after the session has ended.
     ///
-    /// A sign-in by the old password that is under way makes a session before this, or none:
-    /// [`create_session(&key)`](Self::create_session) refuses it.
+    /// If a sign-in with the old password is still in progress, it either creates its session before this
+    /// call, or [`create_session(&key)`](Self::create_session) refuses it.
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownKey`], [`Error::InvalidPassword`], [`Error::Busy`] when too many passwords
-    /// wait to be hashed, [`Error::Unavailable`] when the store is.
+    /// [`Error::UnknownKey`], [`Error::InvalidPassword`], [`Error::Busy`] if too many passwords are waiting
+    /// to be hashed, [`Error::Unavailable`] if the store is unavailable.
     pub async fn update_key_password(
         &self,
         key: impl Into<KeyId>,
@@ -47,13 +47,14 @@ impl Auth {
         self.set_key_password(row, Some(hash)).await
     }
 
-    /// Removes the password of a key, and leaves the user's sessions alone. The key then opens only by
-    /// [`trusted_key`](Self::trusted_key), on the word of the application. A sign-in by the password
-    /// that is under way is refused, as in [`update_key_password`](Self::update_key_password).
+    /// Removes the password of a key. The user's sessions do not end. The key then opens only with
+    /// [`trusted_key`](Self::trusted_key), if the application vouches for the user. A sign-in with the
+    /// password that is still in progress is refused, as with
+    /// [`update_key_password`](Self::update_key_password).
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownKey`], [`Error::Unavailable`] when the store is.
+    /// [`Error::UnknownKey`], [`Error::Unavailable`] if the store is unavailable.
     pub async fn remove_key_password(&self, key: impl Into<KeyId>) -> Result<UserKey> {
         let row = self.known_key(&key.into()).await?;
         self.set_key_password(row, None).await
@@ -81,12 +82,12 @@ impl Auth {
         UserKey::from_row(row)
     }
 
-    /// Changes the password of a signed-in user, of whose key [`verify_password`](Self::verify_password)
-    /// has checked the current password. All their other sessions end in the same transaction, and
-    /// this one gets another token (OWASP ASVS 5.0, 6.2.3 and 7.4.3). Before that, all their open links and
-    /// codes are [invalidated](Self::invalidate_user_tokens). Set its cookie with
+    /// Changes the password of a signed-in user, after [`verify_password`](Self::verify_password) has
+    /// checked the current password. All other sessions of the user end in the same transaction, and this
+    /// session gets a new token (OWASP ASVS 5.0, 6.2.3 and 7.4.3). Before that, all open links and codes of
+    /// the user are [invalidated](Self::invalidate_user_tokens). Set the cookie of the session with
     /// [`set_session`](crate::AuthRequest::set_session). In a handler,
-    /// [`auth_request.change_password(..)`](crate::AuthRequest::change_password) does all of it.
+    /// [`auth_request.change_password(..)`](crate::AuthRequest::change_password) does all of this.
     ///
     /// ```
     /// # use lucia::{Auth, Session};
@@ -96,27 +97,26 @@ impl Auth {
     /// # Ok(session) }
     /// ```
     ///
-    /// The password is replaced only if the key is still as it was verified: a password that an
-    /// administrator has set in the meantime stays.
+    /// The password is replaced only if the key has not changed since it was verified. So a password that
+    /// an administrator has set in the meantime stays.
     ///
-    /// A sign-in with the old password that is in progress leaves no session:
-    /// [`create_session(&key)`](Self::create_session) comes first, and this ends its session, or
-    /// it comes after, and is refused. `create_session(&user_id)` knows nothing of passwords, and
-    /// is not refused.
+    /// A sign-in with the old password that is still in progress leaves no session. If
+    /// [`create_session(&key)`](Self::create_session) comes first, this call ends its session. If it comes
+    /// later, it is refused. `create_session(&user_id)` does not check the key and is not refused.
     ///
-    /// With a separate store for sessions ([`AuthBuilder::sessions`](crate::AuthBuilder::sessions))
-    /// it takes several steps: this session gets its token, the others end, the password changes, and
-    /// sessions that began meanwhile end. If a step fails, this returns an error, the user has to sign
-    /// in again, and the password is the new one or still the old one. No session from before the
-    /// call remains beside a new password. One that began with the old password during the call can
-    /// remain; [`reset_password`](Self::reset_password) then ends all.
+    /// With a separate store for sessions ([`AuthBuilder::sessions`](crate::AuthBuilder::sessions)), the
+    /// call takes several steps: this session gets its token, the other sessions end, the password changes,
+    /// and sessions that began in the meantime end. If a step fails, the call returns an error, the user
+    /// has to sign in again, and the password is either the new one or still the old one. If the password
+    /// is the new one, no session from before the call remains. A session that began with the old password
+    /// during the call can remain; [`reset_password`](Self::reset_password) then ends all sessions.
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidCredentials`] when the key is another user's, or its password has been changed
-    /// since it was verified; [`Error::InvalidPassword`]; [`Error::Unauthenticated`] when the session
-    /// has ended meanwhile; [`Error::Busy`] when too many passwords wait to be hashed;
-    /// [`Error::Unavailable`] when the store is.
+    /// [`Error::InvalidCredentials`] if the key belongs to another user, or its password has changed since
+    /// it was verified; [`Error::InvalidPassword`]; [`Error::Unauthenticated`] if the session has ended in
+    /// the meantime; [`Error::Busy`] if too many passwords are waiting to be hashed; [`Error::Unavailable`]
+    /// if the store is unavailable.
     pub async fn change_password<A>(
         &self,
         session: &Session<A>,
@@ -158,21 +158,22 @@ impl Auth {
         Ok(session.info().clone().rotated(&rotation, self.now()))
     }
 
-    /// Sets the password of a user who has forgotten it and proved their identity by other means. For a link
-    /// that was sent to them, use [`create_password_reset`](crate::AuthRequest::create_password_reset).
-    /// In the same transaction all their sessions end, and before that all their open links and codes. A sign-in by the old password that is under
-    /// way leaves none either, as with [`change_password`](Self::change_password).
+    /// Sets the password of a user who has forgotten it and proved their identity by other means. For a
+    /// link that is sent to the user, use
+    /// [`create_password_reset`](crate::AuthRequest::create_password_reset). All sessions of the user end
+    /// in the same transaction. Before that, all their open links and codes are invalidated. A sign-in with
+    /// the old password that is still in progress leaves no session, as with
+    /// [`change_password`](Self::change_password).
     ///
-    /// The key counts as opened: to sign the user in right away, hand it to
-    /// [`create_session`](Self::create_session). Failed attempts that are
-    /// [counted](crate::VerifyPassword::limit_by) stay counted, for a reset says nothing of who made them:
-    /// from an address that has used up its attempts, the new password is refused until the count
-    /// ends.
+    /// The returned key counts as verified. To sign the user in right away, pass it to
+    /// [`create_session`](Self::create_session). [Counted](crate::VerifyPassword::limit_by) failures stay
+    /// counted, because a reset does not prove who caused them. So an address that has used up its attempts
+    /// cannot use the new password until the count ends.
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownKey`], [`Error::InvalidPassword`], [`Error::Busy`] when too many passwords
-    /// wait to be hashed, [`Error::Unavailable`] when the store is.
+    /// [`Error::UnknownKey`], [`Error::InvalidPassword`], [`Error::Busy`] if too many passwords are waiting
+    /// to be hashed, [`Error::Unavailable`] if the store is unavailable.
     pub async fn reset_password(
         &self,
         key: impl Into<KeyId>,

@@ -21,15 +21,16 @@ use crate::{Error, Result};
 pub(super) const SWEEP: u32 = 1000;
 
 impl Auth {
-    /// The valid session of a token, renewed if its active period is over. `None` when
-    /// there is none. A session that the store finds and cannot renew is valid, and stays
-    /// [`Idle`](SessionState::Idle). This may renew the session, but cannot send its cookie, which the browser then
-    /// removes too early: in a request, use [`AuthRequest`](crate::AuthRequest).
+    /// The valid session of a token, renewed if its active period is over. `None` if there is none. If the
+    /// store finds a session but cannot renew it, the session is valid and stays
+    /// [`Idle`](SessionState::Idle). This call may renew the session, but it cannot send the cookie again,
+    /// and the browser would then remove the cookie too early. In a request, use
+    /// [`AuthRequest`](crate::AuthRequest) instead.
     ///
     /// # Errors
     ///
-    /// [`Error::Unavailable`](crate::Error::Unavailable) when the store is: whether the token is
-    /// good is not known then.
+    /// [`Error::Unavailable`](crate::Error::Unavailable) if the store is unavailable. It is then unknown
+    /// whether the token is valid.
     pub async fn validate_session(&self, token: &SessionToken) -> Result<Option<Session>> {
         Ok(self
             .validate_token(token)
@@ -37,23 +38,23 @@ impl Auth {
             .map(|(session, _)| session))
     }
 
-    /// The unexpired session of this id, without its secret and never renewed. `None` when there is
-    /// none.
+    /// The unexpired session with this id, without its token. This call never renews the session. `None` if
+    /// there is none.
     ///
     /// # Errors
     ///
-    /// [`Error::Unavailable`](crate::Error::Unavailable) when the store is.
+    /// [`Error::Unavailable`](crate::Error::Unavailable) if the store is unavailable.
     #[doc(alias = "getSession")]
     pub async fn session(&self, id: &SessionId) -> Result<Option<SessionInfo>> {
         let row = self.ask(self.store().session(id)).await?;
         Ok(row.and_then(|row| self.unexpired(row, self.now())))
     }
 
-    /// The unexpired sessions of a user, the oldest first.
+    /// The unexpired sessions of a user, oldest first.
     ///
     /// # Errors
     ///
-    /// [`Error::Unavailable`](crate::Error::Unavailable) when the store is.
+    /// [`Error::Unavailable`](crate::Error::Unavailable) if the store is unavailable.
     #[doc(alias = "getAllUserSessions")]
     pub async fn user_sessions(&self, user_id: &UserId) -> Result<Vec<SessionInfo>> {
         let rows = self.ask(self.store().user_sessions(user_id)).await?;
@@ -62,16 +63,15 @@ impl Auth {
         Ok(unexpired.collect())
     }
 
-    /// Ends a session of any user. Does nothing if the session does not exist. It leaves the cookie
-    /// alone: signing out is this and
-    /// [`auth_request.set_session(None)`](crate::AuthRequest::set_session).
+    /// Ends a session of any user. Does nothing if the session does not exist. The cookie stays. To sign a
+    /// user out, also call [`auth_request.set_session(None)`](crate::AuthRequest::set_session).
     ///
-    /// An id from a request may name another user's session:
-    /// [`invalidate_user_session`](Self::invalidate_user_session) looks at that.
+    /// An id from a request can belong to another user's session. Use
+    /// [`invalidate_user_session`](Self::invalidate_user_session) for such an id: it checks the user.
     ///
     /// # Errors
     ///
-    /// [`Error::Unavailable`](crate::Error::Unavailable) when the store is.
+    /// [`Error::Unavailable`](crate::Error::Unavailable) if the store is unavailable.
     pub async fn invalidate_session(&self, id: &SessionId) -> Result<()> {
         self.revoke_session(id, RevocationCause::Application).await
     }
@@ -101,11 +101,11 @@ impl Auth {
         self.change(told, deletion, |ended| *ended).await
     }
 
-    /// Ends a session if it is this user's, and says whether it did.
+    /// Ends a session if it belongs to this user. Returns whether it did.
     ///
     /// # Errors
     ///
-    /// [`Error::Unavailable`](crate::Error::Unavailable) when the store is.
+    /// [`Error::Unavailable`](crate::Error::Unavailable) if the store is unavailable.
     pub async fn invalidate_user_session(&self, user_id: &UserId, id: &SessionId) -> Result<bool> {
         let told = EventKind::SessionRevoked {
             session_id: id.clone(),
@@ -119,37 +119,36 @@ impl Auth {
     ///
     /// # Errors
     ///
-    /// [`Error::Unavailable`](crate::Error::Unavailable) when the store is.
+    /// [`Error::Unavailable`](crate::Error::Unavailable) if the store is unavailable.
     #[doc(alias = "invalidateAllUserSessions")]
     pub async fn invalidate_user_sessions(&self, user_id: &UserId) -> Result<()> {
         self.revoke_sessions(user_id, None, RevocationCause::Application)
             .await
     }
 
-    /// Ends all sessions of a session's user except itself: "log out everywhere else".
+    /// Ends all sessions of a session's user except that session: "log out everywhere else".
     ///
     /// # Errors
     ///
-    /// [`Error::Unavailable`](crate::Error::Unavailable) when the store is.
+    /// [`Error::Unavailable`](crate::Error::Unavailable) if the store is unavailable.
     pub async fn invalidate_other_sessions(&self, session: &SessionInfo) -> Result<()> {
         let (user_id, kept) = (&session.user_id, Some(&session.id));
         self.revoke_sessions(user_id, kept, RevocationCause::Application)
             .await
     }
 
-    /// Sets your columns in a session's row: those that `attributes`, a struct or map, has as
-    /// fields. The others stay as they are, and lucia's own are out of reach. Returns the session
-    /// as it is then; [`attributes_as`](SessionInfo::attributes_as) reads the columns.
+    /// Sets your own columns in the row of a session. `attributes` is a struct or map whose fields are the
+    /// columns to set. Other columns do not change, and lucia's own columns cannot be set. Returns the
+    /// changed session; [`attributes_as`](SessionInfo::attributes_as) reads the columns.
     ///
-    /// The store has to know of them: see [`PgStoreBuilder::session_columns`].
+    /// The store has to be told about the columns: see [`PgStoreBuilder::session_columns`].
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownSession`] when the session does not exist or has expired;
-    /// [`Error::Constraint`] and [`Error::InvalidAttribute`] when an attribute breaks a rule of
-    /// your table or does not fit its column, when the column does not exist, and for a column of
-    /// lucia's; [`Error::Misuse`] when `attributes` cannot be serialized; [`Error::Unavailable`] when
-    /// the store is.
+    /// [`Error::UnknownSession`] if the session does not exist or has expired; [`Error::Constraint`] and
+    /// [`Error::InvalidAttribute`] if an attribute breaks a constraint of your table, does not fit its
+    /// column, or names a column that does not exist or is lucia's; [`Error::Misuse`] if `attributes`
+    /// cannot be serialized; [`Error::Unavailable`] if the store is unavailable.
     ///
     /// [`PgStoreBuilder::session_columns`]: https://docs.rs/lucia/latest/lucia/struct.PgStoreBuilder.html#method.session_columns
     pub async fn update_session_attributes(
@@ -164,16 +163,16 @@ impl Auth {
             .ok_or(Error::UnknownSession)
     }
 
-    /// Replaces the token of a session. Call it when the user gains privileges, so that a token that
-    /// leaked earlier is useless (OWASP ASVS 5.0, 7.2.4). The session is renewed by this, and its
-    /// public id changes. Set its cookie by [`set_session`](crate::AuthRequest::set_session).
+    /// Replaces the token of a session. Call it when the user gains privileges, so that a token that leaked
+    /// earlier is useless (OWASP ASVS 5.0, 7.2.4). The call also renews the session and changes its public
+    /// id. Set its cookie with [`set_session`](crate::AuthRequest::set_session).
     ///
-    /// It is one statement: before it the old token is good, and after it the new one.
+    /// The call is one statement: before it the old token is valid, and after it only the new one.
     ///
     /// # Errors
     ///
-    /// [`Error::Unauthenticated`] when the session has ended meanwhile, [`Error::Unavailable`]
-    /// when the store is.
+    /// [`Error::Unauthenticated`] if the session has ended in the meantime; [`Error::Unavailable`] if the
+    /// store is unavailable.
     pub async fn rotate_session<A>(&self, session: &Session<A>) -> Result<Session> {
         let rotation = self.rotation(session, None)?;
         let told = EventKind::SessionRotated {
@@ -184,16 +183,15 @@ impl Auth {
         self.rotate(session, rotation, told).await
     }
 
-    /// Notes that the user of a session has proved once more who they are, for
-    /// `#[authenticated(recent = "10m")]`:
+    /// Records that the user of a session has authenticated again, for `#[authenticated(recent = "10m")]`:
     /// `auth.reauthenticate(&session, &auth.verify_password(key, password).await?).await?`. The session
-    /// goes on under another token; set its cookie by [`set_session`](crate::AuthRequest::set_session).
-    /// [`AuthRequest::reauthenticate`](crate::AuthRequest::reauthenticate) does all of it.
+    /// gets a new token; set its cookie with [`set_session`](crate::AuthRequest::set_session). In a
+    /// handler, [`AuthRequest::reauthenticate`](crate::AuthRequest::reauthenticate) does all of this.
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidCredentials`] when the key is another user's; [`Error::Unauthenticated`] when
-    /// the session has ended meanwhile; [`Error::Unavailable`] when the store is.
+    /// [`Error::InvalidCredentials`] if the key belongs to another user; [`Error::Unauthenticated`] if the
+    /// session has ended in the meantime; [`Error::Unavailable`] if the store is unavailable.
     pub async fn reauthenticate<A>(
         &self,
         session: &Session<A>,
@@ -211,32 +209,33 @@ impl Auth {
         self.rotate(session, rotation, told).await
     }
 
-    /// Whether the user of this session proved who they are within the last `period`.
+    /// Whether the user of this session authenticated within the last `period`.
     #[must_use]
     pub fn is_recently_authenticated(&self, session: &SessionInfo, period: Duration) -> bool {
         Lifetime::is_recent(session.authenticated_at, period, self.now())
     }
 
-    /// Deletes the expired sessions of all users, and returns how many there were. It also deletes expired
-    /// one-time tokens, and counts of attempts to sign in that are over. It works in batches, and rests after each nine
-    /// times as long as it took, so that it has a tenth of the database at the most. Call it in a
-    /// separate job, not in a handler: see [`sweeper`](Self::sweeper).
+    /// Deletes the expired sessions of all users and returns their number. It also deletes expired one-time
+    /// tokens and ended counts of sign-in attempts. It works in batches. After each batch it pauses for
+    /// nine times as long as the batch took, so it uses the database at most a tenth of the time. Call it
+    /// in a separate job, not in a handler: see [`sweeper`](Self::sweeper).
     ///
     /// # Errors
     ///
-    /// [`Error::Unavailable`](crate::Error::Unavailable) when the store is. Rows that were deleted
-    /// before the error stay deleted. A failure to delete tokens or counts is logged, and is not an error.
+    /// [`Error::Unavailable`](crate::Error::Unavailable) if the store is unavailable. Rows that were
+    /// deleted before the error stay deleted. A failure to delete tokens or counts is logged and is not an
+    /// error.
     pub async fn delete_expired_sessions(&self) -> Result<u64> {
         self.sweep(SWEEP).await
     }
 
-    /// Deletes the expired sessions of a user, each by a statement, and returns how many there were. A
-    /// session that a table of the application refers to stays.
+    /// Deletes the expired sessions of a user, with one statement each, and returns their number. A session
+    /// that a table of the application refers to is not deleted.
     ///
     /// # Errors
     ///
-    /// [`Error::Unavailable`](crate::Error::Unavailable) when the store is. Rows that were deleted
-    /// before the error stay deleted.
+    /// [`Error::Unavailable`](crate::Error::Unavailable) if the store is unavailable. Rows that were
+    /// deleted before the error stay deleted.
     #[doc(alias = "deleteDeadUserSessions")]
     pub async fn delete_expired_user_sessions(&self, user_id: &UserId) -> Result<u64> {
         let now = self.now();

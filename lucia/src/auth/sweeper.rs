@@ -28,7 +28,7 @@ impl Auth {
     ///
     /// # Errors
     ///
-    /// [`Error::Unavailable`] when the store is.
+    /// [`Error::Unavailable`] if the store is unavailable.
     pub(super) async fn sweep_attempts(&self, batch: u32) -> Result<()> {
         if self.0.sign_in_limit.is_none() {
             return Ok(());
@@ -48,7 +48,7 @@ impl Auth {
     ///
     /// # Errors
     ///
-    /// [`Error::Unavailable`] when the store is.
+    /// [`Error::Unavailable`] if the store is unavailable.
     pub(super) async fn sweep_tokens(&self, batch: u32) -> Result<()> {
         let Some(tokens) = self.store().tokens() else {
             return Ok(());
@@ -62,8 +62,8 @@ impl Auth {
         }
     }
 
-    /// Settings of a job that deletes expired sessions and one-time tokens in the background, and counts of
-    /// attempts to sign in that have ended:
+    /// Settings of a job that deletes expired sessions, expired one-time tokens and ended counts of sign-in
+    /// attempts in the background:
     ///
     /// ```no_run
     /// # async fn f(auth: lucia::Auth) -> Result<(), Box<dyn std::error::Error>> {
@@ -73,7 +73,7 @@ impl Auth {
     /// # Ok(()) }
     /// ```
     ///
-    /// Any number of processes can have one.
+    /// Any number of processes can run one.
     pub fn sweeper(&self) -> SweeperBuilder {
         SweeperBuilder {
             auth: self.clone(),
@@ -116,8 +116,8 @@ impl SweeperBuilder {
         self
     }
 
-    /// The longest random time that is added to each pause, so that many processes do not sweep at the
-    /// same moment; 5 minutes by default. The first sweep waits for such a time, too.
+    /// The longest random time that is added to each pause, so that many processes do not sweep at the same
+    /// moment; 5 minutes by default. The first sweep also waits for a random time of at most this length.
     pub fn jitter(mut self, jitter: Duration) -> Self {
         self.jitter = jitter;
         self
@@ -129,12 +129,11 @@ impl SweeperBuilder {
         self
     }
 
-    /// Begins to sweep, on the Tokio runtime of the caller.
+    /// Starts sweeping, on the caller's Tokio runtime.
     ///
     /// # Errors
     ///
-    /// [`Error::Setting`] names the setting that makes no sense, [`Error::Misuse`] outside a Tokio
-    /// runtime.
+    /// [`Error::Setting`] names the setting that is invalid; [`Error::Misuse`] outside a Tokio runtime.
     pub fn start(self) -> Result<Sweeper> {
         if self.interval.is_zero() {
             let reason = "it would never rest";
@@ -170,13 +169,14 @@ impl SweeperBuilder {
     }
 }
 
-/// A job that deletes expired sessions and one-time tokens, and counts of attempts. It stops when it is dropped.
+/// A job that deletes expired sessions, one-time tokens and counts of sign-in attempts. It stops when it is
+/// dropped.
 #[must_use = "a sweeper stops when it is dropped: bind it to a name, and not to `_`"]
 pub struct Sweeper(JoinHandle<()>);
 
 impl Sweeper {
-    /// Stops it, and waits until it has. A batch that is being deleted is deleted as a whole or
-    /// not at all.
+    /// Stops the job and waits until it has stopped. A batch in progress is deleted completely or not at
+    /// all.
     pub async fn stop(mut self) {
         self.0.abort();
         // Its end is what was asked for.

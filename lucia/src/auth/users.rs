@@ -9,11 +9,11 @@ use crate::user::{Attributes, Problem, User, UserId, refused, try_columns};
 use crate::{Error, Result};
 
 impl Auth {
-    /// The user of this id.
+    /// The user with this id.
     ///
     /// # Errors
     ///
-    /// [`Error::Schema`] when the row does not fit `A`, [`Error::Unavailable`] when the store is.
+    /// [`Error::Schema`] if the row does not fit `A`; [`Error::Unavailable`] if the store is unavailable.
     #[doc(alias = "getUser")]
     pub async fn user<A: DeserializeOwned>(&self, id: &UserId) -> Result<Option<User<A>>> {
         let row = self.ask(self.store().user(id)).await?;
@@ -21,8 +21,8 @@ impl Auth {
             .transpose()
     }
 
-    /// Sets columns of a user's row: those that `attributes`, a struct or map, has as fields. The
-    /// others stay as they are, and `id` is out of reach. Returns the user as they are then.
+    /// Sets columns in the row of a user. `attributes` is a struct or map whose fields are the columns to
+    /// set. Other columns do not change, and `id` cannot be set. Returns the changed user.
     ///
     /// ```no_run
     /// # async fn f(auth: lucia::Auth, id: lucia::UserId) -> lucia::Result<()> {
@@ -37,10 +37,10 @@ impl Auth {
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownUser`]; [`Error::Constraint`] and [`Error::InvalidAttribute`] when an
-    /// attribute breaks a rule of your table or does not fit its column, for an attribute `id`, and
-    /// when a column does not exist; [`Error::Schema`] when the row does not fit `A`, which is
-    /// found when the columns have been set; [`Error::Unavailable`] when the store is.
+    /// [`Error::UnknownUser`]; [`Error::Constraint`] and [`Error::InvalidAttribute`] if an attribute breaks
+    /// a constraint of your table, does not fit its column, or names `id` or a column that does not exist;
+    /// [`Error::Schema`] if the row does not fit `A`, in which case the columns have been set;
+    /// [`Error::Unavailable`] if the store is unavailable.
     pub async fn update_user_attributes<A: DeserializeOwned>(
         &self,
         id: &UserId,
@@ -58,15 +58,15 @@ impl Auth {
         User::from_row(&row.ok_or(Error::UnknownUser)?, table)
     }
 
-    /// Deletes a user with their keys and sessions: their next request is anonymous. Silent when
-    /// the user does not exist. A sign-in at the same time comes first, and its session is deleted
-    /// as well, or it comes too late and is [`Error::UnknownUser`].
+    /// Deletes a user with their keys and sessions. Their next request is anonymous. Does nothing if the
+    /// user does not exist. If a sign-in happens at the same time, either its session is deleted as well,
+    /// or the sign-in fails with [`Error::UnknownUser`].
     ///
     /// # Errors
     ///
-    /// [`Error::Constraint`] of the kind [`Referenced`](crate::ConstraintKind::Referenced) when a
-    /// row of your own tables still refers to the user, or to one of their keys or sessions: then
-    /// nothing has been deleted. [`Error::Unavailable`] when the store is.
+    /// [`Error::Constraint`] of the kind [`Referenced`](crate::ConstraintKind::Referenced) if a row of your
+    /// own tables still refers to the user, or to one of their keys or sessions. Nothing has then been
+    /// deleted. [`Error::Unavailable`] if the store is unavailable.
     pub async fn delete_user(&self, id: &UserId) -> Result<()> {
         let user_id = id.clone();
         let deletion = self.store().delete_user(id);
@@ -74,16 +74,16 @@ impl Auth {
             .await
     }
 
-    /// Checks that the tables are there and that an `A` can be read from the table of users: once
-    /// at startup, instead of at the first request.
+    /// Checks that the tables exist and that an `A` can be read from the table of users. Call it once at
+    /// startup, so that a mistake does not show only at the first request.
     ///
-    /// Each field of `A`, under its serde name, has to be a column, unless `A` can do without it.
-    /// If there is a user already, one row is read as well, which finds columns of the wrong type.
+    /// Each field of `A`, under its serde name, has to be a column, unless `A` can do without it. If the
+    /// table has a user, one row is read as well, which detects columns of the wrong type.
     ///
     /// # Errors
     ///
-    /// [`Error::Schema`] names the table and column at fault, [`Error::Unavailable`] when the
-    /// store is.
+    /// [`Error::Schema`] names the table and column at fault; [`Error::Unavailable`] if the store is
+    /// unavailable.
     pub async fn check_schema<A: DeserializeOwned>(&self) -> Result<()> {
         let described = self.ask(self.store().describe_users()).await?;
         if self.0.sign_in_limit.is_some() {

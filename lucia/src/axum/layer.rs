@@ -1,4 +1,4 @@
-//! [`Auth::layer`]: cookie changes on every response, and whole routers kept private.
+//! [`Auth::layer`]: cookie changes on every response, and protection of whole routers.
 
 use std::borrow::Cow;
 use std::mem;
@@ -23,8 +23,8 @@ impl Auth {
     /// The layer that an axum router needs for `#[auth_request]`, `#[authenticated]` and the
     /// extractors: `Router::new().route("/", get(handler)).layer(auth.layer())`.
     ///
-    /// It stands after the routes, since a `Router` wraps only those that it has. With
-    /// [`protect`](AuthLayer::protect) it also keeps them private.
+    /// Add it after the routes, because a layer wraps only the routes that the `Router` already has. With
+    /// [`protect`](AuthLayer::protect), it also protects them.
     pub fn layer(&self) -> AuthLayer {
         AuthLayer {
             auth: self.clone(),
@@ -34,11 +34,11 @@ impl Auth {
     }
 }
 
-/// Made by [`Auth::layer`].
+/// Created by [`Auth::layer`].
 ///
-/// It is a layer of `tower`: it also goes around a single handler, a `MethodRouter`, or any service
-/// whose responses axum understands. Where there are several around a handler, the innermost one
-/// says which `Auth` the handler belongs to.
+/// It is a `tower` layer, so it can also wrap a single handler, a `MethodRouter`, or any service whose
+/// responses axum understands. If several layers wrap a handler, the innermost one decides which `Auth` the
+/// handler belongs to.
 #[derive(Clone, Debug)]
 #[must_use = "a layer takes effect by `.layer(..)`"]
 pub struct AuthLayer {
@@ -53,32 +53,32 @@ impl AuthLayer {
     /// get 401, an unsafe request from another origin 403, and a request with a token 503 while the
     /// store is unavailable.
     ///
-    /// The fallback of a router is behind its layers, too: there, what does not exist is 401 as
-    /// well. `.route_layer(..)` protects the routes alone. A nested router that was given no
-    /// fallback leaves what does not exist to the outer one, whatever its own layers: add one if
-    /// clients must not learn which of its pages exist.
+    /// The fallback of a router is behind its layers as well, so a path that does not exist also gets a
+    /// 401. `.route_layer(..)` protects only the routes. A nested router without its own fallback leaves
+    /// unknown paths to the outer router, whatever its own layers are. Add a fallback if clients must not
+    /// learn which of its pages exist.
     pub fn protect(mut self) -> Self {
         self.guard = self.guard.signed_in();
         self
     }
 
-    /// As [`protect`](Self::protect), and redirects unauthenticated requests to the page `login`
-    /// (303), with the requested page as `next=`, a [`LocalPath`](crate::LocalPath). The login page
-    /// has to stand outside: inside it is 401, and the log says so once.
+    /// Like [`protect`](Self::protect), but redirects unauthenticated requests to the page `login` (303),
+    /// with the requested page as `next=`, a [`LocalPath`](crate::LocalPath). The login page has to be
+    /// outside the protected routes. Inside, it gets a 401, and lucia logs this once.
     ///
     /// # Panics
     ///
-    /// As [`Guard::redirect`].
+    /// Like [`Guard::redirect`].
     pub fn protect_or_redirect(mut self, login: impl Into<Cow<'static, str>>) -> Self {
         self.guard = self.guard.redirect(login);
         self
     }
 
-    /// Admits only the requests that this guard admits as well, and decides before the body is read:
+    /// Also checks this guard, and decides before the body is read:
     /// `auth.layer().guard(Guard::authenticated().recent(Duration::from_secs(600)))`.
     ///
-    /// `protect`, `protect_or_redirect`, `guard` and `permit` add up, in any order: a request has to meet
-    /// the conditions of all. Of several login pages, the last one counts.
+    /// `protect`, `protect_or_redirect`, `guard` and `permit` add up, in any order: a request must meet the
+    /// conditions of all of them. Of several login pages, the last one counts.
     ///
     /// # Panics
     ///
@@ -100,7 +100,7 @@ impl<S> Layer<S> for AuthLayer {
     }
 }
 
-/// What [`AuthLayer`] wraps a service into.
+/// The service that [`AuthLayer`] returns.
 #[derive(Clone, Debug)]
 pub struct AuthService<S> {
     layer: Arc<AuthLayer>,

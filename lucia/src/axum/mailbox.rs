@@ -4,7 +4,7 @@ use axum::routing::{MethodRouter, get};
 
 use crate::mail::Mailbox;
 
-/// The page with the mails of a [`Mailbox`]:
+/// The page that shows the mails of a [`Mailbox`]:
 ///
 /// ```
 /// use axum::Router;

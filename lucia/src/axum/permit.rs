@@ -10,10 +10,9 @@ use super::AuthLayer;
 use super::response::{asked, respond};
 use crate::adapter::permit::{Decision, Function, Permit, permits};
 
-/// What a function for `permit` can take: an extractor that leaves the body and the router's state
-/// alone.
+/// What a function for `permit` can take: an extractor that reads neither the body nor the router's state.
 ///
-/// A guard does not know the state of the router. Take `Extension` in place of `State`.
+/// A guard does not have the state of the router. Use `Extension` instead of `State`.
 #[diagnostic::on_unimplemented(
     message = "a function for `permit` cannot take `{Self}`: it takes extractors by value",
     label = "takes something that is not an extractor, or one that needs the body or the router's state",
@@ -56,12 +55,12 @@ impl AuthLayer {
     /// read: `auth.layer().permit(is_admin)`. Where it is called
     /// several times, all functions have to permit the request.
     ///
-    /// The function takes the user, the session, and any other [extractor](PermitArgument) that leaves
-    /// the body alone, up to four in all. It may be `async`, and may return a `Result`: an error is
-    /// logged and answered with 503. If an argument cannot be extracted, the extractor's rejection is
-    /// the response.
+    /// The function takes the user, the session, and any other [extractor](PermitArgument) that does not
+    /// read the body, up to four in all. It may be `async`, and may return a `Result`: an error is logged
+    /// and answered with 503. If an argument cannot be extracted, the extractor's rejection is the
+    /// response.
     ///
-    /// The state of the router is not known here: take `Extension` in place of `State`.
+    /// The state of the router is not available here: use `Extension` instead of `State`.
     pub fn permit<F, A, K>(mut self, function: F) -> Self
     where
         F: Permit<A>,

@@ -7,18 +7,18 @@ use super::place;
 #[non_exhaustive]
 #[error("{kind} {} {}{}", kind.preposition(), place(table, column.as_deref()), named(constraint.as_deref()))]
 pub struct ConstraintViolation {
-    /// The kind of rule.
+    /// The kind of constraint.
     pub kind: ConstraintKind,
     /// The table.
     pub table: String,
-    /// The column, where the database tells.
+    /// The column, if the database reports it.
     pub column: Option<String>,
-    /// The name of the rule, where it has one.
+    /// The name of the constraint, if it has one.
     pub constraint: Option<String>,
 }
 
 impl ConstraintViolation {
-    /// A rule of `kind` in `table` was broken.
+    /// A constraint of `kind` in `table` was broken.
     #[must_use]
     pub fn new(kind: ConstraintKind, table: impl Into<String>) -> Self {
         Self {
@@ -29,14 +29,14 @@ impl ConstraintViolation {
         }
     }
 
-    /// Names the column at fault.
+    /// Sets the column at fault.
     #[must_use]
     pub fn column(mut self, column: Option<String>) -> Self {
         self.column = column;
         self
     }
 
-    /// Names the broken rule.
+    /// Sets the name of the broken constraint.
     #[must_use]
     pub fn constraint(mut self, constraint: Option<String>) -> Self {
         self.constraint = constraint;
@@ -44,28 +44,28 @@ impl ConstraintViolation {
     }
 }
 
-/// The kinds of rules that a table can have.
+/// The kinds of constraints that a table can have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConstraintKind {
-    /// Another row has this value.
+    /// Another row already has this value.
     #[error("a value is taken")]
     Unique,
     /// The column has to have a value.
     #[error("a value is missing")]
     NotNull,
-    /// A `CHECK` said no.
+    /// A `CHECK` failed.
     #[error("a check failed")]
     Check,
-    /// It refers to a row that is not there.
+    /// The value refers to a row that does not exist.
     #[error("a reference leads nowhere")]
     ForeignKey,
-    /// A row that is to be deleted, or to get another id, is still referenced. The table, column
-    /// and constraint are those of the reference. Declare it `ON DELETE CASCADE` or
-    /// `ON DELETE SET NULL`, or delete the row that refers to it first.
+    /// A row that is to be deleted, or to get another id, is still referenced. The table, column and
+    /// constraint are those of the reference. Declare the reference `ON DELETE CASCADE` or
+    /// `ON DELETE SET NULL`, or delete the referring row first.
     #[error("the row is still referenced")]
     Referenced,
-    /// Any other rule.
+    /// Any other constraint.
     #[error("a rule was broken")]
     Other,
 }

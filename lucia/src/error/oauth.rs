@@ -1,9 +1,9 @@
-//! [`OAuthError`]: a sign-in by a provider that failed.
+//! [`OAuthError`]: a failed sign-in with a provider.
 
 use std::fmt;
 
-/// A sign-in by a provider, or a use of its stored tokens, that failed. `Display` and `Debug` are for logs: they say what is wrong and
-/// what to do about it, and show neither codes nor tokens.
+/// A sign-in with a provider failed, or a use of its stored tokens. `Display` and `Debug` are for logs:
+/// they say what is wrong and what to do about it, and contain neither codes nor tokens.
 #[derive(Debug)]
 pub struct OAuthError {
     kind: OAuthErrorKind,
@@ -15,16 +15,16 @@ pub struct OAuthError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OAuthErrorKind {
-    /// The person, or the provider's rules, refused the sign-in (`error=access_denied`).
+    /// The person refused the sign-in, or the provider's rules did (`error=access_denied`).
     ///
     /// Status 403, code `oauth_denied`.
     Denied,
-    /// The callback does not belong to a sign-in that this browser began with this provider, or the
-    /// sign-in was finished before, or began too long ago. The person begins again.
+    /// The callback does not belong to a sign-in that this browser began with this provider, or the sign-in
+    /// was already finished, or it began too long ago. The person has to begin again.
     ///
     /// Status 400, code `oauth_state`.
     InvalidState,
-    /// The provider answered something that cannot be accepted. The log says what.
+    /// The provider's answer cannot be accepted. The log says why.
     ///
     /// Status 502, code `oauth_answer`.
     InvalidAnswer,
@@ -32,14 +32,15 @@ pub enum OAuthErrorKind {
     ///
     /// Status 503, code `oauth_unreachable`.
     Unreachable,
-    /// The provider does not accept the refresh token any more, or gave none and the access token has expired:
-    /// the person has ended the permission, or it has run out. They sign in by the provider again.
+    /// The provider no longer accepts the refresh token, or it gave none and the access token has expired.
+    /// The person has withdrawn the permission, or the permission has expired. They have to sign in with
+    /// the provider again.
     ///
     /// Status 403, code `oauth_revoked`.
     Revoked,
     /// Stored tokens cannot be decrypted: their key is not among
-    /// [`encryption_keys`](crate::AuthBuilder::encryption_keys), or the row was changed. The log says which. When
-    /// the person signs in by the provider again, the tokens are replaced.
+    /// [`encryption_keys`](crate::AuthBuilder::encryption_keys), or the row was changed. The log says
+    /// which. When the person signs in with the provider again, the tokens are replaced.
     ///
     /// Status 403, code `oauth_unreadable`.
     Unreadable,

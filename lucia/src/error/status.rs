@@ -5,20 +5,20 @@ use std::time::Duration;
 use super::{ConstraintKind, Error};
 
 impl Error {
-    /// The HTTP status of a response to a client who ran into this.
+    /// The HTTP status of the response to this error.
     #[must_use]
     pub fn status(&self) -> u16 {
         self.meaning().0
     }
 
-    /// A word for API clients, which stays the same in all versions: the table above lists them. What
-    /// a client cannot cause is `internal`.
+    /// A code for API clients, which is the same in all versions: see the table above. An error that a
+    /// client cannot cause has the code `internal`.
     #[must_use]
     pub fn code(&self) -> &'static str {
         self.meaning().1
     }
 
-    /// What a client may read of this: one sentence, the same for all errors of a kind.
+    /// A message for the client: one sentence, the same for all errors of a kind.
     #[must_use]
     pub fn public_message(&self) -> &'static str {
         self.meaning().2
@@ -70,7 +70,7 @@ impl Error {
         }
     }
 
-    /// How long the client shall wait before it asks again, for `Retry-After`.
+    /// How long the client should wait before it tries again, for `Retry-After`.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         match self {

@@ -1,4 +1,4 @@
-//! [`EventKind`]: the events there are.
+//! [`EventKind`]: the kinds of events.
 
 use serde::Serialize;
 
@@ -9,14 +9,14 @@ use crate::user::key::SignInMethod;
 
 /// What has happened.
 ///
-/// As JSON (`serde_json::to_value(&event.kind)`) a kind is an object of its fields, with its
+/// As JSON (`serde_json::to_value(&event.kind)`), a kind is an object of its fields, with its
 /// [name](Self::name) as `event`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum EventKind {
     // Users and keys ----------------------------------------------------------------------------
-    /// A user was created. [`sign_up`](crate::AuthRequest::sign_up) tells this, and then
+    /// A user was created. [`sign_up`](crate::AuthRequest::sign_up) reports this, and then
     /// [`SignedIn`](Self::SignedIn).
     #[non_exhaustive]
     UserCreated {
@@ -24,8 +24,8 @@ pub enum EventKind {
         user_id: UserId,
         /// The provider of the user's first key, if they have one.
         provider_id: Option<String>,
-        /// Whether the application commits it: [`CreateUser::transaction`]. If it rolls back, there
-        /// is no user.
+        /// Whether the user was created in a transaction of the application: [`CreateUser::transaction`].
+        /// If the application rolls it back, the user does not exist.
         ///
         /// [`CreateUser::transaction`]: https://docs.rs/lucia/latest/lucia/struct.CreateUser.html#method.transaction
         in_transaction: bool,
@@ -38,26 +38,27 @@ pub enum EventKind {
         /// The columns that were set.
         columns: Vec<String>,
     },
-    /// A user was deleted, with their keys, sessions and one-time tokens, or did not exist.
+    /// A user was deleted with their keys, sessions and one-time tokens, or did not exist.
     #[non_exhaustive]
     UserDeleted {
         /// The user.
         user_id: UserId,
     },
-    /// A user has one more key.
+    /// A user got another key.
     #[non_exhaustive]
     KeyCreated {
         /// The user.
         user_id: UserId,
         /// The provider of the key.
         provider_id: String,
-        /// Whether the application commits it, as in [`UserCreated`](Self::UserCreated).
+        /// Whether the key was created in a transaction of the application, as in
+        /// [`UserCreated`](Self::UserCreated).
         in_transaction: bool,
     },
     /// A key was deleted.
     #[non_exhaustive]
     KeyDeleted {
-        /// Whose key it was. `None` only where it was [`Interrupted`](Self::Interrupted).
+        /// The user of the key. `None` only in [`Interrupted`](Self::Interrupted).
         user_id: Option<UserId>,
         /// The provider of the key.
         provider_id: String,
@@ -73,8 +74,8 @@ pub enum EventKind {
         provider_id: String,
     },
     /// The owner of an address got the account: all sessions and one-time tokens of the user ended, the
-    /// passwords of their keys were removed, and the key of the address was verified. For each key that was
-    /// deleted by that, [`KeyDeleted`](Self::KeyDeleted) is told next.
+    /// passwords of their keys were removed, and the key of the address was verified.
+    /// [`KeyDeleted`](Self::KeyDeleted) follows for each key that this deleted.
     #[non_exhaustive]
     EmailClaimed {
         /// The user.
@@ -82,7 +83,8 @@ pub enum EventKind {
         /// The provider of the key.
         provider_id: String,
     },
-    /// A key got another address, which is verified: [`change_email`](crate::AuthRequest::change_email).
+    /// A key got another address, which is now verified:
+    /// [`change_email`](crate::AuthRequest::change_email).
     #[non_exhaustive]
     EmailChanged {
         /// The user.
@@ -91,7 +93,7 @@ pub enum EventKind {
         provider_id: String,
     },
     /// A key got its former address back. [`undo_email_change`](crate::AuthRequest::undo_email_change)
-    /// tells this, and then [`EmailClaimed`](Self::EmailClaimed).
+    /// reports this, and then [`EmailClaimed`](Self::EmailClaimed).
     #[non_exhaustive]
     EmailChangeUndone {
         /// The user.
@@ -101,7 +103,7 @@ pub enum EventKind {
     },
 
     // Passwords ---------------------------------------------------------------------------------
-    /// A key got a password, and the sessions of the user stay:
+    /// A key got a password, and no session ended:
     /// [`update_key_password`](crate::Auth::update_key_password) and
     /// [`set_password`](crate::AuthRequest::set_password).
     #[non_exhaustive]
@@ -111,7 +113,7 @@ pub enum EventKind {
         /// The provider of the key.
         provider_id: String,
     },
-    /// A key has no password any more, and the sessions of the user stay:
+    /// The password of a key was removed, and no session ended:
     /// [`remove_key_password`](crate::Auth::remove_key_password).
     #[non_exhaustive]
     PasswordRemoved {
@@ -120,19 +122,21 @@ pub enum EventKind {
         /// The provider of the key.
         provider_id: String,
     },
-    /// A user changed their password. All their other sessions ended, and their open links and codes.
+    /// A user changed their password. All their other sessions ended, and their open links and codes were
+    /// invalidated.
     #[non_exhaustive]
     PasswordChanged {
         /// The user.
         user_id: UserId,
         /// The provider of the key.
         provider_id: String,
-        /// The session that stays, by its new id.
+        /// The new id of the session that remains.
         session_id: SessionId,
-        /// The id that it had.
+        /// The former id of that session.
         former_session_id: SessionId,
     },
-    /// A forgotten password was reset. All sessions of the user ended, and their open links and codes.
+    /// A forgotten password was reset. All sessions of the user ended, and their open links and codes were
+    /// invalidated.
     #[non_exhaustive]
     PasswordReset {
         /// The user.
@@ -140,7 +144,7 @@ pub enum EventKind {
         /// The provider of the key.
         provider_id: String,
     },
-    /// An outdated hash was replaced at a sign-in. The password is the same.
+    /// An outdated hash was replaced at a sign-in. The password did not change.
     #[non_exhaustive]
     HashUpgraded {
         /// The user.
@@ -150,30 +154,28 @@ pub enum EventKind {
     },
 
     // Signing in --------------------------------------------------------------------------------
-    /// A password was right, or the application vouched for a key.
-    /// [`sign_in`](crate::AuthRequest::sign_in) with a password tells this, and then
-    /// [`SignedIn`](Self::SignedIn).
+    /// A password was right, or the application vouched for a key. [`sign_in`](crate::AuthRequest::sign_in)
+    /// with a password reports this, and then [`SignedIn`](Self::SignedIn).
     #[non_exhaustive]
     KeyVerified {
         /// The user.
         user_id: UserId,
         /// The provider of the key.
         provider_id: String,
-        /// [`Password`](SignInMethod::Password), or [`Application`](SignInMethod::Application) where the
-        /// application vouched for it by [`trusted_key`](crate::Auth::trusted_key).
+        /// [`Password`](SignInMethod::Password), or [`Application`](SignInMethod::Application) if the
+        /// application vouched for the key with [`trusted_key`](crate::Auth::trusted_key).
         method: SignInMethod,
     },
-    /// A proof of who a user is was refused: at a sign-in, or where a signed-in user proves once more who they
-    /// are.
+    /// A proof of who a user is was refused, at a sign-in or when a signed-in user authenticated again.
     #[non_exhaustive]
     SignInFailed {
-        /// Why. The client is not told.
+        /// The reason. The client does not learn it.
         reason: SignInFailure,
-        /// What was refused.
+        /// What kind of proof was refused.
         method: SignInMethod,
-        /// The provider of the key, where there was one.
+        /// The provider of the key, if there was one.
         provider_id: Option<String>,
-        /// Whose key it is, where lucia knows it.
+        /// The user of the key, if lucia knows them.
         user_id: Option<UserId>,
     },
     /// A session began.
@@ -183,26 +185,26 @@ pub enum EventKind {
         user_id: UserId,
         /// The session.
         session_id: SessionId,
-        /// By what.
+        /// How the user signed in.
         method: SignInMethod,
-        /// The provider of the key. `None` where the application vouched for a user id.
+        /// The provider of the key. `None` if the application vouched for a user id.
         provider_id: Option<String>,
-        /// Whether it counts as an authentication: [`unproven`](crate::CreateSession::unproven)
+        /// Whether the sign-in counts as an authentication. [`unproven`](crate::CreateSession::unproven)
         /// sessions do not.
         proven: bool,
-        /// The session that the browser had, which ended in the same transaction.
+        /// The previous session of the browser, which ended in the same transaction.
         replaced_session_id: Option<SessionId>,
     },
-    /// A signed-in user proved once more who they are.
+    /// A signed-in user authenticated again.
     #[non_exhaustive]
     Reauthenticated {
         /// The user.
         user_id: UserId,
-        /// The session, by its new id.
+        /// The new id of the session.
         session_id: SessionId,
-        /// The id that it had.
+        /// The former id of the session.
         former_session_id: SessionId,
-        /// By what.
+        /// How the user authenticated.
         method: SignInMethod,
         /// The provider of the key.
         provider_id: String,
@@ -214,30 +216,30 @@ pub enum EventKind {
     SignedOut {
         /// The session.
         session_id: SessionId,
-        /// The user, where the request had looked them up.
+        /// The user, if the request had looked them up.
         user_id: Option<UserId>,
     },
-    /// A session was ended by another call.
+    /// Another call ended a session.
     #[non_exhaustive]
     SessionRevoked {
         /// The session.
         session_id: SessionId,
-        /// The user, where the call knows them.
+        /// The user, if the call knows them.
         user_id: Option<UserId>,
-        /// By which call.
+        /// The call.
         cause: RevocationCause,
     },
-    /// All sessions of a user ended, except one if it is named.
+    /// All sessions of a user ended, except `kept_session_id` if it is set.
     #[non_exhaustive]
     SessionsRevoked {
         /// The user.
         user_id: UserId,
-        /// The session that stays.
+        /// The session that remains.
         kept_session_id: Option<SessionId>,
-        /// By which call.
+        /// The call.
         cause: RevocationCause,
     },
-    /// The expiry of a session moved, since it was used after its active period.
+    /// A session was renewed, because it was used after its active period.
     #[non_exhaustive]
     SessionRenewed {
         /// The user.
@@ -245,14 +247,14 @@ pub enum EventKind {
         /// The session.
         session_id: SessionId,
     },
-    /// A session got another token: [`rotate_session`](crate::Auth::rotate_session).
+    /// A session got a new token: [`rotate_session`](crate::Auth::rotate_session).
     #[non_exhaustive]
     SessionRotated {
         /// The user.
         user_id: UserId,
-        /// The session, by its new id.
+        /// The new id of the session.
         session_id: SessionId,
-        /// The id that it had.
+        /// The former id of the session.
         former_session_id: SessionId,
     },
 
@@ -260,49 +262,49 @@ pub enum EventKind {
     /// A link was created.
     #[non_exhaustive]
     OneTimeTokenCreated {
-        /// What it is for.
+        /// The purpose of the link.
         purpose: String,
-        /// Whose it is, if it is a user's.
+        /// The user of the link, if it has one.
         user_id: Option<UserId>,
     },
     /// A link was used.
     #[non_exhaustive]
     OneTimeTokenUsed {
-        /// What it was for.
+        /// The purpose of the link.
         purpose: String,
-        /// Whose it was, if it was a user's.
+        /// The user of the link, if it has one.
         user_id: Option<UserId>,
     },
-    /// A link was refused, where it was to be used or looked at: it is wrong, used or expired.
+    /// A link was refused when it was used or checked: it is wrong, used or expired.
     #[non_exhaustive]
     OneTimeTokenRefused {
-        /// What it was to be used for.
+        /// The purpose for which it was presented.
         purpose: String,
     },
     /// A code was created.
     #[non_exhaustive]
     OneTimeCodeCreated {
-        /// What it is for.
+        /// The purpose of the code.
         purpose: String,
-        /// Whose it is, if it is a user's.
+        /// The user of the code, if it has one.
         user_id: Option<UserId>,
     },
     /// A code was used.
     #[non_exhaustive]
     OneTimeCodeUsed {
-        /// What it was for.
+        /// The purpose of the code.
         purpose: String,
-        /// Whose it was, if it was a user's.
+        /// The user of the code, if it has one.
         user_id: Option<UserId>,
     },
     /// A code was refused: it is wrong, used or expired, or was tried too often.
     #[non_exhaustive]
     OneTimeCodeRefused {
-        /// What it was to be used for.
+        /// The purpose for which it was presented.
         purpose: String,
-        /// Whose code was tried, if there is one and it is a user's.
+        /// The user of the code that was tried, if that code exists and has a user.
         user_id: Option<UserId>,
-        /// How often it can still be tried. `None` where there is no code to be tried.
+        /// How many more times the code can be tried. `None` if there is no code to try.
         tries_left: Option<u32>,
     },
     /// All open links and codes of a user were invalidated.
@@ -313,35 +315,35 @@ pub enum EventKind {
     },
 
     // Requests ----------------------------------------------------------------------------------
-    /// An unsafe request was refused because of where it came from. It is told once for a request.
+    /// An unsafe request was refused because of its origin. This is reported once per request.
     #[non_exhaustive]
     OriginRefused {
-        /// What its headers say, and what to set if it was not to be refused.
+        /// What the headers of the request say, and what to set if it should be admitted.
         reason: String,
     },
-    /// A signed-in user was refused by `permit` or `recent`.
+    /// `permit` or `recent` denied access to a signed-in user.
     #[non_exhaustive]
     AccessDenied {
         /// The user.
         user_id: Option<UserId>,
         /// The session.
         session_id: Option<SessionId>,
-        /// Why.
+        /// The reason.
         reason: AccessDenial,
     },
 
     // Not known ---------------------------------------------------------------------------------
-    /// A change whose end lucia does not know: its future was dropped, or the store failed, while the
-    /// store was at it. It has happened as if it had been answered, or not at all.
+    /// lucia does not know the outcome of a change, because its future was dropped, or the store failed,
+    /// during the change. The change happened completely or not at all.
     #[non_exhaustive]
     Interrupted {
-        /// What has happened, or not.
+        /// The change that may have happened.
         change: Box<EventKind>,
     },
 }
 
 impl EventKind {
-    /// The name of the kind, which does not change: for a table, or for metrics.
+    /// The name of the kind, which never changes, for a table or for metrics.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
@@ -381,7 +383,7 @@ impl EventKind {
         }
     }
 
-    /// The user that it is about, where lucia knows them.
+    /// The user whom the event concerns, if lucia knows them.
     #[must_use]
     pub fn user_id(&self) -> Option<&UserId> {
         match self {
@@ -420,7 +422,7 @@ impl EventKind {
         }
     }
 
-    /// The session that it is about, by its public id.
+    /// The public id of the session that the event concerns.
     #[must_use]
     pub fn session_id(&self) -> Option<&SessionId> {
         match self {

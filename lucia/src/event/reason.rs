@@ -1,4 +1,4 @@
-//! Why something was refused, and by which call something ended.
+//! Why a sign-in or access was refused, and which call ended sessions.
 
 use serde::Serialize;
 
@@ -11,56 +11,55 @@ pub enum SignInFailure {
     UnknownKey,
     /// The password is wrong.
     WrongPassword,
-    /// The key has no password, and a password was given.
+    /// A password was given, but the key has none.
     NoPassword,
-    /// The key has a password, and [`trusted_key`](crate::Auth::trusted_key) opens none that has.
+    /// The key has a password, so [`trusted_key`](crate::Auth::trusted_key) does not open it.
     HasPassword,
     /// The stored hash cannot be verified. The log says why.
     UnreadableHash,
-    /// The link or code is wrong, used, replaced or expired, or was tried too often.
+    /// The link or code is wrong, used, replaced or expired, or too many codes were tried.
     InvalidOneTimeToken,
-    /// The link or code would be the first proof of an address, and its user has another way to sign in: they
-    /// have to sign in by that first.
+    /// The link or code would be the first proof of an address, and its user has another way to sign in,
+    /// which they have to use first.
     UnverifiedAddress,
-    /// The key is another user's than the one who is signed in.
+    /// The key belongs to another user than the one who is signed in.
     OtherUser,
-    /// The key was changed or deleted after it was verified, and before its session was stored.
+    /// The key was changed or deleted after it was verified and before its session was stored.
     KeyChanged,
     /// The user was deleted before the session was stored.
     UnknownUser,
-    /// Too many attempts at this key from this address have failed. The password or code was not looked at.
+    /// Too many attempts at this key from this address have failed. The password or code was not checked.
     Throttled,
-    /// Too many attempts from this address have failed at other spellings of this key. The password
-    /// or code was not looked at.
+    /// Too many attempts at other spellings of this key from this address have failed. The password or code
+    /// was not checked.
     ThrottledBySpellings,
-    /// Too many codes from this address were wrong, for whatever keys. The code was not looked at.
+    /// Too many wrong codes came from this address, for any keys. The code was not checked.
     ThrottledByClient,
     /// Too many passwords and codes are being hashed.
     Busy,
-    /// The store did not answer, or another error than these.
+    /// The store did not answer, or another error occurred.
     Unavailable,
-    /// The future was dropped before the proof was judged. The attempt counts as one that failed.
+    /// The future was dropped before the proof was checked. The attempt counts as a failure.
     Cancelled,
 }
 
-/// By which call sessions ended.
+/// The call that ended sessions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum RevocationCause {
-    /// By a call of the application: [`invalidate_session`](crate::Auth::invalidate_session) and those
-    /// like it.
+    /// A call of the application, such as [`invalidate_session`](crate::Auth::invalidate_session).
     Application,
-    /// By [`sign_out_everywhere`](crate::AuthRequest::sign_out_everywhere).
+    /// [`sign_out_everywhere`](crate::AuthRequest::sign_out_everywhere).
     SignOutEverywhere,
-    /// By [`sign_out_others`](crate::AuthRequest::sign_out_others).
+    /// [`sign_out_others`](crate::AuthRequest::sign_out_others).
     SignOutOthers,
-    /// By a sign-in, as one more session of the same browser.
+    /// A sign-in, which ended further sessions of the same browser.
     SignIn,
-    /// By [`set_session`](crate::AuthRequest::set_session), in a request with several session cookies.
+    /// [`set_session`](crate::AuthRequest::set_session), in a request with several session cookies.
     SetSession,
-    /// By a sign-in of the user elsewhere, as one session more than
-    /// [`max_sessions_per_user`](crate::AuthBuilder::max_sessions_per_user) allows.
+    /// A sign-in of the user elsewhere, which exceeded
+    /// [`max_sessions_per_user`](crate::AuthBuilder::max_sessions_per_user).
     SessionLimit,
 }
 
@@ -69,14 +68,14 @@ pub enum RevocationCause {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum AccessDenial {
-    /// A function for `permit` said no.
+    /// A function for `permit` denied the request.
     Forbidden,
-    /// The authentication is longer ago than `recent` allows.
+    /// The authentication is older than `recent` allows.
     ReauthenticationRequired,
 }
 
 impl SignInFailure {
-    /// Its name, as in the JSON of an event.
+    /// The name, as in the JSON of an event.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {

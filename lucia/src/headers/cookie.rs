@@ -27,8 +27,7 @@ const NEEDS_SECURE: &str = "browsers refuse this without `Secure`, which the coo
 /// name.
 const CANDIDATES: usize = 4;
 
-/// Whether browsers send the cookie along with requests that other sites cause (RFC 6265bis,
-/// 4.1.2.7).
+/// Whether browsers send the cookie with requests that other sites cause (RFC 6265bis, 4.1.2.7).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SameSite {
@@ -37,7 +36,7 @@ pub enum SameSite {
     /// Only with top-level navigation, such as a followed link.
     #[default]
     Lax,
-    /// Always. Browsers ask for `Secure` then.
+    /// Always. Browsers then require `Secure`.
     None,
 }
 
@@ -51,12 +50,12 @@ impl From<SameSite> for cookie::SameSite {
     }
 }
 
-/// How the session cookie differs from the default one.
+/// Changes to the default session cookie.
 ///
-/// Settings that are not given keep their defaults: in production the cookie is
-/// `__Host-auth_session` with `Secure`, `HttpOnly`, `SameSite=Lax` and `Path=/`; in development it
-/// is `auth_session` without `Secure`. The [`Environment`](crate::Environment) alone decides on
-/// `Secure`, and `HttpOnly` is always there.
+/// Settings that are not given keep their defaults. In production, the cookie is `__Host-auth_session` with
+/// `Secure`, `HttpOnly`, `SameSite=Lax` and `Path=/`. In development, it is `auth_session` without
+/// `Secure`. Only the [`Environment`](crate::Environment) decides on `Secure`, and `HttpOnly` is always
+/// set.
 #[derive(Clone, Debug, Default)]
 #[must_use = "options take effect by `builder.cookie(options)`"]
 pub struct CookieOptions {
@@ -73,39 +72,39 @@ impl CookieOptions {
         Self::default()
     }
 
-    /// The name of the cookie. A name that begins with `__Host-` asks browsers to see to it that
-    /// no other host can set the cookie; it goes with neither a domain nor another path.
+    /// The name of the cookie. With a name that begins with `__Host-`, browsers ensure that no other host
+    /// can set the cookie; such a cookie can have neither a domain nor another path.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
     }
 
-    /// The path below which the cookie is sent; `/` by default. After a change, browsers keep the
-    /// cookie of the old path beside the new one until its end:
+    /// The path below which the cookie is sent; `/` by default. After a change, browsers keep the cookie of
+    /// the old path beside the new one until it expires:
     /// [`AuthRequest::validate`](crate::AuthRequest::validate) says which of them counts.
     pub fn path(mut self, path: impl Into<String>) -> Self {
         self.path = Some(path.into());
         self
     }
 
-    /// The domain that the cookie is sent to, with all of its subdomains. By default it is sent
-    /// to the host alone that set it. Two sites of one domain need different
-    /// [names](Self::name), or a browser sends the cookies of both to one of them. The notes on a
-    /// change of the [path](Self::path) apply to the domain as well.
+    /// The domain to which the cookie is sent, with all its subdomains. By default the cookie is sent only
+    /// to the host that set it. Two sites on one domain need different [names](Self::name). Otherwise a
+    /// browser sends the cookies of both to one of them. The notes on a change of the [path](Self::path)
+    /// apply to the domain as well.
     pub fn domain(mut self, domain: impl Into<String>) -> Self {
         self.domain = Some(domain.into());
         self
     }
 
-    /// Whether the cookie comes along from other sites; `Lax` by default.
+    /// Whether the cookie is sent with requests from other sites; `Lax` by default.
     pub fn same_site(mut self, same_site: SameSite) -> Self {
         self.same_site = Some(same_site);
         self
     }
 
-    /// Whether the cookie belongs to the site that embeds this one, too (CHIPS): with
-    /// [`SameSite::None`], for pages that are shown in frames of other sites. Browsers ask for
-    /// `Secure` then. By default it is not.
+    /// Whether the cookie is separate for each site that embeds this one (CHIPS). Use it with
+    /// [`SameSite::None`], for pages that are shown in frames of other sites. Browsers then require
+    /// `Secure`. Off by default.
     pub fn partitioned(mut self, partitioned: bool) -> Self {
         self.partitioned = partitioned;
         self
@@ -354,7 +353,7 @@ impl SessionCookie {
         self.0.name()
     }
 
-    /// The token, or nothing in a cookie that removes another.
+    /// The token, or an empty text in a cookie that removes another one.
     #[must_use]
     pub fn value(&self) -> &str {
         self.0.value()
@@ -375,7 +374,7 @@ impl SessionCookie {
         removal.value().is_empty() && is_elsewhere
     }
 
-    /// Whether this cookie takes the session cookie away.
+    /// Whether this cookie removes the session cookie.
     #[must_use]
     pub fn is_removal(&self) -> bool {
         self.0.value().is_empty()

@@ -1,4 +1,4 @@
-//! [`Denial`]: an error on its way to a client, and the body that the application gives it.
+//! [`Denial`]: an error that becomes a response, and the body that the application gives it.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -10,16 +10,16 @@ use serde_json::json;
 
 use crate::Error;
 
-/// What a client asked for, as far as the response to a denied request depends on it.
+/// What a client requested, as far as the response to a denied request depends on it.
 pub trait AskedFor {
     /// The method in upper case.
     fn method(&self) -> &str;
 
-    /// The path and query that the client asked for, before a router took off its part. `None` for
-    /// a request without a path.
+    /// The path and query that the client requested, before a router removed its part. `None` for a request
+    /// without a path.
     fn target(&self) -> Option<&str>;
 
-    /// The values of `Accept`, separated by commas; empty where there is none.
+    /// The values of `Accept`, separated by commas; empty if there are none.
     fn accept(&self) -> Cow<'_, str>;
 }
 
@@ -48,13 +48,13 @@ impl<'a> Denial<'a> {
         self.error.status()
     }
 
-    /// The word for API clients, [`Error::code`].
+    /// The code for API clients, [`Error::code`].
     #[must_use]
     pub fn code(&self) -> &'static str {
         self.error.code()
     }
 
-    /// What the client may read, [`Error::public_message`].
+    /// The message for the client, [`Error::public_message`].
     #[must_use]
     pub fn message(&self) -> &'static str {
         self.error.public_message()
@@ -66,16 +66,15 @@ impl<'a> Denial<'a> {
         self.request.method()
     }
 
-    /// The path that the client asked for, without its query.
+    /// The path that the client requested, without its query.
     #[must_use]
     pub fn path(&self) -> &'a str {
         let target = self.request.target().unwrap_or_default();
         target.split('?').next().unwrap_or_default()
     }
 
-    /// Whether the client would rather have a page than JSON: `Accept` names `text/html`, and JSON
-    /// with no higher weight. Browsers name it when they navigate; `fetch` sends `*/*`, and gets
-    /// `false`.
+    /// Whether the client prefers a page to JSON: `Accept` contains `text/html`, and JSON with no higher
+    /// weight. Browsers send it when they navigate. `fetch` sends `*/*`, for which this is `false`.
     #[must_use]
     pub fn wants_html(&self) -> bool {
         let accept = self.request.accept();
@@ -124,8 +123,8 @@ pub(crate) struct Content {
 }
 
 impl DenialBody {
-    /// A body of any type: `DenialBody::new("application/xml", xml)`. A type that cannot stand in a
-    /// header is logged, and the response keeps its default look.
+    /// A body of any type: `DenialBody::new("application/xml", xml)`. If the type is not a valid header
+    /// value, lucia logs an error, and the response keeps its default look.
     pub fn new(
         content_type: impl Into<Cow<'static, str>>,
         body: impl Into<Cow<'static, str>>,
@@ -148,19 +147,19 @@ impl DenialBody {
         Self::new("text/plain; charset=utf-8", body)
     }
 
-    /// A page.
+    /// An HTML page.
     pub fn html(page: impl Into<Cow<'static, str>>) -> Self {
         Self::new("text/html; charset=utf-8", page)
     }
 
-    /// JSON. A value that cannot be written as JSON is logged, and the response keeps its default
-    /// look.
+    /// JSON. If the value cannot be written as JSON, lucia logs an error, and the response keeps its
+    /// default look.
     pub fn json(value: &impl Serialize) -> Self {
         Self::as_json("application/json", value)
     }
 
-    /// Problem details (RFC 9457): `type`, `title`, `status`, `detail`, and the
-    /// [`code`](Error::code). The detail of a refused new password or key says why it was refused.
+    /// Problem details (RFC 9457): `type`, `title`, `status`, `detail`, and the [`code`](Error::code). For
+    /// a refused new password or key, `detail` says why it was refused.
     ///
     /// ```
     /// # fn build(store: impl lucia::store::Store) -> lucia::Result<lucia::Auth> {

@@ -12,11 +12,11 @@ use crate::headers::origin::is_safe;
 
 /// Which headers your reverse proxy writes.
 ///
-/// The proxy has to append to the header with the address, or to overwrite it, and **has to remove or
-/// overwrite the others when a client sends them**.
+/// The proxy has to append to the header with the address, or to overwrite it. It **has to remove or
+/// overwrite the other headers if a client sends them**.
 ///
-/// Where several proxies are between the client and the application,
-/// [`AuthBuilder::proxy_hops`](crate::AuthBuilder::proxy_hops) says how many.
+/// If several proxies are between the client and the application, set
+/// [`AuthBuilder::proxy_hops`](crate::AuthBuilder::proxy_hops).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TrustedProxy {

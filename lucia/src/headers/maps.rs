@@ -74,8 +74,8 @@ macro_rules! header_map {
             }
         }
 
-        /// What a client asked for, kept while its request goes its way, for
-        /// [`deny`](crate::adapter::deny) and [`finish`](crate::adapter::finish).
+        /// What a client requested, kept for [`deny`](crate::adapter::deny) and
+        /// [`finish`](crate::adapter::finish).
         #[derive(Clone, Debug)]
         $vis struct Asked {
             method: Method,
@@ -85,8 +85,7 @@ macro_rules! header_map {
         }
 
         impl Asked {
-            /// Of a request for `uri`, as the client wrote it: routers that are nested change it.
-            /// Nothing is copied.
+            /// Takes the `uri` as the client sent it, because nested routers change it. Nothing is copied.
             #[must_use]
             $vis fn new(method: &Method, uri: &Uri, headers: &HeaderMap) -> Self {
                 let mut accept = headers.get_all($http::header::ACCEPT).into_iter();

@@ -1,4 +1,4 @@
-//! [`Mailbox`]: keeps mails for a page, in development.
+//! [`Mailbox`]: shows mails on a page, in development.
 
 use std::collections::VecDeque;
 use std::fmt::{self, Write as _};
@@ -15,11 +15,11 @@ use crate::{Error, Result};
 /// How many mails are kept: the newest ones.
 const KEPT: usize = 100;
 
-/// A mailer for development: it sends nothing, and keeps the last hundred mails for a page of the
+/// A mailer for development. It sends nothing, and keeps the last hundred mails for a page of the
 /// application.
 ///
-/// The adapters have the handler: `lucia::actix::mailbox` and `lucia::axum::mailbox`, at `/dev/mailbox`
-/// by convention. A clone is another handle to the same.
+/// The adapters have a handler for the page: `lucia::actix::mailbox` and `lucia::axum::mailbox`, by
+/// convention at `/dev/mailbox`. A clone is another handle to the same mailbox.
 ///
 /// ```
 /// use lucia::mail::Mailbox;
@@ -32,8 +32,7 @@ const KEPT: usize = 100;
 /// # Ok(()) }
 /// ```
 ///
-/// The page shows links and codes to everyone who can reach it. So there is a mailbox in development
-/// only.
+/// The page shows links and codes to everyone who can reach it. So a mailbox can exist only in development.
 #[derive(Clone)]
 pub struct Mailbox {
     auth: Auth,
@@ -46,7 +45,7 @@ struct Received {
 }
 
 impl Mailbox {
-    /// The headers that the page is to have: it is not kept, and runs no scripts.
+    /// The headers to send with the page: it is not cached, and runs no scripts.
     pub const HEADERS: [(&'static str, &'static str); 5] = [
         ("content-type", "text/html; charset=utf-8"),
         ("cache-control", "no-store"),
@@ -76,14 +75,14 @@ impl Mailbox {
         })
     }
 
-    /// The mails that it has, the newest first.
+    /// The mails, newest first.
     #[must_use]
     pub fn mails(&self) -> Vec<Mail> {
         let received = self.received();
         received.iter().map(|one| one.mail.clone()).collect()
     }
 
-    /// The page with the mails, for a framework that lucia has no adapter for. Send it with
+    /// The page with the mails, for a framework without an adapter in lucia. Send it with
     /// [`HEADERS`](Self::HEADERS).
     #[must_use]
     pub fn page(&self) -> String {

@@ -1,4 +1,4 @@
-//! [`Mailer`]: what sends a mail.
+//! [`Mailer`]: sends a mail.
 
 use std::sync::Arc;
 
@@ -7,10 +7,10 @@ use async_trait::async_trait;
 use super::Mail;
 use crate::BoxError;
 
-/// Sends mails: a mail server, or the API of a provider.
+/// Sends mails, through a mail server or the API of a provider.
 ///
-/// Implement it with `#[async_trait]` for a provider of your own. The [`Outbox`](super::Outbox) calls it
-/// from its own tasks, several at once, and waits two minutes at most for each call:
+/// To use your own provider, implement this with `#[async_trait]`. The [`Outbox`](super::Outbox) calls it
+/// from its own tasks, several at once, and waits at most two minutes for each call:
 ///
 /// ```
 /// use async_trait::async_trait;
@@ -36,11 +36,11 @@ use crate::BoxError;
 /// ```
 #[async_trait]
 pub trait Mailer: Send + Sync + 'static {
-    /// Sends a mail, and returns when another system has taken it over.
+    /// Sends a mail, and returns when another system has accepted it.
     ///
     /// # Errors
     ///
-    /// A [`SendError`] says whether it is worth another try. What it wraps ends in logs, and must show
+    /// A [`SendError`] says whether another try makes sense. Its source is logged, so it must contain
     /// neither addresses nor texts.
     async fn send(&self, mail: &Mail) -> Result<(), SendError>;
 }
@@ -56,22 +56,22 @@ impl<M: Mailer + ?Sized> Mailer for Arc<M> {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SendError {
-    /// This mail is refused, and would be refused again: its recipient does not exist.
+    /// This mail is refused, and would be refused again. For example, its recipient does not exist.
     #[error("the mail was refused")]
     Refused(#[source] BoxError),
-    /// It could not be sent this time: the server is away, or does not accept the password of the
-    /// application.
+    /// The mail could not be sent this time. For example, the server is unreachable, or does not accept the
+    /// application's password.
     #[error("the mail could not be sent")]
     Failed(#[source] BoxError),
 }
 
 impl SendError {
-    /// A [`SendError::Refused`] of this source.
+    /// A [`SendError::Refused`] with this source.
     pub fn refused(source: impl Into<BoxError>) -> Self {
         Self::Refused(source.into())
     }
 
-    /// A [`SendError::Failed`] of this source.
+    /// A [`SendError::Failed`] with this source.
     pub fn failed(source: impl Into<BoxError>) -> Self {
         Self::Failed(source.into())
     }

@@ -11,7 +11,7 @@ use crate::store::MailRow;
 /// The length of an id, of 36 letters and digits: more than 128 bits.
 const ID_LENGTH: usize = 25;
 
-/// A message to one address, with a text and, if you like, the same in HTML.
+/// A message to one address, with a plain text and optionally the same in HTML.
 ///
 /// ```
 /// use std::time::Duration;
@@ -24,8 +24,8 @@ const ID_LENGTH: usize = 25;
 /// # Ok(mail) }
 /// ```
 ///
-/// The address and the subject end up in headers and commands. So what breaks a line is refused in an
-/// address, and becomes a blank in a subject. `Debug` shows neither the address nor what is written.
+/// The address and the subject become headers and commands. So line breaks are refused in an address, and
+/// replaced by blanks in a subject. `Debug` shows neither the address nor the content.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Mail {
     id: String,
@@ -42,7 +42,7 @@ impl Mail {
     /// # Errors
     ///
     /// [`Error::InvalidAddress`](crate::Error::InvalidAddress) if no mail can be sent there;
-    /// [`Error::Internal`](crate::Error::Internal) when the operating system gives no random bytes.
+    /// [`Error::Internal`](crate::Error::Internal) if the operating system returns no random bytes.
     pub fn new(to: &str, subject: &str, text: &str) -> Result<Self> {
         Ok(Self {
             id: random_text(ID_LENGTH)?,
@@ -54,23 +54,24 @@ impl Mail {
         })
     }
 
-    /// The same in HTML, which most mail programs show in place of the text. Escape what you insert.
+    /// Adds the same content in HTML, which most mail programs show instead of the text. Escape what you
+    /// insert.
     #[must_use]
     pub fn with_html(mut self, html: &str) -> Self {
         self.html = Some(without_nul(html));
         self
     }
 
-    /// How long the mail is of use, such as the lifetime of its link. An [`Outbox`](super::Outbox) does not
-    /// send it later than this after it got it.
+    /// Sets how long the mail is useful, such as the lifetime of its link. An [`Outbox`](super::Outbox)
+    /// that could not send the mail within this time discards it.
     #[must_use]
     pub fn with_lifetime(mut self, lifetime: Duration) -> Self {
         self.lifetime = Some(lifetime);
         self
     }
 
-    /// A random id, which stays the same when the mail is sent again: for `Message-ID`, and as the
-    /// idempotency key of a provider's API. It is no secret, and logs name the mail by it.
+    /// A random id, which stays the same when the mail is sent again. It is for `Message-ID`, and for the
+    /// idempotency key of a provider's API. It is not secret, and logs identify the mail by it.
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id
@@ -94,7 +95,7 @@ impl Mail {
         &self.text
     }
 
-    /// The text in HTML, if it has one.
+    /// The HTML, if the mail has one.
     #[must_use]
     pub fn html(&self) -> Option<&str> {
         self.html.as_deref()

@@ -1,4 +1,4 @@
-//! [`Outbox`]: mails that are sent in the background, and tried again.
+//! [`Outbox`]: sends mails in the background, and retries.
 
 mod memory;
 mod worker;
@@ -35,7 +35,7 @@ pub struct OutboxBuilder {
 }
 
 impl Auth {
-    /// Settings of an [`Outbox`], which sends mails by `mailer` in the background:
+    /// Settings of an [`Outbox`], which sends mails with `mailer` in the background:
     ///
     /// ```no_run
     /// use lucia::Auth;
@@ -67,20 +67,20 @@ impl OutboxBuilder {
         self
     }
 
-    /// Keeps mails in memory only, for a database that is not to hold their links and codes. Mails that
+    /// Keeps mails only in memory, so that the database does not hold their links and codes. Mails that
     /// were not sent are lost when the process ends.
     pub fn in_memory(mut self) -> Self {
         self.in_memory = true;
         self
     }
 
-    /// Begins to send, on the Tokio runtime of the caller. What earlier processes have left in the
-    /// database is sent as well.
+    /// Starts sending, on the caller's Tokio runtime. Mails that earlier processes left in the database are
+    /// sent as well.
     ///
     /// # Errors
     ///
-    /// [`Error::Setting`] for a capacity of 0; [`Error::Schema`] when the table for mails is not in the
-    /// database; [`Error::Unavailable`] when the store is.
+    /// [`Error::Setting`] if the capacity is 0; [`Error::Schema`] if the table for mails is missing;
+    /// [`Error::Unavailable`] if the store is unavailable.
     pub async fn start(self) -> Result<Outbox> {
         // As many as a channel can hold.
         if self.capacity == 0 || self.capacity > tokio::sync::Semaphore::MAX_PERMITS {
@@ -116,34 +116,35 @@ impl fmt::Debug for OutboxBuilder {
     }
 }
 
-/// Mails that wait to be sent, and tasks that send them. A clone is another handle to the same.
+/// Mails that wait to be sent, and tasks that send them. A clone is another handle to the same outbox.
 ///
-/// [`send`](Self::send) does not wait: neither for the mail server nor for the database. So the time of
-/// a response does not tell whether a mail was sent.
+/// [`send`](Self::send) waits neither for the mail server nor for the database. So the response time does
+/// not reveal whether a mail was sent.
 ///
 /// # What can be lost, and what can come twice
 ///
-/// Where the store is a database, a mail is written there within moments, and deleted when it was sent or
-/// given up. It survives a restart. A process that is killed loses what it had not written yet.
-/// Otherwise mails are in memory, and end with the process; [`stop`](Self::stop) sends what it can.
+/// If the store is a database, a mail is written to it within moments, and deleted after it was sent or
+/// given up. It survives a restart. A process that is killed loses the mails that it has not yet written.
+/// Otherwise mails are in memory, and are lost when the process ends; [`stop`](Self::stop) sends what it
+/// can.
 ///
-/// Any number of processes can have an outbox over the same database. Each mail is sent by one of them. If
-/// that process is killed between sending and deleting it, another one sends the mail again, ten minutes
-/// later. A mail server that accepts a mail and breaks the connection before it says so gets the mail twice
-/// as well (RFC 5321, 4.5.3.2.6). Both copies have the same [`Mail::id`].
+/// Any number of processes can have an outbox on the same database. Each mail is sent by one of them. If
+/// that process is killed after it sent the mail and before it deleted it, another process sends the mail
+/// again, ten minutes later. A mail is also sent twice if a mail server accepts it and loses the connection
+/// before it confirms (RFC 5321, 4.5.3.2.6). Both copies have the same [`Mail::id`].
 ///
 /// # Tries
 ///
-/// A mail that could not be sent is tried again after about 5 s, and then after pauses that are three
-/// times as long each, up to an hour. After ten tries, in three to four hours, it is given up. A mail that was
-/// refused is given up at once, and one that has [expired](Mail::with_lifetime) when its turn comes. The log
-/// has a line for each of these, with the mail's id and without its address.
+/// A mail that could not be sent is tried again after about 5 s. Each further pause is three times as long,
+/// up to an hour. After ten tries, in three to four hours, the mail is given up. A refused mail is given up
+/// at once, and an [expired](Mail::with_lifetime) mail when its turn comes. The log has a line for each of
+/// these, with the mail's id but not its address.
 ///
 /// # Secrets
 ///
-/// The table `outgoing_mail` holds addresses, and texts with links and codes, until they are sent. Treat it
-/// and its backups as you treat a list of open links: a person who reads it can use the links until they expire.
-/// [`in_memory`](OutboxBuilder::in_memory) keeps them out of the database.
+/// The table `outgoing_mail` holds addresses, and texts with links and codes, until they are sent. Protect
+/// it and its backups like a list of open links: anyone who reads it can use the links until they expire.
+/// [`in_memory`](OutboxBuilder::in_memory) keeps mails out of the database.
 #[derive(Clone)]
 pub struct Outbox(Arc<Running>);
 
@@ -164,9 +165,9 @@ impl Outbox {
     ///
     /// # Errors
     ///
-    /// [`Error::Unavailable`] when as many mails wait in memory as the
-    /// [`capacity`](OutboxBuilder::capacity) allows, and after [`stop`](Self::stop). The mail is not sent
-    /// then.
+    /// [`Error::Unavailable`] if as many mails are waiting in memory as the
+    /// [`capacity`](OutboxBuilder::capacity) allows, and after [`stop`](Self::stop). The mail is then not
+    /// sent.
     pub fn send(&self, mail: Mail) -> Result<()> {
         let refused = match self.0.sender.try_send(Job::Send(Box::new(mail))) {
             Ok(()) => return Ok(()),
@@ -178,8 +179,8 @@ impl Outbox {
         Err(Error::unavailable(refused))
     }
 
-    /// Sends what is due, or writes it into the database, and stops. Mails that are being sent have ten
-    /// seconds to finish. To be called when no request is served any more.
+    /// Sends the mails that are due, or writes them to the database, and stops. Mails that are being sent
+    /// have ten seconds to finish. Call this when the server no longer serves requests.
     pub async fn stop(&self) {
         let sender = &self.0.sender;
         let mut tasks = self.0.tasks.lock().await;

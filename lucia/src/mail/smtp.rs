@@ -1,4 +1,4 @@
-//! [`SmtpMailer`]: sends by a mail server.
+//! [`SmtpMailer`]: sends through a mail server.
 
 mod connection;
 mod server;
@@ -21,7 +21,7 @@ use server::Server;
 /// How many connections are kept for the next mail.
 const KEPT: usize = 4;
 
-/// Sends mails by a mail server, over SMTP with TLS.
+/// Sends mails through a mail server, over SMTP with TLS.
 ///
 /// ```no_run
 /// use lucia::mail::SmtpMailer;
@@ -35,22 +35,23 @@ const KEPT: usize = 4;
 ///
 /// | URL | TLS | port if none is written |
 /// |---|---|---|
-/// | `smtps://user:password@host` | from the start (RFC 8314): the one to prefer | 465 |
-/// | `smtp://user:password@host` | by `STARTTLS`, without which nothing is sent | 587 |
+/// | `smtps://user:password@host` | from the start (RFC 8314); preferred | 465 |
+/// | `smtp://user:password@host` | with `STARTTLS`; without it, nothing is sent | 587 |
 /// | `smtp://localhost:1025?tls=none` | none; for a server on the same machine | 25 |
 ///
-/// Write characters of the user and password other than letters and digits as `%40` and the like. The
-/// certificate of the server has to be valid for its name, by the certificate authorities that Mozilla
-/// trusts, or by [`root_certificate`](Self::root_certificate).
+/// In the user and password, percent-encode characters other than letters and digits, such as `%40`. The
+/// certificate of the server has to be valid for its name, and issued by a certificate authority that
+/// Mozilla trusts, or by [`root_certificate`](Self::root_certificate).
 ///
-/// Up to four connections are kept for the next mail for a minute. A mail has a `Message-ID` made of
-/// [`Mail::id`], and `Auto-Submitted: auto-generated` (RFC 3834), so that no "out of office" answers it.
+/// Up to four connections stay open for a minute for further mails. A mail has a `Message-ID` made of
+/// [`Mail::id`], and `Auto-Submitted: auto-generated` (RFC 3834), so that no "out of office" message
+/// answers it.
 ///
 /// # Which mails are tried again
 ///
-/// A mail is [refused](SendError::Refused) if the server refuses its recipient or its content for good
-/// (RFC 5321, a reply of 500 and more). Everything else is tried again, a wrong password, a wrong
-/// certificate and a sender that is not accepted among it: these succeed once the configuration is corrected.
+/// A mail is [refused](SendError::Refused) if the server permanently rejects its recipient or its content
+/// (RFC 5321, a reply of 500 or more). Everything else is tried again, including a wrong password, a wrong
+/// certificate and a sender that is not accepted: these succeed once the configuration is corrected.
 ///
 /// # What the feature adds
 ///
@@ -65,7 +66,7 @@ pub struct SmtpMailer {
 }
 
 impl SmtpMailer {
-    /// A mailer that sends by the server of this URL, with this sender, which can have a name:
+    /// A mailer that sends through the server with this URL, from this sender, which can have a name:
     /// `Example <no-reply@example.com>`. It connects when there is something to send.
     ///
     /// # Errors
@@ -95,8 +96,8 @@ impl SmtpMailer {
         })
     }
 
-    /// Trusts this certificate authority as well, in PEM: that of a server inside a company, which Mozilla
-    /// does not know.
+    /// Also trusts this certificate authority, in PEM, such as that of a company, which Mozilla does not
+    /// know.
     ///
     /// # Errors
     ///
@@ -106,8 +107,8 @@ impl SmtpMailer {
         Ok(self)
     }
 
-    /// How long a mail may take, with connecting and signing in; a minute by default. An
-    /// [`Outbox`](super::Outbox) waits two minutes at most.
+    /// Sets how long a mail may take, including connecting and signing in; a minute by default. An
+    /// [`Outbox`](super::Outbox) waits at most two minutes.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;

@@ -12,37 +12,37 @@ use super::Mail;
 use super::html::is_link;
 use crate::{Error, Result};
 
-/// What a mail is about, with what goes into it.
+/// What a mail is about, with its values.
 ///
-/// A link is a whole URL, with `https://`.
+/// A link is a complete URL, with `https://`.
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub enum MailContent<'a> {
     /// Asks the recipient to confirm their e-mail address.
     VerifyAddress {
-        /// To the page that confirms it.
+        /// The link to the page that confirms it.
         link: &'a str,
     },
     /// Lets the user choose a new password.
     ResetPassword {
-        /// To the page that asks for the new one.
+        /// The link to the page that asks for the new password.
         link: &'a str,
     },
-    /// Asks to confirm a new address; to the new one.
+    /// Asks the recipient to confirm a new address. Sent to the new address.
     ConfirmNewAddress {
-        /// To the page that confirms it.
+        /// The link to the page that confirms it.
         link: &'a str,
     },
-    /// Tells that the account has another address now; to the old one.
+    /// Tells the recipient that the address of the account has changed. Sent to the old address.
     AddressChanged {
-        /// The address that it has now.
+        /// The new address.
         new_address: &'a str,
-        /// To the page that takes it back.
+        /// The link to the page that undoes the change.
         undo_link: &'a str,
     },
-    /// Signs in.
+    /// Lets the recipient sign in.
     SignInLink {
-        /// To the page that does.
+        /// The link to the page that signs them in.
         link: &'a str,
     },
     /// A code to type on the page that asked for it.
@@ -52,9 +52,9 @@ pub enum MailContent<'a> {
     },
     /// Invites a person who may not have an account yet.
     Invitation {
-        /// To the page that accepts it.
+        /// The link to the page that accepts the invitation.
         link: &'a str,
-        /// Who invites, as the reader knows them, or whose invitation it is.
+        /// The name of the person or organisation that invites.
         from: &'a str,
     },
 }
@@ -105,7 +105,7 @@ impl fmt::Debug for MailContent<'_> {
     }
 }
 
-/// The words of a mail, as plain text. Around them are the link or code, and the layout.
+/// The words of a mail, as plain text. lucia adds the link or code, and the layout.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MailWords {
@@ -113,13 +113,13 @@ pub struct MailWords {
     pub subject: String,
     /// Paragraphs before the link or code.
     pub before: Vec<String>,
-    /// What the button with the link says.
+    /// The label of the button with the link.
     pub button: String,
     /// Paragraphs after the link or code.
     pub after: Vec<String>,
-    /// What to do if the button does not work; the link follows.
+    /// What to do if the button does not work. The link follows this text.
     pub fallback: String,
-    /// The language, as HTML names it: `en`.
+    /// The language, as in HTML: `en`.
     pub language: String,
 }
 
@@ -137,14 +137,14 @@ impl MailWords {
         }
     }
 
-    /// With a paragraph before the link or code.
+    /// Adds a paragraph before the link or code.
     #[must_use]
     pub fn before(mut self, paragraph: impl Into<String>) -> Self {
         self.before.push(paragraph.into());
         self
     }
 
-    /// With a button for the link, and what stands before the link itself in small print.
+    /// Sets the label of the button, and the text in small print before the link itself.
     #[must_use]
     pub fn button(mut self, label: impl Into<String>, fallback: impl Into<String>) -> Self {
         self.button = label.into();
@@ -152,7 +152,7 @@ impl MailWords {
         self
     }
 
-    /// With a paragraph after the link or code.
+    /// Adds a paragraph after the link or code.
     #[must_use]
     pub fn after(mut self, paragraph: impl Into<String>) -> Self {
         self.after.push(paragraph.into());
@@ -160,7 +160,7 @@ impl MailWords {
     }
 }
 
-/// What words are asked for.
+/// What a mail is about and for whom, when an application is asked for its words.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct MailOccasion<'a> {
@@ -168,14 +168,14 @@ pub struct MailOccasion<'a> {
     pub content: MailContent<'a>,
     /// The name of the site, as people know it.
     pub site: &'a str,
-    /// The language that is asked for, as in `Accept-Language`: `de-AT`.
+    /// The requested language, as in `Accept-Language`: `de-AT`.
     pub language: &'a str,
     /// How long the link or code works.
     pub lifetime: Duration,
 }
 
 impl MailOccasion<'_> {
-    /// Whether the language is this one, in whatever region: `de-AT` is `de`.
+    /// Whether the requested language is this one, in any region: `de-AT` is `de`.
     #[must_use]
     pub fn is_in(&self, language: &str) -> bool {
         let first = self.language.split(['-', '_']).next().unwrap_or_default();
@@ -202,8 +202,8 @@ type Layout = Arc<dyn Fn(&MailOccasion<'_>, &MailWords) -> String + Send + Sync>
 /// # Ok(()) }
 /// ```
 ///
-/// [`words`](Self::words) replaces some of the texts or all, or adds a language, and
-/// [`layout`](Self::layout) replaces the HTML around them. All values are escaped in HTML.
+/// [`words`](Self::words) replaces some or all of the texts, or adds a language. [`layout`](Self::layout)
+/// replaces the HTML around them. All values are escaped in HTML.
 #[derive(Clone)]
 pub struct MailTexts {
     site: String,
@@ -212,7 +212,7 @@ pub struct MailTexts {
 }
 
 impl MailTexts {
-    /// Texts of the site that people know by this name.
+    /// Texts for the site with this name.
     pub fn new(site: impl Into<String>) -> Self {
         Self {
             site: site.into(),
@@ -221,8 +221,8 @@ impl MailTexts {
         }
     }
 
-    /// Asks for your own words first. Where you have none, lucia's are taken: in English, unless it knows
-    /// the language.
+    /// Asks for your own words first. If you return none, lucia uses its own words, in English unless it
+    /// knows the language.
     ///
     /// ```
     /// use lucia::mail::{MailContent, MailTexts, MailWords};
@@ -245,7 +245,8 @@ impl MailTexts {
         self
     }
 
-    /// Makes the HTML of the words, in place of lucia's layout. Escape what you insert, the link among it.
+    /// Replaces lucia's layout: creates the HTML from the words. Escape what you insert, including the
+    /// link.
     #[must_use]
     pub fn layout(
         mut self,
@@ -256,12 +257,12 @@ impl MailTexts {
     }
 
     /// A mail to this address, in this language (`de`, or `de-AT`), whose link or code works for this long.
-    /// It has this [lifetime](Mail::with_lifetime) itself.
+    /// The mail has the same [lifetime](Mail::with_lifetime).
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidAddress`]; [`Error::Misuse`] for a link that is not a URL with `https://` or
-    /// `http://`; [`Error::Internal`] when the operating system gives no random bytes.
+    /// [`Error::InvalidAddress`]; [`Error::Misuse`] if a link is not a URL with `https://` or `http://`;
+    /// [`Error::Internal`] if the operating system returns no random bytes.
     pub fn mail(
         &self,
         to: &str,

@@ -1,4 +1,4 @@
-//! A browser is sent to a provider.
+//! Begins a sign-in and sends a browser to a provider.
 
 use std::fmt;
 use std::time::Duration;
@@ -41,8 +41,8 @@ pub(super) struct Begun {
 }
 
 impl AuthRequest {
-    /// Begins a sign-in at a provider. Returns the URL that the response redirects to, and makes the
-    /// response set a cookie that binds the sign-in to this browser:
+    /// Begins a sign-in at a provider. Returns the URL to redirect to, and makes the response set a cookie
+    /// that binds the sign-in to this browser:
     ///
     /// ```
     /// use lucia::oauth::OAuthProvider;
@@ -58,17 +58,17 @@ impl AuthRequest {
     /// }
     /// ```
     ///
-    /// The person has 15 minutes. The callback page calls [`finish_oauth`](Self::finish_oauth), on the same
-    /// host: the cookie is sent to no other.
+    /// The person has 15 minutes. The callback page calls [`finish_oauth`](Self::finish_oauth). It has to
+    /// be on the same host, because the cookie is sent to no other.
     ///
-    /// Each call stores a one-time token. Where anyone can call it, limit how often a client does.
+    /// Each call stores a one-time token. If anyone can call it, limit how often each client does.
     ///
     /// # Errors
     ///
-    /// [`Error::CrossOrigin`] for an unsafe request from another origin; [`Error::OAuth`] when the
-    /// discovery document of the provider cannot be had; [`Error::Misuse`] for a store without one-time
-    /// tokens, and for a provider with [`store_tokens`](crate::oauth::OAuthProviderBuilder::store_tokens) where there is
-    /// no encryption key; [`Error::Unavailable`] when the store is.
+    /// [`Error::CrossOrigin`] for an unsafe request from another origin; [`Error::OAuth`] if the discovery
+    /// document of the provider cannot be fetched; [`Error::Misuse`] if the store has no one-time tokens,
+    /// and for a provider with [`store_tokens`](crate::oauth::OAuthProviderBuilder::store_tokens) if there
+    /// is no encryption key; [`Error::Unavailable`] if the store is unavailable.
     pub fn begin_oauth<'a>(&'a self, provider: &'a OAuthProvider) -> BeginOAuth<'a> {
         BeginOAuth {
             request: self,
@@ -80,16 +80,16 @@ impl AuthRequest {
         }
     }
 
-    /// As [`begin_oauth`](Self::begin_oauth), for a user who is signed in and wants to sign in by this
-    /// provider as well: when they come back, [`finish_oauth`](Self::finish_oauth) gives them the key.
+    /// Like [`begin_oauth`](Self::begin_oauth), for a signed-in user who wants to sign in with this
+    /// provider as well. When they come back, [`finish_oauth`](Self::finish_oauth) gives them the key.
     ///
-    /// Call it for a POST. By a link, another site could begin it and give the user a key that the attacker
-    /// has.
+    /// Call it in a POST. With a link, another site could begin it and give the user a key that belongs to
+    /// an attacker.
     ///
     /// # Errors
     ///
     /// Those of [`begin_oauth`](Self::begin_oauth); [`Error::Unauthenticated`] for an anonymous request;
-    /// [`Error::ReauthenticationRequired`] if the user has not signed in within the last 10 minutes;
+    /// [`Error::ReauthenticationRequired`] if the user has not authenticated within the last 10 minutes;
     /// [`Error::Misuse`] for a GET or HEAD request.
     pub fn link_oauth<'a>(&'a self, provider: &'a OAuthProvider) -> BeginOAuth<'a> {
         BeginOAuth {
@@ -98,14 +98,15 @@ impl AuthRequest {
         }
     }
 
-    /// Takes a provider from the user who is signed in: deletes their key of this
-    /// [subject](super::OAuthIdentity::subject) there, which is the second half of the key's id. The last key of a user
-    /// stays, because the user could not sign in without it. Sessions that began by the key stay as well.
+    /// Removes a provider from the signed-in user: deletes their key with this
+    /// [subject](super::OAuthIdentity::subject), which is the second half of the key's id. The last key of
+    /// a user is not deleted, because the user could not sign in without it. Sessions that began with the
+    /// key do not end.
     ///
     /// # Errors
     ///
-    /// Those of [`delete_key`](Self::delete_key). [`Error::UnknownKey`] means that this user has no such key of the
-    /// provider.
+    /// Those of [`delete_key`](Self::delete_key). [`Error::UnknownKey`] means that this user has no such
+    /// key of the provider.
     pub async fn unlink_oauth(&self, provider: &OAuthProvider, subject: &str) -> Result<()> {
         let key = KeyId::from((provider.id(), subject));
         let session = self.require_recent().await?;
@@ -129,8 +130,8 @@ pub struct BeginOAuth<'a> {
 }
 
 impl BeginOAuth<'_> {
-    /// Where the person wants to go afterwards: [`OAuthSignIn::next`](super::OAuthSignIn::next). A path longer than
-    /// 2048 bytes is replaced by the front page.
+    /// Sets where the person wants to go afterwards: [`OAuthSignIn::next`](super::OAuthSignIn::next). A
+    /// path of more than 2048 bytes is replaced by the front page.
     pub fn next(mut self, next: LocalPath) -> Self {
         self.next = match next.as_str().len() {
             ..=LONGEST_NEXT => next,
@@ -139,8 +140,8 @@ impl BeginOAuth<'_> {
         self
     }
 
-    /// Sends this parameter to the provider, in place of one of this name that the provider is built with:
-    /// `.parameter("prompt", "select_account")`, `.parameter("login_hint", address)`.
+    /// Sends this parameter to the provider. It replaces a parameter of the same name that was set when the
+    /// provider was built: `.parameter("prompt", "select_account")`, `.parameter("login_hint", address)`.
     pub fn parameter(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         let name = name.into();
         self.parameters.retain(|(former, _)| *former != name);
@@ -164,8 +165,8 @@ impl BeginOAuth<'_> {
     /// minute of leeway. Not all providers support it: Google does not.
     ///
     /// Before [`reauthenticate`](AuthRequest::reauthenticate), also check
-    /// [`OAuthIdentity::authenticated_at`](super::OAuthIdentity::authenticated_at) on the callback page: the browser
-    /// can have begun a sign-in without `max_age`.
+    /// [`OAuthIdentity::authenticated_at`](super::OAuthIdentity::authenticated_at) on the callback page,
+    /// because the browser may have begun a sign-in without `max_age`.
     pub fn max_age(mut self, max_age: Duration) -> Self {
         self.max_age = Some(max_age);
         self

@@ -1,4 +1,4 @@
-//! A browser comes back from a provider.
+//! Finishes a sign-in when a browser comes back from a provider.
 
 use std::sync::Arc;
 
@@ -26,30 +26,30 @@ use crate::{Error, Result};
 /// The longest query that is read, in bytes.
 const LONGEST: usize = 8 * 1024;
 
-/// A sign-in at a provider that is finished.
+/// A finished sign-in at a provider.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct OAuthSignIn {
     /// Which user this is.
     pub outcome: OAuthOutcome,
-    /// Who the provider says that the person is.
+    /// Who the person is, according to the provider.
     pub identity: OAuthIdentity,
     /// The tokens that the provider gave.
     pub tokens: OAuthTokens,
-    /// Where the person wanted to go, which is a path of this site.
+    /// The path of this site to which the person wanted to go.
     pub next: LocalPath,
 }
 
-/// Which user a person at a provider is.
+/// The user that a person at a provider is here.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum OAuthOutcome {
     /// The user who has the key of this identity: `auth_request.sign_in(key).await?`.
     Known(VerifiedKey),
-    /// No user has the key of this identity. Create a user with it, by
-    /// `NewUser::with_key(identity.new_key())`, or refuse.
+    /// No user has the key of this identity. Create a user with `NewUser::with_key(identity.new_key())`, or
+    /// refuse.
     New,
-    /// The user who is signed in, and began by [`AuthRequest::link_oauth`], has this key now.
+    /// The signed-in user, who began with [`AuthRequest::link_oauth`], now has this key.
     Linked(UserKey),
 }
 
@@ -82,26 +82,27 @@ impl AuthRequest {
     /// }
     /// ```
     ///
-    /// In this order, it
+    /// In this order, the call
     ///
-    /// 1. finds what this browser has begun by the `state`, once, and checks that it was with this provider;
+    /// 1. finds the sign-in that this browser began, by its `state`, which works once, and checks that it
+    ///    is for this provider;
     /// 2. compares the `iss` of the callback (RFC 9207);
     /// 3. exchanges the code for tokens, with the PKCE verifier;
-    /// 4. checks the ID token (OpenID Connect Core 1.0, 3.1.3.7), or asks the user-info endpoint of a
-    ///    provider that has none;
-    /// 5. looks the key of the identity up, or gives it to the user who [began to
-    ///    link](Self::link_oauth) it, and stores the tokens where the provider is built with
+    /// 4. checks the ID token (OpenID Connect Core 1.0, 3.1.3.7), or queries the user-info endpoint of a
+    ///    provider without ID tokens;
+    /// 5. looks up the key of the identity, or gives it to the user who [began to link](Self::link_oauth)
+    ///    it, and stores the tokens if the provider is built with
     ///    [`store_tokens`](crate::oauth::OAuthProviderBuilder::store_tokens).
     ///
-    /// It does not sign the user in: call `sign_in` or `sign_up`. An account is never found by an e-mail address: the address of an identity
-    /// can be that of another person's account. If you allow one address once, tell the person to sign in as
-    /// before and to link the provider then.
+    /// It does not sign the user in: call `sign_in` or `sign_up`. Accounts are never matched by e-mail
+    /// address, because the address of an identity can be that of another person's account. If each address
+    /// may have only one account, tell the person to sign in as before and then to link the provider.
     ///
     /// # Errors
     ///
-    /// [`Error::OAuth`]; [`Error::InvalidCredentials`] when the key of the identity has a password;
-    /// [`Error::Unavailable`] when the store is. For a link also [`Error::Unauthenticated`] when the user
-    /// is not signed in any more, and [`Error::DuplicateKey`] when another user has the key.
+    /// [`Error::OAuth`]; [`Error::InvalidCredentials`] if the key of the identity has a password;
+    /// [`Error::Unavailable`] if the store is unavailable. For a link also [`Error::Unauthenticated`] if
+    /// the user is no longer signed in, and [`Error::DuplicateKey`] if another user has the key.
     pub async fn finish_oauth(&self, provider: &OAuthProvider, query: &str) -> Result<OAuthSignIn> {
         self.check_forgery()?;
         let parts = &*provider.0;

@@ -1,4 +1,4 @@
-//! Stored tokens are asked for: given out while they work, and refreshed by one caller at a time.
+//! Returns stored tokens, which one caller at a time refreshes.
 
 use std::fmt;
 use std::time::Duration;
@@ -30,9 +30,10 @@ const LEEWAY: Duration = Duration::from_secs(30);
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 
 impl Auth {
-    /// The tokens of a user at a provider, for calls of its API on behalf of the person: the access token works
-    /// for another minute at least. `None` if none are stored: send the person to the provider by
-    /// [`begin_oauth`](crate::AuthRequest::begin_oauth) or [`link_oauth`](crate::AuthRequest::link_oauth).
+    /// The tokens of a user at a provider, for calls of its API on behalf of the person. The access token
+    /// works for at least another minute. `None` if no tokens are stored: send the person to the provider
+    /// with [`begin_oauth`](crate::AuthRequest::begin_oauth) or
+    /// [`link_oauth`](crate::AuthRequest::link_oauth).
     ///
     /// ```
     /// use lucia::oauth::{OAuthErrorKind, OAuthProvider};
@@ -51,19 +52,21 @@ impl Auth {
     /// }
     /// ```
     ///
-    /// Tokens are stored where the provider is built with
-    /// [`store_tokens`](crate::oauth::OAuthProviderBuilder::store_tokens). An access token that expires within a minute
-    /// is refreshed. Of all calls that need it, in all processes, one refreshes, and the others wait for it. It
-    /// goes on if its future is dropped: the new refresh token is stored before anything else happens with it.
-    /// An access token of which the provider does not say when it expires is given out as it is.
+    /// Tokens are stored if the provider is built with
+    /// [`store_tokens`](crate::oauth::OAuthProviderBuilder::store_tokens). An access token that expires
+    /// within a minute is refreshed. Across all processes, only one of the calls that need the token
+    /// refreshes it, and the others wait. The refresh continues if its future is dropped, and the new
+    /// refresh token is stored before anything else happens with it. If the provider does not say when an
+    /// access token expires, it is returned as it is.
     ///
     /// # Errors
     ///
-    /// [`Error::OAuth`]: of the kind [`Revoked`](crate::oauth::OAuthErrorKind::Revoked) when the provider refuses the
-    /// refresh token, which is deleted then, or gave none;
-    /// [`Unreadable`](crate::oauth::OAuthErrorKind::Unreadable) when no key decrypts what is stored; any other when the
-    /// provider cannot refresh now, and what is stored stays. [`Error::Misuse`] without
-    /// [`encryption_keys`](crate::AuthBuilder::encryption_keys); [`Error::Unavailable`] when the store is.
+    /// [`Error::OAuth`] of the kind [`Revoked`](crate::oauth::OAuthErrorKind::Revoked) if the provider
+    /// refuses the refresh token, which is then deleted, or gave none; of the kind
+    /// [`Unreadable`](crate::oauth::OAuthErrorKind::Unreadable) if no key decrypts the stored tokens; of
+    /// another kind if the provider cannot refresh now, in which case the stored tokens stay.
+    /// [`Error::Misuse`] without [`encryption_keys`](crate::AuthBuilder::encryption_keys);
+    /// [`Error::Unavailable`] if the store is unavailable.
     pub fn oauth_tokens<'a>(
         &'a self,
         user_id: &'a UserId,
@@ -77,13 +80,13 @@ impl Auth {
         }
     }
 
-    /// Deletes the stored tokens of a user at a provider. The provider is not told: the person ends the
-    /// permission there. Silent when there are none.
+    /// Deletes the stored tokens of a user at a provider. The provider is not notified: the person
+    /// withdraws the permission there. Does nothing if there are no tokens.
     ///
     /// # Errors
     ///
     /// [`Error::Misuse`] without [`encryption_keys`](crate::AuthBuilder::encryption_keys);
-    /// [`Error::Unavailable`] when the store is.
+    /// [`Error::Unavailable`] if the store is unavailable.
     pub async fn delete_oauth_tokens(
         &self,
         user_id: &UserId,
@@ -98,7 +101,7 @@ impl Auth {
     }
 }
 
-/// Stored tokens that are about to be asked for; `.await` gets them.
+/// Stored tokens that are about to be fetched; `.await` fetches them.
 #[must_use = "tokens are asked for by `.await`"]
 pub struct GetOAuthTokens<'a> {
     auth: &'a Auth,
@@ -115,8 +118,8 @@ enum Refreshed {
 }
 
 impl GetOAuthTokens<'_> {
-    /// Chooses the identity by the [provider user id](crate::KeyId::provider_user_id) of its key, where the user has
-    /// several at the provider. Without it, one of them is chosen.
+    /// Chooses the identity by the [provider user id](crate::KeyId::provider_user_id) of its key, if the
+    /// user has several at the provider. Without this call, one of them is chosen.
     pub fn subject(mut self, subject: impl Into<String>) -> Self {
         self.subject = Some(subject.into());
         self

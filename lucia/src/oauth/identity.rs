@@ -1,4 +1,4 @@
-//! [`OAuthIdentity`]: who the provider says that a person is.
+//! [`OAuthIdentity`]: who a person is, according to the provider.
 
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -17,26 +17,26 @@ use super::tokens::OAuthTokens;
 use crate::user::key::{KeyId, KeySecret, NewKey};
 use crate::{Error, Result};
 
-/// Who a provider says that a person is.
+/// Who a person is, according to a provider.
 ///
-/// The subject alone says which user this is: [`key_id`](Self::key_id) is the key of that user. Names and
+/// Only the subject identifies the user: [`key_id`](Self::key_id) is the key of that user. Names and
 /// addresses change, and a provider can give them to another person.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct OAuthIdentity {
     /// The [id](super::OAuthProvider::id) of the provider.
     pub provider: String,
-    /// The id of the person at the provider: `sub`, or what it calls its id.
+    /// The id of the person at the provider: `sub`, or the provider's own id.
     pub subject: String,
     /// The person's e-mail address, if the provider gives one.
     pub email: Option<String>,
-    /// Whether the provider says that it has verified that the address is the person's. An address that
-    /// it has not verified can be anyone's.
+    /// Whether the provider says that it has verified the address. An address that it has not verified can
+    /// be anyone's.
     pub email_verified: bool,
-    /// A name to show, if the provider gives one.
+    /// A display name, if the provider gives one.
     pub name: Option<String>,
-    /// When the person signed in at the provider, if the provider says so (`auth_time`). This can be long ago unless
-    /// the sign-in was begun with [`max_age`](super::BeginOAuth::max_age).
+    /// When the person signed in at the provider, if the provider says so (`auth_time`). This can be long
+    /// ago unless the sign-in began with [`max_age`](super::BeginOAuth::max_age).
     pub authenticated_at: Option<SystemTime>,
     claims: Value,
     /// The tokens, where they are stored with the key.
@@ -44,14 +44,14 @@ pub struct OAuthIdentity {
 }
 
 impl OAuthIdentity {
-    /// The key of the user who signs in by this: the id of the provider, and the subject.
+    /// The key of the user with this identity: the id of the provider, and the subject.
     #[must_use]
     pub fn key_id(&self) -> KeyId {
         KeyId::from((&self.provider, &self.subject))
     }
 
-    /// The key for a new user: `NewUser::with_key(identity.new_key())`. It carries the tokens of the provider where
-    /// they are [stored](super::OAuthProviderBuilder::store_tokens).
+    /// The key for a new user: `NewUser::with_key(identity.new_key())`. It carries the tokens of the
+    /// provider if they are [stored](super::OAuthProviderBuilder::store_tokens).
     #[must_use]
     pub fn new_key(&self) -> NewKey<'static> {
         NewKey {
@@ -66,8 +66,8 @@ impl OAuthIdentity {
         self.email.as_deref().filter(|_| self.email_verified)
     }
 
-    /// All that the provider says, as your type: the claims of the ID token with those of the user-info
-    /// endpoint, or the JSON of a provider that has no ID tokens.
+    /// Everything that the provider says, as your type: the claims of the ID token and of the user-info
+    /// endpoint, or the JSON of a provider without ID tokens.
     ///
     /// ```
     /// # fn f(identity: &lucia::oauth::OAuthIdentity) -> lucia::Result<()> {
@@ -83,7 +83,7 @@ impl OAuthIdentity {
     ///
     /// # Errors
     ///
-    /// [`Error::OAuth`] when they do not fit `T`.
+    /// [`Error::OAuth`] if the claims do not fit `T`.
     pub fn claims<T: DeserializeOwned>(&self) -> Result<T> {
         T::deserialize(&self.claims).map_err(|_| {
             let what = std::any::type_name::<T>();

@@ -1,12 +1,13 @@
-//! The table of providers: where they are, what to ask for, and where their answers say who a person is.
+//! The table of providers: their URLs, what to request, and where their answers identify a person.
 //!
-//! Each row is a constant, such as [`GITHUB`], for
-//! [`OAuthProvider::preset`](super::OAuthProvider::preset). The ids are the provider ids of keys, and equal
-//! those of Lucia 2 for the providers that it had. So do the subjects, with two exceptions: of Amazon Cognito
-//! and Salesforce, Lucia 2 took other claims than `sub`. [`ALL`] has all rows, for a page that shows them.
+//! Each row is a constant, such as [`GITHUB`], for [`OAuthProvider::preset`](super::OAuthProvider::preset).
+//! The ids are the provider ids of keys. For the providers that Lucia 2 had, the ids and the subjects are
+//! the same as there, with two exceptions: for Amazon Cognito and Salesforce, Lucia 2 used other claims
+//! than `sub`. [`ALL`] has all rows, for a page that shows them.
 //!
-//! A provider with OpenID Connect that is not here needs no row:
-//! [`OAuthProvider::oidc`](super::OAuthProvider::oidc). Another one is a constant of the application:
+//! An OpenID Connect provider that is not in the table needs no row: use
+//! [`OAuthProvider::oidc`](super::OAuthProvider::oidc). For any other provider, define a constant in the
+//! application:
 //!
 //! ```
 //! use lucia::oauth::presets::{EmailIn, Endpoints, Preset, SecretIn, Server, UserInfoMethod};
@@ -33,19 +34,19 @@ pub(super) mod table;
 
 pub use table::*;
 
-/// What is known of a provider.
+/// The data of a provider.
 #[derive(Clone, Debug)]
 #[allow(clippy::exhaustive_structs)] // Applications write rows of their own.
 pub struct Preset {
     /// The provider id of its users' keys.
     pub id: &'static str,
-    /// Its name for people.
+    /// The display name.
     pub name: &'static str,
     /// How it is reached.
     pub server: Server,
-    /// What to ask for, so that the answer has a subject, and an e-mail address if there is one.
+    /// The scopes to request, so that the answer has a subject, and an e-mail address if there is one.
     pub scopes: &'static [&'static str],
-    /// Further parameters of the URL that people are sent to.
+    /// Further parameters of the authorization URL.
     pub parameters: &'static [(&'static str, &'static str)],
 }
 
@@ -53,11 +54,11 @@ pub struct Preset {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Server {
-    /// By OpenID Connect. The issuer's discovery document has the URLs.
+    /// With OpenID Connect. The issuer's discovery document has the URLs.
     Issuer(&'static str),
-    /// By OpenID Connect, with another issuer for each customer, of this form.
+    /// With OpenID Connect. Each customer has another issuer, of this form.
     YourIssuer(&'static str),
-    /// By OAuth 2, with a user-info endpoint that each provider has invented anew.
+    /// With OAuth 2 and a provider-specific user-info endpoint.
     Plain(Endpoints),
 }
 
@@ -65,21 +66,21 @@ pub enum Server {
 #[derive(Clone, Debug)]
 #[allow(clippy::exhaustive_structs)]
 pub struct Endpoints {
-    /// Where people are sent to.
+    /// The URL to which people are sent.
     pub authorization: &'static str,
-    /// Where a code is exchanged.
+    /// The URL at which a code is exchanged.
     pub token: &'static str,
-    /// Where the request for tokens has the client secret.
+    /// Where the token request has the client secret.
     pub secret_in: SecretIn,
-    /// What tells who the person is.
+    /// The URL of the user info.
     pub user_info: &'static str,
-    /// How that is asked.
+    /// The method of the user-info request.
     pub user_info_method: UserInfoMethod,
-    /// Where the person's id is, which never changes and is never given to another person.
+    /// Where the person's id is. The id never changes and is never given to another person.
     pub subject: &'static str,
     /// Where the e-mail address is.
     pub email: EmailIn,
-    /// Where a name to show is.
+    /// Where the display name is.
     pub name: &'static str,
 }
 
@@ -107,13 +108,13 @@ pub enum UserInfoMethod {
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum EmailIn {
-    /// It gives none.
+    /// The provider gives none.
     Nowhere,
     /// At this place. The provider does not say whether it is verified.
     Unverified(&'static str),
-    /// At this place. The provider documents that it gives verified addresses only.
+    /// At this place. According to the provider's documentation, it gives only verified addresses.
     Verified(&'static str),
-    /// At a place, with a flag at another one.
+    /// At one place, with a flag at another.
     Flagged {
         /// The address.
         email: &'static str,

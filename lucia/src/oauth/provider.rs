@@ -1,4 +1,4 @@
-//! [`OAuthProvider`]: a provider, and this application's registration there.
+//! [`OAuthProvider`]: a provider, and the registration of this application there.
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,8 +17,8 @@ use crate::time_limit::within;
 use crate::user::key::KeyId;
 use crate::{Error, Result};
 
-/// A provider that people sign in by, and the registration of the application there. A clone is another
-/// handle to the same.
+/// A provider with which people sign in, and the registration of the application there. A clone is another
+/// handle to the same provider.
 ///
 /// ```
 /// use lucia::oauth::{OAuthProvider, presets};
@@ -35,9 +35,9 @@ use crate::{Error, Result};
 /// # Ok(()) }
 /// ```
 ///
-/// Build it once, when the application starts, and share it as the application shares its `Auth`. The
-/// discovery document and the keys of an OIDC provider are fetched by the first sign-in and kept for an
-/// hour. Keys that a token names and that are not known are fetched at most once a minute.
+/// Build it once, when the application starts, and share it as you share the `Auth`. The first sign-in
+/// fetches the discovery document and the keys of an OIDC provider, and lucia keeps them for an hour. If a
+/// token names an unknown key, the keys are fetched again, at most once a minute.
 #[derive(Clone)]
 pub struct OAuthProvider(pub(super) Arc<Parts>);
 
@@ -98,10 +98,9 @@ impl OAuthProvider {
         }
     }
 
-    /// Any provider of OpenID Connect, by its issuer: the URL below which it has
-    /// `/.well-known/openid-configuration`. The `id` is the
-    /// [provider id](crate::KeyId::provider_id) of keys. Subjects are unique within an issuer, so another
-    /// issuer needs another id.
+    /// Any OpenID Connect provider, by its issuer: the base URL of `/.well-known/openid-configuration`. The
+    /// `id` is the [provider id](crate::KeyId::provider_id) of keys. Subjects are unique only within an
+    /// issuer, so use another id for another issuer.
     pub fn oidc(id: impl Into<String>, issuer: impl Into<String>) -> OAuthProviderBuilder {
         let id = id.into();
         OAuthProviderBuilder {
@@ -112,13 +111,13 @@ impl OAuthProvider {
         }
     }
 
-    /// The provider id of the keys of its users, such as `github`.
+    /// The provider id of its users' keys, such as `github`.
     #[must_use]
     pub fn id(&self) -> &str {
         &self.0.id
     }
 
-    /// Its name for people, such as `GitHub`.
+    /// Its display name, such as `GitHub`.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.0.name
@@ -170,14 +169,14 @@ impl Known<'_> {
 }
 
 impl Auth {
-    /// Exchanges a refresh token for new tokens of the provider. Many providers accept a refresh token once:
-    /// store the new one before you use the new access token. [`oauth_tokens`](Self::oauth_tokens) does all of
-    /// this.
+    /// Exchanges a refresh token for new tokens of the provider. Many providers accept a refresh token only
+    /// once, so store the new one before you use the new access token. [`oauth_tokens`](Self::oauth_tokens)
+    /// does all of this.
     ///
     /// # Errors
     ///
-    /// [`Error::OAuth`]: of the kind [`Revoked`](crate::oauth::OAuthErrorKind::Revoked) when the provider refuses the
-    /// token, as it does once the person has withdrawn the permission.
+    /// [`Error::OAuth`], of the kind [`Revoked`](crate::oauth::OAuthErrorKind::Revoked) if the provider
+    /// refuses the token, for example because the person has withdrawn the permission.
     pub async fn refresh_oauth_tokens(
         &self,
         provider: &OAuthProvider,
@@ -203,7 +202,7 @@ impl fmt::Debug for OAuthProvider {
     }
 }
 
-/// The settings of an [`OAuthProvider`], checked all together by [`build`](Self::build).
+/// The settings of an [`OAuthProvider`]. [`build`](Self::build) checks them all together.
 #[must_use = "settings take effect by `build()`"]
 pub struct OAuthProviderBuilder {
     id: String,
@@ -232,39 +231,39 @@ pub(super) const OWN: [&str; 9] = [
 ];
 
 impl OAuthProviderBuilder {
-    /// What the provider gave the application at its registration.
+    /// Sets the client id and secret that the provider gave to the application.
     pub fn client(mut self, id: impl Into<String>, secret: impl Into<String>) -> Self {
         self.client = Some((id.into(), Some(secret.into())));
         self
     }
 
-    /// The client id of a registration without a secret, as Lichess has it.
+    /// Sets the client id of a registration without a secret, as with Lichess.
     pub fn public_client(mut self, id: impl Into<String>) -> Self {
         self.client = Some((id.into(), None));
         self
     }
 
-    /// The URL of the callback page, exactly as it is registered at the provider. Each provider needs a
-    /// callback of another path (RFC 9700, 4.4.2.2).
+    /// Sets the URL of the callback page, exactly as it is registered at the provider. Each provider needs
+    /// a callback with another path (RFC 9700, 4.4.2.2).
     pub fn redirect_url(mut self, url: impl Into<String>) -> Self {
         self.redirect_url = url.into();
         self
     }
 
-    /// The issuer, for presets of providers of which each customer has another one, such as
-    /// `https://example.eu.auth0.com/`, and for a GitLab of your own.
+    /// Sets the issuer, for presets whose customers each have their own, such as
+    /// `https://example.eu.auth0.com/`, and for your own GitLab.
     pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
         self.issuer = Some(issuer.into());
         self
     }
 
-    /// The name for people.
+    /// Sets the display name.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = name.into();
         self
     }
 
-    /// Asks for these scopes as well.
+    /// Requests these scopes as well.
     pub fn scopes<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
         for scope in scopes.into_iter().map(Into::into) {
             if !self.scopes.contains(&scope) {
@@ -274,8 +273,8 @@ impl OAuthProviderBuilder {
         self
     }
 
-    /// Sends this parameter with each person to the provider, in place of the preset's one of this name:
-    /// `.parameter("access_type", "offline")`.
+    /// Adds a parameter to the URL to which people are sent. It replaces a parameter of the same name in
+    /// the preset: `.parameter("access_type", "offline")`.
     pub fn parameter(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         let name = name.into();
         self.parameters.retain(|(former, _)| *former != name);
@@ -286,15 +285,16 @@ impl OAuthProviderBuilder {
     /// Stores the tokens of each person who signs in, for [`Auth::oauth_tokens`]. They are encrypted with
     /// [`encryption_keys`](crate::AuthBuilder::encryption_keys), in the table `user_credential`.
     ///
-    /// [`finish_oauth`](crate::AuthRequest::finish_oauth) stores them for a known user and for a link. For a new
-    /// user, `NewUser::with_key(identity.new_key())` carries them, and they are stored when the user is created.
-    /// Unlinking, deleting the key or the user, and [`Auth::delete_oauth_tokens`] delete them.
+    /// [`finish_oauth`](crate::AuthRequest::finish_oauth) stores them for a known user and for a link. For
+    /// a new user, `NewUser::with_key(identity.new_key())` carries them, and they are stored when the user
+    /// is created. They are deleted when the provider is unlinked, when the key or the user is deleted, and
+    /// by [`Auth::delete_oauth_tokens`].
     pub fn store_tokens(mut self) -> Self {
         self.stores_tokens = true;
         self
     }
 
-    /// How long all requests of one call to the provider may take together; 15 seconds by default.
+    /// Sets how long all requests of one call to the provider may take together; 15 seconds by default.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
@@ -304,7 +304,7 @@ impl OAuthProviderBuilder {
     ///
     /// # Errors
     ///
-    /// [`Error::Setting`] names the setting that cannot work, and says why.
+    /// [`Error::Setting`] names the invalid setting and says why.
     pub fn build(self) -> Result<OAuthProvider> {
         let refuse = |setting, reason: &str| Err(Error::setting(setting, reason));
 

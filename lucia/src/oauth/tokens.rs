@@ -1,4 +1,4 @@
-//! The provider's tokens: asked for with a code, and refreshed.
+//! The provider's tokens: exchanged for a code, and refreshed.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -22,12 +22,12 @@ use super::fetch::FetchError;
 use super::presets::SecretIn;
 use super::provider::Parts;
 
-/// The tokens that the provider gave, for calls of its API on behalf of the person. `Debug` shows none of
+/// The tokens that the provider gave, for calls of its API on behalf of the person. `Debug` does not show
 /// them.
 ///
 /// lucia stores them if the provider is built with
-/// [`store_tokens`](crate::oauth::OAuthProviderBuilder::store_tokens). An application that only signs people in drops
-/// them.
+/// [`store_tokens`](crate::oauth::OAuthProviderBuilder::store_tokens). An application that only signs
+/// people in can drop them.
 #[derive(Clone)]
 pub struct OAuthTokens(Answer);
 
@@ -62,20 +62,20 @@ impl OAuthTokens {
         self.0.refresh_token()
     }
 
-    /// The ID token of an OIDC provider, as it sent it. It was checked. `None` for tokens that were refreshed or
-    /// stored.
+    /// The ID token of an OIDC provider, as the provider sent it. lucia has checked it. `None` for tokens
+    /// that were refreshed or stored.
     #[must_use]
     pub fn id_token(&self) -> Option<&str> {
         self.0.id_token.as_deref()
     }
 
-    /// How long the access token works from now on, if the provider says so.
+    /// How much longer the access token works, if the provider says so.
     #[must_use]
     pub fn expires_in(&self) -> Option<Duration> {
         self.0.expires_in()
     }
 
-    /// The scopes that the provider granted, if they may be others than those that were asked for.
+    /// The granted scopes, if they may differ from the requested ones.
     #[must_use]
     pub fn scopes(&self) -> Option<Vec<String>> {
         let split = |text: &str| text.split([' ', ',']).map(str::to_owned).collect();

@@ -9,18 +9,18 @@ use tokio::sync::Semaphore;
 
 use crate::{Error, Result};
 
-/// How passwords are hashed, and which are accepted.
+/// How passwords are hashed, and which passwords are accepted.
 ///
-/// Hashes are Argon2id in PHC strings. The defaults are the least that OWASP's Password Storage
-/// Cheat Sheet recommends: 19 MiB, two iterations, one lane.
+/// Hashes are Argon2id in PHC strings. The defaults are the minimum that OWASP's Password Storage Cheat
+/// Sheet recommends: 19 MiB, two iterations, one lane.
 ///
 /// # Older hashes
 ///
-/// A stored hash may be of any Argon2 variant and version, and of any cost up to 2 GiB of memory and
-/// memory × iterations of up to 8 GiB, or what these settings ask for. If it is weaker than these settings, it is
-/// replaced when its owner signs in: that is how the settings can be raised. A hash that was
-/// changed in the meantime is left alone, and a sign-in never fails because its hash could not be
-/// replaced. A stored hash that is none of these is refused like a wrong password, and logged.
+/// A stored hash may be of any Argon2 variant and version. Its memory may be up to 2 GiB, and memory ×
+/// iterations up to 8 GiB, or as high as these settings. A hash that is weaker than these settings is
+/// replaced when its owner signs in, so the settings can be raised. A hash that was changed in the meantime
+/// is not replaced, and a sign-in never fails because a hash could not be replaced. Any other stored hash
+/// is refused like a wrong password, and logged.
 ///
 /// With the cargo feature `legacy-hashes`, hashes of other software are verified as well:
 ///
@@ -30,22 +30,21 @@ use crate::{Error, Result};
 /// | `<salt>:<hex>` | the same of its first versions, r=8 | 16 MiB |
 /// | `$2a$`, `$2b$`, `$2y$` | bcrypt up to cost 16 | 4 KiB |
 ///
-/// They are replaced only where [`upgrade_legacy_hashes`](Self::upgrade_legacy_hashes) says so.
-/// What to know of them:
+/// They are replaced only with [`upgrade_legacy_hashes`](Self::upgrade_legacy_hashes). Note:
 ///
-/// - bcrypt looks at the first 72 bytes of a password and ignores the rest, here as there. A hash
-///   that was opened by 72 bytes or more is never replaced, since the rest was not checked. NUL is
-///   a character like others. What old implementations made of passwords with a NUL, or of more
-///   than 255 bytes, opens to nothing.
-/// - Passwords are brought into the Unicode form NFKC before they are hashed. Others did not do
-///   that, so where it changes a password, a bcrypt or two-part hash is tried with both forms.
-/// - A wrong password for an account with such a hash is refused after a longer time than one for
-///   an unknown account, which takes the time of these settings: bcrypt at cost 12 takes several
-///   times as long, and after a hash that is cheaper, or may be, the work of these settings is done
-///   as well. Until the hashes are replaced, timing reveals which accounts exist and have not
-///   signed in since (OWASP ASVS 5.0, 6.3.8). This goes for Argon2 hashes of another cost, too.
-/// - `scrypt` allocates its memory for each hash. glibc gives the 32 MiB of `s2` back to the system;
-///   16 MiB of a two-part hash it keeps for each thread that has verified one.
+/// - bcrypt uses only the first 72 bytes of a password, here as elsewhere. A hash that was opened with
+///   72 bytes or more is never replaced, because the rest was not checked. NUL is an ordinary
+///   character. Hashes that old implementations made of passwords with a NUL, or of more than 255
+///   bytes, cannot be opened.
+/// - lucia normalizes passwords to the Unicode form NFKC before it hashes them. Other software did not.
+///   So if NFKC changes a password, a bcrypt or two-part hash is tried with both forms.
+/// - A wrong password takes longer to refuse for an account with such a hash than for an unknown
+///   account, which takes the time of these settings. bcrypt at cost 12 takes several times as long,
+///   and after a hash that is or may be cheaper, lucia also does the work of these settings. Until the
+///   hashes are replaced, timing reveals which accounts exist and have not signed in since (OWASP ASVS
+///   5.0, 6.3.8). The same applies to Argon2 hashes of another cost.
+/// - `scrypt` allocates its memory for each hash. glibc returns the 32 MiB of `s2` to the system, but
+///   keeps the 16 MiB of a two-part hash for each thread that has verified one.
 #[derive(Clone, Debug)]
 #[must_use = "options take effect by `builder.passwords(options)`"]
 pub struct PasswordOptions {
@@ -69,8 +68,8 @@ pub enum NewHashes {
     /// Argon2id in PHC strings, at the cost of the settings.
     #[default]
     Argon2id,
-    /// `s2:<salt>:<hex>` of Lucia for Node, version 2: scrypt with N=16384, r=16, p=1. For the time
-    /// of a migration only, as [`PasswordOptions::new_hashes`] says.
+    /// `s2:<salt>:<hex>` of Lucia for Node, version 2: scrypt with N=16384, r=16, p=1. Use it only during a
+    /// migration: see [`PasswordOptions::new_hashes`].
     #[cfg(feature = "legacy-hashes")]
     #[cfg_attr(docsrs, doc(cfg(feature = "legacy-hashes")))]
     LuciaScrypt,
@@ -101,66 +100,65 @@ impl PasswordOptions {
         Self::default()
     }
 
-    /// The memory of one hash in KiB, at least 19 MiB (19456).
+    /// The memory of one hash in KiB; at least 19 MiB (19456).
     pub fn memory_kib(mut self, memory_kib: u32) -> Self {
         self.memory_kib = memory_kib;
         self
     }
 
-    /// How often a hash goes over its memory, at least twice.
+    /// The number of passes over the memory; at least two.
     pub fn iterations(mut self, iterations: u32) -> Self {
         self.iterations = iterations;
         self
     }
 
-    /// Into how many lanes the memory of a hash is divided.
+    /// The number of lanes of a hash.
     pub fn parallelism(mut self, parallelism: u32) -> Self {
         self.parallelism = parallelism;
         self
     }
 
-    /// How many passwords are hashed at once; by default as many as the machine has cores. Each
-    /// takes a thread, and its memory: [`memory_kib`](Self::memory_kib), which is made when it is
-    /// first needed and then kept for the next. On top of that comes what an older hash was made with,
-    /// for as long as it is verified: 32 MiB for one of Lucia for Node.
+    /// How many passwords are hashed at once; by default the number of cores. Each takes a thread and its
+    /// memory ([`memory_kib`](Self::memory_kib)), which is allocated when it is first needed and then kept
+    /// for the next hash. An older hash also takes its own memory while it is verified: 32 MiB for a hash
+    /// of Lucia for Node.
     pub fn at_once(mut self, at_once: usize) -> Self {
         self.at_once = at_once;
         self
     }
 
-    /// How many more may wait for their turn; 32 for each core by default. The next one is
-    /// refused with [`Error::Busy`].
+    /// How many more passwords may wait for their turn; 32 per core by default. Further ones are refused
+    /// with [`Error::Busy`].
     pub fn waiting(mut self, waiting: usize) -> Self {
         self.waiting = waiting;
         self
     }
 
-    /// The least number of characters of a new password, both as it was typed and in the Unicode
-    /// form NFKC; 8 by default (OWASP ASVS 5.0, 6.2.1).
-    /// NIST SP 800-63B-4 asks for 15 where the password is the only factor.
+    /// The minimum number of characters of a new password, both as it was typed and in the Unicode form
+    /// NFKC; 8 by default (OWASP ASVS 5.0, 6.2.1). NIST SP 800-63B-4 requires 15 if the password is the
+    /// only factor.
     pub fn min_length(mut self, min_length: usize) -> Self {
         self.min_length = min_length;
         self
     }
 
-    /// The largest number of characters of a password; 256 by default, at least 64 (OWASP ASVS
-    /// 5.0, 6.2.9). Longer ones are refused before they are hashed, and never cut.
+    /// The maximum number of characters of a password; 256 by default, and at least 64 (OWASP ASVS 5.0,
+    /// 6.2.9). Longer passwords are refused before they are hashed, and never truncated.
     pub fn max_length(mut self, max_length: usize) -> Self {
         self.max_length = max_length;
         self
     }
 
-    /// Refuses a new password when `banned` says so: for lists of common or breached passwords
-    /// (OWASP ASVS 5.0, 6.2.4 and 6.2.12). The refusal is an
-    /// [`InvalidPassword`](Error::InvalidPassword) because it is
+    /// Refuses a new password if `banned` returns `true`, for lists of common or breached passwords (OWASP
+    /// ASVS 5.0, 6.2.4 and 6.2.12). The error is [`InvalidPassword`](Error::InvalidPassword) with
     /// [`Banned`](crate::PasswordProblem::Banned).
     ///
-    /// It is asked where a user is created and where a password is changed, never at sign-in:
-    /// after the lengths are found in order, and before anything is hashed or written. It gets the
-    /// password in the form that is hashed (NFKC), and must not log it. Its error is returned as
-    /// it is, and nothing is written: choose [`Error::unavailable`] for a service that does not
-    /// answer, or `Ok(false)` to do without it then. A time-out is up to it. Of two calls, the
-    /// second counts.
+    /// `banned` is called when a user is created and when a password is changed, never at sign-in. It is
+    /// called after the length is checked, and before anything is hashed or written. It gets the password
+    /// in the form that is hashed (NFKC), and must not log it. If it returns an error, that error is
+    /// returned unchanged, and nothing is written. If a service does not answer, return
+    /// [`Error::unavailable`], or `Ok(false)` to skip the check. `banned` has to set its own time-out. A
+    /// second call of this method replaces the first.
     ///
     /// ```
     /// use std::collections::HashSet;
@@ -184,10 +182,9 @@ impl PasswordOptions {
         self
     }
 
-    /// Whether hashes of Lucia for Node and bcrypt are replaced by Argon2id ones when their owners
-    /// sign in; they are not by default. A Node application that works on the same tables cannot
-    /// verify Argon2id, and would refuse users whose hash was replaced. Enable this after it has
-    /// stopped.
+    /// Whether hashes of Lucia for Node and bcrypt are replaced with Argon2id when their owners sign in;
+    /// off by default. A Node application that uses the same tables cannot verify Argon2id, and would
+    /// refuse users whose hash was replaced. Turn this on after the Node application has stopped.
     #[cfg(feature = "legacy-hashes")]
     #[cfg_attr(docsrs, doc(cfg(feature = "legacy-hashes")))]
     pub fn upgrade_legacy_hashes(mut self, allow: bool) -> Self {
@@ -197,17 +194,17 @@ impl PasswordOptions {
 
     /// The format of new hashes; [`Argon2id`](NewHashes::Argon2id) by default.
     ///
-    /// With the cargo feature `legacy-hashes`, they can be those of Lucia for Node:
-    /// `NewHashes::LuciaScrypt`. A Node application with Lucia v2 on the same tables does not
-    /// verify Argon2id, and would refuse users who sign up or change their password here. No hash
-    /// is replaced at sign-in then, weaker ones of Argon2 included, so it cannot be set together
-    /// with `upgrade_legacy_hashes`. Hashes of Argon2id that are stored already keep working here;
-    /// Node cannot read them.
+    /// With the cargo feature `legacy-hashes`, new hashes can be those of Lucia for Node:
+    /// `NewHashes::LuciaScrypt`. A Node application with Lucia v2 on the same tables cannot verify
+    /// Argon2id, and would refuse users who sign up or change their password here. With this setting, no
+    /// hash is replaced at sign-in, not even a weaker Argon2 hash, so it cannot be combined with
+    /// `upgrade_legacy_hashes`. Argon2id hashes that are already stored keep working here; Node cannot read
+    /// them.
     ///
-    /// This is for the time of a migration only. OWASP's Password Storage Cheat Sheet asks for three
-    /// times the work where scrypt has that memory, which is 32 MiB for each password that is hashed
-    /// [at once](Self::at_once), and for unknown users as well. When the Node application is gone,
-    /// take this setting away and allow `upgrade_legacy_hashes`.
+    /// Use this only during a migration. For the memory of this scrypt, OWASP's Password Storage Cheat
+    /// Sheet requires three times the work. That memory is 32 MiB for each password that is hashed [at
+    /// once](Self::at_once), and also for unknown users. When the Node application is gone, remove this
+    /// setting and turn `upgrade_legacy_hashes` on.
     pub fn new_hashes(mut self, new_hashes: NewHashes) -> Self {
         self.new_hashes = new_hashes;
         self

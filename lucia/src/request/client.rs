@@ -30,18 +30,18 @@ pub(super) fn user_agent(request: &impl RequestInfo) -> Option<Arc<str>> {
 }
 
 impl AuthRequest {
-    /// The address of the client, by which attempts to sign in are counted. IPv4 addresses
-    /// mapped into IPv6 are IPv4 addresses here.
+    /// The address of the client, for which sign-in attempts are counted. IPv4-mapped IPv6 addresses are
+    /// returned as IPv4 addresses.
     ///
-    /// It is the address of the peer of the connection, and behind
-    /// [`trusted_proxy`](crate::AuthBuilder::trusted_proxy) the one that the proxy writes in
-    /// `X-Forwarded-For` or `Forwarded`, [counted from the right](crate::AuthBuilder::proxy_hops).
+    /// It is the peer address of the connection. With [`trusted_proxy`](crate::AuthBuilder::trusted_proxy),
+    /// it is the address that the proxy writes in `X-Forwarded-For` or `Forwarded`, [counted from the
+    /// right](crate::AuthBuilder::proxy_hops).
     ///
-    /// `None` where it is not known: the server does not say (axum without
+    /// `None` if the address is unknown: the server does not report it (axum without
     /// `into_make_service_with_connect_info`), the connection is a Unix socket, or the proxy's header is
-    /// missing or cannot be read. A warning, once for each cause and `Auth`, says what to write. So does one for
-    /// an unsafe request with such a header while no proxy is trusted: then all clients behind a
-    /// proxy share its address.
+    /// missing or unreadable. lucia logs a warning with the remedy, once per cause and `Auth`. It also
+    /// warns about an unsafe request that has such a header although no proxy is trusted, because all
+    /// clients behind a proxy then share its address.
     #[must_use]
     pub fn client_address(&self) -> Option<IpAddr> {
         let Client {
@@ -64,8 +64,8 @@ impl AuthRequest {
         address.ok()
     }
 
-    /// The `Auth` that this request belongs to. The [events](crate::Event) of its calls have the client of
-    /// this request.
+    /// The `Auth` that this request belongs to. The [events](crate::Event) of its calls contain the client
+    /// of this request.
     #[must_use]
     pub fn auth(&self) -> &Auth {
         if !self.0.auth.has_hooks() {

@@ -1,4 +1,4 @@
-//! [`RequestContext`]: what a web framework must give so that a request can be authenticated.
+//! [`RequestContext`]: what a web framework has to provide so that a request can be authenticated.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -6,20 +6,20 @@ use super::AuthRequest;
 use crate::auth::Auth;
 use crate::headers::RequestInfo;
 
-/// A request: what it says, and where it keeps its [`AuthRequest`].
+/// A request: its head, and the place where it keeps its [`AuthRequest`].
 ///
 /// An adapter for a framework implements this and [`RequestInfo`] for its request type, and puts
 /// [`response_headers`](crate::adapter::response_headers) on the response. lucia implements both for the requests of
 /// actix-web, axum and the crate `http`.
 pub trait RequestContext: RequestInfo {
-    /// The slot that is kept with this request, in its extensions or what the framework calls
-    /// them: all parts of an application get the same one. Where nothing can be added to a
-    /// request by a shared reference, the adapter puts a slot there before the first lookup, and
-    /// this answers with an empty one for a request that did not pass it.
+    /// The slot that is kept with this request, in its extensions or the equivalent. All parts of an
+    /// application have to get the same slot. If the framework cannot add anything to a shared request, the
+    /// adapter adds a slot before the first lookup. For a request that did not pass the adapter, this
+    /// returns an empty slot.
     fn slot(&self) -> RequestSlot;
 }
 
-/// Where a request keeps its [`AuthRequest`], so that all who ask share one. A clone is another
+/// The place where a request keeps its [`AuthRequest`], so that all callers share one. A clone is another
 /// handle to the same slot.
 #[derive(Clone, Debug, Default)]
 pub struct RequestSlot(Arc<Mutex<Kept>>);

@@ -12,25 +12,25 @@ use crate::session::Session;
 use crate::session::token::Presented;
 use crate::{Error, Result};
 
-/// By what a request may authenticate.
+/// How a request may authenticate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TokenSource {
-    /// By the session cookie, which browsers send by themselves: unsafe requests have to come
-    /// from this site.
+    /// With the session cookie. Browsers send it by themselves, so unsafe requests have to come from this
+    /// site.
     #[default]
     Cookie,
-    /// By the token in `Authorization: Bearer`, which no browser sends by itself. The cookie is
-    /// neither read nor written.
+    /// With the token in `Authorization: Bearer`. No browser sends it by itself. The cookie is neither read
+    /// nor written.
     Bearer,
-    /// By the token in `Authorization: Bearer` where there is one, whether it is good or not, and
-    /// by the session cookie otherwise.
+    /// With the token in `Authorization: Bearer` if there is one, even an invalid one, and with the session
+    /// cookie otherwise.
     CookieOrBearer,
 }
 
 /// Which requests a handler or a scope admits.
 ///
-/// `#[authenticated(..)]` makes one of its options other than `permit`. For a whole scope,
+/// `#[authenticated(..)]` creates one from its options, except `permit`. For a whole scope,
 /// [`Auth::middleware`](crate::Auth::middleware) and `Auth::layer` take one:
 ///
 /// ```
@@ -100,9 +100,9 @@ impl Guard {
         self.signed_in()
     }
 
-    /// Redirects requests without a session, or without a [`recent`](Self::recent) authentication,
-    /// to the page `login`, with the requested page as `next=`, a [`LocalPath`]. A client that
-    /// shows a bearer token where one is accepted has no use for a page, and gets its 401.
+    /// Redirects requests without a session, or without a [`recent`](Self::recent) authentication, to the
+    /// page `login`. The requested page is passed as `next=`, a [`LocalPath`]. A request that authenticates
+    /// with a bearer token gets a 401 instead.
     ///
     /// # Panics
     ///
@@ -117,9 +117,8 @@ impl Guard {
         self.signed_in()
     }
 
-    /// Admits only users who authenticated within the last `period`: at their sign-in, or by
-    /// [`reauthenticate`](crate::Auth::reauthenticate) (OWASP ASVS 5.0, 7.5.3). A renewal does not
-    /// count.
+    /// Admits only users who authenticated within the last `period`: when they signed in, or with
+    /// [`reauthenticate`](crate::Auth::reauthenticate) (OWASP ASVS 5.0, 7.5.3). A renewal does not count.
     pub fn recent(mut self, period: Duration) -> Self {
         self.within = Some(period);
         self.signed_in()
@@ -161,14 +160,15 @@ impl Guard {
         }
     }
 
-    /// Decides. From here on the request authenticates by what this guard accepts.
+    /// Checks whether the request is admitted. From then on, the request authenticates with the token
+    /// source of this guard.
     ///
     /// # Errors
     ///
-    /// [`Error::Unauthenticated`], [`Error::CrossOrigin`], [`Error::ReauthenticationRequired`],
-    /// [`Error::Forbidden`], and [`Error::Unavailable`] when it cannot be said now. Where several
-    /// guards stand one behind the other, all have to let the same session in: what the outer one
-    /// asks of the cookie's would otherwise not be asked of the token's.
+    /// [`Error::Unauthenticated`], [`Error::CrossOrigin`], [`Error::ReauthenticationRequired`];
+    /// [`Error::Unavailable`] if the store is unavailable; [`Error::Forbidden`] if another guard has
+    /// admitted another session of the same request. Otherwise a check that an outer guard makes for the
+    /// session of the cookie would not be made for the session of the bearer token.
     pub async fn check(&self, request: &AuthRequest) -> Result<()> {
         if !self.needs_session {
             return Ok(());

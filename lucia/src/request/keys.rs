@@ -1,4 +1,4 @@
-//! Keys of the sender.
+//! Keys of the signed-in user.
 
 use std::time::Duration;
 
@@ -11,8 +11,8 @@ use crate::{Error, Result};
 const RECENT: Duration = Duration::from_secs(10 * 60);
 
 impl AuthRequest {
-    /// Gives the sender one more way to sign in, as [`Auth::create_key`](crate::Auth::create_key) does for any
-    /// user:
+    /// Gives the signed-in user one more way to sign in. [`Auth::create_key`](crate::Auth::create_key) does
+    /// this for any user:
     ///
     /// ```
     /// use lucia::{AuthRequest, NewKey, UserKey};
@@ -23,23 +23,24 @@ impl AuthRequest {
     /// }
     /// ```
     ///
-    /// The key is stored only while the session of the request exists, in one transaction. So a request of an attacker
-    /// cannot add a key to an account that has gone back to its owner in the meantime, as by
-    /// [`reset_password`](Self::reset_password) or [`verify_email`](Self::verify_email).
+    /// The key is stored only if the session of the request still exists, checked in the same transaction.
+    /// So an attacker's request cannot add a key to an account that its owner has recovered in the
+    /// meantime, for example with [`reset_password`](Self::reset_password) or
+    /// [`verify_email`](Self::verify_email).
     ///
     /// # Errors
     ///
-    /// [`Error::CrossOrigin`]; [`Error::Unauthenticated`] for an anonymous request, and when the session has ended
-    /// meanwhile; [`Error::ReauthenticationRequired`] if the user has not signed in within the last 10 minutes;
-    /// those of [`Auth::create_key`](crate::Auth::create_key).
+    /// [`Error::CrossOrigin`]; [`Error::Unauthenticated`] for an anonymous request, and if the session has
+    /// ended in the meantime; [`Error::ReauthenticationRequired`] if the user has not authenticated within
+    /// the last 10 minutes; those of [`Auth::create_key`](crate::Auth::create_key).
     pub async fn create_key(&self, key: NewKey<'_>) -> Result<UserKey> {
         let session = self.require_recent().await?;
         self.auth().create_key_in(&session, key).await
     }
 
-    /// Gives a key of the sender a password, if it has none, as after [`verify_email`](Self::verify_email) and
-    /// [`undo_email_change`](Self::undo_email_change). For a key that has one, use
-    /// [`change_password`](Self::change_password).
+    /// Sets a password on a key of the signed-in user that has none, for example after
+    /// [`verify_email`](Self::verify_email) or [`undo_email_change`](Self::undo_email_change). For a key
+    /// that has a password, use [`change_password`](Self::change_password).
     ///
     /// ```
     /// use lucia::AuthRequest;
@@ -50,16 +51,16 @@ impl AuthRequest {
     /// }
     /// ```
     ///
-    /// As with [`create_key`](Self::create_key), the password is stored only while the session of the request exists.
-    /// All sessions stay.
+    /// As with [`create_key`](Self::create_key), the password is stored only if the session of the request
+    /// still exists. No session ends.
     ///
     /// # Errors
     ///
-    /// [`Error::CrossOrigin`]; [`Error::Unauthenticated`] for an anonymous request, and when the session has ended
-    /// meanwhile; [`Error::ReauthenticationRequired`] if the user has not signed in within the last 10 minutes;
-    /// [`Error::UnknownKey`] if the key is not the sender's; [`Error::InvalidCredentials`] if it has a password;
-    /// [`Error::InvalidPassword`]; [`Error::Busy`] when too many passwords wait to be hashed;
-    /// [`Error::Unavailable`] when the store is.
+    /// [`Error::CrossOrigin`]; [`Error::Unauthenticated`] for an anonymous request, and if the session has
+    /// ended in the meantime; [`Error::ReauthenticationRequired`] if the user has not authenticated within
+    /// the last 10 minutes; [`Error::UnknownKey`] if the key belongs to another user or to none;
+    /// [`Error::InvalidCredentials`] if it has a password; [`Error::InvalidPassword`]; [`Error::Busy`] if
+    /// too many passwords are waiting to be hashed; [`Error::Unavailable`] if the store is unavailable.
     pub async fn set_password(&self, key: impl Into<KeyId>, password: &str) -> Result<UserKey> {
         let key = key.into();
         let session = self.require_recent().await?;
@@ -67,9 +68,9 @@ impl AuthRequest {
         auth.set_password_in(&session, &key, password).await
     }
 
-    /// Removes a way to sign in from the sender, as [`Auth::delete_key`](crate::Auth::delete_key) does for any user.
-    /// The last key of a user stays, because the user could not sign in without it. Sessions that began by the key stay
-    /// as well.
+    /// Removes a way to sign in from the signed-in user. [`Auth::delete_key`](crate::Auth::delete_key) does
+    /// this for any user. The last key of a user is not deleted, because the user could not sign in without
+    /// it. Sessions that began with the key do not end.
     ///
     /// ```
     /// use lucia::AuthRequest;
@@ -79,14 +80,16 @@ impl AuthRequest {
     /// }
     /// ```
     ///
-    /// As with [`create_key`](Self::create_key), the key is deleted only while the session of the request exists.
+    /// As with [`create_key`](Self::create_key), the key is deleted only if the session of the request
+    /// still exists.
     ///
     /// # Errors
     ///
-    /// [`Error::CrossOrigin`]; [`Error::Unauthenticated`] for an anonymous request, and when the session has ended
-    /// meanwhile; [`Error::ReauthenticationRequired`] if the user has not signed in within the last 10 minutes;
-    /// [`Error::UnknownKey`] if the key is not the sender's; [`Error::LastKey`]; [`Error::Constraint`] if a row of
-    /// your tables refers to the key; [`Error::Unavailable`] when the store is.
+    /// [`Error::CrossOrigin`]; [`Error::Unauthenticated`] for an anonymous request, and if the session has
+    /// ended in the meantime; [`Error::ReauthenticationRequired`] if the user has not authenticated within
+    /// the last 10 minutes; [`Error::UnknownKey`] if the key belongs to another user or to none;
+    /// [`Error::LastKey`]; [`Error::Constraint`] if a row of your tables refers to the key;
+    /// [`Error::Unavailable`] if the store is unavailable.
     pub async fn delete_key(&self, key: impl Into<KeyId>) -> Result<()> {
         let key = key.into();
         let session = self.require_recent().await?;

@@ -1,4 +1,4 @@
-//! Links and codes that a person asks for, to be sent to the address of a key.
+//! Links and codes that a person asks for, which are sent to the address of a key.
 
 use super::AuthRequest;
 #[cfg(doc)]
@@ -8,7 +8,7 @@ use crate::token::{KeyCode, KeyLink};
 use crate::user::key::KeyId;
 
 impl AuthRequest {
-    /// Creates a link by which the user of this key sets another password, for an hour:
+    /// Creates a link with which the user of this key sets a new password within an hour:
     ///
     /// ```
     /// use lucia::AuthRequest;
@@ -28,24 +28,26 @@ impl AuthRequest {
     /// # fn send(_: &str, _: String) {}
     /// ```
     ///
-    /// This call refuses an unsafe request from another origin, and [counts](KeyLink#limits) the link for the key and
-    /// the [address of the client](Self::client_address).
+    /// The call refuses an unsafe request from another origin. It [counts](KeyLink#limits) the link for the
+    /// key and the [address of the client](Self::client_address).
     ///
-    /// Send the link to the address in [`KeyLink::key`]. If the key is a username, send it to the address in your
-    /// database, never to one that came with the request. Send it in another task than the response, or the time
-    /// of the answer tells who has an account.
+    /// Send the link to the address in [`KeyLink::key`]. If the key is a username, send it to the address
+    /// in your database, never to one that came with the request. Send it in another task than the
+    /// response. Otherwise the response time reveals who has an account.
     ///
-    /// Returns `None` for a key that no user has, after about the same work, and where the
-    /// [limit](KeyLink#limits) of links for the key is reached. Give the same answer in all cases.
+    /// Returns `None` for a key that no user has, after about the same work, and if the
+    /// [limit](KeyLink#limits) of links for the key is reached. Send the same response in all cases.
     ///
-    /// A job without a request, such as one that invites imported users, creates a link with a
-    /// [purpose](crate::TokenPurpose) of your own by [`Auth::create_token`](crate::Auth::create_token), and its page
-    /// calls [`Auth::reset_password`](crate::Auth::reset_password).
+    /// A job without a request, for example one that invites imported users, uses its own
+    /// [purpose](crate::TokenPurpose): it creates a link with
+    /// [`Auth::create_token`](crate::Auth::create_token), and the page of the link calls
+    /// [`Auth::reset_password`](crate::Auth::reset_password).
     ///
     /// # Errors
     ///
-    /// [`Error::CrossOrigin`]; [`Error::TooManyAttempts`] when the client has asked too often; [`Error::Misuse`] for a
-    /// store without one-time tokens; [`Error::Unavailable`] when the store is.
+    /// [`Error::CrossOrigin`]; [`Error::TooManyAttempts`] if the client has asked too often;
+    /// [`Error::Misuse`] if the store has no one-time tokens; [`Error::Unavailable`] if the store is
+    /// unavailable.
     pub async fn create_password_reset(&self, key: impl Into<KeyId>) -> Result<Option<KeyLink>> {
         let key = key.into();
         self.check_forgery()?;
@@ -53,7 +55,7 @@ impl AuthRequest {
         self.auth().create_reset_link(&key, address).await
     }
 
-    /// Creates a link by which the user of this key signs in, for 10 minutes (OWASP ASVS 5.0, 6.5.5):
+    /// Creates a link with which the user of this key signs in within 10 minutes (OWASP ASVS 5.0, 6.5.5):
     ///
     /// ```
     /// use lucia::{AuthRequest, SignInLink};
@@ -73,10 +75,10 @@ impl AuthRequest {
     /// # fn send(_: &str, _: String) {}
     /// ```
     ///
-    /// It refuses, counts and returns `None` as [`create_password_reset`](Self::create_password_reset) does. Send the
-    /// link in the same way.
+    /// The call refuses, counts and returns `None` as
+    /// [`create_password_reset`](Self::create_password_reset) does. Send the link in the same way.
     ///
-    /// The link opens the key whether it has a password or not.
+    /// The link opens the key whether or not the key has a password.
     ///
     /// # Errors
     ///
@@ -89,8 +91,8 @@ impl AuthRequest {
         self.auth().create_link_to_sign_in(&key, address).await
     }
 
-    /// Creates a code of 8 digits by which the user of this key signs in, for 10 minutes (OWASP ASVS 5.0,
-    /// 6.5.5):
+    /// Creates a code of 8 digits with which the user of this key signs in within 10 minutes (OWASP ASVS
+    /// 5.0, 6.5.5):
     ///
     /// ```
     /// use lucia::{AuthRequest, SignInCode};
@@ -110,23 +112,24 @@ impl AuthRequest {
     /// # fn send(_: &str, _: String) {}
     /// ```
     ///
-    /// It refuses, counts and returns `None` as [`create_password_reset`](Self::create_password_reset) does. Send the
-    /// code in the same way.
+    /// The call refuses, counts and returns `None` as
+    /// [`create_password_reset`](Self::create_password_reset) does. Send the code in the same way.
     ///
-    /// The code works in the browser that has asked for it (OWASP ASVS 5.0, 6.6.2): the response sets the cookie
-    /// `__Host-auth_browser`, which authenticates nothing. So another client neither uses the code nor uses up its
-    /// tries. A client that is not a browser has to send the cookie back. In a request that authenticates by its
-    /// bearer token, the code works in requests of the same user by bearer token.
+    /// The code works only in the browser that asked for it (OWASP ASVS 5.0, 6.6.2): the response sets the
+    /// cookie `__Host-auth_browser`, which authenticates nothing. So another client can neither use the
+    /// code nor use up its tries. A client that is not a browser has to send the cookie back. If the
+    /// request authenticates with a bearer token, the code works in requests with a bearer token of the
+    /// same user.
     ///
-    /// A code can be tried five times, as [`Auth::use_code`](crate::Auth::use_code) says, and a new code for the key
-    /// in the same browser ends the former one. Wrong codes also count as failed
-    /// [attempts to sign in](crate::AuthBuilder::sign_in_limit). A client that has sent 100 wrong codes within an
-    /// hour, for any keys, is refused further ones.
+    /// A code can be tried five times: see [`Auth::use_code`](crate::Auth::use_code). A new code for the
+    /// key in the same browser replaces the previous one. Wrong codes also count as failed [sign-in
+    /// attempts](crate::AuthBuilder::sign_in_limit). After a client has sent 100 wrong codes within an
+    /// hour, for any keys, further codes from it are refused.
     ///
     /// # Errors
     ///
-    /// Those of [`create_password_reset`](Self::create_password_reset), and [`Error::Busy`] when too many passwords and
-    /// codes wait to be hashed.
+    /// Those of [`create_password_reset`](Self::create_password_reset), and [`Error::Busy`] if too many
+    /// passwords and codes are waiting to be hashed.
     pub async fn create_sign_in_code(&self, key: impl Into<KeyId>) -> Result<Option<KeyCode>> {
         let key = key.into();
         self.check_forgery()?;
@@ -137,7 +140,7 @@ impl AuthRequest {
             .await
     }
 
-    /// Creates a link by which the sender verifies the address of one of their keys, for a day:
+    /// Creates a link with which the signed-in user verifies the address of one of their keys within a day:
     ///
     /// ```
     /// use lucia::{AuthRequest, NewUser};
@@ -153,14 +156,15 @@ impl AuthRequest {
     /// # fn send(_: &str, _: String) {}
     /// ```
     ///
-    /// The sender has to be signed in, as they are after [`sign_up`](Self::sign_up) in the same request. It refuses
-    /// an unsafe request from another origin, and counts the link for the key and the
-    /// [address of the client](Self::client_address).
+    /// The user has to be signed in. They are after [`sign_up`](Self::sign_up) in the same request. The
+    /// call refuses an unsafe request from another origin, and counts the link for the key and the [address
+    /// of the client](Self::client_address).
     ///
-    /// Send the link to the address in [`KeyLink::key`]. [`verify_email`](Self::verify_email) uses it, and
-    /// [`UserKey::verified_at`](crate::UserKey::verified_at) then says when. Further links for the key work beside it.
+    /// Send the link to the address in [`KeyLink::key`]. [`verify_email`](Self::verify_email) uses it and
+    /// sets [`UserKey::verified_at`](crate::UserKey::verified_at). Several links for the same key can be
+    /// open at the same time.
     ///
-    /// Returns `None` for a key that is verified, for one that is not the sender's, and where the
+    /// Returns `None` for a key that is already verified, for a key that is not the user's, and if the
     /// [limit](KeyLink#limits) of links for the key is reached.
     ///
     /// # Errors
@@ -179,7 +183,7 @@ impl AuthRequest {
             .await
     }
 
-    /// Creates a link that gives a key of the sender another address, for a day:
+    /// Creates a link with which the signed-in user gives one of their keys another address within a day:
     ///
     /// ```
     /// use lucia::AuthRequest;
@@ -209,20 +213,20 @@ impl AuthRequest {
     /// # fn send(_: &str, _: String) {}
     /// ```
     ///
-    /// Send the link to the new address, in another task than the response. Nothing changes before
-    /// [`change_email`](Self::change_email) uses it.
+    /// Send the link to the new address, in another task than the response. Nothing changes until
+    /// [`change_email`](Self::change_email) uses the link.
     ///
     /// Returns `None` if a user already has a key of the new address, after about the same work, and if the
     /// [limit](KeyLink#limits) of links for the new address is reached.
     ///
     /// # Errors
     ///
-    /// [`Error::CrossOrigin`]; [`Error::Unauthenticated`]; [`Error::ReauthenticationRequired`] if the user has not
-    /// signed in within the last 10 minutes; [`Error::UnknownKey`] if the key is not the sender's;
-    /// [`Error::InvalidKey`] for an address that no key can have; [`Error::TooManyAttempts`] when the client has
-    /// asked too often, and for a key whose address was changed within the last 7 days;
-    /// [`Error::Misuse`] if the two keys are of different providers, and for a store without one-time tokens;
-    /// [`Error::Unavailable`] when the store is.
+    /// [`Error::CrossOrigin`]; [`Error::Unauthenticated`]; [`Error::ReauthenticationRequired`] if the user
+    /// has not authenticated within the last 10 minutes; [`Error::UnknownKey`] if the key is not the
+    /// user's; [`Error::InvalidKey`] for an address that no key can have; [`Error::TooManyAttempts`] if the
+    /// client has asked too often, and for a key whose address was changed within the last 7 days;
+    /// [`Error::Misuse`] if the two keys are of different providers, and if the store has no one-time
+    /// tokens; [`Error::Unavailable`] if the store is unavailable.
     pub async fn create_email_change(
         &self,
         key: impl Into<KeyId>,

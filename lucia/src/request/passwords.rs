@@ -6,7 +6,7 @@ use crate::session::Session;
 use crate::sign_in::{Password, Proof};
 
 impl AuthRequest {
-    /// Changes the password of the sender, who types the current one as well:
+    /// Changes the password of the signed-in user, who also types the current one:
     ///
     /// ```
     /// use lucia::{AuthRequest, Password, Session};
@@ -22,31 +22,32 @@ impl AuthRequest {
     /// }
     /// ```
     ///
-    /// In this order, it
+    /// In this order, the call
     ///
-    /// 1. refuses an unsafe request from another origin, and an anonymous one;
+    /// 1. refuses an unsafe request from another origin, and an anonymous request;
     /// 2. checks the current password (OWASP ASVS 5.0, 6.2.3), and counts the attempt as
     ///    [`sign_in`](Self::sign_in) does. A key of another user is refused like a wrong password;
     /// 3. checks the new password against the [policy](crate::PasswordOptions);
     /// 4. invalidates all open links and codes of the user;
-    /// 5. changes the password if it still is the one that was checked, ends all other sessions of the user
-    ///    and gives this one another token, in one transaction: see [`Auth::change_password`](crate::Auth::change_password);
+    /// 5. in one transaction, changes the password if it is still the one that was checked, ends all other
+    ///    sessions of the user, and gives this session a new token: see
+    ///    [`Auth::change_password`](crate::Auth::change_password);
     /// 6. makes the response set the cookie with the new token.
     ///
-    /// If a step fails, the steps after it do not happen. A client that authenticated by its bearer token
-    /// gets no cookie: send it the [token](Session::token) of the session that is returned. The rest of
-    /// such a request is anonymous.
+    /// If a step fails, the later steps do not happen. A client that authenticated with a bearer token gets
+    /// no cookie: send it the [token](Session::token) of the returned session. The rest of such a request
+    /// is anonymous.
     ///
     /// # Errors
     ///
     /// [`Error::CrossOrigin`](crate::Error::CrossOrigin);
-    /// [`Error::Unauthenticated`](crate::Error::Unauthenticated) for an anonymous request, and when the
-    /// session has ended meanwhile; [`Error::TooManyAttempts`](crate::Error::TooManyAttempts);
-    /// [`Error::InvalidCredentials`](crate::Error::InvalidCredentials) for a wrong current password, and
-    /// when another call has changed it meanwhile;
-    /// [`Error::InvalidPassword`](crate::Error::InvalidPassword) for the new one;
-    /// [`Error::Busy`](crate::Error::Busy) when too many passwords wait to be hashed;
-    /// [`Error::Unavailable`](crate::Error::Unavailable) when the store is.
+    /// [`Error::Unauthenticated`](crate::Error::Unauthenticated) for an anonymous request, and if the
+    /// session has ended in the meantime; [`Error::TooManyAttempts`](crate::Error::TooManyAttempts);
+    /// [`Error::InvalidCredentials`](crate::Error::InvalidCredentials) if the current password is wrong, or
+    /// if another call has changed it in the meantime;
+    /// [`Error::InvalidPassword`](crate::Error::InvalidPassword) for the new password;
+    /// [`Error::Busy`](crate::Error::Busy) if too many passwords are waiting to be hashed;
+    /// [`Error::Unavailable`](crate::Error::Unavailable) if the store is unavailable.
     pub async fn change_password(&self, current: Password<'_>, new: &str) -> Result<Session> {
         self.check_forgery()?;
         let session = self.require().await?;
@@ -60,7 +61,7 @@ impl AuthRequest {
         Ok(self.replaced(session))
     }
 
-    /// Asks the sender once more to prove who they are, for
+    /// Authenticates the signed-in user again, for
     /// [`#[authenticated(recent = "10m")]`](crate::authenticated) (OWASP ASVS 5.0, 7.5.3):
     ///
     /// ```
@@ -76,13 +77,13 @@ impl AuthRequest {
     /// }
     /// ```
     ///
-    /// Users without a password prove it by a [link](crate::SignInLink) or [code](crate::SignInCode), or by a key
-    /// that the application vouches for, as after another visit to an OAuth provider:
-    /// `auth_request.reauthenticate(auth.trusted_key(key).await?)`.
+    /// Users without a password authenticate with a [link](crate::SignInLink) or [code](crate::SignInCode),
+    /// or with a key for which the application vouches, for example after another visit to an OAuth
+    /// provider: `auth_request.reauthenticate(auth.trusted_key(key).await?)`.
     ///
-    /// It refuses and counts as [`change_password`](Self::change_password) does. Then it gives the session
-    /// another token, and makes the response set the cookie with it. What applies to bearer tokens there
-    /// applies here.
+    /// The call refuses requests and counts attempts as [`change_password`](Self::change_password) does.
+    /// Then it gives the session a new token, and makes the response set the cookie with it. For bearer
+    /// tokens, the notes on `change_password` apply.
     ///
     /// # Errors
     ///
@@ -102,35 +103,36 @@ impl AuthRequest {
         Ok(self.replaced(session))
     }
 
-    /// Resets a forgotten password by the token of a link that
-    /// [`create_password_reset`](Self::create_password_reset) has created, and signs the user in.
+    /// Resets a forgotten password with the token of a link from
+    /// [`create_password_reset`](Self::create_password_reset), and signs the user in.
     ///
-    /// In this order, it
+    /// In this order, the call
     ///
     /// 1. refuses an unsafe request from another origin;
-    /// 2. looks at the link, and checks the new password against the [policy](crate::PasswordOptions): a
-    ///    password that is refused does not use up the link;
+    /// 2. checks the link, and checks the new password against the [policy](crate::PasswordOptions). A
+    ///    refused password does not use up the link;
     /// 3. uses the link, and invalidates all other links and codes of the user. If the key was not
-    ///    [verified](crate::UserKey::verified_at), the same transaction verifies it and gives the account to the owner
-    ///    of the address: everything that another person can have set ends, as in [`verify_email`](Self::verify_email);
+    ///    [verified](crate::UserKey::verified_at), the same transaction verifies it and gives the account
+    ///    to the owner of the address: everything that another person may have set ends, as in
+    ///    [`verify_email`](Self::verify_email);
     /// 4. sets the password and ends all sessions of the user, in one transaction;
-    /// 5. signs the user in, as [`sign_in`](Self::sign_in) does once the proof is checked.
+    /// 5. signs the user in, as [`sign_in`](Self::sign_in) does after it has checked the proof.
     ///
-    /// If a step fails, the steps after it do not happen. After step 3 the user needs another link.
+    /// If a step fails, the later steps do not happen. After step 3, the user needs a new link.
     ///
-    /// If the key was not verified, and the user has another key that is verified or opens without a password, the
-    /// reset is refused at step 3, and the link still works. The user has to sign in with that other key first, as for
-    /// [`verify_email`](Self::verify_email).
+    /// If the key was not verified, and the user has another key that is verified or opens without a
+    /// password, the reset is refused at step 3, and the link still works. The user has to sign in with
+    /// that other key first, as for [`verify_email`](Self::verify_email).
     ///
     /// # Errors
     ///
     /// [`Error::CrossOrigin`](crate::Error::CrossOrigin);
     /// [`Error::InvalidOneTimeToken`](crate::Error::InvalidOneTimeToken) if the link is wrong, used or
     /// expired, or if the key now belongs to another user;
-    /// [`Error::Unauthenticated`](crate::Error::Unauthenticated) where the user has to sign in first, and the link
-    /// still works; [`Error::InvalidPassword`](crate::Error::InvalidPassword);
-    /// [`Error::Busy`](crate::Error::Busy) when too many passwords wait to be hashed;
-    /// [`Error::Unavailable`](crate::Error::Unavailable) when the store is.
+    /// [`Error::Unauthenticated`](crate::Error::Unauthenticated) if the user has to sign in first, in which
+    /// case the link still works; [`Error::InvalidPassword`](crate::Error::InvalidPassword);
+    /// [`Error::Busy`](crate::Error::Busy) if too many passwords are waiting to be hashed;
+    /// [`Error::Unavailable`](crate::Error::Unavailable) if the store is unavailable.
     pub async fn reset_password(&self, token: &str, new: &str) -> Result<Session> {
         self.check_forgery()?;
         let key = self.auth().use_password_reset(token, new).await?;

@@ -1,13 +1,13 @@
-//! [`LocalPath`]: where a login page may send people afterwards.
+//! [`LocalPath`]: where a login page may redirect users afterwards.
 
 use std::fmt;
 
 use serde::{Deserialize, Deserializer};
 
-/// A path of this site with its query. It is safe to redirect to, even if an attacker chose it.
+/// A path of this site with its query. Redirecting to it is safe, even if an attacker chose it.
 ///
-/// Login pages get it as `next=`. Any site can link to the login page with any `next=`, so it is
-/// accepted only if browsers cannot read another site in it: `//evil.example`, `/\evil.example`,
+/// Login pages get it as `next=`. Any site can link to the login page with any `next=`, so a path is
+/// accepted only if no browser can read another site in it: `//evil.example`, `/\evil.example`,
 /// `https://evil.example` and everything with control characters are refused.
 ///
 /// ```
@@ -18,8 +18,8 @@ use serde::{Deserialize, Deserializer};
 /// assert_eq!(next("//evil.example").as_str(), "/");
 /// ```
 ///
-/// It can be a field of a form or a query. A value that could lead to another site becomes the
-/// front page instead of an error, so a forged link does not prevent a sign-in.
+/// It can be a field of a form or a query. A value that could lead to another site becomes the front page
+/// instead of an error, so a forged link does not prevent a sign-in.
 ///
 /// ```
 /// use actix_web::web::Query;
@@ -40,7 +40,7 @@ use serde::{Deserialize, Deserializer};
 pub struct LocalPath(String);
 
 impl LocalPath {
-    /// Reads a path; `None` when it could lead to another site.
+    /// Parses a path. Returns `None` if it could lead to another site.
     #[must_use]
     pub fn parse(path: &str) -> Option<Self> {
         let rest = path.strip_prefix('/')?;
@@ -123,8 +123,8 @@ impl Default for LocalPath {
     }
 }
 
-/// Text that is not a path of this site becomes the default, the front page. [`parse`](Self::parse)
-/// tells it apart.
+/// Text that is not a path of this site becomes the default, the front page. Use [`parse`](Self::parse) to
+/// detect such text.
 impl<'de> Deserialize<'de> for LocalPath {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let path = String::deserialize(deserializer)?;

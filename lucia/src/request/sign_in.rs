@@ -16,38 +16,41 @@ use crate::user::{NewUser, OwnedOrCallReturning, User};
 impl AuthRequest {
     /// Signs a user in: `auth_request.sign_in(Password::new(("username", name), password)).await?`.
     ///
-    /// In this order, it
+    /// In this order, the call
     ///
     /// 1. refuses an unsafe request from another origin, so that no other site can sign a visitor in;
-    /// 2. counts the attempt for the key and the
-    ///    [address of the client](Self::client_address), and refuses it where too many have failed;
-    /// 3. checks the proof, in the same time whether or not the user exists. A [link](crate::SignInLink) or
-    ///    [code](crate::SignInCode) is used by that;
-    /// 4. creates the session, only where the key still is as it was verified, and ends the session
-    ///    of the request's cookie in the same transaction, whichever user it belongs to (OWASP ASVS
+    /// 2. counts the attempt for the key and the [address of the client](Self::client_address), and refuses
+    ///    it if too many have failed;
+    /// 3. checks the proof, which takes the same time whether or not the user exists. A
+    ///    [link](crate::SignInLink) or [code](crate::SignInCode) is used up here;
+    /// 4. in one transaction, creates the session, but only if the key has not changed since it was
+    ///    verified, and ends the session of the request's cookie, whichever user it belongs to (OWASP ASVS
     ///    5.0, 7.2.4);
     /// 5. makes the response set the cookie of the new session.
     ///
-    /// If a step fails, the steps after it do not happen: a wrong password leaves the browser's
-    /// session alone. Where a request has several session cookies, all their sessions end: one in
-    /// the transaction, the others right after it.
+    /// If a step fails, the later steps do not happen: a wrong password does not end the browser's session.
+    /// If a request has several session cookies, all their sessions end: one in the transaction, the others
+    /// right after it.
     ///
-    /// A request that authenticated by its bearer token gets a session, but no cookie. Its own
-    /// session stays.
+    /// A request that authenticated with a bearer token gets a session but no cookie. Its own session does
+    /// not end.
     ///
     /// To check a password and do nothing else, use
     /// [`Auth::verify_password`](crate::Auth::verify_password).
     ///
     /// # Errors
     ///
-    /// [`Error::CrossOrigin`](crate::Error::CrossOrigin); [`Error::TooManyAttempts`](crate::Error::TooManyAttempts); [`Error::InvalidCredentials`](crate::Error::InvalidCredentials);
-    /// [`Error::InvalidOneTimeToken`](crate::Error::InvalidOneTimeToken) for a link or code, and
-    /// [`Error::Unauthenticated`](crate::Error::Unauthenticated) where it would be the first proof of an address
-    /// of a user who has another way to sign in: they have to sign in by that before, in the same browser;
-    /// [`Error::Constraint`](crate::Error::Constraint) and the other errors of
+    /// [`Error::CrossOrigin`](crate::Error::CrossOrigin);
+    /// [`Error::TooManyAttempts`](crate::Error::TooManyAttempts);
+    /// [`Error::InvalidCredentials`](crate::Error::InvalidCredentials);
+    /// [`Error::InvalidOneTimeToken`](crate::Error::InvalidOneTimeToken) for a link or code;
+    /// [`Error::Unauthenticated`](crate::Error::Unauthenticated) if the link or code would be the first
+    /// proof of an address whose user has another way to sign in: they have to use that way first, in the
+    /// same browser; [`Error::Constraint`](crate::Error::Constraint) and the other errors of
     /// [`update_session_attributes`](crate::Auth::update_session_attributes) for
-    /// [attributes](SignIn::attributes) that do not fit; [`Error::Busy`](crate::Error::Busy) when too many passwords wait
-    /// to be checked; [`Error::Unavailable`](crate::Error::Unavailable) when the store is.
+    /// [attributes](SignIn::attributes) that do not fit; [`Error::Busy`](crate::Error::Busy) if too many
+    /// passwords are waiting to be checked; [`Error::Unavailable`](crate::Error::Unavailable) if the store
+    /// is unavailable.
     pub fn sign_in<'a>(&'a self, proof: impl Proof + 'a) -> SignIn<'a> {
         SignIn {
             request: self,
@@ -56,7 +59,7 @@ impl AuthRequest {
         }
     }
 
-    /// Creates a user with their key, and signs them in:
+    /// Creates a user and their key, and signs them in:
     ///
     /// ```
     /// use lucia::{AuthRequest, NewUser};
@@ -69,15 +72,16 @@ impl AuthRequest {
     /// }
     /// ```
     ///
-    /// It refuses an unsafe request from another origin. Then it creates the user, as
+    /// The call refuses an unsafe request from another origin. Then it creates the user, as
     /// [`Auth::create_user`](crate::Auth::create_user) does, and signs them in, as
-    /// [`sign_in`](Self::sign_in) does once the proof is checked.
+    /// [`sign_in`](Self::sign_in) does after it has checked the proof.
     ///
     /// # Errors
     ///
-    /// [`Error::CrossOrigin`](crate::Error::CrossOrigin), and those of [`Auth::create_user`](crate::Auth::create_user) and
-    /// [`Auth::create_session`](crate::Auth::create_session). The user is created first: if the
-    /// session cannot be, as when the store fails in between, the user exists and can sign in.
+    /// [`Error::CrossOrigin`](crate::Error::CrossOrigin), and those of
+    /// [`Auth::create_user`](crate::Auth::create_user) and
+    /// [`Auth::create_session`](crate::Auth::create_session). The user is created first. If the session
+    /// cannot be created, for example because the store fails in between, the user exists and can sign in.
     pub fn sign_up<'a, A: for<'de> OwnedOrCallReturning<'de>>(
         &'a self,
         new_user: NewUser<'a, A>,
@@ -113,7 +117,7 @@ impl AuthRequest {
     }
 }
 
-/// A sign-in that is about to be made; `.await` makes it. [`AuthRequest::sign_in`] says what it does.
+/// A sign-in that is about to happen; `.await` performs it. See [`AuthRequest::sign_in`].
 ///
 /// ```
 /// use lucia::{AuthRequest, Password, Session};
@@ -185,8 +189,8 @@ impl fmt::Debug for SignIn<'_> {
     }
 }
 
-/// A user who is about to be created and signed in; `.await` does both. [`AuthRequest::sign_up`]
-/// says what it does. The options are those of the session; [`NewUser`] has those of the user.
+/// A user who is about to be created and signed in; `.await` does both. See [`AuthRequest::sign_up`]. The
+/// options here are those of the session; [`NewUser`] has those of the user.
 #[must_use = "a user is signed up by `.await`"]
 pub struct SignUp<'a, A> {
     request: &'a AuthRequest,

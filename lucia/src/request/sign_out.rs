@@ -1,4 +1,4 @@
-//! Signing out: sessions end, and the cookie goes.
+//! Signing out: sessions end, and the cookie is removed.
 
 use std::sync::{Arc, PoisonError};
 
@@ -12,17 +12,18 @@ use crate::store::Owner;
 use crate::user::UserId;
 
 impl AuthRequest {
-    /// Signs the sender out: ends the session of the request in the store, and then makes the response
-    /// remove the cookie. Where a request has several session cookies, the sessions of all end. Does
-    /// nothing more than remove the cookie for an anonymous request.
+    /// Signs the user of the request out: ends the session in the store, and then makes the response remove
+    /// the cookie. If a request has several session cookies, the sessions of all of them end. For an
+    /// anonymous request, the call only removes the cookie.
     ///
-    /// Behind a guard that let in a bearer token, the session of the token ends, and the cookie stays
-    /// as it is.
+    /// Behind a guard that accepted a bearer token, the session of the token ends, and the cookie does not
+    /// change.
     ///
     /// # Errors
     ///
-    /// [`Error::CrossOrigin`](crate::Error::CrossOrigin) for an unsafe request from another origin, [`Error::Unavailable`](crate::Error::Unavailable) when
-    /// the store is: then the response leaves the cookie as it is.
+    /// [`Error::CrossOrigin`](crate::Error::CrossOrigin) for an unsafe request from another origin;
+    /// [`Error::Unavailable`](crate::Error::Unavailable) if the store is unavailable, in which case the
+    /// response does not change the cookie.
     pub async fn sign_out(&self) -> Result<()> {
         self.check_forgery()?;
         let ids = if self.is_by_bearer() {
@@ -57,8 +58,7 @@ impl AuthRequest {
         Ok(())
     }
 
-    /// Signs the user out everywhere else: ends all sessions of the user except the one of this
-    /// request.
+    /// Signs the user out everywhere else: ends all sessions of the user except that of this request.
     ///
     /// # Errors
     ///

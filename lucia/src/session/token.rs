@@ -1,4 +1,4 @@
-//! [`SessionToken`], the secret in the cookie, and [`SessionId`], what the application may show.
+//! [`SessionToken`], the secret in the cookie, and [`SessionId`], which the application may show.
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,9 +14,9 @@ use crate::{Error, Result};
 /// The secret that authenticates a browser or client: 40 characters of `[a-z0-9]`,
 /// about 206 bits from the operating system's generator (OWASP ASVS 5.0, 7.2.3 asks for 128).
 ///
-/// It exists only in the cookie and in a [`Session`](crate::Session) that was just created or
-/// validated. The database holds its SHA-256, so a stolen dump cannot be used to sign in. `Debug`
-/// does not show it.
+/// It exists only in the cookie and in a [`Session`](crate::Session) that was just created or validated.
+/// The database stores only its SHA-256, so a stolen dump cannot be used to sign in. `Debug` does not show
+/// it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SessionToken(Ascii<{ Self::LENGTH }>);
 
@@ -37,8 +37,8 @@ impl SessionToken {
         .map(Self)
     }
 
-    /// The token itself. Anyone who reads it can act as the user: put it into the cookie or the
-    /// `Authorization` header of the person it belongs to, and nowhere else.
+    /// The token itself. Anyone who reads it can act as the user, so put it only into the cookie or the
+    /// `Authorization` header of that user.
     #[must_use]
     pub fn expose(&self) -> &str {
         self.0.as_str()
@@ -91,10 +91,10 @@ impl Presented {
     }
 }
 
-/// The public name of a session: the SHA-256 of its token, 64 hexadecimal digits.
+/// The public id of a session: the SHA-256 of its token, 64 hexadecimal digits.
 ///
-/// It is safe in a page, a form or a log, and useless as a credential. The session table is
-/// keyed by it.
+/// It can be shown in a page, a form or a log, because it is useless as a credential. It is the primary key
+/// of the session table.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SessionId(Ascii<{ Self::LENGTH }>);
 
@@ -127,7 +127,7 @@ impl AsRef<str> for SessionId {
     }
 }
 
-/// The text is not the id of a session: that is 64 lower-case hexadecimal digits.
+/// The text is not the id of a session, which has 64 lower-case hexadecimal digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a session id is 64 lower-case hexadecimal digits")]
 pub struct InvalidSessionId;

@@ -1,4 +1,4 @@
-//! [`Proof`]: what shows who a user is.
+//! [`Proof`]: a proof of who a user is.
 
 use std::fmt;
 
@@ -6,12 +6,11 @@ use crate::user::key::{KeyId, VerifiedKey};
 
 pub(crate) use sealed::Evidence;
 
-/// What shows who a user is, for [`AuthRequest::sign_in`](crate::AuthRequest::sign_in) and
+/// A proof of who a user is, for [`AuthRequest::sign_in`](crate::AuthRequest::sign_in) and
 /// [`AuthRequest::reauthenticate`](crate::AuthRequest::reauthenticate): a [`Password`], a [`SignInLink`], a
 /// [`SignInCode`], or a [`VerifiedKey`] that another call has verified.
 ///
-/// A [`UserKey`](crate::UserKey) that was only looked up proves nothing, and neither does the id of a
-/// user.
+/// A [`UserKey`](crate::UserKey) that was only looked up is not a proof, and neither is the id of a user.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not prove who a user is",
     label = "no `Password`, `SignInLink`, `SignInCode` or `VerifiedKey`",
@@ -34,8 +33,7 @@ impl Proof for VerifiedKey {}
 
 impl Proof for &VerifiedKey {}
 
-/// A key and its password, not checked yet, for
-/// [`AuthRequest::sign_in`](crate::AuthRequest::sign_in),
+/// A key and its password, not yet checked, for [`AuthRequest::sign_in`](crate::AuthRequest::sign_in),
 /// [`change_password`](crate::AuthRequest::change_password) and
 /// [`reauthenticate`](crate::AuthRequest::reauthenticate).
 #[derive(Clone)]
@@ -63,12 +61,12 @@ impl fmt::Debug for Password<'_> {
     }
 }
 
-/// The token of a link to sign in, not used yet, which
-/// [`create_sign_in_link`](crate::AuthRequest::create_sign_in_link) has created. Use it in the POST of the page that
-/// the link opens, and not when the page is opened: programs that scan mails open links as well.
+/// The token of a sign-in link from [`create_sign_in_link`](crate::AuthRequest::create_sign_in_link), not
+/// yet used. Use it in the POST of the page that the link opens, not when the page is opened, because mail
+/// scanners also open links.
 ///
-/// Where the key was not [verified](crate::UserKey::verified_at), this verifies it. If the browser is not
-/// signed in as the user, all that could open the account ends before, as in
+/// If the key was not [verified](crate::UserKey::verified_at), this verifies it. If the browser is also not
+/// signed in as the user, everything that could open the account ends first, as in
 /// [`verify_email`](crate::AuthRequest::verify_email).
 ///
 /// A link that is wrong, used or expired is refused with
@@ -92,12 +90,13 @@ impl fmt::Debug for SignInLink<'_> {
     }
 }
 
-/// A key and the code that was sent to its address, not checked yet, which
-/// [`create_sign_in_code`](crate::AuthRequest::create_sign_in_code) has created.
+/// A key and a code from [`create_sign_in_code`](crate::AuthRequest::create_sign_in_code) that was sent to
+/// its address, not yet checked.
 ///
-/// It works in the browser that has asked for it. It verifies a key as a [`SignInLink`] does. A code that is wrong, used, replaced or expired is refused
-/// with [`Error::InvalidOneTimeToken`](crate::Error::InvalidOneTimeToken), and counted as a failed attempt to
-/// sign in.
+/// The code works only in the browser that asked for it. It verifies a key as a [`SignInLink`] does. A code
+/// that is wrong, used, replaced or expired is refused with
+/// [`Error::InvalidOneTimeToken`](crate::Error::InvalidOneTimeToken) and counted as a failed sign-in
+/// attempt.
 #[derive(Clone)]
 pub struct SignInCode<'a> {
     pub(crate) key: KeyId,

@@ -1,4 +1,4 @@
-//! Opening a key on the word of the application.
+//! Opening a key for which the application vouches.
 
 use crate::auth::Auth;
 use crate::event::{EventKind, SignInFailure};
@@ -7,15 +7,15 @@ use crate::{Error, Result};
 
 impl Auth {
     /// Opens a key that has no password, because the application vouches for the user:
-    /// `auth.trusted_key(("github", github_id)).await?`. It asks for no proof, so call it only after
+    /// `auth.trusted_key(("github", github_id)).await?`. The call requires no proof, so call it only after
     /// an OAuth provider, a signed link, or the like has proved who the user is.
     ///
-    /// A key that has a password is never opened by this.
+    /// It never opens a key that has a password.
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidCredentials`] when the key does not exist or has a password,
-    /// [`Error::Unavailable`] when the store is.
+    /// [`Error::InvalidCredentials`] if the key does not exist or has a password; [`Error::Unavailable`] if
+    /// the store is unavailable.
     #[doc(alias = "useKey")]
     pub async fn trusted_key(&self, key: impl Into<KeyId>) -> Result<VerifiedKey> {
         let key = key.into();

@@ -13,27 +13,26 @@ use crate::user::key::{KeyId, SignInMethod, VerifiedKey};
 use crate::{Error, Result};
 
 impl Auth {
-    /// Checks the password of a key, and tells whose it is:
-    /// `auth.verify_password(("username", "ada"), password).await?`. Lucia for Node calls this
-    /// `useKey`. Hand the result to [`create_session`](Self::create_session), which checks that it
-    /// still holds, or to [`AuthRequest::sign_in`](crate::AuthRequest::sign_in).
+    /// Checks the password of a key and returns the key with its user:
+    /// `auth.verify_password(("username", "ada"), password).await?`. Lucia for Node calls this `useKey`.
+    /// Pass the result to [`create_session`](Self::create_session), which checks that the key has not
+    /// changed since, or to [`AuthRequest::sign_in`](crate::AuthRequest::sign_in).
     ///
-    /// Every refusal takes the same time and returns the same error, whether the user is unknown,
-    /// the password is wrong, or the key has no password (OWASP ASVS 5.0, 6.3.8). Where the stored
-    /// hash is an [older one](crate::PasswordOptions#older-hashes), it takes longer. Once its
-    /// password has opened it, a hash that is weaker than the settings is replaced.
+    /// Every refusal takes the same time and returns the same error, whether the user is unknown, the
+    /// password is wrong, or the key has no password (OWASP ASVS 5.0, 6.3.8). If the stored hash is an
+    /// [older one](crate::PasswordOptions#older-hashes), it takes longer. When a password has opened a hash
+    /// that is weaker than the settings, the hash is replaced.
     ///
-    /// A stored hash that cannot be verified is refused in the same way. An event at `ERROR` names
-    /// the user, and says why and which hashes can be.
+    /// A stored hash that cannot be verified is refused in the same way. An event at `ERROR` names the
+    /// user, the reason, and the hashes that can be verified.
     ///
-    /// Say by [`limit_by`](VerifyPassword::limit_by) where the attempt comes from. Without that call, attempts
-    /// are not counted, and their number has no limit.
+    /// Call [`limit_by`](VerifyPassword::limit_by) to say where the attempt comes from. Without that call,
+    /// attempts are neither counted nor limited.
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidCredentials`], [`Error::TooManyAttempts`] where attempts are counted,
-    /// [`Error::Busy`] when too many passwords wait to be checked, [`Error::Unavailable`] when the
-    /// store is.
+    /// [`Error::InvalidCredentials`]; [`Error::TooManyAttempts`] if attempts are counted; [`Error::Busy`]
+    /// if too many passwords are waiting to be checked; [`Error::Unavailable`] if the store is unavailable.
     #[doc(alias = "useKey")]
     pub fn verify_password<'a>(
         &'a self,
@@ -50,7 +49,7 @@ impl Auth {
     }
 }
 
-/// An attempt to sign in that is about to be made; `.await` makes it.
+/// A sign-in attempt that is about to be made; `.await` makes it.
 ///
 /// ```
 /// use std::net::IpAddr;
@@ -78,30 +77,30 @@ pub struct VerifyPassword<'a> {
 }
 
 impl<'a> VerifyPassword<'a> {
-    /// Counts the attempt for this address, that of the client: after 10 failures within 15
-    /// minutes ([`sign_in_limit`](crate::AuthBuilder::sign_in_limit)), further attempts at this
-    /// key from this address are [`Error::TooManyAttempts`], a 429 with `Retry-After`, without the
-    /// password being looked at, whether it is right and whether there is such a key (OWASP ASVS
-    /// 5.0, 6.3.1).
+    /// Counts the attempt for this address, which is that of the client. After 10 failures within 15
+    /// minutes ([`sign_in_limit`](crate::AuthBuilder::sign_in_limit)), further attempts at this key from
+    /// this address fail with [`Error::TooManyAttempts`], a 429 with `Retry-After`. The password is then
+    /// not checked, so the response does not reveal whether it is right or whether the key exists (OWASP
+    /// ASVS 5.0, 6.3.1).
     ///
-    /// An attempt that succeeds is not counted, but the failures before it stay counted until the 15
-    /// minutes are over: a success proves nothing about who made them. An attempt that is refused as
-    /// one too many is not counted either: it does not extend the wait. One that is dropped before
-    /// it is answered is counted as a failure.
+    /// A successful attempt is not counted, but earlier failures stay counted until the 15 minutes are
+    /// over, because a success does not prove who caused them. An attempt that is refused because of the
+    /// limit is not counted either, so it does not extend the wait. An attempt that is dropped before it is
+    /// answered counts as a failure.
     ///
-    /// All processes on one store count together. So do all keys that are the same but for case,
-    /// accents, blanks, punctuation and Unicode form, since a database can take them for one key. IPv6
-    /// addresses are counted by their first 64 bits, and those that hold an IPv4 address by that:
-    /// mapped, `64:ff9b::/96` (NAT64) and `2002::/16` (6to4).
+    /// All processes with the same store count together. Keys that differ only in case, accents, blanks,
+    /// punctuation and Unicode form also count together, because a database may treat them as one key. IPv6
+    /// addresses count by their first 64 bits. Addresses that contain an IPv4 address count by that
+    /// address: IPv4-mapped addresses, `64:ff9b::/96` (NAT64) and `2002::/16` (6to4).
     ///
-    /// In a handler, write `.limit_by(auth_request.client_address())`, which knows of
-    /// [proxies](crate::AuthBuilder::trusted_proxy). With `None`, where the address is not known, all clients
-    /// share one count of each key, which admits ten times as many failures. Then a stranger can use up the
-    /// attempts of the owner of a key, which is why the address matters.
+    /// In a handler, write `.limit_by(auth_request.client_address())`, which takes
+    /// [proxies](crate::AuthBuilder::trusted_proxy) into account. With `None`, for an address that is unknown,
+    /// all clients share one count of each key, with a limit ten times as high. A stranger can then use up the
+    /// attempts of the owner of a key.
     ///
-    /// Where a form is sent, call [`check_origin()?`](crate::AuthRequest::check_origin) before: a
-    /// page of another site could otherwise send forms by a visitor's browser, and so from their
-    /// address, until their own attempts are used up.
+    /// In a form handler, call [`check_origin()?`](crate::AuthRequest::check_origin) first. Otherwise a
+    /// page of another site could send forms from a visitor's browser, and so from the visitor's address,
+    /// until the visitor's own attempts are used up.
     pub fn limit_by(mut self, address: impl Into<Option<IpAddr>>) -> Self {
         self.from = Some(address.into());
         self

@@ -6,40 +6,39 @@ use super::rows::debug_of;
 use super::{KeyRow, UnixMillis};
 use crate::ascii::Ascii;
 
-/// An attempt to open a key by its password that is about to be made.
+/// An attempt to open a key with its password that is about to be made.
 ///
-/// It is counted in two or three places. Attempts in the same place are counted together. The name of a place has 64
-/// hexadecimal digits.
+/// It is counted in two or three places. Attempts in the same place are counted together. The name of a
+/// place has 64 hexadecimal digits.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct NewAttempt {
     /// The place of the client, which comes before the two others, and how many attempts are admitted there until a
     /// count ends. It counts the attempts of a client at all keys together.
     pub client: Option<(String, u32)>,
-    /// The first place: the same for all spellings of the key that lucia takes for one.
+    /// The first place: the same for all spellings of the key that lucia treats as one.
     pub place: String,
-    /// The id of the key, as it was asked for. `None` for one that no key can have.
+    /// The id of the key as it was requested. `None` for an id that no key can have.
     pub key_id: Option<String>,
     /// What [`stored_place`](Self::stored_place) hashes in front of the id of a key that was found.
     pub salt: String,
     /// The second place of an attempt that finds no key.
     pub unknown_place: String,
-    /// When it is made: the start of the count that this attempt begins, if it begins one.
+    /// When the attempt is made: the start of the count, if this attempt starts one.
     pub now: UnixMillis,
-    /// When the count ends that this attempt begins, if it begins one. A count has ended when the
-    /// time is this or later.
+    /// The end of the count, if this attempt starts one. A count has ended at this time and later.
     pub expires: UnixMillis,
-    /// How many are admitted in the first place until a count ends. Attempts of one count can have
-    /// different limits and periods: an application can change its settings, and two can share a table.
+    /// How many attempts are admitted in the first place until a count ends. Attempts in one count can have
+    /// different limits and periods, because an application can change its settings, and two applications
+    /// can share a table.
     pub limit: u32,
-    /// As [`limit`](Self::limit), in the second place.
+    /// Like [`limit`](Self::limit), in the second place.
     pub stored_limit: u32,
 }
 
 impl NewAttempt {
-    /// The second place: that of the key with this id in the database, or of an attempt that finds no
-    /// key. For a key it is the SHA-256 of the text of `salt` and the id, in lower-case hexadecimal
-    /// digits.
+    /// The second place: that of the key with this id in the database, or of an attempt that finds no key.
+    /// For a key it is the SHA-256 of `salt` followed by the id, in lower-case hexadecimal digits.
     #[must_use]
     pub fn stored_place(&self, key_id: Option<&str>) -> String {
         match key_id {
@@ -59,13 +58,13 @@ debug_of! {
     NewAttempt: place, now, expires, limit;
 }
 
-/// A place that an attempt is counted in.
+/// A place in which an attempt is counted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CountedPlace {
     /// The name of the place.
     pub place: String,
-    /// When the count started, which tells it from other counts of the same place.
+    /// When the count started, which distinguishes it from other counts of the same place.
     pub started_at: UnixMillis,
 }
 

@@ -1,8 +1,8 @@
-//! The suite that every store passes, for those who write one.
+//! The suite that every store has to pass, for people who write a store.
 //!
-//! [`store_conformance!`](crate::store_conformance) makes one test of each case, so that a failure
-//! shows by its name. What it needs is a function that gets the case, makes a fresh store, and
-//! runs the one on the other:
+//! [`store_conformance!`](crate::store_conformance) creates one test for each case, so that a failure shows
+//! by its name. It needs a function that takes the case, creates a fresh store, and runs the case on the
+//! store:
 //!
 //! ```
 //! # #[cfg(feature = "sqlite")]
@@ -26,19 +26,19 @@
 //! # }
 //! ```
 //!
-//! A store of sessions alone has [`session_store_conformance!`](crate::session_store_conformance)
-//! and [`SessionCase`]. Where tests are not made by attributes, [`Case::all`] has them all.
+//! A store of sessions alone uses [`session_store_conformance!`](crate::session_store_conformance) and
+//! [`SessionCase`]. If your tests are not created by attributes, use [`Case::all`].
 //!
 //! # The fresh store
 //!
-//! Each case begins with no users, keys, sessions, attempts to sign in, one-time tokens, mails
-//! or credentials, and has the store for itself. The table of users has the columns of [`USER_COLUMNS`] besides its `id`: a required and unique text, an
-//! optional text, and a whole number that is 10 where nothing else is said. The table of sessions
-//! has the columns of [`SESSION_COLUMNS`] besides lucia's own: an optional text, and a whole
-//! number that is required, and 1 where nothing else is said.
+//! Each case begins with no users, keys, sessions, sign-in attempts, one-time tokens, mails or credentials,
+//! and has the store to itself. The user table has the columns of [`USER_COLUMNS`] besides its `id`: a
+//! required and unique text, an optional text, and a whole number whose default is 10. The session table
+//! has the columns of [`SESSION_COLUMNS`] besides lucia's own: an optional text, and a required whole
+//! number whose default is 1.
 //!
-//! Some cases ask fifty things at once. They wait for the answers on one task; the store is to
-//! answer each within its time-out however few connections it has.
+//! Some cases make fifty requests at once and wait for the answers in one task. The store has to answer
+//! each within its time-out, however few connections it has.
 
 mod attempts;
 mod attributes;
@@ -63,19 +63,19 @@ use std::pin::Pin;
 
 use super::{SessionStore, Store};
 
-/// The columns that the table of users needs besides `id`, as SQL defines them.
+/// The columns that the user table needs besides `id`, as SQL defines them.
 pub const USER_COLUMNS: [&str; 3] = [
     "username TEXT NOT NULL UNIQUE",
     "nickname TEXT",
     "credits BIGINT NOT NULL DEFAULT 10",
 ];
 
-/// The columns that the table of sessions needs besides lucia's own, as SQL defines them.
+/// The columns that the session table needs besides lucia's own, as SQL defines them.
 pub const SESSION_COLUMNS: [&str; 2] = ["country TEXT", "visits BIGINT NOT NULL DEFAULT 1"];
 
 type Running<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
-/// Something that every [`Store`] does.
+/// One behaviour of every [`Store`].
 #[derive(Clone, Copy)]
 pub struct Case {
     name: &'static str,
@@ -96,7 +96,7 @@ enum Body {
     Sessions(SessionCase),
 }
 
-/// Something that every [`SessionStore`] does, whether it knows the users or not.
+/// One behaviour of every [`SessionStore`], whether or not it knows the users.
 #[derive(Clone, Copy)]
 pub struct SessionCase {
     name: &'static str,
@@ -104,8 +104,7 @@ pub struct SessionCase {
 }
 
 impl Case {
-    /// All cases: those for sessions, those for users and keys, those for attempts to sign in, those for
-    /// one-time tokens, those for mails, and those for credentials.
+    /// All cases: for sessions, users and keys, sign-in attempts, one-time tokens, mails, and credentials.
     pub fn all() -> impl Iterator<Item = Self> {
         let of_sessions = SessionCase::all().map(|case| Self {
             name: case.name,
@@ -116,31 +115,31 @@ impl Case {
         of_sessions.chain(STORE_CASES.iter().chain(optional).copied())
     }
 
-    /// The case of this name.
+    /// The case with this name.
     ///
     /// # Panics
     ///
-    /// When there is none.
+    /// If there is none.
     #[must_use]
     pub fn named(name: &str) -> Self {
         let case = Self::all().find(|case| case.name == name);
         case.unwrap_or_else(|| panic!("there is no case `{name}`"))
     }
 
-    /// What the store does, in words.
+    /// The behaviour, in words.
     #[must_use]
     pub fn name(&self) -> &'static str {
         self.name
     }
 
-    /// Runs the case on a fresh store. A case for attempts to sign in does nothing where the store
-    /// [cannot count them](Store::attempts), one for one-time tokens where it [has
-    /// none](Store::tokens), and one for mails or credentials where it has no place for
-    /// [these](Store::mails) or [those](Store::credentials).
+    /// Runs the case on a fresh store. A case for sign-in attempts does nothing if the store [cannot count
+    /// them](Store::attempts). A case for one-time tokens, mails or credentials does nothing if the store
+    /// has no place for [tokens](Store::tokens), [mails](Store::mails) or
+    /// [credentials](Store::credentials).
     ///
     /// # Panics
     ///
-    /// When the store does something else.
+    /// If the store behaves differently.
     pub async fn run(&self, store: &dyn Store) {
         match self.body {
             Body::Store(body) => body(store).await,
@@ -178,18 +177,18 @@ impl SessionCase {
         SESSION_CASES.iter().copied()
     }
 
-    /// The case of this name.
+    /// The case with this name.
     ///
     /// # Panics
     ///
-    /// When there is none.
+    /// If there is none.
     #[must_use]
     pub fn named(name: &str) -> Self {
         let case = Self::all().find(|case| case.name == name);
         case.unwrap_or_else(|| panic!("there is no case `{name}`"))
     }
 
-    /// What the store does, in words.
+    /// The behaviour, in words.
     #[must_use]
     pub fn name(&self) -> &'static str {
         self.name
@@ -199,7 +198,7 @@ impl SessionCase {
     ///
     /// # Panics
     ///
-    /// When the store does something else.
+    /// If the store behaves differently.
     pub async fn run(&self, store: &dyn SessionStore) {
         (self.body)(store).await;
     }
@@ -424,7 +423,7 @@ macro_rules! __store_cases {
     };
 }
 
-/// The cases for attempts to sign in.
+/// The cases for sign-in attempts.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __attempt_cases {

@@ -4,17 +4,18 @@ use super::UnixMillis;
 use super::rows::debug_of;
 use crate::user::UserId;
 
-/// A credential of a user: what a way to sign in, or to act for the user elsewhere, needs besides a key.
+/// A credential of a user: what a way to sign in, or to act for the user elsewhere, needs in addition to a
+/// key.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CredentialRow {
     /// Its id, by which it is found.
     pub id: String,
-    /// Whose it is. It is deleted with this user.
+    /// The user of the credential. It is deleted with this user.
     pub user_id: UserId,
-    /// What it is.
+    /// The kind of credential.
     pub kind: String,
-    /// Which one of this kind it is.
+    /// Which credential of this kind it is.
     pub name: Option<String>,
     /// The data of this kind, as the text of a JSON value. Secrets in it are encrypted.
     pub data: String,
@@ -25,7 +26,7 @@ pub struct CredentialRow {
 }
 
 impl CredentialRow {
-    /// A credential without a name that was never used.
+    /// A credential that has no name and was never used.
     #[must_use]
     pub fn new(
         id: String,

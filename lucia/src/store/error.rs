@@ -1,48 +1,48 @@
-//! [`StoreError`]: all that a store can say of what went wrong.
+//! [`StoreError`]: the errors of a store.
 
 use crate::error::{BoxError, ConstraintViolation, Error, place};
 
 /// The result of a store's methods.
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 
-/// What went wrong in a store. Each kind becomes the [`Error`] of the same name.
+/// An error of a store. Each kind becomes the [`Error`] of the same name.
 ///
-/// Neither the error nor what it wraps shows values: errors end in logs.
+/// Neither the error nor its source contains values, because errors are logged.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// There is a key of this id already.
+    /// A key with this id already exists.
     #[error("the key is taken")]
     DuplicateKey,
-    /// There is a user of this id already.
+    /// A user with this id already exists.
     #[error("the user id is taken")]
     DuplicateUser,
-    /// The key is the last one of its user and is not deleted.
+    /// The key is the last one of its user and was not deleted.
     #[error("the last key of a user is not deleted unless asked for")]
     LastKey,
-    /// A key or session is for a user who is not there.
+    /// A key or session belongs to a user who does not exist.
     #[error("there is no such user")]
     UnknownUser,
-    /// The application's columns break a rule of their table, or a row to be deleted is still
+    /// The application's columns break a constraint of their table, or a row to be deleted is still
     /// [referenced](crate::ConstraintKind::Referenced).
     #[error("{0}")]
     Constraint(ConstraintViolation),
-    /// A value does not fit its column, or there is no such column.
+    /// A value does not fit its column, or the column does not exist.
     #[error("a value does not fit {}: {reason}", place(table, column.as_deref()))]
     InvalidAttribute {
         /// The table.
         table: String,
-        /// The column, where the database tells.
+        /// The column, if the database reports it.
         column: Option<String>,
-        /// Why, without the value.
+        /// The reason, without the value.
         reason: String,
     },
-    /// A table or one of lucia's columns is missing or of another type.
+    /// A table or one of lucia's columns is missing or has another type.
     #[error("{} does not fit: {reason}", place(table, column.as_deref()))]
     Schema {
         /// The table.
         table: String,
-        /// The column; `None` when it is about the table itself.
+        /// The column, or `None` if the table itself is at fault.
         column: Option<String>,
         /// What is wrong with it.
         reason: String,
@@ -50,7 +50,7 @@ pub enum StoreError {
     /// The store is used in a way that cannot work.
     #[error("{0}")]
     Misuse(String),
-    /// The database is away, slow, or out of connections.
+    /// The database is unreachable, slow, or out of connections.
     #[error("the store is unavailable")]
     Unavailable(#[source] BoxError),
     /// Anything else.
@@ -59,17 +59,17 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// A [`StoreError::Internal`] of this source.
+    /// A [`StoreError::Internal`] with this source.
     pub fn internal(source: impl Into<BoxError>) -> Self {
         Self::Internal(source.into())
     }
 
-    /// A [`StoreError::Unavailable`] of this source.
+    /// A [`StoreError::Unavailable`] with this source.
     pub fn unavailable(source: impl Into<BoxError>) -> Self {
         Self::Unavailable(source.into())
     }
 
-    /// A [`StoreError::Schema`] about this column of a table, or about the table itself.
+    /// A [`StoreError::Schema`] for this column of a table, or for the table itself.
     pub fn schema(table: &str, column: Option<&str>, reason: impl Into<String>) -> Self {
         Self::Schema {
             table: table.to_owned(),
@@ -78,7 +78,7 @@ impl StoreError {
         }
     }
 
-    /// A [`StoreError::InvalidAttribute`] of this table, and of this column where it is known.
+    /// A [`StoreError::InvalidAttribute`] for this table, and for this column if it is known.
     pub fn invalid_attribute(table: &str, column: Option<&str>, reason: impl Into<String>) -> Self {
         Self::InvalidAttribute {
             table: table.to_owned(),

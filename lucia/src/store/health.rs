@@ -1,30 +1,30 @@
-//! [`Health`]: whether stores work, as their operator is told.
+//! [`Health`]: whether stores work, for their operators.
 
 use serde::Serialize;
 
-/// Whether something works. The worst is the greatest.
+/// Whether something works. The worst status is the greatest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HealthStatus {
     /// It works.
     Up,
-    /// It answers lookups, and works with less than it should: writes fail, calls wait, or a crash would lose
-    /// what was answered.
+    /// It answers lookups, but is impaired: writes fail, calls wait, or a crash would lose confirmed
+    /// writes.
     Degraded,
-    /// It does not answer, or what it is told is lost.
+    /// It does not answer, or its writes are lost.
     Down,
 }
 
-/// What [`Auth::health`](crate::Auth::health) found out.
+/// The result of [`Auth::health`](crate::Auth::health).
 ///
-/// Serialized it is `{"status": "degraded", "stores": [{"name": "postgres", "status": "degraded", "reasons":
-/// [".."]}]}`.
+/// In JSON it is
+/// `{"status": "degraded", "stores": [{"name": "postgres", "status": "degraded", "reasons": [".."]}]}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Health {
     /// The worst status of the stores.
     pub status: HealthStatus,
-    /// The store that was given to [`Auth::builder`](crate::Auth::builder), and then that of
+    /// The store of [`Auth::builder`](crate::Auth::builder), and then that of
     /// [`AuthBuilder::sessions`](crate::AuthBuilder::sessions), if there is one.
     pub stores: Vec<StoreHealth>,
 }
@@ -33,12 +33,12 @@ pub struct Health {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct StoreHealth {
-    /// What kind of store it is: [`SessionStore::store_name`](super::SessionStore::store_name).
+    /// The kind of store: [`SessionStore::store_name`](super::SessionStore::store_name).
     pub name: String,
     /// Whether it works.
     pub status: HealthStatus,
-    /// What is wrong, in plain words for an operator; nothing while it is up. They name settings, and neither
-    /// hosts nor accounts nor anything that is stored.
+    /// What is wrong, in plain words for an operator; empty while the store is up. The reasons name
+    /// settings, but no hosts, accounts or stored values.
     pub reasons: Vec<String>,
 }
 
@@ -62,13 +62,13 @@ impl StoreHealth {
         }
     }
 
-    /// With a reason why it works with less than it should. What is down stays down.
+    /// Adds a reason why the store is impaired. A store that is down stays down.
     #[must_use]
     pub fn degraded(self, reason: impl Into<String>) -> Self {
         self.with(HealthStatus::Degraded, reason.into())
     }
 
-    /// With a reason why it is down.
+    /// Adds a reason why the store is down.
     #[must_use]
     pub fn down(self, reason: impl Into<String>) -> Self {
         self.with(HealthStatus::Down, reason.into())

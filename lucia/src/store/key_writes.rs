@@ -11,53 +11,53 @@ debug_of! {
     KeyClaim: key_id, user_id, at, by;
 }
 
-/// What is written of a key at the request of its user.
+/// A write to a key at the request of its user.
 #[derive(Clone, Debug)]
 #[allow(clippy::exhaustive_enums)]
 pub enum KeyWrite {
-    /// The key is stored. [`DuplicateKey`](super::StoreError::DuplicateKey) if there is one of its id.
+    /// Stores the key. [`DuplicateKey`](super::StoreError::DuplicateKey) if a key with its id exists.
     Insert(KeyRow),
-    /// The key gets the password of this hash, if it has none.
+    /// Sets a password on the key, if it has none.
     SetPassword {
         /// The key.
         id: String,
-        /// Whose key it has to be.
+        /// The user to whom the key has to belong.
         user_id: UserId,
         /// The hash of the password.
         hashed_password: String,
     },
-    /// The key is verified.
+    /// Marks the key as verified.
     Verify {
         /// The key.
         id: String,
-        /// Whose key it has to be.
+        /// The user to whom the key has to belong.
         user_id: UserId,
     },
-    /// The key gets another id and is verified. Its password stays.
-    /// [`DuplicateKey`](super::StoreError::DuplicateKey) if there is a key of the new id.
+    /// Gives the key another id, and marks it as verified. Its password stays.
+    /// [`DuplicateKey`](super::StoreError::DuplicateKey) if a key with the new id exists.
     Rename {
         /// The key.
         id: String,
-        /// Whose key it has to be.
+        /// The user to whom the key has to belong.
         user_id: UserId,
-        /// The id that it gets.
+        /// The new id.
         new_id: String,
         /// A one-time token without a user, which is stored with the key and replaces an expired token with the same
         /// id. If the token with this id has not expired, nothing is written.
         note: Option<TokenRow>,
     },
-    /// The key is deleted. The last key of a user stays, even if several deletions run at once:
+    /// Deletes the key. The last key of a user stays, even if several deletions run at once:
     /// [`LastKey`](super::StoreError::LastKey).
     Delete {
         /// The key.
         id: String,
-        /// Whose key it has to be.
+        /// The user to whom the key has to belong.
         user_id: UserId,
     },
 }
 
 impl KeyWrite {
-    /// Whose key it is.
+    /// The user of the key.
     #[must_use]
     pub fn user_id(&self) -> &UserId {
         match self {
@@ -76,11 +76,11 @@ impl KeyWrite {
 pub enum WrittenBy<'a> {
     /// A session.
     Session(&'a SessionId),
-    /// A one-time token of this id, which stays.
+    /// The one-time token with this id, which is not deleted.
     Token(&'a str),
 }
 
-/// A claim: a person has proved that a key is theirs, and therefore gets the account.
+/// A claim: a person has proved to own a key, and therefore gets the account.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct KeyClaim {
@@ -94,14 +94,14 @@ pub struct KeyClaim {
     pub by: ClaimedBy,
 }
 
-/// What proves that a key is a person's.
+/// What proves that a person owns a key.
 #[derive(Clone)]
 #[allow(clippy::exhaustive_enums)]
 pub enum ClaimedBy {
     /// A message to the address of the key.
     Message {
-        /// The one-time token of the link in the message, which is taken with the claim. `None` for a code, which is
-        /// used before the claim.
+        /// The one-time token of the link in the message, which is taken with the claim. `None` for a code,
+        /// which is used before the claim.
         link: Option<String>,
     },
     /// The note of a change of address, which is undone.
@@ -154,12 +154,13 @@ impl KeyClaim {
 pub enum ClaimOutcome {
     /// The user has a new owner.
     Claimed {
-        /// The deleted keys, and the claimed key if it was taken from another user. Each is as it was before, and the
-        /// order does not matter.
+        /// The deleted keys, and the claimed key if it was taken from another user. Each is as it was
+        /// before, in any order.
         deleted: Vec<KeyRow>,
     },
     /// Nothing has happened: another key of the user is verified, or has no password.
     OtherWayIn,
-    /// Nothing has happened: the key, the token or the user does not exist (any more), or the key is another user's.
+    /// Nothing has happened: the key, the token or the user does not exist, or the key belongs to another
+    /// user.
     Unknown,
 }

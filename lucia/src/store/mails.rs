@@ -9,7 +9,7 @@ use super::rows::debug_of;
 pub struct MailRow {
     /// Its random id.
     pub id: String,
-    /// The address that it goes to.
+    /// The address of the recipient.
     pub recipient: String,
     /// The subject.
     pub subject: String,
@@ -21,14 +21,14 @@ pub struct MailRow {
     pub attempts: u32,
     /// When it was created.
     pub created_at: UnixMillis,
-    /// From when on it is of no use.
+    /// When it is no longer useful.
     pub expires: Option<UnixMillis>,
-    /// From when on it can be claimed.
+    /// When it can be claimed.
     pub due: UnixMillis,
 }
 
 impl MailRow {
-    /// A mail in plain text that was never claimed and can be at once.
+    /// A mail in plain text that was never claimed and can be claimed at once.
     #[must_use]
     pub fn new(
         id: String,

@@ -36,12 +36,12 @@ debug_of! {
 pub struct NewUserRow {
     /// The id.
     pub id: UserId,
-    /// The other columns by name. Columns that are not here get the database's defaults.
+    /// The other columns by name. Missing columns get their database defaults.
     pub attributes: Map<String, Value>,
 }
 
 impl NewUserRow {
-    /// A user of this id, with these other columns.
+    /// A user with this id and these other columns.
     #[must_use]
     pub fn new(id: UserId, attributes: Map<String, Value>) -> Self {
         Self { id, attributes }
@@ -64,12 +64,12 @@ impl fmt::Debug for NewUserRow {
 pub struct UserRow {
     /// The id.
     pub id: UserId,
-    /// All columns, `id` included, as the text of a JSON object.
+    /// All columns, including `id`, as the text of a JSON object.
     pub attributes: String,
 }
 
 impl UserRow {
-    /// A user of this id, with all columns, `id` included, as the text of a JSON object.
+    /// A user with this id and all columns, including `id`, as the text of a JSON object.
     #[must_use]
     pub fn new(id: UserId, attributes: impl Into<String>) -> Self {
         Self {
@@ -79,7 +79,7 @@ impl UserRow {
     }
 }
 
-/// What a store knows of its table of users.
+/// What a store knows about its user table.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct UserTable {
@@ -90,7 +90,7 @@ pub struct UserTable {
 }
 
 impl UserTable {
-    /// A table with these columns, and some row of it if there is one.
+    /// A table with these columns, and a row of it if there is one.
     #[must_use]
     pub fn new(columns: Vec<String>, sample: Option<UserRow>) -> Self {
         Self { columns, sample }
@@ -103,16 +103,16 @@ impl UserTable {
 pub struct KeyRow {
     /// `provider:provider_user_id`.
     pub id: String,
-    /// Whose key it is.
+    /// The user of the key.
     pub user_id: UserId,
-    /// The hash of its password, `None` for a key without one.
+    /// The hash of its password, or `None` if it has none.
     pub hashed_password: Option<String>,
-    /// When its user proved that it is theirs. `None` as long as nothing has proved it.
+    /// When its user proved to own it. `None` if nothing has proved it yet.
     pub verified_at: Option<UnixMillis>,
 }
 
 impl KeyRow {
-    /// A key of this id that nothing has proved, and the hash of its password if it has one.
+    /// An unverified key with this id, and the hash of its password if it has one.
     #[must_use]
     pub fn new(id: impl Into<String>, user_id: UserId, hashed_password: Option<String>) -> Self {
         Self {
@@ -169,13 +169,13 @@ pub enum LastKey {
     Delete,
 }
 
-/// Which hash a new one of a password takes the place of.
+/// The hash that a new password hash replaces.
 #[derive(Clone)]
 #[allow(clippy::exhaustive_enums)]
 pub enum OldHash {
-    /// Any hash, and also none.
+    /// Any hash, or none.
     Any,
-    /// This one, or none for `None`. If the key has another one by now, nothing changes.
+    /// This hash, or none for `None`. If the key now has another hash, nothing changes.
     Is(Option<String>),
 }
 
@@ -186,13 +186,13 @@ impl OldHash {
         self.is_any() || self.hash() == stored
     }
 
-    /// Whether the stored hash does not matter.
+    /// Whether any stored hash matches.
     #[must_use]
     pub fn is_any(&self) -> bool {
         matches!(self, Self::Any)
     }
 
-    /// The hash that has to be there: none for `Is(None)`, and for [`Any`](Self::Any).
+    /// The hash that has to be stored: none for `Is(None)`, and for [`Any`](Self::Any).
     #[must_use]
     pub fn hash(&self) -> Option<&str> {
         match self {
@@ -222,7 +222,7 @@ pub enum Owner<'a> {
 }
 
 impl<'a> Owner<'a> {
-    /// The user, if it is a certain one.
+    /// The user, if it is a particular one.
     #[must_use]
     pub fn user_id(self) -> Option<&'a UserId> {
         match self {
@@ -236,11 +236,11 @@ impl<'a> Owner<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(clippy::exhaustive_enums)]
 pub enum KeyDeletion {
-    /// It is gone. It was this user's.
+    /// It was deleted, and belonged to this user.
     Deleted(UserId),
-    /// It was not there.
+    /// It did not exist.
     Unknown,
-    /// It stays, as the last key of its user.
+    /// It was not deleted, because it is the last key of its user.
     Last,
 }
 
@@ -250,13 +250,13 @@ pub enum KeyDeletion {
 pub struct PasswordChange {
     /// The key.
     pub key_id: String,
-    /// Whose key it has to be.
+    /// The user to whom the key has to belong.
     pub user_id: UserId,
     /// The hash of the new password.
     pub hashed_password: String,
-    /// Which hash the key has to have: the one that was verified.
+    /// The hash that the key has to have: the one that was verified.
     pub old: OldHash,
-    /// The session of the user that goes on, under another token. All others end.
+    /// The session of the user that continues, with a new token. All other sessions end.
     pub kept: Option<(SessionId, Rotation)>,
 }
 
@@ -278,34 +278,33 @@ impl PasswordChange {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct NewSessionRow {
-    /// Its secret, whose SHA-256 is the id of the row.
+    /// Its secret token, whose SHA-256 is the id of the row.
     pub token: SessionToken,
-    /// Whose session it is.
+    /// The user of the session.
     pub user_id: UserId,
     /// When it is created.
     pub created_at: UnixMillis,
-    /// When its user proved who they are.
+    /// When its user authenticated.
     pub authenticated_at: Option<UnixMillis>,
     /// The times of its renewal.
     pub expiries: Expiries,
-    /// What the application calls the device.
+    /// The application's name for the device.
     pub device: Option<String>,
-    /// The address that it is created from.
+    /// The address from which it is created.
     pub address: Option<String>,
-    /// Whether its cookie outlives the browser. It stays so for as long as the session lives.
+    /// Whether its cookie outlives the browser. This never changes.
     pub persistent: bool,
-    /// The application's columns, by name. Columns that are not here get the
-    /// database's defaults.
+    /// The application's columns, by name. Missing columns get their database defaults.
     pub attributes: Map<String, Value>,
-    /// The session that it replaces, of any user. It need not be there any more.
+    /// The session that it replaces, of any user. That session may no longer exist.
     pub replaces: Option<SessionId>,
-    /// How many sessions its user may have with it: one at the least. Which ones are expired is
-    /// told by its [`created_at`](Self::created_at).
+    /// How many sessions its user may have, including this one; at least one.
+    /// [`created_at`](Self::created_at) determines which sessions have expired.
     pub limit: Option<u32>,
 }
 
 impl NewSessionRow {
-    /// A session of this user, which nothing else is said of.
+    /// A session of this user, with nothing else set.
     #[must_use]
     pub fn new(
         token: SessionToken,
@@ -329,19 +328,19 @@ impl NewSessionRow {
     }
 }
 
-/// A session that has just been stored, and which others ended by its limit.
+/// A session that was just stored, and the sessions that its limit ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct InsertedSession {
     /// The session.
     pub row: SessionRow,
-    /// The sessions of the user that were too many with it, expired ones included. The one that it replaces is
+    /// The sessions of the user that exceeded the limit, including expired ones. The replaced session is
     /// not among them.
     pub in_excess: Vec<SessionId>,
 }
 
 impl InsertedSession {
-    /// A session with which no other was too many.
+    /// A session that exceeded no limit.
     #[must_use]
     pub fn new(row: SessionRow) -> Self {
         Self {
@@ -357,18 +356,18 @@ impl InsertedSession {
 pub struct SessionRow {
     /// The SHA-256 of the token.
     pub id: SessionId,
-    /// Whose session it is.
+    /// The user of the session.
     pub user_id: UserId,
     /// When it was created.
     pub created_at: UnixMillis,
-    /// When its user last proved who they are: at its creation, or later by their password.
-    /// `None` when the user has not proved it for this session.
+    /// When its user last authenticated: at its creation, or later. `None` if the user has not
+    /// authenticated in this session.
     pub authenticated_at: Option<UnixMillis>,
-    /// What its last renewal wrote, or its creation if it never was renewed.
+    /// The times of its last renewal, or of its creation if it was never renewed.
     pub expiries: Expiries,
-    /// What the application called the device.
+    /// The application's name for the device.
     pub device: Option<String>,
-    /// The address that it was created from.
+    /// The address from which it was created.
     pub address: Option<String>,
     /// Whether its cookie outlives the browser.
     pub persistent: bool,
@@ -377,7 +376,7 @@ pub struct SessionRow {
 }
 
 impl SessionRow {
-    /// A session of this id and user, which nothing else is known of.
+    /// A session with this id and user, with nothing else set.
     #[must_use]
     pub fn new(id: SessionId, user_id: UserId, created_at: UnixMillis, expiries: Expiries) -> Self {
         Self {

@@ -35,9 +35,10 @@ use crate::{Error, Result};
 /// The longest time-out that makes sense: more is a mistake in the unit.
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(60 * 60);
 
-/// Users, keys and sessions in SQLite: a file, or memory.
+/// Users, keys and sessions in SQLite, in a file or in memory.
 ///
-/// For sites on one machine, examples and tests: no server is needed. SQLite itself is compiled in.
+/// It is for sites on one machine, examples and tests, because it needs no server. SQLite itself is
+/// compiled in.
 ///
 /// ```
 /// # async fn example() -> lucia::Result<()> {
@@ -51,14 +52,14 @@ const LONGEST_TIMEOUT: Duration = Duration::from_secs(60 * 60);
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(example()).unwrap();
 /// ```
 ///
-/// A clone is another handle to the same connections. They are used from the Tokio runtime that
-/// the caller runs on, whose time driver has to be on.
+/// A clone is another handle to the same connections. They run on the caller's Tokio runtime, whose time
+/// driver has to be enabled.
 ///
 /// # Columns of users and sessions
 ///
-/// SQLite keeps a value much as it is given, whatever the type of the column; only a `STRICT`
-/// table refuses what does not fit. On the way out, the declared type decides where the stored
-/// value could be two things:
+/// SQLite stores a value mostly as it is given, whatever the type of the column. Only a `STRICT` table
+/// refuses a value that does not fit. When a value is read, the declared type decides if the stored value
+/// is ambiguous:
 ///
 /// | the column is declared | and holds | an attribute reads |
 /// |---|---|---|
@@ -67,33 +68,32 @@ const LONGEST_TIMEOUT: Duration = Duration::from_secs(60 * 60);
 /// | in any way | a whole number, a number, text, `NULL` | the same |
 /// | in any way | a blob | its bytes as lower-case hexadecimal text |
 ///
-/// On the way in, `true` and `false` become 1 and 0, arrays and objects become JSON text, and so
-/// does everything but `null` that is meant for a column declared as JSON.
+/// When a value is written, `true` and `false` become 1 and 0, and arrays and objects become JSON text. In
+/// a column declared as JSON, everything except `null` becomes JSON text.
 #[derive(Clone)]
 pub struct SqliteStore(Arc<Connections>);
 
 impl SqliteStore {
-    /// Opens the database in a file, and creates the file where it is missing.
+    /// Opens the database in a file, and creates the file if it is missing.
     ///
     /// # Errors
     ///
-    /// [`Error::Setting`] says why the file cannot be used as a db: its directory is
-    /// missing, it may not be written, it is something else. [`Error::Unavailable`] when another
-    /// connection keeps it locked.
+    /// [`Error::Setting`] says why the file cannot be used as a database: its directory is missing, it is
+    /// not writable, or it is not a database. [`Error::Unavailable`] if another connection keeps it locked.
     pub async fn open(path: impl AsRef<Path>) -> Result<Self> {
         Self::builder().open(path).await
     }
 
-    /// A new, empty database in memory. It is gone with the last clone of the store.
+    /// Creates a new, empty database in memory. It is lost with the last clone of the store.
     ///
     /// # Errors
     ///
-    /// [`Error::Internal`] when SQLite cannot make it.
+    /// [`Error::Internal`] if SQLite cannot create it.
     pub async fn in_memory() -> Result<Self> {
         Self::builder().in_memory().await
     }
 
-    /// Begins the settings of a store.
+    /// Starts the settings of a store.
     pub fn builder() -> SqliteStoreBuilder {
         SqliteStoreBuilder {
             names: TableNames::default(),
@@ -103,27 +103,26 @@ impl SqliteStore {
         }
     }
 
-    /// Makes what is missing: the tables, their indexes, the columns of
-    /// [`session_columns`](SqliteStoreBuilder::session_columns), and these columns of the table of
-    /// users, each written as SQL defines it: `username TEXT NOT NULL UNIQUE`.
+    /// Creates what is missing: the tables, their indexes, the columns of
+    /// [`session_columns`](SqliteStoreBuilder::session_columns), and these columns of the user table, each
+    /// written as SQL defines it: `username TEXT NOT NULL UNIQUE`.
     ///
-    /// Columns that are there already are left as they are. It can run at every start, and in
-    /// several processes at once; all of it happens or nothing.
+    /// Existing columns are not changed. It can run at every start, and in several processes at once. It
+    /// happens completely or not at all.
     ///
-    /// lucia's own tables come from numbered files, each of which runs once. The table
-    /// `lucia_migration` records the files that have run. Tables that are there without a record, from
-    /// another tool or an earlier version, are completed.
+    /// lucia's own tables come from numbered files, each of which runs once. The table `lucia_migration`
+    /// records the files that have run. Tables that exist without a record, from another tool or an earlier
+    /// version, are completed.
     ///
-    /// To a table that is there already, SQLite adds no column that is `UNIQUE`, and none that is
-    /// `NOT NULL` without a default if the table has rows: write such a step with SQLite's own
-    /// statements.
+    /// SQLite cannot add a `UNIQUE` column to an existing table. Nor can it add a `NOT NULL` column without
+    /// a default if the table has rows. Write such a step with SQLite's own statements.
     ///
     /// # Errors
     ///
-    /// [`Error::Misuse`] for a definition without a name or a type; [`Error::Schema`] names the
-    /// table and column that SQLite does not make and says why, and is also for a database that a
-    /// newer version of lucia has migrated and for a file that was changed after it ran;
-    /// [`Error::Unavailable`] when the database is locked for longer than the time-out.
+    /// [`Error::Misuse`] for a definition without a name or a type; [`Error::Schema`] names the table and
+    /// column that SQLite cannot create and says why, and is also returned for a database that a newer
+    /// version of lucia has migrated, and for a file that was changed after it ran; [`Error::Unavailable`]
+    /// if the database is locked for longer than the time-out.
     pub async fn migrate(&self, definitions: &[&str]) -> Result<()> {
         let columns = defined_columns(definitions, str::to_owned)?;
         let migrated = self.transact(Subject::Several, move |db| {
@@ -178,25 +177,25 @@ pub struct SqliteStoreBuilder {
 }
 
 impl SqliteStoreBuilder {
-    /// The name of the table of users; `auth_user` by default.
+    /// The name of the user table; `auth_user` by default.
     pub fn user_table(mut self, name: impl Into<String>) -> Self {
         self.names.user = name.into();
         self
     }
 
-    /// The name of the table of keys; `user_key` by default.
+    /// The name of the key table; `user_key` by default.
     pub fn key_table(mut self, name: impl Into<String>) -> Self {
         self.names.key = name.into();
         self
     }
 
-    /// The name of the table of sessions; `user_session` by default.
+    /// The name of the session table; `user_session` by default.
     pub fn session_table(mut self, name: impl Into<String>) -> Self {
         self.names.session = name.into();
         self
     }
 
-    /// The name of the table that attempts to sign in are counted in; `sign_in_attempt` by default.
+    /// The name of the table in which sign-in attempts are counted; `sign_in_attempt` by default.
     pub fn attempt_table(mut self, name: impl Into<String>) -> Self {
         self.names.attempt = name.into();
         self
@@ -220,8 +219,7 @@ impl SqliteStoreBuilder {
         self
     }
 
-    /// The columns of a user to fetch, besides `id`; all by default. Others can be written all
-    /// the same.
+    /// The columns of a user to fetch, besides `id`; all by default. Other columns can still be written.
     pub fn fetched_user_columns<S: Into<String>>(
         mut self,
         columns: impl IntoIterator<Item = S>,
@@ -230,10 +228,10 @@ impl SqliteStoreBuilder {
         self
     }
 
-    /// Your columns in the table of sessions, for [`attributes`](crate::CreateSession::attributes)
-    /// of sessions; none by default. Each is a name, or a definition such as `"country TEXT"`, by
-    /// which [`migrate`](SqliteStore::migrate) makes the column where it is missing. SQLite cannot
-    /// add a `UNIQUE` column so.
+    /// Your columns in the session table, for [`attributes`](crate::CreateSession::attributes) of sessions;
+    /// none by default. Each is a name, or a definition such as `"country TEXT"`, with which
+    /// [`migrate`](SqliteStore::migrate) creates a missing column. SQLite cannot add a `UNIQUE` column in
+    /// this way.
     pub fn session_columns<S: Into<String>>(
         mut self,
         columns: impl IntoIterator<Item = S>,
@@ -242,28 +240,28 @@ impl SqliteStoreBuilder {
         self
     }
 
-    /// How long an answer may take before the store counts as unavailable, waiting for a
-    /// connection and for the database's lock included; 5 seconds by default.
+    /// How long an answer may take before the store counts as unavailable, including waiting for a
+    /// connection and for the database's lock; 5 seconds by default.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// Opens the database in a file, and creates the file where it is missing.
+    /// Opens the database in a file, and creates the file if it is missing.
     ///
     /// # Errors
     ///
-    /// As [`SqliteStore::open`], and [`Error::Setting`] for a setting that makes no sense.
+    /// Those of [`SqliteStore::open`], and [`Error::Setting`] for an invalid setting.
     pub async fn open(self, path: impl AsRef<Path>) -> Result<SqliteStore> {
         let location = Location::file(path.as_ref())?;
         self.finish(location).await
     }
 
-    /// A new, empty database in memory. It is gone with the last clone of the store.
+    /// Creates a new, empty database in memory. It is lost with the last clone of the store.
     ///
     /// # Errors
     ///
-    /// As [`SqliteStore::in_memory`], and [`Error::Setting`] for a setting that makes no sense.
+    /// Those of [`SqliteStore::in_memory`], and [`Error::Setting`] for an invalid setting.
     pub async fn in_memory(self) -> Result<SqliteStore> {
         self.finish(Location::Memory).await
     }

@@ -8,12 +8,12 @@ use crate::user::UserId;
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TokenRow {
-    /// A SHA-256 in 64 hexadecimal digits: of the purpose and the token of a link, or of the purpose and
-    /// the subject of a code.
+    /// A SHA-256 in 64 hexadecimal digits: of the purpose and token of a link, or of the purpose and
+    /// subject of a code.
     pub id: String,
-    /// What it is for.
+    /// The purpose.
     pub purpose: String,
-    /// Whose it is. It is deleted with this user.
+    /// The user of the token. It is deleted with this user.
     pub user_id: Option<UserId>,
     /// The application's data, as the text of a JSON value.
     pub data: String,
@@ -23,12 +23,12 @@ pub struct TokenRow {
     pub tries_left: Option<u32>,
     /// When it was created.
     pub created_at: UnixMillis,
-    /// From when on it has expired.
+    /// When it expires.
     pub expires: UnixMillis,
 }
 
 impl TokenRow {
-    /// A link, of no user, with the JSON value `null` as its data.
+    /// A link without a user, with the JSON value `null` as its data.
     #[must_use]
     pub fn new(id: String, purpose: String, created_at: UnixMillis, expires: UnixMillis) -> Self {
         Self {

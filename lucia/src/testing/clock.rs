@@ -1,8 +1,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// A clock that stands still until it is moved. A clone shows the same time, so one goes to
-/// [`AuthBuilder::clock`](crate::AuthBuilder::clock) and the test keeps the other.
+/// A clock that stands still until you move it. Clones show the same time: pass one to
+/// [`AuthBuilder::clock`](crate::AuthBuilder::clock), and keep the other in the test.
 ///
 /// ```
 /// use std::time::Duration;
@@ -17,7 +17,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub struct Clock(Arc<Mutex<SystemTime>>);
 
 impl Clock {
-    /// A clock that shows the present time, in whole seconds: cookies know no fractions.
+    /// A clock that shows the current time, in whole seconds, because cookies have no fractions.
     #[must_use]
     pub fn new() -> Self {
         let since = SystemTime::now().duration_since(UNIX_EPOCH);
@@ -27,22 +27,22 @@ impl Clock {
         )))
     }
 
-    /// The time that it shows.
+    /// The time that the clock shows.
     #[must_use]
     pub fn now(&self) -> SystemTime {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Moves it on.
+    /// Moves the clock forward.
     ///
     /// # Panics
     ///
-    /// Past the end of time.
+    /// If the result is out of range.
     pub fn advance(&self, by: Duration) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) += by;
     }
 
-    /// Sets it to a moment, which may be an earlier one.
+    /// Sets the clock to a moment, which may be earlier.
     pub fn set(&self, to: SystemTime) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = to;
     }

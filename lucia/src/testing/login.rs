@@ -2,8 +2,8 @@ use crate::{Auth, Session, UserId};
 
 /// Signs a user in, without a password and without a request.
 ///
-/// For a session with a device, with attributes or [`unproven`](crate::CreateSession::unproven),
-/// create it with [`Auth::create_session`] and take [`LoggedIn::new`].
+/// For a session with a device, with attributes or [`unproven`](crate::CreateSession::unproven), create it
+/// with [`Auth::create_session`] and pass it to [`LoggedIn::new`].
 ///
 /// # Panics
 ///
@@ -15,7 +15,7 @@ pub async fn login_as(auth: &Auth, user_id: &UserId) -> LoggedIn {
     }
 }
 
-/// A signed-in user: the headers that their browser, or their client with a bearer token, sends.
+/// A signed-in user: the headers that their browser sends, or their client with a bearer token.
 #[derive(Clone, Debug)]
 pub struct LoggedIn {
     session: Session,
@@ -23,7 +23,7 @@ pub struct LoggedIn {
 }
 
 impl LoggedIn {
-    /// The user of this session of `auth`.
+    /// The user of this session, which `auth` created.
     #[must_use]
     pub fn new(auth: &Auth, session: Session) -> Self {
         Self {
@@ -40,8 +40,8 @@ impl LoggedIn {
 
     /// The name and the value of the session cookie, for a client with a cookie jar.
     ///
-    /// In production the cookie is `Secure`, and a jar may not send it over plain HTTP. Build the
-    /// `Auth` of such a test with [`Environment::Development`](crate::Environment::Development).
+    /// In production the cookie is `Secure`, so a jar may not send it over plain HTTP. Build the `Auth` of
+    /// such a test with [`Environment::Development`](crate::Environment::Development).
     #[must_use]
     pub fn cookie_pair(&self) -> (&str, &str) {
         (&self.cookie_name, self.session.token().expose())
@@ -54,8 +54,8 @@ impl LoggedIn {
         format!("{name}={value}")
     }
 
-    /// The header in which a browser says that a request comes from a page of the site itself.
-    /// Without one like it, an unsafe request with the cookie is refused with 403.
+    /// The header with which a browser says that a request comes from a page of the site itself. Without
+    /// such a header, an unsafe request with the cookie is refused with 403.
     #[must_use]
     pub fn origin_header(&self) -> (&'static str, &'static str) {
         ("Sec-Fetch-Site", "same-origin")

@@ -29,15 +29,15 @@ const ABANDONED: &str = "SELECT datname::TEXT FROM pg_database AS d \
 /// The servers that this process has swept.
 static SWEPT: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
-/// An empty Postgres database for one test, which is dropped when this is: at the end of the test, also
-/// if the test panics.
+/// An empty Postgres database for one test. It is dropped when this value is dropped: at the end of the
+/// test, even if the test panics.
 ///
-/// It works in every test with a tokio runtime, such as `#[actix_web::test]` and `#[tokio::test]`. Keep
-/// it in a variable until the test ends. Connections that are still open then are closed by the server.
+/// It works in every test with a tokio runtime, such as `#[actix_web::test]` and `#[tokio::test]`. Keep it
+/// in a variable until the test ends. The server closes connections that are still open then.
 ///
-/// A process that is killed, and a database in a `static`, leave the database behind. Its name is
-/// `lucia_test_`, the Unix time of its creation, and 12 random letters and digits. The next process that
-/// creates a database on the same server drops those that are older than an hour and have no
+/// A killed process leaves its databases behind, and so does a database in a `static`. The name of a
+/// database is `lucia_test_`, the Unix time of its creation, and 12 random letters and digits. The next
+/// process that creates a database on the same server drops those that are older than an hour and have no
 /// connections.
 ///
 /// ```no_run
@@ -69,13 +69,13 @@ pub struct PgDatabase {
 impl PgDatabase {
     /// Creates a database on the server of this URL, such as `postgres://app@localhost/postgres`.
     ///
-    /// The account needs the right to create databases (`CREATEDB`). The database that the URL names is
-    /// connected to, and not changed. The new one has its user and its parameters. Connections do
-    /// not use TLS.
+    /// The account needs the right to create databases (`CREATEDB`). The database in the URL is only
+    /// connected to, and not changed. The new database has the same user and parameters. Connections do not
+    /// use TLS.
     ///
     /// # Panics
     ///
-    /// When the database cannot be created. The message says why.
+    /// If the database cannot be created. The message says why.
     pub async fn create(server_url: &str) -> Self {
         let server = server_url.to_owned();
         let (created, creation) = oneshot::channel();
@@ -100,15 +100,15 @@ impl PgDatabase {
         &self.name
     }
 
-    /// A store over the database, with the tables made, and your own columns by their `definitions`,
-    /// as by [`migrate`](PgStore::migrate).
+    /// A store on the database, with lucia's tables and your own columns by their `definitions`, as created
+    /// by [`migrate`](PgStore::migrate).
     ///
-    /// If another tool makes the tables, use [`url`](Self::url) with [`PgStore::connect`], or
+    /// If another tool creates the tables, use [`url`](Self::url) with [`PgStore::connect`], or
     /// [`pool`](Self::pool) with [`PgStore::new`].
     ///
     /// # Panics
     ///
-    /// When Postgres does not accept a definition.
+    /// If Postgres does not accept a definition.
     pub async fn store(&self, definitions: &[&str]) -> PgStore {
         let made = async {
             let store = PgStore::connect(&self.url()).await?;
@@ -119,8 +119,8 @@ impl PgDatabase {
             .unwrap_or_else(|error: crate::Error| panic!("the store of the test: {error}"))
     }
 
-    /// A connection pool for the database, to hand to [`PgStore::new`] or [`PgStore::builder`] and to
-    /// share with the application's own queries. It has the default size of a deadpool.
+    /// A connection pool for the database. Pass it to [`PgStore::new`] or [`PgStore::builder`], and use it
+    /// for the application's own queries. It has deadpool's default size.
     #[must_use]
     pub fn pool(&self) -> Pool {
         let config: Config = self.url().parse().expect("`create` has parsed it");

@@ -1,15 +1,14 @@
 use crate::SqliteStore;
 
-/// A store over a new, empty database in memory, with the tables made, and your own columns by their
-/// `definitions`, as by [`migrate`](SqliteStore::migrate).
+/// A store on a new, empty database in memory, with lucia's tables and your own columns by their
+/// `definitions`, as created by [`migrate`](SqliteStore::migrate).
 ///
-/// SQLite does not know the enums, arrays and domains of Postgres. An application that uses them
-/// needs some tests on Postgres too. For session columns and other settings, use
-/// [`SqliteStore::builder`].
+/// SQLite does not have the enums, arrays and domains of Postgres. An application that uses them also needs
+/// some tests on Postgres. For session columns and other settings, use [`SqliteStore::builder`].
 ///
 /// # Panics
 ///
-/// When SQLite does not understand a definition.
+/// If SQLite does not accept a definition.
 pub async fn memory_store(definitions: &[&str]) -> SqliteStore {
     let made = async {
         let store = SqliteStore::in_memory().await?;

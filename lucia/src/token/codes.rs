@@ -20,7 +20,7 @@ use crate::{Error, Result};
 const TRIES: u32 = 5;
 
 impl Auth {
-    /// Creates a code of 6 to 8 digits that works once, which the application sends and a person types:
+    /// Creates a code of 6 to 8 digits that works once. The application sends it, and a person types it:
     ///
     /// ```
     /// use lucia::{Auth, CodePurpose, OneTimeCode, UserId};
@@ -37,18 +37,18 @@ impl Auth {
     /// }
     /// ```
     ///
-    /// The subject says for whom or what the code is: the id of the user who is signed in, or the address
-    /// that it was sent to. [`use_code`](Self::use_code) takes the same one. A new code ends the former code
-    /// of the same purpose and subject.
+    /// The subject says for whom or what the code is: the id of the signed-in user, or the address to which
+    /// it was sent. Pass the same subject to [`use_code`](Self::use_code). A new code replaces the previous
+    /// code of the same purpose and subject.
     ///
-    /// Five tries at each new code are many tries at many codes: limit how many codes are created for a
-    /// subject and by a client (OWASP ASVS 5.0, 6.6.3).
+    /// Each new code allows five more tries, so limit how many codes are created for a subject and by a
+    /// client (OWASP ASVS 5.0, 6.6.3).
     ///
     /// # Errors
     ///
-    /// [`Error::Misuse`] for data that cannot be written as JSON, and for a store without one-time tokens;
-    /// [`Error::UnknownUser`]; [`Error::Busy`] when too many passwords and codes wait to be hashed;
-    /// [`Error::Unavailable`] when the store is.
+    /// [`Error::Misuse`] if the data cannot be written as JSON, or if the store has no one-time tokens;
+    /// [`Error::UnknownUser`]; [`Error::Busy`] if too many passwords and codes are waiting to be hashed;
+    /// [`Error::Unavailable`] if the store is unavailable.
     pub fn create_code<'a, T, D>(
         &'a self,
         purpose: CodePurpose<T>,
@@ -70,23 +70,23 @@ impl Auth {
         }
     }
 
-    /// Uses a code that a person has typed, and returns its content. Blanks and hyphens in it are skipped.
+    /// Uses a code that a person has typed, and returns its content. Blanks and hyphens in it are ignored.
     ///
-    /// A code can be tried five times. Each try is counted before the code is compared, in all processes
-    /// together, however many there are at once; it stays counted, whatever comes after. After that, the
-    /// right code is refused as well.
+    /// A code can be tried five times. Each try is counted before the code is compared, across all
+    /// processes and concurrent calls, and stays counted whatever happens next. After five tries, even the
+    /// right code is refused.
     ///
-    /// Every refusal of a complete code returns the same error after a hash of the same cost, whether the code
-    /// is wrong or there is none for the subject. Where there is one, the database takes a moment longer to
-    /// count the try. If that must not tell who has an account, create a code for other subjects as well, and
-    /// do not send it.
+    /// Every refusal of a complete code returns the same error after a hash of the same cost, whether the
+    /// code is wrong or the subject has no code. If the subject has a code, the database takes a moment
+    /// longer to count the try. If this must not reveal who has an account, create a code for other
+    /// subjects as well, and do not send it.
     ///
     /// # Errors
     ///
     /// [`Error::InvalidOneTimeToken`] if the code is wrong, was used or replaced, has expired, or was tried
-    /// too often, and if there is none; [`Error::Misuse`] for a store without one-time tokens;
-    /// [`Error::Busy`] when too many passwords and codes wait to be checked; [`Error::Unavailable`] when the
-    /// store is.
+    /// too often, or if there is none; [`Error::Misuse`] if the store has no one-time tokens;
+    /// [`Error::Busy`] if too many passwords and codes are waiting to be checked; [`Error::Unavailable`] if
+    /// the store is unavailable.
     pub async fn use_code<T: DeserializeOwned>(
         &self,
         purpose: CodePurpose<T>,
@@ -153,14 +153,14 @@ pub struct CreateCode<'a> {
 }
 
 impl<'a> CreateCode<'a> {
-    /// Whose code it is. It is invalidated with this user, and by
+    /// The user of the code. It is invalidated when this user is deleted, and by
     /// [`invalidate_user_tokens`](Auth::invalidate_user_tokens).
     pub fn user(mut self, user_id: &'a UserId) -> Self {
         self.user_id = Some(user_id);
         self
     }
 
-    /// How long this code works, in place of what its purpose says.
+    /// How long this code works, instead of the time that its purpose sets.
     pub fn expires_in(mut self, lifetime: Duration) -> Self {
         self.lifetime = lifetime;
         self

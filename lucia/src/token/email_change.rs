@@ -112,23 +112,23 @@ impl Auth {
         }))
     }
 
-    /// The new address of a key, for the page that the link opens, without using the link, as
-    /// [`check_token`](Self::check_token) says.
+    /// The new address of a key. The link is not used. Call it for the page that the link opens: see
+    /// [`check_token`](Self::check_token).
     ///
     /// # Errors
     ///
-    /// As [`use_token`](Self::use_token).
+    /// Those of [`use_token`](Self::use_token).
     pub async fn check_email_change(&self, token: &str) -> Result<KeyId> {
         let content = self.check_token(EMAIL_CHANGE, token).await?;
         KeyId::stored(content.data.new)
     }
 
-    /// Returns the former address that the link to undo a change restores, without using the link: for the page
-    /// that the link opens, as [`check_token`](Self::check_token) says.
+    /// The former address that the link to undo a change restores. The link is not used. Call it for the
+    /// page that the link opens: see [`check_token`](Self::check_token).
     ///
     /// # Errors
     ///
-    /// As [`use_token`](Self::use_token).
+    /// Those of [`use_token`](Self::use_token).
     pub async fn check_email_change_undo(&self, token: &str) -> Result<KeyId> {
         let (_, changed) = self.change_to_undo(token).await?;
         KeyId::stored(changed.former)

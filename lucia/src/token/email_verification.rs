@@ -41,14 +41,14 @@ impl Auth {
         self.link_to(EMAIL_VERIFICATION, recipient).await
     }
 
-    /// The key whose address the link verifies, without using the link: for the page that it opens, as
-    /// [`check_token`](Self::check_token) says. Where the visitor is not signed in as its
-    /// [user](UserKey::user_id), say on the page what
-    /// [`verify_email`](crate::AuthRequest::verify_email) does then.
+    /// The key whose address the link verifies. The link is not used. Call it for the page that the link
+    /// opens: see [`check_token`](Self::check_token). If the visitor is not signed in as the
+    /// [user](UserKey::user_id) of the key, say on the page what
+    /// [`verify_email`](crate::AuthRequest::verify_email) then does.
     ///
     /// # Errors
     ///
-    /// As [`use_token`](Self::use_token).
+    /// Those of [`use_token`](Self::use_token).
     pub async fn check_email_verification(&self, token: &str) -> Result<UserKey> {
         UserKey::from_row(self.linked_key(EMAIL_VERIFICATION, token).await?)
     }

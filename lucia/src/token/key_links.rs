@@ -1,4 +1,4 @@
-//! Links and codes to the user of a key: what those for each flow share.
+//! Links and codes for the user of a key: what all flows share.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -14,20 +14,20 @@ use crate::{Error, Result};
 /// What a link to the user of a key is for. The data is the id of the key.
 pub(super) type KeyLinkPurpose = TokenPurpose<String>;
 
-/// A link to be sent to the user of a key, by
+/// A link to send to the user of a key, returned by
 /// [`create_password_reset`](crate::AuthRequest::create_password_reset),
 /// [`create_sign_in_link`](crate::AuthRequest::create_sign_in_link),
 /// [`create_email_verification`](crate::AuthRequest::create_email_verification),
 /// [`create_email_change`](crate::AuthRequest::create_email_change) or
 /// [`change_email`](crate::AuthRequest::change_email).
 ///
-/// Send it in another task than the response, as [`Outbox::send`](crate::mail::Outbox::send) does: the time
-/// that sending takes would tell who has an account.
+/// Send it in another task than the response, as [`Outbox::send`](crate::mail::Outbox::send) does.
+/// Otherwise the time that sending takes reveals who has an account.
 ///
 /// # Limits
 ///
-/// Each of these purposes is counted separately: links to reset a password, to sign in, to verify an address, to change
-/// an address and to undo the change, and codes to sign in. These are the limits within an hour:
+/// Each of these purposes is counted separately: links to reset a password, to sign in, to verify an
+/// address, to change an address and to undo the change, and sign-in codes. The limits per hour are:
 ///
 /// | purposes | requests by | allowed | after that |
 /// |---|---|---|---|
@@ -35,23 +35,25 @@ pub(super) type KeyLinkPurpose = TokenPurpose<String>;
 /// | all | a client for all keys | 100 | the same |
 /// | one | all clients for a key | 20 | `None`, as for an unknown key |
 ///
-/// A client is identified by its [address](crate::AuthRequest::client_address), of which the first 64 bits count for
-/// IPv6. If the address is not known, all clients count as one, and 20 for a key are allowed before the 429. The 429
-/// does not depend on whether the key exists, and all spellings of a key count together.
+/// A client is identified by its [address](crate::AuthRequest::client_address), or by the first 64 bits of
+/// an IPv6 address. If the address is unknown, all clients count as one, and 20 for a key are allowed
+/// before the 429. The 429 does not depend on whether the key exists, and all spellings of a key count
+/// together.
 ///
-/// So one client that asks for another person's links cannot keep the owner of the key from getting one. Four clients
-/// can: together they use up the 20, and block this purpose until the hour is over. So keep another way to sign in.
+/// So one client that asks for another person's links cannot prevent the owner of the key from getting one.
+/// Four clients can: together they use up the 20, and block this purpose until the hour is over. So offer
+/// another way to sign in.
 ///
-/// The counts are in the same table as those of attempts to sign in, but separate from them. With
+/// The counts are in the same table as those of sign-in attempts, but separate from them. With
 /// [`without_sign_in_limit`](crate::AuthBuilder::without_sign_in_limit), nothing is counted.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct KeyLink {
-    /// The key as it is stored. Send the link to the address in it, never to the address that was typed: with
-    /// `citext` or a collation that ignores case, the database takes both for one key, and the typed address
-    /// can be the mailbox of another person.
+    /// The key as it is stored. Send the link to the address in it, never to the address that was typed.
+    /// With `citext` or a collation that ignores case, the database treats both as one key, but the typed
+    /// address may be another person's mailbox.
     ///
-    /// For a change of address, it is the new address.
+    /// For a change of address, this is the new address.
     pub key: KeyId,
     /// The token of the link: `format!("https://example.com/reset?token={}", link.token.expose())`.
     pub token: OneTimeToken,
@@ -59,12 +61,13 @@ pub struct KeyLink {
     pub lifetime: Duration,
 }
 
-/// A code to be sent to the user of a key, by [`create_sign_in_code`](crate::AuthRequest::create_sign_in_code). It
-/// counts toward the [limits](KeyLink#limits).
+/// A code to send to the user of a key, returned by
+/// [`create_sign_in_code`](crate::AuthRequest::create_sign_in_code). It counts toward the
+/// [limits](KeyLink#limits).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct KeyCode {
-    /// The key as it is stored. Send the code to the address in it, as [`KeyLink::key`] says.
+    /// The key as it is stored. Send the code to the address in it: see [`KeyLink::key`].
     pub key: KeyId,
     /// The code, which the user types.
     pub code: OneTimeCode,

@@ -1,4 +1,4 @@
-//! Links: created, looked at, used once.
+//! Links: created, checked, used once.
 
 use std::fmt;
 use std::time::Duration;
@@ -34,13 +34,13 @@ impl Auth {
     /// }
     /// ```
     ///
-    /// The data comes back when the link is used. The database holds it as it is, and a SHA-256 in place of
-    /// the token.
+    /// The data is returned when the link is used. The database stores the data as it is, and only a
+    /// SHA-256 of the token.
     ///
     /// # Errors
     ///
-    /// [`Error::Misuse`] for data that cannot be written as JSON, and for a store without one-time tokens;
-    /// [`Error::UnknownUser`]; [`Error::Unavailable`] when the store is.
+    /// [`Error::Misuse`] if the data cannot be written as JSON, or if the store has no one-time tokens;
+    /// [`Error::UnknownUser`]; [`Error::Unavailable`] if the store is unavailable.
     pub fn create_token<'a, T, D>(&'a self, purpose: TokenPurpose<T>, data: &D) -> CreateToken<'a>
     where
         T: std::borrow::Borrow<D>,
@@ -56,15 +56,15 @@ impl Auth {
         }
     }
 
-    /// The content of a link that still works, without using it: for the page that the link opens. Programs
-    /// that scan mails open links as well, so a GET or HEAD request must not use one. Let the form of that
-    /// page POST the token, and [use](Self::use_token) it there.
+    /// The content of a link that still works. The link is not used. Call it for the page that the link
+    /// opens. Mail scanners also open links, so a GET or HEAD request must not use one. Let the form of
+    /// that page POST the token, and [use](Self::use_token) it there.
     ///
-    /// The address of the page holds the token: send `Referrer-Policy: no-referrer` with it.
+    /// The URL of the page contains the token: send `Referrer-Policy: no-referrer` with the page.
     ///
     /// # Errors
     ///
-    /// As [`use_token`](Self::use_token).
+    /// Those of [`use_token`](Self::use_token).
     pub async fn check_token<T: DeserializeOwned>(
         &self,
         purpose: TokenPurpose<T>,
@@ -82,17 +82,18 @@ impl Auth {
         content
     }
 
-    /// Uses a link, and returns its content. It works for one call, in all processes together, however many
-    /// there are at once (OWASP ASVS 5.0, 6.5.1).
+    /// Uses a link, and returns its content. A link works for one call, across all processes and concurrent
+    /// calls (OWASP ASVS 5.0, 6.5.1).
     ///
-    /// Check first what else could fail, such as a [password](Self::check_new_password) that is too short:
-    /// a link that was used does not work again.
+    /// First check everything else that could fail, such as a [password](Self::check_new_password) that is
+    /// too short, because a used link does not work again.
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidOneTimeToken`] if the token is not one, or is for another purpose, was used before or
-    /// has expired, or if its user was deleted; [`Error::Misuse`] for a store without one-time tokens;
-    /// [`Error::Unavailable`] when the store is: then the link may have been used.
+    /// [`Error::InvalidOneTimeToken`] if the text is not a token, or if the token is for another purpose,
+    /// was used before, has expired, or its user was deleted; [`Error::Misuse`] if the store has no
+    /// one-time tokens; [`Error::Unavailable`] if the store is unavailable, in which case the link may have
+    /// been used.
     pub async fn use_token<T: DeserializeOwned>(
         &self,
         purpose: TokenPurpose<T>,
@@ -159,20 +160,20 @@ pub struct CreateToken<'a> {
 }
 
 impl<'a> CreateToken<'a> {
-    /// Whose link it is. It is invalidated with this user, and by
+    /// The user of the link. It is invalidated when this user is deleted, and by
     /// [`invalidate_user_tokens`](Auth::invalidate_user_tokens).
     pub fn user(mut self, user_id: &'a UserId) -> Self {
         self.user_id = Some(user_id);
         self
     }
 
-    /// Invalidates the open links of the same user and purpose, in the same step.
+    /// Also invalidates the open links of the same user and purpose, in the same step.
     pub fn replace_former(mut self) -> Self {
         self.former = FormerTokens::Delete;
         self
     }
 
-    /// How long this link works, in place of what its purpose says.
+    /// How long this link works, instead of the time that its purpose sets.
     pub fn expires_in(mut self, lifetime: Duration) -> Self {
         self.lifetime = lifetime;
         self

@@ -19,12 +19,12 @@ impl Auth {
         self.create_key_link(PASSWORD_RESET, key, address).await
     }
 
-    /// The key whose password the link resets, without using the link: for the page that it opens, as
-    /// [`check_token`](Self::check_token) says.
+    /// The key whose password the link resets. The link is not used. Call it for the page that the link
+    /// opens: see [`check_token`](Self::check_token).
     ///
     /// # Errors
     ///
-    /// As [`use_token`](Self::use_token).
+    /// Those of [`use_token`](Self::use_token).
     pub async fn check_password_reset(&self, token: &str) -> Result<UserKey> {
         UserKey::from_row(self.linked_key(PASSWORD_RESET, token).await?)
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 /// The longest name of a purpose, in bytes.
 const MAX_NAME: usize = 64;
 
-/// What a kind of link is for: its name, how long it works, and the type of its data.
+/// The purpose of a kind of link: its name, how long it works, and the type of its data.
 ///
 /// ```
 /// use std::time::Duration;
@@ -24,15 +24,15 @@ const MAX_NAME: usize = 64;
 ///     TokenPurpose::new("invitation").expires_in(Duration::from_secs(7 * 24 * 60 * 60));
 /// ```
 ///
-/// A link works for the purpose that it was created for and for no other. Purposes are told apart by
-/// their names, which an application keeps as long as links are open.
+/// A link works only for the purpose for which it was created. Purposes are identified by their names, so
+/// do not rename a purpose while its links are open.
 pub struct TokenPurpose<T = ()> {
     pub(super) name: &'static str,
     pub(super) lifetime: Duration,
     data: PhantomData<fn(T) -> T>,
 }
 
-/// What a kind of code is for: its name, how long it works, how many digits it has, and the type of its
+/// The purpose of a kind of code: its name, how long it works, how many digits it has, and the type of its
 /// data.
 ///
 /// ```
@@ -41,7 +41,7 @@ pub struct TokenPurpose<T = ()> {
 /// const SIGN_IN: CodePurpose = CodePurpose::new("sign in").digits(8);
 /// ```
 ///
-/// A code works for the purpose and the subject that it was created for and for no other.
+/// A code works only for the purpose and the subject for which it was created.
 pub struct CodePurpose<T = ()> {
     pub(super) name: &'static str,
     pub(super) lifetime: Duration,
@@ -50,12 +50,12 @@ pub struct CodePurpose<T = ()> {
 }
 
 impl<T> TokenPurpose<T> {
-    /// A purpose of this name, whose links work for an hour.
+    /// A purpose with this name, whose links work for an hour.
     ///
     /// # Panics
     ///
-    /// If the name is empty, has more than 64 bytes, or begins with `lucia`, as the purposes of lucia do.
-    /// In a `const`, this is an error of the compiler.
+    /// If the name is empty, has more than 64 bytes, or begins with `lucia`, which is reserved for lucia's
+    /// own purposes. In a `const`, this is a compile-time error.
     #[must_use]
     pub const fn new(name: &'static str) -> Self {
         check(name);
@@ -80,11 +80,11 @@ impl<T> TokenPurpose<T> {
 }
 
 impl<T> CodePurpose<T> {
-    /// A purpose of this name, whose codes have 6 digits and work for 10 minutes (OWASP ASVS 5.0, 6.5.5).
+    /// A purpose with this name, whose codes have 6 digits and work for 10 minutes (OWASP ASVS 5.0, 6.5.5).
     ///
     /// # Panics
     ///
-    /// As [`TokenPurpose::new`].
+    /// Like [`TokenPurpose::new`].
     #[must_use]
     pub const fn new(name: &'static str) -> Self {
         check(name);
@@ -112,7 +112,7 @@ impl<T> CodePurpose<T> {
     ///
     /// # Panics
     ///
-    /// If it is another number. In a `const`, this is an error of the compiler.
+    /// For any other number. In a `const`, this is a compile-time error.
     #[must_use]
     pub const fn digits(mut self, digits: u8) -> Self {
         assert!(6 <= digits && digits <= 8, "a code has 6 to 8 digits");

@@ -11,7 +11,7 @@ use crate::{Error, Result};
 /// The token of a link: 40 characters of `[a-z0-9]`, about 206 bits from the operating system's
 /// generator (OWASP ASVS 5.0, 6.5.3).
 ///
-/// The database holds a SHA-256 of it, so it cannot be read again. `Debug` does not show it.
+/// The database stores only a SHA-256 of it, so it cannot be read again. `Debug` does not show it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct OneTimeToken(Ascii<{ Self::LENGTH }>);
 
@@ -19,7 +19,7 @@ impl OneTimeToken {
     /// How many characters it has.
     pub const LENGTH: usize = 40;
 
-    /// The token itself. Put it into the message to the person it is for, and nowhere else.
+    /// The token itself. Put it only into the message to the person for whom it was created.
     #[must_use]
     pub fn expose(&self) -> &str {
         self.0.as_str()
@@ -42,12 +42,12 @@ impl OneTimeToken {
     }
 }
 
-/// A code of 6 to 8 digits, each equally likely. `Debug` does not show it.
+/// A code of 6 to 8 digits, all equally likely. `Debug` does not show it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct OneTimeCode(String);
 
 impl OneTimeCode {
-    /// The code itself. Put it into the message to the person it is for, and nowhere else.
+    /// The code itself. Put it only into the message to the person for whom it was created.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0

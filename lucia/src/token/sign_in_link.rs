@@ -27,12 +27,12 @@ impl Auth {
         self.create_key_link(SIGN_IN_LINK, key, address).await
     }
 
-    /// The key that the link opens, without using the link: for the page that it opens, whose form POSTs the
-    /// token, as [`check_token`](Self::check_token) says.
+    /// The key that the link opens. The link is not used. Call it for the page that the link opens, whose
+    /// form POSTs the token: see [`check_token`](Self::check_token).
     ///
     /// # Errors
     ///
-    /// As [`use_token`](Self::use_token).
+    /// Those of [`use_token`](Self::use_token).
     pub async fn check_sign_in_link(&self, token: &str) -> Result<UserKey> {
         UserKey::from_row(self.linked_key(SIGN_IN_LINK, token).await?)
     }

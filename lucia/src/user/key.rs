@@ -13,9 +13,9 @@ use crate::ascii::Ascii;
 use crate::user::UserId;
 use crate::{Error, Result};
 
-/// Names a key: the id of the provider, and the id of the user there.
+/// The id of a key: the id of the provider, and the id of the user there.
 ///
-/// All calls that take a key take `impl Into<KeyId>`, so that a pair of texts is enough:
+/// All calls that take a key take `impl Into<KeyId>`, so a pair of strings is enough:
 ///
 /// ```
 /// # async fn f(auth: lucia::Auth, name: String) -> lucia::Result<()> {
@@ -23,14 +23,14 @@ use crate::{Error, Result};
 /// # Ok(()) }
 /// ```
 ///
-/// The provider id names the way to sign in (`"username"`, `"email"`, `"github"`). It has no colon,
-/// since the two are stored as `provider_id:provider_user_id`. The provider user id is the username,
-/// the e-mail address, or the id of the account at GitHub. Neither is empty, neither contains U+0000,
-/// and each has 255 characters at most. lucia compares both as they are, so bring a username into
-/// one form first if `Ada` and `ada` are to be one user.
+/// The provider id names the way to sign in (`"username"`, `"email"`, `"github"`). It has no colon, because
+/// the pair is stored as `provider_id:provider_user_id`. The provider user id is the username, the e-mail
+/// address, or the id of the account at GitHub. Neither part is empty or contains U+0000, and each has at
+/// most 255 characters. lucia compares both as they are, so normalize usernames first if `Ada` and `ada`
+/// are to be one user.
 ///
 /// Pairs that break these rules can come from a client. A call that creates a key refuses them with
-/// [`Error::InvalidKey`]. A call that looks for a key treats them as a key that no user has.
+/// [`Error::InvalidKey`]. A call that looks up a key treats them as a key that no user has.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct KeyId {
     /// `provider_id:provider_user_id`, as in Lucia and in the database. Of a part that is too long
@@ -73,7 +73,7 @@ impl KeyId {
         &self.text[..self.colon]
     }
 
-    /// The user's identifier there: the username, for example.
+    /// The user's id there, for example the username.
     #[must_use]
     pub fn provider_user_id(&self) -> &str {
         &self.text[self.colon + 1..]
@@ -122,23 +122,24 @@ impl fmt::Debug for KeyId {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct UserKey {
-    /// Which key this is: `auth.delete_key(&key.id)` deletes it.
+    /// The id of the key: `auth.delete_key(&key.id)` deletes it.
     pub id: KeyId,
-    /// Whose key it is.
+    /// The user of the key.
     pub user_id: UserId,
-    /// Whether it opens with a password.
+    /// Whether the key has a password.
     pub has_password: bool,
-    /// When the user proved that it is theirs, by a link or code that was sent to its address. `None` as
-    /// long as nothing has proved it.
+    /// When the user proved to own the key, with a link or code that was sent to its address. `None` if
+    /// nothing has proved it yet.
     pub verified_at: Option<SystemTime>,
 }
 
-/// A key that has just been verified, as by [`verify_password`](crate::Auth::verify_password),
-/// [`trusted_key`](crate::Auth::trusted_key) or [`reset_password`](crate::Auth::reset_password). It dereferences to the [`UserKey`].
+/// A key that was just verified, for example by [`verify_password`](crate::Auth::verify_password),
+/// [`trusted_key`](crate::Auth::trusted_key) or [`reset_password`](crate::Auth::reset_password). It
+/// dereferences to the [`UserKey`].
 ///
-/// It remembers what it was opened with. A session that is created [by it](crate::Auth::create_session) begins only if
-/// that still opens the key, so a replaced password cannot create a session. Nor can a key without a password that has
-/// been [verified](UserKey::verified_at) since.
+/// It remembers how it was opened. [`create_session`](crate::Auth::create_session) stores a session only if
+/// the key can still be opened in that way. So a password that was replaced cannot create a session, and
+/// neither can a key without a password that has been [verified](UserKey::verified_at) since.
 #[derive(Clone)]
 pub struct VerifiedKey {
     pub(crate) key: UserKey,
@@ -163,29 +164,29 @@ impl Deref for VerifiedKey {
     }
 }
 
-/// How a user proves who they are.
+/// How a user proved who they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum SignInMethod {
-    /// By a password.
+    /// With a password.
     Password,
-    /// By a link that was sent to them: a [`SignInLink`](crate::SignInLink), or one that verifies an address,
-    /// undoes a change of address or resets a password.
+    /// With a link that was sent to them: a [`SignInLink`](crate::SignInLink), or a link that verifies an
+    /// address, undoes a change of address or resets a password.
     Link,
-    /// By a [`SignInCode`](crate::SignInCode).
+    /// With a [`SignInCode`](crate::SignInCode).
     Code,
-    /// By a provider of OAuth 2 or OpenID Connect.
+    /// With an OAuth 2 or OpenID Connect provider.
     #[serde(rename = "oauth")]
     OAuth,
     /// By signing up: the user is new.
     SignUp,
-    /// By the word of the application: [`trusted_key`](crate::Auth::trusted_key),
+    /// The application vouched for the user: [`trusted_key`](crate::Auth::trusted_key),
     /// [`Auth::reset_password`](crate::Auth::reset_password), or the id of a user.
     Application,
 }
 
-/// A way to sign in that a user gets, for [`NewUser::with_key`](crate::NewUser::with_key) and
+/// A new way to sign in, for [`NewUser::with_key`](crate::NewUser::with_key) and
 /// [`create_key`](crate::Auth::create_key).
 #[derive(Clone)]
 pub struct NewKey<'a> {
@@ -244,8 +245,8 @@ impl<'a> NewKey<'a> {
         }
     }
 
-    /// A key that opens without a password, since the application vouches for the user after an
-    /// OAuth provider, or a link sent by e-mail, has proved who they are:
+    /// A key that opens without a password, because the application vouches for the user after an OAuth
+    /// provider, or a link sent by e-mail, has proved who they are:
     /// `NewKey::without_password(("github", "1815"))`. It never passes a password check;
     /// [`trusted_key`](crate::Auth::trusted_key) opens it.
     #[must_use]
@@ -259,8 +260,8 @@ impl<'a> NewKey<'a> {
         }
     }
 
-    /// The key is [verified](UserKey::verified_at) from the beginning, because the user has already proved that
-    /// it is theirs: they came by an invitation that was sent to the address, or by an OAuth provider.
+    /// Marks the key as [verified](UserKey::verified_at) from the beginning, because the user has already
+    /// proved to own it: with an invitation that was sent to the address, or with an OAuth provider.
     #[must_use]
     pub fn verified(mut self) -> Self {
         self.is_verified = true;

@@ -10,18 +10,18 @@ use super::{NoAttributes, UserId};
 use crate::user::key::{KeyId, NewKey};
 use crate::{Error, Result};
 
-/// Someone who signs up, for [`create_user`](crate::Auth::create_user).
+/// A user who signs up, for [`create_user`](crate::Auth::create_user).
 ///
-/// `A` is the type of the attributes given, and of the [`User`](crate::User) that comes back.
+/// `A` is the type of the given attributes, and of the returned [`User`](crate::User).
 ///
 /// ```
 /// use lucia::{NewKey, NewUser};
 /// # #[derive(serde::Serialize, serde::Deserialize)] struct Profile { username: String }
 ///
 /// let profile = Profile { username: "ada".to_owned() };
-/// // Signs in by a username and a password:
+/// // Signs in with a username and a password:
 /// let ada = NewUser::with_password(("username", "ada"), "correct horse battery").attributes(&profile);
-/// // Signs in by an OAuth provider, which vouches for the user:
+/// // Signs in with an OAuth provider, which vouches for the user:
 /// let ada = NewUser::with_key(NewKey::without_password(("github", "1234"))).attributes(&profile);
 /// ```
 #[must_use = "a new user is made by `auth.create_user(..)`"]
@@ -39,7 +39,7 @@ impl<'a> NewUser<'a> {
         Self::with_key(NewKey::with_password(key, password))
     }
 
-    /// A user who signs in by this key.
+    /// A user who signs in with this key.
     pub fn with_key(key: NewKey<'a>) -> Self {
         Self {
             key: Some(key),
@@ -59,21 +59,20 @@ impl<'a> NewUser<'a> {
 }
 
 impl<'a, A> NewUser<'a, A> {
-    /// The id of the user, instead of a random one.
+    /// Sets the id of the user, instead of a random one.
     pub fn id(mut self, id: UserId) -> Self {
         self.id = Some(id);
         self
     }
 
-    /// The columns of the user's row, each under its name in the table. A column that is left
-    /// out gets the default of the database.
+    /// Sets the columns of the user's row, each under its name in the table. A column that you leave out
+    /// gets its database default.
     ///
-    /// `attributes` is a struct or map that serializes to an object. `id` is not among the
-    /// columns that can be set, and [`create_user`](crate::Auth::create_user) refuses it.
+    /// `attributes` is a struct or map that serializes to an object. The column `id` cannot be set:
+    /// [`create_user`](crate::Auth::create_user) refuses it.
     ///
-    /// The user that comes back has these attributes, too, so `B` implements `Deserialize` as
-    /// well, and owns its values. For a type that does not, [`returning`](Self::returning) names
-    /// the type to read instead:
+    /// The returned user has these attributes as well, so `B` also has to implement `Deserialize` and own
+    /// its values. For other types, [`returning`](Self::returning) names the type to read instead:
     ///
     /// ```
     /// use lucia::{NewUser, User};
@@ -104,8 +103,8 @@ impl<'a, A> NewUser<'a, A> {
         }
     }
 
-    /// Reads the created user as a `B`: for when the type written is not the type read, or cannot
-    /// be read because it borrows or only implements `Serialize`.
+    /// Reads the created user as a `B`. Call this if the type that is written is not the type that is read,
+    /// or cannot be read because it borrows or only implements `Serialize`.
     pub fn returning<B>(self) -> NewUser<'a, B> {
         NewUser {
             id: self.id,
@@ -116,9 +115,9 @@ impl<'a, A> NewUser<'a, A> {
     }
 }
 
-/// Attributes that a created user can be read as. A type that derives `serde::Deserialize` and owns
-/// its values implements this for every `'de`. For a type that borrows or only implements
-/// `Serialize`, call [`returning`](NewUser::returning) to say what the user is read as.
+/// Attributes as which a created user can be read. A type that derives `serde::Deserialize` and owns its
+/// values implements this for every `'de`. For a type that borrows or only implements `Serialize`, call
+/// [`returning`](NewUser::returning) to name the type that the user is read as.
 // Another name for `Deserialize`. The compiler takes no message of ours for a lifetime that does not
 // fit, but it names the trait, so the name says what to write.
 #[diagnostic::on_unimplemented(

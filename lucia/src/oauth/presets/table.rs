@@ -15,8 +15,8 @@ pub(in crate::oauth) const OIDC: Preset = Preset {
 
 const OPENID: &[&str] = &["openid", "profile", "email"];
 
-/// Apple. People are sent back by a POST from `appleid.apple.com`, without cookies: the handler of it
-/// redirects to the callback page with the form as its query.
+/// Apple. People come back with a POST from `appleid.apple.com`, without cookies. The handler of that POST
+/// redirects to the callback page, with the form as its query.
 ///
 /// Compared on 2026-11-30 with <https://developer.apple.com/documentation/signinwithapplerestapi/request-an-authorization-to-the-sign-in-with-apple-server>.
 pub const APPLE: Preset = Preset {
@@ -162,7 +162,7 @@ pub const DROPBOX: Preset = Preset {
 };
 
 /// Microsoft Entra ID, formerly Azure AD, for the people of one organisation. Its addresses are not
-/// verified: an administrator of any organisation can write them.
+/// verified: an administrator of any organisation can set them.
 ///
 /// Compared on 2026-11-30 with <https://learn.microsoft.com/en-us/entra/identity-platform/v2-protocols-oidc>.
 pub const ENTRA_ID: Preset = Preset {
@@ -219,7 +219,7 @@ pub const GITHUB: Preset = Preset {
     parameters: &[],
 };
 
-/// GitLab, at gitlab.com or at an [issuer](crate::oauth::OAuthProviderBuilder::issuer) of your own.
+/// GitLab, at gitlab.com or at your own [issuer](crate::oauth::OAuthProviderBuilder::issuer).
 ///
 /// Compared on 2026-11-30 with <https://docs.gitlab.com/integration/openid_connect_provider/>.
 pub const GITLAB: Preset = Preset {
@@ -275,7 +275,7 @@ pub const KEYCLOAK: Preset = Preset {
     parameters: &[],
 };
 
-/// Lichess. It registers no clients: any id goes, [without a
+/// Lichess. It registers no clients: use any client id, [without a
 /// secret](crate::oauth::OAuthProviderBuilder::public_client).
 ///
 /// Compared on 2026-11-30 with <https://lichess.org/api#tag/OAuth>.
@@ -296,7 +296,7 @@ pub const LICHESS: Preset = Preset {
     parameters: &[],
 };
 
-/// LINE. Its ID tokens are signed by the client secret, so its user-info endpoint is asked.
+/// LINE. Its ID tokens are signed with the client secret, so lucia uses its user-info endpoint.
 ///
 /// Compared on 2026-11-30 with <https://developers.line.biz/en/reference/line-login/>.
 pub const LINE: Preset = Preset {
@@ -316,7 +316,7 @@ pub const LINE: Preset = Preset {
     parameters: &[],
 };
 
-/// LinkedIn. Its ID tokens have no nonce, so its user-info endpoint is asked.
+/// LinkedIn. Its ID tokens have no nonce, so lucia uses its user-info endpoint.
 ///
 /// Compared on 2026-11-30 with <https://learn.microsoft.com/en-us/linkedin/consumer/integrations/self-serve/sign-in-with-linkedin-v2>.
 pub const LINKEDIN: Preset = Preset {
@@ -339,9 +339,9 @@ pub const LINKEDIN: Preset = Preset {
     parameters: &[],
 };
 
-/// Microsoft, for the accounts of people and of all organisations. Their issuers differ, so the user-info
-/// endpoint of Microsoft Graph is asked. Its addresses are not verified: an administrator of any
-/// organisation can write them.
+/// Microsoft, for personal accounts and the accounts of all organisations. Their issuers differ, so lucia
+/// uses the user-info endpoint of Microsoft Graph. Its addresses are not verified: an administrator of any
+/// organisation can set them.
 ///
 /// Compared on 2026-11-30 with <https://learn.microsoft.com/en-us/entra/identity-platform/userinfo>.
 pub const MICROSOFT: Preset = Preset {
@@ -424,7 +424,7 @@ pub const REDDIT: Preset = Preset {
     parameters: &[],
 };
 
-/// Salesforce, at login.salesforce.com or at an [issuer](crate::oauth::OAuthProviderBuilder::issuer) of your own.
+/// Salesforce, at login.salesforce.com or at your own [issuer](crate::oauth::OAuthProviderBuilder::issuer).
 ///
 /// Compared on 2026-11-30 with <https://help.salesforce.com/s/articleView?id=sf.remoteaccess_using_openid_discovery_endpoint.htm>.
 pub const SALESFORCE: Preset = Preset {

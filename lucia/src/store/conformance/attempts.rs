@@ -1,4 +1,4 @@
-//! Counting attempts to sign in.
+//! Counting sign-in attempts.
 
 use super::values::{NOW, all};
 use crate::store::{AttemptStore, CountedPlace, NewAttempt, Store, UnixMillis};

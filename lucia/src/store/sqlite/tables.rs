@@ -6,7 +6,7 @@ use crate::store::tables::{SessionColumn, TableNames, check_name, has_ended, quo
 use crate::store::{KEY_COLUMNS, SESSION_COLUMNS, StoreError};
 use crate::{Error, Result};
 
-/// The columns of the table that attempts to sign in are counted in.
+/// The columns of the table that sign-in attempts are counted in.
 const ATTEMPT_COLUMNS: [&str; 4] = ["id", "attempts", "expires", "started_at"];
 
 /// The columns of the table of one-time tokens.
@@ -174,8 +174,8 @@ impl Database<'_> {
         )
     }
 
-    /// Checks the table that attempts to sign in are counted in, which an application that counts
-    /// none can do without.
+    /// Checks the table that sign-in attempts are counted in, which an application that counts none can do
+    /// without.
     pub(super) fn check_attempts(self) -> Outcome<()> {
         self.check_table(&self.tables.names.attempt, ATTEMPT_COLUMNS)
     }

@@ -29,7 +29,7 @@ pub(crate) struct Probe(Arc<Mutex<State>>);
 struct State {
     calls: Vec<&'static str>,
     down: bool,
-    loses_answers_of: Option<&'static str>,
+    breaks_after: Option<&'static str>,
     counts_no_attempts: bool,
     has_no_tokens: bool,
     has_no_credentials: bool,
@@ -62,9 +62,10 @@ impl Probe {
         self.state().down = down;
     }
 
-    /// From now on calls of `method` fail after they have taken effect.
-    pub(crate) fn lose_answers_of(&self, method: &'static str) {
-        self.state().loses_answers_of = Some(method);
+    /// Every call fails from the end of the next call of `method` on. That one has taken effect, and its answer is
+    /// lost.
+    pub(crate) fn break_after(&self, method: &'static str) {
+        self.state().breaks_after = Some(method);
     }
 
     /// From now on the store cannot count attempts to sign in.
@@ -115,7 +116,13 @@ impl Probe {
     }
 
     fn leave(&self, method: &'static str) -> Result<()> {
-        if self.state().loses_answers_of == Some(method) {
+        let mut state = self.state();
+        if state
+            .breaks_after
+            .take_if(|after| *after == method)
+            .is_some()
+        {
+            state.down = true;
             return Err(StoreError::unavailable("the probe has lost the answer"));
         }
         Ok(())

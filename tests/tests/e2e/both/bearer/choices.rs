@@ -163,11 +163,16 @@ async fn a_guard_around_a_handler_says_what_its_parameters_go_by() {
 #[tokio::test]
 async fn two_guards_of_one_request_let_in_the_same_session_or_nobody() {
     let scene = Scene::of(Stage::sqlite().await).await;
-    for path in ["/by-cookie/api", "/by-cookie/either", "/by-bearer/page"] {
+    for path in ["/by-cookie/api", "/by-cookie/either"] {
         let reply = scene.get_as_both(path).await;
         let denied = (403, "Not permitted.");
         assert_eq!((reply.status, &*reply.body), denied, "{path}");
     }
+    // A guard that names no token takes that of the guard around it.
+    let reply = scene.get_as_both("/by-bearer/page").await;
+    assert_eq!((reply.status, &*reply.body), (200, "bob"));
+    let of_ada = scene.site.browser_of(&scene.ada);
+    assert_eq!(of_ada.get("/by-bearer/page").await.status, 401);
     // One person by both is one person only by the same session.
     let browser = scene.site.browser_of(&scene.ada);
     let request = browser.bare(Method::GET, "/by-cookie/api");
