@@ -11,6 +11,9 @@
 //!
 //! For the requests and responses of the crate `http`, everything exists: `lucia::http` has an adapter in
 //! 20 lines. `docs/adapters.md` and `examples/adapter` in the repository explain another adapter.
+//!
+//! These traits grow with lucia. While its version begins with `0.`, a release that changes them has a new
+//! minor version.
 
 #[cfg(any(feature = "actix", feature = "axum"))]
 pub mod permit;

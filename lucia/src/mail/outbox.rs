@@ -131,7 +131,7 @@ impl fmt::Debug for OutboxBuilder {
 /// Any number of processes can have an outbox on the same database. Each mail is sent by one of them. If
 /// that process is killed after it sent the mail and before it deleted it, another process sends the mail
 /// again, ten minutes later. A mail is also sent twice if a mail server accepts it and loses the connection
-/// before it confirms (RFC 5321, 4.5.3.2.6). Both copies have the same [`Mail::id`].
+/// before it confirms (RFC 5321, 4.5.3.2.6), and can be if the database does so when the mail is stored. Both copies have the same [`Mail::id`].
 ///
 /// # Tries
 ///
