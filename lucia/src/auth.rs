@@ -9,11 +9,11 @@ mod credentials;
 mod health;
 mod key_writes;
 mod keys;
+pub(crate) mod logged_once;
 mod passwords;
-pub(crate) mod said;
+mod pending_event;
 mod sessions;
 mod sweeper;
-mod telling;
 mod users;
 
 use std::fmt;
@@ -29,7 +29,7 @@ pub use sweeper::{Sweeper, SweeperBuilder};
 
 pub(crate) use builder::SignInLimit;
 pub(crate) use candidates::warn_of_too_many;
-use said::Said;
+use logged_once::LoggedOnce;
 
 use crate::clock::{TimeSource, UnixMillis};
 #[cfg(feature = "oauth")]
@@ -102,7 +102,7 @@ struct Parts {
     clock: Arc<dyn TimeSource>,
     denials: Option<Denials>,
     listeners: Listeners,
-    said: Said,
+    logged: LoggedOnce,
     #[cfg(feature = "oauth")]
     vault: Option<Vault>,
 }
@@ -130,8 +130,8 @@ impl Auth {
     }
 
     /// Whether a mistake in how the application is put together is logged for the first time.
-    pub(crate) fn is_said_first(&self, mistake: &str) -> bool {
-        self.0.said.is_first(mistake)
+    pub(crate) fn is_logged_first(&self, mistake: &str) -> bool {
+        self.0.logged.is_first(mistake)
     }
 
     /// Whether the other is a handle to the same.

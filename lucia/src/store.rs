@@ -20,7 +20,7 @@ pub mod conformance;
 mod credentials;
 mod error;
 #[macro_use]
-mod forward;
+mod arc;
 mod from_rows;
 mod health;
 mod key_writes;

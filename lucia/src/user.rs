@@ -1,6 +1,6 @@
 //! Users, and how their row becomes the application's own type.
 
-mod blank;
+mod column_probe;
 mod columns;
 pub(crate) mod key;
 mod new;
@@ -17,7 +17,7 @@ use serde_json::Value;
 use crate::Result;
 use crate::error::InvalidUserId;
 
-pub(crate) use blank::try_columns;
+pub(crate) use column_probe::try_columns;
 pub(crate) use columns::{Problem, read_columns};
 pub(crate) use new::{Attributes, refused};
 pub use new::{NewUser, OwnedOrCallReturning};

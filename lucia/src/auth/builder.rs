@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::{Auth, Parts};
-use crate::auth::said::Said;
+use crate::auth::logged_once::LoggedOnce;
 use crate::clock::TimeSource;
 #[cfg(feature = "oauth")]
 use crate::encryption::{EncryptionKey, Vault};
@@ -493,7 +493,7 @@ impl AuthBuilder {
             cookie,
             passwords: Passwords::new(&self.passwords)?,
             clock: self.clock,
-            said: Said::default(),
+            logged: LoggedOnce::default(),
             #[cfg(feature = "oauth")]
             vault,
         };

@@ -48,12 +48,12 @@ impl AuthRequest {
             address,
             is_forwarded,
         } = self.0.client;
-        if is_forwarded && self.0.auth.is_said_first(SHARED_ADDRESS) {
+        if is_forwarded && self.0.auth.is_logged_first(SHARED_ADDRESS) {
             tracing::warn!("{SHARED_ADDRESS}");
         }
         if let Err(reason) = &address {
             let reason = reason.to_string();
-            if self.0.auth.is_said_first(&reason) {
+            if self.0.auth.is_logged_first(&reason) {
                 tracing::warn!(
                     reason,
                     "the address of a client is not known: all such clients share one count of attempts to \

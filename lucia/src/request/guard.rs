@@ -223,7 +223,7 @@ impl Guard {
             let mistake = if is_by_query { "next" } else { "login" };
             if request
                 .base_auth()
-                .is_said_first(&format!("{mistake} {login}"))
+                .is_logged_first(&format!("{mistake} {login}"))
             {
                 tracing::error!(
                     login,
