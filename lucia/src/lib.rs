@@ -191,7 +191,9 @@ pub use lucia_attributes::{auth_request, authenticated};
 pub use password::{NewHashes, PasswordOptions};
 pub use request::guard::Guard;
 pub use request::redirect::LocalPath;
-pub use request::{AuthRequest, EmailChange, EmailVerification, SignIn, SignUp, TokenSource};
+pub use request::{
+    AuthRequest, EmailChange, EmailVerification, SignIn, SignUp, TokenSource, VerifyEmail,
+};
 pub use session::token::{InvalidSessionId, SessionId, SessionToken};
 pub use session::{MaybeSession, Session, SessionInfo, SessionState};
 pub use sign_in::{Password, Proof, SignInCode, SignInLink, VerifyPassword};

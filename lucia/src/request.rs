@@ -14,7 +14,7 @@ mod sender;
 mod sign_in;
 mod sign_out;
 
-pub use email::{EmailChange, EmailVerification};
+pub use email::{EmailChange, EmailVerification, VerifyEmail};
 pub use guard::TokenSource;
 pub use response::ResponseHeaders;
 pub use sign_in::{SignIn, SignUp};

@@ -1,10 +1,17 @@
 //! E-mail addresses that a person proves to own, with a link.
 
-use super::AuthRequest;
+use std::borrow::Cow;
+use std::fmt;
+use std::pin::Pin;
+
+use super::sign_in::browser_session_options;
+use super::{AuthRequest, SignIn};
 #[cfg(doc)]
 use crate::Error;
 use crate::Result;
+use crate::auth::SessionOptions;
 use crate::session::Session;
+use crate::sign_in::Evidence;
 use crate::token::KeyLink;
 use crate::user::key::UserKey;
 
@@ -62,7 +69,8 @@ impl AuthRequest {
     ///
     /// 1. in one transaction, uses the link, removes the passwords of all keys of the user, ends all their
     ///    sessions, invalidates all their open links and codes, and verifies the key;
-    /// 2. signs the browser in, as [`sign_in`](Self::sign_in) does after it has checked the proof.
+    /// 2. signs the browser in, as [`sign_in`](Self::sign_in) does after it has checked the proof, with the
+    ///    options of [`VerifyEmail`].
     ///
     /// If a step fails, the later steps do not happen. Afterwards, a request of a former session that is
     /// still in progress cannot add, change or delete a key with these calls of `AuthRequest`:
@@ -84,19 +92,12 @@ impl AuthRequest {
     /// [`Error::CrossOrigin`]; [`Error::InvalidOneTimeToken`] if the link is wrong, used or expired, or if
     /// the key now belongs to another user; [`Error::Unauthenticated`] if the user has to sign in first, in
     /// which case the link still works; [`Error::Unavailable`] if the store is unavailable.
-    pub async fn verify_email(&self, token: &str) -> Result<EmailVerification> {
-        self.check_forgery()?;
-        let signed_in = self.validate().await?;
-        let signed_in = signed_in.as_deref();
-        let verified = self.auth().verify_address(token, signed_in).await?;
-        let new_session = match verified.is_new_owner {
-            true => Some(self.sign_in(&verified.key).await?),
-            false => None,
-        };
-        Ok(EmailVerification {
-            key: verified.key.key,
-            new_session,
-        })
+    pub fn verify_email<'a>(&'a self, token: &'a str) -> VerifyEmail<'a> {
+        VerifyEmail {
+            request: self,
+            token,
+            options: SessionOptions::default(),
+        }
     }
 
     /// Gives a key another address, with the token of a link from
@@ -145,7 +146,7 @@ impl AuthRequest {
     ///    by its former address;
     /// 4. ends all sessions and invalidates all open links and codes of the user.
     ///
-    /// Then the call signs the browser in. Ask for a new password, and set it with
+    /// Then the call signs the browser in, with the options of [`SignIn`]. Ask for a new password, and set it with
     /// [`set_password`](Self::set_password).
     ///
     /// A key that the other person added before the change stays, because nothing distinguishes it from the
@@ -160,9 +161,57 @@ impl AuthRequest {
     /// user was deleted, or if another user has verified the former address; [`Error::Constraint`] if a row
     /// of your tables refers to a key that would be deleted; [`Error::Unavailable`] if the store is
     /// unavailable. The link still works unless it was used.
-    pub async fn undo_email_change(&self, token: &str) -> Result<Session> {
-        self.check_forgery()?;
-        let key = self.auth().undo_address_change(token).await?;
-        self.sign_in(key).await
+    pub fn undo_email_change<'a>(&'a self, token: &'a str) -> SignIn<'a> {
+        let evidence = Evidence::EmailUndo { token };
+        self.sign_in_by(evidence, SessionOptions::default())
+    }
+}
+
+/// A verification that is about to happen; `.await` performs it. See [`AuthRequest::verify_email`]. The
+/// options are those of the session that may begin.
+#[must_use = "an address is verified by `.await`"]
+pub struct VerifyEmail<'a> {
+    request: &'a AuthRequest,
+    token: &'a str,
+    options: SessionOptions,
+}
+
+impl VerifyEmail<'_> {
+    browser_session_options!();
+
+    async fn verify(self) -> Result<EmailVerification> {
+        let request = self.request;
+        request.check_forgery()?;
+        let options = self.options.check()?;
+        let signed_in = request.validate().await?;
+        let signed_in = signed_in.as_deref();
+        let auth = request.auth();
+        let verified = auth.verify_address(self.token, signed_in).await?;
+        let new_session = match verified.is_new_owner {
+            true => {
+                let key = Evidence::Key(Cow::Borrowed(&verified.key));
+                Some(request.sign_in_by(key, options).await?)
+            }
+            false => None,
+        };
+        Ok(EmailVerification {
+            key: verified.key.key,
+            new_session,
+        })
+    }
+}
+
+impl<'a> IntoFuture for VerifyEmail<'a> {
+    type Output = Result<EmailVerification>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.verify())
+    }
+}
+
+impl fmt::Debug for VerifyEmail<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VerifyEmail").finish_non_exhaustive()
     }
 }

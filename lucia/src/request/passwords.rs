@@ -1,9 +1,10 @@
 //! A user who is signed in types a password again: to change it, or to prove who they are.
 
-use super::AuthRequest;
+use super::{AuthRequest, SignIn};
 use crate::Result;
+use crate::auth::SessionOptions;
 use crate::session::Session;
-use crate::sign_in::{Password, Proof};
+use crate::sign_in::{Evidence, Password, Proof};
 
 impl AuthRequest {
     /// Changes the password of the signed-in user, who also types the current one:
@@ -116,7 +117,8 @@ impl AuthRequest {
     ///    to the owner of the address: everything that another person may have set ends, as in
     ///    [`verify_email`](Self::verify_email);
     /// 4. sets the password and ends all sessions of the user, in one transaction;
-    /// 5. signs the user in, as [`sign_in`](Self::sign_in) does after it has checked the proof.
+    /// 5. signs the user in, as [`sign_in`](Self::sign_in) does after it has checked the proof, with the
+    ///    options of [`SignIn`].
     ///
     /// If a step fails, the later steps do not happen. After step 3, the user needs a new link.
     ///
@@ -133,10 +135,9 @@ impl AuthRequest {
     /// case the link still works; [`Error::InvalidPassword`](crate::Error::InvalidPassword);
     /// [`Error::Busy`](crate::Error::Busy) if too many passwords are waiting to be hashed;
     /// [`Error::Unavailable`](crate::Error::Unavailable) if the store is unavailable.
-    pub async fn reset_password(&self, token: &str, new: &str) -> Result<Session> {
-        self.check_forgery()?;
-        let key = self.auth().use_password_reset(token, new).await?;
-        self.sign_in(key).await
+    pub fn reset_password<'a>(&'a self, token: &'a str, new: &'a str) -> SignIn<'a> {
+        let evidence = Evidence::PasswordReset { token, new };
+        self.sign_in_by(evidence, SessionOptions::default())
     }
 
     /// Notes the session under its new token. The former token, which a client may have shown in its

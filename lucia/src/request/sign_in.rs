@@ -5,7 +5,7 @@ use std::pin::Pin;
 
 use super::AuthRequest;
 use crate::Result;
-use crate::auth::{CreateSession, CreateUser, SessionOptions, session_options};
+use crate::auth::{CreateSession, CreateUser, SessionOptions};
 use crate::error::chain;
 use crate::event::RevocationCause;
 use crate::session::Session;
@@ -52,10 +52,19 @@ impl AuthRequest {
     /// passwords are waiting to be checked; [`Error::Unavailable`](crate::Error::Unavailable) if the store
     /// is unavailable.
     pub fn sign_in<'a>(&'a self, proof: impl Proof + 'a) -> SignIn<'a> {
+        self.sign_in_by(proof.evidence(), SessionOptions::default())
+    }
+
+    /// As [`sign_in`](Self::sign_in), for all that signs a user in.
+    pub(super) fn sign_in_by<'a>(
+        &'a self,
+        evidence: Evidence<'a>,
+        options: SessionOptions,
+    ) -> SignIn<'a> {
         SignIn {
             request: self,
-            evidence: proof.evidence(),
-            options: SessionOptions::default(),
+            evidence,
+            options,
         }
     }
 
@@ -117,7 +126,23 @@ impl AuthRequest {
     }
 }
 
-/// A sign-in that is about to happen; `.await` performs it. See [`AuthRequest::sign_in`].
+/// Defines the methods of a builder that set the options of the session that it begins in a browser.
+macro_rules! browser_session_options {
+    () => {
+        $crate::auth::session_options!(self => self.request.auth());
+
+        /// Stores the [address of the client](crate::AuthRequest::client_address) with the session, for a page of
+        /// "your sessions". An address is personal data.
+        pub fn store_address(mut self) -> Self {
+            self.options.address = self.request.client_address();
+            self
+        }
+    };
+}
+pub(super) use browser_session_options;
+
+/// A sign-in that is about to happen; `.await` performs it. See [`AuthRequest::sign_in`],
+/// [`AuthRequest::reset_password`] and [`AuthRequest::undo_email_change`].
 ///
 /// ```
 /// use lucia::{AuthRequest, Password, Session};
@@ -142,14 +167,7 @@ pub struct SignIn<'a> {
 }
 
 impl SignIn<'_> {
-    session_options!(self => self.request.auth());
-
-    /// Stores the [address of the client](AuthRequest::client_address) with the session, for a page of
-    /// "your sessions". An address is personal data.
-    pub fn store_address(mut self) -> Self {
-        self.options.address = self.request.client_address();
-        self
-    }
+    browser_session_options!();
 
     async fn sign_in(self) -> Result<Session> {
         let request = self.request;
@@ -199,14 +217,7 @@ pub struct SignUp<'a, A> {
 }
 
 impl<A> SignUp<'_, A> {
-    session_options!(self => self.request.auth());
-
-    /// Stores the [address of the client](AuthRequest::client_address) with the session, for a page of
-    /// "your sessions". An address is personal data.
-    pub fn store_address(mut self) -> Self {
-        self.options.address = self.request.client_address();
-        self
-    }
+    browser_session_options!();
 
     async fn sign_up(self) -> Result<(User<A>, Session)> {
         let request = self.request;
@@ -242,3 +253,7 @@ impl<A> fmt::Debug for SignUp<'_, A> {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+#[cfg(all(feature = "http", feature = "sqlite", feature = "test-support"))]
+mod tests;

@@ -124,6 +124,7 @@ impl fmt::Debug for SignInCode<'_> {
 
 mod sealed {
     use std::borrow::Cow;
+    use std::fmt;
     use std::net::IpAddr;
 
     use super::{Password, SignInCode, SignInLink, VerifiedKey};
@@ -139,16 +140,31 @@ mod sealed {
     }
 
     /// All kinds of proofs as one type, so that what comes after is compiled once.
-    #[derive(Debug)]
     pub enum Evidence<'a> {
         Password(Password<'a>),
         Link(SignInLink<'a>),
         Code(SignInCode<'a>),
         Key(Cow<'a, VerifiedKey>),
+        PasswordReset { token: &'a str, new: &'a str },
+        EmailUndo { token: &'a str },
+    }
+
+    impl fmt::Debug for Evidence<'_> {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            match self {
+                Self::Password(password) => password.fmt(f),
+                Self::Link(link) => link.fmt(f),
+                Self::Code(code) => code.fmt(f),
+                Self::Key(key) => key.fmt(f),
+                Self::PasswordReset { .. } => f.write_str("PasswordReset"),
+                Self::EmailUndo { .. } => f.write_str("EmailUndo"),
+            }
+        }
     }
 
     impl<'a> Evidence<'a> {
-        /// Whether it was sent to an address, and so can be the first proof of who reads the mailbox.
+        /// Whether it was sent to an address, and so can be the first proof of who reads the mailbox. Whether the
+        /// browser is signed in then matters.
         pub(crate) fn is_mailed(&self) -> bool {
             matches!(self, Self::Link(_) | Self::Code(_))
         }
@@ -183,6 +199,15 @@ mod sealed {
                 Self::Key(key) => {
                     owner.map_or(Ok(()), |owner| auth.check_owner(&key, owner))?;
                     Ok(key)
+                }
+                // Boxed, since they are rare: no sign-in is larger by them.
+                Self::PasswordReset { token, new } => {
+                    let key = Box::pin(auth.use_password_reset(token, new)).await?;
+                    Ok(Cow::Owned(key))
+                }
+                Self::EmailUndo { token } => {
+                    let key = Box::pin(auth.undo_address_change(token)).await?;
+                    Ok(Cow::Owned(key))
                 }
             }
         }

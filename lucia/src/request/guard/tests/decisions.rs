@@ -67,7 +67,10 @@ async fn a_challenge_is_for_clients_that_may_show_a_token() {
     let (auth, _, _) = signed_in().await;
     let without = request(&auth, "cookie", "a=b");
     let bad = request(&auth, "authorization", "Bearer x");
+    let only_cookies = request(&auth, "authorization", "Bearer x");
     let by_bearer = Guard::authenticated().token_source(TokenSource::Bearer);
+    // It takes the token that the guard around it takes.
+    let inner = Guard::authenticated();
     for (guard, request, denial, challenge) in [
         (&by_bearer, &without, Error::Unauthenticated, Some("Bearer")),
         (
@@ -83,8 +86,10 @@ async fn a_challenge_is_for_clients_that_may_show_a_token() {
             Some("Bearer error=\"insufficient_user_authentication\""),
         ),
         (&by_bearer, &without, Error::Forbidden, None),
-        (&Guard::authenticated(), &bad, Error::Unauthenticated, None),
+        (&inner, &without, Error::Unauthenticated, Some("Bearer")),
+        (&inner, &only_cookies, Error::Unauthenticated, None),
     ] {
+        assert!(guard.check(request).await.is_err());
         assert_eq!(guard.challenge(&denial, request), challenge, "{denial:?}");
     }
 }
