@@ -9,6 +9,7 @@ use lucia::{Auth, AuthRequest, KeyId, LocalPath, Session, auth_request, authenti
 use serde::Deserialize;
 
 use crate::carry::{self, Arrival, Carried};
+use crate::device::Device;
 use crate::email;
 use crate::forms::{Field, Problem};
 use crate::mails::Mails;
@@ -186,8 +187,9 @@ pub async fn undo_page(
 
 #[post("/email/undo")]
 #[auth_request]
-pub async fn undo(form: web::Form<Form>) -> lucia::Result<HttpResponse> {
-    match auth_request.undo_email_change(&form.token).await {
+pub async fn undo(device: Device, form: web::Form<Form>) -> lucia::Result<HttpResponse> {
+    let undoing = auth_request.undo_email_change(&form.token);
+    match undoing.device(&device.0).store_address().await {
         Ok(_) => {
             let response = see_other("/security/password?notice=change-undone");
             Ok(carry::done(response, UNDO_PAGE))

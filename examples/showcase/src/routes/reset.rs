@@ -7,6 +7,7 @@ use lucia::{Auth, Error, auth_request};
 use serde::Deserialize;
 
 use crate::carry::{self, Arrival, Carried};
+use crate::device::Device;
 use crate::email;
 use crate::forms::{Field, PASSWORD_HINT, Problem};
 use crate::mails::Mails;
@@ -112,9 +113,15 @@ pub async fn show(
 
 #[post("/reset")]
 #[auth_request]
-pub async fn reset(auth: web::Data<Auth>, form: web::Form<Form>) -> lucia::Result<HttpResponse> {
+pub async fn reset(
+    device: Device,
+    auth: web::Data<Auth>,
+    form: web::Form<Form>,
+) -> lucia::Result<HttpResponse> {
     match auth_request
         .reset_password(&form.token, &form.password)
+        .device(&device.0)
+        .store_address()
         .await
     {
         Ok(_) => Ok(carry::done(see_other("/home?notice=password-reset"), PAGE)),

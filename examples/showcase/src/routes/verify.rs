@@ -7,6 +7,7 @@ use lucia::{Auth, AuthRequest, Error, KeyId, LocalPath, User, auth_request, auth
 use serde::Deserialize;
 
 use crate::carry::{self, Arrival, Carried};
+use crate::device::Device;
 use crate::email;
 use crate::mails::Mails;
 use crate::pages::{Failure, Link, as_html, dead_link, html, link_page, see_other, with_next};
@@ -122,8 +123,9 @@ pub async fn show(
 
 #[post("/verify")]
 #[auth_request]
-pub async fn verify(form: web::Form<Form>) -> lucia::Result<HttpResponse> {
-    let next = match auth_request.verify_email(&form.token).await {
+pub async fn verify(device: Device, form: web::Form<Form>) -> lucia::Result<HttpResponse> {
+    let verifying = auth_request.verify_email(&form.token);
+    let next = match verifying.device(&device.0).store_address().await {
         Ok(verified) if verified.new_session.is_some() => "/security/password",
         Ok(_) => "/home?notice=address-confirmed",
         Err(error @ Error::Unauthenticated) => return sign_in_first(error),
