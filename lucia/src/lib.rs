@@ -144,6 +144,7 @@ mod auth;
 #[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
 pub mod axum;
 mod clock;
+mod email_address;
 #[cfg(feature = "oauth")]
 mod encryption;
 mod error;

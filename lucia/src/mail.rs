@@ -11,7 +11,6 @@
 //!
 //! The guide `docs/e-mail.md` in the repository shows all of this in one example.
 
-mod address;
 mod html;
 mod mailbox;
 mod mailer;

@@ -3,10 +3,10 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::address;
-use crate::Result;
 use crate::clock::{UnixMillis, random_text};
+use crate::email_address;
 use crate::store::MailRow;
+use crate::{Error, Result};
 
 /// The length of an id, of 36 letters and digits: more than 128 bits.
 const ID_LENGTH: usize = 25;
@@ -36,6 +36,10 @@ pub struct Mail {
     lifetime: Option<Duration>,
 }
 
+fn address(text: &str) -> Result<String> {
+    email_address::parse(text).map_err(|reason| Error::InvalidAddress { reason })
+}
+
 impl Mail {
     /// A mail to this address, in plain text.
     ///
@@ -46,7 +50,7 @@ impl Mail {
     pub fn new(to: &str, subject: &str, text: &str) -> Result<Self> {
         Ok(Self {
             id: random_text(ID_LENGTH)?,
-            to: address::parse(to)?,
+            to: address(to)?,
             subject: one_line(subject),
             text: without_nul(text),
             html: None,
@@ -114,7 +118,7 @@ impl Mail {
     pub(super) fn from_row(row: MailRow) -> Result<Self> {
         Ok(Self {
             id: row.id,
-            to: address::parse(&row.recipient)?,
+            to: address(&row.recipient)?,
             subject: one_line(&row.subject),
             text: row.text,
             html: row.html,

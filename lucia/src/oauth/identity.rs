@@ -14,6 +14,7 @@ use super::fetch::FetchError;
 use super::presets::{EmailIn, Endpoints, UserInfoMethod};
 use super::provider::Parts;
 use super::tokens::OAuthTokens;
+use crate::email_address;
 use crate::user::key::{KeyId, KeySecret, NewKey};
 use crate::{Error, Result};
 
@@ -284,11 +285,9 @@ fn is_true(value: Option<&Value>) -> bool {
     }
 }
 
-/// A text that can be an e-mail address (RFC 5321, 4.5.3.1).
+/// An address that mails can be sent to, as the provider writes it.
 fn address(text: &str) -> Option<String> {
-    let (name, domain) = text.rsplit_once('@')?;
-    let is_clean = text.len() <= 254 && !text.chars().any(|c| c.is_control() || c.is_whitespace());
-    (is_clean && !name.is_empty() && !domain.is_empty()).then(|| text.to_owned())
+    email_address::parse(text).is_ok().then(|| text.to_owned())
 }
 
 /// A text that can be shown and stored.

@@ -43,10 +43,10 @@ impl AuthRequest {
     /// that has a password, use [`change_password`](Self::change_password).
     ///
     /// ```
-    /// use lucia::AuthRequest;
+    /// use lucia::{AuthRequest, KeyId};
     ///
     /// async fn choose(auth_request: &AuthRequest, address: &str, password: &str) -> lucia::Result<()> {
-    ///     auth_request.set_password(("email", address), password).await?;
+    ///     auth_request.set_password(KeyId::email(address), password).await?;
     ///     Ok(())
     /// }
     /// ```

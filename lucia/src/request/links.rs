@@ -11,10 +11,10 @@ impl AuthRequest {
     /// Creates a link with which the user of this key sets a new password within an hour:
     ///
     /// ```
-    /// use lucia::AuthRequest;
+    /// use lucia::{AuthRequest, KeyId};
     ///
     /// async fn forgotten(auth_request: &AuthRequest, address: &str) -> lucia::Result<()> {
-    ///     if let Some(link) = auth_request.create_password_reset(("email", address)).await? {
+    ///     if let Some(link) = auth_request.create_password_reset(KeyId::email(address)).await? {
     ///         let url = format!("https://example.com/reset?token={}", link.token.expose());
     ///         send(link.key.provider_user_id(), url);
     ///     }
@@ -58,10 +58,10 @@ impl AuthRequest {
     /// Creates a link with which the user of this key signs in within 10 minutes (OWASP ASVS 5.0, 6.5.5):
     ///
     /// ```
-    /// use lucia::{AuthRequest, SignInLink};
+    /// use lucia::{AuthRequest, KeyId, SignInLink};
     ///
     /// async fn send_link(auth_request: &AuthRequest, address: &str) -> lucia::Result<()> {
-    ///     if let Some(link) = auth_request.create_sign_in_link(("email", address)).await? {
+    ///     if let Some(link) = auth_request.create_sign_in_link(KeyId::email(address)).await? {
     ///         let url = format!("https://example.com/sign-in?token={}", link.token.expose());
     ///         send(link.key.provider_user_id(), url);
     ///     }
@@ -95,10 +95,10 @@ impl AuthRequest {
     /// 5.0, 6.5.5):
     ///
     /// ```
-    /// use lucia::{AuthRequest, SignInCode};
+    /// use lucia::{AuthRequest, KeyId, SignInCode};
     ///
     /// async fn send_code(auth_request: &AuthRequest, address: &str) -> lucia::Result<()> {
-    ///     if let Some(code) = auth_request.create_sign_in_code(("email", address)).await? {
+    ///     if let Some(code) = auth_request.create_sign_in_code(KeyId::email(address)).await? {
     ///         let text = format!("Your code is {}", code.code.expose());
     ///         send(code.key.provider_user_id(), text);
     ///     }
@@ -106,7 +106,7 @@ impl AuthRequest {
     /// }
     ///
     /// async fn sign_in(auth_request: &AuthRequest, address: &str, typed: &str) -> lucia::Result<()> {
-    ///     auth_request.sign_in(SignInCode::new(("email", address), typed)).await?;
+    ///     auth_request.sign_in(SignInCode::new(KeyId::email(address), typed)).await?;
     ///     Ok(())
     /// }
     /// # fn send(_: &str, _: String) {}
@@ -143,11 +143,11 @@ impl AuthRequest {
     /// Creates a link with which the signed-in user verifies the address of one of their keys within a day:
     ///
     /// ```
-    /// use lucia::{AuthRequest, NewUser};
+    /// use lucia::{AuthRequest, KeyId, NewUser};
     ///
     /// async fn sign_up(auth_request: &AuthRequest, address: &str, password: &str) -> lucia::Result<()> {
-    ///     auth_request.sign_up(NewUser::with_password(("email", address), password)).await?;
-    ///     if let Some(link) = auth_request.create_email_verification(("email", address)).await? {
+    ///     auth_request.sign_up(NewUser::with_password(KeyId::email(address), password)).await?;
+    ///     if let Some(link) = auth_request.create_email_verification(KeyId::email(address)).await? {
     ///         let url = format!("https://example.com/verify?token={}", link.token.expose());
     ///         send(link.key.provider_user_id(), url);
     ///     }
@@ -186,10 +186,10 @@ impl AuthRequest {
     /// Creates a link with which the signed-in user gives one of their keys another address within a day:
     ///
     /// ```
-    /// use lucia::AuthRequest;
+    /// use lucia::{AuthRequest, KeyId};
     ///
     /// async fn ask(auth_request: &AuthRequest, current: &str, new: &str) -> lucia::Result<()> {
-    ///     let created = auth_request.create_email_change(("email", current), ("email", new));
+    ///     let created = auth_request.create_email_change(KeyId::email(current), KeyId::email(new));
     ///     if let Some(link) = created.await? {
     ///         let url = format!("https://example.com/change?token={}", link.token.expose());
     ///         send(link.key.provider_user_id(), url);

@@ -104,7 +104,7 @@ pub struct SignInCode<'a> {
 }
 
 impl<'a> SignInCode<'a> {
-    /// `SignInCode::new(("email", &form.address), &form.code)`
+    /// `SignInCode::new(KeyId::email(&form.address), &form.code)`
     #[must_use]
     pub fn new(key: impl Into<KeyId>, code: &'a str) -> Self {
         Self {

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 
 #[cfg(feature = "oauth")]
 use crate::ascii::Ascii;
+use crate::email_address;
 use crate::user::UserId;
 use crate::{Error, Result};
 
@@ -26,8 +27,8 @@ use crate::{Error, Result};
 /// The provider id names the way to sign in (`"username"`, `"email"`, `"github"`). It has no colon, because
 /// the pair is stored as `provider_id:provider_user_id`. The provider user id is the username, the e-mail
 /// address, or the id of the account at GitHub. Neither part is empty or contains U+0000, and each has at
-/// most 255 characters. lucia compares both as they are, so normalize usernames first if `Ada` and `ada`
-/// are to be one user.
+/// most 255 characters. lucia compares both as they are. So use [`KeyId::email`] for e-mail addresses,
+/// and normalize usernames first if `Ada` and `ada` are to be one user.
 ///
 /// Pairs that break these rules can come from a client. A call that creates a key refuses them with
 /// [`Error::InvalidKey`]. A call that looks up a key treats them as a key that no user has.
@@ -50,6 +51,31 @@ impl KeyId {
             text: format!("{provider_id}:{provider_user_id}"),
             colon: provider_id.len(),
             invalid,
+        }
+    }
+
+    /// The key of an e-mail address, with the provider id `email`:
+    ///
+    /// ```
+    /// use lucia::KeyId;
+    ///
+    /// assert_eq!(KeyId::email(" Ada@Example.com"), KeyId::from(("email", "ada@example.com")));
+    /// ```
+    ///
+    /// The address is in the form in which all its spellings are one: in lower case and Unicode's form NFC,
+    /// without whitespace around it, and with the domain in its ASCII form. Mail servers may distinguish `Ada`
+    /// and `ada` (RFC 5321, 2.4), but hardly any does, and people type both.
+    ///
+    /// An address that no mail can be sent to is a key that no user has, and a call that creates a key refuses
+    /// it with [`Error::InvalidKey`].
+    #[must_use]
+    pub fn email(address: &str) -> Self {
+        match email_address::normalize(address) {
+            Ok(address) => Self::new("email", &address),
+            Err(reason) => Self {
+                invalid: Some(reason),
+                ..Self::new("email", address)
+            },
         }
     }
 
