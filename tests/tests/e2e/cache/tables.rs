@@ -6,7 +6,15 @@ use std::time::{Duration, Instant};
 use lucia::store::Store;
 use lucia::{CacheOptions, PgStore, Session};
 
-use crate::support::{Caching, Stage, eventually, sign_up};
+use crate::support::{Caching, Source, Stage, eventually, is_beat, on_each_source, sign_up};
+
+on_each_source!(
+    r54_users_whose_table_is_altered_are_seen_so,
+    r54_sessions_whose_table_is_altered_are_seen_so,
+    r54_values_of_an_enum_that_are_renamed_are_seen_so,
+    r54_tables_of_another_schema_and_other_names_are_looked_at_as_well,
+    what_changes_nothing_that_is_read_leaves_the_cache_as_it_is,
+);
 
 /// Less than `max_age`, after which it would be seen anyway, and long enough for a machine that does
 /// other things as well.
@@ -42,8 +50,7 @@ async fn is_seen(stage: &Stage, caching: &Caching, sql: &str, expected: Expected
     }
 }
 
-#[tokio::test]
-async fn r54_users_whose_table_is_altered_are_seen_so() {
+async fn r54_users_whose_table_is_altered_are_seen_so(source: Source) {
     let cases: [(&str, Expected); 8] = [
         (
             "ALTER TABLE auth_user ALTER username TYPE TEXT USING 'banned ' || id",
@@ -85,13 +92,12 @@ async fn r54_users_whose_table_is_altered_are_seen_so() {
     ];
     for (sql, expected) in cases {
         let stage = Stage::postgres().await;
-        let caching = Caching::on(&stage).await;
-        is_seen(&stage, &caching, sql, expected).await;
+        let caching = Caching::by(source, &stage).await;
+        is_seen(&stage, &caching, &source.named(sql), expected).await;
     }
 }
 
-#[tokio::test]
-async fn r54_sessions_whose_table_is_altered_are_seen_so() {
+async fn r54_sessions_whose_table_is_altered_are_seen_so(source: Source) {
     let cases: [(&str, Expected); 3] = [
         (
             "ALTER TABLE user_session ALTER idle_expires TYPE BIGINT USING 7",
@@ -109,13 +115,12 @@ async fn r54_sessions_whose_table_is_altered_are_seen_so() {
     ];
     for (sql, expected) in cases {
         let stage = Stage::postgres().await;
-        let caching = Caching::on(&stage).await;
-        is_seen(&stage, &caching, sql, expected).await;
+        let caching = Caching::by(source, &stage).await;
+        is_seen(&stage, &caching, &source.named(sql), expected).await;
     }
 }
 
-#[tokio::test]
-async fn r54_values_of_an_enum_that_are_renamed_are_seen_so() {
+async fn r54_values_of_an_enum_that_are_renamed_are_seen_so(source: Source) {
     for column in ["role", "role[]", "a_role"] {
         let stage = Stage::postgres().await;
         let value = if column == "role[]" {
@@ -128,20 +133,19 @@ async fn r54_values_of_an_enum_that_are_renamed_are_seen_so() {
              ALTER TABLE auth_user ADD is_a {column} DEFAULT {value}"
         );
         stage.execute(&sql).await;
-        let caching = Caching::on(&stage).await;
+        let caching = Caching::by(source, &stage).await;
         let sql = "ALTER TYPE role RENAME VALUE 'guest' TO 'banned'";
         is_seen(&stage, &caching, sql, |found| found.contains("banned")).await;
     }
 }
 
-#[tokio::test]
-async fn r54_tables_of_another_schema_and_other_names_are_looked_at_as_well() {
+async fn r54_tables_of_another_schema_and_other_names_are_looked_at_as_well(source: Source) {
     let stage = Stage::postgres().await;
     let builder = PgStore::builder()
         .schema("the \"accounts\"")
         .user_table("people")
         .session_table("visits");
-    let caching = Caching::untold(&stage, builder, CacheOptions::new()).await;
+    let caching = Caching::untold(source, &stage, builder, CacheOptions::new()).await;
     let columns = ["username TEXT NOT NULL UNIQUE"];
     caching.store.migrate(&columns).await.unwrap();
     caching.answers(true).await;
@@ -150,10 +154,9 @@ async fn r54_tables_of_another_schema_and_other_names_are_looked_at_as_well() {
     is_seen(&stage, &caching, sql, |found| found.contains("banned")).await;
 }
 
-#[tokio::test]
-async fn what_changes_nothing_that_is_read_leaves_the_cache_as_it_is() {
+async fn what_changes_nothing_that_is_read_leaves_the_cache_as_it_is(source: Source) {
     let stage = Stage::postgres().await;
-    let caching = Caching::on(&stage).await;
+    let caching = Caching::by(source, &stage).await;
     let session = sign_up(&caching.auth, "ada").await;
     for sql in [
         "VACUUM (ANALYZE, FREEZE) auth_user, user_session",
@@ -166,7 +169,6 @@ async fn what_changes_nothing_that_is_read_leaves_the_cache_as_it_is() {
         stage.execute(sql).await;
         for _ in 0..2 {
             stage.proxy().statements();
-            let is_beat = |beat: &lucia_tests::Statement| beat.sql.contains("pg_notify");
             eventually(async || stage.proxy().statements().iter().any(is_beat)).await;
         }
         let looked = caching.look(&stage, &session).await;
@@ -178,12 +180,21 @@ async fn what_changes_nothing_that_is_read_leaves_the_cache_as_it_is() {
 /// lookup, however slow the machine is.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn r54_no_lookup_gives_what_a_table_was_longer_than_max_silence_ago() {
+    no_lookup_is_late(Source::Listen).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn r54_no_polling_lookup_gives_what_a_table_was_longer_than_max_silence_ago() {
+    no_lookup_is_late(Source::Poll).await;
+}
+
+async fn no_lookup_is_late(source: Source) {
     const ROUNDS: u32 = 20;
     const SILENCE: Duration = Duration::from_millis(100);
 
     let stage = Stage::postgres().await;
     let options = CacheOptions::new().max_silence(SILENCE);
-    let caching = Caching::with(&stage, PgStore::builder(), options).await;
+    let caching = Caching::with_source(source, &stage, PgStore::builder(), options).await;
     let session = sign_up(&caching.auth, "ada").await;
     caching.remember(&stage, &session).await;
     let is_over = AtomicBool::new(false);
