@@ -33,7 +33,7 @@ async fn caching_by(source: Source) -> (Stage, Caching) {
 }
 
 /// Whether the health of the store names the cache.
-async fn is_said_to_be_silent(caching: &Caching) -> bool {
+pub(super) async fn is_said_to_be_silent(caching: &Caching) -> bool {
     let health = caching.store.health().await.unwrap();
     let mut reasons = health.reasons.iter();
     reasons.any(|reason| reason.contains("the cache receives no changes"))

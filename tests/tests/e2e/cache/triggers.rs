@@ -81,6 +81,8 @@ async fn r54_a_cache_whose_triggers_go_away_stops_answering(source: Source) {
         "CREATE TABLE parent (LIKE auth_user); ALTER TABLE auth_user INHERIT parent",
     ];
     if source == Source::Poll {
+        // The rest is the same statement's.
+        cases.truncate(2);
         cases.extend([
             "DROP TABLE lucia_change",
             "ALTER TABLE lucia_change RENAME TO old_change",

@@ -308,9 +308,9 @@ impl Sweep {
             if now.saturating_duration_since(at) < self.keep {
                 return;
             }
-            // Another process has swept since then, so many of them sweep about as often as one.
+            // Not where another process has swept later: many of them sweep about as often as one.
             let (_, known) = older.unwrap_or((at, below));
-            if swept < known {
+            if swept <= known && swept < below {
                 self.due = Some(below);
             }
         }
