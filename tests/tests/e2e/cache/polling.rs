@@ -86,7 +86,8 @@ async fn r54_rows_are_deleted_when_all_polls_have_seen_them() {
     }
     revoking.batch_execute("COMMIT").await.unwrap();
     for process in &processes {
-        eventually(async || !process.look(&stage, &late).await.0).await;
+        let seen = eventually(async || !process.look(&stage, &late).await.0).await;
+        assert!(seen < SOON, "{seen:?}");
     }
     eventually(async || rows().await == 0).await;
     assert_eq!(stage.count("lucia_change").await, 1);
@@ -97,7 +98,8 @@ async fn r54_rows_are_deleted_when_all_polls_have_seen_them() {
     }
     stage.execute("DELETE FROM user_session").await;
     for process in &processes {
-        eventually(async || !process.look(&stage, &session).await.0).await;
+        let seen = eventually(async || !process.look(&stage, &session).await.0).await;
+        assert!(seen < SOON, "{seen:?}");
     }
 }
 
@@ -217,7 +219,8 @@ async fn r54_a_process_that_listens_and_one_that_polls_see_the_same_changes() {
     }
     stage.execute("DELETE FROM user_session").await;
     for process in [&listening, &polling] {
-        eventually(async || !process.look(&stage, &session).await.0).await;
+        let seen = eventually(async || !process.look(&stage, &session).await.0).await;
+        assert!(seen < SOON, "{seen:?}");
     }
     // The one goes on when the other kind is gone.
     stage.execute("DROP FUNCTION lucia_changed() CASCADE").await;

@@ -1,27 +1,28 @@
 //! The poller: reads changes from a table, and removes the entries that they concern.
 //!
-//! It is for poolers and networks through which no notification comes. What is promised is the same, and
-//! these take the place of steps 2 and 3 of the [cache's](super) argument:
+//! It is for poolers and networks that let no notification through. The promise is the same. In the
+//! [cache's](super) argument, these replace steps 2 and 3:
 //!
-//! 1. Triggers write a row for each change, by the transaction that changes it, with the number of that
-//!    transaction. A poll is one statement. It reads the rows that the statement of the last poll did
-//!    not see, by that one's *snapshot*: those of transactions that began after it, and those that were under way
-//!    then, however long ago they began. What is numbered in any other way is in no order of commits:
-//!    whoever reads what is above the highest number so far misses a transaction that commits late.
-//! 2. A poll that began at some time has seen all that was committed before that. So the cache may answer for
-//!    `max_silence` from there, by the same [`Freshness`](super::freshness).
+//! 1. The transaction of a change also writes a row that tells of it, with the number of the
+//!    transaction. A poll is one statement. It reads the rows that the last poll could not see, by the
+//!    *snapshot* of that one: those of transactions that began later, and those of transactions that were under
+//!    way then, however long ago they began. Numbers alone do not do: they are not in the order of
+//!    commits, and a poll for those above the highest one so far would miss what commits late.
+//! 2. A poll sees all that was committed before it began. So the cache may answer for `max_silence` from its
+//!    beginning, which [`freshness`](super::freshness) compares with the clock of this process. No clock of a
+//!    server counts.
 //!
-//! **No row that is needed is deleted.** A poll notes the lowest number that is still under way. Every later poll,
-//! of any process, sees all rows below it, so a while later they go. What deletes them writes that number to the
-//! mark, by the same statement. A poll whose predecessor came before that number, since its machine has slept,
-//! knows that it may have missed some. So how long rows are kept is no matter of correctness.
+//! **No row is deleted that a poll still needs.** A poll notes the lowest number that is under way. Every
+//! later poll, by any process, sees all rows below it, or has seen them, so a while later they are deleted. The same
+//! statement writes that number to the *mark*, a row of the table. If a process pauses for longer, as when
+//! its machine sleeps, its last poll can be older than this number. Its next one then empties the cache. So how long
+//! rows are kept decides about no correctness.
 //!
-//! **What was polled before is of the same database.** A promoted standby may lack what was polled, or have other
-//! transactions under the same numbers, and so may a server that has crashed without `synchronous_commit`
-//! or was restored. The table is unlogged, so all of these empty it, and so does `TRUNCATE`. The mark, a row with a
-//! random number, is gone with the rest. A poll that finds another one, or none, empties the cache. It
-//! also compares the server's start and the database, for copies that have the same mark. A standby refuses to read
-//! an unlogged table.
+//! **What was polled so far still holds.** A promoted standby may lack changes that were polled, and may use the
+//! same numbers for others. So may a server that has crashed without `synchronous_commit`, or was restored. The
+//! table is unlogged, so Postgres empties it in all of these cases, as `TRUNCATE` does, and the random id in the mark
+//! is gone. A poll that finds no mark or another one empties the cache. It also compares the start of the
+//! server and the database, for copies with the same mark. A standby refuses to read an unlogged table.
 
 use std::sync::Weak;
 use std::time::{Duration, Instant};
@@ -43,8 +44,8 @@ const KEPT: u32 = 10;
 /// How many rows one statement deletes at the most.
 const SWEPT_AT_ONCE: u64 = 10_000;
 
-/// How many rows one poll reads at the most. Where there are more, all entries are removed: so many would be, and
-/// each row tells of up to a hundred changes.
+/// How many rows one poll reads at the most, each of which tells of up to a hundred changes. If there are
+/// more, all entries are removed.
 const READ_AT_ONCE: usize = 1_000;
 
 /// Polls until it cannot any more. `Ok` when the store is gone.
@@ -101,8 +102,8 @@ impl Statements {
     fn new(table: &str) -> Self {
         let most = READ_AT_ONCE + 1;
         Self {
-            // After the names: the snapshot of the last poll. The mark says where it is foreign: it lacks, or says
-            // more than has happened here, as in a restored dump.
+            // `$7` is the snapshot of the last poll. A restored dump can have a mark and rows with numbers that
+            // this server has not come to, and counts as a table without a mark.
             poll: format!(
                 "{VERSIONED_TABLES}, polled AS (\
                     SELECT pg_current_snapshot() AS now, $7::TEXT::pg_snapshot AS last\
@@ -129,8 +130,7 @@ impl Statements {
                 FROM tables AS sessions, tables AS users, version, polled LEFT JOIN mark ON TRUE \
                 WHERE sessions.of = 'sessions' AND users.of = 'users'"
             ),
-            // Makes the mark, or replaces the one of the id `$1`. The rows that go are those of a restored dump,
-            // with numbers that this server has not come to.
+            // Makes the mark, or replaces the one with the id `$1`, which is that of a restored dump.
             mark: format!(
                 "WITH gone AS (\
                     DELETE FROM {table} \
@@ -218,7 +218,7 @@ impl Poller {
         }
     }
 
-    /// Deletes rows that every poll to come has no use for, if it is time.
+    /// Deletes rows that no poll needs any more, if it is time.
     async fn sweep(&mut self, parts: &Parts) {
         let Some(below) = self.sweep.due else { return };
         let params: Params<'_> = &[&below];
@@ -237,7 +237,7 @@ impl Poller {
     }
 }
 
-/// The table is missing as its triggers are.
+/// A missing table is made by the same file as its triggers.
 fn end_by(failure: Failure) -> End {
     match failure {
         Failure::Server(error) if error.code == SqlState::UNDEFINED_TABLE => {
