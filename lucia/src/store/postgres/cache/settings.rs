@@ -118,8 +118,8 @@ impl CacheOptions {
     }
 
     /// Polls a table for changes at this interval, such as 250 ms, in place of `LISTEN`: for a database that
-    /// is reached only by a pooler in transaction mode, or that has no `LISTEN`. The polls go by the pool, so
-    /// the cache takes no connection besides. A change by another process is seen after one interval at the
+    /// is reached only by a pooler in transaction mode, or by a proxy that passes no notifications on. The
+    /// polls go by the pool, so the cache takes no connection besides. A change by another process is seen after one interval at the
     /// most, and within the [`max_silence`](Self::max_silence) whatever fails. The interval is 10 ms at the
     /// least, and half of `max_silence` at the most.
     ///

@@ -21,8 +21,8 @@ const GRACE: Duration = Duration::from_secs(3);
 
 /// How changes arrive.
 ///
-/// A source hands each change to [`Shared::changed`], and then a time to [`Shared::heartbeat`] before which
-/// all changes were committed that it has handed on. It returns when it cannot say that of the next one.
+/// A source hands each change to [`Shared::changed`], and times to [`Shared::heartbeat`]: all changes that
+/// were committed before such a time have been handed on. It returns when it cannot promise that any more.
 #[derive(Clone)]
 pub(super) enum Source {
     /// By notifications, over a connection that is made like this.
