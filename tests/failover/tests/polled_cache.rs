@@ -1,5 +1,7 @@
 //! A cache that polls for changes, at a primary that is promoted with an older past, and at one that crashes.
 
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
 use std::process::Command;
 use std::time::{Duration, Instant};
 
