@@ -242,6 +242,7 @@ async fn a_poller_ends_with_its_store() {
 
 /// All of two processes is behind it: nothing but the pooler reaches the database.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[expect(clippy::print_stdout, reason = "the figures are for its reader")]
 async fn r54_behind_a_pooler_in_transaction_mode_a_revocation_is_seen_within_a_second() {
     const REVOCATIONS: usize = 200;
     const INTERVAL: Duration = Duration::from_millis(250);
