@@ -76,7 +76,7 @@ pub(crate) struct CacheCounts {
     pub(crate) invalidations: Count,
 }
 
-/// The listener of a cache that answered has lost its connection, or does not receive what it should.
+/// A cache that answered does not receive changes any more.
 #[cfg(feature = "cache")]
 pub(crate) fn cache_was_interrupted() {
     #[cfg(feature = "metrics")]

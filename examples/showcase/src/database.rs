@@ -3,7 +3,8 @@
 use lucia::deadpool_postgres::tokio_postgres::NoTls;
 use lucia::deadpool_postgres::{Config, Runtime};
 use lucia::{
-    Auth, AuthBuilder, Environment, Error, PasswordOptions, PgStore, SqliteStore, TrustedProxy,
+    Auth, AuthBuilder, CacheOptions, Environment, Error, PasswordOptions, PgStore, SqliteStore,
+    TrustedProxy,
 };
 
 use crate::activity::{Activity, Table};
@@ -30,7 +31,9 @@ pub async fn open(settings: &Settings, place: &Place) -> lucia::Result<(Auth, Ac
             config.url = Some(url.clone());
             let pool = config.create_pool(Some(Runtime::Tokio1), NoTls);
             let pool = pool.map_err(Error::unavailable)?;
-            let store = PgStore::new(pool.clone());
+            let listener = config.get_pg_config().map_err(Error::unavailable)?;
+            let cache = CacheOptions::new().listener(listener, NoTls);
+            let store = PgStore::builder().cache(cache).build(pool.clone())?;
             store.migrate(USER_COLUMNS).await?;
             (Auth::builder(store), Table::postgres(pool).await?)
         }

@@ -31,6 +31,8 @@ async fn while_the_database_is_away_pages_say_so_and_all_users_stay_signed_in() 
     let site = RunningSite::on_postgres(database.url_by(proxy.port())).await;
     let ada = site.member(ADDRESS).await;
     proxy.cut();
+    // The cache notices a moment later.
+    eventually(async || ada.get("/home").await.status == 503).await;
     for path in ["/home", "/security", "/"] {
         let page = ada.get(path).await;
         assert_eq!(

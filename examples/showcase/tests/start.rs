@@ -5,7 +5,9 @@
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
+use lucia_tests::Database;
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
@@ -158,11 +160,28 @@ async fn it_prints_its_address_answers_there_logs_no_secret_and_stops_when_asked
 
 #[tokio::test]
 async fn what_is_under_way_when_it_is_asked_to_stop_is_finished_and_kept() {
+    is_finished_and_kept(None).await;
+}
+
+/// With the cache, its listener and the pool, of which nothing is left at the database.
+#[tokio::test]
+async fn what_is_under_way_when_it_is_asked_to_stop_is_finished_and_kept_in_postgres() {
+    let database = Database::new().await;
+    is_finished_and_kept(Some(&database)).await;
+}
+
+async fn is_finished_and_kept(database: Option<&Database>) {
     // Attempts that are not answered yet count as failed ones, of which five are allowed.
     const SIGN_INS: usize = 5;
+    // The time that requests and mails have to finish.
+    const STOPS_WITHIN: Duration = Duration::from_secs(10);
 
     let directory = tempfile::tempdir().unwrap();
-    let (mut running, _stdout, address) = run(&mut program(&directory));
+    let mut program = program(&directory);
+    if let Some(database) = database {
+        program.env("DATABASE_URL", database.url());
+    }
+    let (mut running, _stdout, address) = run(&mut program);
     let client = || {
         let builder = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
         builder.build().unwrap()
@@ -178,6 +197,9 @@ async fn what_is_under_way_when_it_is_asked_to_stop_is_finished_and_kept() {
     let sign_up = post("signup", &[("name", "Ada"), email, password]).await;
     assert_eq!(sign_up.unwrap().status(), 303);
 
+    if let Some(database) = database {
+        assert_ne!(connections(database, "LISTEN%").await, 0);
+    }
     let mut sign_ins = JoinSet::new();
     for _ in 0..SIGN_INS {
         sign_ins.spawn(post("login", &[email, password]));
@@ -186,11 +208,20 @@ async fn what_is_under_way_when_it_is_asked_to_stop_is_finished_and_kept() {
     let first = sign_ins.join_next().await.unwrap().unwrap();
     let pid = running.0.id().to_string();
     assert!(Command::new("kill").arg(pid).status().unwrap().success());
+    let asked = Instant::now();
     let mut answers = vec![first];
     answers.extend(sign_ins.join_all().await);
     assert!(running.0.wait().unwrap().success());
+    // Nothing has waited for its time-out.
+    assert!(asked.elapsed() < STOPS_WITHIN, "{:?}", asked.elapsed());
+    if let Some(database) = database {
+        // The server notices a moment later.
+        while connections(database, "%").await > 0 {
+            assert!(asked.elapsed() < STOPS_WITHIN, "connections are left");
+        }
+    }
 
-    let (_running, _stdout, address) = run(&mut program(&directory));
+    let (_running, _stdout, address) = run(&mut program);
     for answer in answers {
         let answer = answer.expect("a sign-in that was sent is answered");
         assert_eq!(answer.status(), 303);
@@ -200,6 +231,14 @@ async fn what_is_under_way_when_it_is_asked_to_stop_is_finished_and_kept() {
         let home = home.header("cookie", cookie).send().await.unwrap();
         assert_eq!(home.status(), 200);
     }
+}
+
+/// How many connections to a database have sent something like this.
+async fn connections(database: &Database, sent: &str) -> i64 {
+    let client = database.connect().await;
+    let count = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
+                 AND pid <> pg_backend_pid() AND query LIKE $1::TEXT";
+    client.query_one(count, &[&sent]).await.unwrap().get(0)
 }
 
 #[tokio::test]

@@ -19,34 +19,39 @@ CREATE OR REPLACE FUNCTION "lucia_changed"() RETURNS TRIGGER LANGUAGE plpgsql
     SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    channel TEXT := 'lucia_' || TG_RELID;
+    told TEXT[];
 BEGIN
     IF TG_OP = 'TRUNCATE' THEN
-        PERFORM pg_notify(channel, '*');
+        told := ARRAY['*'];
     ELSIF EXISTS (SELECT FROM old_rows OFFSET 10000) THEN
-        PERFORM pg_notify(channel, '*');
+        told := ARRAY['*'];
     ELSIF TG_ARGV[0] = 'users' THEN
-        PERFORM pg_notify(channel, 'u' || string_agg(changed.id, ','))
-        FROM (
-            -- As it is read: a cast would take the blanks off a CHAR.
-            SELECT encode(sha256(convert_to(concat(u."id"), 'UTF8')), 'hex') AS id,
-                row_number() OVER () / 100 AS part
-            FROM old_rows AS u
-        ) AS changed
-        GROUP BY changed.part;
+        told := ARRAY(
+            SELECT 'u' || string_agg(changed.id, ',')
+            FROM (
+                -- As it is read: a cast would take the blanks off a CHAR.
+                SELECT encode(sha256(convert_to(concat(u."id"), 'UTF8')), 'hex') AS id,
+                    row_number() OVER () / 100 AS part
+                FROM old_rows AS u
+            ) AS changed
+            GROUP BY changed.part
+        );
     ELSE
-        PERFORM pg_notify(channel, 's' || string_agg(changed.id, ','))
-        FROM (
-            SELECT CASE
-                    WHEN s."id"::TEXT COLLATE "C" ~ '^[0-9a-f]{64}$' THEN s."id"::TEXT
-                    ELSE encode(sha256(decode(
-                        replace(s."id"::TEXT COLLATE "C", E'\\', E'\\\\'), 'escape')), 'hex')
-                END AS id,
-                row_number() OVER () / 100 AS part
-            FROM old_rows AS s
-        ) AS changed
-        GROUP BY changed.part;
+        told := ARRAY(
+            SELECT 's' || string_agg(changed.id, ',')
+            FROM (
+                SELECT CASE
+                        WHEN s."id"::TEXT COLLATE "C" ~ '^[0-9a-f]{64}$' THEN s."id"::TEXT
+                        ELSE encode(sha256(decode(
+                            replace(s."id"::TEXT COLLATE "C", E'\\', E'\\\\'), 'escape')), 'hex')
+                    END AS id,
+                    row_number() OVER () / 100 AS part
+                FROM old_rows AS s
+            ) AS changed
+            GROUP BY changed.part
+        );
     END IF;
+    PERFORM pg_notify('lucia_' || TG_RELID, word) FROM unnest(told) AS word;
     RETURN NULL;
 END
 $$;

@@ -162,7 +162,7 @@ impl PgStore {
     }
 
     /// Whether the [cache](PgStoreBuilder::cache) currently answers lookups. It does while it receives
-    /// change notifications from the database; otherwise lookups go to the database. For metrics.
+    /// changes from the database; otherwise lookups go to the database. For metrics.
     #[cfg(feature = "cache")]
     #[cfg_attr(docsrs, doc(cfg(feature = "cache")))]
     #[must_use]

@@ -12,6 +12,10 @@ pub(crate) const MAX_NAME: usize = 63;
 /// no name is made out of a table's.
 pub(crate) const CHANGED_FUNCTION: &str = "lucia_changed";
 
+/// The function of the triggers that leave a row for each change, and the table of these rows.
+pub(crate) const RECORD_CHANGE_FUNCTION: &str = "lucia_record_change";
+pub(crate) const CHANGE_TABLE: &str = "lucia_change";
+
 /// The names of lucia's tables.
 #[derive(Clone, Debug)]
 pub(crate) struct TableNames {
@@ -119,7 +123,7 @@ impl TableNames {
     /// The quoted name of these tables for a default one. An index stands without a schema, since it
     /// lives where its table does.
     fn renamed(&self, name: &str) -> String {
-        if name == CHANGED_FUNCTION {
+        if [CHANGED_FUNCTION, RECORD_CHANGE_FUNCTION, CHANGE_TABLE].contains(&name) {
             return self.quoted(name);
         }
         let default = Self::default();

@@ -4,6 +4,7 @@ mod failures;
 mod others;
 mod own;
 mod pgbouncer;
+mod polling;
 mod settings;
 mod tables;
 mod triggers;

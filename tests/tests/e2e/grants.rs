@@ -7,11 +7,11 @@ use lucia::store::{
     ClaimOutcome, ClaimedBy, FormerTokens, KeyClaim, KeyRow, KeyWrite, Store as _, TokenRow,
     UnixMillis, WrittenBy,
 };
-use lucia::{Auth, ConstraintKind, Error, NewKey, NewUser, PgStore};
+use lucia::{Auth, CacheOptions, ConstraintKind, Error, NewKey, NewUser, PgStore};
 use lucia_tests::Database;
 use serde_json::json;
 
-use crate::support::{PASSWORD, Profile, verified};
+use crate::support::{PASSWORD, Profile, eventually, verified};
 
 /// What the account needs, and nothing more.
 const GRANTS: &str = "
@@ -30,6 +30,9 @@ const GRANTS: &str = "
         user_credential TO \"{role}\";
     GRANT SELECT ON lucia_migration TO \"{role}\";";
 
+/// What a cache that polls needs besides.
+const POLL_GRANTS: &str = "GRANT SELECT, INSERT, UPDATE, DELETE ON lucia_change TO \"{role}\";";
+
 #[tokio::test]
 async fn an_account_with_rights_to_the_columns_that_are_named_can_do_everything() {
     let database = Database::new().await;
@@ -39,7 +42,11 @@ async fn an_account_with_rights_to_the_columns_that_are_named_can_do_everything(
         "secret TEXT DEFAULT 'swordfish'",
     ];
     let sessions = ["country TEXT", "secret TEXT DEFAULT 'swordfish'"];
-    let owner = PgStore::builder().session_columns(sessions);
+    let polling = || CacheOptions::new().poll_interval(Duration::from_millis(100));
+    // The triggers of a cache are there, of which an account without one needs not know.
+    let owner = PgStore::builder()
+        .session_columns(sessions)
+        .cache(polling());
     let owner = owner.connect(&database.url()).await.unwrap();
     owner.migrate(&columns).await.unwrap();
     let client = database.connect().await;
@@ -54,12 +61,11 @@ async fn an_account_with_rights_to_the_columns_that_are_named_can_do_everything(
     let mut url = url::Url::parse(&database.url()).unwrap();
     url.set_username(&role).unwrap();
     url.set_password(Some("clerk")).unwrap();
-    let store = PgStore::builder()
-        .fetched_user_columns(["username", "age"])
-        .session_columns(["country"])
-        .connect(url.as_str())
-        .await
-        .unwrap();
+    let builder = || {
+        let builder = PgStore::builder().fetched_user_columns(["username", "age"]);
+        builder.session_columns(["country"])
+    };
+    let store = builder().connect(url.as_str()).await.unwrap();
     store.migrate(&columns[..2]).await.unwrap();
     let auth = Auth::builder(store.clone())
         .max_sessions_per_user(2)
@@ -173,6 +179,13 @@ async fn an_account_with_rights_to_the_columns_that_are_named_can_do_everything(
     auth.delete_user(&bob.id).await.unwrap();
 
     drop(auth);
+    let grants = POLL_GRANTS.replace("{role}", &role);
+    client.batch_execute(&grants).await.unwrap();
+    let caching = builder().cache(polling());
+    let caching = caching.connect(url.as_str()).await.unwrap();
+    caching.migrate(&columns[..2]).await.unwrap();
+    eventually(async || caching.is_cache_answering()).await;
+    drop(caching);
     let drop_role = format!("DROP OWNED BY \"{role}\"; DROP ROLE \"{role}\"");
     client.batch_execute(&drop_role).await.unwrap();
 }

@@ -215,7 +215,9 @@ impl PgStoreBuilder {
     ///
     /// It takes triggers, which [`migrate`](PgStore::migrate) makes from
     /// `migrations/postgres/cache.sql`, Postgres 14 or newer, and one connection more, beside the
-    /// pool. [`is_cache_answering`](PgStore::is_cache_answering) tells how it is. A store of
+    /// pool, for `LISTEN`. Where that does not work, it can
+    /// [poll](CacheOptions::poll_interval) instead.
+    /// [`is_cache_answering`](PgStore::is_cache_answering) tells how it is. A store of
     /// users or sessions alone ([`AuthBuilder::sessions`](crate::AuthBuilder::sessions)) has no use for
     /// it, and [`AuthBuilder::build`](crate::AuthBuilder::build) refuses it there.
     #[cfg(feature = "cache")]
@@ -233,13 +235,10 @@ impl PgStoreBuilder {
     pub fn build(self, pool: Pool) -> Result<PgStore> {
         let session_columns = self.check()?;
         #[cfg(feature = "cache")]
-        if self
-            .cache
-            .as_ref()
-            .is_some_and(|cache| !cache.has_listener())
-        {
+        if self.cache.as_ref().is_some_and(|cache| !cache.has_source()) {
             let reason = "a pool does not tell how to connect, and the cache listens by a \
-                          connection of its own: say how by `CacheOptions::listener`";
+                          connection of its own: say how by `CacheOptions::listener`, or poll for \
+                          changes by `CacheOptions::poll_interval`";
             return Err(Error::setting("cache.listener", reason));
         }
         Ok(self.unchecked(pool, session_columns))
@@ -315,7 +314,7 @@ impl PgStoreBuilder {
         }
         #[cfg(feature = "cache")]
         {
-            self.cache = self.cache.map(|cache| match cache.has_listener() {
+            self.cache = self.cache.map(|cache| match cache.has_source() {
                 true => cache,
                 false => cache.listener(config.clone(), NoTls),
             });

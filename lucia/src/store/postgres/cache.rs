@@ -4,7 +4,8 @@
 //! that is called after it has returned: the entry is removed before it returns, whether it
 //! succeeds, fails or is dropped ([`PendingChange`]). By another, or by hand, it is seen when the
 //! notification has arrived, which takes milliseconds, or after the
-//! [`max_silence`](CacheOptions::max_silence) at the latest:
+//! [`max_silence`](CacheOptions::max_silence) at the latest. Without notifications, it is polled for
+//! ([`poller`] says what takes the place of steps 2 and 3):
 //!
 //! 1. Triggers notify ([`triggers`]), so whatever program changes a row tells of it, and does so by
 //!    the transaction that changes it.
@@ -29,9 +30,10 @@
 //! by the other. A heartbeat or lookup that finds a server read-only ends the connections to it
 //! ([`WriteAccess`](super::connections::WriteAccess)). Two servers that both take writes go unnoticed.
 //!
-//! When the listener loses its connection, all entries are removed. The cache answers again after the
-//! listener has subscribed anew and received a heartbeat. What was committed in between is in every
-//! statement that is sent then.
+//! When the listener loses its connection, or the poller what it has polled so far, all entries are
+//! removed ([`source`]). The cache answers again after the listener has subscribed anew and received a
+//! heartbeat, or a first poll was answered. What was committed in between is in every statement that is
+//! sent then.
 //!
 //! **No answer from before a change becomes an entry after it.** A lookup that finds no entry reads
 //! the number of changes received so far before its statement is sent. Its answer becomes
@@ -49,7 +51,9 @@ mod changes;
 mod entries;
 mod freshness;
 mod listener;
+mod poller;
 mod settings;
+mod source;
 mod triggers;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -73,23 +77,23 @@ pub(super) use entries::Begun;
 use entries::Entries;
 use freshness::Freshness;
 pub use settings::CacheOptions;
-use settings::Connect;
+use source::Source;
 
 /// The cache of a store, if it has one.
 pub(super) struct Cache(Option<Active>);
 
 struct Active {
     shared: Arc<Shared>,
-    connect: Arc<Connect>,
-    /// The listener, which ends with its runtime or with this.
-    listener: Mutex<Option<JoinHandle<()>>>,
+    source: Source,
+    /// What hands changes on, which ends with its runtime or with this.
+    following: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// What the listener shares with lookups.
+/// What a source of changes shares with lookups.
 struct Shared {
     entries: Entries,
     freshness: Freshness,
-    /// Has the listener try again at once.
+    /// Has the source try again at once.
     wake: Notify,
     counts: CacheCounts,
 }
@@ -100,10 +104,10 @@ struct Shared {
 pub(super) struct PendingChange<'a>(Option<(&'a Shared, [Option<Change>; 2])>);
 
 impl Cache {
-    /// A cache of these options, if there are any, and if they say how to listen.
+    /// A cache of these options, if there are any, and if they say how changes arrive.
     pub(super) fn new(options: Option<CacheOptions>) -> Self {
         Self(options.and_then(|options| {
-            let connect = options.listener?;
+            let source = options.source?;
             Some(Active {
                 shared: Arc::new(Shared {
                     entries: Entries::new(options.entries, options.max_age),
@@ -111,8 +115,8 @@ impl Cache {
                     wake: Notify::new(),
                     counts: CacheCounts::default(),
                 }),
-                connect,
-                listener: Mutex::new(None),
+                source,
+                following: Mutex::new(None),
             })
         }))
     }
@@ -121,18 +125,16 @@ impl Cache {
         self.0.is_some()
     }
 
-    /// Starts the listener if there is a runtime, and again if its runtime has ended.
+    /// Starts to follow changes if there is a runtime, and again if its runtime has ended.
     pub(super) fn start(&self, parts: &Arc<Parts>) {
         let Some(active) = &self.0 else { return };
-        let mut listener = active
-            .listener
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let works = listener.as_ref().is_some_and(|task| !task.is_finished());
+        let following = active.following.lock();
+        let mut following = following.unwrap_or_else(PoisonError::into_inner);
+        let works = following.as_ref().is_some_and(|task| !task.is_finished());
         if !works && let Ok(runtime) = Handle::try_current() {
             let parts = Arc::downgrade(parts);
-            let run = listener::run(parts, active.shared.clone(), active.connect.clone());
-            *listener = Some(runtime.spawn(run));
+            let run = source::run(parts, active.shared.clone(), active.source.clone());
+            *following = Some(runtime.spawn(run));
         }
     }
 
@@ -209,13 +211,13 @@ impl Cache {
 
     /// Makes the triggers that it needs.
     pub(super) async fn migrate(&self, migrating: &Migrating<'_>) -> Result<()> {
-        match self.0 {
-            Some(_) => triggers::migrate(migrating).await,
+        match &self.0 {
+            Some(active) => active.source.triggers().migrate(migrating).await,
             None => Ok(()),
         }
     }
 
-    /// Has the listener look at the tables that have just been made.
+    /// Has the source look at the tables that have just been made.
     pub(super) fn migrated(&self) {
         if let Some(shared) = self.shared() {
             shared.wake.notify_one();
@@ -224,8 +226,8 @@ impl Cache {
 
     /// Checks that the triggers are there.
     pub(super) async fn check(&self, parts: &Parts) -> Result<()> {
-        match self.0 {
-            Some(_) => triggers::check(parts).await,
+        match &self.0 {
+            Some(active) => active.source.triggers().check(parts).await,
             None => Ok(()),
         }
     }
@@ -236,8 +238,27 @@ impl Cache {
 }
 
 impl Shared {
-    /// Counts a heartbeat that was sent at that time. `false` if it is too late: the entries have not
-    /// counted for a while.
+    /// Removes what a trigger has told of.
+    fn changed(&self, told: &str) {
+        let kind: Option<fn(Digest) -> Change> = match told.as_bytes().first() {
+            Some(b's') => Some(Change::Session),
+            Some(b'u') => Some(Change::User),
+            _ => None,
+        };
+        let digests = told.get(1..).unwrap_or_default().split(',');
+        let changes = kind.and_then(|kind| {
+            let changes = digests.map(|digest| read_digest(digest).map(kind));
+            changes.collect::<Option<Vec<_>>>()
+        });
+        // Without them it is about all, or it is not understood.
+        for change in changes.unwrap_or_else(|| vec![Change::Everything]) {
+            self.counts.invalidations.add(1);
+            self.entries.remove(change);
+        }
+    }
+
+    /// Counts a heartbeat that was sent at that time: all that was committed before has been handed on.
+    /// `false` if it is too late: the entries have not counted for a while.
     fn heartbeat(&self, sent: u64) -> bool {
         let now = Instant::now();
         if self.entries.open() {
@@ -256,10 +277,25 @@ impl Shared {
     }
 }
 
+/// The version of the tables that a source has seen last.
+#[derive(Default)]
+struct Version(Option<String>);
+
+impl Version {
+    /// Takes note of a version, before the heartbeat that tells it counts. Another one than before removes
+    /// all entries. There are none before the first one.
+    fn is(&mut self, version: String, shared: &Shared) {
+        if self.0.as_ref().is_some_and(|known| *known != version) {
+            shared.entries.remove(Change::Everything);
+        }
+        self.0 = Some(version);
+    }
+}
+
 impl Drop for Active {
     fn drop(&mut self) {
-        let listener = self.listener.get_mut();
-        if let Some(task) = listener.unwrap_or_else(PoisonError::into_inner).take() {
+        let following = self.following.get_mut();
+        if let Some(task) = following.unwrap_or_else(PoisonError::into_inner).take() {
             task.abort();
         }
     }

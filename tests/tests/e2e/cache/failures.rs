@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_postgres::{Client, Config, NoTls};
 
-use crate::support::{Caching, Stage, eventually, sign_up};
+use crate::support::{Caching, Source, Stage, eventually, on_each_source, sign_up};
 
 const MAX_SILENCE: Duration = Duration::from_millis(400);
 
@@ -19,15 +19,21 @@ const MAX_SILENCE: Duration = Duration::from_millis(400);
 /// test's, which has the time in its hands.
 const END: Duration = Duration::from_secs(10);
 
+on_each_source!(r48_without_a_database_nobody_is_signed_in_out_of_the_cache_for_long);
+
 async fn caching() -> (Stage, Caching) {
+    caching_by(Source::Listen).await
+}
+
+async fn caching_by(source: Source) -> (Stage, Caching) {
     let stage = Stage::postgres().await;
     let options = CacheOptions::new().max_silence(MAX_SILENCE);
-    let caching = Caching::with(&stage, PgStore::builder(), options).await;
+    let caching = Caching::with_source(source, &stage, PgStore::builder(), options).await;
     (stage, caching)
 }
 
 /// Whether the health of the store names the cache.
-async fn is_said_to_be_silent(caching: &Caching) -> bool {
+pub(super) async fn is_said_to_be_silent(caching: &Caching) -> bool {
     let health = caching.store.health().await.unwrap();
     let mut reasons = health.reasons.iter();
     reasons.any(|reason| reason.contains("the cache receives no changes"))
@@ -93,9 +99,8 @@ async fn r54_what_changes_while_nobody_listens_is_seen() {
     assert!(!caching.look(&stage, &session).await.0);
 }
 
-#[tokio::test]
-async fn r48_without_a_database_nobody_is_signed_in_out_of_the_cache_for_long() {
-    let (stage, caching) = caching().await;
+async fn r48_without_a_database_nobody_is_signed_in_out_of_the_cache_for_long(source: Source) {
+    let (stage, caching) = caching_by(source).await;
     let session = sign_up(&caching.auth, "ada").await;
     caching.remember(&stage, &session).await;
     stage.proxy().cut();
@@ -193,6 +198,12 @@ async fn a_listener_ends_with_its_store() {
 
 #[test]
 fn a_store_outlives_the_runtime_that_its_listener_was_on() {
+    for source in [Source::Listen, Source::Poll] {
+        outlives_its_runtime(source);
+    }
+}
+
+fn outlives_its_runtime(source: Source) {
     let runtime = || {
         let mut builder = tokio::runtime::Builder::new_multi_thread();
         builder.worker_threads(1).enable_all().build().unwrap()
@@ -201,8 +212,9 @@ fn a_store_outlives_the_runtime_that_its_listener_was_on() {
     let first = runtime();
     let stage = lasting.block_on(Stage::postgres());
     let store = first.block_on(async {
-        let builder = PgStore::builder().cache(CacheOptions::new());
-        let store = builder.connect(&stage.database().url()).await.unwrap();
+        let url = stage.database().url();
+        let builder = PgStore::builder().cache(source.options(CacheOptions::new(), &url));
+        let store = builder.connect(&url).await.unwrap();
         store.migrate(&[]).await.unwrap();
         eventually(async || store.is_cache_answering()).await;
         store
@@ -221,21 +233,27 @@ fn a_store_outlives_the_runtime_that_its_listener_was_on() {
 
 #[test]
 fn r54_a_listener_that_gets_no_time_ends_the_answers_all_the_same() {
+    for source in [Source::Listen, Source::Poll] {
+        gets_no_time(source);
+    }
+}
+
+fn gets_no_time(source: Source) {
     let mut lasting = tokio::runtime::Builder::new_multi_thread();
     let lasting = lasting.worker_threads(1).enable_all().build().unwrap();
     // Nothing on it goes on unless it is blocked on.
     let mut starved = tokio::runtime::Builder::new_current_thread();
     let starved = starved.enable_all().build().unwrap();
     let (stage, caching, session) = lasting.block_on(async {
-        let (stage, caching) = caching().await;
+        let (stage, caching) = caching_by(source).await;
         let session = sign_up(&caching.auth, "ada").await;
         (stage, caching, session)
     });
-    let config: Config = stage.database().url().parse().unwrap();
-    let pool = Pool::builder(Manager::new(config.clone(), NoTls));
+    let url = stage.database().url();
+    let pool = Pool::builder(Manager::new(url.parse().unwrap(), NoTls));
     let pool = pool.build().unwrap();
     let options = CacheOptions::new().max_silence(MAX_SILENCE);
-    let builder = PgStore::builder().cache(options.listener(config, NoTls));
+    let builder = PgStore::builder().cache(source.options(options, &url));
     let auth = starved.block_on(async {
         let store = builder.build(pool.clone()).unwrap();
         eventually(async || store.is_cache_answering()).await;

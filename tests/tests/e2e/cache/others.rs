@@ -5,7 +5,20 @@ use std::time::Duration;
 use lucia::{Auth, Result, Session, StoredIds};
 use lucia::{CacheOptions, PgStore};
 
-use crate::support::{Caching, PASSWORD, Profile, Stage, actix, eventually, sign_up, verified};
+use crate::support::{
+    Caching, PASSWORD, Profile, Source, Stage, actix, eventually, on_each_source, sign_up, verified,
+};
+
+on_each_source!(
+    r54_what_another_process_revokes_is_seen_within_a_second,
+    r54_what_is_done_by_hand_is_seen_within_a_second,
+    a_change_that_is_rolled_back_revokes_nothing,
+    r54_a_user_whom_another_process_changes_is_seen_so_within_a_second,
+    r54_a_user_with_an_id_of_any_text_is_told_apart,
+    r54_a_user_whose_id_is_filled_up_with_blanks_is_told_of,
+    r54_what_ends_beside_lucia_v2_is_seen_and_no_notification_tells_a_token,
+    what_nobody_keeps_is_not_told,
+);
 
 /// The bound of R54. On a machine that does nothing else, it is milliseconds.
 /// It takes milliseconds, and a minute where nobody tells of a change. How many milliseconds it takes is
@@ -14,9 +27,13 @@ const SOON: Duration = Duration::from_secs(10);
 
 /// Does something to a session that the cache of another process has, and waits until it has seen
 /// it.
-async fn is_seen(what: &str, change: impl AsyncFnOnce(&Auth, &Session) -> Result<()>) {
+async fn is_seen(
+    source: Source,
+    what: &str,
+    change: impl AsyncFnOnce(&Auth, &Session) -> Result<()>,
+) {
     let stage = Stage::postgres().await;
-    let caching = Caching::on(&stage).await;
+    let caching = Caching::by(source, &stage).await;
     // Without a cache, by connections of its own.
     let elsewhere = stage.auth().await;
     let session = sign_up(&elsewhere, "ada").await;
@@ -37,39 +54,38 @@ async fn is_seen(what: &str, change: impl AsyncFnOnce(&Auth, &Session) -> Result
     assert_eq!(caching.look(&stage, &bystander).await, (true, 0), "{what}");
 }
 
-#[tokio::test]
-async fn r54_what_another_process_revokes_is_seen_within_a_second() {
-    is_seen("log-out", async |auth, session| {
+async fn r54_what_another_process_revokes_is_seen_within_a_second(source: Source) {
+    is_seen(source, "log-out", async |auth, session| {
         auth.invalidate_session(&session.id).await
     })
     .await;
-    is_seen("log-out everywhere", async |auth, session| {
+    is_seen(source, "log-out everywhere", async |auth, session| {
         auth.invalidate_user_sessions(&session.user_id).await
     })
     .await;
-    is_seen("rotation", async |auth, session| {
+    is_seen(source, "rotation", async |auth, session| {
         auth.rotate_session(session).await.map(drop)
     })
     .await;
-    is_seen("user deleted", async |auth, session| {
+    is_seen(source, "user deleted", async |auth, session| {
         auth.delete_user(&session.user_id).await
     })
     .await;
-    is_seen("password changed", async |auth, session| {
+    is_seen(source, "password changed", async |auth, session| {
         let new = "another horse battery";
         let key = verified(auth, "ada").await;
         let changed = auth.change_password(session, &key, new);
         changed.await.map(drop)
     })
     .await;
-    is_seen("password reset", async |auth, _| {
+    is_seen(source, "password reset", async |auth, _| {
         let new = "another horse battery";
         auth.reset_password(("username", "ada"), new)
             .await
             .map(drop)
     })
     .await;
-    is_seen("replaced", async |auth, session| {
+    is_seen(source, "replaced", async |auth, session| {
         let replaced = auth.create_session(&session.user_id).replace(Some(session));
         replaced.await.map(drop)
     })
@@ -77,9 +93,9 @@ async fn r54_what_another_process_revokes_is_seen_within_a_second() {
 }
 
 /// Runs SQL past every store, and waits until the cache has seen that all sessions are gone.
-async fn all_gone(sql: &str) {
+async fn all_gone(source: Source, sql: &str) {
     let stage = Stage::postgres().await;
-    let caching = Caching::on(&stage).await;
+    let caching = Caching::by(source, &stage).await;
     let session = sign_up(&caching.auth, "ada").await;
     caching.remember(&stage, &session).await;
     let sql = sql.replace("$token", session.token().expose());
@@ -88,8 +104,7 @@ async fn all_gone(sql: &str) {
     assert!(seen < SOON, "{sql}: {seen:?}");
 }
 
-#[tokio::test]
-async fn r54_what_is_done_by_hand_is_seen_within_a_second() {
+async fn r54_what_is_done_by_hand_is_seen_within_a_second(source: Source) {
     for sql in [
         "DELETE FROM user_session",
         "TRUNCATE user_session",
@@ -117,14 +132,13 @@ async fn r54_what_is_done_by_hand_is_seen_within_a_second() {
         // By somebody with another search path.
         "SET search_path = pg_catalog; DELETE FROM public.user_session",
     ] {
-        all_gone(sql).await;
+        all_gone(source, sql).await;
     }
 }
 
-#[tokio::test]
-async fn a_change_that_is_rolled_back_revokes_nothing() {
+async fn a_change_that_is_rolled_back_revokes_nothing(source: Source) {
     let stage = Stage::postgres().await;
-    let caching = Caching::on(&stage).await;
+    let caching = Caching::by(source, &stage).await;
     let session = sign_up(&caching.auth, "ada").await;
     caching.remember(&stage, &session).await;
     stage
@@ -133,10 +147,9 @@ async fn a_change_that_is_rolled_back_revokes_nothing() {
     assert!(caching.look(&stage, &session).await.0);
 }
 
-#[tokio::test]
-async fn r54_a_user_whom_another_process_changes_is_seen_so_within_a_second() {
+async fn r54_a_user_whom_another_process_changes_is_seen_so_within_a_second(source: Source) {
     let stage = Stage::postgres().await;
-    let caching = Caching::on(&stage).await;
+    let caching = Caching::by(source, &stage).await;
     let elsewhere = stage.auth().await;
     let session = sign_up(&elsewhere, "ada").await;
     let site = actix::serve(caching.auth.clone(), actix::front_page()).await;
@@ -157,10 +170,9 @@ async fn r54_a_user_whom_another_process_changes_is_seen_so_within_a_second() {
     }
 }
 
-#[tokio::test]
-async fn r54_a_user_with_an_id_of_any_text_is_told_apart() {
+async fn r54_a_user_with_an_id_of_any_text_is_told_apart(source: Source) {
     let stage = Stage::postgres().await;
-    let caching = Caching::on(&stage).await;
+    let caching = Caching::by(source, &stage).await;
     for id in ["a,b", "*", "u", "Käthe ✓ \\ ' \"", &"x".repeat(255)] {
         let profile = Profile {
             username: id.to_owned(),
@@ -185,10 +197,9 @@ async fn r54_a_user_with_an_id_of_any_text_is_told_apart() {
     }
 }
 
-#[tokio::test]
-async fn r54_a_user_whose_id_is_filled_up_with_blanks_is_told_of() {
+async fn r54_a_user_whose_id_is_filled_up_with_blanks_is_told_of(source: Source) {
     let stage = Stage::postgres().await;
-    let caching = Caching::on(&stage).await;
+    let caching = Caching::by(source, &stage).await;
     stage
         .execute(
             "ALTER TABLE user_key DROP CONSTRAINT user_key_user_id_fkey; \
@@ -217,12 +228,11 @@ fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
-#[tokio::test]
-async fn r54_what_ends_beside_lucia_v2_is_seen_and_no_notification_tells_a_token() {
+async fn r54_what_ends_beside_lucia_v2_is_seen_and_no_notification_tells_a_token(source: Source) {
     for ids in [StoredIds::PlainTokens, StoredIds::HashedOnUse] {
         let stage = Stage::postgres().await;
         let builder = PgStore::builder().stored_ids(ids);
-        let caching = Caching::with(&stage, builder, CacheOptions::new()).await;
+        let caching = Caching::with_source(source, &stage, builder, CacheOptions::new()).await;
         let session = sign_up(&caching.auth, "ada").await;
         // As Lucia would have stored it.
         let token = session.token().expose().to_owned();
@@ -231,15 +241,30 @@ async fn r54_what_ends_beside_lucia_v2_is_seen_and_no_notification_tells_a_token
             .await;
         caching.remember(&stage, &session).await;
 
-        let told = overheard(&stage, "DELETE FROM user_session").await;
+        let told = overheard(source, &stage, "DELETE FROM user_session").await;
         assert_eq!(told, [format!("s{}", session.id)]);
         let seen = eventually(async || !caching.look(&stage, &session).await.0).await;
         assert!(seen < SOON, "{ids:?}: {seen:?}");
     }
 }
 
-/// What is notified of sessions because of this SQL.
-async fn overheard(stage: &Stage, sql: &str) -> Vec<String> {
+/// What is told of sessions because of this SQL.
+async fn overheard(source: Source, stage: &Stage, sql: &str) -> Vec<String> {
+    match source {
+        Source::Listen => notified(stage, sql).await,
+        Source::Poll => recorded(stage, sql).await,
+    }
+}
+
+async fn recorded(stage: &Stage, sql: &str) -> Vec<String> {
+    let all = "SELECT change FROM lucia_change WHERE swept IS NULL ORDER BY xact";
+    let before = stage.rows(all).await.len();
+    stage.execute(sql).await;
+    let rows = stage.rows(all).await.into_iter().skip(before);
+    rows.map(|mut row| row.remove(0).unwrap()).collect()
+}
+
+async fn notified(stage: &Stage, sql: &str) -> Vec<String> {
     use std::future::poll_fn;
 
     use tokio_postgres::{AsyncMessage, NoTls};
@@ -266,16 +291,19 @@ async fn overheard(stage: &Stage, sql: &str) -> Vec<String> {
     told
 }
 
-#[tokio::test]
-async fn what_nobody_keeps_is_not_told() {
+async fn what_nobody_keeps_is_not_told(source: Source) {
     let stage = Stage::postgres().await;
-    let caching = Caching::on(&stage).await;
+    let caching = Caching::by(source, &stage).await;
     sign_up(&caching.auth, "ada").await;
     for sql in [
         "INSERT INTO user_session (id, user_id, active_expires, idle_expires) \
          SELECT repeat('1', 64), id, 0, 0 FROM auth_user",
         "DELETE FROM user_session WHERE FALSE",
     ] {
-        assert_eq!(overheard(&stage, sql).await, Vec::<String>::new(), "{sql}");
+        assert_eq!(
+            overheard(source, &stage, sql).await,
+            Vec::<String>::new(),
+            "{sql}"
+        );
     }
 }

@@ -211,7 +211,10 @@ async fn a_change_that_fails_or_is_given_up_may_have_happened() {
     assert!(caching.auth.invalidate_session(&session.id).await.is_err());
     stage.proxy().heal();
     assert_eq!(caching.look(&stage, &session).await, (true, 1));
+    // A cache that has heard nothing for a second keeps nothing.
+    caching.listener.heal();
     caching.remember(&stage, &session).await;
+    caching.listener.stall();
 
     stage.proxy().stall();
     {

@@ -30,6 +30,10 @@ async fn r54_in_transaction_mode_a_listener_receives_nothing_and_the_log_says_so
     let auth = Auth::builder(store.clone()).build().unwrap();
     eventually(async || !logged.lines().is_empty()).await;
     assert!(logged.lines()[0].starts_with("ERROR"), "{logged:?}");
+    assert!(
+        logged.lines()[0].contains("CacheOptions::poll_interval"),
+        "{logged:?}"
+    );
     assert!(!store.is_cache_answering());
     let session = sign_up(&auth, "ada").await;
     stage.execute("DELETE FROM user_session").await;

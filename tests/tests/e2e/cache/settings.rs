@@ -53,10 +53,27 @@ fn r54_a_silence_is_no_longer_than_a_second_and_not_too_short_to_be_heard() {
 }
 
 #[test]
+fn r54_changes_are_polled_for_at_least_twice_in_a_silence() {
+    let millis = Duration::from_millis;
+    let polling = |interval, silence| {
+        let options = CacheOptions::new().poll_interval(millis(interval));
+        options.max_silence(millis(silence))
+    };
+    for (interval, silence) in [(9, 1_000), (0, 1_000), (501, 1_000), (51, 100)] {
+        assert_eq!(refused(polling(interval, silence)).0, "cache.poll_interval");
+    }
+    for (interval, silence) in [(10, 1_000), (500, 1_000), (50, 100)] {
+        assert!(built(polling(interval, silence)).is_ok());
+    }
+}
+
+#[test]
 fn a_pool_does_not_tell_how_to_listen() {
     let (setting, reason) = refused(CacheOptions::new());
     assert_eq!(setting, "cache.listener");
-    assert!(reason.contains("CacheOptions::listener"), "{reason}");
+    for way in ["CacheOptions::listener", "CacheOptions::poll_interval"] {
+        assert!(reason.contains(way), "{reason}");
+    }
 }
 
 #[test]

@@ -6,7 +6,12 @@ use std::time::{Duration, Instant};
 use lucia::store::Store;
 use lucia::{CacheOptions, PgStore, Session};
 
-use crate::support::{Caching, Stage, eventually, sign_up};
+use crate::support::{Caching, Source, Stage, eventually, is_beat, on_each_source, sign_up};
+
+on_each_source!(
+    r54_tables_of_another_schema_and_other_names_are_looked_at_as_well,
+    what_changes_nothing_that_is_read_leaves_the_cache_as_it_is,
+);
 
 /// Less than `max_age`, after which it would be seen anyway, and long enough for a machine that does
 /// other things as well.
@@ -134,14 +139,13 @@ async fn r54_values_of_an_enum_that_are_renamed_are_seen_so() {
     }
 }
 
-#[tokio::test]
-async fn r54_tables_of_another_schema_and_other_names_are_looked_at_as_well() {
+async fn r54_tables_of_another_schema_and_other_names_are_looked_at_as_well(source: Source) {
     let stage = Stage::postgres().await;
     let builder = PgStore::builder()
         .schema("the \"accounts\"")
         .user_table("people")
         .session_table("visits");
-    let caching = Caching::untold(&stage, builder, CacheOptions::new()).await;
+    let caching = Caching::untold(source, &stage, builder, CacheOptions::new()).await;
     let columns = ["username TEXT NOT NULL UNIQUE"];
     caching.store.migrate(&columns).await.unwrap();
     caching.answers(true).await;
@@ -150,10 +154,9 @@ async fn r54_tables_of_another_schema_and_other_names_are_looked_at_as_well() {
     is_seen(&stage, &caching, sql, |found| found.contains("banned")).await;
 }
 
-#[tokio::test]
-async fn what_changes_nothing_that_is_read_leaves_the_cache_as_it_is() {
+async fn what_changes_nothing_that_is_read_leaves_the_cache_as_it_is(source: Source) {
     let stage = Stage::postgres().await;
-    let caching = Caching::on(&stage).await;
+    let caching = Caching::by(source, &stage).await;
     let session = sign_up(&caching.auth, "ada").await;
     for sql in [
         "VACUUM (ANALYZE, FREEZE) auth_user, user_session",
@@ -166,7 +169,6 @@ async fn what_changes_nothing_that_is_read_leaves_the_cache_as_it_is() {
         stage.execute(sql).await;
         for _ in 0..2 {
             stage.proxy().statements();
-            let is_beat = |beat: &lucia_tests::Statement| beat.sql.contains("pg_notify");
             eventually(async || stage.proxy().statements().iter().any(is_beat)).await;
         }
         let looked = caching.look(&stage, &session).await;
@@ -178,12 +180,21 @@ async fn what_changes_nothing_that_is_read_leaves_the_cache_as_it_is() {
 /// lookup, however slow the machine is.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn r54_no_lookup_gives_what_a_table_was_longer_than_max_silence_ago() {
+    no_lookup_is_late(Source::Listen).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn r54_no_polling_lookup_gives_what_a_table_was_longer_than_max_silence_ago() {
+    no_lookup_is_late(Source::Poll).await;
+}
+
+async fn no_lookup_is_late(source: Source) {
     const ROUNDS: u32 = 20;
     const SILENCE: Duration = Duration::from_millis(100);
 
     let stage = Stage::postgres().await;
     let options = CacheOptions::new().max_silence(SILENCE);
-    let caching = Caching::with(&stage, PgStore::builder(), options).await;
+    let caching = Caching::with_source(source, &stage, PgStore::builder(), options).await;
     let session = sign_up(&caching.auth, "ada").await;
     caching.remember(&stage, &session).await;
     let is_over = AtomicBool::new(false);

@@ -3,18 +3,33 @@
 use lucia::{Auth, CacheOptions, Error, PgStore};
 use lucia_tests::{Database, watch};
 
-use crate::support::{Caching, Profile, Stage, eventually, sign_up};
+use crate::support::{Caching, Profile, Source, Stage, eventually, on_each_source, sign_up};
 
-#[tokio::test]
-async fn without_its_triggers_a_cache_does_not_answer_and_says_what_to_run() {
+on_each_source!(
+    without_its_triggers_a_cache_does_not_answer_and_says_what_to_run,
+    r54_a_cache_whose_triggers_go_away_stops_answering,
+    a_store_without_a_cache_makes_no_triggers,
+    r53_a_migration_makes_the_triggers_once,
+    r53_a_migration_replaces_an_earlier_function,
+    a_migration_leaves_what_an_application_has_by_one_of_its_names,
+    r54_a_table_with_partitions_has_no_cache_and_the_schema_says_so,
+    r53_processes_that_start_at_once_make_the_triggers_once,
+    r47_tables_whose_long_names_are_alike_are_told_apart,
+    r47_tables_of_any_name_have_triggers,
+);
+
+async fn without_its_triggers_a_cache_does_not_answer_and_says_what_to_run(source: Source) {
     let stage = Stage::postgres().await;
     let logged = watch(["triggers that tell of changes are missing"]);
-    let caching = Caching::untold(&stage, PgStore::builder(), CacheOptions::new()).await;
+    let caching = Caching::untold(source, &stage, PgStore::builder(), CacheOptions::new()).await;
     let session = sign_up(&caching.auth, "ada").await;
     eventually(async || logged.lines().iter().any(|line| line.starts_with("ERROR"))).await;
     let line = logged.lines().pop().unwrap();
     assert!(line.contains("store.migrate(..)"), "{line}");
-    assert!(line.contains("migrations/postgres/cache.sql"), "{line}");
+    assert!(
+        line.contains(&source.named("migrations/postgres/cache.sql")),
+        "{line}"
+    );
     assert!(!caching.store.is_cache_answering());
     for _ in 0..2 {
         let found = caching.auth.validate_session(session.token()).await;
@@ -25,17 +40,19 @@ async fn without_its_triggers_a_cache_does_not_answer_and_says_what_to_run() {
         panic!("it is not in order");
     };
     assert_eq!(table, "user_session");
-    assert!(reason.contains("lucia_delete"), "{reason}");
-    assert!(reason.contains("migrations/postgres/cache.sql"), "{reason}");
+    assert!(reason.contains(&source.named("lucia_delete")), "{reason}");
+    assert!(
+        reason.contains(&source.named("migrations/postgres/cache.sql")),
+        "{reason}"
+    );
 
     caching.store.migrate(&[]).await.unwrap();
     caching.auth.check_schema::<Profile>().await.unwrap();
     caching.answers(true).await;
 }
 
-#[tokio::test]
-async fn r54_a_cache_whose_triggers_go_away_stops_answering() {
-    for sql in [
+async fn r54_a_cache_whose_triggers_go_away_stops_answering(source: Source) {
+    let mut cases = vec![
         "DROP TRIGGER lucia_delete ON user_session",
         "ALTER TABLE user_session DISABLE TRIGGER lucia_update",
         "ALTER TABLE auth_user DISABLE TRIGGER USER",
@@ -62,11 +79,23 @@ async fn r54_a_cache_whose_triggers_go_away_stops_answering() {
          EXECUTE FUNCTION lucia_changed('sessions')",
         "CREATE TABLE child () INHERITS (user_session)",
         "CREATE TABLE parent (LIKE auth_user); ALTER TABLE auth_user INHERIT parent",
-    ] {
+    ];
+    if source == Source::Poll {
+        // The rest is the same statement's.
+        cases.truncate(2);
+        cases.extend([
+            "DROP TABLE lucia_change",
+            "ALTER TABLE lucia_change RENAME TO old_change",
+            "CREATE SCHEMA other; ALTER TABLE lucia_change SET SCHEMA other; \
+             SET search_path = other, public",
+            "ALTER TABLE lucia_change SET LOGGED",
+        ]);
+    }
+    for sql in cases {
         let stage = Stage::postgres().await;
-        let caching = Caching::on(&stage).await;
+        let caching = Caching::by(source, &stage).await;
         caching.auth.check_schema::<Profile>().await.unwrap();
-        stage.execute(sql).await;
+        stage.execute(&source.named(sql)).await;
         caching.answers(false).await;
         let checked = caching.auth.check_schema::<Profile>().await;
         assert!(
@@ -76,12 +105,11 @@ async fn r54_a_cache_whose_triggers_go_away_stops_answering() {
     }
 }
 
-#[tokio::test]
-async fn a_store_without_a_cache_makes_no_triggers() {
+async fn a_store_without_a_cache_makes_no_triggers(source: Source) {
     let stage = Stage::postgres().await;
     let triggers = "pg_trigger WHERE NOT tgisinternal";
     assert_eq!(stage.count(triggers).await, 0);
-    Caching::on(&stage).await;
+    Caching::by(source, &stage).await;
     assert_eq!(stage.count(triggers).await, 6);
     // And leaves those that are there.
     stage.pg_store().await.migrate(&[]).await.unwrap();
@@ -100,16 +128,18 @@ async fn made(stage: &Stage) -> Vec<Vec<Option<String>>> {
         .await
 }
 
-#[tokio::test]
-async fn r53_a_migration_makes_the_triggers_once() {
+async fn r53_a_migration_makes_the_triggers_once(source: Source) {
     let stage = Stage::postgres().await;
-    let caching = Caching::on(&stage).await;
+    let caching = Caching::by(source, &stage).await;
     let first = made(&stage).await;
     assert_eq!(first.len(), 7);
     caching.store.migrate(&[]).await.unwrap();
     assert_eq!(made(&stage).await, first);
     // The file can be run as often as one likes.
-    let file = include_str!("../../../../lucia/migrations/postgres/cache.sql");
+    let file = match source {
+        Source::Listen => include_str!("../../../../lucia/migrations/postgres/cache.sql"),
+        Source::Poll => include_str!("../../../../lucia/migrations/postgres/cache_by_polling.sql"),
+    };
     for _ in 0..2 {
         stage.execute(file).await;
     }
@@ -121,20 +151,19 @@ async fn r53_a_migration_makes_the_triggers_once() {
     assert_eq!(without_time(made(&stage).await), without_time(first));
     // What is missing is made.
     stage
-        .execute("DROP TRIGGER lucia_truncate ON auth_user")
+        .execute(&source.named("DROP TRIGGER lucia_truncate ON auth_user"))
         .await;
     caching.store.migrate(&[]).await.unwrap();
     assert_eq!(made(&stage).await.len(), 7);
 }
 
-#[tokio::test]
-async fn r53_a_migration_replaces_an_earlier_function() {
+async fn r53_a_migration_replaces_an_earlier_function(source: Source) {
     let stage = Stage::postgres().await;
-    let caching = Caching::on(&stage).await;
+    let caching = Caching::by(source, &stage).await;
     let first = made(&stage).await;
     let earlier = "CREATE OR REPLACE FUNCTION lucia_changed() RETURNS TRIGGER LANGUAGE plpgsql \
                    AS 'BEGIN RETURN NULL; END'";
-    stage.execute(earlier).await;
+    stage.execute(&source.named(earlier)).await;
     caching.store.migrate(&[]).await.unwrap();
     let definitions = |rows: Vec<Vec<Option<String>>>| -> Vec<_> {
         rows.into_iter().map(|row| row[1].clone()).collect()
@@ -142,38 +171,40 @@ async fn r53_a_migration_replaces_an_earlier_function() {
     assert_eq!(definitions(made(&stage).await), definitions(first));
 }
 
-#[tokio::test]
-async fn a_migration_leaves_what_an_application_has_by_one_of_its_names() {
+async fn a_migration_leaves_what_an_application_has_by_one_of_its_names(source: Source) {
     let function = "CREATE FUNCTION user_session_changed() RETURNS TRIGGER LANGUAGE plpgsql \
                     AS 'BEGIN RETURN OLD; END'; \
                     CREATE TRIGGER audit BEFORE DELETE ON user_session \
                     FOR EACH ROW EXECUTE FUNCTION user_session_changed(); ";
-    for (sql, refused) in [
+    let foreign = format!(
+        "{function} CREATE TRIGGER lucia_delete BEFORE DELETE ON user_session \
+         FOR EACH ROW EXECUTE FUNCTION user_session_changed()"
+    );
+    let mut cases = vec![
         (function, None),
         (
             "CREATE FUNCTION lucia_changed() RETURNS INT LANGUAGE sql AS 'SELECT 7'",
             Some("function `lucia_changed()`"),
         ),
-        (
-            &*format!(
-                "{function} CREATE TRIGGER lucia_delete BEFORE DELETE ON user_session \
-                 FOR EACH ROW EXECUTE FUNCTION user_session_changed()"
-            ),
-            Some("trigger `lucia_delete`"),
-        ),
-    ] {
+        (&foreign, Some("trigger `lucia_delete`")),
+    ];
+    if source == Source::Poll {
+        let table = "CREATE TABLE lucia_change (id INT)";
+        cases.push((table, Some("there is a table that is not lucia's")));
+    }
+    for (sql, refused) in cases {
         let stage = Stage::postgres().await;
-        stage.execute(sql).await;
+        stage.execute(&source.named(sql)).await;
         let before = made(&stage).await;
         let options = CacheOptions::new();
-        let caching = Caching::untold(&stage, PgStore::builder(), options).await;
+        let caching = Caching::untold(source, &stage, PgStore::builder(), options).await;
         match (caching.store.migrate(&[]).await, refused) {
             (Ok(()), None) => {
                 let after = made(&stage).await;
                 assert!(before.iter().all(|made| after.contains(made)), "{after:?}");
             }
             (Err(Error::Schema { reason, .. }), Some(refused)) => {
-                assert!(reason.contains(refused), "{reason}");
+                assert!(reason.contains(&source.named(refused)), "{reason}");
                 assert_eq!(made(&stage).await, before);
             }
             (migrated, _) => panic!("{sql}: {migrated:?}"),
@@ -181,8 +212,7 @@ async fn a_migration_leaves_what_an_application_has_by_one_of_its_names() {
     }
 }
 
-#[tokio::test]
-async fn r54_a_table_with_partitions_has_no_cache_and_the_schema_says_so() {
+async fn r54_a_table_with_partitions_has_no_cache_and_the_schema_says_so(source: Source) {
     let stage = Stage::postgres().await;
     stage
         .execute(
@@ -196,7 +226,7 @@ async fn r54_a_table_with_partitions_has_no_cache_and_the_schema_says_so() {
         )
         .await;
     let logged = watch(["needs an ordinary table without partitions"]);
-    let caching = Caching::untold(&stage, PgStore::builder(), CacheOptions::new()).await;
+    let caching = Caching::untold(source, &stage, PgStore::builder(), CacheOptions::new()).await;
     caching.store.migrate(&[]).await.unwrap();
     eventually(async || !logged.lines().is_empty()).await;
     assert!(logged.lines()[0].starts_with("ERROR"), "{logged:?}");
@@ -209,12 +239,11 @@ async fn r54_a_table_with_partitions_has_no_cache_and_the_schema_says_so() {
     assert!(reason.contains("partitions"), "{reason}");
 }
 
-#[tokio::test]
-async fn r53_processes_that_start_at_once_make_the_triggers_once() {
+async fn r53_processes_that_start_at_once_make_the_triggers_once(source: Source) {
     let database = Database::new().await;
     let stores = (0..6).map(|_| async {
         let builder = PgStore::builder()
-            .cache(CacheOptions::new())
+            .cache(source.options(CacheOptions::new(), &database.url()))
             .max_connections(2);
         builder.connect(&database.url()).await.unwrap()
     });
@@ -229,15 +258,15 @@ async fn r53_processes_that_start_at_once_make_the_triggers_once() {
     }
 }
 
-#[tokio::test]
-async fn r47_tables_whose_long_names_are_alike_are_told_apart() {
+async fn r47_tables_whose_long_names_are_alike_are_told_apart(source: Source) {
     let stage = Stage::postgres().await;
     let ends = "t".repeat(27);
     let (users, sessions) = (format!("{ends}users_{ends}"), format!("{ends}sessns{ends}"));
     let builder = PgStore::builder()
         .user_table(&users)
         .session_table(&sessions);
-    let caching = Caching::untold(&stage, builder.key_table("k"), CacheOptions::new()).await;
+    let caching =
+        Caching::untold(source, &stage, builder.key_table("k"), CacheOptions::new()).await;
     let columns = ["username TEXT NOT NULL"];
     caching.store.migrate(&columns).await.unwrap();
     caching.answers(true).await;
@@ -253,8 +282,7 @@ async fn r47_tables_whose_long_names_are_alike_are_told_apart() {
     .await;
 }
 
-#[tokio::test]
-async fn r47_tables_of_any_name_have_triggers() {
+async fn r47_tables_of_any_name_have_triggers(source: Source) {
     let database = Database::new().await;
     let long = "x".repeat(62);
     let wide = "é".repeat(31);
@@ -277,7 +305,7 @@ async fn r47_tables_of_any_name_have_triggers() {
         };
         let url = database.url();
         let cached = builder()
-            .cache(CacheOptions::new())
+            .cache(source.options(CacheOptions::new(), &url))
             .connect(&url)
             .await
             .unwrap();

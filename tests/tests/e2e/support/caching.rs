@@ -12,6 +12,60 @@ use super::Stage;
 /// How long anything may take before a test fails.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How often the table of changes is polled.
+pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(50);
+
+/// How a cache learns of changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    Listen,
+    Poll,
+}
+
+impl Source {
+    /// What is written for the triggers of [`Source::Listen`], for those of this one.
+    pub(crate) fn named(self, text: &str) -> String {
+        match self {
+            Self::Listen => text.to_owned(),
+            Self::Poll => ["update", "delete", "truncate"].iter().fold(
+                text.replace("lucia_changed", "lucia_record_change")
+                    .replace("cache.sql", "cache_by_polling.sql"),
+                |text, event| {
+                    text.replace(&format!("lucia_{event}"), &format!("lucia_record_{event}"))
+                },
+            ),
+        }
+    }
+
+    /// These options, over a connection of this address if it listens.
+    pub(crate) fn options(self, options: CacheOptions, url: &str) -> CacheOptions {
+        match self {
+            Self::Listen => options.listener(url.parse().unwrap(), NoTls),
+            Self::Poll => options.poll_interval(POLL_INTERVAL),
+        }
+    }
+}
+
+/// Makes each function a test of a cache by each source: `listening::name` and `polling::name`.
+macro_rules! on_each_source {
+    ($($name:ident),* $(,)?) => {
+        mod listening {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(crate::support::Source::Listen).await;
+            })*
+        }
+
+        mod polling {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(crate::support::Source::Poll).await;
+            })*
+        }
+    };
+}
+pub(crate) use on_each_source;
+
 /// A process of its own, by the look of it: a store with a cache, whose statements pass the stage's
 /// proxy, and whose listener passes another one.
 pub(crate) struct Caching {
@@ -31,7 +85,20 @@ impl Caching {
         builder: PgStoreBuilder,
         options: CacheOptions,
     ) -> Self {
-        let caching = Self::untold(stage, builder, options).await;
+        Self::with_source(Source::Listen, stage, builder, options).await
+    }
+
+    pub(crate) async fn by(source: Source, stage: &Stage) -> Self {
+        Self::with_source(source, stage, PgStore::builder(), CacheOptions::new()).await
+    }
+
+    pub(crate) async fn with_source(
+        source: Source,
+        stage: &Stage,
+        builder: PgStoreBuilder,
+        options: CacheOptions,
+    ) -> Self {
+        let caching = Self::untold(source, stage, builder, options).await;
         caching.store.migrate(&[]).await.unwrap();
         caching.answers(true).await;
         stage.proxy().statements();
@@ -40,15 +107,16 @@ impl Caching {
 
     /// Without triggers.
     pub(crate) async fn untold(
+        source: Source,
         stage: &Stage,
         builder: PgStoreBuilder,
         options: CacheOptions,
     ) -> Self {
         let listener = Proxy::before(stage.database()).await;
-        let config = |port| stage.database().url_by(port).parse().unwrap();
-        let manager = Manager::new(config(stage.proxy().port()), NoTls);
+        let url = |port| stage.database().url_by(port);
+        let manager = Manager::new(url(stage.proxy().port()).parse().unwrap(), NoTls);
         let pool = Pool::builder(manager).max_size(8).build().unwrap();
-        let options = options.listener(config(listener.port()), NoTls);
+        let options = source.options(options, &url(listener.port()));
         let store = builder.cache(options).build(pool).unwrap();
         let auth = stage.builder_over(std::sync::Arc::new(store.clone()));
         Self {
@@ -70,10 +138,10 @@ impl Caching {
         (found.is_some(), Self::statements(stage).len())
     }
 
-    /// What was asked by the stage's proxy since the last call, but for the heartbeats.
+    /// What was asked by the stage's proxy since the last call, but for the heartbeats and polls.
     pub(crate) fn statements(stage: &Stage) -> Vec<Statement> {
         let mut statements = stage.proxy().statements();
-        statements.retain(|statement| !statement.sql.contains("pg_notify"));
+        statements.retain(|statement| !is_beat(statement));
         statements
     }
 
@@ -81,6 +149,13 @@ impl Caching {
     pub(crate) async fn remember(&self, stage: &Stage, session: &Session) {
         eventually(async || self.look(stage, session).await == (true, 0)).await;
     }
+}
+
+/// Whether it is a heartbeat or a poll.
+pub(crate) fn is_beat(statement: &Statement) -> bool {
+    ["pg_notify", "lucia_change"]
+        .iter()
+        .any(|word| statement.sql.contains(word))
 }
 
 /// Waits until something is so, and says for how long.

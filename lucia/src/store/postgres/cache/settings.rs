@@ -9,6 +9,7 @@ use futures_util::stream::{self, BoxStream, StreamExt as _};
 use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
 use tokio_postgres::{AsyncMessage, Client, Config, Socket};
 
+use super::source::Source;
 use crate::{Error, Result};
 
 /// A way to connect.
@@ -22,6 +23,9 @@ pub(super) type Messages = BoxStream<'static, Result<AsyncMessage, tokio_postgre
 
 /// The shortest and the longest [`max_silence`](CacheOptions::max_silence).
 const SILENCES: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(1)];
+
+/// The shortest [`poll_interval`](CacheOptions::poll_interval).
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
 
 /// The cache of a [`PgStore`](crate::PgStore), switched on by
 /// [`PgStoreBuilder::cache`](crate::PgStoreBuilder::cache).
@@ -43,7 +47,7 @@ pub struct CacheOptions {
     pub(super) entries: usize,
     pub(super) max_age: Duration,
     pub(super) max_silence: Duration,
-    pub(super) listener: Option<Arc<Connect>>,
+    pub(super) source: Option<Source>,
 }
 
 impl Default for CacheOptions {
@@ -52,7 +56,7 @@ impl Default for CacheOptions {
             entries: 10_000,
             max_age: Duration::from_secs(60),
             max_silence: SILENCES[1],
-            listener: None,
+            source: None,
         }
     }
 }
@@ -79,9 +83,9 @@ impl CacheOptions {
         self
     }
 
-    /// How long the cache may answer without a sign of life from the database: 1 second by default
-    /// and at the most, 100 ms at the least. Heartbeats are sent four times as often. This is how
-    /// long a revocation by another process can go unseen when the network fails.
+    /// How long the cache may answer without a sign of life from the database, which is a heartbeat or a
+    /// poll: 1 second by default and at the most, 100 ms at the least. Heartbeats are sent four times as
+    /// often. This is how long a revocation by another process can go unseen when the network fails.
     pub fn max_silence(mut self, max_silence: Duration) -> Self {
         self.max_silence = max_silence;
         self
@@ -93,7 +97,8 @@ impl CacheOptions {
     ///
     /// It must not be by a pooler that lends a connection for each transaction, such as PgBouncer
     /// in transaction mode, where `LISTEN` does not work. The cache notices, says so in the log,
-    /// and does not answer.
+    /// and does not answer. Where there is no other way to the database, use
+    /// [`poll_interval`](Self::poll_interval) in place of this.
     pub fn listener<T>(mut self, config: Config, tls: T) -> Self
     where
         T: MakeTlsConnect<Socket> + Clone + Send + Sync + 'static,
@@ -101,19 +106,34 @@ impl CacheOptions {
         T::TlsConnect: Send,
         <T::TlsConnect as TlsConnect<Socket>>::Future: Send,
     {
-        self.listener = Some(Arc::new(move || {
+        self.source = Some(Source::Listen(Arc::new(move || {
             let (config, tls) = (config.clone(), tls.clone());
             Box::pin(async move {
                 let (client, mut connection) = config.connect(tls).await?;
                 let messages = stream::poll_fn(move |context| connection.poll_message(context));
                 Ok((client, messages.boxed()))
             })
-        }));
+        })));
         self
     }
 
-    pub(in super::super) fn has_listener(&self) -> bool {
-        self.listener.is_some()
+    /// Polls a table for changes at this interval, such as 250 ms, in place of `LISTEN`: for a database that
+    /// is reached only by a pooler in transaction mode, or by a proxy that passes no notifications on. The
+    /// polls go by the pool, so the cache takes no connection besides. A change by another process is seen after one interval at the
+    /// most, and within the [`max_silence`](Self::max_silence) whatever fails. The interval is 10 ms at the
+    /// least, and half of `max_silence` at the most.
+    ///
+    /// [`migrate`](crate::PgStore::migrate) makes the table `lucia_change` and its triggers from
+    /// `migrations/postgres/cache_by_polling.sql`. Of this and [`listener`](Self::listener), the last call
+    /// counts.
+    pub fn poll_interval(mut self, interval: Duration) -> Self {
+        self.source = Some(Source::Poll(interval));
+        self
+    }
+
+    /// Whether it is known how changes arrive.
+    pub(in super::super) fn has_source(&self) -> bool {
+        self.source.is_some()
     }
 
     pub(in super::super) fn check(&self) -> Result<()> {
@@ -132,6 +152,17 @@ impl CacheOptions {
             let reason = "below 100 ms, an ordinary delay would switch the cache off";
             return Err(Error::setting("cache.max_silence", reason));
         }
+        if let Some(Source::Poll(interval)) = self.source {
+            if interval < SHORTEST_INTERVAL {
+                let reason = "below 10 ms, the database would do little else";
+                return Err(Error::setting("cache.poll_interval", reason));
+            }
+            if interval > self.max_silence / 2 {
+                let reason =
+                    "above half of `max_silence`, an ordinary delay would switch the cache off";
+                return Err(Error::setting("cache.poll_interval", reason));
+            }
+        }
         Ok(())
     }
 }
@@ -142,7 +173,7 @@ impl fmt::Debug for CacheOptions {
             .field("entries", &self.entries)
             .field("max_age", &self.max_age)
             .field("max_silence", &self.max_silence)
-            .field("has_listener", &self.has_listener())
+            .field("source", &self.source)
             .finish()
     }
 }

@@ -167,6 +167,8 @@ fn what_is_closed_is_empty_and_stays_so_for_lookups_from_before() {
 struct Model {
     entries: Entries,
     stored: Mutex<Option<u32>>,
+    /// The changes that can be polled for.
+    recorded: Mutex<Vec<Change>>,
     now: Instant,
 }
 
@@ -175,6 +177,7 @@ impl Model {
         Arc::new(Self {
             entries: entries(),
             stored: Mutex::new(Some(0)),
+            recorded: Mutex::new(Vec::new()),
             now: Instant::now(),
         })
     }
@@ -203,6 +206,26 @@ impl Model {
     }
 }
 
+impl Model {
+    /// A change by one transaction, which a poll will find.
+    fn change_and_record(&self, to: Option<u32>, change: Change) {
+        let mut stored = self.stored.lock().unwrap();
+        *stored = to;
+        self.recorded.lock().unwrap().push(change);
+    }
+
+    /// Removes what one statement finds that was recorded after the first `seen` changes.
+    fn poll(&self, seen: &mut usize) {
+        let stored = self.stored.lock().unwrap();
+        let found = self.recorded.lock().unwrap()[*seen..].to_vec();
+        drop(stored);
+        *seen += found.len();
+        for change in found {
+            self.entries.remove(change);
+        }
+    }
+}
+
 fn version(user: &UserRow) -> Option<u32> {
     user.attributes
         .trim_matches(|letter: char| !letter.is_ascii_digit())
@@ -226,6 +249,32 @@ fn r54_a_lookup_on_its_way_puts_no_revoked_session_back() {
                 move || model.look_up()
             });
             model.change(None, kind);
+            assert_eq!(model.look_up(), None, "revoked by {kind:?}");
+            lookup.join().unwrap();
+            assert_eq!(model.look_up(), None, "revoked by {kind:?}");
+        });
+    }
+}
+
+#[test]
+fn r54_a_poll_that_begins_after_a_change_leaves_no_old_answer() {
+    for kind in KINDS {
+        let mut model = loom::model::Builder::new();
+        model.preemption_bound = Some(3);
+        model.check(move || {
+            let model = Model::new();
+            let lookup = thread::spawn({
+                let model = model.clone();
+                move || model.look_up()
+            });
+            let change = thread::spawn({
+                let model = model.clone();
+                move || model.change_and_record(None, kind)
+            });
+            let mut seen = 0;
+            model.poll(&mut seen);
+            change.join().unwrap();
+            model.poll(&mut seen);
             assert_eq!(model.look_up(), None, "revoked by {kind:?}");
             lookup.join().unwrap();
             assert_eq!(model.look_up(), None, "revoked by {kind:?}");
