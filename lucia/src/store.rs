@@ -250,8 +250,8 @@ pub trait AttemptStore: UserStore {
     /// that is admitted moves the end where its own period, from the start of the count on, ends
     /// later. No attempt moves it back.
     ///
-    /// A count that starts further ahead of the attempt than it lasts was begun by a wrong clock,
-    /// and has ended. (A start that is merely ahead does not say so: the clocks of two servers
+    /// A count that starts further ahead of the attempt than it lasts, and than [`NewAttempt::MOST_AHEAD`], was
+    /// begun by a wrong clock, and has ended. (A start that is merely ahead does not say so: the clocks of two servers
     /// differ, and of two attempts at once the later one can be counted first.)
     async fn count_attempt(&self, attempt: NewAttempt) -> Result<CountedAttempt>;
 

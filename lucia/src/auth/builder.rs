@@ -196,9 +196,9 @@ impl AuthBuilder {
     ///
     /// [`sign_in`](crate::AuthRequest::sign_in) counts each attempt by the address of the client.
     /// [`verify_password`](Auth::verify_password) counts only
-    /// [`limit_by`](crate::VerifyPassword::limit_by) an address. The clocks of your servers must differ
-    /// by less than this time: a server takes a count that begins later than its own clock allows for
-    /// one that a wrong clock has begun.
+    /// [`limit_by`](crate::VerifyPassword::limit_by) an address. Where the clocks of your servers are apart,
+    /// a count lasts longer by as much. A server takes a count that begins more than an hour ahead of its own
+    /// clock, and further ahead than it lasts, for one that a wrong clock has begun.
     ///
     /// With other settings in another process or another `Auth` on the same table, all attempts are
     /// counted together. Each `Auth` admits attempts by its own limit, and a count lasts as long as

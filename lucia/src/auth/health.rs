@@ -34,7 +34,7 @@ impl Auth {
     ///
     /// | | [`Degraded`](crate::HealthStatus::Degraded) |
     /// |---|---|
-    /// | Postgres | callers wait for a connection of the pool, which has none left; the server is read-only; `synchronous_commit` is off; the cache does not answer, since its listener receives no changes |
+    /// | Postgres | callers wait for a connection of the pool, which has none left; the server is read-only; its synchronous standby is not connected; `synchronous_commit` is off; the cache does not answer, since its listener receives no changes |
     /// | SQLite | the database cannot be written: another program keeps it locked, or the file is read-only |
     /// | Redis | the server is a replica; its memory is full; it evicts keys; it has neither an append-only file nor a replica |
     ///

@@ -159,14 +159,19 @@ async fn slots_that_move_under_load_lose_nothing() {
 }
 
 /// While a slot moves, some of its keys are here and some are there, and a command for two of them is refused.
-/// Each call works all the same.
+/// Each call works all the same, also where it waits for replicas.
 #[tokio::test(flavor = "multi_thread")]
 async fn calls_succeed_while_a_slot_is_half_moved() {
     let Some(cluster) = RedisCluster::start().await else {
         return;
     };
     let builder = RedisStore::builder().prefix("{half}");
-    let store = builder.cluster(cluster.urls()).await.unwrap();
+    let waiting = builder.clone().wait_for_replicas(1, Duration::from_secs(4));
+    let stores = [
+        builder.cluster(cluster.urls()).await.unwrap(),
+        waiting.cluster(cluster.urls()).await.unwrap(),
+    ];
+    let store = &stores[0];
     for number in 0..20 {
         let of = format!("user {}", number % 4);
         store.insert_session(session(number, &of)).await.unwrap();
@@ -198,6 +203,7 @@ async fn calls_succeed_while_a_slot_is_half_moved() {
         servers[from].ask::<String>(&migrate).await;
     }
     for number in 0..20 {
+        let store = &stores[usize::from(number % 4 > 1)];
         assert!(store.session(&id(number)).await.unwrap().is_some());
         assert!(
             store
@@ -245,19 +251,14 @@ async fn a_primary_that_stops_under_load_is_replaced() {
 
 async fn replaced(cluster: &mut RedisCluster, goes: impl FnOnce(&mut RedisCluster)) {
     let timeout = Duration::from_secs(4);
-    let store = builder()
-        .timeout(timeout)
-        .cluster(cluster.urls())
-        .await
-        .unwrap();
+    let settings = builder().timeout(timeout);
+    let store = settings.clone().cluster(cluster.urls()).await.unwrap();
+    // Replication is asynchronous: these have arrived.
+    let waiting = settings.wait_for_replicas(1, timeout / 2);
+    let waiting = waiting.cluster(cluster.urls()).await.unwrap();
     for number in 0..200 {
         let new = session(900_000_000 + number, &format!("quiet {number}"));
-        store.insert_session(new).await.unwrap();
-    }
-    // Replication is asynchronous: these have arrived.
-    for server in &cluster.servers()[..RedisCluster::PRIMARIES] {
-        let replicas: u64 = server.ask(&["WAIT", "1", "5000"]).await;
-        assert_eq!(replicas, 1);
+        waiting.insert_session(new).await.unwrap();
     }
     let load = Load::new(&store);
     let changing = async {

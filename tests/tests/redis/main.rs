@@ -8,6 +8,7 @@ mod conformance;
 mod expiry;
 mod outages;
 mod proxy;
+mod replicas;
 mod settings;
 mod steps;
 mod support;
