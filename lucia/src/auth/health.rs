@@ -36,7 +36,7 @@ impl Auth {
     /// |---|---|
     /// | Postgres | callers wait for a connection of the pool, which has none left; the server is read-only; its synchronous standby is not connected; `synchronous_commit` is off; the cache does not answer, since its listener receives no changes |
     /// | SQLite | the database cannot be written: another program keeps it locked, or the file is read-only |
-    /// | Redis | the server is a replica; its memory is full; it evicts keys; it has neither an append-only file nor a replica |
+    /// | Redis | the server is a replica; its memory is full; it cannot write to its disk; it has too few replicas for `min-replicas-to-write` or [`wait_for_replicas`](crate::RedisStoreBuilder::wait_for_replicas); it evicts keys; it has neither an append-only file nor a replica |
     ///
     /// SQLite is also down where its file was deleted: what is written then is lost. Another store says of itself
     /// what it likes, by [`SessionStore::health`].

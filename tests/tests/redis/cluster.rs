@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use lucia::RedisStore;
 use lucia::store::{Owner, SessionStore, StoreError};
-use lucia_tests::RedisCluster;
+use lucia_tests::{RedisCluster, RedisServer};
 
 use crate::support::{builder, eventually, expiries, id, now, rotation, session, user};
 
@@ -295,4 +295,54 @@ async fn replaced(cluster: &mut RedisCluster, goes: impl FnOnce(&mut RedisCluste
         let renewed = store.renew_session(&id, expiries(now()));
         assert!(renewed.await.unwrap(), "somebody is logged out");
     }
+}
+
+/// A primary that is cut off from all others. Outside its half of the cluster, its replica would take over.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_primary_that_has_lost_the_others_is_away_until_they_are_back() {
+    let Some(cluster) = RedisCluster::start().await else {
+        return;
+    };
+    // All keys are in one slot, and the first primary has it.
+    let mut prefix = String::new();
+    for number in 0.. {
+        prefix = format!("{{cut {number}}}");
+        if usize::from(slot_of(&cluster, &prefix).await) < 16384 / RedisCluster::PRIMARIES {
+            break;
+        }
+    }
+    let settings = RedisStore::builder()
+        .prefix(prefix)
+        .timeout(Duration::from_secs(1));
+    let store = settings.cluster(cluster.urls()).await.unwrap();
+    for number in 1..=2 {
+        store.insert_session(session(number, "ada")).await.unwrap();
+    }
+    let (_, others) = cluster.servers().split_first().unwrap();
+    others.iter().for_each(RedisServer::pause);
+    let is_away = |answer: Result<(), StoreError>| match answer {
+        Ok(()) => false,
+        Err(StoreError::Unavailable(_)) => true,
+        Err(other) => panic!("{other:?}: {}", source(&other)),
+    };
+    // Until it has noticed, what it answers counts, since the others do as well as nothing.
+    let (ada, first) = (user("ada"), id(1));
+    eventually(async || {
+        let found = store.session(&first).await;
+        assert!(!matches!(found, Ok(None)), "somebody is signed out");
+        is_away(found.map(drop))
+    })
+    .await;
+    assert!(is_away(store.delete_user_sessions(&ada, None).await));
+    let inserted = store.insert_session(session(3, "ada")).await;
+    assert!(is_away(inserted.map(drop)));
+    others.iter().for_each(RedisServer::resume);
+    eventually(async || {
+        let found = store.session(&first).await;
+        assert!(!matches!(found, Ok(None)), "somebody is signed out");
+        !is_away(found.map(drop))
+    })
+    .await;
+    store.delete_user_sessions(&ada, None).await.unwrap();
+    assert_eq!(store.session(&first).await.unwrap(), None);
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)] // A test that panics has failed.
 
 mod cluster;
+mod commands;
 mod concurrency;
 mod conformance;
 mod expiry;

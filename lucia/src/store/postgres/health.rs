@@ -82,7 +82,7 @@ impl PgStore {
         } = &*self.0;
         let status = pool.status();
         let in_use = status.size.saturating_sub(status.available);
-        measure::pool(NAME, status.max_size, in_use, Some(status.waiting));
+        measure::pool(NAME, status.max_size, in_use, status.waiting);
         queues.record_metrics();
         cache.record_metrics();
     }

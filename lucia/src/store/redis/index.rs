@@ -115,7 +115,8 @@ impl Parts {
         let index = self.index(user_id);
         let what = "how a session ended";
         let asked = self.run(&scripts::END, &index, &arguments, what);
-        let (ending, others): (String, Vec<String>) = asked.await?;
+        let (ending, mut others): (String, Vec<String>) = asked.await?;
+        others.retain(|other| other != id.as_str());
         let is_deleted = self.unlink(id.as_str()).await?;
         self.finish(user_id, &others).await?;
         self.forget(user_id, &[id.as_str()]).await?;
