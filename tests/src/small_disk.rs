@@ -8,8 +8,18 @@ use std::sync::{Mutex, PoisonError};
 use crate::postgres::{Owner, command_as};
 
 /// Mounts a filesystem of a size where nobody else sees it, and keeps it until the pipe ends that only we hold open.
-const MOUNT: &str =
-    r#"mount -t tmpfs -o "size=$1,mode=0777" tmpfs /tmp && echo mounted && exec cat"#;
+/// Whoever is not known there, as root is, cannot make files in it.
+const MOUNT: &str = r#"
+mount -t tmpfs -o "size=$1,mode=0777" tmpfs /tmp || exit
+echo done
+while read -r command; do
+    case $command in
+    fill) cat /dev/zero >/tmp/filler 2>/dev/null ;;
+    free) rm /tmp/filler ;;
+    esac
+    echo done
+done
+"#;
 
 /// A filesystem of its own, in memory, which is gone when this is dropped or the process ends. Programs reach it by
 /// [`path`](Self::path), those that resolve symbolic links themselves excepted, as SQLite does.
@@ -91,5 +101,30 @@ impl Drop for SmallDisk {
             .unwrap_or_else(PoisonError::into_inner);
         drop(holder.0.stdin.take());
         let _ = holder.0.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::ErrorKind;
+
+    use super::SmallDisk;
+    use crate::skip;
+
+    #[test]
+    fn a_disk_is_full_until_it_is_freed() {
+        let Some(disk) = SmallDisk::mount(1) else {
+            return skip(
+                "a_disk_is_full_until_it_is_freed",
+                "nobody may mount a filesystem here",
+            );
+        };
+        assert!(disk.path().is_dir());
+        disk.fill();
+        let filler = disk.path().join("filler");
+        assert_eq!(filler.metadata().expect("it is there").len(), 1 << 20);
+        disk.free();
+        let missing = filler.metadata().expect_err("it is gone");
+        assert_eq!(missing.kind(), ErrorKind::NotFound);
     }
 }

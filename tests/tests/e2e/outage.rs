@@ -109,8 +109,8 @@ async fn r48_a_disk_of_postgres_that_is_full_is_503_and_signs_nobody_out() {
     if !programs_are_installed() {
         return skip(name, "no programs of Postgres to start one");
     }
-    // Room for the file that a write-ahead log begins with, and for some tables.
-    let Some(disk) = SmallDisk::mount(24) else {
+    // Room for some files of a write-ahead log, of 16 MiB each, and for some tables.
+    let Some(disk) = SmallDisk::mount(64) else {
         return skip(name, "nobody may mount a filesystem here");
     };
     let started = tokio::task::spawn_blocking(move || (Server::start_on(&disk), disk)).await;
@@ -145,8 +145,8 @@ async fn r48_a_disk_of_postgres_that_is_full_is_503_and_signs_nobody_out() {
     let form = [("username", "ada"), ("password", PASSWORD)];
     assert_eq!(site.browser().post("/login", &form).await.status, 204);
 
-    disk.fill();
     let acknowledged = site.auth.create_session(&session.user_id).await.unwrap();
+    disk.fill();
     // The next write needs another file.
     let _ = client.batch_execute("SELECT pg_switch_wal()").await;
     let refused = async || {

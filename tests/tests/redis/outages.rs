@@ -258,6 +258,7 @@ async fn a_server_that_cannot_write_to_its_disk_takes_no_writes_and_finds_sessio
     assert!(store.session(&id(1)).await.unwrap().is_some());
     for refused in [
         store.insert_session(session(2, ADA)).await.map(drop),
+        store.renew_session(&id(1), expiries(now())).await.map(drop),
         store.rotate_session(&id(1), rotation(8)).await.map(drop),
         store.delete_user_sessions(&user(ADA), None).await,
     ] {
