@@ -90,7 +90,11 @@ async fn seed(file: &str, count: i64) -> Result<(), Box<dyn Error>> {
     for users in users.chunks(AT_ONCE) {
         let mut sign_ins = JoinSet::new();
         for user in users {
-            let (auth, id, username) = (auth.clone(), UserId::new(user.get(0))?, user.get(1));
+            let (auth, id, username) = (
+                auth.clone(),
+                UserId::new(user.get::<_, String>(0))?,
+                user.get(1),
+            );
             sign_ins.spawn(async move {
                 let session = auth.create_session(&id).await?;
                 let cookie = auth.session_cookie(Some(&session));
