@@ -41,12 +41,10 @@ pub(crate) fn hashes(running: usize, waiting: usize, refused: &Count) {
 
 /// The connections of a store.
 #[cfg(all(feature = "metrics", any(feature = "postgres", feature = "sqlite")))]
-pub(crate) fn pool(store: &'static str, max: usize, in_use: usize, waiting: Option<usize>) {
+pub(crate) fn pool(store: &'static str, max: usize, in_use: usize, waiting: usize) {
     metrics::gauge!("lucia_pool_connections_max", "store" => store).set(max as f64);
     metrics::gauge!("lucia_pool_connections_in_use", "store" => store).set(in_use as f64);
-    if let Some(waiting) = waiting {
-        metrics::gauge!("lucia_pool_waiting", "store" => store).set(waiting as f64);
-    }
+    metrics::gauge!("lucia_pool_waiting", "store" => store).set(waiting as f64);
 }
 
 /// The lookups of a store that go out in batches.

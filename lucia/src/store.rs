@@ -252,9 +252,10 @@ pub trait AttemptStore: UserStore {
     /// moves the end to a later time if its own period, measured from the start of the count, ends later.
     /// No attempt moves the end to an earlier time.
     ///
-    /// If a count starts further in the future of the attempt than the count lasts, a wrong clock started
-    /// it, and the count has ended. (A start in the nearer future does not mean this: the clocks of two
-    /// servers differ, and of two attempts at the same time, the later one can be counted first.)
+    /// If a count starts further in the future of the attempt than the count lasts, and than
+    /// [`NewAttempt::MOST_AHEAD`], a wrong clock started it, and the count has ended. (A start in the nearer future
+    /// does not mean this: the clocks of two servers differ, and of two attempts at the same time, the later one can
+    /// be counted first.)
     async fn count_attempt(&self, attempt: NewAttempt) -> Result<CountedAttempt>;
 
     /// Removes one attempt from the counts of these places that started at the given times, all or none,

@@ -13,6 +13,7 @@ mod postgres;
 mod proxy;
 mod redis_server;
 mod skip;
+mod small_disk;
 mod smtp;
 
 pub use bouncer::Bouncer;
@@ -27,4 +28,5 @@ pub use postgres::{
 pub use proxy::{Proxy, Statement};
 pub use redis_server::{RedisCluster, RedisServer};
 pub use skip::skip;
+pub use small_disk::SmallDisk;
 pub use smtp::{MailServer, ReceivedMail};

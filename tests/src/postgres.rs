@@ -8,6 +8,8 @@ mod programs;
 mod server;
 mod shared;
 
+pub(crate) use guard::{Owner, command_as};
+
 pub use database::{Database, Template, server_url};
 pub use pair::{Failover, Pair, Replication};
 pub use programs::programs_are_installed;

@@ -13,6 +13,12 @@ pub(crate) const HAND_WRITTEN_AXUM: &str = "hand-written-axum";
 /// The one that answers from memory.
 pub(crate) const LUCIA_CACHE: &str = "lucia-cache";
 
+/// lucia with its sessions in Redis.
+pub(crate) const LUCIA_REDIS: &str = "lucia-redis";
+
+/// What that is compared to besides.
+pub(crate) const ACTIX_SESSION: &str = "actix-session";
+
 /// A server as it can be asked for.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
@@ -144,7 +150,17 @@ pub(crate) const ALL: &[Entry] = &[
         packages: &["axum", "deadpool-postgres", "tokio-postgres"],
     },
     Entry {
-        name: "actix-session",
+        name: LUCIA_REDIS,
+        title: "lucia with its sessions in Redis",
+        directory: "lucia-actix",
+        arguments: &["redis"],
+        language: Language::Rust,
+        sessions: Sessions::OwnInRedis,
+        base: HAND_WRITTEN,
+        packages: &["actix-web", "deadpool-postgres", "redis", "tokio-postgres"],
+    },
+    Entry {
+        name: ACTIX_SESSION,
         title: "actix-session on Redis, actix-identity",
         directory: "actix-session",
         arguments: &[],
@@ -203,7 +219,8 @@ impl Entry {
 
     /// Whether it is this lucia that answers.
     pub(crate) fn is_ours(&self) -> bool {
-        self.directory.starts_with("lucia-") && self.sessions == Sessions::OfTheKit
+        let has_sessions = matches!(self.sessions, Sessions::OfTheKit | Sessions::OwnInRedis);
+        self.directory.starts_with("lucia-") && has_sessions
     }
 }
 

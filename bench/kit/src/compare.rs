@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use crate::catalogue::Entry;
+use crate::catalogue::{ACTIX_SESSION, Entry, LUCIA_REDIS};
 use crate::chart::Emphasis;
 use crate::load::Length;
-use crate::options::Options;
+use crate::options::{Mode, Options};
 use crate::progress;
 use crate::report::{Report, Row, connections_in_words};
 use crate::results::{Case, Count, Measurement, Results};
@@ -18,8 +18,16 @@ use crate::servers::Program;
 use crate::stage::{Setting, Stage};
 
 pub(crate) async fn run(options: &Options) -> Result<()> {
+    let versus = match options.mode {
+        Mode::Redis => Some(ACTIX_SESSION),
+        _ => None,
+    };
+    let mut servers = options.servers.clone();
+    if let (Some(versus), true) = (versus, servers.is_empty()) {
+        servers = [versus, LUCIA_REDIS].map(str::to_owned).into();
+    }
     let stage = Stage::set(Setting {
-        servers: &options.servers,
+        servers: &servers,
         sessions: &options.sessions,
         idle: 0,
         cookies: options.cookies,
@@ -47,30 +55,43 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
         let count = count(&stage, program, case, &results).await?;
         results.counts.push(count);
     }
-    let rows = stage.programs.iter().map(|program| row(program.entry));
+    let rows = stage.programs.iter().map(|program| {
+        let entry = program.entry;
+        row(entry, versus.unwrap_or(entry.base))
+    });
     let report = Report {
         title: "lucia beside others",
         options,
         stage: &stage,
         results: &results,
         rows: rows.collect(),
-        base: "hand-written",
-        notes: vec![
-            "Ratios are to the hand-written handler on the same framework: on axum where the server is on \
-             axum, on actix-web for all others."
-                .to_owned(),
-        ],
+        base: versus.unwrap_or("hand-written"),
+        notes: match versus {
+            Some(_) => in_redis(&stage),
+            None => vec![
+                "Ratios are to the hand-written handler on the same framework: on axum where the server is on \
+                 axum, on actix-web for all others."
+                    .to_owned(),
+            ],
+        },
     };
     report.write().await
 }
 
-fn row(entry: &Entry) -> Row {
+fn in_redis(stage: &Stage) -> Vec<String> {
+    let bytes = stage.bytes_in_redis.iter();
+    bytes
+        .map(|(entry, bytes)| format!("A session takes {bytes} bytes in Redis: {}.", entry.title))
+        .collect()
+}
+
+fn row(entry: &Entry, base: &'static str) -> Row {
     Row {
         name: entry.name,
         title: entry.title.to_owned(),
-        base: entry.base,
+        base,
         emphasis: match entry.name {
-            _ if entry.name == entry.base => Emphasis::Base,
+            _ if entry.name == base => Emphasis::Base,
             _ if entry.is_ours() => Emphasis::Own,
             _ => Emphasis::Other,
         },

@@ -44,7 +44,7 @@ async fn main() -> ExitCode {
 
 async fn run(options: &Options) -> Result<()> {
     match options.mode {
-        Mode::Compare => compare::run(options).await,
+        Mode::Compare | Mode::Redis => compare::run(options).await,
         Mode::Sweep => sweep::run(options).await,
         Mode::Revocation => revocation::run(options).await,
         Mode::CacheMemory => cache_memory::run(options).await,

@@ -86,6 +86,8 @@ pub(crate) struct Options {
 pub(crate) enum Mode {
     /// How servers compare, for each number of connections and of sessions
     Compare,
+    /// How lucia with its sessions in Redis compares with actix-session there, side by side
+    Redis,
     /// What it costs to delete expired sessions while requests are answered
     Sweep,
     /// How soon a process with a cache knows that another one has ended a session or changed a user

@@ -1,5 +1,6 @@
 //! A Redis of the kit's own, gone when the kit ends.
 
+use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -52,6 +53,18 @@ impl Redis {
 
     pub(crate) fn pid(&self) -> u32 {
         self.process.id()
+    }
+
+    /// How many bytes its data take.
+    pub(crate) fn used_memory(&self) -> Result<u64> {
+        let mut connection = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
+        connection.write_all(b"INFO memory\r\nQUIT\r\n")?;
+        let mut text = String::new();
+        connection.read_to_string(&mut text)?;
+        let bytes = text
+            .lines()
+            .find_map(|line| line.strip_prefix("used_memory:"));
+        Ok(bytes.context("Redis does not tell its memory")?.parse()?)
     }
 
     pub(crate) fn url(&self) -> String {

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use crate::catalogue::{Entry, HAND_WRITTEN, HAND_WRITTEN_AXUM, LUCIA_CACHE, Sessions};
+use crate::catalogue::{
+    Entry, HAND_WRITTEN, HAND_WRITTEN_AXUM, LUCIA_CACHE, LUCIA_REDIS, Sessions,
+};
 use crate::endurance;
 use crate::load::Length;
 use crate::memory;
@@ -94,7 +96,7 @@ impl Check<'_> {
                 (Statements::Exactly(1), Statements::Exactly(1))
             }
             LUCIA_CACHE => (Statements::Exactly(0), Statements::Exactly(0)),
-            "lucia" | "lucia-axum" => (Statements::Exactly(1), Statements::Shared),
+            "lucia" | "lucia-axum" | LUCIA_REDIS => (Statements::Exactly(1), Statements::Shared),
             _ => (Statements::Any, Statements::Any),
         };
         self.one("valid, 1 connection", valid.clone(), 1, 300, alone)
@@ -102,10 +104,12 @@ impl Check<'_> {
         self.one("valid, 32 connections", valid, 32, 5000, together)
             .await?;
         let sessions = self.entry.sessions;
-        let nobody = match sessions {
-            Sessions::Nobodys => return Ok(()),
-            Sessions::OfTheKit => Statements::Exactly(0),
-            Sessions::OwnInPostgres | Sessions::OwnInRedis => Statements::Any,
+        if sessions == Sessions::Nobodys {
+            return Ok(());
+        }
+        let nobody = match self.entry.is_ours() || sessions == Sessions::OfTheKit {
+            true => Statements::Exactly(0),
+            false => Statements::Any,
         };
         let unreadable = match self.entry.is_ours() {
             true => Statements::Exactly(0),
@@ -129,7 +133,7 @@ impl Check<'_> {
             let one = Statements::Exactly(1);
             self.one("unknown", unknown, 1, 100, one).await?;
         }
-        if self.entry.is_ours() {
+        if self.entry.is_ours() && sessions == Sessions::OfTheKit {
             self.renewals().await?;
         }
         if sign_in::SERVERS.contains(&self.entry.name) {

@@ -24,6 +24,8 @@ pub(crate) struct Stage {
     pub(crate) programs: Vec<Program>,
     /// What is not compared, and why.
     pub(crate) left_out: Vec<(&'static Entry, String)>,
+    /// How many bytes of Redis a session takes that a server has made.
+    pub(crate) bytes_in_redis: Vec<(&'static Entry, u64)>,
     /// By the server and the number of sessions.
     requests: HashMap<(&'static str, u32), Rc<Vec<Request>>>,
     pool: usize,
@@ -63,6 +65,7 @@ impl Stage {
             redis,
             programs,
             left_out,
+            bytes_in_redis: Vec::new(),
             requests: HashMap::new(),
             pool: setting.pool,
         };
@@ -78,7 +81,13 @@ impl Stage {
                     Sessions::OfTheKit => Kind::Active.requests(setting.cookies, *sessions),
                     Sessions::OwnInPostgres | Sessions::OwnInRedis => {
                         let file = files.path().join(program.entry.name);
+                        let before = stage.used_by_redis()?;
                         stage.seed(program, *sessions, &file)?;
+                        let bytes = stage.used_by_redis()?.saturating_sub(before);
+                        if program.entry.sessions == Sessions::OwnInRedis {
+                            let each = bytes / u64::from(*sessions).max(1);
+                            stage.bytes_in_redis.push((program.entry, each));
+                        }
                         requests::from_file(&file, setting.cookies)?
                     }
                 };
@@ -172,6 +181,10 @@ impl Stage {
             )
             .await?;
         Ok(())
+    }
+
+    fn used_by_redis(&self) -> Result<u64> {
+        self.redis.as_ref().map_or(Ok(0), Redis::used_memory)
     }
 
     fn seed(&self, program: &Program, sessions: u32, file: &Path) -> Result<()> {

@@ -195,9 +195,9 @@ impl AuthBuilder {
     ///
     /// [`sign_in`](crate::AuthRequest::sign_in) counts each attempt for the address of the client.
     /// [`verify_password`](Auth::verify_password) counts an attempt only with
-    /// [`limit_by`](crate::VerifyPassword::limit_by). The clocks of your servers must differ by less than
-    /// `period`. A server discards a count that starts further in the future, because it assumes that a
-    /// wrong clock started the count.
+    /// [`limit_by`](crate::VerifyPassword::limit_by). If the clocks of your servers differ, a count lasts
+    /// longer by the difference. A server discards a count that starts more than an hour ahead of its own clock,
+    /// and further ahead than the count lasts, because it assumes that a wrong clock started the count.
     ///
     /// If another process, or another `Auth`, uses the same table with other settings, they share the
     /// counts. Each `Auth` applies its own limit, and a count lasts as long as the longest period of the

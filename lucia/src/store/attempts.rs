@@ -37,6 +37,11 @@ pub struct NewAttempt {
 }
 
 impl NewAttempt {
+    /// How far ahead of an attempt a count can start that a right clock has started, however short the count is, in
+    /// milliseconds: an hour. Otherwise two servers whose clocks are further apart than a count lasts would start
+    /// it again, attempt after attempt.
+    pub const MOST_AHEAD: i64 = 60 * 60 * 1000;
+
     /// The second place: that of the key with this id in the database, or of an attempt that finds no key.
     /// For a key it is the SHA-256 of `salt` followed by the id, in lower-case hexadecimal digits.
     #[must_use]

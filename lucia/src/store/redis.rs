@@ -6,6 +6,7 @@ mod connection;
 mod failure;
 mod fields;
 mod index;
+mod replicas;
 mod scripts;
 mod server;
 
@@ -15,13 +16,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::future::{try_join, try_join_all};
-use redis::Cmd;
+use redis::{Cmd, FromRedisValue};
 use serde_json::{Map, Value};
 
 use self::attributes::Attributes;
 use self::connection::Connection;
 use self::fields::{Fields, Hash, USER_ID};
 use self::index::AT_ONCE;
+use self::replicas::Replicas;
+use self::scripts::Script;
 use self::server::Server;
 use super::{
     Expiries, InsertedSession, NewSessionRow, Owner, Result, Rotation, SessionRow, SessionStore,
@@ -51,13 +54,15 @@ pub use self::builder::RedisStoreBuilder;
 ///
 /// Redis answers before a write is on disk or on a replica. **A server that dies can forget what it answered
 /// last**, the end of a session included: with `appendfsync everysec` that of about a second, with a replica that
-/// takes over what it had not received yet. Without an append-only file and without a replica, a restart brings
+/// takes over what it had not received yet, which [`wait_for_replicas`](RedisStoreBuilder::wait_for_replicas) makes
+/// rare. Without an append-only file and without a replica, a restart brings
 /// back the sessions of the last snapshot. The guide `docs/redis.md` of the repository names the settings.
 #[derive(Clone)]
 pub struct RedisStore(Arc<Parts>);
 
 struct Parts {
     connection: Connection,
+    replicas: Option<Replicas>,
     prefix: String,
     attributes: Attributes,
     timeout: Duration,
@@ -110,7 +115,7 @@ impl SessionStore for RedisStore {
         };
         let mut health = StoreHealth::up(self.store_name());
         for info in self.0.bounded(asking).await? {
-            health = Server::new(&info).health(health);
+            health = Server::new(&info).health(health, self.0.quorum());
         }
         Ok(health)
     }
@@ -178,7 +183,7 @@ impl SessionStore for RedisStore {
             let is_owner = |user: &String| owner.user_id().is_none_or(|id| id.as_str() == user);
             match self.0.user_of(id).await?.filter(is_owner) {
                 Some(user_id) => self.0.end(&user_id, id).await,
-                None => Ok(false),
+                None => self.0.is_gone(id).await.map(|()| false),
             }
         };
         self.0.bounded(delete).await
@@ -214,6 +219,38 @@ impl Parts {
     /// The key of the index of a user's sessions.
     fn index(&self, user_id: &str) -> String {
         format!("{}:u:{user_id}", self.prefix)
+    }
+
+    /// Runs a script whose work is not to be lost.
+    async fn run<T: FromRedisValue>(
+        &self,
+        script: &Script,
+        key: &str,
+        arguments: &[&str],
+        what: &str,
+    ) -> Result<T> {
+        match &self.replicas {
+            Some(replicas) => replicas.run(script, key, arguments, what).await,
+            None => self.connection.run(script, key, arguments, what).await,
+        }
+    }
+
+    /// How many replicas are to have a write.
+    fn quorum(&self) -> u32 {
+        let replicas = self.replicas.as_ref();
+        replicas.map_or(0, |replicas| replicas.quorum().replicas)
+    }
+
+    /// Waits until replicas know as well that a hash is not there. Another call may have deleted it a moment ago.
+    async fn is_gone(&self, id: &SessionId) -> Result<()> {
+        let Some(replicas) = &self.replicas else {
+            return Ok(());
+        };
+        let key = self.key(id.as_str());
+        let mut command = redis::cmd("EXISTS");
+        command.arg(&key);
+        let asked = replicas.ask(command, &key, "whether a session is there");
+        asked.await.map(|_: bool| ())
     }
 
     async fn hash(&self, id: &SessionId) -> Result<Hash> {
@@ -252,22 +289,21 @@ impl Parts {
         let mut arguments = vec![life.as_str()];
         arguments.extend(fields.iter().map(String::as_str));
         let key = self.key(id.as_str());
-        let asked = self
-            .connection
-            .run(&scripts::STORE, &key, &arguments, "nothing");
+        let asked = self.run(&scripts::STORE, &key, &arguments, "nothing");
         asked.await.map(|_: i64| ())
     }
 
-    /// Changes a hash that is there, and its expiry where that moves. Returns it, or an empty one.
+    /// Changes a hash that is there, and its expiry where that moves. Returns it, or an empty one. A renewal may be
+    /// lost, since a session then expires when it would have expired before.
     async fn change(&self, id: &str, moved: Option<Expiries>, fields: Fields) -> Result<Hash> {
         let life = moved.map(|expiries| fields::life(expiries).to_string());
         let mut arguments = vec![life.as_deref().unwrap_or_default()];
         arguments.extend(fields.iter().map(String::as_str));
-        let key = self.key(id);
-        let asked = self
-            .connection
-            .run(&scripts::CHANGE, &key, &arguments, "a session");
-        asked.await
+        let (script, key, what) = (&scripts::CHANGE, self.key(id), "a session");
+        match moved {
+            Some(_) => self.connection.run(script, &key, &arguments, what).await,
+            None => self.run(script, &key, &arguments, what).await,
+        }
     }
 
     async fn insert(&self, session: NewSessionRow) -> Result<InsertedSession> {
@@ -313,9 +349,7 @@ impl Parts {
         let leaving = if is_there { id } else { &new };
         if is_there {
             let key = self.key(id.as_str());
-            let asked = self
-                .connection
-                .run(&scripts::TAKE, &key, &[], "the fields of a session");
+            let asked = self.run(&scripts::TAKE, &key, &[], "the fields of a session");
             let last: Hash = asked.await?;
             let missed = fields::of_changed_attributes(&last, &before);
             if !missed.is_empty() {

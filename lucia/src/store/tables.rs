@@ -2,7 +2,7 @@
 
 use super::SESSION_COLUMNS;
 use super::migrations::RECORD;
-use crate::store::StoreError;
+use crate::store::{NewAttempt, StoreError};
 use crate::{Error, Result};
 
 /// Postgres cuts longer names off silently; SQLite has no limit.
@@ -207,7 +207,12 @@ pub(crate) fn fetched_columns<S: Into<String>>(listed: impl IntoIterator<Item = 
 /// Whether the count `a` of attempts has ended at this time. By differences: a sum of such times can
 /// be out of range.
 pub(crate) fn has_ended(now: &str) -> String {
-    format!(r#"(a."expires" <= {now} OR a."started_at" - {now} > a."expires" - a."started_at")"#)
+    let most_ahead = NewAttempt::MOST_AHEAD;
+    let ahead = format!(r#"a."started_at" - {now}"#);
+    format!(
+        r#"(a."expires" <= {now}
+            OR {ahead} > {most_ahead} AND {ahead} > a."expires" - a."started_at")"#
+    )
 }
 
 /// A name as SQL writes it, whatever is in it.

@@ -47,14 +47,14 @@ rm -rf "$directory"
 
 /// Who runs the server: Postgres refuses to run as root.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Owner {
+pub(crate) struct Owner {
     pub(super) uid: u32,
     pub(super) gid: u32,
 }
 
 impl Owner {
     /// Somebody without privileges, if we are root; nobody else than us otherwise.
-    pub(super) fn unprivileged(directory: &Path) -> Result<Option<Self>, String> {
+    pub(crate) fn unprivileged(directory: &Path) -> Result<Option<Self>, String> {
         use std::os::unix::fs::MetadataExt;
 
         // We have just made the directory, so it is ours.
@@ -88,7 +88,7 @@ fn account(accounts: &str, name: &str) -> Option<Owner> {
 }
 
 /// `program`, run by `owner`.
-pub(super) fn command_as(owner: Option<Owner>, program: &Path) -> Command {
+pub(crate) fn command_as(owner: Option<Owner>, program: &Path) -> Command {
     let mut command = Command::new(program);
     if let Some(owner) = owner {
         command.uid(owner.uid).gid(owner.gid);

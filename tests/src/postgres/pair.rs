@@ -172,6 +172,11 @@ impl Server {
     }
 }
 
+/// Runs a statement at a server.
+pub(super) fn execute(server: &Server, sql: &str) -> Result<(), String> {
+    Connection::to(server)?.execute(&[sql])
+}
+
 fn until(what: &str, mut is_so: impl FnMut() -> Result<bool, String>) -> Result<(), String> {
     let deadline = Instant::now() + PATIENCE;
     while !is_so()? {

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::guard::{Guard, Owner, command_as};
 use super::programs;
+use crate::SmallDisk;
 
 /// A machine that compiles at the same time can be slow.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -54,6 +55,33 @@ impl Server {
     /// What went wrong, and what to install if that helps.
     pub fn start_with(settings: &[&str]) -> Result<Self, String> {
         Self::new(settings)
+    }
+
+    /// A durable server with its write-ahead log on this disk, and with the tablespace `small` there.
+    ///
+    /// # Errors
+    ///
+    /// What went wrong, and what to install if that helps.
+    pub fn start_on(disk: &SmallDisk) -> Result<Self, String> {
+        let mut server = Self::stopped(&["fsync=off"])?;
+        initialize(server.owner, &server.programs, &server.data())?;
+        let (log, moved) = (server.data().join("pg_wal"), disk.path().join("wal"));
+        let tables = disk.path().join("tables");
+        let script = r#"cp -a "$1" "$2" && rm -r "$1" && ln -s "$2" "$1" && mkdir "$3""#;
+        let mut moving = command_as(server.owner, Path::new("/bin/sh"));
+        moving.args(["-c", script, "move"]);
+        moving.args([&log, &moved, &tables]);
+        succeed(moving, "moving the write-ahead log")?;
+        server.start()?;
+        let sql = format!("CREATE TABLESPACE small LOCATION '{}'", tables.display());
+        super::pair::execute(&server, &sql)?;
+        Ok(server)
+    }
+
+    /// Whether its process has ended by itself.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.directory.join("ended").exists()
     }
 
     /// A server that is fast and forgets everything when it crashes.

@@ -1,15 +1,23 @@
-//! The clock of the application decides who is alive, whatever the database thinks of the time.
+//! The clock of the application decides who is alive, whatever the database thinks of the time, and also where
+//! those of several processes are apart.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use lucia::{Auth, Session, SessionState};
+use lucia::{Auth, Error, Session, SessionState, TokenPurpose};
+use lucia_tests::TestClock;
 
-use crate::support::{PASSWORD, Stage, actix, on_each_store, sign_up};
+use crate::support::{PASSWORD, Stage, actix, on_each_store, on_redis, sign_up};
 
 on_each_store![
     r18_a_row_that_sql_made_is_as_alive_as_its_expiries_say,
     r18_the_defaults_of_the_database_are_moments_and_no_local_times,
+    r18_clocks_that_are_apart_sign_nobody_out_who_is_in_time,
+    r58_clocks_that_are_apart_let_a_link_live_longer_by_as_much_at_the_most,
+    r34_clocks_that_are_apart_give_no_more_guesses_than_two_counts,
 ];
+
+on_redis![r18_clocks_that_are_apart_sign_nobody_out_who_is_in_time];
 
 const SECOND: Duration = Duration::from_secs(1);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -145,4 +153,162 @@ async fn r18_the_defaults_of_the_database_are_moments_and_no_local_times(stage: 
     assert_eq!(site.browser_of(&session).get("/me").await.status, 200);
     let form = [("username", "ada"), ("password", PASSWORD)];
     assert_eq!(site.browser().post("/login", &form).await.status, 204);
+}
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// How wrong each clock is.
+const SKEW: Duration = Duration::from_secs(10 * 60);
+
+/// How far they are apart.
+const APART: Duration = Duration::from_secs(20 * 60);
+
+/// A process whose clock is ten minutes fast, and one whose clock is ten minutes slow.
+struct Apart {
+    auths: [Auth; 2],
+    clocks: [TestClock; 2],
+    begin: SystemTime,
+}
+
+impl Apart {
+    async fn new(stage: &Stage) -> Self {
+        let begin = stage.clock.now();
+        let clocks = [TestClock::new(), TestClock::new()];
+        let mut auths = Vec::new();
+        for clock in &clocks {
+            let settings = stage.builder().await.clock(clock.reader());
+            auths.push(settings.build().unwrap());
+        }
+        let auths = auths.try_into().unwrap();
+        let apart = Self {
+            auths,
+            clocks,
+            begin,
+        };
+        apart.is_later(Duration::ZERO);
+        apart
+    }
+
+    /// So much has passed since the beginning.
+    fn is_later(&self, by: Duration) {
+        let [fast, slow] = &self.clocks;
+        fast.set(self.begin + by + SKEW);
+        slow.set(self.begin + by - SKEW);
+    }
+}
+
+async fn r18_clocks_that_are_apart_sign_nobody_out_who_is_in_time(stage: Stage) {
+    let apart = Apart::new(&stage).await;
+    for (maker, name) in [(0, "ada"), (1, "bob")] {
+        apart.is_later(Duration::ZERO);
+        let session = sign_up(&apart.auths[maker], name).await;
+        let end = session.idle_expires.duration_since(session.created_at);
+        let end = end.unwrap();
+        // Each renews what the other one has renewed.
+        let mut renewed = Duration::ZERO;
+        for step in 0..8 {
+            for _ in 0..2 {
+                for auth in &apart.auths {
+                    assert!(is_alive(auth, &session).await, "{name} {step}");
+                    assert_eq!(auth.delete_expired_sessions().await.unwrap(), 0);
+                }
+            }
+            renewed += DAY + APART + SECOND;
+            apart.is_later(renewed);
+        }
+        for auth in &apart.auths {
+            assert!(is_alive(auth, &session).await, "{name}");
+        }
+        // Whoever renewed it: in its time less what the clocks are apart it lives everywhere, and nowhere after
+        // its time and as much.
+        apart.is_later(renewed + end - APART);
+        for auth in &apart.auths {
+            let found = auth.session(&session.id).await.unwrap();
+            assert!(found.is_some(), "{name}");
+        }
+        apart.is_later(renewed + end + APART + SECOND);
+        for auth in &apart.auths {
+            assert!(!is_alive(auth, &session).await, "{name}");
+        }
+        // What one has ended has ended.
+        let session = apart.auths[maker].create_session(&session.user_id).await;
+        let session = session.unwrap();
+        assert!(is_alive(&apart.auths[1 - maker], &session).await);
+        let ender = &apart.auths[1 - maker];
+        ender
+            .invalidate_user_sessions(&session.user_id)
+            .await
+            .unwrap();
+        for auth in &apart.auths {
+            assert!(!is_alive(auth, &session).await, "{name}");
+        }
+    }
+}
+
+async fn r58_clocks_that_are_apart_let_a_link_live_longer_by_as_much_at_the_most(stage: Stage) {
+    const HOUR: Duration = Duration::from_secs(60 * 60);
+    const LINK: TokenPurpose = TokenPurpose::new("link").expires_in(HOUR);
+
+    let apart = Apart::new(&stage).await;
+    for maker in [0, 1] {
+        apart.is_later(Duration::ZERO);
+        let create = async || {
+            let link = apart.auths[maker].create_token(LINK, &()).await;
+            link.unwrap().expose().to_owned()
+        };
+        let (used, left) = (create().await, create().await);
+        apart.is_later(HOUR - APART - SECOND);
+        let [fast, slow] = &apart.auths;
+        let (by_fast, by_slow) =
+            tokio::join!(fast.use_token(LINK, &used), slow.use_token(LINK, &used));
+        let uses = [by_fast, by_slow].into_iter().flatten().count();
+        assert_eq!(uses, 1, "{maker}");
+        apart.is_later(HOUR + APART + SECOND);
+        for auth in &apart.auths {
+            let refused = auth.use_token(LINK, &left).await;
+            assert!(
+                matches!(refused, Err(Error::InvalidOneTimeToken)),
+                "{maker}"
+            );
+        }
+    }
+}
+
+async fn r34_clocks_that_are_apart_give_no_more_guesses_than_two_counts(stage: Stage) {
+    const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+    /// As many as may fail, and in how long a time.
+    const LIMIT: usize = 3;
+    const PERIOD: Duration = Duration::from_secs(15 * 60);
+
+    let mut apart = Apart::new(&stage).await;
+    let mut limited = Vec::new();
+    for clock in &apart.clocks {
+        let settings = stage.builder().await.clock(clock.reader());
+        let settings = settings.sign_in_limit(u32::try_from(LIMIT).unwrap(), PERIOD);
+        limited.push(settings.build().unwrap());
+    }
+    apart.auths = limited.try_into().unwrap();
+    sign_up(&apart.auths[0], "ada").await;
+    let sign_in = async |auth: &Auth, password: &str| {
+        let key = auth.verify_password(("username", "ada"), password);
+        key.limit_by(CLIENT).await.map(drop)
+    };
+    // By turns, beginning with the one that is behind.
+    let mut guesses = 0;
+    for _ in 0..5 * LIMIT {
+        for auth in apart.auths.iter().rev() {
+            match sign_in(auth, "wrong horse battery").await {
+                Err(Error::InvalidCredentials) => guesses += 1,
+                Err(Error::TooManyAttempts { retry_after }) => {
+                    assert!(retry_after <= PERIOD + APART, "{retry_after:?}");
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+    assert!((LIMIT..=2 * LIMIT).contains(&guesses), "{guesses}");
+    apart.is_later(PERIOD + APART + MINUTE);
+    for auth in &apart.auths {
+        sign_in(auth, PASSWORD).await.unwrap();
+    }
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 use lucia::mail::{Mail, Mailer, SendError};
 use lucia::{Auth, CacheOptions, PasswordOptions, PgStore, SessionToken, SqliteStore};
@@ -223,6 +224,14 @@ fn hashes_sweeps_mails_and_events_are_measured() {
         recorded.assert_next("lucia_hashes_waiting", 0.0);
         recorded.assert_next("lucia_pool_connections_max sqlite", 1.0);
         recorded.assert_next("lucia_pool_connections_in_use sqlite", 0.0);
+        recorded.assert_next("lucia_pool_waiting sqlite", 0.0);
+        let mut lookups = [(); 3].map(|()| Box::pin(auth.session(&session.id)));
+        for lookup in &mut lookups {
+            assert!(lookup.now_or_never().is_none());
+        }
+        auth.record_metrics();
+        recorded.assert_next("lucia_pool_waiting sqlite", 2.0);
+        drop(lookups);
 
         assert_eq!(auth.health().await.stores.len(), 1);
         recorded.assert_next("lucia_store_status sqlite", 0.0);

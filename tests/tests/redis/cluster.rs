@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use lucia::RedisStore;
 use lucia::store::{Owner, SessionStore, StoreError};
-use lucia_tests::RedisCluster;
+use lucia_tests::{RedisCluster, RedisServer};
 
 use crate::support::{builder, eventually, expiries, id, now, rotation, session, user};
 
@@ -159,14 +159,19 @@ async fn slots_that_move_under_load_lose_nothing() {
 }
 
 /// While a slot moves, some of its keys are here and some are there, and a command for two of them is refused.
-/// Each call works all the same.
+/// Each call works all the same, also where it waits for replicas.
 #[tokio::test(flavor = "multi_thread")]
 async fn calls_succeed_while_a_slot_is_half_moved() {
     let Some(cluster) = RedisCluster::start().await else {
         return;
     };
     let builder = RedisStore::builder().prefix("{half}");
-    let store = builder.cluster(cluster.urls()).await.unwrap();
+    let waiting = builder.clone().wait_for_replicas(1, Duration::from_secs(4));
+    let stores = [
+        builder.cluster(cluster.urls()).await.unwrap(),
+        waiting.cluster(cluster.urls()).await.unwrap(),
+    ];
+    let store = &stores[0];
     for number in 0..20 {
         let of = format!("user {}", number % 4);
         store.insert_session(session(number, &of)).await.unwrap();
@@ -198,6 +203,7 @@ async fn calls_succeed_while_a_slot_is_half_moved() {
         servers[from].ask::<String>(&migrate).await;
     }
     for number in 0..20 {
+        let store = &stores[usize::from(number % 4 > 1)];
         assert!(store.session(&id(number)).await.unwrap().is_some());
         assert!(
             store
@@ -245,19 +251,14 @@ async fn a_primary_that_stops_under_load_is_replaced() {
 
 async fn replaced(cluster: &mut RedisCluster, goes: impl FnOnce(&mut RedisCluster)) {
     let timeout = Duration::from_secs(4);
-    let store = builder()
-        .timeout(timeout)
-        .cluster(cluster.urls())
-        .await
-        .unwrap();
+    let settings = builder().timeout(timeout);
+    let store = settings.clone().cluster(cluster.urls()).await.unwrap();
+    // Replication is asynchronous: these have arrived.
+    let waiting = settings.wait_for_replicas(1, timeout / 2);
+    let waiting = waiting.cluster(cluster.urls()).await.unwrap();
     for number in 0..200 {
         let new = session(900_000_000 + number, &format!("quiet {number}"));
-        store.insert_session(new).await.unwrap();
-    }
-    // Replication is asynchronous: these have arrived.
-    for server in &cluster.servers()[..RedisCluster::PRIMARIES] {
-        let replicas: u64 = server.ask(&["WAIT", "1", "5000"]).await;
-        assert_eq!(replicas, 1);
+        waiting.insert_session(new).await.unwrap();
     }
     let load = Load::new(&store);
     let changing = async {
@@ -294,4 +295,54 @@ async fn replaced(cluster: &mut RedisCluster, goes: impl FnOnce(&mut RedisCluste
         let renewed = store.renew_session(&id, expiries(now()));
         assert!(renewed.await.unwrap(), "somebody is logged out");
     }
+}
+
+/// A primary that is cut off from all others. Outside its half of the cluster, its replica would take over.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_primary_that_has_lost_the_others_is_away_until_they_are_back() {
+    let Some(cluster) = RedisCluster::start().await else {
+        return;
+    };
+    // All keys are in one slot, and the first primary has it.
+    let mut prefix = String::new();
+    for number in 0.. {
+        prefix = format!("{{cut {number}}}");
+        if usize::from(slot_of(&cluster, &prefix).await) < 16384 / RedisCluster::PRIMARIES {
+            break;
+        }
+    }
+    let settings = RedisStore::builder()
+        .prefix(prefix)
+        .timeout(Duration::from_secs(1));
+    let store = settings.cluster(cluster.urls()).await.unwrap();
+    for number in 1..=2 {
+        store.insert_session(session(number, "ada")).await.unwrap();
+    }
+    let (_, others) = cluster.servers().split_first().unwrap();
+    others.iter().for_each(RedisServer::pause);
+    let is_away = |answer: Result<(), StoreError>| match answer {
+        Ok(()) => false,
+        Err(StoreError::Unavailable(_)) => true,
+        Err(other) => panic!("{other:?}: {}", source(&other)),
+    };
+    // Until it has noticed, what it answers counts, since the others do as well as nothing.
+    let (ada, first) = (user("ada"), id(1));
+    eventually(async || {
+        let found = store.session(&first).await;
+        assert!(!matches!(found, Ok(None)), "somebody is signed out");
+        is_away(found.map(drop))
+    })
+    .await;
+    assert!(is_away(store.delete_user_sessions(&ada, None).await));
+    let inserted = store.insert_session(session(3, "ada")).await;
+    assert!(is_away(inserted.map(drop)));
+    others.iter().for_each(RedisServer::resume);
+    eventually(async || {
+        let found = store.session(&first).await;
+        assert!(!matches!(found, Ok(None)), "somebody is signed out");
+        !is_away(found.map(drop))
+    })
+    .await;
+    store.delete_user_sessions(&ada, None).await.unwrap();
+    assert_eq!(store.session(&first).await.unwrap(), None);
 }

@@ -3,11 +3,13 @@
 #![allow(clippy::unwrap_used)] // A test that panics has failed.
 
 mod cluster;
+mod commands;
 mod concurrency;
 mod conformance;
 mod expiry;
 mod outages;
 mod proxy;
+mod replicas;
 mod settings;
 mod steps;
 mod support;

@@ -3,11 +3,13 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use lucia::store::{Result, SessionStore, StoreError};
+use lucia::store::{Owner, Result, SessionStore, StoreError};
 use lucia::{HealthStatus, RedisStore, StoreHealth};
 use lucia_tests::RedisServer;
 
-use crate::support::{ADA, builder, eventually, expiries, id, now, rotation, session, user};
+use crate::support::{
+    ADA, builder, eventually, expiries, id, now, prefix, rotation, session, user, with_replica,
+};
 
 /// Short, so that a call that waits for it in vain does so for a moment.
 const TIMEOUT: Duration = Duration::from_secs(2);
@@ -21,6 +23,10 @@ async fn durable() -> Option<(RedisServer, RedisStore)> {
     let server = RedisServer::start(&settings).await?;
     let store = builder().timeout(TIMEOUT).connect(&server.url()).await;
     Some((server, store.unwrap()))
+}
+
+fn store_is_away<T>(call: &Result<T>) -> bool {
+    matches!(call, Err(StoreError::Unavailable(_)))
 }
 
 /// Each call fails within the time-out and says that the store is away.
@@ -198,18 +204,126 @@ async fn a_server_whose_memory_is_full_takes_no_session_and_ends_those_that_are_
     let Some((server, store)) = durable().await else {
         return;
     };
-    for number in 1..=2 {
+    for number in 1..=6 {
         store.insert_session(session(number, ADA)).await.unwrap();
     }
     server.ask::<()>(&["CONFIG", "SET", "maxmemory", "1"]).await;
-    let inserted = store.insert_session(session(3, ADA)).await;
-    assert!(
-        matches!(inserted, Err(StoreError::Unavailable(_))),
-        "{inserted:?}"
-    );
-    assert!(store.session(&id(1)).await.unwrap().is_some());
+    let is_away = |refused: Result<()>| {
+        assert!(
+            matches!(refused, Err(StoreError::Unavailable(_))),
+            "{refused:?}"
+        );
+    };
+    is_away(store.insert_session(session(9, ADA)).await.map(drop));
+    is_away(store.rotate_session(&id(1), rotation(8)).await.map(drop));
+    for id in (1..=6).map(id) {
+        assert!(store.session(&id).await.unwrap().is_some());
+        let renewed = store.renew_session(&id, expiries(now()));
+        assert!(renewed.await.unwrap());
+    }
+    assert!(store.delete_session(&id(6), Owner::Anyone).await.unwrap());
+    assert_eq!(store.session(&id(6)).await.unwrap(), None);
+    store
+        .delete_user_sessions(&user(ADA), Some(&id(1)))
+        .await
+        .unwrap();
+    for number in 2..=5 {
+        assert_eq!(store.session(&id(number)).await.unwrap(), None);
+    }
     server.ask::<()>(&["CONFIG", "SET", "maxmemory", "0"]).await;
     comes_back(&store).await;
+    for number in [8, 9] {
+        assert_eq!(store.session(&id(number)).await.unwrap(), None);
+    }
+}
+
+/// As with a full disk, below a snapshot.
+#[tokio::test]
+async fn a_server_that_cannot_write_to_its_disk_takes_no_writes_and_finds_sessions() {
+    let Some(server) = RedisServer::start(&["--save", "3600 1"]).await else {
+        return;
+    };
+    let store = builder().timeout(TIMEOUT).connect(&server.url()).await;
+    let store = store.unwrap();
+    store.insert_session(session(1, ADA)).await.unwrap();
+    // A directory is in the place of the snapshot.
+    std::fs::create_dir_all(server.directory().join("dump.rdb/full")).unwrap();
+    server.ask::<String>(&["BGSAVE"]).await;
+    let ends = async |how: &str| {
+        let status = format!("rdb_last_bgsave_status:{how}");
+        let info = ["INFO", "persistence"];
+        eventually(async || server.ask::<String>(&info).await.contains(&status)).await;
+    };
+    ends("err").await;
+    assert!(store.session(&id(1)).await.unwrap().is_some());
+    for refused in [
+        store.insert_session(session(2, ADA)).await.map(drop),
+        store.renew_session(&id(1), expiries(now())).await.map(drop),
+        store.rotate_session(&id(1), rotation(8)).await.map(drop),
+        store.delete_user_sessions(&user(ADA), None).await,
+    ] {
+        assert!(
+            matches!(refused, Err(StoreError::Unavailable(_))),
+            "{refused:?}"
+        );
+    }
+    let health = store.health().await.unwrap();
+    assert_eq!(health.status, HealthStatus::Degraded, "{health:?}");
+    let says = |reason: &String| reason.contains("disk");
+    assert!(health.reasons.iter().any(says), "{health:?}");
+    std::fs::remove_dir_all(server.directory().join("dump.rdb")).unwrap();
+    server.ask::<String>(&["BGSAVE"]).await;
+    ends("ok").await;
+    comes_back(&store).await;
+}
+
+/// A primary that is cut off from its replica, which takes over. The primary goes on, and some reach no other server.
+#[tokio::test]
+async fn a_primary_that_is_cut_off_acknowledges_nothing_where_replicas_have_to_be_there() {
+    let settings = [
+        "--save",
+        "",
+        "--min-replicas-to-write",
+        "1",
+        "--min-replicas-max-lag",
+        "1",
+    ];
+    let Some((old, new)) = with_replica(&settings).await else {
+        return;
+    };
+    let prefix = prefix();
+    let builder = RedisStore::builder().prefix(&prefix).timeout(TIMEOUT);
+    let stale = builder.clone().connect(&old.url()).await.unwrap();
+    for number in 1..=2 {
+        stale.insert_session(session(number, ADA)).await.unwrap();
+    }
+    let (index, second) = (format!("{prefix}:u:{ADA}"), id(2).to_string());
+    eventually(async || new.ask(&["HEXISTS", &index, &second]).await).await;
+    new.ask::<()>(&["REPLICAOF", "NO", "ONE"]).await;
+    new.ask::<()>(&["CONFIG", "SET", "min-replicas-to-write", "0"])
+        .await;
+    let moved = builder.connect(&new.url()).await.unwrap();
+
+    // As soon as it has noticed, it takes no writes, and finds what it had.
+    eventually(async || store_is_away(&stale.insert_session(session(3, ADA)).await)).await;
+    let ended = stale.delete_user_sessions(&user(ADA), None).await;
+    assert!(store_is_away(&ended), "{ended:?}");
+    assert!(stale.session(&id(1)).await.unwrap().is_some());
+    let health = stale.health().await.unwrap();
+    assert_eq!(health.status, HealthStatus::Degraded, "{health:?}");
+    let says = |reason: &String| reason.contains("no replica follows");
+    assert!(health.reasons.iter().any(says), "{health:?}");
+
+    // What the new one acknowledges counts, and the old one does not know of it.
+    assert!(moved.delete_session(&id(1), Owner::Anyone).await.unwrap());
+    moved.insert_session(session(4, ADA)).await.unwrap();
+    assert!(stale.session(&id(1)).await.unwrap().is_some());
+    let port = new.port().to_string();
+    old.ask::<()>(&["REPLICAOF", "127.0.0.1", &port]).await;
+    eventually(async || matches!(stale.session(&id(1)).await, Ok(None))).await;
+    for number in [2, 4] {
+        assert!(stale.session(&id(number)).await.unwrap().is_some());
+    }
 }
 
 #[tokio::test]

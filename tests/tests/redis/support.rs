@@ -81,6 +81,21 @@ impl Place {
     }
 }
 
+/// A server with these settings, and a replica of it with the same ones.
+pub(crate) async fn with_replica(settings: &[&str]) -> Option<(RedisServer, RedisServer)> {
+    let settings = [settings, &["--repl-diskless-sync-delay", "0"]].concat();
+    let primary = RedisServer::start(&settings).await?;
+    let replica = RedisServer::start(&settings).await?;
+    let port = primary.port().to_string();
+    replica.ask::<()>(&["REPLICAOF", "127.0.0.1", &port]).await;
+    eventually(async || {
+        let info: String = primary.ask(&["INFO", "replication"]).await;
+        info.contains("state=online")
+    })
+    .await;
+    Some((primary, replica))
+}
+
 pub(crate) fn token(number: u64) -> SessionToken {
     SessionToken::parse(&format!("{number:040}")).unwrap()
 }

@@ -1,15 +1,21 @@
-//! lucia on actix-web: `lucia-actix serve [one-by-one] [sweep] [anonymous] [cache [ENTRIES]]`.
+//! lucia on actix-web: `lucia-actix serve [one-by-one] [sweep] [anonymous] [redis] [cache [ENTRIES]]`, and
+//! `lucia-actix seed OUTFILE COUNT` for sessions in Redis.
 
+use std::env;
 use std::error::Error;
+use std::fs::File;
+use std::io::{BufWriter, Write};
 use std::time::Duration;
 
 use actix_web::{App, HttpServer, Responder, get, post, web};
+use lucia::deadpool_postgres::{Manager, Pool, tokio_postgres::NoTls};
 use lucia::{
-    Auth, CacheOptions, CookieOptions, MaybeUser, Password, PgStore, User, auth_request,
-    authenticated,
+    Auth, CacheOptions, CookieOptions, MaybeUser, Password, PgStore, RedisStore, User, UserId,
+    auth_request, authenticated,
 };
 use serde::Deserialize;
 use settings::Settings;
+use tokio::task::JoinSet;
 
 #[derive(Deserialize)]
 struct Profile {
@@ -47,7 +53,7 @@ async fn anybody(MaybeUser(user): MaybeUser<Profile>) -> impl Responder {
 
 /// The cache as it comes, or with room for a number of sessions that all stay in it.
 fn cache() -> Result<CacheOptions, Box<dyn Error>> {
-    let mut arguments = std::env::args().skip_while(|argument| argument != "cache");
+    let mut arguments = env::args().skip_while(|argument| argument != "cache");
     Ok(match arguments.nth(1) {
         None => CacheOptions::new(),
         Some(entries) => CacheOptions::new()
@@ -56,10 +62,56 @@ fn cache() -> Result<CacheOptions, Box<dyn Error>> {
     })
 }
 
+async fn redis() -> Result<RedisStore, Box<dyn Error>> {
+    Ok(RedisStore::connect(&env::var("REDIS_URL")?).await?)
+}
+
 #[actix_web::main]
 async fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["serve", ..] => serve().await,
+        ["seed", file, count] => seed(file, count.parse()?).await,
+        _ => Err("say `serve`, or `seed OUTFILE COUNT`".into()),
+    }
+}
+
+/// Signs users in, some at a time, and writes their cookies.
+async fn seed(file: &str, count: i64) -> Result<(), Box<dyn Error>> {
+    const AT_ONCE: usize = 64;
+
+    let database_url = env::var("DATABASE_URL")?;
+    let store = PgStore::connect(&database_url).await?;
+    let auth = Auth::builder(store).sessions(redis().await?).build()?;
+    let pool = Pool::builder(Manager::new(database_url.parse()?, NoTls)).build()?;
+    let users = "SELECT id, username FROM auth_user ORDER BY id LIMIT $1";
+    let users = pool.get().await?.query(users, &[&count]).await?;
+    let mut out = BufWriter::new(File::create(file)?);
+    for users in users.chunks(AT_ONCE) {
+        let mut sign_ins = JoinSet::new();
+        for user in users {
+            let (auth, id, username) = (
+                auth.clone(),
+                UserId::new(user.get::<_, String>(0))?,
+                user.get(1),
+            );
+            sign_ins.spawn(async move {
+                let session = auth.create_session(&id).await?;
+                let cookie = auth.session_cookie(Some(&session));
+                let username: String = username;
+                Ok::<_, lucia::Error>(format!("{}={}\t{username}", cookie.name(), cookie.value()))
+            });
+        }
+        while let Some(line) = sign_ins.join_next().await {
+            writeln!(out, "{}", line??)?;
+        }
+    }
+    Ok(out.flush()?)
+}
+
+async fn serve() -> Result<(), Box<dyn Error>> {
     let settings = Settings::from_env()?;
-    let asked_for = |what: &str| std::env::args().skip(2).any(|argument| argument == what);
+    let asked_for = |what: &str| env::args().skip(2).any(|argument| argument == what);
 
     let mut store = PgStore::builder()
         .max_connections(settings.pool)
@@ -76,6 +128,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
     let anonymous = asked_for("anonymous");
     let mut auth = Auth::builder(store);
+    if asked_for("redis") {
+        auth = auth.sessions(redis().await?);
+    }
     if anonymous {
         // Whatever cookie is sent is another site's, as it were.
         auth = auth.cookie(CookieOptions::new().name("another_session"));

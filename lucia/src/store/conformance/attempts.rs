@@ -9,6 +9,9 @@ pub(super) const LIMIT: u32 = 3;
 /// How long after an attempt its count ends, in milliseconds.
 pub(super) const PERIOD: i64 = 1000;
 
+/// How far ahead a clock can be that is not wrong.
+const MOST_AHEAD: i64 = NewAttempt::MOST_AHEAD;
+
 pub(super) async fn as_many_attempts_are_admitted_as_the_limit_says(store: &dyn Store) {
     for admitted in [true, true, true, false, false] {
         assert_eq!(count(store, 1, NOW).await.admitted, admitted);
@@ -34,7 +37,7 @@ pub(super) async fn when_a_count_has_ended_another_one_begins(store: &dyn Store)
 }
 
 pub(super) async fn a_count_of_a_clock_that_was_wrong_has_ended(store: &dyn Store) {
-    count_full(store, 1, NOW + PERIOD + 1).await;
+    count_full(store, 1, NOW + MOST_AHEAD + 1).await;
     for admitted in [true, true, true, false] {
         let counted = count(store, 1, NOW).await;
         assert_eq!(counted, lasting(admitted, NOW, NOW + PERIOD));
@@ -42,25 +45,33 @@ pub(super) async fn a_count_of_a_clock_that_was_wrong_has_ended(store: &dyn Stor
 }
 
 pub(super) async fn a_count_of_a_clock_that_is_ahead_goes_on(store: &dyn Store) {
-    count_full(store, 1, NOW + PERIOD).await;
-    let counted = count(store, 1, NOW).await;
-    let expires = UnixMillis(NOW + 2 * PERIOD);
-    assert_eq!((counted.admitted, counted.expires), (false, expires));
+    for (number, ahead) in [(1, PERIOD), (2, 2 * PERIOD), (3, MOST_AHEAD)] {
+        count_full(store, number, NOW + ahead).await;
+        let counted = count(store, number, NOW).await;
+        let expires = UnixMillis(NOW + ahead + PERIOD);
+        assert_eq!((counted.admitted, counted.expires), (false, expires));
+    }
 }
 
 pub(super) async fn the_count_says_whether_its_clock_was_wrong(store: &dyn Store) {
     // One that starts as far ahead as it lasts, and one that starts further ahead; whatever the
     // period of the attempt that finds it.
-    for (number, ahead, goes_on) in [(1, 10, true), (2, 10, true), (3, 11, false), (4, 11, false)] {
-        let start = NOW + ahead * PERIOD;
+    let length = 10 * MOST_AHEAD;
+    for (number, ahead, goes_on) in [
+        (1, length, true),
+        (2, length, true),
+        (3, length + 1, false),
+        (4, length + 1, false),
+    ] {
+        let start = NOW + ahead;
         for _ in 0..LIMIT {
-            count_for(store, number, start, 10 * PERIOD, LIMIT).await;
+            count_for(store, number, start, length, LIMIT).await;
         }
-        let period = if number % 2 == 0 { PERIOD } else { 20 * PERIOD };
+        let period = if number % 2 == 0 { PERIOD } else { 2 * length };
         let counted = count_for(store, number, NOW, period, LIMIT).await;
         assert_eq!(counted.admitted, !goes_on, "{number}");
         let (start, end) = match goes_on {
-            true => (start, start + 10 * PERIOD),
+            true => (start, start + length),
             false => (NOW, NOW + period),
         };
         assert_eq!(counted, lasting(!goes_on, start, end), "{number}");
@@ -206,8 +217,8 @@ pub(super) async fn counts_that_have_ended_are_deleted_and_no_others(store: &dyn
 }
 
 pub(super) async fn counts_of_a_clock_that_was_wrong_are_deleted(store: &dyn Store) {
-    count_full(store, 1, NOW + PERIOD + 1).await;
-    count_full(store, 2, NOW + PERIOD).await;
+    count_full(store, 1, NOW + MOST_AHEAD + 1).await;
+    count_full(store, 2, NOW + MOST_AHEAD).await;
     assert_eq!(delete_old(store, NOW, 100).await, 2);
     assert!(!count(store, 2, NOW).await.admitted);
 }

@@ -15,6 +15,13 @@ use crate::store::StoreHealth;
 /// The name of the store.
 pub(super) const NAME: &str = "postgres";
 
+/// Whether no commit is acknowledged. Everybody may see how many standbys there are, and only some accounts how far
+/// they are.
+const WAITS_FOR_STANDBY: &str = "\
+    current_setting('synchronous_commit') NOT IN ('off', 'local') \
+    AND coalesce(current_setting('synchronous_standby_names', true), '') <> '' \
+    AND NOT pg_is_in_recovery() AND NOT EXISTS (SELECT FROM pg_stat_replication)";
+
 impl PgStore {
     pub(super) async fn ask_health(&self) -> StoreHealth {
         let parts: &Arc<Parts> = &self.0;
@@ -23,7 +30,9 @@ impl PgStore {
         let is_exhausted = is_exhausted(&parts.pool);
         // It begins with the first lookup, where there was no runtime before.
         parts.cache.start(parts);
-        let sql = format!("SELECT current_setting('synchronous_commit') = 'off', {IS_READ_ONLY}");
+        let sql = format!(
+            "SELECT current_setting('synchronous_commit') = 'off', {IS_READ_ONLY}, {WAITS_FOR_STANDBY}"
+        );
         let rows = match parts.run(&Statement::lookup(&sql, &[])).await {
             Ok(rows) => rows,
             Err(failure) => {
@@ -42,6 +51,12 @@ impl PgStore {
         }
         if says(1) {
             health = health.degraded("the server is read-only: sign-ins fail");
+        }
+        if says(2) {
+            health = health.degraded(
+                "commits wait for a synchronous standby, and none is connected: sign-ins and sign-outs fail. If it \
+                 has been promoted, this server is not the primary any more",
+            );
         }
         if says(0) {
             health = health.degraded(
@@ -67,7 +82,7 @@ impl PgStore {
         } = &*self.0;
         let status = pool.status();
         let in_use = status.size.saturating_sub(status.available);
-        measure::pool(NAME, status.max_size, in_use, Some(status.waiting));
+        measure::pool(NAME, status.max_size, in_use, status.waiting);
         queues.record_metrics();
         cache.record_metrics();
     }

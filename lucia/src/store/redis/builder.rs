@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 use super::attributes::Attributes;
 use super::connection::{Connection, Target};
 use super::failure::description;
+use super::replicas::{Quorum, Replicas};
 use super::server::Server;
 use super::{Parts, RedisStore};
 use crate::time_limit::within;
@@ -36,6 +37,7 @@ pub struct RedisStoreBuilder {
     prefix: String,
     attributes: Value,
     timeout: Duration,
+    quorum: Option<Quorum>,
 }
 
 impl Default for RedisStoreBuilder {
@@ -44,6 +46,7 @@ impl Default for RedisStoreBuilder {
             prefix: "lucia".to_owned(),
             attributes: Value::Object(Map::new()),
             timeout: Duration::from_secs(5),
+            quorum: None,
         }
     }
 }
@@ -70,6 +73,23 @@ impl RedisStoreBuilder {
     /// returns [`Error::Unavailable`].
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
+        self
+    }
+
+    /// Has writes return when so many replicas of the server have received them, by the command `WAIT`; none by
+    /// default. If fewer have by then, the call returns [`Error::Unavailable`], and has taken effect all the same
+    /// unless the server dies. Repeat it.
+    ///
+    /// A failover then loses a sign-in, a rotation or the end of a session only if it promotes a replica that is not
+    /// among those that had it: with one replica, and one to wait for, if that replica has lost what it had. `WAIT`
+    /// is no consensus, so this does not exclude it. Renewals do not wait: a session whose renewal is lost expires
+    /// when it would have expired before.
+    ///
+    /// Lookups do not wait behind writes. The writes of a process to one server wait for each other: one takes as
+    /// long as the farthest replica that it waits for needs to answer. In a cluster, each server has so many
+    /// replicas. While one of them is down, no write succeeds unless there is another one.
+    pub fn wait_for_replicas(mut self, replicas: u32, patience: Duration) -> Self {
+        self.quorum = Some(Quorum { replicas, patience });
         self
     }
 
@@ -163,6 +183,14 @@ impl RedisStoreBuilder {
             return Err(Error::setting("session_attributes", reason));
         };
         let attributes = Attributes::new(defaults)?;
+        let replicas = match self.quorum {
+            Some(quorum) => {
+                check(quorum, self.timeout)?;
+                let connection = Connection::new(target.clone(), self.timeout);
+                Some(Replicas::new(connection.map_err(unavailable)?, quorum))
+            }
+            None => None,
+        };
         let connection = Connection::new(target, self.timeout).map_err(unavailable)?;
         let servers = within(self.timeout, connection.info()).await;
         let servers = servers.map_err(Error::unavailable)?.map_err(unavailable)?;
@@ -180,8 +208,16 @@ impl RedisStoreBuilder {
         if let Some(reason) = forgetful {
             tracing::warn!("Redis at `{address}`: {reason}");
         }
+        let asked = self.quorum.map_or(0, |quorum| quorum.replicas);
+        let fewer = servers
+            .iter()
+            .find_map(|info| Server::new(info).has_fewer(asked));
+        if let Some(reason) = fewer {
+            tracing::warn!("Redis at `{address}`: {reason}");
+        }
         Ok(RedisStore(Arc::new(Parts {
             connection,
+            replicas,
             prefix: self.prefix,
             attributes,
             timeout: self.timeout,
@@ -210,6 +246,21 @@ impl RedisStoreBuilder {
         let settings = settings.set_user_timeout(self.timeout);
         settings
     }
+}
+
+fn check(quorum: Quorum, timeout: Duration) -> Result<()> {
+    let refused = |reason| Err(Error::setting("wait_for_replicas", reason));
+    if quorum.replicas == 0 {
+        return refused("writes that wait for no replica are the default");
+    }
+    // To `WAIT`, 0 milliseconds are for ever.
+    if quorum.patience.as_millis() == 0 {
+        return refused("no replica answers in no time");
+    }
+    if quorum.patience >= timeout {
+        return refused("wait for replicas for less than the `timeout` of a call");
+    }
+    Ok(())
 }
 
 /// The hosts and ports in the reply to `CLUSTER NODES`, of which each line is

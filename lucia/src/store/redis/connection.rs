@@ -4,12 +4,13 @@ use std::fmt;
 use std::sync::{Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use redis::aio::{ConnectionManager, ConnectionManagerConfig};
+use redis::aio::{ConnectionLike as _, ConnectionManager, ConnectionManagerConfig};
 use redis::cluster::{ClusterClient, ClusterConfig};
 use redis::cluster_async::ClusterConnection;
 use redis::cluster_routing::{MultipleNodeRoutingInfo, RoutingInfo};
 use redis::{
-    Client, Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult, ServerErrorKind, Value,
+    Client, Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, RedisResult, ServerErrorKind,
+    Value,
 };
 
 use super::failure::{failed, unexpected};
@@ -20,6 +21,7 @@ use crate::store::Result;
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// How a connection is made.
+#[derive(Clone)]
 pub(super) enum Target {
     Server(Box<Client>),
     Cluster(Box<ClusterClient>),
@@ -82,6 +84,29 @@ impl Connection {
 
     async fn send(&self, command: &Cmd) -> RedisResult<Value> {
         self.retrying(|current| current.send(command)).await
+    }
+
+    /// Sends a command, and two behind it over the same connection to the same server. All that have a key have the
+    /// same one. Returns the replies to the first one and to the last one.
+    pub(super) async fn send_before<T: FromRedisValue>(
+        &self,
+        command: Cmd,
+        next: Cmd,
+        last: Cmd,
+    ) -> RedisResult<(Value, T)> {
+        let mut commands = redis::pipe();
+        commands.add_command(command);
+        if matches!(self.target, Target::Cluster(_)) {
+            // Where the key has moved and its slot not yet, the driver says so for the first command alone.
+            commands.cmd("ASKING");
+        }
+        commands.add_command(next).add_command(last);
+        let replies = self.retrying(|current| current.send_all(&commands)).await?;
+        let mut replies = replies.into_iter();
+        match (replies.next(), replies.next_back()) {
+            (Some(first), Some(last)) => Ok((first, redis::from_redis_value(last)?)),
+            _ => Err((ErrorKind::UnexpectedReturnType, "a reply is missing").into()),
+        }
     }
 
     /// Sends by the connection, and once more by another one where it turns out to be broken or to lead to a
@@ -164,6 +189,15 @@ impl Current {
         }
     }
 
+    async fn send_all(self, commands: &Pipeline) -> RedisResult<Vec<Value>> {
+        let count = commands.len();
+        let replies = match self {
+            Self::Server(mut server) => server.req_packed_commands(commands, 0, count).await?,
+            Self::Cluster(mut cluster) => cluster.req_packed_commands(commands, 0, count).await?,
+        };
+        replies.into_iter().map(Value::extract_error).collect()
+    }
+
     async fn info(self) -> RedisResult<Vec<String>> {
         let info = redis::cmd("INFO");
         match self {
@@ -206,6 +240,6 @@ impl Target {
     }
 }
 
-fn is(error: &RedisError, kind: ServerErrorKind) -> bool {
+pub(super) fn is(error: &RedisError, kind: ServerErrorKind) -> bool {
     error.kind() == ErrorKind::Server(kind)
 }

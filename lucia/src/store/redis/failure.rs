@@ -7,7 +7,7 @@ use crate::store::StoreError;
 /// What went wrong, in words without values.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-struct Failure(String);
+pub(super) struct Failure(pub(super) String);
 
 /// A reply that is not what was asked for.
 pub(super) fn unexpected(what: &str) -> StoreError {

@@ -48,7 +48,7 @@ impl Parts {
             session.replaces.as_ref().map_or("", SessionId::as_str),
         ];
         let index = self.index(session.user_id.as_str());
-        let asked = self.connection.run(
+        let asked = self.run(
             &scripts::INSERT,
             &index,
             &arguments,
@@ -100,7 +100,7 @@ impl Parts {
             &entry_life(expiries).to_string(),
         ];
         let index = self.index(user_id);
-        let asked = self.connection.run(
+        let asked = self.run(
             &scripts::ROTATE,
             &index,
             &arguments,
@@ -114,8 +114,9 @@ impl Parts {
         let arguments = [id.as_str(), &call()?];
         let index = self.index(user_id);
         let what = "how a session ended";
-        let asked = self.connection.run(&scripts::END, &index, &arguments, what);
-        let (ending, others): (String, Vec<String>) = asked.await?;
+        let asked = self.run(&scripts::END, &index, &arguments, what);
+        let (ending, mut others): (String, Vec<String>) = asked.await?;
+        others.retain(|other| other != id.as_str());
         let is_deleted = self.unlink(id.as_str()).await?;
         self.finish(user_id, &others).await?;
         self.forget(user_id, &[id.as_str()]).await?;
@@ -132,9 +133,7 @@ impl Parts {
     pub(super) async fn end_all(&self, user_id: &str, except: Option<&SessionId>) -> Result<()> {
         let arguments = [except.map_or("", SessionId::as_str), &call()?];
         let index = self.index(user_id);
-        let asked =
-            self.connection
-                .run(&scripts::END_ALL, &index, &arguments, "sessions that ended");
+        let asked = self.run(&scripts::END_ALL, &index, &arguments, "sessions that ended");
         let ended: Vec<String> = asked.await?;
         self.finish(user_id, &ended).await
     }
@@ -162,14 +161,19 @@ impl Parts {
         self.forget(user_id, &ended).await
     }
 
-    async fn unlink(&self, id: &str) -> Result<bool> {
+    /// Deletes a hash. Returns whether it was there.
+    pub(super) async fn unlink(&self, id: &str) -> Result<bool> {
+        let key = self.key(id);
         let mut command = redis::cmd("UNLINK");
-        command.arg(self.key(id));
-        self.connection
-            .ask(&command, "how many keys it deleted")
-            .await
+        command.arg(&key);
+        let what = "how many keys it deleted";
+        match &self.replicas {
+            Some(replicas) => replicas.ask(command, &key, what).await,
+            None => self.connection.ask(&command, what).await,
+        }
     }
 
+    /// No replica has to have it: an entry that is left is finished again.
     async fn forget(&self, user_id: &str, ended: &[&str]) -> Result<()> {
         /// Lua takes a few thousand arguments at once.
         const TOGETHER: usize = 1000;

@@ -30,6 +30,7 @@ scripts! {
     STORE = "scripts/store.lua";
     CHANGE = "scripts/change.lua";
     TAKE = "scripts/take.lua";
+    TOUCH = "scripts/touch.lua";
 }
 
 impl Script {

@@ -64,8 +64,19 @@ impl<'a> Server<'a> {
         )
     }
 
-    /// What is wrong with it as it is now.
-    pub(super) fn health(&self, health: StoreHealth) -> StoreHealth {
+    /// Why writes that wait for so many replicas fail, if it has fewer.
+    pub(super) fn has_fewer(&self, replicas: u32) -> Option<String> {
+        let count = self.0.get("connected_slaves")?.parse::<u32>().ok()?;
+        (count < replicas).then(|| {
+            format!(
+                "{count} replicas follow the server, and `wait_for_replicas` asks for {replicas}: sign-ins and \
+                 sign-outs fail"
+            )
+        })
+    }
+
+    /// What is wrong with it as it is now, for writes that wait for so many replicas.
+    pub(super) fn health(&self, health: StoreHealth, replicas: u32) -> StoreHealth {
         if self.is("loading", "1") {
             return health.down("the server is reading its data, and answers when it has read all");
         }
@@ -74,8 +85,37 @@ impl<'a> Server<'a> {
                 .to_owned()
         });
         let forgets = self.forgets().map(str::to_owned);
-        let reasons = [self.objection(), full, forgets].into_iter().flatten();
+        let [cannot_write, lacks_replicas] =
+            [self.cannot_write(), self.lacks_replicas()].map(|reason| reason.map(str::to_owned));
+        let fewer = self.has_fewer(replicas);
+        let reasons = [
+            self.objection(),
+            full,
+            cannot_write,
+            lacks_replicas,
+            fewer,
+            forgets,
+        ];
+        let reasons = reasons.into_iter().flatten();
         reasons.fold(health, StoreHealth::degraded)
+    }
+
+    /// Why it takes no writes, if a snapshot or its append-only file cannot be written.
+    fn cannot_write(&self) -> Option<&'static str> {
+        let fails =
+            self.is("rdb_last_bgsave_status", "err") || self.is("aof_last_write_status", "err");
+        fails.then_some(
+            "the server cannot write to its disk, and takes no writes unless it is told to go on: its log says why",
+        )
+    }
+
+    /// Why it takes no writes, if no replica follows and it was told to need some. It does not tell how many.
+    fn lacks_replicas(&self) -> Option<&'static str> {
+        let lacks = self.is("min_slaves_good_slaves", "0");
+        lacks.then_some(
+            "no replica follows the server, and without it takes no writes (`min-replicas-to-write`). If one of \
+             them has taken over, this server is not the primary any more",
+        )
     }
 
     fn is_full(&self) -> bool {
@@ -106,7 +146,7 @@ mod tests {
         assert_eq!(server.forgets(), None);
         assert!(!server.is_in_cluster());
         let up = StoreHealth::up("redis");
-        assert_eq!(server.health(up.clone()), up);
+        assert_eq!(server.health(up.clone(), 0), up);
     }
 
     #[test]
@@ -151,6 +191,20 @@ mod tests {
     }
 
     #[test]
+    fn a_server_with_fewer_replicas_than_writes_wait_for_says_so() {
+        let with_replica = GOOD.replace("connected_slaves:0", "connected_slaves:1");
+        let server = Server::new(&with_replica);
+        let up = StoreHealth::up("redis");
+        assert_eq!(server.health(up.clone(), 1), up);
+        let health = server.health(up, 2);
+        assert_eq!(health.reasons.len(), 1, "{health:?}");
+        assert!(
+            health.reasons[0].starts_with("1 replicas follow"),
+            "{health:?}"
+        );
+    }
+
+    #[test]
     fn a_server_says_what_it_lacks() {
         use crate::store::HealthStatus::{Degraded, Down};
 
@@ -176,13 +230,25 @@ mod tests {
             ),
             (
                 "role:master",
+                "role:master\r\nrdb_last_bgsave_status:err",
+                Degraded,
+                "cannot write to its disk",
+            ),
+            (
+                "role:master",
+                "role:master\r\nmin_slaves_good_slaves:0",
+                Degraded,
+                "no replica follows",
+            ),
+            (
+                "role:master",
                 "role:master\r\nloading:1",
                 Down,
                 "reading its data",
             ),
         ] {
             let info = GOOD.replace(from, to);
-            let health = Server::new(&info).health(StoreHealth::up("redis"));
+            let health = Server::new(&info).health(StoreHealth::up("redis"), 0);
             assert_eq!(health.status, status, "{to}");
             assert_eq!(health.reasons.len(), 1, "{health:?}");
             assert!(health.reasons[0].contains(said), "{health:?}");

@@ -1,7 +1,7 @@
 //! Opening a database, and doing work on one of its connections within the time allowed.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -84,6 +84,8 @@ pub(super) struct Connections {
     /// Writers queue here instead of asking for the database's lock in turns: the first to come is
     /// the first to write.
     writer: Arc<tokio::sync::Mutex<()>>,
+    /// How many callers wait for a connection, or for their turn to write.
+    waiting: AtomicUsize,
     /// Never used: a database in memory lives as long as one connection does, and `idle` can be empty.
     _memory: Option<Mutex<Connection>>,
 }
@@ -119,6 +121,7 @@ impl Connections {
             timeout,
             idle: Mutex::new(idle),
             writer: Arc::default(),
+            waiting: AtomicUsize::new(0),
             _memory: memory,
         })
     }
@@ -127,11 +130,12 @@ impl Connections {
         self.timeout
     }
 
-    /// How many connections there may be, and how many of them are in use.
     #[cfg(feature = "metrics")]
-    pub(super) fn used(&self) -> (usize, usize) {
+    pub(super) fn record_metrics(&self) {
         let max = self.location.connections();
-        (max, max - self.permits.available_permits())
+        let in_use = max - self.permits.available_permits();
+        let waiting = self.waiting.load(Ordering::Relaxed);
+        crate::measure::pool(super::health::NAME, max, in_use, waiting);
     }
 
     /// Does `work` on a connection. It goes on to its end when its future is dropped.
@@ -142,12 +146,14 @@ impl Connections {
     ) -> Result<T> {
         let deadline = Instant::now() + self.timeout;
         let done = async {
+            let waiting = Waiting::new(&self.waiting);
             let turn = match access {
                 Access::Read => None,
                 Access::Write => Some(self.writer.clone().lock_owned().await),
             };
             let permit = self.permits.clone().acquire_owned().await;
             let permit = permit.map_err(StoreError::internal)?;
+            drop(waiting);
             let connections = self.clone();
             blocking(move || {
                 // Held until the work is done, however long the caller waits.
@@ -191,6 +197,22 @@ impl Connections {
 
     fn idle(&self) -> MutexGuard<'_, Vec<Connection>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A caller that waits, until this is dropped.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

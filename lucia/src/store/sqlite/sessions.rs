@@ -36,8 +36,7 @@ impl SessionStore for SqliteStore {
 
     #[cfg(feature = "metrics")]
     fn record_metrics(&self) {
-        let (max, in_use) = self.0.used();
-        crate::measure::pool(health::NAME, max, in_use, None);
+        self.0.record_metrics();
     }
 
     async fn insert_session(&self, session: NewSessionRow) -> Result<InsertedSession> {

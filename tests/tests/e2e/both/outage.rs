@@ -3,7 +3,9 @@
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use lucia::{Auth, AuthBuilder, MaybeUser, PgStore, RedisStore, Session, SqliteStore};
+use lucia::{
+    Auth, AuthBuilder, HealthStatus, MaybeUser, PgStore, RedisStore, Session, SqliteStore,
+};
 use lucia_tests::RedisServer;
 
 use super::framework::{Routes, front_page, serve};
@@ -13,7 +15,7 @@ use crate::support::{Browser, PASSWORD, Profile, Site, Stage, eventually, sign_u
 pub(crate) const TIMEOUT: Duration = Duration::from_millis(700);
 
 /// How much longer a busy machine may take for the rest.
-const GRACE: Duration = Duration::from_secs(5);
+pub(crate) const GRACE: Duration = Duration::from_secs(5);
 
 fn routes() -> Routes {
     front_page().get("/maybe", maybe)
@@ -127,29 +129,50 @@ async fn r48_a_pool_without_a_free_connection_is_503() {
     assert_available(&browser).await;
 }
 
-/// A server that keeps its connections and says nothing, and one that is gone. Nobody is signed out by it.
+/// A server that keeps its connections and says nothing, and one that is gone: alone, and while the users are away as
+/// well, of which either comes back first. Nobody is signed out by it.
 #[tokio::test]
 async fn r48_a_redis_with_the_sessions_that_is_away_is_503() {
-    let stage = Stage::sqlite().await;
+    let stage = Stage::postgres().await;
     let settings = ["--save", "", "--appendonly", "yes", "--appendfsync", "no"];
     let Some(mut redis) = RedisServer::start(&settings).await else {
         return;
     };
     let sessions = RedisStore::connect(&redis.url()).await.unwrap();
-    let settings = Auth::builder(stage.store().await).sessions(sessions);
+    let settings = Auth::builder(stage.pg_store().await).sessions(sessions);
     let (site, session) = signed_in(settings).await;
     let browser = site.browser_of(&session);
     assert_available(&browser).await;
+    let comes_back = async || {
+        eventually(async || browser.get("/me").await.status == 200).await;
+        assert_available(&browser).await;
+    };
+    // The users, and the sessions.
+    let are_down = async || {
+        let health = site.auth.health().await;
+        [0, 1].map(|store: usize| health.stores[store].status == HealthStatus::Down)
+    };
     redis.pause();
     assert_unavailable(&browser).await;
+    assert_eq!(are_down().await, [false, true]);
+    stage.proxy().stall();
+    assert_unavailable(&browser).await;
+    assert_eq!(are_down().await, [true, true]);
     redis.resume();
-    eventually(async || browser.get("/me").await.status == 200).await;
-    assert_available(&browser).await;
+    eventually(async || are_down().await == [true, false]).await;
+    assert_unavailable(&browser).await;
+    stage.proxy().heal();
+    comes_back().await;
     redis.kill();
     assert_unavailable(&browser).await;
+    stage.proxy().cut();
+    assert_unavailable(&browser).await;
+    assert_eq!(are_down().await, [true, true]);
+    stage.proxy().heal();
+    eventually(async || are_down().await == [false, true]).await;
+    assert_unavailable(&browser).await;
     redis.start_again().await;
-    eventually(async || browser.get("/me").await.status == 200).await;
-    assert_available(&browser).await;
+    comes_back().await;
 }
 
 /// The session was found valid, and stays so until its idle period ends. The next request renews it.

@@ -96,13 +96,18 @@ impl Memory {
             limit += 1;
         }
         let period = expires.0 - now.0;
+        let most_ahead = match self.has(Fault::BelievesNoClockThatIsAhead) {
+            true => 0,
+            false => NewAttempt::MOST_AHEAD,
+        };
         let runs = |count: &Count| {
             let length = match self.has(Fault::BelievesTheClockOfTheAttempt) {
                 true => period,
                 false => count.expires.0 - count.started_at.0,
             };
             count.expires > now
-                && (count.started_at.0 - now.0 <= length || self.has(Fault::BelievesEveryClock))
+                && (count.started_at.0 - now.0 <= length.max(most_ahead)
+                    || self.has(Fault::BelievesEveryClock))
                 || self.has(Fault::EndsACountAMomentLater) && count.expires == now
                 || self.has(Fault::NeverEndsACount)
         };

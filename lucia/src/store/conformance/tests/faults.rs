@@ -149,6 +149,7 @@ faults! {
     EndsACountAMomentLater
     NeverEndsACount
     BelievesEveryClock
+    BelievesNoClockThatIsAhead
     CountsAttemptsInTwoSteps
     BelievesTheClockOfTheAttempt
     ExtendsACount

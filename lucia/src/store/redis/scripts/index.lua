@@ -14,10 +14,17 @@ local function digits(moment) return string.format('%016.0f', moment) end
 local function lives(value) return string.sub(value, 1, 1) == 'L' end
 local function goes(value) return tonumber(string.sub(value, -16)) end
 
+-- A server whose memory is full refuses to write to a hash, except in a script that has removed something before, if
+-- only what is not there. To end a session or to move its times takes no room.
+local function goes_on_when_full() redis.call('HDEL', index, '') end
+
 -- Adds a session that lives, or moves its times. Its entry never goes earlier than before.
 local function put(id, renewed, idle, life, former)
   local moment = now + tonumber(life)
-  if former then moment = math.max(moment, goes(former)) end
+  if former then
+    moment = math.max(moment, goes(former))
+    goes_on_when_full()
+  end
   redis.call('HSET', index, id, 'L' .. renewed .. idle .. digits(moment))
   if redis.call('PTTL', index) < moment - now then
     redis.call('PEXPIRE', index, string.format('%.0f', moment - now))
@@ -25,6 +32,7 @@ local function put(id, renewed, idle, life, former)
 end
 
 local function finish(id, value, call, kind)
+  goes_on_when_full()
   redis.call('HSET', index, id, (kind or 'E') .. digits(now) .. call .. string.sub(value, -16))
 end
 

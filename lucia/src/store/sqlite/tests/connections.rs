@@ -196,6 +196,49 @@ async fn a_locked_database_is_unavailable_to_writers_and_open_to_readers() {
 }
 
 #[tokio::test]
+async fn a_database_without_room_is_unavailable_to_writers_and_open_to_readers() {
+    let file = File::new();
+    let store = SqliteStore::open(&file.path).await.unwrap();
+    store.migrate(&[]).await.unwrap();
+    let user = || new_user("ada", json!({}));
+    store
+        .insert_user(user(), Some(key("ada", "ada")))
+        .await
+        .unwrap();
+    // As many pages as there are are as many as there may be.
+    let set_most_pages = async |pages: u32| {
+        let setting = store.write(move |db| {
+            let set = db.connection.pragma_update(None, "max_page_count", pages);
+            set.map_err(Into::into)
+        });
+        setting.await.unwrap();
+    };
+    set_most_pages(1).await;
+    let mut inserted = 0;
+    let refused = loop {
+        let id = format!("user-{inserted}");
+        let insert = store.insert_user(new_user(&id, json!({})), Some(key(&id, &id)));
+        match insert.await {
+            Ok(_) => inserted += 1,
+            Err(error) => break error,
+        }
+        assert!(inserted < 10_000, "there is room");
+    };
+    assert!(matches!(refused, StoreError::Unavailable(_)), "{refused:?}");
+    // Nothing of the last one is there, and the others can leave.
+    let last = format!("user-{inserted}").parse().unwrap();
+    assert!(store.user(&last).await.unwrap().is_none());
+    let ada = "ada".parse().unwrap();
+    assert!(store.user(&ada).await.unwrap().is_some());
+    store.delete_user(&ada).await.unwrap();
+    set_most_pages(u32::MAX).await;
+    store
+        .insert_user(user(), Some(key("ada", "ada")))
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
 async fn health_says_whether_the_database_can_be_read_and_written() {
     let file = File::new();
     let store = SqliteStore::builder().timeout(Duration::from_millis(300));
