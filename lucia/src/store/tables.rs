@@ -12,6 +12,10 @@ pub(crate) const MAX_NAME: usize = 63;
 /// no name is made out of a table's.
 pub(crate) const CHANGED_FUNCTION: &str = "lucia_changed";
 
+/// The table by which processes see how old the data of a replica is. All stores of a schema share it: a row
+/// belongs to a process.
+pub(crate) const HEARTBEAT: &str = "lucia_heartbeat";
+
 /// The names of lucia's tables.
 #[derive(Clone, Debug)]
 pub(crate) struct TableNames {
@@ -50,9 +54,15 @@ impl TableNames {
         let names = self.by_setting();
         for (at, (setting, name)) in names.into_iter().enumerate() {
             check_name(setting, name)?;
-            if name.eq_ignore_ascii_case(RECORD) {
-                let reason = format!("`{RECORD}` is the table that says which migrations have run");
-                return Err(Error::setting(setting, reason));
+            let own = [
+                (RECORD, "says which migrations have run"),
+                (HEARTBEAT, "says how old the data of a replica is"),
+            ];
+            for (own, what) in own {
+                if name.eq_ignore_ascii_case(own) {
+                    let reason = format!("`{own}` is the table that {what}");
+                    return Err(Error::setting(setting, reason));
+                }
             }
             if names[..at].iter().any(|(_, other)| is_same(name, other)) {
                 let reason = format!("{name:?}: each table needs a name of its own");
@@ -119,7 +129,7 @@ impl TableNames {
     /// The quoted name of these tables for a default one. An index stands without a schema, since it
     /// lives where its table does.
     fn renamed(&self, name: &str) -> String {
-        if name == CHANGED_FUNCTION {
+        if [CHANGED_FUNCTION, HEARTBEAT].contains(&name) {
             return self.quoted(name);
         }
         let default = Self::default();

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use lucia::deadpool_postgres::{Manager, Pool};
 use lucia::store::{
     ClaimOutcome, ClaimedBy, FormerTokens, KeyClaim, KeyRow, KeyWrite, Store as _, TokenRow,
     UnixMillis, WrittenBy,
@@ -10,8 +11,9 @@ use lucia::store::{
 use lucia::{Auth, ConstraintKind, Error, NewKey, NewUser, PgStore};
 use lucia_tests::Database;
 use serde_json::json;
+use tokio_postgres::NoTls;
 
-use crate::support::{PASSWORD, Profile, verified};
+use crate::support::{PASSWORD, Profile, eventually, verified};
 
 /// What the account needs, and nothing more.
 const GRANTS: &str = "
@@ -28,7 +30,8 @@ const GRANTS: &str = "
         ON user_session TO \"{role}\";
     GRANT SELECT, INSERT, UPDATE, DELETE ON sign_in_attempt, one_time_token, outgoing_mail,
         user_credential TO \"{role}\";
-    GRANT SELECT ON lucia_migration TO \"{role}\";";
+    GRANT SELECT ON lucia_migration TO \"{role}\";
+    GRANT SELECT, INSERT, UPDATE, DELETE ON lucia_heartbeat TO \"{role}\";";
 
 #[tokio::test]
 async fn an_account_with_rights_to_the_columns_that_are_named_can_do_everything() {
@@ -39,9 +42,17 @@ async fn an_account_with_rights_to_the_columns_that_are_named_can_do_everything(
         "secret TEXT DEFAULT 'swordfish'",
     ];
     let sessions = ["country TEXT", "secret TEXT DEFAULT 'swordfish'"];
+    // It is no standby, and so is sent heartbeats and no lookups.
+    let replica = |url: &str| {
+        let manager = Manager::new(url.parse().unwrap(), NoTls);
+        [Pool::builder(manager).build().unwrap()]
+    };
+    let bound = Duration::from_secs(1);
     let owner = PgStore::builder().session_columns(sessions);
+    let owner = owner.replicas(replica(&database.url()), bound);
     let owner = owner.connect(&database.url()).await.unwrap();
     owner.migrate(&columns).await.unwrap();
+    drop(owner);
     let client = database.connect().await;
     // Roles belong to the server, and so to all tests.
     let role = format!("clerk_of_{}", database.url().rsplit('/').next().unwrap());
@@ -57,6 +68,7 @@ async fn an_account_with_rights_to_the_columns_that_are_named_can_do_everything(
     let store = PgStore::builder()
         .fetched_user_columns(["username", "age"])
         .session_columns(["country"])
+        .replicas(replica(url.as_str()), bound)
         .connect(url.as_str())
         .await
         .unwrap();
@@ -68,6 +80,12 @@ async fn an_account_with_rights_to_the_columns_that_are_named_can_do_everything(
         .unwrap();
 
     auth.check_schema::<Profile>().await.unwrap();
+    // The only thing that is wrong is that there is no standby.
+    eventually(async || {
+        let reasons = auth.health().await.stores.remove(0).reasons;
+        reasons.len() == 1 && reasons[0].contains("not in recovery")
+    })
+    .await;
     let new = NewUser::with_password(("username", "ada"), PASSWORD)
         .attributes(&json!({ "username": "ada", "age": 36 }))
         .returning::<Profile>();
