@@ -49,10 +49,49 @@ pub(crate) fn pool(store: &'static str, max: usize, in_use: usize, waiting: usiz
 
 /// The lookups of a store that go out in batches.
 #[cfg(all(feature = "metrics", feature = "postgres"))]
-pub(crate) fn batches(waiting: usize, statements: &Count, lookups: &Count) {
-    metrics::gauge!("lucia_batch_waiting").set(waiting as f64);
+pub(crate) fn batches(statements: &Count, lookups: &Count) {
     metrics::counter!("lucia_batch_statements_total").increment(statements.take());
     metrics::counter!("lucia_batch_lookups_total").increment(lookups.take());
+}
+
+/// The lookups that wait for the next batch.
+#[cfg(all(feature = "metrics", feature = "postgres"))]
+pub(crate) fn batch_waiting(waiting: usize) {
+    metrics::gauge!("lucia_batch_waiting").set(waiting as f64);
+}
+
+/// The lookups of a store with replicas.
+#[cfg(all(feature = "metrics", feature = "postgres"))]
+pub(crate) fn replicas(counts: &ReplicaCounts) {
+    metrics::counter!("lucia_replica_lookups_total").increment(counts.lookups.take());
+    for (reason, count) in [
+        ("changed", &counts.changed),
+        ("unknown", &counts.unknown),
+        ("stale", &counts.stale),
+        ("unavailable", &counts.unavailable),
+    ] {
+        metrics::counter!("lucia_replica_fallbacks_total", "reason" => reason)
+            .increment(count.take());
+    }
+}
+
+/// How old the newest data is that a replica has shown.
+#[cfg(all(feature = "metrics", feature = "postgres"))]
+pub(crate) fn replica_lag(replica: usize, lag: Duration) {
+    metrics::gauge!("lucia_replica_lag_seconds", "replica" => replica.to_string())
+        .set(lag.as_secs_f64());
+}
+
+/// What becomes of lookups where there are replicas: those that replicas answer, and why others go to the
+/// primary.
+#[cfg(feature = "postgres")]
+#[derive(Debug, Default)]
+pub(crate) struct ReplicaCounts {
+    pub(crate) lookups: Count,
+    pub(crate) changed: Count,
+    pub(crate) unknown: Count,
+    pub(crate) stale: Count,
+    pub(crate) unavailable: Count,
 }
 
 /// The cache of lookups.

@@ -444,7 +444,16 @@ pub trait Store: UserStore + SessionStore {
         None
     }
 
-    /// A session and its user, in one query: both or neither.
+    /// Whether [`session_and_user`](Self::session_and_user) can answer with what was committed a moment ago, as
+    /// where it reads from a replica. A session that it has can have been renewed since. So lucia asks
+    /// [`sessions_and_users`](Self::sessions_and_users), which is never behind, before it takes such a session for
+    /// expired.
+    fn lookups_may_lag(&self) -> bool {
+        false
+    }
+
+    /// A session and its user, in one query: both or neither. Where [lookups may
+    /// lag](Self::lookups_may_lag), `None` is still what is so now.
     async fn session_and_user(&self, id: &SessionId) -> Result<Option<(SessionRow, UserRow)>>;
 
     /// Like [`session_and_user`](Self::session_and_user), for several sessions in one query: those that

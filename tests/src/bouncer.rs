@@ -31,9 +31,21 @@ impl Bouncer {
     ///
     /// When it does not work.
     pub async fn before(database: &Database, settings: &[&str]) -> Option<Self> {
+        Self::before_server(database, database.host(), settings).await
+    }
+
+    /// As [`before`](Self::before), for another server that has this database, such as a standby.
+    ///
+    /// # Panics
+    ///
+    /// When it does not work.
+    pub async fn before_server(
+        database: &Database,
+        (host, server_port): (String, u16),
+        settings: &[&str],
+    ) -> Option<Self> {
         let directory = tempfile::tempdir().expect("a directory");
         let server: Config = database.url().parse().expect("a url");
-        let (host, server_port) = database.host();
         let name = server.get_dbname().expect("a database");
         let user = server.get_user().expect("a user");
         let password = server.get_password().map(|password| {

@@ -138,6 +138,10 @@ forward! {
         fn transactions(&self) -> Option<&dyn TransactionStore> {
             (**self).transactions()
         }
+
+        fn lookups_may_lag(&self) -> bool {
+            (**self).lookups_may_lag()
+        }
     }
     session_and_user(id: &SessionId) -> Option<(SessionRow, UserRow)>;
     sessions_and_users(ids: &[SessionId]) -> Vec<(SessionRow, UserRow)>;

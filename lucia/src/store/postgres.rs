@@ -17,8 +17,10 @@ mod key_writes;
 mod lookups;
 mod mails;
 mod migrate;
+mod pending;
 mod pooler;
 mod references;
+mod replicas;
 mod rows;
 mod run;
 mod sessions;
@@ -48,6 +50,7 @@ use credentials::CredentialStatements;
 use error::{Failure, Written};
 use mails::MailStatements;
 use pooler::Routes;
+use replicas::Replicas;
 use rows::{key_row, read_all, user_row};
 use run::Statement;
 use statements::{ClaimStatement, KeyWrites, Statements};
@@ -104,6 +107,7 @@ struct Parts {
     batched: bool,
     queues: Queues<Parts>,
     cache: Cache,
+    replicas: Replicas,
     timeout: Duration,
 }
 
@@ -122,7 +126,7 @@ impl PgStore {
     /// ```
     #[must_use]
     pub fn new(pool: Pool) -> Self {
-        Self::builder().unchecked(pool, Vec::new())
+        Self::builder().unchecked(pool, Vec::new(), None)
     }
 
     /// Connects to a server by its URL, such as `postgres://user:password@host:5432/database`,
@@ -283,6 +287,7 @@ impl UserStore for PgStore {
         let all = self.0.check_tables().await?;
         self.0.check_index().await?;
         self.0.cache.check(&self.0).await?;
+        self.0.replicas.check(&self.0).await?;
         let columns = match &self.0.user_columns {
             None => all,
             Some(fetched) => std::iter::once("id".to_owned())
@@ -313,7 +318,7 @@ impl UserStore for PgStore {
         if attributes.is_empty() {
             return self.user(id).await;
         }
-        let changing = self.0.cache.user_changes(id);
+        let changing = self.0.user_changes(id);
         let json = attributes_json(self.user_table(), &attributes, &["id"])?;
         let sql = self.0.statements.update_user(&attributes);
         let params: Params<'_> = &[&id.as_str(), &json];
@@ -330,7 +335,7 @@ impl UserStore for PgStore {
     }
 
     async fn delete_user(&self, id: &UserId) -> Result<()> {
-        let changing = self.0.cache.user_changes(id);
+        let changing = self.0.user_changes(id);
         let params: Params<'_> = &[&id.as_str()];
         let statements = &self.0.statements;
         // A sign-in may hold the user. Its session is to be seen, and goes with them.

@@ -15,6 +15,9 @@ pub(crate) const CHANGED_FUNCTION: &str = "lucia_changed";
 /// The function of the triggers that leave a row for each change, and the table of these rows.
 pub(crate) const RECORD_CHANGE_FUNCTION: &str = "lucia_record_change";
 pub(crate) const CHANGE_TABLE: &str = "lucia_change";
+/// The table by which processes see how old the data of a replica is. All stores of a schema share it: a row
+/// belongs to a process.
+pub(crate) const HEARTBEAT: &str = "lucia_heartbeat";
 
 /// The names of lucia's tables.
 #[derive(Clone, Debug)]
@@ -54,9 +57,15 @@ impl TableNames {
         let names = self.by_setting();
         for (at, (setting, name)) in names.into_iter().enumerate() {
             check_name(setting, name)?;
-            if name.eq_ignore_ascii_case(RECORD) {
-                let reason = format!("`{RECORD}` is the table that says which migrations have run");
-                return Err(Error::setting(setting, reason));
+            let own = [
+                (RECORD, "says which migrations have run"),
+                (HEARTBEAT, "says how old the data of a replica is"),
+            ];
+            for (own, what) in own {
+                if name.eq_ignore_ascii_case(own) {
+                    let reason = format!("`{own}` is the table that {what}");
+                    return Err(Error::setting(setting, reason));
+                }
             }
             if names[..at].iter().any(|(_, other)| is_same(name, other)) {
                 let reason = format!("{name:?}: each table needs a name of its own");
@@ -123,7 +132,14 @@ impl TableNames {
     /// The quoted name of these tables for a default one. An index stands without a schema, since it
     /// lives where its table does.
     fn renamed(&self, name: &str) -> String {
-        if [CHANGED_FUNCTION, RECORD_CHANGE_FUNCTION, CHANGE_TABLE].contains(&name) {
+        if [
+            CHANGED_FUNCTION,
+            RECORD_CHANGE_FUNCTION,
+            CHANGE_TABLE,
+            HEARTBEAT,
+        ]
+        .contains(&name)
+        {
             return self.quoted(name);
         }
         let default = Self::default();

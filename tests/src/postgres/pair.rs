@@ -82,6 +82,11 @@ impl Pair {
         &self.standby
     }
 
+    /// As [`standby`](Self::standby), to stop it and start it again.
+    pub fn standby_mut(&mut self) -> &mut Server {
+        &mut self.standby
+    }
+
     /// The primary takes no more writes.
     ///
     /// # Errors
@@ -158,6 +163,22 @@ impl Pair {
 }
 
 impl Server {
+    /// Has a standby replay nothing of what it receives, or go on with it.
+    ///
+    /// # Errors
+    ///
+    /// What went wrong.
+    pub fn pause_replay(&self, paused: bool) -> Result<(), String> {
+        let standby = Connection::to(self)?;
+        if !paused {
+            return standby.execute(&["SELECT pg_wal_replay_resume()"]);
+        }
+        standby.execute(&["SELECT pg_wal_replay_pause()"])?;
+        until("replay is paused", || {
+            Ok(standby.value("SELECT pg_get_wal_replay_pause_state()")? == "paused")
+        })
+    }
+
     /// The number of the next transaction that writes, which stays the same where nothing is written. A
     /// transaction that waits for a standby counts.
     ///

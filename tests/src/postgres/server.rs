@@ -160,7 +160,9 @@ impl Server {
         self.start()
     }
 
-    pub(super) fn port(&self) -> u16 {
+    /// The port of 127.0.0.1 that it listens on.
+    #[must_use]
+    pub fn port(&self) -> u16 {
         self.port
     }
 

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use lucia::deadpool_postgres::{Manager, Pool};
 use lucia::store::{
     ClaimOutcome, ClaimedBy, FormerTokens, KeyClaim, KeyRow, KeyWrite, Store as _, TokenRow,
     UnixMillis, WrittenBy,
@@ -10,6 +11,7 @@ use lucia::store::{
 use lucia::{Auth, CacheOptions, ConstraintKind, Error, NewKey, NewUser, PgStore};
 use lucia_tests::Database;
 use serde_json::json;
+use tokio_postgres::NoTls;
 
 use crate::support::{PASSWORD, Profile, eventually, verified};
 
@@ -28,7 +30,8 @@ const GRANTS: &str = "
         ON user_session TO \"{role}\";
     GRANT SELECT, INSERT, UPDATE, DELETE ON sign_in_attempt, one_time_token, outgoing_mail,
         user_credential TO \"{role}\";
-    GRANT SELECT ON lucia_migration TO \"{role}\";";
+    GRANT SELECT ON lucia_migration TO \"{role}\";
+    GRANT SELECT, INSERT, UPDATE, DELETE ON lucia_heartbeat TO \"{role}\";";
 
 /// What a cache that polls needs besides.
 const POLL_GRANTS: &str = "GRANT SELECT, INSERT, UPDATE, DELETE ON lucia_change TO \"{role}\";";
@@ -43,12 +46,22 @@ async fn an_account_with_rights_to_the_columns_that_are_named_can_do_everything(
     ];
     let sessions = ["country TEXT", "secret TEXT DEFAULT 'swordfish'"];
     let polling = || CacheOptions::new().poll_interval(Duration::from_millis(100));
+    // It is no standby, and so is sent heartbeats and no lookups.
+    let replica = |url: &str| {
+        let manager = Manager::new(url.parse().unwrap(), NoTls);
+        [Pool::builder(manager).build().unwrap()]
+    };
+    let bound = Duration::from_secs(1);
+    let owner = PgStore::builder().session_columns(sessions);
     // The triggers of a cache are there, of which an account without one needs not know.
-    let owner = PgStore::builder()
-        .session_columns(sessions)
-        .cache(polling());
+    let with_cache = owner.clone().cache(polling());
+    let with_cache = with_cache.connect(&database.url()).await.unwrap();
+    with_cache.migrate(&columns).await.unwrap();
+    drop(with_cache);
+    let owner = owner.replicas(replica(&database.url()), bound);
     let owner = owner.connect(&database.url()).await.unwrap();
     owner.migrate(&columns).await.unwrap();
+    drop(owner);
     let client = database.connect().await;
     // Roles belong to the server, and so to all tests.
     let role = format!("clerk_of_{}", database.url().rsplit('/').next().unwrap());
@@ -65,7 +78,11 @@ async fn an_account_with_rights_to_the_columns_that_are_named_can_do_everything(
         let builder = PgStore::builder().fetched_user_columns(["username", "age"]);
         builder.session_columns(["country"])
     };
-    let store = builder().connect(url.as_str()).await.unwrap();
+    let store = builder()
+        .replicas(replica(url.as_str()), bound)
+        .connect(url.as_str())
+        .await
+        .unwrap();
     store.migrate(&columns[..2]).await.unwrap();
     let auth = Auth::builder(store.clone())
         .max_sessions_per_user(2)
@@ -74,6 +91,13 @@ async fn an_account_with_rights_to_the_columns_that_are_named_can_do_everything(
         .unwrap();
 
     auth.check_schema::<Profile>().await.unwrap();
+    // Heartbeats are written and read, and all that is wrong with the replica is that it is no standby.
+    eventually(async || {
+        let reasons = auth.health().await.stores.remove(0).reasons;
+        let is_told = |what: &str| reasons.iter().any(|reason| reason.contains(what));
+        is_told("not in recovery") && !is_told("heartbeats")
+    })
+    .await;
     let new = NewUser::with_password(("username", "ada"), PASSWORD)
         .attributes(&json!({ "username": "ada", "age": 36 }))
         .returning::<Profile>();

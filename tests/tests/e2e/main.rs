@@ -153,6 +153,7 @@ mod passwords;
 mod pooler;
 mod races;
 mod references;
+mod replicas;
 mod rotation;
 mod schema;
 mod secrets;

@@ -18,7 +18,7 @@ use crate::support::{Caching, PASSWORD, Stage, eventually, sign_up};
 
 /// The values by name and label, such as `lucia_events_total signed_in`. A histogram has the number of its values.
 #[derive(Clone, Default)]
-struct Recorded(Arc<Mutex<BTreeMap<String, f64>>>);
+pub(crate) struct Recorded(Arc<Mutex<BTreeMap<String, f64>>>);
 
 struct Value {
     of: Recorded,
@@ -26,7 +26,7 @@ struct Value {
 }
 
 impl Recorded {
-    fn value(&self, name: &str) -> Option<f64> {
+    pub(crate) fn value(&self, name: &str) -> Option<f64> {
         self.0.lock().unwrap().get(name).copied()
     }
 

@@ -114,8 +114,13 @@ impl<S: Source> Queues<S> {
 
     #[cfg(feature = "metrics")]
     pub(super) fn record_metrics(&self) {
-        let waiting = self.queues.iter().map(|queue| queue.len()).sum();
-        crate::measure::batches(waiting, &self.statements, &self.lookups);
+        crate::measure::batches(&self.statements, &self.lookups);
+    }
+
+    /// How many lookups wait.
+    #[cfg(feature = "metrics")]
+    pub(super) fn waiting(&self) -> usize {
+        self.queues.iter().map(|queue| queue.len()).sum()
     }
 }
 

@@ -18,9 +18,11 @@ use super::credentials::CredentialStatements;
 use super::error::within;
 use super::mails::MailStatements;
 use super::pooler::Routes;
+use super::replicas::{Process, Replicas, Settings};
 use super::statements::{ClaimStatement, KeyWrites, Statements};
 use super::tokens::TokenStatements;
 use super::{Parts, PgStore, StoredIds};
+use crate::clock::random_bytes;
 use crate::store::tables::{SessionColumn, TableNames, check_name, fetched_columns};
 use crate::{Error, Result};
 
@@ -56,6 +58,7 @@ pub struct PgStoreBuilder {
     max_connections: usize,
     #[cfg(feature = "cache")]
     cache: Option<CacheOptions>,
+    pub(super) replicas: Option<Settings>,
 }
 
 impl Default for PgStoreBuilder {
@@ -71,6 +74,7 @@ impl Default for PgStoreBuilder {
             max_connections: MAX_CONNECTIONS,
             #[cfg(feature = "cache")]
             cache: None,
+            replicas: None,
         }
     }
 }
@@ -241,17 +245,30 @@ impl PgStoreBuilder {
                           changes by `CacheOptions::poll_interval`";
             return Err(Error::setting("cache.listener", reason));
         }
-        Ok(self.unchecked(pool, session_columns))
+        let process = self.process()?;
+        Ok(self.unchecked(pool, session_columns, process))
     }
 
     /// A store with settings that were checked, or are the default ones.
-    pub(super) fn unchecked(self, pool: Pool, session_columns: Vec<SessionColumn>) -> PgStore {
+    pub(super) fn unchecked(
+        self,
+        pool: Pool,
+        session_columns: Vec<SessionColumn>,
+        process: Option<Process>,
+    ) -> PgStore {
         let user_columns = self.user_columns.as_deref();
         let statements = Statements::new(&self.tables, user_columns, &session_columns, self.ids);
         #[cfg(feature = "cache")]
         let cache = Cache::new(self.cache);
         #[cfg(not(feature = "cache"))]
         let cache = Cache;
+        let replicas = Replicas::new(
+            self.replicas.zip(process),
+            &self.tables,
+            &statements,
+            self.timeout,
+            self.prepare_behind_pooler,
+        );
         let store = PgStore(Arc::new(Parts {
             statements,
             attempt_statements: AttemptStatements::new(&self.tables),
@@ -272,9 +289,11 @@ impl PgStoreBuilder {
             ids: self.ids,
             batched: self.batched,
             cache,
+            replicas,
             timeout: self.timeout,
         }));
         store.0.cache.start(&store.0);
+        store.0.replicas.start(&store.0);
         store
     }
 
@@ -328,12 +347,18 @@ impl PgStoreBuilder {
             .build()
             .map_err(Error::internal)?;
 
-        let store = self.unchecked(pool, session_columns);
+        let process = self.process()?;
+        let store = self.unchecked(pool, session_columns, process);
         let connection = within(store.0.timeout, store.0.pool.get()).await;
         // It would work on the runtime that the store is built on, which in actix-web is not that of any
         // worker: each statement would have to go there and back.
         drop(Object::take(connection.map_err(Error::unavailable)?));
         Ok(store)
+    }
+
+    /// The random id of a store that has replicas.
+    fn process(&self) -> Result<Option<Process>> {
+        self.replicas.as_ref().map(|_| random_bytes()).transpose()
     }
 
     /// Checks the settings, and reads `session_columns`.
@@ -349,6 +374,14 @@ impl PgStoreBuilder {
         #[cfg(feature = "cache")]
         if let Some(cache) = &self.cache {
             cache.check()?;
+            if self.replicas.is_some() {
+                let reason = "a cache would keep answers of replicas for longer than these may be old, so \
+                              its lookups would all go to the primary: use one of the two";
+                return Err(Error::setting("replicas", reason));
+            }
+        }
+        if let Some(replicas) = &self.replicas {
+            replicas.check()?;
         }
         if self.max_connections == 0 {
             return Err(Error::setting(

@@ -30,6 +30,7 @@ impl PgStore {
         let is_exhausted = is_exhausted(&parts.pool);
         // It begins with the first lookup, where there was no runtime before.
         parts.cache.start(parts);
+        parts.replicas.start(parts);
         let sql = format!(
             "SELECT current_setting('synchronous_commit') = 'off', {IS_READ_ONLY}, {WAITS_FOR_STANDBY}"
         );
@@ -69,6 +70,9 @@ impl PgStore {
                 "the cache receives no changes, and does not answer: all lookups go to the server",
             );
         }
+        for complaint in parts.replicas.complaints() {
+            health = health.degraded(complaint);
+        }
         health
     }
 
@@ -78,12 +82,15 @@ impl PgStore {
             pool,
             queues,
             cache,
+            replicas,
             ..
         } = &*self.0;
         let status = pool.status();
         let in_use = status.size.saturating_sub(status.available);
         measure::pool(NAME, status.max_size, in_use, status.waiting);
         queues.record_metrics();
+        measure::batch_waiting(queues.waiting() + replicas.waiting());
+        replicas.record_metrics();
         cache.record_metrics();
     }
 }
@@ -96,7 +103,7 @@ fn is_exhausted(pool: &Pool) -> bool {
 }
 
 /// Why the server did not answer, in words that quote neither the driver nor the server.
-fn in_words(failure: &Failure, is_exhausted: bool) -> String {
+pub(super) fn in_words(failure: &Failure, is_exhausted: bool) -> String {
     let words = match failure {
         Failure::TimedOut(_) if is_exhausted => {
             "all connections of the pool are in use, and none came free in time"

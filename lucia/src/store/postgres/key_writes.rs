@@ -95,7 +95,7 @@ impl Parts {
     }
 
     pub(super) async fn claim_key(&self, claim: &KeyClaim) -> Result<ClaimOutcome> {
-        let changing = self.cache.user_changes(&claim.user_id);
+        let changing = self.user_changes(&claim.user_id);
         let user_id = claim.user_id.as_str();
         let (is_by_note, others, verified): (_, &[String], &[String]) = match &claim.by {
             ClaimedBy::Message { .. } => (false, &[], &[]),

@@ -1,16 +1,19 @@
 //! Lookups of sessions with their users, alone and in batches.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use deadpool_postgres::Object;
+use deadpool_postgres::{Object, Pool};
 
 use super::batch::{self, Queues, Source};
 use super::connections::is_near;
+use super::error::Failure;
 use super::rows::{found_row, read_all};
 use super::run::Statement;
 use super::{Params, Parts};
 use crate::session::token::SessionId;
 use crate::store::{Result, SessionRow, StoreError, UserRow};
+use crate::time_limit;
 
 /// For how long the batches of a queue use one connection. Then the pool checks it again.
 const CONNECTION_KEPT: Duration = Duration::from_millis(100);
@@ -24,8 +27,29 @@ pub(super) struct Found {
     pub(super) is_to_be_hashed: bool,
 }
 
-/// Finds a session and its user in the database.
+/// Finds a session and its user in the database: at a replica, if there is one and its answer counts, and
+/// else at the primary.
 pub(super) async fn look_up(
+    parts: &Arc<Parts>,
+    id: &SessionId,
+) -> Result<Option<(SessionRow, UserRow)>> {
+    if !parts.replicas.are_on() {
+        return look_up_at_primary(parts, id).await;
+    }
+    let begun = Instant::now();
+    // Boxed, so that no lookup is larger by it where there are no replicas.
+    if let Some(found) = Box::pin(parts.replicas.find(parts, id)).await {
+        return parts.used(found).await;
+    }
+    // What a replica has taken of the time-out is not for the primary.
+    let left = parts.timeout.saturating_sub(begun.elapsed());
+    match time_limit::within(left, Box::pin(look_up_at_primary(parts, id))).await {
+        Ok(found) => found,
+        Err(_) => Err(StoreError::unavailable(Failure::TimedOut(parts.timeout))),
+    }
+}
+
+async fn look_up_at_primary(
     parts: &Parts,
     id: &SessionId,
 ) -> Result<Option<(SessionRow, UserRow)>> {
@@ -75,12 +99,17 @@ impl Source for Parts {
 
     /// If it is near, has not been kept for long, and the pool has others.
     fn may_keep(&self, connection: &Object) -> bool {
-        let pool = self.pool.status();
-        let taken = pool.size + pool.waiting - pool.available;
-        taken < pool.max_size
-            && Object::metrics(connection).last_used() < CONNECTION_KEPT
-            && is_near(connection)
+        may_keep(&self.pool, connection)
     }
+}
+
+/// Whether the next batch may use the connection as well.
+pub(super) fn may_keep(pool: &Pool, connection: &Object) -> bool {
+    let pool = pool.status();
+    let taken = pool.size + pool.waiting - pool.available;
+    taken < pool.max_size
+        && Object::metrics(connection).last_used() < CONNECTION_KEPT
+        && is_near(connection)
 }
 
 impl Parts {
@@ -116,6 +145,8 @@ impl Parts {
     /// One session at a time: a row that is locked holds up no other lookup.
     async fn hashed(&self, found: Found) -> Result<Option<Found>> {
         let id = &found.session.id;
+        // A replica has the token for a while, and a lookup of it would hash it again.
+        let _changing = self.replicas.session_changes(id);
         let params: Params<'_> = &[&id.as_str()];
         let hash = Statement::new(&self.statements.hash_session, params);
         if self.returns_row(&hash).await? {

@@ -102,11 +102,13 @@ pub(super) async fn migrate(parts: &Parts, definitions: &[&str]) -> Result<()> {
         }
     }
     parts.cache.migrate(&migrating).await?;
+    parts.replicas.migrate(&migrating).await?;
     // Rows have more columns now, and no trigger tells of that.
-    let _changing = parts.cache.all_changes();
+    let _changing = parts.all_changes();
     let committed = migrating.transaction.commit().await;
     committed.map_err(|error| failed(parts, error))?;
     parts.cache.migrated();
+    parts.replicas.migrated();
     Ok(())
 }
 
@@ -232,7 +234,7 @@ impl Migrating<'_> {
     }
 
     /// Whether there are tables or indexes of all these quoted names.
-    async fn are_there(&self, names: &[&str]) -> Result<bool> {
+    pub(super) async fn are_there(&self, names: &[&str]) -> Result<bool> {
         const MISSING: &str =
             "SELECT 1 FROM unnest($1::TEXT[]) AS name WHERE to_regclass(name) IS NULL";
         Ok(self.query(MISSING, &[&names]).await?.is_empty())

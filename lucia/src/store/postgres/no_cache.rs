@@ -1,5 +1,6 @@
 //! What stands in for the cache where the feature `cache` is off.
 
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use super::Parts;
@@ -12,10 +13,10 @@ pub(super) struct Cache;
 
 pub(super) struct Begun;
 
-pub(super) struct PendingChange;
+pub(super) struct PendingChange<'a>(PhantomData<&'a ()>);
 
 #[expect(clippy::unused_self, reason = "as the cache has them")]
-impl PendingChange {
+impl PendingChange<'_> {
     pub(super) fn session_ended(&self, _: &str) {}
 
     pub(super) fn user_changed(&self, _: &UserId) {}
@@ -50,20 +51,20 @@ impl Cache {
 
     pub(super) fn put(&self, _: Option<Begun>, _: &(SessionRow, UserRow)) {}
 
-    pub(super) fn session_changes(&self, _: &SessionId) -> PendingChange {
-        PendingChange
+    pub(super) fn session_changes(&self, _: &SessionId) -> PendingChange<'_> {
+        PendingChange(PhantomData)
     }
 
-    pub(super) fn user_changes(&self, _: &UserId) -> PendingChange {
-        PendingChange
+    pub(super) fn user_changes(&self, _: &UserId) -> PendingChange<'_> {
+        PendingChange(PhantomData)
     }
 
-    pub(super) fn insertion_changes(&self, _: &NewSessionRow) -> PendingChange {
-        PendingChange
+    pub(super) fn insertion_changes(&self, _: &NewSessionRow) -> PendingChange<'_> {
+        PendingChange(PhantomData)
     }
 
-    pub(super) fn all_changes(&self) -> PendingChange {
-        PendingChange
+    pub(super) fn all_changes(&self) -> PendingChange<'_> {
+        PendingChange(PhantomData)
     }
 
     pub(super) async fn migrate(&self, _: &Migrating<'_>) -> Result<()> {

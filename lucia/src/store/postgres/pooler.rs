@@ -58,7 +58,7 @@ impl Routes {
     }
 
     /// Where a connection leads, if it was asked before.
-    pub(super) fn known(&self, connection: &Object) -> Option<Route> {
+    fn known(&self, connection: &Object) -> Option<Route> {
         if self.is_trusted {
             return Some(Route::Direct);
         }
@@ -71,13 +71,18 @@ impl Routes {
             .map(|(_, route)| *route)
     }
 
+    /// Where a connection leads, asked once for each.
+    pub(super) async fn of(&self, connection: &Object, user_table: &str) -> Result<Route, Error> {
+        match self.known(connection) {
+            Some(route) => Ok(route),
+            // Boxed, so that no lookup is larger by it.
+            None => Box::pin(self.find_out(connection, user_table)).await,
+        }
+    }
+
     /// Asks where a connection leads. A pooler is said in the log, with the table of users, which
     /// tells which store it is.
-    pub(super) async fn find_out(
-        &self,
-        connection: &Object,
-        user_table: &str,
-    ) -> Result<Route, Error> {
+    async fn find_out(&self, connection: &Object, user_table: &str) -> Result<Route, Error> {
         let route = route_of(connection).await?;
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.retain(|(known, _)| known.strong_count() > 0);

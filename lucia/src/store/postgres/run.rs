@@ -192,16 +192,12 @@ impl Parts {
         statement: &Statement<'_>,
         in_transaction: bool,
     ) -> Result<Vec<Row>, Failure> {
-        let route = match self.routes.known(connection) {
-            Some(route) => route,
-            None => Box::pin(self.routes.find_out(connection, &self.tables.user)).await?,
-        };
+        let route = self.routes.of(connection, &self.tables.user).await?;
         if in_transaction {
             // Boxed, so that no lookup is larger by it.
             return Box::pin(self.send_in_transaction(connection, route, statement)).await;
         }
-        let prepared = prepare(connection, route, statement).await?;
-        Ok(query(connection, prepared.as_ref(), statement).await?)
+        Ok(send_alone(connection, route, statement).await?)
     }
 
     /// Sends a statement, behind one that takes a lock if there is one, as a transaction.
@@ -251,7 +247,17 @@ impl Parts {
     }
 }
 
-fn close(connection: &mut Option<Object>) {
+/// Sends a statement outside of a transaction.
+pub(super) async fn send_alone(
+    connection: &Object,
+    route: Route,
+    statement: &Statement<'_>,
+) -> Result<Vec<Row>, Error> {
+    let prepared = prepare(connection, route, statement).await?;
+    query(connection, prepared.as_ref(), statement).await
+}
+
+pub(super) fn close(connection: &mut Option<Object>) {
     drop(connection.take().map(Object::take));
 }
 

@@ -55,7 +55,11 @@ impl Store for PgStore {
         Ok(found)
     }
 
-    /// Past the queue and the cache: a request with several session cookies is rare.
+    fn lookups_may_lag(&self) -> bool {
+        self.0.replicas.are_on()
+    }
+
+    /// Past the queue, the cache and replicas: a request with several session cookies is rare.
     async fn sessions_and_users(&self, ids: &[SessionId]) -> Result<Vec<(SessionRow, UserRow)>> {
         let ids: Vec<_> = ids.iter().collect();
         let mut used = Vec::with_capacity(ids.len());
@@ -77,7 +81,7 @@ impl Store for PgStore {
     }
 
     async fn change_password(&self, change: PasswordChange) -> Result<bool> {
-        let _changing = self.0.cache.user_changes(&change.user_id);
+        let _changing = self.0.user_changes(&change.user_id);
         let kept = change.kept.as_ref();
         let rotation = kept.map(|(_, rotation)| rotation);
         let expiries = rotation.map(|rotation| rotation.expiries);
@@ -133,8 +137,9 @@ impl SessionStore for PgStore {
     }
 
     fn unsupported_when_split(&self) -> Option<&'static str> {
-        // It holds sessions with their users.
-        self.0.cache.is_on().then_some("cache")
+        // Both give sessions with their users.
+        let cache = self.0.cache.is_on().then_some("cache");
+        cache.or_else(|| self.0.replicas.are_on().then_some("replicas"))
     }
 
     async fn insert_session(&self, session: NewSessionRow) -> Result<InsertedSession> {
@@ -165,7 +170,7 @@ impl SessionStore for PgStore {
     }
 
     async fn renew_session(&self, id: &SessionId, expiries: Expiries) -> Result<bool> {
-        let _changing = self.0.cache.session_changes(id);
+        let _changing = self.0.session_changes(id);
         let params: Params<'_> = &[
             &id.as_str(),
             &expiries.renewed_at.0,
@@ -177,7 +182,7 @@ impl SessionStore for PgStore {
     }
 
     async fn rotate_session(&self, id: &SessionId, rotation: Rotation) -> Result<bool> {
-        let _changing = self.0.cache.session_changes(id);
+        let _changing = self.0.session_changes(id);
         let params: Params<'_> = &[
             &id.as_str(),
             &self.0.ids.stored(&rotation.token),
@@ -198,7 +203,7 @@ impl SessionStore for PgStore {
         if attributes.is_empty() {
             return self.session(id).await;
         }
-        let _changing = self.0.cache.session_changes(id);
+        let _changing = self.0.session_changes(id);
         let json = attributes_json(self.session_table(), &attributes, &SESSION_COLUMNS)?;
         let sql = self.0.statements.update_session(&attributes);
         let params: Params<'_> = &[&id.as_str(), &json];
@@ -210,7 +215,7 @@ impl SessionStore for PgStore {
     }
 
     async fn delete_session(&self, id: &SessionId, owner: Owner<'_>) -> Result<bool> {
-        let _changing = self.0.cache.session_changes(id);
+        let _changing = self.0.session_changes(id);
         let params: Params<'_> = &[&id.as_str(), &owner.user_id().map(UserId::as_str)];
         let sql = &self.0.statements.delete_session;
         self.0.returns_row(&Statement::new(sql, params)).await
@@ -221,7 +226,7 @@ impl SessionStore for PgStore {
         user_id: &UserId,
         except: Option<&SessionId>,
     ) -> Result<()> {
-        let changing = self.0.cache.user_changes(user_id);
+        let changing = self.0.user_changes(user_id);
         let params: Params<'_> = &[&user_id.as_str(), &except.map(SessionId::as_str)];
         let sql = &self.0.statements.delete_user_sessions;
         let read = |row: &Row| Ok(row.try_get::<_, Option<String>>(0)?);
@@ -259,7 +264,7 @@ impl Parts {
         key: Option<&KeyRow>,
     ) -> Result<Option<InsertedSession>> {
         // What it may end: sessions of the user in excess, and the one that it replaces.
-        let _changing = self.cache.insertion_changes(session);
+        let _changing = self.insertion_changes(session);
         let table = &self.tables.session;
         let attributes = attributes_json(table, &session.attributes, &SESSION_COLUMNS)?;
         let insertion = Insertion {

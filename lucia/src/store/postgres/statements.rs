@@ -2,9 +2,11 @@
 
 use serde_json::{Map, Value};
 
+mod found;
 mod insertion;
 mod key_writes;
 
+pub(super) use found::Found;
 pub(super) use insertion::Insertion;
 pub(super) use key_writes::{ClaimStatement, KeyWrites};
 
@@ -51,6 +53,8 @@ pub(super) struct Statements {
     pub(super) lock_key: String,
     pub(super) lock_sign_ins: String,
 
+    /// How sessions are found with their users.
+    pub(super) found: Found,
     pub(super) session_and_user: String,
     pub(super) sessions_and_users: String,
     pub(super) get_session: String,
@@ -108,13 +112,12 @@ impl Statements {
         // Behind a `SELECT`, Postgres does not see how many there are, and so keeps the plan that it
         // has. It would make a new one for each small array, which takes longer than the lookup.
         let is_among_first = ids.is("ANY((SELECT $1::TEXT[])::TEXT[])");
-        // One row comes back in any case, which says whether the server is read-only.
-        let session_and_user = format!(
-            r#"SELECT {session}, {is_to_be_hashed}, {user}, {IS_READ_ONLY}
-            FROM (SELECT) AS one LEFT JOIN
-                ({sessions} AS s JOIN {users} AS u ON u."id" = s."user_id") ON "#,
-            is_to_be_hashed = ids.is_to_be_hashed(),
-        );
+        let found = Found {
+            columns: format!("{session}, {}, {user}", ids.is_to_be_hashed()),
+            rows: format!(r#"{sessions} AS s JOIN {users} AS u ON u."id" = s."user_id""#),
+            is_first: is_first.clone(),
+            is_among_first: is_among_first.clone(),
+        };
         // Each statement that locks more than one row does so in this order, or two of them could wait
         // for each other: the user's turn, the user, their keys by id, their sessions by age.
         // Postgres looks for no rows to write before it has asked these. Rows are found once more
@@ -210,8 +213,8 @@ impl Statements {
             // before it, so that it comes first in the order of locks.
             lock_sign_ins: format!("SELECT {}", sign_in_lock("pg_advisory_xact_lock", "$1")),
 
-            session_and_user: format!("{session_and_user} {is_first}"),
-            sessions_and_users: format!("{session_and_user} {is_among_first}"),
+            session_and_user: found.one(IS_READ_ONLY),
+            sessions_and_users: found.several(IS_READ_ONLY),
             get_session: telling_access(&format!(
                 "SELECT {session} FROM {sessions} AS s WHERE {is_first}"
             )),
@@ -252,6 +255,7 @@ impl Statements {
                 ),
             ),
             delete_expired_sessions: delete_expired_sessions(&sessions, ""),
+            found,
             users,
             keys,
             sessions,

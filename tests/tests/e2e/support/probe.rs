@@ -205,6 +205,10 @@ probed! {
             credentials.filter(|_| !self.probe.state().has_no_credentials)
         }
 
+        fn lookups_may_lag(&self) -> bool {
+            self.store.lookups_may_lag()
+        }
+
         fn attempts(&self) -> Option<&dyn AttemptStore> {
             let attempts = self.store.attempts().map(|_| self as &dyn AttemptStore);
             attempts.filter(|_| !self.probe.state().counts_no_attempts)
