@@ -52,18 +52,18 @@ pub use crate::session::{Expiries, Rotation};
 use crate::user::UserId;
 
 pub(crate) use attempts::attempt_place;
-pub use attempts::{CountedAttempt, CountedPlace, NewAttempt};
-pub use credentials::CredentialRow;
+pub use attempts::{AttemptStore, CountedAttempt, CountedPlace, NewAttempt};
+pub use credentials::{CredentialRow, CredentialStore};
 pub use error::{Result, StoreError};
 pub use health::{Health, HealthStatus, StoreHealth};
 pub use key_writes::{ClaimOutcome, ClaimedBy, KeyClaim, KeyWrite, WrittenBy};
-pub use mails::MailRow;
+pub use mails::{MailRow, MailStore};
 pub use rows::{
     InsertedSession, KeyDeletion, KeyRow, LastKey, NewSessionRow, NewUserRow, OldHash, Owner,
     PasswordChange, SessionRow, UserRow, UserTable,
 };
 pub(crate) use split::Split;
-pub use tokens::{FormerTokens, TokenRow};
+pub use tokens::{FormerTokens, TokenRow, TokenStore};
 
 /// Users and their keys.
 #[async_trait]
@@ -219,166 +219,6 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
 
     /// Deletes up to `limit` sessions whose idle expiry is before `now`. Returns how many.
     async fn delete_expired_sessions(&self, now: UnixMillis, limit: u32) -> Result<u64>;
-}
-
-/// Counts attempts to open the keys of a store with their passwords.
-#[async_trait]
-pub trait AttemptStore: UserStore {
-    /// Checks that sign-in attempts can be counted. It is called only if they are counted.
-    ///
-    /// # Errors
-    ///
-    /// [`Schema`](StoreError::Schema) if the table for them is not as the store needs it.
-    async fn check_attempts(&self) -> Result<()>;
-
-    /// Counts an attempt in two or three places and finds its key, in one step. If the step fails, or the
-    /// caller stops waiting for an answer, the attempt is counted completely or not at all.
-    ///
-    /// 0. If the attempt has a [`NewAttempt::client`], the place of the client comes before the others. If
-    ///    this place is full, nothing else happens.
-    /// 1. The first place is that of [`NewAttempt::place`]. If it is full, nothing else happens: the key is
-    ///    not looked up, so the answer takes the same time whether or not the key exists. The attempt stays
-    ///    counted for the client.
-    /// 2. The key is looked up, as by [`key`](UserStore::key).
-    /// 3. The second place is that of [`NewAttempt::stored_place`], for the id that the key has in the
-    ///    database. If it is full, the attempt stays counted in the first one. So an unknown key, and a key
-    ///    that other spellings have used up, fill the first place in the same way.
-    ///
-    /// A place is full if the number of attempts counted there has reached the limit that this attempt has
-    /// for it. Its count then does not change. However many attempts are made at once, no more are
-    /// admitted. The first attempt after the end of a count starts a new count.
-    ///
-    /// Only the stored row says how long its count lasts, from its start to its end. An admitted attempt
-    /// moves the end to a later time if its own period, measured from the start of the count, ends later.
-    /// No attempt moves the end to an earlier time.
-    ///
-    /// If a count starts further in the future of the attempt than the count lasts, and than
-    /// [`NewAttempt::MOST_AHEAD`], a wrong clock started it, and the count has ended. (A start in the nearer future
-    /// does not mean this: the clocks of two servers differ, and of two attempts at the same time, the later one can
-    /// be counted first.)
-    async fn count_attempt(&self, attempt: NewAttempt) -> Result<CountedAttempt>;
-
-    /// Removes one attempt from the counts of these places that started at the given times, all or none,
-    /// and deletes a count that has no other attempt. Does nothing if a count no longer exists. The places
-    /// are those of one attempt, in the order in which it was counted; lock them in this order.
-    async fn uncount_attempt(&self, places: &[CountedPlace]) -> Result<()>;
-
-    /// Deletes up to `limit` counts that have ended at `now`, including those that a wrong clock started.
-    /// Returns how many.
-    async fn delete_old_attempts(&self, now: UnixMillis, limit: u32) -> Result<u64>;
-}
-
-/// One-time tokens: links and codes that work once.
-///
-/// The rules are in [`Auth`](crate::Auth), as always: a store checks neither the time nor the purpose of a
-/// token that it finds.
-#[async_trait]
-pub trait TokenStore: UserStore {
-    /// Checks that tokens can be stored.
-    ///
-    /// # Errors
-    ///
-    /// [`Schema`](StoreError::Schema) if the table for them is not as the store needs it.
-    async fn check_tokens(&self) -> Result<()>;
-
-    /// Stores a token, and replaces the one with the same id if there is one. With
-    /// [`FormerTokens::Delete`], all other tokens of the same user and purpose are deleted in the same
-    /// step. If several tokens are stored at once in this way, one is left.
-    /// [`UnknownUser`](StoreError::UnknownUser) if its user does not exist.
-    async fn insert_token(&self, token: TokenRow, former: FormerTokens) -> Result<()>;
-
-    /// The token with this id. It is not deleted.
-    async fn token(&self, id: &str) -> Result<Option<TokenRow>>;
-
-    /// Deletes the token with this id and returns it, if it still has this hash of a code, or none. Of any
-    /// number of concurrent calls, one gets it.
-    async fn take_token(&self, id: &str, hashed_code: Option<&str>) -> Result<Option<TokenRow>>;
-
-    /// Counts a try of a code before the code is compared: uses one of the remaining tries. Returns the
-    /// token as it is afterwards, or `None` if there is no token or no try is left. However many calls run
-    /// at once, no more of them get the token than tries were left.
-    async fn try_code(&self, id: &str) -> Result<Option<TokenRow>>;
-
-    /// Deletes the tokens of a user. Tokens that are stored at the same time are deleted as well, or stored
-    /// afterwards.
-    async fn delete_user_tokens(&self, user_id: &UserId) -> Result<()>;
-
-    /// Deletes up to `limit` tokens that have expired at `now`. Returns how many.
-    async fn delete_expired_tokens(&self, now: UnixMillis, limit: u32) -> Result<u64>;
-}
-
-/// Credentials of users: the tokens of their providers.
-///
-/// The rules are in [`Auth`](crate::Auth): a store does not interpret a credential. Secrets in the data are
-/// encrypted before a store gets them.
-#[async_trait]
-pub trait CredentialStore: UserStore {
-    /// Checks that credentials can be stored.
-    ///
-    /// # Errors
-    ///
-    /// [`Schema`](StoreError::Schema) if the table for them is not as the store needs it.
-    async fn check_credentials(&self) -> Result<()>;
-
-    /// Stores a credential. It replaces the one with the same id completely, if that belongs to the same
-    /// user and kind; one of another user or kind does not change. Returns whether it was stored.
-    /// [`UnknownUser`](StoreError::UnknownUser) if its user does not exist.
-    async fn insert_credential(&self, credential: CredentialRow) -> Result<bool>;
-
-    /// The credential with this id.
-    async fn credential(&self, id: &str) -> Result<Option<CredentialRow>>;
-
-    /// The credentials of a user of this kind, oldest first.
-    async fn user_credentials(&self, user_id: &UserId, kind: &str) -> Result<Vec<CredentialRow>>;
-
-    /// Replaces the data of a credential if it still has this `old` data, in one atomic step, and records
-    /// when it was used if `used_at` is set. Returns whether it did. Of any number of concurrent calls with
-    /// the same old data, one succeeds.
-    async fn replace_credential_data(
-        &self,
-        id: &str,
-        old: &str,
-        new: &str,
-        used_at: Option<UnixMillis>,
-    ) -> Result<bool>;
-
-    /// Deletes a credential if it belongs to this user, and with `data` only if it still has this data.
-    /// Returns whether it did.
-    async fn delete_credential(
-        &self,
-        id: &str,
-        user_id: &UserId,
-        data: Option<&str>,
-    ) -> Result<bool>;
-}
-
-/// Mails that wait to be sent.
-///
-/// The rules are in [`Outbox`](crate::mail::Outbox): a store checks neither how often a mail was claimed,
-/// nor whether it is still useful.
-#[async_trait]
-pub trait MailStore: fmt::Debug + Send + Sync + 'static {
-    /// Checks that mails can be stored.
-    ///
-    /// # Errors
-    ///
-    /// [`Schema`](StoreError::Schema) if the table for them is not as the store needs it.
-    async fn check_mails(&self) -> Result<()>;
-
-    /// Stores a mail. A mail with the same id does not change.
-    async fn insert_mail(&self, mail: MailRow) -> Result<()>;
-
-    /// Claims the mail that has been due the longest at `now`: counts an attempt, makes the mail due again
-    /// at `until`, and returns it as it is afterwards. Of any number of concurrent calls, one gets the
-    /// mail.
-    async fn claim_mail(&self, now: UnixMillis, until: UnixMillis) -> Result<Option<MailRow>>;
-
-    /// Makes a mail due at another time, if it was not claimed again since it had this number of attempts.
-    /// Returns whether it did.
-    async fn put_off_mail(&self, id: &str, attempts: u32, due: UnixMillis) -> Result<bool>;
-
-    /// Deletes a mail, even one that another process has claimed. Returns whether it existed.
-    async fn delete_mail(&self, id: &str) -> Result<bool>;
 }
 
 /// Stores users and keys in a transaction of the application.

@@ -1,10 +1,58 @@
-//! What goes into a store of attempts, and what comes out of it.
+//! Stores of attempts: what goes in, and what comes out.
 
+use async_trait::async_trait;
 use sha2::{Digest, Sha256};
 
 use super::rows::debug_of;
-use super::{KeyRow, UnixMillis};
+use super::{KeyRow, Result, UnixMillis, UserStore};
 use crate::ascii::Ascii;
+
+/// Counts attempts to open the keys of a store with their passwords.
+#[async_trait]
+pub trait AttemptStore: UserStore {
+    /// Checks that sign-in attempts can be counted. It is called only if they are counted.
+    ///
+    /// # Errors
+    ///
+    /// [`Schema`](StoreError::Schema) if the table for them is not as the store needs it.
+    async fn check_attempts(&self) -> Result<()>;
+
+    /// Counts an attempt in two or three places and finds its key, in one step. If the step fails, or the
+    /// caller stops waiting for an answer, the attempt is counted completely or not at all.
+    ///
+    /// 0. If the attempt has a [`NewAttempt::client`], the place of the client comes before the others. If
+    ///    this place is full, nothing else happens.
+    /// 1. The first place is that of [`NewAttempt::place`]. If it is full, nothing else happens: the key is
+    ///    not looked up, so the answer takes the same time whether or not the key exists. The attempt stays
+    ///    counted for the client.
+    /// 2. The key is looked up, as by [`key`](UserStore::key).
+    /// 3. The second place is that of [`NewAttempt::stored_place`], for the id that the key has in the
+    ///    database. If it is full, the attempt stays counted in the first one. So an unknown key, and a key
+    ///    that other spellings have used up, fill the first place in the same way.
+    ///
+    /// A place is full if the number of attempts counted there has reached the limit that this attempt has
+    /// for it. Its count then does not change. However many attempts are made at once, no more are
+    /// admitted. The first attempt after the end of a count starts a new count.
+    ///
+    /// Only the stored row says how long its count lasts, from its start to its end. An admitted attempt
+    /// moves the end to a later time if its own period, measured from the start of the count, ends later.
+    /// No attempt moves the end to an earlier time.
+    ///
+    /// If a count starts further in the future of the attempt than the count lasts, and than
+    /// [`NewAttempt::MOST_AHEAD`], a wrong clock started it, and the count has ended. (A start in the nearer future
+    /// does not mean this: the clocks of two servers differ, and of two attempts at the same time, the later one can
+    /// be counted first.)
+    async fn count_attempt(&self, attempt: NewAttempt) -> Result<CountedAttempt>;
+
+    /// Removes one attempt from the counts of these places that started at the given times, all or none,
+    /// and deletes a count that has no other attempt. Does nothing if a count no longer exists. The places
+    /// are those of one attempt, in the order in which it was counted; lock them in this order.
+    async fn uncount_attempt(&self, places: &[CountedPlace]) -> Result<()>;
+
+    /// Deletes up to `limit` counts that have ended at `now`, including those that a wrong clock started.
+    /// Returns how many.
+    async fn delete_old_attempts(&self, now: UnixMillis, limit: u32) -> Result<u64>;
+}
 
 /// An attempt to open a key with its password that is about to be made.
 ///

@@ -1,8 +1,49 @@
-//! What goes into a store of one-time tokens, and what comes out of it.
+//! Stores of one-time tokens: what goes in, and what comes out.
 
-use super::UnixMillis;
+use async_trait::async_trait;
+
 use super::rows::debug_of;
+use super::{Result, UnixMillis, UserStore};
 use crate::user::UserId;
+
+/// One-time tokens: links and codes that work once.
+///
+/// The rules are in [`Auth`](crate::Auth), as always: a store checks neither the time nor the purpose of a
+/// token that it finds.
+#[async_trait]
+pub trait TokenStore: UserStore {
+    /// Checks that tokens can be stored.
+    ///
+    /// # Errors
+    ///
+    /// [`Schema`](StoreError::Schema) if the table for them is not as the store needs it.
+    async fn check_tokens(&self) -> Result<()>;
+
+    /// Stores a token, and replaces the one with the same id if there is one. With
+    /// [`FormerTokens::Delete`], all other tokens of the same user and purpose are deleted in the same
+    /// step. If several tokens are stored at once in this way, one is left.
+    /// [`UnknownUser`](StoreError::UnknownUser) if its user does not exist.
+    async fn insert_token(&self, token: TokenRow, former: FormerTokens) -> Result<()>;
+
+    /// The token with this id. It is not deleted.
+    async fn token(&self, id: &str) -> Result<Option<TokenRow>>;
+
+    /// Deletes the token with this id and returns it, if it still has this hash of a code, or none. Of any
+    /// number of concurrent calls, one gets it.
+    async fn take_token(&self, id: &str, hashed_code: Option<&str>) -> Result<Option<TokenRow>>;
+
+    /// Counts a try of a code before the code is compared: uses one of the remaining tries. Returns the
+    /// token as it is afterwards, or `None` if there is no token or no try is left. However many calls run
+    /// at once, no more of them get the token than tries were left.
+    async fn try_code(&self, id: &str) -> Result<Option<TokenRow>>;
+
+    /// Deletes the tokens of a user. Tokens that are stored at the same time are deleted as well, or stored
+    /// afterwards.
+    async fn delete_user_tokens(&self, user_id: &UserId) -> Result<()>;
+
+    /// Deletes up to `limit` tokens that have expired at `now`. Returns how many.
+    async fn delete_expired_tokens(&self, now: UnixMillis, limit: u32) -> Result<u64>;
+}
 
 /// A link or code that works once.
 #[derive(Clone, PartialEq, Eq)]
