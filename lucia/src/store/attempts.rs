@@ -14,7 +14,7 @@ pub trait AttemptStore: UserStore {
     ///
     /// # Errors
     ///
-    /// [`Schema`](StoreError::Schema) if the table for them is not as the store needs it.
+    /// [`Schema`](super::StoreError::Schema) if the table for them is not as the store needs it.
     async fn check_attempts(&self) -> Result<()>;
 
     /// Counts an attempt in two or three places and finds its key, in one step. If the step fails, or the

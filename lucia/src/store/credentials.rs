@@ -16,12 +16,12 @@ pub trait CredentialStore: UserStore {
     ///
     /// # Errors
     ///
-    /// [`Schema`](StoreError::Schema) if the table for them is not as the store needs it.
+    /// [`Schema`](super::StoreError::Schema) if the table for them is not as the store needs it.
     async fn check_credentials(&self) -> Result<()>;
 
     /// Stores a credential. It replaces the one with the same id completely, if that belongs to the same
     /// user and kind; one of another user or kind does not change. Returns whether it was stored.
-    /// [`UnknownUser`](StoreError::UnknownUser) if its user does not exist.
+    /// [`UnknownUser`](super::StoreError::UnknownUser) if its user does not exist.
     async fn insert_credential(&self, credential: CredentialRow) -> Result<bool>;
 
     /// The credential with this id.

@@ -17,7 +17,7 @@ pub trait MailStore: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`Schema`](StoreError::Schema) if the table for them is not as the store needs it.
+    /// [`Schema`](super::StoreError::Schema) if the table for them is not as the store needs it.
     async fn check_mails(&self) -> Result<()>;
 
     /// Stores a mail. A mail with the same id does not change.

@@ -16,13 +16,13 @@ pub trait TokenStore: UserStore {
     ///
     /// # Errors
     ///
-    /// [`Schema`](StoreError::Schema) if the table for them is not as the store needs it.
+    /// [`Schema`](super::StoreError::Schema) if the table for them is not as the store needs it.
     async fn check_tokens(&self) -> Result<()>;
 
     /// Stores a token, and replaces the one with the same id if there is one. With
     /// [`FormerTokens::Delete`], all other tokens of the same user and purpose are deleted in the same
     /// step. If several tokens are stored at once in this way, one is left.
-    /// [`UnknownUser`](StoreError::UnknownUser) if its user does not exist.
+    /// [`UnknownUser`](super::StoreError::UnknownUser) if its user does not exist.
     async fn insert_token(&self, token: TokenRow, former: FormerTokens) -> Result<()>;
 
     /// The token with this id. It is not deleted.
