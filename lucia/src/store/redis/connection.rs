@@ -110,7 +110,7 @@ impl Connection {
     }
 
     /// Sends by the connection, and once more by another one where it turns out to be broken or to lead to a
-    /// server that is a replica by now. The commands of this store give the same answer when they run twice.
+    /// server that is a replica by now. The commands of this store may run twice: see [`scripts`](super::scripts).
     async fn retrying<T, F>(&self, send: impl Fn(Current) -> F) -> RedisResult<T>
     where
         F: Future<Output = RedisResult<T>>,

@@ -1,6 +1,7 @@
 //! The scripts that run in Redis. Each touches one key, so that it runs in one slot of a cluster, and finds that
 //! key wherever it is while slots move. A driver may send one again when the connection breaks before the answer
-//! arrives, so each gives the same answer when it runs twice for one call.
+//! arrives, so each gives the same answer when it runs twice for one call, except `take`: then a rotation loses an
+//! attribute that another call set in the moment before.
 
 use std::sync::LazyLock;
 
