@@ -7,6 +7,8 @@ use url::Host;
 const MAX_LOCAL_PART: usize = 64;
 const MAX_ADDRESS: usize = 254;
 
+const TOO_LONG: &str = "it is longer than 254 bytes";
+
 /// The address as a mail server gets it: without blanks around it, and the domain in its ASCII form.
 ///
 /// Whether the address exists only a mail to it tells. So the syntax is what RFC 5322 calls `dot-atom`,
@@ -46,7 +48,7 @@ pub(crate) fn parse(address: &str) -> Result<String, &'static str> {
     }
     let address = format!("{local}@{domain}");
     if address.len() > MAX_ADDRESS {
-        return refuse("it is longer than 254 bytes");
+        return refuse(TOO_LONG);
     }
     Ok(address)
 }
@@ -58,7 +60,12 @@ pub(crate) fn parse(address: &str) -> Result<String, &'static str> {
 /// RFC 5321 lets a mail server take `Ada` and `ada` for two people. None that many people use does, and people
 /// type their address in both ways.
 pub(crate) fn normalize(address: &str) -> Result<String, &'static str> {
-    let address: String = address.trim().to_lowercase().nfc().collect();
+    let address = address.trim();
+    // Before any work: no spelling of an address is as long.
+    if address.len() > 4 * MAX_ADDRESS {
+        return Err(TOO_LONG);
+    }
+    let address: String = address.to_lowercase().nfc().collect();
     parse(&address)
 }
 
@@ -171,5 +178,7 @@ mod tests {
             assert_eq!(parse(&found).unwrap(), found);
         }
         assert!(normalize("ada").is_err());
+        let long = format!("{}@example.com", "a".repeat(4 * MAX_ADDRESS));
+        assert_eq!(normalize(&long), Err(TOO_LONG));
     }
 }

@@ -41,9 +41,9 @@ BEGIN
             SELECT 's' || string_agg(changed.id, ',')
             FROM (
                 SELECT CASE
-                        WHEN s."id"::TEXT COLLATE "C" ~ '^[0-9a-f]{64}$' THEN s."id"::TEXT
+                        WHEN rtrim(concat(s."id")) COLLATE "C" ~ '^[0-9a-f]{64}$' THEN rtrim(concat(s."id"))
                         ELSE encode(sha256(decode(
-                            replace(s."id"::TEXT COLLATE "C", E'\\', E'\\\\'), 'escape')), 'hex')
+                            replace(rtrim(concat(s."id")) COLLATE "C", E'\\', E'\\\\'), 'escape')), 'hex')
                     END AS id,
                     row_number() OVER () / 100 AS part
                 FROM old_rows AS s

@@ -25,7 +25,9 @@ COMMENT ON TABLE "lucia_change" IS 'lucia: tells caches what has changed';
 
 -- A trigger's argument says what its table holds. The function runs with the rights of its owner, so an
 -- account that changes users and sessions needs none on "lucia_change". It writes to the table of that
--- name in its own schema, and to none where that was dropped.
+-- name in its own schema, and to none where that was dropped. Nobody else may make a trigger of it, which
+-- takes the right to execute it: on a table of their own, with a type and a cast of their own, they could
+-- have it run what they want. For the same reason it casts nothing that it reads.
 CREATE OR REPLACE FUNCTION "lucia_record_change"() RETURNS TRIGGER LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
 AS $$
@@ -53,9 +55,9 @@ BEGIN
             SELECT 's' || string_agg(changed.id, ',')
             FROM (
                 SELECT CASE
-                        WHEN s."id"::TEXT COLLATE "C" ~ '^[0-9a-f]{64}$' THEN s."id"::TEXT
+                        WHEN rtrim(concat(s."id")) COLLATE "C" ~ '^[0-9a-f]{64}$' THEN rtrim(concat(s."id"))
                         ELSE encode(sha256(decode(
-                            replace(s."id"::TEXT COLLATE "C", E'\\', E'\\\\'), 'escape')), 'hex')
+                            replace(rtrim(concat(s."id")) COLLATE "C", E'\\', E'\\\\'), 'escape')), 'hex')
                     END AS id,
                     row_number() OVER () / 100 AS part
                 FROM old_rows AS s
@@ -76,6 +78,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION "lucia_record_change"() IS 'lucia: tells caches what has changed';
+REVOKE EXECUTE ON FUNCTION "lucia_record_change"() FROM PUBLIC;
 
 CREATE OR REPLACE TRIGGER "lucia_record_update" AFTER UPDATE ON "auth_user"
     REFERENCING OLD TABLE AS old_rows

@@ -351,7 +351,7 @@ impl Auth {
         &self,
         token: &SessionToken,
         mut row: SessionRow,
-        user: UserRow,
+        mut user: UserRow,
     ) -> Result<Option<(Session, UserRow)>> {
         let lifetime = &self.0.lifetime;
         let mut now = self.now();
@@ -371,10 +371,22 @@ impl Auth {
                 }
                 // It was revoked between the two statements.
                 Ok(false) => return Ok(None),
-                // The lookup has found it valid. The next request renews it.
+                // A session that is still valid goes on, and the next request renews it. It is looked up again,
+                // since the renewal may have taken a while.
                 Err(Error::Unavailable(error)) => {
                     let error = chain(&*error);
-                    tracing::warn!(%error, session_id = %row.id, "a session could not be renewed, and goes on");
+                    tracing::warn!(%error, session_id = %row.id, "a session could not be renewed");
+                    let again = std::slice::from_ref(&row.id);
+                    let again = Box::pin(self.store().sessions_and_users(again));
+                    let Some(found) = self.ask(again).await?.pop() else {
+                        return Ok(None);
+                    };
+                    (row, user) = found;
+                    now = self.now();
+                    match lifetime.state(row.created_at, row.expiries, now) {
+                        Some(found) => state = found,
+                        None => return Ok(None),
+                    }
                 }
                 Err(error) => return Err(error),
             }

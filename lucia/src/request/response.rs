@@ -36,7 +36,8 @@ impl ResponseHeaders {
     /// again changes nothing.
     ///
     /// A response that is `public` and sets a session cookie gets `no-store` as well. A shared cache may
-    /// store the cookie with such a response (RFC 9111, 7.3).
+    /// store the cookie with such a response (RFC 9111, 7.3). `CDN-Cache-Control` and `Surrogate-Control`, which
+    /// only shared caches read, are removed from it.
     ///
     /// A session cookie that the handler put there by itself is taken off where none is allowed: from
     /// the response to a refused request of another origin, and to one that authenticated by its
@@ -69,11 +70,17 @@ impl ResponseHeaders {
             headers.append("set-cookie", &cookie.to_string());
         }
         let sets_cookie = carries_ours || set_cookie.is_some() || self.browser_cookie.is_some();
-        if sets_cookie && headers.values("cache-control").any(is_shared) {
-            headers.remove("cache-control", |_| true);
-            tracing::debug!(
-                "a response is `public`, and sets a cookie for one person: it is sent with `no-store`"
-            );
+        if sets_cookie {
+            if headers.values("cache-control").any(is_shared) {
+                headers.remove("cache-control", |_| true);
+                tracing::debug!(
+                    "a response is `public`, and sets a cookie for one person: it is sent with `no-store`"
+                );
+            }
+            // What they say is for shared caches alone (RFC 9213).
+            for name in ["cdn-cache-control", "surrogate-control"] {
+                headers.remove(name, |_| true);
+            }
         }
         let is_private = self.private || carries_ours;
         if is_private && headers.values("cache-control").next().is_none() {

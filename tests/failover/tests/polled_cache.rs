@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use lucia::deadpool_postgres::tokio_postgres::{Client, NoTls, connect};
 use lucia::store::Store;
 use lucia::{Auth, CacheOptions, NewUser, PgStore};
-use lucia_tests::{Failover, Pair, Replication, Server, programs_are_installed, skip, watch};
+use lucia_tests::{Failover, Pair, Replication, Server, Stop, programs_are_installed, skip, watch};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -152,4 +152,49 @@ async fn r54_after_a_promotion_that_loses_changes_or_a_crash_the_cache_starts_em
         .await
         .unwrap();
     eventually("a revocation is seen", async || role().await.is_none()).await;
+}
+
+/// What is prepared is kept through a crash that empties the table of changes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r54_a_change_that_was_prepared_before_a_crash_is_seen() {
+    if !programs_are_installed() {
+        let name = "r54_a_change_that_was_prepared_before_a_crash_is_seen";
+        skip(name, "no programs of Postgres to start a server");
+        return;
+    }
+    let start = || Server::start_with(&["max_prepared_transactions=1", "fsync=off"]);
+    let mut server = tokio::task::spawn_blocking(start).await.unwrap().unwrap();
+    let options = CacheOptions::new().poll_interval(Duration::from_millis(50));
+    let store = PgStore::builder().cache(options);
+    let store = store.connect(&server.url()).await.unwrap();
+    store.migrate(&[]).await.unwrap();
+    let auth = Auth::builder(store.clone()).build().unwrap();
+    let user = auth.create_user(NewUser::without_key()).await.unwrap();
+    let session = auth.create_session(&user.id).await.unwrap();
+    let is_found = async || {
+        let found = Store::session_and_user(&store, &session.id).await;
+        found.is_ok_and(|found| found.is_some())
+    };
+    eventually("the cache answers", async || store.is_cache_answering()).await;
+    let prepare = "BEGIN; DELETE FROM user_session; PREPARE TRANSACTION 'deletion'";
+    client(&server).await.batch_execute(prepare).await.unwrap();
+    let crash = move || {
+        server.stop(Stop::Kill);
+        server.restart();
+        server
+    };
+    let server = tokio::task::spawn_blocking(crash).await.unwrap();
+    eventually("the session is found", async || is_found().await).await;
+    // A cache that answered would have the session now, and until `max_age`.
+    let begin = Instant::now();
+    while begin.elapsed() < Duration::from_secs(1) {
+        assert!(is_found().await);
+        assert!(!store.is_cache_answering());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let commit = "COMMIT PREPARED 'deletion'";
+    client(&server).await.batch_execute(commit).await.unwrap();
+    assert!(!is_found().await);
+    eventually("the cache answers", async || store.is_cache_answering()).await;
+    assert!(!is_found().await);
 }

@@ -11,7 +11,8 @@ use lucia::store::{
 use lucia::{Auth, CacheOptions, ConstraintKind, Error, NewKey, NewUser, PgStore};
 use lucia_tests::Database;
 use serde_json::json;
-use tokio_postgres::NoTls;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::{NoTls, connect};
 
 use crate::support::{PASSWORD, Profile, eventually, verified};
 
@@ -212,4 +213,50 @@ async fn an_account_with_rights_to_the_columns_that_are_named_can_do_everything(
     drop(caching);
     let drop_role = format!("DROP OWNED BY \"{role}\"; DROP ROLE \"{role}\"");
     client.batch_execute(&drop_role).await.unwrap();
+}
+
+/// An account without any rights attaches the function that records changes to a table of its own, whose cast
+/// would run with the rights of the function's owner.
+#[tokio::test]
+async fn the_function_that_records_changes_runs_nothing_for_strangers() {
+    const ATTACK: &str = "CREATE TYPE pg_temp.evil AS (x INT);
+        CREATE FUNCTION pg_temp.run(pg_temp.evil) RETURNS TEXT LANGUAGE plpgsql AS
+            $$BEGIN UPDATE public.user_key SET hashed_password = 'mallory'; RETURN 'x'; END$$;
+        CREATE CAST (pg_temp.evil AS TEXT) WITH FUNCTION pg_temp.run(pg_temp.evil);
+        CREATE TEMP TABLE own (id pg_temp.evil);
+        INSERT INTO own VALUES (ROW(1)::pg_temp.evil);";
+    const ATTACH: &str = "CREATE TRIGGER own AFTER UPDATE ON own REFERENCING OLD TABLE AS old_rows
+        FOR EACH STATEMENT EXECUTE FUNCTION public.lucia_record_change('sessions')";
+
+    let database = Database::new().await;
+    let polling = CacheOptions::new().poll_interval(Duration::from_millis(100));
+    let store = PgStore::builder().cache(polling);
+    let store = store.connect(&database.url()).await.unwrap();
+    store.migrate(&[]).await.unwrap();
+    let auth = Auth::builder(store).build().unwrap();
+    let ada = NewUser::with_password(("username", "ada"), PASSWORD);
+    auth.create_user(ada).await.unwrap();
+    let owner = database.connect().await;
+    let role = format!("mallory_of_{}", database.url().rsplit('/').next().unwrap());
+    let create = format!("CREATE ROLE \"{role}\" LOGIN PASSWORD 'mallory'");
+    owner.batch_execute(&create).await.unwrap();
+    let mut url = url::Url::parse(&database.url()).unwrap();
+    url.set_username(&role).unwrap();
+    url.set_password(Some("mallory")).unwrap();
+    let (mallory, connection) = connect(url.as_str(), NoTls).await.unwrap();
+    tokio::spawn(connection);
+
+    mallory.batch_execute(ATTACK).await.unwrap();
+    let refused = mallory.batch_execute(ATTACH).await.unwrap_err();
+    assert_eq!(refused.code(), Some(&SqlState::INSUFFICIENT_PRIVILEGE));
+    // Whoever got the right by mistake reaches no more by it.
+    let grant = format!("GRANT EXECUTE ON FUNCTION lucia_record_change() TO \"{role}\"");
+    owner.batch_execute(&grant).await.unwrap();
+    mallory.batch_execute(ATTACH).await.unwrap();
+    let _ = mallory.batch_execute("UPDATE own SET id = id").await;
+    let key = auth.verify_password(("username", "ada"), PASSWORD).await;
+    assert!(key.is_ok(), "{key:?}");
+    let drop_role = format!("DROP OWNED BY \"{role}\"; DROP ROLE \"{role}\"");
+    drop(mallory);
+    owner.batch_execute(&drop_role).await.unwrap();
 }

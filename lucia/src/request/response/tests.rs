@@ -102,6 +102,13 @@ fn r33_no_shared_cache_keeps_a_response_that_sets_a_session_cookie() {
     for kept in ["max-age=60", "private, max-age=60", "no-cache", "x-public"] {
         assert_eq!(found(&asked(), kept), kept);
     }
+    for name in ["cdn-cache-control", "surrogate-control"] {
+        let mut headers = Headers::of([(name, "max-age=60")]);
+        untouched.put_on(&mut headers);
+        assert_eq!(headers.all(name).len(), 1);
+        asked().put_on(&mut headers);
+        assert!(headers.all(name).is_empty(), "{name}");
+    }
     let mut by_hand = Headers::of([
         ("set-cookie", "__Host-auth_session=by-hand"),
         ("cache-control", "public"),

@@ -264,7 +264,7 @@ impl Parts {
         key: Option<&KeyRow>,
     ) -> Result<Option<InsertedSession>> {
         // What it may end: sessions of the user in excess, and the one that it replaces.
-        let _changing = self.insertion_changes(session);
+        let changing = self.insertion_changes(session);
         let table = &self.tables.session;
         let attributes = attributes_json(table, &session.attributes, &SESSION_COLUMNS)?;
         let insertion = Insertion {
@@ -314,7 +314,14 @@ impl Parts {
         let inserted = self.row(&statement, |row| inserted_session(row).map(Some));
         match inserted.await? {
             Some(None) => Err(self.kept_out(&self.tables.session)),
-            begun => Ok(begun.flatten()),
+            begun => {
+                let begun = begun.flatten();
+                // By name, too: the database may know the user by another spelling (`citext`).
+                for ended in begun.iter().flat_map(|begun| &begun.in_excess) {
+                    changing.session_ended(ended.as_str());
+                }
+                Ok(begun)
+            }
         }
     }
 }

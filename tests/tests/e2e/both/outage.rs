@@ -196,6 +196,31 @@ async fn r48_a_session_that_cannot_be_renewed_goes_on() {
     assert_eq!(reply.set_cookies().len(), 1, "{reply:?}");
 }
 
+/// While the renewal is on its way, the session ends.
+#[tokio::test]
+async fn r48_a_session_that_cannot_be_renewed_goes_on_no_longer_than_it_lives() {
+    for is_deleted in [true, false] {
+        let stage = Stage::postgres().await;
+        let auth = stage.auth().await;
+        let session = sign_up(&auth, "ada").await;
+        let site = serve(auth, routes()).await;
+        let browser = site.browser_of(&session);
+        stage.clock.set(session.idle_expires);
+        stage.probe.refuse("renew_session");
+        assert_eq!(browser.get("/me").await.status, 200);
+        stage.probe.halt("renew_session");
+        let (reply, ()) = tokio::join!(browser.get("/me"), async {
+            stage.probe.arrived("renew_session").await;
+            match is_deleted {
+                true => stage.execute("DELETE FROM user_session").await,
+                false => stage.clock.advance(Duration::from_millis(1)),
+            }
+            stage.probe.release("renew_session");
+        });
+        assert_eq!(reply.status, 401, "{is_deleted}: {reply:?}");
+    }
+}
+
 #[tokio::test]
 async fn r48_a_locked_file_is_503_within_the_time_out() {
     let directory = tempfile::tempdir().unwrap();

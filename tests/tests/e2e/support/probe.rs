@@ -30,6 +30,7 @@ struct State {
     calls: Vec<&'static str>,
     down: bool,
     breaks_after: Option<&'static str>,
+    refused: Option<&'static str>,
     counts_no_attempts: bool,
     has_no_tokens: bool,
     has_no_credentials: bool,
@@ -66,6 +67,11 @@ impl Probe {
     /// lost.
     pub(crate) fn break_after(&self, method: &'static str) {
         self.state().breaks_after = Some(method);
+    }
+
+    /// From now on calls of `method` fail, and no others.
+    pub(crate) fn refuse(&self, method: &'static str) {
+        self.state().refused = Some(method);
     }
 
     /// From now on the store cannot count attempts to sign in.
@@ -109,7 +115,8 @@ impl Probe {
     async fn enter(&self, method: &'static str) -> Result<()> {
         self.state().calls.push(method);
         self.pass(method).await;
-        if self.state().down {
+        let state = self.state();
+        if state.down || state.refused == Some(method) {
             return Err(StoreError::unavailable("the probe is down"));
         }
         Ok(())

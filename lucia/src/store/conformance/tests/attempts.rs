@@ -196,7 +196,8 @@ impl Memory {
         let is_old = |count: &Count| {
             count.expires < now
                 || count.expires == now && !self.has(Fault::LeavesCountsOfTheLastMoment)
-                || count.started_at.0 - now.0 > count.expires.0 - count.started_at.0
+                || count.started_at.0 - now.0
+                    > (count.expires.0 - count.started_at.0).max(NewAttempt::MOST_AHEAD)
                     && !self.has(Fault::LeavesCountsOfAWrongClock)
                 || self.has(Fault::DeletesCountsThatGoOn)
         };

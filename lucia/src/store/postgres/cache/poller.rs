@@ -130,14 +130,19 @@ impl Statements {
                 FROM tables AS sessions, tables AS users, version, polled LEFT JOIN mark ON TRUE \
                 WHERE sessions.of = 'sessions' AND users.of = 'users'"
             ),
-            // Makes the mark, or replaces the one with the id `$1`, which is that of a restored dump.
+            // Makes the mark, or replaces the one with the id `$1`, which is that of a restored dump. Not while
+            // there is a prepared transaction: it survives a crash that has emptied the table, and its rows do
+            // not, so no poll would see what it changes.
             mark: format!(
                 "WITH gone AS (\
                     DELETE FROM {table} \
                     WHERE swept IS NULL AND xact >= pg_snapshot_xmax(pg_current_snapshot())\
                 ) \
                 INSERT INTO {table} AS mark (xact, swept, change) \
-                VALUES ('0', '0', gen_random_uuid()::TEXT) \
+                SELECT '0'::xid8, '0'::xid8, gen_random_uuid()::TEXT \
+                WHERE NOT EXISTS (\
+                    SELECT FROM pg_prepared_xacts WHERE database = current_database()\
+                ) \
                 ON CONFLICT ((swept IS NOT NULL)) WHERE swept IS NOT NULL \
                 DO UPDATE SET swept = '0', change = excluded.change WHERE mark.change = $1::TEXT"
             ),

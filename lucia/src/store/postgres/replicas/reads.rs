@@ -74,14 +74,17 @@ impl Shared {
         let (session, user) = (&read.found.session, &read.found.user);
         let changed = {
             let changes = self.changes();
+            // Where the database takes two spellings of an id for one, either may be noted.
             changes
                 .of_session(&session.id)
                 .max(changes.of_user(&user.id))
+                .max(changes.of_user(&session.user_id))
         };
         if seen < self.oldest(now) {
             return Err(Fallback::Stale);
         }
-        if seen < changed {
+        // A token that is to be hashed is written at the primary, which may wait. The answer would be older then.
+        if seen < changed || read.found.is_to_be_hashed {
             return Err(Fallback::Changed);
         }
         Ok(read.found)
