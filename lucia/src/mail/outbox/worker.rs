@@ -1,6 +1,6 @@
 //! A task that sends mails, one after the other.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -50,8 +50,16 @@ struct Shared {
     polls: Semaphore,
     /// No more mails will come.
     is_finishing: AtomicBool,
-    /// Mails that were sent and are still in the database, which could not be reached.
-    sent: Mutex<HashSet<String>>,
+    rows: Mutex<Rows>,
+}
+
+/// What is known of rows in the database, by the ids of their mails.
+#[derive(Default)]
+struct Rows {
+    /// Those that are being inserted, and whether this process has claimed them already.
+    inserting: HashMap<String, bool>,
+    /// Those that may be there although nothing is to be sent for them: the mail is in memory, or was sent.
+    void: HashSet<String>,
 }
 
 /// Where a mail waits.
@@ -71,7 +79,7 @@ impl Worker {
             wake: Notify::new(),
             polls: Semaphore::new(1),
             is_finishing: AtomicBool::new(false),
-            sent: Mutex::default(),
+            rows: Mutex::default(),
         }))
     }
 
@@ -88,22 +96,34 @@ impl Worker {
     /// Puts a mail where it waits: into the database, or into memory where there is none or it is away.
     pub(super) async fn accept(&self, mail: Mail) {
         let row = mail.into_row(self.0.auth.now());
-        let is_stored = match self.database() {
-            None => false,
-            Some(database) => {
-                let stored = self.0.auth.ask(database.insert_mail(row.clone())).await;
-                if let Err(error) = &stored {
-                    let error = told(error);
-                    tracing::error!(mail = row.id, error, "a mail waits in memory alone");
-                }
-                stored.is_ok()
-            }
-        };
-        if !is_stored {
+        if !self.store(&row).await {
             self.0.memory.insert(row);
         }
         measure::mails_in_memory(self.0.memory.len());
         self.0.wake.notify_one();
+    }
+
+    /// Puts a mail into the database, if there is one, and returns whether it is there. An insertion that fails may have taken effect. Unless this
+    /// process has claimed the row, the mail is then sent from memory, and nothing for the row.
+    async fn store(&self, row: &MailRow) -> bool {
+        let Some(database) = self.database() else {
+            return false;
+        };
+        self.rows().inserting.insert(row.id.clone(), false);
+        let stored = self.0.auth.ask(database.insert_mail(row.clone())).await;
+        let mut rows = self.rows();
+        let is_claimed = rows.inserting.remove(&row.id) == Some(true);
+        match stored {
+            Ok(()) => true,
+            Err(_) if is_claimed => true,
+            Err(error) => {
+                rows.void.insert(row.id.clone());
+                drop(rows);
+                let error = told(&error);
+                tracing::error!(mail = row.id, error, "a mail waits in memory alone");
+                false
+            }
+        }
     }
 
     /// Lets the workers end when nothing is due any more.
@@ -170,7 +190,7 @@ impl Worker {
             }
             match self.ask(place, |store| store.claim_mail(now, until)).await {
                 Ok(Some(mail)) => return Some((place, mail)),
-                Ok(None) if matches!(place, Place::Database) => self.delete_all_sent().await,
+                Ok(None) if matches!(place, Place::Database) => self.delete_void().await,
                 Ok(None) => {}
                 // A store that is away is logged where it is asked.
                 Err(Error::Unavailable(_)) => {}
@@ -186,7 +206,7 @@ impl Worker {
     /// Sends a mail that was claimed, and settles what becomes of it.
     async fn handle(&self, place: Place, row: MailRow) {
         let (id, attempt) = (row.id.clone(), row.attempts);
-        if self.sent().contains(&id) {
+        if matches!(place, Place::Database) && self.is_void(&id) {
             return self.delete_sent(place, id).await;
         }
         let now = self.0.auth.now();
@@ -242,32 +262,35 @@ impl Worker {
         sending.await.unwrap_or_else(panicked)
     }
 
+    /// Whether nothing is to be sent for a row that was claimed.
+    fn is_void(&self, id: &str) -> bool {
+        let mut rows = self.rows();
+        if let Some(is_claimed) = rows.inserting.get_mut(id) {
+            *is_claimed = true;
+        }
+        rows.void.contains(id)
+    }
+
     /// Deletes a mail that was sent. While that fails, this process remembers not to send it again.
     async fn delete_sent(&self, place: Place, id: String) {
-        match self.remove(place, &id).await {
-            Ok(()) => {
-                self.sent().remove(&id);
-            }
-            Err(error) => {
-                let error = told(&error);
-                tracing::error!(
-                    mail = id,
-                    error,
-                    "a mail that was sent may still be in the store"
-                );
-                self.sent().insert(id);
-            }
+        if let Err(error) = self.remove(place, &id).await {
+            self.rows().void.insert(id.clone());
+            let error = told(&error);
+            tracing::error!(
+                mail = id,
+                error,
+                "a mail that was sent may still be in the store"
+            );
         }
     }
 
-    /// Deletes the mails that were sent while the database was away.
-    async fn delete_all_sent(&self) {
-        let ids: Vec<String> = self.sent().iter().cloned().collect();
+    /// Deletes the rows for which nothing is to be sent.
+    async fn delete_void(&self) {
+        let ids: Vec<String> = self.rows().void.iter().cloned().collect();
         for id in ids {
             if self.remove(Place::Database, &id).await.is_err() {
                 return;
             }
-            self.sent().remove(&id);
         }
     }
 
@@ -279,8 +302,7 @@ impl Worker {
         }
     }
 
-    /// Deletes a mail. One that waits in memory is there because its insertion into the database failed, or
-    /// only seemed to fail because the answer was lost: it is deleted from both.
+    /// Deletes a mail, and its row with it: one that waits in memory may have one.
     async fn remove(&self, place: Place, id: &str) -> Result<()> {
         if matches!(place, Place::Memory) {
             self.0.memory.delete_mail(id).await?;
@@ -289,7 +311,9 @@ impl Worker {
             }
         }
         let deleting = self.ask(Place::Database, |store| store.delete_mail(id));
-        deleting.await.map(drop)
+        deleting.await?;
+        self.rows().void.remove(id);
+        Ok(())
     }
 
     /// Where this fails, the mail is due when its claim ends.
@@ -301,8 +325,8 @@ impl Worker {
         }
     }
 
-    fn sent(&self) -> MutexGuard<'_, HashSet<String>> {
-        self.0.sent.lock().unwrap_or_else(PoisonError::into_inner)
+    fn rows(&self) -> MutexGuard<'_, Rows> {
+        self.0.rows.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -24,6 +24,7 @@ on_each_store![
     a_mail_that_has_expired_is_deleted,
     a_mail_that_was_sent_is_not_sent_again_where_it_cannot_be_deleted,
     a_mail_whose_insertion_lost_its_answer_in_an_outage_is_sent_once,
+    a_mail_whose_insertion_lost_its_answer_is_sent_once,
     a_missing_table_is_told_at_the_start,
 ];
 
@@ -310,6 +311,21 @@ async fn a_mail_whose_insertion_lost_its_answer_in_an_outage_is_sent_once(stage:
     eventually(async || waiting(&stage).await == 0).await;
     outbox.stop().await;
     assert_eq!(arrived(&server).await, once_each(["a".to_owned()]));
+}
+
+async fn a_mail_whose_insertion_lost_its_answer_is_sent_once(stage: Stage) {
+    let Some((server, mailer)) = plain().await else {
+        return;
+    };
+    let outbox = start(&stage.auth().await, mailer).await;
+    stage.probe.lose_answers_of("insert_mail");
+    for number in numbers(20) {
+        outbox.send(mail(&number)).unwrap();
+    }
+    eventually(async || server.mails().await.len() >= 20).await;
+    eventually(async || waiting(&stage).await == 0).await;
+    outbox.stop().await;
+    assert_eq!(arrived(&server).await, once_each(numbers(20)));
 }
 
 async fn a_missing_table_is_told_at_the_start(stage: Stage) {

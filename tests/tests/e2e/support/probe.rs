@@ -30,6 +30,7 @@ struct State {
     calls: Vec<&'static str>,
     down: bool,
     breaks_after: Option<&'static str>,
+    loses_answers_of: Option<&'static str>,
     refused: Option<&'static str>,
     counts_no_attempts: bool,
     has_no_tokens: bool,
@@ -67,6 +68,11 @@ impl Probe {
     /// lost.
     pub(crate) fn break_after(&self, method: &'static str) {
         self.state().breaks_after = Some(method);
+    }
+
+    /// From now on calls of `method` fail after they have taken effect.
+    pub(crate) fn lose_answers_of(&self, method: &'static str) {
+        self.state().loses_answers_of = Some(method);
     }
 
     /// From now on calls of `method` fail, and no others.
@@ -124,12 +130,9 @@ impl Probe {
 
     fn leave(&self, method: &'static str) -> Result<()> {
         let mut state = self.state();
-        if state
-            .breaks_after
-            .take_if(|after| *after == method)
-            .is_some()
-        {
-            state.down = true;
+        let breaks = state.breaks_after.take_if(|after| *after == method);
+        state.down |= breaks.is_some();
+        if breaks.is_some() || state.loses_answers_of == Some(method) {
             return Err(StoreError::unavailable("the probe has lost the answer"));
         }
         Ok(())
