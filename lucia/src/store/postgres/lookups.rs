@@ -33,17 +33,25 @@ pub(super) async fn look_up(
     parts: &Arc<Parts>,
     id: &SessionId,
 ) -> Result<Option<(SessionRow, UserRow)>> {
-    if !parts.replicas.are_on() {
-        return look_up_at_primary(parts, id).await;
+    if parts.replicas.are_on() {
+        // Boxed, so that no lookup is larger by it where there are no replicas.
+        return Box::pin(look_up_at_replicas(parts, id)).await;
     }
+    look_up_at_primary(parts, id).await
+}
+
+/// As [`look_up`], where there are replicas.
+async fn look_up_at_replicas(
+    parts: &Arc<Parts>,
+    id: &SessionId,
+) -> Result<Option<(SessionRow, UserRow)>> {
     let begun = Instant::now();
-    // Boxed, so that no lookup is larger by it where there are no replicas.
-    if let Some(found) = Box::pin(parts.replicas.find(parts, id)).await {
+    if let Some(found) = parts.replicas.find(parts, id).await {
         return parts.used(found).await;
     }
     // What a replica has taken of the time-out is not for the primary.
     let left = parts.timeout.saturating_sub(begun.elapsed());
-    match time_limit::within(left, Box::pin(look_up_at_primary(parts, id))).await {
+    match time_limit::within(left, look_up_at_primary(parts, id)).await {
         Ok(found) => found,
         Err(_) => Err(StoreError::unavailable(Failure::TimedOut(parts.timeout))),
     }
