@@ -256,7 +256,8 @@ async fn the_function_that_records_changes_runs_nothing_for_strangers() {
     let _ = mallory.batch_execute("UPDATE own SET id = id").await;
     let key = auth.verify_password(("username", "ada"), PASSWORD).await;
     assert!(key.is_ok(), "{key:?}");
+    let drop_own = "DROP TABLE own; DROP TYPE pg_temp.evil CASCADE";
+    mallory.batch_execute(drop_own).await.unwrap();
     let drop_role = format!("DROP OWNED BY \"{role}\"; DROP ROLE \"{role}\"");
-    drop(mallory);
     owner.batch_execute(&drop_role).await.unwrap();
 }
