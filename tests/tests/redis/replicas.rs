@@ -35,10 +35,13 @@ async fn what_is_acknowledged_survives_the_loss_of_the_primary() {
     let builder = RedisStore::builder().prefix(&prefix);
     let waiting = builder.clone().wait_for_replicas(1, PATIENCE);
     let store = waiting.connect(&primary.url()).await.unwrap();
+    // Where replicas are well, a busy machine may take longer.
+    let patient = builder.clone().wait_for_replicas(1, 10 * PATIENCE);
+    let patient = patient.connect(&primary.url()).await.unwrap();
     for number in 1..=6 {
-        store.insert_session(session(number, ADA)).await.unwrap();
+        patient.insert_session(session(number, ADA)).await.unwrap();
     }
-    store.insert_session(session(7, BOB)).await.unwrap();
+    patient.insert_session(session(7, BOB)).await.unwrap();
 
     // A replica that stays behind has nothing, so nothing is acknowledged. What finds the work done does not say so
     // either, until the replica has it as well.
@@ -73,11 +76,11 @@ async fn what_is_acknowledged_survives_the_loss_of_the_primary() {
 
     // Once more, and at the end of each the primary dies.
     replica.resume();
-    eventually(async || store.delete_user_sessions(&user(BOB), None).await.is_ok()).await;
-    assert!(!store.delete_session(&id(2), Owner::Anyone).await.unwrap());
-    assert!(store.delete_session(&id(5), Owner::Anyone).await.unwrap());
-    assert!(store.rotate_session(&id(6), rotation(16)).await.unwrap());
-    store.insert_session(session(8, BOB)).await.unwrap();
+    eventually(async || patient.delete_user_sessions(&user(BOB), None).await.is_ok()).await;
+    assert!(!patient.delete_session(&id(2), Owner::Anyone).await.unwrap());
+    assert!(patient.delete_session(&id(5), Owner::Anyone).await.unwrap());
+    assert!(patient.rotate_session(&id(6), rotation(16)).await.unwrap());
+    patient.insert_session(session(8, BOB)).await.unwrap();
     primary.kill();
     replica.ask::<()>(&["REPLICAOF", "NO", "ONE"]).await;
     let moved = builder.connect(&replica.url()).await.unwrap();
@@ -131,11 +134,14 @@ async fn in_a_cluster_each_primary_waits_for_its_own_replica() {
         return;
     };
     let builder = RedisStore::builder().prefix("waiting");
-    let builder = builder.wait_for_replicas(1, PATIENCE);
-    let store = builder.cluster(cluster.urls()).await.unwrap();
+    let store = builder.clone().wait_for_replicas(1, PATIENCE);
+    let store = store.cluster(cluster.urls()).await.unwrap();
+    // Where replicas are well, a busy machine may take longer.
+    let patient = builder.wait_for_replicas(1, 10 * PATIENCE);
+    let patient = patient.cluster(cluster.urls()).await.unwrap();
     let of = |number: u64| format!("user {number}");
     for number in 0..30 {
-        store
+        patient
             .insert_session(session(number, &of(number)))
             .await
             .unwrap();
@@ -158,14 +164,13 @@ async fn in_a_cluster_each_primary_waits_for_its_own_replica() {
     // The replica of the first primary.
     let replica = &servers[RedisCluster::PRIMARIES];
     replica.pause();
-    let ends = (0..30).map(|number| {
-        let store = store.clone();
-        async move { store.delete_user_sessions(&user(&of(number)), None).await }
-    });
-    for (call, is_of_first) in ends.zip(&is_of_first) {
+    for (number, is_of_first) in (0..30).zip(&is_of_first) {
+        let user = user(&of(number));
         match is_of_first {
-            true => assert_not_received("delete all", call.await),
-            false => call.await.unwrap(),
+            true => {
+                assert_not_received("delete all", store.delete_user_sessions(&user, None).await)
+            }
+            false => patient.delete_user_sessions(&user, None).await.unwrap(),
         }
     }
     replica.resume();
