@@ -183,7 +183,7 @@ impl AuthBuilder {
 
     /// The maximum number of concurrent sessions of a user (OWASP ASVS 5.0, 7.1.2). A sign-in that exceeds
     /// it ends the sessions that were renewed least recently, in the transaction that stores the new
-    /// session. The maximum holds even if sign-ins are concurrent. Without this setting there is no limit.
+    /// session. The maximum holds even if sign-ins are concurrent. Without this setting, there is no limit.
     pub fn max_sessions_per_user(mut self, max_sessions: u32) -> Self {
         self.max_sessions = Some(max_sessions);
         self
@@ -193,7 +193,8 @@ impl AuthBuilder {
     /// first one. The default is 10 in 15 minutes, which allows 40 guesses an hour (OWASP ASVS 5.0, 6.3.1;
     /// NIST SP 800-63B-4 allows at most 100 consecutive failures).
     ///
-    /// [`sign_in`](crate::AuthRequest::sign_in) counts each attempt for the address of the client.
+    /// [`sign_in`](crate::AuthRequest::sign_in) counts each attempt for the address of the client. If the
+    /// address is unknown, all clients share one count for each key, with a limit ten times as high.
     /// [`verify_password`](Auth::verify_password) counts an attempt only with
     /// [`limit_by`](crate::VerifyPassword::limit_by). If the clocks of your servers differ, a count lasts
     /// longer by the difference. A server discards a count that starts more than an hour ahead of its own clock,
