@@ -47,7 +47,7 @@ async fn look_up_at_replicas(
 ) -> Result<Option<(SessionRow, UserRow)>> {
     let begun = Instant::now();
     if let Some(found) = parts.replicas.find(parts, id).await {
-        return parts.used(found).await;
+        return Ok(Some((found.session, found.user)));
     }
     // What a replica has taken of the time-out is not for the primary.
     let left = parts.timeout.saturating_sub(begun.elapsed());
@@ -153,8 +153,6 @@ impl Parts {
     /// One session at a time: a row that is locked holds up no other lookup.
     async fn hashed(&self, found: Found) -> Result<Option<Found>> {
         let id = &found.session.id;
-        // A replica has the token for a while, and a lookup of it would hash it again.
-        let _changing = self.replicas.session_changes(id);
         let params: Params<'_> = &[&id.as_str()];
         let hash = Statement::new(&self.statements.hash_session, params);
         if self.returns_row(&hash).await? {

@@ -67,12 +67,8 @@ impl Connection {
         arguments: &[&str],
         what: &str,
     ) -> Result<T> {
-        let reply = match self.send(&script.by_hash(key, arguments)).await {
-            Err(error) if is(&error, ServerErrorKind::NoScript) => {
-                self.send(&script.by_text(key, arguments)).await
-            }
-            reply => reply,
-        };
+        let send = |command: Cmd| async move { self.send(&command).await };
+        let reply = script.run(key, arguments, send).await;
         let reply = reply.map_err(|error| failed(&error))?;
         redis::from_redis_value(reply).map_err(|_| unexpected(what))
     }
@@ -240,6 +236,6 @@ impl Target {
     }
 }
 
-pub(super) fn is(error: &RedisError, kind: ServerErrorKind) -> bool {
+fn is(error: &RedisError, kind: ServerErrorKind) -> bool {
     error.kind() == ErrorKind::Server(kind)
 }

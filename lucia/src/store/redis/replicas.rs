@@ -13,9 +13,9 @@
 
 use std::time::Duration;
 
-use redis::{Cmd, FromRedisValue, RedisResult, ServerErrorKind, Value};
+use redis::{Cmd, FromRedisValue, RedisResult, Value};
 
-use super::connection::{Connection, is};
+use super::connection::Connection;
 use super::failure::{Failure, failed, unexpected};
 use super::scripts::{self, Script};
 use crate::store::{Result, StoreError};
@@ -50,12 +50,8 @@ impl Replicas {
         arguments: &[&str],
         what: &str,
     ) -> Result<T> {
-        let sent = match self.send(script.by_hash(key, arguments), key).await {
-            Err(error) if is(&error, ServerErrorKind::NoScript) => {
-                self.send(script.by_text(key, arguments), key).await
-            }
-            sent => sent,
-        };
+        let send = |command| self.send(command, key);
+        let sent = script.run(key, arguments, send).await;
         self.acknowledged(sent, what)
     }
 

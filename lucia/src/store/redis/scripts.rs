@@ -5,7 +5,7 @@
 
 use std::sync::LazyLock;
 
-use redis::Cmd;
+use redis::{Cmd, ErrorKind, RedisResult, ServerErrorKind};
 
 /// A script, and the SHA-1 that a server knows it by once it has run there.
 #[derive(Debug)]
@@ -40,9 +40,23 @@ impl Script {
         Self { text, hash }
     }
 
-    /// Runs it by its SHA-1.
-    pub(super) fn by_hash(&self, key: &str, arguments: &[&str]) -> Cmd {
-        Self::command("EVALSHA", &self.hash, key, arguments)
+    /// Runs it with this key, by a command that `send` sends.
+    pub(super) async fn run<T, F>(
+        &self,
+        key: &str,
+        arguments: &[&str],
+        send: impl Fn(Cmd) -> F,
+    ) -> RedisResult<T>
+    where
+        F: Future<Output = RedisResult<T>>,
+    {
+        let by_hash = Self::command("EVALSHA", &self.hash, key, arguments);
+        match send(by_hash).await {
+            Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
+                send(self.by_text(key, arguments)).await
+            }
+            sent => sent,
+        }
     }
 
     /// Runs it by its text, where the server does not know it: one that was restarted or promoted.

@@ -12,7 +12,8 @@ use crate::session::token::SessionId;
 /// Why a lookup is made at the primary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fallback {
-    /// This process has changed the session or its user, and the replica may not have that yet.
+    /// This process has changed the session or its user, and the replica may not have that yet. Or a lookup is
+    /// to change it: its token is stored, and not yet hashed.
     Changed,
     /// The replica has no such session.
     Unknown,
@@ -83,7 +84,6 @@ impl Shared {
         if seen < self.oldest(now) {
             return Err(Fallback::Stale);
         }
-        // A token that is to be hashed is written at the primary, which may wait. The answer would be older then.
         if seen < changed || read.found.is_to_be_hashed {
             return Err(Fallback::Changed);
         }
