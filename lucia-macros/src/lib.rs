@@ -99,6 +99,9 @@ pub fn auth_request(args: TokenStream, item: TokenStream) -> TokenStream {
 /// | `bearer` | requests with a session token in `Authorization: Bearer`; cookies are ignored |
 /// | `cookie, bearer` | requests with either; a bearer token takes precedence, and its request is not redirected |
 ///
+/// Without `bearer` and `cookie`, the handler accepts what the guard of its scope accepts, and the session
+/// cookie if there is no such guard.
+///
 /// `permit` names a function that takes `User<A>`, `Session<A>` and any extractor that does not read the
 /// body, up to four in all. It may be `async` and may fail; an error is answered with 503:
 ///
