@@ -48,6 +48,7 @@ pub use cache::CacheOptions;
 use connections::WriteAccess;
 use credentials::CredentialStatements;
 use error::{Failure, Written};
+use lookups::{Users, find_user};
 use mails::MailStatements;
 use pooler::Routes;
 use replicas::Replicas;
@@ -106,6 +107,7 @@ struct Parts {
     /// Whether lookups that arrive together share a statement.
     batched: bool,
     queues: Queues<Parts>,
+    user_queues: Queues<Users>,
     cache: Cache,
     replicas: Replicas,
     timeout: Duration,
@@ -304,10 +306,7 @@ impl UserStore for PgStore {
     }
 
     async fn user(&self, id: &UserId) -> Result<Option<UserRow>> {
-        let sql = &self.0.statements.user;
-        self.0
-            .row(&Statement::lookup(sql, &[&id.as_str()]), user_row)
-            .await
+        find_user(&self.0, id).await
     }
 
     async fn update_user(

@@ -280,6 +280,7 @@ impl PgStoreBuilder {
             credential_statements: CredentialStatements::new(&self.tables),
             // Half of the connections are left for other statements.
             queues: Queues::new(pool.status().max_size / 2),
+            user_queues: Queues::new(pool.status().max_size / 2),
             pool,
             access: WriteAccess::new(),
             routes: Routes::new(self.prepare_behind_pooler),

@@ -81,6 +81,7 @@ impl PgStore {
         let Parts {
             pool,
             queues,
+            user_queues,
             cache,
             replicas,
             ..
@@ -89,7 +90,9 @@ impl PgStore {
         let in_use = status.size.saturating_sub(status.available);
         measure::pool(NAME, status.max_size, in_use, status.waiting);
         queues.record_metrics();
-        measure::batch_waiting(queues.waiting() + replicas.waiting());
+        user_queues.record_metrics();
+        let waiting = queues.waiting() + user_queues.waiting() + replicas.waiting();
+        measure::batch_waiting(waiting);
         replicas.record_metrics();
         cache.record_metrics();
     }

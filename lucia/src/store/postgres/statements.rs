@@ -40,6 +40,7 @@ pub(super) struct Statements {
     ids: StoredIds,
 
     pub(super) user: String,
+    pub(super) users_by_id: String,
     pub(super) any_user: String,
     pub(super) lock_user: String,
     pub(super) delete_user: String,
@@ -130,6 +131,11 @@ impl Statements {
         Self {
             user: telling_access(&format!(
                 r#"SELECT {user} FROM {users} AS u WHERE u."id" = $1"#
+            )),
+            // A row for each id, so that it is of the type of the column, and compared by the index.
+            users_by_id: telling_access(&format!(
+                r#"SELECT {user} FROM {} JOIN {users} AS u ON u."id" = asked."id""#,
+                rows_of(&users, "json_populate_recordset", "$1", "asked"),
             )),
             any_user: format!("SELECT {user} FROM {users} AS u LIMIT 1"),
             // Once the user is locked, nothing more can come to refer to them. What came before is
@@ -423,10 +429,15 @@ fn delete_expired_sessions(sessions: &str, and: &str) -> String {
 }
 
 /// The JSON object `json` as a row `given` of the quoted table `table`.
+pub(super) fn given(table: &str, json: &str) -> String {
+    rows_of(table, "json_populate_record", json, "given")
+}
+
+/// The rows of the quoted table `table` that a function of Postgres makes of JSON.
 ///
 /// It is put into a row of NULLs: into no row at all, Postgres itself puts a NULL for each other
 /// column, which a domain may refuse. The row is made of the type and not read off the table, of which
 /// an account of the database may see some columns and not others.
-pub(super) fn given(table: &str, json: &str) -> String {
-    format!("json_populate_record(ROW((NULL::{table}).*)::{table}, {json}::TEXT::JSON) AS given")
+fn rows_of(table: &str, function: &str, json: &str, alias: &str) -> String {
+    format!("{function}(ROW((NULL::{table}).*)::{table}, {json}::TEXT::JSON) AS {alias}")
 }
