@@ -48,16 +48,18 @@ pub(crate) fn pool(store: &'static str, max: usize, in_use: usize, waiting: usiz
 }
 
 /// The lookups of a store that go out in batches.
-#[cfg(all(feature = "metrics", feature = "postgres"))]
-pub(crate) fn batches(statements: &Count, lookups: &Count) {
-    metrics::counter!("lucia_batch_statements_total").increment(statements.take());
-    metrics::counter!("lucia_batch_lookups_total").increment(lookups.take());
+#[cfg(feature = "metrics")]
+pub(crate) fn batches(store: &str, statements: &Count, lookups: &Count) {
+    metrics::counter!("lucia_batch_statements_total", "store" => store.to_owned())
+        .increment(statements.take());
+    metrics::counter!("lucia_batch_lookups_total", "store" => store.to_owned())
+        .increment(lookups.take());
 }
 
 /// The lookups that wait for the next batch.
-#[cfg(all(feature = "metrics", feature = "postgres"))]
-pub(crate) fn batch_waiting(waiting: usize) {
-    metrics::gauge!("lucia_batch_waiting").set(waiting as f64);
+#[cfg(feature = "metrics")]
+pub(crate) fn batch_waiting(store: &str, waiting: usize) {
+    metrics::gauge!("lucia_batch_waiting", "store" => store.to_owned()).set(waiting as f64);
 }
 
 /// The lookups of a store with replicas.
@@ -118,6 +120,13 @@ pub(crate) struct CacheCounts {
 pub(crate) fn cache_was_interrupted() {
     #[cfg(feature = "metrics")]
     metrics::counter!("lucia_cache_interruptions_total").increment(1);
+}
+
+/// A connection to Redis broke, or did not answer, and another one takes its place.
+#[cfg(feature = "redis")]
+pub(crate) fn redis_was_reconnected() {
+    #[cfg(feature = "metrics")]
+    metrics::counter!("lucia_redis_reconnections_total").increment(1);
 }
 
 /// What the health of a store is: 0 for up, 1 for degraded, 2 for down.

@@ -14,6 +14,7 @@
 //! and its source must not contain values, because they are logged.
 
 mod attempts;
+mod batch;
 #[cfg(feature = "conformance")]
 #[cfg_attr(docsrs, doc(cfg(feature = "conformance")))]
 pub mod conformance;
@@ -87,6 +88,17 @@ pub trait UserStore: fmt::Debug + Send + Sync + 'static {
     /// The user with this id.
     async fn user(&self, id: &UserId) -> Result<Option<UserRow>>;
 
+    /// The users with these ids, in any order, in one query if the store can. It may lack one whom the
+    /// database knows by another spelling of the id. It is called for lookups that arrive together, where
+    /// sessions are in another store.
+    async fn users(&self, ids: &[UserId]) -> Result<Vec<UserRow>> {
+        let mut users = Vec::with_capacity(ids.len());
+        for id in ids {
+            users.extend(self.user(id).await?);
+        }
+        Ok(users)
+    }
+
     /// Sets the given columns of a user's row, and no others. Returns the new row, or `None` if the user
     /// does not exist.
     async fn update_user(
@@ -150,6 +162,13 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// Whether the store removes expired sessions by itself, some time after their idle expiry.
     /// [`delete_expired_sessions`](Self::delete_expired_sessions) may then find none.
     fn removes_expired_sessions(&self) -> bool {
+        false
+    }
+
+    /// Whether lookups that arrive together may share a call of [`sessions`](Self::sessions), where users are
+    /// in another store. It is to be `false`, as it is by default, if several servers answer that call: one that
+    /// is slow or away would delay the lookups of all.
+    fn may_share_lookups(&self) -> bool {
         false
     }
 

@@ -124,8 +124,8 @@ impl AuthBuilder {
         }
     }
 
-    /// Keeps sessions in a separate store. A lookup then takes two queries, which are neither batched nor
-    /// answered by a cache. So [`build`](Self::build) refuses a `PgStore` with a cache. Calls that change
+    /// Keeps sessions in a separate store. A lookup then takes two queries, one after the other, and no cache
+    /// answers it. So [`build`](Self::build) refuses a `PgStore` with a cache. Calls that change
     /// both users and sessions are then no longer one transaction: deleting a user, changing a password,
     /// and [creating a session](Auth::create_session) with a key.
     pub fn sessions(mut self, sessions: impl SessionStore) -> Self {
@@ -135,10 +135,7 @@ impl AuthBuilder {
             .or(sessions.unsupported_when_split());
         let sessions: Arc<dyn SessionStore> = Arc::new(sessions);
         self.session_store = Some(sessions.clone());
-        self.store = Arc::new(Split {
-            users: self.main_store.clone(),
-            sessions,
-        });
+        self.store = Arc::new(Split::new(self.main_store.clone(), sessions));
         self
     }
 

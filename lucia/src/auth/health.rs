@@ -62,10 +62,7 @@ impl Auth {
     #[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
     pub fn record_metrics(&self) {
         self.0.passwords.record_metrics();
-        self.0.main_store.record_metrics();
-        if let Some(sessions) = &self.0.session_store {
-            sessions.record_metrics();
-        }
+        self.store().record_metrics();
     }
 
     async fn health_of(&self, store: &dyn SessionStore) -> StoreHealth {

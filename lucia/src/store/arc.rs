@@ -44,6 +44,7 @@ macro_rules! forward_users {
             describe_users() -> UserTable;
             insert_user(user: NewUserRow, key: Option<KeyRow>) -> UserRow;
             user(id: &UserId) -> Option<UserRow>;
+            users(ids: &[UserId]) -> Vec<UserRow>;
             update_user(id: &UserId, attributes: Map<String, Value>) -> Option<UserRow>;
             insert_key(key: KeyRow) -> ();
             key(id: &str) -> Option<KeyRow>;
@@ -69,17 +70,16 @@ macro_rules! forward_sessions {
                     $inner(self).store_name()
                 }
 
-                #[cfg(feature = "metrics")]
-                fn record_metrics(&self) {
-                    $inner(self).record_metrics();
-                }
-
                 fn unsupported_when_split(&self) -> Option<&'static str> {
                     $inner(self).unsupported_when_split()
                 }
 
                 fn removes_expired_sessions(&self) -> bool {
                     $inner(self).removes_expired_sessions()
+                }
+
+                fn may_share_lookups(&self) -> bool {
+                    $inner(self).may_share_lookups()
                 }
                 $($own)*
             }
@@ -103,6 +103,11 @@ forward_users!([S: UserStore + ?Sized] Arc<S>, Arc::as_ref, {
 });
 
 forward_sessions!([S: SessionStore + ?Sized] Arc<S>, Arc::as_ref, {
+    #[cfg(feature = "metrics")]
+    fn record_metrics(&self) {
+        (**self).record_metrics();
+    }
+
     async fn insert_session(&self, session: NewSessionRow) -> Result<InsertedSession> {
         (**self).insert_session(session).await
     }

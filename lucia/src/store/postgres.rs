@@ -1,7 +1,6 @@
 //! [`PgStore`]: users, keys and sessions in Postgres.
 
 mod attempts;
-mod batch;
 mod builder;
 #[cfg(feature = "cache")]
 mod cache;
@@ -36,11 +35,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use deadpool_postgres::Pool;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use tokio_postgres::{Row, Transaction};
 
 use attempts::AttemptStatements;
-use batch::Queues;
 pub use builder::PgStoreBuilder;
 use cache::Cache;
 #[cfg(feature = "cache")]
@@ -48,7 +46,6 @@ pub use cache::CacheOptions;
 use connections::WriteAccess;
 use credentials::CredentialStatements;
 use error::{Failure, Written};
-use lookups::{Users, find_user};
 use mails::MailStatements;
 use pooler::Routes;
 use replicas::Replicas;
@@ -64,6 +61,7 @@ use super::{
     UserStore, UserTable,
 };
 use crate::Error;
+use crate::store::batch::Queues;
 use crate::store::tables::{MAX_NAME, SessionColumn, TableNames};
 use crate::store::{Result, StoreError};
 use crate::user::UserId;
@@ -107,7 +105,6 @@ struct Parts {
     /// Whether lookups that arrive together share a statement.
     batched: bool,
     queues: Queues<Parts>,
-    user_queues: Queues<Users>,
     cache: Cache,
     replicas: Replicas,
     timeout: Duration,
@@ -306,7 +303,28 @@ impl UserStore for PgStore {
     }
 
     async fn user(&self, id: &UserId) -> Result<Option<UserRow>> {
-        find_user(&self.0, id).await
+        let sql = &self.0.statements.user;
+        self.0
+            .row(&Statement::lookup(sql, &[&id.as_str()]), user_row)
+            .await
+    }
+
+    async fn users(&self, ids: &[UserId]) -> Result<Vec<UserRow>> {
+        if ids.len() == 1 || !self.0.batched {
+            let mut users = Vec::with_capacity(ids.len());
+            for id in ids {
+                users.extend(self.user(id).await?);
+            }
+            return Ok(users);
+        }
+        let ids: Vec<_> = ids.iter().map(|id| json!({ "id": id.as_str() })).collect();
+        let (sql, ids) = (
+            &self.0.statements.several_users,
+            Value::from(ids).to_string(),
+        );
+        self.0
+            .rows(&Statement::lookup(sql, &[&ids]), user_row)
+            .await
     }
 
     async fn update_user(

@@ -15,17 +15,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures_util::future::{try_join, try_join_all};
+use futures_util::future::try_join;
 use redis::{Cmd, FromRedisValue};
 use serde_json::{Map, Value};
 
 use self::attributes::Attributes;
 use self::connection::Connection;
-use self::fields::{Fields, Hash, USER_ID};
+use self::fields::{Fields, HASH, Hash, USER_ID};
 use self::index::AT_ONCE;
 use self::replicas::Replicas;
 use self::scripts::Script;
 use self::server::Server;
+use super::batch;
 use super::{
     Expiries, InsertedSession, NewSessionRow, Owner, Result, Rotation, SessionRow, SessionStore,
     StoreError, StoreHealth, UnixMillis,
@@ -35,6 +36,9 @@ use crate::time_limit::within;
 use crate::user::UserId;
 
 pub use self::builder::RedisStoreBuilder;
+
+/// The name of the store.
+const NAME: &str = "redis";
 
 /// Sessions in Redis, Valkey or a Redis Cluster, for [`AuthBuilder::sessions`](crate::AuthBuilder::sessions).
 /// Users, keys and everything else stay in another store.
@@ -61,7 +65,8 @@ pub use self::builder::RedisStoreBuilder;
 pub struct RedisStore(Arc<Parts>);
 
 struct Parts {
-    connection: Connection,
+    /// Each is that of some threads.
+    connections: Box<[Connection]>,
     replicas: Option<Replicas>,
     prefix: String,
     attributes: Attributes,
@@ -100,7 +105,7 @@ impl SessionStore for RedisStore {
     }
 
     fn store_name(&self) -> &str {
-        "redis"
+        NAME
     }
 
     fn removes_expired_sessions(&self) -> bool {
@@ -110,7 +115,7 @@ impl SessionStore for RedisStore {
     /// By the reply to `INFO` of each server that takes writes.
     async fn health(&self) -> Result<StoreHealth> {
         let asking = async {
-            let servers = self.0.connection.info().await;
+            let servers = self.0.connection().info().await;
             servers.map_err(|error| failure::failed(&error))
         };
         let mut health = StoreHealth::up(self.store_name());
@@ -118,6 +123,11 @@ impl SessionStore for RedisStore {
             health = Server::new(&info).health(health, self.0.quorum());
         }
         Ok(health)
+    }
+
+    /// A pipeline goes to one server.
+    fn may_share_lookups(&self) -> bool {
+        !self.0.connection().is_of_cluster()
     }
 
     async fn insert_session(&self, session: NewSessionRow) -> Result<InsertedSession> {
@@ -206,6 +216,11 @@ impl SessionStore for RedisStore {
 }
 
 impl Parts {
+    /// The connection of this thread, whose runtime drives it.
+    fn connection(&self) -> &Connection {
+        &self.connections[batch::of_this_thread(self.connections.len())]
+    }
+
     async fn bounded<T>(&self, call: impl Future<Output = Result<T>>) -> Result<T> {
         let answer = within(self.timeout, call).await;
         answer.map_err(StoreError::unavailable)?
@@ -231,7 +246,7 @@ impl Parts {
     ) -> Result<T> {
         match &self.replicas {
             Some(replicas) => replicas.run(script, key, arguments, what).await,
-            None => self.connection.run(script, key, arguments, what).await,
+            None => self.connection().run(script, key, arguments, what).await,
         }
     }
 
@@ -253,12 +268,16 @@ impl Parts {
         asked.await.map(|_: bool| ())
     }
 
-    async fn hash(&self, id: &SessionId) -> Result<Hash> {
+    /// The command that asks for the fields of a session.
+    fn fields_of(&self, id: &SessionId) -> Cmd {
         let mut command = Cmd::new();
         command.arg("HGETALL").arg(self.key(id.as_str()));
-        self.connection
-            .ask(&command, "the fields of a session")
-            .await
+        command
+    }
+
+    async fn hash(&self, id: &SessionId) -> Result<Hash> {
+        let command = self.fields_of(id);
+        self.connection().ask(&command, HASH).await
     }
 
     async fn session(&self, id: &SessionId) -> Result<Option<SessionRow>> {
@@ -268,11 +287,11 @@ impl Parts {
     async fn sessions(&self, ids: &[SessionId]) -> Result<Vec<SessionRow>> {
         let mut found = Vec::with_capacity(ids.len());
         for ids in ids.chunks(AT_ONCE) {
-            let mut lookups = Vec::new();
-            for id in ids {
-                lookups.push(self.session(id));
+            let commands: Vec<_> = ids.iter().map(|id| self.fields_of(id)).collect();
+            let hashes: Vec<Hash> = self.connection().ask_all(&commands, HASH).await?;
+            for (id, hash) in ids.iter().zip(&hashes) {
+                found.extend(fields::row(id, hash, &self.attributes)?);
             }
-            found.extend(try_join_all(lookups).await?.into_iter().flatten());
         }
         Ok(found)
     }
@@ -280,7 +299,9 @@ impl Parts {
     async fn user_of(&self, id: &SessionId) -> Result<Option<String>> {
         let mut command = redis::cmd("HGET");
         command.arg(self.key(id.as_str())).arg(USER_ID);
-        self.connection.ask(&command, "the user of a session").await
+        self.connection()
+            .ask(&command, "the user of a session")
+            .await
     }
 
     /// Stores a hash that is not there yet.
@@ -301,7 +322,7 @@ impl Parts {
         arguments.extend(fields.iter().map(String::as_str));
         let (script, key, what) = (&scripts::CHANGE, self.key(id), "a session");
         match moved {
-            Some(_) => self.connection.run(script, &key, &arguments, what).await,
+            Some(_) => self.connection().run(script, &key, &arguments, what).await,
             None => self.run(script, &key, &arguments, what).await,
         }
     }
@@ -311,7 +332,7 @@ impl Parts {
         let id = session.token.session_id();
         let fields = fields::of_new(&session);
         let row = fields::row(&id, &fields::as_hash(&fields), &self.attributes)?;
-        let row = row.ok_or_else(|| failure::unexpected("the fields of a session"))?;
+        let row = row.ok_or_else(|| failure::unexpected(HASH))?;
         let find_replaced = async {
             match &session.replaces {
                 Some(replaced) => Ok(self.user_of(replaced).await?.zip(Some(replaced))),
@@ -349,7 +370,7 @@ impl Parts {
         let leaving = if is_there { id } else { &new };
         if is_there {
             let key = self.key(id.as_str());
-            let asked = self.run(&scripts::TAKE, &key, &[], "the fields of a session");
+            let asked = self.run(&scripts::TAKE, &key, &[], HASH);
             let last: Hash = asked.await?;
             let missed = fields::of_changed_attributes(&last, &before);
             if !missed.is_empty() {

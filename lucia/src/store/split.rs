@@ -1,12 +1,17 @@
 //! Users in one store, sessions in another.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
+use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::{Map, Value};
 
 #[cfg(feature = "postgres")]
 use super::TransactionStore;
+use super::batch::{self, Queues, Source};
 use super::{
     AttemptStore, ClaimOutcome, ClaimedBy, CredentialStore, Expiries, FormerTokens,
     InsertedSession, KeyClaim, KeyDeletion, KeyRow, KeyWrite, LastKey, MailStore, NewSessionRow,
@@ -17,14 +22,23 @@ use super::{
 use crate::session::token::{SessionId, SessionToken};
 use crate::user::UserId;
 
-/// A store put together from two. A lookup asks one after the other.
-#[derive(Debug)]
+/// A store put together from two. A lookup asks one after the other. Those that arrive together share both
+/// questions.
 pub(crate) struct Split {
-    pub(crate) users: Arc<dyn Store>,
-    pub(crate) sessions: Arc<dyn SessionStore>,
+    users: Arc<dyn Store>,
+    sessions: Arc<dyn SessionStore>,
+    queues: Queues<Self>,
 }
 
 impl Split {
+    pub(crate) fn new(users: Arc<dyn Store>, sessions: Arc<dyn SessionStore>) -> Self {
+        Self {
+            users,
+            sessions,
+            queues: Queues::new(usize::MAX),
+        }
+    }
+
     fn users(&self) -> &dyn Store {
         &*self.users
     }
@@ -148,25 +162,16 @@ impl Store for Split {
     }
 
     async fn session_and_user(&self, id: &SessionId) -> Result<Option<(SessionRow, UserRow)>> {
-        let Some(session) = self.sessions.session(id).await? else {
-            return Ok(None);
-        };
-        let user = self.users.user(&session.user_id).await?;
-        Ok(user.map(|user| (session, user)))
+        if self.sessions.may_share_lookups() {
+            batch::find(self, id).await
+        } else {
+            self.find(&mut None, id).await
+        }
     }
 
     async fn sessions_and_users(&self, ids: &[SessionId]) -> Result<Vec<(SessionRow, UserRow)>> {
-        let mut users: Vec<UserRow> = Vec::new();
-        let mut found = Vec::new();
-        for session in self.sessions.sessions(ids).await? {
-            if let Some(known) = users.iter().find(|user| user.id == session.user_id) {
-                found.push((session, known.clone()));
-            } else if let Some(user) = self.users.user(&session.user_id).await? {
-                users.push(user.clone());
-                found.push((session, user));
-            }
-        }
-        Ok(found)
+        self.find_all(&mut None, &ids.iter().collect::<Vec<_>>())
+            .await
     }
 
     async fn insert_session_by_key(
@@ -313,6 +318,77 @@ impl Store for Split {
     }
 }
 
+impl Source for Split {
+    type Key = SessionId;
+    type Row = (SessionRow, UserRow);
+    /// Each of the stores has its own.
+    type Connection = Infallible;
+
+    fn queues(&self) -> &Queues<Self> {
+        &self.queues
+    }
+
+    /// The time-outs of the stores begin when they are asked, and [`Auth`](crate::Auth) bounds the whole.
+    fn timeout(&self) -> Duration {
+        Duration::MAX
+    }
+
+    fn key((session, _): &Self::Row) -> &SessionId {
+        &session.id
+    }
+
+    async fn find(
+        &self,
+        _connection: &mut Option<Infallible>,
+        id: &SessionId,
+    ) -> Result<Option<Self::Row>> {
+        let Some(session) = self.sessions.session(id).await? else {
+            return Ok(None);
+        };
+        let user = self.users.user(&session.user_id).await?;
+        Ok(user.map(|user| (session, user)))
+    }
+
+    async fn find_all(
+        &self,
+        _connection: &mut Option<Infallible>,
+        ids: &[&SessionId],
+    ) -> Result<Vec<Self::Row>> {
+        let ids: Vec<SessionId> = ids.iter().copied().cloned().collect();
+        let sessions = self.sessions.sessions(&ids).await?;
+        let user_ids: BTreeSet<&UserId> = sessions.iter().map(|session| &session.user_id).collect();
+        let user_ids: Vec<UserId> = user_ids.into_iter().cloned().collect();
+        let users = match user_ids.is_empty() {
+            true => Vec::new(),
+            false => self.users.users(&user_ids).await?,
+        };
+        let users: BTreeMap<&UserId, &UserRow> =
+            users.iter().map(|user| (&user.id, user)).collect();
+        let mut found = Vec::with_capacity(sessions.len());
+        for session in sessions {
+            let user = match users.get(&session.user_id) {
+                Some(user) => Some((*user).clone()),
+                None => self.users.user(&session.user_id).await?,
+            };
+            found.extend(user.map(|user| (session, user)));
+        }
+        Ok(found)
+    }
+
+    fn may_keep(&self, connection: &Infallible) -> bool {
+        match *connection {}
+    }
+}
+
+impl fmt::Debug for Split {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Split")
+            .field("users", &self.users)
+            .field("sessions", &self.sessions)
+            .finish_non_exhaustive()
+    }
+}
+
 /// What the tokens are for that stand for sessions, while a key is written.
 const LEASE_PURPOSE: &str = "lucia: session of a write";
 
@@ -342,6 +418,15 @@ forward_users!([] Split, Split::users, {
 });
 
 forward_sessions!([] Split, Split::sessions, {
+    #[cfg(feature = "metrics")]
+    fn record_metrics(&self) {
+        self.users.record_metrics();
+        self.sessions.record_metrics();
+        let store = self.sessions.store_name();
+        self.queues.record_metrics(store);
+        crate::measure::batch_waiting(store, self.queues.waiting());
+    }
+
     /// With the writes of keys that these sessions have begun.
     async fn delete_user_sessions(
         &self,
@@ -382,11 +467,8 @@ mod tests {
         let sessions = builder.open(&file).await.unwrap();
         sessions.migrate(&[]).await.unwrap();
 
-        case.run(&Split {
-            users: Arc::new(users),
-            sessions: Arc::new(sessions),
-        })
-        .await;
+        case.run(&Split::new(Arc::new(users), Arc::new(sessions)))
+            .await;
     }
 
     crate::store_conformance!(

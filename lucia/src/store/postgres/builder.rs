@@ -9,7 +9,6 @@ use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::{Config, NoTls};
 
 use super::attempts::AttemptStatements;
-use super::batch::Queues;
 use super::cache::Cache;
 #[cfg(feature = "cache")]
 use super::cache::CacheOptions;
@@ -23,6 +22,7 @@ use super::statements::{ClaimStatement, KeyWrites, Statements};
 use super::tokens::TokenStatements;
 use super::{Parts, PgStore, StoredIds};
 use crate::clock::random_bytes;
+use crate::store::batch::Queues;
 use crate::store::tables::{SessionColumn, TableNames, check_name, fetched_columns};
 use crate::{Error, Result};
 
@@ -280,7 +280,6 @@ impl PgStoreBuilder {
             credential_statements: CredentialStatements::new(&self.tables),
             // Half of the connections are left for other statements.
             queues: Queues::new(pool.status().max_size / 2),
-            user_queues: Queues::new(pool.status().max_size / 2),
             pool,
             access: WriteAccess::new(),
             routes: Routes::new(self.prepare_behind_pooler),

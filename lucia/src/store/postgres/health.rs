@@ -81,7 +81,6 @@ impl PgStore {
         let Parts {
             pool,
             queues,
-            user_queues,
             cache,
             replicas,
             ..
@@ -89,10 +88,8 @@ impl PgStore {
         let status = pool.status();
         let in_use = status.size.saturating_sub(status.available);
         measure::pool(NAME, status.max_size, in_use, status.waiting);
-        queues.record_metrics();
-        user_queues.record_metrics();
-        let waiting = queues.waiting() + user_queues.waiting() + replicas.waiting();
-        measure::batch_waiting(waiting);
+        queues.record_metrics(NAME);
+        measure::batch_waiting(NAME, queues.waiting() + replicas.waiting());
         replicas.record_metrics();
         cache.record_metrics();
     }

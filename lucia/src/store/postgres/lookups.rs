@@ -1,23 +1,19 @@
-//! Lookups of sessions with their users, and of users, alone and in batches.
+//! Lookups of sessions with their users, alone and in batches.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use deadpool_postgres::{Object, Pool};
-use serde_json::{Value, json};
-use tokio_postgres::Row;
 
-use super::batch::{self, Queues, Source};
 use super::connections::is_near;
 use super::error::Failure;
-use super::rows::{found_row, read_all, user_row};
+use super::rows::{found_row, read_all};
 use super::run::Statement;
 use super::{Params, Parts};
 use crate::session::token::SessionId;
+use crate::store::batch::{self, Queues, Source};
 use crate::store::{Result, SessionRow, StoreError, UserRow};
 use crate::time_limit;
-use crate::user::UserId;
 
 /// For how long the batches of a queue use one connection. Then the pool checks it again.
 const CONNECTION_KEPT: Duration = Duration::from_millis(100);
@@ -95,8 +91,7 @@ impl Source for Parts {
 
     async fn find(&self, connection: &mut Option<Object>, id: &SessionId) -> Result<Option<Found>> {
         let sql = &self.statements.session_and_user;
-        let params: Params<'_> = &[&id.as_str()];
-        let found = self.found(connection, sql, params, found_row).await?;
+        let found = self.found(connection, sql, &[&id.as_str()]).await?;
         Ok(found.into_iter().next())
     }
 
@@ -107,70 +102,12 @@ impl Source for Parts {
     ) -> Result<Vec<Found>> {
         let ids: Vec<_> = ids.iter().map(|id| id.as_str()).collect();
         let sql = &self.statements.sessions_and_users;
-        self.found(connection, sql, &[&ids.as_slice()], found_row)
-            .await
+        self.found(connection, sql, &[&ids.as_slice()]).await
     }
 
     /// If it is near, has not been kept for long, and the pool has others.
     fn may_keep(&self, connection: &Object) -> bool {
         may_keep(&self.pool, connection)
-    }
-}
-
-/// Finds a user in the database.
-pub(super) async fn find_user(parts: &Arc<Parts>, id: &UserId) -> Result<Option<UserRow>> {
-    let users = Users(parts.clone());
-    if parts.batched {
-        let found = batch::find(&users, id).await?;
-        if found.is_some() {
-            return Ok(found);
-        }
-        // The database may know them by another spelling (`citext`), by which no lookup of the batch asked.
-    }
-    users.find(&mut None, id).await
-}
-
-/// Users by their ids, which are asked for where their sessions are in another store.
-pub(super) struct Users(Arc<Parts>);
-
-impl Source for Users {
-    type Key = UserId;
-    type Row = UserRow;
-    type Connection = Object;
-
-    fn queues(&self) -> &Queues<Self> {
-        &self.0.user_queues
-    }
-
-    fn timeout(&self) -> Duration {
-        self.0.timeout
-    }
-
-    fn key(user: &UserRow) -> &UserId {
-        &user.id
-    }
-
-    async fn find(&self, connection: &mut Option<Object>, id: &UserId) -> Result<Option<UserRow>> {
-        let sql = &self.0.statements.user;
-        let params: Params<'_> = &[&id.as_str()];
-        let found = self.0.found(connection, sql, params, user_row).await?;
-        Ok(found.into_iter().next())
-    }
-
-    async fn find_all(
-        &self,
-        connection: &mut Option<Object>,
-        ids: &[&UserId],
-    ) -> Result<Vec<UserRow>> {
-        let ids: BTreeSet<&UserId> = ids.iter().copied().collect();
-        let ids: Vec<_> = ids.iter().map(|id| json!({ "id": id.as_str() })).collect();
-        let ids = Value::from(ids).to_string();
-        let sql = &self.0.statements.users_by_id;
-        self.0.found(connection, sql, &[&ids], user_row).await
-    }
-
-    fn may_keep(&self, connection: &Object) -> bool {
-        may_keep(&self.0.pool, connection)
     }
 }
 
@@ -185,16 +122,15 @@ pub(super) fn may_keep(pool: &Pool, connection: &Object) -> bool {
 
 impl Parts {
     /// The rows that a lookup finds, run as [`run_by`](Self::run_by) does.
-    async fn found<T>(
+    async fn found(
         &self,
         connection: &mut Option<Object>,
         sql: &str,
         params: Params<'_>,
-        read: fn(&Row) -> Result<Option<T>, Failure>,
-    ) -> Result<Vec<T>> {
+    ) -> Result<Vec<Found>> {
         let statement = Statement::lookup(sql, params);
         let answer = self.run_by(connection, &statement).await;
-        let found = answer.and_then(|rows| read_all(&rows, read));
+        let found = answer.and_then(|rows| read_all(&rows, found_row));
         if found.is_err() {
             // What is asked to explain it may have no other connection.
             *connection = None;

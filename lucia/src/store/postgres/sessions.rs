@@ -4,7 +4,6 @@ use async_trait::async_trait;
 use serde_json::{Map, Value};
 use tokio_postgres::Row;
 
-use super::batch::Source as _;
 use super::error::Written;
 use super::lookups::look_up;
 use super::rows::{inserted_session, session_row};
@@ -12,6 +11,7 @@ use super::run::Statement;
 use super::statements::Insertion;
 use super::{Param, Params, Parts, PgStore, attributes_json, health};
 use crate::session::token::SessionId;
+use crate::store::batch::Source as _;
 use crate::store::{
     AttemptStore, ClaimOutcome, CredentialStore, Expiries, InsertedSession, KeyClaim, KeyRow,
     KeyWrite, MailStore, NewSessionRow, Owner, PasswordChange, Result, Rotation, SESSION_COLUMNS,
@@ -140,6 +140,10 @@ impl SessionStore for PgStore {
         // Both give sessions with their users.
         let cache = self.0.cache.is_on().then_some("cache");
         cache.or_else(|| self.0.replicas.are_on().then_some("replicas"))
+    }
+
+    fn may_share_lookups(&self) -> bool {
+        self.0.batched
     }
 
     async fn insert_session(&self, session: NewSessionRow) -> Result<InsertedSession> {

@@ -40,7 +40,7 @@ pub(super) struct Statements {
     ids: StoredIds,
 
     pub(super) user: String,
-    pub(super) users_by_id: String,
+    pub(super) several_users: String,
     pub(super) any_user: String,
     pub(super) lock_user: String,
     pub(super) delete_user: String,
@@ -133,7 +133,7 @@ impl Statements {
                 r#"SELECT {user} FROM {users} AS u WHERE u."id" = $1"#
             )),
             // A row for each id, so that it is of the type of the column, and compared by the index.
-            users_by_id: telling_access(&format!(
+            several_users: telling_access(&format!(
                 r#"SELECT {user} FROM {} JOIN {users} AS u ON u."id" = asked."id""#,
                 rows_of(&users, "json_populate_recordset", "$1", "asked"),
             )),

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::{Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use futures_util::future::try_join_all;
 use redis::aio::{ConnectionLike as _, ConnectionManager, ConnectionManagerConfig};
 use redis::cluster::{ClusterClient, ClusterConfig};
 use redis::cluster_async::ClusterConnection;
@@ -15,6 +16,7 @@ use redis::{
 
 use super::failure::{failed, unexpected};
 use super::scripts::Script;
+use crate::measure;
 use crate::store::Result;
 
 /// How long to wait between two tries.
@@ -59,6 +61,31 @@ impl Connection {
         redis::from_redis_value(reply).map_err(|_| unexpected(what))
     }
 
+    /// Sends commands at once: to one server as one pipeline, and in a cluster each to its server.
+    pub(super) async fn ask_all<T: FromRedisValue>(
+        &self,
+        commands: &[Cmd],
+        what: &str,
+    ) -> Result<Vec<T>> {
+        if self.is_of_cluster() {
+            return try_join_all(commands.iter().map(|command| self.ask(command, what))).await;
+        }
+        let mut pipeline = redis::pipe();
+        for command in commands {
+            pipeline.add_command(command.clone());
+        }
+        let replies = self.retrying(|current| current.send_all(&pipeline)).await;
+        let replies = replies.map_err(|error| failed(&error))?.into_iter();
+        let replies = replies.map(redis::from_redis_value);
+        replies
+            .collect::<Result<_, _>>()
+            .map_err(|_| unexpected(what))
+    }
+
+    pub(super) fn is_of_cluster(&self) -> bool {
+        matches!(self.target, Target::Cluster(_))
+    }
+
     /// Runs a script with this key.
     pub(super) async fn run<T: FromRedisValue>(
         &self,
@@ -92,7 +119,7 @@ impl Connection {
     ) -> RedisResult<(Value, T)> {
         let mut commands = redis::pipe();
         commands.add_command(command);
-        if matches!(self.target, Target::Cluster(_)) {
+        if self.is_of_cluster() {
             // Where the key has moved and its slot not yet, the driver says so for the first command alone.
             commands.cmd("ASKING");
         }
@@ -145,6 +172,7 @@ impl Connection {
         }
         // Nothing fails here that has not failed when the store was made.
         if let Ok(connection) = self.target.connect(self.timeout) {
+            measure::redis_was_reconnected();
             *made = Instant::now();
             *self.current.write().unwrap_or_else(PoisonError::into_inner) = connection;
         }

@@ -14,6 +14,9 @@ use crate::user::UserId;
 /// A hash as Redis returns it.
 pub(super) type Hash = HashMap<String, String>;
 
+/// What is asked for with a hash.
+pub(super) const HASH: &str = "the fields of a session";
+
 /// The fields of a hash, each with its value after it.
 pub(super) type Fields = Vec<String>;
 
@@ -121,7 +124,7 @@ pub(super) fn row(
     if hash.is_empty() {
         return Ok(None);
     }
-    let unreadable = || unexpected("the fields of a session");
+    let unreadable = || unexpected(HASH);
     let text = |name: &str| hash.get(name).cloned();
     let optional_time = |name: &str| {
         let time = hash.get(name).map(|text| text.parse().map(UnixMillis));

@@ -39,6 +39,10 @@ impl SessionStore for SqliteStore {
         self.0.record_metrics();
     }
 
+    fn may_share_lookups(&self) -> bool {
+        true
+    }
+
     async fn insert_session(&self, session: NewSessionRow) -> Result<InsertedSession> {
         self.transact(Subject::Session, move |db| insert(db, &session))
             .await

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::super::batch;
 use super::super::lookups::Found;
 use super::replica::Replica;
 use super::{Moment, Shared};
 use crate::session::token::SessionId;
+use crate::store::batch;
 
 /// Why a lookup is made at the primary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use deadpool_postgres::{Object, Pool};
 use tokio_postgres::Row;
 
-use super::super::batch::{Queues, Source};
 use super::super::connections::{WriteAccess, take_near};
 use super::super::error::{Failure, Fault, within};
 use super::super::health::in_words;
@@ -21,6 +20,7 @@ use super::heartbeats::Heartbeats;
 use super::reads::Read;
 use super::{GRACE, HEARTBEATS, Moment, Shared};
 use crate::session::token::SessionId;
+use crate::store::batch::{Queues, Source};
 use crate::store::{Result, StoreError};
 
 /// The pause between two questions to a replica that is behind, and at the most to one that does not answer.
@@ -273,7 +273,7 @@ impl Replica {
 
     #[cfg(feature = "metrics")]
     pub(super) fn record_metrics(&self, number: usize, now: Moment) {
-        self.queues.record_metrics();
+        self.queues.record_metrics(super::super::health::NAME);
         let seen = self.seen.load(Ordering::Relaxed);
         if seen > 0 {
             let lag = Duration::from_micros(now.0.saturating_sub(seen));

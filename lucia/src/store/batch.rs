@@ -1,4 +1,4 @@
-//! Lookups that arrive together share a statement.
+//! Lookups that arrive together share a statement of Postgres, or a pipeline of Redis.
 //!
 //! While one lookup is in flight, those that arrive wait in a queue, and go out together, as one
 //! batch, when it has its answer. This is the group commit of databases, for reads. No lookup waits for
@@ -9,7 +9,7 @@
 //! Its statement is sent after it was taken out of the queue, so after it was called. Postgres
 //! takes the snapshot of a statement outside of a transaction when the statement arrives, whatever
 //! isolation level is the default, so the snapshot has every change that was committed before the lookup
-//! was called. A read-only server may be an old primary, which lacks the latest changes: its answer does
+//! was called. Redis runs a command when it arrives, too. A read-only server of Postgres may be an old primary, which lacks the latest changes: its answer does
 //! not count while another server can be reached. No answer is kept for later lookups.
 //!
 //! There are several queues, each for some of the threads, so that the lookups of a batch are mostly
@@ -35,7 +35,6 @@ use std::time::Duration;
 
 use queue::{Entered, Leader, Message, Queue, Waiter};
 
-use super::error::Failure;
 use crate::measure::Count;
 use crate::store::{Result, StoreError};
 use crate::time_limit::within;
@@ -99,8 +98,7 @@ pub(super) struct Queues<S: Source> {
 impl<S: Source> Queues<S> {
     /// A queue for each core, but at most `limit`.
     pub(super) fn new(limit: usize) -> Self {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let queues = cores.min(limit).max(1);
+        let queues = at_most_one_for_each_core(limit);
         Self {
             queues: (0..queues).map(|_| Arc::default()).collect(),
             statements: Count::default(),
@@ -109,12 +107,12 @@ impl<S: Source> Queues<S> {
     }
 
     fn of_this_thread(&self) -> &Arc<Queue<S>> {
-        &self.queues[THREAD.with(|thread| *thread) % self.queues.len()]
+        &self.queues[of_this_thread(self.queues.len())]
     }
 
     #[cfg(feature = "metrics")]
-    pub(super) fn record_metrics(&self) {
-        crate::measure::batches(&self.statements, &self.lookups);
+    pub(super) fn record_metrics(&self, store: &str) {
+        crate::measure::batches(store, &self.statements, &self.lookups);
     }
 
     /// How many lookups wait.
@@ -122,6 +120,17 @@ impl<S: Source> Queues<S> {
     pub(super) fn waiting(&self) -> usize {
         self.queues.iter().map(|queue| queue.len()).sum()
     }
+}
+
+/// So many, but at most one for each core, and one at least.
+pub(super) fn at_most_one_for_each_core(limit: usize) -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    cores.min(limit).max(1)
+}
+
+/// Which of so many queues is that of this thread.
+pub(super) fn of_this_thread(count: usize) -> usize {
+    THREAD.with(|thread| *thread) % count
 }
 
 /// Finds the row of a key.
@@ -144,7 +153,10 @@ pub(super) async fn find<S: Source>(source: &S, key: &S::Key) -> Result<Option<S
             Err(_) => time_left -= patience,
         }
         if time_left.is_zero() {
-            return Err(StoreError::unavailable(Failure::TimedOut(source.timeout())));
+            let limit = source.timeout().as_millis();
+            return Err(StoreError::unavailable(format!(
+                "no answer within {limit} ms"
+            )));
         }
         entered = waiting.enter_again(key, patience);
         patience *= 2;

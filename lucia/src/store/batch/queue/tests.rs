@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Entered, MAX_WAITING, Message, Position, Queue, State, Turn};
-use crate::store::postgres::batch::tests::Numbers;
+use crate::store::batch::tests::Numbers;
 
 /// The most positions that one call may look at: one way down the tree to leave it, one to enter it.
 const STEPS: usize = 128;
