@@ -122,7 +122,7 @@ pub(crate) fn cache_was_interrupted() {
     metrics::counter!("lucia_cache_interruptions_total").increment(1);
 }
 
-/// A connection to Redis broke, or did not answer, and another one takes its place.
+/// A connection to Redis did not answer, or leads to a replica by now, and another one takes its place.
 #[cfg(feature = "redis")]
 pub(crate) fn redis_was_reconnected() {
     #[cfg(feature = "metrics")]

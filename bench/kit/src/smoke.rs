@@ -92,11 +92,11 @@ impl Check<'_> {
             "no-auth" | "no-auth-axum" | "lucia-anonymous" => {
                 (Statements::Exactly(0), Statements::Exactly(0))
             }
-            HAND_WRITTEN | HAND_WRITTEN_AXUM | "lucia-one-by-one" | LUCIA_REDIS => {
+            HAND_WRITTEN | HAND_WRITTEN_AXUM | "lucia-one-by-one" => {
                 (Statements::Exactly(1), Statements::Exactly(1))
             }
             LUCIA_CACHE => (Statements::Exactly(0), Statements::Exactly(0)),
-            "lucia" | "lucia-axum" => (Statements::Exactly(1), Statements::Shared),
+            "lucia" | "lucia-axum" | LUCIA_REDIS => (Statements::Exactly(1), Statements::Shared),
             _ => (Statements::Any, Statements::Any),
         };
         self.one("valid, 1 connection", valid.clone(), 1, 300, alone)

@@ -323,6 +323,7 @@ macro_rules! __store_cases {
                 a_user_comes_back_as_they_were_stored
                 a_user_gets_the_defaults_of_the_database
                 an_unknown_user_is_none
+                several_users_are_found_at_once
                 a_user_and_their_key_are_stored_together
                 a_taken_key_leaves_no_user_behind
                 a_taken_key_goes_before_a_taken_value

@@ -51,8 +51,10 @@ const NAME: &str = "redis";
 /// # Ok(()) }
 /// ```
 ///
-/// A lookup is one command for one key. All processes share the sessions, and any number of clones of a store
-/// share one connection, which is made anew when it breaks. Redis deletes expired sessions by itself.
+/// A lookup is one command for one key. Lookups that arrive together go to a server as one pipeline, and their users
+/// are fetched by one query; those to a cluster go out one by one. All processes share the sessions. Any number of
+/// clones of a store share a connection for each core, up to 8, or one to a cluster, and they are made anew when they
+/// break. Redis deletes expired sessions by itself.
 ///
 /// # What can be lost
 ///

@@ -14,6 +14,7 @@ use metrics::{
     SharedString, Unit,
 };
 
+use crate::split::WITHOUT_USERS;
 use crate::support::{Caching, PASSWORD, Stage, eventually, sign_up};
 
 /// The values by name and label, such as `lucia_events_total signed_in`. A histogram has the number of its values.
@@ -146,10 +147,12 @@ fn a_pool_a_cache_and_batches_are_measured() {
         auth.record_metrics();
         recorded.assert_next("lucia_cache_hits_total", 3.0);
         recorded.assert_next("lucia_cache_misses_total", 10.0);
-        recorded.assert_next("lucia_batch_lookups_total", 10.0);
-        let statements = recorded.value("lucia_batch_statements_total").unwrap();
+        recorded.assert_next("lucia_batch_lookups_total postgres", 10.0);
+        let statements = recorded
+            .value("lucia_batch_statements_total postgres")
+            .unwrap();
         assert!((1.0..10.0).contains(&statements), "{statements}");
-        recorded.assert_next("lucia_batch_waiting", 0.0);
+        recorded.assert_next("lucia_batch_waiting postgres", 0.0);
         // What was recorded is not recorded again.
         auth.record_metrics();
         recorded.assert_next("lucia_cache_hits_total", 0.0);
@@ -175,6 +178,29 @@ fn a_pool_a_cache_and_batches_are_measured() {
         recorded.assert_next("lucia_sweep_failures_total sessions", 1.0);
         assert_eq!(auth.health().await.stores.len(), 1);
         recorded.assert_next("lucia_store_status postgres", 2.0);
+    });
+}
+
+#[test]
+fn batches_of_two_stores_are_measured() {
+    recording(async |recorded| {
+        let users = Stage::postgres().await;
+        let sessions = Stage::sqlite().await;
+        sessions.execute(WITHOUT_USERS).await;
+        let auth = users.builder().await.sessions(sessions.store().await);
+        let auth = auth.build().unwrap();
+        let session = sign_up(&auth, "ada").await;
+        let lookups = (0..10).map(|_| auth.validate_session(session.token()));
+        let found = join_all(lookups).await;
+        assert!(found.into_iter().all(|found| matches!(found, Ok(Some(_)))));
+        auth.record_metrics();
+        // The users are asked for by these batches.
+        recorded.assert_next("lucia_batch_lookups_total postgres", 0.0);
+        recorded.assert_next("lucia_batch_lookups_total sqlite", 10.0);
+        recorded.assert_next("lucia_batch_statements_total sqlite", 2.0);
+        recorded.assert_next("lucia_batch_waiting sqlite", 0.0);
+        recorded.assert_next("lucia_pool_waiting postgres", 0.0);
+        recorded.assert_next("lucia_pool_waiting sqlite", 0.0);
     });
 }
 

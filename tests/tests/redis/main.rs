@@ -7,6 +7,7 @@ mod commands;
 mod concurrency;
 mod conformance;
 mod expiry;
+mod lookups;
 mod outages;
 mod proxy;
 mod replicas;

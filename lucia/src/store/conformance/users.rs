@@ -7,7 +7,7 @@ use super::values::{
     key_ids, long, new_user, session, session_ids, stored_key, stored_user,
 };
 use crate::error::{ConstraintKind, ConstraintViolation};
-use crate::store::{NewUserRow, Result, Store, StoreError};
+use crate::store::{NewUserRow, Result, Store, StoreError, UserRow};
 use crate::user::UserId;
 
 const ADA: &str = "ada";
@@ -36,6 +36,28 @@ pub(super) async fn an_unknown_user_is_none(store: &dyn Store) {
     insert_user(store, ADA).await;
     for id in [BOB, "ADA", "", "ada "] {
         assert!(stored_user(store, id).await.is_none(), "{id:?}");
+    }
+}
+
+pub(super) async fn several_users_are_found_at_once(store: &dyn Store) {
+    let mut stored = Vec::new();
+    for id in HOSTILE.into_iter().chain([ADA, BOB]) {
+        stored.push(insert_user(store, id).await);
+    }
+    let asked =
+        |ids: &[&str]| -> Vec<UserId> { ids.iter().map(|id| UserId::from_stored(*id)).collect() };
+    let hostile = [&HOSTILE[..], &[BOB, "nobody"]].concat();
+    for ids in [&hostile[..], &[BOB, ADA], &["nobody", "ADA"], &[ADA], &[]] {
+        let found = store.users(&asked(ids)).await;
+        let mut found = found.expect("users are found");
+        found.sort_by(|one, other| one.id.cmp(&other.id));
+        let is_asked = |user: &&UserRow| ids.contains(&user.id.as_str());
+        let mut expected: Vec<_> = stored.iter().filter(is_asked).cloned().collect();
+        expected.sort_by(|one, other| one.id.cmp(&other.id));
+        let ids = |users: &[UserRow]| users.iter().map(|user| user.id.clone()).collect::<Vec<_>>();
+        assert_eq!(ids(&found), ids(&expected));
+        let all_columns = |users: &[UserRow]| users.iter().map(columns).collect::<Vec<_>>();
+        assert_eq!(all_columns(&found), all_columns(&expected));
     }
 }
 
@@ -358,7 +380,7 @@ pub(super) async fn the_table_of_users_is_described(store: &dyn Store) {
     assert_eq!(columns(&sample), columns(&ada));
 }
 
-async fn insert(store: &dyn Store, id: &str, given: Value) -> Result<crate::store::UserRow> {
+async fn insert(store: &dyn Store, id: &str, given: Value) -> Result<UserRow> {
     let user = NewUserRow {
         id: UserId::from_stored(id),
         attributes: attributes(given),
@@ -366,11 +388,7 @@ async fn insert(store: &dyn Store, id: &str, given: Value) -> Result<crate::stor
     store.insert_user(user, None).await
 }
 
-async fn update(
-    store: &dyn Store,
-    id: &str,
-    change: Value,
-) -> Result<Option<crate::store::UserRow>> {
+async fn update(store: &dyn Store, id: &str, change: Value) -> Result<Option<UserRow>> {
     store
         .update_user(&UserId::from_stored(id), attributes(change))
         .await

@@ -2,9 +2,10 @@
 
 use futures_util::future::join_all;
 use lucia::store::{Store as _, UserStore as _};
-use lucia::{Auth, NewUser, PgStore, Session};
+use lucia::{Auth, NewUser, PgStore, Session, UserId};
 use serde_json::{Value, json};
 
+use crate::split::WITHOUT_USERS;
 use crate::support::{PASSWORD, Stage};
 
 const COLUMNS: &[&str] = &[
@@ -80,6 +81,13 @@ async fn assert_same(store: &PgStore, sessions: &[Session]) {
     for session in sessions {
         rows.push(store.user(&session.user_id).await.unwrap().unwrap());
     }
+    let ids: Vec<_> = sessions
+        .iter()
+        .map(|session| session.user_id.clone())
+        .collect();
+    let mut several = store.users(&ids).await.unwrap();
+    several.sort_by_key(|user| ids.iter().position(|id| *id == user.id));
+    assert_eq!(several, rows);
     for (session, row) in sessions.iter().zip(&rows) {
         let found = store.session_and_user(&session.id).await.unwrap().unwrap();
         assert_eq!(found.1, *row);
@@ -128,6 +136,49 @@ async fn they_stay_the_same_while_the_table_changes() {
             .execute(&format!("ALTER TABLE auth_user {change}"))
             .await;
         assert_same(&store, &sessions).await;
+    }
+}
+
+/// Also where rows of their table refuse to be empty. The sessions are in another store, whose lookups ask for
+/// several users at once.
+#[tokio::test]
+async fn they_are_found_whatever_the_type_of_their_id_is() {
+    for kind in ["TEXT", "VARCHAR(40)", "CHAR(40)", "CITEXT"] {
+        let stage = Stage::postgres().await;
+        stage
+            .execute(&format!(
+                "CREATE EXTENSION citext; \
+                 CREATE DOMAIN a_flag AS BOOLEAN NOT NULL DEFAULT TRUE; \
+                 ALTER TABLE auth_user ADD flag a_flag; \
+                 ALTER TABLE user_key DROP CONSTRAINT user_key_user_id_fkey; \
+                 ALTER TABLE user_session DROP CONSTRAINT user_session_user_id_fkey; \
+                 ALTER TABLE one_time_token DROP CONSTRAINT one_time_token_user_id_fkey; \
+                 ALTER TABLE user_credential DROP CONSTRAINT user_credential_user_id_fkey; \
+                 ALTER TABLE auth_user ALTER id TYPE {kind}; \
+                 ALTER TABLE user_key ALTER user_id TYPE {kind}"
+            ))
+            .await;
+        let sessions = Stage::sqlite().await;
+        sessions.execute(WITHOUT_USERS).await;
+        let auth = stage.builder().await.sessions(sessions.store().await);
+        let auth = auth.build().unwrap();
+        let mut tokens = Vec::new();
+        for name in ["ada", "bob", "eve"] {
+            let session = sign_up(&auth, name, json!({})).await;
+            let id = match kind {
+                // The database knows them by another spelling than their session.
+                "CITEXT" => UserId::new(session.user_id.as_str().to_uppercase()).unwrap(),
+                _ => session.user_id.clone(),
+            };
+            let other = auth.create_session(&id).await.unwrap();
+            tokens.extend([(session, name), (other, name)]);
+        }
+        let lookups = tokens.iter().cycle().take(40);
+        let lookups = lookups.map(async |(session, name)| {
+            let found = auth.validate_session(session.token()).await;
+            assert!(found.unwrap().is_some(), "{kind}: {name}");
+        });
+        join_all(lookups).await;
     }
 }
 

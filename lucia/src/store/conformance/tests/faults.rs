@@ -81,6 +81,8 @@ faults! {
     // Users
     ForgetsTheDefaultsOfUsers
     FindsUsersOfAnyCase
+    FindsOneOfSeveralUsers
+    FindsMoreUsersThanAsked
     ForgetsTheKey
     LeavesTheUserOfATakenKey
     LooksAtTheNameBeforeTheKey

@@ -84,6 +84,21 @@ impl UserStore for Memory {
         Ok(found.map(|id| user_row(id, &state.users[id])))
     }
 
+    async fn users(&self, ids: &[UserId]) -> Result<Vec<UserRow>> {
+        let state = self.state();
+        let everybody = self.has(Fault::FindsMoreUsersThanAsked);
+        let is_asked = |id: &str| everybody || ids.iter().any(|asked| asked.as_str() == id);
+        let users = state.users.iter().filter(|(id, _)| is_asked(id));
+        let limit = match self.has(Fault::FindsOneOfSeveralUsers) {
+            true => 1,
+            false => usize::MAX,
+        };
+        Ok(users
+            .take(limit)
+            .map(|(id, row)| user_row(id, row))
+            .collect())
+    }
+
     async fn update_user(
         &self,
         id: &UserId,
