@@ -4,6 +4,7 @@
 use actix_web::Error;
 use actix_web::body::{BoxBody, EitherBody};
 use actix_web::dev::ServiceResponse;
+use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_TYPE, HeaderValue};
 use actix_web::middleware::ErrorHandlerResponse;
 use serde::Serialize;
@@ -16,6 +17,7 @@ struct Problem {
     title: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<String>,
+    code: String,
 }
 
 /// Puts a problem in the place of the body of every error. Status and headers stay, such as
@@ -34,6 +36,7 @@ pub fn as_json<B: 'static>(
         status: status.as_u16(),
         title: status.canonical_reason().unwrap_or("Error"),
         detail: response.response().error().and_then(detail),
+        code: code(status, response.response().error()),
     };
     let body = serde_json::to_string(&problem)?;
     let (request, response) = response.into_parts();
@@ -44,6 +47,18 @@ pub fn as_json<B: 'static>(
     Ok(ErrorHandlerResponse::Response(ServiceResponse::new(
         request, response,
     )))
+}
+
+/// What clients match on: the code of lucia's errors, and the name of the status for others, such as
+/// `bad_request`.
+fn code(status: StatusCode, error: Option<&Error>) -> String {
+    match error.and_then(Error::as_error::<lucia::Error>) {
+        Some(error) => error.code().to_owned(),
+        None => {
+            let name = status.canonical_reason().unwrap_or("error");
+            name.to_lowercase().replace(' ', "_")
+        }
+    }
 }
 
 /// What a client may know of an error.

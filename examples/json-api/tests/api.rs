@@ -185,6 +185,10 @@ async fn errors_are_problems_in_json() {
         (missing.status, missing.body["title"].as_str()),
         (404, Some("Not Found"))
     );
+    assert_eq!(missing.body["code"], "not_found");
+    let malformed = json!({ "username": "bob" });
+    let refused = api.send("POST", "/signup", None, malformed).await;
+    assert_eq!(refused.body["code"], "bad_request");
 }
 
 #[actix_web::test]

@@ -175,12 +175,14 @@ fn log_failure(reason: SignInFailure, provider_id: Option<&str>, user_id: Option
         SignInFailure::UnknownKey
         | SignInFailure::WrongPassword
         | SignInFailure::NoPassword
-        | SignInFailure::UnreadableHash => tracing::info!(provider_id, "key refused"),
+        | SignInFailure::UnreadableHash => {
+            tracing::info!(provider_id, "sign-in failed: wrong name or password");
+        }
         SignInFailure::HasPassword => {
-            tracing::info!(provider_id, "key refused: it has a password");
+            tracing::info!(provider_id, "sign-in failed: the key has a password");
         }
         SignInFailure::InvalidOneTimeToken => {
-            tracing::info!(provider_id, "link or code refused");
+            tracing::info!(provider_id, "sign-in failed: wrong link or code");
         }
         SignInFailure::UnverifiedAddress => {
             let user_id = user_id.map(UserId::as_str);
@@ -189,7 +191,7 @@ fn log_failure(reason: SignInFailure, provider_id: Option<&str>, user_id: Option
                 "address not verified: the user has another way to sign in, and has not"
             );
         }
-        SignInFailure::OtherUser => tracing::info!(provider_id, "key refused: another user's"),
+        SignInFailure::OtherUser => tracing::info!(provider_id, "sign-in failed: the key is another user's"),
         SignInFailure::KeyChanged => {
             let user_id = user_id.map(UserId::as_str);
             tracing::info!(user_id, "key changed after it was verified");

@@ -176,7 +176,7 @@ impl DenialBody {
         let detail = match denial.error() {
             error @ (Error::InvalidPassword(_)
             | Error::InvalidKey { .. }
-            | Error::InvalidAddress { .. }) => error.to_string(),
+            | Error::InvalidAddress { .. }) => as_sentence(&error.to_string()),
             _ => denial.message().to_owned(),
         };
         let problem = json!({
@@ -195,6 +195,13 @@ impl DenialBody {
             Err(error) => Self(Err(format!("the value is no JSON: {error}"))),
         }
     }
+}
+
+/// The text of an error as a sentence for people.
+fn as_sentence(text: &str) -> String {
+    let mut characters = text.chars();
+    let first = characters.next().map(|first| first.to_ascii_uppercase());
+    first.into_iter().chain(characters).chain(['.']).collect()
 }
 
 /// What RFC 9110 calls the statuses of [`Error::status`].

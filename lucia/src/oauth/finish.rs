@@ -195,7 +195,7 @@ impl AuthRequest {
             }
             Some(_) => {
                 let provider_id = identity.provider.as_str();
-                tracing::info!(provider_id, "key refused: it has a password");
+                tracing::info!(provider_id, "sign-in failed: the key has a password");
                 Err(Error::InvalidCredentials)
             }
         }

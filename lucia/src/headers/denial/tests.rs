@@ -1,4 +1,5 @@
 use super::*;
+use crate::PasswordProblem;
 
 struct Get(&'static str, &'static str);
 
@@ -80,6 +81,13 @@ fn a_problem_has_the_members_of_rfc_9457_and_the_code() {
     });
     let value: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert_eq!(value, expected);
+
+    let short = Error::InvalidPassword(PasswordProblem::TooShort { min: 8 });
+    let problem = DenialBody::problem(&Denial::new(&short, &Get("/", "")));
+    let (_, text) = problem.0.unwrap();
+    let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let told = "The password was refused: it has fewer than 8 characters.";
+    assert_eq!(value["detail"], told);
 }
 
 #[test]

@@ -106,7 +106,10 @@ impl ServerError {
             matches!(error.code().code().get(..2), Some("22" | "P0")) || error.where_().is_some();
         let message = match error.code().code() {
             // These name the account.
-            code if code.starts_with("28") => Some("the server does not let this account in"),
+            code if code.starts_with("28") => Some(
+                "the server does not let this account in: its password is wrong, there is no such role, or \
+                 `pg_hba.conf` has no rule for it; the log of the server says which",
+            ),
             "53300" => Some("there are too many connections"),
             // What PgBouncer says of `BEGIN` in statement mode.
             "08P01" => Some(

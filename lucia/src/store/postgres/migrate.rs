@@ -259,12 +259,18 @@ impl Migrating<'_> {
         let Err(error) = query_unnamed(&self.transaction, &sql, &[]).await else {
             return Ok(());
         };
+        let failure_code = error.code().map(|code| code.code().to_owned());
         let why = match Failure::from(error).meaning(&self.parts.tables) {
             Ok(error @ StoreError::Unavailable(_)) => return Err(error),
             Ok(error) => error.to_string(),
             Err(failure) => failure.to_string(),
         };
-        let reason = format!("`{definition}` cannot be added: {why}");
+        let advice = match failure_code.as_deref() {
+            Some("23502") => "; the table has rows: give the column a `DEFAULT`, or leave `NOT NULL` out",
+            Some("42601") => "; put a name that is a word of SQL into quotation marks",
+            _ => "",
+        };
+        let reason = format!("`{definition}` cannot be added: {why}{advice}");
         Err(StoreError::schema(table, Some(name), reason))
     }
 }

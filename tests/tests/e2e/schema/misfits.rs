@@ -362,6 +362,21 @@ async fn a_column_may_be_listed_twice_and_so_may_the_id() {
 }
 
 #[tokio::test]
+async fn a_column_that_cannot_be_added_is_explained() {
+    let stage = Stage::postgres().await;
+    sign_up(&stage.auth().await, "ada").await;
+    let store = stage.pg_store().await;
+    for (definition, advice) in [
+        ("plan TEXT NOT NULL", "give the column a `DEFAULT`"),
+        ("order TEXT", "quotation marks"),
+    ] {
+        let error = store.migrate(&[definition]).await.unwrap_err();
+        assert!(matches!(error, Error::Schema { .. }), "{error:?}");
+        assert!(error.to_string().contains(advice), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn a_column_of_lucias_tables_that_lucia_does_not_fill_is_the_operators_mistake() {
     let stage = Stage::postgres().await;
     let auth = stage.auth().await;
