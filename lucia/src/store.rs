@@ -88,9 +88,9 @@ pub trait UserStore: fmt::Debug + Send + Sync + 'static {
     /// The user with this id.
     async fn user(&self, id: &UserId) -> Result<Option<UserRow>>;
 
-    /// The users with these ids, in any order, in one query if the store can. It may lack one whom the
-    /// database knows by another spelling of the id. It is called for lookups that arrive together, where
-    /// sessions are in another store.
+    /// The existing users with these ids, in any order; by default one after the other. A user whom the
+    /// database knows by another spelling of the id may be missing. It is called for lookups that arrive
+    /// together, if sessions are in another store.
     async fn users(&self, ids: &[UserId]) -> Result<Vec<UserRow>> {
         let mut users = Vec::with_capacity(ids.len());
         for id in ids {
@@ -165,9 +165,10 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
         false
     }
 
-    /// Whether lookups that arrive together may share a call of [`sessions`](Self::sessions), where users are
-    /// in another store. It is to be `false`, as it is by default, if several servers answer that call: one that
-    /// is slow or away would delay the lookups of all.
+    /// Whether lookups that arrive together may share a call of [`sessions`](Self::sessions), or of
+    /// [`users`](UserStore::users) if the sessions are in another store. Both stores have to allow it. It must be
+    /// `false`, the default, if several servers answer such a call: one that is slow or down would delay all of
+    /// these lookups.
     fn may_share_lookups(&self) -> bool {
         false
     }

@@ -310,12 +310,8 @@ impl UserStore for PgStore {
     }
 
     async fn users(&self, ids: &[UserId]) -> Result<Vec<UserRow>> {
-        if ids.len() == 1 || !self.0.batched {
-            let mut users = Vec::with_capacity(ids.len());
-            for id in ids {
-                users.extend(self.user(id).await?);
-            }
-            return Ok(users);
+        if let [id] = ids {
+            return Ok(self.user(id).await?.into_iter().collect());
         }
         let ids: Vec<_> = ids.iter().map(|id| json!({ "id": id.as_str() })).collect();
         let (sql, ids) = (

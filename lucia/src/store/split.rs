@@ -162,7 +162,7 @@ impl Store for Split {
     }
 
     async fn session_and_user(&self, id: &SessionId) -> Result<Option<(SessionRow, UserRow)>> {
-        if self.sessions.may_share_lookups() {
+        if self.sessions.may_share_lookups() && self.users.may_share_lookups() {
             batch::find(self, id).await
         } else {
             self.find(&mut None, id).await
