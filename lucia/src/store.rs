@@ -88,7 +88,7 @@ pub trait UserStore: fmt::Debug + Send + Sync + 'static {
     /// The user with this id.
     async fn user(&self, id: &UserId) -> Result<Option<UserRow>>;
 
-    /// The existing users with these ids, in any order; by default one after the other. A user whom the
+    /// The existing users with these ids, in any order; by default it asks for one after the other. A user whom the
     /// database knows by another spelling of the id may be missing. It is called for lookups that arrive
     /// together, if sessions are in another store.
     async fn users(&self, ids: &[UserId]) -> Result<Vec<UserRow>> {

@@ -76,7 +76,7 @@ pub(super) trait Source: Sized + Send + Sync + 'static {
         key: &Self::Key,
     ) -> impl Future<Output = Result<Option<Self::Row>>> + Send;
 
-    /// Finds the rows of these keys, in any order, by one statement.
+    /// Finds the rows of these keys, in any order, by one statement for all.
     fn find_all(
         &self,
         connection: &mut Option<Self::Connection>,
@@ -98,7 +98,8 @@ pub(super) struct Queues<S: Source> {
 impl<S: Source> Queues<S> {
     /// A queue for each core, but at most `limit`.
     pub(super) fn new(limit: usize) -> Self {
-        let queues = at_most_one_for_each_core(limit);
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let queues = cores.min(limit).max(1);
         Self {
             queues: (0..queues).map(|_| Arc::default()).collect(),
             statements: Count::default(),
@@ -107,7 +108,7 @@ impl<S: Source> Queues<S> {
     }
 
     fn of_this_thread(&self) -> &Arc<Queue<S>> {
-        &self.queues[of_this_thread(self.queues.len())]
+        &self.queues[THREAD.with(|thread| *thread) % self.queues.len()]
     }
 
     #[cfg(feature = "metrics")]
@@ -120,17 +121,6 @@ impl<S: Source> Queues<S> {
     pub(super) fn waiting(&self) -> usize {
         self.queues.iter().map(|queue| queue.len()).sum()
     }
-}
-
-/// So many, but at most one for each core, and one at least.
-pub(super) fn at_most_one_for_each_core(limit: usize) -> usize {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    cores.min(limit).max(1)
-}
-
-/// Which of so many queues is that of this thread.
-pub(super) fn of_this_thread(count: usize) -> usize {
-    THREAD.with(|thread| *thread) % count
 }
 
 /// Finds the row of a key.

@@ -88,7 +88,6 @@ impl StoreError {
     }
 
     /// An error of the same kind for each of those who share it.
-    #[cfg(feature = "postgres")]
     pub(crate) fn shared(error: &std::sync::Arc<Self>) -> Self {
         match &**error {
             Self::Unavailable(_) => Self::unavailable(error.clone()),

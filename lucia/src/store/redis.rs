@@ -26,7 +26,6 @@ use self::index::AT_ONCE;
 use self::replicas::Replicas;
 use self::scripts::Script;
 use self::server::Server;
-use super::batch;
 use super::{
     Expiries, InsertedSession, NewSessionRow, Owner, Result, Rotation, SessionRow, SessionStore,
     StoreError, StoreHealth, UnixMillis,
@@ -51,10 +50,9 @@ const NAME: &str = "redis";
 /// # Ok(()) }
 /// ```
 ///
-/// A lookup is one command for one key. Lookups that arrive together go to a server as one pipeline, and their users
-/// are fetched by one query; those to a cluster go out one by one. All processes share the sessions. Any number of
-/// clones of a store share a connection for each core, up to 8, or one to a cluster, and they are made anew when they
-/// break. Redis deletes expired sessions by itself.
+/// A lookup is one command for one key. Lookups that arrive together go to a server as one pipeline, and one query
+/// fetches their users; those to a cluster go out one by one. All processes share the sessions, and any number of clones
+/// of a store share one connection, which is made anew when it breaks. Redis deletes expired sessions by itself.
 ///
 /// # What can be lost
 ///
@@ -67,8 +65,7 @@ const NAME: &str = "redis";
 pub struct RedisStore(Arc<Parts>);
 
 struct Parts {
-    /// Each is that of some threads.
-    connections: Box<[Connection]>,
+    connection: Connection,
     replicas: Option<Replicas>,
     prefix: String,
     attributes: Attributes,
@@ -117,7 +114,7 @@ impl SessionStore for RedisStore {
     /// By the reply to `INFO` of each server that takes writes.
     async fn health(&self) -> Result<StoreHealth> {
         let asking = async {
-            let servers = self.0.connection().info().await;
+            let servers = self.0.connection.info().await;
             servers.map_err(|error| failure::failed(&error))
         };
         let mut health = StoreHealth::up(self.store_name());
@@ -129,7 +126,7 @@ impl SessionStore for RedisStore {
 
     /// A pipeline goes to one server.
     fn may_share_lookups(&self) -> bool {
-        !self.0.connection().is_of_cluster()
+        !self.0.connection.is_of_cluster()
     }
 
     async fn insert_session(&self, session: NewSessionRow) -> Result<InsertedSession> {
@@ -218,11 +215,6 @@ impl SessionStore for RedisStore {
 }
 
 impl Parts {
-    /// The connection of this thread, whose runtime drives it.
-    fn connection(&self) -> &Connection {
-        &self.connections[batch::of_this_thread(self.connections.len())]
-    }
-
     async fn bounded<T>(&self, call: impl Future<Output = Result<T>>) -> Result<T> {
         let answer = within(self.timeout, call).await;
         answer.map_err(StoreError::unavailable)?
@@ -248,7 +240,7 @@ impl Parts {
     ) -> Result<T> {
         match &self.replicas {
             Some(replicas) => replicas.run(script, key, arguments, what).await,
-            None => self.connection().run(script, key, arguments, what).await,
+            None => self.connection.run(script, key, arguments, what).await,
         }
     }
 
@@ -279,7 +271,7 @@ impl Parts {
 
     async fn hash(&self, id: &SessionId) -> Result<Hash> {
         let command = self.fields_of(id);
-        self.connection().ask(&command, HASH).await
+        self.connection.ask(&command, HASH).await
     }
 
     async fn session(&self, id: &SessionId) -> Result<Option<SessionRow>> {
@@ -290,7 +282,10 @@ impl Parts {
         let mut found = Vec::with_capacity(ids.len());
         for ids in ids.chunks(AT_ONCE) {
             let commands: Vec<_> = ids.iter().map(|id| self.fields_of(id)).collect();
-            let hashes: Vec<Hash> = self.connection().ask_all(&commands, HASH).await?;
+            let hashes: Vec<Hash> = self.connection.ask_all(&commands, HASH).await?;
+            if hashes.len() != ids.len() {
+                return Err(failure::unexpected(HASH));
+            }
             for (id, hash) in ids.iter().zip(&hashes) {
                 found.extend(fields::row(id, hash, &self.attributes)?);
             }
@@ -324,7 +319,7 @@ impl Parts {
         arguments.extend(fields.iter().map(String::as_str));
         let (script, key, what) = (&scripts::CHANGE, self.key(id), "a session");
         match moved {
-            Some(_) => self.connection().run(script, &key, &arguments, what).await,
+            Some(_) => self.connection.run(script, &key, &arguments, what).await,
             None => self.run(script, &key, &arguments, what).await,
         }
     }

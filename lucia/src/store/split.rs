@@ -162,16 +162,18 @@ impl Store for Split {
     }
 
     async fn session_and_user(&self, id: &SessionId) -> Result<Option<(SessionRow, UserRow)>> {
-        if self.sessions.may_share_lookups() && self.users.may_share_lookups() {
-            batch::find(self, id).await
+        let found = if self.sessions.may_share_lookups() && self.users.may_share_lookups() {
+            batch::find(self, id).await?
         } else {
-            self.find(&mut None, id).await
-        }
+            self.find(&mut None, id).await?
+        };
+        found.map(Found::into_row).transpose()
     }
 
     async fn sessions_and_users(&self, ids: &[SessionId]) -> Result<Vec<(SessionRow, UserRow)>> {
-        self.find_all(&mut None, &ids.iter().collect::<Vec<_>>())
-            .await
+        let ids: Vec<_> = ids.iter().collect();
+        let found = self.find_all(&mut None, &ids).await?;
+        found.into_iter().map(Found::into_row).collect()
     }
 
     async fn insert_session_by_key(
@@ -318,9 +320,26 @@ impl Store for Split {
     }
 }
 
+/// A session with its user. Where the store of users does not answer, it fails lookups of sessions that are there,
+/// and no others.
+#[derive(Clone)]
+struct Found {
+    session: SessionRow,
+    user: Result<UserRow, Arc<StoreError>>,
+}
+
+impl Found {
+    fn into_row(self) -> Result<(SessionRow, UserRow)> {
+        match self.user {
+            Ok(user) => Ok((self.session, user)),
+            Err(error) => Err(StoreError::shared(&error)),
+        }
+    }
+}
+
 impl Source for Split {
     type Key = SessionId;
-    type Row = (SessionRow, UserRow);
+    type Row = Found;
     /// Each of the stores has its own.
     type Connection = Infallible;
 
@@ -333,50 +352,82 @@ impl Source for Split {
         Duration::MAX
     }
 
-    fn key((session, _): &Self::Row) -> &SessionId {
-        &session.id
+    fn key(found: &Found) -> &SessionId {
+        &found.session.id
     }
 
     async fn find(
         &self,
         _connection: &mut Option<Infallible>,
         id: &SessionId,
-    ) -> Result<Option<Self::Row>> {
+    ) -> Result<Option<Found>> {
         let Some(session) = self.sessions.session(id).await? else {
             return Ok(None);
         };
         let user = self.users.user(&session.user_id).await?;
-        Ok(user.map(|user| (session, user)))
+        let found = |user| Found {
+            session,
+            user: Ok(user),
+        };
+        Ok(user.map(found))
     }
 
     async fn find_all(
         &self,
         _connection: &mut Option<Infallible>,
         ids: &[&SessionId],
-    ) -> Result<Vec<Self::Row>> {
-        let ids: Vec<SessionId> = ids.iter().copied().cloned().collect();
+    ) -> Result<Vec<Found>> {
+        let ids: BTreeSet<&SessionId> = ids.iter().copied().collect();
+        let ids: Vec<SessionId> = ids.into_iter().cloned().collect();
         let sessions = self.sessions.sessions(&ids).await?;
-        let user_ids: BTreeSet<&UserId> = sessions.iter().map(|session| &session.user_id).collect();
-        let user_ids: Vec<UserId> = user_ids.into_iter().cloned().collect();
-        let users = match user_ids.is_empty() {
-            true => Vec::new(),
-            false => self.users.users(&user_ids).await?,
+        let users = match self.users_of(&sessions).await {
+            Ok(users) => users,
+            Err(error @ StoreError::Unavailable(_)) => {
+                let error = Arc::new(error);
+                let found = sessions.into_iter().map(|session| Found {
+                    session,
+                    user: Err(error.clone()),
+                });
+                return Ok(found.collect());
+            }
+            // One user may be the reason, such as an id that is too long for its column.
+            Err(error) => return Err(StoreError::internal(error)),
         };
-        let users: BTreeMap<&UserId, &UserRow> =
-            users.iter().map(|user| (&user.id, user)).collect();
-        let mut found = Vec::with_capacity(sessions.len());
-        for session in sessions {
-            let user = match users.get(&session.user_id) {
-                Some(user) => Some((*user).clone()),
-                None => self.users.user(&session.user_id).await?,
-            };
-            found.extend(user.map(|user| (session, user)));
-        }
-        Ok(found)
+        let found = sessions.into_iter().filter_map(|session| {
+            let user = users.get(&session.user_id)?.clone();
+            Some(Found {
+                session,
+                user: Ok(user),
+            })
+        });
+        Ok(found.collect())
     }
 
     fn may_keep(&self, connection: &Infallible) -> bool {
         match *connection {}
+    }
+}
+
+impl Split {
+    /// The users of sessions, by the ids that the sessions have.
+    async fn users_of(&self, sessions: &[SessionRow]) -> Result<BTreeMap<UserId, UserRow>> {
+        let ids: BTreeSet<&UserId> = sessions.iter().map(|session| &session.user_id).collect();
+        let ids: Vec<UserId> = ids.into_iter().cloned().collect();
+        if ids.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let found = self.users.users(&ids).await?;
+        let found = found.into_iter().map(|user| (user.id.clone(), user));
+        let mut users: BTreeMap<UserId, UserRow> = found.collect();
+        for id in ids {
+            // A user who is gone, or whom the database knows by another spelling.
+            if !users.contains_key(&id)
+                && let Some(user) = self.users.user(&id).await?
+            {
+                users.insert(id, user);
+            }
+        }
+        Ok(users)
     }
 }
 

@@ -187,7 +187,7 @@ fn batches_of_two_stores_are_measured() {
         let users = Stage::postgres().await;
         let sessions = Stage::sqlite().await;
         sessions.execute(WITHOUT_USERS).await;
-        let auth = users.builder().await.sessions(sessions.store().await);
+        let auth = Auth::builder(users.store().await).sessions(sessions.store().await);
         let auth = auth.build().unwrap();
         let session = sign_up(&auth, "ada").await;
         let lookups = (0..10).map(|_| auth.validate_session(session.token()));

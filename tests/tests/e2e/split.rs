@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpResponse, post};
+use futures_util::future::join_all;
 use lucia::{Auth, Error, Result, Session, UserId, authenticated};
 use serde::Deserialize;
 
@@ -111,6 +112,59 @@ on_two_stores![
     a_deleted_user_is_nobody_although_sessions_know_no_users,
     a_limit_and_a_sweep_reach_the_sessions,
 ];
+
+/// Lookups that share the questions to both stores fail only where they need the answer.
+#[tokio::test]
+async fn lookups_that_meet_fail_one_by_one() {
+    let (users, sessions) = (Stage::postgres().await, Stage::sqlite().await);
+    sessions.execute(WITHOUT_USERS).await;
+    let auth = Auth::builder(users.store().await).sessions(sessions.store().await);
+    let auth = auth.build().unwrap();
+    let mut signed_in = Vec::new();
+    for number in 0..20 {
+        signed_in.push(sign_up(&auth, &format!("user {number}")).await);
+    }
+    let (ended, orphan, foreign) = (3, 4, 5);
+    auth.invalidate_session(&signed_in[ended].id).await.unwrap();
+    let of = |number: usize| signed_in[number].id.to_string();
+    users
+        .execute(&format!(
+            "DELETE FROM user_key WHERE user_id = '{0}'; DELETE FROM auth_user WHERE id = '{0}'; \
+             ALTER TABLE user_key DROP CONSTRAINT user_key_user_id_fkey; \
+             ALTER TABLE user_session DROP CONSTRAINT user_session_user_id_fkey; \
+             ALTER TABLE one_time_token DROP CONSTRAINT one_time_token_user_id_fkey; \
+             ALTER TABLE user_credential DROP CONSTRAINT user_credential_user_id_fkey; \
+             ALTER TABLE auth_user ALTER id TYPE VARCHAR(40)",
+            signed_in[orphan].user_id
+        ))
+        .await;
+    // Of no user, by an id that the column of users cannot hold.
+    sessions
+        .execute(&format!(
+            "UPDATE user_session SET user_id = '{}' WHERE id = '{}'",
+            "x".repeat(60),
+            of(foreign)
+        ))
+        .await;
+    let look_up = async || {
+        let lookups = signed_in
+            .iter()
+            .map(|session| auth.validate_session(session.token()));
+        join_all(lookups).await
+    };
+    for (number, found) in look_up().await.into_iter().enumerate() {
+        let is_there = found.unwrap().is_some();
+        assert_eq!(is_there, ![ended, orphan, foreign].contains(&number), "{number}");
+    }
+    users.proxy().cut();
+    for (number, found) in look_up().await.into_iter().enumerate() {
+        match (number, found) {
+            (number, Ok(None)) if number == ended => {}
+            (number, Err(Error::Unavailable(_))) if number != ended => {}
+            (number, other) => panic!("{number}: {other:?}"),
+        }
+    }
+}
 
 async fn people_sign_up_sign_in_and_out(split: Split) {
     let browser = split.site.browser();

@@ -8,7 +8,6 @@ use redis::cluster::ClusterClient;
 use redis::io::tcp::TcpSettings;
 use redis::{
     Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, RedisError,
-    RedisResult,
 };
 use serde_json::{Map, Value};
 
@@ -18,12 +17,8 @@ use super::failure::description;
 use super::replicas::{Quorum, Replicas};
 use super::server::Server;
 use super::{Parts, RedisStore};
-use crate::store::batch;
 use crate::time_limit::within;
 use crate::{Error, Result};
-
-/// The most connections to a server for lookups. Each carries the commands of several threads.
-const MAX_CONNECTIONS: usize = 8;
 
 /// The settings of a [`RedisStore`], checked by [`connect`](Self::connect) and [`cluster`](Self::cluster).
 ///
@@ -196,8 +191,7 @@ impl RedisStoreBuilder {
             }
             None => None,
         };
-        // The driver runs in the runtime that opens a connection, and another one may serve requests.
-        let connection = Connection::new(target.clone(), self.timeout).map_err(unavailable)?;
+        let connection = Connection::new(target, self.timeout).map_err(unavailable)?;
         let servers = within(self.timeout, connection.info()).await;
         let servers = servers.map_err(Error::unavailable)?.map_err(unavailable)?;
         for info in &servers {
@@ -221,12 +215,8 @@ impl RedisStoreBuilder {
         if let Some(reason) = fewer {
             tracing::warn!("Redis at `{address}`: {reason}");
         }
-        let count = if is_cluster { 1 } else { MAX_CONNECTIONS };
-        let count = batch::at_most_one_for_each_core(count);
-        let connections = (0..count).map(|_| Connection::new(target.clone(), self.timeout));
-        let connections = connections.collect::<RedisResult<_>>();
         Ok(RedisStore(Arc::new(Parts {
-            connections: connections.map_err(unavailable)?,
+            connection,
             replicas,
             prefix: self.prefix,
             attributes,

@@ -73,7 +73,7 @@ impl Parts {
             &entry_life(expiries).to_string(),
         ];
         let index = self.index(user_id);
-        let asked = self.connection().run(
+        let asked = self.connection.run(
             &scripts::RENEW,
             &index,
             &arguments,
@@ -142,7 +142,7 @@ impl Parts {
     pub(super) async fn live(&self, user_id: &str) -> Result<Vec<SessionId>> {
         let mut command = redis::cmd("HGETALL");
         command.arg(self.index(user_id));
-        let asked = self.connection().ask(&command, "an index of sessions");
+        let asked = self.connection.ask(&command, "an index of sessions");
         let entries: Vec<(String, String)> = asked.await?;
         let live = entries.iter().filter(|(_, value)| value.starts_with('L'));
         live.map(|(id, _)| session_id(id)).collect()
@@ -169,7 +169,7 @@ impl Parts {
         let what = "how many keys it deleted";
         match &self.replicas {
             Some(replicas) => replicas.ask(command, &key, what).await,
-            None => self.connection().ask(&command, what).await,
+            None => self.connection.ask(&command, what).await,
         }
     }
 
@@ -181,7 +181,7 @@ impl Parts {
         let index = self.index(user_id);
         for ended in ended.chunks(TOGETHER) {
             let asked = self
-                .connection()
+                .connection
                 .run(&scripts::FORGET, &index, ended, "nothing");
             asked.await.map(|_: i64| ())?;
         }

@@ -68,6 +68,15 @@ impl UserStore for SqliteStore {
         self.read(move |db| stored_user(db, &id)).await
     }
 
+    async fn users(&self, ids: &[UserId]) -> Result<Vec<UserRow>> {
+        let ids = ids.to_vec();
+        self.read(move |db| {
+            let users = ids.iter().map(|id| stored_user(db, id));
+            users.filter_map(Result::transpose).collect()
+        })
+        .await
+    }
+
     async fn update_user(
         &self,
         id: &UserId,

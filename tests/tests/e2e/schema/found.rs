@@ -160,7 +160,7 @@ async fn they_are_found_whatever_the_type_of_their_id_is() {
             .await;
         let sessions = Stage::sqlite().await;
         sessions.execute(WITHOUT_USERS).await;
-        let auth = stage.builder().await.sessions(sessions.store().await);
+        let auth = Auth::builder(stage.store().await).sessions(sessions.store().await);
         let auth = auth.build().unwrap();
         let mut tokens = Vec::new();
         for name in ["ada", "bob", "eve"] {
