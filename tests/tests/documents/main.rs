@@ -2,6 +2,7 @@
 
 mod events;
 mod install;
+mod map;
 mod metrics;
 mod modules;
 mod requirements;
