@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 pub use kind::EventKind;
-pub use reason::{AccessDenial, RevocationCause, SignInFailure};
+pub use reason::{AccessDenial, InvalidationCause, SignInFailure};
 
 /// A security event, for [`AuthBuilder::on_event`](crate::AuthBuilder::on_event).
 ///

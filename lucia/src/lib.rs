@@ -184,7 +184,7 @@ pub use encryption::EncryptionKey;
 pub use error::{
     BoxError, ConstraintKind, ConstraintViolation, Error, InvalidUserId, PasswordProblem, Result,
 };
-pub use event::{AccessDenial, Event, EventKind, RevocationCause, SignInFailure};
+pub use event::{AccessDenial, Event, EventKind, InvalidationCause, SignInFailure};
 pub use headers::{CookieOptions, Denial, DenialBody, SameSite, SessionCookie, TrustedProxy};
 #[cfg(all(feature = "actix", feature = "macros"))]
 #[cfg_attr(docsrs, doc(cfg(all(feature = "actix", feature = "macros"))))]

@@ -59,7 +59,7 @@ impl Auth {
     ///
     /// [`Error::Unavailable`] if the store is unavailable.
     pub async fn invalidate_user_tokens(&self, user_id: &UserId) -> Result<()> {
-        let told = EventKind::OneTimeTokensRevoked {
+        let told = EventKind::OneTimeTokensInvalidated {
             user_id: user_id.clone(),
         };
         let deletion = self.tokens()?.delete_user_tokens(user_id);

@@ -6,7 +6,7 @@
 
 use super::Auth;
 use crate::Result;
-use crate::event::RevocationCause;
+use crate::event::InvalidationCause;
 use crate::session::Session;
 use crate::session::token::{SessionId, SessionToken};
 use crate::store::{SessionRow, UserRow};
@@ -49,7 +49,7 @@ impl Auth {
     ) -> Result<()> {
         let ids = tokens.iter().map(SessionToken::session_id);
         for id in ids.filter(|id| Some(id) != except) {
-            self.revoke_session(&id, RevocationCause::SetSession)
+            self.revoke_session(&id, InvalidationCause::SetSession)
                 .await?;
         }
         Ok(())

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{Auth, awaited};
-use crate::event::{EventKind, RevocationCause, SignInFailure};
+use crate::event::{EventKind, InvalidationCause, SignInFailure};
 use crate::session::token::{SessionId, SessionToken};
 use crate::session::{Session, SessionInfo, SessionState};
 use crate::store::NewSessionRow;
@@ -311,10 +311,10 @@ impl CreateSession<'_> {
         let inserted = inserted.map_err(refused)?;
         let inserted = inserted.ok_or(Error::InvalidCredentials)?;
         for session_id in inserted.in_excess {
-            auth.tell(EventKind::SessionRevoked {
+            auth.tell(EventKind::SessionInvalidated {
                 session_id,
                 user_id: Some(user_id.clone()),
-                cause: RevocationCause::SessionLimit,
+                cause: InvalidationCause::SessionLimit,
             });
         }
         let table = &auth.0.session_table;

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::{Auth, Parts};
 use crate::clock::UnixMillis;
 use crate::error::chain;
-use crate::event::{EventKind, RevocationCause};
+use crate::event::{EventKind, InvalidationCause};
 use crate::measure;
 use crate::session::token::{SessionId, SessionToken};
 use crate::session::{Lifetime, Session, SessionInfo, SessionState};
@@ -73,16 +73,16 @@ impl Auth {
     ///
     /// [`Error::Unavailable`](crate::Error::Unavailable) if the store is unavailable.
     pub async fn invalidate_session(&self, id: &SessionId) -> Result<()> {
-        self.revoke_session(id, RevocationCause::Application).await
+        self.revoke_session(id, InvalidationCause::Application).await
     }
 
     /// Ends a session of any user, by the call that is named.
     pub(crate) async fn revoke_session(
         &self,
         id: &SessionId,
-        cause: RevocationCause,
+        cause: InvalidationCause,
     ) -> Result<()> {
-        let told = EventKind::SessionRevoked {
+        let told = EventKind::SessionInvalidated {
             session_id: id.clone(),
             user_id: None,
             cause,
@@ -107,10 +107,10 @@ impl Auth {
     ///
     /// [`Error::Unavailable`](crate::Error::Unavailable) if the store is unavailable.
     pub async fn invalidate_user_session(&self, user_id: &UserId, id: &SessionId) -> Result<bool> {
-        let told = EventKind::SessionRevoked {
+        let told = EventKind::SessionInvalidated {
             session_id: id.clone(),
             user_id: Some(user_id.clone()),
-            cause: RevocationCause::Application,
+            cause: InvalidationCause::Application,
         };
         self.end_session(id, Owner::Is(user_id), told).await
     }
@@ -122,7 +122,7 @@ impl Auth {
     /// [`Error::Unavailable`](crate::Error::Unavailable) if the store is unavailable.
     #[doc(alias = "invalidateAllUserSessions")]
     pub async fn invalidate_user_sessions(&self, user_id: &UserId) -> Result<()> {
-        self.revoke_sessions(user_id, None, RevocationCause::Application)
+        self.revoke_sessions(user_id, None, InvalidationCause::Application)
             .await
     }
 
@@ -133,7 +133,7 @@ impl Auth {
     /// [`Error::Unavailable`](crate::Error::Unavailable) if the store is unavailable.
     pub async fn invalidate_other_sessions(&self, session: &SessionInfo) -> Result<()> {
         let (user_id, kept) = (&session.user_id, Some(&session.id));
-        self.revoke_sessions(user_id, kept, RevocationCause::Application)
+        self.revoke_sessions(user_id, kept, InvalidationCause::Application)
             .await
     }
 
@@ -419,9 +419,9 @@ impl Auth {
         &self,
         user_id: &UserId,
         except: Option<&SessionId>,
-        cause: RevocationCause,
+        cause: InvalidationCause,
     ) -> Result<()> {
-        let told = EventKind::SessionsRevoked {
+        let told = EventKind::SessionsInvalidated {
             user_id: user_id.clone(),
             kept_session_id: except.cloned(),
             cause,

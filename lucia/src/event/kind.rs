@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::reason::{AccessDenial, RevocationCause, SignInFailure};
+use super::reason::{AccessDenial, InvalidationCause, SignInFailure};
 use crate::session::token::SessionId;
 use crate::user::UserId;
 use crate::user::key::SignInMethod;
@@ -221,23 +221,23 @@ pub enum EventKind {
     },
     /// Another call ended a session.
     #[non_exhaustive]
-    SessionRevoked {
+    SessionInvalidated {
         /// The session.
         session_id: SessionId,
         /// The user, if the call knows them.
         user_id: Option<UserId>,
         /// The call.
-        cause: RevocationCause,
+        cause: InvalidationCause,
     },
     /// All sessions of a user ended, except `kept_session_id` if it is set.
     #[non_exhaustive]
-    SessionsRevoked {
+    SessionsInvalidated {
         /// The user.
         user_id: UserId,
         /// The session that remains.
         kept_session_id: Option<SessionId>,
         /// The call.
-        cause: RevocationCause,
+        cause: InvalidationCause,
     },
     /// A session was renewed, because it was used after its active period.
     #[non_exhaustive]
@@ -309,7 +309,7 @@ pub enum EventKind {
     },
     /// All open links and codes of a user were invalidated.
     #[non_exhaustive]
-    OneTimeTokensRevoked {
+    OneTimeTokensInvalidated {
         /// The user.
         user_id: UserId,
     },
@@ -366,8 +366,8 @@ impl EventKind {
             Self::SignedIn { .. } => "signed_in",
             Self::Reauthenticated { .. } => "reauthenticated",
             Self::SignedOut { .. } => "signed_out",
-            Self::SessionRevoked { .. } => "session_revoked",
-            Self::SessionsRevoked { .. } => "sessions_revoked",
+            Self::SessionInvalidated { .. } => "session_invalidated",
+            Self::SessionsInvalidated { .. } => "sessions_invalidated",
             Self::SessionRenewed { .. } => "session_renewed",
             Self::SessionRotated { .. } => "session_rotated",
             Self::OneTimeTokenCreated { .. } => "one_time_token_created",
@@ -376,7 +376,7 @@ impl EventKind {
             Self::OneTimeCodeCreated { .. } => "one_time_code_created",
             Self::OneTimeCodeUsed { .. } => "one_time_code_used",
             Self::OneTimeCodeRefused { .. } => "one_time_code_refused",
-            Self::OneTimeTokensRevoked { .. } => "one_time_tokens_revoked",
+            Self::OneTimeTokensInvalidated { .. } => "one_time_tokens_invalidated",
             Self::OriginRefused { .. } => "origin_refused",
             Self::AccessDenied { .. } => "access_denied",
             Self::Interrupted { .. } => "interrupted",
@@ -403,14 +403,14 @@ impl EventKind {
             | Self::KeyVerified { user_id, .. }
             | Self::SignedIn { user_id, .. }
             | Self::Reauthenticated { user_id, .. }
-            | Self::SessionsRevoked { user_id, .. }
+            | Self::SessionsInvalidated { user_id, .. }
             | Self::SessionRenewed { user_id, .. }
             | Self::SessionRotated { user_id, .. }
-            | Self::OneTimeTokensRevoked { user_id } => Some(user_id),
+            | Self::OneTimeTokensInvalidated { user_id } => Some(user_id),
             Self::KeyDeleted { user_id, .. }
             | Self::SignInFailed { user_id, .. }
             | Self::SignedOut { user_id, .. }
-            | Self::SessionRevoked { user_id, .. }
+            | Self::SessionInvalidated { user_id, .. }
             | Self::OneTimeTokenCreated { user_id, .. }
             | Self::OneTimeTokenUsed { user_id, .. }
             | Self::OneTimeCodeCreated { user_id, .. }
@@ -430,7 +430,7 @@ impl EventKind {
             | Self::SignedIn { session_id, .. }
             | Self::Reauthenticated { session_id, .. }
             | Self::SignedOut { session_id, .. }
-            | Self::SessionRevoked { session_id, .. }
+            | Self::SessionInvalidated { session_id, .. }
             | Self::SessionRenewed { session_id, .. }
             | Self::SessionRotated { session_id, .. } => Some(session_id),
             Self::AccessDenied { session_id, .. } => session_id.as_ref(),

@@ -93,7 +93,7 @@ pub(super) fn log(kind: &EventKind) {
             session_id,
             user_id,
         }
-        | EventKind::SessionRevoked {
+        | EventKind::SessionInvalidated {
             session_id,
             user_id,
             ..
@@ -101,7 +101,7 @@ pub(super) fn log(kind: &EventKind) {
             let user_id = user_id.as_ref().map(UserId::as_str);
             tracing::info!(user_id, %session_id, "session ended");
         }
-        EventKind::SessionsRevoked {
+        EventKind::SessionsInvalidated {
             user_id,
             kept_session_id,
             ..
@@ -144,8 +144,8 @@ pub(super) fn log(kind: &EventKind) {
             tries_left,
             ..
         } => tracing::info!(purpose, ?tries_left, "one-time code refused"),
-        EventKind::OneTimeTokensRevoked { user_id } => {
-            tracing::info!(%user_id, "one-time tokens revoked");
+        EventKind::OneTimeTokensInvalidated { user_id } => {
+            tracing::info!(%user_id, "one-time tokens invalidated");
         }
 
         EventKind::OriginRefused { reason } => {

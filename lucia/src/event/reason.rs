@@ -47,7 +47,7 @@ pub enum SignInFailure {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
-pub enum RevocationCause {
+pub enum InvalidationCause {
     /// A call of the application, such as [`invalidate_session`](crate::Auth::invalidate_session).
     Application,
     /// [`sign_out_everywhere`](crate::AuthRequest::sign_out_everywhere).

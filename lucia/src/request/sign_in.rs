@@ -7,7 +7,7 @@ use super::AuthRequest;
 use crate::Result;
 use crate::auth::{CreateSession, CreateUser, SessionOptions};
 use crate::error::chain;
-use crate::event::RevocationCause;
+use crate::event::InvalidationCause;
 use crate::session::Session;
 use crate::sign_in::{Evidence, Proof};
 use crate::user::key::{SignInMethod, VerifiedKey};
@@ -116,7 +116,7 @@ impl AuthRequest {
         let others = before.iter().skip(1);
         let overtaken = overtaken.as_ref().filter(|id| !before.contains(id));
         for id in others.chain(overtaken) {
-            let ending = self.auth().revoke_session(id, RevocationCause::SignIn);
+            let ending = self.auth().revoke_session(id, InvalidationCause::SignIn);
             if let Err(error) = ending.await {
                 let error = chain(&error);
                 tracing::warn!(%error, session_id = %id, "another session of the browser is left");

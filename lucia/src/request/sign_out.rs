@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 use super::AuthRequest;
 use super::sender::{Sender, Source};
 use crate::Result;
-use crate::event::{EventKind, RevocationCause};
+use crate::event::{EventKind, InvalidationCause};
 use crate::session::Session;
 use crate::session::token::{Presented, SessionId, SessionToken};
 use crate::store::Owner;
@@ -52,7 +52,7 @@ impl AuthRequest {
     pub async fn sign_out_everywhere(&self) -> Result<()> {
         self.check_forgery()?;
         let session = self.require().await?;
-        let (user_id, cause) = (&session.user_id, RevocationCause::SignOutEverywhere);
+        let (user_id, cause) = (&session.user_id, InvalidationCause::SignOutEverywhere);
         self.auth().revoke_sessions(user_id, None, cause).await?;
         self.forget_session();
         Ok(())
@@ -68,7 +68,7 @@ impl AuthRequest {
         let session = self.require().await?;
         let (user_id, kept) = (&session.user_id, Some(&session.id));
         self.auth()
-            .revoke_sessions(user_id, kept, RevocationCause::SignOutOthers)
+            .revoke_sessions(user_id, kept, InvalidationCause::SignOutOthers)
             .await
     }
 

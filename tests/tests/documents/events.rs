@@ -84,7 +84,7 @@ fn the_page_lists_every_reason_and_cause() {
         ("| `method` | |", "SignInMethod"),
         ("| `reason` of `SignInFailed` | |", "SignInFailure"),
         ("| `reason` of `AccessDenied` | |", "AccessDenial"),
-        ("| `cause` | |", "RevocationCause"),
+        ("| `cause` | |", "InvalidationCause"),
     ] {
         let reasons = variants(&code, name);
         assert!(reasons.len() > 1, "{name}: {reasons:?}");

@@ -240,7 +240,7 @@ async fn sessions(scene: &Scene, stage: &Stage) {
     scene.told(&[]);
 
     auth.invalidate_session(&session.id).await.unwrap();
-    scene.told(&["session_revoked: application"]);
+    scene.told(&["session_invalidated: application"]);
     auth.invalidate_session(&session.id).await.unwrap();
     scene.told(&[]);
     let user_id = &session.user_id;
@@ -252,11 +252,11 @@ async fn sessions(scene: &Scene, stage: &Stage) {
     scene.told(&[]);
     let ended = auth.invalidate_user_session(user_id, &session.id).await;
     assert!(ended.unwrap());
-    scene.told(&["session_revoked: application"]);
+    scene.told(&["session_invalidated: application"]);
     auth.invalidate_other_sessions(&session).await.unwrap();
-    scene.told(&["sessions_revoked: application"]);
+    scene.told(&["sessions_invalidated: application"]);
     auth.invalidate_user_sessions(user_id).await.unwrap();
-    scene.told(&["sessions_revoked: application"]);
+    scene.told(&["sessions_invalidated: application"]);
     // Expired sessions end by themselves.
     auth.create_session(user_id).await.unwrap();
     scene.told(&["signed_in"]);
@@ -309,7 +309,7 @@ async fn one_time_tokens(scene: &Scene, stage: &Stage) {
         scene.told(&["one_time_code_refused"]);
     }
     auth.invalidate_user_tokens(&user_id).await.unwrap();
-    scene.told(&["one_time_tokens_revoked"]);
+    scene.told(&["one_time_tokens_invalidated"]);
     let request = request_to(auth);
     let reset = request.create_password_reset(("username", "kay")).await;
     assert!(reset.unwrap().is_some());
@@ -344,7 +344,7 @@ async fn r69_sessions_in_excess_are_told(stage: Stage) {
         "signed_in",
         "signed_in",
         "signed_in",
-        "session_revoked: session_limit",
+        "session_invalidated: session_limit",
     ];
     assert_eq!(names, expected);
     let last = &events[4].kind;
@@ -389,7 +389,7 @@ async fn r69_a_call_dropped_at_any_await_tells_once_what_it_may_have_done(stage:
         (Call::CreateSession, "signed_in"),
         (Call::ChangePassword, "password_changed"),
         (Call::ResetPassword, "password_reset"),
-        (Call::InvalidateSession, "session_revoked: application"),
+        (Call::InvalidateSession, "session_invalidated: application"),
         (Call::UseToken, "one_time_token_used"),
         (Call::DeleteUser, "user_deleted"),
     ] {
@@ -541,7 +541,7 @@ async fn r69_an_outage_in_a_change_is_told_as_an_interruption(stage: Stage) {
     // The open links and codes come first. The password tells of them, and is not reached.
     scene.told(&[]);
     auth.invalidate_session(&session.id).await.unwrap_err();
-    scene.told(&["interrupted: session_revoked: application"]);
+    scene.told(&["interrupted: session_invalidated: application"]);
     let used = auth.use_token(LINK, link.expose()).await;
     used.unwrap_err();
     scene.told(&["interrupted: one_time_token_used"]);
@@ -705,7 +705,7 @@ async fn r69_a_hook_may_call_the_auth_that_calls_it(stage: Stage) {
     assert_eq!(within.count(), 1, "{names:?}");
     let ended = names
         .iter()
-        .filter(|name| name.contains("sessions_revoked"));
+        .filter(|name| name.contains("sessions_invalidated"));
     assert_eq!(ended.count(), 1, "{names:?}");
 }
 

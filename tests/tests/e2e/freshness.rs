@@ -21,7 +21,7 @@ on_each_store![
     r24_a_session_from_before_there_were_proofs_is_unproven,
     r24_a_wrong_password_is_no_proof,
     r24_a_proof_changes_the_token,
-    r24_a_session_revoked_meanwhile_is_not_proven,
+    r24_a_session_invalidated_meanwhile_is_not_proven,
 ];
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -243,7 +243,7 @@ async fn r24_a_proof_changes_the_token(stage: Stage) {
     assert_eq!(stage.count("user_session").await, 1);
 }
 
-async fn r24_a_session_revoked_meanwhile_is_not_proven(stage: Stage) {
+async fn r24_a_session_invalidated_meanwhile_is_not_proven(stage: Stage) {
     let (site, session) = ada(&stage).await;
     stage.probe.halt("rotate_session");
     let revoking = async {

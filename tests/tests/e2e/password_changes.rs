@@ -15,7 +15,7 @@ use crate::support::{
 on_each_store![
     r21_a_new_password_ends_all_other_sessions_and_rotates_this_one,
     r21_the_key_of_somebody_else_is_out_of_reach,
-    r21_a_session_revoked_meanwhile_changes_no_password,
+    r21_a_session_invalidated_meanwhile_changes_no_password,
     r21_a_key_that_is_not_any_more_as_it_was_verified_gets_no_password,
     r21_a_refused_password_ends_no_session,
     r21_a_store_that_fails_changes_nothing,
@@ -180,7 +180,7 @@ async fn r21_the_key_of_somebody_else_is_out_of_reach(stage: Stage) {
     scene.assert_unchanged().await;
 }
 
-async fn r21_a_session_revoked_meanwhile_changes_no_password(stage: Stage) {
+async fn r21_a_session_invalidated_meanwhile_changes_no_password(stage: Stage) {
     let scene = Scene::on(stage).await;
     let probe = &scene.stage.probe;
     probe.halt("change_password");

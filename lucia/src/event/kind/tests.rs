@@ -16,7 +16,7 @@ fn session_id(letter: char) -> SessionId {
 fn samples() -> Vec<EventKind> {
     let provider_id = || "username".to_owned();
     let purpose = || "verify an address".to_owned();
-    let cause = RevocationCause::Application;
+    let cause = InvalidationCause::Application;
     vec![
         EventKind::UserCreated {
             user_id: user_id(),
@@ -105,12 +105,12 @@ fn samples() -> Vec<EventKind> {
             session_id: session_id('a'),
             user_id: Some(user_id()),
         },
-        EventKind::SessionRevoked {
+        EventKind::SessionInvalidated {
             session_id: session_id('a'),
             user_id: Some(user_id()),
             cause,
         },
-        EventKind::SessionsRevoked {
+        EventKind::SessionsInvalidated {
             user_id: user_id(),
             kept_session_id: None,
             cause,
@@ -146,7 +146,7 @@ fn samples() -> Vec<EventKind> {
             user_id: Some(user_id()),
             tries_left: Some(4),
         },
-        EventKind::OneTimeTokensRevoked { user_id: user_id() },
+        EventKind::OneTimeTokensInvalidated { user_id: user_id() },
         EventKind::OriginRefused {
             reason: "it has another origin".to_owned(),
         },

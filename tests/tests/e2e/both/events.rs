@@ -299,9 +299,9 @@ async fn r69_each_request_tells_what_it_has_done_once(stage: Stage) {
 
     auth.create_session(&user_id).await.unwrap();
     scene.told.events();
-    let told = ["sessions_revoked: sign_out_others"];
+    let told = ["sessions_invalidated: sign_out_others"];
     post("/out/others", &[], 204, &told).await;
-    let told = ["sessions_revoked: sign_out_everywhere"];
+    let told = ["sessions_invalidated: sign_out_everywhere"];
     post("/out/everywhere", &[], 204, &told).await;
     post("/out/everywhere", &[], 401, &[]).await;
     post("/out", &[], 204, &[]).await;
@@ -330,7 +330,7 @@ async fn r69_each_request_tells_what_it_has_done_once(stage: Stage) {
     assert_eq!(events[0].kind.user_id(), None);
     assert!(events[0].kind.session_id().is_some());
     post("/login", &ada, 204, &["key_verified", "signed_in"]).await;
-    post("/logout", &[], 204, &["session_revoked: application"]).await;
+    post("/logout", &[], 204, &["session_invalidated: application"]).await;
 }
 
 async fn r69_what_links_to_addresses_do_is_told_once(stage: Stage) {
@@ -472,13 +472,13 @@ async fn r69_the_client_of_a_request_is_told(stage: Stage) {
         assert_eq!(clients(), told);
         // A call of the application that names the request, and one that does not.
         browser.send(request("/revoke")).await;
-        assert_eq!(clients(), [client("session_revoked")]);
+        assert_eq!(clients(), [client("session_invalidated")]);
         browser
             .send(request("/login").form(&login("ada", PASSWORD)))
             .await;
         clients();
         browser.send(request("/logout")).await;
-        assert_eq!(clients(), [("session_revoked", None, None)]);
+        assert_eq!(clients(), [("session_invalidated", None, None)]);
         let foreign = browser
             .bare(Method::POST, "/login")
             .header("sec-fetch-site", "cross-site");
@@ -500,7 +500,7 @@ async fn r69_the_sessions_of_several_cookies_are_told_one_by_one(stage: Stage) {
     let form = format!("username=ada&password={}", PASSWORD.replace(' ', "+"));
     let reply = send(&scene.site, "/login", &[&ada, &other], &form).await;
     assert_eq!(reply.status, 204, "{reply:?}");
-    let told = ["key_verified", "signed_in", "session_revoked: sign_in"];
+    let told = ["key_verified", "signed_in", "session_invalidated: sign_in"];
     assert_eq!(scene.told.names(), told);
 
     let sessions = [(); 2].map(|()| scene.site.auth.create_session(&ada.user_id));

@@ -273,7 +273,7 @@ async fn r69_a_sign_in_says_by_which_method(stage: Stage) {
     let form = [("token", reset.expose())];
     let told = [
         "one_time_token_used",
-        "one_time_tokens_revoked",
+        "one_time_tokens_invalidated",
         "password_reset",
         "signed_in by link",
     ];
