@@ -45,14 +45,14 @@ impl Watched {
         Ok(sum)
     }
 
-    /// The processor time of those threads of the server whose names begin so. Of one that has ended it is
-    /// not known.
-    pub(crate) fn time_of_threads(&self, prefix: &str) -> Result<Duration> {
+    /// The processor time of those threads of the server whose names do not begin so. Of one that has ended it
+    /// is not known.
+    pub(crate) fn time_of_threads_except(&self, prefix: &str) -> Result<Duration> {
         let mut sum = 0;
         for task in Process::new(i32::try_from(self.server)?)?.tasks()? {
             // One that has just ended is none.
             if let Ok(stat) = task.and_then(|task| task.stat())
-                && stat.comm.starts_with(prefix)
+                && !stat.comm.starts_with(prefix)
             {
                 sum += stat.utime + stat.stime;
             }

@@ -73,7 +73,8 @@ impl Auth {
     ///
     /// [`Error::Unavailable`](crate::Error::Unavailable) if the store is unavailable.
     pub async fn invalidate_session(&self, id: &SessionId) -> Result<()> {
-        self.revoke_session(id, InvalidationCause::Application).await
+        self.revoke_session(id, InvalidationCause::Application)
+            .await
     }
 
     /// Ends a session of any user, by the call that is named.

@@ -191,7 +191,9 @@ fn log_failure(reason: SignInFailure, provider_id: Option<&str>, user_id: Option
                 "address not verified: the user has another way to sign in, and has not"
             );
         }
-        SignInFailure::OtherUser => tracing::info!(provider_id, "sign-in failed: the key is another user's"),
+        SignInFailure::OtherUser => {
+            tracing::info!(provider_id, "sign-in failed: the key is another user's")
+        }
         SignInFailure::KeyChanged => {
             let user_id = user_id.map(UserId::as_str);
             tracing::info!(user_id, "key changed after it was verified");

@@ -154,7 +154,11 @@ async fn lookups_that_meet_fail_one_by_one() {
     };
     for (number, found) in look_up().await.into_iter().enumerate() {
         let is_there = found.unwrap().is_some();
-        assert_eq!(is_there, ![ended, orphan, foreign].contains(&number), "{number}");
+        assert_eq!(
+            is_there,
+            ![ended, orphan, foreign].contains(&number),
+            "{number}"
+        );
     }
     users.proxy().cut();
     for (number, found) in look_up().await.into_iter().enumerate() {

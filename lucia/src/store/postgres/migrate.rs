@@ -266,7 +266,9 @@ impl Migrating<'_> {
             Err(failure) => failure.to_string(),
         };
         let advice = match failure_code.as_deref() {
-            Some("23502") => "; the table has rows: give the column a `DEFAULT`, or leave `NOT NULL` out",
+            Some("23502") => {
+                "; the table has rows: give the column a `DEFAULT`, or leave `NOT NULL` out"
+            }
             Some("42601") => "; put a name that is a word of SQL into quotation marks",
             _ => "",
         };
