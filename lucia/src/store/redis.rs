@@ -296,9 +296,7 @@ impl Parts {
     async fn user_of(&self, id: &SessionId) -> Result<Option<String>> {
         let mut command = redis::cmd("HGET");
         command.arg(self.key(id.as_str())).arg(USER_ID);
-        self.connection()
-            .ask(&command, "the user of a session")
-            .await
+        self.connection.ask(&command, "the user of a session").await
     }
 
     /// Stores a hash that is not there yet.

@@ -323,7 +323,7 @@ impl Store for Split {
 /// A session with its user. Where the store of users does not answer, it fails lookups of sessions that are there,
 /// and no others.
 #[derive(Clone)]
-struct Found {
+pub(super) struct Found {
     session: SessionRow,
     user: Result<UserRow, Arc<StoreError>>,
 }

@@ -84,8 +84,8 @@ fn a_problem_has_the_members_of_rfc_9457_and_the_code() {
 
     let short = Error::InvalidPassword(PasswordProblem::TooShort { min: 8 });
     let problem = DenialBody::problem(&Denial::new(&short, &Get("/", "")));
-    let (_, text) = problem.0.unwrap();
-    let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let content = problem.0.unwrap();
+    let value: serde_json::Value = serde_json::from_str(&content.text).unwrap();
     let told = "The password was refused: it has fewer than 8 characters.";
     assert_eq!(value["detail"], told);
 }
