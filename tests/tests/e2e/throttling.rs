@@ -212,7 +212,7 @@ async fn a_first_sign_in_by_a_provider_logs_no_refusal(stage: Stage) {
     for (user, password) in [("1815", Some(WRONG)), ("1816", Some(WRONG)), ("1815", None)] {
         let lines = told(user, password).await;
         assert!(
-            matches!(&lines[..], [line] if line.starts_with("INFO") && line.contains("wrong name or password")),
+            matches!(&lines[..], [line] if line.starts_with("INFO") && line.contains("sign-in failed")),
             "{lines:?}"
         );
     }
