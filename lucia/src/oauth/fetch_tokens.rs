@@ -72,8 +72,8 @@ impl Auth {
         &'a self,
         user_id: &'a UserId,
         provider: &'a OAuthProvider,
-    ) -> GetOAuthTokens<'a> {
-        GetOAuthTokens {
+    ) -> FetchOAuthTokens<'a> {
+        FetchOAuthTokens {
             auth: self,
             user_id,
             provider,
@@ -122,7 +122,7 @@ impl Auth {
 
 /// Stored tokens that are about to be fetched; `.await` fetches them.
 #[must_use = "tokens are asked for by `.await`"]
-pub struct GetOAuthTokens<'a> {
+pub struct FetchOAuthTokens<'a> {
     auth: &'a Auth,
     user_id: &'a UserId,
     provider: &'a OAuthProvider,
@@ -136,7 +136,7 @@ enum Refreshed {
     Overtaken,
 }
 
-impl GetOAuthTokens<'_> {
+impl FetchOAuthTokens<'_> {
     /// Chooses the identity by the [provider user id](crate::KeyId::provider_user_id) of its key, if the
     /// user has several at the provider. Without this call, one of them is chosen.
     pub fn subject(mut self, subject: impl Into<String>) -> Self {
@@ -144,7 +144,7 @@ impl GetOAuthTokens<'_> {
         self
     }
 
-    async fn get(self) -> Result<Option<OAuthTokens>> {
+    async fn fetch(self) -> Result<Option<OAuthTokens>> {
         let parts = &*self.provider.0;
         let logged = |failure: Failure| failure.logged(&parts.id);
         let give_up = Instant::now() + parts.timeout;
@@ -239,11 +239,11 @@ impl GetOAuthTokens<'_> {
     }
 }
 
-awaited!(GetOAuthTokens::get -> Option<OAuthTokens>);
+awaited!(FetchOAuthTokens::fetch -> Option<OAuthTokens>);
 
-impl fmt::Debug for GetOAuthTokens<'_> {
+impl fmt::Debug for FetchOAuthTokens<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("GetOAuthTokens")
+        f.debug_struct("FetchOAuthTokens")
             .field("user_id", &self.user_id)
             .field("provider", &self.provider)
             .finish_non_exhaustive()
