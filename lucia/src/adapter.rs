@@ -20,7 +20,7 @@ pub mod permit;
 
 use crate::headers::denial::{Content, Denial};
 use crate::headers::origin::is_safe;
-use crate::{Auth, AuthRequest, Error, Guard, TokenSource};
+use crate::{Auth, AuthRequest, Error, Guard};
 
 pub use crate::headers::denial::AskedFor;
 pub use crate::headers::{HeadersMut, RequestInfo};
@@ -56,13 +56,6 @@ pub trait Response: Sized {
 /// [`finish`] do so. If no adapter takes care of a change of the cookie, lucia logs this as a mistake.
 pub fn adopt(auth_request: &AuthRequest) {
     auth_request.adopt();
-}
-
-/// Sets whether the cookie, the bearer token or either counts. Without a call, the cookie counts.
-/// [`AuthRequest::validate`], [`AuthRequest::require`] and the parameters of handlers follow this setting.
-/// [`Guard::check`] calls this.
-pub fn accept(auth_request: &AuthRequest, source: TokenSource) {
-    auth_request.accept(source);
 }
 
 /// Returns the headers that the response to a request needs now. Call [`adopt`] first, call this when the

@@ -83,6 +83,16 @@ pub(crate) struct Found {
     pub(crate) may_open: bool,
 }
 
+impl Found {
+    /// What is found where attempts are not counted.
+    pub(crate) fn uncounted(key: Option<KeyRow>) -> Self {
+        Self {
+            key,
+            may_open: true,
+        }
+    }
+}
+
 impl Auth {
     /// Counts an attempt to open a key, and finds the key, before any work is done for it. `None` where
     /// attempts are not counted.

@@ -1,26 +1,25 @@
 //! The settings of an [`Auth`].
 
+mod checks;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::{Auth, Parts};
+use crate::Result;
 use crate::auth::logged_once::LoggedOnce;
 use crate::clock::TimeSource;
 #[cfg(feature = "oauth")]
-use crate::encryption::{EncryptionKey, Vault};
+use crate::encryption::EncryptionKey;
 use crate::event::{Event, Listeners};
 use crate::headers::cookie::CookieOptions;
 use crate::headers::denial::{Denial, DenialBody, Denials};
-use crate::headers::forwarded::{Proxies, TrustedProxy};
-use crate::headers::origin::{OriginPolicy, parse_allowed};
+use crate::headers::forwarded::TrustedProxy;
+use crate::headers::origin::OriginPolicy;
 use crate::password::{PasswordOptions, Passwords};
 use crate::session::Lifetime;
 use crate::store::{SessionStore, Split, Store};
-use crate::{Error, Result};
-
-/// Periods are shorter than this, so that no expiry leaves the range of dates.
-const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
 /// Where the application runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -379,96 +378,18 @@ impl AuthBuilder {
     ///
     /// # Errors
     ///
-    /// [`Error::Setting`] names a setting that is invalid, or that a store does not support, and says why.
+    /// [`Error::Setting`](crate::Error::Setting) names a setting that is invalid, or that a store does not
+    /// support, and says why.
     pub fn build(self) -> Result<Auth> {
-        let refuse = |setting, reason: &str| Err(Error::setting(setting, reason));
-        let Lifetime {
-            active,
-            idle,
-            browser_idle,
-            absolute,
-        } = self.lifetime;
-        for (setting, period) in [
-            ("active_period", Some(active)),
-            ("idle_period", Some(idle)),
-            ("browser_session_idle_period", browser_idle),
-            ("absolute_period", absolute),
-            (
-                "sign_in_limit",
-                self.sign_in_limit.map(|limit| limit.period),
-            ),
-        ] {
-            if period.is_some_and(|period| period < Duration::from_secs(1)) {
-                return refuse(setting, "it is shorter than a second");
-            }
-            if period.is_some_and(|period| period > LONGEST) {
-                return refuse(setting, "it is longer than 100 years");
-            }
-        }
-        if browser_idle.is_some_and(|period| period > idle) {
-            let reason = "it is longer than the idle period: a session that is not remembered would \
-                outlive one that is";
-            return refuse("browser_session_idle_period", reason);
-        }
-        if absolute.is_some_and(|period| period < active) {
-            let reason = "it is shorter than the active period, which then never ends";
-            return refuse("absolute_period", reason);
-        }
-        if self.max_sessions == Some(0) {
-            return refuse("max_sessions_per_user", "nobody could ever sign in");
-        }
-        if let Some(limit) = self.sign_in_limit {
-            if limit.failures == 0 {
-                let reason = "nobody could ever sign in; `without_sign_in_limit` counts nothing";
-                return refuse("sign_in_limit", reason);
-            }
-            if self.store.attempts().is_none() {
-                let reason = "the store counts no attempts to sign in, and this setting is on by default: \
-                    implement `AttemptStore` and return it from `Store::attempts`, or write \
-                    `without_sign_in_limit()`";
-                return refuse("sign_in_limit", reason);
-            }
-        }
-        if let Some(setting) = self.unsupported_setting {
-            let reason = "it has an effect only where users and sessions are in one store, and \
-                `sessions(..)` puts the sessions into another one: leave one of the two out";
-            return refuse(setting, reason);
-        }
-        if self.store_timeout.is_zero() {
-            return refuse("store_timeout", "no store answers in no time");
-        }
-        let allowed = self
-            .allowed_origins
-            .iter()
-            .map(|origin| parse_allowed(origin))
-            .collect::<Result<_, _>>()
-            .map_err(|reason| Error::setting("allowed_origins", reason))?;
-        let proxies = match (self.trusted_proxy, self.proxy_hops) {
-            (_, Some(0)) => {
-                let reason = "no proxy is in front; leave it out, and `trusted_proxy` as well";
-                return refuse("proxy_hops", reason);
-            }
-            (None, Some(_)) => {
-                let reason = "set `trusted_proxy` as well: it says which headers the proxies write";
-                return refuse("proxy_hops", reason);
-            }
-            (kind, hops) => kind.map(|kind| Proxies {
-                kind,
-                hops: hops.unwrap_or(1),
-            }),
-        };
+        self.check()?;
+        let allowed = self.parsed_origins()?;
+        let proxies = self.proxies()?;
         let cookie = self
             .cookie
             .build(self.environment == Environment::Production)?;
 
         #[cfg(feature = "oauth")]
-        let vault = self.encryption_keys.map(Vault::new).transpose()?;
-        #[cfg(feature = "oauth")]
-        if vault.is_some() && self.store.credentials().is_none() {
-            let reason = "the store has no place for what the keys encrypt: implement `CredentialStore` and \
-                return it from `Store::credentials`, or leave the keys out";
-            return refuse("encryption_keys", reason);
-        }
+        let vault = checks::vault(self.encryption_keys, &*self.store)?;
 
         let parts = Parts {
             session_table: self.store.session_table().into(),

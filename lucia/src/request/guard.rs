@@ -258,7 +258,7 @@ impl Guard {
 }
 
 impl AuthRequest {
-    /// See [`adapter::accept`](crate::adapter::accept).
+    /// Sets whether the cookie, the bearer token or either counts. Without a call, the cookie counts.
     pub(crate) fn accept(&self, source: TokenSource) {
         let shown = self.0.bearer.presented != Presented::Nothing;
         let (by_bearer, for_want_of_bearer) = match source {

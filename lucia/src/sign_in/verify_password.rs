@@ -148,11 +148,8 @@ impl<'a> VerifyPassword<'a> {
         {
             return Ok((Some(attempt), found));
         }
-        let found = Found {
-            key: self.auth.find_key(&self.key).await?,
-            may_open: true,
-        };
-        Ok((None, found))
+        let row = self.auth.find_key(&self.key).await?;
+        Ok((None, Found::uncounted(row)))
     }
 
     async fn open(&self, found: Found) -> Result<Result<KeyRow, Refused>> {

@@ -20,6 +20,7 @@ mod pending;
 mod pooler;
 mod references;
 mod replicas;
+mod required;
 mod rows;
 mod run;
 mod sessions;

@@ -29,7 +29,7 @@ use errors::{Outcome, Subject};
 use tables::Tables;
 
 use super::StoreError;
-use super::tables::{TableNames, defined_columns, fetched_columns};
+use super::tables::{TableNames, defined_columns, fetched_columns, table_setters};
 use crate::{Error, Result};
 
 /// The longest time-out that makes sense: more is a mistake in the unit.
@@ -177,47 +177,7 @@ pub struct SqliteStoreBuilder {
 }
 
 impl SqliteStoreBuilder {
-    /// The name of the user table; `auth_user` by default.
-    pub fn user_table(mut self, name: impl Into<String>) -> Self {
-        self.names.user = name.into();
-        self
-    }
-
-    /// The name of the key table; `user_key` by default.
-    pub fn key_table(mut self, name: impl Into<String>) -> Self {
-        self.names.key = name.into();
-        self
-    }
-
-    /// The name of the session table; `user_session` by default.
-    pub fn session_table(mut self, name: impl Into<String>) -> Self {
-        self.names.session = name.into();
-        self
-    }
-
-    /// The name of the table in which sign-in attempts are counted; `sign_in_attempt` by default.
-    pub fn attempt_table(mut self, name: impl Into<String>) -> Self {
-        self.names.attempt = name.into();
-        self
-    }
-
-    /// The name of the table of one-time tokens; `one_time_token` by default.
-    pub fn token_table(mut self, name: impl Into<String>) -> Self {
-        self.names.token = name.into();
-        self
-    }
-
-    /// The name of the table of mails that wait to be sent; `outgoing_mail` by default.
-    pub fn mail_table(mut self, name: impl Into<String>) -> Self {
-        self.names.mail = name.into();
-        self
-    }
-
-    /// The name of the table of credentials of users; `user_credential` by default.
-    pub fn credential_table(mut self, name: impl Into<String>) -> Self {
-        self.names.credential = name.into();
-        self
-    }
+    table_setters!(names);
 
     /// The columns of a user to fetch, besides `id`; all by default. Other columns can still be written.
     pub fn fetched_user_columns<S: Into<String>>(

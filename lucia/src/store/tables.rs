@@ -154,6 +154,54 @@ impl TableNames {
     }
 }
 
+/// The setters of the names of tables, for the builder of a store that keeps them in the field `$names`.
+macro_rules! table_setters {
+    ($names:ident) => {
+        /// The name of the user table; `auth_user` by default.
+        pub fn user_table(mut self, name: impl Into<String>) -> Self {
+            self.$names.user = name.into();
+            self
+        }
+
+        /// The name of the key table; `user_key` by default.
+        pub fn key_table(mut self, name: impl Into<String>) -> Self {
+            self.$names.key = name.into();
+            self
+        }
+
+        /// The name of the session table; `user_session` by default.
+        pub fn session_table(mut self, name: impl Into<String>) -> Self {
+            self.$names.session = name.into();
+            self
+        }
+
+        /// The name of the table in which sign-in attempts are counted; `sign_in_attempt` by default.
+        pub fn attempt_table(mut self, name: impl Into<String>) -> Self {
+            self.$names.attempt = name.into();
+            self
+        }
+
+        /// The name of the table of one-time tokens; `one_time_token` by default.
+        pub fn token_table(mut self, name: impl Into<String>) -> Self {
+            self.$names.token = name.into();
+            self
+        }
+
+        /// The name of the table of mails that wait to be sent; `outgoing_mail` by default.
+        pub fn mail_table(mut self, name: impl Into<String>) -> Self {
+            self.$names.mail = name.into();
+            self
+        }
+
+        /// The name of the table of credentials of users; `user_credential` by default.
+        pub fn credential_table(mut self, name: impl Into<String>) -> Self {
+            self.$names.credential = name.into();
+            self
+        }
+    };
+}
+pub(crate) use table_setters;
+
 /// The quoted name of an index of `table`. A name that is too long is cut in its middle: the ends
 /// of two tables' names differ where their beginnings do not.
 pub(crate) fn index(table: &str, rest: &str) -> String {

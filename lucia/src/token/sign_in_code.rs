@@ -112,11 +112,8 @@ impl Auth {
             })?;
             return Ok((Some(attempt), found));
         }
-        let found = Found {
-            key: self.find_key(key).await?,
-            may_open: true,
-        };
-        Ok((None, found))
+        let row = self.find_key(key).await?;
+        Ok((None, Found::uncounted(row)))
     }
 
     async fn try_sign_in_code(

@@ -23,7 +23,7 @@ use super::tokens::TokenStatements;
 use super::{Parts, PgStore, StoredIds};
 use crate::clock::random_bytes;
 use crate::store::batch::Queues;
-use crate::store::tables::{SessionColumn, TableNames, check_name, fetched_columns};
+use crate::store::tables::{SessionColumn, TableNames, check_name, fetched_columns, table_setters};
 use crate::{Error, Result};
 
 /// How long a call may take by default.
@@ -86,47 +86,7 @@ impl PgStoreBuilder {
         self
     }
 
-    /// The name of the table of users; `auth_user` by default.
-    pub fn user_table(mut self, name: impl Into<String>) -> Self {
-        self.tables.user = name.into();
-        self
-    }
-
-    /// The name of the table of keys; `user_key` by default.
-    pub fn key_table(mut self, name: impl Into<String>) -> Self {
-        self.tables.key = name.into();
-        self
-    }
-
-    /// The name of the table of sessions; `user_session` by default.
-    pub fn session_table(mut self, name: impl Into<String>) -> Self {
-        self.tables.session = name.into();
-        self
-    }
-
-    /// The name of the table that attempts to sign in are counted in; `sign_in_attempt` by default.
-    pub fn attempt_table(mut self, name: impl Into<String>) -> Self {
-        self.tables.attempt = name.into();
-        self
-    }
-
-    /// The name of the table of one-time tokens; `one_time_token` by default.
-    pub fn token_table(mut self, name: impl Into<String>) -> Self {
-        self.tables.token = name.into();
-        self
-    }
-
-    /// The name of the table of mails that wait to be sent; `outgoing_mail` by default.
-    pub fn mail_table(mut self, name: impl Into<String>) -> Self {
-        self.tables.mail = name.into();
-        self
-    }
-
-    /// The name of the table of credentials of users; `user_credential` by default.
-    pub fn credential_table(mut self, name: impl Into<String>) -> Self {
-        self.tables.credential = name.into();
-        self
-    }
+    table_setters!(tables);
 
     /// The columns of a user that are fetched, besides `id`. By default it is all of them: worth
     /// changing for tables with large columns that are seldom needed. A type that asks for a column

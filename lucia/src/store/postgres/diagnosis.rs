@@ -1,142 +1,22 @@
 //! Finds out what is wrong with the tables, or with a value, after a statement has failed.
 //!
-//! None of this runs while all is well, except by `check_schema`.
+//! None of this runs while all is well.
 
 use std::pin::Pin;
 
 use serde_json::{Map, Value};
-use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
 
 use super::error::{Failure, ServerError, Written};
-use super::migrate::Migrating;
-use super::rows::read_all;
+use super::required::{
+    ATTEMPT_COLUMNS, CREDENTIAL_COLUMNS, Column, MAIL_COLUMNS, TOKEN_COLUMNS, missing,
+};
 use super::run::Statement;
 use super::statements::given;
 use super::{Params, Parts};
 use crate::error::ConstraintKind;
-use crate::store::tables::{TableNames, quote};
+use crate::store::tables::quote;
 use crate::store::{Result, StoreError};
-
-/// The types that a column of lucia's may have, first the one that `migrate` gives it.
-type Types = &'static [&'static str];
-const TEXT: Types = &["text", "character varying", "citext"];
-const BIGINT: Types = &["bigint"];
-const BOOLEAN: Types = &["boolean"];
-const JSON: Types = &["json", "jsonb"];
-
-/// The columns that lucia needs.
-const USER_COLUMNS: &[(&str, Types)] = &[("id", TEXT)];
-const KEY_COLUMNS: &[(&str, Types)] = &[
-    ("id", TEXT),
-    ("user_id", TEXT),
-    ("hashed_password", TEXT),
-    ("verified_at", BIGINT),
-];
-const SESSION_COLUMNS: &[(&str, Types)] = &[
-    ("id", TEXT),
-    ("user_id", TEXT),
-    ("created_at", BIGINT),
-    ("authenticated_at", BIGINT),
-    ("renewed_at", BIGINT),
-    ("active_expires", BIGINT),
-    ("idle_expires", BIGINT),
-    ("device", TEXT),
-    ("address", TEXT),
-    ("persistent", BOOLEAN),
-];
-const ATTEMPT_COLUMNS: &[(&str, Types)] = &[
-    ("id", TEXT),
-    ("attempts", BIGINT),
-    ("expires", BIGINT),
-    ("started_at", BIGINT),
-];
-const TOKEN_COLUMNS: &[(&str, Types)] = &[
-    ("id", TEXT),
-    ("purpose", TEXT),
-    ("user_id", TEXT),
-    ("data", JSON),
-    ("hashed_code", TEXT),
-    ("tries_left", BIGINT),
-    ("created_at", BIGINT),
-    ("expires", BIGINT),
-];
-
-const MAIL_COLUMNS: &[(&str, Types)] = &[
-    ("id", TEXT),
-    ("recipient", TEXT),
-    ("subject", TEXT),
-    ("text", TEXT),
-    ("html", TEXT),
-    ("attempts", BIGINT),
-    ("created_at", BIGINT),
-    ("expires", BIGINT),
-    ("due", BIGINT),
-];
-const CREDENTIAL_COLUMNS: &[(&str, Types)] = &[
-    ("id", TEXT),
-    ("user_id", TEXT),
-    ("kind", TEXT),
-    ("name", TEXT),
-    ("data", JSON),
-    ("created_at", BIGINT),
-    ("last_used_at", BIGINT),
-];
-
-/// What the database knows of a column.
-struct Column {
-    name: String,
-    /// Its type without a length or precision, which is all that lucia's own columns may differ in.
-    sql_type: String,
-    /// Its type as it was declared.
-    declared: String,
-    /// Whether the database computes it.
-    is_computed: bool,
-    /// Whether its domain is never NULL, and nothing stands in for a value that is not given.
-    needs_value: bool,
-}
-
-/// The columns of the table `$1`.
-const COLUMNS: &str = "SELECT attname::TEXT, format_type(atttypid, NULL), \
-         format_type(atttypid, atttypmod), attgenerated <> '' OR attidentity = 'a', \
-         typnotnull AND NOT atthasdef \
-     FROM pg_attribute JOIN pg_type ON pg_type.oid = atttypid \
-     WHERE attrelid = to_regclass($1::TEXT) AND attnum > 0 AND NOT attisdropped \
-     ORDER BY attnum";
-
-impl Column {
-    fn read(row: &Row) -> Result<Option<Self>, Failure> {
-        Ok(Some(Self {
-            name: row.try_get(0)?,
-            sql_type: row.try_get(1)?,
-            declared: row.try_get(2)?,
-            is_computed: row.try_get(3)?,
-            needs_value: row.try_get(4)?,
-        }))
-    }
-
-    /// Checks that lucia can work with a column of this type.
-    fn check(&self, tables: &TableNames, table: &str, types: Types) -> Result<()> {
-        if types.contains(&&*self.sql_type) {
-            return Ok(());
-        }
-        let needed = types[0];
-        let mut reason = format!(
-            "it is {}, and has to be {needed}: write `ALTER TABLE {} ALTER COLUMN {} TYPE {needed}`, \
-             with the columns that refer to it",
-            self.declared,
-            tables.quoted(table),
-            quote(&self.name),
-        );
-        if table == tables.user {
-            reason.push_str(
-                ", or give lucia a table of users beside yours by `user_table(..)`; the recipe \
-                 \"Users who have numbers or UUIDs for ids\" shows both",
-            );
-        }
-        Err(StoreError::schema(table, Some(&self.name), reason))
-    }
-}
 
 impl Parts {
     /// What a failure means. `written` is what the statement was to write.
@@ -184,135 +64,23 @@ impl Parts {
         }
     }
 
-    /// Checks the tables of users, keys and sessions, and returns the names of the columns of users.
-    pub(super) async fn check_tables(&self) -> Result<Vec<String>> {
-        let tables = &self.tables;
-        let users = self.checked_columns(&tables.user, USER_COLUMNS).await?;
-        let fetched = self.user_columns.iter().flatten().map(String::as_str);
-        check_listed(&tables.user, &users, "fetched_user_columns", fetched)?;
-        self.checked_columns(&tables.key, KEY_COLUMNS).await?;
-        let sessions = self
-            .checked_columns(&tables.session, SESSION_COLUMNS)
-            .await?;
-        let attributes = self.session_columns.iter().map(|column| &*column.name);
-        check_listed(&tables.session, &sessions, "session_columns", attributes)?;
-        Ok(users.into_iter().map(|column| column.name).collect())
-    }
-
-    /// Checks the table that attempts to sign in are counted in.
-    pub(super) async fn check_attempts(&self) -> Result<()> {
-        let columns = self.checked_columns(&self.tables.attempt, ATTEMPT_COLUMNS);
-        columns.await.map(drop)
-    }
-
-    /// Checks the table of one-time tokens.
-    pub(super) async fn check_tokens(&self) -> Result<()> {
-        let columns = self.checked_columns(&self.tables.token, TOKEN_COLUMNS);
-        columns.await.map(drop)
-    }
-
-    /// Checks the table of mails that wait to be sent.
-    pub(super) async fn check_mails(&self) -> Result<()> {
-        let columns = self.checked_columns(&self.tables.mail, MAIL_COLUMNS);
-        columns.await.map(drop)
-    }
-
-    /// Checks the table of credentials of users.
-    pub(super) async fn check_credentials(&self) -> Result<()> {
-        let columns = self.checked_columns(&self.tables.credential, CREDENTIAL_COLUMNS);
-        columns.await.map(drop)
-    }
-
-    /// Says so in the log when sessions are found by reading all of them.
-    pub(super) async fn check_index(&self) -> Result<()> {
-        const SQL: &str = "SELECT 1 FROM pg_index WHERE indrelid = to_regclass($1::TEXT) \
-             AND indisvalid AND pg_get_expr(indexprs, indrelid) LIKE '%sha256(%'";
-        if !self.ids.need_index() {
-            return Ok(());
-        }
-        let table = self.tables.quoted(&self.tables.session);
-        if self.ask(SQL, &[&table], |_| Ok(Some(()))).await?.is_empty() {
-            tracing::warn!(
-                %table,
-                "each lookup of a session reads the whole table: there is no index for \
-                 `StoredIds::{:?}`; `migrate` makes it",
-                self.ids
-            );
-        }
-        Ok(())
-    }
-
-    /// The columns of a table, after a check that lucia's own are there.
-    async fn checked_columns(&self, table: &str, own: &[(&str, Types)]) -> Result<Vec<Column>> {
-        let columns = self.columns(table).await?;
-        if columns.is_empty() {
-            let reason = "there is no such table; `migrate` makes it";
-            return Err(StoreError::schema(table, None, reason));
-        }
-        for (name, types) in own {
-            match columns.iter().find(|column| column.name == *name) {
-                None => {
-                    let reason = "there is no such column; `migrate` makes it";
-                    return Err(StoreError::schema(table, Some(name), reason));
-                }
-                Some(column) => column.check(&self.tables, table, types)?,
-            }
-        }
-        Ok(columns)
-    }
-
-    async fn columns(&self, table: &str) -> Result<Vec<Column>> {
-        self.ask(COLUMNS, &[&self.tables.quoted(table)], Column::read)
-            .await
-    }
-
-    /// Checks the types of those of lucia's columns that are there already.
-    pub(super) async fn check_types(&self, migrating: &Migrating<'_>) -> Result<()> {
-        let tables = &self.tables;
-        for (table, own) in [
-            (&tables.user, USER_COLUMNS),
-            (&tables.key, KEY_COLUMNS),
-            (&tables.session, SESSION_COLUMNS),
-            (&tables.attempt, ATTEMPT_COLUMNS),
-            (&tables.token, TOKEN_COLUMNS),
-            (&tables.mail, MAIL_COLUMNS),
-            (&tables.credential, CREDENTIAL_COLUMNS),
-        ] {
-            let params: Params<'_> = &[&tables.quoted(table)];
-            for column in migrating.rows(COLUMNS, params, Column::read).await? {
-                if let Some((_, types)) = own.iter().find(|(name, _)| *name == column.name) {
-                    column.check(tables, table, types)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// What the database knows of the tables.
-    pub(super) async fn ask<T>(
-        &self,
-        sql: &str,
-        params: Params<'_>,
-        read: fn(&Row) -> Result<Option<T>, Failure>,
-    ) -> Result<Vec<T>> {
-        let rows = self.run(&Statement::new(sql, params)).await;
-        let read = rows.and_then(|rows| read_all(&rows, read));
-        read.map_err(StoreError::unavailable)
-    }
-
     /// What is wrong with the tables, if something is.
     async fn unfit_schema(&self, written: Option<Written<'_>>) -> Result<Option<StoreError>> {
+        let tables = &self.tables;
         match written {
-            Some(Written::Token) => self.check_tokens().await?,
-            Some(Written::Mail) => self.check_mails().await?,
-            Some(Written::Credential) => self.check_credentials().await?,
+            Some(Written::Token) => self.check_table(&tables.token, TOKEN_COLUMNS).await?,
+            Some(Written::Mail) => self.check_table(&tables.mail, MAIL_COLUMNS).await?,
+            Some(Written::Credential) => {
+                self.check_table(&tables.credential, CREDENTIAL_COLUMNS)
+                    .await?;
+            }
             _ => {}
         }
         self.check_tables().await?;
         let columns = written.and_then(|written| written.columns(&self.tables));
         let Some((table, attributes)) = columns else {
             // Last: an application that counts no attempts can do without this table.
-            self.check_attempts().await?;
+            self.check_table(&tables.attempt, ATTEMPT_COLUMNS).await?;
             return Ok(None);
         };
         let columns = self.columns(table).await?;
@@ -428,25 +196,4 @@ impl Parts {
             }
         })
     }
-}
-
-/// Checks that the columns are there that a setting lists.
-fn check_listed<'a>(
-    table: &str,
-    columns: &[Column],
-    setting: &str,
-    listed: impl Iterator<Item = &'a str>,
-) -> Result<()> {
-    match missing(columns, listed) {
-        Some(name) => {
-            let reason = format!("there is no such column, and `{setting}` lists it");
-            Err(StoreError::schema(table, Some(name), reason))
-        }
-        None => Ok(()),
-    }
-}
-
-/// The first of these names that is not that of a column.
-fn missing<'a>(columns: &[Column], mut names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    names.find(|name| !columns.iter().any(|column| column.name == *name))
 }

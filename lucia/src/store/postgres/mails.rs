@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use tokio_postgres::Row;
 
 use super::error::{Failure, Written};
+use super::required::MAIL_COLUMNS;
 use super::run::Statement;
 use super::statements::{as_text, text_or_null};
 use super::{Params, PgStore};
@@ -81,7 +82,8 @@ fn of_mails<'a>(sql: &'a str, params: Params<'a>) -> Statement<'a> {
 #[async_trait]
 impl MailStore for PgStore {
     async fn check_mails(&self) -> Result<()> {
-        self.0.check_mails().await
+        let table = &self.0.tables.mail;
+        self.0.check_table(table, MAIL_COLUMNS).await
     }
 
     async fn insert_mail(&self, mail: MailRow) -> Result<()> {

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use tokio_postgres::Row;
 
 use super::error::{Failure, Written};
+use super::required::TOKEN_COLUMNS;
 use super::run::Statement;
 use super::statements::{as_text, telling_access, text_or_null};
 use super::{Params, PgStore};
@@ -106,7 +107,8 @@ fn of_tokens<'a>(sql: &'a str, params: Params<'a>) -> Statement<'a> {
 #[async_trait]
 impl TokenStore for PgStore {
     async fn check_tokens(&self) -> Result<()> {
-        self.0.check_tokens().await
+        let table = &self.0.tables.token;
+        self.0.check_table(table, TOKEN_COLUMNS).await
     }
 
     async fn insert_token(&self, token: TokenRow, former: FormerTokens) -> Result<()> {

@@ -1,4 +1,5 @@
-//! Returns stored tokens, which one caller at a time refreshes.
+//! The tokens of a user at a provider: stored ones, which one caller at a time refreshes, and those that the
+//! application stores.
 
 use std::fmt;
 use std::time::Duration;
@@ -11,7 +12,7 @@ use super::provider::{OAuthProvider, Parts};
 use super::stored::{Kept, Lease, Stored};
 use super::tokens::{self, OAuthTokens};
 use crate::auth::{Auth, awaited};
-use crate::clock::random_text;
+use crate::clock::{UnixMillis, random_text};
 use crate::store::CredentialRow;
 use crate::user::UserId;
 use crate::user::key::KeyId;
@@ -71,13 +72,31 @@ impl Auth {
         &'a self,
         user_id: &'a UserId,
         provider: &'a OAuthProvider,
-    ) -> GetOAuthTokens<'a> {
-        GetOAuthTokens {
+    ) -> FetchOAuthTokens<'a> {
+        FetchOAuthTokens {
             auth: self,
             user_id,
             provider,
             subject: None,
         }
+    }
+
+    /// Exchanges a refresh token for new tokens of the provider. Many providers accept a refresh token only
+    /// once, so store the new one before you use the new access token. [`oauth_tokens`](Self::oauth_tokens)
+    /// does all of this.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OAuth`], of the kind [`Revoked`](crate::oauth::OAuthErrorKind::Revoked) if the provider
+    /// refuses the token, for example because the person has withdrawn the permission.
+    pub async fn refresh_oauth_tokens(
+        &self,
+        provider: &OAuthProvider,
+        refresh_token: &str,
+    ) -> Result<OAuthTokens> {
+        let parts = &*provider.0;
+        let refreshed = ask_provider(parts, refresh_token, self.now()).await;
+        refreshed.map_err(|failure| failure.logged(&parts.id))
     }
 
     /// Deletes the stored tokens of a user at a provider. The provider is not notified: the person
@@ -103,7 +122,7 @@ impl Auth {
 
 /// Stored tokens that are about to be fetched; `.await` fetches them.
 #[must_use = "tokens are asked for by `.await`"]
-pub struct GetOAuthTokens<'a> {
+pub struct FetchOAuthTokens<'a> {
     auth: &'a Auth,
     user_id: &'a UserId,
     provider: &'a OAuthProvider,
@@ -117,7 +136,7 @@ enum Refreshed {
     Overtaken,
 }
 
-impl GetOAuthTokens<'_> {
+impl FetchOAuthTokens<'_> {
     /// Chooses the identity by the [provider user id](crate::KeyId::provider_user_id) of its key, if the
     /// user has several at the provider. Without this call, one of them is chosen.
     pub fn subject(mut self, subject: impl Into<String>) -> Self {
@@ -125,7 +144,7 @@ impl GetOAuthTokens<'_> {
         self
     }
 
-    async fn get(self) -> Result<Option<OAuthTokens>> {
+    async fn fetch(self) -> Result<Option<OAuthTokens>> {
         let parts = &*self.provider.0;
         let logged = |failure: Failure| failure.logged(&parts.id);
         let give_up = Instant::now() + parts.timeout;
@@ -220,11 +239,11 @@ impl GetOAuthTokens<'_> {
     }
 }
 
-awaited!(GetOAuthTokens::get -> Option<OAuthTokens>);
+awaited!(FetchOAuthTokens::fetch -> Option<OAuthTokens>);
 
-impl fmt::Debug for GetOAuthTokens<'_> {
+impl fmt::Debug for FetchOAuthTokens<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("GetOAuthTokens")
+        f.debug_struct("FetchOAuthTokens")
             .field("user_id", &self.user_id)
             .field("provider", &self.provider)
             .finish_non_exhaustive()
@@ -250,6 +269,19 @@ fn pauses() -> Duration {
 async fn pause(next: &mut Duration) {
     sleep(*next).await;
     *next = (*next * 2).min(PAUSES.1);
+}
+
+/// Exchanges a refresh token within the time that the provider may take.
+async fn ask_provider(
+    provider: &Parts,
+    refresh_token: &str,
+    now: UnixMillis,
+) -> Result<OAuthTokens, Failure> {
+    let asking = async {
+        let known = provider.known(now).await?;
+        tokens::refresh(provider, known.token_endpoint(), refresh_token).await
+    };
+    provider.in_time(asking).await
 }
 
 /// A refresh of the tokens of a row.
@@ -282,11 +314,7 @@ impl Refresh {
         }
         row.data = leased;
 
-        let asking = async {
-            let known = parts.known(now).await?;
-            tokens::refresh(parts, known.token_endpoint(), &refresh_token).await
-        };
-        match parts.in_time(asking).await {
+        match ask_provider(parts, &refresh_token, now).await {
             Ok(tokens) => store(&auth, row, &refresh_token, tokens, now).await,
             Err(failure) if failure.is_revoked() => match auth.discard(&row).await {
                 // The person has signed in by the provider meanwhile.
@@ -311,7 +339,7 @@ async fn store(
     mut row: CredentialRow,
     former_refresh_token: &str,
     tokens: OAuthTokens,
-    asked_at: crate::store::UnixMillis,
+    asked_at: UnixMillis,
 ) -> Result<Refreshed> {
     let (_, credentials) = auth.vault()?;
     let stored = Stored::new(&tokens, asked_at);
