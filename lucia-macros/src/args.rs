@@ -1,7 +1,7 @@
 //! What stands in the parentheses of the attribute.
 
-use proc_macro2::{Span, TokenStream};
-use quote::{ToTokens, quote_spanned};
+use crate::crate_path::Lucia;
+use proc_macro2::TokenStream;
 use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
 use syn::{Error, Expr, Ident, Lit, LitStr, Path, Result, Token};
@@ -38,35 +38,7 @@ pub(crate) struct Args {
     pub(crate) lucia: Lucia,
 }
 
-/// The path of the crate `lucia`, for applications that rename or re-export it.
-#[derive(Clone)]
-pub(crate) struct Lucia(Option<Path>);
-
-impl Lucia {
-    /// `::lucia`, the path unless the user gives another.
-    pub(crate) const DEFAULT: Self = Self(None);
-
-    /// The path, for code that is not the subject of a message.
-    pub(crate) fn path(&self) -> TokenStream {
-        self.path_at(Span::call_site())
-    }
-
-    /// The path, for code that a message about what stands at `span` is to point at.
-    pub(crate) fn path_at(&self, span: Span) -> TokenStream {
-        let Some(path) = &self.0 else {
-            return quote_spanned!(span=> ::lucia);
-        };
-        let tokens = path.to_token_stream().into_iter();
-        tokens
-            .map(|mut token| {
-                token.set_span(token.span().located_at(span));
-                token
-            })
-            .collect()
-    }
-}
-
-/// They all, for the messages.
+/// All options, for the messages.
 const OPTIONS: &str = "`#[authenticated]` knows `redirect = \"/login\"`, `permit = function`, \
                        `recent = \"10m\"`, `bearer`, `cookie` and `crate = path`";
 
@@ -313,154 +285,4 @@ fn check_redirect(literal: &LitStr) -> Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{Args, Attribute, Guard, seconds};
-    use quote::quote;
-
-    fn redirect(path: &str) -> Result<String, String> {
-        let args = quote!(redirect = #path);
-        match Attribute::Authenticated
-            .parse_args(args)
-            .map(|args| args.guard)
-        {
-            Ok(Guard::Authenticated(options)) => {
-                Ok(options.redirect.expect("the redirect is kept").value())
-            }
-            Ok(Guard::Anyone) => panic!("the guard got lost"),
-            Err(mistake) => Err(mistake.to_string()),
-        }
-    }
-
-    #[test]
-    fn a_redirect_is_a_path_of_this_site() {
-        for path in ["/", "/login", "/login?why=private", "/a//b", "/caf%C3%A9"] {
-            assert_eq!(redirect(path), Ok(path.to_owned()));
-        }
-    }
-
-    #[test]
-    fn a_redirect_that_may_lead_elsewhere_is_refused() {
-        for path in [
-            "",
-            "login",
-            "//host",
-            "///",
-            "/\\host",
-            "\\",
-            "/a\\b",
-            "https://host",
-            " /login",
-            "/login#a",
-            "/a b",
-            "/a\tb",
-            "/a\r\nb",
-            "/a\0",
-            "/\u{7f}",
-            "/é",
-            "/\u{202e}",
-        ] {
-            assert!(redirect(path).is_err(), "{path:?}");
-        }
-    }
-
-    #[test]
-    fn no_options_are_needed() {
-        for args in [
-            quote!(),
-            quote!(redirect = "/login",),
-            quote!(bearer),
-            quote!(cookie),
-            quote!(cookie, bearer, redirect = "/login"),
-            quote!(permit = crate::rules::is_admin, recent = "10m"),
-            quote!(crate = my_auth::lucia),
-            quote!(bearer, crate = "my_auth::lucia"),
-        ] {
-            assert!(Attribute::Authenticated.parse_args(args).is_ok());
-        }
-        for args in [quote!(), quote!(crate = auth), quote!(crate = "auth",)] {
-            let args = Attribute::AuthRequest.parse_args(args);
-            assert!(matches!(
-                args,
-                Ok(Args {
-                    guard: Guard::Anyone,
-                    ..
-                })
-            ));
-        }
-    }
-
-    #[test]
-    fn periods_are_numbers_with_a_unit() {
-        for (text, expected) in [
-            ("1s", Some(1)),
-            ("10m", Some(600)),
-            ("2h", Some(7200)),
-            ("1d", Some(86_400)),
-            ("36500d", None),
-            ("0m", None),
-            ("10", None),
-            ("m", None),
-            ("+1m", None),
-            ("-1m", None),
-            ("1.5h", None),
-            ("1 m", None),
-            ("10min", None),
-            ("99999999999999999999d", None),
-            ("9223372036854775807d", None),
-            ("", None),
-        ] {
-            assert_eq!(seconds(text), expected, "{text:?}");
-        }
-    }
-
-    #[test]
-    fn options_that_are_wrong_are_refused() {
-        for args in [
-            quote!(permit),
-            quote!(permit = "is_admin"),
-            quote!(permit = |user| true),
-            quote!(permit = <T as U>::f),
-            quote!(recent),
-            quote!(recent = 10),
-            quote!(recent = "10"),
-            quote!(bearer, bearer),
-            quote!(bearer = true),
-            quote!(bearer()),
-            quote!(cookie = false),
-            quote!(cookie, cookie),
-            quote!(permit =),
-            quote!(permit = is_admin()),
-            quote!(permit = rules::),
-            quote!(recent = "0m"),
-            quote!(recent = b"10m"),
-            quote!(recent = Duration::from_secs(10)),
-            quote!(recent = "1m", recent = "1m"),
-            quote!(bearer, redirect = "/login"),
-            quote!(redirect),
-            quote!(redirect =),
-            quote!(redirect("/login")),
-            quote!(redirect = b"/login"),
-            quote!(redirect = concat!("/", "login")),
-            quote!(redirect = "/a", redirect = "/a"),
-            quote!(redirect = "/a" redirect = "/b"),
-            quote!(crate),
-            quote!(crate = 1),
-            quote!(crate = "my auth"),
-            quote!(crate = a, crate = b),
-            quote!(,),
-            quote!(admin),
-            quote!("/login"),
-        ] {
-            let text = args.to_string();
-            assert!(Attribute::Authenticated.parse_args(args).is_err(), "{text}");
-        }
-        for args in [
-            quote!(redirect = "/a"),
-            quote!(crate),
-            quote!(crate = a, bearer),
-        ] {
-            let text = args.to_string();
-            assert!(Attribute::AuthRequest.parse_args(args).is_err(), "{text}");
-        }
-    }
-}
+mod tests;

@@ -1,5 +1,7 @@
 //! From the user's function to the handler that the framework calls.
 
+mod actix;
+mod axum;
 mod guard;
 mod own_type;
 mod signature;
@@ -10,7 +12,8 @@ use signature::{AUTH_REQUEST, nameable, turbofish};
 pub(crate) use own_type::Place;
 pub(crate) use signature::binds_auth_request;
 
-use crate::args::{Args, Attribute, Guard, Lucia};
+use crate::args::{Args, Attribute, Guard};
+use crate::crate_path::Lucia;
 use crate::framework::Framework;
 use crate::item::{Attributes, Handler};
 use crate::{check, fallback};
@@ -75,7 +78,7 @@ pub(crate) fn attribute(
 //             mut body: web::Json<Edit>,
 //         ) -> Result<impl Responder> { .. }
 //
-//         .. // see `actix` and `axum`
+//         .. // see `actix.rs` and `axum.rs`
 //     }
 //
 // The name stays, so that a route attribute may stand above or below; so does the user's function, inside:
@@ -99,7 +102,7 @@ fn expand(framework: Framework, handler: &Handler, args: &Args) -> TokenStream {
     let place = Place::of(handler);
     // The copy is a function inside of the handler, too.
     let can_be_copied = !debug.is_empty() && !own_type::has_self(sig.to_token_stream());
-    let debug = can_be_copied.then(|| debug_handler(debug, sig));
+    let debug = can_be_copied.then(|| axum::debug_handler(debug, sig));
     let repeated = repeated.iter().map(syn::Attribute::path);
     let name = &sig.ident;
     let private = framework.private(lucia);
@@ -128,14 +131,8 @@ fn expand(framework: Framework, handler: &Handler, args: &Args) -> TokenStream {
     };
     let incoming = hidden("__lucia");
     let (incoming_type, steps) = match framework {
-        Framework::Actix => (quote!(#private::Incoming), actix(&call, &incoming)),
-        Framework::Axum => {
-            let types = &call.types;
-            (
-                quote!(#private::Incoming<(#(#types,)*)>),
-                axum(&call, &incoming),
-            )
-        }
+        Framework::Actix => (actix::incoming(&call), actix::steps(&call, &incoming)),
+        Framework::Axum => (axum::incoming(&call), axum::steps(&call, &incoming)),
     };
     let (generics, _, where_clause) = generics.split_for_impl();
 
@@ -185,103 +182,6 @@ fn static_guard(guard: &Guard, lucia: &Lucia) -> TokenStream {
     quote!(static #name: #lucia::__private::Guard = #value;)
 }
 
-// Output:
-//     static __GUARD: ::lucia::__private::Guard = ..;
-//     let mut __admitted = match __lucia.admit(&__GUARD, ::core::option::Option::None).await {
-//         Ok(__admitted) => __admitted,
-//         Err(__response) => return __response,
-//     };
-//     let __p0 = match ::lucia::actix::__private::extract::<User<T>>(&mut __admitted).await { .. };
-//     let __p1 = match ::lucia::actix::__private::extract::<web::Json<Edit>>(&mut __admitted).await { .. };
-//     let __response = ::lucia::actix::__private::respond(
-//         &__admitted,
-//         me::<T>(__admitted.admission(), __admitted.auth_request(), __p0, __p1).await,
-//     );
-//     __admitted.finish(__response).await
-fn actix(call: &Call<'_>, incoming: &Ident) -> TokenStream {
-    let admitted = hidden("__admitted");
-    let Call { guard, lucia, .. } = call;
-    let admission = or_return(&quote!(mut #admitted), &call.admit(incoming));
-    let values = call.values();
-    let extractions = values
-        .iter()
-        .zip(&call.types)
-        .map(|(value, ty)| or_return(value, &extract(ty, &admitted, lucia)));
-    let respond = call.respond(Framework::Actix, &admitted, &values);
-    quote! {
-        #guard
-        #[allow(unused_mut)]
-        #admission
-        #(#extractions)*
-        #respond
-    }
-}
-
-// Output:
-//     static __GUARD: ::lucia::__private::Guard = ..;
-//     let (__admitted, __parameters) = match __lucia.admit(&__GUARD, ::core::option::Option::None).await {
-//         Ok(__admitted) => __admitted,
-//         Err(__response) => return __response,
-//     };
-//     let (__p0, __p1,) = match __admitted.extract(__parameters).await { .. };
-//     let __response = ::lucia::axum::__private::respond(
-//         &__admitted,
-//         me::<T>(__admitted.admission(), __admitted.auth_request(), __p0, __p1).await,
-//     );
-//     __admitted.finish(__response).await
-//
-// What is extracted from the request and the state stands in the type of `__lucia`, since only axum knows
-// the type of the state.
-fn axum(call: &Call<'_>, incoming: &Ident) -> TokenStream {
-    let (admitted, parameters) = (hidden("__admitted"), hidden("__parameters"));
-    let guard = &call.guard;
-    let values = call.values();
-    let (kept, extraction) = if values.is_empty() {
-        (quote!(_), None)
-    } else {
-        let extraction = or_return(
-            &quote!((#(#values,)*)),
-            &quote!(#admitted.extract(#parameters).await),
-        );
-        (parameters.to_token_stream(), Some(extraction))
-    };
-    let admission = or_return(&quote!((#admitted, #kept)), &call.admit(incoming));
-    let respond = call.respond(Framework::Axum, &admitted, &values);
-    let checks = call.types.iter().filter(|_| !call.is_generic);
-    let checks = checks.map(|ty| check(ty, call.lucia));
-    quote! {
-        #(#checks)*
-        #guard
-        #admission
-        #extraction
-        #respond
-    }
-}
-
-// Input:
-//     User<Profile>
-//
-// Output:
-//     {
-//         #[allow(unused_imports)]
-//         use ::lucia::axum::__private::Fallback as _;
-//         ::lucia::axum::__private::Parameter::<User<Profile>>::new().check();
-//     }
-fn check(ty: &Type, lucia: &Lucia) -> TokenStream {
-    let (start, end) = ends(ty);
-    let private = Framework::Axum.private_at(lucia, start);
-    let parameter = quote_spanned!(start=> Parameter::);
-    let new_and_check = quote_spanned!(end=> ::new().check());
-    let (open, close) = (quote_spanned!(start=> <), quote_spanned!(end=> >));
-    quote! {
-        {
-            #[allow(unused_imports)]
-            use #private::Fallback as _;
-            #private::#parameter #open #ty #close #new_and_check;
-        }
-    }
-}
-
 impl Call<'_> {
     // Output:
     //     __lucia.admit(&__GUARD, ::core::option::Option::None).await
@@ -297,18 +197,9 @@ impl Call<'_> {
     }
 
     // Output:
-    //     let __response =
-    //         ::lucia::actix::__private::respond(&__admitted, me::<T>(__admitted.admission(), __p0).await);
-    //     __admitted.finish(__response).await
-    //
-    // A complaint about the type of the reply is to stand where the user wrote it, and only once: so what
-    // is awaited does not have this type in it.
-    fn respond(&self, framework: Framework, admitted: &Ident, values: &[Ident]) -> TokenStream {
-        let (start, end) = match &self.sig.output {
-            ReturnType::Type(_, ty) => ends(ty),
-            ReturnType::Default => ends(&self.sig.ident),
-        };
-        let private = framework.private(self.lucia);
+    //     me::<T>(__admitted.admission(), __admitted.auth_request(), __p0)
+    fn future(&self, admitted: &Ident, values: &[Ident]) -> TokenStream {
+        let (start, end) = self.reply_ends();
         let path = &self.path;
         let mut function = self.name.clone();
         function.set_span(function.span().located_at(start));
@@ -316,15 +207,18 @@ impl Call<'_> {
         let injected = self.injects.then(|| quote!(#admitted.auth_request(),));
         let arguments = quote!(#admitted.admission(), #injected #(#values),*);
         let arguments = quote_spanned!(end=> (#arguments));
-        let mut future = quote!(#path #function #turbofish #arguments);
-        // axum would say that the handler is none, without the line that is at fault. Whether a generic
-        // one is sent between threads is for its caller to see to.
-        if framework == Framework::Axum && !self.is_generic {
-            let private = framework.private_at(self.lucia, start);
-            let sent = quote_spanned!(start=> sent);
-            let future_of_it = quote_spanned!(end=> (#future));
-            future = quote!(#private::#sent #future_of_it);
-        }
+        quote!(#path #function #turbofish #arguments)
+    }
+
+    // Output:
+    //     let __response = ::lucia::actix::__private::respond(&__admitted, future.await);
+    //     __admitted.finish(__response).await
+    //
+    // A complaint about the type of the reply is to stand where the user wrote it, and only once: so what
+    // is awaited does not have this type in it.
+    fn respond(&self, framework: Framework, admitted: &Ident, future: &TokenStream) -> TokenStream {
+        let private = framework.private(self.lucia);
+        let (_, end) = self.reply_ends();
         let dot_await = quote_spanned!(end=> .await);
         let response = hidden("__response");
         quote! {
@@ -332,32 +226,13 @@ impl Call<'_> {
             #admitted.finish(#response).await
         }
     }
-}
 
-// Input:
-//     #[axum::debug_handler(state = AppState)]
-//     async fn me(user: User<Profile>, Json(edit): Json<Edit>) -> Result<impl IntoResponse> { .. }
-//
-// Output:
-//     #[allow(clippy::diverging_sub_expression, clippy::unused_async)]
-//     const _: () = {
-//         #[allow(dead_code)]
-//         #[axum::debug_handler(state = AppState)]
-//         async fn me(_: User<Profile>, _: Json<Edit>) {}
-//     };
-//
-// The generated handler has a parameter that nobody wrote. Complaints are to be about those of the user.
-fn debug_handler(attrs: &[syn::Attribute], sig: &Signature) -> TokenStream {
-    let types = check::parameters(sig).map(|parameter| &parameter.ty);
-    let name = &sig.ident;
-    let (generics, _, where_clause) = sig.generics.split_for_impl();
-    quote! {
-        #[allow(clippy::diverging_sub_expression, clippy::unused_async)]
-        const _: () = {
-            #[allow(dead_code)]
-            #(#attrs)*
-            async fn #name #generics (#(_: #types),*) #where_clause {}
-        };
+    /// Where the type of the reply begins and ends.
+    fn reply_ends(&self) -> (Span, Span) {
+        match &self.sig.output {
+            ReturnType::Type(_, ty) => ends(ty),
+            ReturnType::Default => ends(&self.sig.ident),
+        }
     }
 }
 
@@ -374,25 +249,6 @@ fn or_return(value: &impl ToTokens, result: &TokenStream) -> TokenStream {
             ::core::result::Result::Err(#response) => return #response,
         };
     }
-}
-
-// Input:
-//     User<T>
-//
-// Output:
-//     ::lucia::actix::__private::extract::<User<T>>(&mut __admitted).await
-//
-// The compiler complains about a type that is no extractor at the type, at the call and at the `await`.
-// All of them stand where the user wrote the type, and what is said thrice of one place is shown once.
-fn extract(ty: &Type, admitted: &Ident, lucia: &Lucia) -> TokenStream {
-    let (start, end) = ends(ty);
-    let private = Framework::Actix.private_at(lucia, start);
-    let path = quote_spanned!(start=> #private::extract);
-    let arguments = quote_spanned!(end=> (&mut #admitted));
-    let dot = quote_spanned!(start=> .);
-    let r#await = quote_spanned!(end=> await);
-    let (open, close) = (quote_spanned!(start=> ::<), quote_spanned!(end=> >));
-    quote!(#path #open #ty #close #arguments #dot #r#await)
 }
 
 // Input:

@@ -1,6 +1,6 @@
 //! What takes the place of a handler that cannot be built.
 
-use crate::args::Lucia;
+use crate::crate_path::Lucia;
 use crate::expand::{self, Place};
 use crate::framework::Framework;
 use crate::item::{Attributes, Handler};

@@ -1,6 +1,6 @@
 //! The frameworks whose handlers can have the attributes, and what each calls things.
 
-use crate::args::Lucia;
+use crate::crate_path::Lucia;
 use proc_macro2::{Span, TokenStream};
 use quote::quote_spanned;
 

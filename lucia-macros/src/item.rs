@@ -85,41 +85,41 @@ impl Attributes {
             {
                 split
                     .into_iter()
-                    .for_each(|(place, attr)| sorted.put(place, attr));
+                    .for_each(|(destination, attr)| sorted.put(destination, attr));
             } else if ours(attr.path()).is_some() {
                 sorted.repeated.push(attr);
             } else {
-                sorted.put(Place::of(framework, attr.path()), attr);
+                sorted.put(Destination::of(framework, attr.path()), attr);
             }
         }
         sorted
     }
 
-    fn put(&mut self, place: Place, attr: Attribute) {
-        match place {
-            Place::Handler => self.handler.push(attr),
-            Place::Function => self.function.push(attr),
-            Place::Debug => self.debug.push(attr),
+    fn put(&mut self, destination: Destination, attr: Attribute) {
+        match destination {
+            Destination::Handler => self.handler.push(attr),
+            Destination::Function => self.function.push(attr),
+            Destination::Debug => self.debug.push(attr),
         }
     }
 }
 
 /// Where an attribute goes that is not ours.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Place {
+enum Destination {
     Handler,
     Function,
     Debug,
 }
 
-impl Place {
+impl Destination {
     fn of(framework: Framework, path: &Path) -> Self {
         if framework == Framework::Axum && is_debug_handler(path) {
-            Place::Debug
+            Destination::Debug
         } else if belongs_to_handler(framework, path) {
-            Place::Handler
+            Destination::Handler
         } else {
-            Place::Function
+            Destination::Function
         }
     }
 }
@@ -176,21 +176,25 @@ fn is_debug_handler(path: &Path) -> bool {
 // Output:
 //     (Handler, #[cfg_attr(feature = "trace", doc = "..")])
 //     (Function, #[cfg_attr(feature = "trace", tracing::instrument)])
-fn split_cfg_attr(framework: Framework, attr: &Attribute) -> Result<Vec<(Place, Attribute)>> {
+fn split_cfg_attr(framework: Framework, attr: &Attribute) -> Result<Vec<(Destination, Attribute)>> {
     let (predicate, metas) = attr.parse_args_with(|input: ParseStream<'_>| {
         let predicate: Meta = input.parse()?;
         input.parse::<Token![,]>()?;
         let metas = Punctuated::<Meta, Token![,]>::parse_terminated(input)?;
         Ok((predicate, metas))
     })?;
-    let places = [Place::Handler, Place::Debug, Place::Function];
-    let split = places.into_iter().filter_map(|place| {
+    let destinations = [
+        Destination::Handler,
+        Destination::Debug,
+        Destination::Function,
+    ];
+    let split = destinations.into_iter().filter_map(|destination| {
         let metas = metas
             .iter()
-            .filter(|meta| Place::of(framework, meta.path()) == place);
+            .filter(|meta| Destination::of(framework, meta.path()) == destination);
         let metas: Vec<_> = metas.collect();
         let attr = syn::parse_quote!(#[cfg_attr(#predicate, #(#metas),*)]);
-        (!metas.is_empty()).then_some((place, attr))
+        (!metas.is_empty()).then_some((destination, attr))
     });
     Ok(split.collect())
 }

@@ -3,6 +3,7 @@
 
 mod args;
 mod check;
+mod crate_path;
 mod expand;
 mod fallback;
 mod framework;

@@ -1,7 +1,8 @@
 //! The guard that the options of an attribute stand for.
 
 use super::ends;
-use crate::args::{Guard, Lucia};
+use crate::args::Guard;
+use crate::crate_path::Lucia;
 use crate::framework::Framework;
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};

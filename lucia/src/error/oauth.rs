@@ -91,12 +91,12 @@ impl OAuthError {
             OAuthErrorKind::Revoked => (
                 403,
                 "oauth_revoked",
-                "The other site does not permit this any more. Sign in by it again.",
+                "The other site does not permit this any more. Sign in with that site again.",
             ),
             OAuthErrorKind::Unreadable => (
                 403,
                 "oauth_unreadable",
-                "What connects you to the other site cannot be used. Sign in by it again.",
+                "What connects you to the other site cannot be used. Sign in with that site again.",
             ),
         }
     }

@@ -146,7 +146,7 @@ async fn settings_that_make_no_sense_are_refused() {
     };
     let url = server.url();
     let store = builder().timeout(Duration::ZERO).connect(&url).await;
-    refused(store, "timeout", "no server answers in no time");
+    refused(store, "timeout", "it is zero: every call would time out");
     for attributes in [json!(["country"]), json!("country"), json!(null)] {
         let store = builder().session_attributes(attributes).connect(&url).await;
         refused(store, "session_attributes", "a JSON object");

@@ -76,10 +76,9 @@ pub async fn ask(
     let Some(key) = email::key_of(&auth, &session.user_id).await? else {
         return Ok(see_other("/security/email"));
     };
-    let new = email::one_form(&form.email);
+    let new = KeyId::email(&form.email);
     let asked = async {
-        email::check(&new)?;
-        let created = auth_request.create_email_change(&key.id, (email::PROVIDER, &new));
+        let created = auth_request.create_email_change(&key.id, &new);
         if let Some(link) = created.await? {
             let url = mails.url(CONFIRM_PAGE, &link);
             mails.send_link(&link, MailContent::ConfirmNewAddress { link: &url });
@@ -87,7 +86,7 @@ pub async fn ask(
         Ok(())
     };
     match asked.await {
-        Ok(()) => Ok(carry::to(&place, SENT_PAGE, &new)),
+        Ok(()) => Ok(carry::to(&place, SENT_PAGE, new.provider_user_id())),
         Err(error) => again(error, |problem| AskPage {
             current: Some(key.id.provider_user_id()),
             new: &form.email,

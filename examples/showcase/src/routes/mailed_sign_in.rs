@@ -3,7 +3,7 @@
 use actix_web::{HttpResponse, get, post, web};
 use askama::Template;
 use lucia::mail::MailContent;
-use lucia::{Auth, Error, LocalPath, SignInCode, SignInLink, UserKey, auth_request};
+use lucia::{Auth, Error, KeyId, LocalPath, SignInCode, SignInLink, UserKey, auth_request};
 use serde::Deserialize;
 
 use crate::carry::{self, Arrival, Carried};
@@ -91,25 +91,25 @@ pub async fn send(
     mails: web::Data<Mails>,
     form: web::Form<Form>,
 ) -> lucia::Result<HttpResponse> {
-    let address = email::one_form(&form.email);
-    let key = (email::PROVIDER, &*address);
+    let key = KeyId::email(&form.email);
+    let address = key.provider_user_id();
     let asked = async {
-        email::check(&address)?;
+        email::check(&key)?;
 
         match form.by {
             By::Link => {
-                if let Some(link) = auth_request.create_sign_in_link(key).await? {
+                if let Some(link) = auth_request.create_sign_in_link(&key).await? {
                     let url = mails.url(&with_next(LINK_PAGE, form.next.as_ref()), &link);
                     mails.send_link(&link, MailContent::SignInLink { link: &url });
                 }
-                Ok(carry::to(&place, SENT_PAGE, &address))
+                Ok(carry::to(&place, SENT_PAGE, address))
             }
             By::Code => {
-                if let Some(code) = auth_request.create_sign_in_code(key).await? {
+                if let Some(code) = auth_request.create_sign_in_code(&key).await? {
                     mails.send_code(&code);
                 }
                 let page = with_next(CODE_PAGE, form.next.as_ref());
-                Ok(carry::to(&place, &page, &address))
+                Ok(carry::to(&place, &page, address))
             }
         }
     };
@@ -196,7 +196,7 @@ pub async fn by_code(
 ) -> lucia::Result<HttpResponse> {
     let next = form.next.as_ref();
     let signed_in = auth_request
-        .sign_in(SignInCode::new((email::PROVIDER, &form.email), &form.code))
+        .sign_in(SignInCode::new(KeyId::email(&form.email), &form.code))
         .device(&device.0)
         .store_address()
         .remember(form.remember);

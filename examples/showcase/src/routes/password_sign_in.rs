@@ -2,11 +2,10 @@
 
 use actix_web::{HttpResponse, get, post, web};
 use askama::Template;
-use lucia::{LocalPath, Password, auth_request, authenticated};
+use lucia::{KeyId, LocalPath, Password, auth_request, authenticated};
 use serde::Deserialize;
 
 use crate::device::Device;
-use crate::email;
 use crate::forms::{Field, Problem};
 use crate::pages::{Link, Notice, again, html, see_other};
 use crate::providers::Providers;
@@ -62,9 +61,8 @@ pub async fn sign_in(
     providers: web::Data<Providers>,
     form: web::Form<Form>,
 ) -> lucia::Result<HttpResponse> {
-    let address = email::one_form(&form.email);
     let signed_in = auth_request
-        .sign_in(Password::new((email::PROVIDER, &address), &form.password))
+        .sign_in(Password::new(KeyId::email(&form.email), &form.password))
         .device(&device.0)
         .store_address()
         .remember(form.remember);

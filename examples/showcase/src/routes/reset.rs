@@ -3,7 +3,7 @@
 use actix_web::{HttpResponse, get, post, web};
 use askama::Template;
 use lucia::mail::MailContent;
-use lucia::{Auth, Error, auth_request};
+use lucia::{Auth, Error, KeyId, auth_request};
 use serde::Deserialize;
 
 use crate::carry::{self, Arrival, Carried};
@@ -60,18 +60,17 @@ pub async fn ask(
     mails: web::Data<Mails>,
     form: web::Form<Form>,
 ) -> lucia::Result<HttpResponse> {
-    let address = email::one_form(&form.email);
+    let key = KeyId::email(&form.email);
     let asked = async {
-        email::check(&address)?;
-        let key = (email::PROVIDER, &address);
-        if let Some(link) = auth_request.create_password_reset(key).await? {
+        email::check(&key)?;
+        if let Some(link) = auth_request.create_password_reset(&key).await? {
             let url = mails.url(PAGE, &link);
             mails.send_link(&link, MailContent::ResetPassword { link: &url });
         }
         Ok(())
     };
     match asked.await {
-        Ok(()) => Ok(carry::to(&place, SENT_PAGE, &address)),
+        Ok(()) => Ok(carry::to(&place, SENT_PAGE, key.provider_user_id())),
         Err(error) => again(error, |problem| AskPage {
             email: &form.email,
             problem: Some(problem),

@@ -2,11 +2,10 @@
 
 use actix_web::{HttpResponse, get, post, web};
 use askama::Template;
-use lucia::{LocalPath, NewUser, auth_request};
+use lucia::{KeyId, LocalPath, NewUser, auth_request};
 use serde::Deserialize;
 
 use crate::device::Device;
-use crate::email;
 use crate::forms::{Field, PASSWORD_HINT, Problem, name};
 use crate::mails::Mails;
 use crate::pages::{Link, again, as_html, html, see_other, with_next};
@@ -73,23 +72,17 @@ pub async fn sign_up(
         Ok(name) => name,
         Err(problem) => return as_html(HttpResponse::BadRequest().finish(), &page(problem)),
     };
-    let address = email::one_form(&form.email);
-    let signed_up = async {
-        email::check(&address)?;
-        let user = NewUser::with_password((email::PROVIDER, &address), &form.password);
-        auth_request
-            .sign_up(user.attributes(&Profile { name }))
-            .device(&device.0)
-            .store_address()
-            .remember(form.remember)
-            .await
-    };
+    let key = KeyId::email(&form.email);
+    let user = NewUser::with_password(&key, &form.password);
+    let signed_up = auth_request
+        .sign_up(user.attributes(&Profile { name }))
+        .device(&device.0)
+        .store_address()
+        .remember(form.remember);
     match signed_up.await {
         Ok(_) => {
             // The user is there. If the link is not, its page offers another one.
-            if let Err(error) =
-                verify::send(&auth_request, &mails, (email::PROVIDER, &address)).await
-            {
+            if let Err(error) = verify::send(&auth_request, &mails, key).await {
                 tracing::warn!(%error, "no link to confirm an address");
             }
             Ok(see_other(&with_next("/verify/sent", form.next.as_ref())))

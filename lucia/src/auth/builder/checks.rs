@@ -51,11 +51,12 @@ impl AuthBuilder {
             return refuse("absolute_period", reason);
         }
         if self.max_sessions == Some(0) {
-            return refuse("max_sessions_per_user", "nobody could ever sign in");
+            return refuse("max_sessions_per_user", "with 0, nobody could sign in");
         }
         if let Some(limit) = self.sign_in_limit {
             if limit.failures == 0 {
-                let reason = "nobody could ever sign in; `without_sign_in_limit` counts nothing";
+                let reason =
+                    "with 0, nobody could sign in: write `without_sign_in_limit()` for no limit";
                 return refuse("sign_in_limit", reason);
             }
             if self.store.attempts().is_none() {
@@ -71,7 +72,7 @@ impl AuthBuilder {
             return refuse(setting, reason);
         }
         if self.store_timeout.is_zero() {
-            return refuse("store_timeout", "no store answers in no time");
+            return refuse("store_timeout", "it is zero: every call would time out");
         }
         Ok(())
     }

@@ -167,7 +167,7 @@ impl OAuthProviderBuilder {
             }
         }
         if self.timeout.is_zero() {
-            return refuse("oauth.timeout", "no provider answers in no time");
+            return refuse("oauth.timeout", "it is zero: every request would time out");
         }
         let kind = kind(&self.server, self.issuer)?;
         Ok(OAuthProvider(Arc::new(Parts {

@@ -1,10 +1,10 @@
-//! Accounts that go to the person who has proved that a key is theirs.
+//! Accounts that go to the person who has proved by a message that a key is theirs.
 
-use super::passwords::{changes, new_password, two_users, unchanged};
+use super::passwords::{changes, new_password};
 use super::tokens::{code, found, id, insert, link};
 use super::values::{
-    NOW, all, forty_users, insert_key, insert_session, insert_user, key, key_ids, rotation,
-    session, session_id, session_ids, stored_key,
+    NOW, all, forty_users, insert_key, insert_session, insert_user, key, rotation, session,
+    session_id, session_ids, stored_key, unverified,
 };
 use crate::store::{
     ClaimOutcome, ClaimedBy, KeyClaim, KeyRow, KeyWrite, LastKey, NewSessionRow, OldHash,
@@ -25,17 +25,17 @@ fn by_link(id: &str, user: &str, link: u64) -> KeyClaim {
     by(id, user, ClaimedBy::Message { link })
 }
 
-fn by(id: &str, user: &str, by: ClaimedBy) -> KeyClaim {
+pub(super) fn by(id: &str, user: &str, by: ClaimedBy) -> KeyClaim {
     KeyClaim::new(id, UserId::from_stored(user), UnixMillis(NOW), by)
 }
 
-async fn outcome(store: &dyn Store, claim: KeyClaim) -> ClaimOutcome {
+pub(super) async fn outcome(store: &dyn Store, claim: KeyClaim) -> ClaimOutcome {
     let outcome = store.claim_key(claim).await;
     outcome.expect("a key is claimed or not")
 }
 
 /// The keys that a claim has deleted, by their ids.
-async fn claimed(store: &dyn Store, claim: KeyClaim) -> Vec<KeyRow> {
+pub(super) async fn claimed(store: &dyn Store, claim: KeyClaim) -> Vec<KeyRow> {
     match outcome(store, claim).await {
         ClaimOutcome::Claimed { mut deleted } => {
             deleted.sort_by(|one, other| one.id.cmp(&other.id));
@@ -45,24 +45,13 @@ async fn claimed(store: &dyn Store, claim: KeyClaim) -> Vec<KeyRow> {
     }
 }
 
-async fn claims(store: &dyn Store, claim: KeyClaim) -> bool {
+pub(super) async fn claims(store: &dyn Store, claim: KeyClaim) -> bool {
     let outcome = outcome(store, claim).await;
     matches!(outcome, ClaimOutcome::Claimed { .. })
 }
 
-fn owned(ids: &[&str]) -> Vec<String> {
-    ids.iter().map(|id| (*id).to_owned()).collect()
-}
-
-fn unverified(id: &str, user: &str) -> KeyRow {
-    KeyRow {
-        verified_at: None,
-        ..key(id, user)
-    }
-}
-
 /// A key that was claimed, or stayed.
-fn open(key: KeyRow, verified_at: Option<i64>) -> KeyRow {
+pub(super) fn open(key: KeyRow, verified_at: Option<i64>) -> KeyRow {
     KeyRow {
         hashed_password: None,
         verified_at: verified_at.map(UnixMillis),
@@ -76,7 +65,7 @@ async fn stuffed(store: &dyn Store) {
         insert_user(store, user).await;
     }
     for id in ["a:1", "a:2", "a:3"] {
-        insert_key(store, &unverified(id, ADA)).await;
+        insert_key(store, &unverified(key(id, ADA))).await;
     }
     insert_key(store, &key("b:1", BOB)).await;
     for (number, user) in [(1, ADA), (2, ADA), (3, BOB)] {
@@ -86,7 +75,7 @@ async fn stuffed(store: &dyn Store) {
 
 async fn still_stuffed(store: &dyn Store) {
     for id in ["a:1", "a:2", "a:3"] {
-        assert_eq!(stored_key(store, id).await, Some(unverified(id, ADA)));
+        assert_eq!(stored_key(store, id).await, Some(unverified(key(id, ADA))));
     }
     assert_eq!(stored_key(store, "b:1").await, Some(key("b:1", BOB)));
     assert_eq!(session_ids(store, ADA).await, [1, 2].map(session_id));
@@ -205,7 +194,7 @@ pub(super) async fn no_key_of_a_session_opens_beside_the_owner_of_another(store:
             if part == number % 5 {
                 return Some(outcome(store, claim(&id, user)).await);
             }
-            let written = unverified(&format!("b:{number}:{part}"), user);
+            let written = unverified(key(&format!("b:{number}:{part}"), user));
             let written = match number % 4 {
                 0 => open(written, None),
                 1 => open(written, Some(NOW)),
@@ -303,168 +292,9 @@ pub(super) async fn a_claim_takes_its_link_or_leaves_it(store: &dyn Store) {
     assert_eq!(others(store).await, before);
 
     // A link of nobody is taken as well.
-    insert_key(store, &unverified("e:1", BOB)).await;
+    insert_key(store, &unverified(key("e:1", BOB))).await;
     let deleted = store.delete_key("b:1", LastKey::Keep).await;
     deleted.expect("a key is deleted");
     assert!(claims(store, by_link("e:1", BOB, 2)).await);
     assert_eq!(others(store).await, (None, None));
-}
-
-/// As when a change of an address is undone.
-fn again(key_id: &str, user: &str, note: u64) -> KeyClaim {
-    noted(key_id, user, note, owned(&["a:2"]), Vec::new())
-}
-
-fn noted(
-    key_id: &str,
-    user: &str,
-    note: u64,
-    others: Vec<String>,
-    verified: Vec<String>,
-) -> KeyClaim {
-    let note = ClaimedBy::Note {
-        id: id(note),
-        others,
-        verified,
-    };
-    by(key_id, user, note)
-}
-
-pub(super) async fn a_claim_by_a_note_leaves_the_keys_that_it_names(store: &dyn Store) {
-    two_users(store).await;
-    insert_key(store, &unverified("a:3", ADA)).await;
-    insert_key(store, &unverified("a:4", ADA)).await;
-    for number in [1, 2] {
-        insert(store, &link(number, None)).await;
-        let others = owned(&["a:1", "a:2", "a:4", "a:9", "b:1"]);
-        let note = noted("a:3", ADA, number, others, owned(&["a:1", "a:4"]));
-        assert_eq!(claimed(store, note).await, []);
-        for after in [
-            open(key("a:1", ADA), Some(NOW - 1)),
-            open(key("a:2", ADA), None),
-            open(key("a:3", ADA), Some(NOW)),
-            open(key("a:4", ADA), None),
-        ] {
-            assert_eq!(stored_key(store, &after.id).await.as_ref(), Some(&after));
-        }
-        assert_eq!(session_ids(store, ADA).await, []);
-        assert_eq!(stored_key(store, "b:1").await, Some(key("b:1", BOB)));
-        assert_eq!(session_ids(store, BOB).await, [session_id(3)]);
-    }
-}
-
-pub(super) async fn a_claim_by_a_note_deletes_other_keys_than_it_names(store: &dyn Store) {
-    two_users(store).await;
-    for number in [1, 2] {
-        insert(store, &link(number, None)).await;
-    }
-    let hostile = ["a:'", "a:\"", "a:\\", "a:{}", "a:,"];
-    for id in hostile {
-        insert_key(store, &key(id, ADA)).await;
-    }
-    let stay = noted("a:1", ADA, 1, owned(&hostile), Vec::new());
-    assert_eq!(claimed(store, stay).await, [key("a:2", ADA)]);
-    let mut left = owned(&hostile);
-    left.push("a:1".to_owned());
-    left.sort();
-    assert_eq!(key_ids(store, ADA).await, left);
-    assert_eq!(key_ids(store, BOB).await, ["b:1"]);
-
-    let gone = claimed(store, noted("a:1", ADA, 2, Vec::new(), Vec::new())).await;
-    let mut before = hostile.map(|id| open(key(id, ADA), None));
-    before.sort_by(|one, other| one.id.cmp(&other.id));
-    assert_eq!(gone, before);
-    assert_eq!(key_ids(store, ADA).await, ["a:1"]);
-    assert_eq!(key_ids(store, BOB).await, ["b:1"]);
-}
-
-/// What a session adds comes before the claim, and goes with it, or comes after, and is not written.
-pub(super) async fn no_key_of_a_session_outlives_a_claim_by_a_note(store: &dyn Store) {
-    let users = forty_users(store).await;
-    let meetings = (0..).zip(&users).map(async |(number, user)| {
-        let id = format!("a:{user}");
-        insert(store, &link(number, None)).await;
-        // The claim at another place among them each time.
-        all((0..5).map(async |part| {
-            if part == number % 5 {
-                let note = noted(&id, user, number, Vec::new(), Vec::new());
-                assert!(claims(store, note).await);
-            } else {
-                let written = KeyWrite::Insert(key(&format!("b:{number}:{part}"), user));
-                let session = session_id(number);
-                let written =
-                    store.write_key(written, WrittenBy::Session(&session), UnixMillis(NOW));
-                written.await.map(drop).expect("a key is written or not");
-            }
-        }))
-        .await;
-    });
-    all(meetings).await;
-    for user in &users {
-        assert_eq!(key_ids(store, user).await, [format!("a:{user}")]);
-    }
-}
-
-pub(super) async fn a_claim_by_a_note_gives_the_user_the_key(store: &dyn Store) {
-    two_users(store).await;
-    insert_user(store, "eve").await;
-    insert_key(store, &unverified("e:1", "eve")).await;
-    insert_session(store, &session(9, "eve")).await;
-    // One that they have, one that nobody has, and one that another user has not verified.
-    for (number, key_id, deleted) in [
-        (1, "a:1", vec![]),
-        (2, "a:7", vec![open(key("a:1", ADA), Some(NOW))]),
-        (
-            3,
-            "e:1",
-            vec![open(key("a:7", ADA), Some(NOW)), unverified("e:1", "eve")],
-        ),
-    ] {
-        insert(store, &link(number, None)).await;
-        insert_session(store, &session(100 + number, ADA)).await;
-        let gone = claimed(store, again(key_id, ADA, number)).await;
-        assert_eq!(gone, deleted, "{key_id}");
-        let after = open(key(key_id, ADA), Some(NOW));
-        assert_eq!(stored_key(store, key_id).await, Some(after));
-        assert_eq!(
-            stored_key(store, "a:2").await,
-            Some(open(key("a:2", ADA), None))
-        );
-        assert_eq!(key_ids(store, ADA).await.len(), 2);
-        assert_eq!(session_ids(store, ADA).await, []);
-        assert_eq!(found(store, number).await, None, "{key_id}");
-    }
-    assert_eq!(key_ids(store, "eve").await, Vec::<String>::new());
-    assert_eq!(session_ids(store, "eve").await, [session_id(9)]);
-    assert_eq!(stored_key(store, "b:1").await, Some(key("b:1", BOB)));
-}
-
-pub(super) async fn a_claim_by_a_note_is_refused_without_the_note_or_the_user(store: &dyn Store) {
-    two_users(store).await;
-    insert(store, &link(1, None)).await;
-    for (key_id, user, token) in [
-        ("a:1", ADA, 2),
-        ("a:9", ADA, 2),
-        ("a:9", "nobody", 1),
-        // Another user has verified it.
-        ("b:1", ADA, 1),
-    ] {
-        let refused = outcome(store, again(key_id, user, token)).await;
-        assert_eq!(refused, ClaimOutcome::Unknown, "{key_id} {user}");
-        unchanged(store).await;
-        assert_eq!(stored_key(store, "a:9").await, None);
-        assert!(found(store, 1).await.is_some(), "{key_id} {user}");
-    }
-}
-
-pub(super) async fn of_ten_claims_by_one_note_one_succeeds(store: &dyn Store) {
-    two_users(store).await;
-    insert(store, &link(1, None)).await;
-    let outcomes = all((0..10).map(async |_| claims(store, again("a:7", ADA, 1)).await)).await;
-    assert_eq!(outcomes.iter().filter(|won| **won).count(), 1);
-    assert_eq!(key_ids(store, ADA).await, ["a:2", "a:7"]);
-    let deleted = store.delete_key("a:7", LastKey::Delete).await;
-    deleted.expect("a key is deleted");
-    assert!(!claims(store, again("a:7", ADA, 1)).await);
-    assert_eq!(stored_key(store, "a:7").await, None);
 }

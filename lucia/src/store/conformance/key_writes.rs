@@ -1,12 +1,13 @@
 //! Keys that are written at the request of their user.
 
+use super::tokens::{found, insert, link};
 use super::values::{
     NOW, all, forty_users, insert_key, insert_session, insert_user, key, key_ids, session,
-    session_id, stored_key,
+    session_id, stored_key, unverified,
 };
 use crate::store::{
-    FormerTokens, KeyRow, KeyWrite, LastKey, NewSessionRow, Owner, Result, Store, StoreError,
-    TokenRow, UnixMillis, WrittenBy,
+    KeyRow, KeyWrite, LastKey, NewSessionRow, Owner, Result, Store, StoreError, TokenRow,
+    UnixMillis, WrittenBy,
 };
 use crate::user::UserId;
 
@@ -17,7 +18,7 @@ const HASH: &str = "another hash";
 /// Every kind of write, of keys of a user that are there, without a password, to what is not taken.
 fn writes(user: &str) -> [KeyWrite; 5] {
     [
-        KeyWrite::Insert(unverified("a:new", user)),
+        KeyWrite::Insert(unverified(key("a:new", user))),
         set_password("a:1", user),
         verify("a:2", user),
         rename("a:3", user, "a:renamed"),
@@ -54,14 +55,7 @@ async fn unchanged(store: &dyn Store) {
 fn bare(id: &str, user: &str) -> KeyRow {
     KeyRow {
         hashed_password: None,
-        ..unverified(id, user)
-    }
-}
-
-fn unverified(id: &str, user: &str) -> KeyRow {
-    KeyRow {
-        verified_at: None,
-        ..key(id, user)
+        ..unverified(key(id, user))
     }
 }
 
@@ -122,7 +116,7 @@ async fn all_are_written(store: &dyn Store, by: WrittenBy<'_>) {
             verified_at: Some(UnixMillis(NOW)),
             ..bare("a:2", ADA)
         },
-        unverified("a:new", ADA),
+        unverified(key("a:new", ADA)),
         KeyRow {
             verified_at: Some(UnixMillis(NOW)),
             ..bare("a:renamed", ADA)
@@ -178,7 +172,7 @@ pub(super) async fn a_key_that_is_unknown_or_somebody_elses_is_not_written(store
 
 pub(super) async fn a_key_is_verified_and_no_other(store: &dyn Store) {
     two_users(store).await;
-    insert_key(store, &unverified("a:5", ADA)).await;
+    insert_key(store, &unverified(key("a:5", ADA))).await;
     for at in [NOW, NOW + 1].map(UnixMillis) {
         let id = session_id(1);
         let verified = store.write_key(verify("a:5", ADA), WrittenBy::Session(&id), at);
@@ -207,7 +201,7 @@ pub(super) async fn a_password_is_set_for_a_key_that_has_none(store: &dyn Store)
 
 pub(super) async fn a_renamed_key_keeps_its_password_and_is_verified(store: &dyn Store) {
     two_users(store).await;
-    for before in [key("a:5", ADA), unverified("a:6", ADA)] {
+    for before in [key("a:5", ADA), unverified(key("a:6", ADA))] {
         insert_key(store, &before).await;
         assert!(write_in(store, 1, rename(&before.id, ADA, "a:new")).await);
         let after = KeyRow {
@@ -368,47 +362,23 @@ pub(super) async fn writes_beside_all_that_ends_sessions_do_not_get_stuck(store:
     }
 }
 
-fn token(number: u64, user: Option<&str>) -> TokenRow {
-    TokenRow {
-        user_id: user.map(UserId::from_stored),
-        data: format!("{{\"number\":{number}}}"),
-        ..TokenRow::new(
-            format!("{number:064x}"),
-            "test".to_owned(),
-            UnixMillis(NOW + 1),
-            UnixMillis(NOW + 2),
-        )
-    }
-}
-
-async fn insert_token(store: &dyn Store, token: &TokenRow) {
-    let tokens = store.tokens().expect("a store of one-time tokens");
-    let inserted = tokens.insert_token(token.clone(), FormerTokens::Keep);
-    inserted.await.expect("a token is stored");
-}
-
-async fn stored_token(store: &dyn Store, id: &str) -> Option<TokenRow> {
-    let tokens = store.tokens().expect("a store of one-time tokens");
-    tokens.token(id).await.expect("a token is looked up")
-}
-
 pub(super) async fn a_key_is_written_by_a_token_of_its_user(store: &dyn Store) {
     two_users(store).await;
-    let by = token(1, Some(ADA));
-    insert_token(store, &by).await;
+    let by = link(1, Some(ADA));
+    insert(store, &by).await;
     all_are_written(store, WrittenBy::Token(&by.id)).await;
-    assert_eq!(stored_token(store, &by.id).await, Some(by));
+    assert_eq!(found(store, 1).await, Some(by));
 }
 
 pub(super) async fn a_key_is_written_by_no_token_that_is_gone_or_somebody_elses(store: &dyn Store) {
     two_users(store).await;
-    for by in [token(1, Some(BOB)), token(2, None)] {
-        insert_token(store, &by).await;
+    for by in [link(1, Some(BOB)), link(2, None)] {
+        insert(store, &by).await;
     }
     for number in 1..=3 {
         for written in writes(ADA) {
             let what = format!("{written:?}");
-            let by = token(number, None).id;
+            let by = link(number, None).id;
             let written = write(store, written, WrittenBy::Token(&by)).await;
             assert!(!written.expect("nothing is written"), "{number} {what}");
             unchanged(store).await;
@@ -423,7 +393,7 @@ fn former_note(number: u64, expires: i64) -> TokenRow {
         hashed_code: Some("hash".to_owned()),
         tries_left: Some(3),
         expires: UnixMillis(expires),
-        ..token(number, None)
+        ..link(number, None)
     }
 }
 
@@ -441,19 +411,20 @@ pub(super) async fn a_note_is_stored_with_a_key_that_is_renamed_and_with_no_othe
 ) {
     two_users(store).await;
     let former = former_note(2, NOW);
-    insert_token(store, &former).await;
-    let (first, second) = (token(1, None), token(2, None));
+    insert(store, &former).await;
+    let (first, second) = (link(1, None), link(2, None));
     for (session, id, note) in [(2, "a:1", &first), (1, "a:9", &first), (3, "a:1", &second)] {
         assert!(!write_in(store, session, noted(id, "a:new", note)).await);
     }
     let by = session_id(1);
     let taken = write(store, noted("a:1", "b:1", &second), WrittenBy::Session(&by)).await;
     assert!(matches!(taken, Err(StoreError::DuplicateKey)), "{taken:?}");
-    assert_eq!(stored_token(store, &first.id).await, None);
-    assert_eq!(stored_token(store, &former.id).await, Some(former));
-    for (id, new_id, note) in [("a:1", "a:5", first), ("a:2", "a:6", second)] {
+    assert_eq!(found(store, 1).await, None);
+    assert_eq!(found(store, 2).await, Some(former));
+    for (id, new_id, number) in [("a:1", "a:5", 1), ("a:2", "a:6", 2)] {
+        let note = link(number, None);
         assert!(write_in(store, 1, noted(id, new_id, &note)).await);
-        assert_eq!(stored_token(store, &note.id).await, Some(note));
+        assert_eq!(found(store, number).await, Some(note));
     }
 }
 
@@ -462,11 +433,11 @@ pub(super) async fn a_note_that_has_not_expired_keeps_its_key_from_a_renamed_one
 ) {
     two_users(store).await;
     let former = former_note(1, NOW + 1);
-    insert_token(store, &former).await;
-    let note = token(1, None);
+    insert(store, &former).await;
+    let note = link(1, None);
     assert!(!write_in(store, 1, noted("a:1", "a:new", &note)).await);
     unchanged(store).await;
-    assert_eq!(stored_token(store, &former.id).await, Some(former));
+    assert_eq!(found(store, 1).await, Some(former));
     // Without a note, a key leaves it.
     assert!(write_in(store, 1, rename("a:1", ADA, "a:new")).await);
 
@@ -475,7 +446,7 @@ pub(super) async fn a_note_that_has_not_expired_keeps_its_key_from_a_renamed_one
         let id = ["a:2", "a:3"][number % 2];
         let note = TokenRow {
             data: format!("{{\"change\":{number}}}"),
-            ..token(2, None)
+            ..link(2, None)
         };
         let new_id = format!("a:new {number}");
         let is_renamed = write_in(store, 1, noted(id, &new_id, &note)).await;
@@ -485,7 +456,7 @@ pub(super) async fn a_note_that_has_not_expired_keeps_its_key_from_a_renamed_one
     let [(new_id, note)] = &changes[..] else {
         panic!("{changes:?}");
     };
-    assert_eq!(stored_token(store, &note.id).await.as_ref(), Some(note));
+    assert_eq!(found(store, 2).await.as_ref(), Some(note));
     let ids = key_ids(store, ADA).await;
     assert!(ids.len() == KEYS.len() && ids.contains(new_id), "{ids:?}");
 }

@@ -2,7 +2,7 @@
 
 use super::values::{
     NOW, all, comparable, forty_users, insert_key, insert_session, insert_user, key, rotation, row,
-    session, session_id, session_ids, stored_key,
+    session, session_id, session_ids, stored_key, unverified,
 };
 use crate::store::{KeyRow, LastKey, NewSessionRow, OldHash, PasswordChange, Store, UnixMillis};
 use crate::user::UserId;
@@ -207,13 +207,6 @@ fn without_password(id: &str, user: &str) -> KeyRow {
     KeyRow {
         hashed_password: None,
         ..key(id, user)
-    }
-}
-
-fn unverified(key: KeyRow) -> KeyRow {
-    KeyRow {
-        verified_at: None,
-        ..key
     }
 }
 

@@ -156,6 +156,14 @@ pub(super) fn key(id: &str, user: &str) -> KeyRow {
     }
 }
 
+/// The key, without a proof that it is its user's.
+pub(super) fn unverified(key: KeyRow) -> KeyRow {
+    KeyRow {
+        verified_at: None,
+        ..key
+    }
+}
+
 pub(super) async fn insert_user(store: &dyn Store, id: &str) -> UserRow {
     let inserted = store.insert_user(new_user(id), None).await;
     inserted.expect("a user is stored")

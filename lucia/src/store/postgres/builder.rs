@@ -329,7 +329,10 @@ impl PgStoreBuilder {
             check_name("fetched_user_columns", column)?;
         }
         if self.timeout.is_zero() {
-            return Err(Error::setting("timeout", "no server answers in no time"));
+            return Err(Error::setting(
+                "timeout",
+                "it is zero: every call would time out",
+            ));
         }
         #[cfg(feature = "cache")]
         if let Some(cache) = &self.cache {

@@ -176,7 +176,10 @@ impl RedisStoreBuilder {
 
     async fn store(self, target: Target, address: String, is_cluster: bool) -> Result<RedisStore> {
         if self.timeout.is_zero() {
-            return Err(Error::setting("timeout", "no server answers in no time"));
+            return Err(Error::setting(
+                "timeout",
+                "it is zero: every call would time out",
+            ));
         }
         let Value::Object(defaults) = self.attributes else {
             let reason = "write a JSON object of names and defaults";
@@ -255,7 +258,7 @@ fn check(quorum: Quorum, timeout: Duration) -> Result<()> {
     }
     // To `WAIT`, 0 milliseconds are for ever.
     if quorum.patience.as_millis() == 0 {
-        return refused("no replica answers in no time");
+        return refused("wait for replicas for at least a millisecond");
     }
     if quorum.patience >= timeout {
         return refused("wait for replicas for less than the `timeout` of a call");

@@ -8,7 +8,7 @@ use futures_util::stream::FuturesUnordered;
 use lucia::{Error, PasswordOptions};
 
 use super::framework::{front_page, serve};
-use crate::passwords::{key_without_password, refused};
+use crate::passwordless_keys::{key_without_password, refused};
 use crate::support::{PASSWORD, Reply, Site, Stage, on_each_store, sign_up};
 
 on_each_store![

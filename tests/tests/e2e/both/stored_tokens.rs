@@ -296,7 +296,8 @@ async fn r70_a_lost_key_locks_nobody_out(stage: Stage) {
 
     let site = site(&stage, &registered, &[2]).await;
     let there = at(&site, &browser);
-    let sentence = "What connects you to the other site cannot be used. Sign in by it again.";
+    let sentence =
+        "What connects you to the other site cannot be used. Sign in with that site again.";
     assert_eq!(ask(&there).await, (403, sentence.to_owned()));
     assert_eq!(there.get("/me").await.status, 200);
     let verified = site

@@ -1,4 +1,4 @@
-//! Passwords and keys, without a framework. Signing in is in `both/passwords.rs`.
+//! Keys without a password. Signing in is in `both/passwords.rs`.
 
 use lucia::store::KeyRow;
 use lucia::{Auth, Error};

@@ -701,7 +701,9 @@ async fn r69_a_hook_may_call_the_auth_that_calls_it(stage: Stage) {
     assert_eq!(auth.user_sessions(&session.user_id).await.unwrap(), []);
     settled(&auth).await;
     let names = told.names();
-    let within = names.iter().filter(|name| name.contains("tokens_invalidated"));
+    let within = names
+        .iter()
+        .filter(|name| name.contains("tokens_invalidated"));
     assert_eq!(within.count(), 1, "{names:?}");
     let ended = names
         .iter()
