@@ -19,7 +19,7 @@ pub(super) fn run<T: Send>(work: impl FnOnce() -> T + Send) -> io::Result<T> {
     std::thread::scope(|scope| {
         let builder = std::thread::Builder::new().name("lucia-hash".to_owned());
         let thread = builder.spawn_scoped(scope, || {
-            // On Linux this is about the calling thread alone. A system that refuses it is no slower than before.
+            // On Linux, this changes only the calling thread. If the system refuses, the work has the usual priority.
             let _ = rustix::process::setpriority_process(None, NICE);
             work()
         })?;

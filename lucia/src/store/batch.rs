@@ -9,8 +9,9 @@
 //! Its statement is sent after it was taken out of the queue, so after it was called. Postgres
 //! takes the snapshot of a statement outside of a transaction when the statement arrives, whatever
 //! isolation level is the default, so the snapshot has every change that was committed before the lookup
-//! was called. Redis runs a command when it arrives, too. A read-only server of Postgres may be an old primary, which lacks the latest changes: its answer does
-//! not count while another server can be reached. No answer is kept for later lookups.
+//! was called. Redis, too, runs a command when it arrives. A read-only server of Postgres may be an old
+//! primary, which lacks the latest changes: its answer does not count while another server can be
+//! reached. No answer is kept for later lookups.
 //!
 //! There are several queues, each for some of the threads, so that the lookups of a batch are mostly
 //! woken by their own thread. Each queue has one *leader* at a time, and only the leader sends. It is

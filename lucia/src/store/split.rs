@@ -1,10 +1,9 @@
 //! Users in one store, sessions in another.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::convert::Infallible;
+mod lookups;
+
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::{Map, Value};
@@ -21,6 +20,7 @@ use super::{
 };
 use crate::session::token::{SessionId, SessionToken};
 use crate::user::UserId;
+use lookups::Found;
 
 /// A store put together from two. A lookup asks one after the other. Those that arrive together share both
 /// questions.
@@ -317,117 +317,6 @@ impl Store for Split {
             let _ = tokens.insert_token(link, FormerTokens::Keep).await;
         }
         outcome
-    }
-}
-
-/// A session with its user. Where the store of users does not answer, it fails lookups of sessions that are there,
-/// and no others.
-#[derive(Clone)]
-pub(super) struct Found {
-    session: SessionRow,
-    user: Result<UserRow, Arc<StoreError>>,
-}
-
-impl Found {
-    fn into_row(self) -> Result<(SessionRow, UserRow)> {
-        match self.user {
-            Ok(user) => Ok((self.session, user)),
-            Err(error) => Err(StoreError::shared(&error)),
-        }
-    }
-}
-
-impl Source for Split {
-    type Key = SessionId;
-    type Row = Found;
-    /// Each of the stores has its own.
-    type Connection = Infallible;
-
-    fn queues(&self) -> &Queues<Self> {
-        &self.queues
-    }
-
-    /// The time-outs of the stores begin when they are asked, and [`Auth`](crate::Auth) bounds the whole.
-    fn timeout(&self) -> Duration {
-        Duration::MAX
-    }
-
-    fn key(found: &Found) -> &SessionId {
-        &found.session.id
-    }
-
-    async fn find(
-        &self,
-        _connection: &mut Option<Infallible>,
-        id: &SessionId,
-    ) -> Result<Option<Found>> {
-        let Some(session) = self.sessions.session(id).await? else {
-            return Ok(None);
-        };
-        let user = self.users.user(&session.user_id).await?;
-        let found = |user| Found {
-            session,
-            user: Ok(user),
-        };
-        Ok(user.map(found))
-    }
-
-    async fn find_all(
-        &self,
-        _connection: &mut Option<Infallible>,
-        ids: &[&SessionId],
-    ) -> Result<Vec<Found>> {
-        let ids: BTreeSet<&SessionId> = ids.iter().copied().collect();
-        let ids: Vec<SessionId> = ids.into_iter().cloned().collect();
-        let sessions = self.sessions.sessions(&ids).await?;
-        let users = match self.users_of(&sessions).await {
-            Ok(users) => users,
-            Err(error @ StoreError::Unavailable(_)) => {
-                let error = Arc::new(error);
-                let found = sessions.into_iter().map(|session| Found {
-                    session,
-                    user: Err(error.clone()),
-                });
-                return Ok(found.collect());
-            }
-            // One user may be the reason, such as an id that is too long for its column.
-            Err(error) => return Err(StoreError::internal(error)),
-        };
-        let found = sessions.into_iter().filter_map(|session| {
-            let user = users.get(&session.user_id)?.clone();
-            Some(Found {
-                session,
-                user: Ok(user),
-            })
-        });
-        Ok(found.collect())
-    }
-
-    fn may_keep(&self, connection: &Infallible) -> bool {
-        match *connection {}
-    }
-}
-
-impl Split {
-    /// The users of sessions, by the ids that the sessions have.
-    async fn users_of(&self, sessions: &[SessionRow]) -> Result<BTreeMap<UserId, UserRow>> {
-        let ids: BTreeSet<&UserId> = sessions.iter().map(|session| &session.user_id).collect();
-        let ids: Vec<UserId> = ids.into_iter().cloned().collect();
-        if ids.is_empty() {
-            return Ok(BTreeMap::new());
-        }
-        let found = self.users.users(&ids).await?;
-        let found = found.into_iter().map(|user| (user.id.clone(), user));
-        let mut users: BTreeMap<UserId, UserRow> = found.collect();
-        for id in ids {
-            // A user who is gone, or whom the database knows by another spelling.
-            if !users.contains_key(&id)
-                && let Some(user) = self.users.user(&id).await?
-            {
-                users.insert(id, user);
-            }
-        }
-        Ok(users)
     }
 }
 

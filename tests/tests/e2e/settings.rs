@@ -25,7 +25,7 @@ const HOUR: Duration = Duration::from_secs(60 * 60);
 async fn nobody_can_be_limited_to_no_session() {
     let (setting, reason) = refused(|auth| auth.max_sessions_per_user(0)).await;
     assert_eq!(setting, "max_sessions_per_user");
-    assert_eq!(reason, "with 0, nobody could sign in");
+    assert_eq!(reason, "with 0, no user could sign in");
     accepted(|auth| auth.max_sessions_per_user(1)).await;
     accepted(|auth| auth.max_sessions_per_user(u32::MAX)).await;
 }
@@ -35,7 +35,7 @@ async fn r34_a_limit_of_attempts_leaves_one_and_has_a_period() {
     let (setting, reason) = refused(|auth| auth.sign_in_limit(0, HOUR)).await;
     assert_eq!(setting, "sign_in_limit");
     assert!(
-        reason.starts_with("with 0, nobody could sign in"),
+        reason.starts_with("with 0, no user could sign in"),
         "{reason}"
     );
     for period in [Duration::ZERO, Duration::from_millis(999), Duration::MAX] {

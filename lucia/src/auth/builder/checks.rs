@@ -51,12 +51,12 @@ impl AuthBuilder {
             return refuse("absolute_period", reason);
         }
         if self.max_sessions == Some(0) {
-            return refuse("max_sessions_per_user", "with 0, nobody could sign in");
+            return refuse("max_sessions_per_user", "with 0, no user could sign in");
         }
         if let Some(limit) = self.sign_in_limit {
             if limit.failures == 0 {
                 let reason =
-                    "with 0, nobody could sign in: write `without_sign_in_limit()` for no limit";
+                    "with 0, no user could sign in: write `without_sign_in_limit()` for no limit";
                 return refuse("sign_in_limit", reason);
             }
             if self.store.attempts().is_none() {
