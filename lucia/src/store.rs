@@ -72,6 +72,13 @@ pub trait UserStore: fmt::Debug + Send + Sync + 'static {
     /// The name of the user table, for messages.
     fn user_table(&self) -> &str;
 
+    /// The name of a setting that has no effect if the sessions are in another store, if such a setting is
+    /// set. [`AuthBuilder::build`](crate::AuthBuilder::build) refuses it together with
+    /// [`sessions`](crate::AuthBuilder::sessions).
+    fn unsupported_for_users_alone(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Describes the tables.
     ///
     /// # Errors
@@ -89,8 +96,8 @@ pub trait UserStore: fmt::Debug + Send + Sync + 'static {
     async fn user(&self, id: &UserId) -> Result<Option<UserRow>>;
 
     /// The existing users with these ids, in any order; by default it asks for one after the other. A user whom the
-    /// database knows by another spelling of the id may be missing. It is called for lookups that arrive
-    /// together, if sessions are in another store.
+    /// database knows by another spelling of the id may be missing. It is called for lookups, if sessions are in
+    /// another store, and may answer from a cache. [`user`](Self::user) is always current.
     async fn users(&self, ids: &[UserId]) -> Result<Vec<UserRow>> {
         let mut users = Vec::with_capacity(ids.len());
         for id in ids {
@@ -152,10 +159,10 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
         "store"
     }
 
-    /// The name of a setting that works only if users and sessions are in one store, if such a setting is
-    /// set. [`AuthBuilder::build`](crate::AuthBuilder::build) refuses it together with
+    /// The name of a setting that has no effect if the users are in another store, if such a setting is set.
+    /// [`AuthBuilder::build`](crate::AuthBuilder::build) refuses it in the store of
     /// [`sessions`](crate::AuthBuilder::sessions).
-    fn unsupported_when_split(&self) -> Option<&'static str> {
+    fn unsupported_for_sessions_alone(&self) -> Option<&'static str> {
         None
     }
 

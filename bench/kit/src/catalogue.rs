@@ -15,6 +15,8 @@ pub(crate) const LUCIA_CACHE: &str = "lucia-cache";
 
 /// lucia with its sessions in Redis.
 pub(crate) const LUCIA_REDIS: &str = "lucia-redis";
+/// The same, with its users in the cache.
+pub(crate) const LUCIA_REDIS_CACHE: &str = "lucia-redis-cache";
 
 /// What that is compared to besides.
 pub(crate) const ACTIX_SESSION: &str = "actix-session";
@@ -154,6 +156,16 @@ pub(crate) const ALL: &[Entry] = &[
         title: "lucia with its sessions in Redis",
         directory: "lucia-actix",
         arguments: &["redis"],
+        language: Language::Rust,
+        sessions: Sessions::OwnInRedis,
+        base: HAND_WRITTEN,
+        packages: &["actix-web", "deadpool-postgres", "redis", "tokio-postgres"],
+    },
+    Entry {
+        name: LUCIA_REDIS_CACHE,
+        title: "lucia with its sessions in Redis and its cache of users",
+        directory: "lucia-actix",
+        arguments: &["redis", "cache"],
         language: Language::Rust,
         sessions: Sessions::OwnInRedis,
         base: HAND_WRITTEN,

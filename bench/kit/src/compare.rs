@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use crate::catalogue::{ACTIX_SESSION, Entry, LUCIA_REDIS};
+use crate::catalogue::{ACTIX_SESSION, Entry, LUCIA_REDIS, LUCIA_REDIS_CACHE};
 use crate::chart::Emphasis;
 use crate::load::Length;
 use crate::options::{Mode, Options};
@@ -24,7 +24,9 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     };
     let mut servers = options.servers.clone();
     if let (Some(versus), true) = (versus, servers.is_empty()) {
-        servers = [versus, LUCIA_REDIS].map(str::to_owned).into();
+        servers = [versus, LUCIA_REDIS, LUCIA_REDIS_CACHE]
+            .map(str::to_owned)
+            .into();
     }
     let stage = Stage::set(Setting {
         servers: &servers,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use crate::catalogue::{
-    Entry, HAND_WRITTEN, HAND_WRITTEN_AXUM, LUCIA_CACHE, LUCIA_REDIS, Sessions,
+    Entry, HAND_WRITTEN, HAND_WRITTEN_AXUM, LUCIA_CACHE, LUCIA_REDIS, LUCIA_REDIS_CACHE, Sessions,
 };
 use crate::endurance;
 use crate::load::Length;
@@ -83,7 +83,7 @@ struct Check<'a> {
 
 impl Check<'_> {
     async fn all(&self, valid: Rc<Vec<Request>>) -> Result<()> {
-        if self.entry.name == LUCIA_CACHE {
+        if matches!(self.entry.name, LUCIA_CACHE | LUCIA_REDIS_CACHE) {
             let number = valid.len() as u64;
             self.one("not kept yet", valid.clone(), 32, number, Statements::Any)
                 .await?;
@@ -95,7 +95,7 @@ impl Check<'_> {
             HAND_WRITTEN | HAND_WRITTEN_AXUM | "lucia-one-by-one" => {
                 (Statements::Exactly(1), Statements::Exactly(1))
             }
-            LUCIA_CACHE => (Statements::Exactly(0), Statements::Exactly(0)),
+            LUCIA_CACHE | LUCIA_REDIS_CACHE => (Statements::Exactly(0), Statements::Exactly(0)),
             "lucia" | "lucia-axum" | LUCIA_REDIS => (Statements::Exactly(1), Statements::Shared),
             _ => (Statements::Any, Statements::Any),
         };

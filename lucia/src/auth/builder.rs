@@ -123,15 +123,15 @@ impl AuthBuilder {
         }
     }
 
-    /// Keeps sessions in a separate store. A lookup then takes two queries, one after the other, and no cache
-    /// answers it. So [`build`](Self::build) refuses a `PgStore` with a cache. Calls that change
+    /// Keeps sessions in a separate store. A lookup then takes two queries, one after the other: one for the
+    /// session, and one for its user unless a cache of the store of users answers it. Calls that change
     /// both users and sessions are then no longer one transaction: deleting a user, changing a password,
     /// and [creating a session](Auth::create_session) with a key.
     pub fn sessions(mut self, sessions: impl SessionStore) -> Self {
         self.unsupported_setting = self
             .unsupported_setting
-            .or(self.store.unsupported_when_split())
-            .or(sessions.unsupported_when_split());
+            .or(self.store.unsupported_for_users_alone())
+            .or(sessions.unsupported_for_sessions_alone());
         let sessions: Arc<dyn SessionStore> = Arc::new(sessions);
         self.session_store = Some(sessions.clone());
         self.store = Arc::new(Split::new(self.main_store.clone(), sessions));

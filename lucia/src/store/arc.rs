@@ -39,6 +39,10 @@ macro_rules! forward_users {
                 fn user_table(&self) -> &str {
                     $inner(self).user_table()
                 }
+
+                fn unsupported_for_users_alone(&self) -> Option<&'static str> {
+                    $inner(self).unsupported_for_users_alone()
+                }
                 $($own)*
             }
             describe_users() -> UserTable;
@@ -70,8 +74,8 @@ macro_rules! forward_sessions {
                     $inner(self).store_name()
                 }
 
-                fn unsupported_when_split(&self) -> Option<&'static str> {
-                    $inner(self).unsupported_when_split()
+                fn unsupported_for_sessions_alone(&self) -> Option<&'static str> {
+                    $inner(self).unsupported_for_sessions_alone()
                 }
 
                 fn removes_expired_sessions(&self) -> bool {

@@ -241,6 +241,21 @@ impl Parts {
         self.explained(read, statement.written).await
     }
 
+    /// The users with these ids, as the database has them now.
+    async fn users(&self, ids: &[&UserId]) -> Result<Vec<UserRow>> {
+        let statements = &self.statements;
+        if let [id] = ids {
+            let params: Params<'_> = &[&id.as_str()];
+            let user = Statement::lookup(&statements.user, params);
+            return self.rows(&user, user_row).await;
+        }
+        let ids: Vec<_> = ids.iter().map(|id| json!({ "id": id.as_str() })).collect();
+        let ids = Value::from(ids).to_string();
+        let params: Params<'_> = &[&ids];
+        let users = Statement::lookup(&statements.several_users, params);
+        self.rows(&users, user_row).await
+    }
+
     /// As [`rows`](Self::rows), for a statement that returns one row at the most.
     async fn row<T>(
         &self,
@@ -299,6 +314,11 @@ impl UserStore for PgStore {
         Ok(UserTable { columns, sample })
     }
 
+    fn unsupported_for_users_alone(&self) -> Option<&'static str> {
+        // They answer with sessions and their users.
+        self.0.replicas.are_on().then_some("replicas")
+    }
+
     async fn insert_user(&self, user: NewUserRow, key: Option<KeyRow>) -> Result<UserRow> {
         self.insert_user_by(None, user, key).await
     }
@@ -311,17 +331,25 @@ impl UserStore for PgStore {
     }
 
     async fn users(&self, ids: &[UserId]) -> Result<Vec<UserRow>> {
-        if let [id] = ids {
-            return Ok(self.user(id).await?.into_iter().collect());
+        let cache = &self.0.cache;
+        let mut users = Vec::with_capacity(ids.len());
+        let mut missing = Vec::new();
+        for id in ids {
+            match cache.find_user(id) {
+                Some(user) => users.push(user),
+                None => missing.push(id),
+            }
         }
-        let ids: Vec<_> = ids.iter().map(|id| json!({ "id": id.as_str() })).collect();
-        let (sql, ids) = (
-            &self.0.statements.several_users,
-            Value::from(ids).to_string(),
-        );
-        self.0
-            .rows(&Statement::lookup(sql, &[&ids]), user_row)
-            .await
+        if !missing.is_empty() {
+            // Before the lookup is sent: what changes from here on may not be in it.
+            let begun = cache.begin(&self.0);
+            let found = self.0.users(&missing).await?;
+            for user in &found {
+                cache.put_user(begun, user);
+            }
+            users.extend(found);
+        }
+        Ok(users)
     }
 
     async fn update_user(

@@ -8,6 +8,7 @@ mod polling;
 mod settings;
 mod tables;
 mod triggers;
+mod users;
 
 use lucia::{CacheOptions, PgStore};
 use lucia_tests::TestClock;

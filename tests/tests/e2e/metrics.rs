@@ -130,7 +130,8 @@ fn a_pool_a_cache_and_batches_are_measured() {
         recorded.assert_next("lucia_pool_connections_max postgres", 8.0);
         recorded.assert_next("lucia_pool_waiting postgres", 0.0);
         recorded.assert_next("lucia_cache_answering", 1.0);
-        recorded.assert_next("lucia_cache_entries", 1.0);
+        recorded.assert_next("lucia_cache_entries sessions", 1.0);
+        recorded.assert_next("lucia_cache_entries users", 1.0);
         recorded.0.lock().unwrap().clear();
 
         for _ in 0..3 {

@@ -67,8 +67,8 @@ impl AuthBuilder {
             }
         }
         if let Some(setting) = self.unsupported_setting {
-            let reason = "it has an effect only where users and sessions are in one store, and \
-                `sessions(..)` puts the sessions into another one: leave one of the two out";
+            let reason = "it has no effect in its store where `sessions(..)` puts the sessions into another \
+                store than the users: leave one of the two out";
             return refuse(setting, reason);
         }
         if self.store_timeout.is_zero() {

@@ -181,9 +181,10 @@ impl PgStoreBuilder {
     /// `migrations/postgres/cache.sql`, Postgres 14 or newer, and one connection more, beside the
     /// pool, for `LISTEN`. Where that does not work, it can
     /// [poll](CacheOptions::poll_interval) instead.
-    /// [`is_cache_answering`](PgStore::is_cache_answering) tells how it is. A store of
-    /// users or sessions alone ([`AuthBuilder::sessions`](crate::AuthBuilder::sessions)) has no use for
-    /// it, and [`AuthBuilder::build`](crate::AuthBuilder::build) refuses it there.
+    /// [`is_cache_answering`](PgStore::is_cache_answering) tells how it is.
+    ///
+    /// Where the sessions are in [another store](crate::AuthBuilder::sessions), the cache keeps users only. Each
+    /// lookup asks for its session, so a session that was ended anywhere is ended here at once.
     #[cfg(feature = "cache")]
     #[cfg_attr(docsrs, doc(cfg(feature = "cache")))]
     pub fn cache(mut self, options: CacheOptions) -> Self {

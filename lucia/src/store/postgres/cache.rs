@@ -139,11 +139,19 @@ impl Cache {
     }
 
     pub(super) fn find(&self, id: &SessionId) -> Option<(SessionRow, UserRow)> {
+        self.find_by(|entries, now| entries.find(&digest_of(id), now))
+    }
+
+    /// A user whose session is in another store.
+    pub(super) fn find_user(&self, id: &UserId) -> Option<UserRow> {
+        self.find_by(|entries, now| entries.find_user(&digest_of_user(id), now))
+    }
+
+    fn find_by<T>(&self, find: impl FnOnce(&Entries, Instant) -> Option<T>) -> Option<T> {
         let shared = self.shared()?;
         let now = Instant::now();
         let is_fresh = shared.freshness.is_fresh(now);
-        let found = is_fresh.then(|| shared.entries.find(&digest_of(id), now));
-        let found = found.flatten();
+        let found = is_fresh.then(|| find(&shared.entries, now)).flatten();
         let counts = &shared.counts;
         match found {
             Some(_) => counts.hits.add(1),
@@ -164,6 +172,14 @@ impl Cache {
         if let (Some(shared), Some(begun)) = (self.shared(), begun) {
             let keys = (digest_of(&found.0.id), digest_of_user(&found.1.id));
             shared.entries.put(begun, keys, found);
+        }
+    }
+
+    /// As [`put`](Self::put), for a user whose session is in another store.
+    pub(super) fn put_user(&self, begun: Option<Begun>, user: &UserRow) {
+        if let (Some(shared), Some(begun)) = (self.shared(), begun) {
+            let key = digest_of_user(&user.id);
+            shared.entries.put_user(begun, key, user);
         }
     }
 

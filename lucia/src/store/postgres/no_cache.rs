@@ -11,6 +11,7 @@ use crate::user::UserId;
 
 pub(super) struct Cache;
 
+#[derive(Clone, Copy)]
 pub(super) struct Begun;
 
 pub(super) struct PendingChange<'a>(PhantomData<&'a ()>);
@@ -45,11 +46,17 @@ impl Cache {
         None
     }
 
+    pub(super) fn find_user(&self, _: &UserId) -> Option<UserRow> {
+        None
+    }
+
     pub(super) fn begin(&self, _: &Arc<Parts>) -> Option<Begun> {
         None
     }
 
     pub(super) fn put(&self, _: Option<Begun>, _: &(SessionRow, UserRow)) {}
+
+    pub(super) fn put_user(&self, _: Option<Begun>, _: &UserRow) {}
 
     pub(super) fn session_changes(&self, _: &SessionId) -> PendingChange<'_> {
         PendingChange(PhantomData)

@@ -16,7 +16,7 @@ use crate::store::{
     AttemptStore, ClaimOutcome, CredentialStore, Expiries, InsertedSession, KeyClaim, KeyRow,
     KeyWrite, MailStore, NewSessionRow, Owner, PasswordChange, Result, Rotation, SESSION_COLUMNS,
     SessionRow, SessionStore, Store, StoreHealth, TokenStore, TransactionStore, UnixMillis,
-    UserRow, WrittenBy,
+    UserRow, UserStore, WrittenBy,
 };
 use crate::user::UserId;
 
@@ -136,10 +136,9 @@ impl SessionStore for PgStore {
         self.record();
     }
 
-    fn unsupported_when_split(&self) -> Option<&'static str> {
-        // Both give sessions with their users.
+    fn unsupported_for_sessions_alone(&self) -> Option<&'static str> {
         let cache = self.0.cache.is_on().then_some("cache");
-        cache.or_else(|| self.0.replicas.are_on().then_some("replicas"))
+        cache.or_else(|| self.unsupported_for_users_alone())
     }
 
     fn may_share_lookups(&self) -> bool {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
+use std::slice;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -55,7 +56,12 @@ impl Source for Split {
         let Some(session) = self.sessions.session(id).await? else {
             return Ok(None);
         };
-        let user = self.users.user(&session.user_id).await?;
+        let id = &session.user_id;
+        let user = match self.users.users(slice::from_ref(id)).await?.pop() {
+            // A user who is gone, or whom the database knows by another spelling.
+            None => self.users.user(id).await?,
+            found => found,
+        };
         let found = |user| Found {
             session,
             user: Ok(user),

@@ -92,10 +92,12 @@ async fn a_cache_that_would_answer_no_lookup_is_refused() {
     let cached = || built(options()).unwrap();
     let other = SqliteStore::in_memory().await.unwrap();
     for (which, settings) in [
-        ("users", Auth::builder(cached()).sessions(other.clone())),
         ("sessions", Auth::builder(other.clone()).sessions(cached())),
         ("both", Auth::builder(cached()).sessions(cached())),
-        ("shared", Auth::builder(Arc::new(cached())).sessions(other)),
+        (
+            "shared",
+            Auth::builder(other.clone()).sessions(Arc::new(cached())),
+        ),
     ] {
         match settings.build() {
             Err(Error::Setting { setting, reason }) => {
@@ -106,6 +108,11 @@ async fn a_cache_that_would_answer_no_lookup_is_refused() {
         }
     }
     Auth::builder(cached()).build().unwrap();
+    // It answers for users.
+    let users = Auth::builder(cached()).sessions(other.clone());
+    users.build().unwrap();
+    let users = Auth::builder(Arc::new(cached())).sessions(other);
+    users.build().unwrap();
     let pg = || PgStore::new(pool());
     Auth::builder(pg()).sessions(pg()).build().unwrap();
 }

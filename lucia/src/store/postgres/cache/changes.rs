@@ -39,12 +39,12 @@ impl Changes {
         self.count += 1;
     }
 
-    /// Whether this session and its user have stayed as they were since there were `count` changes, as
-    /// far as can be told.
-    pub(super) fn spared(&self, count: u64, session: &Digest, user: &Digest) -> bool {
+    /// Whether this session, if any, and this user have stayed as they were since there were `count` changes,
+    /// as far as can be told.
+    pub(super) fn spared(&self, count: u64, session: Option<&Digest>, user: &Digest) -> bool {
         let since = self.count - count;
         let spares = |change: &Change| match change {
-            Change::Session(changed) => changed != session,
+            Change::Session(changed) => Some(changed) != session,
             Change::User(changed) => changed != user,
             Change::Everything => false,
         };
@@ -69,7 +69,7 @@ mod tests {
         for change in changes {
             all.push(*change);
         }
-        all.spared(count, &SESSION, &USER)
+        all.spared(count, Some(&SESSION), &USER)
     }
 
     #[test]

@@ -15,7 +15,8 @@ use tests::{Map, Mutex, MutexGuard};
 #[cfg(not(test))]
 type Map<V> = quick_cache::sync::Cache<Digest, Arc<V>>;
 
-/// Sessions, and users beside them, so that one user with many sessions is kept once.
+/// Sessions, and users beside them, so that one user with many sessions is kept once. Where the sessions are in
+/// another store, there are only users.
 ///
 /// A session's entry names the very entry of its user that it came with. It counts only while that
 /// one is there: the removal of a user removes all of their sessions. It does not keep it: a
@@ -80,6 +81,12 @@ impl Entries {
         is_good.then(|| (session.row.clone(), user.row.clone()))
     }
 
+    /// A user, whatever session asks for them.
+    pub(super) fn find_user(&self, user: &Digest, now: Instant) -> Option<UserRow> {
+        let user = self.users.get(user)?;
+        self.is_young(user.asked_at, now).then(|| user.row.clone())
+    }
+
     /// To be called before a lookup is sent; [`put`](Self::put) takes what it gives. `None` while
     /// closed.
     pub(super) fn begin(&self, now: Instant) -> Option<Begun> {
@@ -95,21 +102,10 @@ impl Entries {
         let (session_key, user_key) = key;
         let (session, user) = row;
         let log = self.lock();
-        if !log.is_open || !log.changes.spared(begun.changes, &session_key, &user_key) {
+        if !log.may_put(begun, Some(&session_key), &user_key) {
             return;
         }
-        let known = self
-            .users
-            .get(&user_key)
-            .filter(|known| known.row == *user && self.is_young(known.asked_at, begun.asked_at));
-        let user = known.unwrap_or_else(|| {
-            let user = Arc::new(CachedUser {
-                row: user.clone(),
-                asked_at: begun.asked_at,
-            });
-            self.users.insert(user_key, user.clone());
-            user
-        });
+        let user = self.kept_user(begun, user_key, user);
         let session = CachedSession {
             row: session.clone(),
             user_key,
@@ -117,6 +113,30 @@ impl Entries {
             asked_at: begun.asked_at,
         };
         self.sessions.insert(session_key, Arc::new(session));
+    }
+
+    /// As [`put`](Self::put), for a user alone.
+    pub(super) fn put_user(&self, begun: Begun, key: Digest, user: &UserRow) {
+        let log = self.lock();
+        if log.may_put(begun, None, &key) {
+            self.kept_user(begun, key, user);
+        }
+    }
+
+    /// The entry of a user: the one that there is, if it says the same.
+    fn kept_user(&self, begun: Begun, key: Digest, user: &UserRow) -> Arc<CachedUser> {
+        let known = self
+            .users
+            .get(&key)
+            .filter(|known| known.row == *user && self.is_young(known.asked_at, begun.asked_at));
+        known.unwrap_or_else(|| {
+            let user = Arc::new(CachedUser {
+                row: user.clone(),
+                asked_at: begun.asked_at,
+            });
+            self.users.insert(key, user.clone());
+            user
+        })
     }
 
     /// Removes what has changed. What was asked before is not put any more.
@@ -144,10 +164,10 @@ impl Entries {
         std::mem::replace(&mut log.is_open, false)
     }
 
-    /// How many sessions there are.
+    /// How many sessions there are, and how many users.
     #[cfg(feature = "metrics")]
-    pub(super) fn len(&self) -> usize {
-        self.sessions.len()
+    pub(super) fn len(&self) -> [usize; 2] {
+        [self.sessions.len(), self.users.len()]
     }
 
     fn clear(&self) {
@@ -161,6 +181,13 @@ impl Entries {
 
     fn lock(&self) -> MutexGuard<'_, Log> {
         self.log.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Log {
+    /// Whether what a lookup gave is still so, as far as can be told.
+    fn may_put(&self, begun: Begun, session: Option<&Digest>, user: &Digest) -> bool {
+        self.is_open && self.changes.spared(begun.changes, session, user)
     }
 }
 

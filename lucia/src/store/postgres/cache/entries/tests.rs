@@ -199,6 +199,19 @@ impl Model {
         Some(found)
     }
 
+    /// What a request does whose session is in another store.
+    fn look_up_user(&self) -> Option<u32> {
+        if let Some(user) = self.entries.find_user(&USER, self.now) {
+            return version(&user);
+        }
+        let begun = self.entries.begin(self.now);
+        let found = self.read()?;
+        if let Some(begun) = begun {
+            self.entries.put_user(begun, USER, &row(1, found).1);
+        }
+        Some(found)
+    }
+
     /// A change, and what is done when it is heard of.
     fn change(&self, to: Option<u32>, change: Change) {
         *self.stored.lock().unwrap() = to;
@@ -295,6 +308,53 @@ fn r54_a_lookup_on_its_way_puts_no_old_user_back() {
             assert_eq!(model.look_up(), Some(1), "changed by {kind:?}");
             lookup.join().unwrap();
             assert_eq!(model.look_up(), Some(1), "changed by {kind:?}");
+        });
+    }
+}
+
+#[test]
+fn a_user_alone_is_found_until_they_change_or_are_too_old() {
+    alone(|entries, now| {
+        let put = |version, now| {
+            let begun = entries.begin(now).unwrap();
+            entries.put_user(begun, USER, &row(1, version).1);
+        };
+        let found = |now| entries.find_user(&USER, now).as_ref().and_then(version);
+        put(0, now);
+        assert_eq!(found(now), Some(0));
+        // Of sessions nothing is said.
+        entries.remove(Change::Session(USER));
+        assert_eq!(found(now), Some(0));
+        assert_eq!(entries.find(&[1; 32], now), None);
+        entries.remove(Change::User(USER));
+        assert_eq!(found(now), None);
+        put(1, now);
+        assert_eq!(found(now + MAX_AGE - Duration::from_millis(1)), Some(1));
+        assert_eq!(found(now + MAX_AGE), None);
+        let begun = entries.begin(now).unwrap();
+        entries.close();
+        entries.put_user(begun, USER, &row(1, 2).1);
+        assert_eq!(found(now), None);
+    });
+}
+
+#[test]
+fn r54_a_lookup_on_its_way_puts_no_old_user_back_whose_session_is_elsewhere() {
+    for (to, kind) in [
+        (Some(1), Change::User(USER)),
+        (None, Change::User(USER)),
+        (Some(1), Change::Everything),
+    ] {
+        loom::model(move || {
+            let model = Model::new();
+            let lookup = thread::spawn({
+                let model = model.clone();
+                move || model.look_up_user()
+            });
+            model.change(to, kind);
+            assert_eq!(model.look_up_user(), to, "changed by {kind:?}");
+            lookup.join().unwrap();
+            assert_eq!(model.look_up_user(), to, "changed by {kind:?}");
         });
     }
 }
