@@ -182,7 +182,7 @@ impl SessionStore for RedisStore {
         let update = async {
             let fields = fields::of_attributes(&attributes);
             let hash = self.0.change(id.as_str(), None, fields).await?;
-            fields::row(id, &hash, &self.0.attributes)
+            fields::row_of(id, hash, &self.0.attributes)
         };
         self.0.bounded(update).await
     }
@@ -262,32 +262,31 @@ impl Parts {
         asked.await.map(|_: bool| ())
     }
 
-    /// The command that asks for the fields of a session.
-    fn fields_of(&self, id: &SessionId) -> Cmd {
-        let mut command = Cmd::new();
-        command.arg("HGETALL").arg(self.key(id.as_str()));
+    /// The command that asks for a session: for its values without their names, half of what there is to read.
+    fn lookup(&self, id: &SessionId) -> Cmd {
+        let mut command = redis::cmd("HMGET");
+        command.arg(self.key(id.as_str())).arg(&fields::OWN);
+        for field in self.attributes.fields() {
+            command.arg(field);
+        }
         command
     }
 
-    async fn hash(&self, id: &SessionId) -> Result<Hash> {
-        let command = self.fields_of(id);
-        self.connection.ask(&command, HASH).await
-    }
-
     async fn session(&self, id: &SessionId) -> Result<Option<SessionRow>> {
-        fields::row(id, &self.hash(id).await?, &self.attributes)
+        let values: Vec<_> = self.connection.ask(&self.lookup(id), HASH).await?;
+        fields::row(id, &values, &self.attributes)
     }
 
     async fn sessions(&self, ids: &[SessionId]) -> Result<Vec<SessionRow>> {
         let mut found = Vec::with_capacity(ids.len());
         for ids in ids.chunks(AT_ONCE) {
-            let commands: Vec<_> = ids.iter().map(|id| self.fields_of(id)).collect();
-            let hashes: Vec<Hash> = self.connection.ask_all(&commands, HASH).await?;
-            if hashes.len() != ids.len() {
+            let commands: Vec<_> = ids.iter().map(|id| self.lookup(id)).collect();
+            let replies: Vec<Vec<_>> = self.connection.ask_all(&commands, HASH).await?;
+            if replies.len() != ids.len() {
                 return Err(failure::unexpected(HASH));
             }
-            for (id, hash) in ids.iter().zip(&hashes) {
-                found.extend(fields::row(id, hash, &self.attributes)?);
+            for (id, values) in ids.iter().zip(&replies) {
+                found.extend(fields::row(id, values, &self.attributes)?);
             }
         }
         Ok(found)
@@ -326,7 +325,7 @@ impl Parts {
         self.attributes.check(&self.prefix, &session.attributes)?;
         let id = session.token.session_id();
         let fields = fields::of_new(&session);
-        let row = fields::row(&id, &fields::as_hash(&fields), &self.attributes)?;
+        let row = fields::row_of(&id, fields::as_hash(&fields), &self.attributes)?;
         let row = row.ok_or_else(|| failure::unexpected(HASH))?;
         let find_replaced = async {
             match &session.replaces {
@@ -353,7 +352,9 @@ impl Parts {
     }
 
     async fn rotate(&self, id: &SessionId, rotation: Rotation) -> Result<bool> {
-        let before = self.hash(id).await?;
+        let mut command = redis::cmd("HGETALL");
+        command.arg(self.key(id.as_str()));
+        let before: Hash = self.connection.ask(&command, HASH).await?;
         let Some(user_id) = before.get(USER_ID) else {
             return Ok(false);
         };

@@ -1,7 +1,5 @@
 //! The application's attributes of a session. Redis has no columns, so the store is told which there are.
 
-use std::collections::HashMap;
-
 use serde_json::{Map, Value};
 
 use crate::error::{ConstraintKind, ConstraintViolation};
@@ -11,9 +9,14 @@ use crate::{Error, Result as SettingResult};
 /// What stands before the name of an attribute in the hash of a session.
 pub(super) const FIELD: &str = "a:";
 
-/// The attributes by name, each with the value that it has where none was given.
+/// The attributes.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Attributes(Map<String, Value>);
+pub(super) struct Attributes {
+    /// By name, each with the value that it has where none was given.
+    defaults: Map<String, Value>,
+    /// The field of each.
+    fields: Vec<String>,
+}
 
 impl Attributes {
     pub(super) fn new(defaults: Map<String, Value>) -> SettingResult<Self> {
@@ -24,7 +27,10 @@ impl Attributes {
                 "session_attributes",
                 format!("`{name}` is a field of lucia's own; give the attribute another name"),
             )),
-            None => Ok(Self(defaults)),
+            None => Ok(Self {
+                fields: defaults.keys().map(|name| field(name)).collect(),
+                defaults,
+            }),
         }
     }
 
@@ -35,7 +41,7 @@ impl Attributes {
                 let what = format!("`{name}` is not an attribute");
                 return Err(StoreError::Misuse(what));
             }
-            let reason = match self.0.get(name) {
+            let reason = match self.defaults.get(name) {
                 None => "there is no such attribute; declare it by `session_attributes`",
                 Some(Value::Null) => continue,
                 Some(_) if value.is_null() => {
@@ -51,17 +57,25 @@ impl Attributes {
         Ok(())
     }
 
-    /// All attributes of a session as the text of a JSON object. Its hash has some of them.
-    pub(super) fn text(&self, hash: &HashMap<String, String>) -> String {
+    /// The fields that they are in.
+    pub(super) fn fields(&self) -> impl Iterator<Item = &str> {
+        self.fields.iter().map(String::as_str)
+    }
+
+    /// All attributes of a session as the text of a JSON object. Some of their fields have a value.
+    pub(super) fn text(&self, values: &[Option<String>]) -> String {
         let mut text = String::from("{");
-        for (name, default) in &self.0 {
+        for ((name, default), stored) in self.defaults.iter().zip(values) {
             if text.len() > 1 {
                 text.push(',');
             }
             let name_as_json = Value::from(name.as_str()).to_string();
-            let stored = hash.get(&field(name)).cloned();
-            let value = stored.unwrap_or_else(|| default.to_string());
-            text.push_str(&format!("{name_as_json}:{value}"));
+            text.push_str(&name_as_json);
+            text.push(':');
+            match stored {
+                Some(stored) => text.push_str(stored),
+                None => text.push_str(&default.to_string()),
+            }
         }
         text.push('}');
         text

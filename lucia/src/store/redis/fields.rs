@@ -115,19 +115,38 @@ pub(super) fn of_changed_attributes(now: &Hash, before: &Hash) -> Fields {
         .collect()
 }
 
-/// The session of a hash. `None` where there is none.
+/// The fields of a session besides its attributes.
+pub(super) const OWN: [&str; 9] = [
+    USER_ID,
+    "created_at",
+    "authenticated_at",
+    "renewed_at",
+    "active_expires",
+    "idle_expires",
+    "device",
+    "address",
+    "persistent",
+];
+
+/// The session of a hash, which has these values in the fields [`OWN`] and then in those of the attributes. `None`
+/// where there is none.
 pub(super) fn row(
     id: &SessionId,
-    hash: &Hash,
+    values: &[Option<String>],
     attributes: &Attributes,
 ) -> Result<Option<SessionRow>> {
-    if hash.is_empty() {
+    if values.iter().all(Option::is_none) {
         return Ok(None);
     }
     let unreadable = || unexpected(HASH);
-    let text = |name: &str| hash.get(name).cloned();
+    let (own, of_attributes) = values.split_at_checked(OWN.len()).ok_or_else(unreadable)?;
+    let value = |name: &str| {
+        let at = OWN.iter().position(|own| *own == name)?;
+        own[at].as_deref()
+    };
+    let text = |name: &str| value(name).map(str::to_owned);
     let optional_time = |name: &str| {
-        let time = hash.get(name).map(|text| text.parse().map(UnixMillis));
+        let time = value(name).map(|text| text.parse().map(UnixMillis));
         time.transpose().map_err(|_| unreadable())
     };
     let time = |name: &str| optional_time(name)?.ok_or_else(unreadable);
@@ -141,12 +160,12 @@ pub(super) fn row(
         authenticated_at: optional_time("authenticated_at")?,
         device: text("device"),
         address: text("address"),
-        persistent: match hash.get("persistent").map(String::as_str) {
+        persistent: match value("persistent") {
             Some("1") => true,
             Some("0") => false,
             _ => return Err(unreadable()),
         },
-        attributes: attributes.text(hash),
+        attributes: attributes.text(of_attributes),
         ..SessionRow::new(id.clone(), user_id, time("created_at")?, expiries)
     }))
 }
@@ -159,6 +178,17 @@ fn put_expiries(fields: &mut Fields, expiries: Expiries) {
 
 fn put(fields: &mut Fields, name: &str, value: impl ToString) {
     fields.extend([name.to_owned(), value.to_string()]);
+}
+
+/// The session of a hash with all of its fields.
+pub(super) fn row_of(
+    id: &SessionId,
+    mut hash: Hash,
+    attributes: &Attributes,
+) -> Result<Option<SessionRow>> {
+    let names = OWN.into_iter().chain(attributes.fields());
+    let values: Vec<_> = names.map(|name| hash.remove(name)).collect();
+    row(id, &values, attributes)
 }
 
 /// The fields with their values, as a hash.
