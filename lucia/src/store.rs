@@ -313,8 +313,8 @@ pub trait Store: UserStore + SessionStore {
 
     /// Whether [`session_and_user`](Self::session_and_user) can answer with what was committed a moment ago, as
     /// where it reads from a replica. A session that it has can have been renewed since. So lucia asks
-    /// [`sessions_and_users`](Self::sessions_and_users), which is never behind, before it takes such a session for
-    /// expired.
+    /// [`sessions_and_users`](Self::sessions_and_users), whose sessions are never behind, before it takes such a
+    /// session for expired.
     fn lookups_may_lag(&self) -> bool {
         false
     }

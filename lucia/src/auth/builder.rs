@@ -76,8 +76,8 @@ pub struct AuthBuilder {
     /// What `store` is put together from, if sessions are in another store than the rest.
     main_store: Arc<dyn Store>,
     session_store: Option<Arc<dyn SessionStore>>,
-    /// A setting of a store that has no effect, since the sessions are in another store.
-    unsupported_setting: Option<&'static str>,
+    /// A setting of a store that has no effect, since the sessions are in another store, and why.
+    unsupported_setting: Option<(&'static str, &'static str)>,
     environment: Environment,
     lifetime: Lifetime,
     max_sessions: Option<u32>,
@@ -128,10 +128,19 @@ impl AuthBuilder {
     /// both users and sessions are then no longer one transaction: deleting a user, changing a password,
     /// and [creating a session](Auth::create_session) with a key.
     pub fn sessions(mut self, sessions: impl SessionStore) -> Self {
-        self.unsupported_setting = self
-            .unsupported_setting
-            .or(self.store.unsupported_for_users_alone())
-            .or(sessions.unsupported_for_sessions_alone());
+        let of_users = self.main_store.unsupported_for_users_alone();
+        let of_sessions = sessions.unsupported_for_sessions_alone();
+        let of_users = of_users.map(|setting| {
+            let reason = "it has no effect where `sessions(..)` puts the sessions into another store than the \
+                users: leave one of the two out";
+            (setting, reason)
+        });
+        let of_sessions = of_sessions.map(|setting| {
+            let reason = "it has no effect in the store of `sessions(..)`, which holds no users: leave it out \
+                there";
+            (setting, reason)
+        });
+        self.unsupported_setting = of_users.or(of_sessions);
         let sessions: Arc<dyn SessionStore> = Arc::new(sessions);
         self.session_store = Some(sessions.clone());
         self.store = Arc::new(Split::new(self.main_store.clone(), sessions));

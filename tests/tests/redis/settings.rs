@@ -233,6 +233,11 @@ async fn a_user_with_the_rules_of_the_guide_can_do_everything() {
         assert!(store.rotate_session(&id(9), rotation(10)).await.unwrap());
         let updated = store.update_session(&id(10), serde_json::Map::new()).await;
         assert!(updated.unwrap().is_some());
+        assert!(store.session(&id(10)).await.unwrap().is_some());
+        let found = store.sessions(&[id(8), id(10)]).await.unwrap();
+        assert_eq!(found.len(), 1);
+        let of_ada = store.user_sessions(&crate::support::user(ADA)).await;
+        assert_eq!(of_ada.unwrap().len(), 1);
         let deleted = store.delete_session(&id(10), Owner::Anyone).await;
         assert!(deleted.unwrap());
         store

@@ -66,9 +66,7 @@ impl AuthBuilder {
                 return refuse("sign_in_limit", reason);
             }
         }
-        if let Some(setting) = self.unsupported_setting {
-            let reason = "it has no effect in its store where `sessions(..)` puts the sessions into another \
-                store than the users: leave one of the two out";
+        if let Some((setting, reason)) = self.unsupported_setting {
             return refuse(setting, reason);
         }
         if self.store_timeout.is_zero() {

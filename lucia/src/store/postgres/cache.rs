@@ -1,4 +1,4 @@
-//! The cache: what lookups gave, kept until it changes.
+//! The cache: what lookups gave, kept until it changes. With sessions in another store, it keeps users alone.
 //!
 //! **How long an old answer can be given.** By this store, a revocation is seen by every lookup
 //! that is called after it has returned: the entry is removed before it returns, whether it

@@ -58,7 +58,7 @@ impl Attributes {
     }
 
     /// The fields that they are in.
-    pub(super) fn fields(&self) -> impl Iterator<Item = &str> {
+    pub(super) fn fields(&self) -> impl ExactSizeIterator<Item = &str> {
         self.fields.iter().map(String::as_str)
     }
 

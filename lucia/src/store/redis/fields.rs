@@ -135,11 +135,14 @@ pub(super) fn row(
     values: &[Option<String>],
     attributes: &Attributes,
 ) -> Result<Option<SessionRow>> {
+    let unreadable = || unexpected(HASH);
+    if values.len() != OWN.len() + attributes.fields().len() {
+        return Err(unreadable());
+    }
     if values.iter().all(Option::is_none) {
         return Ok(None);
     }
-    let unreadable = || unexpected(HASH);
-    let (own, of_attributes) = values.split_at_checked(OWN.len()).ok_or_else(unreadable)?;
+    let (own, of_attributes) = values.split_at(OWN.len());
     let value = |name: &str| {
         let at = OWN.iter().position(|own| *own == name)?;
         own[at].as_deref()

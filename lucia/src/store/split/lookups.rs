@@ -56,17 +56,12 @@ impl Source for Split {
         let Some(session) = self.sessions.session(id).await? else {
             return Ok(None);
         };
-        let id = &session.user_id;
-        let user = match self.users.users(slice::from_ref(id)).await?.pop() {
-            // A user who is gone, or whom the database knows by another spelling.
-            None => self.users.user(id).await?,
-            found => found,
-        };
+        let user = self.users_of(slice::from_ref(&session)).await?;
         let found = |user| Found {
             session,
             user: Ok(user),
         };
-        Ok(user.map(found))
+        Ok(user.into_values().next().map(found))
     }
 
     async fn find_all(
