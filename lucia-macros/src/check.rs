@@ -3,6 +3,8 @@
 use crate::args::Attribute;
 use crate::framework::Framework;
 use crate::item::{self, Handler};
+use quote::ToTokens;
+use std::fmt::Display;
 use syn::{
     Error, FnArg, GenericArgument, Ident, PatType, Path, PathArguments, Result, ReturnType, Safety,
     Signature, Type,
@@ -47,56 +49,45 @@ pub(crate) fn parameters(sig: &Signature) -> impl Iterator<Item = &PatType> {
 }
 
 fn check_qualifiers(sig: &Signature) -> Result<()> {
-    let constness = match &sig.constness {
-        Some(token) => Err(Error::new_spanned(
-            token,
-            "a handler waits for the database: write `async fn` without `const`",
-        )),
-        None if sig.asyncness.is_none() => Err(Error::new_spanned(
-            sig.fn_token,
-            "a handler waits for the database: write `async fn`",
-        )),
-        None => Ok(()),
+    let blocking = sig.constness.is_none() && sig.asyncness.is_none();
+    let unsafety = match &sig.safety {
+        Safety::Default => None,
+        token => Some(token),
     };
-    let safety = match &sig.safety {
-        Safety::Default => Ok(()),
-        token => Err(Error::new_spanned(
-            token,
+    all([
+        refuse(
+            sig.constness.as_ref(),
+            "a handler waits for the database: write `async fn` without `const`",
+        ),
+        refuse(
+            blocking.then_some(sig.fn_token),
+            "a handler waits for the database: write `async fn`",
+        ),
+        refuse(
+            unsafety,
             "the server calls a handler, and knows of no promise to keep: remove `unsafe`, and write \
              an `unsafe` block inside",
-        )),
-    };
-    let abi = match &sig.abi {
-        Some(token) => Err(Error::new_spanned(
-            token,
+        ),
+        refuse(
+            sig.abi.as_ref(),
             "the server calls a handler as a Rust function: remove `extern`",
-        )),
-        None => Ok(()),
-    };
-    all([constness, safety, abi])
+        ),
+    ])
 }
 
 fn check_receiver(framework: Framework, sig: &Signature) -> Result<()> {
-    match sig.receiver() {
-        Some(receiver) => Err(Error::new_spanned(
-            receiver,
-            format!(
-                "a handler is a free function: take `{}` instead of `self`",
-                framework.shared(),
-            ),
-        )),
-        None => Ok(()),
-    }
+    let shared = framework.shared();
+    refuse(
+        sig.receiver(),
+        format!("a handler is a free function: take `{shared}` instead of `self`"),
+    )
 }
 
 fn check_variadic(sig: &Signature) -> Result<()> {
-    match &sig.variadic {
-        Some(variadic) => Err(Error::new_spanned(
-            variadic,
-            "each parameter of a handler is an extractor: remove `...`",
-        )),
-        None => Ok(()),
-    }
+    refuse(
+        sig.variadic.as_ref(),
+        "each parameter of a handler is an extractor: remove `...`",
+    )
 }
 
 fn check_return_type(framework: Framework, sig: &Signature) -> Result<()> {
@@ -113,18 +104,17 @@ fn check_return_type(framework: Framework, sig: &Signature) -> Result<()> {
 }
 
 fn check_parameter_count(framework: Framework, sig: &Signature) -> Result<()> {
-    let most = framework.max_parameters();
-    match parameters(sig).nth(most) {
-        Some(parameter) => Err(Error::new_spanned(
-            parameter,
-            format!(
-                "{} extracts at most {most} parameters: \
-                 take some of them together as a tuple, such as `(a, b): (A, B)`",
-                framework.name(),
-            ),
-        )),
-        None => Ok(()),
-    }
+    /// Both frameworks implement `FromRequest` for tuples up to this length.
+    const MOST: usize = 16;
+
+    let name = framework.name();
+    refuse(
+        parameters(sig).nth(MOST),
+        format!(
+            "{name} extracts at most {MOST} parameters: \
+             take some of them together as a tuple, such as `(a, b): (A, B)`"
+        ),
+    )
 }
 
 /// The compiler would say that the handler as a whole is none.
@@ -164,16 +154,11 @@ fn body_extractor(ty: &Type) -> Option<&'static str> {
 }
 
 fn check_parameter(framework: Framework, parameter: &PatType) -> Result<()> {
-    if let Some(cfg) = parameter
-        .attrs
-        .iter()
-        .find(|attr| attr.path().is_ident("cfg"))
-    {
-        return Err(Error::new_spanned(
-            cfg,
-            "a parameter of a handler is always there: put `#[cfg(..)]` on one handler for each case",
-        ));
-    }
+    let mut attrs = parameter.attrs.iter();
+    refuse(
+        attrs.find(|attr| attr.path().is_ident("cfg")),
+        "a parameter of a handler is always there: put `#[cfg(..)]` on one handler for each case",
+    )?;
     // In axum an `Option` of our extractors tells an outage from an anonymous request.
     let optional = optional(&parameter.ty).filter(|_| framework == Framework::Actix);
     if let Some(inner) = optional {
@@ -227,6 +212,11 @@ fn path(ty: &Type) -> Option<&Path> {
         Type::Group(ty) => path(&ty.elem),
         _ => None,
     }
+}
+
+/// Refuses what was found, if anything was.
+fn refuse(found: Option<impl ToTokens>, message: impl Display) -> Result<()> {
+    found.map_or(Ok(()), |found| Err(Error::new_spanned(found, message)))
 }
 
 /// All the mistakes at once, for two mistakes are two messages.

@@ -58,12 +58,6 @@ impl Framework {
         }
     }
 
-    /// How many parameters can be extracted: `FromRequest` is implemented for tuples up to this
-    /// length.
-    pub(crate) fn max_parameters(self) -> usize {
-        16
-    }
-
     /// Whether only the last parameter can read the body.
     pub(crate) fn reads_the_body_last(self) -> bool {
         self == Framework::Axum

@@ -201,6 +201,14 @@ impl Auth {
     }
 }
 
+/// Accepts that a table is missing, which an application may do without.
+fn optional_table<T>(answer: Result<T>) -> Result<()> {
+    match answer {
+        Ok(_) | Err(Error::Schema { column: None, .. }) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
 impl fmt::Debug for Auth {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Auth")

@@ -54,12 +54,12 @@ fn text_of(random: impl Fn() -> Result<[u8; 64]>, length: usize) -> Result<Strin
 pub struct UnixMillis(pub i64);
 
 impl UnixMillis {
-    /// This moment and `duration` more, the last representable one at the most.
+    /// This moment and `duration` more, at most the last representable one.
     pub(crate) fn plus(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(millis(duration)))
     }
 
-    /// This moment and `duration` less, the first representable one at the least.
+    /// This moment and `duration` less, at least the first representable one.
     #[cfg(feature = "oauth")]
     pub(crate) fn minus(self, duration: Duration) -> Self {
         Self(self.0.saturating_sub(millis(duration)))

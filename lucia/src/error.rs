@@ -336,4 +336,4 @@ pub(crate) fn place(table: &str, column: Option<&str>) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

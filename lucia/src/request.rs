@@ -131,15 +131,27 @@ impl Auth {
             let with_cookie = cookie != Presented::Nothing;
             let refusal = self.origin().check(request, with_cookie).err();
             let is_safe = origin::is_safe(request.method());
-            let client = Client::of(request, self.origin().proxies);
             // Copied only where a hook may want it, and not to look up a session.
             let shows_token = with_cookie || bearer != Presented::Nothing;
             let is_wanted = self.has_hooks() && !(is_safe && shows_token);
-            let user_agent = is_wanted.then(|| user_agent(request)).flatten();
-            let client = (client, user_agent);
-            let browser = BrowserBinding::read(self, request, is_safe);
-            let origin = (refusal, is_safe);
-            AuthRequest::new(self.clone(), cookie, bearer, origin, client, browser)
+            AuthRequest(Arc::new(Shared {
+                auth: self.clone(),
+                refusal: refusal.map_or_else(OnceLock::new, OnceLock::from),
+                is_refusal_told: AtomicBool::new(false),
+                is_safe,
+                client: Client::of(request, self.origin().proxies),
+                user_agent: is_wanted.then(|| user_agent(request)).flatten(),
+                client_auth: OnceLock::new(),
+                first: Sender::from(Source::Presented(Claim::new(cookie))),
+                replacement: Mutex::new(None),
+                bearer: Claim::new(bearer),
+                browser: BrowserBinding::read(self, request, is_safe),
+                by_bearer: AtomicBool::new(false),
+                for_want_of_bearer: AtomicBool::new(false),
+                admitted: OnceLock::new(),
+                asked: AtomicBool::new(false),
+                adopted: AtomicBool::new(false),
+            }))
         });
         auth_request.look_again(request);
         auth_request
@@ -185,34 +197,6 @@ impl Auth {
 }
 
 impl AuthRequest {
-    fn new(
-        auth: Auth,
-        cookie: Presented,
-        bearer: Presented,
-        (refusal, is_safe): (Option<Refusal>, bool),
-        (client, user_agent): (Client, Option<Arc<str>>),
-        browser: BrowserBinding,
-    ) -> Self {
-        Self(Arc::new(Shared {
-            auth,
-            refusal: refusal.map_or_else(OnceLock::new, OnceLock::from),
-            is_refusal_told: AtomicBool::new(false),
-            is_safe,
-            client,
-            user_agent,
-            client_auth: OnceLock::new(),
-            first: Sender::from(Source::Presented(Claim::new(cookie))),
-            replacement: Mutex::new(None),
-            bearer: Claim::new(bearer),
-            browser,
-            by_bearer: AtomicBool::new(false),
-            for_want_of_bearer: AtomicBool::new(false),
-            admitted: OnceLock::new(),
-            asked: AtomicBool::new(false),
-            adopted: AtomicBool::new(false),
-        }))
-    }
-
     /// The session of the request, or `None` if the request is anonymous.
     ///
     /// This is the session of the cookie. Behind a guard, it is the session that the guard admitted, by

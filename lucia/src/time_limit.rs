@@ -20,7 +20,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 /// How long a limit lasts that is too long for the clock.
 const FAR_FUTURE: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 
-/// How many timers a thread keeps at the most: as many as it has limits at once where it is busy.
+/// How many timers a thread keeps at most: as many as it has limits at once where it is busy.
 const KEPT: usize = 256;
 
 /// A future that took longer than its limit.

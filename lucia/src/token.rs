@@ -25,6 +25,9 @@ pub use links::CreateToken;
 pub use purpose::{CodePurpose, TokenPurpose};
 pub use secret::{OneTimeCode, OneTimeToken};
 
+pub(crate) use password_reset::PASSWORD_RESET;
+pub(crate) use sign_in_link::SIGN_IN_LINK;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 

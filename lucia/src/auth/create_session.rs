@@ -63,7 +63,7 @@ impl Auth {
 /// A [`UserKey`](crate::UserKey) that was only looked up does not implement this trait, because it has not
 /// been verified. To sign its user in anyway, pass `&key.user_id`.
 #[diagnostic::on_unimplemented(
-    message = "nobody signs in by `{Self}`",
+    message = "`{Self}` cannot start a session",
     label = "neither a `VerifiedKey` nor a `UserId`",
     note = "`verify_password` returns a `VerifiedKey`: write `auth.create_session(&key)` after a sign-in",
     note = "write `auth.create_session(&user.id)` where the application vouches for the user"

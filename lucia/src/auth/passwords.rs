@@ -1,6 +1,6 @@
 //! Changing passwords, and replacing hashes that are out of date.
 
-use super::Auth;
+use super::{Auth, optional_table};
 use crate::error::chain;
 use crate::event::{EventKind, SignInFailure};
 use crate::session::Session;
@@ -193,10 +193,7 @@ impl Auth {
         let Some(tokens) = self.store().tokens() else {
             return Ok(());
         };
-        match self.ask(tokens.delete_user_tokens(user_id)).await {
-            Err(Error::Schema { column: None, .. }) => Ok(()),
-            ended => ended,
-        }
+        optional_table(self.ask(tokens.delete_user_tokens(user_id)).await)
     }
 
     /// As [`reset_password`](Self::reset_password), with the hash of an accepted password, for a user who has

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinHandle;
 
-use super::Auth;
+use super::{Auth, optional_table};
 use crate::clock::random_bytes;
 use crate::measure;
 use crate::{Error, Result};
@@ -36,12 +36,8 @@ impl Auth {
         let now = self.now();
         let attempts = self.attempts()?;
         let delete = || self.ask(attempts.delete_old_attempts(now, batch));
-        match self.in_batches("attempts", batch, delete).await {
-            // There is no such table. Each attempt that is counted says so, and where none is, it
-            // is not needed.
-            Ok(_) | Err(Error::Schema { column: None, .. }) => Ok(()),
-            Err(error) => Err(error),
-        }
+        // Each attempt that is counted reports a missing table. If none is counted, it is not needed.
+        optional_table(self.in_batches("attempts", batch, delete).await)
     }
 
     /// Deletes one-time tokens that have expired, in batches with pauses between them.
@@ -55,11 +51,8 @@ impl Auth {
         };
         let now = self.now();
         let delete = || self.ask(tokens.delete_expired_tokens(now, batch));
-        match self.in_batches("tokens", batch, delete).await {
-            // The table is missing. An application that creates no tokens does not need it.
-            Ok(_) | Err(Error::Schema { column: None, .. }) => Ok(()),
-            Err(error) => Err(error),
-        }
+        // An application that creates no tokens does not need their table.
+        optional_table(self.in_batches("tokens", batch, delete).await)
     }
 
     /// Settings of a job that deletes expired sessions, expired one-time tokens and ended counts of sign-in

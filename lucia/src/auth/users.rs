@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::Auth;
+use super::{Auth, optional_table};
 use crate::event::EventKind;
 use crate::user::{Attributes, Problem, User, UserId, refused, try_columns};
 use crate::{Error, Result};
@@ -90,25 +90,19 @@ impl Auth {
             self.ask(self.attempts()?.check_attempts()).await?;
         }
         if let Some(tokens) = self.store().tokens() {
-            match self.ask(tokens.check_tokens()).await {
-                // An application that creates no tokens can do without their table.
-                Ok(()) | Err(Error::Schema { column: None, .. }) => {}
-                Err(error) => return Err(error),
-            }
+            // An application that creates no tokens can do without their table.
+            optional_table(self.ask(tokens.check_tokens()).await)?;
         }
         if let Some(mails) = self.store().mails() {
-            match self.ask(mails.check_mails()).await {
-                // One that sends no mails can do without theirs.
-                Ok(()) | Err(Error::Schema { column: None, .. }) => {}
-                Err(error) => return Err(error),
-            }
+            // One that sends no mails can do without theirs.
+            optional_table(self.ask(mails.check_mails()).await)?;
         }
         if let Some(credentials) = self.store().credentials() {
-            match self.ask(credentials.check_credentials()).await {
-                // One that stores no credentials can do without theirs.
-                Ok(()) => {}
-                Err(Error::Schema { column: None, .. }) if !self.stores_credentials() => {}
-                Err(error) => return Err(error),
+            let checked = self.ask(credentials.check_credentials()).await;
+            // One that stores no credentials can do without theirs.
+            match self.stores_credentials() {
+                true => checked?,
+                false => optional_table(checked)?,
             }
         }
         let table = self.store().user_table();

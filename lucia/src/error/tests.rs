@@ -39,7 +39,7 @@ fn oauth(kind: OAuthErrorKind) -> Error {
     Error::OAuth(OAuthError::new(kind, "test", String::new()))
 }
 
-fn all() -> Vec<Error> {
+pub(crate) fn all() -> Vec<Error> {
     let table = || "auth_user".to_owned();
     let broken = |kind| Error::Constraint(ConstraintViolation::new(kind, "auth_user"));
     vec![

@@ -184,13 +184,6 @@ fn log_failure(reason: SignInFailure, provider_id: Option<&str>, user_id: Option
         SignInFailure::InvalidOneTimeToken => {
             tracing::info!(provider_id, "sign-in failed: wrong link or code");
         }
-        SignInFailure::UnverifiedAddress => {
-            let user_id = user_id.map(UserId::as_str);
-            tracing::info!(
-                user_id,
-                "address not verified: the user has another way to sign in, and has not"
-            );
-        }
         SignInFailure::OtherUser => {
             tracing::info!(provider_id, "sign-in failed: the key is another user's")
         }
@@ -204,8 +197,9 @@ fn log_failure(reason: SignInFailure, provider_id: Option<&str>, user_id: Option
             provider_id,
             "too many attempts to sign in, by several spellings"
         ),
-        // Where an error is the reason, it is logged where it arises.
-        SignInFailure::UnknownUser
+        // Where another call or an error is the reason, it is logged where it arises.
+        SignInFailure::UnverifiedAddress
+        | SignInFailure::UnknownUser
         | SignInFailure::Busy
         | SignInFailure::Unavailable
         | SignInFailure::Cancelled => {

@@ -16,15 +16,14 @@ use crate::{Error, Result};
 /// No browser keeps a cookie longer (RFC 6265bis, 5.5), so none is asked to.
 const MAX_AGE: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 
-/// What a name or attribute may take up at the most, in bytes, as browsers have it.
+/// The most bytes that browsers accept in a name or an attribute.
 const MAX_LENGTH: usize = 4096;
 
 /// Names with `__Host-` and `__Secure-`, `SameSite=None`, and `Partitioned` (RFC 6265bis, 5.7).
 const NEEDS_SECURE: &str = "browsers refuse this without `Secure`, which the cookie has not in \
     `Environment::Development`: set it in production only";
 
-/// How many different tokens are looked up, at the most, where a request has several cookies of our
-/// name.
+/// How many different tokens are looked up, at most, where a request has several cookies of our name.
 const CANDIDATES: usize = 4;
 
 /// Whether browsers send the cookie with requests that other sites cause (RFC 6265bis, 4.1.2.7).
@@ -183,14 +182,14 @@ impl CookieConfig {
                 );
             }
             if domain.len() > MAX_LENGTH {
-                return refuse("cookie.domain", "a domain has 4096 bytes at the most");
+                return refuse("cookie.domain", "a domain has at most 4096 bytes");
             }
         }
         if self.name.len() > MAX_LENGTH {
-            return refuse("cookie.name", "a name has 4096 bytes at the most");
+            return refuse("cookie.name", "a name has at most 4096 bytes");
         }
         if self.path.len() > MAX_LENGTH {
-            return refuse("cookie.path", "a path has 4096 bytes at the most");
+            return refuse("cookie.path", "a path has at most 4096 bytes");
         }
 
         let prefixed = |prefix: &str| {

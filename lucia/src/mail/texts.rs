@@ -304,8 +304,8 @@ impl fmt::Debug for MailTexts {
     }
 }
 
-/// A duration as a number of days, hours or minutes: the longest of these that says it exactly, and whole
-/// minutes at the least.
+/// A duration as a number of days, hours or minutes: the longest of these that says it exactly, or whole
+/// minutes.
 fn largest_unit(duration: Duration) -> (u64, Unit) {
     let minutes = duration.as_secs() / 60;
     match minutes {

@@ -108,9 +108,7 @@ fn read_bcrypt(text: &str) -> Result<u32, UnknownHash> {
     }
     let parts: bcrypt::HashParts = text.parse().map_err(|_| NO_BCRYPT)?;
     match parts.get_cost() {
-        0..4 => Err(UnknownHash::Malformed(
-            "the cost of bcrypt is 4 at the least",
-        )),
+        0..4 => Err(UnknownHash::Malformed("the cost of bcrypt is at least 4")),
         cost @ 4..=BCRYPT_MAX_COST => Ok(cost),
         _ => Err(UnknownHash::TooCostly("the cost of bcrypt is above 16")),
     }

@@ -2,14 +2,13 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::pin::Pin;
 
 use super::sign_in::browser_session_options;
 use super::{AuthRequest, SignIn};
 #[cfg(doc)]
 use crate::Error;
 use crate::Result;
-use crate::auth::SessionOptions;
+use crate::auth::{SessionOptions, awaited};
 use crate::session::Session;
 use crate::sign_in::Evidence;
 use crate::token::KeyLink;
@@ -201,14 +200,7 @@ impl VerifyEmail<'_> {
     }
 }
 
-impl<'a> IntoFuture for VerifyEmail<'a> {
-    type Output = Result<EmailVerification>;
-    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;
-
-    fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.verify())
-    }
-}
+awaited!(VerifyEmail::verify -> EmailVerification);
 
 impl fmt::Debug for VerifyEmail<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -4,7 +4,7 @@ use super::AuthRequest;
 #[cfg(doc)]
 use crate::Error;
 use crate::Result;
-use crate::token::{KeyCode, KeyLink};
+use crate::token::{KeyCode, KeyLink, PASSWORD_RESET, SIGN_IN_LINK};
 use crate::user::key::KeyId;
 
 impl AuthRequest {
@@ -52,7 +52,8 @@ impl AuthRequest {
         let key = key.into();
         self.check_forgery()?;
         let address = self.client_address();
-        self.auth().create_reset_link(&key, address).await
+        let auth = self.auth();
+        auth.create_key_link(PASSWORD_RESET, &key, address).await
     }
 
     /// Creates a link with which the user of this key signs in within 10 minutes (OWASP ASVS 5.0, 6.5.5):
@@ -88,7 +89,8 @@ impl AuthRequest {
         let key = key.into();
         self.check_forgery()?;
         let address = self.client_address();
-        self.auth().create_link_to_sign_in(&key, address).await
+        let auth = self.auth();
+        auth.create_key_link(SIGN_IN_LINK, &key, address).await
     }
 
     /// Creates a code of 8 digits with which the user of this key signs in within 10 minutes (OWASP ASVS

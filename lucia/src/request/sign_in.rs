@@ -5,7 +5,7 @@ use std::pin::Pin;
 
 use super::AuthRequest;
 use crate::Result;
-use crate::auth::{CreateSession, CreateUser, SessionOptions};
+use crate::auth::{CreateSession, CreateUser, SessionOptions, awaited};
 use crate::error::chain;
 use crate::event::InvalidationCause;
 use crate::session::Session;
@@ -189,14 +189,7 @@ impl SignIn<'_> {
     }
 }
 
-impl<'a> IntoFuture for SignIn<'a> {
-    type Output = Result<Session>;
-    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;
-
-    fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.sign_in())
-    }
-}
+awaited!(SignIn::sign_in -> Session);
 
 impl fmt::Debug for SignIn<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -213,48 +213,22 @@ mod sealed {
         }
     }
 
-    impl Sealed for Password<'_> {
-        fn evidence<'a>(self) -> Evidence<'a>
-        where
-            Self: 'a,
-        {
-            Evidence::Password(self)
-        }
+    macro_rules! sealed {
+        ($proof:ty, $this:ident => $evidence:expr) => {
+            impl Sealed for $proof {
+                fn evidence<'a>($this) -> Evidence<'a>
+                where
+                    Self: 'a,
+                {
+                    $evidence
+                }
+            }
+        };
     }
 
-    impl Sealed for SignInLink<'_> {
-        fn evidence<'a>(self) -> Evidence<'a>
-        where
-            Self: 'a,
-        {
-            Evidence::Link(self)
-        }
-    }
-
-    impl Sealed for SignInCode<'_> {
-        fn evidence<'a>(self) -> Evidence<'a>
-        where
-            Self: 'a,
-        {
-            Evidence::Code(self)
-        }
-    }
-
-    impl Sealed for VerifiedKey {
-        fn evidence<'a>(self) -> Evidence<'a>
-        where
-            Self: 'a,
-        {
-            Evidence::Key(Cow::Owned(self))
-        }
-    }
-
-    impl Sealed for &VerifiedKey {
-        fn evidence<'a>(self) -> Evidence<'a>
-        where
-            Self: 'a,
-        {
-            Evidence::Key(Cow::Borrowed(self))
-        }
-    }
+    sealed!(Password<'_>, self => Evidence::Password(self));
+    sealed!(SignInLink<'_>, self => Evidence::Link(self));
+    sealed!(SignInCode<'_>, self => Evidence::Code(self));
+    sealed!(VerifiedKey, self => Evidence::Key(Cow::Owned(self)));
+    sealed!(&VerifiedKey, self => Evidence::Key(Cow::Borrowed(self)));
 }

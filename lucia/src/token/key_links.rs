@@ -77,7 +77,7 @@ pub struct KeyCode {
 
 impl Auth {
     /// Creates a link for the user of this key, and counts it for its purpose, the key and the address of the client.
-    pub(super) async fn create_key_link(
+    pub(crate) async fn create_key_link(
         &self,
         purpose: KeyLinkPurpose,
         key: &KeyId,

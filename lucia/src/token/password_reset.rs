@@ -1,24 +1,14 @@
 //! Password reset: a link that gives a key another password.
 
-use std::net::IpAddr;
-
-use super::key_links::{KeyLink, KeyLinkPurpose};
+use super::key_links::KeyLinkPurpose;
 use crate::auth::Auth;
-use crate::user::key::{KeyId, SignInMethod, UserKey, VerifiedKey};
+use crate::user::key::{SignInMethod, UserKey, VerifiedKey};
 use crate::{Error, Result};
 
-const PASSWORD_RESET: KeyLinkPurpose = KeyLinkPurpose::own("lucia: reset a password");
+/// Of a link by which the user of a key sets another password.
+pub(crate) const PASSWORD_RESET: KeyLinkPurpose = KeyLinkPurpose::own("lucia: reset a password");
 
 impl Auth {
-    /// Creates a link by which the user of this key sets another password.
-    pub(crate) async fn create_reset_link(
-        &self,
-        key: &KeyId,
-        address: Option<IpAddr>,
-    ) -> Result<Option<KeyLink>> {
-        self.create_key_link(PASSWORD_RESET, key, address).await
-    }
-
     /// The key whose password the link resets. The link is not used. Call it for the page that the link
     /// opens: see [`check_token`](Self::check_token).
     ///

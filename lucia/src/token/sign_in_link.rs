@@ -1,32 +1,22 @@
 //! Signing in by a link ("magic link") that is sent to the address of a key.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
-use super::key_links::{KeyLink, KeyLinkPurpose};
+use super::key_links::KeyLinkPurpose;
 use super::refusal::Refusal;
 use super::verification::Verification;
 use crate::auth::Auth;
 use crate::event::SignInFailure;
 use crate::session::SessionInfo;
 use crate::user::UserId;
-use crate::user::key::{KeyId, SignInMethod, UserKey, VerifiedKey};
+use crate::user::key::{SignInMethod, UserKey, VerifiedKey};
 use crate::{Error, Result};
 
-/// As long as ASVS 5.0, 6.5.5, allows.
-const SIGN_IN_LINK: KeyLinkPurpose =
+/// Of a link by which the user of a key signs in, which works as long as ASVS 5.0, 6.5.5, allows.
+pub(crate) const SIGN_IN_LINK: KeyLinkPurpose =
     KeyLinkPurpose::own("lucia: sign in by a link").expires_in(Duration::from_secs(10 * 60));
 
 impl Auth {
-    /// Creates a link by which the user of this key signs in.
-    pub(crate) async fn create_link_to_sign_in(
-        &self,
-        key: &KeyId,
-        address: Option<IpAddr>,
-    ) -> Result<Option<KeyLink>> {
-        self.create_key_link(SIGN_IN_LINK, key, address).await
-    }
-
     /// The key that the link opens. The link is not used. Call it for the page that the link opens, whose
     /// form POSTs the token: see [`check_token`](Self::check_token).
     ///

@@ -330,7 +330,7 @@ fn is_too_long(text: &str) -> bool {
 /// Why no key can have this id.
 fn problem(provider_id: &str, provider_user_id: &str) -> Option<&'static str> {
     if is_too_long(provider_id) || is_too_long(provider_user_id) {
-        Some("each part of a key has 255 characters at the most")
+        Some("each part of a key has at most 255 characters")
     } else if provider_id.is_empty() {
         Some("the provider id is empty")
     } else if provider_id.contains(':') {

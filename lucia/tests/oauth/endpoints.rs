@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::provider::{LONG, Provider, Trick};
+use super::provider::{CLIENT, LONG, Provider, Trick};
 use super::site::{ANSWER, Site, UNREACHABLE, registration, stage, stage_with};
 
 type Expected = (u16, &'static str);
@@ -192,6 +192,30 @@ async fn the_secret_is_sent_as_the_provider_asks() {
             document["token_endpoint_auth_methods_supported"] = methods.clone();
         });
         assert_eq!(site.browser().sign_in("id", &provider).await.status, 303);
+    }
+}
+
+/// The code is still bound to the browser: the provider compares the code verifier (RFC 7636).
+#[tokio::test]
+async fn a_public_client_sends_no_secret() {
+    for methods in [json!(["none"]), json!(["client_secret_post"]), json!(null)] {
+        let provider = Provider::start(std::time::SystemTime::now()).await;
+        provider.ways().is_public = true;
+        provider.ways().discovery = Box::new(move |document| {
+            document["token_endpoint_auth_methods_supported"] = methods.clone();
+        });
+        let registration = || registration("id", &provider);
+        let with_secret = Site::of([registration().build().unwrap()]).await;
+        let reply = with_secret.browser().sign_in("id", &provider).await;
+        reply.assert_refused(ANSWER.0, ANSWER.1);
+
+        let public = registration().public_client(CLIENT).build().unwrap();
+        let site = Site::of([public.clone()]).await;
+        assert_eq!(site.browser().sign_in("id", &provider).await.status, 303);
+        let tokens = site.done().tokens;
+        let token = tokens.refresh_token().unwrap();
+        let refreshing = site.auth.refresh_oauth_tokens(&public, token);
+        refreshing.await.unwrap();
     }
 }
 

@@ -56,6 +56,8 @@ pub(crate) struct Ways {
     pub(crate) document: Trick,
     /// The keys that it signs by; the first one does.
     pub(crate) keys: Vec<Key>,
+    /// Whether the client is registered without a secret, and must not send one.
+    pub(crate) is_public: bool,
     /// The refresh tokens that it gives.
     pub(crate) refresh: Refresh,
     /// The time on its clock.
@@ -225,6 +227,7 @@ impl Provider {
             user_info: None,
             document: Trick::None,
             keys: vec![Key::ec("first")],
+            is_public: false,
             refresh: Refresh::default(),
             now,
             asked: HashMap::new(),
@@ -419,7 +422,12 @@ impl Inner {
         let by_header = authorization.is_some_and(|given| *given == format!("Basic {basic}"));
         let field = |name: &str| form.get(name).map_or("", |value| value.as_str());
         let by_body = field("client_id") == CLIENT && field("client_secret") == SECRET;
-        if !by_header && !by_body {
+        let by_name = authorization.is_none() && field("client_id") == CLIENT;
+        let is_client = match self.ways.lock().unwrap().is_public {
+            true => by_name && !form.contains_key("client_secret"),
+            false => by_header || by_body,
+        };
+        if !is_client {
             return (None, Err("invalid_client"));
         }
         if field("grant_type") == "refresh_token" {

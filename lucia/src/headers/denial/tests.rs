@@ -91,6 +91,15 @@ fn a_problem_has_the_members_of_rfc_9457_and_the_code() {
 }
 
 #[test]
+fn the_title_of_each_error_is_the_name_of_its_status() {
+    for error in crate::error::tests::all() {
+        let status = http::StatusCode::from_u16(error.status()).unwrap();
+        let title = reason_phrase(error.status());
+        assert_eq!(Some(title), status.canonical_reason(), "{error:?}");
+    }
+}
+
+#[test]
 fn what_cannot_be_sent_leaves_the_default_look() {
     use std::collections::HashMap;
 

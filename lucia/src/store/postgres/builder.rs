@@ -119,13 +119,13 @@ impl PgStoreBuilder {
         self
     }
 
-    /// Whether lookups of sessions that meet go out as one statement; they do by default. No lookup
-    /// is held back to collect others: those that arrive while one is on its way go out together
-    /// once it is back. Each sees all that was committed before it was called, as it would alone.
+    /// Whether concurrent session lookups share one statement; on by default. No lookup is delayed to
+    /// form a batch: lookups that arrive while a statement is running are sent together when it returns.
+    /// Each sees all that was committed before it was called, as it would alone.
     ///
-    /// At one time there are no more of these statements than cores, and half as many at the most as
-    /// connections that the pool may have (one in a pool of one). Where one has not come back for a
-    /// quarter of a second, another one is sent for those who wait.
+    /// At one time there are at most as many of these statements as cores, and at most half as many as
+    /// the pool may have connections (one in a pool of one). If one has not returned for a quarter of a
+    /// second, another one is sent for the lookups that wait.
     pub fn batched_lookups(mut self, batched: bool) -> Self {
         self.batched = batched;
         self
@@ -160,8 +160,8 @@ impl PgStoreBuilder {
         self
     }
 
-    /// How many connections [`connect`](Self::connect) makes at the most; 16 by default. A pool
-    /// that is given to [`build`](Self::build) has its own limit.
+    /// The maximum number of connections that [`connect`](Self::connect) opens; 16 by default. A pool
+    /// passed to [`build`](Self::build) has its own limit.
     pub fn max_connections(mut self, max_connections: usize) -> Self {
         self.max_connections = max_connections;
         self

@@ -1,6 +1,7 @@
 //! What hooks are told of sign-ins by links, codes and other proofs.
 
 use lucia::{Auth, Event, NewKey, SignInCode, SignInLink};
+use lucia_tests::watch;
 use serde::Deserialize;
 
 use super::framework::{Data, Form, Response, Routes, answer, auth_request, front_page, serve};
@@ -205,6 +206,7 @@ async fn r69_a_refused_link_or_code_is_told_as_a_sign_in_that_failed(stage: Stag
     let eve = sign_up(auth, "eve").await;
     let github = NewKey::without_password(("github", "1815"));
     auth.create_key(&eve.user_id, github).await.unwrap();
+    let log = watch([eve.user_id.as_str()]);
     let form = scene.link("eve").await;
     let form = [("token", &*form)];
     let told = ["sign_in_failed: unverified_address by link"];
@@ -217,6 +219,10 @@ async fn r69_a_refused_link_or_code_is_told_as_a_sign_in_that_failed(stage: Stag
         "sign_in_failed: unverified_address by code",
     ];
     scene.post(&browser, "/code", &form, 401, &told).await;
+    let refused = |line: &String| line.contains("address not verified");
+    // One line for each.
+    let lines = log.lines();
+    assert_eq!(lines.into_iter().filter(refused).count(), 2, "{log:?}");
 
     // Two of ten have failed, and here is an outage.
     let other = scene.site.browser();

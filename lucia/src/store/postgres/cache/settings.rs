@@ -67,7 +67,7 @@ impl CacheOptions {
         Self::default()
     }
 
-    /// How many sessions are kept at the most, and as many users; 10,000 by default. It bounds their
+    /// How many sessions are kept at most, and as many users; 10,000 by default. It bounds their
     /// number and not their size: a user's row takes what its columns take, so fetch no large ones
     /// ([`fetched_user_columns`](crate::PgStoreBuilder::fetched_user_columns)), or keep fewer entries.
     pub fn entries(mut self, entries: usize) -> Self {
@@ -75,7 +75,7 @@ impl CacheOptions {
         self
     }
 
-    /// How long an entry is kept at the most; 60 seconds by default. It bounds changes without a
+    /// How long an entry is kept at most; 60 seconds by default. It bounds changes without a
     /// notification: changes by those who switch triggers off, such as logical replication, and of
     /// composite types and functions that columns are made of.
     pub fn max_age(mut self, max_age: Duration) -> Self {
@@ -84,7 +84,7 @@ impl CacheOptions {
     }
 
     /// How long the cache may answer without a sign of life from the database, which is a heartbeat or a
-    /// poll: 1 second by default and at the most, 100 ms at the least. Heartbeats are sent four times as
+    /// poll: 1 second by default and at most, 100 ms at least. Heartbeats are sent four times as
     /// often. This is how long a revocation by another process can go unseen when the network fails.
     pub fn max_silence(mut self, max_silence: Duration) -> Self {
         self.max_silence = max_silence;
@@ -119,9 +119,9 @@ impl CacheOptions {
 
     /// Polls a table for changes at this interval, such as 250 ms, in place of `LISTEN`: for a database that
     /// is reached only by a pooler in transaction mode, or by a proxy that passes no notifications on. The
-    /// polls go by the pool, so the cache takes no connection besides. A change by another process is seen after one interval at the
-    /// most, and within the [`max_silence`](Self::max_silence) whatever fails. The interval is 10 ms at the
-    /// least, and half of `max_silence` at the most.
+    /// polls go by the pool, so the cache takes no connection besides. A change by another process is seen
+    /// after at most one interval, and within the [`max_silence`](Self::max_silence) whatever fails. The
+    /// interval is at least 10 ms, and at most half of `max_silence`.
     ///
     /// [`migrate`](crate::PgStore::migrate) makes the table `lucia_change` and its triggers from
     /// `migrations/postgres/cache_by_polling.sql`. Of this and [`listener`](Self::listener), the last call
