@@ -100,8 +100,9 @@ pub(crate) struct ReplicaCounts {
 #[cfg(all(feature = "metrics", feature = "cache"))]
 pub(crate) fn cache(answers: bool, [sessions, users]: [usize; 2], counts: &CacheCounts) {
     metrics::gauge!("lucia_cache_answering").set(f64::from(u8::from(answers)));
-    metrics::gauge!("lucia_cache_entries", "of" => "sessions").set(sessions as f64);
-    metrics::gauge!("lucia_cache_entries", "of" => "users").set(users as f64);
+    for (of, count) in [("sessions", sessions), ("users", users)] {
+        metrics::gauge!("lucia_cache_entries", "of" => of).set(count as f64);
+    }
     metrics::counter!("lucia_cache_hits_total").increment(counts.hits.take());
     metrics::counter!("lucia_cache_misses_total").increment(counts.misses.take());
     metrics::counter!("lucia_cache_invalidations_total").increment(counts.invalidations.take());
