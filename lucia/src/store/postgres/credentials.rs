@@ -4,7 +4,6 @@ use async_trait::async_trait;
 use tokio_postgres::{Row, Transaction};
 
 use super::error::{Failure, Written};
-use super::required::CREDENTIAL_COLUMNS;
 use super::run::Statement;
 use super::statements::{as_text, telling_access, text_or_null};
 use super::{Params, PgStore};
@@ -114,8 +113,7 @@ impl PgStore {
 #[async_trait]
 impl CredentialStore for PgStore {
     async fn check_credentials(&self) -> Result<()> {
-        let table = &self.0.tables.credential;
-        self.0.check_table(table, CREDENTIAL_COLUMNS).await
+        self.0.check_table(&self.0.tables.credential).await
     }
 
     async fn insert_credential(&self, credential: CredentialRow) -> Result<bool> {

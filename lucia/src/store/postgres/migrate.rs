@@ -12,7 +12,7 @@ use crate::store::migrations::{
     Migration, RECORD, RECORD_COLUMNS, Ran, made_by, pending, recorded_as,
 };
 use crate::store::tables::{TableNames, defined_columns, index, quote};
-use crate::store::{KEY_COLUMNS, Result, SESSION_COLUMNS, StoreError};
+use crate::store::{Result, StoreError};
 
 /// The numbered files, the oldest first. How to add one is said in `store/migrations.rs`.
 const MIGRATIONS: [Migration; 5] = [
@@ -213,10 +213,9 @@ impl Migrating<'_> {
         let tables = &self.parts.tables;
         let names: Vec<_> = names.iter().map(|name| tables.quoted(name)).collect();
         let names: Vec<_> = names.iter().map(String::as_str).collect();
+        let has_own = |table| self.has_columns(table, tables.columns_of(table));
         Ok(self.are_there(&names).await?
-            && (!with_columns
-                || self.has_columns(&tables.key, &KEY_COLUMNS).await?
-                    && self.has_columns(&tables.session, &SESSION_COLUMNS).await?))
+            && (!with_columns || has_own(&tables.key).await? && has_own(&tables.session).await?))
     }
 
     /// Makes the index that finds a session by the hash of the token that is stored.

@@ -4,7 +4,6 @@ use async_trait::async_trait;
 use tokio_postgres::Row;
 
 use super::error::{Failure, Written};
-use super::required::TOKEN_COLUMNS;
 use super::run::Statement;
 use super::statements::{as_text, telling_access, text_or_null};
 use super::{Params, PgStore};
@@ -107,8 +106,7 @@ fn of_tokens<'a>(sql: &'a str, params: Params<'a>) -> Statement<'a> {
 #[async_trait]
 impl TokenStore for PgStore {
     async fn check_tokens(&self) -> Result<()> {
-        let table = &self.0.tables.token;
-        self.0.check_table(table, TOKEN_COLUMNS).await
+        self.0.check_table(&self.0.tables.token).await
     }
 
     async fn insert_token(&self, token: TokenRow, former: FormerTokens) -> Result<()> {
