@@ -7,47 +7,8 @@ use super::errors::{self, Failure, Outcome};
 use crate::store::migrations::{
     Migration, RECORD, RECORD_COLUMNS, Ran, made_by, pending, recorded_as,
 };
-use crate::store::tables::{TableNames, quote};
+use crate::store::tables::quote;
 use crate::store::{StoreError, UnixMillis};
-
-/// The numbered files, the oldest first. How to add one is said in `store/migrations.rs`.
-pub(super) const MIGRATIONS: [Migration; 5] = [
-    Migration {
-        number: 1,
-        file: "0001_tables.sql",
-        sql: include_str!("../../../migrations/sqlite/0001_tables.sql"),
-        makes: TableNames::first,
-        adds: None,
-    },
-    Migration {
-        number: 2,
-        file: "0002_one_time_tokens.sql",
-        sql: include_str!("../../../migrations/sqlite/0002_one_time_tokens.sql"),
-        makes: TableNames::tokens,
-        adds: None,
-    },
-    Migration {
-        number: 3,
-        file: "0003_verified_keys.sql",
-        sql: include_str!("../../../migrations/sqlite/0003_verified_keys.sql"),
-        makes: |_| Vec::new(),
-        adds: Some((|names| &names.key, "verified_at")),
-    },
-    Migration {
-        number: 4,
-        file: "0004_outgoing_mail.sql",
-        sql: include_str!("../../../migrations/sqlite/0004_outgoing_mail.sql"),
-        makes: TableNames::mails,
-        adds: None,
-    },
-    Migration {
-        number: 5,
-        file: "0005_user_credential.sql",
-        sql: include_str!("../../../migrations/sqlite/0005_user_credential.sql"),
-        makes: TableNames::credentials,
-        adds: None,
-    },
-];
 
 /// SQLite compares names of columns without regard to the case of ASCII letters.
 fn is_same(one: &str, other: &str) -> bool {
