@@ -81,10 +81,7 @@ fn credential_row(row: &Row) -> Result<Option<CredentialRow>, Failure> {
 
 /// A statement about credentials.
 fn of_credentials<'a>(sql: &'a str, params: Params<'a>) -> Statement<'a> {
-    Statement {
-        written: Some(Written::Credential),
-        ..Statement::new(sql, params)
-    }
+    Statement::new(sql, params).writing(Written::Credential)
 }
 
 impl PgStore {
@@ -122,10 +119,8 @@ impl CredentialStore for PgStore {
 
     async fn credential(&self, id: &str) -> Result<Option<CredentialRow>> {
         let params: Params<'_> = &[&id];
-        let statement = Statement {
-            written: Some(Written::Credential),
-            ..Statement::lookup(&self.0.credential_statements.find, params)
-        };
+        let sql = &self.0.credential_statements.find;
+        let statement = Statement::lookup(sql, params).writing(Written::Credential);
         self.0.row(&statement, credential_row).await
     }
 

@@ -72,10 +72,7 @@ fn mail_row(row: &Row) -> Result<Option<MailRow>, Failure> {
 
 /// A statement about mails.
 fn of_mails<'a>(sql: &'a str, params: Params<'a>) -> Statement<'a> {
-    Statement {
-        written: Some(Written::Mail),
-        ..Statement::new(sql, params)
-    }
+    Statement::new(sql, params).writing(Written::Mail)
 }
 
 #[async_trait]

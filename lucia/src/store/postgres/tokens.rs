@@ -97,10 +97,7 @@ fn token_row(row: &Row) -> Result<Option<TokenRow>, Failure> {
 
 /// A statement about tokens.
 fn of_tokens<'a>(sql: &'a str, params: Params<'a>) -> Statement<'a> {
-    Statement {
-        written: Some(Written::Token),
-        ..Statement::new(sql, params)
-    }
+    Statement::new(sql, params).writing(Written::Token)
 }
 
 #[async_trait]
@@ -138,10 +135,8 @@ impl TokenStore for PgStore {
 
     async fn token(&self, id: &str) -> Result<Option<TokenRow>> {
         let params: Params<'_> = &[&id];
-        let statement = Statement {
-            written: Some(Written::Token),
-            ..Statement::lookup(&self.0.token_statements.find, params)
-        };
+        let sql = &self.0.token_statements.find;
+        let statement = Statement::lookup(sql, params).writing(Written::Token);
         self.0.row(&statement, token_row).await
     }
 
