@@ -394,3 +394,10 @@ pub(crate) const SESSION_COLUMNS: [&str; 10] = [
     "address",
     "persistent",
 ];
+
+/// Whether a host is not this machine.
+#[cfg(any(feature = "postgres", feature = "redis"))]
+fn is_distant(host: &str) -> bool {
+    let is_loopback = |address: std::net::IpAddr| address.is_loopback();
+    host != "localhost" && !host.parse().is_ok_and(is_loopback)
+}
