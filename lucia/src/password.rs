@@ -228,13 +228,7 @@ impl Passwords {
     }
 }
 
-impl std::fmt::Debug for Passwords {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Passwords")
-            .field("recipe", &self.recipe)
-            .finish_non_exhaustive()
-    }
-}
+debug_of!(Passwords: recipe);
 
 impl Verdict {
     pub(crate) fn opens(self) -> bool {

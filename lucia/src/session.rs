@@ -212,22 +212,9 @@ impl Serialize for SessionInfo {
     }
 }
 
-impl fmt::Debug for SessionInfo {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SessionInfo")
-            .field("id", &self.id)
-            .field("user_id", &self.user_id)
-            .field("created_at", &self.created_at)
-            .field("authenticated_at", &self.authenticated_at)
-            .field("renewed_at", &self.renewed_at)
-            .field("active_expires", &self.active_expires)
-            .field("idle_expires", &self.idle_expires)
-            .field("device", &self.device)
-            .field("persistent", &self.persistent)
-            .field("state", &self.state)
-            .field("fresh", &self.fresh)
-            .finish_non_exhaustive()
-    }
+debug_of! {
+    SessionInfo: id, user_id, created_at, authenticated_at, renewed_at, active_expires, idle_expires, device,
+        persistent, state, fresh;
 }
 
 /// The period in which an unexpired session is.

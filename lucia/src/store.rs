@@ -381,10 +381,6 @@ pub trait Store: UserStore + SessionStore {
     async fn claim_key(&self, claim: KeyClaim) -> Result<ClaimOutcome>;
 }
 
-/// lucia's own columns of the table of keys.
-#[cfg(any(feature = "postgres", feature = "sqlite"))]
-pub(crate) const KEY_COLUMNS: [&str; 4] = ["id", "user_id", "hashed_password", "verified_at"];
-
 /// lucia's own columns of the table of sessions, which attributes cannot be.
 pub(crate) const SESSION_COLUMNS: [&str; 10] = [
     "id",
@@ -398,3 +394,10 @@ pub(crate) const SESSION_COLUMNS: [&str; 10] = [
     "address",
     "persistent",
 ];
+
+/// Whether a host is not this machine.
+#[cfg(any(feature = "postgres", feature = "redis"))]
+fn is_distant(host: &str) -> bool {
+    let is_loopback = |address: std::net::IpAddr| address.is_loopback();
+    host != "localhost" && !host.parse().is_ok_and(is_loopback)
+}

@@ -17,8 +17,6 @@ mod sign_in_code;
 mod sign_in_link;
 mod verification;
 
-use std::fmt;
-
 pub use codes::CreateCode;
 pub use key_links::{KeyCode, KeyLink};
 pub use links::CreateToken;
@@ -47,13 +45,7 @@ pub struct TokenContent<T> {
     pub data: T,
 }
 
-impl<T> fmt::Debug for TokenContent<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TokenContent")
-            .field("user_id", &self.user_id)
-            .finish_non_exhaustive()
-    }
-}
+debug_of!(TokenContent<T>: user_id);
 
 impl Auth {
     /// Invalidates all open links and codes that were created for this user, whatever their purpose.

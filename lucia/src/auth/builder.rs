@@ -2,7 +2,6 @@
 
 mod checks;
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -429,14 +428,4 @@ impl AuthBuilder {
     }
 }
 
-impl fmt::Debug for AuthBuilder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AuthBuilder")
-            .field("store", &self.store)
-            .field("environment", &self.environment)
-            .field("lifetime", &self.lifetime)
-            .field("cookie", &self.cookie)
-            .field("passwords", &self.passwords)
-            .finish_non_exhaustive()
-    }
-}
+debug_of!(AuthBuilder: store, environment, lifetime, cookie, passwords);

@@ -1,7 +1,6 @@
 //! [`CreateUser`] and [`CreateKey`]: users and keys about to be created, if asked for in a transaction
 //! of the application's.
 
-use std::fmt;
 use std::pin::Pin;
 
 #[cfg(feature = "postgres")]
@@ -258,13 +257,7 @@ impl<'a, A: 'a> IntoFuture for CreateUser<'a, A> {
     }
 }
 
-impl<A> fmt::Debug for CreateUser<'_, A> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CreateUser")
-            .field("new_user", &self.new_user)
-            .finish_non_exhaustive()
-    }
-}
+debug_of!(CreateUser<'_, A>: new_user);
 
 /// A key that is about to be created; `.await` creates it.
 #[must_use = "a key is created by `.await`"]
@@ -310,11 +303,4 @@ impl<'a> CreateKey<'a> {
 
 awaited!(CreateKey::create -> UserKey);
 
-impl fmt::Debug for CreateKey<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CreateKey")
-            .field("user_id", &self.user_id)
-            .field("key", &self.key)
-            .finish_non_exhaustive()
-    }
-}
+debug_of!(CreateKey<'_>: user_id, key);

@@ -107,14 +107,7 @@ impl OutboxBuilder {
     }
 }
 
-impl fmt::Debug for OutboxBuilder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OutboxBuilder")
-            .field("capacity", &self.capacity)
-            .field("in_memory", &self.in_memory)
-            .finish_non_exhaustive()
-    }
-}
+debug_of!(OutboxBuilder: capacity, in_memory);
 
 /// Mails that wait to be sent, and tasks that send them. A clone is another handle to the same outbox.
 ///

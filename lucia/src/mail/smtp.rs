@@ -3,7 +3,6 @@
 mod connection;
 mod server;
 
-use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -197,14 +196,7 @@ impl Mailer for SmtpMailer {
     }
 }
 
-impl fmt::Debug for SmtpMailer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SmtpMailer")
-            .field("server", &self.server)
-            .field("timeout", &self.timeout)
-            .finish_non_exhaustive()
-    }
-}
+debug_of!(SmtpMailer: server, timeout);
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,5 @@
 //! Begins a sign-in and sends a browser to a provider.
 
-use std::fmt;
 use std::time::Duration;
 
 use oauth2::basic::BasicClient;
@@ -256,11 +255,4 @@ impl BeginOAuth<'_> {
 
 awaited!(BeginOAuth::begin -> String);
 
-impl fmt::Debug for BeginOAuth<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BeginOAuth")
-            .field("provider", &self.provider)
-            .field("link", &self.link)
-            .finish_non_exhaustive()
-    }
-}
+debug_of!(BeginOAuth<'_>: provider, link);

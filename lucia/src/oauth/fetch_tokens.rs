@@ -1,7 +1,6 @@
 //! The tokens of a user at a provider: stored ones, which one caller at a time refreshes, and those that the
 //! application stores.
 
-use std::fmt;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
@@ -241,14 +240,7 @@ impl FetchOAuthTokens<'_> {
 
 awaited!(FetchOAuthTokens::fetch -> Option<OAuthTokens>);
 
-impl fmt::Debug for FetchOAuthTokens<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FetchOAuthTokens")
-            .field("user_id", &self.user_id)
-            .field("provider", &self.provider)
-            .finish_non_exhaustive()
-    }
-}
+debug_of!(FetchOAuthTokens<'_>: user_id, provider);
 
 /// How long a lease lasts: the provider is asked, and what it gives is stored.
 fn lease_time(parts: &Parts) -> Duration {

@@ -1,6 +1,5 @@
 //! [`OAuthIdentity`]: who a person is, according to the provider.
 
-use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::Method;
@@ -105,14 +104,7 @@ impl PartialEq for OAuthIdentity {
     }
 }
 
-impl fmt::Debug for OAuthIdentity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OAuthIdentity")
-            .field("provider", &self.provider)
-            .field("subject", &self.subject)
-            .finish_non_exhaustive()
-    }
-}
+debug_of!(OAuthIdentity: provider, subject);
 
 /// The identity that an ID token gives, with what the user-info endpoint adds. The claims were verified.
 pub(super) async fn of_claims(

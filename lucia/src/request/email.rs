@@ -1,7 +1,6 @@
 //! E-mail addresses that a person proves to own, with a link.
 
 use std::borrow::Cow;
-use std::fmt;
 
 use super::sign_in::browser_session_options;
 use super::{AuthRequest, SignIn};
@@ -202,8 +201,4 @@ impl VerifyEmail<'_> {
 
 awaited!(VerifyEmail::verify -> EmailVerification);
 
-impl fmt::Debug for VerifyEmail<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("VerifyEmail").finish_non_exhaustive()
-    }
-}
+debug_of!(VerifyEmail<'_>);

@@ -1,7 +1,5 @@
 //! [`Proof`]: a proof of who a user is.
 
-use std::fmt;
-
 use crate::user::key::{KeyId, VerifiedKey};
 
 pub(crate) use sealed::Evidence;
@@ -53,13 +51,7 @@ impl<'a> Password<'a> {
     }
 }
 
-impl fmt::Debug for Password<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Password")
-            .field("key", &self.key)
-            .finish_non_exhaustive()
-    }
-}
+debug_of!(Password<'_>: key);
 
 /// The token of a sign-in link from [`create_sign_in_link`](crate::AuthRequest::create_sign_in_link), not
 /// yet used. Use it in the POST of the page that the link opens, not when the page is opened, because mail
@@ -84,11 +76,7 @@ impl<'a> SignInLink<'a> {
     }
 }
 
-impl fmt::Debug for SignInLink<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SignInLink").finish_non_exhaustive()
-    }
-}
+debug_of!(SignInLink<'_>);
 
 /// A key and a code from [`create_sign_in_code`](crate::AuthRequest::create_sign_in_code) that was sent to
 /// its address, not yet checked.
@@ -114,13 +102,7 @@ impl<'a> SignInCode<'a> {
     }
 }
 
-impl fmt::Debug for SignInCode<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SignInCode")
-            .field("key", &self.key)
-            .finish_non_exhaustive()
-    }
-}
+debug_of!(SignInCode<'_>: key);
 
 mod sealed {
     use std::borrow::Cow;

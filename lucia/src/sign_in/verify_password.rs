@@ -1,6 +1,5 @@
 //! [`VerifyPassword`]: a password that is about to be checked.
 
-use std::fmt;
 use std::net::IpAddr;
 
 use crate::attempts::{Attempt, Found};
@@ -221,10 +220,4 @@ impl Refused {
 
 awaited!(VerifyPassword::check -> VerifiedKey);
 
-impl fmt::Debug for VerifyPassword<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("VerifyPassword")
-            .field("key", &self.key)
-            .finish_non_exhaustive()
-    }
-}
+debug_of!(VerifyPassword<'_>: key);

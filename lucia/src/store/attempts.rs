@@ -3,7 +3,6 @@
 use async_trait::async_trait;
 use sha2::{Digest, Sha256};
 
-use super::rows::debug_of;
 use super::{KeyRow, Result, UnixMillis, UserStore};
 use crate::ascii::Ascii;
 
@@ -107,9 +106,7 @@ pub(crate) fn attempt_place(salt: &str, key_id: &str) -> String {
     Ascii::hex(digest.finalize().into()).as_str().to_owned()
 }
 
-debug_of! {
-    NewAttempt: place, now, expires, limit;
-}
+debug_of!(NewAttempt: place, now, expires, limit);
 
 /// A place in which an attempt is counted.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,7 +2,6 @@
 
 use async_trait::async_trait;
 
-use super::rows::debug_of;
 use super::{Result, UnixMillis, UserStore};
 use crate::user::UserId;
 
@@ -94,6 +93,4 @@ impl CredentialRow {
     }
 }
 
-debug_of! {
-    CredentialRow: id, user_id, kind, created_at, last_used_at;
-}
+debug_of!(CredentialRow: id, user_id, kind, created_at, last_used_at);

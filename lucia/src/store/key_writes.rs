@@ -2,14 +2,11 @@
 
 use std::fmt;
 
-use super::rows::debug_of;
 use super::{KeyRow, TokenRow, UnixMillis};
 use crate::session::token::SessionId;
 use crate::user::UserId;
 
-debug_of! {
-    KeyClaim: key_id, user_id, at, by;
-}
+debug_of!(KeyClaim: key_id, user_id, at, by);
 
 /// A write to a key at the request of its user.
 #[derive(Clone, Debug)]

@@ -4,7 +4,6 @@ use std::fmt;
 
 use async_trait::async_trait;
 
-use super::rows::debug_of;
 use super::{Result, UnixMillis};
 
 /// Mails that wait to be sent.
@@ -84,6 +83,4 @@ impl MailRow {
     }
 }
 
-debug_of! {
-    MailRow: id, attempts, created_at, expires, due;
-}
+debug_of!(MailRow: id, attempts, created_at, expires, due);

@@ -6,10 +6,9 @@
 //!    names of tables, each name in double quotes. A tool of the application can have run the file
 //!    before, and a table can have been dropped since, so running it again changes nothing: write
 //!    `IF NOT EXISTS`.
-//! 2. Append it to `MIGRATIONS` in `store/postgres/migrate.rs` and in `store/sqlite/migrate.rs`, with the
-//!    tables that it [makes](Migration::makes). SQLite
-//!    has no `ADD COLUMN IF NOT EXISTS`; a file that adds a column names it in
-//!    [`adds`](Migration::adds), and is not run where the column is there.
+//! 2. Append it to `files!` with the tables that it [makes](Migration::makes). SQLite has no
+//!    `ADD COLUMN IF NOT EXISTS`; a file that adds a column names it in [`adds`](Migration::adds), and is
+//!    not run where the column is there.
 //! 3. Put a copy of the file for Postgres into `examples/sqlx-sea-orm/migrations/`.
 //!
 //! `refinery` does not fit: its current version needs Rust 1.92 and an older rusqlite than lucia has,
@@ -47,6 +46,33 @@ pub(crate) struct Migration {
     #[cfg_attr(not(feature = "sqlite"), allow(dead_code))]
     pub(crate) adds: Option<(TableOf, &'static str)>,
 }
+
+/// The numbered files of a database, the oldest first.
+macro_rules! files {
+    ($folder:literal) => {
+        files! { $folder:
+            1, "0001_tables.sql", TableNames::first, None;
+            2, "0002_one_time_tokens.sql", TableNames::tokens, None;
+            3, "0003_verified_keys.sql", |_| Vec::new(), Some((|names| &names.key, "verified_at"));
+            4, "0004_outgoing_mail.sql", TableNames::mails, None;
+            5, "0005_user_credential.sql", TableNames::credentials, None;
+        }
+    };
+    ($folder:literal: $($number:literal, $file:literal, $makes:expr, $adds:expr;)+) => {
+        [$(Migration {
+            number: $number,
+            file: $file,
+            sql: include_str!(concat!("../../migrations/", $folder, "/", $file)),
+            makes: $makes,
+            adds: $adds,
+        }),+]
+    };
+}
+
+#[cfg(feature = "postgres")]
+pub(crate) const POSTGRES_FILES: [Migration; 5] = files!("postgres");
+#[cfg(feature = "sqlite")]
+pub(crate) const SQLITE_FILES: [Migration; 5] = files!("sqlite");
 
 impl Migration {
     /// The SHA-256 of the file, in hexadecimal. Git can have changed the ends of its lines.

@@ -364,10 +364,7 @@ impl UserStore for PgStore {
         let json = attributes_json(self.user_table(), &attributes, &["id"])?;
         let sql = self.0.statements.update_user(&attributes);
         let params: Params<'_> = &[&id.as_str(), &json];
-        let statement = Statement {
-            written: Some(Written::User(&attributes)),
-            ..Statement::new(&sql, params)
-        };
+        let statement = Statement::new(&sql, params).writing(Written::User(&attributes));
         let updated = self.0.row(&statement, user_row).await?;
         // The database may know them by another spelling (`citext`).
         if let Some(user) = &updated {

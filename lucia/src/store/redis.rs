@@ -265,7 +265,7 @@ impl Parts {
     /// The command that asks for a session: for its values without their names, half of what there is to read.
     fn lookup(&self, id: &SessionId) -> Cmd {
         let mut command = redis::cmd("HMGET");
-        command.arg(self.key(id.as_str())).arg(&fields::OWN);
+        command.arg(self.key(id.as_str())).arg(fields::OWN);
         for field in self.attributes.fields() {
             command.arg(field);
         }

@@ -8,21 +8,6 @@ use super::{Expiries, Rotation, UnixMillis};
 use crate::session::token::{SessionId, SessionToken};
 use crate::user::UserId;
 
-/// Implements `Debug`, which shows these fields alone: the others hold what logs must not show.
-macro_rules! debug_of {
-    ($($row:ident: $($field:ident),*;)*) => {$(
-        impl std::fmt::Debug for $row {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.debug_struct(stringify!($row))
-                    $(.field(stringify!($field), &self.$field))*
-                    .finish_non_exhaustive()
-            }
-        }
-    )*};
-}
-
-pub(super) use debug_of;
-
 debug_of! {
     UserRow: id;
     PasswordChange: key_id, user_id, old, kept;

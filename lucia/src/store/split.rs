@@ -2,7 +2,6 @@
 
 mod lookups;
 
-use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -320,14 +319,7 @@ impl Store for Split {
     }
 }
 
-impl fmt::Debug for Split {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Split")
-            .field("users", &self.users)
-            .field("sessions", &self.sessions)
-            .finish_non_exhaustive()
-    }
-}
+debug_of!(Split: users, sessions);
 
 /// What the tokens are for that stand for sessions, while a key is written.
 const LEASE_PURPOSE: &str = "lucia: session of a write";

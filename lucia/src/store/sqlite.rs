@@ -29,6 +29,7 @@ use errors::{Outcome, Subject};
 use tables::Tables;
 
 use super::StoreError;
+use super::migrations::SQLITE_FILES;
 use super::tables::{TableNames, defined_columns, fetched_columns, table_setters};
 use crate::{Error, Result};
 
@@ -126,7 +127,7 @@ impl SqliteStore {
     pub async fn migrate(&self, definitions: &[&str]) -> Result<()> {
         let columns = defined_columns(definitions, str::to_owned)?;
         let migrated = self.transact(Subject::Several, move |db| {
-            migrate::migrate(db, &columns, &migrate::MIGRATIONS)
+            migrate::migrate(db, &columns, &SQLITE_FILES)
         });
         Ok(migrated.await?)
     }

@@ -19,6 +19,41 @@ pub(crate) const CHANGE_TABLE: &str = "lucia_change";
 /// belongs to a process.
 pub(crate) const HEARTBEAT: &str = "lucia_heartbeat";
 
+/// lucia's own columns of a table.
+type Columns = &'static [&'static str];
+const KEY_COLUMNS: Columns = &["id", "user_id", "hashed_password", "verified_at"];
+const ATTEMPT_COLUMNS: Columns = &["id", "attempts", "expires", "started_at"];
+const TOKEN_COLUMNS: Columns = &[
+    "id",
+    "purpose",
+    "user_id",
+    "data",
+    "hashed_code",
+    "tries_left",
+    "created_at",
+    "expires",
+];
+const MAIL_COLUMNS: Columns = &[
+    "id",
+    "recipient",
+    "subject",
+    "text",
+    "html",
+    "attempts",
+    "created_at",
+    "expires",
+    "due",
+];
+const CREDENTIAL_COLUMNS: Columns = &[
+    "id",
+    "user_id",
+    "kind",
+    "name",
+    "data",
+    "created_at",
+    "last_used_at",
+];
+
 /// The names of lucia's tables.
 #[derive(Clone, Debug)]
 pub(crate) struct TableNames {
@@ -55,7 +90,7 @@ impl TableNames {
             check_name("schema", schema)?;
         }
         let names = self.by_setting();
-        for (at, (setting, name)) in names.into_iter().enumerate() {
+        for (at, (setting, name, _)) in names.into_iter().enumerate() {
             check_name(setting, name)?;
             let own = [
                 (RECORD, "says which migrations have run"),
@@ -67,7 +102,7 @@ impl TableNames {
                     return Err(Error::setting(setting, reason));
                 }
             }
-            if names[..at].iter().any(|(_, other)| is_same(name, other)) {
+            if names[..at].iter().any(|(_, other, _)| is_same(name, other)) {
                 let reason = format!("{name:?}: each table needs a name of its own");
                 return Err(Error::setting(setting, reason));
             }
@@ -75,17 +110,24 @@ impl TableNames {
         Ok(())
     }
 
-    /// Each name, with the setting that it comes from.
-    pub(crate) fn by_setting(&self) -> [(&'static str, &str); 7] {
+    /// Each table: the setting that names it, its name, and lucia's own columns.
+    pub(crate) fn by_setting(&self) -> [(&'static str, &str, Columns); 7] {
         [
-            ("user_table", &self.user),
-            ("key_table", &self.key),
-            ("session_table", &self.session),
-            ("attempt_table", &self.attempt),
-            ("token_table", &self.token),
-            ("mail_table", &self.mail),
-            ("credential_table", &self.credential),
+            ("user_table", &self.user, &["id"]),
+            ("key_table", &self.key, KEY_COLUMNS),
+            ("session_table", &self.session, &SESSION_COLUMNS),
+            ("attempt_table", &self.attempt, ATTEMPT_COLUMNS),
+            ("token_table", &self.token, TOKEN_COLUMNS),
+            ("mail_table", &self.mail, MAIL_COLUMNS),
+            ("credential_table", &self.credential, CREDENTIAL_COLUMNS),
         ]
+    }
+
+    /// lucia's own columns of this one of the tables.
+    pub(crate) fn columns_of(&self, table: &str) -> Columns {
+        let mut tables = self.by_setting().into_iter();
+        let found = tables.find(|(_, name, _)| *name == table);
+        found.map_or(&[], |(_, _, columns)| columns)
     }
 
     /// The tables that the first migration makes.
@@ -143,7 +185,7 @@ impl TableNames {
             return self.quoted(name);
         }
         let default = Self::default();
-        for ((_, default), (_, table)) in default.by_setting().iter().zip(self.by_setting()) {
+        for ((_, default, _), (_, table, _)) in default.by_setting().iter().zip(self.by_setting()) {
             match name.strip_prefix(default) {
                 Some("") => return self.quoted(table),
                 Some(rest) if rest.ends_with("_idx") => return index(table, rest),

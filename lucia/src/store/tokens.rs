@@ -2,7 +2,6 @@
 
 use async_trait::async_trait;
 
-use super::rows::debug_of;
 use super::{Result, UnixMillis, UserStore};
 use crate::user::UserId;
 
@@ -85,9 +84,7 @@ impl TokenRow {
     }
 }
 
-debug_of! {
-    TokenRow: purpose, user_id, tries_left, created_at, expires;
-}
+debug_of!(TokenRow: purpose, user_id, tries_left, created_at, expires);
 
 /// What happens to the other tokens of the same user and purpose when one is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,4 +1,3 @@
-use std::fmt;
 use std::future::Future;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -177,14 +176,8 @@ impl Drop for PgDatabase {
     }
 }
 
-/// Shows no URL, which may hold a password.
-impl fmt::Debug for PgDatabase {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PgDatabase")
-            .field("name", &self.name)
-            .finish_non_exhaustive()
-    }
-}
+// Shows no URL, which may hold a password.
+debug_of!(PgDatabase: name);
 
 /// Drops what killed processes have left behind, once for each server and process. Others may sweep at
 /// the same time, so failures are expected and do no harm.

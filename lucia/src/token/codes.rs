@@ -1,7 +1,6 @@
 //! Codes: created, tried a few times, used once.
 
 use std::borrow::Borrow;
-use std::fmt;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -196,11 +195,4 @@ impl<'a> CreateCode<'a> {
 
 awaited!(CreateCode::create -> OneTimeCode);
 
-impl fmt::Debug for CreateCode<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CreateCode")
-            .field("purpose", &self.purpose)
-            .field("user_id", &self.user_id)
-            .finish_non_exhaustive()
-    }
-}
+debug_of!(CreateCode<'_>: purpose, user_id);

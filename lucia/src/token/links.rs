@@ -1,6 +1,5 @@
 //! Links: created, checked, used once.
 
-use std::fmt;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -206,11 +205,4 @@ impl<'a> CreateToken<'a> {
 
 awaited!(CreateToken::create -> OneTimeToken);
 
-impl fmt::Debug for CreateToken<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CreateToken")
-            .field("purpose", &self.purpose)
-            .field("user_id", &self.user_id)
-            .finish_non_exhaustive()
-    }
-}
+debug_of!(CreateToken<'_>: purpose, user_id);

@@ -174,13 +174,7 @@ pub struct VerifiedKey {
     pub(crate) hashed_password: Option<String>,
 }
 
-impl fmt::Debug for VerifiedKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("VerifiedKey")
-            .field("key", &self.key)
-            .finish_non_exhaustive()
-    }
-}
+debug_of!(VerifiedKey: key);
 
 impl Deref for VerifiedKey {
     type Target = UserKey;

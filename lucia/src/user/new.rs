@@ -1,6 +1,5 @@
 //! A user who is about to be created, and columns that are about to be written.
 
-use std::fmt;
 use std::marker::PhantomData;
 
 use serde::{Deserialize, Serialize};
@@ -131,14 +130,7 @@ pub trait OwnedOrCallReturning<'de>: Deserialize<'de> {}
 #[diagnostic::do_not_recommend]
 impl<'de, A: Deserialize<'de>> OwnedOrCallReturning<'de> for A {}
 
-impl<A> fmt::Debug for NewUser<'_, A> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("NewUser")
-            .field("id", &self.id)
-            .field("key", &self.key)
-            .finish_non_exhaustive()
-    }
-}
+debug_of!(NewUser<'_, A>: id, key);
 
 /// What an application gives as the values of columns.
 pub(crate) struct Attributes {

@@ -1,7 +1,6 @@
 //! A connection to a mail server, and what its errors mean.
 
 use std::error::Error as _;
-use std::fmt;
 use std::time::Duration;
 
 use lettre::Address;
@@ -85,11 +84,7 @@ impl Connection {
     }
 }
 
-impl fmt::Debug for Connection {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connection").finish_non_exhaustive()
-    }
-}
+debug_of!(Connection);
 
 /// What the server was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,5 @@
 //! Which server sends, as a URL says.
 
-use std::fmt;
 use std::net::IpAddr;
 
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
@@ -168,14 +167,7 @@ fn tls(host: &str, roots: &[Certificate]) -> Result<TlsParameters> {
     parameters.build_rustls().map_err(Error::internal)
 }
 
-impl fmt::Debug for Server {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Server")
-            .field("host", &self.host)
-            .field("port", &self.port)
-            .finish_non_exhaustive()
-    }
-}
+debug_of!(Server: host, port);
 
 #[cfg(test)]
 mod tests {

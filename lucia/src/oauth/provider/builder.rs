@@ -1,6 +1,5 @@
 //! The settings of an [`OAuthProvider`].
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -230,14 +229,7 @@ fn kind(server: &Server, issuer: Option<String>) -> Result<Kind> {
     }
 }
 
-impl fmt::Debug for OAuthProviderBuilder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OAuthProviderBuilder")
-            .field("id", &self.id)
-            .field("redirect_url", &self.redirect_url)
-            .finish_non_exhaustive()
-    }
-}
+debug_of!(OAuthProviderBuilder: id, redirect_url);
 
 #[cfg(test)]
 mod tests {

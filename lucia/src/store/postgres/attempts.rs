@@ -4,7 +4,6 @@ use async_trait::async_trait;
 use tokio_postgres::Row;
 
 use super::error::Failure;
-use super::required::ATTEMPT_COLUMNS;
 use super::rows::key_row_from;
 use super::run::Statement;
 use super::statements::{as_text, text_or_null};
@@ -157,8 +156,7 @@ fn counted_row(row: &Row) -> Result<Option<CountedAttempt>, Failure> {
 #[async_trait]
 impl AttemptStore for PgStore {
     async fn check_attempts(&self) -> Result<()> {
-        let table = &self.0.tables.attempt;
-        self.0.check_table(table, ATTEMPT_COLUMNS).await
+        self.0.check_table(&self.0.tables.attempt).await
     }
 
     async fn count_attempt(&self, attempt: NewAttempt) -> Result<CountedAttempt> {

@@ -1,6 +1,5 @@
 //! The settings of a [`PgStore`].
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +22,7 @@ use super::tokens::TokenStatements;
 use super::{Parts, PgStore, StoredIds};
 use crate::clock::random_bytes;
 use crate::store::batch::Queues;
+use crate::store::is_distant;
 use crate::store::tables::{SessionColumn, TableNames, check_name, fetched_columns, table_setters};
 use crate::{Error, Result};
 
@@ -382,10 +382,8 @@ fn parse(url: &str) -> Result<Config> {
 
 /// A host that is not this machine.
 fn distant(host: &Host) -> Option<&str> {
-    let Host::Tcp(name) = host else { return None };
-    let is_here = name == "localhost"
-        || name
-            .parse::<IpAddr>()
-            .is_ok_and(|address| address.is_loopback());
-    (!is_here).then_some(name)
+    match host {
+        Host::Tcp(name) if is_distant(name) => Some(name),
+        _ => None,
+    }
 }

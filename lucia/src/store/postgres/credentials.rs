@@ -4,7 +4,6 @@ use async_trait::async_trait;
 use tokio_postgres::{Row, Transaction};
 
 use super::error::{Failure, Written};
-use super::required::CREDENTIAL_COLUMNS;
 use super::run::Statement;
 use super::statements::{as_text, telling_access, text_or_null};
 use super::{Params, PgStore};
@@ -82,10 +81,7 @@ fn credential_row(row: &Row) -> Result<Option<CredentialRow>, Failure> {
 
 /// A statement about credentials.
 fn of_credentials<'a>(sql: &'a str, params: Params<'a>) -> Statement<'a> {
-    Statement {
-        written: Some(Written::Credential),
-        ..Statement::new(sql, params)
-    }
+    Statement::new(sql, params).writing(Written::Credential)
 }
 
 impl PgStore {
@@ -114,8 +110,7 @@ impl PgStore {
 #[async_trait]
 impl CredentialStore for PgStore {
     async fn check_credentials(&self) -> Result<()> {
-        let table = &self.0.tables.credential;
-        self.0.check_table(table, CREDENTIAL_COLUMNS).await
+        self.0.check_table(&self.0.tables.credential).await
     }
 
     async fn insert_credential(&self, credential: CredentialRow) -> Result<bool> {
@@ -124,10 +119,8 @@ impl CredentialStore for PgStore {
 
     async fn credential(&self, id: &str) -> Result<Option<CredentialRow>> {
         let params: Params<'_> = &[&id];
-        let statement = Statement {
-            written: Some(Written::Credential),
-            ..Statement::lookup(&self.0.credential_statements.find, params)
-        };
+        let sql = &self.0.credential_statements.find;
+        let statement = Statement::lookup(sql, params).writing(Written::Credential);
         self.0.row(&statement, credential_row).await
     }
 

@@ -8,9 +8,7 @@ use serde_json::{Map, Value};
 use tokio_postgres::error::SqlState;
 
 use super::error::{Failure, ServerError, Written};
-use super::required::{
-    ATTEMPT_COLUMNS, CREDENTIAL_COLUMNS, Column, MAIL_COLUMNS, TOKEN_COLUMNS, missing,
-};
+use super::required::{Column, missing};
 use super::run::Statement;
 use super::statements::given;
 use super::{Params, Parts};
@@ -68,19 +66,16 @@ impl Parts {
     async fn unfit_schema(&self, written: Option<Written<'_>>) -> Result<Option<StoreError>> {
         let tables = &self.tables;
         match written {
-            Some(Written::Token) => self.check_table(&tables.token, TOKEN_COLUMNS).await?,
-            Some(Written::Mail) => self.check_table(&tables.mail, MAIL_COLUMNS).await?,
-            Some(Written::Credential) => {
-                self.check_table(&tables.credential, CREDENTIAL_COLUMNS)
-                    .await?;
-            }
+            Some(Written::Token) => self.check_table(&tables.token).await?,
+            Some(Written::Mail) => self.check_table(&tables.mail).await?,
+            Some(Written::Credential) => self.check_table(&tables.credential).await?,
             _ => {}
         }
         self.check_tables().await?;
         let columns = written.and_then(|written| written.columns(&self.tables));
         let Some((table, attributes)) = columns else {
             // Last: an application that counts no attempts can do without this table.
-            self.check_table(&tables.attempt, ATTEMPT_COLUMNS).await?;
+            self.check_table(&tables.attempt).await?;
             return Ok(None);
         };
         let columns = self.columns(table).await?;

@@ -141,7 +141,7 @@ impl ServerError {
         tables: &TableNames,
     ) -> StoreError {
         let mut own = tables.by_setting().into_iter();
-        let is_own = table != tables.user && own.any(|(_, name)| name == table);
+        let is_own = table != tables.user && own.any(|(_, name, _)| name == table);
         match kind {
             ConstraintKind::Unique if table == tables.key => StoreError::DuplicateKey,
             ConstraintKind::NotNull if is_own => StoreError::schema(

@@ -74,10 +74,7 @@ impl Parts {
     }
 
     async fn writes_key(&self, sql: &str, params: Params<'_>) -> Result<bool> {
-        let statement = Statement {
-            written: Some(Written::Key),
-            ..Statement::new(sql, params)
-        };
+        let statement = Statement::new(sql, params).writing(Written::Key);
         self.returns_row(&statement).await
     }
 

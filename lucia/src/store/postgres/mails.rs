@@ -4,7 +4,6 @@ use async_trait::async_trait;
 use tokio_postgres::Row;
 
 use super::error::{Failure, Written};
-use super::required::MAIL_COLUMNS;
 use super::run::Statement;
 use super::statements::{as_text, text_or_null};
 use super::{Params, PgStore};
@@ -73,17 +72,13 @@ fn mail_row(row: &Row) -> Result<Option<MailRow>, Failure> {
 
 /// A statement about mails.
 fn of_mails<'a>(sql: &'a str, params: Params<'a>) -> Statement<'a> {
-    Statement {
-        written: Some(Written::Mail),
-        ..Statement::new(sql, params)
-    }
+    Statement::new(sql, params).writing(Written::Mail)
 }
 
 #[async_trait]
 impl MailStore for PgStore {
     async fn check_mails(&self) -> Result<()> {
-        let table = &self.0.tables.mail;
-        self.0.check_table(table, MAIL_COLUMNS).await
+        self.0.check_table(&self.0.tables.mail).await
     }
 
     async fn insert_mail(&self, mail: MailRow) -> Result<()> {

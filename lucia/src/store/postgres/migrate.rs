@@ -9,49 +9,10 @@ use super::error::{Failure, within};
 use super::rows::read_all;
 use super::unnamed::{Params, query_unnamed};
 use crate::store::migrations::{
-    Migration, RECORD, RECORD_COLUMNS, Ran, made_by, pending, recorded_as,
+    POSTGRES_FILES, RECORD, RECORD_COLUMNS, Ran, made_by, pending, recorded_as,
 };
-use crate::store::tables::{TableNames, defined_columns, index, quote};
-use crate::store::{KEY_COLUMNS, Result, SESSION_COLUMNS, StoreError};
-
-/// The numbered files, the oldest first. How to add one is said in `store/migrations.rs`.
-const MIGRATIONS: [Migration; 5] = [
-    Migration {
-        number: 1,
-        file: "0001_tables.sql",
-        sql: include_str!("../../../migrations/postgres/0001_tables.sql"),
-        makes: TableNames::first,
-        adds: None,
-    },
-    Migration {
-        number: 2,
-        file: "0002_one_time_tokens.sql",
-        sql: include_str!("../../../migrations/postgres/0002_one_time_tokens.sql"),
-        makes: TableNames::tokens,
-        adds: None,
-    },
-    Migration {
-        number: 3,
-        file: "0003_verified_keys.sql",
-        sql: include_str!("../../../migrations/postgres/0003_verified_keys.sql"),
-        makes: |_| Vec::new(),
-        adds: Some((|names| &names.key, "verified_at")),
-    },
-    Migration {
-        number: 4,
-        file: "0004_outgoing_mail.sql",
-        sql: include_str!("../../../migrations/postgres/0004_outgoing_mail.sql"),
-        makes: TableNames::mails,
-        adds: None,
-    },
-    Migration {
-        number: 5,
-        file: "0005_user_credential.sql",
-        sql: include_str!("../../../migrations/postgres/0005_user_credential.sql"),
-        makes: TableNames::credentials,
-        adds: None,
-    },
-];
+use crate::store::tables::{defined_columns, index, quote};
+use crate::store::{Result, StoreError};
 
 /// What finds a session by the hash of the token that is stored.
 pub(super) const PUBLIC_IDS: &str =
@@ -168,15 +129,15 @@ impl Migrating<'_> {
             };
             ran = self.rows(&sql, &[&set], read).await?;
         }
-        let mut pending = pending(&MIGRATIONS, &ran)?;
+        let mut pending = pending(&POSTGRES_FILES, &ran)?;
         // Columns can be missing because of the files that are pending.
         let with_columns = pending.is_empty();
         if !self
-            .are_tables_there(&made_by(&MIGRATIONS, &pending, tables), with_columns)
+            .are_tables_there(&made_by(&POSTGRES_FILES, &pending, tables), with_columns)
             .await?
         {
             // Dropped, or replaced by others without lucia's columns.
-            pending = MIGRATIONS.iter().collect();
+            pending = POSTGRES_FILES.iter().collect();
         }
         if pending.is_empty() {
             return Ok(());
@@ -213,10 +174,9 @@ impl Migrating<'_> {
         let tables = &self.parts.tables;
         let names: Vec<_> = names.iter().map(|name| tables.quoted(name)).collect();
         let names: Vec<_> = names.iter().map(String::as_str).collect();
+        let has_own = |table| self.has_columns(table, tables.columns_of(table));
         Ok(self.are_there(&names).await?
-            && (!with_columns
-                || self.has_columns(&tables.key, &KEY_COLUMNS).await?
-                    && self.has_columns(&tables.session, &SESSION_COLUMNS).await?))
+            && (!with_columns || has_own(&tables.key).await? && has_own(&tables.session).await?))
     }
 
     /// Makes the index that finds a session by the hash of the token that is stored.

@@ -17,63 +17,16 @@ const BIGINT: Types = &["bigint"];
 const BOOLEAN: Types = &["boolean"];
 const JSON: Types = &["json", "jsonb"];
 
-/// The columns that lucia needs.
-type Columns = &'static [(&'static str, Types)];
-const USER_COLUMNS: Columns = &[("id", TEXT)];
-const KEY_COLUMNS: Columns = &[
-    ("id", TEXT),
-    ("user_id", TEXT),
-    ("hashed_password", TEXT),
-    ("verified_at", BIGINT),
-];
-const SESSION_COLUMNS: Columns = &[
-    ("id", TEXT),
-    ("user_id", TEXT),
-    ("created_at", BIGINT),
-    ("authenticated_at", BIGINT),
-    ("renewed_at", BIGINT),
-    ("active_expires", BIGINT),
-    ("idle_expires", BIGINT),
-    ("device", TEXT),
-    ("address", TEXT),
-    ("persistent", BOOLEAN),
-];
-pub(super) const ATTEMPT_COLUMNS: Columns = &[
-    ("id", TEXT),
-    ("attempts", BIGINT),
-    ("expires", BIGINT),
-    ("started_at", BIGINT),
-];
-pub(super) const TOKEN_COLUMNS: Columns = &[
-    ("id", TEXT),
-    ("purpose", TEXT),
-    ("user_id", TEXT),
-    ("data", JSON),
-    ("hashed_code", TEXT),
-    ("tries_left", BIGINT),
-    ("created_at", BIGINT),
-    ("expires", BIGINT),
-];
-pub(super) const MAIL_COLUMNS: Columns = &[
-    ("id", TEXT),
-    ("recipient", TEXT),
-    ("subject", TEXT),
-    ("text", TEXT),
-    ("html", TEXT),
-    ("attempts", BIGINT),
-    ("created_at", BIGINT),
-    ("expires", BIGINT),
-    ("due", BIGINT),
-];
-pub(super) const CREDENTIAL_COLUMNS: Columns = &[
-    ("id", TEXT),
-    ("user_id", TEXT),
-    ("kind", TEXT),
-    ("name", TEXT),
-    ("data", JSON),
-    ("created_at", BIGINT),
-    ("last_used_at", BIGINT),
-];
+/// The types that this column of lucia's may have, in whichever table.
+fn types(column: &str) -> Types {
+    match column {
+        "data" => JSON,
+        "persistent" => BOOLEAN,
+        "attempts" | "tries_left" | "due" => BIGINT,
+        _ if column.ends_with("_at") || column.ends_with("expires") => BIGINT,
+        _ => TEXT,
+    }
+}
 
 /// What the database knows of a column.
 pub(super) struct Column {
@@ -107,8 +60,9 @@ impl Column {
         }))
     }
 
-    /// Checks that lucia can work with a column of this type.
-    fn check(&self, tables: &TableNames, table: &str, types: Types) -> Result<()> {
+    /// Checks that lucia can work with the type of a column of its own.
+    fn check(&self, tables: &TableNames, table: &str) -> Result<()> {
+        let types = types(&self.name);
         if types.contains(&&*self.sql_type) {
             return Ok(());
         }
@@ -134,21 +88,19 @@ impl Parts {
     /// Checks the tables of users, keys and sessions, and returns the names of the columns of users.
     pub(super) async fn check_tables(&self) -> Result<Vec<String>> {
         let tables = &self.tables;
-        let users = self.checked_columns(&tables.user, USER_COLUMNS).await?;
+        let users = self.checked_columns(&tables.user).await?;
         let fetched = self.user_columns.iter().flatten().map(String::as_str);
         check_listed(&tables.user, &users, "fetched_user_columns", fetched)?;
-        self.checked_columns(&tables.key, KEY_COLUMNS).await?;
-        let sessions = self
-            .checked_columns(&tables.session, SESSION_COLUMNS)
-            .await?;
+        self.checked_columns(&tables.key).await?;
+        let sessions = self.checked_columns(&tables.session).await?;
         let attributes = self.session_columns.iter().map(|column| &*column.name);
         check_listed(&tables.session, &sessions, "session_columns", attributes)?;
         Ok(users.into_iter().map(|column| column.name).collect())
     }
 
     /// Checks a table that an application can do without.
-    pub(super) async fn check_table(&self, table: &str, own: Columns) -> Result<()> {
-        self.checked_columns(table, own).await.map(drop)
+    pub(super) async fn check_table(&self, table: &str) -> Result<()> {
+        self.checked_columns(table).await.map(drop)
     }
 
     /// Says so in the log when sessions are found by reading all of them.
@@ -171,19 +123,19 @@ impl Parts {
     }
 
     /// The columns of a table, after a check that lucia's own are there.
-    async fn checked_columns(&self, table: &str, own: Columns) -> Result<Vec<Column>> {
+    async fn checked_columns(&self, table: &str) -> Result<Vec<Column>> {
         let columns = self.columns(table).await?;
         if columns.is_empty() {
             let reason = "there is no such table; `migrate` makes it";
             return Err(StoreError::schema(table, None, reason));
         }
-        for (name, types) in own {
+        for name in self.tables.columns_of(table) {
             match columns.iter().find(|column| column.name == *name) {
                 None => {
                     let reason = "there is no such column; `migrate` makes it";
                     return Err(StoreError::schema(table, Some(name), reason));
                 }
-                Some(column) => column.check(&self.tables, table, types)?,
+                Some(column) => column.check(&self.tables, table)?,
             }
         }
         Ok(columns)
@@ -197,19 +149,11 @@ impl Parts {
     /// Checks the types of those of lucia's columns that are there already.
     pub(super) async fn check_types(&self, migrating: &Migrating<'_>) -> Result<()> {
         let tables = &self.tables;
-        for (table, own) in [
-            (&tables.user, USER_COLUMNS),
-            (&tables.key, KEY_COLUMNS),
-            (&tables.session, SESSION_COLUMNS),
-            (&tables.attempt, ATTEMPT_COLUMNS),
-            (&tables.token, TOKEN_COLUMNS),
-            (&tables.mail, MAIL_COLUMNS),
-            (&tables.credential, CREDENTIAL_COLUMNS),
-        ] {
+        for (_, table, own) in tables.by_setting() {
             let params: Params<'_> = &[&tables.quoted(table)];
             for column in migrating.rows(COLUMNS, params, Column::read).await? {
-                if let Some((_, types)) = own.iter().find(|(name, _)| *name == column.name) {
-                    column.check(tables, table, types)?;
+                if own.contains(&&*column.name) {
+                    column.check(tables, table)?;
                 }
             }
         }

@@ -63,6 +63,12 @@ impl<'a> Statement<'a> {
         }
     }
 
+    /// The statement, which writes this, for the meaning of a failure.
+    pub(super) fn writing(mut self, written: Written<'a>) -> Self {
+        self.written = Some(written);
+        self
+    }
+
     /// Whether its answer says that the server is read-only.
     fn is_read_only(&self, rows: &[Row]) -> bool {
         let told = rows.first().filter(|_| self.tells_access);

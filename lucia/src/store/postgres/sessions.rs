@@ -210,10 +210,7 @@ impl SessionStore for PgStore {
         let json = attributes_json(self.session_table(), &attributes, &SESSION_COLUMNS)?;
         let sql = self.0.statements.update_session(&attributes);
         let params: Params<'_> = &[&id.as_str(), &json];
-        let statement = Statement {
-            written: Some(Written::Session(&attributes)),
-            ..Statement::new(&sql, params)
-        };
+        let statement = Statement::new(&sql, params).writing(Written::Session(&attributes));
         self.0.row(&statement, session_row).await
     }
 

@@ -4,7 +4,6 @@ use async_trait::async_trait;
 use tokio_postgres::Row;
 
 use super::error::{Failure, Written};
-use super::required::TOKEN_COLUMNS;
 use super::run::Statement;
 use super::statements::{as_text, telling_access, text_or_null};
 use super::{Params, PgStore};
@@ -98,17 +97,13 @@ fn token_row(row: &Row) -> Result<Option<TokenRow>, Failure> {
 
 /// A statement about tokens.
 fn of_tokens<'a>(sql: &'a str, params: Params<'a>) -> Statement<'a> {
-    Statement {
-        written: Some(Written::Token),
-        ..Statement::new(sql, params)
-    }
+    Statement::new(sql, params).writing(Written::Token)
 }
 
 #[async_trait]
 impl TokenStore for PgStore {
     async fn check_tokens(&self) -> Result<()> {
-        let table = &self.0.tables.token;
-        self.0.check_table(table, TOKEN_COLUMNS).await
+        self.0.check_table(&self.0.tables.token).await
     }
 
     async fn insert_token(&self, token: TokenRow, former: FormerTokens) -> Result<()> {
@@ -140,10 +135,8 @@ impl TokenStore for PgStore {
 
     async fn token(&self, id: &str) -> Result<Option<TokenRow>> {
         let params: Params<'_> = &[&id];
-        let statement = Statement {
-            written: Some(Written::Token),
-            ..Statement::lookup(&self.0.token_statements.find, params)
-        };
+        let sql = &self.0.token_statements.find;
+        let statement = Statement::lookup(sql, params).writing(Written::Token);
         self.0.row(&statement, token_row).await
     }
 

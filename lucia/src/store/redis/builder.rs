@@ -1,6 +1,5 @@
 //! The settings of a [`RedisStore`].
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +16,7 @@ use super::failure::description;
 use super::replicas::{Quorum, Replicas};
 use super::server::Server;
 use super::{Parts, RedisStore};
+use crate::store::is_distant;
 use crate::time_limit::within;
 use crate::{Error, Result};
 
@@ -299,15 +299,6 @@ fn install_crypto_provider() {
         // An error says that another thread was faster.
         let _ = rustls::crypto::ring::default_provider().install_default();
     }
-}
-
-/// A host that is not this machine.
-fn is_distant(host: &str) -> bool {
-    let is_here = host == "localhost"
-        || host
-            .parse::<IpAddr>()
-            .is_ok_and(|address| address.is_loopback());
-    !is_here
 }
 
 /// The driver's own error may quote the URL, with its password.

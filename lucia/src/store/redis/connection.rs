@@ -1,6 +1,5 @@
 //! The connection to a server or a cluster. It is shared: commands that meet are sent together.
 
-use std::fmt;
 use std::sync::{Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -179,11 +178,7 @@ impl Connection {
     }
 }
 
-impl fmt::Debug for Connection {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connection").finish_non_exhaustive()
-    }
-}
+debug_of!(Connection);
 
 /// A command under way. Where nobody waits for it any more and no answer has come, the next command goes over
 /// another connection: the driver would wait for a server that has stopped, and not notice that the cluster has

@@ -4,19 +4,14 @@ use redis::{ErrorKind, RedisError, ServerErrorKind};
 
 use crate::store::StoreError;
 
-/// What went wrong, in words without values.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub(super) struct Failure(pub(super) String);
-
 /// A reply that is not what was asked for.
 pub(super) fn unexpected(what: &str) -> StoreError {
-    StoreError::internal(Failure(format!("Redis gave another answer than {what}")))
+    StoreError::internal(format!("Redis gave another answer than {what}"))
 }
 
 /// A failure of a command.
 pub(super) fn failed(error: &RedisError) -> StoreError {
-    let failure = Failure(description(error));
+    let failure = description(error);
     match is_passing(error) {
         true => StoreError::unavailable(failure),
         false => StoreError::internal(failure),

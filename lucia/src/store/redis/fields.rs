@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::attributes::{Attributes, FIELD, field};
 use super::failure::unexpected;
 use crate::session::token::SessionId;
-use crate::store::{Expiries, NewSessionRow, Result, SessionRow, UnixMillis};
+use crate::store::{Expiries, NewSessionRow, Result, SESSION_COLUMNS, SessionRow, UnixMillis};
 use crate::user::UserId;
 
 /// A hash as Redis returns it.
@@ -116,17 +116,7 @@ pub(super) fn of_changed_attributes(now: &Hash, before: &Hash) -> Fields {
 }
 
 /// The fields of a session besides its attributes.
-pub(super) const OWN: [&str; 9] = [
-    USER_ID,
-    "created_at",
-    "authenticated_at",
-    "renewed_at",
-    "active_expires",
-    "idle_expires",
-    "device",
-    "address",
-    "persistent",
-];
+pub(super) const OWN: &[&str] = SESSION_COLUMNS.split_at(1).1;
 
 /// The session of a hash, which has these values in the fields [`OWN`] and then in those of the attributes. `None`
 /// where there is none.
@@ -189,7 +179,7 @@ pub(super) fn row_of(
     mut hash: Hash,
     attributes: &Attributes,
 ) -> Result<Option<SessionRow>> {
-    let names = OWN.into_iter().chain(attributes.fields());
+    let names = OWN.iter().copied().chain(attributes.fields());
     let values: Vec<_> = names.map(|name| hash.remove(name)).collect();
     row(id, &values, attributes)
 }

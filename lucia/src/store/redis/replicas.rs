@@ -16,7 +16,7 @@ use std::time::Duration;
 use redis::{Cmd, FromRedisValue, RedisResult, Value};
 
 use super::connection::Connection;
-use super::failure::{Failure, failed, unexpected};
+use super::failure::{failed, unexpected};
 use super::scripts::{self, Script};
 use crate::store::{Result, StoreError};
 
@@ -86,7 +86,7 @@ impl Replicas {
             let failure = format!(
                 "Redis has written this, and {received} of {asked} replicas have received it in time"
             );
-            return Err(StoreError::unavailable(Failure(failure)));
+            return Err(StoreError::unavailable(failure));
         }
         redis::from_redis_value(reply).map_err(|_| unexpected(what))
     }

@@ -11,7 +11,8 @@ use crate::user::UserId;
 #[async_trait]
 impl CredentialStore for SqliteStore {
     async fn check_credentials(&self) -> Result<()> {
-        self.read(|db| db.check_credentials()).await
+        self.read(|db| db.check_table(&db.tables.names.credential, []))
+            .await
     }
 
     async fn insert_credential(&self, credential: CredentialRow) -> Result<bool> {

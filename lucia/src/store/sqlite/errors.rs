@@ -95,7 +95,8 @@ pub(super) fn explain(failure: Failure, db: Database<'_>) -> StoreError {
         Failure::Told(error) => return error,
         Failure::Sqlite(subject, error) => (subject, error),
     };
-    let (table, with_rules) = subject.table(&db.tables.names);
+    let names = &db.tables.names;
+    let (table, with_rules) = subject.table(names);
     let Some(code) = extended_code(&error) else {
         return match &error {
             // A value of one of lucia's own columns that is of another type than it has to be.
@@ -148,10 +149,10 @@ pub(super) fn explain(failure: Failure, db: Database<'_>) -> StoreError {
             // A statement that does not fit the tables is an error without a special code.
             ffi::SQLITE_ERROR => {
                 let checked = match subject {
-                    Subject::Token => db.check_tokens(),
-                    Subject::Mail => db.check_mails(),
-                    Subject::Credential => db.check_credentials(),
-                    _ => db.check().and_then(|()| db.check_attempts()),
+                    Subject::Token | Subject::Mail | Subject::Credential => {
+                        db.check_table(table, [])
+                    }
+                    _ => db.check().and_then(|()| db.check_table(&names.attempt, [])),
                 };
                 match checked {
                     Err(Failure::Told(misfit)) => misfit,

@@ -10,7 +10,8 @@ use crate::store::{MailRow, MailStore, Result, UnixMillis};
 #[async_trait]
 impl MailStore for SqliteStore {
     async fn check_mails(&self) -> Result<()> {
-        self.read(|db| db.check_mails()).await
+        self.read(|db| db.check_table(&db.tables.names.mail, []))
+            .await
     }
 
     async fn insert_mail(&self, mail: MailRow) -> Result<()> {

@@ -7,47 +7,8 @@ use super::errors::{self, Failure, Outcome};
 use crate::store::migrations::{
     Migration, RECORD, RECORD_COLUMNS, Ran, made_by, pending, recorded_as,
 };
-use crate::store::tables::{TableNames, quote};
-use crate::store::{KEY_COLUMNS, SESSION_COLUMNS, StoreError, UnixMillis};
-
-/// The numbered files, the oldest first. How to add one is said in `store/migrations.rs`.
-pub(super) const MIGRATIONS: [Migration; 5] = [
-    Migration {
-        number: 1,
-        file: "0001_tables.sql",
-        sql: include_str!("../../../migrations/sqlite/0001_tables.sql"),
-        makes: TableNames::first,
-        adds: None,
-    },
-    Migration {
-        number: 2,
-        file: "0002_one_time_tokens.sql",
-        sql: include_str!("../../../migrations/sqlite/0002_one_time_tokens.sql"),
-        makes: TableNames::tokens,
-        adds: None,
-    },
-    Migration {
-        number: 3,
-        file: "0003_verified_keys.sql",
-        sql: include_str!("../../../migrations/sqlite/0003_verified_keys.sql"),
-        makes: |_| Vec::new(),
-        adds: Some((|names| &names.key, "verified_at")),
-    },
-    Migration {
-        number: 4,
-        file: "0004_outgoing_mail.sql",
-        sql: include_str!("../../../migrations/sqlite/0004_outgoing_mail.sql"),
-        makes: TableNames::mails,
-        adds: None,
-    },
-    Migration {
-        number: 5,
-        file: "0005_user_credential.sql",
-        sql: include_str!("../../../migrations/sqlite/0005_user_credential.sql"),
-        makes: TableNames::credentials,
-        adds: None,
-    },
-];
+use crate::store::tables::quote;
+use crate::store::{StoreError, UnixMillis};
 
 /// SQLite compares names of columns without regard to the case of ASCII letters.
 fn is_same(one: &str, other: &str) -> bool {
@@ -77,10 +38,10 @@ pub(super) fn migrate(
     let defined = defined.filter_map(|column| Some((&*column.name, column.definition.as_deref()?)));
     add_missing(db, &tables.names.session, defined)?;
     db.check()?;
-    db.check_attempts()?;
-    db.check_tokens()?;
-    db.check_mails()?;
-    db.check_credentials()
+    let names = &tables.names;
+    [&names.attempt, &names.token, &names.mail, &names.credential]
+        .into_iter()
+        .try_for_each(|table| db.check_table(table, []))
 }
 
 /// The files that have not run. Where a table is missing or incomplete all the same, all of them.
@@ -99,9 +60,8 @@ fn find_pending<'a>(db: Database<'_>, known: &'a [Migration]) -> Outcome<Vec<&'a
     }
     let pending = pending(known, &ran)?;
     // Columns can be missing because of the files that are pending.
-    let mut is_complete = !pending.is_empty()
-        || has_columns(db, &names.session, &SESSION_COLUMNS)?
-            && has_columns(db, &names.key, &KEY_COLUMNS)?;
+    let has_own = |table| has_columns(db, table, names.columns_of(table));
+    let mut is_complete = !pending.is_empty() || has_own(&names.session)? && has_own(&names.key)?;
     for table in made_by(known, &pending, names) {
         is_complete &= !db.columns(table)?.is_empty();
     }

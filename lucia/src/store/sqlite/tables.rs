@@ -3,47 +3,8 @@
 use super::database::Database;
 use super::errors::{Failure, Outcome};
 use crate::store::tables::{SessionColumn, TableNames, check_name, has_ended, quote};
-use crate::store::{KEY_COLUMNS, SESSION_COLUMNS, StoreError};
+use crate::store::{SESSION_COLUMNS, StoreError};
 use crate::{Error, Result};
-
-/// The columns of the table that sign-in attempts are counted in.
-const ATTEMPT_COLUMNS: [&str; 4] = ["id", "attempts", "expires", "started_at"];
-
-/// The columns of the table of one-time tokens.
-const TOKEN_COLUMNS: [&str; 8] = [
-    "id",
-    "purpose",
-    "user_id",
-    "data",
-    "hashed_code",
-    "tries_left",
-    "created_at",
-    "expires",
-];
-
-/// The columns of the table of mails that wait to be sent.
-const MAIL_COLUMNS: [&str; 9] = [
-    "id",
-    "recipient",
-    "subject",
-    "text",
-    "html",
-    "attempts",
-    "created_at",
-    "expires",
-    "due",
-];
-
-/// The columns of the table of credentials.
-const CREDENTIAL_COLUMNS: [&str; 7] = [
-    "id",
-    "user_id",
-    "kind",
-    "name",
-    "data",
-    "created_at",
-    "last_used_at",
-];
 
 /// The tables, and the statements over them.
 pub(super) struct Tables {
@@ -138,7 +99,7 @@ impl Tables {
     ) -> Result<Self> {
         // Case makes no difference.
         names.check(str::eq_ignore_ascii_case)?;
-        for (setting, name) in names.by_setting() {
+        for (setting, name, _) in names.by_setting() {
             let reserved = name.get(..7);
             if reserved.is_some_and(|prefix| prefix.eq_ignore_ascii_case("sqlite_")) {
                 let reason = format!("{name:?}: SQLite keeps names with `sqlite_` for itself");
@@ -166,39 +127,16 @@ impl Database<'_> {
         let user_columns = tables.user_columns.iter().flatten().map(String::as_str);
         let session_columns = tables.session_columns.iter().map(|column| &*column.name);
         let names = &tables.names;
-        self.check_table(&names.user, ["id"].into_iter().chain(user_columns))?;
-        self.check_table(&names.key, KEY_COLUMNS)?;
-        self.check_table(
-            &names.session,
-            SESSION_COLUMNS.into_iter().chain(session_columns),
-        )
+        self.check_table(&names.user, user_columns)?;
+        self.check_table(&names.key, [])?;
+        self.check_table(&names.session, session_columns)
     }
 
-    /// Checks the table that sign-in attempts are counted in, which an application that counts none can do
-    /// without.
-    pub(super) fn check_attempts(self) -> Outcome<()> {
-        self.check_table(&self.tables.names.attempt, ATTEMPT_COLUMNS)
-    }
-
-    /// Checks the table of one-time tokens, which an application that creates none can do without.
-    pub(super) fn check_tokens(self) -> Outcome<()> {
-        self.check_table(&self.tables.names.token, TOKEN_COLUMNS)
-    }
-
-    /// Checks the table of mails, which an application that sends none can do without.
-    pub(super) fn check_mails(self) -> Outcome<()> {
-        self.check_table(&self.tables.names.mail, MAIL_COLUMNS)
-    }
-
-    /// Checks the table of credentials, which an application that stores none can do without.
-    pub(super) fn check_credentials(self) -> Outcome<()> {
-        self.check_table(&self.tables.names.credential, CREDENTIAL_COLUMNS)
-    }
-
-    fn check_table<'a>(
+    /// Checks a table, which has these columns besides lucia's own.
+    pub(super) fn check_table<'a>(
         self,
         table: &str,
-        needed: impl IntoIterator<Item = &'a str>,
+        others: impl IntoIterator<Item = &'a str>,
     ) -> Outcome<()> {
         let misfit =
             |column, reason: &str| Failure::Told(StoreError::schema(table, column, reason));
@@ -206,7 +144,8 @@ impl Database<'_> {
         if columns.is_empty() {
             return Err(misfit(None, "it is missing; `migrate` makes it"));
         }
-        for name in needed {
+        let own = self.tables.names.columns_of(table).iter().copied();
+        for name in own.chain(others) {
             let Some(column) = columns.iter().find(|column| column.name == name) else {
                 return Err(misfit(Some(name), "it is missing"));
             };
@@ -272,13 +211,17 @@ impl Statements {
         );
         // However many they are, it is one statement.
         let among_first = r#"s."id" IN (SELECT "value" FROM json_each(?1))"#;
-        let key_columns = KEY_COLUMNS.map(quote).join(", ");
+        let columns_of = |table: &str| -> String {
+            let columns = names.columns_of(table).iter().map(|column| quote(column));
+            columns.collect::<Vec<_>>().join(", ")
+        };
+        let key_columns = columns_of(&names.key);
         let token = quote(&names.token);
-        let token_columns = TOKEN_COLUMNS.map(quote).join(", ");
+        let token_columns = columns_of(&names.token);
         let mail = quote(&names.mail);
-        let mail_columns = MAIL_COLUMNS.map(quote).join(", ");
+        let mail_columns = columns_of(&names.mail);
         let credential = quote(&names.credential);
-        let credential_columns = CREDENTIAL_COLUMNS.map(quote).join(", ");
+        let credential_columns = columns_of(&names.credential);
 
         Self {
             user: format!(r#"SELECT {user_columns} FROM {user} AS u WHERE u."id" = ?1"#),

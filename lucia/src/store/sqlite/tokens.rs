@@ -12,7 +12,8 @@ use crate::user::UserId;
 #[async_trait]
 impl TokenStore for SqliteStore {
     async fn check_tokens(&self) -> Result<()> {
-        self.read(|db| db.check_tokens()).await
+        self.read(|db| db.check_table(&db.tables.names.token, []))
+            .await
     }
 
     async fn insert_token(&self, token: TokenRow, former: FormerTokens) -> Result<()> {

@@ -180,7 +180,8 @@ impl UserStore for SqliteStore {
 #[async_trait]
 impl AttemptStore for SqliteStore {
     async fn check_attempts(&self) -> Result<()> {
-        self.read(|db| db.check_attempts()).await
+        self.read(|db| db.check_table(&db.tables.names.attempt, []))
+            .await
     }
 
     async fn count_attempt(&self, attempt: NewAttempt) -> Result<CountedAttempt> {

@@ -1,6 +1,5 @@
 //! The settings of the cache.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,7 +40,7 @@ const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
 /// store.migrate(&[]).await?; // makes the triggers that tell the cache what changes
 /// # Ok(()) }
 /// ```
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 #[must_use = "options take effect by `builder.cache(options)`"]
 pub struct CacheOptions {
     pub(super) entries: usize,
@@ -164,16 +163,5 @@ impl CacheOptions {
             }
         }
         Ok(())
-    }
-}
-
-impl fmt::Debug for CacheOptions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CacheOptions")
-            .field("entries", &self.entries)
-            .field("max_age", &self.max_age)
-            .field("max_silence", &self.max_silence)
-            .field("source", &self.source)
-            .finish()
     }
 }

@@ -3,9 +3,9 @@
 use serde_json::json;
 
 use super::*;
-use crate::store::migrations::Migration;
+use crate::store::migrations::{Migration, SQLITE_FILES};
 use crate::store::sqlite::errors::Subject;
-use crate::store::sqlite::migrate::{MIGRATIONS, migrate};
+use crate::store::sqlite::migrate::migrate;
 use crate::store::{CredentialStore as _, MailStore as _, TokenStore as _, UserStore as _};
 
 impl File {
@@ -118,7 +118,7 @@ async fn only_what_an_earlier_version_has_not_run_is_run() {
         .into_iter()
         .map(|(_, number)| number)
         .collect();
-    assert_eq!(numbers, MIGRATIONS.map(|known| known.number));
+    assert_eq!(numbers, SQLITE_FILES.map(|known| known.number));
     let sql = "SELECT ran_at FROM lucia_migration WHERE number = 1";
     let ran_at = file
         .by_hand()
@@ -137,7 +137,7 @@ async fn a_column_that_is_there_is_not_added_again() {
         sql: COLUMN,
         adds: Some((|names| &names.session, "later")),
     };
-    let mut known: Vec<_> = MIGRATIONS.into();
+    let mut known: Vec<_> = SQLITE_FILES.into();
     known.push(added);
     let known = std::sync::Arc::new(known);
     for by_hand in [false, true] {
