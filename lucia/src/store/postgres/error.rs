@@ -255,6 +255,9 @@ impl Failure {
             SqlState::FEATURE_NOT_SUPPORTED | SqlState::INVALID_SQL_STATEMENT_NAME => {
                 Fault::Preparation
             }
+            // A pooler that ends the transaction of a failed statement can send the rest of the next one to
+            // another server, which has not bound it.
+            SqlState::INVALID_CURSOR_NAME => Fault::Preparation,
             _ => Fault::Other,
         }
     }
