@@ -51,8 +51,8 @@ const NAME: &str = "redis";
 /// ```
 ///
 /// A lookup is one command for one key. Lookups that arrive together go to a server as one pipeline, and one query
-/// fetches their users, unless a cache has them; those to a cluster go out one by one. All processes share the sessions, and any number of clones
-/// of a store share one connection, which is made anew when it breaks. Redis deletes expired sessions by itself.
+/// fetches their users, unless a cache has them; those to a cluster go out one by one. All processes share the
+/// sessions, and any number of clones of a store share one connection, which is made anew when it breaks. Redis deletes expired sessions by itself.
 ///
 /// # What can be lost
 ///

@@ -341,7 +341,7 @@ fn lease(expires: UnixMillis) -> Result<TokenRow> {
 }
 
 forward_users!([] Split, Split::users, {
-    /// The user goes first: a session without a user does not authenticate, once caches have heard of it, while a
+    /// The user goes first: a session without a user does not authenticate, once caches learn of it, while a
     /// user without sessions could sign in again between the two.
     async fn delete_user(&self, id: &UserId) -> Result<()> {
         self.users.delete_user(id).await?;

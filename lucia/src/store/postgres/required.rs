@@ -60,7 +60,7 @@ impl Column {
         }))
     }
 
-    /// Checks that lucia can work with the type of a column of its own.
+    /// Checks the type of one of lucia's own columns.
     fn check(&self, tables: &TableNames, table: &str) -> Result<()> {
         let types = types(&self.name);
         if types.contains(&&*self.sql_type) {

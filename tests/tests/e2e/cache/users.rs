@@ -115,7 +115,7 @@ async fn r54_what_ends_elsewhere_is_over_for_whoever_asks_then(source: Source) {
     let session = elsewhere.create_session(&session.user_id).await.unwrap();
     elsewhere.delete_user(&session.user_id).await.unwrap();
     assert!(!apart.look(&session).await.0);
-    // Whoever is gone gets no session, although the cache has not heard of it.
+    // A deleted user gets no session, even before the cache learns of the deletion.
     let refused = apart.auth.create_session(&session.user_id).await;
     assert!(matches!(refused, Err(Error::UnknownUser)), "{refused:?}");
 }
