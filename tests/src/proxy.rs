@@ -35,6 +35,8 @@ struct Shared {
     names: Mutex<Vec<String>>,
     /// How often it was asked which server process this leads to.
     asked: AtomicUsize,
+    /// How many messages of clients have passed.
+    passed: AtomicUsize,
     /// How many more statements pass before all connections are cut.
     until_cut: AtomicUsize,
     mode: watch::Sender<Mode>,
@@ -75,6 +77,7 @@ impl Proxy {
             statements: Mutex::new(Vec::new()),
             names: Mutex::new(Vec::new()),
             asked: AtomicUsize::new(0),
+            passed: AtomicUsize::new(0),
             until_cut: AtomicUsize::new(usize::MAX),
             mode: watch::channel(Mode::Open).0,
             cuts: watch::channel(0).0,
@@ -108,6 +111,11 @@ impl Proxy {
     /// without one has none.
     pub fn names(&self) -> Vec<String> {
         std::mem::take(&mut *lock(&self.shared.names))
+    }
+
+    /// How many messages of clients have passed. A statement can be several.
+    pub fn messages(&self) -> usize {
+        self.shared.passed.load(Ordering::SeqCst)
     }
 
     /// From now on everything stays on the way, in both directions.
@@ -213,6 +221,7 @@ async fn questions(
         }
         shared.opened().await;
         to.write_all(&message).await?;
+        shared.passed.fetch_add(1, Ordering::SeqCst);
     }
 }
 

@@ -9,7 +9,9 @@ use lucia::{Auth, Error, NewKey, NewUser, PasswordOptions, PgStore};
 use lucia_tests::{Database, Server, Stop, programs_are_installed, skip};
 use tokio_postgres::error::SqlState;
 
-use crate::support::{PASSWORD, Profile, Stage, actix, eventually, on_each_store, sign_up};
+use crate::support::{
+    PASSWORD, Profile, Stage, actix, eventually, on_each_store, sign_up, until_waiting,
+};
 
 on_each_store![
     r51_fifty_parallel_sign_ups_make_one_user_with_one_key,
@@ -40,18 +42,14 @@ async fn r51_fifty_parallel_sign_ups_make_one_user_with_one_key(stage: Stage) {
 async fn at_the_same_instant<T>(
     stage: &Stage,
     table: &str,
-    waiting: usize,
+    waiting: i64,
     work: impl Future<Output = T>,
 ) -> T {
-    const WAITING: &str = "SELECT count(*) FROM pg_stat_activity \
-                           WHERE datname = current_database() AND wait_event_type = 'Lock'";
-
     let client = stage.database().connect().await;
     let lock = format!("BEGIN; SELECT 1 FROM {table} FOR UPDATE");
     client.batch_execute(&lock).await.unwrap();
     let unlocking = async {
-        let waiting = waiting.to_string();
-        eventually(async || stage.value(WAITING).await.as_ref() == Some(&waiting)).await;
+        until_waiting(stage.database(), waiting).await;
         client.batch_execute("COMMIT").await.unwrap();
     };
     let (answer, ()) = tokio::join!(work, unlocking);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use lucia::{Auth, AuthBuilder, Error, NewKey, NewUser, PasswordOptions, PgStore};
 
-use crate::support::{PASSWORD, Profile, Stage, eventually, sign_up};
+use crate::support::{PASSWORD, Profile, Stage, eventually, sign_up, until_waiting};
 
 const PARALLEL: usize = 50;
 
@@ -202,9 +202,7 @@ async fn r48_a_deadlock_with_a_foreign_transaction_is_resolved() {
     );
     foreign.batch_execute(&begin).await.unwrap();
     let meeting = async {
-        let waiting = "SELECT count(*) FROM pg_stat_activity \
-                       WHERE datname = current_database() AND wait_event_type = 'Lock'";
-        eventually(async || stage.value(waiting).await.as_deref() == Some("1")).await;
+        until_waiting(stage.database(), 1).await;
         foreign.batch_execute(&lock(one.id.as_str())).await.unwrap();
         foreign.batch_execute("COMMIT").await.unwrap();
     };

@@ -7,7 +7,9 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use lucia::{Auth, Error, NewKey, PasswordOptions, PgStore, Result, Session, VerifiedKey};
 
-use crate::support::{PASSWORD, Reply, Stage, actix, eventually, on_each_store, sign_up, verified};
+use crate::support::{
+    PASSWORD, Reply, Stage, actix, on_each_store, sign_up, until_waiting, verified,
+};
 
 on_each_store![
     r21_a_sign_in_under_way_when_its_key_changes_gets_no_session,
@@ -214,15 +216,6 @@ async fn by_the_id_of_a_user_a_session_begins_whatever_became_of_the_key(stage: 
     assert_eq!(stage.count("user_session").await, 1);
 }
 
-/// Waits until so many statements in the database wait for somebody else's lock.
-async fn until_waiting(stage: &Stage, count: usize) {
-    const WAITING: &str = "SELECT count(*) FROM pg_stat_activity \
-                           WHERE datname = current_database() AND wait_event_type = 'Lock'";
-
-    let count = count.to_string();
-    eventually(async || stage.value(WAITING).await.as_ref() == Some(&count)).await;
-}
-
 #[tokio::test]
 async fn r21_a_change_that_waits_for_a_sign_in_ends_its_session() {
     let stage = Stage::postgres().await;
@@ -247,11 +240,11 @@ async fn r21_a_change_that_waits_for_a_sign_in_ends_its_session() {
         client.batch_execute(&lock).await.unwrap();
         let sign_in = async { limited.create_session(&key).replace(Some(&before)).await };
         let changing = async {
-            until_waiting(&stage, 1).await;
+            until_waiting(stage.database(), 1).await;
             auth.reset_password(("username", "ada"), NEW).await
         };
         let unlocking = async {
-            until_waiting(&stage, 2).await;
+            until_waiting(stage.database(), 2).await;
             client.batch_execute("COMMIT").await.unwrap();
         };
         let (session, reset, ()) = tokio::join!(sign_in, changing, unlocking);
@@ -279,11 +272,11 @@ async fn r21_a_sign_in_that_waits_for_a_change_gets_no_session() {
         client.batch_execute(lock).await.unwrap();
         let changing = fate.befall(&auth, &session);
         let sign_in = async {
-            until_waiting(&stage, 1).await;
+            until_waiting(stage.database(), 1).await;
             auth.create_session(&key).await
         };
         let unlocking = async {
-            until_waiting(&stage, 2).await;
+            until_waiting(stage.database(), 2).await;
             client.batch_execute("COMMIT").await.unwrap();
         };
         let (changed, refused, ()) = tokio::join!(changing, sign_in, unlocking);
@@ -322,7 +315,7 @@ async fn a_sign_in_that_was_given_up_does_not_wait_on_in_the_database() {
         assert!(matches!(refused, Err(Error::Unavailable(_))), "{refused:?}");
     }
     // Although the lock is still held.
-    until_waiting(&stage, 0).await;
+    until_waiting(stage.database(), 0).await;
     client.batch_execute("COMMIT").await.unwrap();
     assert_eq!(stage.count("user_session").await, 1);
     auth.create_session(&key).await.unwrap();

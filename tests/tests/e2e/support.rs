@@ -21,7 +21,9 @@ mod stage;
 mod told;
 
 pub(crate) use browser::{Browser, Reply};
-pub(crate) use caching::{Caching, POLL_INTERVAL, Source, eventually, is_beat, on_each_source};
+pub(crate) use caching::{
+    Caching, POLL_INTERVAL, Source, eventually, is_beat, on_each_source, until_waiting,
+};
 pub(crate) use errors::{Taken, Teapot};
 pub(crate) use gate::Gate;
 pub(crate) use polls::Polls;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use deadpool_postgres::Object;
 use tokio_postgres::{Client, IsolationLevel, Row, Transaction};
 
 use super::Parts;
@@ -28,7 +29,8 @@ pub(super) async fn migrate(parts: &Parts, definitions: &[&str]) -> Result<()> {
     let user_columns = defined_columns(definitions, str::to_ascii_lowercase)?;
 
     let connection = within(parts.timeout, parts.pool.get()).await;
-    let mut connection = connection.map_err(StoreError::unavailable)?;
+    // It does not return to the pool: a failure can leave its transaction open.
+    let mut connection = Object::take(connection.map_err(StoreError::unavailable)?);
     let client: &mut Client = &mut connection;
     // It has to see what others have made while it waited for the lock.
     let transaction = client

@@ -10,12 +10,20 @@
 //! **How that is known.** A server process tells its id twice: to the driver when the connection is
 //! opened, and in SQL, by `pg_backend_pid()`. A pooler that answers for many server processes makes up
 //! the first one, since it needs keys of its own to cancel statements by. So the two are compared,
-//! once for each connection, at its first use. That takes a statement without a name, which is right
+//! once for each connection, at its first use. That takes a statement of one message, which is right
 //! behind every pooler, changes nothing and leaves nothing. Where the ids differ, statements have no
 //! names on this connection. Whether the pooler keeps names apart cannot be found out: that it gives
 //! statements other names at the server says nothing of another pooler before it, and a pooler that
 //! lends a connection for a session looks like one that happens to lend the same one again. So the
 //! application can say it, by `PgStoreBuilder::prepare_behind_pooler`.
+//!
+//! **When the next statement is sent.** A statement without a name is several messages. PgBouncer 1.18
+//! takes a server connection back as soon as the server is ready for another statement, unless it has
+//! received the end of one: it forgets a statement of which it has forwarded the beginning. The rest
+//! then goes to another server connection, which takes it for the rest of the statement that it has
+//! parsed last, of whichever client that was. So over such a connection the next statement is sent when
+//! the server has answered the last one to its end. A failure comes before that end, and a caller that
+//! is gone waits for none.
 
 use std::io;
 use std::pin::Pin;
@@ -27,9 +35,7 @@ use deadpool_postgres::{Object, StatementCache};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::tls::{ChannelBinding, TlsConnect, TlsStream};
-use tokio_postgres::{Client, Error};
-
-use super::unnamed::query_unnamed;
+use tokio_postgres::{Client, Error, SimpleQueryMessage};
 
 /// What is known of the connections of a store.
 pub(super) struct Routes {
@@ -40,12 +46,39 @@ pub(super) struct Routes {
     is_logged: AtomicBool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(super) enum Route {
     /// To one server process, or to what is as good: the names of statements are the client's own.
     Direct,
     /// To a pooler, or to something else that does not tell which server process it leads to.
-    Pooled,
+    Pooled(Arc<LastStatement>),
+}
+
+/// The last statement over a connection to a pooler.
+#[derive(Debug, Default)]
+pub(super) struct LastStatement {
+    /// Whether the server may still have to say that it is ready for the next one.
+    is_open: AtomicBool,
+}
+
+impl Route {
+    /// Does what sends a statement, once the last one over this connection is over.
+    pub(super) async fn in_turn<T>(
+        &self,
+        client: &Client,
+        sending: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        let Self::Pooled(last) = self else {
+            return sending.await;
+        };
+        if last.is_open.swap(true, Ordering::Relaxed) {
+            // One message, which is answered after all that was sent before.
+            client.batch_execute("").await?;
+        }
+        let sent = sending.await?;
+        last.is_open.store(false, Ordering::Relaxed);
+        Ok(sent)
+    }
 }
 
 impl Routes {
@@ -68,7 +101,7 @@ impl Routes {
         let mut known = known.iter();
         known
             .find(|(known, _)| known.as_ptr() == cache)
-            .map(|(_, route)| *route)
+            .map(|(_, route)| route.clone())
     }
 
     /// Where a connection leads, asked once for each.
@@ -86,9 +119,9 @@ impl Routes {
         let route = route_of(connection).await?;
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.retain(|(known, _)| known.strong_count() > 0);
-        known.push((Arc::downgrade(&connection.statement_cache), route));
+        known.push((Arc::downgrade(&connection.statement_cache), route.clone()));
         drop(known);
-        if route == Route::Pooled && !self.is_logged.swap(true, Ordering::Relaxed) {
+        if matches!(route, Route::Pooled(_)) && !self.is_logged.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 user_table,
                 "a pooler stands between this process and Postgres, and may mix up the prepared \
@@ -103,18 +136,20 @@ impl Routes {
 }
 
 async fn route_of(client: &Client) -> Result<Route, Error> {
-    let rows = match query_unnamed(client, "SELECT pg_backend_pid()", &[]).await {
-        Ok(rows) => rows,
+    let pooled = || Route::Pooled(Arc::default());
+    let messages = match client.simple_query("SELECT pg_backend_pid()").await {
+        Ok(messages) => messages,
         // No Postgres, but something that speaks as one.
-        Err(error) if error.code() == Some(&SqlState::UNDEFINED_FUNCTION) => {
-            return Ok(Route::Pooled);
-        }
+        Err(error) if error.code() == Some(&SqlState::UNDEFINED_FUNCTION) => return Ok(pooled()),
         Err(error) => return Err(error),
     };
-    let here = rows.first().and_then(|row| row.try_get::<_, i32>(0).ok());
+    let here = messages.iter().find_map(|message| match message {
+        SimpleQueryMessage::Row(row) => row.get(0)?.parse::<i32>().ok(),
+        _ => None,
+    });
     Ok(match here {
         Some(_) if here == told_at_start(client).await => Route::Direct,
-        _ => Route::Pooled,
+        _ => pooled(),
     })
 }
 

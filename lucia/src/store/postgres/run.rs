@@ -201,9 +201,9 @@ impl Parts {
         let route = self.routes.of(connection, &self.tables.user).await?;
         if in_transaction {
             // Boxed, so that no lookup is larger by it.
-            return Box::pin(self.send_in_transaction(connection, route, statement)).await;
+            return Box::pin(self.send_in_transaction(connection, &route, statement)).await;
         }
-        Ok(send_alone(connection, route, statement).await?)
+        Ok(send_alone(connection, &route, statement).await?)
     }
 
     /// Sends a statement, behind one that takes a lock if there is one, as a transaction.
@@ -214,7 +214,7 @@ impl Parts {
     async fn send_in_transaction(
         &self,
         connection: &Object,
-        route: Route,
+        route: &Route,
         statement: &Statement<'_>,
     ) -> Result<Vec<Row>, Failure> {
         let prepared = prepare(connection, route, statement).await?;
@@ -235,32 +235,36 @@ impl Parts {
                 None => Ok(()),
             }
         };
-        // Each of these sends when it is polled for the first time, which is in this order and
-        // before anything is waited for. Where one fails, the server refuses the rest, and the end
-        // undoes it all.
-        let (began, locked, rows, ended) = tokio::join!(
-            biased;
-            connection.batch_execute(&begin),
-            locking,
-            query(connection, prepared.as_ref(), statement),
-            connection.batch_execute("COMMIT"),
-        );
-        began?;
-        locked?;
-        let rows = rows?;
-        ended?;
-        Ok(rows)
+        let transaction = async {
+            // Each of these sends when it is polled for the first time, which is in this order and
+            // before anything is waited for. Where one fails, the server refuses the rest, and the end
+            // undoes it all.
+            let (began, locked, rows, ended) = tokio::join!(
+                biased;
+                connection.batch_execute(&begin),
+                locking,
+                query(connection, prepared.as_ref(), statement),
+                connection.batch_execute("COMMIT"),
+            );
+            began?;
+            locked?;
+            let rows = rows?;
+            ended?;
+            Ok(rows)
+        };
+        Ok(route.in_turn(connection, transaction).await?)
     }
 }
 
 /// Sends a statement outside of a transaction.
 pub(super) async fn send_alone(
     connection: &Object,
-    route: Route,
+    route: &Route,
     statement: &Statement<'_>,
 ) -> Result<Vec<Row>, Error> {
     let prepared = prepare(connection, route, statement).await?;
-    query(connection, prepared.as_ref(), statement).await
+    let sending = query(connection, prepared.as_ref(), statement);
+    route.in_turn(connection, sending).await
 }
 
 pub(super) fn close(connection: &mut Option<Object>) {
@@ -270,10 +274,10 @@ pub(super) fn close(connection: &mut Option<Object>) {
 /// Prepares a statement where it can have a name.
 async fn prepare(
     connection: &Object,
-    route: Route,
+    route: &Route,
     statement: &Statement<'_>,
 ) -> Result<Option<Prepared>, Error> {
-    if route == Route::Pooled {
+    if matches!(route, Route::Pooled(_)) {
         return Ok(None);
     }
     // Each set of attributes is written by a separate statement, and there can be many sets.

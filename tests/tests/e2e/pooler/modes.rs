@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use lucia::store::conformance::{Case, SESSION_COLUMNS};
-use lucia::{Auth, Error, PgStore, PgStoreBuilder};
+use lucia::{Auth, Error, PgStore, PgStoreBuilder, User};
 use lucia_tests::{Bouncer, Database, Proxy, Template};
 
 use super::{logged_of, warnings};
 use crate::conformance::with_tables;
-use crate::support::{PASSWORD, Profile, sign_up, verified};
+use crate::support::{PASSWORD, Profile, eventually, sign_up, until_waiting, verified};
 
 /// A PgBouncer, and before it what sees the names of statements.
 struct Behind {
@@ -118,7 +119,7 @@ async fn one_server_connection_that_is_reset_each_time_is_enough() {
     auth.check_schema::<Profile>().await.unwrap();
     let session = sign_up(&auth, "ada").await;
     let signing_in = (0..20).map(|_| auth.create_session(&session.user_id).into_future());
-    for signed_in in futures_util::future::join_all(signing_in).await {
+    for signed_in in join_all(signing_in).await {
         signed_in.unwrap();
     }
     assert_eq!(auth.user_sessions(&session.user_id).await.unwrap().len(), 2);
@@ -219,4 +220,57 @@ async fn in_statement_mode_what_takes_a_transaction_fails_and_says_why() {
         key.is_ok()
     };
     assert_ne!(opens(PASSWORD).await, opens(new).await);
+}
+
+#[derive(serde::Deserialize)]
+struct Texts {
+    about: Option<String>,
+    motto: Option<String>,
+}
+
+/// PgBouncer takes a server connection back as soon as the server is ready for the next statement, even if it
+/// has forwarded a part of that. The rest goes to another server, which takes it for the rest of the
+/// statement that it has parsed last.
+#[tokio::test]
+async fn no_statement_is_sent_before_the_last_one_of_its_connection_is_over() {
+    let settings = ["pool_mode = transaction", "server_round_robin = 1"];
+    let Some(behind) = Behind::with(&settings).await else {
+        return;
+    };
+    let store = behind.store(PgStore::builder().max_connections(1)).await;
+    store
+        .migrate(&["username TEXT NOT NULL UNIQUE", "about TEXT", "motto TEXT"])
+        .await
+        .unwrap();
+    let auth = Auth::builder(store).build().unwrap();
+    let user = sign_up(&auth, "ada").await.user_id.clone();
+    let set = async |auth: &Auth, column: &str, text: &str| {
+        let attributes = serde_json::json!({ column: text });
+        let updated = auth.update_user_attributes(&user, &attributes).await;
+        let updated: User<Texts> = updated.unwrap();
+        (updated.attributes.about, updated.attributes.motto)
+    };
+    let others = Auth::builder(behind.store(PgStore::builder()).await);
+    let others = others.build().unwrap();
+    let other = behind.database.connect().await;
+    // It does not fit into the buffers on its way to a server that does not read yet.
+    let long = "a".repeat(20_000_000);
+    for _ in 0..2 {
+        // All servers have parsed this last.
+        join_all((0..4).map(|_| set(&others, "motto", "none"))).await;
+        let lock = "BEGIN; SELECT 1 FROM auth_user FOR UPDATE";
+        other.batch_execute(lock).await.unwrap();
+        tokio::select! {
+            _ = set(&auth, "about", "dropped") => unreachable!("the row is locked"),
+            () = until_waiting(&behind.database, 1) => {}
+        }
+        let passed = behind.proxy.messages();
+        let unlocking = async {
+            eventually(async || behind.proxy.messages() > passed).await;
+            other.batch_execute("COMMIT").await.unwrap();
+        };
+        let ((about, motto), ()) = tokio::join!(set(&auth, "about", &long), unlocking);
+        assert!(about.as_ref() == Some(&long), "another statement was run");
+        assert_eq!(motto.as_deref(), Some("none"));
+    }
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use lucia::deadpool_postgres::{Manager, Pool};
 use lucia::{Auth, CacheOptions, PgStore, PgStoreBuilder, Session};
-use lucia_tests::{Proxy, Statement};
+use lucia_tests::{Database, Proxy, Statement};
 use tokio_postgres::NoTls;
 
 use super::Stage;
@@ -169,4 +169,20 @@ pub(crate) async fn eventually(mut is_so: impl AsyncFnMut() -> bool) -> Duration
     let came = tokio::time::timeout(PATIENCE, comes).await;
     came.expect("it comes to be so");
     begin.elapsed()
+}
+
+/// Waits until so many statements in the database wait for a lock of somebody else's.
+pub(crate) async fn until_waiting(database: &Database, count: i64) {
+    const WAITING: &str = "SELECT count(*) FROM pg_stat_activity \
+                           WHERE datname = current_database() AND wait_event_type = 'Lock'";
+
+    let client = database.connect().await;
+    let waiting = async || {
+        client
+            .query_one(WAITING, &[])
+            .await
+            .unwrap()
+            .get::<_, i64>(0)
+    };
+    eventually(async || waiting().await == count).await;
 }

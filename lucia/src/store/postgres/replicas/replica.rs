@@ -247,14 +247,14 @@ impl Replica {
             none => none.insert(take_near(&self.pool, &self.access).await?),
         };
         let route = self.routes.of(by, &self.user_table).await?;
-        match send_alone(by, route, statement)
+        match send_alone(by, &route, statement)
             .await
             .map_err(Failure::from)
         {
             // A table has changed since it was prepared.
             Err(failure) if failure.fault() == Fault::Preparation => {
                 by.statement_cache.remove(statement.sql, &[]);
-                Ok(send_alone(by, route, statement).await?)
+                Ok(send_alone(by, &route, statement).await?)
             }
             sent => sent,
         }
