@@ -129,15 +129,11 @@ async fn lookups_that_meet_fail_one_by_one() {
     let of = |number: usize| signed_in[number].id.to_string();
     users
         .execute(&format!(
-            "DELETE FROM user_key WHERE user_id = '{0}'; DELETE FROM auth_user WHERE id = '{0}'; \
-             ALTER TABLE user_key DROP CONSTRAINT user_key_user_id_fkey; \
-             ALTER TABLE user_session DROP CONSTRAINT user_session_user_id_fkey; \
-             ALTER TABLE one_time_token DROP CONSTRAINT one_time_token_user_id_fkey; \
-             ALTER TABLE user_credential DROP CONSTRAINT user_credential_user_id_fkey; \
-             ALTER TABLE auth_user ALTER id TYPE VARCHAR(40)",
+            "DELETE FROM user_key WHERE user_id = '{0}'; DELETE FROM auth_user WHERE id = '{0}'",
             signed_in[orphan].user_id
         ))
         .await;
+    users.change_type_of_user_ids("VARCHAR(40)").await;
     // Of no user, by an id that the column of users cannot hold.
     sessions
         .execute(&format!(

@@ -88,18 +88,7 @@ async fn r54_a_revocation_that_has_returned_is_seen_by_whoever_asks_then() {
 async fn r54_a_user_whose_id_is_spelled_in_another_way_is_revoked_at_once() {
     async fn is_good_after(change: impl AsyncFnOnce(&Auth, &UserId) -> Result<()>) -> bool {
         let stage = Stage::postgres().await;
-        stage
-            .execute(
-                "CREATE EXTENSION citext; \
-                 ALTER TABLE user_key DROP CONSTRAINT user_key_user_id_fkey; \
-                 ALTER TABLE user_session DROP CONSTRAINT user_session_user_id_fkey; \
-                 ALTER TABLE one_time_token DROP CONSTRAINT one_time_token_user_id_fkey; \
-                 ALTER TABLE user_credential DROP CONSTRAINT user_credential_user_id_fkey; \
-                 ALTER TABLE auth_user ALTER id TYPE citext; \
-                 ALTER TABLE user_key ALTER user_id TYPE citext; \
-                 ALTER TABLE user_session ALTER user_id TYPE citext",
-            )
-            .await;
+        stage.change_type_of_user_ids("CITEXT").await;
         let caching = Caching::on(&stage).await;
         let session = sign_up(&caching.auth, "ada").await;
         caching.remember(&stage, &session).await;

@@ -175,18 +175,7 @@ async fn a_user_who_was_changed_here_is_so_for_whoever_asks_then() {
 #[tokio::test]
 async fn a_user_whose_id_is_spelled_in_another_way_is_asked_for() {
     let apart = Apart::new(Source::Listen).await;
-    apart
-        .stage
-        .execute(
-            "CREATE EXTENSION citext; \
-             ALTER TABLE user_key DROP CONSTRAINT user_key_user_id_fkey; \
-             ALTER TABLE user_session DROP CONSTRAINT user_session_user_id_fkey; \
-             ALTER TABLE one_time_token DROP CONSTRAINT one_time_token_user_id_fkey; \
-             ALTER TABLE user_credential DROP CONSTRAINT user_credential_user_id_fkey; \
-             ALTER TABLE auth_user ALTER id TYPE citext; \
-             ALTER TABLE user_key ALTER user_id TYPE citext",
-        )
-        .await;
+    apart.stage.change_type_of_user_ids("CITEXT").await;
     let first = sign_up(&apart.auth, "ada").await;
     let spelled = UserId::new(first.user_id.as_str().to_uppercase()).unwrap();
     assert_ne!(spelled, first.user_id);

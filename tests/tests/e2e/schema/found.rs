@@ -146,18 +146,12 @@ async fn they_are_found_whatever_the_type_of_their_id_is() {
     for kind in ["TEXT", "VARCHAR(40)", "CHAR(40)", "CITEXT"] {
         let stage = Stage::postgres().await;
         stage
-            .execute(&format!(
-                "CREATE EXTENSION citext; \
-                 CREATE DOMAIN a_flag AS BOOLEAN NOT NULL DEFAULT TRUE; \
-                 ALTER TABLE auth_user ADD flag a_flag; \
-                 ALTER TABLE user_key DROP CONSTRAINT user_key_user_id_fkey; \
-                 ALTER TABLE user_session DROP CONSTRAINT user_session_user_id_fkey; \
-                 ALTER TABLE one_time_token DROP CONSTRAINT one_time_token_user_id_fkey; \
-                 ALTER TABLE user_credential DROP CONSTRAINT user_credential_user_id_fkey; \
-                 ALTER TABLE auth_user ALTER id TYPE {kind}; \
-                 ALTER TABLE user_key ALTER user_id TYPE {kind}"
-            ))
+            .execute(
+                "CREATE DOMAIN a_flag AS BOOLEAN NOT NULL DEFAULT TRUE; \
+                 ALTER TABLE auth_user ADD flag a_flag",
+            )
             .await;
+        stage.change_type_of_user_ids(kind).await;
         let sessions = Stage::sqlite().await;
         sessions.execute(WITHOUT_USERS).await;
         let auth = Auth::builder(stage.store().await).sessions(sessions.store().await);

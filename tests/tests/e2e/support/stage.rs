@@ -154,6 +154,21 @@ impl Stage {
         }
     }
 
+    /// Gives the ids of users another type, such as `CITEXT`. No table refers to that of users any more.
+    pub(crate) async fn change_type_of_user_ids(&self, kind: &str) {
+        self.execute(&format!(
+            "CREATE EXTENSION IF NOT EXISTS citext; \
+             ALTER TABLE user_key DROP CONSTRAINT user_key_user_id_fkey; \
+             ALTER TABLE user_session DROP CONSTRAINT user_session_user_id_fkey; \
+             ALTER TABLE one_time_token DROP CONSTRAINT one_time_token_user_id_fkey; \
+             ALTER TABLE user_credential DROP CONSTRAINT user_credential_user_id_fkey; \
+             ALTER TABLE auth_user ALTER id TYPE {kind}; \
+             ALTER TABLE user_key ALTER user_id TYPE {kind}; \
+             ALTER TABLE user_session ALTER user_id TYPE {kind}"
+        ))
+        .await;
+    }
+
     /// An `Auth` for production with this stage's clock, over a store of its own behind the probe.
     pub(crate) async fn auth(&self) -> Auth {
         self.builder().await.build().unwrap()
