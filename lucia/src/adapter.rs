@@ -22,7 +22,7 @@ use crate::headers::denial::{Content, Denial};
 use crate::headers::origin::is_safe;
 use crate::{Auth, AuthRequest, Error, Guard};
 
-pub use crate::headers::denial::AskedFor;
+pub use crate::headers::denial::RequestTarget;
 pub use crate::headers::{HeadersMut, RequestInfo};
 pub use crate::request::ResponseHeaders;
 pub use crate::request::context::{RequestContext, RequestSlot};
@@ -77,14 +77,14 @@ pub async fn deny<R: Response>(
     mut response: R,
     guard: &Guard,
     auth_request: &AuthRequest,
-    asked: &impl AskedFor,
+    target: &impl RequestTarget,
 ) -> R {
     let Some(denial) = response.error() else {
-        return finish(response, auth_request, asked).await;
+        return finish(response, auth_request, target).await;
     };
-    // The client can ask again only for what a safe method asked for (RFC 9110, 9.2.1).
-    let target = asked.target().filter(|_| is_safe(asked.method()));
-    let location = guard.redirection(denial, auth_request, target);
+    // Only a request with a safe method can be repeated by a redirect (RFC 9110, 9.2.1).
+    let path = target.path_and_query().filter(|_| is_safe(target.method()));
+    let location = guard.redirection(denial, auth_request, path);
     let challenge = guard.challenge(denial, auth_request);
     if let Some(location) = location {
         response.set_status(303);
@@ -94,7 +94,7 @@ pub async fn deny<R: Response>(
     } else if let Some(challenge) = challenge {
         response.headers_mut().append("www-authenticate", challenge);
     }
-    finish(response, auth_request, asked).await
+    finish(response, auth_request, target).await
 }
 
 /// Completes a response when the handler has finished: gives an error of lucia the
@@ -103,20 +103,20 @@ pub async fn deny<R: Response>(
 pub async fn finish<R: Response>(
     response: R,
     auth_request: &AuthRequest,
-    asked: &impl AskedFor,
+    target: &impl RequestTarget,
 ) -> R {
-    let mut response = dress(response, auth_request.base_auth(), asked);
+    let mut response = dress(response, auth_request.base_auth(), target);
     let headers = auth_request.response_headers().await;
     headers.put_on(response.headers_mut());
     response
 }
 
 /// Gives the response to an error of lucia the application's look.
-fn dress<R: Response>(mut response: R, auth: &Auth, asked: &impl AskedFor) -> R {
+fn dress<R: Response>(mut response: R, auth: &Auth, target: &impl RequestTarget) -> R {
     if auth.denials().is_none() || !is_default(&mut response) {
         return response;
     }
-    let content = response.error().and_then(|error| look(error, auth, asked));
+    let content = response.error().and_then(|error| look(error, auth, target));
     match content {
         Some(content) => put_content(response, content),
         None => response,
@@ -124,8 +124,8 @@ fn dress<R: Response>(mut response: R, auth: &Auth, asked: &impl AskedFor) -> R 
 }
 
 /// The application's response body for an error, if it has one.
-pub(crate) fn look(error: &Error, auth: &Auth, asked: &impl AskedFor) -> Option<Content> {
-    auth.denials()?.content(&Denial::new(error, asked))
+pub(crate) fn look(error: &Error, auth: &Auth, target: &impl RequestTarget) -> Option<Content> {
+    auth.denials()?.content(&Denial::new(error, target))
 }
 
 /// Whether this is the response that lucia made of an error. An application that has changed its status or

@@ -11,18 +11,18 @@
 //!     let (mut parts, _body) = request.into_parts();
 //!     // First of all: all who ask later find the same `AuthRequest`.
 //!     lucia::http::keep_slot(&mut parts.extensions);
-//!     let asked = lucia::http::Asked::new(&parts.method, &parts.uri, &parts.headers);
+//!     let target = lucia::http::Target::new(&parts.method, &parts.uri, &parts.headers);
 //!     let auth_request = auth.handle_request(&parts);
 //!     // From here on every response carries what the `AuthRequest` asks for.
 //!     adapter::adopt(&auth_request);
 //!     match guard.check(&auth_request).await {
 //!         Ok(()) => {
 //!             let response = Response::new("Hello!".to_owned()); // Here the body may be read.
-//!             adapter::finish(response, &auth_request, &asked).await
+//!             adapter::finish(response, &auth_request, &target).await
 //!         }
 //!         Err(denial) => {
 //!             let response = lucia::http::response(denial);
-//!             adapter::deny(response, guard, &auth_request, &asked).await
+//!             adapter::deny(response, guard, &auth_request, &target).await
 //!         }
 //!     }
 //! }

@@ -1,7 +1,7 @@
 //! lucia in [poem](https://docs.rs/poem): a middleware and an extractor. `docs/adapters.md` goes
 //! through it.
 
-use lucia::http::{Asked, RequestHead};
+use lucia::http::{RequestHead, Target};
 use lucia::{Auth, AuthRequest, Error, Guard, User, adapter};
 use poem::http::StatusCode;
 use poem::http::uri::Scheme;
@@ -35,7 +35,7 @@ impl<E: Endpoint> Endpoint for Guarded<E> {
     async fn call(&self, mut request: Request) -> Result<Response> {
         let Self(Lucia(auth, guard), inner) = self;
         lucia::http::keep_slot(request.extensions_mut());
-        let asked = Asked::new(request.method(), request.original_uri(), request.headers());
+        let target = Target::new(request.method(), request.original_uri(), request.headers());
         let auth_request = auth.handle_request(&head(&request));
         adapter::adopt(&auth_request);
         request.set_data(auth_request.clone());
@@ -48,11 +48,11 @@ impl<E: Endpoint> Endpoint for Guarded<E> {
                         Err(other) => to_http(other.into_response()),
                     },
                 };
-                adapter::finish(response, &auth_request, &asked).await
+                adapter::finish(response, &auth_request, &target).await
             }
             Err(denial) => {
                 let response = lucia::http::response(denial);
-                adapter::deny(response, guard, &auth_request, &asked).await
+                adapter::deny(response, guard, &auth_request, &target).await
             }
         };
         Ok(from_http(response))

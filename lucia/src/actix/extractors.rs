@@ -18,8 +18,8 @@ use crate::{AuthRequest, Error, Result};
 pub enum Extraction<T> {
     /// It is there, since the sender was looked up before.
     Known(Ready<Result<T>>),
-    /// It has to be asked for.
-    Asked(Pin<Box<dyn Future<Output = Result<T>>>>),
+    /// It is not known yet.
+    Pending(Pin<Box<dyn Future<Output = Result<T>>>>),
 }
 
 impl<T> Future for Extraction<T> {
@@ -28,7 +28,7 @@ impl<T> Future for Extraction<T> {
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<T>> {
         match self.get_mut() {
             Self::Known(answer) => Pin::new(answer).poll(context),
-            Self::Asked(answer) => answer.as_mut().poll(context),
+            Self::Pending(answer) => answer.as_mut().poll(context),
         }
     }
 }
@@ -45,7 +45,7 @@ fn extract<T: 'static>(
     };
     match known(&auth_request) {
         Some(answer) => Extraction::Known(ready(answer)),
-        None => Extraction::Asked(Box::pin(ask(auth_request))),
+        None => Extraction::Pending(Box::pin(ask(auth_request))),
     }
 }
 

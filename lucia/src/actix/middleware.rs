@@ -12,7 +12,7 @@ use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forwar
 
 use super::nearest;
 use super::permit::{Permitted, admit};
-use super::response::asked;
+use super::response::target_of;
 
 use crate::Error;
 use crate::adapter::{self, DefaultLook};
@@ -145,7 +145,7 @@ where
             adapter::adopt(&auth_request);
             // Routers change the request, and cannot while there is another handle to it. So what was
             // asked for is copied.
-            let asked = asked(request.request());
+            let target = target_of(request.request());
             let (head, _) = request.parts_mut();
             let admission = admit(guard, permit.as_deref(), head, &auth_request).await;
             if let Err(response) = admission {
@@ -156,13 +156,13 @@ where
             match service.call(request).await {
                 Ok(response) => {
                     let response = response.map_into_left_body();
-                    Ok(adapter::finish(response, &auth_request, &asked).await)
+                    Ok(adapter::finish(response, &auth_request, &target).await)
                 }
                 Err(mut error) => {
                     // The error stays what it is, for whatever looks at it further out.
                     let look = error
                         .as_error::<Error>()
-                        .and_then(|error| adapter::look(error, auth, &asked));
+                        .and_then(|error| adapter::look(error, auth, &target));
                     let headers = auth_request.response_headers().await;
                     error.add_response_mapper(move |response| {
                         let is_default = response.extensions().get::<DefaultLook>().is_some();

@@ -6,7 +6,7 @@ use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, HttpResponse};
 
 use super::AuthMiddleware;
-use super::response::{asked, respond};
+use super::response::{respond, target_of};
 use crate::Error;
 use crate::adapter::permit::{Decision, Function, Permit, permits};
 

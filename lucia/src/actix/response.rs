@@ -8,9 +8,9 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::HeaderMap;
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, ResponseError};
 
-use super::{Asked, accept};
+use super::{Target, accept};
 use crate::Error;
-use crate::adapter::{Answer, AskedFor, DefaultLook, Response};
+use crate::adapter::{Answer, DefaultLook, RequestTarget, Response};
 
 /// See [`Answer::of`]. The response has the error in its `error()`.
 impl ResponseError for Error {
@@ -40,18 +40,18 @@ pub(super) fn respond(error: Error) -> HttpResponse {
     HttpResponse::from_error(error)
 }
 
-/// What a client asked for.
-pub(super) fn asked(request: &HttpRequest) -> Asked {
-    Asked::new(request.method(), request.uri(), request.headers())
+/// What the client requested.
+pub(super) fn target_of(request: &HttpRequest) -> Target {
+    Target::new(request.method(), request.uri(), request.headers())
 }
 
-impl AskedFor for HttpRequest {
+impl RequestTarget for HttpRequest {
     fn method(&self) -> &str {
         self.head().method.as_str()
     }
 
-    fn target(&self) -> Option<&str> {
-        self.uri().path_and_query().map(|target| target.as_str())
+    fn path_and_query(&self) -> Option<&str> {
+        self.uri().path_and_query().map(|path| path.as_str())
     }
 
     fn accept(&self) -> Cow<'_, str> {

@@ -176,7 +176,7 @@ functions!(First Second Third Fourth,);
 
 /// Defines `Permitted` for the requests and responses of a framework, and `admit`, which decides about a
 /// request. Expects `PermitArgument`, and of `response.rs` `respond`, which makes the default response to
-/// an error, and `asked`. With `Send`, all futures are. What the compiler shows of it in a message stands
+/// an error, and `target_of`. With `Send`, all futures are. What the compiler shows of it in a message stands
 /// outside.
 macro_rules! permits {
     ($request:ty => $response:ty $(, $send:ident)?) => {
@@ -271,8 +271,8 @@ macro_rules! permits {
             match admission {
                 Ok(()) => Ok(()),
                 Err(response) => {
-                    let asked = asked(request);
-                    Err($crate::adapter::deny(response, guard, auth_request, &asked).await)
+                    let target = target_of(request);
+                    Err($crate::adapter::deny(response, guard, auth_request, &target).await)
                 }
             }
         }

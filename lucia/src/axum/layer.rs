@@ -13,7 +13,7 @@ use tower_service::Service;
 
 use super::LayersAuthRequest;
 use super::permit::{Permitted, admit};
-use super::response::asked;
+use super::response::target_of;
 use crate::adapter;
 use crate::auth::Auth;
 use crate::http::keep_slot;
@@ -133,7 +133,7 @@ where
         let layers = LayersAuthRequest(auth_request.clone());
         parts.extensions.insert(layers);
         Box::pin(async move {
-            let asked = asked(&parts);
+            let target = target_of(&parts);
             let permit = layer.permit.as_deref();
             let admission = admit(&layer.guard, permit, &mut parts, &auth_request).await;
             if let Err(response) = admission {
@@ -141,7 +141,7 @@ where
             }
             let request = Request::from_parts(parts, body);
             let response = inner.call(request).await?.into_response();
-            Ok(adapter::finish(response, &auth_request, &asked).await)
+            Ok(adapter::finish(response, &auth_request, &target).await)
         })
     }
 }

@@ -7,7 +7,7 @@ use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 
 use super::AuthLayer;
-use super::response::{asked, respond};
+use super::response::{respond, target_of};
 use crate::adapter::permit::{Decision, Function, Permit, permits};
 
 /// What a function for `permit` can take: an extractor that reads neither the body nor the router's state.

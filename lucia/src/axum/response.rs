@@ -5,7 +5,7 @@ use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 
 use crate::Error;
-use crate::http::Asked;
+use crate::http::Target;
 
 /// See [`Answer::of`](crate::adapter::Answer::of). The response has the error in its extensions, as an
 /// `Arc<Error>`.
@@ -15,11 +15,11 @@ impl IntoResponse for Error {
     }
 }
 
-/// What a client asked for. A nested router sees only its part of the path.
-pub(super) fn asked(parts: &Parts) -> Asked {
+/// What the client requested. A nested router sees only its part of the path.
+pub(super) fn target_of(parts: &Parts) -> Target {
     let original = parts.extensions.get::<OriginalUri>();
     let uri = original.map_or(&parts.uri, |original| &original.0);
-    Asked::new(&parts.method, uri, &parts.headers)
+    Target::new(&parts.method, uri, &parts.headers)
 }
 
 /// The default response to an error.

@@ -11,13 +11,13 @@ use serde_json::json;
 use crate::Error;
 
 /// What a client requested, as far as the response to a denied request depends on it.
-pub trait AskedFor {
+pub trait RequestTarget {
     /// The method in upper case.
     fn method(&self) -> &str;
 
     /// The path and query that the client requested, before a router removed its part. `None` for a request
     /// without a path.
-    fn target(&self) -> Option<&str>;
+    fn path_and_query(&self) -> Option<&str>;
 
     /// The values of `Accept`, separated by commas; empty if there are none.
     fn accept(&self) -> Cow<'_, str>;
@@ -28,11 +28,11 @@ pub trait AskedFor {
 #[derive(Clone, Copy)]
 pub struct Denial<'a> {
     error: &'a Error,
-    request: &'a dyn AskedFor,
+    request: &'a dyn RequestTarget,
 }
 
 impl<'a> Denial<'a> {
-    pub(crate) fn new(error: &'a Error, request: &'a dyn AskedFor) -> Self {
+    pub(crate) fn new(error: &'a Error, request: &'a dyn RequestTarget) -> Self {
         Self { error, request }
     }
 
@@ -69,8 +69,8 @@ impl<'a> Denial<'a> {
     /// The path that the client requested, without its query.
     #[must_use]
     pub fn path(&self) -> &'a str {
-        let target = self.request.target().unwrap_or_default();
-        target.split('?').next().unwrap_or_default()
+        let path = self.request.path_and_query().unwrap_or_default();
+        path.split('?').next().unwrap_or_default()
     }
 
     /// Whether the client prefers a page to JSON: `Accept` contains `text/html`, and JSON with no higher

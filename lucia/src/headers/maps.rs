@@ -1,6 +1,6 @@
 //! Reading and writing the header maps of frameworks.
 
-/// [`HeadersMut`](crate::adapter::HeadersMut) for a `HeaderMap`, functions that read one, and `Asked`.
+/// [`HeadersMut`](crate::adapter::HeadersMut) for a `HeaderMap`, functions that read one, and `Target`.
 /// actix-web and the crate `http` have the same types in different versions: `$http` is the module or crate
 /// with theirs.
 macro_rules! header_map {
@@ -77,14 +77,14 @@ macro_rules! header_map {
         /// What a client requested, kept for [`deny`](crate::adapter::deny) and
         /// [`finish`](crate::adapter::finish).
         #[derive(Clone, Debug)]
-        $vis struct Asked {
+        $vis struct Target {
             method: Method,
             uri: Uri,
             /// Few clients send more than one.
             accept: [Option<HeaderValue>; 2],
         }
 
-        impl Asked {
+        impl Target {
             /// Takes the `uri` as the client sent it, because nested routers change it. Nothing is copied.
             #[must_use]
             $vis fn new(method: &Method, uri: &Uri, headers: &HeaderMap) -> Self {
@@ -97,12 +97,12 @@ macro_rules! header_map {
             }
         }
 
-        impl crate::headers::denial::AskedFor for Asked {
+        impl crate::headers::denial::RequestTarget for Target {
             fn method(&self) -> &str {
                 self.method.as_str()
             }
 
-            fn target(&self) -> Option<&str> {
+            fn path_and_query(&self) -> Option<&str> {
                 self.uri.path_and_query().map(|target| target.as_str())
             }
 

@@ -65,10 +65,16 @@ fn what_a_client_asked_for_is_its_target_and_every_accept() {
     let request = Request::get("https://a.example/b?c=d");
     let request = request.header("accept", "text/html");
     let parts = parts(request.header("accept", "*/*;q=0.1"));
-    let asked = Asked::new(&parts.method, &parts.uri, &parts.headers);
-    assert_eq!(adapter::AskedFor::method(&asked), "GET");
-    assert_eq!(adapter::AskedFor::target(&asked), Some("/b?c=d"));
-    assert_eq!(adapter::AskedFor::accept(&asked), "text/html,*/*;q=0.1");
+    let target = Target::new(&parts.method, &parts.uri, &parts.headers);
+    assert_eq!(adapter::RequestTarget::method(&target), "GET");
+    assert_eq!(
+        adapter::RequestTarget::path_and_query(&target),
+        Some("/b?c=d")
+    );
+    assert_eq!(
+        adapter::RequestTarget::accept(&target),
+        "text/html,*/*;q=0.1"
+    );
 }
 
 #[test]

@@ -8,7 +8,7 @@ use url::form_urlencoded;
 use super::begin::{BEGUN, Begun};
 use super::discovery::{Discovery, Document};
 use super::error::{Failure, word};
-use super::id_token::{Asked, Refusal, verify};
+use super::id_token::{Expected, Refusal, verify};
 use super::identity::{self, OAuthIdentity};
 use super::provider::{Known, OAuthProvider, Parts};
 use super::stored::Stored;
@@ -254,13 +254,13 @@ async fn ask(
     let tokens = tokens::exchange(parts, endpoint, code, begun.verifier).await?;
     let identity = match &known {
         Known::Oidc(document, discovery) => {
-            let asked = Asked {
+            let expected = Expected {
                 client_id: &parts.client_id,
                 nonce: &begun.nonce,
                 since: begun.since.map(UnixMillis),
             };
             let (document, claims) =
-                claims(parts, (document, discovery), &tokens, &asked, now).await?;
+                claims(parts, (document, discovery), &tokens, &expected, now).await?;
             identity::of_claims(parts, &document, claims, &tokens).await?
         }
         Known::Plain(endpoints, ..) => identity::of_user_info(parts, endpoints, &tokens).await?,
@@ -287,13 +287,13 @@ async fn claims(
     parts: &Parts,
     (document, discovery): (&Arc<Document>, &Discovery),
     tokens: &OAuthTokens,
-    asked: &Asked<'_>,
+    expected: &Expected<'_>,
     now: UnixMillis,
 ) -> Result<(Arc<Document>, Map<String, Value>), Failure> {
     let refuse = |refusal: &Refusal| Failure::answer(refusal.reason());
     let missing = "the provider gave no ID token: is `openid` among the scopes?";
     let token = tokens.id_token().ok_or_else(|| Failure::answer(missing))?;
-    match verify(token, document, asked, now) {
+    match verify(token, document, expected, now) {
         Ok(claims) => return Ok((document.clone(), claims)),
         Err(Refusal::Key) => {}
         Err(refusal) => return Err(refuse(&refusal)),
@@ -301,7 +301,7 @@ async fn claims(
     let Some(newer) = discovery.newer(document, &parts.http, now).await? else {
         return Err(refuse(&Refusal::Key));
     };
-    let claims = verify(token, &newer, asked, now);
+    let claims = verify(token, &newer, expected, now);
     let claims = claims.map_err(|refusal| refuse(&refusal))?;
     Ok((newer, claims))
 }

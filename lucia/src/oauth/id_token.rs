@@ -53,7 +53,7 @@ impl Refusal {
 }
 
 /// What a token has to be an answer to.
-pub(super) struct Asked<'a> {
+pub(super) struct Expected<'a> {
     pub(super) client_id: &'a str,
     pub(super) nonce: &'a str,
     /// Since when the person must have signed in at the provider.
@@ -64,17 +64,17 @@ pub(super) struct Asked<'a> {
 pub(super) fn verify(
     token: &str,
     document: &Document,
-    asked: &Asked<'_>,
+    expected: &Expected<'_>,
     now: UnixMillis,
 ) -> Result<Map<String, Value>, Refusal> {
-    verify_by(token, &document.issuer, &document.keys, asked, now)
+    verify_by(token, &document.issuer, &document.keys, expected, now)
 }
 
 fn verify_by(
     token: &str,
     issuer: &str,
     keys: &CoreJsonWebKeySet,
-    asked: &Asked<'_>,
+    expected: &Expected<'_>,
     now: UnixMillis,
 ) -> Result<Map<String, Value>, Refusal> {
     const UNREADABLE: Refusal = Refusal::Other("the ID token cannot be read");
@@ -84,9 +84,9 @@ fn verify_by(
     let leeway = i64::try_from(LEEWAY.as_millis()).unwrap_or(i64::MAX);
     let earlier = at(UnixMillis(now.0.saturating_sub(leeway)));
     let later = at(now.plus(LEEWAY));
-    let since = asked.since.map(|since| since.minus(LEEWAY));
+    let since = expected.since.map(|since| since.minus(LEEWAY));
     let verifier = CoreIdTokenVerifier::new_public_client(
-        ClientId::new(asked.client_id.to_owned()),
+        ClientId::new(expected.client_id.to_owned()),
         issuer,
         CoreJsonWebKeySet::new(keys.keys().clone()),
     )
@@ -103,7 +103,7 @@ fn verify_by(
     });
     let parsed: CoreIdToken = token.parse().map_err(|_| UNREADABLE)?;
     parsed
-        .claims(&verifier, &Nonce::new(asked.nonce.to_owned()))
+        .claims(&verifier, &Nonce::new(expected.nonce.to_owned()))
         .map_err(refusal)?;
     // The claims as the provider wrote them. What was verified is this text.
     let payload = token.split('.').nth(1).ok_or(UNREADABLE)?;

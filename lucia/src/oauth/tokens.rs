@@ -224,14 +224,14 @@ fn client(provider: &Parts, endpoint: TokenEndpoint<'_>) -> TokenClient {
     }
 }
 
-type Asked = Result<Answer, RequestTokenError<FetchError, BasicErrorResponse>>;
+type Exchange = Result<Answer, RequestTokenError<FetchError, BasicErrorResponse>>;
 
-fn accepted(asked: Asked) -> Result<OAuthTokens, Failure> {
+fn accepted(exchange: Exchange) -> Result<OAuthTokens, Failure> {
     let refused = |error: &BasicErrorResponse| {
         let code = error.error().to_string();
         Failure::refused(word(&code))
     };
-    let answer = match asked {
+    let answer = match exchange {
         Ok(answer) => answer,
         Err(RequestTokenError::ServerResponse(error)) => return Err(refused(&error)),
         Err(RequestTokenError::Request(error)) => return Err(error.into()),

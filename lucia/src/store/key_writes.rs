@@ -156,7 +156,7 @@ pub enum ClaimOutcome {
         deleted: Vec<KeyRow>,
     },
     /// Nothing has happened: another key of the user is verified, or has no password.
-    OtherWayIn,
+    HasOtherKey,
     /// Nothing has happened: the key, the token or the user does not exist, or the key belongs to another
     /// user.
     Unknown,

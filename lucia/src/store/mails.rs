@@ -29,7 +29,7 @@ pub trait MailStore: fmt::Debug + Send + Sync + 'static {
 
     /// Makes a mail due at another time, if it was not claimed again since it had this number of attempts.
     /// Returns whether it did.
-    async fn put_off_mail(&self, id: &str, attempts: u32, due: UnixMillis) -> Result<bool>;
+    async fn postpone_mail(&self, id: &str, attempts: u32, due: UnixMillis) -> Result<bool>;
 
     /// Deletes a mail, even one that another process has claimed. Returns whether it existed.
     async fn delete_mail(&self, id: &str) -> Result<bool>;

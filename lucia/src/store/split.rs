@@ -126,7 +126,7 @@ impl Split {
         let keys = users.user_keys(user_id).await?;
         let mut others = keys.iter().filter(|key| key.id != claim.key_id);
         let is_kept = others.any(KeyRow::is_way_in);
-        Ok(is_kept.then_some(ClaimOutcome::OtherWayIn))
+        Ok(is_kept.then_some(ClaimOutcome::HasOtherKey))
     }
 
     async fn take_token(&self, id: &str) -> Result<Option<TokenRow>> {
@@ -278,7 +278,7 @@ impl Store for Split {
     /// passwords: those that began by a password between the two. Before, a link is taken: another use of it finds
     /// it gone, and ends no session that this one lets begin.
     ///
-    /// A claim that is refused ends no session, except where the user gets the other way in at this moment. Then they
+    /// A claim that is refused ends no session, except where the user gets the other key at this moment. Then they
     /// have to sign in again.
     async fn claim_key(&self, mut claim: KeyClaim) -> Result<ClaimOutcome> {
         if let Some(refused) = self.refusal(&claim).await? {

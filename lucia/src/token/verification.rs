@@ -126,7 +126,7 @@ impl Auth {
         let is_claimed = |outcome: &ClaimOutcome| matches!(outcome, ClaimOutcome::Claimed { .. });
         let deleted = match self.change(first, claiming, is_claimed).await? {
             ClaimOutcome::Claimed { deleted } => deleted,
-            ClaimOutcome::OtherWayIn => {
+            ClaimOutcome::HasOtherKey => {
                 tracing::info!(
                     user_id = %claimed.user_id,
                     "address not verified: the user has another way to sign in, and has not"

@@ -3,12 +3,12 @@ use crate::PasswordProblem;
 
 struct Get(&'static str, &'static str);
 
-impl AskedFor for Get {
+impl RequestTarget for Get {
     fn method(&self) -> &str {
         "GET"
     }
 
-    fn target(&self) -> Option<&str> {
+    fn path_and_query(&self) -> Option<&str> {
         Some(self.0)
     }
 

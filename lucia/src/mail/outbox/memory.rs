@@ -59,7 +59,7 @@ impl MailStore for Memory {
         }))
     }
 
-    async fn put_off_mail(&self, id: &str, attempts: u32, due: UnixMillis) -> Result<bool> {
+    async fn postpone_mail(&self, id: &str, attempts: u32, due: UnixMillis) -> Result<bool> {
         let mut mails = self.mails();
         let mail = mails.get_mut(id).filter(|mail| mail.attempts == attempts);
         Ok(mail.map(|mail| mail.due = due).is_some())

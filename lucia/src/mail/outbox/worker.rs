@@ -244,7 +244,7 @@ impl Worker {
                 let error = chain(&*error);
                 tracing::warn!(mail = id, attempt, error, "a mail is tried again later");
                 let due = self.0.auth.now().plus(pause(attempt, random_fraction()));
-                self.put_off(place, &id, attempt, due).await;
+                self.postpone(place, &id, attempt, due).await;
             }
         }
     }
@@ -317,11 +317,11 @@ impl Worker {
     }
 
     /// Where this fails, the mail is due when its claim ends.
-    async fn put_off(&self, place: Place, id: &str, attempt: u32, due: UnixMillis) {
-        let put_off = self.ask(place, |store| store.put_off_mail(id, attempt, due));
-        if let Err(error) = put_off.await {
+    async fn postpone(&self, place: Place, id: &str, attempt: u32, due: UnixMillis) {
+        let postponed = self.ask(place, |store| store.postpone_mail(id, attempt, due));
+        if let Err(error) = postponed.await {
             let error = told(&error);
-            tracing::error!(mail = id, error, "a mail cannot be put off");
+            tracing::error!(mail = id, error, "a mail cannot be postponed");
         }
     }
 

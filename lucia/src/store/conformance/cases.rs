@@ -288,7 +288,7 @@ macro_rules! __mail_cases {
                 a_mail_is_claimed_when_it_is_due_and_the_first_one_first
                 a_claim_ends_and_each_one_is_counted
                 of_fifty_that_claim_at_once_each_gets_another_mail
-                a_mail_is_put_off_by_its_last_claim_alone
+                a_mail_is_postponed_by_its_last_claim_alone
                 a_deleted_mail_is_gone_and_others_stay
                 a_mail_that_is_stored_again_stays_as_it_is
             }

@@ -115,7 +115,7 @@ pub(super) async fn an_account_with_another_way_in_is_not_claimed(store: &dyn St
     ] {
         insert_key(store, &other).await;
         let refused = outcome(store, claim("a:2", ADA)).await;
-        assert_eq!(refused, ClaimOutcome::OtherWayIn, "{other:?}");
+        assert_eq!(refused, ClaimOutcome::HasOtherKey, "{other:?}");
         still_stuffed(store).await;
         assert_eq!(stored_key(store, &other.id).await.as_ref(), Some(&other));
         let deleted = store.delete_key(&other.id, LastKey::Keep).await;
@@ -218,7 +218,7 @@ pub(super) async fn no_key_of_a_session_opens_beside_the_owner_of_another(store:
                 assert!(others.is_empty() || number % 4 > 1, "{others:?}");
                 assert_eq!(session_ids(store, user).await, []);
             }
-            ClaimOutcome::OtherWayIn => {
+            ClaimOutcome::HasOtherKey => {
                 assert_eq!(claimed, [key(&id, user)]);
                 assert!(number % 4 < 2 && !others.is_empty(), "{others:?}");
             }
@@ -259,7 +259,7 @@ pub(super) async fn a_claim_takes_its_link_or_leaves_it(store: &dyn Store) {
     let before = (Some(link(2, None)), Some(link(3, Some(BOB))));
     insert_key(store, &open(key("a:9", ADA), None)).await;
     for (key_id, link_of, refused) in [
-        ("a:1", 1, ClaimOutcome::OtherWayIn),
+        ("a:1", 1, ClaimOutcome::HasOtherKey),
         // One that is gone is not worth a sign-in.
         ("a:1", 9, ClaimOutcome::Unknown),
         ("b:1", 1, ClaimOutcome::Unknown),

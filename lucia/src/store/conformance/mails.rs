@@ -91,21 +91,21 @@ pub(super) async fn of_fifty_that_claim_at_once_each_gets_another_mail(store: &d
     assert_eq!(ids.len(), 20);
 }
 
-pub(super) async fn a_mail_is_put_off_by_its_last_claim_alone(store: &dyn Store) {
+pub(super) async fn a_mail_is_postponed_by_its_last_claim_alone(store: &dyn Store) {
     insert(store, &mail(1)).await;
     insert(store, &mail(2)).await;
     for _ in 0..2 {
         claim(store, NOW, NOW + 10).await.expect("both are due");
     }
-    assert!(put_off(store, 1, 1, NOW + 5).await);
+    assert!(postpone(store, 1, 1, NOW + 5).await);
     let claimed = claim(store, NOW + 5, NOW + 20).await.expect("it is due");
     assert_eq!((claimed.id, claimed.attempts), (id(1), 2));
     // By the claim before that, which has ended.
-    assert!(!put_off(store, 1, 1, NOW).await);
-    assert!(!put_off(store, 3, 1, NOW).await);
+    assert!(!postpone(store, 1, 1, NOW).await);
+    assert!(!postpone(store, 3, 1, NOW).await);
     assert_eq!(claim(store, NOW + 9, NOW + 30).await, None);
     // It does not count as a claim.
-    assert!(put_off(store, 1, 2, NOW + 8).await && put_off(store, 1, 2, NOW + 9).await);
+    assert!(postpone(store, 1, 2, NOW + 8).await && postpone(store, 1, 2, NOW + 9).await);
     let claimed = claim(store, NOW + 9, NOW + 30).await.expect("it is due");
     assert_eq!((claimed.id, claimed.attempts), (id(1), 3));
 }
@@ -115,7 +115,7 @@ pub(super) async fn a_deleted_mail_is_gone_and_others_stay(store: &dyn Store) {
     insert(store, &mail(2)).await;
     assert!(delete(store, &id(1)).await);
     assert!(!delete(store, &id(1)).await && !delete(store, &id(3)).await);
-    assert!(!put_off(store, 1, 0, NOW).await);
+    assert!(!postpone(store, 1, 0, NOW).await);
     let claimed = claim(store, NOW, NOW + 1).await;
     assert_eq!(claimed.map(|it| it.id), Some(id(2)));
     assert_eq!(claim(store, NOW, NOW + 1).await, None);
@@ -166,10 +166,10 @@ async fn claim(store: &dyn Store, now: i64, until: i64) -> Option<MailRow> {
     claimed.await.expect("a mail is claimed")
 }
 
-async fn put_off(store: &dyn Store, number: u64, attempts: u32, due: i64) -> bool {
+async fn postpone(store: &dyn Store, number: u64, attempts: u32, due: i64) -> bool {
     let id = id(number);
-    let put_off = mails_of(store).put_off_mail(&id, attempts, UnixMillis(due));
-    put_off.await.expect("a mail is put off")
+    let postponed = mails_of(store).postpone_mail(&id, attempts, UnixMillis(due));
+    postponed.await.expect("a mail is postponed")
 }
 
 async fn delete(store: &dyn Store, id: &str) -> bool {

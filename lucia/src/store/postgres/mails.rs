@@ -14,7 +14,7 @@ use crate::store::{MailRow, MailStore, Result, UnixMillis};
 pub(super) struct MailStatements {
     insert: String,
     claim: String,
-    put_off: String,
+    postpone: String,
     delete: String,
 }
 
@@ -46,7 +46,7 @@ impl MailStatements {
                 UPDATE {mails} AS m SET "due" = $2, "attempts" = m."attempts" + 1
                 FROM next WHERE m."id" = next."id" RETURNING {columns}"#
             ),
-            put_off: format!(
+            postpone: format!(
                 r#"UPDATE {mails} SET "due" = $3 WHERE "id" = $1 AND "attempts" = $2 RETURNING 1"#
             ),
             delete: format!(r#"DELETE FROM {mails} WHERE "id" = $1 RETURNING 1"#),
@@ -106,9 +106,9 @@ impl MailStore for PgStore {
         self.0.row(&of_mails(sql, params), mail_row).await
     }
 
-    async fn put_off_mail(&self, id: &str, attempts: u32, due: UnixMillis) -> Result<bool> {
+    async fn postpone_mail(&self, id: &str, attempts: u32, due: UnixMillis) -> Result<bool> {
         let params: Params<'_> = &[&id, &i64::from(attempts), &due.0];
-        let sql = &self.0.mail_statements.put_off;
+        let sql = &self.0.mail_statements.postpone;
         self.0.returns_row(&of_mails(sql, params)).await
     }
 

@@ -96,7 +96,7 @@ pub(super) async fn claim_key(store: &SqliteStore, claim: KeyClaim) -> Result<Cl
                     return Ok(ClaimOutcome::Unknown);
                 }
                 if db.exists(&sql.other_way_in, (user_id, id))? {
-                    return Ok(ClaimOutcome::OtherWayIn);
+                    return Ok(ClaimOutcome::HasOtherKey);
                 }
                 Value::Array(Vec::new())
             }

@@ -39,9 +39,9 @@ impl MailStore for SqliteStore {
             .await
     }
 
-    async fn put_off_mail(&self, id: &str, attempts: u32, due: UnixMillis) -> Result<bool> {
+    async fn postpone_mail(&self, id: &str, attempts: u32, due: UnixMillis) -> Result<bool> {
         let params = (id.to_owned(), attempts, due.0);
-        self.write(move |db| db.execute(Subject::Mail, &db.tables.sql.put_off_mail, params))
+        self.write(move |db| db.execute(Subject::Mail, &db.tables.sql.postpone_mail, params))
             .await
             .map(|changed| changed > 0)
     }

@@ -64,7 +64,7 @@ pub(super) struct Statements {
     pub(super) delete_expired_tokens: String,
     pub(super) insert_mail: String,
     pub(super) claim_mail: String,
-    pub(super) put_off_mail: String,
+    pub(super) postpone_mail: String,
     pub(super) delete_mail: String,
     pub(super) insert_credential: String,
     pub(super) credential: String,
@@ -366,7 +366,7 @@ impl Statements {
                     (SELECT "id" FROM {mail} WHERE "due" <= ?1 ORDER BY "due" LIMIT 1)
                     RETURNING {mail_columns}"#
             ),
-            put_off_mail: format!(
+            postpone_mail: format!(
                 r#"UPDATE {mail} SET "due" = ?3 WHERE "id" = ?1 AND "attempts" = ?2"#
             ),
             delete_mail: format!(r#"DELETE FROM {mail} WHERE "id" = ?1"#),

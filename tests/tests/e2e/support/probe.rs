@@ -281,7 +281,7 @@ probed! {
     check_mails() -> ();
     insert_mail(mail: MailRow) -> ();
     claim_mail(now: UnixMillis, until: UnixMillis) -> Option<MailRow>;
-    put_off_mail(id: &str, attempts: u32, due: UnixMillis) -> bool;
+    postpone_mail(id: &str, attempts: u32, due: UnixMillis) -> bool;
     delete_mail(id: &str) -> bool;
 }
 

@@ -281,9 +281,9 @@ impl Memory {
         };
         match (is_claimable, is_kept) {
             (true, false) => None,
-            (true, true) => Some(ClaimOutcome::OtherWayIn),
+            (true, true) => Some(ClaimOutcome::HasOtherKey),
             (false, true) if self.has(Fault::RefusesBeforeItLooksForTheLink) => {
-                Some(ClaimOutcome::OtherWayIn)
+                Some(ClaimOutcome::HasOtherKey)
             }
             (false, _) => Some(ClaimOutcome::Unknown),
         }

@@ -58,7 +58,7 @@ impl MailStore for Memory {
         }))
     }
 
-    async fn put_off_mail(&self, id: &str, attempts: u32, due: UnixMillis) -> Result<bool> {
+    async fn postpone_mail(&self, id: &str, attempts: u32, due: UnixMillis) -> Result<bool> {
         let mut state = self.state();
         let Some(mail) = state.mails.get_mut(id) else {
             return Ok(self.has(Fault::PutsOffWhatIsNotThere));

@@ -95,7 +95,7 @@ impl KeyWrites {
 /// The statement of [`claim_key`](crate::store::Store::claim_key). It is sent behind
 /// [`lock_user`](super::Statements::lock_user), which waits for sign-ins and writes that are under way, and for
 /// what writes tokens of the user. No row comes back where what the claim names is not there, and one that says so
-/// where the user has another way in.
+/// where the user has another key that opens the account.
 pub(in crate::store::postgres) struct ClaimStatement(pub(in crate::store::postgres) String);
 
 impl ClaimStatement {
