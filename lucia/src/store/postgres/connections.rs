@@ -17,6 +17,7 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::Notify;
 
 use super::error::Failure;
+use super::pooler::Routes;
 
 /// How many distant connections are given back at the most for one that is near.
 const DISTANT: usize = 3;
@@ -131,7 +132,11 @@ impl WriteAccess {
 }
 
 /// A connection of the pool: a near one, if that takes no waiting.
-pub(super) async fn take_near(pool: &Pool, access: &WriteAccess) -> Result<Object, PoolError> {
+pub(super) async fn take_near(
+    pool: &Pool,
+    access: &WriteAccess,
+    routes: &Routes,
+) -> Result<Object, PoolError> {
     let (connection, was_at_hand) = loop {
         let (connection, was_at_hand) = take(pool).await?;
         if !access.is_lost(&connection) {
@@ -142,7 +147,12 @@ pub(super) async fn take_near(pool: &Pool, access: &WriteAccess) -> Result<Objec
     if !was_at_hand || !has_near() || is_near(&connection) {
         return Ok(connection);
     }
-    Ok(swap_for_near(pool, access, connection).await)
+    let (connection, distant) = swap_for_near(pool, access, connection).await;
+    // They go back at the end: one that went back at once could be the next one.
+    for unused in distant {
+        routes.is_unused(&unused);
+    }
+    Ok(connection)
 }
 
 /// A connection of the pool, and whether it was at hand. If not, it was made just now, or had to be
@@ -157,14 +167,17 @@ async fn take(pool: &Pool) -> Result<(Object, bool), PoolError> {
     Ok((connection, was_at_hand))
 }
 
-/// A near one of the connections that are at hand, or else one of them.
-async fn swap_for_near(pool: &Pool, access: &WriteAccess, mut connection: Object) -> Object {
+/// A near one of the connections that are at hand, or else one of them, and those that are not used.
+async fn swap_for_near(
+    pool: &Pool,
+    access: &WriteAccess,
+    mut connection: Object,
+) -> (Object, Vec<Object>) {
     let at_once = Timeouts {
         wait: Some(Duration::ZERO),
         create: Some(Duration::ZERO),
         ..pool.timeouts()
     };
-    // They are given back at the end: one that went back at once could be the next one.
     let mut distant = Vec::new();
     while !is_near(&connection) && distant.len() < DISTANT && pool.status().available > 0 {
         let Ok(another) = pool.timeout_get(&at_once).await else {
@@ -177,7 +190,7 @@ async fn swap_for_near(pool: &Pool, access: &WriteAccess, mut connection: Object
         }
         distant.push(std::mem::replace(&mut connection, another));
     }
-    connection
+    (connection, distant)
 }
 
 /// Whether there is a near connection at all.

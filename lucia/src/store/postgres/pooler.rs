@@ -23,11 +23,12 @@
 //! then goes to another server connection, which takes it for the rest of the statement that it has
 //! parsed last, of whichever client that was. So over such a connection the next statement is sent when
 //! the server has answered the last one to its end. A failure comes before that end, and a caller that
-//! is gone waits for none.
+//! is gone waits for none. Nor does anyone wait who has the connection from the same pool meanwhile, which
+//! the pool's count of its uses shows: the application, or another store.
 
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::{Context, Poll};
 
@@ -59,21 +60,32 @@ pub(super) enum Route {
 pub(super) struct LastStatement {
     /// Whether the server may still have to say that it is ready for the next one.
     is_open: AtomicBool,
+    /// How often the pool had given the connection when it was last used here.
+    uses: AtomicUsize,
+}
+
+impl LastStatement {
+    /// Notes that a statement is about to be sent. Returns whether the last one may not be over.
+    fn begin(&self, connection: &Object) -> bool {
+        let uses = Object::metrics(connection).recycle_count;
+        let was_elsewhere = uses > self.uses.swap(uses, Ordering::Relaxed) + 1;
+        self.is_open.swap(true, Ordering::Relaxed) || was_elsewhere
+    }
 }
 
 impl Route {
     /// Does what sends a statement, once the last one over this connection is over.
     pub(super) async fn in_turn<T>(
         &self,
-        client: &Client,
+        connection: &Object,
         sending: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
         let Self::Pooled(last) = self else {
             return sending.await;
         };
-        if last.is_open.swap(true, Ordering::Relaxed) {
+        if last.begin(connection) {
             // One message, which is answered after all that was sent before.
-            client.batch_execute("").await?;
+            connection.batch_execute("").await?;
         }
         let sent = sending.await?;
         last.is_open.store(false, Ordering::Relaxed);
@@ -104,6 +116,17 @@ impl Routes {
             .map(|(_, route)| route.clone())
     }
 
+    /// Notes that a connection is given back to the pool as it was taken.
+    pub(super) fn is_unused(&self, connection: &Object) {
+        if let Some(Route::Pooled(last)) = self.known(connection) {
+            let uses = Object::metrics(connection).recycle_count;
+            // Unless another one has had it in between.
+            let _ =
+                last.uses
+                    .compare_exchange(uses - 1, uses, Ordering::Relaxed, Ordering::Relaxed);
+        }
+    }
+
     /// Where a connection leads, asked once for each.
     pub(super) async fn of(&self, connection: &Object, user_table: &str) -> Result<Route, Error> {
         match self.known(connection) {
@@ -117,6 +140,10 @@ impl Routes {
     /// tells which store it is.
     async fn find_out(&self, connection: &Object, user_table: &str) -> Result<Route, Error> {
         let route = route_of(connection).await?;
+        if let Route::Pooled(last) = &route {
+            let uses = Object::metrics(connection).recycle_count;
+            last.uses.store(uses, Ordering::Relaxed);
+        }
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.retain(|(known, _)| known.strong_count() > 0);
         known.push((Arc::downgrade(&connection.statement_cache), route.clone()));

@@ -24,7 +24,7 @@ const TRIES: usize = 5;
 const LEAD: Duration = Duration::from_millis(20);
 
 /// The longest time-out that a server takes, in milliseconds.
-const MAX_TIMEOUT: u128 = i32::MAX as u128;
+pub(super) const MAX_TIMEOUT: u128 = i32::MAX as u128;
 
 /// SQL, and what is in it for `$1` and so on.
 #[derive(Clone, Copy)]
@@ -133,7 +133,7 @@ impl Parts {
             }
             let by = match &mut *connection {
                 Some(connection) => connection,
-                none => none.insert(take_near(&self.pool, &self.access).await?),
+                none => none.insert(take_near(&self.pool, &self.access, &self.routes).await?),
             };
             let sending = self.send(by, statement, in_transaction);
             let sent = if statement.is_read() {

@@ -274,3 +274,56 @@ async fn no_statement_is_sent_before_the_last_one_of_its_connection_is_over() {
         assert_eq!(motto.as_deref(), Some("none"));
     }
 }
+
+/// The application has the connection in between, by which it sends something that it does not wait for.
+#[tokio::test]
+async fn no_statement_is_sent_before_that_of_the_application_is_over() {
+    let settings = ["pool_mode = transaction", "server_round_robin = 1"];
+    let Some(behind) = Behind::with(&settings).await else {
+        return;
+    };
+    let url = behind.database.url_by(behind.proxy.port());
+    let pool = super::pool(&url, 1);
+    let store = PgStore::new(pool.clone());
+    let columns = ["username TEXT NOT NULL UNIQUE", "about TEXT", "motto TEXT"];
+    store.migrate(&columns).await.unwrap();
+    // Each knows the connection by what is sent by it, and not what the other one sends.
+    let auths = [store, PgStore::new(pool.clone())];
+    let auths = auths.map(|store| Auth::builder(store).build().unwrap());
+    let user = sign_up(&auths[0], "ada").await.user_id.clone();
+    let set = async |auth: &Auth, text: &str| {
+        let attributes = serde_json::json!({ "about": text });
+        let updated = auth.update_user_attributes(&user, &attributes).await;
+        let _: User<Texts> = updated.unwrap();
+    };
+    let other = behind.database.connect().await;
+    for number in 0..4 {
+        let auth = &auths[number % 2];
+        set(auth, "before").await;
+        let lock = "BEGIN; SELECT 1 FROM auth_user FOR UPDATE";
+        other.batch_execute(lock).await.unwrap();
+        let dropped = async {
+            match number {
+                0 | 1 => {
+                    let client = pool.get().await.unwrap();
+                    let update = "UPDATE auth_user SET motto = 'dropped'";
+                    client.batch_execute(update).await.unwrap();
+                }
+                _ => set(&auths[1 - number % 2], "dropped").await,
+            }
+        };
+        tokio::select! {
+            () = dropped => unreachable!("the row is locked"),
+            () = until_waiting(&behind.database, 1) => {}
+        }
+        let passed = behind.proxy.messages();
+        let unlocking = async {
+            eventually(async || behind.proxy.messages() > passed).await;
+            let sent = behind.proxy.messages() - passed;
+            other.batch_execute("COMMIT").await.unwrap();
+            sent
+        };
+        let ((), sent) = tokio::join!(set(auth, "after"), unlocking);
+        assert_eq!(sent, 1, "{number}");
+    }
+}

@@ -1,17 +1,11 @@
 //! How a store finds out whether there is a pooler.
 
-use lucia::deadpool_postgres::{Manager, Object, Pool};
+use lucia::deadpool_postgres::Object;
 use lucia::{Auth, PgStore};
 use lucia_tests::{Bouncer, Database, Proxy};
-use tokio_postgres::NoTls;
 
-use super::{logged_of, warnings};
+use super::{logged_of, pool, warnings};
 use crate::support::{Profile, Stage, eventually, sign_up};
-
-fn pool(url: &str, size: usize) -> Pool {
-    let manager = Manager::new(url.parse().unwrap(), NoTls);
-    Pool::builder(manager).max_size(size).build().unwrap()
-}
 
 #[tokio::test]
 async fn a_direct_connection_is_asked_once_and_prepares_what_it_runs() {

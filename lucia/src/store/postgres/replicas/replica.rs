@@ -244,7 +244,7 @@ impl Replica {
         }
         let by = match &mut *connection {
             Some(connection) => connection,
-            none => none.insert(take_near(&self.pool, &self.access).await?),
+            none => none.insert(take_near(&self.pool, &self.access, &self.routes).await?),
         };
         let route = self.routes.of(by, &self.user_table).await?;
         match send_alone(by, &route, statement)
