@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use deadpool_postgres::{Hook, Manager, Pool};
 use futures_util::future::join_all;
+use lucia::store::Store as _;
 use lucia::{Auth, Error, NoAttributes, PgStore, PgStoreBuilder};
 use tokio_postgres::NoTls;
 
@@ -126,7 +127,7 @@ async fn r48_whatever_is_read_alone_leaves_a_server_that_is_read_only() {
     let stage = Stage::postgres().await;
     let ada = sign_up(&stage.auth().await, "ada").await;
     let id = &ada.user_id;
-    for read in 0..7 {
+    for read in 0..8 {
         set_read_only(&stage, "on").await;
         let (pool, auth, made) = over_pool(&stage);
         let apart = Auth::builder(PgStore::new(pool.clone()))
@@ -144,6 +145,15 @@ async fn r48_whatever_is_read_alone_leaves_a_server_that_is_read_only() {
             4 => !auth.user_sessions(id).await.unwrap().is_empty(),
             // What is not there is said by a server that can be believed as well.
             5 => auth.key(("username", "eve")).await.unwrap().is_none(),
+            6 => {
+                let store = PgStore::new(pool.clone());
+                let credentials = store.credentials().unwrap();
+                credentials
+                    .user_credentials(id, "test")
+                    .await
+                    .unwrap()
+                    .is_empty()
+            }
             _ => apart.validate_session(ada.token()).await.unwrap().is_some(),
         };
         assert!(found, "{read}");

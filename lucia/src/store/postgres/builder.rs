@@ -325,7 +325,8 @@ impl PgStoreBuilder {
     /// Checks the settings, and reads `session_columns`.
     fn check(&self) -> Result<Vec<SessionColumn>> {
         self.tables.check(str::eq)?;
-        let session_columns = SessionColumn::parse_all(&self.session_columns, str::to_lowercase)?;
+        let session_columns =
+            SessionColumn::parse_all(&self.session_columns, str::to_ascii_lowercase)?;
         for column in self.user_columns.iter().flatten() {
             check_name("fetched_user_columns", column)?;
         }

@@ -44,10 +44,10 @@ impl CredentialStatements {
             find: telling_access(&format!(
                 r#"SELECT {columns} FROM {credentials} WHERE "id" = $1"#
             )),
-            of_user: format!(
+            of_user: telling_access(&format!(
                 r#"SELECT {columns} FROM {credentials} WHERE "user_id" = $1 AND "kind" = $2
                 ORDER BY "created_at", "id""#
-            ),
+            )),
             // JSON keeps its text as it was written, and has no comparison.
             replace_data: format!(
                 r#"UPDATE {credentials} SET "data" = $3::TEXT::JSON,
@@ -127,9 +127,8 @@ impl CredentialStore for PgStore {
     async fn user_credentials(&self, user_id: &UserId, kind: &str) -> Result<Vec<CredentialRow>> {
         let params: Params<'_> = &[&user_id.as_str(), &kind];
         let sql = &self.0.credential_statements.of_user;
-        self.0
-            .rows(&of_credentials(sql, params), credential_row)
-            .await
+        let statement = Statement::lookup(sql, params).writing(Written::Credential);
+        self.0.rows(&statement, credential_row).await
     }
 
     async fn replace_credential_data(

@@ -8,6 +8,7 @@ use tokio_postgres::{Client, IsolationLevel, Row, Transaction};
 use super::Parts;
 use super::error::{Failure, within};
 use super::rows::read_all;
+use super::run::MAX_TIMEOUT;
 use super::unnamed::{Params, query_unnamed};
 use crate::store::migrations::{
     POSTGRES_FILES, RECORD, RECORD_COLUMNS, Ran, made_by, pending, recorded_as,
@@ -107,7 +108,7 @@ impl Migrating<'_> {
 
     /// Bounds how long each of the following statements waits for a lock.
     async fn limit_waiting(&self, limit: Duration) -> Result<()> {
-        let limit = limit.as_millis().max(1);
+        let limit = limit.as_millis().clamp(1, MAX_TIMEOUT);
         self.execute(&format!("SET LOCAL lock_timeout = {limit}"))
             .await
     }

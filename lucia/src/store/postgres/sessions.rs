@@ -81,7 +81,7 @@ impl Store for PgStore {
     }
 
     async fn change_password(&self, change: PasswordChange) -> Result<bool> {
-        let _changing = self.0.user_changes(&change.user_id);
+        let changing = self.0.user_changes(&change.user_id);
         let kept = change.kept.as_ref();
         let rotation = kept.map(|(_, rotation)| rotation);
         let expiries = rotation.map(|rotation| rotation.expiries);
@@ -105,7 +105,17 @@ impl Store for PgStore {
             lock: Some(&lock),
             ..Statement::new(&self.0.statements.change_password, params)
         };
-        self.0.returns_row(&statement).await
+        let read = |row: &Row| {
+            Ok(Some(
+                row.try_get::<_, Option<&str>>(0)?.map(UserId::from_stored),
+            ))
+        };
+        let changed = self.0.row(&statement, read).await?;
+        // The database may know the user by another spelling (`citext`).
+        if let Some(Some(user_id)) = &changed {
+            changing.user_changed(user_id);
+        }
+        Ok(changed.is_some())
     }
 
     async fn write_key(&self, write: KeyWrite, by: WrittenBy<'_>, at: UnixMillis) -> Result<bool> {

@@ -206,7 +206,7 @@ impl Statements {
                 )
                 UPDATE {keys} AS k SET "hashed_password" = $3
                 WHERE k."id" = $1 AND EXISTS (SELECT 1 FROM ready)
-                RETURNING 1"#,
+                RETURNING (SELECT {user_id} FROM {users} AS u WHERE u."id" = $2)"#,
                 is_fourth = format_args!("({})", ids.is("$4")),
             ),
             delete_key: {

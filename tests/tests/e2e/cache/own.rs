@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use futures_util::poll;
-use lucia::{Auth, CacheOptions, PgStore, Result, Session, UserId};
+use lucia::{Auth, CacheOptions, NewKey, PgStore, Result, Session, UserId};
 use serde_json::{Value, json};
 
-use crate::support::{Caching, Profile, Stage, actix, sign_up, verified};
+use crate::support::{Caching, PASSWORD, Profile, Stage, actix, sign_up, verified};
 
 /// A session that the cache answers for.
 async fn remembered() -> (Stage, Caching, Session) {
@@ -106,6 +106,14 @@ async fn r54_a_user_whose_id_is_spelled_in_another_way_is_revoked_at_once() {
     assert!(is_good_after(async |_, _| Ok(())).await);
     assert!(!is_good_after(async |auth, id| auth.invalidate_user_sessions(id).await).await);
     assert!(!is_good_after(async |auth, id| auth.delete_user(id).await).await);
+    // The key has the other spelling, by which its password changes.
+    let reset = async |auth: &Auth, id: &UserId| {
+        let key = NewKey::with_password(("email", "ada@example.com"), PASSWORD);
+        auth.create_key(id, key).await?;
+        let reset = auth.reset_password(("email", "ada@example.com"), "a password for later");
+        reset.await.map(drop)
+    };
+    assert!(!is_good_after(reset).await);
 }
 
 #[tokio::test]
