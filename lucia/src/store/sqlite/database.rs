@@ -39,7 +39,8 @@ impl Database<'_> {
         Ok(self.connection.prepare_cached(sql)?.exists(params)?)
     }
 
-    /// The first row of a statement, if it has one.
+    /// The first row of a statement, if it has one. The statement is run to its end, where SQLite commits it outside
+    /// of a transaction: a row may come before a commit that fails.
     pub(super) fn first<T>(
         self,
         subject: Subject,
@@ -49,7 +50,11 @@ impl Database<'_> {
     ) -> Outcome<Option<T>> {
         let mut statement = self.connection.prepare_cached(sql).about(subject)?;
         let mut rows = statement.query(params).about(subject)?;
-        rows.next().about(subject)?.map(read).transpose()
+        let first = rows.next().about(subject)?.map(read).transpose()?;
+        if first.is_some() {
+            while rows.next().about(subject)?.is_some() {}
+        }
+        Ok(first)
     }
 
     /// All rows of a query.

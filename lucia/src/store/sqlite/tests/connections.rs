@@ -7,7 +7,10 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::*;
-use crate::store::{HealthStatus, LastKey, SessionStore as _, StoreHealth, UserStore as _};
+use crate::store::{
+    FormerTokens, HealthStatus, LastKey, SessionStore as _, StoreHealth, TokenRow, TokenStore as _,
+    UnixMillis, UserStore as _,
+};
 
 #[tokio::test]
 async fn a_file_is_created_and_keeps_what_is_stored() {
@@ -193,6 +196,33 @@ async fn a_locked_database_is_unavailable_to_writers_and_open_to_readers() {
         .insert_user(new_user("ada", json!({})), None)
         .await
         .unwrap();
+}
+
+/// SQLite gives the row before it commits.
+#[tokio::test]
+async fn what_a_failed_commit_leaves_is_not_taken() {
+    let file = File::new();
+    let store = SqliteStore::open(&file.path).await.unwrap();
+    store.migrate(&[]).await.unwrap();
+    let now = UnixMillis(0);
+    let code = TokenRow {
+        data: "{}".to_owned(),
+        hashed_code: Some("hash".to_owned()),
+        tries_left: Some(3),
+        ..TokenRow::new("1".to_owned(), "test".to_owned(), now, UnixMillis(9))
+    };
+    let inserted = store.insert_token(code.clone(), FormerTokens::Keep).await;
+    inserted.unwrap();
+    // A rule that is looked at when the transaction ends.
+    let sql = "CREATE TABLE reference (token TEXT REFERENCES one_time_token (id) \
+               DEFERRABLE INITIALLY DEFERRED); INSERT INTO reference VALUES ('1')";
+    let other = Connection::open(&file.path).unwrap();
+    other.execute_batch(sql).unwrap();
+    for _ in 0..2 {
+        let taken = store.take_token("1", Some("hash")).await;
+        assert!(taken.is_err(), "{taken:?}");
+        assert_eq!(store.token("1").await.unwrap().as_ref(), Some(&code));
+    }
 }
 
 #[tokio::test]
