@@ -99,7 +99,7 @@ impl RedisStoreBuilder {
     /// # Errors
     ///
     /// [`Error::Setting`] names the setting that makes no sense, of this store or of the server: it is to be
-    /// Redis 6.0 or newer, or Valkey, no replica, no part of a cluster, and not to evict keys.
+    /// Redis 7.0 or newer, or Valkey, no replica, no part of a cluster, and not to evict keys.
     /// [`Error::Unavailable`] says why it cannot be reached or does not let us in.
     pub async fn connect(self, url: &str) -> Result<RedisStore> {
         let info = self.connection_info(url)?;

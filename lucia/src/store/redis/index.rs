@@ -156,9 +156,11 @@ impl Parts {
                 deletions.push(self.unlink(id));
             }
             try_join_all(deletions).await?;
+            // At once, so that a call that is repeated goes on where this one was given up.
+            let ended: Vec<&str> = ended.iter().map(String::as_str).collect();
+            self.forget(user_id, &ended).await?;
         }
-        let ended: Vec<&str> = ended.iter().map(String::as_str).collect();
-        self.forget(user_id, &ended).await
+        Ok(())
     }
 
     /// Deletes a hash. Returns whether it was there.
@@ -175,17 +177,11 @@ impl Parts {
 
     /// No replica has to have it: an entry that is left is finished again.
     async fn forget(&self, user_id: &str, ended: &[&str]) -> Result<()> {
-        /// Lua takes a few thousand arguments at once.
-        const TOGETHER: usize = 1000;
-
         let index = self.index(user_id);
-        for ended in ended.chunks(TOGETHER) {
-            let asked = self
-                .connection
-                .run(&scripts::FORGET, &index, ended, "nothing");
-            asked.await.map(|_: i64| ())?;
-        }
-        Ok(())
+        let asked = self
+            .connection
+            .run(&scripts::FORGET, &index, ended, "nothing");
+        asked.await.map(|_: i64| ())
     }
 }
 

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use crate::store::StoreHealth;
 
-/// RESP3, and scripts that may ask for the time before they write.
-const OLDEST: (u32, u32) = (6, 0);
+/// The first in which an error inside a script keeps its code, such as `READONLY`.
+const OLDEST: (u32, u32) = (7, 0);
 
 /// The reply to `INFO`, which managed services answer as well. They refuse `CONFIG`.
 #[derive(Debug)]
@@ -153,7 +153,8 @@ mod tests {
     fn a_server_that_cannot_keep_sessions_is_told_what_to_change() {
         for (from, to, said) in [
             ("7.0.15", "5.0.14", Some("version is 5.0.14")),
-            ("7.0.15", "6.0.0", None),
+            ("7.0.15", "6.2.14", Some("version is 6.2.14")),
+            ("7.0.15", "7.0.0", None),
             ("7.0.15", "10.2", None),
             ("7.0.15", "255.255.255", None),
             (
