@@ -86,12 +86,16 @@ fn find(request: &HttpRequest, slot: &RequestSlot) -> Result<AuthRequest> {
             Ok(auth_request)
         }
         (Some(auth), None) => Ok(auth.handle_request_in(slot, request)),
-        (None, None) => slot.only().ok_or_else(|| {
-            Error::Misuse(
-                "there is no `Auth` in the application's data: add \
-                 `.app_data(web::Data::new(auth))` to the `App`"
-                    .to_owned(),
-            )
-        }),
+        (None, None) => {
+            let Some(auth_request) = slot.only() else {
+                return Err(Error::Misuse(
+                    "there is no `Auth` in the application's data: add \
+                     `.app_data(web::Data::new(auth))` to the `App`"
+                        .to_owned(),
+                ));
+            };
+            auth_request.look_again(request);
+            Ok(auth_request)
+        }
     }
 }

@@ -60,7 +60,9 @@ impl AuthLayer {
     /// and answered with 503. If an argument cannot be extracted, the extractor's rejection is the
     /// response.
     ///
-    /// The state of the router is not available here: use `Extension` instead of `State`.
+    /// The state of the router is not available here: use `Extension` instead of `State`. With `Path`, use
+    /// `.route_layer(..)`, or take an `Option<Path<..>>`: with `.layer(..)`, an unknown path comes here as well. It
+    /// has no parameters, and axum answers with 500.
     pub fn permit<F, A, K>(mut self, function: F) -> Self
     where
         F: Permit<A>,

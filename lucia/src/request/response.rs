@@ -35,9 +35,10 @@ impl ResponseHeaders {
     /// no-store` where the handler has said nothing, and the missing headers in `Vary`. Doing it
     /// again changes nothing.
     ///
-    /// A response that is `public` and sets a session cookie gets `no-store` as well. A shared cache may
-    /// store the cookie with such a response (RFC 9111, 7.3). `CDN-Cache-Control` and `Surrogate-Control`, which
-    /// only shared caches read, are removed from it.
+    /// A response that sets a session cookie gets `no-store` as well, unless the handler made it `private` or
+    /// `no-store`. A shared cache may store the cookie with any other response, also one with `max-age` or
+    /// `no-cache` alone (RFC 9111, 3 and 7.3). `CDN-Cache-Control` and `Surrogate-Control`, which only shared
+    /// caches read, are removed from it.
     ///
     /// A session cookie that the handler put there by itself is taken off where none is allowed: from
     /// the response to a refused request of another origin, and to one that authenticated by its
@@ -71,10 +72,12 @@ impl ResponseHeaders {
         }
         let sets_cookie = carries_ours || set_cookie.is_some() || self.browser_cookie.is_some();
         if sets_cookie {
-            if headers.values("cache-control").any(is_shared) {
+            let has_any = headers.values("cache-control").next().is_some();
+            if has_any && !is_kept_from_shared_caches(headers) {
                 headers.remove("cache-control", |_| true);
                 tracing::debug!(
-                    "a response is `public`, and sets a cookie for one person: it is sent with `no-store`"
+                    "a shared cache may keep a response that sets a cookie for one person: it is sent with \
+                     `no-store`"
                 );
             }
             // What they say is for shared caches alone (RFC 9213).
@@ -163,14 +166,20 @@ impl Shared {
     }
 }
 
-/// Whether a value of `Cache-Control` says that shared caches may keep the response (RFC 9111, 5.2.2).
-fn is_shared(value: &[u8]) -> bool {
-    let mut directives = value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
-    directives.any(|directive| {
-        let name = directive.split(|byte| *byte == b'=').next();
-        let name = name.unwrap_or_default().trim_ascii_end();
-        name.eq_ignore_ascii_case(b"public") || name.eq_ignore_ascii_case(b"s-maxage")
-    })
+/// Whether `Cache-Control` says that shared caches may not keep the response (RFC 9111, 5.2.2). `private="name"`
+/// is for one header.
+fn is_kept_from_shared_caches(headers: &impl HeadersMut) -> bool {
+    let has = |wanted: &str, with_value: bool| {
+        let values = headers.values("cache-control");
+        let mut directives = values.flat_map(|value| value.split(|byte| *byte == b','));
+        directives.any(|directive| {
+            let mut parts = directive.splitn(2, |byte| *byte == b'=');
+            let name = parts.next().unwrap_or_default().trim_ascii();
+            name.eq_ignore_ascii_case(wanted.as_bytes()) && (with_value || parts.next().is_none())
+        })
+    };
+    let is_shared = has("public", true) || has("s-maxage", true);
+    !is_shared && (has("private", false) || has("no-store", true))
 }
 
 /// Whether a value of `Set-Cookie` sets the cookie `name`, as browsers read it (RFC 6265bis, 5.6).

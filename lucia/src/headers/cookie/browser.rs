@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use super::{CookieConfig, SessionCookie, cookie_values, lasting};
+use super::{CookieConfig, SameSite, SessionCookie, cookie_values, lasting};
 use crate::ascii::Ascii;
 use crate::clock::{UnixMillis, random_text};
 use crate::{Error, Result};
@@ -60,12 +60,18 @@ impl CookieConfig {
     }
 
     /// The cookie that carries a secret. It comes along when a person is sent back from another site, which
-    /// `SameSite=Lax` allows and `Strict` does not.
+    /// `SameSite=Lax` allows and `Strict` does not. Where pages of other sites show or fetch those of this one, it
+    /// comes along as the session cookie does.
     pub(crate) fn browser_secret(&self, secret: &BrowserSecret, now: UnixMillis) -> SessionCookie {
+        let same_site = match self.same_site {
+            SameSite::None => cookie::SameSite::None,
+            SameSite::Lax | SameSite::Strict => cookie::SameSite::Lax,
+        };
         let cookie = cookie::Cookie::build((self.browser_name(), secret.0.as_str().to_owned()))
             .path("/")
             .http_only(true)
-            .same_site(cookie::SameSite::Lax)
+            .same_site(same_site)
+            .partitioned(self.partitioned)
             .secure(self.secure);
         SessionCookie(lasting(cookie, now.plus(LIFETIME), now).build())
     }
@@ -75,6 +81,24 @@ impl CookieConfig {
 mod tests {
     use super::*;
     use crate::headers::cookie::CookieOptions;
+
+    #[test]
+    fn the_cookie_of_a_browser_goes_to_other_sites_where_that_of_the_session_does() {
+        let secret = BrowserSecret::parse(&[b'a'; 40]).unwrap();
+        let built = |options: CookieOptions| {
+            let config = options.build(true).unwrap();
+            config.browser_secret(&secret, UnixMillis(0)).to_string()
+        };
+        let strict = built(CookieOptions::new().same_site(SameSite::Strict));
+        assert!(strict.contains("SameSite=Lax"), "{strict}");
+        let none = CookieOptions::new().same_site(SameSite::None);
+        let framed = built(none.clone().partitioned(true));
+        for part in ["SameSite=None", "Secure", "Partitioned"] {
+            assert!(framed.contains(part), "{framed}");
+        }
+        let none = built(none);
+        assert!(none.contains("SameSite=None") && !none.contains("Partitioned"));
+    }
 
     #[test]
     fn r64_the_cookie_of_a_browser_is_for_this_host_alone_and_short_lived() {

@@ -95,11 +95,24 @@ fn r33_no_shared_cache_keeps_a_response_that_sets_a_session_cookie() {
         "max-age=60,PUBLIC",
         "s-maxage=60",
         "max-age=1 , S-MaxAge = 60",
+        "private, public",
+        "no-store, s-maxage=60",
+        // Without a word for shared caches, they may keep it.
+        "max-age=60",
+        "no-cache",
+        "x-private",
+        "private=\"set-cookie\", max-age=60",
+        "",
     ] {
         assert_eq!(found(&asked(), public), "no-store", "{public}");
         assert_eq!(found(&untouched, public), public);
     }
-    for kept in ["max-age=60", "private, max-age=60", "no-cache", "x-public"] {
+    for kept in [
+        "private, max-age=60",
+        "max-age=60 ,PRIVATE",
+        "no-cache, no-store",
+        "private, x-public",
+    ] {
         assert_eq!(found(&asked(), kept), kept);
     }
     for name in ["cdn-cache-control", "surrogate-control"] {
