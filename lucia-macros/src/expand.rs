@@ -100,6 +100,7 @@ fn expand(framework: Framework, handler: &Handler, args: &Args) -> TokenStream {
         ..
     } = attrs;
     let place = Place::of(handler);
+    let attrs = attrs.iter().filter(|attr| place.is_for_handler(attr));
     // The copy is a function inside of the handler, too.
     let can_be_copied = !debug.is_empty() && !own_type::has_self(sig.to_token_stream());
     let debug = can_be_copied.then(|| axum::debug_handler(debug, sig));

@@ -1,4 +1,4 @@
-// An `AuthRequest` in the signature is used instead of the injected binding.
+// A parameter of the name `auth_request` is used instead of the injected binding, and one of another name beside it.
 
 use actix_web::web;
 use lucia::{AuthRequest, auth_request, authenticated};
@@ -6,6 +6,7 @@ use lucia::{AuthRequest, auth_request, authenticated};
 #[auth_request]
 async fn another_name(request: AuthRequest) -> &'static str {
     request.set_session(None);
+    auth_request.set_session(None);
     "another name"
 }
 
@@ -24,6 +25,11 @@ async fn a_path(body: String, request: lucia::AuthRequest) -> String {
 #[auth_request]
 async fn ignored(_: ::lucia::AuthRequest) -> &'static str {
     "ignored"
+}
+
+#[auth_request]
+async fn another_type(auth_request: web::Json<u8>) -> String {
+    auth_request.to_string()
 }
 
 type Alias = AuthRequest;
@@ -57,6 +63,7 @@ fn main() {
     let _ = web::get().to(the_same_name);
     let _ = web::get().to(a_path);
     let _ = web::get().to(ignored);
+    let _ = web::get().to(another_type);
     let _ = web::get().to(an_alias);
     let _ = web::get().to(inside_a_pattern);
     let _ = web::get().to(the_name_of_a_field);

@@ -94,6 +94,13 @@ impl Edit {
         let mut unused = Self::LIMIT;
         "allowed"
     }
+
+    #[authenticated]
+    #[expect(unused_variables)]
+    async fn with_an_expectation() -> &'static str {
+        let unused = Self::LIMIT;
+        "expected"
+    }
 }
 
 struct Api<S>(PhantomData<S>);
@@ -136,6 +143,7 @@ fn main() {
     let _ = web::get().to(Edit::in_the_permit_alone);
     let _ = web::get().to(Edit::generic::<String, String>);
     let _ = web::get().to(Edit::with_lint_levels);
+    let _ = web::get().to(Edit::with_an_expectation);
     let _ = web::get().to(Api::<Pages>::name);
     let _ = web::get().to(Api::<Pages>::parameter);
     let _ = web::get().to(free);

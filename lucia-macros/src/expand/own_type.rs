@@ -34,6 +34,11 @@ impl Place {
         }
     }
 
+    /// Whether an attribute stands at the handler. What is expected of the user's function is so in it alone.
+    pub(super) fn is_for_handler(self, attr: &Attribute) -> bool {
+        self == Place::Inside || !attr.path().is_ident("expect")
+    }
+
     /// What stands before the name in a call.
     pub(super) fn path(self) -> Option<TokenStream> {
         (self == Place::Beside).then(|| quote!(Self::))
@@ -42,7 +47,7 @@ impl Place {
 
 /// Which of the handler's attributes its function needs as well, where it does not stand in it.
 pub(super) fn shared(attrs: &[Attribute]) -> impl Iterator<Item = &Attribute> {
-    const SHARED: &[&str] = &["cfg", "allow", "warn", "deny", "forbid"];
+    const SHARED: &[&str] = &["cfg", "allow", "warn", "deny", "forbid", "expect"];
     attrs
         .iter()
         .filter(|attr| SHARED.iter().any(|name| attr.path().is_ident(name)))
