@@ -57,7 +57,7 @@ pub use attempts::{AttemptStore, CountedAttempt, CountedPlace, NewAttempt};
 pub use credentials::{CredentialRow, CredentialStore};
 pub use error::{Result, StoreError};
 pub use health::{Health, HealthStatus, StoreHealth};
-pub use key_writes::{ClaimOutcome, ClaimedBy, KeyClaim, KeyWrite, WrittenBy};
+pub use key_writes::{ADDRESS_NOTE, ClaimOutcome, ClaimedBy, KeyClaim, KeyWrite, WrittenBy};
 pub use mails::{MailRow, MailStore};
 pub use rows::{
     InsertedSession, KeyDeletion, KeyRow, LastKey, NewSessionRow, NewUserRow, OldHash, Owner,

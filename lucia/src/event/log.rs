@@ -199,6 +199,7 @@ fn log_failure(reason: SignInFailure, provider_id: Option<&str>, user_id: Option
         ),
         // Where another call or an error is the reason, it is logged where it arises.
         SignInFailure::UnverifiedAddress
+        | SignInFailure::SessionEnded
         | SignInFailure::UnknownUser
         | SignInFailure::Busy
         | SignInFailure::Unavailable

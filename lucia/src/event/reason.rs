@@ -22,6 +22,9 @@ pub enum SignInFailure {
     /// The link or code would be the first proof of an address, and its user has another way to sign in,
     /// which they have to use first.
     UnverifiedAddress,
+    /// The link or code would verify a key of the user who was signed in, and their session has ended in the
+    /// meantime. The link still works.
+    SessionEnded,
     /// The key belongs to another user than the one who is signed in.
     OtherUser,
     /// The key was changed or deleted after it was verified and before its session was stored.
@@ -86,6 +89,7 @@ impl SignInFailure {
             Self::UnreadableHash => "unreadable_hash",
             Self::InvalidOneTimeToken => "invalid_one_time_token",
             Self::UnverifiedAddress => "unverified_address",
+            Self::SessionEnded => "session_ended",
             Self::OtherUser => "other_user",
             Self::KeyChanged => "key_changed",
             Self::UnknownUser => "unknown_user",

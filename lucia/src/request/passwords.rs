@@ -113,18 +113,18 @@ impl AuthRequest {
     /// 2. checks the link, and checks the new password against the [policy](crate::PasswordOptions). A
     ///    refused password does not use up the link;
     /// 3. uses the link, and invalidates all other links and codes of the user. If the key was not
-    ///    [verified](crate::UserKey::verified_at), the same transaction verifies it and gives the account
-    ///    to the owner of the address: everything that another person may have set ends, as in
-    ///    [`verify_email`](Self::verify_email);
+    ///    [verified](crate::UserKey::verified_at), this verifies it. If the browser is also not signed in as the
+    ///    user, the same transaction gives the account to the owner of the address: everything that another
+    ///    person may have set ends, as in [`verify_email`](Self::verify_email);
     /// 4. sets the password and ends all sessions of the user, in one transaction;
     /// 5. signs the user in, as [`sign_in`](Self::sign_in) does after it has checked the proof, with the
     ///    options of [`SignIn`].
     ///
     /// If a step fails, the later steps do not happen. After step 3, the user needs a new link.
     ///
-    /// If the key was not verified, and the user has another key that is verified or opens without a
-    /// password, the reset is refused at step 3, and the link still works. The user has to sign in with
-    /// that other key first, as for [`verify_email`](Self::verify_email).
+    /// If the key was not verified, the browser is not signed in as the user, and the user has another key
+    /// that is verified or opens without a password, the reset is refused at step 3, and the link still works.
+    /// The user has to sign in with that other key first, as for [`verify_email`](Self::verify_email).
     ///
     /// # Errors
     ///

@@ -148,7 +148,10 @@ mod sealed {
         /// Whether it was sent to an address, and so can be the first proof of who reads the mailbox. Whether the
         /// browser is signed in then matters.
         pub(crate) fn is_mailed(&self) -> bool {
-            matches!(self, Self::Link(_) | Self::Code(_))
+            matches!(
+                self,
+                Self::Link(_) | Self::Code(_) | Self::PasswordReset { .. }
+            )
         }
 
         /// Counts the attempt where there is something to guess, and checks the proof, which has to be
@@ -184,8 +187,8 @@ mod sealed {
                 }
                 // Boxed, since they are rare: no sign-in is larger by them.
                 Self::PasswordReset { token, new } => {
-                    let key = Box::pin(auth.use_password_reset(token, new)).await?;
-                    Ok(Cow::Owned(key))
+                    let reset = auth.use_password_reset(token, new, signed_in);
+                    Box::pin(reset).await.map(Cow::Owned)
                 }
                 Self::EmailUndo { token } => {
                     let key = Box::pin(auth.undo_address_change(token)).await?;

@@ -67,6 +67,10 @@ impl KeyWrite {
     }
 }
 
+/// The purpose of the one-time token that notes a change of address, and so lets the former address undo it. Its
+/// data is a JSON object with the id of the user as `user_id`.
+pub const ADDRESS_NOTE: &str = "lucia: changed address";
+
 /// What allows the write: it must exist, and belong to the user of the key.
 #[derive(Clone, Copy, Debug)]
 #[allow(clippy::exhaustive_enums)]
@@ -155,8 +159,9 @@ pub enum ClaimOutcome {
         /// before, in any order.
         deleted: Vec<KeyRow>,
     },
-    /// Nothing has happened: another key of the user is verified, or has no password.
-    HasOtherKey,
+    /// Nothing has happened: the user keeps the account. Another key of theirs is verified or has no password,
+    /// or they can still [undo a change](ADDRESS_NOTE) of an address.
+    Kept,
     /// Nothing has happened: the key, the token or the user does not exist, or the key belongs to another
     /// user.
     Unknown,

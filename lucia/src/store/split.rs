@@ -55,13 +55,20 @@ impl Split {
     /// because a store fails or the future is dropped, does not authenticate.
     async fn insert_if_allowed(
         &self,
-        session: NewSessionRow,
+        mut session: NewSessionRow,
         key: Option<&KeyRow>,
     ) -> Result<Option<InsertedSession>> {
-        let user_id = session.user_id.clone();
-        if !self.is_allowed(&user_id, key).await? {
+        if key.is_none() {
+            // The database may compare ids without regard to case. A session has the id as it is stored, by which
+            // it is ended.
+            match self.users.user(&session.user_id).await? {
+                Some(user) => session.user_id = user.id,
+                None => return Ok(None),
+            }
+        } else if !self.is_allowed(&session.user_id, key).await? {
             return Ok(None);
         }
+        let user_id = session.user_id.clone();
         let inserted = self.sessions.insert_session(session).await?;
         let is_still_allowed = self.is_allowed(&user_id, key).await;
         if matches!(is_still_allowed, Ok(true)) {
@@ -71,6 +78,27 @@ impl Split {
             .delete_session(&inserted.row.id, Owner::Anyone)
             .await?;
         is_still_allowed.map(|_| None)
+    }
+
+    /// The id of a user as it is stored, where the database finds it by another spelling.
+    async fn stored_id(&self, user_id: &UserId) -> Result<Option<UserId>> {
+        let user = self.users.user(user_id).await?;
+        Ok(user.map(|user| user.id).filter(|id| id != user_id))
+    }
+
+    /// Ends the sessions of a user by both spellings of their id. Where the other one is not known, the sessions of
+    /// this one have ended before the error.
+    async fn end_sessions(
+        &self,
+        user_id: &UserId,
+        stored: Result<Option<UserId>>,
+        except: Option<&SessionId>,
+    ) -> Result<()> {
+        self.sessions.delete_user_sessions(user_id, except).await?;
+        match stored? {
+            Some(id) => self.sessions.delete_user_sessions(&id, except).await,
+            None => Ok(()),
+        }
     }
 
     /// Ends the tokens that stand for sessions of a user.
@@ -126,7 +154,7 @@ impl Split {
         let keys = users.user_keys(user_id).await?;
         let mut others = keys.iter().filter(|key| key.id != claim.key_id);
         let is_kept = others.any(KeyRow::is_way_in);
-        Ok(is_kept.then_some(ClaimOutcome::HasOtherKey))
+        Ok(is_kept.then_some(ClaimOutcome::Kept))
     }
 
     async fn take_token(&self, id: &str) -> Result<Option<TokenRow>> {
@@ -278,8 +306,8 @@ impl Store for Split {
     /// passwords: those that began by a password between the two. Before, a link is taken: another use of it finds
     /// it gone, and ends no session that this one lets begin.
     ///
-    /// A claim that is refused ends no session, except where the user gets the other key at this moment. Then they
-    /// have to sign in again.
+    /// A claim that is refused ends no session, except where the user gets the other key at this moment, or can undo
+    /// a change of address. Then they have to sign in again.
     async fn claim_key(&self, mut claim: KeyClaim) -> Result<ClaimOutcome> {
         if let Some(refused) = self.refusal(&claim).await? {
             return Ok(refused);
@@ -344,8 +372,9 @@ forward_users!([] Split, Split::users, {
     /// The user goes first: a session without a user does not authenticate, once caches learn of it, while a
     /// user without sessions could sign in again between the two.
     async fn delete_user(&self, id: &UserId) -> Result<()> {
+        let stored = self.stored_id(id).await;
         self.users.delete_user(id).await?;
-        self.sessions.delete_user_sessions(id, None).await
+        self.end_sessions(id, stored, None).await
     }
 });
 
@@ -365,7 +394,8 @@ forward_sessions!([] Split, Split::sessions, {
         user_id: &UserId,
         except: Option<&SessionId>,
     ) -> Result<()> {
-        self.sessions.delete_user_sessions(user_id, except).await?;
+        let stored = self.stored_id(user_id).await;
+        self.end_sessions(user_id, stored, except).await?;
         self.end_leases(user_id).await
     }
 

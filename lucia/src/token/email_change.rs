@@ -26,7 +26,7 @@ use crate::auth::Auth;
 use crate::error::chain;
 use crate::event::EventKind;
 use crate::session::SessionInfo;
-use crate::store::{ClaimedBy, KeyClaim, KeyRow, KeyWrite, TokenRow, UnixMillis};
+use crate::store::{ADDRESS_NOTE, ClaimedBy, KeyClaim, KeyRow, KeyWrite, TokenRow, UnixMillis};
 use crate::user::UserId;
 use crate::user::key::{KeyId, SignInMethod, UserKey, VerifiedKey};
 use crate::{Error, Result};
@@ -41,9 +41,6 @@ const UNDO_PERIOD: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 const EMAIL_CHANGE_UNDO: TokenPurpose<Undo> =
     TokenPurpose::own("lucia: undo a change of address").expires_in(UNDO_PERIOD);
-
-/// The purpose of the note that the address of a key was changed.
-const CHANGED: &str = "lucia: changed address";
 
 /// The ids of keys, as they are in the database.
 #[derive(Serialize, Deserialize)]
@@ -332,8 +329,8 @@ impl Auth {
         let now = self.now();
         let id = note_id(new);
         Ok(TokenRow {
-            data: json(CHANGED, &changed)?,
-            ..TokenRow::new(id, CHANGED.to_owned(), now, now.plus(UNDO_PERIOD))
+            data: json(ADDRESS_NOTE, &changed)?,
+            ..TokenRow::new(id, ADDRESS_NOTE.to_owned(), now, now.plus(UNDO_PERIOD))
         })
     }
 
@@ -348,18 +345,21 @@ impl Auth {
         Ok(Some((note, changed)))
     }
 
-    /// Refuses a key whose last change of address can still be undone.
+    /// Refuses a key whose last change of address can still be undone. A note of another user is of a key that they
+    /// had before.
     async fn check_unchanged(&self, row: &KeyRow) -> Result<()> {
         match self.change_to(&row.id).await? {
-            Some((note, _)) => Err(Error::TooManyAttempts {
-                retry_after: self.now().until(note.expires),
-            }),
-            None => Ok(()),
+            Some((note, changed)) if changed.user_id == row.user_id => {
+                Err(Error::TooManyAttempts {
+                    retry_after: self.now().until(note.expires),
+                })
+            }
+            _ => Ok(()),
         }
     }
 }
 
 /// What the note that a key of this id was changed is found by.
 fn note_id(id: &str) -> String {
-    OneTimeCode::id(CHANGED, id)
+    OneTimeCode::id(ADDRESS_NOTE, id)
 }

@@ -1,7 +1,9 @@
 //! Password reset: a link that gives a key another password.
 
 use super::key_links::KeyLinkPurpose;
+use super::verification::Verification;
 use crate::auth::Auth;
+use crate::session::SessionInfo;
 use crate::user::key::{SignInMethod, UserKey, VerifiedKey};
 use crate::{Error, Result};
 
@@ -21,24 +23,24 @@ impl Auth {
 
     /// Resets the password. The link is used when nothing is left that could refuse the password.
     ///
-    /// The link was sent to the address, so it verifies a key that was not [verified](super::verification), and
-    /// the account goes to the owner of the address.
+    /// The link was sent to the address, so it verifies a key that was not [verified](super::verification). Where
+    /// `signed_in`, the session of the browser, is not of its user, the account goes to the owner of the address.
     pub(crate) async fn use_password_reset(
         &self,
         token: &str,
         password: &str,
+        signed_in: Option<&SessionInfo>,
     ) -> Result<VerifiedKey> {
         let row = self.linked_key(PASSWORD_RESET, token).await?;
         let hashed_password = self.passwords().hash(password).await?;
         // Before the password: if a step fails, nothing from before is left beside a new password.
-        let row = match row.verified_at {
-            None => self.claim_by_link(PASSWORD_RESET, token, row).await?,
-            Some(_) => {
-                self.use_token(PASSWORD_RESET, token).await?;
-                self.invalidate_user_tokens(&row.user_id).await?;
-                row
-            }
-        };
+        let verification = Verification::of(&row, signed_in);
+        let is_claim = matches!(verification, Verification::ByOwner);
+        let link = (PASSWORD_RESET, token);
+        let row = self.verify_by_link(link, row, verification).await?;
+        if !is_claim {
+            self.invalidate_user_tokens(&row.user_id).await?;
+        }
         let reset = self
             .reset_to(row, hashed_password, SignInMethod::Link)
             .await;

@@ -2,6 +2,7 @@
 
 use crate::auth::Auth;
 use crate::event::{EventKind, SignInFailure};
+use crate::session::SessionInfo;
 use crate::store::KeyRow;
 use crate::user::UserId;
 use crate::user::key::{SignInMethod, VerifiedKey};
@@ -34,13 +35,24 @@ impl From<Error> for Refusal {
 }
 
 impl Refusal {
-    /// Makes refusals out of errors at this key.
-    pub(super) fn at(row: &KeyRow) -> impl Fn(Error) -> Self + use<> {
+    /// Makes refusals out of errors at this key. `signed_in` is the session of the browser.
+    pub(super) fn at(
+        row: &KeyRow,
+        signed_in: Option<&SessionInfo>,
+    ) -> impl Fn(Error) -> Self + use<> {
         let (user_id, provider_id) = (row.user_id.clone(), row.provider_id());
-        move |error| Self {
-            user_id: Some(user_id.clone()),
-            provider_id: Some(provider_id.clone()),
-            ..Self::from(error)
+        let is_users = signed_in.is_some_and(|session| session.user_id == row.user_id);
+        move |error| {
+            let has_ended = is_users && matches!(error, Error::Unauthenticated);
+            let refusal = Self {
+                user_id: Some(user_id.clone()),
+                provider_id: Some(provider_id.clone()),
+                ..Self::from(error)
+            };
+            match has_ended {
+                true => refusal.because(SignInFailure::SessionEnded),
+                false => refusal,
+            }
         }
     }
 

@@ -69,7 +69,8 @@ impl Auth {
                 (Some(row), Some(owner)) if row.user_id != *owner => Some(SignInFailure::OtherUser),
                 _ => None,
             };
-            let at_key = found.key.as_ref().map(Refusal::at);
+            let at_key = found.key.as_ref();
+            let at_key = at_key.map(|row| Refusal::at(row, signed_in));
             let row = found.key.filter(|_| reason.is_none());
             let subject = subject(key, row.as_ref(), binding);
             let opened = self.try_sign_in_code(&subject, code, row, signed_in).await;

@@ -36,7 +36,7 @@ impl Auth {
     ) -> Result<VerifiedKey> {
         let opening = async {
             let row = self.linked_key(SIGN_IN_LINK, token).await?;
-            let refusal = Refusal::at(&row);
+            let refusal = Refusal::at(&row, signed_in);
             if owner.is_some_and(|owner| row.user_id != *owner) {
                 let refusal = refusal(Error::InvalidOneTimeToken);
                 return Err(refusal.because(SignInFailure::OtherUser));

@@ -52,8 +52,7 @@ impl Auth {
     ///
     /// # Errors
     ///
-    /// [`Error::Unauthenticated`] where the user has to sign in first; where nobody is signed in, the link still
-    /// works.
+    /// [`Error::Unauthenticated`] where the user has to sign in first, and the link still works.
     pub(super) async fn verify_by_link<T: serde::de::DeserializeOwned>(
         &self,
         (purpose, token): (TokenPurpose<T>, &str),
@@ -63,8 +62,10 @@ impl Auth {
         if let Verification::ByOwner = verification {
             return self.claim_by_link(purpose, token, row).await;
         }
+        // The key first, which is refused where the session has ended.
+        let row = self.verify(row, verification).await?;
         self.use_token(purpose, token).await?;
-        self.verify(row, verification).await
+        Ok(row)
     }
 
     /// Verifies a key whose user has typed a code that was sent to its address. Returns it as it is then.
@@ -126,10 +127,10 @@ impl Auth {
         let is_claimed = |outcome: &ClaimOutcome| matches!(outcome, ClaimOutcome::Claimed { .. });
         let deleted = match self.change(first, claiming, is_claimed).await? {
             ClaimOutcome::Claimed { deleted } => deleted,
-            ClaimOutcome::HasOtherKey => {
+            ClaimOutcome::Kept => {
                 tracing::info!(
                     user_id = %claimed.user_id,
-                    "address not verified: the user has another way to sign in, and has not"
+                    "address not verified: the user has another way to sign in, or can undo a change of address"
                 );
                 return Err(Error::Unauthenticated);
             }

@@ -199,6 +199,7 @@ fn a_reason_is_named_as_in_the_json() {
         SignInFailure::KeyChanged,
         SignInFailure::InvalidOneTimeToken,
         SignInFailure::UnverifiedAddress,
+        SignInFailure::SessionEnded,
         SignInFailure::UnknownUser,
         SignInFailure::Throttled,
         SignInFailure::ThrottledBySpellings,

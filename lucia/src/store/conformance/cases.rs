@@ -264,6 +264,7 @@ macro_rules! __token_cases {
             claims {
                 a_claimed_key_leaves_no_tokens_of_its_user
                 a_claim_takes_its_link_or_leaves_it
+                a_user_who_can_undo_a_change_of_address_keeps_the_account
             }
             claims_by_note {
                 a_claim_by_a_note_leaves_the_keys_that_it_names

@@ -1,14 +1,14 @@
 //! Accounts that go to the person who has proved by a message that a key is theirs.
 
 use super::passwords::{changes, new_password};
-use super::tokens::{code, found, id, insert, link};
+use super::tokens::{code, found, id, insert, link, take};
 use super::values::{
     NOW, all, forty_users, insert_key, insert_session, insert_user, key, rotation, session,
     session_id, session_ids, stored_key, unverified,
 };
 use crate::store::{
-    ClaimOutcome, ClaimedBy, KeyClaim, KeyRow, KeyWrite, LastKey, NewSessionRow, OldHash,
-    PasswordChange, Store, UnixMillis, WrittenBy,
+    ADDRESS_NOTE, ClaimOutcome, ClaimedBy, KeyClaim, KeyRow, KeyWrite, LastKey, NewSessionRow,
+    OldHash, PasswordChange, Store, TokenRow, UnixMillis, WrittenBy,
 };
 use crate::user::UserId;
 
@@ -115,7 +115,7 @@ pub(super) async fn an_account_with_another_way_in_is_not_claimed(store: &dyn St
     ] {
         insert_key(store, &other).await;
         let refused = outcome(store, claim("a:2", ADA)).await;
-        assert_eq!(refused, ClaimOutcome::HasOtherKey, "{other:?}");
+        assert_eq!(refused, ClaimOutcome::Kept, "{other:?}");
         still_stuffed(store).await;
         assert_eq!(stored_key(store, &other.id).await.as_ref(), Some(&other));
         let deleted = store.delete_key(&other.id, LastKey::Keep).await;
@@ -218,7 +218,7 @@ pub(super) async fn no_key_of_a_session_opens_beside_the_owner_of_another(store:
                 assert!(others.is_empty() || number % 4 > 1, "{others:?}");
                 assert_eq!(session_ids(store, user).await, []);
             }
-            ClaimOutcome::HasOtherKey => {
+            ClaimOutcome::Kept => {
                 assert_eq!(claimed, [key(&id, user)]);
                 assert!(number % 4 < 2 && !others.is_empty(), "{others:?}");
             }
@@ -249,6 +249,35 @@ pub(super) async fn a_claimed_key_leaves_no_tokens_of_its_user(store: &dyn Store
     }
 }
 
+pub(super) async fn a_user_who_can_undo_a_change_of_address_keeps_the_account(store: &dyn Store) {
+    stuffed(store).await;
+    let note = |number, user: &str, expires| TokenRow {
+        purpose: ADDRESS_NOTE.to_owned(),
+        data: serde_json::json!({ "former": "a:0", "user_id": user }).to_string(),
+        expires: UnixMillis(expires),
+        ..link(number, None)
+    };
+    insert(store, &note(1, ADA, NOW + 1)).await;
+    // Another kind of token whose data looks like it.
+    let purpose = "test".to_owned();
+    let other = TokenRow {
+        purpose,
+        ..note(4, BOB, NOW + 1)
+    };
+    insert(store, &other).await;
+    assert_eq!(outcome(store, claim("a:1", ADA)).await, ClaimOutcome::Kept);
+    assert_eq!(
+        stored_key(store, "a:1").await,
+        Some(unverified(key("a:1", ADA)))
+    );
+    assert!(claims(store, claim("b:1", BOB)).await);
+
+    assert!(take(store, 1, None).await.is_some());
+    insert(store, &note(2, ADA, NOW)).await;
+    insert(store, &note(3, BOB, NOW + 1)).await;
+    assert!(claims(store, claim("a:1", ADA)).await);
+}
+
 /// The link and the account go together, or neither.
 pub(super) async fn a_claim_takes_its_link_or_leaves_it(store: &dyn Store) {
     stuffed(store).await;
@@ -259,7 +288,7 @@ pub(super) async fn a_claim_takes_its_link_or_leaves_it(store: &dyn Store) {
     let before = (Some(link(2, None)), Some(link(3, Some(BOB))));
     insert_key(store, &open(key("a:9", ADA), None)).await;
     for (key_id, link_of, refused) in [
-        ("a:1", 1, ClaimOutcome::HasOtherKey),
+        ("a:1", 1, ClaimOutcome::Kept),
         // One that is gone is not worth a sign-in.
         ("a:1", 9, ClaimOutcome::Unknown),
         ("b:1", 1, ClaimOutcome::Unknown),

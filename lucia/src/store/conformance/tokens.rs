@@ -389,7 +389,7 @@ pub(super) async fn found(store: &dyn Store, number: u64) -> Option<TokenRow> {
     found.expect("a token is looked for")
 }
 
-async fn take(store: &dyn Store, number: u64, hash: Option<&str>) -> Option<TokenRow> {
+pub(super) async fn take(store: &dyn Store, number: u64, hash: Option<&str>) -> Option<TokenRow> {
     let taken = tokens_of(store).take_token(&id(number), hash).await;
     taken.expect("a token is taken")
 }

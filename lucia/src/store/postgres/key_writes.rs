@@ -128,7 +128,7 @@ impl Parts {
         let gone: Vec<(Option<KeyRow>, Option<String>, bool)> = self.rows(&statement, read).await?;
         match gone.first() {
             None => return Ok(ClaimOutcome::Unknown),
-            Some((_, _, false)) => return Ok(ClaimOutcome::HasOtherKey),
+            Some((_, _, false)) => return Ok(ClaimOutcome::Kept),
             Some((_, _, true)) => {}
         }
         let mut deleted = Vec::new();

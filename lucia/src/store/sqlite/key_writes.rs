@@ -95,8 +95,8 @@ pub(super) async fn claim_key(store: &SqliteStore, claim: KeyClaim) -> Result<Cl
                 if !db.exists(&sql.key_of_user, (id, user_id, true, None::<&str>))? {
                     return Ok(ClaimOutcome::Unknown);
                 }
-                if db.exists(&sql.other_way_in, (user_id, id))? {
-                    return Ok(ClaimOutcome::HasOtherKey);
+                if db.exists(&sql.other_way_in, (user_id, id, claim.at.0))? {
+                    return Ok(ClaimOutcome::Kept);
                 }
                 Value::Array(Vec::new())
             }

@@ -3,7 +3,7 @@
 use super::database::Database;
 use super::errors::{Failure, Outcome};
 use crate::store::tables::{SessionColumn, TableNames, check_name, has_ended, quote};
-use crate::store::{SESSION_COLUMNS, StoreError};
+use crate::store::{ADDRESS_NOTE, SESSION_COLUMNS, StoreError};
 use crate::{Error, Result};
 
 /// The tables, and the statements over them.
@@ -283,7 +283,10 @@ impl Statements {
             ),
             other_way_in: format!(
                 r#"SELECT 1 FROM {key} WHERE "user_id" = ?1 AND "id" <> ?2
-                    AND ("verified_at" IS NOT NULL OR "hashed_password" IS NULL)"#
+                    AND ("verified_at" IS NOT NULL OR "hashed_password" IS NULL)
+                UNION ALL SELECT 1 FROM {token}
+                WHERE "user_id" IS NULL AND "expires" > ?3 AND CASE
+                    WHEN "purpose" = '{ADDRESS_NOTE}' THEN "data" ->> 'user_id' = ?1 END"#
             ),
             session: format!(r#"SELECT {session_columns} FROM {session} AS s WHERE s."id" = ?1"#),
             sessions: format!("SELECT {session_columns} FROM {session} AS s WHERE {among_first}"),

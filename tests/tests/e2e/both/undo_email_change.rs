@@ -1,9 +1,11 @@
 //! A change of an address that its user did not want is undone, whatever the other person does meanwhile.
 
 use futures_util::future::join_all;
-use lucia::{Auth, Error, NewKey, Session};
+use lucia::{Auth, Error, NewKey, Session, SignInLink};
 
-use super::change_email::{NEW, OLD, TOLD, changed, form, has_key, site, token, unverified, user};
+use super::change_email::{
+    DAY, NEW, OLD, TOLD, changed, form, has_key, site, token, unverified, user,
+};
 use crate::support::{PASSWORD, Site, Stage, on_each_store, request_of, request_to};
 
 on_each_store![
@@ -18,6 +20,8 @@ on_each_store![
     r62_a_link_that_has_changed_an_address_changes_no_other,
     r62_one_undo_ends_all_links_that_undo_the_same_change,
     r62_two_changes_are_undone_in_any_order,
+    r62_r63_an_account_whose_change_can_be_undone_is_not_given_away,
+    r62_the_change_of_another_user_keeps_nobody_from_changing_an_address,
 ];
 
 const SECOND: &str = "ada@second.example";
@@ -383,4 +387,47 @@ async fn r62_two_changes_are_undone_in_any_order(stage: Stage) {
         }
         auth.delete_user(&ada.user_id).await.unwrap();
     }
+}
+
+/// The account is not given to the owner of another address while the former address can take it back.
+async fn r62_r63_an_account_whose_change_can_be_undone_is_not_given_away(stage: Stage) {
+    let site = site(&stage).await;
+    let auth = &site.auth;
+    let mallory = user(auth, OLD).await;
+    let token = changed(&site.browser_of(&mallory), OLD, NEW).await;
+    // Only an address that is not theirs is left.
+    let stuffed = NewKey::with_password(("email", SECOND), PASSWORD);
+    auth.create_key(&mallory.user_id, stuffed).await.unwrap();
+    auth.delete_key(("email", NEW)).await.unwrap();
+
+    let open = async || {
+        let owner = request_to(auth);
+        let link = owner.create_sign_in_link(("email", SECOND)).await;
+        let token = link.unwrap().unwrap().token;
+        owner.sign_in(SignInLink::new(token.expose())).await
+    };
+    let opened = open().await;
+    assert!(matches!(opened, Err(Error::Unauthenticated)), "{opened:?}");
+    let key = auth.key(("email", SECOND)).await.unwrap().unwrap();
+    assert_eq!((key.verified_at, key.has_password), (None, true));
+
+    // When it cannot any more, it is.
+    stage.clock.advance(7 * DAY);
+    let session = open().await.unwrap();
+    assert_eq!(undo(&site, &token).await, 400);
+    let browser = site.browser_of(&session);
+    assert_eq!(browser.get("/me").await.status, 200);
+}
+
+/// An address that another user has got by a change is one like any other for whoever has it next.
+async fn r62_the_change_of_another_user_keeps_nobody_from_changing_an_address(stage: Stage) {
+    let site = site(&stage).await;
+    let auth = &site.auth;
+    let ada = user(auth, OLD).await;
+    changed(&site.browser_of(&ada), OLD, NEW).await;
+    auth.delete_user(&ada.user_id).await.unwrap();
+    let eve = user(auth, NEW).await;
+    let undo_of_hers = changed(&site.browser_of(&eve), NEW, THIRD).await;
+    assert_eq!(undo(&site, &undo_of_hers).await, 204);
+    assert_eq!(keys(auth, &eve).await, ["email:ada@example.org"]);
 }

@@ -24,6 +24,7 @@ on_each_store![
     r63_a_sign_in_that_is_under_way_leaves_no_session_beside_the_owner,
     r63_an_outage_ends_everything_and_verifies_or_does_nothing,
     r63_an_account_with_another_way_in_is_not_given_away,
+    r63_a_reset_is_accepted_where_the_user_is_signed_in,
     r63_another_way_in_that_comes_meanwhile_keeps_the_account_and_the_link,
     r63_a_password_that_is_added_meanwhile_opens_nothing,
     a_link_verifies_its_key_of_its_user_for_a_day,
@@ -441,6 +442,35 @@ async fn r63_an_account_with_another_way_in_is_not_given_away(stage: Stage) {
     assert_eq!((reply.status, &*reply.body), (200, "verified"));
     auth.trusted_key(("github", "1815")).await.unwrap();
     assert!(scene.key().await.has_password);
+}
+
+/// Who has signed in by the other key can reset the password then, and keeps that key.
+async fn r63_a_reset_is_accepted_where_the_user_is_signed_in(stage: Stage) {
+    let scene = Scene::on(stage).await;
+    let (auth, user_id) = (&scene.site.auth, &scene.session.user_id);
+    let github = NewKey::without_password(("github", "1815"));
+    auth.create_key(user_id, github).await.unwrap();
+    let link = scene.reset_link().await;
+    let refused = scene.site.browser().post("/reset", &form(&link)).await;
+    assert_eq!(refused.status, 401);
+
+    let key = auth.trusted_key(("github", "1815")).await.unwrap();
+    let session = auth.create_session(&key).await.unwrap();
+    let at_home = scene.site.browser_of(&session);
+    let other_link = scene.sign_in_link().await;
+    assert_eq!(at_home.post("/reset", &form(&link)).await.status, 204);
+    assert_eq!(at_home.get("/me").await.status, 200);
+    auth.trusted_key(("github", "1815")).await.unwrap();
+    let key = scene.key().await;
+    assert!(key.has_password && key.verified_at.is_some());
+    // What was open before is not, as after any reset.
+    let before = scene.site.browser_of(&session);
+    assert_eq!(before.get("/me").await.status, 401);
+    let opened = auth.check_sign_in_link(&other_link).await;
+    assert!(
+        matches!(opened, Err(Error::InvalidOneTimeToken)),
+        "{opened:?}"
+    );
 }
 
 async fn r63_another_way_in_that_comes_meanwhile_keeps_the_account_and_the_link(stage: Stage) {

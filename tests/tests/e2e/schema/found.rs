@@ -160,12 +160,18 @@ async fn they_are_found_whatever_the_type_of_their_id_is() {
         for name in ["ada", "bob", "eve"] {
             let session = sign_up(&auth, name, json!({})).await;
             let id = match kind {
-                // The database knows them by another spelling than their session.
+                // The database knows them by another spelling.
                 "CITEXT" => UserId::new(session.user_id.as_str().to_uppercase()).unwrap(),
                 _ => session.user_id.clone(),
             };
             let other = auth.create_session(&id).await.unwrap();
+            assert_eq!(other.user_id, session.user_id);
             tokens.extend([(session, name), (other, name)]);
+        }
+        if kind == "CITEXT" {
+            // As those of another version can be.
+            let respelled = "UPDATE user_session SET user_id = upper(user_id)";
+            sessions.execute(respelled).await;
         }
         let lookups = tokens.iter().cycle().take(40);
         let lookups = lookups.map(async |(session, name)| {
@@ -173,6 +179,15 @@ async fn they_are_found_whatever_the_type_of_their_id_is() {
             assert!(found.unwrap().is_some(), "{kind}: {name}");
         });
         join_all(lookups).await;
+
+        let session = sign_up(&auth, "zoe", json!({})).await;
+        let spelled = match kind {
+            "CITEXT" => UserId::new(session.user_id.as_str().to_uppercase()).unwrap(),
+            _ => session.user_id.clone(),
+        };
+        auth.invalidate_user_sessions(&spelled).await.unwrap();
+        let found = auth.validate_session(session.token()).await;
+        assert!(found.unwrap().is_none(), "{kind}");
     }
 }
 

@@ -298,6 +298,9 @@ faults! {
     ClaimsBesideAVerifiedKey
     ClaimsBesideAKeyWithoutAPassword
     ClaimsBesideAnybodysKeys
+    ClaimsBesideANote
+    ClaimsNotBesideAnOldNote
+    ClaimsNotBesideAnyNote
     ClaimsBesideWhatCameMeanwhile
     ClaimsWhereTheLinkIsGone
     RefusesAndTakesTheLink

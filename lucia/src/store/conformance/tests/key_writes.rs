@@ -3,8 +3,8 @@
 use super::faults::Fault;
 use super::memory::{Memory, State};
 use crate::store::{
-    ClaimOutcome, ClaimedBy, KeyClaim, KeyDeletion, KeyRow, KeyWrite, LastKey, Result, SessionRow,
-    StoreError, TokenRow, UnixMillis, UserStore as _, WrittenBy,
+    ADDRESS_NOTE, ClaimOutcome, ClaimedBy, KeyClaim, KeyDeletion, KeyRow, KeyWrite, LastKey,
+    Result, SessionRow, StoreError, TokenRow, UnixMillis, UserStore as _, WrittenBy,
 };
 use crate::user::UserId;
 
@@ -281,9 +281,9 @@ impl Memory {
         };
         match (is_claimable, is_kept) {
             (true, false) => None,
-            (true, true) => Some(ClaimOutcome::HasOtherKey),
+            (true, true) => Some(ClaimOutcome::Kept),
             (false, true) if self.has(Fault::RefusesBeforeItLooksForTheLink) => {
-                Some(ClaimOutcome::HasOtherKey)
+                Some(ClaimOutcome::Kept)
             }
             (false, _) => Some(ClaimOutcome::Unknown),
         }
@@ -294,10 +294,19 @@ impl Memory {
         let anybodys = self.has(Fault::ClaimsBesideAnybodysKeys);
         let is_other =
             |key: &&KeyRow| (anybodys || key.user_id == claim.user_id) && key.id != claim.key_id;
-        state.keys.values().filter(is_other).any(|key| {
+        let has_key = state.keys.values().filter(is_other).any(|key| {
             key.verified_at.is_some() && !self.has(Fault::ClaimsBesideAVerifiedKey)
                 || key.hashed_password.is_none()
                     && !self.has(Fault::ClaimsBesideAKeyWithoutAPassword)
-        })
+        });
+        let can_undo = |token: &TokenRow| {
+            let data: serde_json::Value = serde_json::from_str(&token.data).expect("it is JSON");
+            let is_theirs = data["user_id"] == claim.user_id.as_str();
+            token.purpose == ADDRESS_NOTE
+                && (is_theirs || self.has(Fault::ClaimsNotBesideAnyNote))
+                && (claim.at < token.expires || self.has(Fault::ClaimsNotBesideAnOldNote))
+        };
+        let ignores_notes = self.has(Fault::ClaimsBesideANote);
+        has_key || !ignores_notes && state.tokens.values().any(can_undo)
     }
 }

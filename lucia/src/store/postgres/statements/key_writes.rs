@@ -1,6 +1,7 @@
 //! The SQL that writes keys together with sessions and one-time tokens.
 
 use super::{IN_TURN, IS_IN_TURN, StoredIds, TableNames, as_text, key_columns, key_deletion, turn};
+use crate::store::ADDRESS_NOTE;
 
 /// The statements of [`write_key`](crate::store::Store::write_key), for one kind of what a key is written by.
 /// Its id is the last parameter, or behind it those of the note.
@@ -95,7 +96,7 @@ impl KeyWrites {
 /// The statement of [`claim_key`](crate::store::Store::claim_key). It is sent behind
 /// [`lock_user`](super::Statements::lock_user), which waits for sign-ins and writes that are under way, and for
 /// what writes tokens of the user. No row comes back where what the claim names is not there, and one that says so
-/// where the user has another key that opens the account.
+/// where the user keeps the account.
 pub(in crate::store::postgres) struct ClaimStatement(pub(in crate::store::postgres) String);
 
 impl ClaimStatement {
@@ -124,6 +125,9 @@ impl ClaimStatement {
             ), other_way_in AS (
                 SELECT 1 FROM locked_keys WHERE NOT $5::BOOLEAN AND "own" AND "id" <> $1
                     AND ("verified_at" IS NOT NULL OR "hashed_password" IS NULL)
+                UNION ALL SELECT 1 FROM {tokens}
+                WHERE NOT $5::BOOLEAN AND "user_id" IS NULL AND "expires" > $3 AND CASE
+                    WHEN "purpose" = '{ADDRESS_NOTE}' THEN "data" ->> 'user_id' = ($2)::TEXT END
             ), taken AS (
                 DELETE FROM {tokens} WHERE "id" = $4::TEXT AND EXISTS (SELECT 1 FROM asked)
                     AND NOT EXISTS (SELECT 1 FROM other_way_in)
