@@ -39,7 +39,7 @@ use sha2::{Digest, Sha256};
 use crate::ascii::Ascii;
 use crate::auth::Auth;
 use crate::error::chain;
-use crate::store::{CountedPlace, KeyRow, NewAttempt, attempt_place};
+use crate::store::{CountedAttempt, CountedPlace, KeyRow, NewAttempt, attempt_place};
 use crate::user::key::KeyId;
 use crate::{Error, Result};
 use spelling::one_spelling;
@@ -94,6 +94,18 @@ impl Found {
 }
 
 impl Auth {
+    /// Counts an attempt, if it may be made.
+    async fn count(&self, attempt: NewAttempt) -> Result<CountedAttempt> {
+        let now = attempt.now;
+        let counted = self.ask(self.attempts()?.count_attempt(attempt)).await?;
+        if counted.places.is_empty() {
+            return Err(Error::TooManyAttempts {
+                retry_after: now.until(counted.expires),
+            });
+        }
+        Ok(counted)
+    }
+
     /// Counts an attempt to open a key, and finds the key, before any work is done for it. `None` where
     /// attempts are not counted.
     ///
@@ -126,13 +138,7 @@ impl Auth {
             limit: failures,
             stored_limit: failures,
         };
-        let counting = self.attempts()?.count_attempt(attempt);
-        let counted = self.ask(counting).await?;
-        if counted.places.is_empty() {
-            return Err(Error::TooManyAttempts {
-                retry_after: now.until(counted.expires),
-            });
-        }
+        let counted = self.count(attempt).await?;
         let found = Found {
             key: counted.key,
             may_open: counted.places.len() == 2,
@@ -161,13 +167,7 @@ impl Auth {
             limit: CODES_BY_CLIENT,
             stored_limit: CODES_BY_CLIENT,
         };
-        let counted = self.ask(self.attempts()?.count_attempt(attempt)).await?;
-        if counted.places.is_empty() {
-            return Err(Error::TooManyAttempts {
-                retry_after: now.until(counted.expires),
-            });
-        }
-        Ok(counted.places)
+        Ok(self.count(attempt).await?.places)
     }
 }
 
@@ -229,14 +229,12 @@ impl Auth {
             stored_limit: MAILS_TO_KEY,
         };
         let places = 2 + usize::from(mail.client.is_some());
-        let counted = self.ask(self.attempts()?.count_attempt(mail)).await?;
         let provider_id = key.provider_id();
-        if counted.places.is_empty() {
-            tracing::warn!(provider_id, "too many links and codes are asked for");
-            return Err(Error::TooManyAttempts {
-                retry_after: now.until(counted.expires),
-            });
-        }
+        let counted = self.count(mail).await.inspect_err(|error| {
+            if let Error::TooManyAttempts { .. } = error {
+                tracing::warn!(provider_id, "too many links and codes are asked for");
+            }
+        })?;
         let is_allowed = counted.places.len() == places;
         if !is_allowed {
             tracing::warn!(

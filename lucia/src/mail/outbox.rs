@@ -14,7 +14,6 @@ use tokio::task::JoinSet;
 
 use super::{Mail, Mailer};
 use crate::auth::Auth;
-use crate::error::chain;
 use crate::measure;
 use crate::{Error, Result};
 use worker::Worker;
@@ -221,11 +220,6 @@ async fn take_in(mut mails: Receiver<Job>, worker: Worker, capacity: usize) {
         }
     }
     worker.finish();
-}
-
-/// An error of a store, for a log line.
-fn told(error: &Error) -> String {
-    chain(error)
 }
 
 #[cfg(test)]

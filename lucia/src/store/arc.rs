@@ -16,14 +16,19 @@ use super::{
 use crate::session::token::SessionId;
 use crate::user::UserId;
 
-/// Implements a trait of stores for a type. The listed methods ask the store that `$inner` returns.
+/// Implements a trait of stores for a type. The listed methods ask the store that `$inner` returns; those in
+/// brackets at once.
 macro_rules! forward {
-    ([$($generics:tt)*] $interface:ident, $type:ty, $inner:expr, { $($own:item)* } $(
+    ([$($generics:tt)*] $interface:ident, $type:ty, $inner:expr, { $($own:item)* }
+    [$($(#[$meta:meta])* $property:ident() -> $kind:ty;)*] $(
         $method:ident($($argument:ident: $argument_type:ty),*) -> $answer:ty;
     )*) => {
         #[async_trait]
         impl<$($generics)*> $interface for $type {
             $($own)*
+            $($(#[$meta])* fn $property(&self) -> $kind {
+                $inner(self).$property()
+            })*
             $(async fn $method(&self, $($argument: $argument_type),*) -> Result<$answer> {
                 $inner(self).$method($($argument),*).await
             })*
@@ -35,16 +40,11 @@ macro_rules! forward {
 macro_rules! forward_users {
     ([$($generics:tt)*] $type:ty, $inner:expr, { $($own:item)* }) => {
         forward! {
-            [$($generics)*] UserStore, $type, $inner, {
-                fn user_table(&self) -> &str {
-                    $inner(self).user_table()
-                }
-
-                fn unsupported_for_users_alone(&self) -> Option<&'static str> {
-                    $inner(self).unsupported_for_users_alone()
-                }
-                $($own)*
-            }
+            [$($generics)*] UserStore, $type, $inner, { $($own)* }
+            [
+                user_table() -> &str;
+                unsupported_for_users_alone() -> Option<&'static str>;
+            ]
             describe_users() -> UserTable;
             insert_user(user: NewUserRow, key: Option<KeyRow>) -> UserRow;
             user(id: &UserId) -> Option<UserRow>;
@@ -65,28 +65,14 @@ macro_rules! forward_users {
 macro_rules! forward_sessions {
     ([$($generics:tt)*] $type:ty, $inner:expr, { $($own:item)* }) => {
         forward! {
-            [$($generics)*] SessionStore, $type, $inner, {
-                fn session_table(&self) -> &str {
-                    $inner(self).session_table()
-                }
-
-                fn store_name(&self) -> &str {
-                    $inner(self).store_name()
-                }
-
-                fn unsupported_for_sessions_alone(&self) -> Option<&'static str> {
-                    $inner(self).unsupported_for_sessions_alone()
-                }
-
-                fn removes_expired_sessions(&self) -> bool {
-                    $inner(self).removes_expired_sessions()
-                }
-
-                fn may_share_lookups(&self) -> bool {
-                    $inner(self).may_share_lookups()
-                }
-                $($own)*
-            }
+            [$($generics)*] SessionStore, $type, $inner, { $($own)* }
+            [
+                session_table() -> &str;
+                store_name() -> &str;
+                unsupported_for_sessions_alone() -> Option<&'static str>;
+                removes_expired_sessions() -> bool;
+                may_share_lookups() -> bool;
+            ]
             health() -> StoreHealth;
             session(id: &SessionId) -> Option<SessionRow>;
             sessions(ids: &[SessionId]) -> Vec<SessionRow>;
@@ -126,32 +112,15 @@ forward_sessions!([S: SessionStore + ?Sized] Arc<S>, Arc::as_ref, {
 });
 
 forward! {
-    [S: Store + ?Sized] Store, Arc<S>, Arc::as_ref, {
-        fn attempts(&self) -> Option<&dyn AttemptStore> {
-            (**self).attempts()
-        }
-
-        fn tokens(&self) -> Option<&dyn TokenStore> {
-            (**self).tokens()
-        }
-
-        fn mails(&self) -> Option<&dyn MailStore> {
-            (**self).mails()
-        }
-
-        fn credentials(&self) -> Option<&dyn CredentialStore> {
-            (**self).credentials()
-        }
-
-        #[cfg(feature = "postgres")]
-        fn transactions(&self) -> Option<&dyn TransactionStore> {
-            (**self).transactions()
-        }
-
-        fn lookups_may_lag(&self) -> bool {
-            (**self).lookups_may_lag()
-        }
-    }
+    [S: Store + ?Sized] Store, Arc<S>, Arc::as_ref, {}
+    [
+        attempts() -> Option<&dyn AttemptStore>;
+        tokens() -> Option<&dyn TokenStore>;
+        mails() -> Option<&dyn MailStore>;
+        credentials() -> Option<&dyn CredentialStore>;
+        #[cfg(feature = "postgres")] transactions() -> Option<&dyn TransactionStore>;
+        lookups_may_lag() -> bool;
+    ]
     session_and_user(id: &SessionId) -> Option<(SessionRow, UserRow)>;
     sessions_and_users(ids: &[SessionId]) -> Vec<(SessionRow, UserRow)>;
     insert_session_by_key(session: NewSessionRow, key: KeyRow) -> Option<InsertedSession>;

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use super::json;
 use super::key_links::KeyLink;
-use super::links::token_id;
+use super::links::{token_id, used};
 use super::purpose::TokenPurpose;
 use super::secret::OneTimeCode;
 use crate::auth::Auth;
@@ -185,7 +185,7 @@ impl Auth {
         }
         let undo = match &note {
             Some(note) => {
-                self.tell_use(EMAIL_CHANGE, user_id);
+                self.tell(used(EMAIL_CHANGE.name, Some(user_id.clone())));
                 Some(
                     self.create_undo(&former.id, &new, &link, note.expires)
                         .await?,

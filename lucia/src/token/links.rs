@@ -116,16 +116,6 @@ impl Auth {
         });
         content
     }
-
-    /// Tells that a link was used which is not deleted by that.
-    pub(super) fn tell_use<T>(&self, purpose: TokenPurpose<T>, user_id: &UserId) {
-        self.tell(used(purpose.name, Some(user_id.clone())));
-    }
-
-    /// Tells that a link was refused where it was to be used.
-    pub(super) fn tell_refused_use<T>(&self, purpose: TokenPurpose<T>) {
-        self.tell(refused(purpose.name));
-    }
 }
 
 /// What a link is found by.
@@ -134,14 +124,14 @@ pub(super) fn token_id<T>(purpose: TokenPurpose<T>, secret: &str) -> Result<Stri
     Ok(secret.id(purpose.name))
 }
 
-fn used(purpose: &str, user_id: Option<UserId>) -> EventKind {
+pub(super) fn used(purpose: &str, user_id: Option<UserId>) -> EventKind {
     EventKind::OneTimeTokenUsed {
         purpose: purpose.to_owned(),
         user_id,
     }
 }
 
-fn refused(purpose: &str) -> EventKind {
+pub(super) fn refused(purpose: &str) -> EventKind {
     EventKind::OneTimeTokenRefused {
         purpose: purpose.to_owned(),
     }

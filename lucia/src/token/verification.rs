@@ -16,7 +16,7 @@
 //! has to sign in first. The same step decides it: a key that gets there a moment before keeps the account, and the
 //! link, as one that was there long ago.
 
-use super::links::token_id;
+use super::links::{refused, token_id, used};
 use super::purpose::TokenPurpose;
 use crate::auth::Auth;
 use crate::event::EventKind;
@@ -93,8 +93,8 @@ impl Auth {
         let claim = KeyClaim::new(row.id, row.user_id, self.now(), by);
         let claimed = self.claim_account(claim, None).await;
         match &claimed {
-            Ok(row) => self.tell_use(purpose, &row.user_id),
-            Err(Error::InvalidOneTimeToken) => self.tell_refused_use(purpose),
+            Ok(row) => self.tell(used(purpose.name, Some(row.user_id.clone()))),
+            Err(Error::InvalidOneTimeToken) => self.tell(refused(purpose.name)),
             Err(_) => {}
         }
         claimed

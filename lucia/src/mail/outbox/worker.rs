@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, Semaphore};
 
 use super::memory::Memory;
-use super::{Mail, Mailer, told};
+use super::{Mail, Mailer};
 use crate::auth::Auth;
 use crate::clock::{UnixMillis, random_bytes};
 use crate::error::chain;
@@ -119,7 +119,7 @@ impl Worker {
             Err(error) => {
                 rows.void.insert(row.id.clone());
                 drop(rows);
-                let error = told(&error);
+                let error = chain(&error);
                 tracing::error!(mail = row.id, error, "a mail waits in memory alone");
                 false
             }
@@ -195,7 +195,7 @@ impl Worker {
                 // A store that is away is logged where it is asked.
                 Err(Error::Unavailable(_)) => {}
                 Err(error) => {
-                    let error = told(&error);
+                    let error = chain(&error);
                     tracing::error!(error, "mails that wait cannot be read");
                 }
             }
@@ -275,7 +275,7 @@ impl Worker {
     async fn delete_sent(&self, place: Place, id: String) {
         if let Err(error) = self.remove(place, &id).await {
             self.rows().void.insert(id.clone());
-            let error = told(&error);
+            let error = chain(&error);
             tracing::error!(
                 mail = id,
                 error,
@@ -297,7 +297,7 @@ impl Worker {
     /// Deletes a mail that is not sent. Where that fails, it is claimed again, and comes here again.
     async fn delete(&self, place: Place, id: &str) {
         if let Err(error) = self.remove(place, id).await {
-            let error = told(&error);
+            let error = chain(&error);
             tracing::error!(mail = id, error, "a mail cannot be deleted");
         }
     }
@@ -320,7 +320,7 @@ impl Worker {
     async fn postpone(&self, place: Place, id: &str, attempt: u32, due: UnixMillis) {
         let postponed = self.ask(place, |store| store.postpone_mail(id, attempt, due));
         if let Err(error) = postponed.await {
-            let error = told(&error);
+            let error = chain(&error);
             tracing::error!(mail = id, error, "a mail cannot be postponed");
         }
     }
