@@ -20,7 +20,7 @@ pub enum SignInFailure {
     /// The link or code is wrong, used, replaced or expired, or too many codes were tried.
     InvalidOneTimeToken,
     /// The link or code would be the first proof of an address, and its user has another way to sign in,
-    /// which they have to use first.
+    /// which they have to use first, or can undo a change of address.
     UnverifiedAddress,
     /// The link or code would verify a key of the user who was signed in, and their session has ended in the
     /// meantime. The link still works.

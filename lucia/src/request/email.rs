@@ -82,7 +82,7 @@ impl AuthRequest {
     /// [`set_password`](Self::set_password), without the old one.
     ///
     /// A user who has another key that is verified, or one that opens without a password, has to sign in
-    /// first. Otherwise the account could go to the owner of a mistyped address. The check is part of the
+    /// first, and so does one whose former address can [undo a change](Self::undo_email_change). Otherwise the account could go to the owner of a mistyped address. The check is part of the
     /// transaction, so it also covers a key that the user gets at the same time.
     ///
     /// # Errors

@@ -13,7 +13,8 @@
 //! Some accounts have another key that is verified, or that has no password and so opens on the word of an
 //! OAuth provider. Such an account is not given away. Its user can have mistyped an address, whose owner would
 //! get an account that is in use. And if it was stuffed, the other key would open it still. There, the user
-//! has to sign in first. The same step decides it: a key that gets there a moment before keeps the account, and the
+//! has to sign in first. The same goes for an account whose former address can undo a change: it would take the
+//! account back. The same step decides it: a key that gets there a moment before keeps the account, and the
 //! link, as one that was there long ago.
 
 use super::links::{refused, token_id, used};

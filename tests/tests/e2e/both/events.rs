@@ -351,7 +351,7 @@ async fn r69_what_links_to_addresses_do_is_told_once(stage: Stage) {
 
     // One link for another browser, and one for that of the user.
     let (by_owner, by_user) = (verification().await, verification().await);
-    let told = ["one_time_token_used", "email_verified"];
+    let told = ["email_verified", "one_time_token_used"];
     let form = [("token", &*by_user)];
     scene.post(&browser, "/verify", &form, 204, &told).await;
     let told = ["one_time_token_refused"];

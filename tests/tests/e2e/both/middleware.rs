@@ -153,6 +153,10 @@ async fn a_handler_keeps_its_own_cookies_and_cache_control() {
             .iter()
             .any(|one| one.contains(session.token().expose()))
     );
+    // With the cookie of a session it is for no shared cache, and may otherwise be kept as the handler says.
+    assert_eq!(reply.header("cache-control"), Some("no-store"));
+    let reply = browser.get("/own-cookies").await;
+    assert_eq!(reply.set_cookies(), ["theme=dark"]);
     assert_eq!(reply.header("cache-control"), Some("max-age=60"));
 }
 
