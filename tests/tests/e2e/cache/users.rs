@@ -179,7 +179,12 @@ async fn a_user_whose_id_is_spelled_in_another_way_is_asked_for() {
     let first = sign_up(&apart.auth, "ada").await;
     let spelled = UserId::new(first.user_id.as_str().to_uppercase()).unwrap();
     assert_ne!(spelled, first.user_id);
-    let session = apart.auth.create_session(&spelled).await.unwrap();
+    let session = apart.auth.create_session(&first.user_id).await.unwrap();
+    let respelled = format!(
+        "UPDATE user_session SET user_id = '{spelled}' WHERE id = '{}'",
+        session.id.as_str()
+    );
+    apart.sessions.execute(&respelled).await;
     for _ in 0..2 {
         let (is_good, statements) = apart.look(&session).await;
         assert!(is_good && statements > 0, "{statements}");
