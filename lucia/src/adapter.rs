@@ -74,13 +74,24 @@ pub async fn response_headers(auth_request: &AuthRequest) -> ResponseHeaders {
 /// application, with the `WWW-Authenticate` of a guard that accepts bearer tokens. Adds cookie and cache
 /// headers.
 pub async fn deny<R: Response>(
+    response: R,
+    guard: &Guard,
+    auth_request: &AuthRequest,
+    target: &impl RequestTarget,
+) -> R {
+    let response = decide(response, guard, auth_request, target);
+    finish(response, auth_request, target).await
+}
+
+/// What [`deny`] does before [`finish`]: redirects to the login page, or adds the `WWW-Authenticate`.
+pub(crate) fn decide<R: Response>(
     mut response: R,
     guard: &Guard,
     auth_request: &AuthRequest,
     target: &impl RequestTarget,
 ) -> R {
     let Some(denial) = response.error() else {
-        return finish(response, auth_request, target).await;
+        return response;
     };
     // Only a request with a safe method can be repeated by a redirect (RFC 9110, 9.2.1).
     let path = target.path_and_query().filter(|_| is_safe(target.method()));
@@ -94,7 +105,7 @@ pub async fn deny<R: Response>(
     } else if let Some(challenge) = challenge {
         response.headers_mut().append("www-authenticate", challenge);
     }
-    finish(response, auth_request, target).await
+    response
 }
 
 /// Completes a response when the handler has finished: gives an error of lucia the
@@ -111,15 +122,21 @@ pub async fn finish<R: Response>(
     response
 }
 
-/// Gives the response to an error of lucia the application's look.
+/// Gives the response to an error of lucia the application's look. If the look fails, the default body is
+/// put on as a body of the application, so that nobody further out asks again.
 fn dress<R: Response>(mut response: R, auth: &Auth, target: &impl RequestTarget) -> R {
     if auth.denials().is_none() || !is_default(&mut response) {
         return response;
     }
-    let content = response.error().and_then(|error| look(error, auth, target));
-    match content {
+    let Some(error) = response.error() else {
+        return response;
+    };
+    match look(error, auth, target) {
         Some(content) => put_content(response, content),
-        None => response,
+        None => {
+            let body = error.public_message().to_owned();
+            response.with_body(body)
+        }
     }
 }
 

@@ -50,12 +50,14 @@ impl Incoming {
         } = self;
         let auth_request = nearest::arrive(&request).map_err(HttpResponse::from_error)?;
         auth_request.adopt();
-        admit(guard, permit.as_ref(), &mut request, &auth_request).await?;
-        Ok(Admitted {
-            request,
-            payload,
-            auth_request,
-        })
+        match admit(guard, permit.as_ref(), &mut request, &auth_request).await {
+            Ok(()) => Ok(Admitted {
+                request,
+                payload,
+                auth_request,
+            }),
+            Err(response) => Err(adapter::finish(response, &auth_request, &request).await),
+        }
     }
 }
 

@@ -147,17 +147,19 @@ where
             // asked for is copied.
             let target = target_of(request.request());
             let (head, _) = request.parts_mut();
-            let admission = admit(guard, permit.as_deref(), head, &auth_request).await;
-            if let Err(response) = admission {
-                // `ServiceRequest::into_response` would lose the error.
-                let (request, _) = request.into_parts();
-                return Ok(ServiceResponse::new(request, response).map_into_right_body());
-            }
-            match service.call(request).await {
-                Ok(response) => {
-                    let response = response.map_into_left_body();
-                    Ok(adapter::finish(response, &auth_request, &target).await)
+            let answer = match admit(guard, permit.as_deref(), head, &auth_request).await {
+                Ok(()) => service
+                    .call(request)
+                    .await
+                    .map(ServiceResponse::map_into_left_body),
+                Err(response) => {
+                    // `ServiceRequest::into_response` would lose the error.
+                    let (request, _) = request.into_parts();
+                    Ok(ServiceResponse::new(request, response).map_into_right_body())
                 }
+            };
+            match answer {
+                Ok(response) => Ok(adapter::finish(response, &auth_request, &target).await),
                 Err(mut error) => {
                     // The error stays what it is, for whatever looks at it further out.
                     let look = error

@@ -256,7 +256,7 @@ macro_rules! permits {
         }
 
         /// Decides by `guard` and `permit` whether a request may go on. `Err` is the response to one
-        /// that may not.
+        /// that may not, before `finish`.
         pub(super) async fn admit(
             guard: &$crate::Guard,
             permit: Option<&Permitted>,
@@ -272,7 +272,7 @@ macro_rules! permits {
                 Ok(()) => Ok(()),
                 Err(response) => {
                     let target = target_of(request);
-                    Err($crate::adapter::deny(response, guard, auth_request, &target).await)
+                    Err($crate::adapter::decide(response, guard, auth_request, &target))
                 }
             }
         }

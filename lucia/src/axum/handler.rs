@@ -67,7 +67,7 @@ where
 
 impl<T> Incoming<T> {
     /// Decides by `guard` and `permit` whether the request may go on. `Err` is the response to one
-    /// that may not. Nothing of its body is read before.
+    /// that may not, which the layer completes. Nothing of its body is read before.
     pub async fn admit(
         self,
         guard: &'static Guard,

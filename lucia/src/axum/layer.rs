@@ -135,12 +135,13 @@ where
         Box::pin(async move {
             let target = target_of(&parts);
             let permit = layer.permit.as_deref();
-            let admission = admit(&layer.guard, permit, &mut parts, &auth_request).await;
-            if let Err(response) = admission {
-                return Ok(response);
-            }
-            let request = Request::from_parts(parts, body);
-            let response = inner.call(request).await?.into_response();
+            let response = match admit(&layer.guard, permit, &mut parts, &auth_request).await {
+                Ok(()) => {
+                    let request = Request::from_parts(parts, body);
+                    inner.call(request).await?.into_response()
+                }
+                Err(response) => response,
+            };
             Ok(adapter::finish(response, &auth_request, &target).await)
         })
     }

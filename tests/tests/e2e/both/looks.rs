@@ -31,6 +31,7 @@ const REFUSING: [&str; 8] = [
 fn routes(auth: &Auth) -> Routes {
     let open = || Routes::default().any("/open", open);
     let plain = Routes::default()
+        .any("/attribute", attribute)
         .any("/user", user)
         .any("/session", session)
         .any("/maybe-user", maybe_user)
@@ -56,6 +57,12 @@ fn routes(auth: &Auth) -> Routes {
         .post("/json", reads_json)
         .below("/plain", plain.wrapped(auth))
         .below("/protected", open().protected(auth))
+        .below(
+            "/wrapped-twice",
+            Routes::default()
+                .below("/protected", open().protected(auth))
+                .wrapped(auth),
+        )
         .below("/redirecting", open().protected_or_redirect(auth, "/login"))
         .below("/guarded", open().guarded(auth, Guard::authenticated()))
 }
@@ -343,6 +350,31 @@ async fn a_look_that_fails_leaves_the_default_one_and_is_logged() {
             assert!(reply.set_cookies().is_empty(), "{path}: {reply:?}");
         }
         assert!(log.lines()[0].starts_with("ERROR lucia::"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_look_that_fails_is_asked_once() {
+    let called = Arc::new(AtomicUsize::new(0));
+    let counter = called.clone();
+    let look = move |denial: &Denial<'_>| {
+        counter.fetch_add(1, Ordering::Relaxed);
+        match denial.method() {
+            "GET" => panic!("the template is broken"),
+            _ => DenialBody::new("", ""),
+        }
+    };
+    let (site, _) = site_with(&Stage::sqlite().await, look).await;
+    let below_middleware = ["/plain/attribute", "/wrapped-twice/protected/open"];
+    for path in REFUSING.into_iter().chain(below_middleware) {
+        for method in [Method::GET, Method::POST] {
+            called.store(0, Ordering::Relaxed);
+            let reply = ask(&site.browser(), method.clone(), path, &[]).await;
+            assert_eq!((reply.status, reply.body.as_str()), (401, "Not signed in."));
+            let media_type = reply.header("content-type");
+            assert_eq!(media_type, Some("text/plain; charset=utf-8"), "{path}");
+            assert_eq!(called.load(Ordering::Relaxed), 1, "{method} {path}");
+        }
     }
 }
 
