@@ -1,10 +1,8 @@
 //! [`Auth::middleware`]: cookie changes on every response, and protection of whole scopes.
 
-use std::borrow::Cow;
 use std::future::{Ready, ready};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::Arc;
 
 use actix_web::HttpResponse;
 use actix_web::body::{EitherBody, MessageBody};
@@ -13,8 +11,8 @@ use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forwar
 use super::nearest;
 use super::permit::{Permitted, admit};
 use super::response::target_of;
-
 use crate::Error;
+use crate::adapter::permit::guard_settings;
 use crate::adapter::{self, DefaultLook};
 use crate::auth::Auth;
 use crate::request::guard::Guard;
@@ -37,7 +35,7 @@ impl Auth {
         AuthMiddleware {
             auth: self.clone(),
             guard: Guard::anyone(),
-            permit: None,
+            permits: Vec::new(),
         }
     }
 }
@@ -47,45 +45,23 @@ impl Auth {
 #[must_use = "a middleware takes effect by `.wrap(..)`"]
 pub struct AuthMiddleware {
     auth: Auth,
-    pub(super) guard: Guard,
-    pub(super) permit: Option<Arc<Permitted>>,
+    guard: Guard,
+    permits: Vec<Permitted>,
 }
 
-impl AuthMiddleware {
+guard_settings! {
+    AuthMiddleware, "auth.middleware()";
+
     /// Admits only requests with a valid session, and decides before the body is read:
     /// `web::scope("/admin").wrap(auth.middleware().protect())`. Other requests get 401, an unsafe
     /// request from another origin 403, and a request with a token 503 while the store is
     /// unavailable.
-    pub fn protect(mut self) -> Self {
-        self.guard = self.guard.signed_in();
-        self
-    }
+    protect;
 
-    /// Like [`protect`](Self::protect), but redirects unauthenticated requests to the page `login` (303),
-    /// with the requested page as `next=`, a [`LocalPath`](crate::LocalPath). The login page has to be
-    /// outside the protected scope. Inside, it gets a 401, and lucia logs this once.
-    ///
-    /// # Panics
-    ///
-    /// Like [`Guard::redirect`].
-    pub fn protect_or_redirect(mut self, login: impl Into<Cow<'static, str>>) -> Self {
-        self.guard = self.guard.redirect(login);
-        self
-    }
-
-    /// Also checks this guard, and decides before the body is read:
-    /// `auth.middleware().guard(Guard::authenticated().recent(Duration::from_secs(600)))`.
-    ///
-    /// `protect`, `protect_or_redirect`, `guard` and `permit` add up, in any order: a request must meet the
-    /// conditions of all of them. Of several login pages, the last one counts.
-    ///
-    /// # Panics
-    ///
-    /// If one guard accepts only cookies and another one only bearer tokens.
-    pub fn guard(mut self, guard: Guard) -> Self {
-        self.guard = self.guard.and(guard);
-        self
-    }
+    /// It sees the parts of the path that are matched so far: those of the scope, not those of its routes.
+    /// If it takes the `HttpRequest`, it must not keep it, because actix-web panics when it routes a
+    /// request that has another handle.
+    permit;
 }
 
 impl<S, B> Transform<S, ServiceRequest> for AuthMiddleware
@@ -132,7 +108,7 @@ where
             let AuthMiddleware {
                 auth,
                 guard,
-                permit,
+                permits,
             } = &*middleware;
             let auth_request = match nearest::enter(request.request(), auth) {
                 Ok(auth_request) => auth_request,
@@ -147,7 +123,7 @@ where
             // asked for is copied.
             let target = target_of(request.request());
             let (head, _) = request.parts_mut();
-            let answer = match admit(guard, permit.as_deref(), head, &auth_request).await {
+            let answer = match admit(guard, permits, head, &auth_request).await {
                 Ok(()) => service
                     .call(request)
                     .await

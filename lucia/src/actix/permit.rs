@@ -5,7 +5,6 @@ use std::sync::Arc;
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, HttpResponse};
 
-use super::AuthMiddleware;
 use super::response::{respond, target_of};
 use crate::Error;
 use crate::adapter::permit::{Decision, Function, Permit, permits};
@@ -64,39 +63,5 @@ where
     A: 'static,
     K: 'static,
 {
-    Permitted(Box::new(Function::new(function)))
-}
-
-impl AuthMiddleware {
-    /// Admits only requests with a valid session that `function` permits, and decides before the body is
-    /// read: `auth.middleware().permit(is_admin)`. Where it is called
-    /// several times, all functions have to permit the request.
-    ///
-    /// The function takes the user, the session, and any other [extractor](PermitArgument) that does not
-    /// read the body, up to four in all. It may be `async`, and may return a `Result`: an error is logged
-    /// and answered with 503. If an argument cannot be extracted, the extractor's rejection is the
-    /// response.
-    ///
-    /// It sees the parts of the path that are matched so far: those of the scope, not those of its routes.
-    /// If it takes the `HttpRequest`, it must not keep it, because actix-web panics when it routes a
-    /// request that has another handle.
-    pub fn permit<F, A, K>(mut self, function: F) -> Self
-    where
-        F: Permit<A>,
-        F::First: PermitArgument,
-        F::Second: PermitArgument,
-        F::Third: PermitArgument,
-        F::Fourth: PermitArgument,
-        F::Answer: Decision<K>,
-        A: 'static,
-        K: 'static,
-    {
-        self.guard = self.guard.signed_in();
-        let permit = permit(function);
-        self.permit = Some(Arc::new(match self.permit {
-            Some(earlier) => earlier.and(permit),
-            None => permit,
-        }));
-        self
-    }
+    Permitted(Arc::new(Function::new(function)))
 }

@@ -184,7 +184,8 @@ macro_rules! permits {
 
         /// A function for `permit`. It is one type for all functions, so that the compiler reports a wrong
         /// function once, at its name.
-        pub struct Permitted(Box<dyn Ask>);
+        #[derive(Clone)]
+        pub struct Permitted(std::sync::Arc<dyn Ask>);
 
         type Answer<'a> =
             std::pin::Pin<Box<dyn Future<Output = Result<(), $response>> $(+ $send)? + 'a>>;
@@ -226,56 +227,108 @@ macro_rules! permits {
             }
         }
 
-        /// Two functions that both have to permit a request.
-        struct Both(std::sync::Arc<Permitted>, Permitted);
-
-        impl Ask for Both {
-            fn ask<'a>(
-                &'a self,
-                request: &'a mut $request,
-                auth_request: &'a $crate::AuthRequest,
-            ) -> Answer<'a> {
-                Box::pin(async move {
-                    self.0.0.ask(request, auth_request).await?;
-                    self.1.0.ask(request, auth_request).await
-                })
-            }
-        }
-
-        impl Permitted {
-            /// Asks `other` as well, if this permits a request.
-            fn and(self: std::sync::Arc<Self>, other: Self) -> Self {
-                Self(Box::new(Both(self, other)))
-            }
-        }
-
         impl std::fmt::Debug for Permitted {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str("Permitted")
             }
         }
 
-        /// Decides by `guard` and `permit` whether a request may go on. `Err` is the response to one
+        /// Decides by `guard` and all `permits` whether a request may go on. `Err` is the response to one
         /// that may not, before `finish`.
         pub(super) async fn admit(
             guard: &$crate::Guard,
-            permit: Option<&Permitted>,
+            permits: &[Permitted],
             request: &mut $request,
             auth_request: &$crate::AuthRequest,
         ) -> Result<(), $response> {
-            let admission = match (guard.check(auth_request).await, permit) {
-                (Ok(()), None) => return Ok(()),
-                (Ok(()), Some(Permitted(permit))) => permit.ask(request, auth_request).await,
-                (Err(denial), _) => Err(respond(denial)),
-            };
-            match admission {
-                Ok(()) => Ok(()),
-                Err(response) => {
-                    let target = target_of(request);
-                    Err($crate::adapter::decide(response, guard, auth_request, &target))
+            let admission = async {
+                guard.check(auth_request).await.map_err(respond)?;
+                for Permitted(permit) in permits {
+                    permit.ask(request, auth_request).await?;
                 }
-            }
+                Ok(())
+            };
+            admission.await.map_err(|response| {
+                let target = target_of(request);
+                $crate::adapter::decide(response, guard, auth_request, &target)
+            })
         }
     };
 }
 pub(crate) use permits;
+
+/// Defines the methods by which a middleware or layer says which requests it admits. It has the fields `guard`
+/// and `permits`; `$of` is the call that makes one. With `Send`, the futures of functions for `permit` are. The
+/// documentation of `protect` is passed in, and what that of `permit` ends with.
+macro_rules! guard_settings {
+    (
+        $type:ident, $of:literal $(, $send:ident)?;
+        $(#[$protect:meta])* protect;
+        $(#[$permit:meta])* permit;
+    ) => {
+        impl $type {
+            $(#[$protect])*
+            pub fn protect(mut self) -> Self {
+                self.guard = self.guard.signed_in();
+                self
+            }
+
+            /// Like [`protect`](Self::protect), but redirects unauthenticated requests to the page `login`
+            /// (303), with the requested page as `next=`, a [`LocalPath`](crate::LocalPath). The login page
+            /// has to be outside of what is protected. Inside, it gets a 401, and lucia logs this once.
+            ///
+            /// # Panics
+            ///
+            /// Like [`Guard::redirect`](crate::Guard::redirect).
+            pub fn protect_or_redirect(
+                mut self,
+                login: impl Into<std::borrow::Cow<'static, str>>,
+            ) -> Self {
+                self.guard = self.guard.redirect(login);
+                self
+            }
+
+            /// Also checks this guard, and decides before the body is read:
+            #[doc = concat!("`", $of, ".guard(Guard::authenticated().recent(Duration::from_secs(600)))`.")]
+            ///
+            /// `protect`, `protect_or_redirect`, `guard` and `permit` add up, in any order: a request must
+            /// meet the conditions of all of them. Of several login pages, the last one counts.
+            ///
+            /// # Panics
+            ///
+            /// If one guard accepts only cookies and another one only bearer tokens.
+            pub fn guard(mut self, guard: $crate::Guard) -> Self {
+                self.guard = self.guard.and(guard);
+                self
+            }
+
+            /// Admits only requests with a valid session that `function` permits, and decides before the
+            #[doc = concat!("body is read: `", $of, ".permit(is_admin)`. Where it is called several times,")]
+            /// all functions have to permit the request.
+            ///
+            /// The function takes the user, the session, and any other [extractor](super::PermitArgument)
+            /// that does not read the body, up to four in all. It may be `async`, and may return a `Result`:
+            /// an error is logged and answered with 503. If an argument cannot be extracted, the extractor's
+            /// rejection is the response.
+            ///
+            $(#[$permit])*
+            pub fn permit<F, A, K>(mut self, function: F) -> Self
+            where
+                F: $crate::adapter::permit::Permit<A>,
+                F::First: super::PermitArgument,
+                F::Second: super::PermitArgument,
+                F::Third: super::PermitArgument,
+                F::Fourth: super::PermitArgument,
+                F::Answer: $crate::adapter::permit::Decision<K>,
+                $(<F::Answer as $crate::adapter::permit::Decision<K>>::Future: $send,)?
+                A: 'static,
+                K: 'static,
+            {
+                self.guard = self.guard.signed_in();
+                self.permits.push(super::permit::permit(function));
+                self
+            }
+        }
+    };
+}
+pub(crate) use guard_settings;

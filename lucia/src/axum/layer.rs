@@ -1,6 +1,5 @@
 //! [`Auth::layer`]: cookie changes on every response, and protection of whole routers.
 
-use std::borrow::Cow;
 use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -15,6 +14,7 @@ use super::LayersAuthRequest;
 use super::permit::{Permitted, admit};
 use super::response::target_of;
 use crate::adapter;
+use crate::adapter::permit::guard_settings;
 use crate::auth::Auth;
 use crate::http::keep_slot;
 use crate::request::guard::Guard;
@@ -29,7 +29,7 @@ impl Auth {
         AuthLayer {
             auth: self.clone(),
             guard: Guard::anyone(),
-            permit: None,
+            permits: Vec::new(),
         }
     }
 }
@@ -43,11 +43,13 @@ impl Auth {
 #[must_use = "a layer takes effect by `.layer(..)`"]
 pub struct AuthLayer {
     auth: Auth,
-    pub(super) guard: Guard,
-    pub(super) permit: Option<Arc<Permitted>>,
+    guard: Guard,
+    permits: Vec<Permitted>,
 }
 
-impl AuthLayer {
+guard_settings! {
+    AuthLayer, "auth.layer()", Send;
+
     /// Admits only requests with a valid session, and decides before the body is read:
     /// `Router::new().route("/admin", get(admin)).layer(auth.layer().protect())`. Other requests
     /// get 401, an unsafe request from another origin 403, and a request with a token 503 while the
@@ -57,36 +59,12 @@ impl AuthLayer {
     /// 401. `.route_layer(..)` protects only the routes. A nested router without its own fallback leaves
     /// unknown paths to the outer router, whatever its own layers are. Add a fallback if clients must not
     /// learn which of its pages exist.
-    pub fn protect(mut self) -> Self {
-        self.guard = self.guard.signed_in();
-        self
-    }
+    protect;
 
-    /// Like [`protect`](Self::protect), but redirects unauthenticated requests to the page `login` (303),
-    /// with the requested page as `next=`, a [`LocalPath`](crate::LocalPath). The login page has to be
-    /// outside the protected routes. Inside, it gets a 401, and lucia logs this once.
-    ///
-    /// # Panics
-    ///
-    /// Like [`Guard::redirect`].
-    pub fn protect_or_redirect(mut self, login: impl Into<Cow<'static, str>>) -> Self {
-        self.guard = self.guard.redirect(login);
-        self
-    }
-
-    /// Also checks this guard, and decides before the body is read:
-    /// `auth.layer().guard(Guard::authenticated().recent(Duration::from_secs(600)))`.
-    ///
-    /// `protect`, `protect_or_redirect`, `guard` and `permit` add up, in any order: a request must meet the
-    /// conditions of all of them. Of several login pages, the last one counts.
-    ///
-    /// # Panics
-    ///
-    /// If one guard accepts only cookies and another one only bearer tokens.
-    pub fn guard(mut self, guard: Guard) -> Self {
-        self.guard = self.guard.and(guard);
-        self
-    }
+    /// The state of the router is not available here: use `Extension` instead of `State`. With `Path`, use
+    /// `.route_layer(..)`, or take an `Option<Path<..>>`: with `.layer(..)`, an unknown path comes here as well. It
+    /// has no parameters, and axum answers with 500.
+    permit;
 }
 
 impl<S> Layer<S> for AuthLayer {
@@ -134,8 +112,8 @@ where
         parts.extensions.insert(layers);
         Box::pin(async move {
             let target = target_of(&parts);
-            let permit = layer.permit.as_deref();
-            let response = match admit(&layer.guard, permit, &mut parts, &auth_request).await {
+            let AuthLayer { guard, permits, .. } = &*layer;
+            let response = match admit(guard, permits, &mut parts, &auth_request).await {
                 Ok(()) => {
                     let request = Request::from_parts(parts, body);
                     inner.call(request).await?.into_response()

@@ -6,7 +6,6 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 
-use super::AuthLayer;
 use super::response::{respond, target_of};
 use crate::adapter::permit::{Decision, Function, Permit, permits};
 
@@ -47,40 +46,5 @@ where
     A: 'static,
     K: 'static,
 {
-    Permitted(Box::new(Function::new(function)))
-}
-
-impl AuthLayer {
-    /// Admits only requests with a valid session that `function` permits, and decides before the body is
-    /// read: `auth.layer().permit(is_admin)`. Where it is called
-    /// several times, all functions have to permit the request.
-    ///
-    /// The function takes the user, the session, and any other [extractor](PermitArgument) that does not
-    /// read the body, up to four in all. It may be `async`, and may return a `Result`: an error is logged
-    /// and answered with 503. If an argument cannot be extracted, the extractor's rejection is the
-    /// response.
-    ///
-    /// The state of the router is not available here: use `Extension` instead of `State`. With `Path`, use
-    /// `.route_layer(..)`, or take an `Option<Path<..>>`: with `.layer(..)`, an unknown path comes here as well. It
-    /// has no parameters, and axum answers with 500.
-    pub fn permit<F, A, K>(mut self, function: F) -> Self
-    where
-        F: Permit<A>,
-        F::First: PermitArgument,
-        F::Second: PermitArgument,
-        F::Third: PermitArgument,
-        F::Fourth: PermitArgument,
-        F::Answer: Decision<K>,
-        <F::Answer as Decision<K>>::Future: Send,
-        A: 'static,
-        K: 'static,
-    {
-        self.guard = self.guard.signed_in();
-        let permit = permit(function);
-        self.permit = Some(Arc::new(match self.permit {
-            Some(earlier) => earlier.and(permit),
-            None => permit,
-        }));
-        self
-    }
+    Permitted(Arc::new(Function::new(function)))
 }
