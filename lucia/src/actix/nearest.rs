@@ -34,7 +34,7 @@ pub(super) fn enter(request: &HttpRequest, auth: &Auth) -> Result<AuthRequest> {
     }
     let slot = request.slot();
     let auth_request = auth.handle_request_in(&slot, request);
-    slot.pass(&auth_request);
+    slot.note(&auth_request, false);
     Ok(auth_request)
 }
 
@@ -47,7 +47,7 @@ pub(super) fn enter(request: &HttpRequest, auth: &Auth) -> Result<AuthRequest> {
 pub(super) fn arrive(request: &HttpRequest) -> Result<AuthRequest> {
     let slot = request.slot();
     let auth_request = find(request, &slot)?;
-    slot.arrive(&auth_request);
+    slot.note(&auth_request, true);
     Ok(auth_request)
 }
 
@@ -63,7 +63,8 @@ pub(super) fn auth_request(request: &HttpRequest) -> Result<AuthRequest> {
 }
 
 fn find(request: &HttpRequest, slot: &RequestSlot) -> Result<AuthRequest> {
-    if let Some(auth_request) = slot.arrived() {
+    let nearest = slot.nearest();
+    if let Some((auth_request, true)) = nearest {
         return Ok(auth_request);
     }
     let (wrapped, plain) = given(request);
@@ -77,11 +78,11 @@ fn find(request: &HttpRequest, slot: &RequestSlot) -> Result<AuthRequest> {
                 .to_owned(),
         ));
     }
-    match (wrapped.or(plain), slot.passed()) {
-        (Some(auth), Some(passed)) if !auth.is(passed.base_auth()) => {
+    match (wrapped.or(plain), nearest) {
+        (Some(auth), Some((passed, _))) if !auth.is(passed.base_auth()) => {
             Ok(auth.handle_request_in(slot, request))
         }
-        (_, Some(auth_request)) => {
+        (_, Some((auth_request, _))) => {
             auth_request.look_again(request);
             Ok(auth_request)
         }

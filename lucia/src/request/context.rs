@@ -29,12 +29,9 @@ struct Kept {
     first: Option<AuthRequest>,
     /// Those of further [`Auth`]s, which few applications have.
     others: Vec<AuthRequest>,
-    /// That of the middleware that the request has passed last.
+    /// That of the middleware or handler that the request has come to last, and whether it is the handler.
     #[cfg(feature = "actix")]
-    passed: Option<AuthRequest>,
-    /// That of the handler that the request has arrived at.
-    #[cfg(feature = "actix")]
-    arrived: Option<AuthRequest>,
+    nearest: Option<(AuthRequest, bool)>,
 }
 
 impl RequestSlot {
@@ -65,29 +62,17 @@ impl RequestSlot {
         new
     }
 
-    /// Notes that the request has passed the middleware of an `Auth`.
+    /// Notes that the request has come to the middleware of an `Auth`, or to a handler: `is_final` says that
+    /// nothing which is found later is nearer.
     #[cfg(feature = "actix")]
-    pub(crate) fn pass(&self, auth_request: &AuthRequest) {
-        self.lock().passed = Some(auth_request.clone());
+    pub(crate) fn note(&self, auth_request: &AuthRequest, is_final: bool) {
+        self.lock().nearest = Some((auth_request.clone(), is_final));
     }
 
-    /// The `AuthRequest` of the innermost middleware that the request has passed.
+    /// The `AuthRequest` that was noted last, and whether it is final.
     #[cfg(feature = "actix")]
-    pub(crate) fn passed(&self) -> Option<AuthRequest> {
-        self.lock().passed.clone()
-    }
-
-    /// Notes that the request has arrived at a handler of an `Auth`: nothing that the parameters of the
-    /// handler find is nearer.
-    #[cfg(all(feature = "actix", feature = "macros"))]
-    pub(crate) fn arrive(&self, auth_request: &AuthRequest) {
-        self.lock().arrived = Some(auth_request.clone());
-    }
-
-    /// The `AuthRequest` of the handler that the request has arrived at.
-    #[cfg(feature = "actix")]
-    pub(crate) fn arrived(&self) -> Option<AuthRequest> {
-        self.lock().arrived.clone()
+    pub(crate) fn nearest(&self) -> Option<(AuthRequest, bool)> {
+        self.lock().nearest.clone()
     }
 
     fn lock(&self) -> MutexGuard<'_, Kept> {
