@@ -7,6 +7,8 @@ mod email;
 pub(crate) mod guard;
 mod keys;
 mod links;
+#[cfg(any(feature = "actix", feature = "axum"))]
+pub(crate) mod of_sender;
 mod passwords;
 pub(crate) mod redirect;
 pub(crate) mod response;
@@ -386,37 +388,15 @@ impl AuthRequest {
         std::ptr::eq(sender, &*self.sender())
     }
 
-    /// What [`require`](Self::require) says, if that has been asked before and has an
-    /// answer that nothing has changed since.
-    #[cfg(feature = "actix")]
-    pub(crate) fn known_session(&self) -> Option<Session> {
-        self.known(|(session, _)| session.clone())
-    }
-
-    /// As [`known_session`](Self::known_session), the user.
-    #[cfg(feature = "actix")]
-    pub(crate) fn known_user<A: DeserializeOwned>(&self) -> Option<Result<User<A>>> {
-        self.known(|(_, row)| User::from_row(row, self.0.auth.user_table()))
-    }
-
-    #[cfg(feature = "actix")]
-    fn known<T>(&self, read: impl FnOnce(Found<'_>) -> T) -> Option<T> {
-        if self.is_by_bearer() {
-            return self.0.bearer.found().map(read);
-        }
-        self.credible_sender()?.found().map(read)
-    }
-
     fn typed<A: DeserializeOwned>(
         &self,
         found: Option<Found<'_>>,
     ) -> Result<Option<(User<A>, Session)>> {
-        found
-            .map(|(session, row)| {
-                let user = User::from_row(row, self.0.auth.user_table())?;
-                Ok((user, session.clone()))
-            })
-            .transpose()
+        let Some((session, Some(row))) = found else {
+            return Ok(None);
+        };
+        let user = User::from_row(row, self.0.auth.user_table())?;
+        Ok(Some((user, session.clone())))
     }
 
     fn admit<T>(&self, found: Result<Option<T>>) -> Result<T> {

@@ -9,6 +9,7 @@ use actix_web::{FromRequest, HttpRequest};
 use serde::de::DeserializeOwned;
 
 use super::auth_request;
+use crate::request::of_sender::OfSender;
 use crate::session::{MaybeSession, Session};
 use crate::user::{MaybeUser, User};
 use crate::{AuthRequest, Error, Result};
@@ -34,18 +35,14 @@ impl<T> Future for Extraction<T> {
 }
 
 /// Takes what the `AuthRequest` of `request` knows already, and asks it for what it does not.
-fn extract<T: 'static>(
-    request: &HttpRequest,
-    known: impl FnOnce(&AuthRequest) -> Option<Result<T>>,
-    ask: impl AsyncFnOnce(AuthRequest) -> Result<T> + 'static,
-) -> Extraction<T> {
+fn extract<T: OfSender + 'static>(request: &HttpRequest) -> Extraction<T> {
     let auth_request = match auth_request(request) {
         Ok(auth_request) => auth_request,
         Err(error) => return Extraction::Known(ready(Err(error))),
     };
-    match known(&auth_request) {
+    match auth_request.known() {
         Some(answer) => Extraction::Known(ready(answer)),
-        None => Extraction::Pending(Box::pin(ask(auth_request))),
+        None => Extraction::Pending(Box::pin(async move { auth_request.ask().await })),
     }
 }
 
@@ -58,59 +55,17 @@ impl FromRequest for AuthRequest {
     }
 }
 
-impl<A: DeserializeOwned + 'static> FromRequest for Session<A> {
-    type Error = Error;
-    type Future = Extraction<Self>;
+macro_rules! extractors {
+    ($($parameter:ident)*) => {$(
+        impl<A: DeserializeOwned + 'static> FromRequest for $parameter<A> {
+            type Error = Error;
+            type Future = Extraction<Self>;
 
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let known = |auth_request: &AuthRequest| Some(auth_request.known_session()?.typed());
-        extract(request, known, async |auth_request| {
-            auth_request.require().await?.typed()
-        })
-    }
+            fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+                extract(request)
+            }
+        }
+    )*};
 }
 
-impl<A: DeserializeOwned + 'static> FromRequest for User<A> {
-    type Error = Error;
-    type Future = Extraction<Self>;
-
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        extract(request, AuthRequest::known_user, async |auth_request| {
-            auth_request.require_user().await.map(|(user, _)| user)
-        })
-    }
-}
-
-impl<A: DeserializeOwned + 'static> FromRequest for MaybeUser<A> {
-    type Error = Error;
-    type Future = Extraction<Self>;
-
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let known = |auth_request: &AuthRequest| {
-            let user = auth_request.known_user()?;
-            Some(user.map(|user| Self(Some(user))))
-        };
-        extract(request, known, async |auth_request| {
-            Ok(Self(
-                auth_request.validate_user().await?.map(|(user, _)| user),
-            ))
-        })
-    }
-}
-
-impl<A: DeserializeOwned + 'static> FromRequest for MaybeSession<A> {
-    type Error = Error;
-    type Future = Extraction<Self>;
-
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let known = |auth_request: &AuthRequest| {
-            let session = auth_request.known_session()?.typed();
-            Some(session.map(|session| Self(Some(session))))
-        };
-        extract(request, known, async |auth_request| {
-            let session = auth_request.validate().await?;
-            let session = session.map(|session| session.typed()).transpose()?;
-            Ok(Self(session))
-        })
-    }
-}
+extractors!(Session User MaybeSession MaybeUser);

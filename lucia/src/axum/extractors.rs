@@ -5,6 +5,7 @@ use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 
 use super::auth_request;
+use crate::request::of_sender::OfSender;
 use crate::session::{MaybeSession, Session};
 use crate::user::{MaybeUser, User};
 use crate::{Auth, AuthRequest, Error, Result};
@@ -25,59 +26,38 @@ impl<S: Sync> FromRequestParts<S> for AuthRequest {
     }
 }
 
-impl<S: Sync, A: DeserializeOwned> FromRequestParts<S> for Session<A> {
-    type Rejection = Error;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
-        auth_request(parts)?.require().await?.typed()
+/// Takes what the `AuthRequest` of a request knows already, and asks it for what it does not.
+async fn extract<T: OfSender>(parts: &Parts) -> Result<T> {
+    let auth_request = auth_request(parts)?;
+    if let Some(answer) = auth_request.known() {
+        return answer;
     }
+    auth_request.ask().await
 }
 
-/// `None` is an anonymous request, and never an outage.
-impl<S: Sync, A: DeserializeOwned> OptionalFromRequestParts<S> for Session<A> {
-    type Rejection = Error;
+macro_rules! extractors {
+    ($($(#[$doc:meta])* $trait:ident for $parameter:ident => $extracted:ty;)*) => {$(
+        $(#[$doc])*
+        impl<S: Sync, A: DeserializeOwned> $trait<S> for $parameter<A> {
+            type Rejection = Error;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>> {
-        let session = auth_request(parts)?.validate().await?;
-        session.map(|session| session.typed()).transpose()
-    }
+            fn from_request_parts(
+                parts: &mut Parts,
+                _: &S,
+            ) -> impl Future<Output = Result<$extracted>> + Send {
+                extract(parts)
+            }
+        }
+    )*};
 }
 
-impl<S: Sync, A: DeserializeOwned> FromRequestParts<S> for User<A> {
-    type Rejection = Error;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
-        let (user, _) = auth_request(parts)?.require_user().await?;
-        Ok(user)
-    }
-}
-
-/// `None` is an anonymous request, and never an outage.
-impl<S: Sync, A: DeserializeOwned> OptionalFromRequestParts<S> for User<A> {
-    type Rejection = Error;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>> {
-        let found = auth_request(parts)?.validate_user().await?;
-        Ok(found.map(|(user, _)| user))
-    }
-}
-
-impl<S: Sync, A: DeserializeOwned> FromRequestParts<S> for MaybeUser<A> {
-    type Rejection = Error;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
-        let user =
-            <User<A> as OptionalFromRequestParts<S>>::from_request_parts(parts, state).await?;
-        Ok(Self(user))
-    }
-}
-
-impl<S: Sync, A: DeserializeOwned> FromRequestParts<S> for MaybeSession<A> {
-    type Rejection = Error;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
-        let session =
-            <Session<A> as OptionalFromRequestParts<S>>::from_request_parts(parts, state).await?;
-        Ok(Self(session))
-    }
+extractors! {
+    FromRequestParts for Session => Self;
+    FromRequestParts for User => Self;
+    FromRequestParts for MaybeSession => Self;
+    FromRequestParts for MaybeUser => Self;
+    /// `None` is an anonymous request, and never an outage.
+    OptionalFromRequestParts for Session => Option<Self>;
+    /// `None` is an anonymous request, and never an outage.
+    OptionalFromRequestParts for User => Option<Self>;
 }

@@ -62,8 +62,8 @@ pub(super) struct Claim {
     ended: AtomicBool,
 }
 
-/// A session with its user's row.
-pub(super) type Found<'a> = (&'a Session, &'a UserRow);
+/// A session, and its user's row if that has been looked up and is there.
+pub(super) type Found<'a> = (&'a Session, Option<&'a UserRow>);
 
 /// What the store said of a token: the valid session with its user's row.
 type Lookup = Option<(Session, UserRow)>;
@@ -121,7 +121,7 @@ impl Claim {
             return None;
         }
         let (session, user) = self.lookup.get()?.as_ref()?;
-        Some((session, user))
+        Some((session, Some(user)))
     }
 }
 
@@ -165,17 +165,13 @@ impl Sender {
 
     /// The session, as far as it has been looked up.
     pub(super) fn session(&self) -> Option<&Session> {
-        match &self.source {
-            Source::Set { session, .. } => Some(session),
-            Source::SignedOut => None,
-            Source::Presented(claim) => Some(claim.found()?.0),
-        }
+        self.found().map(|(session, _)| session)
     }
 
     /// The session and its user, as far as they have been looked up.
     pub(super) fn found(&self) -> Option<Found<'_>> {
         match &self.source {
-            Source::Set { session, user } => Some((session, user.get()?.as_ref()?)),
+            Source::Set { session, user } => Some((session, user.get().and_then(Option::as_ref))),
             Source::SignedOut => None,
             Source::Presented(claim) => claim.found(),
         }
