@@ -4,7 +4,8 @@
 use crate::item::Handler;
 use proc_macro2::{Delimiter, Ident, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote};
-use syn::Attribute;
+use syn::punctuated::Punctuated;
+use syn::{Attribute, Meta, Token};
 
 /// Where the user's function goes.
 #[derive(Clone, Copy, PartialEq)]
@@ -34,9 +35,9 @@ impl Place {
         }
     }
 
-    /// Whether an attribute stands at the handler. What is expected of the user's function is so in it alone.
+    /// Whether an attribute stands at the handler. What is expected inside of the user's function is so in it alone.
     pub(super) fn is_for_handler(self, attr: &Attribute) -> bool {
-        self == Place::Inside || !attr.path().is_ident("expect")
+        self == Place::Inside || !attr.path().is_ident("expect") || expects_of_item(attr)
     }
 
     /// What stands before the name in a call.
@@ -51,6 +52,18 @@ pub(super) fn shared(attrs: &[Attribute]) -> impl Iterator<Item = &Attribute> {
     attrs
         .iter()
         .filter(|attr| SHARED.iter().any(|name| attr.path().is_ident(name)))
+        .filter(|attr| !expects_of_item(attr))
+}
+
+/// Whether it expects what only the handler can be told of, which has the user's name and visibility.
+fn expects_of_item(attr: &Attribute) -> bool {
+    const OF_ITEMS: &[&str] = &["missing_docs", "dead_code"];
+    let lints = attr.parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated);
+    attr.path().is_ident("expect")
+        && lints.is_ok_and(|lints| {
+            let mut lints = lints.iter().map(Meta::path);
+            lints.any(|lint| OF_ITEMS.iter().any(|name| lint.is_ident(name)))
+        })
 }
 
 /// Whether there is a `Self` among the tokens.

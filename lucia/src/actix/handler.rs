@@ -50,7 +50,7 @@ impl Incoming {
         } = self;
         let auth_request = nearest::arrive(&request).map_err(HttpResponse::from_error)?;
         auth_request.adopt();
-        match admit(guard, permit.as_slice(), &mut request, &auth_request).await {
+        match admit(guard, &permit, &mut request, &auth_request).await {
             Ok(()) => Ok(Admitted {
                 request,
                 payload,

@@ -3,6 +3,7 @@
 use std::future::{Ready, ready};
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use actix_web::HttpResponse;
 use actix_web::body::{EitherBody, MessageBody};
@@ -46,7 +47,7 @@ impl Auth {
 pub struct AuthMiddleware {
     auth: Auth,
     guard: Guard,
-    permits: Vec<Permitted>,
+    permits: Vec<Arc<Permitted>>,
 }
 
 guard_settings! {
@@ -123,17 +124,18 @@ where
             // asked for is copied.
             let target = target_of(request.request());
             let (head, _) = request.parts_mut();
-            let answer = match admit(guard, permits, head, &auth_request).await {
-                Ok(()) => service
-                    .call(request)
-                    .await
-                    .map(ServiceResponse::map_into_left_body),
-                Err(response) => {
-                    // `ServiceRequest::into_response` would lose the error.
-                    let (request, _) = request.into_parts();
-                    Ok(ServiceResponse::new(request, response).map_into_right_body())
-                }
-            };
+            let answer =
+                match admit(guard, permits.iter().map(Arc::as_ref), head, &auth_request).await {
+                    Ok(()) => service
+                        .call(request)
+                        .await
+                        .map(ServiceResponse::map_into_left_body),
+                    Err(response) => {
+                        // `ServiceRequest::into_response` would lose the error.
+                        let (request, _) = request.into_parts();
+                        Ok(ServiceResponse::new(request, response).map_into_right_body())
+                    }
+                };
             match answer {
                 Ok(response) => Ok(adapter::finish(response, &auth_request, &target).await),
                 Err(mut error) => {

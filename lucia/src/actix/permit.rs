@@ -1,7 +1,5 @@
 //! What functions for `permit` can take.
 
-use std::sync::Arc;
-
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, HttpResponse};
 
@@ -63,5 +61,5 @@ where
     A: 'static,
     K: 'static,
 {
-    Permitted(Arc::new(Function::new(function)))
+    Permitted(Box::new(Function::new(function)))
 }

@@ -184,8 +184,7 @@ macro_rules! permits {
 
         /// A function for `permit`. It is one type for all functions, so that the compiler reports a wrong
         /// function once, at its name.
-        #[derive(Clone)]
-        pub struct Permitted(std::sync::Arc<dyn Ask>);
+        pub struct Permitted(Box<dyn Ask>);
 
         type Answer<'a> =
             std::pin::Pin<Box<dyn Future<Output = Result<(), $response>> $(+ $send)? + 'a>>;
@@ -235,9 +234,9 @@ macro_rules! permits {
 
         /// Decides by `guard` and all `permits` whether a request may go on. `Err` is the response to one
         /// that may not, before `finish`.
-        pub(super) async fn admit(
+        pub(super) async fn admit<'a>(
             guard: &$crate::Guard,
-            permits: &[Permitted],
+            permits: impl IntoIterator<Item = &'a Permitted>,
             request: &mut $request,
             auth_request: &$crate::AuthRequest,
         ) -> Result<(), $response> {
@@ -325,7 +324,7 @@ macro_rules! guard_settings {
                 K: 'static,
             {
                 self.guard = self.guard.signed_in();
-                self.permits.push(super::permit::permit(function));
+                self.permits.push(std::sync::Arc::new(super::permit::permit(function)));
                 self
             }
         }

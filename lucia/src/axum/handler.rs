@@ -89,7 +89,7 @@ fn admit_request(
     Box::pin(async move {
         let (mut parts, body) = request.into_parts();
         let auth_request = auth_request(&parts).map_err(IntoResponse::into_response)?;
-        admit(guard, permit.as_slice(), &mut parts, &auth_request).await?;
+        admit(guard, &permit, &mut parts, &auth_request).await?;
         let request = Request::from_parts(parts, body);
         Ok((Admitted(auth_request), request))
     })

@@ -44,7 +44,7 @@ impl Auth {
 pub struct AuthLayer {
     auth: Auth,
     guard: Guard,
-    permits: Vec<Permitted>,
+    permits: Vec<Arc<Permitted>>,
 }
 
 guard_settings! {
@@ -62,8 +62,8 @@ guard_settings! {
     protect;
 
     /// The state of the router is not available here: use `Extension` instead of `State`. With `Path`, use
-    /// `.route_layer(..)`, or take an `Option<Path<..>>`: with `.layer(..)`, an unknown path comes here as well. It
-    /// has no parameters, and axum answers with 500.
+    /// `.route_layer(..)`: with `.layer(..)`, an unknown path comes here as well. It has no parameters, and axum
+    /// answers with 400 or 500 instead of 404.
     permit;
 }
 
@@ -113,7 +113,14 @@ where
         Box::pin(async move {
             let target = target_of(&parts);
             let AuthLayer { guard, permits, .. } = &*layer;
-            let response = match admit(guard, permits, &mut parts, &auth_request).await {
+            let response = match admit(
+                guard,
+                permits.iter().map(Arc::as_ref),
+                &mut parts,
+                &auth_request,
+            )
+            .await
+            {
                 Ok(()) => {
                     let request = Request::from_parts(parts, body);
                     inner.call(request).await?.into_response()

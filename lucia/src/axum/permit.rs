@@ -1,7 +1,5 @@
 //! What functions for `permit` can take.
 
-use std::sync::Arc;
-
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
@@ -46,5 +44,5 @@ where
     A: 'static,
     K: 'static,
 {
-    Permitted(Arc::new(Function::new(function)))
+    Permitted(Box::new(Function::new(function)))
 }

@@ -124,7 +124,8 @@ impl AuthRequest {
     ///
     /// If the key was not verified, the browser is not signed in as the user, and the user has another key
     /// that is verified or opens without a password, the reset is refused at step 3, and the link still works.
-    /// The user has to sign in with that other key first, as for [`verify_email`](Self::verify_email).
+    /// The user has to sign in with that other key first, as for [`verify_email`](Self::verify_email). The same
+    /// applies while a former address of the user can [undo a change](Self::undo_email_change).
     ///
     /// # Errors
     ///

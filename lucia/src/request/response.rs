@@ -179,7 +179,9 @@ fn is_kept_from_shared_caches(headers: &impl HeadersMut) -> bool {
         })
     };
     let is_shared = has("public", true) || has("s-maxage", true);
-    !is_shared && (has("private", false) || has("no-store", true))
+    // With `must-understand`, a cache that knows the status passes over `no-store` (RFC 9111, 5.2.2.3).
+    let is_not_stored = has("no-store", true) && !has("must-understand", true);
+    !is_shared && (has("private", false) || is_not_stored)
 }
 
 /// Whether a value of `Set-Cookie` sets the cookie `name`, as browsers read it (RFC 6265bis, 5.6).

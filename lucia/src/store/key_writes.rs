@@ -23,7 +23,7 @@ pub enum KeyWrite {
         /// The hash of the password.
         hashed_password: String,
     },
-    /// Marks the key as verified.
+    /// Marks the key as verified, if it is not.
     Verify {
         /// The key.
         id: String,

@@ -80,25 +80,24 @@ impl Split {
         is_still_allowed.map(|_| None)
     }
 
-    /// The id of a user as it is stored, where the database finds it by another spelling.
-    async fn stored_id(&self, user_id: &UserId) -> Result<Option<UserId>> {
+    /// How else the id of a user is stored, where the database takes several spellings for one: their sessions
+    /// have the id of the user or of the key by which they began.
+    async fn other_spellings(&self, user_id: &UserId) -> Result<Vec<UserId>> {
         let user = self.users.user(user_id).await?;
-        Ok(user.map(|user| user.id).filter(|id| id != user_id))
+        let keys = self.users.user_keys(user_id).await?;
+        let ids = user.map(|user| user.id).into_iter();
+        let mut ids: Vec<_> = ids.chain(keys.into_iter().map(|key| key.user_id)).collect();
+        ids.retain(|id| id != user_id);
+        ids.sort_by(|one, other| one.as_str().cmp(other.as_str()));
+        ids.dedup();
+        Ok(ids)
     }
 
-    /// Ends the sessions of a user by both spellings of their id. Where the other one is not known, the sessions of
-    /// this one have ended before the error.
-    async fn end_sessions(
-        &self,
-        user_id: &UserId,
-        stored: Result<Option<UserId>>,
-        except: Option<&SessionId>,
-    ) -> Result<()> {
-        self.sessions.delete_user_sessions(user_id, except).await?;
-        match stored? {
-            Some(id) => self.sessions.delete_user_sessions(&id, except).await,
-            None => Ok(()),
+    async fn end_sessions(&self, user_ids: &[UserId], except: Option<&SessionId>) -> Result<()> {
+        for id in user_ids {
+            self.sessions.delete_user_sessions(id, except).await?;
         }
+        Ok(())
     }
 
     /// Ends the tokens that stand for sessions of a user.
@@ -372,9 +371,10 @@ forward_users!([] Split, Split::users, {
     /// The user goes first: a session without a user does not authenticate, once caches learn of it, while a
     /// user without sessions could sign in again between the two.
     async fn delete_user(&self, id: &UserId) -> Result<()> {
-        let stored = self.stored_id(id).await;
+        let others = self.other_spellings(id).await?;
         self.users.delete_user(id).await?;
-        self.end_sessions(id, stored, None).await
+        self.sessions.delete_user_sessions(id, None).await?;
+        self.end_sessions(&others, None).await
     }
 });
 
@@ -394,9 +394,11 @@ forward_sessions!([] Split, Split::sessions, {
         user_id: &UserId,
         except: Option<&SessionId>,
     ) -> Result<()> {
-        let stored = self.stored_id(user_id).await;
-        self.end_sessions(user_id, stored, except).await?;
-        self.end_leases(user_id).await
+        // First, and whatever the store of users says.
+        self.sessions.delete_user_sessions(user_id, except).await?;
+        self.end_leases(user_id).await?;
+        let others = self.other_spellings(user_id).await?;
+        self.end_sessions(&others, except).await
     }
 
     /// No foreign key spans two stores.

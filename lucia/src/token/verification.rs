@@ -63,8 +63,15 @@ impl Auth {
         if let Verification::ByOwner = verification {
             return self.claim_by_link(purpose, token, row).await;
         }
-        // The key first, which is refused where the session has ended.
-        let row = self.verify(row, verification).await?;
+        // The key first, which is refused where the session has ended. Another request by the same link may have
+        // ended it.
+        let row = match self.verify(row, verification).await {
+            Err(Error::Unauthenticated) => {
+                self.check_token(purpose, token).await?;
+                return Err(Error::Unauthenticated);
+            }
+            verified => verified?,
+        };
         self.use_token(purpose, token).await?;
         Ok(row)
     }

@@ -97,6 +97,7 @@ fn r33_no_shared_cache_keeps_a_response_that_sets_a_session_cookie() {
         "max-age=1 , S-MaxAge = 60",
         "private, public",
         "no-store, s-maxage=60",
+        "must-understand, no-store, max-age=60",
         // Without a word for shared caches, they may keep it.
         "max-age=60",
         "no-cache",

@@ -173,12 +173,13 @@ pub(super) async fn a_key_that_is_unknown_or_somebody_elses_is_not_written(store
 pub(super) async fn a_key_is_verified_and_no_other(store: &dyn Store) {
     two_users(store).await;
     insert_key(store, &unverified(key("a:5", ADA))).await;
-    for at in [NOW, NOW + 1].map(UnixMillis) {
+    for (at, is_first) in [(NOW, true), (NOW + 1, false)] {
         let id = session_id(1);
-        let verified = store.write_key(verify("a:5", ADA), WrittenBy::Session(&id), at);
-        assert!(verified.await.expect("a key is verified"));
+        let by = WrittenBy::Session(&id);
+        let verified = store.write_key(verify("a:5", ADA), by, UnixMillis(at));
+        assert_eq!(verified.await.expect("a key is verified or not"), is_first);
         let after = KeyRow {
-            verified_at: Some(at),
+            verified_at: Some(UnixMillis(NOW)),
             ..key("a:5", ADA)
         };
         assert_eq!(stored_key(store, "a:5").await.as_ref(), Some(&after));

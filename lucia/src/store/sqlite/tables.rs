@@ -241,7 +241,8 @@ impl Statements {
                     WHERE "id" = ?1 AND "user_id" = ?2 AND "hashed_password" IS NULL"#
             ),
             verify_key: format!(
-                r#"UPDATE {key} SET "verified_at" = ?3 WHERE "id" = ?1 AND "user_id" = ?2"#
+                r#"UPDATE {key} SET "verified_at" = ?3
+                    WHERE "id" = ?1 AND "user_id" = ?2 AND "verified_at" IS NULL"#
             ),
             rename_key: format!(
                 r#"UPDATE {key} SET "id" = ?3, "verified_at" = ?4

@@ -1,7 +1,7 @@
 //! A change of an address that its user did not want is undone, whatever the other person does meanwhile.
 
 use futures_util::future::join_all;
-use lucia::{Auth, Error, NewKey, Session, SignInLink};
+use lucia::{Auth, Error, NewKey, Session, SignInLink, UserId};
 
 use super::change_email::{
     DAY, NEW, OLD, TOLD, changed, form, has_key, site, token, unverified, user,
@@ -391,13 +391,26 @@ async fn r62_two_changes_are_undone_in_any_order(stage: Stage) {
 
 /// The account is not given to the owner of another address while the former address can take it back.
 async fn r62_r63_an_account_whose_change_can_be_undone_is_not_given_away(stage: Stage) {
-    let site = site(&stage).await;
+    is_not_given_away(&stage, str::to_owned).await;
+}
+
+/// As before, where the database knows the user of the other key by another spelling.
+#[tokio::test]
+async fn r62_r63_nor_is_one_with_a_key_by_another_spelling_of_the_id() {
+    let stage = Stage::postgres().await;
+    stage.change_type_of_user_ids("CITEXT").await;
+    is_not_given_away(&stage, str::to_uppercase).await;
+}
+
+async fn is_not_given_away(stage: &Stage, spelled: fn(&str) -> String) {
+    let site = site(stage).await;
     let auth = &site.auth;
     let mallory = user(auth, OLD).await;
     let token = changed(&site.browser_of(&mallory), OLD, NEW).await;
     // Only an address that is not theirs is left.
     let stuffed = NewKey::with_password(("email", SECOND), PASSWORD);
-    auth.create_key(&mallory.user_id, stuffed).await.unwrap();
+    let id = UserId::new(spelled(mallory.user_id.as_str())).unwrap();
+    auth.create_key(&id, stuffed).await.unwrap();
     auth.delete_key(("email", NEW)).await.unwrap();
 
     let open = async || {

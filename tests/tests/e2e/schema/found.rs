@@ -2,7 +2,7 @@
 
 use futures_util::future::join_all;
 use lucia::store::{Store as _, UserStore as _};
-use lucia::{Auth, NewUser, PgStore, Session, UserId};
+use lucia::{Auth, NewKey, NewUser, PgStore, Session, UserId};
 use serde_json::{Value, json};
 
 use crate::split::WITHOUT_USERS;
@@ -185,9 +185,19 @@ async fn they_are_found_whatever_the_type_of_their_id_is() {
             "CITEXT" => UserId::new(session.user_id.as_str().to_uppercase()).unwrap(),
             _ => session.user_id.clone(),
         };
-        auth.invalidate_user_sessions(&spelled).await.unwrap();
-        let found = auth.validate_session(session.token()).await;
-        assert!(found.unwrap().is_none(), "{kind}");
+        let key = NewKey::without_password(("github", "1815"));
+        auth.create_key(&spelled, key).await.unwrap();
+        let by_key = auth.trusted_key(("github", "1815")).await.unwrap();
+        let by_key = auth.create_session(&by_key).await.unwrap();
+        assert_eq!(by_key.user_id, spelled);
+        for id in [&session.user_id, &spelled] {
+            let another = auth.create_session(id).await.unwrap();
+            auth.invalidate_user_sessions(id).await.unwrap();
+            for session in [&session, &by_key, &another] {
+                let found = auth.validate_session(session.token()).await;
+                assert!(found.unwrap().is_none(), "{kind}");
+            }
+        }
     }
 }
 

@@ -110,6 +110,7 @@ faults! {
     LosesThePassword
     LosesTheVerification
     VerifiesNoKey
+    VerifiesAgain
     VerifiesAllKeys
     RenamesAndForgetsThePassword
     RenamesAndVerifiesNothing

@@ -47,10 +47,11 @@ impl Memory {
                         .for_each(|key| key.verified_at = Some(at));
                 }
                 Ok(self.of_user(&id, &user_id, |key| {
-                    if !self.has(Fault::VerifiesNoKey) {
+                    let is_new = key.verified_at.is_none() || self.has(Fault::VerifiesAgain);
+                    if is_new && !self.has(Fault::VerifiesNoKey) {
                         key.verified_at = Some(at);
                     }
-                    true
+                    is_new
                 }))
             }
             KeyWrite::Rename {

@@ -60,7 +60,8 @@ impl KeyWrites {
             ),
             verify: format!(
                 r#"{} UPDATE {keys} SET "verified_at" = $3
-                WHERE "id" = $1 AND "user_id" = $2 AND {is_held} RETURNING 1"#,
+                WHERE "id" = $1 AND "user_id" = $2 AND "verified_at" IS NULL AND {is_held}
+                RETURNING 1"#,
                 held("$4"),
             ),
             // The note comes first: one that is still in use keeps the key from its new id.
@@ -104,6 +105,8 @@ impl ClaimStatement {
         let (users, keys) = (tables.quoted(&tables.user), tables.quoted(&tables.key));
         let (sessions, tokens) = (tables.quoted(&tables.session), tables.quoted(&tables.token));
         let (key, public_id) = (key_columns(), ids.public());
+        // As notes have it, in each spelling that the database takes for the user.
+        let (owner, id_of_user) = (as_text(r#""user_id""#), as_text(r#""id""#));
         // To the letter: a collation can take several ids for one.
         let id = format!(r#"{} COLLATE "C""#, as_text(r#""id""#));
         // In the order of all locks: keys by id, sessions by age.
@@ -111,7 +114,8 @@ impl ClaimStatement {
         let is_ready = format!("{sessions_are_locked} AND EXISTS (SELECT 1 FROM ready)");
         Self(format!(
             r#"WITH locked_keys AS (
-                SELECT "id", "user_id" = $2 AS "own", "hashed_password", "verified_at" FROM {keys}
+                SELECT "id", "user_id" = $2 AS "own", {owner} AS "owner", "hashed_password", "verified_at"
+                FROM {keys}
                 WHERE "user_id" = $2 OR "id" = $1 ORDER BY "id" FOR UPDATE
             ), asked AS (
                 SELECT 1
@@ -127,7 +131,10 @@ impl ClaimStatement {
                     AND ("verified_at" IS NOT NULL OR "hashed_password" IS NULL)
                 UNION ALL SELECT 1 FROM {tokens}
                 WHERE NOT $5::BOOLEAN AND "user_id" IS NULL AND "expires" > $3 AND CASE
-                    WHEN "purpose" = '{ADDRESS_NOTE}' THEN "data" ->> 'user_id' = ($2)::TEXT END
+                    WHEN "purpose" = '{ADDRESS_NOTE}' THEN "data" ->> 'user_id' IN (
+                        SELECT "owner" FROM locked_keys WHERE "own"
+                        UNION ALL SELECT {id_of_user} FROM {users} WHERE "id" = $2
+                    ) END
             ), taken AS (
                 DELETE FROM {tokens} WHERE "id" = $4::TEXT AND EXISTS (SELECT 1 FROM asked)
                     AND NOT EXISTS (SELECT 1 FROM other_way_in)
