@@ -96,13 +96,6 @@ impl Edit {
     }
 
     #[authenticated]
-    #[expect(dead_code)]
-    async fn that_is_not_registered() -> &'static str {
-        let _ = Self::LIMIT;
-        "dead"
-    }
-
-    #[authenticated]
     #[expect(unused_variables)]
     async fn with_an_expectation() -> &'static str {
         let unused = Self::LIMIT;

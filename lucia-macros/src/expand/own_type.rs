@@ -105,8 +105,26 @@ fn skip_item(tokens: &mut impl Iterator<Item = TokenTree>) {
 
 #[cfg(test)]
 mod tests {
-    use super::{has_self, uses_self};
+    use super::{Place, expects_of_item, has_self, uses_self};
     use quote::quote;
+    use syn::parse_quote;
+
+    #[test]
+    fn what_is_expected_stands_where_it_is_found() {
+        for (attr, is_of_item) in [
+            (parse_quote!(#[expect(missing_docs)]), true),
+            (parse_quote!(#[expect(dead_code, reason = "later")]), true),
+            (
+                parse_quote!(#[expect(unused_variables, clippy::todo)]),
+                false,
+            ),
+        ] {
+            assert_eq!(expects_of_item(&attr), is_of_item);
+            assert_eq!(Place::Beside.is_for_handler(&attr), is_of_item);
+            assert!(Place::Inside.is_for_handler(&attr));
+        }
+        assert!(!expects_of_item(&parse_quote!(#[allow(missing_docs)])));
+    }
 
     #[test]
     fn the_type_of_an_item_in_the_body_is_not_that_of_the_handler() {
