@@ -122,8 +122,8 @@ pub async fn finish<R: Response>(
     response
 }
 
-/// Gives the response to an error of lucia the application's look. If the look fails, the default body is
-/// put on as a body of the application, so that nobody further out asks again.
+/// Gives the response to an error of lucia the application's look. If the function for `denials` fails, this sets
+/// the default body and marks it as the application's, so that an outer middleware does not call the function again.
 fn dress<R: Response>(mut response: R, auth: &Auth, target: &impl RequestTarget) -> R {
     if auth.denials().is_none() || !is_default(&mut response) {
         return response;

@@ -353,7 +353,7 @@ pub trait Store: UserStore + SessionStore {
 
     /// Writes a key of a user at their own request, if the session or one-time token of the request still
     /// exists and belongs to that user, in one step with that check. Returns whether it did; also `false`
-    /// if the key does not exist.
+    /// if the key does not exist, or is not as the [write](KeyWrite) needs it.
     ///
     /// Whatever ends the session or deletes the token comes either before, and nothing is written, or
     /// after. In the latter case, [`claim_key`](Self::claim_key) and
@@ -368,7 +368,8 @@ pub trait Store: UserStore + SessionStore {
     /// 4. ends all sessions of the user, and deletes their [one-time tokens](TokenStore).
     ///
     /// [By a message](ClaimedBy::Message), the claim succeeds if the key still belongs to that user, the
-    /// token still exists, and no other key of the user is verified or without a password.
+    /// token still exists, no other key of the user is verified or without a password, and no unexpired
+    /// [note](ADDRESS_NOTE) names the user.
     ///
     /// [By a note](ClaimedBy::Note), the claim succeeds if the token still exists and the user exists. It
     /// stores the key if there is none, and takes it from another user who has not verified it. It deletes

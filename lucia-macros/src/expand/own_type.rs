@@ -35,7 +35,8 @@ impl Place {
         }
     }
 
-    /// Whether an attribute stands at the handler. What is expected inside of the user's function is so in it alone.
+    /// Whether an attribute belongs on the handler. If the user's function is beside the handler, an `expect` for
+    /// code in that function belongs only on the function.
     pub(super) fn is_for_handler(self, attr: &Attribute) -> bool {
         self == Place::Inside || !attr.path().is_ident("expect") || expects_of_item(attr)
     }
@@ -46,7 +47,7 @@ impl Place {
     }
 }
 
-/// Which of the handler's attributes its function needs as well, where it does not stand in it.
+/// The attributes of the handler that the user's function also needs when it is beside the handler.
 pub(super) fn shared(attrs: &[Attribute]) -> impl Iterator<Item = &Attribute> {
     const SHARED: &[&str] = &["cfg", "allow", "warn", "deny", "forbid", "expect"];
     attrs
@@ -55,7 +56,8 @@ pub(super) fn shared(attrs: &[Attribute]) -> impl Iterator<Item = &Attribute> {
         .filter(|attr| !expects_of_item(attr))
 }
 
-/// Whether it expects what only the handler can be told of, which has the user's name and visibility.
+/// Whether it expects a lint that only the handler can trigger, because only the handler has the user's name and
+/// visibility.
 fn expects_of_item(attr: &Attribute) -> bool {
     const OF_ITEMS: &[&str] = &["missing_docs", "dead_code"];
     let lints = attr.parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated);

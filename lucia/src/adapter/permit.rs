@@ -176,7 +176,7 @@ functions!(First Second Third Fourth,);
 
 /// Defines `Permitted` for the requests and responses of a framework, and `admit`, which decides about a
 /// request. Expects `PermitArgument`, and of `response.rs` `respond`, which makes the default response to
-/// an error, and `target_of`. With `Send`, all futures are. What the compiler shows of it in a message stands
+/// an error, and `target_of`. With `Send`, all futures are `Send`. What the compiler shows of it in a message stands
 /// outside.
 macro_rules! permits {
     ($request:ty => $response:ty $(, $send:ident)?) => {
@@ -256,9 +256,9 @@ macro_rules! permits {
 }
 pub(crate) use permits;
 
-/// Defines the methods by which a middleware or layer says which requests it admits. It has the fields `guard`
-/// and `permits`; `$of` is the call that makes one. With `Send`, the futures of functions for `permit` are. The
-/// documentation of `protect` is passed in, and what that of `permit` ends with.
+/// Defines the methods that set which requests a middleware or layer admits. The type has the fields `guard` and
+/// `permits`; `$of` is the call that creates it. With `Send`, the futures of functions for `permit` must be
+/// `Send`. The caller passes the documentation of `protect` and the last paragraph of that of `permit`.
 macro_rules! guard_settings {
     (
         $type:ident, $of:literal $(, $send:ident)?;
@@ -274,7 +274,7 @@ macro_rules! guard_settings {
 
             /// Like [`protect`](Self::protect), but redirects unauthenticated requests to the page `login`
             /// (303), with the requested page as `next=`, a [`LocalPath`](crate::LocalPath). The login page
-            /// has to be outside of what is protected. Inside, it gets a 401, and lucia logs this once.
+            /// has to be outside what is protected. Inside, it gets a 401, and lucia logs this once.
             ///
             /// # Panics
             ///

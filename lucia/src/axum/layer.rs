@@ -62,8 +62,8 @@ guard_settings! {
     protect;
 
     /// The state of the router is not available here: use `Extension` instead of `State`. With `Path`, use
-    /// `.route_layer(..)`: with `.layer(..)`, an unknown path comes here as well. It has no parameters, and axum
-    /// answers with 400 or 500 instead of 404.
+    /// `.route_layer(..)`. With `.layer(..)`, the arguments are also extracted for unknown paths. These have no
+    /// path parameters, so axum responds with 400 or 500 instead of 404.
     permit;
 }
 

@@ -136,7 +136,7 @@ pub enum EventKind {
         former_session_id: SessionId,
     },
     /// A forgotten password was reset. All sessions of the user ended, and their open links and codes were
-    /// invalidated.
+    /// invalidated, except links that undo a change of an address.
     #[non_exhaustive]
     PasswordReset {
         /// The user.

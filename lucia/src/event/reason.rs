@@ -19,11 +19,11 @@ pub enum SignInFailure {
     UnreadableHash,
     /// The link or code is wrong, used, replaced or expired, or too many codes were tried.
     InvalidOneTimeToken,
-    /// The link or code would be the first proof of an address, and its user has another way to sign in,
-    /// which they have to use first, or can undo a change of address.
+    /// The link or code would be the first proof of an address. The user has another way to sign in, or a
+    /// change of the user's address can still be undone. The user has to sign in first.
     UnverifiedAddress,
-    /// The link or code would verify a key of the user who was signed in, and their session has ended in the
-    /// meantime. The link still works.
+    /// The link or code would verify a key of the signed-in user, but the session has ended in the meantime.
+    /// A link still works. A code is used up.
     SessionEnded,
     /// The key belongs to another user than the one who is signed in.
     OtherUser,

@@ -112,9 +112,10 @@ impl AuthRequest {
     /// 1. refuses an unsafe request from another origin;
     /// 2. checks the link, and checks the new password against the [policy](crate::PasswordOptions). A
     ///    refused password does not use up the link;
-    /// 3. uses the link, and invalidates all other links and codes of the user. If the key was not
-    ///    [verified](crate::UserKey::verified_at), this verifies it. If the browser is also not signed in as the
-    ///    user, the same transaction gives the account to the owner of the address: everything that another
+    /// 3. uses the link, and invalidates all other links and codes of the user, except links that
+    ///    [undo a change of an address](Self::undo_email_change). If the key was not
+    ///    [verified](crate::UserKey::verified_at), this step verifies it. If the browser is not signed in as the
+    ///    user either, the same transaction gives the account to the owner of the address: everything that another
     ///    person may have set ends, as in [`verify_email`](Self::verify_email);
     /// 4. sets the password and ends all sessions of the user, in one transaction;
     /// 5. signs the user in, as [`sign_in`](Self::sign_in) does after it has checked the proof, with the

@@ -32,13 +32,13 @@ pub struct ResponseHeaders {
 
 impl ResponseHeaders {
     /// Puts this on a response: its cookie in place of one of the same name, `Cache-Control:
-    /// no-store` where the handler has said nothing, and the missing headers in `Vary`. Doing it
+    /// no-store` if the handler has set none, and the missing headers in `Vary`. Doing it
     /// again changes nothing.
     ///
-    /// A response that sets a session cookie gets `no-store` as well, unless the handler made it `private` or
+    /// A response that sets a cookie of lucia gets `no-store` as well, unless the handler made it `private` or
     /// `no-store`. A shared cache may store the cookie with any other response, also one with `max-age` or
     /// `no-cache` alone (RFC 9111, 3 and 7.3). `CDN-Cache-Control` and `Surrogate-Control`, which only shared
-    /// caches read, are removed from it.
+    /// caches read, are removed from a response that sets a cookie.
     ///
     /// A session cookie that the handler put there by itself is taken off where none is allowed: from
     /// the response to a refused request of another origin, and to one that authenticated by its

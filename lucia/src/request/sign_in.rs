@@ -45,9 +45,9 @@ impl AuthRequest {
     /// [`Error::InvalidCredentials`](crate::Error::InvalidCredentials);
     /// [`Error::InvalidOneTimeToken`](crate::Error::InvalidOneTimeToken) for a link or code;
     /// [`Error::Unauthenticated`](crate::Error::Unauthenticated) if the link or code would be the first
-    /// proof of an address whose user has another way to sign in, which they have to use first, in the same
-    /// browser, or can undo a change of an address, and if the session of the browser has ended in the
-    /// meantime; [`Error::Constraint`](crate::Error::Constraint) and the other errors of
+    /// proof of an address, and the user has another way to sign in or a change of the user's address can
+    /// still be undone (the user then has to sign in first, in the same browser), or if the session of the
+    /// browser has ended in the meantime; [`Error::Constraint`](crate::Error::Constraint) and the other errors of
     /// [`update_session_attributes`](crate::Auth::update_session_attributes) for
     /// [attributes](SignIn::attributes) that do not fit; [`Error::Busy`](crate::Error::Busy) if too many
     /// passwords are waiting to be checked; [`Error::Unavailable`](crate::Error::Unavailable) if the store

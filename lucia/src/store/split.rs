@@ -59,8 +59,8 @@ impl Split {
         key: Option<&KeyRow>,
     ) -> Result<Option<InsertedSession>> {
         if key.is_none() {
-            // The database may compare ids without regard to case. A session has the id as it is stored, by which
-            // it is ended.
+            // The database may compare ids without regard to case. So the session gets the id as it is stored,
+            // because sessions are ended by that id.
             match self.users.user(&session.user_id).await? {
                 Some(user) => session.user_id = user.id,
                 None => return Ok(None),
@@ -80,8 +80,8 @@ impl Split {
         is_still_allowed.map(|_| None)
     }
 
-    /// How else the id of a user is stored, where the database takes several spellings for one: their sessions
-    /// have the id of the user or of the key by which they began.
+    /// Returns the other stored spellings of a user's id, if the database treats several spellings as one. A session
+    /// has the id of the user or of the key with which it began.
     async fn other_spellings(&self, user_id: &UserId) -> Result<Vec<UserId>> {
         let user = self.users.user(user_id).await?;
         let keys = self.users.user_keys(user_id).await?;
@@ -305,8 +305,8 @@ impl Store for Split {
     /// passwords: those that began by a password between the two. Before, a link is taken: another use of it finds
     /// it gone, and ends no session that this one lets begin.
     ///
-    /// A claim that is refused ends no session, except where the user gets the other key at this moment, or can undo
-    /// a change of address. Then they have to sign in again.
+    /// A refused claim ends no session, with two exceptions: the user gets the other key at this moment, or a change
+    /// of address can still be undone, which `refusal` does not check. The user then has to sign in again.
     async fn claim_key(&self, mut claim: KeyClaim) -> Result<ClaimOutcome> {
         if let Some(refused) = self.refusal(&claim).await? {
             return Ok(refused);
@@ -394,7 +394,7 @@ forward_sessions!([] Split, Split::sessions, {
         user_id: &UserId,
         except: Option<&SessionId>,
     ) -> Result<()> {
-        // First, and whatever the store of users says.
+        // First, so that this happens even if the store of users fails.
         self.sessions.delete_user_sessions(user_id, except).await?;
         self.end_leases(user_id).await?;
         let others = self.other_spellings(user_id).await?;

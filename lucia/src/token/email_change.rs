@@ -345,8 +345,8 @@ impl Auth {
         Ok(Some((note, changed)))
     }
 
-    /// Refuses a key whose last change of address can still be undone. A note of another user is of a key that they
-    /// had before.
+    /// Refuses a key whose last change of address can still be undone. Ignores the note of another user: it is about
+    /// a key that this user had before under the same id.
     async fn check_unchanged(&self, row: &KeyRow) -> Result<()> {
         match self.change_to(&row.id).await? {
             Some((note, changed)) if changed.user_id == row.user_id => {

@@ -13,9 +13,9 @@
 //! Some accounts have another key that is verified, or that has no password and so opens on the word of an
 //! OAuth provider. Such an account is not given away. Its user can have mistyped an address, whose owner would
 //! get an account that is in use. And if it was stuffed, the other key would open it still. There, the user
-//! has to sign in first. The same goes for an account whose former address can undo a change: it would take the
-//! account back. The same step decides it: a key that gets there a moment before keeps the account, and the
-//! link, as one that was there long ago.
+//! has to sign in first. The same applies while a change of address can still be undone, because the former address
+//! could take the account back. The check is part of the same step. A key that is added just before it keeps the
+//! account from being given away, like an older key, and the link still works.
 
 use super::links::{refused, token_id, used};
 use super::purpose::TokenPurpose;
@@ -138,7 +138,7 @@ impl Auth {
             ClaimOutcome::Kept => {
                 tracing::info!(
                     user_id = %claimed.user_id,
-                    "address not verified: the user has another way to sign in, or can undo a change of address"
+                    "address not verified: the user has another way to sign in, or a change of address can still be undone"
                 );
                 return Err(Error::Unauthenticated);
             }

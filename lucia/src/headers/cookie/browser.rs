@@ -59,9 +59,9 @@ impl CookieConfig {
             .collect()
     }
 
-    /// The cookie that carries a secret. It comes along when a person is sent back from another site, which
-    /// `SameSite=Lax` allows and `Strict` does not. Where pages of other sites show or fetch those of this one, it
-    /// comes along as the session cookie does.
+    /// The cookie that carries a secret. Browsers send it when another site redirects a person back, which
+    /// `SameSite=Lax` allows and `Strict` does not. If the session cookie is `SameSite=None`, because other sites
+    /// embed or fetch pages of this site, this cookie is too. It is `Partitioned` if the session cookie is.
     pub(crate) fn browser_secret(&self, secret: &BrowserSecret, now: UnixMillis) -> SessionCookie {
         let same_site = match self.same_site {
             SameSite::None => cookie::SameSite::None,

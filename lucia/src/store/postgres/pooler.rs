@@ -19,12 +19,12 @@
 //!
 //! **When the next statement is sent.** A statement without a name is several messages. PgBouncer 1.18
 //! takes a server connection back as soon as the server is ready for another statement, unless it has
-//! received the end of one: it forgets a statement of which it has forwarded the beginning. The rest
+//! already received the end of the next one. It does not notice that it has forwarded only the beginning. The rest
 //! then goes to another server connection, which takes it for the rest of the statement that it has
 //! parsed last, of whichever client that was. So over such a connection the next statement is sent when
-//! the server has answered the last one to its end. A failure comes before that end, and a caller that
-//! is gone waits for none. Nor does anyone wait who has the connection from the same pool meanwhile, which
-//! the pool's count of its uses shows: the application, or another store.
+//! the server has answered the last one to its end. After a failure, or if the caller is dropped, this end
+//! may still be outstanding. The same is true if the application or another store has used the connection
+//! from the same pool in the meantime. The pool's count of uses shows this.
 
 use std::io;
 use std::pin::Pin;

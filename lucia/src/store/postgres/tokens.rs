@@ -124,7 +124,7 @@ impl TokenStore for PgStore {
         let of_user: Params<'_> = &[&user_id];
         let lock = of_tokens(&statements.lock_user, of_user);
         let statement = Statement {
-            // Also without a user: a key that nobody has is answered in the same steps.
+            // Also without a user, so that an unknown key takes the same steps.
             lock: Some(&lock),
             ..of_tokens(&statements.insert, params)
         };

@@ -98,9 +98,9 @@ impl RedisStoreBuilder {
     ///
     /// # Errors
     ///
-    /// [`Error::Setting`] names the setting that makes no sense, of this store or of the server: it is to be
-    /// Redis 7.0 or newer, or Valkey, no replica, no part of a cluster, and not to evict keys.
-    /// [`Error::Unavailable`] says why it cannot be reached or does not let us in.
+    /// [`Error::Setting`] names the invalid setting of this store or of the server. The server must be Redis
+    /// 7.0 or newer, or Valkey. It must not be a replica or part of a cluster, and must not evict keys.
+    /// [`Error::Unavailable`] says why the server cannot be reached or refuses the connection.
     pub async fn connect(self, url: &str) -> Result<RedisStore> {
         let info = self.connection_info(url)?;
         let address = info.addr().to_string();

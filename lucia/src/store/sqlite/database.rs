@@ -39,8 +39,8 @@ impl Database<'_> {
         Ok(self.connection.prepare_cached(sql)?.exists(params)?)
     }
 
-    /// The first row of a statement, if it has one. The statement is run to its end, where SQLite commits it outside
-    /// of a transaction: a row may come before a commit that fails.
+    /// The first row of a statement, if it has one. Runs the statement to its end. Outside a transaction, SQLite
+    /// commits only then, so a row may come before a commit that fails.
     pub(super) fn first<T>(
         self,
         subject: Subject,

@@ -96,8 +96,8 @@ impl KeyWrites {
 
 /// The statement of [`claim_key`](crate::store::Store::claim_key). It is sent behind
 /// [`lock_user`](super::Statements::lock_user), which waits for sign-ins and writes that are under way, and for
-/// what writes tokens of the user. No row comes back where what the claim names is not there, and one that says so
-/// where the user keeps the account.
+/// what writes tokens of the user. The statement returns no row if something that the claim names does not exist. If
+/// the user keeps the account, it returns a row that says so.
 pub(in crate::store::postgres) struct ClaimStatement(pub(in crate::store::postgres) String);
 
 impl ClaimStatement {
@@ -105,7 +105,7 @@ impl ClaimStatement {
         let (users, keys) = (tables.quoted(&tables.user), tables.quoted(&tables.key));
         let (sessions, tokens) = (tables.quoted(&tables.session), tables.quoted(&tables.token));
         let (key, public_id) = (key_columns(), ids.public());
-        // As notes have it, in each spelling that the database takes for the user.
+        // The user's id as text, as notes store it, in each spelling that the database treats as this user.
         let (owner, id_of_user) = (as_text(r#""user_id""#), as_text(r#""id""#));
         // To the letter: a collation can take several ids for one.
         let id = format!(r#"{} COLLATE "C""#, as_text(r#""id""#));
