@@ -16,7 +16,8 @@ use proc_macro::TokenStream;
 /// Gives a handler of actix-web the [`AuthRequest`] of its request, and puts its cookie changes on whatever
 /// response the handler returns.
 ///
-/// In the body of the handler it is `auth_request`, unless a parameter of the handler has that name. Any request can reach this handler.
+/// In the body of the handler it is `auth_request`, unless a parameter of the handler has that name. Any
+/// request can reach this handler.
 ///
 /// ```text
 /// #[post("/login")]
@@ -125,7 +126,8 @@ pub fn authenticated(args: TokenStream, item: TokenStream) -> TokenStream {
 /// Gives a handler of axum the [`AuthRequest`] of its request, and puts its cookie changes on whatever
 /// response the handler returns.
 ///
-/// In the body of the handler it is `auth_request`, unless a parameter of the handler has that name. Any request can reach this handler.
+/// In the body of the handler it is `auth_request`, unless a parameter of the handler has that name. Any
+/// request can reach this handler.
 ///
 /// ```text
 /// use lucia::axum::auth_request;

@@ -59,10 +59,9 @@ guard_settings! {
     /// unavailable.
     protect;
 
-    /// The function sees only the parts of the path that are matched so far: those of the scope, not those of its
-    /// routes.
-    /// If it takes the `HttpRequest`, it must not keep it, because actix-web panics when it routes a
-    /// request that has another handle.
+    /// The function sees only the parts of the path that are matched so far: those of the scope, not those of
+    /// its routes. If it takes the `HttpRequest`, it must not keep it, because actix-web panics when it routes
+    /// a request that has another handle.
     permit;
 }
 

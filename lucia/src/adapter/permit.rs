@@ -302,7 +302,7 @@ macro_rules! guard_settings {
             }
 
             /// Admits only requests with a valid session that `function` permits, and decides before the
-            #[doc = concat!("body is read: `", $of, ".permit(is_admin)`. Where it is called several times,")]
+            #[doc = concat!("body is read: `", $of, ".permit(is_admin)`. If you call it several times,")]
             /// all functions have to permit the request.
             ///
             /// The function takes the user, the session, and any other [extractor](super::PermitArgument)

@@ -81,9 +81,10 @@ impl AuthRequest {
     /// there, or by signing in first. Say so on the page. Otherwise, the user can set a new password with
     /// [`set_password`](Self::set_password), without the old one.
     ///
-    /// The user has to sign in first if they have another key that is verified or opens without a password,
-    /// or if a change of their address can still be [undone](Self::undo_email_change). Otherwise the account could go to the owner of a mistyped address. The check is part of the
-    /// transaction, so it also covers a key that the user gets at the same time.
+    /// The user has to sign in first if they have another key that is verified or opens without a password, or
+    /// if a change of their address can still be [undone](Self::undo_email_change). Otherwise the account could
+    /// go to the owner of a mistyped address. The check is part of the transaction, so it also covers a key
+    /// that the user gets at the same time.
     ///
     /// # Errors
     ///

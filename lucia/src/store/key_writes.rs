@@ -160,7 +160,7 @@ pub enum ClaimOutcome {
         deleted: Vec<KeyRow>,
     },
     /// Nothing has happened: the user keeps the account. Another key of theirs is verified or has no password,
-    /// or they can still [undo a change](ADDRESS_NOTE) of an address.
+    /// or a change of their address can still be [undone](ADDRESS_NOTE).
     Kept,
     /// Nothing has happened: the key, the token or the user does not exist, or the key belongs to another
     /// user.

@@ -150,7 +150,7 @@ pub(super) async fn take_near(
     let (connection, distant) = swap_for_near(pool, access, connection).await;
     // They go back at the end: one that went back at once could be the next one.
     for unused in distant {
-        routes.is_unused(&unused);
+        routes.note_unused(&unused);
     }
     Ok(connection)
 }

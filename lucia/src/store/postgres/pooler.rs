@@ -19,9 +19,9 @@
 //!
 //! **When the next statement is sent.** A statement without a name is several messages. PgBouncer 1.18
 //! takes a server connection back as soon as the server is ready for another statement, unless it has
-//! already received the end of the next one. It does not notice that it has forwarded only the beginning. The rest
-//! then goes to another server connection, which takes it for the rest of the statement that it has
-//! parsed last, of whichever client that was. So over such a connection the next statement is sent when
+//! already received the end of the next one. It does not notice that it has forwarded only the beginning.
+//! The rest then goes to another server connection, which takes it for the rest of the statement that it
+//! has parsed last, of whichever client that was. So over such a connection the next statement is sent when
 //! the server has answered the last one to its end. After a failure, or if the caller is dropped, this end
 //! may still be outstanding. The same is true if the application or another store has used the connection
 //! from the same pool in the meantime. The pool's count of uses shows this.
@@ -117,7 +117,7 @@ impl Routes {
     }
 
     /// Notes that a connection is given back to the pool as it was taken.
-    pub(super) fn is_unused(&self, connection: &Object) {
+    pub(super) fn note_unused(&self, connection: &Object) {
         if let Some(Route::Pooled(last)) = self.known(connection) {
             let uses = Object::metrics(connection).recycle_count;
             // Unless another one has had it in between.

@@ -432,7 +432,7 @@ async fn is_not_given_away(stage: &Stage, spelled: fn(&str) -> String) {
     assert_eq!(browser.get("/me").await.status, 200);
 }
 
-/// An address that another user has got by a change is one like any other for whoever has it next.
+/// The next user of an address can change it, also if another user got it by a change that can still be undone.
 async fn r62_the_change_of_another_user_keeps_nobody_from_changing_an_address(stage: Stage) {
     let site = site(&stage).await;
     let auth = &site.auth;

@@ -171,7 +171,7 @@ pub(crate) async fn eventually(mut is_so: impl AsyncFnMut() -> bool) -> Duration
     begin.elapsed()
 }
 
-/// Waits until so many statements in the database wait for a lock of somebody else's.
+/// Waits until so many statements in the database wait for a lock that another transaction holds.
 pub(crate) async fn until_waiting(database: &Database, count: i64) {
     const WAITING: &str = "SELECT count(*) FROM pg_stat_activity \
                            WHERE datname = current_database() AND wait_event_type = 'Lock'";
