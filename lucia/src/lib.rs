@@ -117,7 +117,7 @@
 //! | `http` | | 1 | building blocks for adapters of other frameworks |
 //! | `macros` | yes | 1 | `#[auth_request]` and `#[authenticated]` for each enabled framework: at the crate root for actix-web, in [`axum`] for axum |
 //! | `postgres` | yes | 39 | `PgStore` |
-//! | `cache` | | 3 | answers lookups from memory until the database reports a change: `PgStoreBuilder::cache` |
+//! | `cache` | | 3 | answers lookups from memory until the database or Redis reports a change: `PgStoreBuilder::cache`, `RedisStoreBuilder::cache` |
 //! | `sqlite` | | 6 | `SqliteStore`, in a file or in memory; bundles SQLite |
 //! | `redis` | | 24 | `RedisStore`, for sessions in Redis, Valkey or a Redis Cluster, over rustls |
 //! | `smtp` | | 17 | `mail::SmtpMailer`, which sends e-mail through a mail server |
@@ -203,7 +203,7 @@ pub use session::{MaybeSession, Session, SessionInfo, SessionState};
 pub use sign_in::{Password, Proof, SignInCode, SignInLink, VerifyPassword};
 #[cfg(feature = "cache")]
 #[cfg_attr(docsrs, doc(cfg(feature = "cache")))]
-pub use store::postgres::CacheOptions;
+pub use store::cache::CacheOptions;
 #[cfg(feature = "postgres")]
 #[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
 pub use store::postgres::{PgStore, PgStoreBuilder, StoredIds};

@@ -98,14 +98,20 @@ pub(crate) struct ReplicaCounts {
 
 /// The cache of lookups.
 #[cfg(all(feature = "metrics", feature = "cache"))]
-pub(crate) fn cache(answers: bool, [sessions, users]: [usize; 2], counts: &CacheCounts) {
-    metrics::gauge!("lucia_cache_answering").set(f64::from(u8::from(answers)));
+pub(crate) fn cache(
+    store: &'static str,
+    answers: bool,
+    [sessions, users]: [usize; 2],
+    counts: &CacheCounts,
+) {
+    metrics::gauge!("lucia_cache_answering", "store" => store).set(f64::from(u8::from(answers)));
     for (of, count) in [("sessions", sessions), ("users", users)] {
-        metrics::gauge!("lucia_cache_entries", "of" => of).set(count as f64);
+        metrics::gauge!("lucia_cache_entries", "store" => store, "of" => of).set(count as f64);
     }
-    metrics::counter!("lucia_cache_hits_total").increment(counts.hits.take());
-    metrics::counter!("lucia_cache_misses_total").increment(counts.misses.take());
-    metrics::counter!("lucia_cache_invalidations_total").increment(counts.invalidations.take());
+    metrics::counter!("lucia_cache_hits_total", "store" => store).increment(counts.hits.take());
+    metrics::counter!("lucia_cache_misses_total", "store" => store).increment(counts.misses.take());
+    metrics::counter!("lucia_cache_invalidations_total", "store" => store)
+        .increment(counts.invalidations.take());
 }
 
 /// What happens in a cache of lookups.
@@ -119,9 +125,10 @@ pub(crate) struct CacheCounts {
 
 /// A cache that answered does not receive changes any more.
 #[cfg(feature = "cache")]
-pub(crate) fn cache_was_interrupted() {
+#[cfg_attr(not(feature = "metrics"), expect(unused_variables))]
+pub(crate) fn cache_was_interrupted(store: &'static str) {
     #[cfg(feature = "metrics")]
-    metrics::counter!("lucia_cache_interruptions_total").increment(1);
+    metrics::counter!("lucia_cache_interruptions_total", "store" => store).increment(1);
 }
 
 /// A connection to Redis did not answer, or leads to a replica by now, and another one takes its place.

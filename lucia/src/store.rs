@@ -15,6 +15,11 @@
 
 mod attempts;
 mod batch;
+#[cfg(feature = "cache")]
+pub(crate) mod cache;
+#[cfg(all(not(feature = "cache"), any(feature = "postgres", feature = "redis")))]
+#[path = "store/no_cache.rs"]
+mod cache;
 #[cfg(feature = "conformance")]
 #[cfg_attr(docsrs, doc(cfg(feature = "conformance")))]
 pub mod conformance;
@@ -95,9 +100,15 @@ pub trait UserStore: fmt::Debug + Send + Sync + 'static {
     /// The user with this id.
     async fn user(&self, id: &UserId) -> Result<Option<UserRow>>;
 
+    /// The user with this id, if a cache of this store has it; none by default. It is called for lookups, if the
+    /// sessions are in another store. The other methods are always current.
+    fn cached_user(&self, _id: &UserId) -> Option<UserRow> {
+        None
+    }
+
     /// The existing users with these ids, in any order; by default it asks for one after the other. A user whom the
     /// database knows by another spelling of the id may be missing. It is called for lookups, if sessions are in
-    /// another store, and may answer from a cache. [`user`](Self::user) is always current.
+    /// another store.
     async fn users(&self, ids: &[UserId]) -> Result<Vec<UserRow>> {
         let mut users = Vec::with_capacity(ids.len());
         for id in ids {
@@ -207,6 +218,13 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// are left when all calls have returned. A call that is dropped, or whose process is killed, does not
     /// leave more either.
     async fn insert_session(&self, session: NewSessionRow) -> Result<InsertedSession>;
+
+    /// The session with this id, if a cache of this store has it; none by default. It is called for lookups, if the
+    /// users are in another store. A change by this store is in it when the call has returned. The other methods are
+    /// always current.
+    fn cached_session(&self, _id: &SessionId) -> Option<SessionRow> {
+        None
+    }
 
     /// The session with this id, expired or not.
     async fn session(&self, id: &SessionId) -> Result<Option<SessionRow>>;

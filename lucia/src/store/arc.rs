@@ -20,14 +20,14 @@ use crate::user::UserId;
 /// brackets at once.
 macro_rules! forward {
     ([$($generics:tt)*] $interface:ident, $type:ty, $inner:expr, { $($own:item)* }
-    [$($(#[$meta:meta])* $property:ident() -> $kind:ty;)*] $(
+    [$($(#[$meta:meta])* $property:ident($($given:ident: $given_type:ty)?) -> $kind:ty;)*] $(
         $method:ident($($argument:ident: $argument_type:ty),*) -> $answer:ty;
     )*) => {
         #[async_trait]
         impl<$($generics)*> $interface for $type {
             $($own)*
-            $($(#[$meta])* fn $property(&self) -> $kind {
-                $inner(self).$property()
+            $($(#[$meta])* fn $property(&self, $($given: $given_type)?) -> $kind {
+                $inner(self).$property($($given)?)
             })*
             $(async fn $method(&self, $($argument: $argument_type),*) -> Result<$answer> {
                 $inner(self).$method($($argument),*).await
@@ -44,6 +44,7 @@ macro_rules! forward_users {
             [
                 user_table() -> &str;
                 unsupported_for_users_alone() -> Option<&'static str>;
+                cached_user(id: &UserId) -> Option<UserRow>;
             ]
             describe_users() -> UserTable;
             insert_user(user: NewUserRow, key: Option<KeyRow>) -> UserRow;
@@ -72,6 +73,7 @@ macro_rules! forward_sessions {
                 unsupported_for_sessions_alone() -> Option<&'static str>;
                 removes_expired_sessions() -> bool;
                 may_share_lookups() -> bool;
+                cached_session(id: &SessionId) -> Option<SessionRow>;
             ]
             health() -> StoreHealth;
             session(id: &SessionId) -> Option<SessionRow>;

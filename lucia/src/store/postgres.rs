@@ -4,9 +4,6 @@ mod attempts;
 mod builder;
 #[cfg(feature = "cache")]
 mod cache;
-#[cfg(not(feature = "cache"))]
-#[path = "postgres/no_cache.rs"]
-mod cache;
 mod connections;
 mod credentials;
 mod diagnosis;
@@ -30,6 +27,16 @@ mod tokens;
 mod unnamed;
 mod user_id;
 
+/// Without the feature `cache`, there is none.
+#[cfg(not(feature = "cache"))]
+mod cache {
+    use crate::store::{UserRow, cache};
+
+    pub(super) type Cache = cache::Cache<UserRow>;
+
+    pub(super) type PendingChange<'a> = cache::PendingChange<'a, UserRow>;
+}
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,8 +49,6 @@ use tokio_postgres::{Row, Transaction};
 use attempts::AttemptStatements;
 pub use builder::PgStoreBuilder;
 use cache::Cache;
-#[cfg(feature = "cache")]
-pub use cache::CacheOptions;
 use connections::WriteAccess;
 use credentials::CredentialStatements;
 use error::{Failure, Written};
@@ -242,7 +247,7 @@ impl Parts {
     }
 
     /// The users with these ids, as the database has them now.
-    async fn users(&self, ids: &[&UserId]) -> Result<Vec<UserRow>> {
+    async fn users(&self, ids: &[UserId]) -> Result<Vec<UserRow>> {
         let statements = &self.statements;
         if let [id] = ids {
             let params: Params<'_> = &[&id.as_str()];
@@ -301,7 +306,8 @@ impl UserStore for PgStore {
     async fn describe_users(&self) -> Result<UserTable> {
         let all = self.0.check_tables().await?;
         self.0.check_index().await?;
-        self.0.cache.check(&self.0).await?;
+        #[cfg(feature = "cache")]
+        cache::check(&self.0.cache, &self.0).await?;
         self.0.replicas.check(&self.0).await?;
         let columns = match &self.0.user_columns {
             None => all,
@@ -330,24 +336,17 @@ impl UserStore for PgStore {
             .await
     }
 
+    fn cached_user(&self, id: &UserId) -> Option<UserRow> {
+        self.0.cache.find_user(id)
+    }
+
     async fn users(&self, ids: &[UserId]) -> Result<Vec<UserRow>> {
         let cache = &self.0.cache;
-        let mut users = Vec::with_capacity(ids.len());
-        let mut missing = Vec::new();
-        for id in ids {
-            match cache.find_user(id) {
-                Some(user) => users.push(user),
-                None => missing.push(id),
-            }
-        }
-        if !missing.is_empty() {
-            // Before the lookup is sent: what changes from here on may not be in it.
-            let begun = cache.begin(&self.0);
-            let found = self.0.users(&missing).await?;
-            for user in &found {
-                cache.put_user(begun, user);
-            }
-            users.extend(found);
+        // Before the lookup is sent: what changes from here on may not be in it.
+        let begun = cache.begin(&self.0, ids.len());
+        let users = self.0.users(ids).await?;
+        for user in &users {
+            cache.put_user(begun, &user.id, user);
         }
         Ok(users)
     }

@@ -188,6 +188,10 @@ impl Store for Split {
     }
 
     async fn session_and_user(&self, id: &SessionId) -> Result<Option<(SessionRow, UserRow)>> {
+        // Behind no lookup that waits for a store.
+        if let Some(found) = self.cached(id) {
+            return Ok(Some(found));
+        }
         let found = if self.sessions.may_share_lookups() && self.users.may_share_lookups() {
             batch::find(self, id).await?
         } else {

@@ -129,9 +129,9 @@ fn a_pool_a_cache_and_batches_are_measured() {
         auth.record_metrics();
         recorded.assert_next("lucia_pool_connections_max postgres", 8.0);
         recorded.assert_next("lucia_pool_waiting postgres", 0.0);
-        recorded.assert_next("lucia_cache_answering", 1.0);
-        recorded.assert_next("lucia_cache_entries sessions", 1.0);
-        recorded.assert_next("lucia_cache_entries users", 1.0);
+        recorded.assert_next("lucia_cache_answering postgres", 1.0);
+        recorded.assert_next("lucia_cache_entries postgres sessions", 1.0);
+        recorded.assert_next("lucia_cache_entries postgres users", 1.0);
         recorded.0.lock().unwrap().clear();
 
         for _ in 0..3 {
@@ -146,8 +146,8 @@ fn a_pool_a_cache_and_batches_are_measured() {
         let lookups = join_all((0..10).map(|_| auth.validate_session(&unknown))).await;
         assert!(lookups.into_iter().all(|found| matches!(found, Ok(None))));
         auth.record_metrics();
-        recorded.assert_next("lucia_cache_hits_total", 3.0);
-        recorded.assert_next("lucia_cache_misses_total", 10.0);
+        recorded.assert_next("lucia_cache_hits_total postgres", 3.0);
+        recorded.assert_next("lucia_cache_misses_total postgres", 10.0);
         recorded.assert_next("lucia_batch_lookups_total postgres", 10.0);
         let statements = recorded
             .value("lucia_batch_statements_total postgres")
@@ -156,20 +156,21 @@ fn a_pool_a_cache_and_batches_are_measured() {
         recorded.assert_next("lucia_batch_waiting postgres", 0.0);
         // What was recorded is not recorded again.
         auth.record_metrics();
-        recorded.assert_next("lucia_cache_hits_total", 0.0);
+        recorded.assert_next("lucia_cache_hits_total postgres", 0.0);
 
         let total = |name: &str| recorded.value(name).unwrap_or_default();
         let sql = format!("DELETE FROM user_session WHERE id = '{}'", session.id);
         stage.execute(&sql).await;
         eventually(async || {
             auth.record_metrics();
-            total("lucia_cache_invalidations_total") >= 1.0
+            total("lucia_cache_invalidations_total postgres") >= 1.0
         })
         .await;
         caching.listener.cut();
         eventually(async || {
             auth.record_metrics();
-            total("lucia_cache_interruptions_total") == 1.0 && total("lucia_cache_answering") == 0.0
+            total("lucia_cache_interruptions_total postgres") == 1.0
+                && total("lucia_cache_answering postgres") == 0.0
         })
         .await;
 

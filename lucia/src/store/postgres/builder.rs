@@ -8,9 +8,8 @@ use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::{Config, NoTls};
 
 use super::attempts::AttemptStatements;
+#[cfg(not(feature = "cache"))]
 use super::cache::Cache;
-#[cfg(feature = "cache")]
-use super::cache::CacheOptions;
 use super::connections::WriteAccess;
 use super::credentials::CredentialStatements;
 use super::error::within;
@@ -22,6 +21,8 @@ use super::tokens::TokenStatements;
 use super::{Parts, PgStore, StoredIds};
 use crate::clock::random_bytes;
 use crate::store::batch::Queues;
+#[cfg(feature = "cache")]
+use crate::store::cache::CacheOptions;
 use crate::store::is_distant;
 use crate::store::tables::{SessionColumn, TableNames, check_name, fetched_columns, table_setters};
 use crate::{Error, Result};
@@ -200,7 +201,11 @@ impl PgStoreBuilder {
     pub fn build(self, pool: Pool) -> Result<PgStore> {
         let session_columns = self.check()?;
         #[cfg(feature = "cache")]
-        if self.cache.as_ref().is_some_and(|cache| !cache.has_source()) {
+        if self
+            .cache
+            .as_ref()
+            .is_some_and(|cache| cache.how_changes_arrive().is_none())
+        {
             let reason = "a pool does not tell how to connect, and the cache listens by a \
                           connection of its own: say how by `CacheOptions::listener`, or poll for \
                           changes by `CacheOptions::poll_interval`";
@@ -220,9 +225,9 @@ impl PgStoreBuilder {
         let user_columns = self.user_columns.as_deref();
         let statements = Statements::new(&self.tables, user_columns, &session_columns, self.ids);
         #[cfg(feature = "cache")]
-        let cache = Cache::new(self.cache);
+        let cache = super::cache::new(self.cache);
         #[cfg(not(feature = "cache"))]
-        let cache = Cache;
+        let cache = Cache::none();
         let replicas = Replicas::new(
             self.replicas.zip(process),
             &self.tables,
@@ -294,9 +299,9 @@ impl PgStoreBuilder {
         }
         #[cfg(feature = "cache")]
         {
-            self.cache = self.cache.map(|cache| match cache.has_source() {
-                true => cache,
-                false => cache.listener(config.clone(), NoTls),
+            self.cache = self.cache.map(|cache| match cache.how_changes_arrive() {
+                Some(_) => cache,
+                None => cache.listener(config.clone(), NoTls),
             });
         }
         let recycling = ManagerConfig {

@@ -65,13 +65,15 @@ pub(super) async fn migrate(parts: &Parts, definitions: &[&str]) -> Result<()> {
                 .await?;
         }
     }
-    parts.cache.migrate(&migrating).await?;
+    #[cfg(feature = "cache")]
+    super::cache::migrate(&parts.cache, &migrating).await?;
     parts.replicas.migrate(&migrating).await?;
     // Rows have more columns now, and no trigger tells of that.
     let _changing = parts.all_changes();
     let committed = migrating.transaction.commit().await;
     committed.map_err(|error| failed(parts, error))?;
-    parts.cache.migrated();
+    #[cfg(feature = "cache")]
+    parts.cache.wake();
     parts.replicas.migrated();
     Ok(())
 }

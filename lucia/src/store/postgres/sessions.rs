@@ -47,10 +47,10 @@ impl Store for PgStore {
             return Ok(Some(found));
         }
         // Before the lookup is sent: what changes from here on may not be in it.
-        let begun = self.0.cache.begin(&self.0);
+        let begun = self.0.cache.begin(&self.0, 1);
         let found = look_up(&self.0, id).await?;
-        if let Some(found) = &found {
-            self.0.cache.put(begun, found);
+        if let Some((session, user)) = &found {
+            self.0.cache.put(begun, session, &user.id, user);
         }
         Ok(found)
     }

@@ -53,7 +53,11 @@ impl Source for Split {
         _connection: &mut Option<Infallible>,
         id: &SessionId,
     ) -> Result<Option<Found>> {
-        let Some(session) = self.sessions.session(id).await? else {
+        let session = match self.sessions.cached_session(id) {
+            Some(session) => Some(session),
+            None => self.sessions.session(id).await?,
+        };
+        let Some(session) = session else {
             return Ok(None);
         };
         let user = self.users_of(slice::from_ref(&session)).await?;
@@ -71,7 +75,7 @@ impl Source for Split {
     ) -> Result<Vec<Found>> {
         let ids: BTreeSet<&SessionId> = ids.iter().copied().collect();
         let ids: Vec<SessionId> = ids.into_iter().cloned().collect();
-        let sessions = self.sessions.sessions(&ids).await?;
+        let sessions = self.sessions_of(&ids).await?;
         let users = match self.users_of(&sessions).await {
             Ok(users) => users,
             Err(error @ StoreError::Unavailable(_)) => {
@@ -101,17 +105,44 @@ impl Source for Split {
 }
 
 impl Split {
+    /// What the caches of both stores have.
+    pub(super) fn cached(&self, id: &SessionId) -> Option<(SessionRow, UserRow)> {
+        let session = self.sessions.cached_session(id)?;
+        let user = self.users.cached_user(&session.user_id)?;
+        Some((session, user))
+    }
+
+    /// The sessions with these ids that are there.
+    async fn sessions_of(&self, ids: &[SessionId]) -> Result<Vec<SessionRow>> {
+        let (mut sessions, mut missing) = (Vec::with_capacity(ids.len()), Vec::new());
+        for id in ids {
+            match self.sessions.cached_session(id) {
+                Some(session) => sessions.push(session),
+                None => missing.push(id.clone()),
+            }
+        }
+        if !missing.is_empty() {
+            sessions.extend(self.sessions.sessions(&missing).await?);
+        }
+        Ok(sessions)
+    }
+
     /// The users of sessions, by the ids that the sessions have.
     async fn users_of(&self, sessions: &[SessionRow]) -> Result<BTreeMap<UserId, UserRow>> {
         let ids: BTreeSet<&UserId> = sessions.iter().map(|session| &session.user_id).collect();
-        let ids: Vec<UserId> = ids.into_iter().cloned().collect();
-        if ids.is_empty() {
-            return Ok(BTreeMap::new());
-        }
-        let found = self.users.users(&ids).await?;
-        let found = found.into_iter().map(|user| (user.id.clone(), user));
-        let mut users: BTreeMap<UserId, UserRow> = found.collect();
+        let (mut users, mut missing) = (BTreeMap::new(), Vec::new());
         for id in ids {
+            match self.users.cached_user(id) {
+                Some(user) => drop(users.insert(id.clone(), user)),
+                None => missing.push(id.clone()),
+            }
+        }
+        if missing.is_empty() {
+            return Ok(users);
+        }
+        let found = self.users.users(&missing).await?;
+        users.extend(found.into_iter().map(|user| (user.id.clone(), user)));
+        for id in missing {
             // A user who is gone, or whom the database knows by another spelling.
             if !users.contains_key(&id)
                 && let Some(user) = self.users.user(&id).await?

@@ -9,10 +9,10 @@ use tokio_postgres::{AsyncMessage, Client};
 
 use super::super::Parts;
 use super::super::error::{Failure, within};
-use super::settings::{Connect, Messages};
-use super::source::End;
+use super::end::End;
 use super::triggers::{self, NOTIFYING, Watched};
-use super::{Shared, Version};
+use super::{Shared, Version, changed};
+use crate::store::cache::{Connect, Messages};
 
 /// How many heartbeats there are within the time for which one is good.
 const HEARTBEATS: u32 = 4;
@@ -69,7 +69,7 @@ async fn receive(shared: &Shared, messages: &mut Messages, channel: &Channel) ->
             None => return End::Closed,
         };
         if notification.channel() != channel.name {
-            shared.changed(notification.payload());
+            changed(shared, notification.payload());
             continue;
         }
         let payload = notification.payload();

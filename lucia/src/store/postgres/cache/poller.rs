@@ -9,7 +9,7 @@
 //!    way then, however long ago they began. Numbers alone do not do: they are not in the order of
 //!    commits, and a poll for those above the highest one so far would miss what commits late.
 //! 2. A poll sees all that was committed before it began. So the cache may answer for `max_silence` from its
-//!    beginning, which [`freshness`](super::freshness) compares with the clock of this process. No clock of a
+//!    beginning, which the [cache](crate::store::cache) compares with the clock of this process. No clock of a
 //!    server counts.
 //!
 //! **No row is deleted that a poll still needs.** A poll notes the lowest number that is under way. Every
@@ -33,9 +33,9 @@ use tokio_postgres::error::SqlState;
 use super::super::error::Failure;
 use super::super::run::Statement;
 use super::super::{Params, Parts};
-use super::source::End;
+use super::end::End;
 use super::triggers::{Names, RECORDING, VERSIONED_TABLES};
-use super::{Shared, Version};
+use super::{Shared, Version, changed};
 use crate::store::tables::CHANGE_TABLE;
 
 /// How long rows are kept, in times for which the cache may answer without a poll.
@@ -204,12 +204,12 @@ impl Poller {
             }
         }
         if polled.changes.len() > READ_AT_ONCE {
-            shared.changed("*");
+            changed(shared, "*");
         } else {
             polled
                 .changes
                 .iter()
-                .for_each(|change| shared.changed(change));
+                .for_each(|change| changed(shared, change));
         }
         self.version.is(polled.version, shared);
         self.sweep.note(begun, polled.under_way, polled.swept);

@@ -4,13 +4,13 @@ use super::super::migrate::Migrating;
 use super::super::run::Statement;
 use super::super::unnamed::Param;
 use super::super::{Params, Parts};
-use super::source::End;
+use super::end::End;
 use crate::store::tables::{CHANGE_TABLE, CHANGED_FUNCTION, RECORD_CHANGE_FUNCTION};
 use crate::store::{Result, StoreError};
 
 /// The triggers of a table, and what they tell of changes by. A table can have those of several kinds.
 #[derive(Debug)]
-pub(super) struct Triggers {
+pub(in super::super) struct Triggers {
     /// What the names of triggers begin with.
     prefix: &'static str,
     function: &'static str,

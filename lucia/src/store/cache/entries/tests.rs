@@ -9,7 +9,7 @@ pub(super) use loom::sync::{Mutex, MutexGuard};
 use loom::thread;
 
 use super::*;
-use crate::store::{Expiries, UnixMillis};
+use crate::store::{Expiries, UnixMillis, UserRow};
 
 const MAX_AGE: Duration = Duration::from_secs(60);
 const USER: Digest = [9; 32];
@@ -48,7 +48,7 @@ impl<V> Map<V> {
     }
 }
 
-fn entries() -> Entries {
+fn entries() -> Entries<UserRow> {
     let entries = Entries::new(100, MAX_AGE);
     entries.open();
     entries
@@ -67,13 +67,28 @@ fn row(session: u8, version: u32) -> (SessionRow, UserRow) {
     (session, user)
 }
 
-fn put(entries: &Entries, session: u8, version: u32, now: Instant) {
+/// Puts what a lookup gave.
+fn put_row(
+    entries: &Entries<UserRow>,
+    begun: Begun,
+    keys: (Digest, Digest),
+    (session, user): &(SessionRow, UserRow),
+) {
+    entries.put(begun, keys, session, user);
+}
+
+fn put(entries: &Entries<UserRow>, session: u8, version: u32, now: Instant) {
     let begun = entries.begin(now).unwrap();
-    entries.put(begun, ([session; 32], USER), &row(session, version));
+    put_row(
+        entries,
+        begun,
+        ([session; 32], USER),
+        &row(session, version),
+    );
 }
 
 /// Runs a test of one thread, where the model's locks work.
-fn alone(test: impl Fn(Entries, Instant) + Send + Sync + 'static) {
+fn alone(test: impl Fn(Entries<UserRow>, Instant) + Send + Sync + 'static) {
     loom::model(move || test(entries(), Instant::now()));
 }
 
@@ -105,7 +120,7 @@ fn a_user_who_changes_takes_all_of_their_sessions_along_for_good() {
 #[test]
 fn the_row_of_a_user_who_changes_takes_no_memory_any_more() {
     alone(|entries, now| {
-        let held = |entries: &Entries| Arc::downgrade(&entries.users.get(&USER).unwrap());
+        let held = |entries: &Entries<UserRow>| Arc::downgrade(&entries.users.get(&USER).unwrap());
         put(&entries, 1, 0, now);
         let first = held(&entries);
         put(&entries, 2, 1, now);
@@ -154,9 +169,9 @@ fn what_is_closed_is_empty_and_stays_so_for_lookups_from_before() {
         entries.close();
         assert_eq!(entries.find(&[1; 32], now), None);
         assert!(entries.begin(now).is_none());
-        entries.put(begun, ([2; 32], USER), &row(2, 0));
+        put_row(&entries, begun, ([2; 32], USER), &row(2, 0));
         entries.open();
-        entries.put(begun, ([3; 32], USER), &row(3, 0));
+        put_row(&entries, begun, ([3; 32], USER), &row(3, 0));
         for session in 1..=3 {
             assert_eq!(entries.find(&[session; 32], now), None);
         }
@@ -165,7 +180,7 @@ fn what_is_closed_is_empty_and_stays_so_for_lookups_from_before() {
 
 /// A session in a database, and its user at a version; and a cache before it.
 struct Model {
-    entries: Entries,
+    entries: Entries<UserRow>,
     stored: Mutex<Option<u32>>,
     /// The changes that can be polled for.
     recorded: Mutex<Vec<Change>>,
@@ -194,7 +209,7 @@ impl Model {
         let begun = self.entries.begin(self.now);
         let found = self.read()?;
         if let Some(begun) = begun {
-            self.entries.put(begun, ([1; 32], USER), &row(1, found));
+            put_row(&self.entries, begun, ([1; 32], USER), &row(1, found));
         }
         Some(found)
     }
@@ -408,7 +423,7 @@ fn the_model_finds_a_lookup_that_takes_its_moment_when_its_answer_is_there() {
                 if let Some(found) = model.read()
                     && let Some(begun) = model.entries.begin(model.now)
                 {
-                    model.entries.put(begun, ([1; 32], USER), &row(1, found));
+                    put_row(&model.entries, begun, ([1; 32], USER), &row(1, found));
                 }
             }
         });

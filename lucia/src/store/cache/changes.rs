@@ -4,14 +4,14 @@ use std::collections::VecDeque;
 
 /// The SHA-256 that a session or a user is known by here: the public id of a session, and the hash
 /// of the id of a user.
-pub(super) type Digest = [u8; 32];
+pub(in super::super) type Digest = [u8; 32];
 
 /// How many changes are kept. A lookup during which there are more is not put into the cache.
 pub(super) const KEPT: usize = 1024;
 
 /// What is not any more as it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Change {
+pub(in super::super) enum Change {
     Session(Digest),
     /// A user, and with them all of their sessions.
     User(Digest),

@@ -1,5 +1,6 @@
-//! The settings of the cache.
+//! The settings of a cache.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,17 +9,26 @@ use futures_util::stream::{self, BoxStream, StreamExt as _};
 use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
 use tokio_postgres::{AsyncMessage, Client, Config, Socket};
 
-use super::source::Source;
 use crate::{Error, Result};
 
+/// How changes arrive from Postgres. From Redis, they arrive in one way only.
+#[derive(Clone)]
+pub(in super::super) enum HowChangesArrive {
+    /// By notifications, over a connection that is made like this.
+    Listen(Arc<Connect>),
+    /// From a table that is polled this often.
+    Poll(Duration),
+}
+
 /// A way to connect.
-pub(super) type Connect = dyn Fn() -> Connecting + Send + Sync;
+pub(in super::super) type Connect = dyn Fn() -> Connecting + Send + Sync;
 
 type Connecting = BoxFuture<'static, Result<(Client, Messages), tokio_postgres::Error>>;
 
 /// What comes from the server, notifications included, which a pool keeps to itself. The client of this
 /// connection gets its answers while this is polled.
-pub(super) type Messages = BoxStream<'static, Result<AsyncMessage, tokio_postgres::Error>>;
+pub(in super::super) type Messages =
+    BoxStream<'static, Result<AsyncMessage, tokio_postgres::Error>>;
 
 /// The shortest and the longest [`max_silence`](CacheOptions::max_silence).
 const SILENCES: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(1)];
@@ -27,7 +37,8 @@ const SILENCES: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
 
 /// The cache of a [`PgStore`](crate::PgStore), switched on by
-/// [`PgStoreBuilder::cache`](crate::PgStoreBuilder::cache).
+/// [`PgStoreBuilder::cache`](crate::PgStoreBuilder::cache), or of a `RedisStore`, switched on by
+/// `RedisStoreBuilder::cache`.
 ///
 /// ```no_run
 /// # async fn f() -> lucia::Result<()> {
@@ -46,7 +57,7 @@ pub struct CacheOptions {
     pub(super) entries: usize,
     pub(super) max_age: Duration,
     pub(super) max_silence: Duration,
-    pub(super) source: Option<Source>,
+    source: Option<HowChangesArrive>,
 }
 
 impl Default for CacheOptions {
@@ -90,7 +101,7 @@ impl CacheOptions {
         self
     }
 
-    /// How the listener connects, which needs a separate connection to the same database.
+    /// How the listener of a `PgStore` connects, which needs a separate connection to the same database.
     /// [`connect`](crate::PgStoreBuilder::connect) knows by itself; a pool that is handed to
     /// [`build`](crate::PgStoreBuilder::build) does not tell.
     ///
@@ -105,7 +116,7 @@ impl CacheOptions {
         T::TlsConnect: Send,
         <T::TlsConnect as TlsConnect<Socket>>::Future: Send,
     {
-        self.source = Some(Source::Listen(Arc::new(move || {
+        self.source = Some(HowChangesArrive::Listen(Arc::new(move || {
             let (config, tls) = (config.clone(), tls.clone());
             Box::pin(async move {
                 let (client, mut connection) = config.connect(tls).await?;
@@ -116,7 +127,7 @@ impl CacheOptions {
         self
     }
 
-    /// Polls a table for changes at this interval, such as 250 ms, in place of `LISTEN`: for a database that
+    /// Polls a table of Postgres for changes at this interval, such as 250 ms, in place of `LISTEN`: for a database that
     /// is reached only by a pooler in transaction mode, or by a proxy that passes no notifications on. The
     /// polls go by the pool, so the cache takes no connection besides. A change by another process is seen
     /// after at most one interval, and within the [`max_silence`](Self::max_silence) whatever fails. The
@@ -126,13 +137,13 @@ impl CacheOptions {
     /// `migrations/postgres/cache_by_polling.sql`. Of this and [`listener`](Self::listener), the last call
     /// counts.
     pub fn poll_interval(mut self, interval: Duration) -> Self {
-        self.source = Some(Source::Poll(interval));
+        self.source = Some(HowChangesArrive::Poll(interval));
         self
     }
 
-    /// Whether it is known how changes arrive.
-    pub(in super::super) fn has_source(&self) -> bool {
-        self.source.is_some()
+    /// How changes arrive, if that is known.
+    pub(in super::super) fn how_changes_arrive(&self) -> Option<&HowChangesArrive> {
+        self.source.as_ref()
     }
 
     pub(in super::super) fn check(&self) -> Result<()> {
@@ -151,7 +162,7 @@ impl CacheOptions {
             let reason = "below 100 ms, an ordinary delay would switch the cache off";
             return Err(Error::setting("cache.max_silence", reason));
         }
-        if let Some(Source::Poll(interval)) = self.source {
+        if let Some(HowChangesArrive::Poll(interval)) = self.source {
             if interval < SHORTEST_INTERVAL {
                 let reason = "below 10 ms, the database would do little else";
                 return Err(Error::setting("cache.poll_interval", reason));
@@ -163,5 +174,15 @@ impl CacheOptions {
             }
         }
         Ok(())
+    }
+}
+
+impl fmt::Debug for HowChangesArrive {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            // What connects holds a password.
+            Self::Listen(_) => f.write_str("Listen"),
+            Self::Poll(interval) => f.debug_tuple("Poll").field(interval).finish(),
+        }
     }
 }

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 /// Until when the cache may answer, by the last heartbeat. Each lookup compares it with the clock, so
 /// the cache stops by itself when heartbeats stop.
 #[derive(Debug)]
-pub(super) struct Freshness {
+pub(in super::super) struct Freshness {
     /// How long the cache may answer without a heartbeat.
-    pub(super) limit: Duration,
+    pub(in super::super) limit: Duration,
     begin: Instant,
     /// In microseconds since `begin`; zero while it may not.
     until: AtomicU64,
@@ -25,7 +25,7 @@ impl Freshness {
     }
 
     /// The time in the form that heartbeats carry.
-    pub(super) fn time(&self, now: Instant) -> u64 {
+    pub(in super::super) fn time(&self, now: Instant) -> u64 {
         micros(now.saturating_duration_since(self.begin))
     }
 
@@ -43,7 +43,7 @@ impl Freshness {
         self.until.store(0, Ordering::Release);
     }
 
-    pub(super) fn is_fresh(&self, now: Instant) -> bool {
+    pub(in super::super) fn is_fresh(&self, now: Instant) -> bool {
         self.time(now) < self.until.load(Ordering::Acquire)
     }
 }

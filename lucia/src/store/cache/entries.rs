@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use super::changes::{Change, Changes, Digest};
-use crate::store::{SessionRow, UserRow};
+use crate::store::SessionRow;
 // By these, the tests run through the ways in which threads can meet.
 #[cfg(test)]
 use tests::{Map, Mutex, MutexGuard};
@@ -15,28 +15,29 @@ use tests::{Map, Mutex, MutexGuard};
 #[cfg(not(test))]
 type Map<V> = quick_cache::sync::Cache<Digest, Arc<V>>;
 
-/// Sessions, and users beside them, so that one user with many sessions is kept once. Where the sessions are in
-/// another store, there are only users.
+/// Sessions, and what is kept of users beside them, so that one user with many sessions is kept once. Where the
+/// sessions are in another store, there are only users; where the users are, nothing is kept of them but that they
+/// have not changed.
 ///
 /// A session's entry names the very entry of its user that it came with. It counts only while that
 /// one is there: the removal of a user removes all of their sessions. It does not keep it: a
 /// user's row that was replaced takes no memory.
-pub(super) struct Entries {
-    sessions: Map<CachedSession>,
-    users: Map<CachedUser>,
+pub(super) struct Entries<U> {
+    sessions: Map<CachedSession<U>>,
+    users: Map<CachedUser<U>>,
     max_age: Duration,
     log: Mutex<Log>,
 }
 
-struct CachedSession {
+struct CachedSession<U> {
     row: SessionRow,
     user_key: Digest,
-    user: Weak<CachedUser>,
+    user: Weak<CachedUser<U>>,
     asked_at: Instant,
 }
 
-struct CachedUser {
-    row: UserRow,
+struct CachedUser<U> {
+    row: U,
     asked_at: Instant,
 }
 
@@ -56,7 +57,7 @@ pub(in super::super) struct Begun {
     asked_at: Instant,
 }
 
-impl Entries {
+impl<U> Entries<U> {
     /// None yet, and closed.
     pub(super) fn new(capacity: usize, max_age: Duration) -> Self {
         Self {
@@ -71,7 +72,10 @@ impl Entries {
     }
 
     /// A session with its user.
-    pub(super) fn find(&self, session: &Digest, now: Instant) -> Option<(SessionRow, UserRow)> {
+    pub(super) fn find(&self, session: &Digest, now: Instant) -> Option<(SessionRow, U)>
+    where
+        U: Clone,
+    {
         let session = self.sessions.get(session)?;
         let user = self.users.get(&session.user_key)?;
         let is_young = |asked_at| self.is_young(asked_at, now);
@@ -82,7 +86,10 @@ impl Entries {
     }
 
     /// A user, whatever session asks for them.
-    pub(super) fn find_user(&self, user: &Digest, now: Instant) -> Option<UserRow> {
+    pub(super) fn find_user(&self, user: &Digest, now: Instant) -> Option<U>
+    where
+        U: Clone,
+    {
         let user = self.users.get(user)?;
         self.is_young(user.asked_at, now).then(|| user.row.clone())
     }
@@ -98,9 +105,11 @@ impl Entries {
     }
 
     /// Puts what a lookup gave, unless it may have changed since the lookup was sent.
-    pub(super) fn put(&self, begun: Begun, key: (Digest, Digest), row: &(SessionRow, UserRow)) {
-        let (session_key, user_key) = key;
-        let (session, user) = row;
+    pub(super) fn put(&self, begun: Begun, keys: (Digest, Digest), session: &SessionRow, user: &U)
+    where
+        U: Clone + PartialEq,
+    {
+        let (session_key, user_key) = keys;
         let log = self.lock();
         if !log.may_put(begun, Some(&session_key), &user_key) {
             return;
@@ -116,7 +125,10 @@ impl Entries {
     }
 
     /// As [`put`](Self::put), for a user alone.
-    pub(super) fn put_user(&self, begun: Begun, key: Digest, user: &UserRow) {
+    pub(super) fn put_user(&self, begun: Begun, key: Digest, user: &U)
+    where
+        U: Clone + PartialEq,
+    {
         let log = self.lock();
         if log.may_put(begun, None, &key) {
             self.kept_user(begun, key, user);
@@ -124,7 +136,10 @@ impl Entries {
     }
 
     /// The entry of a user: the one that there is, if it says the same.
-    fn kept_user(&self, begun: Begun, key: Digest, user: &UserRow) -> Arc<CachedUser> {
+    fn kept_user(&self, begun: Begun, key: Digest, user: &U) -> Arc<CachedUser<U>>
+    where
+        U: Clone + PartialEq,
+    {
         let known = self
             .users
             .get(&key)
