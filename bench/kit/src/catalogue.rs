@@ -17,6 +17,8 @@ pub(crate) const LUCIA_CACHE: &str = "lucia-cache";
 pub(crate) const LUCIA_REDIS: &str = "lucia-redis";
 /// The same, with its users in the cache.
 pub(crate) const LUCIA_REDIS_CACHE: &str = "lucia-redis-cache";
+/// The same, with its sessions in a cache as well.
+pub(crate) const LUCIA_REDIS_CACHES: &str = "lucia-redis-caches";
 
 /// What that is compared to besides.
 pub(crate) const ACTIX_SESSION: &str = "actix-session";
@@ -166,6 +168,16 @@ pub(crate) const ALL: &[Entry] = &[
         title: "lucia with its sessions in Redis and its cache of users",
         directory: "lucia-actix",
         arguments: &["redis", "cache"],
+        language: Language::Rust,
+        sessions: Sessions::OwnInRedis,
+        base: HAND_WRITTEN,
+        packages: &["actix-web", "deadpool-postgres", "redis", "tokio-postgres"],
+    },
+    Entry {
+        name: LUCIA_REDIS_CACHES,
+        title: "lucia with its sessions in Redis and both caches",
+        directory: "lucia-actix",
+        arguments: &["redis", "redis-cache", "cache"],
         language: Language::Rust,
         sessions: Sessions::OwnInRedis,
         base: HAND_WRITTEN,

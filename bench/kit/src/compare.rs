@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use crate::catalogue::{ACTIX_SESSION, Entry, LUCIA_REDIS, LUCIA_REDIS_CACHE};
+use crate::catalogue::{ACTIX_SESSION, Entry, LUCIA_REDIS, LUCIA_REDIS_CACHE, LUCIA_REDIS_CACHES};
 use crate::chart::Emphasis;
 use crate::load::Length;
 use crate::options::{Mode, Options};
@@ -24,7 +24,7 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     };
     let mut servers = options.servers.clone();
     if let (Some(versus), true) = (versus, servers.is_empty()) {
-        servers = [versus, LUCIA_REDIS, LUCIA_REDIS_CACHE]
+        servers = [versus, LUCIA_REDIS, LUCIA_REDIS_CACHE, LUCIA_REDIS_CACHES]
             .map(str::to_owned)
             .into();
     }

@@ -7,7 +7,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use crate::catalogue::{
-    Entry, HAND_WRITTEN, HAND_WRITTEN_AXUM, LUCIA_CACHE, LUCIA_REDIS, LUCIA_REDIS_CACHE, Sessions,
+    Entry, HAND_WRITTEN, HAND_WRITTEN_AXUM, LUCIA_CACHE, LUCIA_REDIS, LUCIA_REDIS_CACHE,
+    LUCIA_REDIS_CACHES, Sessions,
 };
 use crate::endurance;
 use crate::load::Length;
@@ -83,7 +84,10 @@ struct Check<'a> {
 
 impl Check<'_> {
     async fn all(&self, valid: Rc<Vec<Request>>) -> Result<()> {
-        if matches!(self.entry.name, LUCIA_CACHE | LUCIA_REDIS_CACHE) {
+        if matches!(
+            self.entry.name,
+            LUCIA_CACHE | LUCIA_REDIS_CACHE | LUCIA_REDIS_CACHES
+        ) {
             let number = valid.len() as u64;
             self.one("not kept yet", valid.clone(), 32, number, Statements::Any)
                 .await?;
@@ -95,7 +99,9 @@ impl Check<'_> {
             HAND_WRITTEN | HAND_WRITTEN_AXUM | "lucia-one-by-one" => {
                 (Statements::Exactly(1), Statements::Exactly(1))
             }
-            LUCIA_CACHE | LUCIA_REDIS_CACHE => (Statements::Exactly(0), Statements::Exactly(0)),
+            LUCIA_CACHE | LUCIA_REDIS_CACHE | LUCIA_REDIS_CACHES => {
+                (Statements::Exactly(0), Statements::Exactly(0))
+            }
             "lucia" | "lucia-axum" | LUCIA_REDIS => (Statements::Exactly(1), Statements::Shared),
             _ => (Statements::Any, Statements::Any),
         };

@@ -9,6 +9,14 @@ mod index;
 mod replicas;
 mod scripts;
 mod server;
+#[cfg(feature = "cache")]
+mod tracking;
+
+/// Without the feature `cache`, there is none.
+#[cfg(not(feature = "cache"))]
+mod tracking {
+    pub(super) type Cache = crate::store::cache::Cache<()>;
+}
 
 use std::fmt;
 use std::sync::Arc;
@@ -26,6 +34,8 @@ use self::index::AT_ONCE;
 use self::replicas::Replicas;
 use self::scripts::Script;
 use self::server::Server;
+use self::tracking::Cache;
+use super::cache::Begun;
 use super::{
     Expiries, InsertedSession, NewSessionRow, Owner, Result, Rotation, SessionRow, SessionStore,
     StoreError, StoreHealth, UnixMillis,
@@ -70,6 +80,7 @@ struct Parts {
     prefix: String,
     attributes: Attributes,
     timeout: Duration,
+    cache: Cache,
 }
 
 impl RedisStore {
@@ -95,6 +106,15 @@ impl RedisStore {
     pub async fn cluster<U: AsRef<str>>(urls: impl IntoIterator<Item = U>) -> crate::Result<Self> {
         Self::builder().cluster(urls).await
     }
+
+    /// Whether the [cache](RedisStoreBuilder::cache) answers: whether there is one, and it receives changes. It does
+    /// not a moment after the store was made, and while the server does not answer. [`Auth::health`](crate::Auth::health)
+    /// reports it as well.
+    #[cfg(feature = "cache")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "cache")))]
+    pub fn is_cache_answering(&self) -> bool {
+        self.0.cache.is_answering()
+    }
 }
 
 #[async_trait]
@@ -113,6 +133,8 @@ impl SessionStore for RedisStore {
 
     /// By the reply to `INFO` of each server that takes writes.
     async fn health(&self) -> Result<StoreHealth> {
+        // It begins with the first lookup, where there was no runtime before.
+        self.0.cache.start(&self.0);
         let asking = async {
             let servers = self.0.connection.info().await;
             servers.map_err(|error| failure::failed(&error))
@@ -121,7 +143,17 @@ impl SessionStore for RedisStore {
         for info in self.0.bounded(asking).await? {
             health = Server::new(&info).health(health, self.0.quorum());
         }
+        if self.0.cache.is_on() && !self.0.cache.is_answering() {
+            health = health.degraded(
+                "the cache receives no changes, and does not answer: all lookups go to the server",
+            );
+        }
         Ok(health)
+    }
+
+    #[cfg(feature = "metrics")]
+    fn record_metrics(&self) {
+        self.0.cache.record_metrics();
     }
 
     /// A pipeline goes to one server.
@@ -133,12 +165,23 @@ impl SessionStore for RedisStore {
         self.0.bounded(self.0.insert(session)).await
     }
 
+    fn cached_session(&self, id: &SessionId) -> Option<SessionRow> {
+        self.0.cache.find(id).map(|(session, ())| session)
+    }
+
     async fn session(&self, id: &SessionId) -> Result<Option<SessionRow>> {
-        self.0.bounded(self.0.session(id)).await
+        // Before the lookup is sent: what changes from here on may not be in it.
+        let begun = self.0.cache.begin(&self.0, 1);
+        let session = self.0.bounded(self.0.session(id)).await?;
+        self.0.keep(begun, session.as_slice());
+        Ok(session)
     }
 
     async fn sessions(&self, ids: &[SessionId]) -> Result<Vec<SessionRow>> {
-        self.0.bounded(self.0.sessions(ids)).await
+        let begun = self.0.cache.begin(&self.0, ids.len());
+        let sessions = self.0.bounded(self.0.sessions(ids)).await?;
+        self.0.keep(begun, &sessions);
+        Ok(sessions)
     }
 
     async fn user_sessions(&self, user_id: &UserId) -> Result<Vec<SessionRow>> {
@@ -155,6 +198,7 @@ impl SessionStore for RedisStore {
     }
 
     async fn renew_session(&self, id: &SessionId, expiries: Expiries) -> Result<bool> {
+        let _changing = self.0.cache.session_changes(id);
         let renew = async {
             let Some(user_id) = self.0.user_of(id).await? else {
                 return Ok(false);
@@ -170,6 +214,7 @@ impl SessionStore for RedisStore {
     }
 
     async fn rotate_session(&self, id: &SessionId, rotation: Rotation) -> Result<bool> {
+        let _changing = self.0.cache.session_changes(id);
         self.0.bounded(self.0.rotate(id, rotation)).await
     }
 
@@ -179,6 +224,7 @@ impl SessionStore for RedisStore {
         attributes: Map<String, Value>,
     ) -> Result<Option<SessionRow>> {
         self.0.attributes.check(&self.0.prefix, &attributes)?;
+        let _changing = self.0.cache.session_changes(id);
         let update = async {
             let fields = fields::of_attributes(&attributes);
             let hash = self.0.change(id.as_str(), None, fields).await?;
@@ -188,6 +234,8 @@ impl SessionStore for RedisStore {
     }
 
     async fn delete_session(&self, id: &SessionId, owner: Owner<'_>) -> Result<bool> {
+        // Also where another call has deleted it a moment ago.
+        let _changing = self.0.cache.session_changes(id);
         let delete = async {
             let is_owner = |user: &String| owner.user_id().is_none_or(|id| id.as_str() == user);
             match self.0.user_of(id).await?.filter(is_owner) {
@@ -203,6 +251,7 @@ impl SessionStore for RedisStore {
         user_id: &UserId,
         except: Option<&SessionId>,
     ) -> Result<()> {
+        let _changing = self.0.cache.user_changes(user_id);
         self.0
             .bounded(self.0.end_all(user_id.as_str(), except))
             .await
@@ -218,6 +267,13 @@ impl Parts {
     async fn bounded<T>(&self, call: impl Future<Output = Result<T>>) -> Result<T> {
         let answer = within(self.timeout, call).await;
         answer.map_err(StoreError::unavailable)?
+    }
+
+    /// Puts what a lookup gave into the cache.
+    fn keep(&self, begun: Option<Begun>, sessions: &[SessionRow]) {
+        for session in sessions {
+            self.cache.put(begun, session, &session.user_id, &());
+        }
     }
 
     /// The key of a session's hash.

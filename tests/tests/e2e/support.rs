@@ -53,14 +53,15 @@ macro_rules! on_each_store {
 }
 pub(crate) use on_each_store;
 
-/// Makes a test of each function on Postgres and on SQLite, with the sessions in Redis.
+/// Makes a test of each function on Postgres and on SQLite, with the sessions in Redis: beside Postgres in
+/// its cache as well, and beside SQLite not.
 macro_rules! on_redis {
     ($($name:ident),* $(,)?) => {
         mod redis_beside_postgres {
             $(#[tokio::test]
             async fn $name() {
                 let stage = crate::support::Stage::postgres().await;
-                if let Some(stage) = stage.with_redis().await {
+                if let Some(stage) = stage.with_cached_redis().await {
                     super::$name(stage).await;
                 }
             })*

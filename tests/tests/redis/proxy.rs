@@ -1,5 +1,6 @@
 //! A proxy that stops between two commands.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use lucia_tests::RedisServer;
@@ -27,6 +28,8 @@ struct State {
     mode: Mutex<Mode>,
     has_stopped: Notify,
     goes_on: Notify,
+    /// It answers `CLIENT TRACKING` in the place of the server.
+    hides_tracking: AtomicBool,
     /// How often all connections were cut.
     cuts: watch::Sender<u64>,
 }
@@ -47,6 +50,7 @@ impl Proxy {
             mode: Mutex::new(Mode::Open),
             has_stopped: Notify::new(),
             goes_on: Notify::new(),
+            hides_tracking: AtomicBool::new(false),
             cuts: watch::channel(0).0,
         });
         let (server, shared) = (server.port(), state.clone());
@@ -76,6 +80,11 @@ impl Proxy {
     /// Lets so many commands pass, and stops then.
     pub(crate) fn stop_after(&self, commands: usize, stop: Stop) {
         *self.state.mode.lock().unwrap() = Mode::Counting(commands, stop);
+    }
+
+    /// From now on no server learns of `CLIENT TRACKING`.
+    pub(crate) fn hide_tracking(&self) {
+        self.state.hides_tracking.store(true, Ordering::Relaxed);
     }
 
     /// Waits until it has stopped.
@@ -127,7 +136,11 @@ impl State {
 
 async fn commands(client: OwnedReadHalf, mut server: OwnedWriteHalf, state: Arc<State>) {
     let mut client = BufReader::new(client);
-    while let Some(command) = command(&mut client).await {
+    while let Some(mut command) = command(&mut client).await {
+        let is_tracking = command.windows(8).any(|word| word == b"TRACKING");
+        if is_tracking && state.hides_tracking.load(Ordering::Relaxed) {
+            command = b"*1\r\n$4\r\nPING\r\n".to_vec();
+        }
         if !state.lets_pass() {
             state.stop().await;
         }

@@ -1,4 +1,4 @@
-//! lucia on actix-web: `lucia-actix serve [one-by-one] [sweep] [anonymous] [redis] [cache [ENTRIES]]`, and
+//! lucia on actix-web: `lucia-actix serve [one-by-one] [sweep] [anonymous] [redis] [redis-cache] [cache [ENTRIES]]`, and
 //! `lucia-actix seed OUTFILE COUNT` for sessions in Redis.
 
 use std::env;
@@ -129,7 +129,15 @@ async fn serve() -> Result<(), Box<dyn Error>> {
     let anonymous = asked_for("anonymous");
     let mut auth = Auth::builder(store);
     if asked_for("redis") {
-        auth = auth.sessions(redis().await?);
+        let mut sessions = RedisStore::builder();
+        if asked_for("redis-cache") {
+            sessions = sessions.cache(cache()?);
+        }
+        let sessions = sessions.connect(&env::var("REDIS_URL")?).await?;
+        while asked_for("redis-cache") && !sessions.is_cache_answering() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        auth = auth.sessions(sessions);
     }
     if anonymous {
         // Whatever cookie is sent is another site's, as it were.

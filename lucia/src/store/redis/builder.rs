@@ -15,7 +15,9 @@ use super::connection::{Connection, Target};
 use super::failure::description;
 use super::replicas::{Quorum, Replicas};
 use super::server::Server;
-use super::{Parts, RedisStore};
+use super::{Parts, RedisStore, tracking};
+#[cfg(feature = "cache")]
+use crate::store::cache::{CacheOptions, HowChangesArrive};
 use crate::store::is_distant;
 use crate::time_limit::within;
 use crate::{Error, Result};
@@ -38,6 +40,8 @@ pub struct RedisStoreBuilder {
     attributes: Value,
     timeout: Duration,
     quorum: Option<Quorum>,
+    #[cfg(feature = "cache")]
+    cache: Option<CacheOptions>,
 }
 
 impl Default for RedisStoreBuilder {
@@ -47,6 +51,8 @@ impl Default for RedisStoreBuilder {
             attributes: Value::Object(Map::new()),
             timeout: Duration::from_secs(5),
             quorum: None,
+            #[cfg(feature = "cache")]
+            cache: None,
         }
     }
 }
@@ -90,6 +96,23 @@ impl RedisStoreBuilder {
     /// replicas. While one of them is down, no write succeeds unless there is another one.
     pub fn wait_for_replicas(mut self, replicas: u32, patience: Duration) -> Self {
         self.quorum = Some(Quorum { replicas, patience });
+        self
+    }
+
+    /// Keeps sessions in memory until the server reports a change; off by default. Together with the
+    /// [cache](crate::PgStoreBuilder::cache) of the users, a request then asks no server.
+    ///
+    /// A change or the end of a session by **this store** is seen by every lookup that is called after that has
+    /// returned, as without a cache. One by **another process**, or by hand, is seen when the message of it has
+    /// arrived, which takes milliseconds, or within the [`max_silence`](CacheOptions::max_silence), a second by default,
+    /// whatever fails. A cache that does not receive changes does not answer, and lookups go to the server.
+    ///
+    /// It takes one connection more, and the command `CLIENT TRACKING`: where the server uses ACLs, allow
+    /// `+client|tracking +ping`. Each process receives all changes of sessions. A cluster has no cache.
+    #[cfg(feature = "cache")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "cache")))]
+    pub fn cache(mut self, options: CacheOptions) -> Self {
+        self.cache = Some(options);
         self
     }
 
@@ -186,6 +209,10 @@ impl RedisStoreBuilder {
             return Err(Error::setting("session_attributes", reason));
         };
         let attributes = Attributes::new(defaults)?;
+        #[cfg(feature = "cache")]
+        if let Some(cache) = &self.cache {
+            check_cache(cache, is_cluster)?;
+        }
         let replicas = match self.quorum {
             Some(quorum) => {
                 check(quorum, self.timeout)?;
@@ -218,13 +245,20 @@ impl RedisStoreBuilder {
         if let Some(reason) = fewer {
             tracing::warn!("Redis at `{address}`: {reason}");
         }
-        Ok(RedisStore(Arc::new(Parts {
+        #[cfg(feature = "cache")]
+        let cache = tracking::new(self.cache, connection.server());
+        #[cfg(not(feature = "cache"))]
+        let cache = tracking::Cache::none();
+        let store = RedisStore(Arc::new(Parts {
             connection,
             replicas,
             prefix: self.prefix,
             attributes,
             timeout: self.timeout,
-        })))
+            cache,
+        }));
+        store.0.cache.start(&store.0);
+        Ok(store)
     }
 
     fn connection_info(&self, url: &str) -> Result<ConnectionInfo> {
@@ -249,6 +283,22 @@ impl RedisStoreBuilder {
         let settings = settings.set_user_timeout(self.timeout);
         settings
     }
+}
+
+#[cfg(feature = "cache")]
+fn check_cache(options: &CacheOptions, is_cluster: bool) -> Result<()> {
+    options.check()?;
+    if is_cluster {
+        let reason = "a cluster reports no changes to it: leave it out, or use one server";
+        return Err(Error::setting("cache", reason));
+    }
+    let setting = match options.how_changes_arrive() {
+        None => return Ok(()),
+        Some(HowChangesArrive::Listen(_)) => "cache.listener",
+        Some(HowChangesArrive::Poll(_)) => "cache.poll_interval",
+    };
+    let reason = "it is for `PgStore`: Redis reports changes by `CLIENT TRACKING`";
+    Err(Error::setting(setting, reason))
 }
 
 fn check(quorum: Quorum, timeout: Duration) -> Result<()> {

@@ -81,6 +81,15 @@ impl Connection {
             .map_err(|_| unexpected(what))
     }
 
+    /// The server, if there is one alone.
+    #[cfg(feature = "cache")]
+    pub(super) fn server(&self) -> Option<&Client> {
+        match &self.target {
+            Target::Server(server) => Some(server),
+            Target::Cluster(_) => None,
+        }
+    }
+
     pub(super) fn is_of_cluster(&self) -> bool {
         matches!(self.target, Target::Cluster(_))
     }

@@ -165,6 +165,7 @@ impl Parts {
 
     /// Deletes a hash. Returns whether it was there.
     pub(super) async fn unlink(&self, id: &str) -> Result<bool> {
+        let _changing = id.parse().map(|id| self.cache.session_changes(&id));
         let key = self.key(id);
         let mut command = redis::cmd("UNLINK");
         command.arg(&key);

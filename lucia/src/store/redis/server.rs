@@ -27,6 +27,17 @@ impl<'a> Server<'a> {
         self.is("cluster_enabled", "1")
     }
 
+    /// What tells this run of a server from every other one.
+    #[cfg(feature = "cache")]
+    pub(super) fn run_id(&self) -> Option<&'a str> {
+        self.0.get("run_id").copied()
+    }
+
+    #[cfg(feature = "cache")]
+    pub(super) fn is_primary(&self) -> bool {
+        self.is("role", "master")
+    }
+
     /// Why it cannot keep sessions, and what to do about it.
     pub(super) fn objection(&self) -> Option<String> {
         let version = self.0.get("redis_version").copied().unwrap_or("unknown");

@@ -1,6 +1,7 @@
 //! A cache of users, with the sessions in another store.
 
 use futures_util::future::join_all;
+use lucia::store::SessionStore as _;
 use lucia::{Auth, Error, Session, UserId};
 
 use crate::split::WITHOUT_USERS;
@@ -194,4 +195,43 @@ async fn a_user_whose_id_is_spelled_in_another_way_is_asked_for() {
     for session in [&first, &session] {
         assert_eq!(apart.greeting(session).await, "Hello, grace!");
     }
+}
+
+/// Sessions in Redis can be cached as well.
+#[tokio::test]
+async fn where_both_are_known_no_store_is_asked() {
+    let Some(stage) = Stage::postgres().await.with_cached_redis().await else {
+        return;
+    };
+    let caching = Caching::by(Source::Listen, &stage).await;
+    let sessions = stage.redis_sessions().clone();
+    let auth = Auth::builder(caching.store.clone()).sessions(sessions.clone());
+    let auth = auth.build().unwrap();
+    let session = sign_up(&auth, "ada").await;
+    let look = async || {
+        let is_cached = sessions.cached_session(&session.id).is_some();
+        Caching::statements(&stage);
+        let found = auth.validate_session(session.token()).await.unwrap();
+        let statements = Caching::statements(&stage).len();
+        (found.is_some(), is_cached, statements)
+    };
+    eventually(async || look().await == (true, true, 0)).await;
+
+    let elsewhere = stage.builder().await.build().unwrap();
+    rename(&elsewhere, &session.user_id, "grace").await;
+    let greeting = async || {
+        let site = actix::serve(auth.clone(), actix::front_page()).await;
+        site.browser_of(&session).get("/me").await.body
+    };
+    eventually(async || greeting().await == "Hello, grace!").await;
+    eventually(async || look().await == (true, true, 0)).await;
+
+    // A user who is gone, and whose session is left.
+    let sql = format!(
+        "DELETE FROM user_key WHERE user_id = '{0}'; DELETE FROM auth_user WHERE id = '{0}'",
+        session.user_id
+    );
+    stage.execute(&sql).await;
+    eventually(async || !look().await.0).await;
+    assert!(sessions.cached_session(&session.id).is_some());
 }

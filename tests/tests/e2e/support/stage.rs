@@ -5,14 +5,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use lucia::store::Store;
 use lucia::{
-    Auth, AuthBuilder, KeyId, NewUser, PgStore, RedisStore, Session, SqliteStore, VerifiedKey,
+    Auth, AuthBuilder, CacheOptions, KeyId, NewUser, PgStore, RedisStore, RedisStoreBuilder,
+    Session, SqliteStore, VerifiedKey,
 };
 use lucia_tests::{Database, Proxy, RedisServer, Template, TestClock};
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 use tokio_postgres::SimpleQueryMessage;
 
-use super::Probe;
+use super::{Probe, eventually};
 
 /// The user's own columns in most tests.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,11 +78,28 @@ impl Stage {
 
     /// The same with its sessions in Redis. `None` where no Redis is installed.
     pub(crate) async fn with_redis(self) -> Option<Self> {
+        self.with_redis_of(RedisStore::builder()).await
+    }
+
+    /// As [`with_redis`](Self::with_redis), with a cache that answers.
+    pub(crate) async fn with_cached_redis(self) -> Option<Self> {
+        let builder = RedisStore::builder().cache(CacheOptions::new());
+        let stage = self.with_redis_of(builder).await?;
+        eventually(async || stage.redis_sessions().is_cache_answering()).await;
+        Some(stage)
+    }
+
+    /// The store of sessions where they are in Redis.
+    pub(crate) fn redis_sessions(&self) -> &RedisStore {
+        &self.sessions.as_ref().unwrap().store
+    }
+
+    async fn with_redis_of(self, builder: RedisStoreBuilder) -> Option<Self> {
         static NUMBER: AtomicUsize = AtomicUsize::new(0);
 
         let server = RedisServer::shared().await?;
         let prefix = format!("stage{}", NUMBER.fetch_add(1, Ordering::Relaxed));
-        let builder = RedisStore::builder().prefix(&prefix);
+        let builder = builder.prefix(&prefix);
         let store = builder.connect(&server.url()).await.unwrap();
         let sessions = RedisSessions {
             server,

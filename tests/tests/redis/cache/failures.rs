@@ -1,0 +1,239 @@
+//! Servers that fall silent, are replaced, or tell of no changes.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::{Duration, Instant};
+
+use lucia::store::{Owner, SessionStore};
+use lucia::{CacheOptions, Error, HealthStatus, RedisStore};
+use lucia_tests::{RedisCluster, RedisServer, watch};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::{answering, keep, look_up};
+use crate::proxy::Proxy;
+use crate::support::{ADA, Place, builder, eventually, id, session, with_replica};
+
+/// How long the cache may answer when all falls silent, and time for a machine that is busy.
+const SILENCE: Duration = Duration::from_secs(1);
+const BUSY: Duration = Duration::from_secs(20);
+
+async fn cached(url: &str) -> RedisStore {
+    let builder = RedisStore::builder().cache(CacheOptions::new());
+    let store = answering(builder.connect(url).await.unwrap()).await;
+    store.insert_session(session(1, ADA)).await.unwrap();
+    keep(&store, 1).await;
+    store
+}
+
+/// Waits until the cache has stopped. It may answer again by then, without what it had.
+async fn stops(store: &RedisStore) {
+    let begin = Instant::now();
+    while store.cached_session(&id(1)).is_some() {
+        assert!(begin.elapsed() < BUSY, "it goes on");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+#[tokio::test]
+async fn r54_it_stops_within_a_second_when_the_server_stands_still() {
+    let Some(server) = RedisServer::start(&["--save", ""]).await else {
+        return;
+    };
+    let store = cached(&server.url()).await;
+    server.pause();
+    stops(&store).await;
+    server.resume();
+    answering(store.clone()).await;
+    assert_eq!(store.cached_session(&id(1)), None, "it begins empty");
+    keep(&store, 1).await;
+}
+
+#[tokio::test]
+async fn r54_it_stops_when_its_connection_breaks_and_begins_empty() {
+    let Some(server) = RedisServer::start(&["--save", ""]).await else {
+        return;
+    };
+    let store = cached(&server.url()).await;
+    for round in 0..3 {
+        let listed: String = server.ask(&["CLIENT", "LIST"]).await;
+        let tracking = listed
+            .lines()
+            .find(|line| field(line, "flags").contains('t'));
+        let tracking = field(tracking.unwrap(), "id").to_owned();
+        server.ask::<()>(&["CLIENT", "KILL", "ID", &tracking]).await;
+        // What is deleted meanwhile is told to nobody.
+        let other = RedisStore::connect(&server.url()).await.unwrap();
+        other.delete_session(&id(1), Owner::Anyone).await.unwrap();
+        eventually(async || look_up(&store, 1).await.is_none()).await;
+        answering(store.clone()).await;
+        assert_eq!(store.cached_session(&id(1)), None, "{round}");
+        store.insert_session(session(1, ADA)).await.unwrap();
+        keep(&store, 1).await;
+    }
+}
+
+fn field<'a>(line: &'a str, name: &str) -> &'a str {
+    let mut fields = line.split(' ').filter_map(|field| field.split_once('='));
+    fields.find(|(field, _)| *field == name).unwrap().1
+}
+
+/// The lookups go to another server, as after a failover, and the cache still listens to the old one.
+#[tokio::test]
+async fn r54_an_old_primary_says_nothing_of_a_new_one() {
+    let (Some(old), Some(new)) = (
+        RedisServer::start(&["--save", ""]).await,
+        RedisServer::start(&["--save", ""]).await,
+    ) else {
+        return;
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("redis://{}", listener.local_addr().unwrap());
+    let target = Arc::new(AtomicU16::new(old.port()));
+    let current = target.clone();
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let port = current.load(Ordering::SeqCst);
+            let mut server = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+            tokio::spawn(async move {
+                let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
+            });
+        }
+    });
+    let store = cached(&url).await;
+    target.store(new.port(), Ordering::SeqCst);
+    let listed: String = old.ask(&["CLIENT", "LIST"]).await;
+    let is_of_lookups = |line: &&str| {
+        let command = field(line, "cmd");
+        !field(line, "flags").contains('t') && (command == "hmget" || command == "info")
+    };
+    let lookups = listed.lines().find(is_of_lookups);
+    let lookups = field(lookups.unwrap(), "id").to_owned();
+    old.ask::<()>(&["CLIENT", "KILL", "ID", &lookups]).await;
+    stops(&store).await;
+    // It begins anew with the new server, and with nothing.
+    answering(store.clone()).await;
+    assert_eq!(look_up(&store, 1).await, None);
+    store.insert_session(session(1, ADA)).await.unwrap();
+    keep(&store, 1).await;
+    let other = RedisStore::connect(&new.url()).await.unwrap();
+    other.delete_session(&id(1), Owner::Anyone).await.unwrap();
+    eventually(async || look_up(&store, 1).await.is_none()).await;
+}
+
+/// A primary that becomes a replica has what others change later than they do.
+#[tokio::test]
+async fn r54_a_server_that_becomes_a_replica_has_no_cache() {
+    let Some((primary, replica)) = with_replica(&["--save", ""]).await else {
+        return;
+    };
+    let store = cached(&primary.url()).await;
+    replica.ask::<()>(&["REPLICAOF", "NO", "ONE"]).await;
+    let port = replica.port().to_string();
+    primary.ask::<()>(&["REPLICAOF", "127.0.0.1", &port]).await;
+    stops(&store).await;
+    eventually(async || !store.is_cache_answering()).await;
+}
+
+#[tokio::test]
+async fn it_goes_on_when_the_memory_is_full_and_writes_are_refused() {
+    let Some(server) = RedisServer::start(&["--save", ""]).await else {
+        return;
+    };
+    let store = cached(&server.url()).await;
+    server.ask::<()>(&["CONFIG", "SET", "maxmemory", "1"]).await;
+    assert!(store.insert_session(session(2, ADA)).await.is_err());
+    // For longer than one heartbeat lasts.
+    let begin = Instant::now();
+    eventually(async || begin.elapsed() > SILENCE + SILENCE / 2).await;
+    answering(store.clone()).await;
+    keep(&store, 1).await;
+    store.delete_session(&id(1), Owner::Anyone).await.unwrap();
+    assert_eq!(look_up(&store, 1).await, None);
+}
+
+/// Lookups go to the server, and an operator is told.
+#[tokio::test]
+async fn without_the_permission_it_does_not_answer() {
+    let Some(server) = RedisServer::start(&["--save", ""]).await else {
+        return;
+    };
+    server
+        .ask::<()>(&[
+            "ACL",
+            "SETUSER",
+            "app",
+            "on",
+            ">secret",
+            "~*",
+            "+@all",
+            "-client|tracking",
+        ])
+        .await;
+    let url = format!("redis://app:secret@127.0.0.1:{}", server.port());
+    let log = watch(["refuses `CLIENT TRACKING`"]);
+    let store = builder()
+        .cache(CacheOptions::new())
+        .connect(&url)
+        .await
+        .unwrap();
+    eventually(async || !log.lines().is_empty()).await;
+    assert!(log.lines().iter().all(|line| !line.contains("secret")));
+    store.insert_session(session(1, ADA)).await.unwrap();
+    assert!(look_up(&store, 1).await.is_some());
+    assert_eq!(store.cached_session(&id(1)), None);
+    let health = store.health().await.unwrap();
+    assert_eq!(health.status, HealthStatus::Degraded);
+    assert!(
+        health
+            .reasons
+            .iter()
+            .any(|reason| reason.contains("the cache")),
+        "{health:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_proxy_that_passes_no_messages_on_is_noticed() {
+    let Some(place) = Place::new().await else {
+        return;
+    };
+    let proxy = Proxy::before(place.server).await;
+    proxy.hide_tracking();
+    let log = watch(["something between lucia and the server"]);
+    let store = place
+        .builder()
+        .cache(CacheOptions::new())
+        .connect(&proxy.url())
+        .await
+        .unwrap();
+    eventually(async || !log.lines().is_empty()).await;
+    assert!(!store.is_cache_answering());
+    store.insert_session(session(1, ADA)).await.unwrap();
+    assert!(look_up(&store, 1).await.is_some());
+}
+
+#[tokio::test]
+async fn settings_that_it_cannot_have_are_refused() {
+    let Some(server) = RedisServer::shared().await else {
+        return;
+    };
+    let cluster = RedisCluster::shared().await.unwrap();
+    let refused = |store: lucia::Result<RedisStore>, named: &str| match store {
+        Err(Error::Setting { setting, .. }) => assert_eq!(setting, named),
+        other => panic!("{other:?}"),
+    };
+    let of = |cache| builder().cache(cache);
+    let new = CacheOptions::new;
+    refused(of(new()).cluster(cluster.urls()).await, "cache");
+    let polled = new().poll_interval(Duration::from_millis(250));
+    refused(
+        of(polled).connect(&server.url()).await,
+        "cache.poll_interval",
+    );
+    refused(
+        of(new().entries(0)).connect(&server.url()).await,
+        "cache.entries",
+    );
+    let silent = new().max_silence(Duration::from_secs(2));
+    refused(of(silent).connect(&server.url()).await, "cache.max_silence");
+}
