@@ -7,12 +7,18 @@ mod failures;
 use lucia::store::{SessionRow, SessionStore};
 use lucia::{CacheOptions, RedisStore};
 use lucia_tests::RedisServer;
+use std::time::Duration;
 
 use crate::support::{ADA, Place, eventually, id, session};
 
+/// So that whatever is gone has not gone by its age.
+fn options() -> CacheOptions {
+    CacheOptions::new().max_age(Duration::from_secs(60 * 60))
+}
+
 /// A store whose cache answers.
 async fn cached(place: &Place) -> RedisStore {
-    let builder = place.builder().cache(CacheOptions::new());
+    let builder = place.builder().cache(options());
     answering(builder.connect(&place.server.url()).await.unwrap()).await
 }
 
@@ -54,7 +60,7 @@ async fn what_it_has_asks_no_server() {
     let Some(server) = RedisServer::start(&["--save", ""]).await else {
         return;
     };
-    let builder = RedisStore::builder().cache(CacheOptions::new());
+    let builder = RedisStore::builder().cache(options());
     let store = answering(builder.connect(&server.url()).await.unwrap()).await;
     store.insert_session(session(1, ADA)).await.unwrap();
     assert_eq!(store.cached_session(&id(1)), None);

@@ -30,6 +30,8 @@ struct State {
     goes_on: Notify,
     /// It answers `CLIENT TRACKING` in the place of the server.
     hides_tracking: AtomicBool,
+    /// Nothing comes back over connections that have said so.
+    holds_messages: watch::Sender<bool>,
     /// How often all connections were cut.
     cuts: watch::Sender<u64>,
 }
@@ -51,6 +53,7 @@ impl Proxy {
             has_stopped: Notify::new(),
             goes_on: Notify::new(),
             hides_tracking: AtomicBool::new(false),
+            holds_messages: watch::channel(false).0,
             cuts: watch::channel(0).0,
         });
         let (server, shared) = (server.port(), state.clone());
@@ -61,10 +64,11 @@ impl Proxy {
                 let (from_server, to_server) = server.into_split();
                 let state = shared.clone();
                 let mut cuts = state.cuts.subscribe();
+                let is_tracking = Arc::new(AtomicBool::new(false));
                 tokio::spawn(async move {
                     tokio::select! {
-                        () = commands(from_client, to_server, state.clone()) => {}
-                        () = replies(from_server, to_client, state.clone()) => {}
+                        () = commands(from_client, to_server, state.clone(), is_tracking.clone()) => {}
+                        () = replies(from_server, to_client, state.clone(), is_tracking) => {}
                         _ = cuts.changed() => {}
                     }
                 });
@@ -85,6 +89,11 @@ impl Proxy {
     /// From now on no server learns of `CLIENT TRACKING`.
     pub(crate) fn hide_tracking(&self) {
         self.state.hides_tracking.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether messages of changes are held back from now on, and whatever else comes over their connections.
+    pub(crate) fn hold_messages(&self, hold: bool) {
+        self.state.holds_messages.send_replace(hold);
     }
 
     /// Waits until it has stopped.
@@ -134,11 +143,17 @@ impl State {
     }
 }
 
-async fn commands(client: OwnedReadHalf, mut server: OwnedWriteHalf, state: Arc<State>) {
+async fn commands(
+    client: OwnedReadHalf,
+    mut server: OwnedWriteHalf,
+    state: Arc<State>,
+    is_tracking: Arc<AtomicBool>,
+) {
     let mut client = BufReader::new(client);
     while let Some(mut command) = command(&mut client).await {
-        let is_tracking = command.windows(8).any(|word| word == b"TRACKING");
-        if is_tracking && state.hides_tracking.load(Ordering::Relaxed) {
+        let tracks = command.windows(8).any(|word| word == b"TRACKING");
+        is_tracking.fetch_or(tracks, Ordering::Relaxed);
+        if tracks && state.hides_tracking.load(Ordering::Relaxed) {
             command = b"*1\r\n$4\r\nPING\r\n".to_vec();
         }
         if !state.lets_pass() {
@@ -170,12 +185,21 @@ async fn length(client: &mut BufReader<OwnedReadHalf>, command: &mut Vec<u8>) ->
     line.trim_end().parse().ok()
 }
 
-async fn replies(mut server: OwnedReadHalf, mut client: OwnedWriteHalf, state: Arc<State>) {
+async fn replies(
+    mut server: OwnedReadHalf,
+    mut client: OwnedWriteHalf,
+    state: Arc<State>,
+    is_tracking: Arc<AtomicBool>,
+) {
     let mut buffer = vec![0; 1 << 16];
     while let Ok(length @ 1..) = server.read(&mut buffer).await {
         let is_silent = matches!(*state.mode.lock().unwrap(), Mode::Silent);
         if is_silent {
             state.stop().await;
+        }
+        if is_tracking.load(Ordering::Relaxed) {
+            let mut held = state.holds_messages.subscribe();
+            let _ = held.wait_for(|held| !held).await;
         }
         if client.write_all(&buffer[..length]).await.is_err() {
             return;

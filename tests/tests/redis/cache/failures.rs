@@ -9,7 +9,7 @@ use lucia::{CacheOptions, Error, HealthStatus, RedisStore};
 use lucia_tests::{RedisCluster, RedisServer, watch};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::{answering, keep, look_up};
+use super::{answering, keep, look_up, options};
 use crate::proxy::Proxy;
 use crate::support::{ADA, Place, builder, eventually, id, session, with_replica};
 
@@ -18,7 +18,7 @@ const SILENCE: Duration = Duration::from_secs(1);
 const BUSY: Duration = Duration::from_secs(20);
 
 async fn cached(url: &str) -> RedisStore {
-    let builder = RedisStore::builder().cache(CacheOptions::new());
+    let builder = RedisStore::builder().cache(options());
     let store = answering(builder.connect(url).await.unwrap()).await;
     store.insert_session(session(1, ADA)).await.unwrap();
     keep(&store, 1).await;
