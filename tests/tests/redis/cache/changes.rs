@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use lucia::RedisStore;
 use lucia::store::{Owner, SessionRow, SessionStore};
@@ -193,6 +194,38 @@ async fn r54_changes_by_others_are_seen() {
         store.cached_session(&id(6)).is_some(),
         "it is another user's"
     );
+}
+
+/// Prints how soon.
+#[tokio::test]
+async fn r54_what_another_process_revokes_is_seen_within_a_second_by_messages_of_redis() {
+    const REVOCATIONS: usize = 200;
+
+    let Some(place) = Place::new().await else {
+        return;
+    };
+    let (store, other) = (cached(&place).await, place.store().await);
+    let mut seen = Vec::new();
+    for number in 1..=REVOCATIONS as u64 {
+        other.insert_session(session(number, ADA)).await.unwrap();
+        keep(&store, number).await;
+        other
+            .delete_session(&id(number), Owner::Anyone)
+            .await
+            .unwrap();
+        let revoked = Instant::now();
+        while look_up(&store, number).await.is_some() {
+            tokio::task::yield_now().await;
+        }
+        seen.push(revoked.elapsed());
+    }
+    seen.sort();
+    let [p50, p99, max] =
+        [REVOCATIONS / 2, REVOCATIONS * 99 / 100, REVOCATIONS - 1].map(|at| seen[at]);
+    println!(
+        "a revocation by another process was seen after {p50:?} (p50), {p99:?} (p99), {max:?} (max)"
+    );
+    assert!(p99 < Duration::from_secs(1), "{p99:?}");
 }
 
 #[tokio::test]
