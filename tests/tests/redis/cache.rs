@@ -3,6 +3,7 @@
 mod changes;
 mod conformance;
 mod failures;
+mod messages;
 
 use lucia::store::{SessionRow, SessionStore};
 use lucia::{CacheOptions, RedisStore};
