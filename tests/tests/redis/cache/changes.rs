@@ -198,7 +198,7 @@ async fn r54_changes_by_others_are_seen() {
 
 /// Prints how soon.
 #[tokio::test]
-#[allow(clippy::print_stdout)] // It is a figure for the reader.
+#[expect(clippy::print_stdout, reason = "the figures are for its reader")]
 async fn r54_what_another_process_revokes_is_seen_within_a_second_by_messages_of_redis() {
     const REVOCATIONS: usize = 200;
 
