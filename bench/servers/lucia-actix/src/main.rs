@@ -62,8 +62,17 @@ fn cache() -> Result<CacheOptions, Box<dyn Error>> {
     })
 }
 
-async fn redis() -> Result<RedisStore, Box<dyn Error>> {
-    Ok(RedisStore::connect(&env::var("REDIS_URL")?).await?)
+async fn redis(cache: Option<CacheOptions>) -> Result<RedisStore, Box<dyn Error>> {
+    let mut builder = RedisStore::builder();
+    let is_cached = cache.is_some();
+    if let Some(cache) = cache {
+        builder = builder.cache(cache);
+    }
+    let store = builder.connect(&env::var("REDIS_URL")?).await?;
+    while is_cached && !store.is_cache_answering() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    Ok(store)
 }
 
 #[actix_web::main]
@@ -82,7 +91,7 @@ async fn seed(file: &str, count: i64) -> Result<(), Box<dyn Error>> {
 
     let database_url = env::var("DATABASE_URL")?;
     let store = PgStore::connect(&database_url).await?;
-    let auth = Auth::builder(store).sessions(redis().await?).build()?;
+    let auth = Auth::builder(store).sessions(redis(None).await?).build()?;
     let pool = Pool::builder(Manager::new(database_url.parse()?, NoTls)).build()?;
     let users = "SELECT id, username FROM auth_user ORDER BY id LIMIT $1";
     let users = pool.get().await?.query(users, &[&count]).await?;
@@ -129,15 +138,8 @@ async fn serve() -> Result<(), Box<dyn Error>> {
     let anonymous = asked_for("anonymous");
     let mut auth = Auth::builder(store);
     if asked_for("redis") {
-        let mut sessions = RedisStore::builder();
-        if asked_for("redis-cache") {
-            sessions = sessions.cache(cache()?);
-        }
-        let sessions = sessions.connect(&env::var("REDIS_URL")?).await?;
-        while asked_for("redis-cache") && !sessions.is_cache_answering() {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        auth = auth.sessions(sessions);
+        let cache = asked_for("redis-cache").then(cache).transpose()?;
+        auth = auth.sessions(redis(cache).await?);
     }
     if anonymous {
         // Whatever cookie is sent is another site's, as it were.
