@@ -12,6 +12,7 @@ mod oidc;
 mod postgres;
 mod proxy;
 mod redis_server;
+mod revocations;
 mod skip;
 mod small_disk;
 mod smtp;
@@ -27,6 +28,7 @@ pub use postgres::{
 };
 pub use proxy::{Proxy, Statement};
 pub use redis_server::{RedisCluster, RedisServer};
+pub use revocations::are_seen_within_a_second;
 pub use skip::skip;
 pub use small_disk::SmallDisk;
 pub use smtp::{MailServer, ReceivedMail};

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use lucia::store::{Owner, SessionStore};
-use lucia::{Error, RedisStore, Result};
+use lucia::{CacheOptions, Error, RedisStore, Result};
 use lucia_tests::{RedisCluster, RedisServer, watch};
 use serde_json::json;
 
-use crate::support::{ADA, builder, expiries, id, now, rotation, session};
+use crate::support::{ADA, builder, eventually, expiries, id, now, rotation, session};
 
 fn refused(store: Result<RedisStore>, setting: &str, words: &str) {
     match store {
@@ -250,4 +250,13 @@ async fn a_user_with_the_rules_of_the_guide_can_do_everything() {
             .unwrap();
         assert!(left.is_empty());
     }
+    // What the guide says to add for a cache.
+    let with_cache = "add `+client|tracking +ping`";
+    assert!(guide.contains(with_cache));
+    for rule in ["+client|tracking", "+ping"] {
+        server.ask::<()>(&["ACL", "SETUSER", "app", rule]).await;
+    }
+    let cached = builder().prefix("lucia").cache(CacheOptions::new());
+    let cached = cached.connect(&url(&server)).await.unwrap();
+    eventually(async || cached.is_cache_answering()).await;
 }
