@@ -40,7 +40,7 @@ pub(in super::super) trait Source: Clone + Send + Sync + 'static {
 
 /// Why a source hands no changes on any more.
 pub(in super::super) trait Ending: Error + Send {
-    /// Whether it goes on like this until somebody changes something.
+    /// Whether it lasts until somebody changes a setting or the database.
     fn is_lasting(&self) -> bool;
 
     /// Whether the application may be about to mend it: a store is made before it migrates.

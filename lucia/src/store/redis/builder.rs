@@ -107,7 +107,7 @@ impl RedisStoreBuilder {
     /// arrived, which takes milliseconds, or within the [`max_silence`](CacheOptions::max_silence), a second by default,
     /// whatever fails. A cache that does not receive changes does not answer, and lookups go to the server.
     ///
-    /// It takes one connection more, and the command `CLIENT TRACKING`: where the server uses ACLs, allow
+    /// It takes one additional connection, and the command `CLIENT TRACKING`: where the server uses ACLs, allow
     /// `+client|tracking +ping`. Each process receives all changes of sessions. A cluster has no cache.
     #[cfg(feature = "cache")]
     #[cfg_attr(docsrs, doc(cfg(feature = "cache")))]

@@ -48,7 +48,7 @@ pub(super) type Cache = cache::Cache<Tracking>;
 
 type Shared = cache::Shared<()>;
 
-/// A server, asked over a connection of its own.
+/// The server, to which the cache makes a separate connection.
 #[derive(Clone)]
 pub(super) struct Tracking(Client);
 

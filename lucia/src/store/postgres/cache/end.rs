@@ -16,7 +16,7 @@ pub(in super::super) enum End {
     Silent,
     /// What other connections send does not arrive.
     #[error(
-        "its listener does not receive what other connections send: it needs a connection of its own to \
+        "its listener does not receive what other connections send: it needs a separate connection to \
          the same database, and not by a pooler such as PgBouncer in transaction mode: see \
          `CacheOptions::listener`, or poll for changes by `CacheOptions::poll_interval`"
     )]
