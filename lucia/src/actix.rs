@@ -41,6 +41,7 @@ mod mailbox;
 mod middleware;
 mod nearest;
 mod permit;
+mod problem;
 mod response;
 
 use std::net::IpAddr;
@@ -54,6 +55,7 @@ pub use lucia_attributes::{auth_request, authenticated};
 pub use mailbox::mailbox;
 pub use middleware::{AuthMiddleware, AuthMiddlewareService};
 pub use permit::PermitArgument;
+pub use problem::problem_details;
 
 /// For the code that the attributes generate.
 #[doc(hidden)]

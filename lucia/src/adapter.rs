@@ -18,6 +18,8 @@
 #[cfg(any(feature = "actix", feature = "axum"))]
 pub mod permit;
 
+#[cfg(any(feature = "actix", feature = "axum"))]
+pub(crate) use crate::headers::denial::problem_of_response;
 use crate::headers::denial::{Content, Denial};
 use crate::headers::origin::is_safe;
 use crate::{Auth, AuthRequest, Error, Guard};
@@ -154,6 +156,21 @@ fn is_default(response: &mut impl Response) -> bool {
         .is_some_and(|error| error.status() == status);
     let is_text = |value: &[u8]| value == Answer::CONTENT_TYPE.as_bytes();
     is_of_error && response.headers_mut().values("content-type").all(is_text)
+}
+
+/// Whether this is an error response in plain text or without a body, to which nobody has given a look.
+#[cfg(any(feature = "actix", feature = "axum"))]
+pub(crate) fn is_bare_error(response: &mut impl Response) -> bool {
+    let is_text = |value: &[u8]| {
+        let end = value.iter().position(|byte| *byte == b';');
+        let media_type = value[..end.unwrap_or(value.len())].trim_ascii();
+        media_type.eq_ignore_ascii_case(b"text/plain")
+    };
+    let is_error = response.status() >= 400;
+    let headers = response.headers_mut();
+    is_error
+        && headers.values("content-type").all(is_text)
+        && headers.values("content-encoding").next().is_none()
 }
 
 pub(crate) fn put_content<R: Response>(mut response: R, content: Content) -> R {

@@ -60,6 +60,7 @@ mod handler;
 mod layer;
 mod mailbox;
 mod permit;
+mod problem;
 mod response;
 
 use axum::http::request::Parts;
@@ -72,6 +73,7 @@ pub use lucia_attributes::{
 };
 pub use mailbox::mailbox;
 pub use permit::PermitArgument;
+pub use problem::problem_details;
 
 /// For the code that the attributes generate.
 #[doc(hidden)]

@@ -6,7 +6,6 @@
 #![expect(unreachable_pub)]
 
 mod database;
-mod problems;
 mod routes;
 mod user;
 
@@ -16,6 +15,7 @@ use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::middleware::ErrorHandlers;
 use actix_web::web::Data;
 use lucia::Auth;
+use lucia::actix::problem_details;
 
 pub use database::{make_admin, open, settings};
 pub use user::{COLUMNS, Profile};
@@ -35,5 +35,5 @@ pub fn app(
     App::new()
         .app_data(Data::new(auth))
         .configure(routes::configure)
-        .wrap(ErrorHandlers::new().default_handler(problems::as_json))
+        .wrap(ErrorHandlers::new().default_handler(problem_details))
 }

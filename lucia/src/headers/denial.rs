@@ -173,18 +173,23 @@ impl DenialBody {
     /// {"code":"unauthenticated","detail":"Not signed in.","status":401,"title":"Unauthorized","type":"about:blank"}
     /// ```
     pub fn problem(denial: &Denial<'_>) -> Self {
-        let detail = match denial.error() {
-            error @ (Error::InvalidPassword(_)
-            | Error::InvalidKey { .. }
-            | Error::InvalidAddress { .. }) => as_sentence(&error.to_string()),
-            _ => denial.message().to_owned(),
+        Self::problem_of(denial.error())
+    }
+
+    fn problem_of(error: &Error) -> Self {
+        let detail = match error {
+            Error::InvalidPassword(_) | Error::InvalidKey { .. } | Error::InvalidAddress { .. } => {
+                as_sentence(&error.to_string())
+            }
+            _ => error.public_message().to_owned(),
         };
+        let status = error.status();
         let problem = json!({
             "type": "about:blank",
-            "title": reason_phrase(denial.status()),
-            "status": denial.status(),
+            "title": reason_phrase(status),
+            "status": status,
             "detail": detail,
-            "code": denial.code(),
+            "code": error.code(),
         });
         Self::as_json("application/problem+json", &problem)
     }
@@ -217,6 +222,33 @@ fn reason_phrase(status: u16) -> &'static str {
         503 => "Service Unavailable",
         _ => "Internal Server Error",
     }
+}
+
+/// The problem details of an error response: those of lucia's error, if it has one, and otherwise what a framework
+/// says of it. The code is the name of the status, such as `not_found`.
+#[cfg(any(feature = "actix", feature = "axum"))]
+pub(crate) fn problem_of_response(
+    error: Option<&Error>,
+    (status, title): (u16, Option<&str>),
+    detail: &str,
+) -> Option<Content> {
+    let body = match error {
+        Some(error) => DenialBody::problem_of(error),
+        None => {
+            let title = title.unwrap_or("Error");
+            let mut problem = json!({
+                "type": "about:blank",
+                "title": title,
+                "status": status,
+                "code": title.to_ascii_lowercase().replace([' ', '-'], "_").replace('\'', ""),
+            });
+            if !detail.is_empty() {
+                problem["detail"] = detail.into();
+            }
+            DenialBody::as_json("application/problem+json", &problem)
+        }
+    };
+    body.0.ok()
 }
 
 /// The function of [`AuthBuilder::denials`](crate::AuthBuilder::denials).

@@ -9,7 +9,9 @@ use lucia_tests::watch;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::framework::{Json, Response, Routes, answer, auth_request, authenticated, serve};
+use super::framework::{
+    Json, Response, Routes, answer, auth_request, authenticated, serve, serve_without_auth,
+};
 use crate::support::{Browser, Profile, Reply, Site, Stage, Teapot, on_each_store, sign_up};
 
 on_each_store![every_way_to_an_error_has_the_look_of_the_application];
@@ -321,6 +323,144 @@ async fn a_browser_gets_a_page_and_a_script_gets_json() {
         let page = ask(&site.browser(), Method::GET, path, &two).await;
         assert!(page.body.starts_with("<p>"), "{path}: {page:?}");
     }
+}
+
+/// A site that turns errors of the framework into problems, outside of what lucia does.
+async fn serve_with_problems(auth: Auth, routes: Routes) -> Site {
+    let routes = routes.give(auth.clone()).of(&auth).with_problems();
+    serve_without_auth(auth, routes).await
+}
+
+async fn long() -> Response {
+    let text = "x".repeat(64 * 1024 + 1);
+    answer(500, &[("content-type", "text/plain")], &text)
+}
+
+async fn own_page() -> Response {
+    answer(404, &[("content-type", "text/html")], "<p>Not here.")
+}
+
+async fn compressed() -> Response {
+    let headers = [("content-type", "text/plain"), ("content-encoding", "br")];
+    answer(500, &headers, "not text")
+}
+
+async fn bare() -> Response {
+    answer(418, &[("x-mine", "1")], "")
+}
+
+async fn bare_success() -> Response {
+    answer(200, &[("content-type", "text/plain")], "fine")
+}
+
+async fn in_capitals() -> Response {
+    let headers = [("content-type", "Text/Plain ;charset=utf-8")];
+    answer(503, &headers, "Back at \"noon\".\n")
+}
+
+#[tokio::test]
+async fn errors_of_the_framework_become_problems_as_well() {
+    let stage = Stage::sqlite().await;
+    let auth = stage.auth().await;
+    let session = sign_up(&auth, "ada").await;
+    let routes = routes(&auth)
+        .any("/long", long)
+        .any("/own-page", own_page)
+        .any("/compressed", compressed)
+        .any("/bare", bare)
+        .any("/bare-success", bare_success)
+        .any("/in-capitals", in_capitals)
+        .any("/user", user);
+    let site = serve_with_problems(auth, routes).await;
+    let browser = site.browser_of(&session);
+
+    let problem = async |browser: &Browser, method: Method, path: &str| {
+        let reply = ask(browser, method, path, &[]).await;
+        let media_type = reply.header("content-type");
+        assert_eq!(media_type, Some("application/problem+json"), "{reply:?}");
+        let length = reply.body.len().to_string();
+        assert_eq!(reply.header("content-length"), Some(&*length), "{path}");
+        let problem: Value = serde_json::from_str(&reply.body).unwrap();
+        assert_eq!(problem["status"], json!(reply.status), "{path}");
+        (reply, problem)
+    };
+
+    let (_, nowhere) = problem(&browser, Method::GET, "/nowhere").await;
+    let expected = json!({
+        "type": "about:blank", "title": "Not Found", "status": 404, "code": "not_found",
+    });
+    assert_eq!(nowhere, expected);
+    let (reply, bare) = problem(&browser, Method::GET, "/bare").await;
+    assert_eq!(reply.header("x-mine"), Some("1"));
+    assert_eq!(
+        (&bare["code"], &bare["detail"]),
+        (&json!("im_a_teapot"), &Value::Null)
+    );
+    let (_, own) = problem(&browser, Method::GET, "/plain/own-response").await;
+    assert_eq!(
+        (&own["code"], &own["detail"]),
+        (&json!("unauthorized"), &json!("my own 401"))
+    );
+    let (_, own) = problem(&browser, Method::GET, "/in-capitals").await;
+    assert_eq!(own["code"], json!("service_unavailable"));
+    assert_eq!(own["detail"], json!("Back at \"noon\".\n"));
+
+    let malformed = browser.bare(Method::POST, "/json");
+    let malformed = malformed
+        .header("origin", site.origin())
+        .header("content-type", "application/json")
+        .body("{");
+    let reply = browser.send(malformed).await;
+    let refused: Value = serde_json::from_str(&reply.body).unwrap();
+    assert_eq!(
+        (reply.status, &refused["code"]),
+        (400, &json!("bad_request"))
+    );
+    assert!(
+        refused["detail"].as_str().unwrap().contains("EOF"),
+        "{refused}"
+    );
+
+    // An error of lucia has its code, whichever way it came.
+    for path in REFUSING.into_iter().chain(["/plain/attribute", "/user"]) {
+        let (reply, _) = problem(&site.browser(), Method::GET, path).await;
+        assert_problem(&reply, path, 401, "unauthenticated");
+    }
+    let (reply, _) = problem(&site.browser(), Method::GET, "/bearer").await;
+    assert_eq!(reply.header("www-authenticate"), Some("Bearer"));
+
+    for (path, status, body) in [
+        ("/bare-success", 200, "fine"),
+        ("/own-page", 404, "<p>Not here."),
+        ("/compressed", 500, "not text"),
+        ("/long", 500, &*"x".repeat(64 * 1024 + 1)),
+        ("/redirecting-attribute", 303, ""),
+    ] {
+        let browser = if status == 303 {
+            &site.browser()
+        } else {
+            &browser
+        };
+        let reply = ask(browser, Method::GET, path, &[]).await;
+        assert_eq!((reply.status, &*reply.body), (status, body), "{path}");
+    }
+
+    // The headers of a response to `HEAD` are those of `GET`, as far as there are any.
+    for path in ["/nowhere", "/plain/own-response"] {
+        let head = ask(&browser, Method::HEAD, path, &[]).await;
+        assert_eq!((head.status / 100, &*head.body), (4, ""), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn the_look_of_the_application_comes_before_problems() {
+    let stage = Stage::sqlite().await;
+    let look = |_: &Denial<'_>| DenialBody::html("<p>No.");
+    let auth = stage.builder().await.denials(look).build().unwrap();
+    let routes = routes(&auth);
+    let site = serve_with_problems(auth, routes).await;
+    let reply = site.browser().get("/attribute").await;
+    assert_eq!((reply.status, &*reply.body), (401, "<p>No."));
 }
 
 /// One test for all, since the log is that of the whole process.

@@ -12,12 +12,13 @@ use actix_web::dev::{
 };
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
+use actix_web::middleware::ErrorHandlers;
 use actix_web::web::{self, Bytes, ServiceConfig};
 use actix_web::{
     App, Error, FromRequest, Handler, HttpMessage, HttpRequest, HttpServer, Responder,
 };
 use futures_util::stream;
-use lucia::actix::AuthMiddleware;
+use lucia::actix::{AuthMiddleware, problem_details};
 use lucia::mail::Mailbox;
 use lucia::{Auth, Guard};
 
@@ -129,6 +130,15 @@ impl Routes {
     /// These routes in the middleware.
     pub(crate) fn wrapped(self, auth: &Auth) -> Self {
         self.within(auth.middleware())
+    }
+
+    /// Turns errors in plain text into problem details.
+    pub(crate) fn with_problems(self) -> Self {
+        Self::default().and(move |config| {
+            let errors = ErrorHandlers::new().default_handler(problem_details);
+            let scope = web::scope("").wrap(errors);
+            config.service(scope.configure(|config| self.configure(config)));
+        })
     }
 
     pub(crate) fn protected(self, auth: &Auth) -> Self {

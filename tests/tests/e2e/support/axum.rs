@@ -18,7 +18,7 @@ use axum::response::IntoResponse;
 use axum::routing::{any, get, post};
 use axum::serve::IncomingStream;
 use futures_util::stream;
-use lucia::axum::AuthLayer;
+use lucia::axum::{AuthLayer, problem_details};
 use lucia::mail::Mailbox;
 use lucia::{Auth, Guard};
 use tokio::net::TcpListener;
@@ -99,6 +99,14 @@ impl Routes {
     /// These routes in the layer, once more.
     pub(crate) fn wrapped(self, auth: &Auth) -> Self {
         Self(self.0.layer(auth.layer()))
+    }
+
+    /// Turns errors in plain text into problem details.
+    pub(crate) fn with_problems(self) -> Self {
+        Self(
+            self.0
+                .layer(axum::middleware::map_response(problem_details)),
+        )
     }
 
     pub(crate) fn protected(self, auth: &Auth) -> Self {
