@@ -13,14 +13,19 @@ use std::io;
 /// If the system has no thread left.
 #[cfg(target_os = "linux")]
 pub(super) fn run<T: Send>(work: impl FnOnce() -> T + Send) -> io::Result<T> {
-    /// A tenth of the weight of others, so that sign-ins go on beside a load that takes all cores.
-    const NICE: i32 = 10;
+    /// A tenth of the weight of the threads that serve requests, so that sign-ins go on beside a load that takes all
+    /// cores.
+    const LOWER: i32 = 10;
+    const LOWEST: i32 = 19;
 
     std::thread::scope(|scope| {
         let builder = std::thread::Builder::new().name("lucia-hash".to_owned());
         let thread = builder.spawn_scoped(scope, || {
             // On Linux, this changes only the calling thread. If the system refuses, the work has the usual priority.
-            let _ = rustix::process::setpriority_process(None, NICE);
+            if let Ok(nice) = rustix::process::getpriority_process(None) {
+                let nice = (nice + LOWER).min(LOWEST);
+                let _ = rustix::process::setpriority_process(None, nice);
+            }
             work()
         })?;
         match thread.join() {
@@ -49,9 +54,21 @@ mod tests {
             (nice(), thread.name().map(str::to_owned))
         })
         .unwrap();
-        assert!(within > before, "{within} and {before}");
+        assert!(within > before || before == 19, "{within} and {before}");
         assert_eq!(name.as_deref(), Some("lucia-hash"));
         assert_eq!(nice(), before);
+    }
+
+    #[test]
+    fn r37_it_gives_way_in_a_process_of_low_priority_as_well() {
+        let nice = || rustix::process::getpriority_process(None).unwrap();
+        let lowered = std::thread::spawn(move || {
+            rustix::process::setpriority_process(None, nice().max(15)).unwrap();
+            (nice(), run(nice).unwrap())
+        });
+        let (before, within) = lowered.join().unwrap();
+        assert!(before >= 15);
+        assert_eq!(within, 19);
     }
 
     #[test]
