@@ -45,7 +45,7 @@ impl Error {
             Self::CrossOrigin => (
                 403,
                 "cross_origin",
-                "The `Origin` of this request is missing or not allowed.",
+                "The origin of this request is missing or not allowed.",
             ),
             Self::Forbidden => (403, "forbidden", "Not permitted."),
             Self::UnknownUser => (404, "unknown_user", "Not found."),

@@ -171,24 +171,23 @@ pub(super) fn log(kind: &EventKind) {
 }
 
 fn log_failure(reason: SignInFailure, provider_id: Option<&str>, user_id: Option<&UserId>) {
+    let user_id = user_id.map(UserId::as_str);
     match reason {
         SignInFailure::UnknownKey
         | SignInFailure::WrongPassword
         | SignInFailure::NoPassword
-        | SignInFailure::UnreadableHash => {
-            tracing::info!(provider_id, "sign-in failed: wrong name or password");
-        }
-        SignInFailure::HasPassword => {
-            tracing::info!(provider_id, "sign-in failed: the key has a password");
-        }
-        SignInFailure::InvalidOneTimeToken => {
-            tracing::info!(provider_id, "sign-in failed: wrong link or code");
-        }
-        SignInFailure::OtherUser => {
-            tracing::info!(provider_id, "sign-in failed: the key is another user's")
+        | SignInFailure::UnreadableHash
+        | SignInFailure::HasPassword
+        | SignInFailure::InvalidOneTimeToken
+        | SignInFailure::OtherUser => {
+            tracing::info!(
+                user_id,
+                provider_id,
+                reason = reason.name(),
+                "sign-in failed"
+            );
         }
         SignInFailure::KeyChanged => {
-            let user_id = user_id.map(UserId::as_str);
             tracing::info!(user_id, "key changed after it was verified");
         }
         SignInFailure::Throttled => tracing::warn!(provider_id, "too many attempts to sign in"),
@@ -204,7 +203,12 @@ fn log_failure(reason: SignInFailure, provider_id: Option<&str>, user_id: Option
         | SignInFailure::Busy
         | SignInFailure::Unavailable
         | SignInFailure::Cancelled => {
-            tracing::debug!(provider_id, reason = reason.name(), "sign-in failed");
+            tracing::debug!(
+                user_id,
+                provider_id,
+                reason = reason.name(),
+                "sign-in failed"
+            );
         }
     }
 }

@@ -195,7 +195,7 @@ impl AuthRequest {
             }
             Some(_) => {
                 let provider_id = identity.provider.as_str();
-                tracing::info!(provider_id, "sign-in failed: the key has a password");
+                tracing::info!(provider_id, reason = "has_password", "sign-in failed");
                 Err(Error::InvalidCredentials)
             }
         }

@@ -323,16 +323,19 @@ fn is_too_long(text: &str) -> bool {
 
 /// Why no key can have this id.
 fn problem(provider_id: &str, provider_user_id: &str) -> Option<&'static str> {
-    if is_too_long(provider_id) || is_too_long(provider_user_id) {
-        Some("each part of a key has at most 255 characters")
+    // Those of a provider are for developers. People type the other part, and read what is wrong with it.
+    if is_too_long(provider_id) {
+        Some("the provider id has more than 255 characters")
     } else if provider_id.is_empty() {
         Some("the provider id is empty")
-    } else if provider_id.contains(':') {
-        Some("the provider id holds a colon")
+    } else if provider_id.contains([':', '\0']) {
+        Some("the provider id contains a colon or the character U+0000")
+    } else if is_too_long(provider_user_id) {
+        Some("the name or address has more than 255 characters")
     } else if provider_user_id.is_empty() {
-        Some("the provider user id is empty")
-    } else if provider_id.contains('\0') || provider_user_id.contains('\0') {
-        Some("a key cannot hold the character U+0000")
+        Some("the name or address is empty")
+    } else if provider_user_id.contains('\0') {
+        Some("the name or address contains the character U+0000")
     } else {
         None
     }

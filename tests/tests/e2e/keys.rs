@@ -180,8 +180,12 @@ async fn keys_that_cannot_be_are_refused_with_a_reason(stage: Stage) {
     let long = "x".repeat(256);
     for (provider, user, reason) in [
         ("", "ada", "the provider id is empty"),
-        ("user:name", "ada", "the provider id holds a colon"),
-        ("username", "", "the provider user id is empty"),
+        (
+            "user:name",
+            "ada",
+            "the provider id contains a colon or the character U+0000",
+        ),
+        ("username", "", "the name or address is empty"),
         ("username", "a\0", "U+0000"),
         ("username", &long, "255 characters"),
     ] {

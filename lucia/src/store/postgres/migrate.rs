@@ -169,7 +169,7 @@ impl Migrating<'_> {
         for migration in pending {
             let params: Params<'_> = &[&set, &migration.number, &migration.checksum()];
             self.query(&sql, params).await?;
-            tracing::info!(file = migration.file, tables = set, "migration has run");
+            tracing::info!(file = migration.file, "migration has run");
         }
         Ok(())
     }

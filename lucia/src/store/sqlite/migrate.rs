@@ -95,7 +95,7 @@ fn run(db: Database<'_>, migration: &Migration) -> Outcome<()> {
     );
     let set = recorded_as(names);
     connection.execute(&sql, (&set, migration.number, migration.checksum()))?;
-    tracing::info!(file = migration.file, tables = set, "migration has run");
+    tracing::info!(file = migration.file, "migration has run");
     Ok(())
 }
 

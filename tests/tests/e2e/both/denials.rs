@@ -183,7 +183,7 @@ async fn a_denial_is_not_stored_and_says_one_sentence() {
             (Sender::Dead, "Not signed in."),
             (
                 Sender::CrossOrigin,
-                "The `Origin` of this request is missing or not allowed.",
+                "The origin of this request is missing or not allowed.",
             ),
             (Sender::DuringAnOutage, "Try again in a moment."),
         ] {

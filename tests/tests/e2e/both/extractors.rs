@@ -203,7 +203,7 @@ async fn an_unsafe_request_of_another_origin_is_403_where_somebody_is_asked_for(
         reply
     };
     for path in [USER, SESSION, BOTH, AUTHENTICATING] {
-        let sentence = "The `Origin` of this request is missing or not allowed.";
+        let sentence = "The origin of this request is missing or not allowed.";
         assert_reply(&post(path).await, path, 403, sentence);
     }
     for path in ASKING_NOBODY_TO_SIGN_IN {

@@ -111,7 +111,7 @@ async fn where_either_will_do_a_cookie_has_to_come_from_this_site() {
     assert_eq!(challenge(&forged), (403, None));
     assert_eq!(
         forged.body,
-        "The `Origin` of this request is missing or not allowed."
+        "The origin of this request is missing or not allowed."
     );
     // A bad token does not make a good one of the cookie.
     let with_token = scene.post_from_elsewhere("/either", true, Some("Bearer x"));

@@ -78,7 +78,7 @@ async fn nobody_is_asked_about_who_is_not_signed_in() {
         let forged = browser.send(forged).await;
         assert_eq!(forged.status, 403, "{path}");
         assert_eq!(
-            forged.body, "The `Origin` of this request is missing or not allowed.",
+            forged.body, "The origin of this request is missing or not allowed.",
             "{path}"
         );
 
