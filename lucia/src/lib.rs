@@ -201,7 +201,7 @@ pub use request::{
 pub use session::token::{InvalidSessionId, SessionId, SessionToken};
 pub use session::{MaybeSession, Session, SessionInfo, SessionState};
 pub use sign_in::{Password, Proof, SignInCode, SignInLink, VerifyPassword};
-#[cfg(feature = "cache")]
+#[cfg(all(feature = "cache", any(feature = "postgres", feature = "redis")))]
 #[cfg_attr(docsrs, doc(cfg(feature = "cache")))]
 pub use store::cache::CacheOptions;
 #[cfg(feature = "postgres")]

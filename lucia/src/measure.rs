@@ -97,7 +97,11 @@ pub(crate) struct ReplicaCounts {
 }
 
 /// The cache of lookups.
-#[cfg(all(feature = "metrics", feature = "cache"))]
+#[cfg(all(
+    feature = "metrics",
+    feature = "cache",
+    any(feature = "postgres", feature = "redis")
+))]
 pub(crate) fn cache(
     store: &'static str,
     answers: bool,
@@ -115,7 +119,7 @@ pub(crate) fn cache(
 }
 
 /// What happens in a cache of lookups.
-#[cfg(feature = "cache")]
+#[cfg(all(feature = "cache", any(feature = "postgres", feature = "redis")))]
 #[derive(Debug, Default)]
 pub(crate) struct CacheCounts {
     pub(crate) hits: Count,
@@ -124,7 +128,7 @@ pub(crate) struct CacheCounts {
 }
 
 /// A cache that answered does not receive changes any more.
-#[cfg(feature = "cache")]
+#[cfg(all(feature = "cache", any(feature = "postgres", feature = "redis")))]
 #[cfg_attr(not(feature = "metrics"), expect(unused_variables))]
 pub(crate) fn cache_was_interrupted(store: &'static str) {
     #[cfg(feature = "metrics")]

@@ -15,7 +15,7 @@
 
 mod attempts;
 mod batch;
-#[cfg(feature = "cache")]
+#[cfg(all(feature = "cache", any(feature = "postgres", feature = "redis")))]
 pub(crate) mod cache;
 #[cfg(all(not(feature = "cache"), any(feature = "postgres", feature = "redis")))]
 #[path = "store/no_cache.rs"]
@@ -100,8 +100,9 @@ pub trait UserStore: fmt::Debug + Send + Sync + 'static {
     /// The user with this id.
     async fn user(&self, id: &UserId) -> Result<Option<UserRow>>;
 
-    /// The user with this id, if a cache of this store has it; none by default. It is called for lookups, if the
-    /// sessions are in another store. The other methods are always current.
+    /// The user with this id from a cache of this store; `None` by default. It is called for lookups, if the sessions
+    /// are in another store. After a call that changes a user has returned, this does not return the old row. The other
+    /// methods are always current.
     fn cached_user(&self, _id: &UserId) -> Option<UserRow> {
         None
     }
@@ -219,9 +220,9 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// leave more either.
     async fn insert_session(&self, session: NewSessionRow) -> Result<InsertedSession>;
 
-    /// The session with this id, if a cache of this store has it; none by default. It is called for lookups, if the
-    /// users are in another store. A change by this store is in it when the call has returned. The other methods are
-    /// always current.
+    /// The session with this id from a cache of this store; `None` by default. It is called for lookups, if the users
+    /// are in another store. After a call that changes a session has returned, this does not return the old row. The
+    /// other methods are always current.
     fn cached_session(&self, _id: &SessionId) -> Option<SessionRow> {
         None
     }

@@ -32,8 +32,10 @@ pub async fn open(settings: &Settings, place: &Place) -> lucia::Result<(Auth, Ac
             let pool = config.create_pool(Some(Runtime::Tokio1), NoTls);
             let pool = pool.map_err(Error::unavailable)?;
             let listener = config.get_pg_config().map_err(Error::unavailable)?;
-            let cache = CacheOptions::new().listener(listener, NoTls);
-            let store = PgStore::builder().cache(cache).build(pool.clone())?;
+            let store = PgStore::builder()
+                .cache(CacheOptions::new())
+                .cache_listener(listener, NoTls)
+                .build(pool.clone())?;
             store.migrate(USER_COLUMNS).await?;
             (Auth::builder(store), Table::postgres(pool).await?)
         }

@@ -1,4 +1,4 @@
--- For `PgStoreBuilder::cache` with `CacheOptions::poll_interval`, in place of `cache.sql`: whoever changes
+-- For `PgStoreBuilder::cache` with `PgStoreBuilder::cache_poll_interval`, in place of `cache.sql`: whoever changes
 -- or deletes a user or a session, by whatever program, leaves a row that says so, and the processes that
 -- may have kept them in memory look for it. Running it again changes nothing. Postgres 14 or newer.
 --

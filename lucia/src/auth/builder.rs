@@ -123,7 +123,7 @@ impl AuthBuilder {
     }
 
     /// Keeps sessions in a separate store. A lookup then takes two queries, one after the other: one for the
-    /// session, and one for its user unless a cache of the store of users answers it. Calls that change
+    /// session and one for its user, unless a cache of the store answers. Calls that change
     /// both users and sessions are then no longer one transaction: deleting a user, changing a password,
     /// and [creating a session](Auth::create_session) with a key.
     pub fn sessions(mut self, sessions: impl SessionStore) -> Self {

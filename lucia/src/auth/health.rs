@@ -36,7 +36,7 @@ impl Auth {
     /// |---|---|
     /// | Postgres | callers are waiting because the pool has no free connection; the server is read-only; its synchronous standby is not connected; `synchronous_commit` is off; the cache does not answer because it receives no changes |
     /// | SQLite | the database cannot be written: another program keeps it locked, or the file is read-only |
-    /// | Redis | the server is a replica; its memory is full; it cannot write to its disk; it has too few replicas for `min-replicas-to-write` or [`wait_for_replicas`](crate::RedisStoreBuilder::wait_for_replicas); it evicts keys; it has neither an append-only file nor a replica |
+    /// | Redis | the server is a replica; its memory is full; it cannot write to its disk; it has too few replicas for `min-replicas-to-write` or [`wait_for_replicas`](crate::RedisStoreBuilder::wait_for_replicas); it evicts keys; it has neither an append-only file nor a replica; the cache does not answer because it receives no changes |
     ///
     /// SQLite is also down if its file was deleted, because writes are then lost. Your own store decides
     /// what [`SessionStore::health`] reports.

@@ -1,15 +1,15 @@
 //! A cache of lookups: what they gave, kept until it changes.
 //!
-//! It is the part that does not depend on the store. A [`Source`] tells it what changes: `postgres/cache.rs` and
+//! It is the part that does not depend on the store. A [`ChangeFeed`] tells it what changes: `postgres/cache.rs` and
 //! `redis/tracking.rs` say how, and why no answer is old for longer than
 //! [`max_silence`](CacheOptions::max_silence).
 //!
 //! - By this store, a change is seen by every lookup that is called after it has returned: the entry is removed
 //!   before it returns, whether it succeeds, fails or is dropped ([`PendingChange`]).
-//! - By another, it is seen when the source has told of it. The cache may answer until a sign of life of the source
+//! - By another, it is seen when the feed has told of it. The cache may answer until a sign of life of the feed
 //!   is too old. Each use compares that with a monotonic clock ([`freshness`]), so that nothing has to notice that a
-//!   source has fallen silent. A machine that sleeps does not count its sleep.
-//! - When a source ends, all entries are removed, and nothing is kept until it has begun anew.
+//!   feed has fallen silent. A machine that sleeps does not count its sleep.
+//! - When a feed ends, all entries are removed, and nothing is kept until it has begun anew.
 //!
 //! **No answer from before a change becomes an entry after it.** A lookup that finds no entry reads
 //! the number of changes received so far before its statement is sent. Its answer becomes
@@ -17,11 +17,16 @@
 //! An earlier change is in the answer, since it was made before the statement arrived. A later change is in the
 //! list, or removes the entry. Both happen under one lock ([`entries`]).
 
+#![cfg_attr(
+    not(feature = "postgres"),
+    expect(dead_code, reason = "Redis keeps no users")
+)]
+
 mod changes;
 mod entries;
+mod feed;
 mod freshness;
 mod settings;
-mod source;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -40,26 +45,25 @@ use crate::user::UserId;
 pub(super) use changes::{Change, Digest};
 pub(super) use entries::Begun;
 use entries::Entries;
+pub(super) use feed::{ChangeFeed, Ending};
 use freshness::Freshness;
 pub use settings::CacheOptions;
-pub(super) use settings::{Connect, HowChangesArrive, Messages};
-pub(super) use source::{Ending, Source};
 
 /// The cache of a store, if it has one.
-pub(super) struct Cache<S: Source>(Option<Active<S>>);
+pub(super) struct Cache<F: ChangeFeed>(Option<Active<F>>);
 
-struct Active<S: Source> {
-    shared: Arc<Shared<S::User>>,
-    source: S,
+struct Active<F: ChangeFeed> {
+    shared: Arc<Shared<F::User>>,
+    feed: F,
     /// What hands changes on, which ends with its runtime or with this.
     following: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// What a source of changes shares with lookups.
+/// What a feed of changes shares with lookups.
 pub(super) struct Shared<U> {
     entries: Entries<U>,
     pub(super) freshness: Freshness,
-    /// Has the source try again at once.
+    /// Has the feed try again at once.
     wake: Notify,
     counts: CacheCounts,
     /// The kind of store, as logs have it.
@@ -71,18 +75,18 @@ pub(super) struct Shared<U> {
 #[must_use = "the change ends when this is dropped: bind it to a name, and not to `_`"]
 pub(super) struct PendingChange<'a, U>(Option<(&'a Shared<U>, [Option<Change>; 2])>);
 
-impl<S: Source> Cache<S> {
-    /// A cache of these options, if there are any, that learns of changes by this source.
-    pub(super) fn new(options: Option<(CacheOptions, S)>) -> Self {
-        Self(options.map(|(options, source)| Active {
+impl<F: ChangeFeed> Cache<F> {
+    /// A cache of these options, if there are any, that learns of changes by this feed.
+    pub(super) fn new(options: Option<(CacheOptions, F)>) -> Self {
+        Self(options.map(|(options, feed)| Active {
             shared: Arc::new(Shared {
                 entries: Entries::new(options.entries, options.max_age),
                 freshness: Freshness::new(options.max_silence, Instant::now()),
                 wake: Notify::new(),
                 counts: CacheCounts::default(),
-                store: S::STORE,
+                store: F::STORE,
             }),
-            source,
+            feed,
             following: Mutex::new(None),
         }))
     }
@@ -91,33 +95,33 @@ impl<S: Source> Cache<S> {
         self.0.is_some()
     }
 
-    pub(super) fn source(&self) -> Option<&S> {
-        self.0.as_ref().map(|active| &active.source)
+    pub(super) fn feed(&self) -> Option<&F> {
+        self.0.as_ref().map(|active| &active.feed)
     }
 
     /// Starts to follow changes if there is a runtime, and again if its runtime has ended.
-    pub(super) fn start(&self, parts: &Arc<S::Parts>) {
+    pub(super) fn start(&self, parts: &Arc<F::Parts>) {
         let Some(active) = &self.0 else { return };
         let following = active.following.lock();
         let mut following = following.unwrap_or_else(PoisonError::into_inner);
         let works = following.as_ref().is_some_and(|task| !task.is_finished());
         if !works && let Ok(runtime) = Handle::try_current() {
             let parts = Arc::downgrade(parts);
-            let run = source::run(parts, active.shared.clone(), active.source.clone());
+            let run = feed::run(parts, active.shared.clone(), active.feed.clone());
             *following = Some(runtime.spawn(run));
         }
     }
 
-    pub(super) fn find(&self, id: &SessionId) -> Option<(SessionRow, S::User)> {
+    pub(super) fn find(&self, id: &SessionId) -> Option<(SessionRow, F::User)> {
         self.find_by(|entries, now| entries.find(&digest_of(id), now))
     }
 
     /// A user whose session is in another store.
-    pub(super) fn find_user(&self, id: &UserId) -> Option<S::User> {
+    pub(super) fn find_user(&self, id: &UserId) -> Option<F::User> {
         self.find_by(|entries, now| entries.find_user(&digest_of_user(id), now))
     }
 
-    fn find_by<T>(&self, find: impl FnOnce(&Entries<S::User>, Instant) -> Option<T>) -> Option<T> {
+    fn find_by<T>(&self, find: impl FnOnce(&Entries<F::User>, Instant) -> Option<T>) -> Option<T> {
         let shared = self.shared()?;
         let now = Instant::now();
         let is_fresh = shared.freshness.is_fresh(now);
@@ -128,8 +132,8 @@ impl<S: Source> Cache<S> {
         found
     }
 
-    /// To be called before a lookup is sent for so many that are not there.
-    pub(super) fn begin(&self, parts: &Arc<S::Parts>, missing: usize) -> Option<Begun> {
+    /// Call this before a lookup of `missing` rows is sent.
+    pub(super) fn begin(&self, parts: &Arc<F::Parts>, missing: usize) -> Option<Begun> {
         let shared = self.shared()?;
         self.start(parts);
         shared.counts.misses.add(missing);
@@ -142,7 +146,7 @@ impl<S: Source> Cache<S> {
         begun: Option<Begun>,
         session: &SessionRow,
         user_id: &UserId,
-        user: &S::User,
+        user: &F::User,
     ) {
         if let (Some(shared), Some(begun)) = (self.shared(), begun) {
             let keys = (digest_of(&session.id), digest_of_user(user_id));
@@ -151,25 +155,25 @@ impl<S: Source> Cache<S> {
     }
 
     /// As [`put`](Self::put), for a user whose session is in another store.
-    pub(super) fn put_user(&self, begun: Option<Begun>, id: &UserId, user: &S::User) {
+    pub(super) fn put_user(&self, begun: Option<Begun>, id: &UserId, user: &F::User) {
         if let (Some(shared), Some(begun)) = (self.shared(), begun) {
             let key = digest_of_user(id);
             shared.entries.put_user(begun, key, user);
         }
     }
 
-    pub(super) fn session_changes(&self, id: &SessionId) -> PendingChange<'_, S::User> {
+    pub(super) fn session_changes(&self, id: &SessionId) -> PendingChange<'_, F::User> {
         self.pending(|| [Some(Change::Session(digest_of(id))), None])
     }
 
     /// A change of a user or of any of their sessions.
-    pub(super) fn user_changes(&self, id: &UserId) -> PendingChange<'_, S::User> {
+    pub(super) fn user_changes(&self, id: &UserId) -> PendingChange<'_, F::User> {
         self.pending(|| [Some(Change::User(digest_of_user(id))), None])
     }
 
     /// What the insertion of a session may end: sessions of its user under a limit, and the one that
     /// it replaces, which may be another user's.
-    pub(super) fn insertion_changes(&self, new: &NewSessionRow) -> PendingChange<'_, S::User> {
+    pub(super) fn insertion_changes(&self, new: &NewSessionRow) -> PendingChange<'_, F::User> {
         self.pending(|| {
             let excess = new
                 .limit
@@ -180,11 +184,11 @@ impl<S: Source> Cache<S> {
     }
 
     /// A change of anything.
-    pub(super) fn all_changes(&self) -> PendingChange<'_, S::User> {
+    pub(super) fn all_changes(&self) -> PendingChange<'_, F::User> {
         self.pending(|| [Some(Change::Everything), None])
     }
 
-    fn pending(&self, changes: impl FnOnce() -> [Option<Change>; 2]) -> PendingChange<'_, S::User> {
+    fn pending(&self, changes: impl FnOnce() -> [Option<Change>; 2]) -> PendingChange<'_, F::User> {
         PendingChange(self.shared().map(|shared| (shared, changes())))
     }
 
@@ -193,11 +197,18 @@ impl<S: Source> Cache<S> {
             .is_some_and(|shared| shared.freshness.is_fresh(Instant::now()))
     }
 
+    /// Why the health of the store is degraded by it, if it is.
+    pub(super) fn complaint(&self) -> Option<&'static str> {
+        (self.is_on() && !self.is_answering()).then_some(
+            "the cache receives no changes, and does not answer: all lookups go to the server",
+        )
+    }
+
     #[cfg(feature = "metrics")]
     pub(super) fn record_metrics(&self) {
         if let Some(shared) = self.shared() {
             measure::cache(
-                S::STORE,
+                F::STORE,
                 self.is_answering(),
                 shared.entries.len(),
                 &shared.counts,
@@ -205,26 +216,26 @@ impl<S: Source> Cache<S> {
         }
     }
 
-    /// Has the source try again at once.
+    /// Has the feed try again at once.
     pub(super) fn wake(&self) {
         if let Some(shared) = self.shared() {
             shared.wake.notify_one();
         }
     }
 
-    fn shared(&self) -> Option<&Shared<S::User>> {
+    fn shared(&self) -> Option<&Shared<F::User>> {
         self.0.as_ref().map(|active| &*active.shared)
     }
 }
 
 impl<U> Shared<U> {
-    /// Removes what has changed, as the source tells.
+    /// Removes what has changed, as the feed tells.
     pub(super) fn changed(&self, change: Change) {
         self.counts.invalidations.add(1);
         self.entries.remove(change);
     }
 
-    /// Removes all entries, because the source cannot tell what has changed.
+    /// Removes all entries, because the feed cannot tell what has changed.
     pub(super) fn forget(&self) {
         self.entries.remove(Change::Everything);
     }
@@ -249,7 +260,7 @@ impl<U> Shared<U> {
     }
 }
 
-impl<S: Source> Drop for Active<S> {
+impl<F: ChangeFeed> Drop for Active<F> {
     fn drop(&mut self) {
         let following = self.following.get_mut();
         if let Some(task) = following.unwrap_or_else(PoisonError::into_inner).take() {

@@ -36,12 +36,12 @@ impl<U> Cache<U> {
         false
     }
 
+    pub(super) fn complaint(&self) -> Option<&'static str> {
+        None
+    }
+
     #[cfg(feature = "metrics")]
     pub(super) fn record_metrics(&self) {}
-
-    pub(super) fn is_answering(&self) -> bool {
-        false
-    }
 
     pub(super) fn start<P>(&self, _: &Arc<P>) {}
 

@@ -60,9 +60,10 @@ const NAME: &str = "redis";
 /// # Ok(()) }
 /// ```
 ///
-/// A lookup is one command for one key. Lookups that arrive together go to a server as one pipeline, and one query
-/// fetches their users, unless a cache has them; those to a cluster go out one by one. All processes share the
-/// sessions, and any number of clones of a store share one connection, which is made anew when it breaks. Redis deletes expired sessions by itself.
+/// A lookup is one command for one key, unless a cache has the session. Lookups that arrive together go to a server as
+/// one pipeline, and one query fetches their users, unless a cache has them; those to a cluster go out one by one. All
+/// processes share the sessions, and any number of clones of a store share one connection, which is made anew when it
+/// breaks. Redis deletes expired sessions by itself.
 ///
 /// # What can be lost
 ///
@@ -107,9 +108,9 @@ impl RedisStore {
         Self::builder().cluster(urls).await
     }
 
-    /// Whether the [cache](RedisStoreBuilder::cache) answers: whether there is one, and it receives changes. It does
-    /// not a moment after the store was made, and while the server does not answer. [`Auth::health`](crate::Auth::health)
-    /// reports it as well.
+    /// Whether the [cache](RedisStoreBuilder::cache) answers: whether there is one, and it receives changes. It is
+    /// `false` for a moment after `connect`, and while the server does not answer.
+    /// [`Auth::health`](crate::Auth::health) reports it as well.
     #[cfg(feature = "cache")]
     #[cfg_attr(docsrs, doc(cfg(feature = "cache")))]
     pub fn is_cache_answering(&self) -> bool {
@@ -133,7 +134,7 @@ impl SessionStore for RedisStore {
 
     /// By the reply to `INFO` of each server that takes writes.
     async fn health(&self) -> Result<StoreHealth> {
-        // It begins with the first lookup, where there was no runtime before.
+        // Again, where its runtime has ended.
         self.0.cache.start(&self.0);
         let asking = async {
             let servers = self.0.connection.info().await;
@@ -143,12 +144,12 @@ impl SessionStore for RedisStore {
         for info in self.0.bounded(asking).await? {
             health = Server::new(&info).health(health, self.0.quorum());
         }
-        if self.0.cache.is_on() && !self.0.cache.is_answering() {
-            health = health.degraded(
-                "the cache receives no changes, and does not answer: all lookups go to the server",
-            );
-        }
-        Ok(health)
+        Ok(self
+            .0
+            .cache
+            .complaint()
+            .into_iter()
+            .fold(health, StoreHealth::degraded))
     }
 
     #[cfg(feature = "metrics")]
@@ -198,7 +199,6 @@ impl SessionStore for RedisStore {
     }
 
     async fn renew_session(&self, id: &SessionId, expiries: Expiries) -> Result<bool> {
-        let _changing = self.0.cache.session_changes(id);
         let renew = async {
             let Some(user_id) = self.0.user_of(id).await? else {
                 return Ok(false);
@@ -207,7 +207,7 @@ impl SessionStore for RedisStore {
                 return Ok(false);
             }
             let times = fields::of_expiries(expiries);
-            let changed = self.0.change(id.as_str(), Some(expiries), times).await?;
+            let changed = self.0.change(id, Some(expiries), times).await?;
             Ok(!changed.is_empty())
         };
         self.0.bounded(renew).await
@@ -224,10 +224,9 @@ impl SessionStore for RedisStore {
         attributes: Map<String, Value>,
     ) -> Result<Option<SessionRow>> {
         self.0.attributes.check(&self.0.prefix, &attributes)?;
-        let _changing = self.0.cache.session_changes(id);
         let update = async {
             let fields = fields::of_attributes(&attributes);
-            let hash = self.0.change(id.as_str(), None, fields).await?;
+            let hash = self.0.change(id, None, fields).await?;
             fields::row_of(id, hash, &self.0.attributes)
         };
         self.0.bounded(update).await
@@ -366,11 +365,17 @@ impl Parts {
 
     /// Changes a hash that is there, and its expiry where that moves. Returns it, or an empty one. A renewal may be
     /// lost, since a session then expires when it would have expired before.
-    async fn change(&self, id: &str, moved: Option<Expiries>, fields: Fields) -> Result<Hash> {
+    async fn change(
+        &self,
+        id: &SessionId,
+        moved: Option<Expiries>,
+        fields: Fields,
+    ) -> Result<Hash> {
+        let _changing = self.cache.session_changes(id);
         let life = moved.map(|expiries| fields::life(expiries).to_string());
         let mut arguments = vec![life.as_deref().unwrap_or_default()];
         arguments.extend(fields.iter().map(String::as_str));
-        let (script, key, what) = (&scripts::CHANGE, self.key(id), "a session");
+        let (script, key, what) = (&scripts::CHANGE, self.key(id.as_str()), "a session");
         match moved {
             Some(_) => self.connection.run(script, &key, &arguments, what).await,
             None => self.run(script, &key, &arguments, what).await,
@@ -426,7 +431,7 @@ impl Parts {
             let last: Hash = asked.await?;
             let missed = fields::of_changed_attributes(&last, &before);
             if !missed.is_empty() {
-                self.change(new.as_str(), None, missed).await?;
+                self.change(&new, None, missed).await?;
             }
         }
         ended.push(leaving.as_str().to_owned());

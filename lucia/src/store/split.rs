@@ -2,6 +2,7 @@
 
 mod lookups;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -201,8 +202,11 @@ impl Store for Split {
     }
 
     async fn sessions_and_users(&self, ids: &[SessionId]) -> Result<Vec<(SessionRow, UserRow)>> {
-        let ids: Vec<_> = ids.iter().collect();
-        let found = self.find_all(&mut None, &ids).await?;
+        let ids: BTreeSet<_> = ids.iter().cloned().collect();
+        let ids: Vec<_> = ids.into_iter().collect();
+        // Past the cache of sessions, which can be behind.
+        let sessions = self.sessions.sessions(&ids).await?;
+        let found = self.with_users(sessions).await?;
         found.into_iter().map(Found::into_row).collect()
     }
 

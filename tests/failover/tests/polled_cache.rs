@@ -58,8 +58,8 @@ async fn r54_after_a_promotion_that_loses_changes_or_a_crash_the_cache_starts_em
     let logged = watch(["changes may have been lost"]);
     let start = || Pair::start(Replication::Asynchronous);
     let mut pair = tokio::task::spawn_blocking(start).await.unwrap().unwrap();
-    let options = CacheOptions::new().poll_interval(Duration::from_millis(50));
-    let store = PgStore::builder().cache(options);
+    let store = PgStore::builder().cache(CacheOptions::new());
+    let store = store.cache_poll_interval(Duration::from_millis(50));
     let store = store.connect(&pair.url("postgres")).await.unwrap();
     store.migrate(&["role TEXT NOT NULL"]).await.unwrap();
     let auth = Auth::builder(store.clone()).build().unwrap();
@@ -173,8 +173,8 @@ async fn r54_a_change_that_was_prepared_before_a_crash_is_seen() {
     }
     let start = || Server::start_with(&["max_prepared_transactions=1", "fsync=off"]);
     let mut server = tokio::task::spawn_blocking(start).await.unwrap().unwrap();
-    let options = CacheOptions::new().poll_interval(Duration::from_millis(50));
-    let store = PgStore::builder().cache(options);
+    let store = PgStore::builder().cache(CacheOptions::new());
+    let store = store.cache_poll_interval(Duration::from_millis(50));
     let store = store.connect(&server.url()).await.unwrap();
     store.migrate(&[]).await.unwrap();
     let auth = Auth::builder(store.clone()).build().unwrap();

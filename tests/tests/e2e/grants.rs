@@ -8,7 +8,7 @@ use lucia::store::{
     ClaimOutcome, ClaimedBy, FormerTokens, KeyClaim, KeyRow, KeyWrite, Store as _, TokenRow,
     UnixMillis, WrittenBy,
 };
-use lucia::{Auth, CacheOptions, ConstraintKind, Error, NewKey, NewUser, PgStore};
+use lucia::{Auth, CacheOptions, ConstraintKind, Error, NewKey, NewUser, PgStore, PgStoreBuilder};
 use lucia_tests::Database;
 use serde_json::json;
 use tokio_postgres::error::SqlState;
@@ -46,7 +46,11 @@ async fn an_account_with_rights_to_the_columns_that_are_named_can_do_everything(
         "secret TEXT DEFAULT 'swordfish'",
     ];
     let sessions = ["country TEXT", "secret TEXT DEFAULT 'swordfish'"];
-    let polling = || CacheOptions::new().poll_interval(Duration::from_millis(100));
+    let interval = Duration::from_millis(100);
+    let polling = |builder: PgStoreBuilder| {
+        let builder = builder.cache(CacheOptions::new());
+        builder.cache_poll_interval(interval)
+    };
     // It is no standby, and so is sent heartbeats and no lookups.
     let replica = |url: &str| {
         let manager = Manager::new(url.parse().unwrap(), NoTls);
@@ -55,7 +59,7 @@ async fn an_account_with_rights_to_the_columns_that_are_named_can_do_everything(
     let bound = Duration::from_secs(1);
     let owner = PgStore::builder().session_columns(sessions);
     // The triggers of a cache are there, of which an account without one needs not know.
-    let with_cache = owner.clone().cache(polling());
+    let with_cache = polling(owner.clone());
     let with_cache = with_cache.connect(&database.url()).await.unwrap();
     with_cache.migrate(&columns).await.unwrap();
     drop(with_cache);
@@ -206,7 +210,7 @@ async fn an_account_with_rights_to_the_columns_that_are_named_can_do_everything(
     drop(auth);
     let grants = POLL_GRANTS.replace("{role}", &role);
     client.batch_execute(&grants).await.unwrap();
-    let caching = builder().cache(polling());
+    let caching = polling(builder());
     let caching = caching.connect(url.as_str()).await.unwrap();
     caching.migrate(&columns[..2]).await.unwrap();
     eventually(async || caching.is_cache_answering()).await;
@@ -229,8 +233,8 @@ async fn the_function_that_records_changes_runs_nothing_for_strangers() {
         FOR EACH STATEMENT EXECUTE FUNCTION public.lucia_record_change('sessions')";
 
     let database = Database::new().await;
-    let polling = CacheOptions::new().poll_interval(Duration::from_millis(100));
-    let store = PgStore::builder().cache(polling);
+    let store = PgStore::builder().cache(CacheOptions::new());
+    let store = store.cache_poll_interval(Duration::from_millis(100));
     let store = store.connect(&database.url()).await.unwrap();
     store.migrate(&[]).await.unwrap();
     let auth = Auth::builder(store).build().unwrap();

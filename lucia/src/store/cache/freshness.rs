@@ -24,13 +24,17 @@ impl Freshness {
         }
     }
 
+    /// How long after one heartbeat the next one is sent: a few fit into the time for which one is good.
+    pub(in super::super) fn pause(&self) -> Duration {
+        self.limit / 4
+    }
+
     /// The time in the form that heartbeats carry.
     pub(in super::super) fn time(&self, now: Instant) -> u64 {
         micros(now.saturating_duration_since(self.begin))
     }
 
-    /// The listener has received a heartbeat that was sent at `sent`, after all changes that were
-    /// committed before it.
+    /// A heartbeat that was sent at `sent` has arrived, after all changes that were made before.
     pub(super) fn heartbeat(&self, sent: u64, now: Instant) {
         // A heartbeat from the future counts as one of now.
         let sent = sent.min(self.time(now));

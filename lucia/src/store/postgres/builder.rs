@@ -4,12 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
+#[cfg(feature = "cache")]
+use tokio_postgres::Socket;
 use tokio_postgres::config::{Host, SslMode};
+#[cfg(feature = "cache")]
+use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
 use tokio_postgres::{Config, NoTls};
 
 use super::attempts::AttemptStatements;
-#[cfg(not(feature = "cache"))]
 use super::cache::Cache;
+#[cfg(feature = "cache")]
+use super::cache::TableChanges;
 use super::connections::WriteAccess;
 use super::credentials::CredentialStatements;
 use super::error::within;
@@ -59,6 +64,8 @@ pub struct PgStoreBuilder {
     max_connections: usize,
     #[cfg(feature = "cache")]
     cache: Option<CacheOptions>,
+    #[cfg(feature = "cache")]
+    cache_changes: Option<TableChanges>,
     pub(super) replicas: Option<Settings>,
 }
 
@@ -75,6 +82,8 @@ impl Default for PgStoreBuilder {
             max_connections: MAX_CONNECTIONS,
             #[cfg(feature = "cache")]
             cache: None,
+            #[cfg(feature = "cache")]
+            cache_changes: None,
             replicas: None,
         }
     }
@@ -181,15 +190,52 @@ impl PgStoreBuilder {
     /// It takes triggers, which [`migrate`](PgStore::migrate) makes from
     /// `migrations/postgres/cache.sql`, Postgres 14 or newer, and one connection more, beside the
     /// pool, for `LISTEN`. Where that does not work, it can
-    /// [poll](CacheOptions::poll_interval) instead.
+    /// [poll](Self::cache_poll_interval) instead.
     /// [`is_cache_answering`](PgStore::is_cache_answering) tells how it is.
     ///
     /// Where the sessions are in [another store](crate::AuthBuilder::sessions), the cache keeps users only. Each
-    /// lookup asks for its session, so a session that was ended anywhere is ended here at once.
+    /// lookup asks that store for its session, or the [cache](crate::RedisStoreBuilder::cache) of that store.
     #[cfg(feature = "cache")]
     #[cfg_attr(docsrs, doc(cfg(feature = "cache")))]
     pub fn cache(mut self, options: CacheOptions) -> Self {
         self.cache = Some(options);
+        self
+    }
+
+    /// How the listener of the [cache](Self::cache) connects, which needs a separate connection to the same
+    /// database. [`connect`](Self::connect) knows by itself; a pool that is handed to [`build`](Self::build) does not
+    /// tell.
+    ///
+    /// It must not be by a pooler that lends a connection for each transaction, such as PgBouncer
+    /// in transaction mode, where `LISTEN` does not work. The cache notices, says so in the log,
+    /// and does not answer. Where there is no other way to the database, use
+    /// [`cache_poll_interval`](Self::cache_poll_interval) in place of this.
+    #[cfg(feature = "cache")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "cache")))]
+    pub fn cache_listener<T>(mut self, config: Config, tls: T) -> Self
+    where
+        T: MakeTlsConnect<Socket> + Clone + Send + Sync + 'static,
+        T::Stream: Send,
+        T::TlsConnect: Send,
+        <T::TlsConnect as TlsConnect<Socket>>::Future: Send,
+    {
+        self.cache_changes = Some(TableChanges::listen(config, tls));
+        self
+    }
+
+    /// Has the [cache](Self::cache) poll a table for changes at this interval, such as 250 ms, in place of `LISTEN`:
+    /// for a database that is reached only by a pooler in transaction mode, or by a proxy that passes no
+    /// notifications on. The polls go by the pool, so the cache takes no connection besides. A change by another
+    /// process is seen after at most one interval, and within the [`max_silence`](CacheOptions::max_silence) whatever
+    /// fails. The interval is at least 10 ms, and at most half of `max_silence`.
+    ///
+    /// [`migrate`](PgStore::migrate) makes the table `lucia_change` and its triggers from
+    /// `migrations/postgres/cache_by_polling.sql`. Of this and [`cache_listener`](Self::cache_listener), the last call
+    /// counts.
+    #[cfg(feature = "cache")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "cache")))]
+    pub fn cache_poll_interval(mut self, interval: Duration) -> Self {
+        self.cache_changes = Some(TableChanges::Poll(interval));
         self
     }
 
@@ -201,15 +247,11 @@ impl PgStoreBuilder {
     pub fn build(self, pool: Pool) -> Result<PgStore> {
         let session_columns = self.check()?;
         #[cfg(feature = "cache")]
-        if self
-            .cache
-            .as_ref()
-            .is_some_and(|cache| cache.how_changes_arrive().is_none())
-        {
-            let reason = "a pool does not tell how to connect, and the cache listens by a \
-                          connection of its own: say how by `CacheOptions::listener`, or poll for \
-                          changes by `CacheOptions::poll_interval`";
-            return Err(Error::setting("cache.listener", reason));
+        if self.cache.is_some() && self.cache_changes.is_none() {
+            let reason = "a pool does not tell how to connect, and the cache listens by a separate \
+                          connection: say how by `cache_listener`, or poll for changes by \
+                          `cache_poll_interval`";
+            return Err(Error::setting("cache_listener", reason));
         }
         let process = self.process()?;
         Ok(self.unchecked(pool, session_columns, process))
@@ -225,7 +267,7 @@ impl PgStoreBuilder {
         let user_columns = self.user_columns.as_deref();
         let statements = Statements::new(&self.tables, user_columns, &session_columns, self.ids);
         #[cfg(feature = "cache")]
-        let cache = super::cache::new(self.cache);
+        let cache = Cache::new(self.cache.zip(self.cache_changes));
         #[cfg(not(feature = "cache"))]
         let cache = Cache::none();
         let replicas = Replicas::new(
@@ -299,10 +341,8 @@ impl PgStoreBuilder {
         }
         #[cfg(feature = "cache")]
         {
-            self.cache = self.cache.map(|cache| match cache.how_changes_arrive() {
-                Some(_) => cache,
-                None => cache.listener(config.clone(), NoTls),
-            });
+            let listen = || TableChanges::listen(config.clone(), NoTls);
+            self.cache_changes = self.cache_changes.or_else(|| Some(listen()));
         }
         let recycling = ManagerConfig {
             recycling_method: RecyclingMethod::Fast,
@@ -344,11 +384,21 @@ impl PgStoreBuilder {
         #[cfg(feature = "cache")]
         if let Some(cache) = &self.cache {
             cache.check()?;
+            if let Some(changes) = &self.cache_changes {
+                changes.check(cache)?;
+            }
             if self.replicas.is_some() {
                 let reason = "a cache would keep answers of replicas for longer than these may be old, so \
                               its lookups would all go to the primary: use one of the two";
                 return Err(Error::setting("replicas", reason));
             }
+        }
+        #[cfg(feature = "cache")]
+        if self.cache.is_none()
+            && let Some(changes) = &self.cache_changes
+        {
+            let reason = "there is no cache: add `.cache(CacheOptions::new())`";
+            return Err(Error::setting(changes.setting(), reason));
         }
         if let Some(replicas) = &self.replicas {
             replicas.check()?;

@@ -47,11 +47,20 @@ mod listener;
 mod poller;
 mod triggers;
 
+use std::fmt;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use futures_util::future::BoxFuture;
+use futures_util::stream::{self, BoxStream};
+use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
+use tokio_postgres::{AsyncMessage, Client, Config, Socket};
 
 use super::Parts;
 use super::migrate::Migrating;
-use crate::store::cache::{self, CacheOptions, Change, HowChangesArrive, Source, read_digest};
+use crate::Error;
+use crate::store::cache::{self, CacheOptions, Change, ChangeFeed, read_digest};
 use crate::store::{Result, UserRow};
 use end::End;
 use triggers::Triggers;
@@ -63,11 +72,28 @@ pub(super) type PendingChange<'a> = cache::PendingChange<'a, UserRow>;
 
 type Shared = cache::Shared<UserRow>;
 
+/// The shortest [`cache_poll_interval`](super::PgStoreBuilder::cache_poll_interval).
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
+
 /// Changes of the tables, by whatever program.
 #[derive(Clone)]
-pub(super) struct TableChanges(HowChangesArrive);
+pub(super) enum TableChanges {
+    /// By notifications, over a connection that is made like this.
+    Listen(Arc<Connect>),
+    /// From a table that is polled this often.
+    Poll(Duration),
+}
 
-impl Source for TableChanges {
+/// A way to connect.
+type Connect = dyn Fn() -> Connecting + Send + Sync;
+
+type Connecting = BoxFuture<'static, Result<(Client, Messages), tokio_postgres::Error>>;
+
+/// What comes from the server, notifications included, which a pool keeps to itself. The client of this
+/// connection gets its answers while this is polled.
+type Messages = BoxStream<'static, Result<AsyncMessage, tokio_postgres::Error>>;
+
+impl ChangeFeed for TableChanges {
     const STORE: &'static str = super::health::NAME;
 
     type Parts = Parts;
@@ -75,43 +101,84 @@ impl Source for TableChanges {
     type End = End;
 
     async fn follow(&self, parts: &Weak<Parts>, shared: &Arc<Shared>) -> Result<(), End> {
-        match &self.0 {
-            HowChangesArrive::Listen(connect) => listener::listen(parts, shared, &**connect).await,
-            HowChangesArrive::Poll(interval) => poller::poll(parts, shared, *interval).await,
+        match self {
+            Self::Listen(connect) => listener::listen(parts, shared, &**connect).await,
+            Self::Poll(interval) => poller::poll(parts, shared, *interval).await,
         }
     }
 }
 
 impl TableChanges {
+    /// Over a connection by this configuration.
+    pub(super) fn listen<T>(config: Config, tls: T) -> Self
+    where
+        T: MakeTlsConnect<Socket> + Clone + Send + Sync + 'static,
+        T::Stream: Send,
+        T::TlsConnect: Send,
+        <T::TlsConnect as TlsConnect<Socket>>::Future: Send,
+    {
+        Self::Listen(Arc::new(move || {
+            let (config, tls) = (config.clone(), tls.clone());
+            Box::pin(async move {
+                let (client, mut connection) = config.connect(tls).await?;
+                let messages = stream::poll_fn(move |context| connection.poll_message(context));
+                Ok((client, messages.boxed()))
+            })
+        }))
+    }
+
+    /// The setting that chose it.
+    pub(super) fn setting(&self) -> &'static str {
+        match self {
+            Self::Listen(_) => "cache_listener",
+            Self::Poll(_) => "cache_poll_interval",
+        }
+    }
+
+    pub(super) fn check(&self, options: &CacheOptions) -> crate::Result<()> {
+        let reason = match self {
+            Self::Poll(interval) if *interval < SHORTEST_INTERVAL => {
+                "below 10 ms, the database would do little else"
+            }
+            Self::Poll(interval) if *interval > options.max_silence / 2 => {
+                "above half of `max_silence`, an ordinary delay would switch the cache off"
+            }
+            _ => return Ok(()),
+        };
+        Err(Error::setting(self.setting(), reason))
+    }
+
     /// What tells it of changes.
     fn triggers(&self) -> &'static Triggers {
-        match self.0 {
-            HowChangesArrive::Listen(_) => &triggers::NOTIFYING,
-            HowChangesArrive::Poll(_) => &triggers::RECORDING,
+        match self {
+            Self::Listen(_) => &triggers::NOTIFYING,
+            Self::Poll(_) => &triggers::RECORDING,
         }
     }
 }
 
-/// A cache of these options, if there are any, and if they say how changes arrive.
-pub(super) fn new(options: Option<CacheOptions>) -> Cache {
-    Cache::new(options.and_then(|options| {
-        let source = options.how_changes_arrive()?.clone();
-        Some((options, TableChanges(source)))
-    }))
+impl fmt::Debug for TableChanges {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            // What connects holds a password.
+            Self::Listen(_) => f.write_str("Listen"),
+            Self::Poll(interval) => f.debug_tuple("Poll").field(interval).finish(),
+        }
+    }
 }
 
 /// Makes the triggers that it needs.
 pub(super) async fn migrate(cache: &Cache, migrating: &Migrating<'_>) -> Result<()> {
-    match cache.source() {
-        Some(source) => source.triggers().migrate(migrating).await,
+    match cache.feed() {
+        Some(feed) => feed.triggers().migrate(migrating).await,
         None => Ok(()),
     }
 }
 
 /// Checks that the triggers are there.
 pub(super) async fn check(cache: &Cache, parts: &Parts) -> Result<()> {
-    match cache.source() {
-        Some(source) => source.triggers().check(parts).await,
+    match cache.feed() {
+        Some(feed) => feed.triggers().check(parts).await,
         None => Ok(()),
     }
 }
@@ -134,7 +201,7 @@ fn changed(shared: &Shared, told: &str) {
     }
 }
 
-/// The version of the tables that a source has seen last.
+/// The version of the tables that a feed has seen last.
 #[derive(Default)]
 struct Version(Option<String>);
 

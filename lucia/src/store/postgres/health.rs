@@ -65,11 +65,11 @@ impl PgStore {
                  session included",
             );
         }
-        if parts.cache.is_on() && !parts.cache.is_answering() {
-            health = health.degraded(
-                "the cache receives no changes, and does not answer: all lookups go to the server",
-            );
-        }
+        health = parts
+            .cache
+            .complaint()
+            .into_iter()
+            .fold(health, StoreHealth::degraded);
         for complaint in parts.replicas.complaints() {
             health = health.degraded(complaint);
         }

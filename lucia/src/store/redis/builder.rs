@@ -17,7 +17,7 @@ use super::replicas::{Quorum, Replicas};
 use super::server::Server;
 use super::{Parts, RedisStore, tracking};
 #[cfg(feature = "cache")]
-use crate::store::cache::{CacheOptions, HowChangesArrive};
+use crate::store::cache::CacheOptions;
 use crate::store::is_distant;
 use crate::time_limit::within;
 use crate::{Error, Result};
@@ -102,12 +102,12 @@ impl RedisStoreBuilder {
     /// Keeps sessions in memory until the server reports a change; off by default. Together with the
     /// [cache](crate::PgStoreBuilder::cache) of the users, a request then asks no server.
     ///
-    /// A change or the end of a session by **this store** is seen by every lookup that is called after that has
-    /// returned, as without a cache. One by **another process**, or by hand, is seen when the message of it has
+    /// After a call of **this store** has changed or ended a session, every later lookup sees it, as without a cache.
+    /// A change by **another process**, or by hand, is seen when the message of it has
     /// arrived, which takes milliseconds, or within the [`max_silence`](CacheOptions::max_silence), a second by default,
     /// whatever fails. A cache that does not receive changes does not answer, and lookups go to the server.
     ///
-    /// It takes one additional connection, and the command `CLIENT TRACKING`: where the server uses ACLs, allow
+    /// The cache needs one more connection and the command `CLIENT TRACKING`: where the server uses ACLs, allow
     /// `+client|tracking +ping`. Each process receives all changes of sessions. A cluster has no cache.
     #[cfg(feature = "cache")]
     #[cfg_attr(docsrs, doc(cfg(feature = "cache")))]
@@ -289,16 +289,10 @@ impl RedisStoreBuilder {
 fn check_cache(options: &CacheOptions, is_cluster: bool) -> Result<()> {
     options.check()?;
     if is_cluster {
-        let reason = "a cluster reports no changes to it: leave it out, or use one server";
+        let reason = "the cache does not support Redis Cluster: leave it out, or use one server";
         return Err(Error::setting("cache", reason));
     }
-    let setting = match options.how_changes_arrive() {
-        None => return Ok(()),
-        Some(HowChangesArrive::Listen(_)) => "cache.listener",
-        Some(HowChangesArrive::Poll(_)) => "cache.poll_interval",
-    };
-    let reason = "it is for `PgStore`: Redis reports changes by `CLIENT TRACKING`";
-    Err(Error::setting(setting, reason))
+    Ok(())
 }
 
 fn check(quorum: Quorum, timeout: Duration) -> Result<()> {

@@ -9,7 +9,7 @@
 //! milliseconds, or after the [`max_silence`](crate::CacheOptions::max_silence) at the latest:
 //!
 //! 1. A server runs one command at a time. What changes in one turn of its loop, it tells at the end of this turn,
-//!    before it sends the replies of this turn.
+//!    before it sends the replies of this turn to the tracking connection.
 //! 2. A heartbeat is two `PING`s, the second one sent when the first is answered. The first runs after whatever was
 //!    changed before it was sent, in the same turn or a later one. The second runs in a later turn still, so its
 //!    reply comes behind the messages of all these changes. The driver hands messages and replies on in the order in
@@ -22,14 +22,17 @@
 //! A proxy could answer `CLIENT TRACKING` and pass no messages on. So the first heartbeat comes after a
 //! message of a change that was made over the connection of the lookups.
 //!
-//! Two servers that both take writes, one of them reached again and again between two heartbeats, go unnoticed, and so
-//! does `SWAPDB`.
+//! Where two servers both take writes, a lookup that reaches the other one between two heartbeats goes unnoticed, and so
+//! does `SWAPDB`. What it has left is used for [`max_age`](crate::CacheOptions::max_age) at the most.
 
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, Cmd, PushInfo, PushKind, RedisError, Value};
+use redis::{
+    AsyncConnectionConfig, Client, Cmd, ErrorKind, PushInfo, PushKind, RedisError, ServerErrorKind,
+    Value,
+};
 use tokio::sync::Notify;
 
 use super::failure::description;
@@ -38,10 +41,7 @@ use super::server::Server;
 use super::{NAME, Parts};
 use crate::clock::random_text;
 use crate::store::StoreError;
-use crate::store::cache::{self, CacheOptions, Change, Ending, Source, read_digest};
-
-/// How many heartbeats there are within the time for which one is good.
-const HEARTBEATS: u32 = 4;
+use crate::store::cache::{self, CacheOptions, Change, ChangeFeed, Ending, read_digest};
 
 /// The cache of a store, if it has one.
 pub(super) type Cache = cache::Cache<Tracking>;
@@ -57,7 +57,7 @@ pub(super) fn new(options: Option<CacheOptions>, server: Option<&Client>) -> Cac
     Cache::new(options.zip(server.cloned().map(Tracking)))
 }
 
-impl Source for Tracking {
+impl ChangeFeed for Tracking {
     const STORE: &'static str = NAME;
 
     type Parts = Parts;
@@ -65,7 +65,8 @@ impl Source for Tracking {
     type End = End;
 
     async fn follow(&self, parts: &Weak<Parts>, shared: &Arc<Shared>) -> Result<(), End> {
-        let Some(prefix) = parts.upgrade().map(|parts| parts.key("")) else {
+        let settings = parts.upgrade().map(|parts| (parts.key(""), parts.timeout));
+        let Some((prefix, timeout)) = settings else {
             return Ok(());
         };
         let own_key = format!(
@@ -82,7 +83,7 @@ impl Source for Tracking {
         };
         let limit = shared.freshness.limit;
         let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(limit))
+            .set_connection_timeout(Some(timeout))
             .set_response_timeout(Some(limit))
             .set_push_sender(move |message| receiver.receive(message));
         let mut connection = self
@@ -98,11 +99,14 @@ impl Source for Tracking {
                 .arg("PREFIX")
                 .arg(&prefix);
             let tracking: Result<Value, _> = track.query_async(&mut connection).await;
-            tracking.map_err(End::Refused)?;
+            tracking.map_err(End::of_reply)?;
             let server: String = who_are_you().query_async(&mut connection).await?;
+            let tracked = Server::new(&server);
+            let tracked = tracked.run_id().ok_or(End::Nameless)?;
             let Some(store) = parts.upgrade() else {
                 return Ok(());
             };
+            check_server(&store, tracked).await?;
             // Over the connection of the lookups: what others change has to arrive as well.
             let touched = store.connection.run(&TOUCH, &own_key, &[], "nothing").await;
             drop(store);
@@ -113,7 +117,7 @@ impl Source for Tracking {
             {
                 return Err(End::Unheard);
             }
-            beat(parts, shared, connection.clone(), &server).await
+            beat(parts, shared, connection.clone(), tracked).await
         };
         tokio::select! {
             biased;
@@ -130,31 +134,41 @@ async fn beat(
     mut connection: MultiplexedConnection,
     tracked: &str,
 ) -> Result<(), End> {
-    let limit = shared.freshness.limit;
-    let tracked = Server::new(tracked).run_id();
     loop {
         let begun = shared.freshness.time(Instant::now());
         let Some(store) = parts.upgrade() else {
             return Ok(());
         };
         // Only the time-out of the driver bounds this. The cache has stopped answering long before.
-        let server: String = store
-            .connection
-            .ask(&who_are_you(), "what the server is")
-            .await?;
+        check_server(&store, tracked).await?;
         drop(store);
-        let server = Server::new(&server);
-        if !server.is_primary() || server.run_id().is_none() || server.run_id() != tracked {
-            return Err(End::Another);
-        }
         for _ in 0..2 {
             let pinged: Result<Value, _> = redis::cmd("PING").query_async(&mut connection).await;
-            pinged?;
+            match pinged {
+                // A server that cannot write to its disk answers even this with an error. It is an answer.
+                Err(error) if is_reply(&error) && !is_refusal(&error) => {}
+                pinged => drop(pinged.map_err(End::of_reply)?),
+            }
         }
         if !shared.heartbeat(begun) {
             return Err(End::Silent);
         }
-        tokio::time::sleep(limit / HEARTBEATS).await;
+        tokio::time::sleep(shared.freshness.pause()).await;
+    }
+}
+
+/// Checks that lookups go to the server that tells of changes, and that it is a primary.
+async fn check_server(store: &Parts, tracked: &str) -> Result<(), End> {
+    let asked = store
+        .connection
+        .ask(&who_are_you(), "what the server is")
+        .await;
+    let server: String = asked?;
+    let server = Server::new(&server);
+    match server.run_id() {
+        None => Err(End::Nameless),
+        Some(run_id) if run_id == tracked && server.is_primary() => Ok(()),
+        Some(_) => Err(End::Another),
     }
 }
 
@@ -191,7 +205,7 @@ impl Receiver {
         let key = match key {
             Value::BulkString(key) => std::str::from_utf8(key).ok(),
             Value::SimpleString(key) => Some(&**key),
-            _ => None,
+            _ => return self.shared.changed(Change::Everything),
         };
         if key == Some(&self.own_key) {
             self.opened.notify_one();
@@ -219,8 +233,12 @@ pub(super) enum End {
     )]
     Another,
     #[error(
-        "the server refuses `CLIENT TRACKING`, by which it learns of changes ({}): an ACL has to allow \
-         `+client|tracking +ping`, and a proxy has to know it",
+        "the server leaves `run_id` out of its reply to `INFO`, so a failover would go unnoticed"
+    )]
+    Nameless,
+    #[error(
+        "the server refuses `CLIENT TRACKING` or `PING`, by which it learns of changes ({}): an ACL has to allow \
+         `+client|tracking +ping`, and a proxy has to know both",
         description(.0)
     )]
     Refused(RedisError),
@@ -230,8 +248,30 @@ pub(super) enum End {
     Unheard,
 }
 
+impl End {
+    /// By an error of the commands that only the cache sends.
+    fn of_reply(error: RedisError) -> Self {
+        if is_refusal(&error) {
+            Self::Refused(error)
+        } else {
+            Self::Connection(error)
+        }
+    }
+}
+
+/// Whether the server has answered with this error.
+fn is_reply(error: &RedisError) -> bool {
+    matches!(error.kind(), ErrorKind::Server(_) | ErrorKind::Extension)
+}
+
+/// Whether the server does not let this account use a command, or does not know it.
+fn is_refusal(error: &RedisError) -> bool {
+    let kinds = [ServerErrorKind::NoPerm, ServerErrorKind::ResponseError];
+    kinds.map(ErrorKind::Server).contains(&error.kind())
+}
+
 impl Ending for End {
     fn is_lasting(&self) -> bool {
-        matches!(self, Self::Refused(_) | Self::Unheard)
+        matches!(self, Self::Refused(_) | Self::Unheard | Self::Nameless)
     }
 }

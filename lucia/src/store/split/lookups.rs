@@ -76,6 +76,17 @@ impl Source for Split {
         let ids: BTreeSet<&SessionId> = ids.iter().copied().collect();
         let ids: Vec<SessionId> = ids.into_iter().cloned().collect();
         let sessions = self.sessions_of(&ids).await?;
+        self.with_users(sessions).await
+    }
+
+    fn may_keep(&self, connection: &Infallible) -> bool {
+        match *connection {}
+    }
+}
+
+impl Split {
+    /// Sessions with their users, without those that have none.
+    pub(super) async fn with_users(&self, sessions: Vec<SessionRow>) -> Result<Vec<Found>> {
         let users = match self.users_of(&sessions).await {
             Ok(users) => users,
             Err(error @ StoreError::Unavailable(_)) => {
@@ -99,12 +110,6 @@ impl Source for Split {
         Ok(found.collect())
     }
 
-    fn may_keep(&self, connection: &Infallible) -> bool {
-        match *connection {}
-    }
-}
-
-impl Split {
     /// What the caches of both stores have.
     pub(super) fn cached(&self, id: &SessionId) -> Option<(SessionRow, UserRow)> {
         let session = self.sessions.cached_session(id)?;

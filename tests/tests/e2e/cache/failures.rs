@@ -124,10 +124,9 @@ async fn a_listener_at_another_database_is_told_apart_from_one_that_receives() {
     let other = Database::new().await;
     let logged = lucia_tests::watch(["does not receive what other connections send"]);
     let config = other.url().parse().unwrap();
-    let options = CacheOptions::new()
-        .max_silence(MAX_SILENCE)
-        .listener(config, NoTls);
+    let options = CacheOptions::new().max_silence(MAX_SILENCE);
     let builder = PgStore::builder().cache(options);
+    let builder = builder.cache_listener(config, NoTls);
     let store = builder.connect(&stage.database().url()).await.unwrap();
     store.migrate(&[]).await.unwrap();
     eventually(async || !logged.lines().is_empty()).await;
@@ -165,7 +164,8 @@ async fn r54_a_listener_that_is_left_behind_at_an_old_primary_ends_the_answers()
     let manager = Manager::from_connect(old.clone(), Moving { to }, ManagerConfig::default());
     let pool = Pool::builder(manager).build().unwrap();
     let options = CacheOptions::new().max_silence(MAX_SILENCE);
-    let builder = PgStore::builder().cache(options.listener(old, NoTls));
+    let builder = PgStore::builder().cache(options);
+    let builder = builder.cache_listener(old, NoTls);
     let store = builder.build(pool.clone()).unwrap();
     let columns = ["username TEXT NOT NULL UNIQUE"];
     store.migrate(&columns).await.unwrap();
@@ -213,7 +213,7 @@ fn outlives_its_runtime(source: Source) {
     let stage = lasting.block_on(Stage::postgres());
     let store = first.block_on(async {
         let url = stage.database().url();
-        let builder = PgStore::builder().cache(source.options(CacheOptions::new(), &url));
+        let builder = source.of(PgStore::builder().cache(CacheOptions::new()), &url);
         let store = builder.connect(&url).await.unwrap();
         store.migrate(&[]).await.unwrap();
         eventually(async || store.is_cache_answering()).await;
@@ -253,7 +253,7 @@ fn gets_no_time(source: Source) {
     let pool = Pool::builder(Manager::new(url.parse().unwrap(), NoTls));
     let pool = pool.build().unwrap();
     let options = CacheOptions::new().max_silence(MAX_SILENCE);
-    let builder = PgStore::builder().cache(source.options(options, &url));
+    let builder = source.of(PgStore::builder().cache(options), &url);
     let auth = starved.block_on(async {
         let store = builder.build(pool.clone()).unwrap();
         eventually(async || store.is_cache_answering()).await;
@@ -282,8 +282,8 @@ async fn a_cache_answers_by_its_first_heartbeat() {
     for _ in 0..5 {
         let listener = Proxy::before(stage.database()).await;
         let config: Config = stage.database().url_by(listener.port()).parse().unwrap();
-        let options = CacheOptions::new().listener(config, NoTls);
-        let store = PgStore::builder().cache(options);
+        let store = PgStore::builder().cache(CacheOptions::new());
+        let store = store.cache_listener(config, NoTls);
         let store = store.connect(&stage.database().url()).await.unwrap();
         eventually(async || store.is_cache_answering()).await;
         let mut statements = listener.statements();

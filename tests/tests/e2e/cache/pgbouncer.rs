@@ -11,8 +11,8 @@ use crate::support::{Stage, eventually, sign_up};
 /// A store whose listener, and nothing else, is behind it.
 async fn store_behind(stage: &Stage, bouncer: &Bouncer) -> PgStore {
     let config = bouncer.url().parse().unwrap();
-    let options = CacheOptions::new().listener(config, NoTls);
-    let builder = PgStore::builder().cache(options);
+    let builder = PgStore::builder().cache(CacheOptions::new());
+    let builder = builder.cache_listener(config, NoTls);
     let store = builder.connect(&stage.database().url()).await.unwrap();
     store.migrate(&[]).await.unwrap();
     store
@@ -31,7 +31,7 @@ async fn r54_in_transaction_mode_a_listener_receives_nothing_and_the_log_says_so
     eventually(async || !logged.lines().is_empty()).await;
     assert!(logged.lines()[0].starts_with("ERROR"), "{logged:?}");
     assert!(
-        logged.lines()[0].contains("CacheOptions::poll_interval"),
+        logged.lines()[0].contains("cache_poll_interval"),
         "{logged:?}"
     );
     assert!(!store.is_cache_answering());

@@ -251,8 +251,8 @@ async fn r54_behind_a_pooler_in_transaction_mode_a_revocation_is_seen_within_a_s
     let Some(bouncer) = Bouncer::before(stage.database(), &settings).await else {
         return;
     };
-    let options = CacheOptions::new().poll_interval(INTERVAL);
-    let builder = PgStore::builder().cache(options);
+    let builder = PgStore::builder().cache(CacheOptions::new());
+    let builder = builder.cache_poll_interval(INTERVAL);
     let store = builder.connect(bouncer.url()).await.unwrap();
     store.migrate(&[]).await.unwrap();
     let here = Auth::builder(store.clone()).build().unwrap();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lucia::deadpool_postgres::{Manager, Pool};
-use lucia::{Auth, CacheOptions, Error, PgStore, SqliteStore};
+use lucia::{Auth, CacheOptions, Error, PgStore, PgStoreBuilder, SqliteStore};
 use tokio_postgres::{Config, NoTls};
 
 fn pool() -> Pool {
@@ -14,18 +14,27 @@ fn pool() -> Pool {
 }
 
 fn built(options: CacheOptions) -> Result<PgStore, Error> {
-    PgStore::builder().cache(options).build(pool())
+    listening(options).build(pool())
+}
+
+fn listening(options: CacheOptions) -> PgStoreBuilder {
+    let builder = PgStore::builder().cache(options);
+    builder.cache_listener(Config::new(), NoTls)
 }
 
 fn refused(options: CacheOptions) -> (&'static str, String) {
-    match built(options) {
+    refused_by(listening(options))
+}
+
+fn refused_by(builder: PgStoreBuilder) -> (&'static str, String) {
+    match builder.build(pool()) {
         Err(Error::Setting { setting, reason }) => (setting, reason),
         other => panic!("{other:?}"),
     }
 }
 
 fn options() -> CacheOptions {
-    CacheOptions::new().listener(Config::new(), NoTls)
+    CacheOptions::new()
 }
 
 #[test]
@@ -56,34 +65,41 @@ fn r54_a_silence_is_no_longer_than_a_second_and_not_too_short_to_be_heard() {
 fn r54_changes_are_polled_for_at_least_twice_in_a_silence() {
     let millis = Duration::from_millis;
     let polling = |interval, silence| {
-        let options = CacheOptions::new().poll_interval(millis(interval));
-        options.max_silence(millis(silence))
+        let options = options().max_silence(millis(silence));
+        let builder = PgStore::builder().cache(options);
+        builder.cache_poll_interval(millis(interval))
     };
     for (interval, silence) in [(9, 1_000), (0, 1_000), (501, 1_000), (51, 100)] {
-        assert_eq!(refused(polling(interval, silence)).0, "cache.poll_interval");
+        let (setting, _) = refused_by(polling(interval, silence));
+        assert_eq!(setting, "cache_poll_interval");
     }
     for (interval, silence) in [(10, 1_000), (500, 1_000), (50, 100)] {
-        assert!(built(polling(interval, silence)).is_ok());
+        assert!(polling(interval, silence).build(pool()).is_ok());
     }
 }
 
 #[test]
 fn a_pool_does_not_tell_how_to_listen() {
-    let (setting, reason) = refused(CacheOptions::new());
-    assert_eq!(setting, "cache.listener");
-    for way in ["CacheOptions::listener", "CacheOptions::poll_interval"] {
+    let (setting, reason) = refused_by(PgStore::builder().cache(options()));
+    assert_eq!(setting, "cache_listener");
+    for way in ["`cache_listener`", "`cache_poll_interval`"] {
         assert!(reason.contains(way), "{reason}");
     }
+}
+
+#[test]
+fn without_a_cache_there_is_nothing_to_listen_or_poll_for() {
+    let listening = PgStore::builder().cache_listener(Config::new(), NoTls);
+    assert_eq!(refused_by(listening).0, "cache_listener");
+    let polling = PgStore::builder().cache_poll_interval(Duration::from_millis(250));
+    assert_eq!(refused_by(polling).0, "cache_poll_interval");
 }
 
 #[test]
 fn the_options_show_no_password() {
     let mut config = Config::new();
     config.password("swordfish");
-    let shown = format!(
-        "{:?}",
-        PgStore::builder().cache(options().listener(config, NoTls))
-    );
+    let shown = format!("{:?}", listening(options()).cache_listener(config, NoTls));
     assert!(!shown.contains("swordfish"), "{shown}");
 }
 

@@ -242,9 +242,8 @@ async fn r54_a_table_with_partitions_has_no_cache_and_the_schema_says_so(source:
 async fn r53_processes_that_start_at_once_make_the_triggers_once(source: Source) {
     let database = Database::new().await;
     let stores = (0..6).map(|_| async {
-        let builder = PgStore::builder()
-            .cache(source.options(CacheOptions::new(), &database.url()))
-            .max_connections(2);
+        let builder = PgStore::builder().cache(CacheOptions::new());
+        let builder = source.of(builder.max_connections(2), &database.url());
         builder.connect(&database.url()).await.unwrap()
     });
     let stores = futures_util::future::join_all(stores).await;
@@ -304,11 +303,8 @@ async fn r47_tables_of_any_name_have_triggers(source: Source) {
                 .session_table(format!("{name}t"))
         };
         let url = database.url();
-        let cached = builder()
-            .cache(source.options(CacheOptions::new(), &url))
-            .connect(&url)
-            .await
-            .unwrap();
+        let cached = source.of(builder().cache(CacheOptions::new()), &url);
+        let cached = cached.connect(&url).await.unwrap();
         for _ in 0..2 {
             cached
                 .migrate(&["username TEXT NOT NULL UNIQUE"])

@@ -47,7 +47,8 @@ fn r71_a_bound_is_long_enough_to_be_useful_and_no_longer_than_ten_seconds() {
 #[tokio::test]
 async fn r71_replicas_beside_a_cache_or_for_sessions_alone_are_refused() {
     let builder = || PgStore::builder().replicas([nowhere()], BOUND);
-    let cached = builder().cache(CacheOptions::new().listener(Config::new(), NoTls));
+    let cached = builder().cache(CacheOptions::new());
+    let cached = cached.cache_listener(Config::new(), NoTls);
     let (setting, reason) = refused(cached);
     assert_eq!(setting, "replicas");
     assert!(reason.contains("cache"), "{reason}");

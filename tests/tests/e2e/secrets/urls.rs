@@ -101,12 +101,8 @@ async fn r46_no_password_of_a_database_url_is_shown_in_an_outage() {
     let url = format!("{}{after}", url.replace("lucia@", &before));
     assert!(url.contains(SECRET), "{url}");
     let config: tokio_postgres::Config = url.parse().unwrap();
-    let caches = [
-        CacheOptions::new(),
-        CacheOptions::new().listener(config, NoTls),
-    ];
-    for options in caches {
-        let builder = PgStore::builder().cache(options);
+    let cached = || PgStore::builder().cache(CacheOptions::new());
+    for builder in [cached(), cached().cache_listener(config, NoTls)] {
         let mut texts = vec![format!("{builder:?}")];
         let store = builder.connect(&url).await.unwrap();
         store.migrate(&[]).await.unwrap();

@@ -37,11 +37,11 @@ impl Source {
         }
     }
 
-    /// These options, over a connection of this address if it listens.
-    pub(crate) fn options(self, options: CacheOptions, url: &str) -> CacheOptions {
+    /// A store whose cache learns of changes like this, over a connection of this address if it listens.
+    pub(crate) fn of(self, builder: PgStoreBuilder, url: &str) -> PgStoreBuilder {
         match self {
-            Self::Listen => options.listener(url.parse().unwrap(), NoTls),
-            Self::Poll => options.poll_interval(POLL_INTERVAL),
+            Self::Listen => builder.cache_listener(url.parse().unwrap(), NoTls),
+            Self::Poll => builder.cache_poll_interval(POLL_INTERVAL),
         }
     }
 }
@@ -116,8 +116,8 @@ impl Caching {
         let url = |port| stage.database().url_by(port);
         let manager = Manager::new(url(stage.proxy().port()).parse().unwrap(), NoTls);
         let pool = Pool::builder(manager).max_size(8).build().unwrap();
-        let options = source.options(options, &url(listener.port()));
-        let store = builder.cache(options).build(pool).unwrap();
+        let builder = source.of(builder.cache(options), &url(listener.port()));
+        let store = builder.build(pool).unwrap();
         let auth = stage.builder_over(std::sync::Arc::new(store.clone()));
         Self {
             store,

@@ -8,6 +8,7 @@ use lucia::store::{Owner, SessionStore};
 use lucia::{CacheOptions, Error, HealthStatus, RedisStore};
 use lucia_tests::{RedisCluster, RedisServer, watch};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Mutex;
 
 use super::{answering, keep, look_up, options};
 use crate::proxy::Proxy;
@@ -16,6 +17,9 @@ use crate::support::{ADA, Place, builder, eventually, id, session, with_replica}
 /// How long the cache may answer when all falls silent, and time for a machine that is busy.
 const SILENCE: Duration = Duration::from_secs(1);
 const BUSY: Duration = Duration::from_secs(20);
+
+/// Held by tests that log the same, where one of them looks for it.
+static LOG: Mutex<()> = Mutex::const_new(());
 
 async fn cached(url: &str) -> RedisStore {
     let builder = RedisStore::builder().cache(options());
@@ -55,12 +59,7 @@ async fn r54_it_stops_when_its_connection_breaks_and_begins_empty() {
     };
     let store = cached(&server.url()).await;
     for round in 0..3 {
-        let listed: String = server.ask(&["CLIENT", "LIST"]).await;
-        let tracking = listed
-            .lines()
-            .find(|line| field(line, "flags").contains('t'));
-        let tracking = field(tracking.unwrap(), "id").to_owned();
-        server.ask::<()>(&["CLIENT", "KILL", "ID", &tracking]).await;
+        cut(&server, tracks).await;
         // Nothing reports what is deleted meanwhile.
         let other = RedisStore::connect(&server.url()).await.unwrap();
         other.delete_session(&id(1), Owner::Anyone).await.unwrap();
@@ -77,18 +76,11 @@ fn field<'a>(line: &'a str, name: &str) -> &'a str {
     fields.find(|(field, _)| *field == name).unwrap().1
 }
 
-/// The lookups go to another server, as after a failover, and the cache still listens to the old one.
-#[tokio::test]
-async fn r54_an_old_primary_says_nothing_of_a_new_one() {
-    let (Some(old), Some(new)) = (
-        RedisServer::start(&["--save", ""]).await,
-        RedisServer::start(&["--save", ""]).await,
-    ) else {
-        return;
-    };
+/// The address of what leads each new connection to the server at a port that can be changed.
+async fn switch(port: u16) -> (String, Arc<AtomicU16>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("redis://{}", listener.local_addr().unwrap());
-    let target = Arc::new(AtomicU16::new(old.port()));
+    let target = Arc::new(AtomicU16::new(port));
     let current = target.clone();
     tokio::spawn(async move {
         while let Ok((mut client, _)) = listener.accept().await {
@@ -99,16 +91,63 @@ async fn r54_an_old_primary_says_nothing_of_a_new_one() {
             });
         }
     });
+    (url, target)
+}
+
+/// Cuts the connection that a server lists like this.
+async fn cut(server: &RedisServer, is_meant: impl Fn(&str) -> bool) {
+    let listed: String = server.ask(&["CLIENT", "LIST"]).await;
+    let line = listed.lines().find(|line| is_meant(line)).unwrap();
+    let id = field(line, "id");
+    server.ask::<()>(&["CLIENT", "KILL", "ID", id]).await;
+}
+
+fn tracks(line: &str) -> bool {
+    field(line, "flags").contains('t')
+}
+
+/// The other way round: the cache listens to the new one, and lookups still go to the old one.
+#[tokio::test]
+async fn r54_an_old_primary_is_told_from_a_proxy_that_holds_messages_back() {
+    let _log = LOG.lock().await;
+    let (Some(old), Some(new)) = (
+        RedisServer::start(&["--save", ""]).await,
+        RedisServer::start(&["--save", ""]).await,
+    ) else {
+        return;
+    };
+    let (url, target) = switch(old.port()).await;
+    let port = old.port();
+    let store = cached(&url).await;
+    let another = watch(["another one than lookups go to"]);
+    let held_back = watch(["holds them back"]);
+    target.store(new.port(), Ordering::SeqCst);
+    cut(&old, tracks).await;
+    eventually(async || !another.lines().is_empty()).await;
+    assert!(!store.is_cache_answering());
+    target.store(port, Ordering::SeqCst);
+    answering(store).await;
+    assert_eq!(held_back.lines(), [""; 0]);
+}
+
+/// The lookups go to another server, as after a failover, and the cache still listens to the old one.
+#[tokio::test]
+async fn r54_an_old_primary_says_nothing_of_a_new_one() {
+    let _log = LOG.lock().await;
+    let (Some(old), Some(new)) = (
+        RedisServer::start(&["--save", ""]).await,
+        RedisServer::start(&["--save", ""]).await,
+    ) else {
+        return;
+    };
+    let (url, target) = switch(old.port()).await;
     let store = cached(&url).await;
     target.store(new.port(), Ordering::SeqCst);
-    let listed: String = old.ask(&["CLIENT", "LIST"]).await;
-    let is_of_lookups = |line: &&str| {
+    cut(&old, |line| {
         let command = field(line, "cmd");
         !field(line, "flags").contains('t') && (command == "hmget" || command == "info")
-    };
-    let lookups = listed.lines().find(is_of_lookups);
-    let lookups = field(lookups.unwrap(), "id").to_owned();
-    old.ask::<()>(&["CLIENT", "KILL", "ID", &lookups]).await;
+    })
+    .await;
     stops(&store).await;
     // It begins anew with the new server, and with nothing.
     answering(store.clone()).await;
@@ -123,6 +162,7 @@ async fn r54_an_old_primary_says_nothing_of_a_new_one() {
 /// A primary that becomes a replica has what others change later than they do.
 #[tokio::test]
 async fn r54_a_server_that_becomes_a_replica_has_no_cache() {
+    let _log = LOG.lock().await;
     let Some((primary, replica)) = with_replica(&["--save", ""]).await else {
         return;
     };
@@ -151,22 +191,42 @@ async fn it_goes_on_when_the_memory_is_full_and_writes_are_refused() {
     assert_eq!(look_up(&store, 1).await, None);
 }
 
+/// Such a server answers `PING` with an error.
+#[tokio::test]
+async fn it_goes_on_while_the_server_cannot_write_to_its_disk() {
+    let Some(server) = RedisServer::start(&["--save", "3600 1"]).await else {
+        return;
+    };
+    let store = cached(&server.url()).await;
+    // A directory is in the place of the snapshot.
+    std::fs::create_dir_all(server.directory().join("dump.rdb/full")).unwrap();
+    server.ask::<String>(&["BGSAVE"]).await;
+    let refuses = async || store.insert_session(session(2, ADA)).await.is_err();
+    eventually(refuses).await;
+    let begin = Instant::now();
+    eventually(async || {
+        assert!(store.is_cache_answering());
+        begin.elapsed() > SILENCE + SILENCE / 2
+    })
+    .await;
+    keep(&store, 1).await;
+}
+
 /// Lookups go to the server, and an operator is told.
 #[tokio::test]
-async fn without_the_permission_it_does_not_answer() {
+async fn without_the_permissions_it_does_not_answer() {
+    for command in ["-client|tracking", "-ping"] {
+        does_not_answer_without(command).await;
+    }
+}
+
+async fn does_not_answer_without(command: &str) {
     let Some(server) = RedisServer::start(&["--save", ""]).await else {
         return;
     };
     server
         .ask::<()>(&[
-            "ACL",
-            "SETUSER",
-            "app",
-            "on",
-            ">secret",
-            "~*",
-            "+@all",
-            "-client|tracking",
+            "ACL", "SETUSER", "app", "on", ">secret", "~*", "+@all", command,
         ])
         .await;
     let url = format!("redis://app:secret@127.0.0.1:{}", server.port());
@@ -194,6 +254,7 @@ async fn without_the_permission_it_does_not_answer() {
 
 #[tokio::test]
 async fn a_proxy_that_passes_no_messages_on_is_noticed() {
+    let _log = LOG.lock().await;
     let Some(place) = Place::new().await else {
         return;
     };
@@ -225,11 +286,6 @@ async fn settings_that_it_cannot_have_are_refused() {
     let of = |cache| builder().cache(cache);
     let new = CacheOptions::new;
     refused(of(new()).cluster(cluster.urls()).await, "cache");
-    let polled = new().poll_interval(Duration::from_millis(250));
-    refused(
-        of(polled).connect(&server.url()).await,
-        "cache.poll_interval",
-    );
     refused(
         of(new().entries(0)).connect(&server.url()).await,
         "cache.entries",

@@ -4,7 +4,7 @@ use super::super::error::Failure;
 use super::triggers::{self, Triggers};
 use crate::store::cache::Ending;
 
-/// Why a source hands no changes on any more.
+/// Why a feed hands no changes on any more.
 #[derive(Debug, thiserror::Error)]
 pub(in super::super) enum End {
     #[error(transparent)]
@@ -18,7 +18,7 @@ pub(in super::super) enum End {
     #[error(
         "its listener does not receive what other connections send: it needs a separate connection to \
          the same database, and not by a pooler such as PgBouncer in transaction mode: see \
-         `CacheOptions::listener`, or poll for changes by `CacheOptions::poll_interval`"
+         `PgStoreBuilder::cache_listener`, or poll for changes by `cache_poll_interval`"
     )]
     Unheard,
     /// A trigger is missing, or a table is another one now.

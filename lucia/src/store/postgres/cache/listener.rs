@@ -11,11 +11,7 @@ use super::super::Parts;
 use super::super::error::{Failure, within};
 use super::end::End;
 use super::triggers::{self, NOTIFYING, Watched};
-use super::{Shared, Version, changed};
-use crate::store::cache::{Connect, Messages};
-
-/// How many heartbeats there are within the time for which one is good.
-const HEARTBEATS: u32 = 4;
+use super::{Connect, Messages, Shared, Version, changed};
 
 /// The payload of the first notification. A heartbeat carries its time and the version of the tables,
 /// or what is wrong with them.
@@ -133,7 +129,7 @@ async fn beat(
         triggers::say(&store, &channel.name, &now, Some(watched)).await?;
         drop(store);
         // The heartbeat arrives by another connection than the answer, and may be later.
-        tokio::time::sleep(limit / HEARTBEATS).await;
+        tokio::time::sleep(shared.freshness.pause()).await;
         let now = Instant::now();
         let may_be_the_first = now.saturating_duration_since(begin) < limit;
         if !may_be_the_first && !shared.freshness.is_fresh(now) {

@@ -1,4 +1,4 @@
-//! Where a cache learns of changes: how a source starts, ends, and begins anew, whatever it is.
+//! Where a cache learns of changes: how a feed starts, ends, and begins anew, whatever it is.
 
 use std::error::Error;
 use std::mem::discriminant;
@@ -16,9 +16,9 @@ const GRACE: Duration = Duration::from_secs(3);
 
 /// How changes arrive at the cache of a store.
 ///
-/// A source hands each change to [`Shared::changed`], and times to [`Shared::heartbeat`]: all changes that
+/// A feed hands each change to [`Shared::changed`], and times to [`Shared::heartbeat`]: all changes that
 /// were made before such a time have been handed on. It returns when it cannot promise that any more.
-pub(in super::super) trait Source: Clone + Send + Sync + 'static {
+pub(in super::super) trait ChangeFeed: Clone + Send + Sync + 'static {
     /// The kind of store, as logs and measurements have it.
     const STORE: &'static str;
 
@@ -38,7 +38,7 @@ pub(in super::super) trait Source: Clone + Send + Sync + 'static {
     ) -> impl Future<Output = Result<(), Self::End>> + Send;
 }
 
-/// Why a source hands no changes on any more.
+/// Why a feed hands no changes on any more.
 pub(in super::super) trait Ending: Error + Send {
     /// Whether it lasts until somebody changes a setting or the database.
     fn is_lasting(&self) -> bool;
@@ -50,15 +50,19 @@ pub(in super::super) trait Ending: Error + Send {
 }
 
 /// Hands changes on for as long as there is a store, and begins anew when that ends.
-pub(super) async fn run<S: Source>(parts: Weak<S::Parts>, shared: Arc<Shared<S::User>>, source: S) {
+pub(super) async fn run<F: ChangeFeed>(
+    parts: Weak<F::Parts>,
+    shared: Arc<Shared<F::User>>,
+    feed: F,
+) {
     // The end of this task, by whatever reason, stops the cache: also the end of its runtime.
     let _stops = StopOnDrop(&shared);
-    let store = S::STORE;
+    let store = F::STORE;
     let started = Instant::now();
     let mut pause = PAUSES[0];
     let mut logged = None;
     loop {
-        let Err(end) = source.follow(&parts, &shared).await else {
+        let Err(end) = feed.follow(&parts, &shared).await else {
             return;
         };
         let was_open = shared.stop();
@@ -69,10 +73,16 @@ pub(super) async fn run<S: Source>(parts: Weak<S::Parts>, shared: Arc<Shared<S::
         }
         let is_new = !end.may_be_mended() || was_open || started.elapsed() >= GRACE;
         if is_new && logged.replace(discriminant(&end)) != Some(discriminant(&end)) {
-            if end.is_lasting() {
-                tracing::error!(store, reason = %end, "the cache of lookups does not answer");
-            } else {
-                tracing::warn!(store, reason = %end, "the cache of lookups does not answer any more");
+            match (end.is_lasting(), was_open) {
+                (true, _) => {
+                    tracing::error!(store, reason = %end, "the cache of lookups does not answer");
+                }
+                (false, true) => {
+                    tracing::warn!(store, reason = %end, "the cache of lookups does not answer any more");
+                }
+                (false, false) => {
+                    tracing::warn!(store, reason = %end, "the cache of lookups does not answer yet");
+                }
             }
         } else {
             tracing::debug!(store, reason = %end, "the cache of lookups does not answer yet");
