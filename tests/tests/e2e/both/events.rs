@@ -168,6 +168,14 @@ async fn checked() -> lucia::Result<Response> {
     Ok(answer(204, &[], ""))
 }
 
+/// A sign-in by a request with a safe method, as where a provider or a link in a mail leads back to the site.
+#[auth_request]
+async fn arrive() -> lucia::Result<Response> {
+    let wrong = Password::new(("username", "ada"), WRONG);
+    auth_request.sign_in(wrong).await?;
+    Ok(answer(204, &[], ""))
+}
+
 /// Looks the session up in every way.
 async fn look(auth_request: &AuthRequest) -> lucia::Result<()> {
     auth_request.validate().await?;
@@ -185,6 +193,7 @@ async fn looked_up(auth: Data<Auth>, session: Session) -> lucia::Result<Response
 
 fn routes() -> Routes {
     front_page()
+        .any("/arrive", arrive)
         .post("/out", out)
         .post("/out/known", out_known)
         .post("/out/everywhere", out_everywhere)
@@ -489,6 +498,34 @@ async fn r69_the_client_of_a_request_is_told(stage: Stage) {
         };
         browser.send(foreign.form(&form)).await;
         assert_eq!(clients(), [client("origin_refused")]);
+    }
+}
+
+#[tokio::test]
+async fn r69_the_browser_is_told_of_requests_without_a_token_whatever_their_method() {
+    let scene = Scene::of(&Stage::sqlite().await).await;
+    let ada = scene.ada().await;
+    let (anonymous, known) = (scene.site.browser(), scene.site.browser_of(&ada));
+    let token = bearer(&ada);
+    for (browser, authorization, kept) in [
+        (&anonymous, None, Some("Browser/1.0")),
+        (&known, None, None),
+        (&anonymous, Some(&*token), None),
+        (&known, Some(&*token), None),
+    ] {
+        let mut request = browser.bare(Method::GET, "/arrive");
+        if let Some(authorization) = authorization {
+            request = request.header("authorization", authorization);
+        }
+        browser
+            .send(request.header("user-agent", "Browser/1.0"))
+            .await;
+        let events = scene.told.events();
+        let [event] = &events[..] else {
+            panic!("{events:?}")
+        };
+        assert_eq!(event.kind.name(), "sign_in_failed");
+        assert_eq!(event.user_agent.as_deref(), kept);
     }
 }
 
