@@ -1,6 +1,7 @@
 //! Keys: the ways to sign in that a user has.
 
 use lucia::{Auth, Error, NewKey, NewUser, Result, UserId, UserKey};
+use serde_json::json;
 
 use crate::support::{PASSWORD, Profile, Stage, actix, on_each_store, open_key, sign_up};
 
@@ -170,6 +171,30 @@ async fn a_key_for_nobody_is_refused(stage: Stage) {
         let refused = auth.create_key(&UserId::new(nobody).unwrap(), key).await;
         assert!(matches!(refused, Err(Error::UnknownUser)), "{refused:?}");
     }
+    assert_eq!(stage.count("user_key").await, 1);
+}
+
+/// As in tables that other programs made.
+#[tokio::test]
+async fn a_key_that_is_too_long_for_its_column_is_the_mistake_of_a_client() {
+    let stage = Stage::postgres().await;
+    let auth = stage.auth().await;
+    let ada = sign_up(&auth, "ada").await.user_id.clone();
+    stage
+        .execute("ALTER TABLE user_key ALTER COLUMN id TYPE VARCHAR(20)")
+        .await;
+    let long = "x".repeat(20);
+    let key = || NewKey::with_password(("username", &long), PASSWORD);
+    let created = auth.create_key(&ada, key()).await.map(drop);
+    let attributes = json!({ "username": long });
+    let new_user = NewUser::with_key(key()).attributes(&attributes);
+    let signed_up = auth.create_user(new_user).await.map(drop);
+    for refused in [created, signed_up] {
+        let error = refused.unwrap_err();
+        assert_eq!((error.status(), error.code()), (400, "invalid_attribute"));
+    }
+    let guess = auth.verify_password(("username", &long), PASSWORD).await;
+    assert!(matches!(guess, Err(Error::InvalidCredentials)), "{guess:?}");
     assert_eq!(stage.count("user_key").await, 1);
 }
 

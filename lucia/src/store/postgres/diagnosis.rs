@@ -51,6 +51,16 @@ impl Parts {
                 {
                     self.refused_attribute(error, table, attributes).await
                 }
+                _ if error.code == SqlState::STRING_DATA_RIGHT_TRUNCATION
+                    && matches!(written, Some(Written::Key)) =>
+                {
+                    let (table, reason) = (&self.tables.key, "the id of a key is too long for it");
+                    Ok(Some(StoreError::invalid_attribute(
+                        table,
+                        Some("id"),
+                        reason,
+                    )))
+                }
                 _ => self.unfit_schema(written).await,
             },
             _ => self.unfit_schema(written).await,
