@@ -311,3 +311,27 @@ async fn r20_rotations_never_outrun_a_revocation(stage: Stage) {
         }
     }
 }
+
+/// As by two futures of one handler, one of which signs in or out.
+#[tokio::test]
+async fn a_lookup_that_is_overtaken_by_another_session_answers_with_that_one() {
+    let stage = Stage::sqlite().await;
+    let auth = stage.auth().await;
+    let (ada, bob) = (sign_up(&auth, "ada").await, sign_up(&auth, "bob").await);
+    let cookie = auth.session_cookie(Some(&ada));
+    for replacement in [Some(&bob), None] {
+        let pair = format!("{}={}", cookie.name(), cookie.value());
+        let request = axum::http::Request::get("/").header("cookie", pair);
+        let request = auth.handle_request(&request.body(()).unwrap());
+        lucia::adapter::adopt(&request);
+        stage.probe.halt("session_and_user");
+        let replacing = async {
+            stage.probe.arrived("session_and_user").await;
+            request.set_session(replacement);
+            stage.probe.release("session_and_user");
+        };
+        let (found, ()) = tokio::join!(request.validate(), replacing);
+        let found = found.unwrap().map(|session| session.id.clone());
+        assert_eq!(found, replacement.map(|session| session.id.clone()));
+    }
+}
