@@ -23,13 +23,12 @@ async fn without_its_triggers_a_cache_does_not_answer_and_says_what_to_run(sourc
     let logged = watch(["triggers that tell of changes are missing"]);
     let caching = Caching::untold(source, &stage, PgStore::builder(), CacheOptions::new()).await;
     let session = sign_up(&caching.auth, "ada").await;
-    eventually(async || logged.lines().iter().any(|line| line.starts_with("ERROR"))).await;
-    let line = logged.lines().pop().unwrap();
-    assert!(line.contains("store.migrate(..)"), "{line}");
-    assert!(
-        line.contains(&source.named("migrations/postgres/cache.sql")),
-        "{line}"
-    );
+    // Another test may log the same of the other source.
+    let file = source.named("migrations/postgres/cache.sql");
+    let says_what_to_run = |line: &String| {
+        line.starts_with("ERROR") && line.contains("store.migrate(..)") && line.contains(&file)
+    };
+    eventually(async || logged.lines().iter().any(says_what_to_run)).await;
     assert!(!caching.store.is_cache_answering());
     for _ in 0..2 {
         let found = caching.auth.validate_session(session.token()).await;
@@ -41,10 +40,7 @@ async fn without_its_triggers_a_cache_does_not_answer_and_says_what_to_run(sourc
     };
     assert_eq!(table, "user_session");
     assert!(reason.contains(&source.named("lucia_delete")), "{reason}");
-    assert!(
-        reason.contains(&source.named("migrations/postgres/cache.sql")),
-        "{reason}"
-    );
+    assert!(reason.contains(&file), "{reason}");
 
     caching.store.migrate(&[]).await.unwrap();
     caching.auth.check_schema::<Profile>().await.unwrap();
