@@ -232,9 +232,10 @@ impl Answer {
     pub fn of(error: &Error) -> Self {
         match error {
             _ if error.status() == 500 => tracing::error!("{}", chain(error)),
-            // The client is not told which column: it may be a mistake of the application's. Refused attributes are
-            // in the log already.
-            Error::Constraint { .. } => tracing::info!("{}", chain(error)),
+            // The client is not told which column: it may be a mistake of the application's.
+            Error::Constraint { .. } | Error::InvalidAttribute { .. } => {
+                tracing::info!("{}", chain(error));
+            }
             Error::InvalidKey { .. }
             | Error::InvalidAddress { .. }
             | Error::InvalidPassword { .. }
