@@ -56,7 +56,8 @@ impl CacheOptions {
 
     /// How long an entry is kept at most; 60 seconds by default. It bounds how long a change that is not reported
     /// can go unseen. In Postgres, these are changes while triggers are off, as during logical replication, and of
-    /// composite types and functions that columns consist of. In Redis, it is `SWAPDB`.
+    /// composite types and functions that columns consist of. In Redis, these are `SWAPDB`, an expiry that was set by
+    /// hand, and changes behind a proxy that has replaced its own connection.
     pub fn max_age(mut self, max_age: Duration) -> Self {
         self.max_age = max_age;
         self

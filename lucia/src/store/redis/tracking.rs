@@ -22,8 +22,10 @@
 //! A proxy could answer `CLIENT TRACKING` and pass no messages on. So the first heartbeat comes after a
 //! message of a change that was made over the connection of the lookups.
 //!
-//! Where two servers both take writes, a lookup that reaches the other one between two heartbeats goes unnoticed, and so
-//! does `SWAPDB`. What it has left is used for [`max_age`](crate::CacheOptions::max_age) at the most.
+//! A connection that tracks when it opens is taken to track for as long as it lasts. So a proxy that keeps it, and
+//! replaces the one behind it, ends the messages and not the heartbeats. An expiry is told when the server deletes the
+//! key, which can be later: one that was set by hand can go unseen. (That of lucia is checked at each use.) Where two servers both take writes, a lookup that reaches the other one between two heartbeats goes unnoticed, and so
+//! does `SWAPDB`. What any of these has left is used for [`max_age`](crate::CacheOptions::max_age) at the most.
 
 use std::sync::{Arc, Weak};
 use std::time::Instant;
@@ -145,8 +147,7 @@ async fn beat(
         for _ in 0..2 {
             let pinged: Result<Value, _> = redis::cmd("PING").query_async(&mut connection).await;
             match pinged {
-                // A server that cannot write to its disk answers even this with an error. It is an answer.
-                Err(error) if is_reply(&error) && !is_refusal(&error) => {}
+                Err(error) if is_sign_of_life(&error) => {}
                 pinged => drop(pinged.map_err(End::of_reply)?),
             }
         }
@@ -259,9 +260,9 @@ impl End {
     }
 }
 
-/// Whether the server has answered with this error.
-fn is_reply(error: &RedisError) -> bool {
-    matches!(error.kind(), ErrorKind::Server(_) | ErrorKind::Extension)
+/// Whether a heartbeat counts all the same: a server that cannot write to its disk answers even `PING` with an error.
+fn is_sign_of_life(error: &RedisError) -> bool {
+    error.code() == Some("MISCONF")
 }
 
 /// Whether the server does not let this account use a command, or does not know it.
@@ -273,5 +274,31 @@ fn is_refusal(error: &RedisError) -> bool {
 impl Ending for End {
     fn is_lasting(&self) -> bool {
         matches!(self, Self::Refused(_) | Self::Unheard | Self::Nameless)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(reply: &str) -> RedisError {
+        let reply = redis::parse_redis_value(reply.as_bytes()).unwrap();
+        reply.extract_error().unwrap_err()
+    }
+
+    #[test]
+    fn r54_no_error_is_a_sign_of_life_but_that_of_a_broken_disk() {
+        assert!(is_sign_of_life(&error(
+            "-MISCONF Errors writing to the AOF file\r\n"
+        )));
+        for reply in [
+            "-NOAUTH Authentication required.\r\n",
+            "-NOPERM this user has no permissions\r\n",
+            "-ERR unknown command\r\n",
+            "-LOADING Redis is loading the dataset in memory\r\n",
+            "-BUSY Redis is busy running a script\r\n",
+        ] {
+            assert!(!is_sign_of_life(&error(reply)), "{reply}");
+        }
     }
 }
