@@ -158,7 +158,11 @@ fn is_default(response: &mut impl Response) -> bool {
     is_of_error && response.headers_mut().values("content-type").all(is_text)
 }
 
-/// Whether this is an error response in plain text or without a body, to which nobody has given a look.
+/// The longest text that becomes the `detail` of a problem, in bytes.
+#[cfg(any(feature = "actix", feature = "axum"))]
+pub(crate) const LONGEST_DETAIL: usize = 64 * 1024;
+
+/// Whether this is an error response in plain text or without a body, so without a look that an application gave it.
 #[cfg(any(feature = "actix", feature = "axum"))]
 pub(crate) fn is_bare_error(response: &mut impl Response) -> bool {
     let is_text = |value: &[u8]| {

@@ -5,10 +5,7 @@ use actix_web::body::{BodySize, BoxBody, EitherBody, MessageBody, to_bytes};
 use actix_web::dev::ServiceResponse;
 use actix_web::middleware::ErrorHandlerResponse;
 
-use crate::adapter::{self, Response, is_bare_error, problem_of_response};
-
-/// The longest text that becomes the `detail` of a problem, in bytes.
-const LONGEST: u64 = 64 * 1024;
+use crate::adapter::{self, LONGEST_DETAIL, Response, is_bare_error, problem_of_response};
 
 /// Gives error responses in plain text, or without a body, a body of problem details (RFC 9457): a form that
 /// cannot be read, a path that does not exist. It is a handler for
@@ -43,7 +40,7 @@ pub fn problem_details<B: MessageBody + 'static>(
     let mut response = response.map_into_left_body();
     let is_short = match response.response().body().size() {
         BodySize::None => true,
-        BodySize::Sized(length) => length <= LONGEST,
+        BodySize::Sized(length) => length <= LONGEST_DETAIL as u64,
         BodySize::Stream => false,
     };
     if !is_short || !is_bare_error(&mut response) {

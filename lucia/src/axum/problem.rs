@@ -4,10 +4,7 @@ use axum::body::{Body, HttpBody, to_bytes};
 use axum::http::header::CONTENT_LENGTH;
 use axum::response::Response;
 
-use crate::adapter::{self, is_bare_error, problem_of_response};
-
-/// The longest text that becomes the `detail` of a problem, in bytes.
-const LONGEST: usize = 64 * 1024;
+use crate::adapter::{self, LONGEST_DETAIL, is_bare_error, problem_of_response};
 
 /// Gives error responses in plain text, or without a body, a body of problem details (RFC 9457): JSON that cannot be
 /// read, a path that does not exist. It is a function for
@@ -35,13 +32,13 @@ pub async fn problem_details(mut response: Response) -> Response {
     // The response to `HEAD` has the length of a body that it lacks.
     let is_for_head = length == Some(0)
         && (response.headers().get(CONTENT_LENGTH)).is_some_and(|length| length != "0");
-    let is_short = length.is_some_and(|length| length <= LONGEST as u64);
+    let is_short = length.is_some_and(|length| length <= LONGEST_DETAIL as u64);
     if is_for_head || !is_short || !is_bare_error(&mut response) {
         return response;
     }
     let (parts, body) = response.into_parts();
     // A body of a known length that fails has lost what it said.
-    let text = to_bytes(body, LONGEST).await.unwrap_or_default();
+    let text = to_bytes(body, LONGEST_DETAIL).await.unwrap_or_default();
     let status = parts.status;
     let response = Response::from_parts(parts, Body::empty());
     let content = problem_of_response(

@@ -184,13 +184,20 @@ impl DenialBody {
             _ => error.public_message().to_owned(),
         };
         let status = error.status();
-        let problem = json!({
+        Self::problem_with(status, reason_phrase(status), &detail, error.code())
+    }
+
+    /// Problem details, without `detail` if that is empty.
+    fn problem_with(status: u16, title: &str, detail: &str, code: &str) -> Self {
+        let mut problem = json!({
             "type": "about:blank",
-            "title": reason_phrase(status),
+            "title": title,
             "status": status,
-            "detail": detail,
-            "code": error.code(),
+            "code": code,
         });
+        if !detail.is_empty() {
+            problem["detail"] = detail.into();
+        }
         Self::as_json("application/problem+json", &problem)
     }
 
@@ -236,16 +243,8 @@ pub(crate) fn problem_of_response(
         Some(error) => DenialBody::problem_of(error),
         None => {
             let title = title.unwrap_or("Error");
-            let mut problem = json!({
-                "type": "about:blank",
-                "title": title,
-                "status": status,
-                "code": title.to_ascii_lowercase().replace([' ', '-'], "_").replace('\'', ""),
-            });
-            if !detail.is_empty() {
-                problem["detail"] = detail.into();
-            }
-            DenialBody::as_json("application/problem+json", &problem)
+            let code = title.to_ascii_lowercase().replace([' ', '-'], "_");
+            DenialBody::problem_with(status, title, detail, &code.replace('\'', ""))
         }
     };
     body.0.ok()

@@ -14,6 +14,7 @@ use super::provider::{Known, OAuthProvider, Parts};
 use super::stored::Stored;
 use super::tokens::{self, OAuthTokens};
 use crate::clock::UnixMillis;
+use crate::event::SignInFailure;
 use crate::request::AuthRequest;
 use crate::request::redirect::LocalPath;
 use crate::session::Session;
@@ -195,7 +196,11 @@ impl AuthRequest {
             }
             Some(_) => {
                 let provider_id = identity.provider.as_str();
-                tracing::info!(provider_id, reason = "has_password", "sign-in failed");
+                tracing::info!(
+                    provider_id,
+                    reason = SignInFailure::HasPassword.name(),
+                    "sign-in failed"
+                );
                 Err(Error::InvalidCredentials)
             }
         }

@@ -2,7 +2,6 @@
 
 mod lookups;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -20,7 +19,7 @@ use super::{
 };
 use crate::session::token::{SessionId, SessionToken};
 use crate::user::UserId;
-use lookups::Found;
+use lookups::{Found, distinct};
 
 /// A store put together from two. A lookup asks one after the other. Those that arrive together share both
 /// questions.
@@ -202,10 +201,8 @@ impl Store for Split {
     }
 
     async fn sessions_and_users(&self, ids: &[SessionId]) -> Result<Vec<(SessionRow, UserRow)>> {
-        let ids: BTreeSet<_> = ids.iter().cloned().collect();
-        let ids: Vec<_> = ids.into_iter().collect();
         // Past the cache of sessions, which can be behind.
-        let sessions = self.sessions.sessions(&ids).await?;
+        let sessions = self.sessions.sessions(&distinct(ids)).await?;
         let found = self.with_users(sessions).await?;
         found.into_iter().map(Found::into_row).collect()
     }

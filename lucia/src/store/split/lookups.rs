@@ -29,6 +29,12 @@ impl Found {
     }
 }
 
+/// Each id once.
+pub(super) fn distinct<'a>(ids: impl IntoIterator<Item = &'a SessionId>) -> Vec<SessionId> {
+    let ids: BTreeSet<_> = ids.into_iter().collect();
+    ids.into_iter().cloned().collect()
+}
+
 impl Source for Split {
     type Key = SessionId;
     type Row = Found;
@@ -73,8 +79,7 @@ impl Source for Split {
         _connection: &mut Option<Infallible>,
         ids: &[&SessionId],
     ) -> Result<Vec<Found>> {
-        let ids: BTreeSet<&SessionId> = ids.iter().copied().collect();
-        let ids: Vec<SessionId> = ids.into_iter().cloned().collect();
+        let ids = distinct(ids.iter().copied());
         let sessions = self.sessions_of(&ids).await?;
         self.with_users(sessions).await
     }

@@ -502,7 +502,7 @@ async fn r69_the_client_of_a_request_is_told(stage: Stage) {
 }
 
 #[tokio::test]
-async fn r69_the_browser_is_told_of_requests_without_a_token_whatever_their_method() {
+async fn r69_the_user_agent_of_a_request_without_a_token_is_told_whatever_its_method() {
     let scene = Scene::of(&Stage::sqlite().await).await;
     let ada = scene.ada().await;
     let (anonymous, known) = (scene.site.browser(), scene.site.browser_of(&ada));

@@ -445,7 +445,7 @@ async fn errors_of_the_framework_become_problems_as_well() {
         assert_eq!((reply.status, &*reply.body), (status, body), "{path}");
     }
 
-    // The headers of a response to `HEAD` are those of `GET`, as far as there are any.
+    // A response to `HEAD` has no body.
     for path in ["/nowhere", "/plain/own-response"] {
         let head = ask(&browser, Method::HEAD, path, &[]).await;
         assert_eq!((head.status / 100, &*head.body), (4, ""), "{path}");

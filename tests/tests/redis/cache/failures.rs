@@ -76,6 +76,11 @@ fn field<'a>(line: &'a str, name: &str) -> &'a str {
     fields.find(|(field, _)| *field == name).unwrap().1
 }
 
+async fn two_servers() -> Option<(RedisServer, RedisServer)> {
+    let start = async || RedisServer::start(&["--save", ""]).await;
+    Some((start().await?, start().await?))
+}
+
 /// The address of what leads each new connection to the server at a port that can be changed.
 async fn switch(port: u16) -> (String, Arc<AtomicU16>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -110,10 +115,7 @@ fn tracks(line: &str) -> bool {
 #[tokio::test]
 async fn r54_an_old_primary_is_told_from_a_proxy_that_holds_messages_back() {
     let _log = LOG.lock().await;
-    let (Some(old), Some(new)) = (
-        RedisServer::start(&["--save", ""]).await,
-        RedisServer::start(&["--save", ""]).await,
-    ) else {
+    let Some((old, new)) = two_servers().await else {
         return;
     };
     let (url, target) = switch(old.port()).await;
@@ -134,10 +136,7 @@ async fn r54_an_old_primary_is_told_from_a_proxy_that_holds_messages_back() {
 #[tokio::test]
 async fn r54_an_old_primary_says_nothing_of_a_new_one() {
     let _log = LOG.lock().await;
-    let (Some(old), Some(new)) = (
-        RedisServer::start(&["--save", ""]).await,
-        RedisServer::start(&["--save", ""]).await,
-    ) else {
+    let Some((old, new)) = two_servers().await else {
         return;
     };
     let (url, target) = switch(old.port()).await;
