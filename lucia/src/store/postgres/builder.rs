@@ -208,7 +208,7 @@ impl PgStoreBuilder {
     ///
     /// It must not be by a pooler that lends a connection for each transaction, such as PgBouncer
     /// in transaction mode, where `LISTEN` does not work. The cache notices, says so in the log,
-    /// and does not answer. Where there is no other way to the database, use
+    /// and does not answer. If this is the only way to the database, use
     /// [`cache_poll_interval`](Self::cache_poll_interval) in place of this.
     #[cfg(feature = "cache")]
     #[cfg_attr(docsrs, doc(cfg(feature = "cache")))]
@@ -397,7 +397,7 @@ impl PgStoreBuilder {
         if self.cache.is_none()
             && let Some(changes) = &self.cache_changes
         {
-            let reason = "there is no cache: add `.cache(CacheOptions::new())`";
+            let reason = "the store has no cache: add `.cache(CacheOptions::new())`";
             return Err(Error::setting(changes.setting(), reason));
         }
         if let Some(replicas) = &self.replicas {
